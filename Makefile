@@ -1,0 +1,81 @@
+# A person and CI call the same targets. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PREPARE := PYTHON='$(PYTHON)' sh deploy/native/prepare.sh
+# Extra words for the tool behind a target: make test ARGS='-k quota -x'
+ARGS ?=
+CODE := $(wildcard libs services deploy/native tests loadtests docs/*.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help run status setup test unit contract integration e2e deploy-test \
+	lint types format lock bench docs clean clean-data
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start Wharf on this machine (WHARF_PORT=8080, WHARF_DATA=./var); Ctrl-C stops it
+	@$(PREPARE) run
+	@$(BIN)/python -m wharf_native run
+
+status: ## Say whether Wharf runs on this WHARF_DATA and whether it is ready
+	@$(PREPARE) run
+	@$(BIN)/python -m wharf_native status
+
+setup: ## Make .venv with everything for development
+	@$(PREPARE) dev
+
+test: ## Run all tests, installing nginx, Redis and PostgreSQL where missing
+	@$(PREPARE) test
+	@$(BIN)/python -m pytest $(ARGS)
+
+unit: ## Run tests/unit
+contract: ## Run tests/contract
+integration: ## Run tests/integration
+e2e: ## Run tests/e2e
+unit contract integration e2e:
+	@$(PREPARE) test
+	@$(BIN)/python -m pytest tests/$@ $(ARGS)
+
+deploy-test: ## Run tests/deploy
+	@$(PREPARE) test
+	@$(BIN)/python -m pytest tests/deploy $(ARGS)
+
+lint: ## Check style: Ruff, formatting, shell syntax, consistent packages
+	@$(PREPARE) dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	for script in deploy/native/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
+	bash -n .ci/run && bash -n .ci/smoke
+	$(BIN)/python -m pip check
+
+types: ## Check types: mypy --strict
+	@$(PREPARE) dev
+	$(BIN)/mypy $(CODE)
+
+format: ## Format the code and apply safe fixes
+	@$(PREPARE) dev
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+lock: ## Re-lock requirements/*.txt (UPGRADE=--upgrade moves to newer versions)
+	@$(PREPARE) dev
+	@UPGRADE='$(UPGRADE)' UV=$(BIN)/uv sh requirements/lock.sh
+
+bench: ## Measure and compare (ARGS are passed on)
+	@$(PREPARE) test
+	$(BIN)/python loadtests/bench.py $(ARGS)
+
+docs: ## Regenerate the documentation that is made from code
+	@$(PREPARE) dev
+	@mkdir -p docs
+	$(BIN)/python -m wharf_native settings >docs/gateway-settings.md
+
+clean: ## Remove .venv and caches; data in var stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -not -path './var/*' -prune -exec rm -rf {} +
+
+clean-data: ## Remove ./var with every uploaded file in it (asks first)
+	@printf 'Remove ./var and every file uploaded into it? Type yes: '
+	@read answer && [ "$$answer" = yes ] && rm -rf var && echo removed || echo "kept"

@@ -1,0 +1,240 @@
+"""Makes `.venv` and installs the programs that Wharf runs or tests with.
+
+Runs on a bare Debian machine: any Python from 3.11 on, Debian's
+python3-minimal included, hence only modules that are part of that (no shutil,
+no json). Started by prepare.sh. When nothing has changed it reads a stamp and
+is gone within some 50 ms.
+
+    prepare.py run    what `make run` needs: packages of all.txt, nginx
+    prepare.py dev    what lint and types need: packages of dev.txt
+    prepare.py test   what `make test` needs: dev, nginx, Redis, PostgreSQL
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from glob import glob
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+STAMP = VENV / "wharf-stamp"
+PACKAGES = ("libs/servicekit", "services/auth", "services/upload", "deploy/native")
+
+
+class Program(NamedTuple):
+    """A program of the operating system: where it may be, what installs it."""
+
+    name: str
+    places: tuple[str, ...]
+    package: str
+    needed: bool = True
+
+
+NGINX = Program("nginx", ("/usr/sbin/nginx", "/usr/local/sbin/nginx"), "nginx")
+# Only the commands that `make run` prints use it.
+CURL = Program("curl", ("/usr/bin/curl",), "curl", needed=False)
+REDIS = Program("redis-server", ("/usr/bin/redis-server",), "redis-server")
+# Debian keeps the server's own binaries off PATH, one directory per version.
+POSTGRES = Program("initdb", ("/usr/lib/postgresql/*/bin/initdb",), "postgresql")
+
+
+class Goal(NamedTuple):
+    """What one way of using the repository needs."""
+
+    lock: str
+    programs: tuple[Program, ...]
+
+
+GOALS = {
+    "run": Goal("all", (NGINX, CURL)),
+    "dev": Goal("dev", ()),
+    "test": Goal("dev", (NGINX, CURL._replace(needed=True), REDIS, POSTGRES)),
+}
+
+
+def stop(line: str) -> NoReturn:
+    """Ends with one line that says what is missing and how to get it."""
+    sys.exit(f"wharf: {line}")
+
+
+def say(line: str) -> None:
+    """Tells what takes a while; a run that changes nothing says nothing."""
+    print(f"wharf: {line}", flush=True)
+
+
+def found(program: Program) -> bool:
+    """Whether the program is on PATH or in one of the places Debian puts it."""
+    on_path = (f"{d}/{program.name}" for d in os.environ.get("PATH", "").split(":") if d)
+    installed = (hit for place in program.places for hit in glob(place))
+    return any(os.access(path, os.X_OK) for path in (*on_path, *installed))
+
+
+def as_root() -> list[str] | None:
+    """The words to put before a command that needs root; None without a way.
+
+    Only a sudo that asks nothing: a password prompt in the middle of `make`
+    would be one nobody expects.
+    """
+    if os.geteuid() == 0:
+        return []
+    try:
+        asks_nothing = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
+    except OSError:
+        return None
+    return None if asks_nothing.returncode else ["sudo", "-n"]
+
+
+def run_quietly(command: list[str], failure: str) -> None:
+    """Runs a command and shows its output only when it fails."""
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+        )
+        if done.returncode == 0:
+            return
+        output.seek(0)
+        sys.stderr.write(output.read().decode(errors="replace"))
+    stop(f"{failure} (exit code {done.returncode}, its output is above)")
+
+
+def install_packages(packages: list[str]) -> None:
+    """Installs Debian packages, or says in one line what a person must do."""
+    wanted = " ".join(packages)
+    if not os.access("/usr/bin/apt-get", os.X_OK):
+        stop(f"install {wanted} with this system's package manager, then try again")
+    prefix = as_root()
+    if prefix is None:
+        stop(f"not root and no passwordless sudo: run 'apt-get install {wanted}' as root first")
+    say(f"installing {wanted} with apt-get (services stay off)")
+    script = str(ROOT / "deploy/native/apt_install.sh")
+    run_quietly([*prefix, "/bin/sh", script, *packages], f"could not install {wanted}")
+
+
+def missing_packages(programs: tuple[Program, ...]) -> list[str]:
+    """Debian packages of the programs that are needed and not there.
+
+    What is only convenient is installed along with the rest, never alone.
+    """
+    missing = [program for program in programs if not found(program)]
+    if not any(program.needed for program in missing):
+        return []
+    return [program.package for program in missing]
+
+
+def missing_venv_package() -> list[str]:
+    """Debian ships Python without ensurepip, in a package of its own."""
+    try:
+        import ensurepip  # noqa: F401  the import is the question
+        import venv  # noqa: F401
+    except ImportError:
+        return [f"python{sys.version_info.major}.{sys.version_info.minor}-venv"]
+    return []
+
+
+def wanted_key(lock: str) -> str:
+    """What the virtual environment depends on: change one and it is made anew.
+
+    The path is part of it, because scripts of a virtual environment and the
+    links to our packages hold it: a moved checkout needs a new one.
+    """
+    digest = hashlib.sha256(f"{ROOT}\n{sys.version_info[:2]}\n{lock}\n".encode())
+    for path in (f"requirements/{lock}.txt", *(f"{p}/pyproject.toml" for p in PACKAGES)):
+        digest.update((ROOT / path).read_bytes())
+    return digest.hexdigest()
+
+
+def distributions() -> set[str]:
+    """Names and versions of what is installed in the virtual environment."""
+    return {Path(path).name for path in glob(f"{VENV}/lib/python3.*/site-packages/*.dist-info")}
+
+
+def usable() -> bool:
+    """Whether the environment was made here and its interpreter starts.
+
+    A moved environment starts too, but its scripts name the old place in their first line; where
+    it was made stands at the end of pyvenv.cfg's command.
+    """
+    question = "import sys; print(*sys.version_info[:2])"
+    try:
+        made_by = (VENV / "pyvenv.cfg").read_text().splitlines()
+        answer = subprocess.run(
+            [VENV / "bin/python", "-I", "-c", question], capture_output=True, text=True, check=False
+        )
+    except (OSError, ValueError):
+        return False
+    here = any(line.startswith("command") and line.endswith(f" {VENV}") for line in made_by)
+    return here and answer.stdout.split() == [*map(str, sys.version_info[:2])]
+
+
+def fresh(lock: str) -> bool:
+    """Whether the environment has what `lock` asks for, undamaged.
+
+    dev.txt holds all of all.txt, so an environment made for it serves both.
+    """
+    try:
+        key, *recorded = STAMP.read_text().splitlines()
+    except (OSError, ValueError):
+        return False
+    return key in {wanted_key(lock), wanted_key("dev")} and distributions().issuperset(recorded)
+
+
+def make_venv() -> None:
+    """An empty environment that belongs to this Python and this directory."""
+    say(f"making .venv with Python {sys.version.split()[0]}")
+    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    run_quietly(command, "could not make .venv")
+
+
+def pip_install(*arguments: str, failure: str) -> None:
+    """Installs with the pip of `.venv`, never asking and never building others' code."""
+    pip = [str(VENV / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    run_quietly([*pip, "install", "--quiet", *arguments], failure)
+
+
+def ensure_venv(lock: str, *, working: bool) -> None:
+    """Brings `.venv` to what `lock` and our packages' own metadata say."""
+    if working and fresh(lock):
+        return
+    if not working:
+        make_venv()
+    STAMP.unlink(missing_ok=True)
+    say(f"installing the packages of requirements/{lock}.txt")
+    # Wheels only: a machine without a compiler fails here with a clear line,
+    # and no stranger's build script runs.
+    lock_file = str(ROOT / f"requirements/{lock}.txt")
+    pip_install(
+        *("--require-hashes", "--only-binary", ":all:", "-r", lock_file),
+        failure=f"could not install requirements/{lock}.txt",
+    )
+    own = (word for package in PACKAGES for word in ("--editable", str(ROOT / package)))
+    pip_install(
+        *("--no-deps", "--no-build-isolation", "--force-reinstall", *own),
+        failure="could not install Wharf's own packages",
+    )
+    STAMP.write_text("\n".join([wanted_key(lock), *sorted(distributions())]) + "\n")
+
+
+def main() -> None:
+    """Prepares for the goal named on the command line."""
+    if len(sys.argv) != 2 or sys.argv[1] not in GOALS:
+        stop(f"usage: prepare.py {'|'.join(GOALS)}")
+    goal = GOALS[sys.argv[1]]
+    # Two makes at once take turns; a lock on the directory leaves no file.
+    checkout = os.open(ROOT, os.O_RDONLY)
+    fcntl.flock(checkout, fcntl.LOCK_EX)
+    working = usable()
+    missing = missing_packages(goal.programs) + ([] if working else missing_venv_package())
+    if missing:
+        install_packages(missing)
+    ensure_venv(goal.lock, working=working)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Checks that there is a Python new enough to run prepare.py, and runs it.
+#
+# This is shell because the Python found may be too old even to parse
+# prepare.py, and a syntax error is no way to say so.
+set -eu
+python=${PYTHON:-python3}
+
+if ! command -v "$python" >/dev/null 2>&1; then
+    echo "wharf: '$python' was not found; install Python 3.11 or newer (Debian: apt-get install python3), or name one with PYTHON=..." >&2
+    exit 1
+fi
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    found=$("$python" --version 2>&1 | head -n 1)
+    echo "wharf: '$python' is ${found:-not a working Python}; Python 3.11 or newer is needed, name one with PYTHON=..." >&2
+    exit 1
+fi
+exec "$python" -I "$(dirname "$0")/prepare.py" "$@"

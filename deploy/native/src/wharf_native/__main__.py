@@ -1,0 +1,3 @@
+from wharf_native.cli import main
+
+main()

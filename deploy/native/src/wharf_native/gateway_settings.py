@@ -1,0 +1,123 @@
+"""What the nginx templates may name, beside the paths and addresses that the runner knows.
+
+`wharf settings` prints this table for the documentation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from wharf_native.tables import Setting, read_all
+from wharf_native.terminal import CannotRunError
+
+GIBIBYTE = 1 << 30
+
+GATEWAY_SETTINGS = (
+    Setting(
+        "WHARF_MAX_BODY_BYTES",
+        str(100 * GIBIBYTE),
+        "bytes",
+        "largest request body that the gateway takes; a bucket's policy may allow less",
+        minimum=1,
+    ),
+    Setting(
+        "WHARF_ADDRESS_REQUESTS_PER_SECOND",
+        "1000",
+        "requests per second",
+        "sustained rate of one client address; more is answered with 429",
+        minimum=1,
+    ),
+    Setting(
+        "WHARF_ADDRESS_REQUESTS_BURST",
+        "2000",
+        "requests",
+        "how far one client address may run ahead of that rate",
+        minimum=0,
+    ),
+    Setting(
+        "WHARF_ADDRESS_CONNECTIONS",
+        "256",
+        "connections",
+        "requests that one client address may have open at the same time",
+        minimum=1,
+    ),
+    Setting(
+        "WHARF_BODY_TIMEOUT_SECONDS",
+        "20",
+        "seconds",
+        "longest pause between two reads of a request body",
+        minimum=1,
+        maximum=3600,
+    ),
+    Setting(
+        "WHARF_NGINX_WORKERS",
+        "auto",
+        "processes",
+        "nginx worker processes; `auto` is one for each core",
+        minimum=1,
+        maximum=1024,
+        words=("auto",),
+    ),
+    Setting(
+        "WHARF_HOSTS",
+        "",
+        "",
+        "host names that requests may name, separated by commas; empty allows every name. "
+        "Loopback names are always allowed",
+    ),
+)
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+# One label more than DNS needs: a leading dot or star is nginx's own wildcard.
+_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.*_[]:")
+
+_MIME_TYPES = ("/etc/nginx/mime.types", "/usr/local/etc/nginx/mime.types")
+
+
+def server_name(hosts: str) -> str:
+    """The `server_name` line for a comma-separated list of host names.
+
+    Raises:
+        CannotRunError: a name has a character that no host name has; it would
+            otherwise end the directive and begin another.
+    """
+    names = [name.strip().lower() for name in hosts.split(",") if name.strip()]
+    for name in names:
+        if not _HOST_CHARACTERS.issuperset(name):
+            raise CannotRunError(f"WHARF_HOSTS={hosts!r}: {name!r} is not a host name")
+    if not names:
+        return "server_name _;"
+    return f"server_name {' '.join(dict.fromkeys((*LOOPBACK_NAMES, *names)))};"
+
+
+def refuse_other_hosts(hosts: str, listen: str) -> str:
+    """A server block that refuses every host not allowed; empty when all are.
+
+    421 tells the client that this server does not answer for that name.
+    """
+    if not hosts.strip(" ,"):
+        return ""
+    return f"server {{ listen {listen} default_server; server_name _; return 421; }}"
+
+
+def mime_types(templates: str) -> str:
+    """The file of media types by extension: the repository's own before the system's."""
+    for path in (os.path.join(templates, "mime.types"), *_MIME_TYPES):
+        if os.path.exists(path):
+            return path
+    return os.devnull
+
+
+def gateway_values(
+    environ: Mapping[str, str], *, listen: str, templates: str, as_root: bool
+) -> dict[str, str]:
+    """The table's values as the templates see them."""
+    values = read_all(GATEWAY_SETTINGS, environ)
+    hosts = values["WHARF_HOSTS"]
+    values["WHARF_HOSTS"] = server_name(hosts)
+    values["WHARF_REFUSE_OTHER_HOSTS"] = refuse_other_hosts(hosts, listen)
+    # nginx as root would become "nobody" and spool what the services cannot read.
+    values["WHARF_NGINX_USER"] = "user root;" if as_root else ""
+    values["WHARF_MIME_TYPES"] = mime_types(templates)
+    return values

@@ -1,0 +1,154 @@
+"""Where everything lies below WHARF_DATA, and what an earlier run may have left there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Mapping
+
+from wharf_native.terminal import CannotRunError
+
+# A UNIX socket's path may have 107 bytes (sun_path of 108 holds a final zero).
+SOCKET_PATH_BYTES = 107
+# Longer than any name in use: services may put sockets of their own beside these.
+_LONGEST_SOCKET = "a-name-of-24-characters."
+_DIRECTORIES = (
+    "spool",
+    "spool/native",
+    "staging",
+    "tenants",
+    "auth",
+    "upload",
+    "run",
+    "run/nginx",
+    "run/metrics-auth",
+    "run/metrics-upload",
+    "log",
+)
+
+
+class Places:
+    """The paths of one WHARF_DATA.
+
+    Attributes:
+        data: the directory itself.
+        run: sockets, pid files, rendered configuration; worthless after a stop.
+        sockets: `run`, or a short directory elsewhere when that would be too long.
+        spool: nginx's request bodies.
+        log: a file for each child.
+    """
+
+    __slots__ = ("data", "log", "nginx", "run", "sockets", "spool")
+
+    def __init__(self, data: str, environ: Mapping[str, str]) -> None:
+        self.data = data
+        self.run = f"{data}/run"
+        self.nginx = f"{data}/run/nginx"
+        self.spool = f"{data}/spool/native"
+        self.log = f"{data}/log"
+        self.sockets = self.run
+        if len(os.fsencode(f"{self.run}/{_LONGEST_SOCKET}")) > SOCKET_PATH_BYTES:
+            self.sockets = short_directory(data, environ)
+
+    def socket(self, service: str) -> str:
+        return f"{self.sockets}/{service}.sock"
+
+    def metrics(self, service: str) -> str:
+        return f"{self.run}/metrics-{service}"
+
+    def log_file(self, name: str) -> str:
+        return f"{self.log}/{name}.log"
+
+    def create(self) -> None:
+        """Makes the directories, closed to everyone else."""
+        os.makedirs(self.data, mode=0o700, exist_ok=True)
+        for name in _DIRECTORIES:
+            path = f"{self.data}/{name}"
+            if not os.path.isdir(path):
+                os.mkdir(path, 0o700)
+        if self.sockets != self.run:
+            _own_directory(self.sockets)
+
+    def sweep(self) -> None:
+        """Removes what a killed run left; only for the holder of the lock.
+
+        The spool is swept too: a killed nginx leaves the bodies it was receiving, and whatever
+        the upload service took over has another name by then.
+        """
+        for directory in (self.metrics("auth"), self.metrics("upload"), self.spool, self.nginx):
+            remove_files(directory)
+        self.remove_sockets()
+
+    def remove_sockets(self) -> None:
+        """Removes sockets and pid files, and the short directory where there is one."""
+        for directory in {self.run, self.sockets}:
+            if not os.path.isdir(directory):
+                continue
+            for name in os.listdir(directory):
+                path = f"{directory}/{name}"
+                if name.endswith(".pid") or stat.S_ISSOCK(os.lstat(path).st_mode):
+                    os.unlink(path)
+
+    def leave(self) -> None:
+        """After a stop: nothing stays that would look like a running Wharf."""
+        self.remove_sockets()
+        if self.sockets != self.run:
+            remove_files(self.sockets)
+            os.rmdir(self.sockets)
+
+
+def short_directory(data: str, environ: Mapping[str, str]) -> str:
+    """A short path that belongs to this WHARF_DATA alone, for its sockets."""
+    # Here, not above: hashlib loads OpenSSL, and few paths are long.
+    from hashlib import sha256
+
+    base = environ.get("XDG_RUNTIME_DIR", "")
+    # 40 bytes leave room for the names below.
+    if not os.path.isdir(base) or len(os.fsencode(base)) > 40:
+        base = "/tmp"  # noqa: S108  _own_directory checks whose it is
+    digest = sha256(os.fsencode(data)).hexdigest()[:12]
+    return f"{base}/wharf-{os.geteuid()}-{digest}"
+
+
+def _own_directory(path: str) -> None:
+    """Makes a directory in a place where others may write, or takes one that is surely ours.
+
+    Whoever owned it could put own sockets there, and a uwsgi socket is code execution.
+    """
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        found = os.lstat(path)
+        ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+        if not ours or stat.S_IMODE(found.st_mode) & 0o077:
+            raise CannotRunError(f"{path} exists and is not ours alone; remove it") from None
+
+
+def remove_files(directory: str) -> None:
+    """Removes every file below a directory; directories stay."""
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            os.unlink(f"{parent}/{name}")
+
+
+def take_lock(places: Places) -> int:
+    """The lock that makes this run the only one on its WHARF_DATA; held until exit.
+
+    Raises:
+        CannotRunError: another run holds it.
+    """
+    path = f"{places.run}/lock"
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise CannotRunError(
+            f"Wharf already runs on {places.data} (process {holder}); "
+            "stop it, or name another WHARF_DATA and WHARF_PORT"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock

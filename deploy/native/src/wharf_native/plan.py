@@ -1,0 +1,149 @@
+"""What is run: the commands, their environment and the order of the stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+
+from wharf_native.children import Program
+from wharf_native.gateway_settings import gateway_values
+from wharf_native.places import Places
+from wharf_native.rendering import render_tree
+from wharf_native.settings import RunSettings
+from wharf_native.terminal import CannotRunError
+
+_NGINX_PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin")
+
+
+def service_environment(
+    settings: RunSettings, places: Places, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """What every child sees: everything we see, and where things are."""
+    environment = {
+        "WHARF_ISSUER": f"{settings.url}/auth",
+        # A heap for each thread costs more memory than waiting for a shared one costs time.
+        "MALLOC_ARENA_MAX": "2",
+        **{name: value for name, value in environ.items() if value or name[:6] != "WHARF_"},
+        "WHARF_DATA": places.data,
+        "WHARF_PORT": str(settings.port),
+        "WHARF_SPOOL": places.spool,
+        "WHARF_AUTH_SOCKET": places.socket("auth"),
+        "WHARF_UPLOAD_SOCKET": places.socket("upload"),
+        "WHARF_SOCKETS": places.sockets,
+        "WHARF_JWKS_URL": f"{settings.url}/.well-known/jwks.json",
+    }
+    bin_directory = os.path.join(settings.root, ".venv/bin")
+    environment["PATH"] = f"{bin_directory}:{environ.get('PATH', os.defpath)}"
+    return environment
+
+
+def template_values(
+    settings: RunSettings, places: Places, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Every name that an nginx template may use."""
+    templates = os.path.join(settings.root, "deploy/nginx")
+    values = gateway_values(
+        environ, listen=settings.listen, templates=templates, as_root=os.geteuid() == 0
+    )
+    values.update(
+        WHARF_DATA=places.data,
+        WHARF_RUN=places.nginx,
+        WHARF_LOG=places.log,
+        WHARF_SPOOL=places.spool,
+        WHARF_SNIPPETS=f"{places.nginx}/snippets",
+        WHARF_LISTEN=settings.listen,
+        WHARF_METRICS_LISTEN=settings.metrics_listen,
+        WHARF_AUTH_SOCKET=f"unix:{places.socket('auth')}",
+        WHARF_UPLOAD_SOCKET=f"unix:{places.socket('upload')}",
+        WHARF_SOCKETS=places.sockets,
+    )
+    return values
+
+
+def render_gateway(settings: RunSettings, places: Places, values: Mapping[str, str]) -> None:
+    """Writes nginx's configuration.
+
+    Raises:
+        CannotRunError: there is no template for nginx.conf.
+    """
+    source = os.path.join(settings.root, "deploy/nginx")
+    if "nginx.conf" not in render_tree(source, places.nginx, values):
+        raise CannotRunError(f"{source} has no nginx.conf.template")
+
+
+class Plan:
+    """The programs of one Wharf.
+
+    Attributes:
+        preparations: run one after the other before anything else, each to its end.
+        gateway: nginx.
+        services: auth and upload under uWSGI.
+        worker: the upload service's background work.
+    """
+
+    def __init__(
+        self, settings: RunSettings, places: Places, environment: Mapping[str, str]
+    ) -> None:
+        self._environment = environment
+        self._places = places
+        self._bin = os.path.join(settings.root, ".venv/bin")
+        nginx = nginx_command(places, environment)
+        self.preparations = [
+            self._once("auth-migrate", "wharf-auth", "migrate"),
+            self._once("auth-init", "wharf-auth", "init"),
+            self._once("upload-migrate", "wharf-upload", "migrate"),
+            _quick("nginx-check", [*nginx, "-t", "-q"], environment),
+        ]
+        # QUIT serves what was begun, TERM does not.
+        self.gateway = Program(
+            "nginx",
+            [*nginx, "-g", "daemon off;"],
+            environment,
+            graceful=signal.SIGQUIT,
+            fast=signal.SIGTERM,
+        )
+        self.services = [self._uwsgi(settings, name) for name in ("auth", "upload")]
+        self.worker = Program(
+            "worker",
+            [f"{self._bin}/wharf-upload", "worker"],
+            environment,
+            graceful=signal.SIGTERM,
+            fast=signal.SIGTERM,
+        )
+
+    def _once(self, name: str, command: str, verb: str) -> Program:
+        return _quick(name, [f"{self._bin}/{command}", verb], self._environment)
+
+    def _uwsgi(self, settings: RunSettings, service: str) -> Program:
+        environment = {
+            **self._environment,
+            "PROMETHEUS_MULTIPROC_DIR": self._places.metrics(service),
+        }
+        ini = os.path.join(settings.root, f"services/{service}/uwsgi.ini")
+        # The ini maps TERM (and may map INT) to a stop that drains; QUIT is uWSGI's own and
+        # ends the whole stack at once.
+        return Program(
+            service,
+            [f"{self._bin}/uwsgi", "--ini", ini],
+            environment,
+            graceful=signal.SIGTERM,
+            fast=signal.SIGQUIT,
+        )
+
+
+def _quick(name: str, command: list[str], environment: Mapping[str, str]) -> Program:
+    return Program(name, command, environment, graceful=signal.SIGTERM, fast=signal.SIGTERM)
+
+
+def nginx_command(places: Places, environ: Mapping[str, str]) -> list[str]:
+    """nginx with our configuration and nothing of the system's.
+
+    `-e stderr` keeps it from opening the log path that the distribution compiled in.
+    """
+    directories = [*environ.get("PATH", os.defpath).split(":"), *_NGINX_PLACES]
+    for directory in directories:
+        path = f"{directory}/nginx"
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return [path, "-e", "stderr", "-p", places.nginx, "-c", f"{places.nginx}/nginx.conf"]
+    raise CannotRunError("nginx was not found; install it (Debian: apt-get install nginx)")

@@ -1,0 +1,66 @@
+"""Asking the gateway whether everything behind it is ready.
+
+A few lines of HTTP/1.0 over a socket: http.client would bring the email package with it, some
+7 MB for a handful of requests.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from wharf_native.settings import RunSettings
+from wharf_native.terminal import CannotRunError
+
+_TIMEOUT_SECONDS = 2.0
+_ANSWER_BYTES = 1 << 16
+_SHOWN_CHARACTERS = 200
+# The upload service's own word, and proof that auth answers and has keys.
+_PROBES = ("/readyz", "/.well-known/jwks.json")
+
+
+def get(host: str, port: int, path: str) -> tuple[int, str]:
+    """Status and body of a GET; status 0 and the reason when there was no answer."""
+    request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = b""
+    try:
+        with socket.create_connection((host, port), timeout=_TIMEOUT_SECONDS) as connection:
+            connection.sendall(request.encode())
+            while len(answer) < _ANSWER_BYTES and (chunk := connection.recv(4096)):
+                answer += chunk
+    except OSError as error:
+        return 0, error.strerror or str(error)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    words = head.split(b" ", 2)
+    if len(words) < 2 or not words[1].isdigit():
+        return 0, "no HTTP answer"
+    return int(words[1]), body.decode(errors="replace").strip()
+
+
+def not_ready(settings: RunSettings) -> str | None:
+    """What is not ready, in words; None when everything is."""
+    for path in _PROBES:
+        status, body = get(settings.local_host, settings.port, path)
+        if status == 200:
+            continue
+        if status == 0:
+            return f"the gateway does not answer: {body}"
+        # The gateway's own page says no more than the status does.
+        shown = "" if "<html" in body else f" {body[:_SHOWN_CHARACTERS]}"
+        return f"{path} answers {status}{shown}"
+    return None
+
+
+def check_free(host: str, port: int, variable: str) -> None:
+    """Raises CannotRunError when the port cannot be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As nginx does: connections of an earlier run that linger are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            raise CannotRunError(
+                f"cannot listen on {host} port {port}: {error.strerror}; "
+                f"choose another port with {variable}=..."
+            ) from None

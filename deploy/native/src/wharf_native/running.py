@@ -1,0 +1,96 @@
+"""`wharf run`: prepare, start, wait until ready, watch, stop."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+
+from wharf_native import logfiles, readiness
+from wharf_native.children import Child
+from wharf_native.places import Places, take_lock
+from wharf_native.plan import Plan, render_gateway, service_environment, template_values
+from wharf_native.settings import RunSettings
+from wharf_native.supervisor import StoppedError, Supervisor, show_tail
+from wharf_native.survivors import end_survivors
+from wharf_native.terminal import CannotRunError, say
+from wharf_native.welcome import welcome
+
+_CHILDREN = ("nginx", "auth", "upload", "worker")
+# A short wait is normal and says nothing.
+_SILENT_SECONDS = 5.0
+
+
+def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
+    """Runs Wharf until it is told to stop.
+
+    Raises:
+        CannotRunError: it could not start, or could not go on.
+    """
+    os.umask(0o077)
+    places = Places(settings.data, environ)
+    places.create()
+    lock = take_lock(places)
+    log_files = [places.log_file(name) for name in _CHILDREN]
+    try:
+        if ended := end_survivors(log_files):
+            say(f"ended {ended} processes that an earlier run left")
+        places.sweep()
+        for path in log_files:
+            logfiles.rotate(path)
+        readiness.check_free(settings.host, settings.port, "WHARF_PORT")
+        readiness.check_free("127.0.0.1", settings.metrics_port, "WHARF_METRICS_PORT")
+        _supervise(settings, places, environ)
+    except StoppedError:
+        pass
+    finally:
+        end_survivors(log_files, patience=0.0)
+        places.leave()
+        os.close(lock)
+    say("stopped")
+
+
+def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]) -> None:
+    values = template_values(settings, places, environ)
+    render_gateway(settings, places, values)
+    plan = Plan(settings, places, service_environment(settings, places, environ))
+    stages = [[plan.gateway], plan.services, [plan.worker]]
+    supervisor = Supervisor(
+        [[Child(p, places.log_file(p.name)) for p in stage] for stage in stages],
+        settings.drain_seconds,
+    )
+    for program in plan.preparations:
+        supervisor.run_once(Child(program, places.log_file("prepare")))
+    try:
+        say(f"starting on {places.data}")
+        supervisor.start()
+        _await_ready(settings, supervisor)
+        welcome(settings, places)
+        supervisor.watch()
+    except StoppedError:
+        say("stopping (again to stop at once)")
+        raise
+    finally:
+        supervisor.stop()
+
+
+def _await_ready(settings: RunSettings, supervisor: Supervisor) -> None:
+    """Watches the children until the gateway says that all is ready."""
+    begin = time.monotonic()
+    trouble: str | None = None
+    shown: str | None = None
+
+    def ready() -> bool:
+        nonlocal trouble, shown
+        trouble = readiness.not_ready(settings)
+        waited = time.monotonic() - begin
+        if trouble is not None and waited > settings.ready_seconds:
+            for child in supervisor.children:
+                show_tail(child)
+            raise CannotRunError(f"not ready after {settings.ready_seconds} s: {trouble}")
+        if trouble is not None and waited > _SILENT_SECONDS and trouble != shown:
+            say(f"waiting: {trouble}")
+            shown = trouble
+        return trouble is None
+
+    supervisor.watch(ready)

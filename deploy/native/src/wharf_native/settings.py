@@ -1,0 +1,127 @@
+"""How the runner itself is set: where it listens and where the data is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from wharf_native.tables import Setting
+from wharf_native.terminal import CannotRunError
+
+HOST = Setting(
+    "WHARF_HOST",
+    "127.0.0.1",
+    "",
+    "address that the gateway listens on; `0.0.0.0` opens it to the network "
+    "(put TLS in front and set WHARF_HOSTS and WHARF_ISSUER first)",
+)
+PORT = Setting(
+    "WHARF_PORT", "8080", "port", "port that the gateway listens on", minimum=1, maximum=65534
+)
+METRICS_PORT = Setting(
+    "WHARF_METRICS_PORT",
+    "",
+    "port",
+    "port for metrics, on 127.0.0.1 only; WHARF_PORT + 1 when unset",
+    minimum=1,
+    maximum=65535,
+    words=("",),
+)
+DATA = Setting("WHARF_DATA", "var", "", "directory of everything that Wharf stores")
+DRAIN = Setting(
+    "WHARF_DRAIN_SECONDS",
+    "30",
+    "seconds",
+    "how long requests in flight may take to finish when Wharf is stopped",
+    minimum=0,
+    maximum=86400,
+)
+READY = Setting(
+    "WHARF_READY_SECONDS",
+    "60",
+    "seconds",
+    "how long a start may take before it counts as failed",
+    minimum=1,
+    maximum=3600,
+)
+
+RUN_SETTINGS = (HOST, PORT, METRICS_PORT, DATA, DRAIN, READY)
+
+# nginx reads paths as words of its configuration: these would end a word or begin a variable.
+_UNSAFE_IN_PATHS = frozenset(" \t\r\n\"'`;{}$\\#*?")
+_ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
+
+
+class RunSettings:
+    """The runner's settings, read once and checked.
+
+    Attributes:
+        root: the checkout.
+        data: absolute path of WHARF_DATA.
+        host: address to listen on, as given.
+        port: public port.
+        metrics_port: internal port on 127.0.0.1.
+        drain_seconds: time for requests in flight.
+        ready_seconds: time for a start.
+    """
+
+    __slots__ = ("data", "drain_seconds", "host", "metrics_port", "port", "ready_seconds", "root")
+
+    def __init__(self, environ: Mapping[str, str], *, root: str) -> None:
+        self.root = root
+        self.data = data_directory(DATA.read(environ), root)
+        self.host = _address(HOST.read(environ))
+        self.port = PORT.number(environ)
+        self.metrics_port = int(METRICS_PORT.read(environ) or self.port + 1)
+        if self.metrics_port == self.port:
+            raise CannotRunError(f"WHARF_METRICS_PORT={self.port}: must differ from WHARF_PORT")
+        self.drain_seconds = DRAIN.number(environ)
+        self.ready_seconds = READY.number(environ)
+
+    @property
+    def listen(self) -> str:
+        """The address and port in nginx's notation."""
+        return f"{_bracketed(self.host)}:{self.port}"
+
+    @property
+    def metrics_listen(self) -> str:
+        """The internal address and port in nginx's notation."""
+        return f"127.0.0.1:{self.metrics_port}"
+
+    @property
+    def local_host(self) -> str:
+        """Where this machine reaches the gateway: a wildcard address is nowhere to connect to."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the gateway."""
+        return f"http://{_bracketed(self.local_host)}:{self.port}"
+
+
+def data_directory(text: str, root: str) -> str:
+    """The absolute path of the data; a relative one starts at the checkout.
+
+    Raises:
+        CannotRunError: nginx could not name the path in its configuration.
+    """
+    path = os.path.normpath(os.path.join(root, os.path.expanduser(text)))
+    if not _UNSAFE_IN_PATHS.isdisjoint(path):
+        raise CannotRunError(
+            f"WHARF_DATA={path!r}: blanks, quotes and any of ; {{ }} $ # * ? \\ are not possible, "
+            "because nginx names this path in its configuration"
+        )
+    return path
+
+
+def _address(text: str) -> str:
+    if text == "localhost":
+        return "127.0.0.1"
+    address = text.strip("[]")
+    if not address or not _ADDRESS_CHARACTERS.issuperset(address):
+        raise CannotRunError(f"WHARF_HOST={text!r}: allowed is an IP address, such as 0.0.0.0")
+    return address
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

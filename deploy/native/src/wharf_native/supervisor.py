@@ -1,0 +1,170 @@
+"""Keeps the children running, and stops them in order.
+
+One thread, no handlers: the signals that matter are blocked and waited for, so nothing ever
+happens in the middle of something else.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+from wharf_native import logfiles
+from wharf_native.children import CRASH_LIMIT, Child
+from wharf_native.terminal import CannotRunError, say
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What a stage has even when the one before used up the time to drain.
+_LEAST_GRACE_SECONDS = 5.0
+_FAST_SECONDS = 3.0
+# One request to stop may arrive twice: from the process group, and passed on by make.
+_SAME_REQUEST_SECONDS = 1.0
+_POLL_SECONDS = 0.25
+_HOUSEKEEPING_SECONDS = 60.0
+
+
+class StoppedError(Exception):
+    """Somebody asked for a stop."""
+
+
+class Supervisor:
+    """Runs children until it is told to stop or one of them keeps failing.
+
+    Args:
+        stages: the children in the order of the stop; those of one stage stop together.
+            They are started in the opposite order.
+        drain_seconds: how long work in flight may take when stopping.
+    """
+
+    def __init__(self, stages: Sequence[Sequence[Child]], drain_seconds: float) -> None:
+        self.stages = stages
+        self.children = [child for stage in reversed(stages) for child in stage]
+        self.drain_seconds = drain_seconds
+        self._hurry = False
+        self._stop_began = 0.0
+        self._stops = set(_STOP_SIGNALS)
+        # nohup asks for this. An ignored SIGINT, which a shell's `&` leaves behind, does not
+        # mean that an explicit one is to be ignored too.
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+            self._stops.discard(signal.SIGHUP)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._waited_for = {*self._stops, signal.SIGCHLD}
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._waited_for)
+
+    def run_once(self, child: Child, timeout_seconds: float = 120) -> None:
+        """Runs a child to its end.
+
+        Raises:
+            CannotRunError: it failed or took too long; its last lines were shown.
+            StoppedError: a stop was asked for meanwhile.
+        """
+        child.start()
+        deadline = time.monotonic() + timeout_seconds
+        try:
+            while (how := child.ended()) is None:
+                if time.monotonic() > deadline:
+                    how = f"was not done after {timeout_seconds:g} s"
+                    break
+                if self._wait(1.0):
+                    raise StoppedError
+        finally:
+            child.kill()
+            _await_end([child])
+        if how != "ended with exit code 0":
+            show_tail(child)
+            raise CannotRunError(f"{child.name} {how}; its output is above")
+
+    def start(self) -> None:
+        """Starts every child."""
+        for child in self.children:
+            child.start()
+
+    def watch(self, done: Callable[[], bool] | None = None) -> None:
+        """Restarts what ends, until `done` says so, or for ever.
+
+        Raises:
+            CannotRunError: a child keeps failing.
+            StoppedError: a stop was asked for.
+        """
+        while done is None or not done():
+            self._restart_ended()
+            if self._wait(self._pause(_HOUSEKEEPING_SECONDS if done is None else _POLL_SECONDS)):
+                raise StoppedError
+            for child in self.children:
+                logfiles.rotate(child.log_file)
+
+    def stop(self) -> None:
+        """Stops stage after stage; a second stop signal makes it short."""
+        self._stop_began = time.monotonic()
+        deadline = self._stop_began + self.drain_seconds
+        for stage in self.stages:
+            grace = max(deadline - time.monotonic(), min(self.drain_seconds, _LEAST_GRACE_SECONDS))
+            self._stop_stage([child for child in stage if child.running], grace)
+
+    def _stop_stage(self, stage: list[Child], grace: float) -> None:
+        for child in stage:
+            child.send(child.program.fast if self._hurry else child.program.graceful)
+        self._await_stop(stage, _FAST_SECONDS if self._hurry else grace)
+        left = [child for child in stage if child.running]
+        for child in left:
+            say(f"{child.name} is not done, stopping it now")
+            child.send(child.program.fast)
+        self._await_stop(left, _FAST_SECONDS)
+        for child in left:
+            child.kill()
+        _await_end(left)
+
+    def _await_stop(self, stage: list[Child], seconds: float) -> None:
+        """Waits until the children have ended or the time is over.
+
+        A stop signal that arrives meanwhile is the second one: it ends this wait, and makes all
+        that follows short.
+        """
+        deadline = time.monotonic() + seconds
+        while any(child.ended() is None and child.running for child in stage):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            again = self._wait(left)
+            late = time.monotonic() - self._stop_began > _SAME_REQUEST_SECONDS
+            if again and late and not self._hurry:
+                self._hurry = True
+                return
+
+    def _restart_ended(self) -> None:
+        now = time.monotonic()
+        for child in self.children:
+            how = child.ended()
+            if how is not None and not child.crashed():
+                show_tail(child)
+                raise CannotRunError(
+                    f"{child.name} {how}, {CRASH_LIMIT} times in a minute; its output is above"
+                )
+            if how is not None and child.due is not None:
+                say(f"{child.name} {how}, starting it again in {child.due - now:.1f} s")
+            if child.due is not None and child.due <= now:
+                child.start()
+
+    def _pause(self, longest: float) -> float:
+        """Seconds until something is due."""
+        now = time.monotonic()
+        dues = [child.due - now for child in self.children if child.due is not None]
+        return max(0.0, min([longest, *dues]))
+
+    def _wait(self, seconds: float) -> bool:
+        """Sleeps until a child ends or the time is over; True when a stop was asked for."""
+        received = signal.sigtimedwait(self._waited_for, seconds)
+        return received is not None and received.si_signo in self._stops
+
+
+def _await_end(children: list[Child]) -> None:
+    """Reaps children that were killed: nothing can delay that for long."""
+    while any(child.ended() is None and child.running for child in children):
+        time.sleep(0.01)
+
+
+def show_tail(child: Child) -> None:
+    """Prints the last lines of a child's log since its start."""
+    for line in logfiles.tail(child.log_file, child.log_start):
+        print(f"  {child.name}: {line}", flush=True)

@@ -1,0 +1,83 @@
+"""Who asks: finds the credential of a request and verifies it. Works on a WSGI environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from servicekit.problems import (
+    CREDENTIALS_AMBIGUOUS,
+    SCOPE_MISSING,
+    TOKEN_EXPIRED,
+    TOKEN_MALFORMED,
+    TOKEN_MISSING,
+    TOKEN_SIGNATURE,
+    Problem,
+    ProblemError,
+)
+from servicekit.tokens import BadSignature, ExpiredToken, Principal, TokenError, Verifier
+
+# RFC 6750 section 2.1 (b64token); the scheme's name is case-insensitive.
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9\-._~+/]+=*) *\Z")
+_SCHEME = re.compile(r"(?i)\bbearer\b")
+_QUERY_TOKEN = re.compile(r"(?:^|&)access_token=")
+
+
+def authenticate(environ: Mapping[str, Any], verifier: Verifier) -> Principal:
+    """The principal of a request; raises a 401 or 400 problem.
+
+    Only the `Authorization` header counts (RFC 6750 section 2.1): a token in the query would end
+    up in logs and histories.
+    """
+    header = environ.get("HTTP_AUTHORIZATION")
+    if not header:
+        detail = "The request has no Authorization header."
+        if _QUERY_TOKEN.search(environ.get("QUERY_STRING") or ""):
+            detail = "A token in the query is not accepted; send it in the Authorization header."
+        raise unauthorized(TOKEN_MISSING, detail, "")
+    match = _BEARER.match(header)
+    if match is None:
+        if len(_SCHEME.findall(header)) > 1:
+            raise CREDENTIALS_AMBIGUOUS("The Authorization header holds more than one credential.")
+        raise unauthorized(
+            TOKEN_MALFORMED, "The Authorization header is not `Bearer <token>`.", "invalid_token"
+        )
+    query = environ.get("QUERY_STRING")
+    if query and _QUERY_TOKEN.search(query):
+        raise CREDENTIALS_AMBIGUOUS(
+            "There is a token in the query and one in the Authorization header."
+        )
+    try:
+        return verifier.verify(match[1])
+    except ExpiredToken as error:
+        raise unauthorized(TOKEN_EXPIRED, _sentence(error), "invalid_token") from None
+    except BadSignature as error:
+        raise unauthorized(TOKEN_SIGNATURE, _sentence(error), "invalid_token") from None
+    except TokenError as error:
+        raise unauthorized(TOKEN_MALFORMED, _sentence(error), "invalid_token") from None
+
+
+def require_scope(principal: Principal, scope: str) -> None:
+    """Raises the 403 problem `insufficient-scope` unless the token has the scope."""
+    if scope not in principal.scopes:
+        challenge = f'Bearer realm="wharf", error="insufficient_scope", scope="{scope}"'
+        raise SCOPE_MISSING(
+            f"The token lacks the scope {scope}.",
+            headers=(("WWW-Authenticate", challenge),),
+            required_scope=scope,
+        )
+
+
+def _sentence(error: TokenError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def unauthorized(problem: Problem, detail: str, code: str) -> ProblemError:
+    """A 401 problem with its challenge (RFC 6750 section 3); `code` is the error, or empty."""
+    challenge = 'Bearer realm="wharf"'
+    if code:
+        description = detail.replace('"', "'").rstrip(".")
+        challenge += f', error="{code}", error_description="{description}"'
+    return problem(detail, headers=(("WWW-Authenticate", challenge),))

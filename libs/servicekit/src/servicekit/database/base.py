@@ -1,0 +1,64 @@
+"""The contract of a database, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+
+
+class DatabaseUnavailable(Exception):
+    """Locked for too long, out of reach, or out of space. Nothing was changed."""
+
+
+class OutcomeUnknown(DatabaseUnavailable):
+    """The commit itself failed: the change may or may not be there."""
+
+
+class UniqueViolation(Exception):
+    """A row with this key is there already. The transaction must be given up."""
+
+
+class Connection(Protocol):
+    """Runs statements; raises `DatabaseUnavailable` and `UniqueViolation`."""
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """All rows of a query."""
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """The first row of a query."""
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Runs a statement; the number of rows it changed."""
+
+    def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
+        """Runs a statement once per sequence of parameters."""
+
+
+class Database(Protocol):
+    """Connections are per thread and opened when first used, so a fork inherits none."""
+
+    dialect: str
+
+    def reading(self) -> Connection:
+        """The calling thread's connection, outside any transaction. Sees what is committed."""
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """A write transaction: committed durably at the end of the block, undone on an error.
+
+        A commit that fails raises `OutcomeUnknown`. On SQLite writers of all processes take turns; the wait is bounded, then
+        `DatabaseUnavailable` is raised.
+        """
+
+    def close(self) -> None:
+        """Closes the calling thread's connection."""
+
+
+def commit(connection: Connection) -> None:
+    """Commits; raises `OutcomeUnknown` when that fails."""
+    try:
+        connection.execute("COMMIT")
+    except DatabaseUnavailable as error:
+        raise OutcomeUnknown(str(error)) from error

@@ -1,0 +1,82 @@
+"""Schema migrations with Alembic, run by a command before the services start, never by a request.
+
+Several starts at once are safe: one migrates under a lock, the others wait and find it done.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+
+from servicekit.database.opening import sqlite_path
+
+# Any number will do as long as nothing else in the database uses it for an advisory lock.
+_ADVISORY_LOCK = 0x77686172
+
+
+def upgrade(url: str, scripts: Path) -> None:
+    """Brings the database at `url` to the newest revision in the folder `scripts`."""
+    path = sqlite_path(url)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    else:
+        rest = url.split("://", 1)[1]
+        engine = sqlalchemy.create_engine(f"postgresql+psycopg://{rest}")
+    with _one_at_a_time(engine, path) as connection:
+        config = Config()
+        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+@contextmanager
+def _one_at_a_time(engine: sqlalchemy.Engine, path: Path | None) -> Iterator[sqlalchemy.Connection]:
+    if path is not None:
+        descriptor = os.open(f"{path}-migration", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            os.close(descriptor)
+        return
+    with engine.connect() as connection:
+        connection.execute(
+            sqlalchemy.text("SELECT pg_advisory_lock(:lock)"), {"lock": _ADVISORY_LOCK}
+        )
+        connection.commit()
+        try:
+            yield connection
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(
+                sqlalchemy.text("SELECT pg_advisory_unlock(:lock)"), {"lock": _ADVISORY_LOCK}
+            )
+            connection.commit()
+
+
+def run_env(version_table: str = "alembic_version") -> None:
+    """What a service's `migrations/env.py` calls.
+
+    `version_table` remembers the revision; services that share a database need one each.
+    """
+    from alembic import context
+
+    context.configure(
+        connection=context.config.attributes["connection"],
+        version_table=version_table,
+        # SQLite has few ALTERs; Alembic's batch mode copies the table instead.
+        render_as_batch=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()

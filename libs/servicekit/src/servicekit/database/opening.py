@@ -1,0 +1,38 @@
+"""Chooses the database by URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from servicekit.database.base import Database
+from servicekit.settings import SettingsError
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a `sqlite:///…` URL, or `None` for other schemes."""
+    parts = urlsplit(url)
+    if parts.scheme != "sqlite":
+        return None
+    # sqlite:///relative and sqlite:////absolute, as SQLAlchemy has it.
+    return Path(unquote(parts.path[1:])).absolute()
+
+
+def open_database(url: str, *, durable: bool = True) -> Database:
+    """A database for `sqlite:///path` or `postgresql://…`; raises `SettingsError` for others.
+
+    Drivers are imported when they are needed: psycopg costs 20 MB of memory.
+    """
+    path = sqlite_path(url)
+    if path is not None:
+        from servicekit.database.sqlite import SqliteDatabase
+
+        return SqliteDatabase(path, durable=durable)
+    if urlsplit(url).scheme in ("postgresql", "postgres"):
+        from servicekit.database.postgres import PostgresDatabase
+
+        return PostgresDatabase(url, durable=durable)
+    raise SettingsError(
+        f"WHARF_DATABASE_URL: {url.split(':', 1)[0]!r} is unknown; allowed are sqlite:///path "
+        "and postgresql://user:password@host/database"
+    )

@@ -1,0 +1,160 @@
+"""PostgreSQL through psycopg: one connection per thread, so the pool is sized to the workers."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString, cast
+
+import psycopg
+from psycopg import errors
+
+from servicekit.database.base import (
+    Connection,
+    DatabaseUnavailable,
+    Row,
+    UniqueViolation,
+    commit,
+)
+
+CONNECT_SECONDS = 2
+STATEMENT_MILLISECONDS = 5000
+
+
+@functools.cache
+def _placeholders(sql: str) -> LiteralString:
+    return cast(LiteralString, sql.replace("?", "%s"))
+
+
+def _translated(error: psycopg.Error) -> Exception:
+    if isinstance(error, errors.UniqueViolation):
+        return UniqueViolation(str(error))
+    # A missing table is a database that nobody has migrated yet; SQLite reports it the same way.
+    if isinstance(
+        error, psycopg.OperationalError | psycopg.InterfaceError | errors.UndefinedTable
+    ):
+        return DatabaseUnavailable(str(error).strip())
+    return error
+
+
+class _PostgresConnection:
+    """One psycopg connection with errors translated."""
+
+    def __init__(self, url: str, durable: bool) -> None:
+        try:
+            self.raw = psycopg.connect(
+                url,
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                options=f"-c statement_timeout={STATEMENT_MILLISECONDS}"
+                f" -c lock_timeout={STATEMENT_MILLISECONDS}"
+                f" -c synchronous_commit={'on' if durable else 'off'}",
+                # A peer that vanishes without a word must not hold a request for hours.
+                tcp_user_timeout=STATEMENT_MILLISECONDS,
+            )
+        except psycopg.Error as error:
+            raise _translated(error) from error
+
+    def _run(self, sql: str, parameters: Sequence[object]) -> psycopg.Cursor[Row]:
+        try:
+            return cast("psycopg.Cursor[Row]", self.raw.execute(_placeholders(sql), parameters))
+        except psycopg.Error as error:
+            raise _translated(error) from error
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        return self._run(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        return self._run(sql, parameters).fetchone()
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        return self._run(sql, parameters).rowcount
+
+    def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
+        try:
+            with self.raw.cursor() as cursor:
+                cursor.executemany(_placeholders(sql), cast("Iterable[Any]", parameters))
+        except psycopg.Error as error:
+            raise _translated(error) from error
+
+
+class PostgresDatabase:
+    """`url` is a libpq URL; `durable` false commits asynchronously."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        self._url, self._durable = url, durable
+        self._local = threading.local()
+
+    def reading(self) -> Connection:
+        """The calling thread's connection, checked to be alive by its first statement."""
+        return _Retrying(self)
+
+    def connection(self, *, fresh: bool = False) -> _PostgresConnection:
+        """The thread's connection; `fresh` replaces one that turned out to be broken."""
+        current: _PostgresConnection | None = getattr(self._local, "connection", None)
+        if current is not None and (fresh or current.raw.closed or current.raw.broken):
+            current.raw.close()
+            current = None
+        if current is None:
+            current = self._local.connection = _PostgresConnection(self._url, self._durable)
+        return current
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A write transaction; see the contract."""
+        connection = self.connection()
+        try:
+            connection.execute("BEGIN")
+        except DatabaseUnavailable:
+            # The server was restarted since this thread last spoke to it.
+            connection = self.connection(fresh=True)
+            connection.execute("BEGIN")
+        try:
+            yield connection
+            commit(connection)
+        except BaseException:
+            if not connection.raw.closed:
+                try:
+                    connection.raw.execute("ROLLBACK")
+                except psycopg.Error:
+                    connection.raw.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the calling thread's connection."""
+        current: _PostgresConnection | None = getattr(self._local, "connection", None)
+        if current is not None:
+            current.raw.close()
+            self._local.connection = None
+
+
+class _Retrying:
+    """Reads repeat once on a new connection when the old one turns out to be dead."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        return self._once_more(lambda c: c.rows(sql, parameters))
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        return self._once_more(lambda c: c.row(sql, parameters))
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        return self._database.connection().execute(sql, parameters)
+
+    def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
+        self._database.connection().execute_many(sql, parameters)
+
+    def _once_more(self, call: Any) -> Any:
+        connection = self._database.connection()
+        try:
+            return call(connection)
+        except DatabaseUnavailable:
+            if not (connection.raw.closed or connection.raw.broken):
+                raise
+            return call(self._database.connection(fresh=True))

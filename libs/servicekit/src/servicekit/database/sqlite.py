@@ -1,0 +1,154 @@
+"""SQLite in WAL mode: one file, many readers, writers in turn."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from servicekit.database.base import (
+    Connection,
+    DatabaseUnavailable,
+    Row,
+    UniqueViolation,
+    commit,
+)
+
+WAIT_SECONDS = 2.0
+_TURN_POLL_SECONDS = 0.0002
+
+
+def _translated(error: sqlite3.Error) -> Exception:
+    if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in str(error):
+        return UniqueViolation(str(error))
+    if isinstance(error, sqlite3.OperationalError):
+        return DatabaseUnavailable(str(error))
+    return error
+
+
+class _SqliteConnection:
+    """One `sqlite3` connection with errors translated."""
+
+    def __init__(self, path: str, synchronous: str) -> None:
+        try:
+            self.raw = raw = sqlite3.connect(
+                path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            raw.execute("PRAGMA journal_mode=WAL")
+            # With NORMAL, committed rows are lost at a power cut (docs/adr/0004).
+            raw.execute(f"PRAGMA synchronous={synchronous}")
+            raw.execute("PRAGMA foreign_keys=ON")
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        try:
+            return self.raw.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        try:
+            cursor = self.raw.execute(sql, parameters)  # type: ignore[arg-type]
+            row: Row | None = cursor.fetchone()
+            # A statement left open would keep its snapshot: later reads would see old rows.
+            cursor.close()
+            return row
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        try:
+            return self.raw.execute(sql, parameters).rowcount  # type: ignore[arg-type]
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
+        try:
+            self.raw.executemany(sql, parameters)  # type: ignore[arg-type]
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+
+class SqliteDatabase:
+    """`path` is the file; `durable` false gives up fsync for speed."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self._path = path
+        self._synchronous = "FULL" if durable else "OFF"
+        self._local = threading.local()
+        self._turn = threading.Lock()
+        self._turn_file: tuple[int, int] | None = None
+
+    def reading(self) -> Connection:
+        """The calling thread's connection."""
+        return self._connection()
+
+    def _connection(self) -> _SqliteConnection:
+        connection: _SqliteConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = _SqliteConnection(str(self._path), self._synchronous)
+            self._local.connection = connection
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A write transaction; see the contract."""
+        connection = self._connection()
+        with self._writers_turn():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                commit(connection)
+            except BaseException:
+                if connection.raw.in_transaction:
+                    connection.raw.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _writers_turn(self) -> Iterator[None]:
+        """Writers of all processes queue here: SQLite's own waiting sleeps up to 100 ms a step."""
+        if not self._turn.acquire(timeout=WAIT_SECONDS):
+            raise DatabaseUnavailable("another writer holds the database")
+        try:
+            descriptor = self._turn_descriptor()
+            deadline = time.monotonic() + WAIT_SECONDS
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise DatabaseUnavailable("another writer holds the database") from None
+                    time.sleep(_TURN_POLL_SECONDS)
+            try:
+                yield
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+        finally:
+            self._turn.release()
+
+    def _turn_descriptor(self) -> int:
+        # A descriptor inherited over a fork would share its lock with the parent: open our own.
+        if self._turn_file is None or self._turn_file[0] != os.getpid():
+            flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
+            try:
+                descriptor = os.open(f"{self._path}-writer", flags, 0o600)
+            except OSError as error:
+                raise DatabaseUnavailable(f"cannot open the database: {error.strerror}") from error
+            self._turn_file = (os.getpid(), descriptor)
+        return self._turn_file[1]
+
+    def close(self) -> None:
+        """Closes the calling thread's connection."""
+        connection: _SqliteConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.raw.close()
+            self._local.connection = None

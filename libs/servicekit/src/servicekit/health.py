@@ -1,0 +1,50 @@
+"""Liveness and readiness: `/healthz` says the process answers, `/readyz` names what is down."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from flask import Flask, Response
+
+from servicekit.web import json_response
+
+log = logging.getLogger(__name__)
+# Raises, or returns an explanation of what is wrong, or `None` when all is well.
+Check = Callable[[], str | None]
+
+
+def install(app: Flask, checks: Mapping[str, Check], prefix: str = "") -> None:
+    """Adds both routes below `prefix`.
+
+    A check is a part's name and a function that is called for each request.
+    """
+
+    def healthz() -> Response:
+        return json_response({"status": "ok"})
+
+    def readyz() -> Response:
+        down = failures(checks)
+        if down:
+            reply = json_response({"status": "unavailable", "down": down}, 503)
+            reply.headers["Retry-After"] = "1"
+            return reply
+        return json_response({"status": "ready"})
+
+    for path, view in (("/healthz", healthz), ("/readyz", readyz)):
+        view.public = True  # type: ignore[attr-defined]
+        app.add_url_rule(prefix + path, view_func=view, methods=["GET"])
+
+
+def failures(checks: Mapping[str, Check]) -> dict[str, str]:
+    """The parts that are down, with a word on why; never an address or a path."""
+    down = {}
+    for name, check in checks.items():
+        try:
+            trouble = check()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the part is not ready
+            log.warning("readiness check %s failed: %s", name, error)
+            trouble = type(error).__name__
+        if trouble:
+            down[name] = trouble
+    return down

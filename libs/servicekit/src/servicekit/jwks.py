@@ -1,0 +1,170 @@
+"""Public keys of the issuer: fetched in the background, kept on disk, never on a request's way.
+
+One process fetches (`Fetcher`) and writes the document to a file; every worker reads that file
+(`KeyFile`) when it changes. So keys outlive a restart while the issuer is down, and N workers make
+one fetch. An unknown key id asks the fetcher for a new fetch by touching a file; however many
+unknown ids come, there is at most one such fetch in `UNKNOWN_KEY_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+log = logging.getLogger(__name__)
+
+UNKNOWN_KEY_SECONDS = 30.0
+REFRESH_SECONDS = 300.0
+RETRY_SECONDS = 1.0
+_MAX_DOCUMENT_BYTES = 256 * 1024
+_LOOK_SECONDS = 0.5
+_TIMEOUT_SECONDS = 3.0
+
+
+class JwksError(Exception):
+    """The key document could not be fetched or read."""
+
+
+def parse(document: bytes) -> dict[str, jwt.PyJWK]:
+    """Keys by id (RFC 7517); unknown key types are skipped. Raises `JwksError`."""
+    try:
+        entries = json.loads(document)["keys"]
+        if not isinstance(entries, list):
+            raise TypeError("keys is not a list")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise JwksError(f"not a key set: {error}") from None
+    keys: dict[str, jwt.PyJWK] = {}
+    for entry in entries:
+        if not isinstance(entry, dict) or "d" in entry or not isinstance(entry.get("kid"), str):
+            continue
+        try:
+            keys[entry["kid"]] = jwt.PyJWK(entry)
+        except jwt.PyJWTError:
+            continue
+    if not keys:
+        raise JwksError("the key set holds no usable key")
+    return keys
+
+
+class KeyFile:
+    """The keys in a file that another process keeps fresh."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._clock = path, clock
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._version: tuple[int, int] | None = None
+        self._looked_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def find(self, kid: str) -> jwt.PyJWK | None:
+        """The key of this id; an unknown id asks for a new fetch."""
+        key = self._current().get(kid)
+        if key is None:
+            request_fetch(self._path)
+        return key
+
+    def loaded(self) -> bool:
+        """Whether there are keys to verify with."""
+        return bool(self._current())
+
+    def _current(self) -> dict[str, jwt.PyJWK]:
+        now = self._clock()
+        if now - self._looked_at < _LOOK_SECONDS:
+            return self._keys
+        with self._lock:
+            self._looked_at = now
+            try:
+                status = os.stat(self._path)
+                version = (status.st_mtime_ns, status.st_ino)
+                if version != self._version:
+                    self._keys, self._version = parse(self._path.read_bytes()), version
+            except OSError:
+                pass  # not fetched yet, or gone: what is known goes on
+            except JwksError as error:
+                log.error("the key file is unusable: %s", error)  # noqa: TRY400 -- one line
+        return self._keys
+
+
+def request_fetch(path: Path) -> None:
+    """Asks the fetcher to look for new keys soon."""
+    try:
+        os.close(os.open(_wanted(path), os.O_CREAT | os.O_WRONLY, 0o600))
+    except OSError as error:
+        log.warning("cannot ask for new keys: %s", error.strerror)
+
+
+def _wanted(path: Path) -> str:
+    return f"{path}.wanted"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A key document that redirects is refused: keys come from the address that was set."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+class Fetcher:
+    """Keeps a key file fresh; `run` blocks and belongs into a thread of one process."""
+
+    def __init__(self, url: str, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url, self._path, self._clock = url, path, clock
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), _NoRedirect()
+        )
+        self._due = float("-inf")
+        self._unknown_until = float("-inf")
+        self.fetches = 0
+
+    def fetch(self) -> None:
+        """Fetches once and replaces the file; raises `JwksError`."""
+        self.fetches += 1
+        try:
+            with self._opener.open(self._url, timeout=_TIMEOUT_SECONDS) as reply:
+                document = reply.read(_MAX_DOCUMENT_BYTES + 1)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise JwksError(f"{self._url}: {error}") from None
+        if len(document) > _MAX_DOCUMENT_BYTES:
+            raise JwksError(f"{self._url}: larger than {_MAX_DOCUMENT_BYTES} bytes")
+        parse(document)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._path.with_suffix(".new")
+        new.write_bytes(document)
+        os.replace(new, self._path)
+
+    def step(self) -> None:
+        """Fetches when it is time to, or when an unknown key was seen."""
+        now = self._clock()
+        if now < self._due and not self._asked(now):
+            return
+        try:
+            self.fetch()
+            self._due = self._clock() + REFRESH_SECONDS
+        except (JwksError, OSError) as error:
+            log.warning("cannot fetch the issuer's keys: %s", error)
+            self._due = self._clock() + RETRY_SECONDS
+
+    def _asked(self, now: float) -> bool:
+        if now < self._unknown_until:
+            return False
+        try:
+            os.unlink(_wanted(self._path))
+        except OSError:
+            return False
+        self._unknown_until = now + UNKNOWN_KEY_SECONDS
+        return True
+
+    def run(self, stop: threading.Event) -> None:
+        """Steps until `stop` is set."""
+        while not stop.wait(_LOOK_SECONDS):
+            self.step()

@@ -1,0 +1,183 @@
+"""OpenAPI 3.1 documents, made from the declared operations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from flask import Flask
+
+from servicekit import problems
+from servicekit.operations import Answer, Content, Operation, Parameter
+from servicekit.problems import Problem
+
+_PATH_PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+_REF = "#/components/schemas/{name}"
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457 problem document.",
+    "required": ["type", "title", "status", "detail", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """An operation at an address; `path` in OpenAPI's form, e.g. `/v1/files/{bucket}`."""
+
+    method: str
+    path: str
+    operation: Operation
+
+
+def routes_of(app: Flask) -> list[Route]:
+    """The declared operations among the routes of a Flask application."""
+    found: list[Route] = []
+    for rule in app.url_map.iter_rules():
+        declared = getattr(app.view_functions[rule.endpoint], "operation", None)
+        if declared is not None:
+            path = _PATH_PARAMETER.sub(r"{\1}", rule.rule)
+            methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+            found.extend(Route(method, path, declared) for method in methods)
+    return found
+
+
+def document(
+    title: str, version: str, routes: Iterable[Route], always: tuple[Problem, ...]
+) -> dict[str, Any]:
+    """The OpenAPI document; `always` are the problems every protected operation may answer."""
+    routes = sorted(routes, key=lambda route: (route.path, route.method))
+    _, schemas = msgspec.json.schema_components(
+        _types(route.operation for route in routes), ref_template=_REF
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, always)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version},
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas, "Problem": PROBLEM_SCHEMA},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+        },
+    }
+
+
+def _types(operations: Iterable[Operation]) -> list[type]:
+    found: dict[type, None] = {}
+    for declared in operations:
+        for kind in (declared.body, *(answer.body for answer in declared.answers.values())):
+            if isinstance(kind, type):
+                found[kind] = None
+    return list(found)
+
+
+def _operation(route: Route, always: tuple[Problem, ...]) -> dict[str, Any]:
+    declared = route.operation
+    made: dict[str, Any] = {
+        "summary": declared.summary,
+        "operationId": _operation_id(route),
+        "responses": _responses(declared, always),
+    }
+    if declared.description:
+        made["description"] = declared.description
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{([^}]+)}", route.path)
+    ]
+    parameters += _query_parameters(declared)
+    parameters += [_parameter(parameter) for parameter in declared.parameters]
+    if parameters:
+        made["parameters"] = parameters
+    if declared.body is not None:
+        made["requestBody"] = {
+            "required": declared.body_required,
+            "content": _content(declared.body, form=declared.form),
+        }
+    if not declared.public:
+        made["security"] = [{"token": []}]
+        made["x-required-scope"] = declared.scope
+    return made
+
+
+def _operation_id(route: Route) -> str:
+    words = re.findall(r"[a-z0-9]+", route.path.lower())
+    return "_".join([route.method.lower(), *words])
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.where,
+        "description": parameter.description,
+        "required": parameter.required,
+        "schema": dict(parameter.schema),
+    }
+
+
+def _query_parameters(declared: Operation) -> list[dict[str, Any]]:
+    if declared.query is None:
+        return []
+    (schema,), components = msgspec.json.schema_components([declared.query], ref_template=_REF)
+    if "$ref" in schema:
+        schema = components[declared.query.__name__]
+    required = schema.get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": properties}
+        for name, properties in schema["properties"].items()
+    ]
+
+
+def _content(kind: type | Content, *, form: bool = False) -> dict[str, Any]:
+    if isinstance(kind, Content):
+        return {kind.media_type: {"schema": dict(kind.schema)}}
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REF)
+    media_type = "application/x-www-form-urlencoded" if form else "application/json"
+    return {media_type: {"schema": schema}}
+
+
+def _responses(declared: Operation, always: tuple[Problem, ...]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for status, answer in declared.answers.items():
+        made[str(status)] = _answer(answer)
+    by_status: dict[int, list[Problem]] = {}
+    for problem in dict.fromkeys((*(() if declared.public else always), *declared.problems)):
+        by_status.setdefault(problem.status, []).append(problem)
+    for status, kinds in sorted(by_status.items()):
+        made[str(status)] = {
+            "description": " / ".join(f"{kind.title} (`{kind.slug}`)" for kind in kinds),
+            "content": {
+                problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}
+            },
+        }
+    return made
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    made: dict[str, Any] = {"description": answer.description}
+    if answer.headers:
+        made["headers"] = headers(answer.headers)
+    if answer.body is not None:
+        made["content"] = _content(answer.body)
+    return made
+
+
+def headers(meanings: Mapping[str, str]) -> dict[str, Any]:
+    """Header objects from names and meanings."""
+    return {
+        name: {"description": meaning, "schema": {"type": "string"}}
+        for name, meaning in meanings.items()
+    }

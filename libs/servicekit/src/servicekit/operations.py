@@ -1,0 +1,151 @@
+"""Declared operations: what a route takes and gives, said once.
+
+The declaration checks the scope, decodes and validates the request, encodes the answer, and
+becomes the OpenAPI document (`servicekit.openapi`); so code and document cannot drift.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from flask import Response, g, request
+
+from servicekit import access
+from servicekit.problems import MALFORMED, UNPROCESSABLE, UNSUPPORTED_MEDIA, Problem
+from servicekit.web import json_response
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Content:
+    """A body that is not JSON made from a type: a media type and its JSON schema."""
+
+    media_type: str = "*/*"
+    schema: Mapping[str, Any] = field(
+        default_factory=lambda: {"type": "string", "format": "binary"}
+    )
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A header or query parameter that is read by hand, for the document."""
+
+    name: str
+    where: str
+    description: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer: what it means, its body, its header fields with their meaning."""
+
+    description: str
+    body: type | Content | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One route and method. `scope` None means that no scope is needed beyond what `public` says.
+
+    `body` is a msgspec type for JSON requests (`form` true: for urlencoded forms), or `Content`;
+    `query` a msgspec type for the query; `problems` what may go wrong beyond the common ones.
+    """
+
+    summary: str
+    answers: Mapping[int, Answer]
+    scope: str | None = None
+    public: bool = False
+    body: type | Content | None = None
+    body_required: bool = True
+    form: bool = False
+    query: type | None = None
+    parameters: tuple[Parameter, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    description: str = ""
+
+
+def operation(declared: Operation) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
+    """Puts a declaration to work around a Flask view.
+
+    The view is called with the path's arguments, and `body` and `query` where declared; it
+    returns a `Response`, a msgspec-encodable object (status: the first declared), a pair
+    `(status, object)`, or `None` for an empty answer.
+    """
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Response]:
+        @functools.wraps(view)
+        def call(**arguments: Any) -> Response:
+            if declared.scope is not None:
+                access.require_scope(g.principal, declared.scope)
+            if declared.query is not None:
+                arguments["query"] = decode_query(declared.query)
+            if isinstance(declared.body, type):
+                arguments["body"] = decode_body(declared)
+            return _response(view(**arguments), next(iter(declared.answers)))
+
+        call.operation = declared  # type: ignore[attr-defined]
+        call.public = declared.public  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def _response(result: object, default_status: int) -> Response:
+    if isinstance(result, Response):
+        return result
+    status = default_status
+    if isinstance(result, tuple):
+        status, result = result
+    if result is None:
+        response = Response(b"", status)
+        del response.headers["Content-Type"]
+        return response
+    return json_response(result, status)
+
+
+def decode_query(kind: type[T]) -> T:
+    """The query as `kind`; raises the problem `malformed-request`, also for unknown names."""
+    names = set(request.args)
+    if len(names) != sum(1 for _ in request.args.items(multi=True)):
+        raise MALFORMED("A query parameter is given more than once.")
+    return _convert(dict(request.args), kind, "query")
+
+
+def decode_body(declared: Operation) -> Any:
+    """The JSON or form body as the declared type; raises 400, 415 or 422 problems."""
+    kind: Any = declared.body
+    if declared.form:
+        if request.mimetype != "application/x-www-form-urlencoded":
+            raise UNSUPPORTED_MEDIA(
+                "Send a form: Content-Type application/x-www-form-urlencoded.",
+                expected="application/x-www-form-urlencoded",
+            )
+        return _convert(dict(request.form), kind, "form")
+    raw = request.get_data(cache=False)
+    if not raw and not declared.body_required:
+        raw = b"{}"
+    elif request.mimetype != "application/json":
+        raise UNSUPPORTED_MEDIA(
+            "Send JSON: Content-Type application/json.", expected="application/json"
+        )
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise UNPROCESSABLE(f"The body is not acceptable: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MALFORMED(f"The body is not JSON: {error}.") from None
+
+
+def _convert(values: dict[str, str], kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(values, type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise MALFORMED(f"The {where} is not acceptable: {error}.") from None

@@ -1,0 +1,211 @@
+"""Problem documents (RFC 9457): each declared once, all rendered here.
+
+A service declares its problems in its own `problems.py`; the operator's page, the OpenAPI
+documents and the metric labels are made from the declarations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import msgspec
+
+CONTENT_TYPE = "application/problem+json"
+BASE = "/problems/"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of refusal: `slug` is its stable name, `description` says what to do about it."""
+
+    slug: str
+    title: str
+    status: int
+    description: str
+
+    @property
+    def type(self) -> str:
+        """The relative URI that names this problem, served by the gateway."""
+        return BASE + self.slug
+
+    def __call__(
+        self, detail: str, *, headers: tuple[tuple[str, str], ...] = (), **members: object
+    ) -> ProblemError:
+        """An exception of this kind, to be raised; `members` join the document."""
+        return ProblemError(self, detail, headers, members)
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem document."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        detail: str,
+        headers: tuple[tuple[str, str], ...] = (),
+        members: dict[str, object] | None = None,
+    ) -> None:
+        super().__init__(f"{problem.slug}: {detail}")
+        self.problem, self.detail = problem, detail
+        self.headers, self.members = headers, members or {}
+
+    def document(self, request_id: str) -> dict[str, object]:
+        """The members of the JSON document."""
+        return {
+            "type": self.problem.type,
+            "title": self.problem.title,
+            "status": self.problem.status,
+            "detail": self.detail,
+            "request_id": request_id,
+            **self.members,
+        }
+
+    def body(self, request_id: str) -> bytes:
+        """The document as JSON."""
+        return msgspec.json.encode(self.document(request_id))
+
+
+class Catalogue:
+    """All problems of a service, by slug."""
+
+    def __init__(self) -> None:
+        self.by_slug: dict[str, Problem] = {}
+
+    def declare(self, slug: str, status: int, title: str, description: str) -> Problem:
+        """Registers a problem; raises `ValueError` when the slug is taken."""
+        if slug in self.by_slug:
+            raise ValueError(f"problem {slug!r} is declared twice")
+        problem = self.by_slug[slug] = Problem(slug, title, status, description)
+        return problem
+
+
+COMMON = Catalogue()
+
+MALFORMED = COMMON.declare(
+    "malformed-request",
+    400,
+    "Malformed request",
+    "The request breaks the syntax of HTTP or of this API.",
+)
+TOKEN_MISSING = COMMON.declare(
+    "token-missing",
+    401,
+    "No credential",
+    "Send `Authorization: Bearer …` with an access token from `POST /auth/oauth/token`.",
+)
+TOKEN_EXPIRED = COMMON.declare(
+    "token-expired", 401, "The token has expired", "Get a new access token and try again."
+)
+TOKEN_MALFORMED = COMMON.declare(
+    "token-malformed",
+    401,
+    "The token is malformed",
+    "The credential is no access token of this service: its form, type or claims are wrong.",
+)
+TOKEN_SIGNATURE = COMMON.declare(
+    "token-signature",
+    401,
+    "The token is wrongly signed",
+    "No key of the issuer verifies the token: it was made elsewhere or changed, or the key is "
+    "retired.",
+)
+CREDENTIALS_AMBIGUOUS = COMMON.declare(
+    "credentials-ambiguous", 400, "More than one credential", "Send exactly one credential."
+)
+SCOPE_MISSING = COMMON.declare(
+    "insufficient-scope",
+    403,
+    "The token lacks a scope",
+    "Ask for a token with the scope named in `required_scope`.",
+)
+FORBIDDEN = COMMON.declare(
+    "forbidden", 403, "Not allowed", "The caller is known, and may not do this."
+)
+NOT_FOUND = COMMON.declare(
+    "not-found", 404, "Not found", "Nothing is here, or nothing that this caller may know of."
+)
+METHOD = COMMON.declare(
+    "method-not-allowed", 405, "Method not allowed", "`Allow` lists the methods of this address."
+)
+SLOW_REQUEST = COMMON.declare(
+    "request-timeout",
+    408,
+    "The request came too slowly",
+    "The gateway waited too long for the next bytes. Send faster, or in resumable pieces.",
+)
+CONFLICT = COMMON.declare(
+    "conflict", 409, "Conflict", "The request contradicts what is there already."
+)
+LENGTH_REQUIRED = COMMON.declare(
+    "length-required",
+    411,
+    "Length required",
+    "Send `Content-Length`, or `Transfer-Encoding: chunked` where the length is not known.",
+)
+TOO_LARGE = COMMON.declare(
+    "too-large",
+    413,
+    "Too large",
+    "The body is larger than a limit. `limit` names the limit, `limit_bytes` its size.",
+)
+URI_TOO_LONG = COMMON.declare("uri-too-long", 414, "Address too long", "Shorten the address.")
+UNSUPPORTED_MEDIA = COMMON.declare(
+    "unsupported-media-type", 415, "Unsupported media type", "Send the type named in `expected`."
+)
+RANGE = COMMON.declare(
+    "range-not-satisfiable",
+    416,
+    "No such range",
+    "The file is shorter than the range that was asked for; `Content-Range` says how long it is.",
+)
+MISDIRECTED = COMMON.declare(
+    "misdirected", 421, "Unknown host", "This gateway does not serve the host that was asked for."
+)
+UNPROCESSABLE = COMMON.declare(
+    "unprocessable",
+    422,
+    "Well-formed, but not acceptable",
+    "The request can be read, but a value in it is not acceptable; `detail` says which.",
+)
+RATE_LIMITED = COMMON.declare(
+    "quota-exceeded",
+    429,
+    "Too many requests",
+    "Wait for `Retry-After` seconds. `violated_policies` names the limits.",
+)
+HEADERS_TOO_LARGE = COMMON.declare(
+    "headers-too-large", 431, "Header fields too large", "Send fewer or shorter header fields."
+)
+INTERNAL = COMMON.declare(
+    "internal-error",
+    500,
+    "Internal error",
+    "A fault of the service. Report the `request_id`; its logs have the rest.",
+)
+NOT_IMPLEMENTED = COMMON.declare(
+    "not-implemented",
+    501,
+    "Not implemented",
+    "The request asks for something that HTTP knows and this gateway does not.",
+)
+UNAVAILABLE = COMMON.declare(
+    "unavailable",
+    503,
+    "Temporarily unavailable",
+    "A part that is needed is down or busy. Try again after `Retry-After` seconds.",
+)
+TIMEOUT = COMMON.declare(
+    "timeout", 504, "Timed out", "The service did not answer in time. Try again."
+)
+
+
+def reason(status: int) -> str:
+    """The status line's text, e.g. `404 Not Found`."""
+    line = _REASONS.get(status)
+    if line is None:
+        line = _REASONS[status] = f"{status} {HTTPStatus(status).phrase}"
+    return line
+
+
+_REASONS: dict[int, str] = {}

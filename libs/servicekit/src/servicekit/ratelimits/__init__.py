@@ -1,0 +1,7 @@
+"""Rate limits by tenant and client: Flask-Limiter on storages that are right across workers."""
+
+from __future__ import annotations
+
+from servicekit.ratelimits.limiting import RateLimits, RateLimitSettings
+
+__all__ = ["RateLimitSettings", "RateLimits"]

@@ -1,0 +1,56 @@
+"""For tests of both services: keys and tokens of an issuer of our own."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from servicekit.ids import uuid7_hex
+from servicekit.tokens import ALGORITHM, TYPE
+
+ISSUER = "http://wharf.test/auth"
+AUDIENCE = "upload"
+
+
+class Issuer:
+    """Signs tokens like `auth` does, and whatever else a test wants signed; obeys `Keys`."""
+
+    def __init__(self, kid: str = "test-key") -> None:
+        self.kid = kid
+        self.private_key = rsa.generate_private_key(65537, 2048)
+        self._jwk = jwt.PyJWK({**self.public_jwk()})
+
+    def public_jwk(self) -> dict[str, Any]:
+        """The public key as a JWK (RFC 7517)."""
+        jwk: dict[str, Any] = jwt.algorithms.RSAAlgorithm.to_jwk(
+            self.private_key.public_key(), as_dict=True
+        )
+        return {**jwk, "kid": self.kid, "use": "sig", "alg": ALGORITHM}
+
+    def find(self, kid: str) -> jwt.PyJWK | None:
+        """The key of this id."""
+        return self._jwk if kid == self.kid else None
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Good claims; a change to `None` leaves a claim out."""
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": "client-1",
+            "tid": "demo",
+            "scope": "files:read files:write files:delete buckets:admin",
+            "iat": now,
+            "exp": now + 900,
+            "jti": uuid7_hex(),
+            **changes,
+        }
+        return {name: value for name, value in claims.items() if value is not None}
+
+    def token(self, *, headers: dict[str, Any] | None = None, **changes: Any) -> str:
+        """A token with good claims but for `changes`, and a good header but for `headers`."""
+        header = {"typ": TYPE, "kid": self.kid, **(headers or {})}
+        return jwt.encode(self.claims(**changes), self.private_key, ALGORITHM, header)

@@ -1,0 +1,190 @@
+"""Verification of access tokens (RFC 9068 JWTs), pure: no Flask, no network, no private keys."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import jwt
+import msgspec
+from jwt.types import Options
+
+ALGORITHM = "RS256"
+TYPE = "at+jwt"
+LEEWAY_SECONDS = 60
+MAX_TOKEN_BYTES = 8 * 1024
+_REQUIRED = ("exp", "iat", "iss", "aud", "sub", "tid", "jti")
+
+
+class TokenError(Exception):
+    """A token that is not accepted; the message is safe to show and never holds the token."""
+
+
+class MalformedToken(TokenError):
+    """Not an access token of this service: form, type, algorithm or claims are wrong."""
+
+
+class ExpiredToken(TokenError):
+    """Was good once."""
+
+
+class BadSignature(TokenError):
+    """No key of the issuer verifies it."""
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who asks: the verified claims. `expires_at` is in unix seconds."""
+
+    tenant: str
+    subject: str
+    scopes: frozenset[str]
+    token_id: str
+    expires_at: int
+
+
+class Keys(Protocol):
+    """Where public keys come from."""
+
+    def find(self, kid: str) -> jwt.PyJWK | None:
+        """The key of this id, or `None`."""
+
+
+class Verifier:
+    """Checks tokens of one issuer and audience; verified ones are remembered for a few seconds.
+
+    The memory is bounded and keyed by the token's digest. A token is never accepted past its
+    expiry, and a revocation takes effect after `cache_seconds` at the latest.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        issuer: str,
+        audience: str,
+        max_lifetime_seconds: int = 24 * 3600,
+        cache_seconds: float = 3.0,
+        cache_entries: int = 8192,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys, self._issuer, self._audience = keys, issuer, audience
+        self._max_lifetime, self._clock = max_lifetime_seconds, clock
+        self._cache_seconds, self._cache_entries = cache_seconds, cache_entries
+        self._cache: dict[bytes, tuple[float, Principal]] = {}
+        self._lock = threading.Lock()
+
+    def verify(self, token: str) -> Principal:
+        """The principal of a token; raises a `TokenError`."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise MalformedToken(f"the token is longer than {MAX_TOKEN_BYTES} bytes")
+        try:
+            digest = blake2b(token.encode("ascii"), digest_size=16).digest()
+        except UnicodeEncodeError:
+            raise MalformedToken("the token is not ASCII") from None
+        now = self._clock()
+        known = self._cache.get(digest)
+        if known is not None and now < known[0]:
+            return known[1]
+        principal = self._verify(token, now)
+        self._remember(digest, principal, now)
+        return principal
+
+    def _remember(self, digest: bytes, principal: Principal, now: float) -> None:
+        until = min(now + self._cache_seconds, principal.expires_at + LEEWAY_SECONDS)
+        with self._lock:
+            if len(self._cache) >= self._cache_entries:
+                # Everything goes at once: rare, cheap, and no bookkeeping on the hot path.
+                self._cache.clear()
+            self._cache[digest] = (until, principal)
+
+    def _verify(self, token: str, now: float) -> Principal:
+        key = self._key(_header(token))
+        options: Options = {
+            "require": list(_REQUIRED),
+            # Times are checked below, against this verifier's own clock.
+            "verify_exp": False,
+            "verify_iat": False,
+            "verify_nbf": False,
+            "enforce_minimum_key_length": True,
+        }
+        try:
+            claims = jwt.decode(
+                token,
+                key.key,
+                algorithms=[ALGORITHM],
+                audience=self._audience,
+                issuer=self._issuer,
+                options=options,
+            )
+        except jwt.InvalidSignatureError:
+            raise BadSignature("the signature does not verify") from None
+        except jwt.MissingRequiredClaimError as error:
+            raise MalformedToken(f"the claim {error.claim} is missing") from None
+        except jwt.InvalidAudienceError:
+            raise MalformedToken("the token is for another audience") from None
+        except jwt.InvalidIssuerError:
+            raise MalformedToken("the token is from another issuer") from None
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            raise MalformedToken("the token cannot be read") from None
+        return self._principal(claims, now)
+
+    def _key(self, header: Mapping[str, Any]) -> jwt.PyJWK:
+        if header.get("alg") != ALGORITHM:
+            raise MalformedToken(f"the token's algorithm is not {ALGORITHM}")
+        # RFC 9068 section 4; PyJWT does not look at `typ`.
+        if str(header.get("typ", "")).lower().removeprefix("application/") != TYPE:
+            raise MalformedToken(f"the token's type is not {TYPE}")
+        if "crit" in header:
+            raise MalformedToken("the token demands an extension that is not supported")
+        kid = header.get("kid")
+        if not isinstance(kid, str) or not kid:
+            raise MalformedToken("the token names no key")
+        key = self._keys.find(kid)
+        if key is None:
+            raise BadSignature("the token's key is not one of the issuer's")
+        if key.algorithm_name != ALGORITHM:
+            raise MalformedToken("the token's algorithm is not its key's")
+        return key
+
+    def _principal(self, claims: Mapping[str, Any], now: float) -> Principal:
+        exp, iat = _time(claims, "exp"), _time(claims, "iat")
+        if "nbf" in claims and _time(claims, "nbf") > now + LEEWAY_SECONDS:
+            raise MalformedToken("the token is not valid yet")
+        if iat > now + LEEWAY_SECONDS:
+            raise MalformedToken("the token was issued in the future")
+        if exp - iat > self._max_lifetime or exp > now + self._max_lifetime + LEEWAY_SECONDS:
+            raise MalformedToken("the token lives longer than is allowed")
+        if exp + LEEWAY_SECONDS <= now:
+            raise ExpiredToken("the token has expired")
+        for name in ("sub", "tid", "jti"):
+            if not isinstance(claims[name], str) or not claims[name]:
+                raise MalformedToken(f"the claim {name} is not a text")
+        scope = claims.get("scope", "")
+        if not isinstance(scope, str):
+            raise MalformedToken("the claim scope is not a text")
+        return Principal(
+            tenant=claims["tid"],
+            subject=claims["sub"],
+            scopes=frozenset(scope.split()),
+            token_id=claims["jti"],
+            expires_at=exp,
+        )
+
+
+def _header(token: str) -> Mapping[str, Any]:
+    if token.count(".") != 2 or "=" in token:
+        raise MalformedToken("the token is not three base64url parts")
+    try:
+        return jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise MalformedToken("the token's header cannot be read") from None
+
+
+def _time(claims: Mapping[str, Any], name: str) -> int:
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 40:
+        raise MalformedToken(f"the claim {name} is not a time in whole seconds")
+    return value

@@ -1,0 +1,151 @@
+"""Flask glue of both services: request ids, problems, logs, metrics, protection by default."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from servicekit import access, metrics, problems
+from servicekit.database import DatabaseUnavailable
+from servicekit.ids import uuid7_hex
+from servicekit.logs import RequestLog
+from servicekit.problems import ProblemError
+from servicekit.tokens import Principal, Verifier
+
+log = logging.getLogger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
+_BY_STATUS = {
+    problem.status: problem
+    for problem in (
+        problems.MALFORMED,
+        problems.NOT_FOUND,
+        problems.METHOD,
+        problems.TOO_LARGE,
+        problems.UNSUPPORTED_MEDIA,
+        problems.UNPROCESSABLE,
+    )
+}
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    """A JSON response of anything msgspec can encode."""
+    return Response(msgspec.json.encode(content), status, content_type="application/json")
+
+
+def request_id(environ: dict[str, Any]) -> str:
+    """The gateway's id of this request; a new one where there is no gateway, as in unit tests."""
+    given = environ.get("REQUEST_ID") or ""
+    return given if _REQUEST_ID.match(given) else uuid7_hex()
+
+
+def problem_response(error: ProblemError, identifier: str) -> Response:
+    """Renders a problem document and counts it."""
+    metrics.PROBLEMS.labels(error.problem.slug).inc()
+    response = Response(
+        error.body(identifier), error.problem.status, content_type=problems.CONTENT_TYPE
+    )
+    response.headers["Cache-Control"] = "no-store"
+    for name, value in error.headers:
+        response.headers[name] = value
+    return response
+
+
+def as_problem(error: Exception) -> ProblemError:
+    """The problem that tells a client about any exception; the unexpected ones are logged."""
+    if isinstance(error, HTTPException):
+        error = _from_werkzeug(error)
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, DatabaseUnavailable):
+        log.error("database unavailable: %s", error)
+        return unavailable("The database does not answer.")
+    log.error("unexpected error", exc_info=error)
+    return problems.INTERNAL("The service failed to answer this request.")
+
+
+def unavailable(detail: str, retry_after_seconds: int = 1) -> ProblemError:
+    """The 503 problem with its `Retry-After`."""
+    return problems.UNAVAILABLE(
+        detail,
+        headers=(("Retry-After", str(retry_after_seconds)),),
+        retry_after=retry_after_seconds,
+    )
+
+
+def install(app: Flask, service_log: RequestLog, verifier: Verifier | None) -> None:
+    """Hooks for all routes.
+
+    Every route needs a token unless its view has a true attribute `public`: a new route is
+    protected by default. `g.principal` is who asks, or `None`.
+    """
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.perf_counter()
+        g.request_id = request_id(request.environ)
+        g.principal = None
+        view = app.view_functions.get(request.endpoint or "")
+        if verifier is not None and view is not None and not getattr(view, "public", False):
+            g.principal = access.authenticate(request.environ, verifier)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        _finish(response, service_log)
+        return response
+
+    app.register_error_handler(Exception, render)
+
+
+def _finish(response: Response, service_log: RequestLog) -> None:
+    started = getattr(g, "started", None)
+    if started is None:
+        g.request_id, started = request_id(request.environ), time.perf_counter()
+    response.headers["X-Request-Id"] = g.request_id
+    rule = request.url_rule.rule if request.url_rule else "(none)"
+    metrics.observe(rule, request.method, response.status_code, time.perf_counter() - started)
+    principal: Principal | None = getattr(g, "principal", None)
+    service_log.write(
+        request_id=g.request_id,
+        method=request.method,
+        route=rule,
+        status=response.status_code,
+        started=started,
+        tenant=principal.tenant if principal else None,
+        subject=principal.subject if principal else None,
+        outcome=getattr(g, "outcome", None),
+    )
+
+
+def render(
+    error: Exception, translate: Callable[[Exception], ProblemError] = as_problem
+) -> Response:
+    """The answer to any exception; `translate` is a service's own addition to `as_problem`."""
+    problem = translate(error)
+    if "request_id" not in g:
+        g.request_id = request_id(request.environ)
+    g.outcome = problem.problem.slug
+    return problem_response(problem, g.request_id)
+
+
+def _from_werkzeug(error: HTTPException) -> Exception:
+    problem = _BY_STATUS.get(error.code or 500)
+    if problem is None:
+        return error
+    headers: tuple[tuple[str, str], ...] = ()
+    if problem is problems.METHOD:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        headers = (("Allow", allowed),)
+    return problem(problem.description, headers=headers)
+
+
+def public(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a view as needing no token."""
+    view.public = True  # type: ignore[attr-defined]
+    return view

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Re-locks every file in this directory: `make lock`, or
+# `make lock UPGRADE=--upgrade` to move to the newest allowed versions.
+#
+# The sources are the packages' own pyproject.toml files and the two *.in here.
+# dev.txt is resolved first and holds everything; the others are constrained by
+# it, so a package has one version in all of them. --universal resolves for
+# every Python from 3.11 on and every platform at once, with markers where they
+# differ. No index address is written: where packages come from is the
+# installer's business.
+set -eu
+cd "$(dirname "$0")/.."
+UV=${UV:-.venv/bin/uv}
+
+compile() {
+    name=$1
+    shift
+    "$UV" pip compile --quiet --universal --python-version 3.11 \
+        --generate-hashes --no-emit-index-url --no-emit-find-links \
+        --no-emit-package wharf-servicekit \
+        --custom-compile-command "make lock" \
+        ${UPGRADE:-} "$@" --output-file "requirements/$name.txt" >/dev/null
+    echo "requirements/$name.txt"
+}
+
+KIT=libs/servicekit/pyproject.toml
+AUTH=services/auth/pyproject.toml
+UPLOAD=services/upload/pyproject.toml
+BUILD=requirements/build.in
+
+compile dev "$AUTH" "$UPLOAD" "$KIT" "$BUILD" requirements/dev.in
+set -- --constraint requirements/dev.txt
+compile all "$AUTH" "$UPLOAD" "$KIT" "$BUILD" "$@"
+compile auth "$AUTH" "$KIT" "$@"
+compile upload "$UPLOAD" "$KIT" "$@"
+compile build "$BUILD" "$@"

@@ -1,0 +1,139 @@
+"""Puts the auth service together."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from flask import Flask, Response, g
+
+from servicekit import health, logs, metrics, openapi, web
+from servicekit.access import unauthorized
+from servicekit.database import open_database
+from servicekit.problems import (
+    SCOPE_MISSING,
+    TOKEN_EXPIRED,
+    TOKEN_MALFORMED,
+    TOKEN_MISSING,
+    TOKEN_SIGNATURE,
+)
+from servicekit.ratelimits import RateLimits, RateLimitSettings
+from servicekit.settings import SettingsError
+from servicekit.tokens import Principal, Verifier
+from wharf_auth import __version__, memory
+from wharf_auth import settings as auth_settings
+from wharf_auth.domain import clients
+from wharf_auth.domain.secrets import Hasher
+from wharf_auth.domain.tokens import AUTH_AUDIENCE
+from wharf_auth.problems import ACCOUNT_INACTIVE
+from wharf_auth.records.base import Records
+from wharf_auth.records.sql import SqlRecords
+from wharf_auth.routes import Parts, TenantConverter, discovery, oauth
+from wharf_auth.routes import clients as client_routes
+from wharf_auth.routes import tenants as tenant_routes
+from wharf_auth.settings import MAX_TOKEN_TTL_SECONDS, Settings
+from wharf_auth.signing import KeyRing, KeyTrouble
+from wharf_auth.throttling import LoginThrottle
+
+SERVICE = "auth"
+# Far more than any request of this service has.
+MAX_BODY_BYTES = 64 * 1024
+# So many clients of a tenant may use up their limit before the tenant's own limit is reached.
+_BUSY_CLIENTS = 4
+# With this code a worker tells uWSGI's master to end instead of starting another worker.
+_UWSGI_FAILED_APP = 22
+_ALWAYS = (TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_SIGNATURE, TOKEN_EXPIRED, ACCOUNT_INACTIVE)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    records: Records | None = None,
+    keys: KeyRing | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Flask:
+    """The WSGI application; raises `SettingsError` or `KeyTrouble` when it cannot work."""
+    app = Flask(SERVICE, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
+    app.url_map.converters["tenant"] = TenantConverter
+    limits_url = settings.effective_limits_url
+    parts = Parts(
+        settings=settings,
+        records=records or _records(settings),
+        keys=keys or KeyRing(settings.keys_directory),
+        hasher=Hasher(settings.password_hashes_at_once),
+        throttle=LoginThrottle(
+            limits_url,
+            per_client=settings.login_failures_per_client_per_minute,
+            per_address=settings.login_failures_per_address_per_minute,
+        ),
+        clock=clock,
+    )
+    verifier = Verifier(
+        parts.keys,
+        issuer=settings.issuer,
+        audience=AUTH_AUDIENCE,
+        max_lifetime_seconds=MAX_TOKEN_TTL_SECONDS,
+        clock=clock,
+    )
+    web.install(app, logs.RequestLog(SERVICE), verifier)
+    _require_active_account(app, parts.records)
+    _install_limits(app, parts, limits_url)
+    for routes in (oauth, discovery, tenant_routes, client_routes):
+        app.register_blueprint(routes.blueprint(parts))
+    health.install(app, {"database": parts.records.check}, "/auth")
+    metrics.install(app)
+    _install_openapi(app)
+    return app
+
+
+def _records(settings: Settings) -> Records:
+    durable = settings.durability == "full"
+    return SqlRecords(open_database(settings.effective_database_url, durable=durable))
+
+
+def _require_active_account(app: Flask, records: Records) -> None:
+    """Here the accounts are at hand: a disabled client's token ends with the client."""
+
+    @app.before_request
+    def require() -> None:
+        principal: Principal | None = g.principal
+        if principal and not clients.is_active(records, principal.tenant, principal.subject):
+            raise unauthorized(
+                ACCOUNT_INACTIVE, "The client or its tenant is not active.", "invalid_token"
+            )
+
+
+def _install_limits(app: Flask, parts: Parts, url: str) -> None:
+    per_minute = parts.settings.admin_requests_per_minute
+    limits = RateLimits(
+        RateLimitSettings(url, _BUSY_CLIENTS * per_minute, per_minute), lambda: g.get("principal")
+    )
+    limits.init_app(app)
+    parts.throttle.init_app(app)
+
+
+def _install_openapi(app: Flask) -> None:
+    made: list[Response] = []
+
+    def document() -> Response:
+        if not made:
+            always = (*_ALWAYS, SCOPE_MISSING)
+            found = openapi.document("Wharf auth", __version__, openapi.routes_of(app), always)
+            made.append(web.json_response(found))
+        return Response(made[0].get_data(), content_type="application/json")
+
+    app.add_url_rule("/auth/openapi.json", view_func=web.public(document), methods=["GET"])
+
+
+def from_environment() -> Flask:
+    """What uWSGI serves; ends the process with one line when it cannot be started."""
+    memory.return_large_blocks()
+    try:
+        settings = auth_settings.read()
+        logs.configure(SERVICE, settings.log_level)
+        return create_app(settings)
+    except (SettingsError, KeyTrouble) as error:
+        sys.stderr.write(f"wharf-auth: {error}\n")
+        sys.exit(_UWSGI_FAILED_APP)

@@ -1,0 +1,265 @@
+"""`wharf-auth`: what an operator does with the auth service."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from servicekit.database import Database, DatabaseUnavailable, open_database
+from servicekit.problems import NOT_FOUND, ProblemError
+from servicekit.settings import SettingsError
+from wharf_auth import __version__
+from wharf_auth import settings as auth_settings
+from wharf_auth.domain import clients, secrets, tenants
+from wharf_auth.domain.scopes import SCOPES
+from wharf_auth.provisioning import Initialiser, InitTrouble
+from wharf_auth.records.base import NoSuchClient, NoSuchTenant, TooManySecrets
+from wharf_auth.records.sql import SqlRecords
+from wharf_auth.routes import clients as client_routes
+from wharf_auth.routes import tenants as tenant_routes
+from wharf_auth.settings import Settings
+from wharf_auth.signing import KeyTrouble
+
+T = TypeVar("T")
+_PAGE = 500
+as_json = click.option("--json", "machine", is_flag=True, help="Print JSON, one line an object.")
+
+
+def main() -> None:
+    """Runs the command; a mistake of the operator is one line on standard error."""
+    os.umask(0o077)
+    try:
+        code = cli.main(standalone_mode=False, prog_name="wharf-auth")
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        _stop(error.format_message())
+    except click.Abort:
+        sys.exit(130)
+    except (SettingsError, KeyTrouble, InitTrouble) as error:
+        _stop(str(error))
+    except ProblemError as error:
+        _stop(error.detail)
+    except DatabaseUnavailable as error:
+        _stop(f"the database cannot be used ({_first_line(error)}); is `wharf-auth migrate` done?")
+    except OSError as error:
+        _stop(f"{error.filename or 'the system'}: {error.strerror}")
+
+
+def _stop(line: str) -> None:
+    print(f"wharf-auth: {line}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _database(settings: Settings) -> Database:
+    return open_database(settings.effective_database_url, durable=settings.durability == "full")
+
+
+def _records() -> SqlRecords:
+    return SqlRecords(_database(auth_settings.read()))
+
+
+def _show(found: Any, line: str, *, machine: bool) -> None:
+    click.echo(msgspec.json.encode(found).decode() if machine else line)
+
+
+def _pages(page: Callable[[str], list[T]], cursor: Callable[[T], str]) -> Iterator[T]:
+    after = ""
+    while found := page(after):
+        yield from found
+        after = cursor(found[-1])
+
+
+@click.group()
+@click.version_option(__version__)
+def cli() -> None:
+    """Wharf's auth service. Settings are read from the environment (WHARF_DATA, ...)."""
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    # Alembic and SQLAlchemy cost a second and 40 MB: only this command needs them.
+    import sqlalchemy.exc
+
+    from servicekit.database import migrating
+
+    url = auth_settings.read().effective_database_url
+    try:
+        migrating.upgrade(url, Path(__file__).parent / "migrations")
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise click.ClickException(f"cannot migrate the database: {_first_line(error)}") from None
+
+
+@cli.command()
+@click.option("--credentials", type=click.Path(path_type=Path), help="Where to leave them.")
+@click.option("--no-demo", is_flag=True, help="Make no demo tenant.")
+def init(credentials: Path | None, *, no_demo: bool) -> None:
+    """Make the first key, tenants and clients. May be run again: it does what is missing."""
+    settings = auth_settings.read()
+    initialiser = Initialiser(
+        SqlRecords(_database(settings)),
+        secrets.Hasher(),
+        settings.keys_directory,
+        credentials or settings.credentials_path,
+        time.time,
+    )
+    for line in initialiser.run(demo=not no_demo):
+        click.echo(line)
+
+
+@cli.group()
+def tenant() -> None:
+    """Tenants: the teams that use Wharf."""
+
+
+@tenant.command("create")
+@click.argument("name")
+@click.option("--display-name", help="A name for people.")
+@as_json
+def tenant_create(name: str, display_name: str | None, *, machine: bool) -> None:
+    """Create the tenant NAME."""
+    made = tenants.create(_records(), time.time, name, display_name)
+    _show(tenant_routes.answer(made), f"created the tenant {name}", machine=machine)
+
+
+@tenant.command("list")
+@as_json
+def tenant_list(*, machine: bool) -> None:
+    """List all tenants."""
+    records = _records()
+    for found in _pages(
+        lambda after: records.tenants(after=after, limit=_PAGE), lambda one: one.name
+    ):
+        shown = tenant_routes.answer(found)
+        _show(shown, f"{shown.tenant:32} {shown.state:10} {shown.display_name}", machine=machine)
+
+
+@tenant.command("show")
+@click.argument("name")
+@as_json
+def tenant_show(name: str, *, machine: bool) -> None:
+    """Show the tenant NAME."""
+    shown = tenant_routes.answer(tenants.read(_records(), name))
+    lines = "\n".join(f"{key}: {value}" for key, value in msgspec.structs.asdict(shown).items())
+    _show(shown, lines, machine=machine)
+
+
+@tenant.command("suspend")
+@click.argument("name")
+def tenant_suspend(name: str) -> None:
+    """Suspend the tenant NAME: its clients get no more tokens."""
+    tenants.suspend(_records(), time.time, name)
+
+
+@tenant.command("resume")
+@click.argument("name")
+def tenant_resume(name: str) -> None:
+    """End the suspension of the tenant NAME."""
+    tenants.resume(_records(), name)
+
+
+@cli.group()
+def client() -> None:
+    """Clients: the programs of a tenant."""
+
+
+@client.command("create")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, help=f"May be repeated: {' '.join(SCOPES)}."
+)
+@as_json
+def client_create(tenant_name: str, name: str, scopes: tuple[str, ...], *, machine: bool) -> None:
+    """Create a client NAME of TENANT. Its secret is printed now and never again."""
+    made, secret = clients.create(
+        _records(), secrets.Hasher(), time.time, tenant=tenant_name, name=name, wanted=scopes
+    )
+    shown = client_routes.with_secret(made, secret)
+    _show(shown, f"client_id: {made.id}\nclient_secret: {secret}", machine=machine)
+
+
+@client.command("list")
+@click.argument("tenant_name", metavar="TENANT")
+@as_json
+def client_list(tenant_name: str, *, machine: bool) -> None:
+    """List the clients of TENANT."""
+    records = _records()
+    try:
+        for found in _pages(
+            lambda after: records.clients(tenant_name, after=after, limit=_PAGE),
+            lambda one: one.id,
+        ):
+            shown = client_routes.answer(found)
+            line = f"{found.id:32} {shown.state:8} {found.name}: {' '.join(found.scopes)}"
+            _show(shown, line, machine=machine)
+    except NoSuchTenant:
+        raise NOT_FOUND("There is no such tenant.") from None
+
+
+@client.command("disable")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("client_id")
+def client_disable(tenant_name: str, client_id: str) -> None:
+    """Disable a client for good."""
+    try:
+        _records().disable(tenant_name, client_id, clients.milliseconds(time.time))
+    except NoSuchClient:
+        raise NOT_FOUND("The tenant has no such client.") from None
+
+
+@client.command("add-secret")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("client_id")
+@as_json
+def client_add_secret(tenant_name: str, client_id: str, *, machine: bool) -> None:
+    """Give a client a second secret, so that it can change over without a gap."""
+    try:
+        kept, secret = clients.add_secret(
+            _records(), secrets.Hasher(), time.time, tenant_name, client_id
+        )
+    except NoSuchClient:
+        raise NOT_FOUND("The tenant has no such client.") from None
+    except TooManySecrets:
+        raise click.ClickException("the client has two secrets already; retire one") from None
+    shown = {"secret_id": kept.id, "client_id": client_id, "client_secret": secret}
+    _show(shown, "\n".join(f"{key}: {value}" for key, value in shown.items()), machine=machine)
+
+
+@client.command("secrets")
+@click.argument("client_id")
+def client_secrets(client_id: str) -> None:
+    """List a client's live secrets: id, last characters, moment of making."""
+    login = _records().login(client_id)
+    if login is None:
+        raise NOT_FOUND("There is no such client.")
+    for one in login.secrets:
+        click.echo(f"{one.id} …{one.hint} {tenant_routes.time_or_none(one.created_at)}")
+
+
+@client.command("retire-secret")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("client_id")
+@click.argument("secret_id")
+def client_retire_secret(tenant_name: str, client_id: str, secret_id: str) -> None:
+    """End one of a client's secrets."""
+    now = clients.milliseconds(time.time)
+    try:
+        if not _records().retire_secret(tenant_name, client_id, secret_id, now):
+            raise NOT_FOUND("The client has no such live secret.")
+    except NoSuchClient:
+        raise NOT_FOUND("The tenant has no such client.") from None

@@ -1,0 +1,1 @@
+"""Rules of the auth service: no Flask, no files, no SQL."""

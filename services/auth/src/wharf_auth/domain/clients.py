@@ -1,0 +1,111 @@
+"""Clients: made, and let in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from servicekit.ids import uuid7_hex
+from servicekit.problems import NOT_FOUND, UNPROCESSABLE
+from wharf_auth.domain import names, scopes, secrets
+from wharf_auth.domain.tenants import ADMIN_TENANT
+from wharf_auth.records.base import Client, NoSuchTenant, Records, Secret
+
+Clock = Callable[[], float]
+
+
+class LoginRefused(Exception):
+    """No such client, a wrong secret, or a disabled client: which one is not told."""
+
+
+class TenantSuspended(Exception):
+    """The client has proven who it is, and its tenant may not work at present."""
+
+
+def milliseconds(clock: Clock) -> int:
+    """Now, as the records count."""
+    return int(clock() * 1000)
+
+
+def new_secret(secret: str, hasher: secrets.Hasher, now: int) -> Secret:
+    """What is kept of a secret."""
+    return Secret(uuid7_hex(), secrets.hint_of(secret), hasher.hash(secret), now)
+
+
+def granted_scopes(tenant: str, wanted: Iterable[str]) -> tuple[str, ...]:
+    """The scopes of a new client; raises the problem `unprocessable`."""
+    try:
+        ordered = scopes.ordered(wanted)
+    except scopes.UnknownScope as error:
+        raise UNPROCESSABLE(f"There is an {error}.") from None
+    if not ordered:
+        raise UNPROCESSABLE("A client needs at least one scope.")
+    if scopes.ADMIN_SCOPE in ordered and tenant != ADMIN_TENANT:
+        # It opens all tenants, so it must not hide among the clients of one.
+        raise UNPROCESSABLE(
+            f"The scope {scopes.ADMIN_SCOPE} is for clients of the tenant {ADMIN_TENANT} only."
+        )
+    return ordered
+
+
+def create(
+    records: Records,
+    hasher: secrets.Hasher,
+    clock: Clock,
+    *,
+    tenant: str,
+    name: str,
+    wanted: Iterable[str],
+) -> tuple[Client, str]:
+    """Adds a client; returns it with its secret, which is not readable ever after."""
+    now, secret = milliseconds(clock), secrets.new_secret()
+    client = Client(
+        uuid7_hex(), tenant, names.label(name, "name"), granted_scopes(tenant, wanted), now
+    )
+    try:
+        records.add_client(client, new_secret(secret, hasher, now))
+    except NoSuchTenant:
+        raise NOT_FOUND("There is no such tenant.") from None
+    return client, secret
+
+
+def add_secret(
+    records: Records, hasher: secrets.Hasher, clock: Clock, tenant: str, client: str
+) -> tuple[Secret, str]:
+    """A second secret; returns what is kept and the secret itself.
+
+    Raises `NoSuchClient` or `TooManySecrets`.
+    """
+    secret = secrets.new_secret()
+    kept = new_secret(secret, hasher, milliseconds(clock))
+    records.add_secret(tenant, client, kept)
+    return kept, secret
+
+
+def authenticate(
+    records: Records, hasher: secrets.Hasher, credentials: Iterable[tuple[str, str]]
+) -> Client:
+    """The client that proves itself with one of the readings of what was sent.
+
+    Raises `LoginRefused`, `TenantSuspended` or `HashingBusy`.
+    """
+    for identifier, secret in credentials:
+        login = records.login(identifier)
+        # Verified before anything else is looked at: each way of failing costs the same time.
+        proven = hasher.matching(secret, login.secrets if login else ())
+        if login is None or not proven or login.client.disabled_at is not None:
+            continue
+        if login.tenant_suspended:
+            raise TenantSuspended(login.client.tenant)
+        return login.client
+    raise LoginRefused
+
+
+def is_active(records: Records, tenant: str, client: str) -> bool:
+    """Whether a client of this tenant may work at this moment."""
+    login = records.login(client)
+    return (
+        login is not None
+        and login.client.tenant == tenant
+        and login.client.disabled_at is None
+        and not login.tenant_suspended
+    )

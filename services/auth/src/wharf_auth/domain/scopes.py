@@ -1,0 +1,44 @@
+"""Scopes (RFC 6749 section 3.3): what a token allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+ADMIN_SCOPE = "tenants:admin"
+# In the order in which a token names them.
+SCOPES = (
+    "files:read",
+    "files:write",
+    "files:delete",
+    "buckets:admin",
+    "events:read",
+    ADMIN_SCOPE,
+)
+
+
+class UnknownScope(ValueError):
+    """A scope that does not exist, or that this client may not have."""
+
+
+def ordered(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Known scopes, each once, in a fixed order; raises `UnknownScope` for others."""
+    wanted = set(scopes)
+    unknown = wanted.difference(SCOPES)
+    if unknown:
+        raise UnknownScope(f"unknown scope {min(unknown)!r}; there are {', '.join(SCOPES)}")
+    return tuple(scope for scope in SCOPES if scope in wanted)
+
+
+def narrowed(granted: tuple[str, ...], requested: str | None) -> tuple[str, ...]:
+    """The scopes of a new token: all that are granted, or the requested part of them.
+
+    Raises `UnknownScope` when something is requested that is not granted: handing out less than
+    was asked for would fail later and farther from the cause.
+    """
+    if requested is None or not requested.strip():
+        return granted
+    wanted = requested.split()
+    for scope in wanted:
+        if scope not in granted:
+            raise UnknownScope("the client does not have a scope that was asked for")
+    return ordered(wanted)

@@ -1,0 +1,180 @@
+"""`wharf-auth init`: the first key, the first tenants and the credentials to begin with.
+
+May be run at every start. The credentials file is written before the rows, so an interrupted run
+leaves a file whose secrets the next run takes up; and a file that was put in place beforehand
+decides what the secrets are.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from wharf_auth import private_files, signing
+from wharf_auth.domain import clients, secrets
+from wharf_auth.domain.scopes import ADMIN_SCOPE
+from wharf_auth.domain.tenants import ADMIN_TENANT
+from wharf_auth.records.base import (
+    MAX_LIVE_SECRETS,
+    Client,
+    NameTaken,
+    Records,
+    Tenant,
+)
+
+DEMO_TENANT = "demo"
+FILE_SCOPES = ("files:read", "files:write", "files:delete", "buckets:admin")
+
+
+class InitTrouble(Exception):
+    """What the operator has to put right; the message is one line."""
+
+
+class Entry(msgspec.Struct, omit_defaults=True):
+    """One client in the credentials file."""
+
+    client_id: str
+    client_secret: str
+    tenant: str | None = None
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A client that `init` makes. Its id is fixed, so that a second run finds it."""
+
+    entry: str
+    client_id: str
+    tenant: str
+    display_name: str
+    scopes: tuple[str, ...]
+
+
+ADMIN = Seed(
+    "admin", "wharf-admin", ADMIN_TENANT, "Wharf administration", (*FILE_SCOPES, ADMIN_SCOPE)
+)
+DEMO = Seed("demo", "wharf-demo", DEMO_TENANT, "Demo", FILE_SCOPES)
+
+
+@dataclass
+class Initialiser:
+    """Brings an installation to the state in which it can be used."""
+
+    records: Records
+    hasher: secrets.Hasher
+    keys_directory: Path
+    credentials: Path
+    clock: Callable[[], float]
+
+    def run(self, *, demo: bool = True) -> list[str]:
+        """Does what is missing; returns lines that say what was done."""
+        with _one_at_a_time(self.keys_directory.parent):
+            done = self._ensure_key()
+            seeds = (ADMIN, DEMO) if demo else (ADMIN,)
+            entries = read_credentials(self.credentials)
+            before = dict(entries)
+            wanted = [seed for seed in seeds if self._needs_secret(seed, entries)]
+            for seed in wanted:
+                if seed.entry not in entries:
+                    tenant = seed.tenant if seed is DEMO else None
+                    entries[seed.entry] = Entry(seed.client_id, secrets.new_secret(), tenant)
+            if entries != before:
+                write_credentials(self.credentials, entries)
+                done.append(f"credentials are in {self.credentials}")
+            for seed in wanted:
+                done.append(self._keep(seed, entries[seed.entry]))
+            return done
+
+    def _ensure_key(self) -> list[str]:
+        directory = self.keys_directory
+        if directory.is_dir() and any(directory.glob(f"*{signing.SUFFIX}")):
+            signing.load(directory)
+            return []
+        return [f"made the signing key {signing.create(directory)}"]
+
+    def _needs_secret(self, seed: Seed, entries: dict[str, Entry]) -> bool:
+        """Whether the client has to be made, or to be given the secret of the file."""
+        login = self.records.login(seed.client_id)
+        if login is None:
+            return True
+        if login.client.disabled_at is not None:
+            # Whoever disabled it does not want it back at the next start.
+            return False
+        entry = entries.get(seed.entry)
+        if entry and self.hasher.matching(entry.client_secret, login.secrets):
+            return False
+        if len(login.secrets) >= MAX_LIVE_SECRETS:
+            raise InitTrouble(
+                f"{self.credentials} does not hold a valid secret of {seed.client_id}, which has "
+                f"{MAX_LIVE_SECRETS} others; retire one with `wharf-auth client retire-secret`"
+            )
+        return True
+
+    def _keep(self, seed: Seed, entry: Entry) -> str:
+        now = clients.milliseconds(self.clock)
+        secret = clients.new_secret(entry.client_secret, self.hasher, now)
+        if self.records.login(seed.client_id) is not None:
+            self.records.add_secret(seed.tenant, seed.client_id, secret)
+            return f"gave the client {seed.client_id} another secret"
+        # The tenant may be there already, from an interrupted run.
+        with suppress(NameTaken):
+            self.records.add_tenant(Tenant(seed.tenant, seed.display_name, now))
+        self.records.add_client(
+            Client(seed.client_id, seed.tenant, seed.display_name, seed.scopes, now), secret
+        )
+        return f"made the client {seed.client_id} of the tenant {seed.tenant}"
+
+
+def read_credentials(path: Path) -> dict[str, Entry]:
+    """The entries of the file, none when there is no file; raises `InitTrouble`."""
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
+                raise InitTrouble(f"{path} is open to all users; its mode must be 600")
+            entries = msgspec.json.decode(file.read(), type=dict[str, Entry])
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InitTrouble(f"{path} cannot be read: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise InitTrouble(f"{path} is not a credentials file: {error}") from None
+    for name, seed in (("admin", ADMIN), ("demo", DEMO)):
+        entry = entries.get(name)
+        if entry is None:
+            continue
+        if entry.client_id != seed.client_id:
+            raise InitTrouble(f"{path}: the client_id of {name} must be {seed.client_id}")
+        if len(entry.client_secret) < secrets.MIN_SECRET_CHARACTERS:
+            raise InitTrouble(
+                f"{path}: the secret of {name} is weak: it has fewer than "
+                f"{secrets.MIN_SECRET_CHARACTERS} characters"
+            )
+    return entries
+
+
+def write_credentials(path: Path, entries: dict[str, Entry]) -> None:
+    """Replaces the file at once, readable by its owner only; raises `InitTrouble`."""
+    text = msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.write(path, text)
+    except OSError as error:
+        raise InitTrouble(f"{path} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _one_at_a_time(directory: Path) -> Iterator[None]:
+    """Several starts at once: the first one works, the others find it done."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(directory / "init.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

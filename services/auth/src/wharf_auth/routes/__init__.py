@@ -1,0 +1,33 @@
+"""HTTP routes, one file per resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from werkzeug.routing import BaseConverter
+
+from wharf_auth.domain.names import TENANT_PATTERN
+from wharf_auth.domain.secrets import Hasher
+from wharf_auth.records.base import Records
+from wharf_auth.settings import Settings
+from wharf_auth.signing import KeyRing
+from wharf_auth.throttling import LoginThrottle
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes work with; put together in `app.py`."""
+
+    settings: Settings
+    records: Records
+    keys: KeyRing
+    hasher: Hasher
+    throttle: LoginThrottle
+    clock: Callable[[], float]
+
+
+class TenantConverter(BaseConverter):
+    """`<tenant:…>`: what cannot be a tenant's name is not found."""
+
+    regex = TENANT_PATTERN

@@ -1,0 +1,130 @@
+"""`/auth/v1/tenants/{tenant}/clients`: the programs of a tenant, for administrators."""
+
+from __future__ import annotations
+
+import msgspec
+from flask import Blueprint, Response, g
+
+from servicekit.logs import timestamp
+from servicekit.operations import Answer, Operation, operation
+from servicekit.problems import NOT_FOUND, UNPROCESSABLE
+from servicekit.web import json_response
+from wharf_auth.domain import clients
+from wharf_auth.domain.scopes import ADMIN_SCOPE
+from wharf_auth.problems import CLIENT_PROTECTED
+from wharf_auth.records.base import Client, NoSuchClient, NoSuchTenant
+from wharf_auth.routes import Parts
+from wharf_auth.routes.tenants import Page, time_or_none
+
+
+class NewClient(msgspec.Struct, forbid_unknown_fields=True):
+    """A client to be."""
+
+    name: str
+    scopes: list[str]
+
+
+class ClientAnswer(msgspec.Struct, kw_only=True):
+    """A client; `state` is `active` or `disabled`."""
+
+    client_id: str
+    tenant: str
+    name: str
+    scopes: list[str]
+    state: str
+    created_at: str
+    disabled_at: str | None
+
+
+class ClientWithSecret(ClientAnswer, kw_only=True):
+    """A new client. The secret is shown here and never again."""
+
+    client_secret: str
+
+
+class ClientList(msgspec.Struct):
+    """A page; `next_cursor` is `null` on the last one."""
+
+    clients: list[ClientAnswer]
+    next_cursor: str | None
+
+
+CREATE = Operation(
+    summary="Create a client",
+    scope=ADMIN_SCOPE,
+    body=NewClient,
+    answers={201: Answer("The client with its secret.", ClientWithSecret)},
+    problems=(NOT_FOUND, UNPROCESSABLE),
+)
+LIST = Operation(
+    summary="List a tenant's clients, oldest first",
+    scope=ADMIN_SCOPE,
+    query=Page,
+    answers={200: Answer("A page of clients.", ClientList)},
+    problems=(NOT_FOUND,),
+)
+DISABLE = Operation(
+    summary="Disable a client for good",
+    scope=ADMIN_SCOPE,
+    answers={204: Answer("The client gets no more tokens.")},
+    problems=(NOT_FOUND, CLIENT_PROTECTED),
+)
+
+
+def answer(client: Client) -> ClientAnswer:
+    """How a client looks from outside."""
+    return ClientAnswer(
+        client_id=client.id,
+        tenant=client.tenant,
+        name=client.name,
+        scopes=list(client.scopes),
+        state="active" if client.disabled_at is None else "disabled",
+        created_at=timestamp(client.created_at / 1000),
+        disabled_at=time_or_none(client.disabled_at),
+    )
+
+
+def with_secret(client: Client, secret: str) -> ClientWithSecret:
+    """How a client looks at the one moment when its secret is shown."""
+    return ClientWithSecret(**msgspec.structs.asdict(answer(client)), client_secret=secret)
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The routes of clients."""
+    routes = Blueprint("clients", __name__, url_prefix="/auth/v1/tenants/<tenant:tenant>/clients")
+    records, clock = parts.records, parts.clock
+
+    @routes.post("")
+    @operation(CREATE)
+    def create(tenant: str, body: NewClient) -> Response:
+        client, secret = clients.create(
+            records, parts.hasher, clock, tenant=tenant, name=body.name, wanted=body.scopes
+        )
+        response = json_response(with_secret(client, secret), 201)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @routes.get("")
+    @operation(LIST)
+    def listing(tenant: str, query: Page) -> ClientList:
+        try:
+            found = records.clients(tenant, after=query.cursor, limit=query.limit + 1)
+        except NoSuchTenant:
+            raise NOT_FOUND("There is no such tenant.") from None
+        page = found[: query.limit]
+        return ClientList(
+            [answer(client) for client in page],
+            page[-1].id if len(found) > query.limit else None,
+        )
+
+    @routes.delete("/<client>")
+    @operation(DISABLE)
+    def disable(tenant: str, client: str) -> None:
+        if client == g.principal.subject:
+            raise CLIENT_PROTECTED("Disable this client with another one's token.")
+        try:
+            records.disable(tenant, client, clients.milliseconds(clock))
+        except NoSuchClient:
+            raise NOT_FOUND("The tenant has no such client.") from None
+
+    return routes

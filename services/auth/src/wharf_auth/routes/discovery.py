@@ -1,0 +1,99 @@
+"""What everybody may know: the public keys, and where the endpoints are."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from flask import Blueprint, Response
+
+from servicekit.operations import Answer, Operation, operation
+from servicekit.problems import NOT_FOUND
+from servicekit.web import json_response
+from wharf_auth.domain.scopes import SCOPES
+from wharf_auth.routes import Parts
+from wharf_auth.routes.oauth import CLIENT_CREDENTIALS
+from wharf_auth.signing import JWKS_MAX_AGE_SECONDS
+
+_METADATA_PATH = "/.well-known/oauth-authorization-server"
+_MAX_AGE = f"public, max-age={JWKS_MAX_AGE_SECONDS}"
+_CACHED = {"Cache-Control": f"`max-age={JWKS_MAX_AGE_SECONDS}`."}
+
+
+class KeySet(msgspec.Struct):
+    """RFC 7517: public keys."""
+
+    keys: list[dict[str, str]]
+
+
+class Metadata(msgspec.Struct):
+    """RFC 8414."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    scopes_supported: list[str]
+    response_types_supported: list[str]
+    grant_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+    service_documentation: str
+
+
+KEYS = Operation(
+    summary="The public keys that verify access tokens",
+    public=True,
+    answers={200: Answer("The key set.", KeySet, _CACHED)},
+)
+METADATA = Operation(
+    summary="Where the endpoints are and what they can do",
+    public=True,
+    answers={200: Answer("The metadata.", Metadata, _CACHED)},
+)
+
+
+def metadata(issuer: str, gateway: str) -> Metadata:
+    """Metadata of this service as the issuer behind the gateway."""
+    return Metadata(
+        issuer=issuer,
+        token_endpoint=f"{gateway}/auth/oauth/token",
+        jwks_uri=f"{gateway}/.well-known/jwks.json",
+        scopes_supported=list(SCOPES),
+        # There is no authorization endpoint, so there are no response types.
+        response_types_supported=[],
+        grant_types_supported=[CLIENT_CREDENTIALS],
+        token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post"],
+        service_documentation=f"{gateway}/auth/openapi.json",
+    )
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The routes under `/.well-known`."""
+    routes = Blueprint("discovery", __name__)
+    made = metadata(parts.settings.issuer, parts.settings.gateway_url)
+
+    @routes.get("/.well-known/jwks.json")
+    @operation(KEYS)
+    def keys() -> Response:
+        return _cached(parts.keys.jwks())
+
+    @routes.get(_METADATA_PATH)
+    @operation(METADATA)
+    def server() -> Response:
+        return _cached(made)
+
+    @routes.get(f"{_METADATA_PATH}/<path:issuer_path>")
+    @operation(METADATA)
+    def server_with_path(issuer_path: str) -> Response:
+        # RFC 8414 section 3.1: an issuer's path comes after the well-known part.
+        if urlsplit(parts.settings.issuer).path != f"/{issuer_path}":
+            raise NOT_FOUND("This is not the issuer.")
+        return _cached(made)
+
+    return routes
+
+
+def _cached(content: Any) -> Response:
+    response = json_response(content)
+    response.headers["Cache-Control"] = _MAX_AGE
+    return response

@@ -1,0 +1,138 @@
+"""`/auth/v1/tenants`: tenants, for administrators."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from flask import Blueprint
+
+from servicekit.logs import timestamp
+from servicekit.operations import Answer, Operation, operation
+from servicekit.problems import NOT_FOUND, UNPROCESSABLE
+from wharf_auth.domain import tenants
+from wharf_auth.domain.names import TENANT_PATTERN
+from wharf_auth.domain.scopes import ADMIN_SCOPE
+from wharf_auth.problems import TENANT_EXISTS, TENANT_RESERVED
+from wharf_auth.records.base import Tenant
+from wharf_auth.routes import Parts
+
+MAX_PAGE = 1000
+
+
+class NewTenant(msgspec.Struct, forbid_unknown_fields=True):
+    """A tenant to be."""
+
+    tenant: Annotated[str, msgspec.Meta(pattern=f"^{TENANT_PATTERN}$")]
+    display_name: str | None = None
+
+
+class TenantAnswer(msgspec.Struct):
+    """A tenant; `state` is `active` or `suspended`."""
+
+    tenant: str
+    display_name: str
+    state: str
+    created_at: str
+    suspended_at: str | None
+
+
+class TenantList(msgspec.Struct):
+    """A page; `next_cursor` is `null` on the last one."""
+
+    tenants: list[TenantAnswer]
+    next_cursor: str | None
+
+
+class Page(msgspec.Struct):
+    """Which part of a list."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = 100
+    cursor: str = ""
+
+
+CREATE = Operation(
+    summary="Create a tenant",
+    scope=ADMIN_SCOPE,
+    body=NewTenant,
+    answers={201: Answer("The tenant.", TenantAnswer)},
+    problems=(TENANT_EXISTS, UNPROCESSABLE),
+)
+LIST = Operation(
+    summary="List tenants by name",
+    scope=ADMIN_SCOPE,
+    query=Page,
+    answers={200: Answer("A page of tenants.", TenantList)},
+)
+READ = Operation(
+    summary="Read a tenant",
+    scope=ADMIN_SCOPE,
+    answers={200: Answer("The tenant.", TenantAnswer)},
+    problems=(NOT_FOUND,),
+)
+SUSPEND = Operation(
+    summary="Suspend a tenant: its clients get no more tokens",
+    scope=ADMIN_SCOPE,
+    answers={204: Answer("The tenant is suspended.")},
+    problems=(NOT_FOUND, TENANT_RESERVED),
+)
+RESUME = Operation(
+    summary="Resume a tenant",
+    scope=ADMIN_SCOPE,
+    answers={204: Answer("The tenant is active.")},
+    problems=(NOT_FOUND,),
+)
+
+
+def time_or_none(milliseconds: int | None) -> str | None:
+    """A time of the records as RFC 3339."""
+    return None if milliseconds is None else timestamp(milliseconds / 1000)
+
+
+def answer(tenant: Tenant) -> TenantAnswer:
+    """How a tenant looks from outside."""
+    return TenantAnswer(
+        tenant.name,
+        tenant.display_name,
+        "active" if tenant.suspended_at is None else "suspended",
+        timestamp(tenant.created_at / 1000),
+        time_or_none(tenant.suspended_at),
+    )
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The routes of tenants."""
+    routes = Blueprint("tenants", __name__, url_prefix="/auth/v1/tenants")
+    records, clock = parts.records, parts.clock
+
+    @routes.post("")
+    @operation(CREATE)
+    def create(body: NewTenant) -> TenantAnswer:
+        return answer(tenants.create(records, clock, body.tenant, body.display_name))
+
+    @routes.get("")
+    @operation(LIST)
+    def listing(query: Page) -> TenantList:
+        found = records.tenants(after=query.cursor, limit=query.limit + 1)
+        page = found[: query.limit]
+        return TenantList(
+            [answer(tenant) for tenant in page],
+            page[-1].name if len(found) > query.limit else None,
+        )
+
+    @routes.get("/<tenant:tenant>")
+    @operation(READ)
+    def read(tenant: str) -> TenantAnswer:
+        return answer(tenants.read(records, tenant))
+
+    @routes.post("/<tenant:tenant>/suspend")
+    @operation(SUSPEND)
+    def suspend(tenant: str) -> None:
+        tenants.suspend(records, clock, tenant)
+
+    @routes.post("/<tenant:tenant>/resume")
+    @operation(RESUME)
+    def resume(tenant: str) -> None:
+        tenants.resume(records, tenant)
+
+    return routes

@@ -1,0 +1,98 @@
+"""The settings of the auth service; see `servicekit.settings` for how they are read."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from servicekit import settings
+from servicekit.settings import SettingsError, setting
+
+MAX_TOKEN_TTL_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; each is the variable `WHARF_<NAME>`."""
+
+    data: Path = setting(doc="the directory that holds all data of Wharf")  # noqa: RUF009 -- a field
+    issuer: str = setting(
+        "http://127.0.0.1:8080/auth",
+        doc="URL of this service as clients see it: the `iss` of all tokens, the base of all URLs",
+    )
+    database_url: str = setting(
+        "",
+        secret=True,
+        doc="`sqlite:///path` or `postgresql://…`; empty means `auth/auth.db` below the data",
+    )
+    token_ttl_seconds: int = setting(
+        900, minimum=10, maximum=MAX_TOKEN_TTL_SECONDS, doc="life of an access token in seconds"
+    )
+    limits_url: str = setting(
+        "",
+        secret=True,
+        doc="where rate limits are counted, e.g. `redis://…`; empty means uWSGI's shared cache",
+    )
+    login_failures_per_client_per_minute: int = setting(
+        10, minimum=1, maximum=100_000, doc="failed logins of one client from one address"
+    )
+    login_failures_per_address_per_minute: int = setting(
+        60, minimum=1, maximum=100_000, doc="failed logins from one address, all clients together"
+    )
+    admin_requests_per_minute: int = setting(
+        600, minimum=1, maximum=1_000_000, doc="requests of one client to the routes for tenants"
+    )
+    password_hashes_at_once: int = setting(
+        1, minimum=1, maximum=64, doc="secrets verified at once; each takes 19 MiB of memory"
+    )
+    durability: str = setting(
+        "full",
+        choices=("full", "relaxed"),
+        doc="`full`: what was answered survives a power cut; `relaxed`: no fsync, for scratch data",
+    )
+    log_level: str = setting(
+        "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), doc="least level that is logged"
+    )
+
+    @property
+    def gateway_url(self) -> str:
+        """URL of the gateway as clients see it: the issuer without its `/auth`."""
+        return self.issuer.removesuffix("/auth")
+
+    @property
+    def keys_directory(self) -> Path:
+        """Where the private keys lie."""
+        return self.data / "auth" / "keys"
+
+    @property
+    def credentials_path(self) -> Path:
+        """Where `wharf-auth init` leaves the first credentials."""
+        return self.data / "credentials.json"
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database's URL with its default filled in."""
+        return self.database_url or f"sqlite:///{self.data / 'auth' / 'auth.db'}"
+
+    @property
+    def effective_limits_url(self) -> str:
+        """The URL of the limits' storage with its default filled in."""
+        # The module `uwsgi` exists inside uWSGI's processes only.
+        default = "uwsgi-cache://limits" if "uwsgi" in sys.modules else "memory://"
+        return self.limits_url or default
+
+
+def read() -> Settings:
+    """The settings in the environment; raises `SettingsError` with one line for the operator."""
+    found = settings.read(Settings)
+    parts = urlsplit(found.issuer)
+    plain = not (parts.query or parts.fragment or parts.username or found.issuer.endswith("/"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
+        # RFC 8414 section 2; a trailing slash would make two issuers of one.
+        raise SettingsError(
+            f"WHARF_ISSUER={found.issuer!r}: allowed is an http or https URL without a query, "
+            "a fragment and a slash at the end"
+        )
+    return found

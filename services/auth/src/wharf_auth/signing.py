@@ -1,0 +1,182 @@
+"""The private keys: made, checked, loaded and used here, and nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from servicekit.tokens import ALGORITHM, TYPE
+from wharf_auth import private_files
+
+log = logging.getLogger(__name__)
+
+KEY_BITS = 2048
+SUFFIX = ".pem"
+# How long others may keep the key set; see PUBLISH_SECONDS.
+JWKS_MAX_AGE_SECONDS = 300
+# A new key signs only when everybody has had the time to fetch it: a cached key set, and the pause
+# until the next look, are old by then (security.md, row 62).
+PUBLISH_SECONDS = 3 * JWKS_MAX_AGE_SECONDS
+_LOOK_SECONDS = 1.0
+
+
+class KeyTrouble(Exception):
+    """A key that must not be used; the message is one line that names the file."""
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A private key. `since` is when it was put in place, in unix seconds."""
+
+    kid: str
+    private: rsa.RSAPrivateKey
+    public: jwt.PyJWK
+    since: float
+
+
+def thumbprint(key: rsa.RSAPublicKey) -> str:
+    """The key's id: its JWK thumbprint with SHA-256 (RFC 7638)."""
+    jwk = _jwk(key)
+    canonical = msgspec.json.encode({name: jwk[name] for name in ("e", "kty", "n")})
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()
+
+
+def _jwk(key: rsa.RSAPublicKey) -> dict[str, Any]:
+    jwk: dict[str, Any] = jwt.algorithms.RSAAlgorithm.to_jwk(key, as_dict=True)
+    return {name: jwk[name] for name in ("kty", "n", "e")}
+
+
+def public_jwk(key: rsa.RSAPublicKey) -> dict[str, Any]:
+    """The public key as it is published (RFC 7517)."""
+    return {**_jwk(key), "kid": thumbprint(key), "use": "sig", "alg": ALGORITHM}
+
+
+def create(directory: Path) -> str:
+    """Makes a key and puts it in place durably; returns its id."""
+    private = rsa.generate_private_key(65537, KEY_BITS)
+    kid = thumbprint(private.public_key())
+    pem = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_files.write(directory / f"{kid}{SUFFIX}", pem)
+    return kid
+
+
+def load(directory: Path) -> dict[str, SigningKey]:
+    """All keys of the directory by id; raises `KeyTrouble` for any that must not be used."""
+    try:
+        _require_private(os.stat(directory), f"the key directory {directory}", "700")
+        names = sorted(name for name in os.listdir(directory) if name.endswith(SUFFIX))
+    except OSError as error:
+        raise KeyTrouble(
+            f"the key directory {directory} cannot be read: {error.strerror}; "
+            "`wharf-auth init` makes it"
+        ) from None
+    keys = [_load_one(directory / name) for name in names]
+    if not keys:
+        raise KeyTrouble(f"{directory} holds no key (*{SUFFIX}); `wharf-auth init` makes one")
+    return {key.kid: key for key in keys}
+
+
+def _load_one(path: Path) -> SigningKey:
+    what = f"the signing key {path}"
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            _require_private(status, what, "600")
+            private = serialization.load_pem_private_key(file.read(), password=None)
+    except OSError as error:
+        raise KeyTrouble(f"{what} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise KeyTrouble(f"{what} is not an unencrypted private key in PEM") from None
+    if not isinstance(private, rsa.RSAPrivateKey):
+        raise KeyTrouble(f"{what} is not an RSA key, which {ALGORITHM} needs")
+    if private.key_size < KEY_BITS:
+        raise KeyTrouble(f"{what} is weak: {private.key_size} bits, {KEY_BITS} are the least")
+    public = private.public_key()
+    return SigningKey(thumbprint(public), private, jwt.PyJWK(public_jwk(public)), status.st_mtime)
+
+
+def _require_private(status: os.stat_result, what: str, mode: str) -> None:
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise KeyTrouble(
+            f"{what} is open to others (mode {stat.S_IMODE(status.st_mode):o}); "
+            f"its mode must be {mode}"
+        )
+
+
+class KeyRing:
+    """The keys of a directory, loaded again when it changes; signs, and serves public keys.
+
+    Raises `KeyTrouble` when the first load fails. Later troubles are logged, and the keys that
+    are known go on.
+    """
+
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
+        self._directory, self._clock = directory, clock
+        self._lock = threading.Lock()
+        self._looked_at = clock()
+        self._version = self._directory_version()
+        self._keys = load(directory)
+
+    def _directory_version(self) -> tuple[int, int]:
+        try:
+            status = os.stat(self._directory)
+        except OSError:
+            return (0, 0)
+        return (status.st_mtime_ns, status.st_ino)
+
+    def _current(self) -> dict[str, SigningKey]:
+        now = self._clock()
+        if 0 <= now - self._looked_at < _LOOK_SECONDS:
+            return self._keys
+        with self._lock:
+            self._looked_at = now
+            version = self._directory_version()
+            if version != self._version:
+                try:
+                    self._keys = load(self._directory)
+                except KeyTrouble as error:
+                    log.error("keys are not loaded again: %s", error)  # noqa: TRY400 -- one line
+                self._version = version
+        return self._keys
+
+    def signing_key(self) -> SigningKey:
+        """The newest key that has been published for long enough, else the oldest."""
+        keys = sorted(self._current().values(), key=lambda key: (key.since, key.kid))
+        published_by = self._clock() - PUBLISH_SECONDS
+        return next((key for key in reversed(keys) if key.since <= published_by), keys[0])
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """An access token with these claims."""
+        key = self.signing_key()
+        headers = {"typ": TYPE, "kid": key.kid}
+        return jwt.encode(dict(claims), key.private, ALGORITHM, headers)
+
+    def find(self, kid: str) -> jwt.PyJWK | None:
+        """The public key of this id: `servicekit.tokens.Keys` for auth itself."""
+        key = self._current().get(kid)
+        return key.public if key else None
+
+    def jwks(self) -> dict[str, Any]:
+        """The key set (RFC 7517): public keys only."""
+        keys = self._current().values()
+        return {"keys": [public_jwk(key.private.public_key()) for key in keys]}

@@ -1,0 +1,78 @@
+"""Failed logins are limited, by client and address, before their secret costs 20 ms to verify.
+
+Unlike the other limits these fail closed: while nothing can be counted, nobody logs in
+(reliability.md). That is why their storage is not the guarded one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterator
+from typing import cast
+
+from flask import Flask
+from flask_limiter import Limiter
+from limits import RateLimitItem, RateLimitItemPerMinute
+
+from servicekit.ratelimits.guarded import storage_options
+from servicekit.ratelimits.limiting import refusal
+
+_NAMESPACE = "wharf-login"
+
+
+class LoginThrottle:
+    """Counts failures in fixed windows of a minute.
+
+    Raises whatever the storage raises when it is down.
+    """
+
+    def __init__(self, url: str, *, per_client: int, per_address: int) -> None:
+        self._client = RateLimitItemPerMinute(per_client, namespace=_NAMESPACE)
+        self._address = RateLimitItemPerMinute(per_address, namespace=_NAMESPACE)
+        self._limiter = Limiter(
+            key_func=lambda: "",
+            storage_uri=url,
+            storage_options=cast("dict[str, str | int]", storage_options(url)),
+            strategy="fixed-window",
+        )
+
+    def init_app(self, app: Flask) -> None:
+        """Opens the storage."""
+        self._limiter.init_app(app)
+
+    def check(self, client: str, address: str) -> None:
+        """Raises the problem `quota-exceeded` when there were too many failures."""
+        strategy = self._limiter.limiter
+        for name, item, key in self._counters(client, address):
+            if not strategy.test(item, key, name):
+                reset = strategy.get_window_stats(item, key, name).reset_time
+                problem = refusal(name, item, reset)
+                seconds = problem.members["retry_after"]
+                problem.detail = f"Too many failed logins. Try again in {seconds} seconds."
+                raise problem
+
+    def failed(self, client: str, address: str) -> None:
+        """Counts one failure."""
+        for name, item, key in self._counters(client, address):
+            self._limiter.limiter.hit(item, key, name)
+
+    def _counters(self, client: str, address: str) -> Iterator[tuple[str, RateLimitItem, str]]:
+        network = network_of(address)
+        # Hashed, since a client's id may be of any length and content: it is not verified yet.
+        pair = hashlib.blake2b(f"{network} {client}".encode(), digest_size=16).hexdigest()
+        yield "login-client", self._client, pair
+        yield "login-address", self._address, network
+
+
+def network_of(address: str) -> str:
+    """The address as it counts: of IPv6 the /64, since one host owns as many as it likes."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.IPv6Network((parsed, 64), strict=False).network_address)
+    return str(parsed)

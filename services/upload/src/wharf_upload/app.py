@@ -1,0 +1,81 @@
+"""Puts the service together: the one place where parts are made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flask import Flask, Response, g
+
+from servicekit import health, jwks, logs, metrics, openapi, tokens, web
+from servicekit.ratelimits import RateLimits, RateLimitSettings
+from wharf_upload import translation
+from wharf_upload.front import Front
+from wharf_upload.opening import open_records, open_store
+from wharf_upload.records.base import Records
+from wharf_upload.routes import buckets, declarations, deletion, listing, metadata, usage
+from wharf_upload.service import Service
+from wharf_upload.settings import Settings
+from wharf_upload.stores.base import BlobStore
+
+NAME = "upload"
+AUDIENCE = "upload"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    store: BlobStore | None = None,
+    records: Records | None = None,
+    keys: tokens.Keys | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Front:
+    """The WSGI application; what is not given is made from the settings."""
+    store = store or open_store(settings)
+    records = records or open_records(settings, store)
+    key_file = jwks.KeyFile(settings.key_file)
+    service = Service(
+        settings=settings,
+        store=store,
+        records=records,
+        verifier=tokens.Verifier(
+            keys or key_file, issuer=settings.issuer, audience=AUDIENCE, clock=clock
+        ),
+        limits=RateLimits(
+            RateLimitSettings(
+                settings.limits_url,
+                settings.tenant_requests_per_minute,
+                settings.client_requests_per_minute,
+            ),
+            lambda: g.get("principal"),
+        ),
+        log=logs.RequestLog(NAME),
+        clock=clock,
+        follower=settings.follower_socket,
+    )
+    app = _flask_app(service)
+    health.install(
+        app,
+        {
+            "database": records.check,
+            "storage": store.check,
+            "keys": lambda: None if keys or key_file.loaded() else "no key to verify tokens yet",
+        },
+    )
+    app.register_blueprint(declarations.blueprint(openapi.routes_of(app)))
+    return Front(service, app)
+
+
+def _flask_app(service: Service) -> Flask:
+    app = Flask(NAME, static_folder=None)
+    web.install(app, service.log, service.verifier)
+    service.limits.init_app(app)
+    metrics.install(app)
+    for resource in (buckets, deletion, listing, metadata, usage):
+        app.register_blueprint(resource.blueprint(service))
+    app.register_error_handler(Exception, _render)
+    return app
+
+
+def _render(error: Exception) -> Response:
+    return web.render(error, translation.as_problem)

@@ -1,0 +1,36 @@
+"""Compares records and store: what `wharf-upload check` says about a whole installation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from wharf_upload.records.base import File, Records
+from wharf_upload.stores.base import BlobMissing, BlobName, BlobStore
+
+_BLOCK_BYTES = 1 << 20
+
+
+def faults(store: BlobStore, records: Records, *, read_all: bool) -> Iterator[str]:
+    """One line for each file whose bytes are missing, or are not those of its record.
+
+    `read_all` reads and hashes every file; otherwise only presence and size are compared.
+    """
+    for file in records.live_files():
+        trouble = _trouble(store, file, read_all=read_all)
+        if trouble:
+            yield f"{file.tenant}/{file.bucket}/{file.key}: {trouble}"
+
+
+def _trouble(store: BlobStore, file: File, *, read_all: bool) -> str | None:
+    try:
+        with store.open(BlobName(file.tenant, file.blob)) as content:
+            if not read_all:
+                size = content.seek(0, 2)
+                return None if size == file.size else f"has {size} bytes instead of {file.size}"
+            digest = hashlib.sha256()
+            while block := content.read(_BLOCK_BYTES):
+                digest.update(block)
+            return None if digest.hexdigest() == file.sha256 else "its bytes have changed"
+    except BlobMissing:
+        return "its bytes are missing"

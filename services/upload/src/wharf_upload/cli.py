@@ -1,0 +1,98 @@
+"""`wharf-upload`: what an operator does with the upload service beside HTTP."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from servicekit import logs, settings
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.settings import Settings
+from wharf_upload.stores.base import StoreError
+
+
+@click.group()
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Wharf's upload service; its settings come from the environment (WHARF_…)."""
+    try:
+        context.obj = settings.read(Settings)
+    except settings.SettingsError as error:
+        sys.exit(f"wharf-upload: {error}")
+    logs.configure("upload", context.obj.log_level)
+
+
+@cli.command()
+@click.pass_obj
+def migrate(own: Settings) -> None:
+    """Bring the database to this version; safe to run at any time, and several times."""
+    # Only this command needs SQLAlchemy and Alembic.
+    from servicekit.database import migrating
+
+    migrating.upgrade(own.effective_database_url, Path(__file__).parent / "migrations")
+
+
+@cli.command()
+@click.pass_obj
+def worker(own: Settings) -> None:
+    """Run the background work until TERM."""
+    from servicekit import logs as worker_logs
+    from wharf_upload import worker as background
+
+    worker_logs.configure("worker", own.log_level)
+    background.run(own)
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option(
+    "--older-than",
+    "older_than_seconds",
+    type=click.IntRange(min=0),
+    help="Seconds since the last change, instead of WHARF_LEASE_SECONDS. 0 needs a service that "
+    "is stopped: it takes uploads under way for leftovers.",
+)
+@click.pass_obj
+def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:  # noqa: FBT001 -- click passes options so
+    """Remove what nothing refers to: deleted files' bytes, leftovers of crashes."""
+    from dataclasses import replace
+
+    from wharf_upload import worker as background
+
+    if older_than_seconds is not None:
+        own = replace(
+            own, lease_seconds=older_than_seconds, deleted_grace_seconds=older_than_seconds
+        )
+    swept = background.sweeper(own, dry_run=dry_run).run()
+    for name in swept.names:
+        click.echo(f"would remove {name}")
+    for name, count in swept.counts().items():
+        click.echo(f"{name}: {count}")
+
+
+@cli.command()
+@click.option("--read-all", is_flag=True, help="Read and hash every file, too.")
+@click.pass_obj
+def check(own: Settings, read_all: bool) -> None:  # noqa: FBT001 -- click passes options so
+    """Compare the records with the files; exits with 1 when a file is missing or damaged."""
+    from wharf_upload import checking
+    from wharf_upload.opening import open_records, open_store
+
+    store = open_store(own)
+    found = 0
+    for line in checking.faults(store, open_records(own, store), read_all=read_all):
+        click.echo(line)
+        found += 1
+    click.echo(f"faults: {found}")
+    if found:
+        sys.exit(1)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        cli()
+    except (DatabaseUnavailable, StoreError, settings.SettingsError) as error:
+        sys.exit(f"wharf-upload: {error}")

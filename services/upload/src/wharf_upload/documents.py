@@ -1,0 +1,111 @@
+"""The JSON that the API speaks. To add a field to a file's JSON: here, and in `of_file`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from wharf_upload.exchange import path_of
+from wharf_upload.records.base import Bucket, File, Policy
+
+METADATA = "/v1/metadata/"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Where the file can be reached: paths on this host."""
+
+    content: str
+    metadata: str
+
+
+class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A file. `size` is in bytes, `sha256` in hexadecimal digits, times are RFC 3339 UTC."""
+
+    id: str
+    bucket: str
+    key: str
+    filename: str
+    size: int
+    sha256: str
+    media_type: str
+    declared_type: str | None
+    etag: str
+    state: str
+    metadata: dict[str, str]
+    created_at: datetime
+    expires_at: datetime | None
+    links: Links
+
+
+class Files(msgspec.Struct, frozen=True):
+    """The files that a form brought."""
+
+    files: tuple[FileDocument, ...]
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A page of a bucket; `next_cursor` gets the next one, null at the end."""
+
+    files: tuple[FileDocument, ...]
+    prefixes: tuple[str, ...]
+    next_cursor: str | None
+
+
+class BucketDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A bucket and its policy."""
+
+    name: str
+    max_file_bytes: int | None
+    allowed_types: tuple[str, ...]
+    created_at: datetime
+
+
+class Buckets(msgspec.Struct, frozen=True):
+    """The tenant's buckets by name."""
+
+    buckets: tuple[BucketDocument, ...]
+
+
+class UsageDocument(msgspec.Struct, frozen=True):
+    """What the tenant has stored: bytes and number of files."""
+
+    bytes: int
+    files: int
+
+
+def moment(milliseconds: int) -> datetime:
+    """Unix milliseconds as a time."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def of_file(file: File) -> FileDocument:
+    """A file's JSON."""
+    return FileDocument(
+        id=file.id,
+        bucket=file.bucket,
+        key=file.key,
+        filename=file.filename,
+        size=file.size,
+        sha256=file.sha256,
+        media_type=file.media_type,
+        declared_type=file.declared_type,
+        etag=file.etag,
+        state=file.state,
+        metadata=file.metadata,
+        created_at=moment(file.created_at),
+        expires_at=None if file.expires_at is None else moment(file.expires_at),
+        links=Links(path_of(file.bucket, file.key), path_of(file.bucket, file.key, METADATA)),
+    )
+
+
+def of_bucket(bucket: Bucket) -> BucketDocument:
+    """A bucket's JSON."""
+    policy: Policy = bucket.policy
+    return BucketDocument(
+        name=bucket.name,
+        max_file_bytes=policy.max_file_bytes,
+        allowed_types=policy.allowed_types,
+        created_at=moment(bucket.created_at),
+    )

@@ -1,0 +1,1 @@
+"""What the service decides: no Flask, no database, no network."""

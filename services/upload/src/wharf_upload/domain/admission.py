@@ -1,0 +1,159 @@
+"""Admission: everything that can be decided about an upload before its body is read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from servicekit.problems import MALFORMED, NOT_FOUND, UNSUPPORTED_MEDIA
+from wharf_upload.domain import conditions, digests, multipart
+from wharf_upload.domain.uploads import Intent, check_size
+from wharf_upload.exchange import Exchange
+from wharf_upload.problems import CONTENT_ENCODING, PRECONDITION, STORAGE_FULL
+from wharf_upload.records.base import Bucket, Idempotency, Policy
+from wharf_upload.service import Service
+
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}\Z")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,96}(?:\s*;[ -~]*)?\Z")
+# What a form adds to its files: boundaries, part headers, plain fields.
+FORM_OVERHEAD_BYTES = 1 << 20
+
+
+def file_intent(service: Service, exchange: Exchange) -> Intent:
+    """What a `PUT` wants; raises problems, and the domain's errors for bad fields."""
+    bucket, key = exchange.address()
+    assert exchange.principal is not None
+    found = find_bucket(service, exchange.principal.tenant, bucket)
+    _refuse_encodings(exchange)
+    header = exchange.header
+    return Intent(
+        tenant=exchange.principal.tenant,
+        subject=exchange.principal.subject,
+        bucket=bucket,
+        key=key,
+        policy=found.policy,
+        declared_type=media_type(exchange.environ.get("CONTENT_TYPE")),
+        digests=_expected(header("CONTENT_DIGEST"), header("REPR_DIGEST")),
+        condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
+        idempotency=idempotency(exchange, f"PUT {bucket}/{key}"),
+    )
+
+
+def admit_file(service: Service, exchange: Exchange) -> Intent:
+    """Decides about a `PUT` before its body is read."""
+    intent = file_intent(service, exchange)
+    length = exchange.content_length()
+    if length is not None:
+        check_size(length, intent.policy, service.settings.max_file_bytes)
+    require_room(service, length or 0)
+    if intent.condition is not None and intent.idempotency is None:
+        # A first look that spares the body; the commit looks again. With an Idempotency-Key the
+        # file that stands in the way may be this request's own, from its first try.
+        file = service.records.file(intent.tenant, intent.bucket, intent.key)
+        if not intent.condition.allows(file.etag if file else None):
+            raise precondition_failed()
+    return intent
+
+
+def admit_form(service: Service, exchange: Exchange, bucket: str) -> Policy:
+    """Decides about a multipart `POST` before its body is read; the bucket's policy."""
+    assert exchange.principal is not None
+    found = find_bucket(service, exchange.principal.tenant, bucket)
+    _refuse_encodings(exchange)
+    form_boundary(exchange)
+    idempotency(exchange, "")
+    length = exchange.content_length()
+    if length is not None:
+        largest = found.policy.max_file_bytes or service.settings.max_file_bytes
+        most = min(largest, service.settings.max_file_bytes) * service.settings.max_form_files
+        if length > most + FORM_OVERHEAD_BYTES:
+            check_size(length, found.policy, service.settings.max_file_bytes)
+        # The spooled form and the files copied out of it lie side by side for a moment.
+        require_room(service, 2 * length)
+    return found.policy
+
+
+def find_bucket(service: Service, tenant: str, name: str) -> Bucket:
+    """The bucket, or the problem `not-found`."""
+    found = service.records.bucket(tenant, name)
+    if found is None:
+        raise NOT_FOUND("There is no such bucket.")
+    return found
+
+
+def form_boundary(exchange: Exchange) -> bytes:
+    """The boundary of a multipart request; raises the problem `unsupported-media-type`."""
+    content_type = exchange.environ.get("CONTENT_TYPE") or ""
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        raise UNSUPPORTED_MEDIA(
+            "Send a form with multipart/form-data, or one file with PUT and its key in the path.",
+            expected="multipart/form-data",
+        )
+    return multipart.boundary_of(content_type)
+
+
+def media_type(declared: str | None) -> str | None:
+    """The declared type as it may be kept; what is no media type is as good as none."""
+    return declared if declared and _MEDIA_TYPE.match(declared) else None
+
+
+def idempotency(exchange: Exchange, what: str) -> Idempotency | None:
+    """The `Idempotency-Key`, with a fingerprint of what can be told before the body.
+
+    The body's own digest joins it at the commit.
+    """
+    key = exchange.header("IDEMPOTENCY_KEY")
+    if key is None:
+        return None
+    if not _IDEMPOTENCY_KEY.match(key):
+        raise MALFORMED("Idempotency-Key is 1 to 255 visible ASCII characters.")
+    assert exchange.principal is not None
+    return Idempotency(
+        subject=exchange.principal.subject,
+        key=key,
+        fingerprint=hashlib.sha256(what.encode()).hexdigest(),
+    )
+
+
+def require_room(service: Service, length: int) -> None:
+    """Raises the problem `storage-full` when a body of so many bytes would fill the disk."""
+    free = service.store.free_bytes() - service.settings.disk_reserve_bytes
+    if length > free:
+        raise STORAGE_FULL(
+            f"The body has {length} bytes; there is room for {max(0, free)}.",
+            needed_bytes=length,
+            free_bytes=max(0, free),
+        )
+
+
+def precondition_failed() -> Exception:
+    """The problem `precondition-failed`."""
+    return PRECONDITION("The file that is there does not fit If-Match or If-None-Match.")
+
+
+def _refuse_encodings(exchange: Exchange) -> None:
+    encoding = exchange.header("CONTENT_ENCODING")
+    if encoding is not None and encoding.strip().lower() != "identity":
+        raise CONTENT_ENCODING(
+            "Content-Encoding is not taken: the file is stored as it is sent. Leave the field out.",
+            # RFC 9110 section 12.5.3: what would have been acceptable.
+            headers=(("Accept-Encoding", "identity"),),
+        )
+    if exchange.header("CONTENT_RANGE") is not None:
+        # RFC 9110 section 14.5: a server that does not know partial PUT must not store it.
+        raise MALFORMED("A partial PUT (Content-Range) is not supported.")
+
+
+def _expected(*fields: str | None) -> Mapping[str, bytes]:
+    """Announced digests; the content of a PUT without encoding is the representation itself."""
+    found: dict[str, bytes] = {}
+    for field in fields:
+        if field is None:
+            continue
+        for algorithm, digest in digests.expected(field).items():
+            if found.setdefault(algorithm, digest) != digest:
+                raise digests.MalformedDigest(
+                    f"Content-Digest and Repr-Digest announce different {algorithm} digests."
+                )
+    return found

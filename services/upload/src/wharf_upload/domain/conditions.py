@@ -1,0 +1,148 @@
+"""Conditional requests (RFC 9110 section 13) for resources with strong entity tags.
+
+Entity tags are handled as they stand in the ETag field, quotes included: '"5f1c"'. Ranges and
+If-Range are nginx's part.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
+
+_ANY = "*"
+# One member of a list: RFC 9110 section 8.8.3 (etagc) between the empty members that section
+# 5.6.1.2 wants tolerated. Possessive, so that a long malformed list costs one pass.
+_MEMBER = re.compile(r'[ \t,]*+((?:W/)?"[!#-~\x80-\xff]*+")[ \t]*+(?:,|\Z)')
+_NOTHING = re.compile(r"[ \t,]*\Z")
+# No HTTP-date is longer; parsing is the standard library's and not made for hostile lengths.
+_MAX_DATE_CHARS = 64
+
+
+class MalformedCondition(ValueError):
+    """An If-Match or If-None-Match field is neither "*" nor a list of entity tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCondition:
+    """What If-Match and If-None-Match ask of the file that a write would replace.
+
+    `etags` holds If-Match's tags (weak ones with their `W/`, which equal no strong tag);
+    `not_etags` holds If-None-Match's without `W/`, since that comparison is weak.
+    """
+
+    must_exist: bool = False
+    must_not_exist: bool = False
+    etags: tuple[str, ...] = ()
+    not_etags: tuple[str, ...] = ()
+
+    def allows(self, current_etag: str | None) -> bool:
+        """Tell whether a write may go on over `current_etag` (None: no such file)."""
+        if current_etag is None:
+            return not self.must_exist
+        if self.must_not_exist or current_etag in self.not_etags:
+            return False
+        return not self.etags or current_etag in self.etags
+
+
+def for_write(if_match: str | None, if_none_match: str | None) -> WriteCondition | None:
+    """Return the condition that the two fields state; None when neither was sent.
+
+    Raises:
+        MalformedCondition: a field cannot be parsed.
+    """
+    if if_match is None and if_none_match is None:
+        return None
+    wanted = () if if_match is None else _tags("If-Match", if_match)
+    unwanted = () if if_none_match is None else _tags("If-None-Match", if_none_match)
+    return WriteCondition(
+        must_exist=if_match is not None,
+        must_not_exist=_ANY in unwanted,
+        etags=() if _ANY in wanted else wanted,
+        not_etags=tuple(_opaque(tag) for tag in unwanted if tag != _ANY),
+    )
+
+
+def for_read(
+    etag: str,
+    last_modified: int,
+    *,
+    if_match: str | None = None,
+    if_none_match: str | None = None,
+    if_modified_since: str | None = None,
+    if_unmodified_since: str | None = None,
+) -> int:
+    """Return 200, 304 or 412 for a GET or HEAD of an existing file, by section 13.2.2.
+
+    `last_modified` is in unix seconds. Dates that are no HTTP-date are ignored, as the RFC asks.
+
+    Raises:
+        MalformedCondition: a list of entity tags cannot be parsed.
+    """
+    if if_none_match is None and if_modified_since is None:
+        if if_match is None and if_unmodified_since is None:
+            return 200
+    elif if_none_match == etag and if_match is None and if_unmodified_since is None:
+        return 304
+    if not _still_as_expected(etag, last_modified, if_match, if_unmodified_since):
+        return 412
+    if if_none_match is not None:
+        unwanted = _tags("If-None-Match", if_none_match)
+        return 304 if _ANY in unwanted or etag in map(_opaque, unwanted) else 200
+    since = None if if_modified_since is None else http_seconds(if_modified_since)
+    return 304 if since is not None and last_modified <= since else 200
+
+
+@lru_cache(maxsize=4096)
+def http_date(seconds: int) -> str:
+    """Return unix seconds as an IMF-fixdate: "Sun, 06 Nov 1994 08:49:37 GMT"."""
+    return formatdate(seconds, usegmt=True)
+
+
+@lru_cache(maxsize=4096)
+def http_seconds(text: str) -> int | None:
+    """Return the unix seconds of an HTTP-date in any of its three forms; None when it is none."""
+    if len(text) > _MAX_DATE_CHARS:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:  # the asctime form and "-0000": both mean UTC
+            moment = moment.replace(tzinfo=UTC)
+        return int(moment.timestamp())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _still_as_expected(
+    etag: str, last_modified: int, if_match: str | None, if_unmodified_since: str | None
+) -> bool:
+    """Steps 1 and 2 of section 13.2.2: If-Match when sent, else If-Unmodified-Since."""
+    if if_match is not None:
+        wanted = _tags("If-Match", if_match)
+        return _ANY in wanted or etag in wanted
+    until = None if if_unmodified_since is None else http_seconds(if_unmodified_since)
+    return until is None or last_modified <= until
+
+
+def _tags(field: str, value: str) -> tuple[str, ...]:
+    """Return the members of the list as they were sent, or ("*",)."""
+    if value.strip(" \t") == _ANY:
+        return (_ANY,)
+    tags = []
+    position = 0
+    while member := _MEMBER.match(value, position):
+        tags.append(member[1])
+        position = member.end()
+    if not tags or not _NOTHING.match(value, position):
+        raise MalformedCondition(
+            f'{field} is neither "*" nor a list of entity tags in double quotes;'
+            " send the ETag as it was received."
+        )
+    return tuple(tags)
+
+
+def _opaque(tag: str) -> str:
+    """Return the tag without its weakness: what the weak comparison compares."""
+    return tag.removeprefix("W/")

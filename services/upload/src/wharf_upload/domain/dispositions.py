@@ -1,0 +1,63 @@
+"""The Content-Disposition of a download (RFC 6266, file names as in RFC 8187).
+
+Names are stored as they came (`keys.file_name`); what is handed to the person who downloads is
+made safe here: no device names of Windows, no leading "-" or ".", no trailing dot or space.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import quote
+
+from wharf_upload.domain.keys import FORBIDDEN, MAX_SEGMENT_BYTES
+
+Kind = Literal["inline", "attachment"]
+
+_NAMELESS = "download"
+_SEPARATORS = re.compile(r"[/\\]")
+# Names that need neither cleaning nor an extended form, devices aside.
+_PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_ .,()+=@~-]{0,253}[A-Za-z0-9_)])?")
+# "%" is replaced because some clients percent-decode the plain form (RFC 6266 appendix D).
+_NOT_QUOTABLE = re.compile(r"[^ !#$&-\[\]-~]")
+_DEVICE = re.compile(
+    r"(?:CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\xb9\xb2\xb3]) *(?:[.:].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+# attr-char of RFC 8187 section 3.2.1, besides what quote() always keeps.
+_ATTR_CHARS = "!#$&+^`|~"
+
+
+@lru_cache(maxsize=4096)
+def content_disposition(kind: Kind, filename: str) -> str:
+    """Return the header's value: ASCII, without CR or LF, whatever `filename` holds.
+
+    `filename*` follows when the quoted ASCII form had to leave something out.
+    """
+    if _PLAIN.fullmatch(filename) and not _DEVICE.fullmatch(filename):
+        return f'{kind}; filename="{filename}"'
+    name = safe_name(filename)
+    fallback = _ascii(name)
+    if fallback == name:
+        return f'{kind}; filename="{name}"'
+    return f"{kind}; filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHARS)}"
+
+
+def safe_name(filename: str) -> str:
+    """Return a name of 1 to 255 bytes that is safe to create on Unix and Windows."""
+    name = _SEPARATORS.sub("_", FORBIDDEN.sub("", filename)).lstrip()
+    if name[:1] in {"-", "."} or _DEVICE.fullmatch(name):
+        name = f"_{name}"
+    # Cut last: only the end changes, and what the cut uncovers there is stripped with it.
+    name = name.encode()[:MAX_SEGMENT_BYTES].decode("utf-8", errors="ignore").rstrip(". ")
+    return name or _NAMELESS
+
+
+def _ascii(name: str) -> str:
+    """Return the ASCII stand-in: accents dropped, everything else that cannot stand quoted "_"."""
+    decomposed = unicodedata.normalize("NFD", name)
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    # Dropping accents may uncover a device name, so it is made safe again.
+    return safe_name(_NOT_QUOTABLE.sub("_", bare))

@@ -1,0 +1,169 @@
+"""Receiving a form: one spool file that holds several files and plain fields.
+
+The form is read once. Each file's bytes are hashed as they pass, and copied in the kernel into a
+blob of their own; nothing becomes visible unless all of it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import msgspec
+
+from servicekit.ids import uuid7_hex
+from servicekit.problems import UNPROCESSABLE
+from wharf_upload.domain import digests, keys, multipart
+from wharf_upload.domain.copying import Copier
+from wharf_upload.domain.digests import Hashing
+from wharf_upload.domain.receiving import describe, discard, keep
+from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
+from wharf_upload.domain.uploads import Intent, check_size, check_type
+from wharf_upload.problems import NO_FILE
+from wharf_upload.records.base import File, OnConflict, Stored
+from wharf_upload.service import Service
+from wharf_upload.stores.base import BlobName, Writer
+
+_ON_CONFLICT: Mapping[str, OnConflict] = {
+    "rename": "rename",
+    "replace": "replace",
+    "error": "error",
+}
+
+
+@dataclass
+class _Arriving:
+    """A file of the form on its way into its blob."""
+
+    name: str
+    declared_type: str | None
+    expected: Mapping[str, bytes]
+    blob: str
+    writer: Writer
+    hashing: Hashing
+    head: bytearray = field(default_factory=bytearray)
+    size: int = 0
+
+
+class FormReceiver:
+    """Receives one form; `intent` says who sends it where, and its key is not looked at."""
+
+    def __init__(self, service: Service, intent: Intent) -> None:
+        self._service, self._intent = service, intent
+        self._arrived: list[_Arriving] = []
+        self._fields: dict[str, str] = {}
+        self._empty_inputs = 0
+
+    def receive(self, spool_file: str, boundary: bytes) -> Stored:
+        """Stores all files of the form, or none; raises problems and the domain's errors."""
+        with ExitStack() as undo:
+            # The link outlives the spool file: the gateway removes that when the client goes away.
+            form = self._service.store.adopt(
+                BlobName(self._intent.tenant, uuid7_hex()), spool_file
+            )
+            undo.callback(form.abort)
+            undo.callback(self._abort)
+            self._read(form.descriptor(), form.size(), boundary)
+            files = self._files()
+            self._commit(files)
+        return keep(self._service, self._with_choices(), files)
+
+    def _read(self, descriptor: int, size: int, boundary: bytes) -> None:
+        copier = Copier(descriptor)
+        limits = multipart.Limits(max_files=self._service.settings.max_form_files)
+        current: _Arriving | None = None
+        try:
+            for event in multipart.parts(descriptor, size, boundary, limits):
+                if isinstance(event, multipart.PartData):
+                    assert current is not None
+                    self._take(current, event)
+                    copier.copy(current.writer, event.offset, len(event.view))
+                elif isinstance(event, multipart.PartBegin):
+                    current = self._begin(event)
+                elif isinstance(event, multipart.Field):
+                    self._fields[event.name] = event.value.decode("utf-8", "replace")
+                elif isinstance(event, multipart.EmptyFile):
+                    self._empty_inputs += 1
+        finally:
+            # No copy may still run when the writers are closed.
+            copier.drain()
+
+    def _begin(self, event: multipart.PartBegin) -> _Arriving:
+        if not event.filename:
+            raise NO_FILE(
+                f"The field {event.name!r} holds a file without a name; give it one.",
+                field=event.name,
+            )
+        name = keys.file_name(event.filename)
+        expected = digests.expected(event.content_digest) if event.content_digest else {}
+        blob = uuid7_hex()
+        arriving = _Arriving(
+            name=name,
+            declared_type=event.content_type,
+            expected=expected,
+            blob=blob,
+            writer=self._service.store.create(BlobName(self._intent.tenant, blob)),
+            hashing=Hashing(sha512="sha-512" in expected),
+        )
+        self._arrived.append(arriving)
+        return arriving
+
+    def _take(self, arriving: _Arriving, event: multipart.PartData) -> None:
+        arriving.hashing.update(event.view)
+        if len(arriving.head) < HEAD_BYTES:
+            arriving.head += event.view[: HEAD_BYTES - len(arriving.head)]
+        arriving.size += len(event.view)
+        check_size(arriving.size, self._intent.policy, self._service.settings.max_file_bytes)
+
+    def _files(self) -> tuple[File, ...]:
+        if not self._arrived:
+            if self._empty_inputs:
+                raise NO_FILE("No file was chosen: the form's file inputs are empty.")
+            raise NO_FILE("The form holds fields, but no file.")
+        prefix = self._prefix()
+        return tuple(self._file(arriving, prefix) for arriving in self._arrived)
+
+    def _file(self, arriving: _Arriving, prefix: str) -> File:
+        arriving.hashing.verify(arriving.expected)
+        sniffed = sniff(bytes(arriving.head), complete=arriving.size <= HEAD_BYTES)
+        check_type(sniffed, self._intent.policy)
+        intent = msgspec.structs.replace(
+            self._intent,
+            key=keys.object_key_text(prefix + arriving.name),
+            declared_type=arriving.declared_type,
+        )
+        return describe(intent, arriving.hashing.sha256, arriving.size, sniffed, arriving.blob)
+
+    def _prefix(self) -> str:
+        prefix = keys.prefix(self._fields.get("prefix", ""))
+        return prefix if not prefix or prefix.endswith("/") else prefix + "/"
+
+    def _with_choices(self) -> Intent:
+        return msgspec.structs.replace(self._intent, on_conflict=self._on_conflict())
+
+    def _on_conflict(self) -> OnConflict:
+        choice = self._fields.get("on_conflict", "rename")
+        if choice not in _ON_CONFLICT:
+            raise UNPROCESSABLE(
+                "on_conflict is one of rename, replace and error.", field="on_conflict"
+            )
+        if "redirect" in self._fields:
+            raise UNPROCESSABLE(
+                "This bucket allows no origin to redirect to; leave the field redirect out.",
+                field="redirect",
+            )
+        return _ON_CONFLICT[choice]
+
+    def _commit(self, files: tuple[File, ...]) -> None:
+        self._on_conflict()
+        try:
+            for arriving in self._arrived:
+                arriving.writer.commit()
+        except BaseException:
+            discard(self._service, files)
+            raise
+
+    def _abort(self) -> None:
+        for arriving in self._arrived:
+            arriving.writer.abort()

@@ -1,0 +1,180 @@
+"""The small texts of multipart/form-data: its Content-Type and the headers of each part.
+
+RFC 7578 and RFC 2046 as browsers and curl write them: names in raw UTF-8, '"' CR and LF in names
+percent-encoded (WHATWG HTML, "multipart/form-data encoding algorithm") or quoted with backslashes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+_WORD: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]++"
+# In a quoted string a backslash escapes only '"' and itself: browsers send paths and names with
+# lone backslashes as they are. Text up to a '"' that ends the value or stands before ";" is the
+# second reading, for a name that ends in a backslash.
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*+"(?=[ \t]*(?:;|\Z))|"[^"]*"(?=[ \t]*(?:;|\Z))'
+# Unquoted, senders use more than tokens ("boundary=----=_Part_1:2").
+_BARE: Final = r'[^\s;"]++'
+_PARAMETER = re.compile(rf"[ \t]*;[ \t]*(?:({_WORD})[ \t]*=[ \t]*({_QUOTED}|{_BARE}))?")
+_MEDIA_TYPE = re.compile(r"[ \t]*multipart/form-data(?=[ \t]*(?:;|\Z))", re.IGNORECASE)
+_FORM_DATA = re.compile(r"[ \t]*form-data(?=[ \t]*(?:;|\Z))", re.IGNORECASE)
+_BLANK = re.compile(r"[ \t]*\Z")
+_ESCAPED = re.compile(r'\\(["\\])')
+# RFC 2046 section 5.1.1.
+_BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")
+
+_HEADER = re.compile(rf"({_WORD})[ \t]*:[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_FOLD = re.compile(rb"\r\n[ \t]+")
+# RFC 8187 section 3.2.1.
+_EXTENDED = re.compile(
+    r"(utf-8|iso-8859-1)'[A-Za-z0-9-]*'((?:%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])*+)",
+    re.IGNORECASE,
+)
+# Enough for any sender; more would make one header cost more than its bytes.
+_MAX_PARAMETERS: Final = 16
+_ENCODED_IN_NAMES: Final = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))
+_IDENTITY_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
+
+
+class MalformedMultipart(ValueError):
+    """The body, or its Content-Type, is not the multipart/form-data of RFC 7578."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartHeaders:
+    """What the headers of one part say.
+
+    `filename` is None for a plain field and "" for a file input left empty; it is as the client
+    sent it, not yet checked. `content_type` and `content_digest` are the fields as they stand.
+    """
+
+    name: str
+    filename: str | None
+    content_type: str | None
+    content_digest: str | None
+
+
+def boundary_of(content_type: str) -> bytes:
+    """Return the boundary (1 to 70 bytes of ASCII) in a multipart/form-data Content-Type.
+
+    Raises:
+        MalformedMultipart: another type, no boundary, two of them, or one RFC 2046 forbids.
+    """
+    found = _MEDIA_TYPE.match(content_type)
+    if found is None:
+        raise MalformedMultipart("The Content-Type is not multipart/form-data; send a form.")
+    boundary = _parameters(content_type, found.end(), "Content-Type").get("boundary", "")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise MalformedMultipart(
+            "The Content-Type has no boundary of 1 to 70 allowed characters; let the HTTP client"
+            " set this header."
+        )
+    return boundary.encode("ascii")
+
+
+def parse(block: bytes, max_headers: int) -> PartHeaders:
+    """Parse the header lines of a part, without the empty line that ends them.
+
+    Raises:
+        MalformedMultipart: they are too many, not UTF-8, or not those of a form's part.
+    """
+    fields = _fields(block, max_headers)
+    disposition = fields.get("content-disposition")
+    if disposition is None:
+        raise MalformedMultipart("A part has no Content-Disposition; send a form.")
+    encoding = fields.get("content-transfer-encoding", "").strip().lower()
+    if encoding not in _IDENTITY_ENCODINGS:
+        raise MalformedMultipart(
+            "A part has a Content-Transfer-Encoding, which RFC 7578 retired; send plain bytes."
+        )
+    name, filename = _form_data(disposition)
+    return PartHeaders(name, filename, fields.get("content-type"), fields.get("content-digest"))
+
+
+def _fields(block: bytes, max_headers: int) -> dict[str, str]:
+    """Split the block into fields by lower-case name."""
+    try:
+        lines = _FOLD.sub(b" ", block).decode("utf-8").split("\r\n")
+    except UnicodeDecodeError:
+        raise MalformedMultipart(
+            "A part's header is not UTF-8; send file and field names in UTF-8."
+        ) from None
+    if len(lines) > max_headers:
+        raise MalformedMultipart(f"A part has more than {max_headers} headers; send fewer.")
+    fields: dict[str, str] = {}
+    for line in lines:
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            raise MalformedMultipart("A line in a part's headers is not a header; send a form.")
+        name = header[1].lower()
+        if name in fields:
+            raise MalformedMultipart("A part has the same header twice; send it once.")
+        fields[name] = header[2].rstrip(" \t")
+    return fields
+
+
+def _form_data(disposition: str) -> tuple[str, str | None]:
+    """Return (field name, file name) of a Content-Disposition; RFC 7578 section 4.2."""
+    kind = _FORM_DATA.match(disposition)
+    if kind is None:
+        raise MalformedMultipart("A part's Content-Disposition is not form-data; send a form.")
+    parameters = _parameters(disposition, kind.end(), "Content-Disposition")
+    if "name" not in parameters:
+        raise MalformedMultipart("A part has no field name; name every part.")
+    if any(key.startswith("filename*") and key != "filename*" for key in parameters):
+        # RFC 2231 continuations: taking such a part for a plain field would lose the file.
+        raise MalformedMultipart("A part's file name comes in pieces; send it in one parameter.")
+    filename = parameters.get("filename")
+    if filename is not None:
+        filename = _decoded(filename)
+    if "filename*" in parameters:
+        filename = _extended(parameters["filename*"])
+    return _decoded(parameters["name"]), filename
+
+
+def _parameters(value: str, position: int, field: str) -> dict[str, str]:
+    """Return the parameters from `position` on, unquoted, by lower-case name."""
+    found: dict[str, str] = {}
+    for _ in range(_MAX_PARAMETERS):
+        match = _PARAMETER.match(value, position)
+        if match is None:
+            break
+        position = match.end()
+        if match[1] is None:  # an empty member: "form-data; ;name=x" or a trailing ";"
+            continue
+        name = match[1].lower()
+        if name in found:
+            raise MalformedMultipart(f"The {field} has the same parameter twice; send it once.")
+        found[name] = _unquoted(match[2])
+    if not _BLANK.match(value, position):
+        raise MalformedMultipart(f"The {field} has a malformed parameter; quote its value.")
+    return found
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    inner = value[1:-1]
+    return _ESCAPED.sub(r"\1", inner) if "\\" in inner else inner
+
+
+def _decoded(name: str) -> str:
+    """Undo the three percent-encodings of browsers, and no other: "100%25" stays as it is."""
+    if "%" in name:
+        for encoded, char in _ENCODED_IN_NAMES:
+            name = name.replace(encoded, char)
+    return name
+
+
+def _extended(value: str) -> str:
+    """Decode an ext-value: UTF-8'en'%e2%82%ac."""
+    parts = _EXTENDED.fullmatch(value)
+    if parts is None:
+        raise MalformedMultipart("A part's filename* is malformed; send UTF-8''percent-encoded.")
+    try:
+        return unquote_to_bytes(parts[2]).decode(parts[1])
+    except UnicodeDecodeError:
+        raise MalformedMultipart("A part's filename* is not UTF-8; encode it again.") from None

@@ -1,0 +1,163 @@
+"""Receiving: from bytes that the gateway holds to a file that is visible, in one order always.
+
+Bytes durable, then name durable, then row durable, then the answer (`docs/reliability.md`). What
+is given up on the way is removed here; what a crash leaves is found by the sweeper, because
+nothing points to it yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+
+import msgspec
+
+from servicekit.database import OutcomeUnknown
+from servicekit.ids import uuid7_hex
+from wharf_upload.domain.digests import DigestMismatch, Hashing
+from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
+from wharf_upload.domain.uploads import Intent, check_size, check_type, served_type
+from wharf_upload.following import Question
+from wharf_upload.records.base import File, Idempotency, Stored, Write
+from wharf_upload.records.changes import now_milliseconds
+from wharf_upload.service import Service
+from wharf_upload.stores.base import BlobName, StoreError, Writer
+
+_BLOCK_BYTES = 1 << 20
+
+
+def receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
+    """Stores a small file that is in memory."""
+    check_size(len(content), intent.policy, service.settings.max_file_bytes)
+    sha256 = hashlib.sha256(content).digest()
+    if intent.digests:
+        _verify_bytes(content, sha256, intent.digests)
+    sniffed = sniff(content[:HEAD_BYTES], complete=len(content) <= HEAD_BYTES)
+    check_type(sniffed, intent.policy)
+    file = describe(intent, sha256, len(content), sniffed)
+    name = BlobName(file.tenant, file.blob)
+    service.store.put(name, content)
+    return keep(service, intent, (file,))
+
+
+def receive_spooled(service: Service, intent: Intent, spool_file: str) -> Stored:
+    """Stores a file that the gateway has spooled, without copying it."""
+    blob = BlobName(intent.tenant, uuid7_hex())
+    # Link first, then look: the gateway removes the spool file when the client goes away.
+    writer = service.store.adopt(blob, spool_file)
+    try:
+        size = writer.size()
+        check_size(size, intent.policy, service.settings.max_file_bytes)
+        head = os.pread(writer.descriptor(), HEAD_BYTES, 0)
+        sniffed = sniff(head, complete=size <= HEAD_BYTES)
+        check_type(sniffed, intent.policy)
+        sha256 = _digest(service, writer, spool_file, intent.digests)
+        writer.commit()
+    except BaseException:
+        writer.abort()
+        raise
+    return keep(service, intent, (describe(intent, sha256, size, sniffed, blob.blob),))
+
+
+def describe(
+    intent: Intent, sha256: bytes, size: int, sniffed: str, blob: str | None = None
+) -> File:
+    """The record of a file whose bytes have been looked at."""
+    identifier = blob or uuid7_hex()
+    return File(
+        id=identifier,
+        tenant=intent.tenant,
+        bucket=intent.bucket,
+        key=intent.key,
+        blob=identifier,
+        size=size,
+        sha256=sha256.hex(),
+        media_type=served_type(sniffed, intent.declared_type),
+        declared_type=intent.declared_type,
+        filename=intent.key.rpartition("/")[2],
+        owner=intent.subject,
+        created_at=now_milliseconds(),
+    )
+
+
+def keep(service: Service, intent: Intent, files: tuple[File, ...]) -> Stored:
+    """Makes stored blobs visible as files, all or none; unwanted blobs are removed again."""
+    write = Write(
+        files=files,
+        on_conflict=intent.on_conflict,
+        condition=intent.condition,
+        idempotency=_with_content(intent.idempotency, files),
+    )
+    try:
+        stored = service.records.write(write)
+    except OutcomeUnknown:
+        # A row may point to these bytes. If none does, the sweeper will find them.
+        raise
+    except BaseException:
+        discard(service, files)
+        raise
+    if stored.replayed:
+        discard(service, files)
+    return stored
+
+
+def _with_content(idempotency: Idempotency | None, files: tuple[File, ...]) -> Idempotency | None:
+    """The request's fingerprint, its files' names and bytes included."""
+    if idempotency is None:
+        return None
+    whole = hashlib.sha256(idempotency.fingerprint.encode())
+    for file in files:
+        whole.update(f"\n{file.sha256} {file.key}".encode())
+    return msgspec.structs.replace(idempotency, fingerprint=whole.hexdigest())
+
+
+def discard(service: Service, files: tuple[File, ...]) -> None:
+    """Removes blobs that no row will point to."""
+    for file in files:
+        # A blob that stays is swept later; the reason why it is unwanted matters more here.
+        with suppress(StoreError):
+            service.store.delete(BlobName(file.tenant, file.blob))
+
+
+def _digest(
+    service: Service, writer: Writer, spool_file: str, expected: Mapping[str, bytes]
+) -> bytes:
+    """SHA-256 of the content, from the follower where it knows; verifies what was announced."""
+    descriptor, size = writer.descriptor(), writer.size()
+    inode = os.fstat(descriptor).st_ino
+    question = Question(service.follower, spool_file, inode, size)
+    # The disk works while the follower reads the last blocks.
+    writer.sync()
+    answer = question.answer()
+    if answer is not None and "sha-512" not in expected:
+        if expected.get("sha-256", answer) != answer:
+            raise DigestMismatch("sha-256", expected["sha-256"], answer)
+        return answer
+    hashing = Hashing(sha512="sha-512" in expected)
+    hash_range(hashing, descriptor, 0, size)
+    hashing.verify(expected)
+    return hashing.sha256
+
+
+def hash_range(hashing: Hashing, descriptor: int, offset: int, length: int) -> None:
+    """Hashes a range (bytes) of an open file; raises `StoreError` when the file is shorter."""
+    buffer = bytearray(min(_BLOCK_BYTES, length))
+    view = memoryview(buffer)
+    end = offset + length
+    while offset < end:
+        count = os.preadv(descriptor, [view[: end - offset]], offset)
+        if not count:
+            raise StoreError("the content ended early")
+        hashing.update(view[:count])
+        offset += count
+
+
+def _verify_bytes(content: bytes, sha256: bytes, expected: Mapping[str, bytes]) -> None:
+    if "sha-512" in expected:
+        hashing = Hashing(sha512=True)
+        hashing.update(content)
+        hashing.verify(expected)
+    elif expected.get("sha-256", sha256) != sha256:
+        raise DigestMismatch("sha-256", expected["sha-256"], sha256)

@@ -1,0 +1,111 @@
+"""A request and its answer on the hot path, below Flask: a WSGI environment seen with few costs."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, NamedTuple
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+import msgspec
+
+from servicekit.problems import MALFORMED, NOT_FOUND
+from servicekit.tokens import Principal
+from servicekit.web import request_id
+from wharf_upload.domain import keys
+from wharf_upload.problems import INVALID_KEY
+
+FILES = "/v1/files/"
+_LENGTH = re.compile(r"[0-9]{1,15}\Z")
+_SAFE_IN_PATH = "/-._~!$&'()*+,;=:@"
+
+Headers = list[tuple[str, str]]
+
+
+class Reply(NamedTuple):
+    """An answer: status, header fields, body."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+
+class Exchange:
+    """One request on its way; `principal` and `outcome` are filled in as it goes."""
+
+    __slots__ = ("environ", "method", "outcome", "principal", "request_id", "route", "started")
+
+    def __init__(self, environ: dict[str, Any], route: str) -> None:
+        self.environ = environ
+        self.route = route
+        self.method: str = environ["REQUEST_METHOD"]
+        self.started = time.perf_counter()
+        self.request_id = request_id(environ)
+        self.principal: Principal | None = None
+        self.outcome: str | None = None
+
+    def header(self, name: str) -> str | None:
+        """A header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`; empty is absent."""
+        return self.environ.get("HTTP_" + name) or None
+
+    def address(self) -> tuple[str, str]:
+        """Bucket and key of `/v1/files/{bucket}/{key…}`, from the bytes that the client sent.
+
+        Raises the problems `not-found` and `invalid-key`.
+        """
+        path = raw_path(self.environ)
+        if not path.startswith(FILES):
+            # The gateway resolved dots in it; here only what was sent counts.
+            raise NOT_FOUND("Nothing is here.")
+        return file_address(path)
+
+    def content_length(self) -> int | None:
+        """The declared length of the body, in bytes; `None` for a chunked one."""
+        text = self.environ.get("CONTENT_LENGTH") or self.environ.get("HTTP_CONTENT_LENGTH")
+        if not text:
+            return None
+        if not _LENGTH.match(text):
+            raise MALFORMED("Content-Length is not a number of bytes.")
+        return int(text)
+
+    def body(self, length: int) -> bytes:
+        """The whole body, which the gateway holds already; raises `malformed-request` if cut."""
+        content: bytes = self.environ["wsgi.input"].read(length) if length else b""
+        if len(content) != length:
+            raise MALFORMED("The body ended before its Content-Length.")
+        return content
+
+
+def raw_path(environ: dict[str, Any]) -> str:
+    """The path as it was sent: the gateway's own reading of it has dots and slashes resolved."""
+    uri: str = environ.get("REQUEST_URI") or environ["PATH_INFO"]
+    return uri.partition("?")[0]
+
+
+def file_address(path: str) -> tuple[str, str]:
+    """Bucket and key of a path below `/v1/files/` (or another prefix of three segments)."""
+    _, _, _, bucket, raw = (*path.split("/", 4), "", "")[:5]
+    try:
+        bucket = keys.bucket_name(bucket)
+    except ValueError:
+        raise NOT_FOUND("There is no such bucket.") from None
+    return bucket, key_of(raw)
+
+
+def key_of(raw: str) -> str:
+    """A key from its percent-encoded form; raises the problem `invalid-key`."""
+    try:
+        return keys.object_key(unquote_to_bytes(raw))
+    except ValueError as error:
+        raise INVALID_KEY(str(error)) from None
+
+
+def path_of(bucket: str, key: str, prefix: str = FILES) -> str:
+    """The percent-encoded path of a file."""
+    return f"{prefix}{bucket}/{quote_from_bytes(key.encode(), safe=_SAFE_IN_PATH)}"
+
+
+def json_reply(status: int, content: object, headers: Headers) -> Reply:
+    """An answer with a JSON body."""
+    headers.append(("Content-Type", "application/json"))
+    return Reply(status, headers, msgspec.json.encode(content))

@@ -1,0 +1,237 @@
+"""The digest follower: hashes big bodies while the gateway is still spooling them.
+
+nginx tells the application of a body only when all of it is on disk. Hashing it then would add
+more than half of the time that receiving took. This process watches the spool folder, reads each
+growing file right behind nginx (from the page cache), and has the digest ready when it is asked.
+It also starts the disk writing early, so that the fsync at the end is short.
+
+It is a help, never a need: whoever gets no answer hashes the file itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from queue import SimpleQueue
+
+from inotify_simple import INotify, flags
+
+log = logging.getLogger(__name__)
+
+# Smaller files are hashed by whoever receives them, in less time than asking takes.
+FOLLOW_BYTES = 2 << 20
+BLOCK_BYTES = 1 << 20
+_THREADS = 2
+_FLUSH_BYTES = 16 << 20
+# After so many bytes other files have their turn.
+_TURN_BYTES = 64 << 20
+_SYNC_FILE_RANGE_WRITE = 2
+_ANSWER_SECONDS_BASE, _ANSWER_BYTES_PER_SECOND = 5.0, 100e6
+
+
+class _State(Enum):
+    IDLE = auto()
+    QUEUED = auto()
+    RUNNING = auto()
+    # Running, and the file grew meanwhile.
+    AGAIN = auto()
+
+
+@dataclass(eq=False)
+class _Followed:
+    """A spool file being read; `offset` bytes of it are in `sha256`."""
+
+    descriptor: int
+    inode: int
+    sha256: hashlib._Hash = field(default_factory=hashlib.sha256)
+    offset: int = 0
+    flushed: int = 0
+    gone: bool = False
+    state: _State = _State.IDLE
+
+
+class Follower:
+    """Watches one spool folder and answers on a unix socket."""
+
+    def __init__(self, spool: Path, address: Path, *, durable: bool) -> None:
+        self._spool, self._address = spool, address
+        self._files: dict[str, _Followed] = {}
+        self._work: SimpleQueue[_Followed] = SimpleQueue()
+        # Guards states and offsets; is notified when a file has been read on.
+        self._progress = threading.Condition()
+        self._flush = _sync_file_range() if durable else None
+
+    def run(self) -> None:
+        """Works until the process ends."""
+        notify = INotify()
+        notify.add_watch(self._spool, flags.CREATE | flags.MODIFY | flags.DELETE)
+        for target in (*[self._read_on] * _THREADS, self._serve):
+            threading.Thread(target=target, daemon=True).start()
+        while True:
+            for event in notify.read():
+                self._handle(event.mask, event.name)
+
+    def _handle(self, mask: int, name: str) -> None:
+        followed = self._files.get(name)
+        if mask & flags.DELETE:
+            if followed is not None:
+                del self._files[name]
+                followed.gone = True
+                self._enqueue(followed)
+            return
+        if followed is None:
+            followed = self._begin(name)
+        if followed is not None:
+            self._enqueue(followed)
+
+    def _begin(self, name: str) -> _Followed | None:
+        try:
+            descriptor = os.open(self._spool / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        status = os.fstat(descriptor)
+        if status.st_size < FOLLOW_BYTES:
+            os.close(descriptor)
+            return None
+        followed = self._files[name] = _Followed(descriptor, status.st_ino)
+        return followed
+
+    def _enqueue(self, followed: _Followed) -> None:
+        with self._progress:
+            if followed.state is _State.IDLE:
+                followed.state = _State.QUEUED
+                self._work.put(followed)
+            elif followed.state is _State.RUNNING:
+                followed.state = _State.AGAIN
+
+    def _read_on(self) -> None:
+        buffer = bytearray(BLOCK_BYTES)
+        while True:
+            followed = self._work.get()
+            with self._progress:
+                followed.state = _State.RUNNING
+            try:
+                more = self._advance(followed, buffer)
+            except OSError as error:
+                log.warning("cannot follow a spool file: %s", error.strerror)
+                followed.gone, more = True, False
+            self._pause(followed, more=more)
+
+    def _advance(self, followed: _Followed, buffer: bytearray) -> bool:
+        """Reads on for a turn; whether there is more. Only one thread at a time has a file."""
+        view = memoryview(buffer)
+        end_of_turn = followed.offset + _TURN_BYTES
+        while not followed.gone and followed.offset < end_of_turn:
+            count = os.preadv(followed.descriptor, [buffer], followed.offset)
+            if not count:
+                return False
+            followed.sha256.update(view[:count])
+            followed.offset += count
+            length = followed.offset - followed.flushed
+            if self._flush and length >= _FLUSH_BYTES:
+                self._flush(followed.descriptor, followed.flushed, length)
+                followed.flushed = followed.offset
+        return not followed.gone
+
+    def _pause(self, followed: _Followed, *, more: bool) -> None:
+        with self._progress:
+            if followed.gone and followed.descriptor >= 0:
+                os.close(followed.descriptor)
+                followed.descriptor = -1
+            elif more or followed.state is _State.AGAIN:
+                followed.state = _State.QUEUED
+                self._work.put(followed)
+            else:
+                followed.state = _State.IDLE
+            self._progress.notify_all()
+
+    # ---- answering ----
+
+    def _serve(self) -> None:
+        with suppress(FileNotFoundError):
+            self._address.unlink()
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        server.bind(str(self._address))
+        self._address.chmod(0o600)
+        server.listen(64)
+        while True:
+            connection, _ = server.accept()
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                question = json.loads(connection.recv(4096))
+                digest = self._digest(question["name"], question["inode"], question["size"])
+                connection.sendall((digest or "-").encode())
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("a digest was not delivered: %s", error)
+
+    def _digest(self, name: str, inode: int, size: int) -> str | None:
+        followed = self._files.get(name)
+        if followed is None or followed.inode != inode:
+            return None
+        self._enqueue(followed)
+        with self._progress:
+            self._progress.wait_for(
+                lambda: followed.offset >= size or followed.gone, timeout(size)
+            )
+            # While running, the digest may be one block behind or ahead of the offset.
+            self._progress.wait_for(lambda: followed.state is _State.IDLE, timeout(0))
+            if followed.offset != size or followed.state is not _State.IDLE:
+                return None
+            return followed.sha256.hexdigest()
+
+
+def timeout(size: int) -> float:
+    """Seconds after which nobody waits for a digest of so many bytes any longer."""
+    return _ANSWER_SECONDS_BASE + size / _ANSWER_BYTES_PER_SECOND
+
+
+class Question:
+    """Asks the follower for a digest; between asking and `answer` there is time for other work."""
+
+    def __init__(self, address: Path, spool_file: str, inode: int, size: int) -> None:
+        self._socket: socket.socket | None = None
+        if size < FOLLOW_BYTES:
+            return
+        question = {"name": os.path.basename(spool_file), "inode": inode, "size": size}
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout(size))
+            connection.connect(str(address))
+            connection.sendall(json.dumps(question).encode())
+            self._socket = connection
+        except OSError:
+            connection.close()
+
+    def answer(self) -> bytes | None:
+        """The SHA-256 of the file, or `None`: then it must be computed."""
+        if self._socket is None:
+            return None
+        with self._socket:
+            try:
+                return bytes.fromhex(self._socket.recv(4096).decode())
+            except (OSError, ValueError):
+                return None
+
+
+def _sync_file_range() -> Callable[[int, int, int], object] | None:
+    """Linux's sync_file_range(2), which Python does not offer: starts writing, waits for nothing."""
+    function = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
+    if function is None:
+        return None
+    function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return lambda descriptor, offset, length: function(
+        descriptor, offset, length, _SYNC_FILE_RANGE_WRITE
+    )

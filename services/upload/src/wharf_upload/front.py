@@ -1,0 +1,118 @@
+"""The WSGI application: the hottest routes straight away, everything else through Flask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from flask import Flask
+
+from servicekit import metrics, problems
+from servicekit.problems import ProblemError, reason
+from wharf_upload.exchange import FILES, Exchange, Reply, raw_path
+from wharf_upload.routes import admitting, files, forms
+from wharf_upload.service import Service
+from wharf_upload.translation import as_problem
+
+Handler = Callable[[Service, Exchange], Reply]
+StartResponse = Callable[..., Any]
+FILE_ROUTE, FORM_ROUTE = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
+
+
+class Front:
+    """Chooses the handler, renders problems, writes the log line and the metrics."""
+
+    def __init__(self, service: Service, app: Flask) -> None:
+        self._service, self._app = service, app
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """WSGI (PEP 3333)."""
+        handler = self._handler(environ)
+        if handler is None:
+            _set_path(environ)
+            return self._app.wsgi_app(environ, start_response)
+        exchange = Exchange(environ, FILE_ROUTE)
+        try:
+            reply = handler(self._service, exchange)
+        except Exception as error:  # noqa: BLE001 -- every failure becomes a problem document
+            reply = self._refused(exchange, as_problem(error))
+        self._finish(exchange, reply.status)
+        reply.headers.append(("X-Request-Id", exchange.request_id))
+        start_response(reason(reply.status), reply.headers)
+        return (reply.body,) if isinstance(reply.body, bytes) else reply.body
+
+    @staticmethod
+    def _handler(environ: dict[str, Any]) -> Handler | None:
+        if environ.get("WHARF_STEP") == "admit":
+            return _admit
+        uri: str = environ.get("REQUEST_URI") or environ["PATH_INFO"]
+        if not uri.startswith(FILES):
+            return None
+        method = environ["REQUEST_METHOD"]
+        if method == "POST" and "SPOOL_FILE" in environ:
+            return _receive_form
+        # A file has a key; what has only a bucket is a listing, and Flask's.
+        if "/" not in uri[len(FILES) :].partition("?")[0].rstrip("/"):
+            return None
+        if method in ("GET", "HEAD"):
+            return files.get_file
+        if method == "PUT":
+            return _put
+        return None
+
+    def _refused(self, exchange: Exchange, error: ProblemError) -> Reply:
+        exchange.outcome = error.problem.slug
+        metrics.PROBLEMS.labels(error.problem.slug).inc()
+        if exchange.environ.get("WHARF_STEP") == "admit":
+            return admitting.denial(error, exchange.request_id)
+        headers = [
+            ("Content-Type", problems.CONTENT_TYPE),
+            ("Cache-Control", "no-store"),
+            *error.headers,
+        ]
+        return Reply(error.problem.status, headers, error.body(exchange.request_id))
+
+    def _finish(self, exchange: Exchange, status: int) -> None:
+        principal = exchange.principal
+        seconds = time.perf_counter() - exchange.started
+        metrics.observe(exchange.route, exchange.method, status, seconds)
+        self._service.log.write(
+            request_id=exchange.request_id,
+            method=exchange.method,
+            route=exchange.route,
+            status=status,
+            started=exchange.started,
+            tenant=principal.tenant if principal else None,
+            subject=principal.subject if principal else None,
+            outcome=exchange.outcome,
+        )
+
+
+def _set_path(environ: dict[str, Any]) -> None:
+    """Flask routes by the path as it was sent: the gateway's own has been rewritten."""
+    if not metrics.is_internal(environ):
+        # PEP 3333: bytes as if they were Latin-1.
+        environ["PATH_INFO"] = unquote_to_bytes(raw_path(environ)).decode("latin-1")
+
+
+def _admit(service: Service, exchange: Exchange) -> Reply:
+    exchange.route = "(admission)"
+    return admitting.admit(service, exchange)
+
+
+def _put(service: Service, exchange: Exchange) -> Reply:
+    spool_file = exchange.environ.get("SPOOL_FILE")
+    if not spool_file:
+        return files.put_file(service, exchange)
+    exchange.principal = admitting.admitted(exchange.environ["ADMISSION"])
+    return files.receive_file(service, exchange, spool_file)
+
+
+def _receive_form(service: Service, exchange: Exchange) -> Reply:
+    exchange.route = FORM_ROUTE
+    exchange.principal = admitting.admitted(exchange.environ["ADMISSION"])
+    return forms.receive_form(service, exchange, exchange.environ["SPOOL_FILE"])

@@ -1,0 +1,93 @@
+"""The problems that only the upload service has; `docs/problems.md` is made from them."""
+
+from __future__ import annotations
+
+from servicekit.problems import Catalogue
+
+UPLOAD = Catalogue()
+
+INVALID_KEY = UPLOAD.declare(
+    "invalid-key",
+    400,
+    "The key or name is not allowed",
+    "A key is 1 to 1024 bytes of UTF-8 without control, bidirectional or zero-width characters; "
+    "no segment between slashes is empty, `.` or `..`, or longer than 255 bytes.",
+)
+INVALID_DIGEST = UPLOAD.declare(
+    "invalid-digest",
+    400,
+    "The digest field cannot be read",
+    "`Content-Digest` and `Repr-Digest` look like `sha-256=:base64:` (RFC 9530).",
+)
+DIGEST_MISMATCH = UPLOAD.declare(
+    "digest-mismatch",
+    400,
+    "The bytes do not have the digest that was sent",
+    "Nothing was stored. The body was damaged on its way, or the digest is of something else.",
+)
+MALFORMED_FORM = UPLOAD.declare(
+    "malformed-form",
+    400,
+    "The form cannot be read",
+    "The body is not valid multipart/form-data (RFC 7578), or ends too early.",
+)
+POLICY = UPLOAD.declare(
+    "bucket-policy", 403, "The bucket's policy forbids it", "`detail` says which rule."
+)
+BUCKET_NOT_EMPTY = UPLOAD.declare(
+    "bucket-not-empty", 409, "The bucket holds files", "Delete the files first."
+)
+KEY_TAKEN = UPLOAD.declare(
+    "key-taken",
+    409,
+    "There is a file with this key",
+    "Choose another key, or `on_conflict=rename` or `on_conflict=replace`.",
+)
+REQUEST_IN_PROGRESS = UPLOAD.declare(
+    "request-in-progress",
+    409,
+    "The same request is being worked on",
+    "A request with this `Idempotency-Key` has not ended yet. Try again in a moment.",
+)
+PRECONDITION = UPLOAD.declare(
+    "precondition-failed",
+    412,
+    "A precondition does not hold",
+    "`If-Match` or `If-None-Match` does not fit what is there. Read the file again, then decide.",
+)
+TYPE_NOT_ALLOWED = UPLOAD.declare(
+    "type-not-allowed",
+    415,
+    "The bucket does not take this type",
+    "`media_type` is what the bytes are, `allowed_types` what the bucket takes.",
+)
+CONTENT_ENCODING = UPLOAD.declare(
+    "content-encoding",
+    415,
+    "Encoded bodies are not taken",
+    "Send the file itself, without `Content-Encoding`; nothing is unpacked here.",
+)
+NO_FILE = UPLOAD.declare(
+    "no-file",
+    422,
+    "The form holds no file",
+    "Choose a file before sending the form; with curl: `-F file=@path`.",
+)
+IDEMPOTENCY_REUSED = UPLOAD.declare(
+    "idempotency-key-reused",
+    422,
+    "The Idempotency-Key belongs to another request",
+    "Use a new key for each new request; send the same key only with the same request.",
+)
+STORAGE_FULL = UPLOAD.declare(
+    "storage-full",
+    507,
+    "The disk is full",
+    "The service has no room for this file. Tell its operator; reads go on.",
+)
+STORAGE_FAILED = UPLOAD.declare(
+    "storage-failed",
+    500,
+    "The disk failed",
+    "The bytes could not be made durable, and nothing was stored. Tell the operator.",
+)

@@ -1,0 +1,1 @@
+"""Rows: what is known of buckets and files, in SQLite or PostgreSQL."""

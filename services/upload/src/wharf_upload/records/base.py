@@ -1,0 +1,191 @@
+"""The contract of the records: what is kept, what can be asked, which errors there are.
+
+Every question takes the tenant. Times are unix milliseconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, Protocol
+
+import msgspec
+
+from wharf_upload.domain.conditions import WriteCondition
+
+DEFAULT_BUCKET = "default"
+OnConflict = Literal["replace", "rename", "error"]
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a bucket takes. `None` and empty mean no rule beyond the service's own."""
+
+    max_file_bytes: int | None = None
+    allowed_types: tuple[str, ...] = ()
+
+
+class Bucket(msgspec.Struct, frozen=True, kw_only=True):
+    """A bucket and its policy."""
+
+    tenant: str
+    name: str
+    policy: Policy
+    created_at: int
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as it stands in the records. `sha256` is in hexadecimal digits."""
+
+    id: str
+    tenant: str
+    bucket: str
+    key: str
+    blob: str
+    size: int
+    sha256: str
+    media_type: str
+    declared_type: str | None
+    filename: str
+    owner: str
+    state: str = "available"
+    metadata: dict[str, str] = {}
+    created_at: int
+    expires_at: int | None = None
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag (RFC 9110 section 8.8.3): the content's digest."""
+        return f'"{self.sha256}"'
+
+
+class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
+    """A client's `Idempotency-Key`; `fingerprint` tells whether the request is the same one."""
+
+    subject: str
+    key: str
+    fingerprint: str
+
+
+class Write(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that become visible together, or not at all. All are of one tenant and bucket."""
+
+    files: tuple[File, ...]
+    on_conflict: OnConflict = "replace"
+    condition: WriteCondition | None = None
+    idempotency: Idempotency | None = None
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a write: the files under their final keys, and which of them are new."""
+
+    files: tuple[File, ...]
+    created: tuple[bool, ...]
+    replayed: bool = False
+
+
+class Refused(Exception):
+    """A write or deletion that the records do not take; nothing was changed."""
+
+
+class PreconditionFailed(Refused):
+    """`If-Match` or `If-None-Match` does not hold."""
+
+
+class KeyTaken(Refused):
+    """There is a file of this key and the caller wants no replacement."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class IdempotencyReused(Refused):
+    """The key was used for another request."""
+
+
+class NoSuchBucket(Refused):
+    """The bucket does not exist (any more)."""
+
+
+class NoSuchFile(Refused):
+    """The file does not exist (any more)."""
+
+
+class BucketNotEmpty(Refused):
+    """The bucket holds files."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of a listing; `next_after` is where the next one starts, `None` at the end."""
+
+    files: tuple[File, ...]
+    prefixes: tuple[str, ...]
+    next_after: str | None
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a tenant has stored."""
+
+    bytes: int
+    files: int
+
+
+class Doomed(msgspec.Struct, frozen=True):
+    """A blob whose file was deleted or replaced at `doomed_at`."""
+
+    tenant: str
+    blob: str
+    doomed_at: int
+
+
+class Records(Protocol):
+    """Raises `Refused` kinds, and `DatabaseUnavailable` when the database does not answer."""
+
+    def bucket(self, tenant: str, name: str) -> Bucket | None:
+        """The bucket; `default` exists for every tenant."""
+
+    def buckets(self, tenant: str) -> list[Bucket]:
+        """The tenant's buckets by name."""
+
+    def put_bucket(self, bucket: Bucket) -> bool:
+        """Creates (true) or changes (false) a bucket."""
+
+    def delete_bucket(self, tenant: str, name: str) -> None:
+        """Raises `NoSuchBucket` or `BucketNotEmpty`."""
+
+    def file(self, tenant: str, bucket: str, key: str) -> File | None:
+        """The live file of this key."""
+
+    def write(self, write: Write) -> Stored:
+        """Makes files visible, durably, charged to the tenant, with their events: one commit."""
+
+    def change(self, file: File, key: str, condition: WriteCondition | None) -> File:
+        """Stores a file's changed name, metadata or expiry, and moves it to `key`."""
+
+    def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:
+        """Removes a file's row; raises `NoSuchFile` or `PreconditionFailed`."""
+
+    def list_files(
+        self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
+    ) -> Page:
+        """Files by key, after the key `after`; what lies behind a delimiter is one prefix."""
+
+    def usage(self, tenant: str) -> Usage:
+        """What the tenant has stored."""
+
+    def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of these (tenant, blob) a row names: live files and doomed ones."""
+
+    def doomed(self, before: int, limit: int) -> list[Doomed]:
+        """Blobs that were given up before a time."""
+
+    def forget_doomed(self, blobs: list[str]) -> None:
+        """Their bytes are gone."""
+
+    def forget_idempotency(self, before: int) -> int:
+        """Drops remembered requests older than a time; how many."""
+
+    def live_files(self) -> Iterator[File]:
+        """All live files of all tenants, for checks and backups."""
+
+    def check(self) -> str | None:
+        """What is wrong with the database, or `None`."""

@@ -1,0 +1,243 @@
+"""Changes of the records inside a transaction that others may share.
+
+A change first looks (and may refuse), then writes; a refusal therefore leaves nothing behind, and
+the transaction goes on for the others of its group.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from servicekit.database import Connection
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.keys import renamed
+from wharf_upload.records.base import (
+    DEFAULT_BUCKET,
+    File,
+    IdempotencyReused,
+    KeyTaken,
+    NoSuchBucket,
+    NoSuchFile,
+    PreconditionFailed,
+    Stored,
+    Write,
+)
+from wharf_upload.records.rows import COLUMNS, to_file, to_row
+
+_SELECT = f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? AND key = ?"  # noqa: S608 -- constants only
+_UPSERT = (
+    f"INSERT INTO files ({COLUMNS}) VALUES ({', '.join('?' * 15)}) "  # noqa: S608 -- constants only
+    "ON CONFLICT (tenant, bucket, key) DO UPDATE SET "
+    + ", ".join(
+        f"{name} = excluded.{name}"
+        for name in COLUMNS.split(", ")
+        if name not in ("tenant", "bucket", "key")
+    )
+)
+_stored = msgspec.json.Decoder(Stored)
+# After so many taken names a random one ends the search.
+_NUMBERED_NAMES = 20
+
+
+@dataclass
+class Ledger:
+    """What a transaction gathers and writes at its end, once for all its changes."""
+
+    charges: Counter[tuple[str, str]] = field(default_factory=Counter)
+    events: list[tuple[str, str, int, str]] = field(default_factory=list)
+    doomed: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def add(self, file: File, sign: int) -> None:
+        """Charges (`sign` 1) or gives back (-1) a file."""
+        self.charges[file.tenant, "bytes"] += sign * file.size
+        self.charges[file.tenant, "files"] += sign
+
+    def event(self, kind: str, file: File, at: int) -> None:
+        """Notes what happened to a file."""
+        self.events.append((file.tenant, kind, at, msgspec.json.encode(file).decode()))
+
+    def doom(self, file: File, at: int) -> None:
+        """The file's bytes are no longer needed."""
+        self.add(file, -1)
+        self.doomed.append((file.blob, file.tenant, at))
+
+    def close(self, connection: Connection) -> None:
+        """Writes it all."""
+        for tenant in sorted({tenant for tenant, _ in self.charges}):
+            connection.execute(
+                "INSERT INTO usage (tenant, bytes, files) VALUES (?, ?, ?) "
+                "ON CONFLICT (tenant) DO UPDATE SET "
+                "bytes = usage.bytes + excluded.bytes, files = usage.files + excluded.files",
+                (tenant, self.charges[tenant, "bytes"], self.charges[tenant, "files"]),
+            )
+        if self.doomed:
+            connection.execute_many(
+                "INSERT INTO doomed (blob, tenant, doomed_at) VALUES (?, ?, ?)", self.doomed
+            )
+        if self.events:
+            connection.execute_many(
+                "INSERT INTO events (tenant, kind, at, file) VALUES (?, ?, ?, ?)", self.events
+            )
+
+
+Change = Callable[[Connection, Ledger], Any]
+
+
+def now_milliseconds() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def find(connection: Connection, tenant: str, bucket: str, key: str) -> File | None:
+    """The live file of a key."""
+    row = connection.row(_SELECT, (tenant, bucket, key))
+    return to_file(row) if row else None
+
+
+def write(wanted: Write) -> Change:
+    """The change that makes files visible."""
+
+    def change(connection: Connection, ledger: Ledger) -> Stored:
+        first = wanted.files[0]
+        replay = _replay(connection, wanted)
+        if replay is not None:
+            return replay
+        if first.bucket != DEFAULT_BUCKET:
+            require_bucket(connection, first.tenant, first.bucket)
+        planned = _plan(connection, wanted)
+        for file, old in planned:
+            connection.execute(_UPSERT, to_row(file))
+            ledger.add(file, 1)
+            if old is not None:
+                ledger.doom(old, file.created_at)
+            ledger.event("file.created" if old is None else "file.replaced", file, file.created_at)
+        stored = Stored(
+            files=tuple(file for file, _ in planned), created=tuple(old is None for _, old in planned)
+        )
+        if wanted.idempotency is not None:
+            _remember(connection, wanted, stored)
+        return stored
+
+    return change
+
+
+def _plan(connection: Connection, wanted: Write) -> list[tuple[File, File | None]]:
+    """Each file under its final key, with the one it replaces; raises refusals, writes nothing."""
+    planned: list[tuple[File, File | None]] = []
+    claimed: set[str] = set()
+    for file in wanted.files:
+        old = find(connection, file.tenant, file.bucket, file.key)
+        if wanted.condition is not None and not wanted.condition.allows(old.etag if old else None):
+            raise PreconditionFailed(file.key)
+        if old is not None or file.key in claimed:
+            # Two files of one form under one key would hide each other, whatever was asked for.
+            if wanted.on_conflict == "error" or (
+                wanted.on_conflict == "replace" and file.key in claimed
+            ):
+                raise KeyTaken(file.key)
+            if wanted.on_conflict == "rename":
+                key = _free_key(connection, file, claimed)
+                file = msgspec.structs.replace(  # noqa: PLW2901 -- from here on it has that key
+                    file, key=key, filename=key.rpartition("/")[2]
+                )
+                old = None
+        claimed.add(file.key)
+        planned.append((file, old))
+    return planned
+
+
+def _free_key(connection: Connection, file: File, claimed: set[str]) -> str:
+    for number in range(2, _NUMBERED_NAMES + 2):
+        key = renamed(file.key, number)
+        if key not in claimed and find(connection, file.tenant, file.bucket, key) is None:
+            return key
+    return renamed(file.key, file.id[-12:])
+
+
+def require_bucket(connection: Connection, tenant: str, bucket: str) -> None:
+    """Raises `NoSuchBucket`."""
+    if not connection.row("SELECT 1 FROM buckets WHERE tenant = ? AND name = ?", (tenant, bucket)):
+        raise NoSuchBucket(bucket)
+
+
+def _replay(connection: Connection, wanted: Write) -> Stored | None:
+    idempotency = wanted.idempotency
+    if idempotency is None:
+        return None
+    row = connection.row(
+        "SELECT fingerprint, stored FROM idempotency WHERE tenant = ? AND subject = ? AND key = ?",
+        (wanted.files[0].tenant, idempotency.subject, idempotency.key),
+    )
+    if row is None:
+        return None
+    if row[0] != idempotency.fingerprint:
+        raise IdempotencyReused(idempotency.key)
+    return msgspec.structs.replace(_stored.decode(row[1]), replayed=True)
+
+
+def _remember(connection: Connection, wanted: Write, stored: Stored) -> None:
+    assert wanted.idempotency is not None
+    connection.execute(
+        "INSERT INTO idempotency (tenant, subject, key, fingerprint, stored, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            wanted.files[0].tenant,
+            wanted.idempotency.subject,
+            wanted.idempotency.key,
+            wanted.idempotency.fingerprint,
+            msgspec.json.encode(stored).decode(),
+            now_milliseconds(),
+        ),
+    )
+
+
+def delete(tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> Change:
+    """The change that removes a file."""
+
+    def change(connection: Connection, ledger: Ledger) -> File:
+        old = find(connection, tenant, bucket, key)
+        if old is None:
+            raise NoSuchFile(key)
+        if condition is not None and not condition.allows(old.etag):
+            raise PreconditionFailed(key)
+        at = now_milliseconds()
+        _remove_row(connection, old)
+        ledger.doom(old, at)
+        ledger.event("file.deleted", old, at)
+        return old
+
+    return change
+
+
+def alter(file: File, key: str, condition: WriteCondition | None) -> Change:
+    """The change of a file's name, metadata or expiry, or its move to another key."""
+
+    def change(connection: Connection, ledger: Ledger) -> File:
+        old = find(connection, file.tenant, file.bucket, file.key)
+        if old is None or old.id != file.id:
+            raise NoSuchFile(file.key)
+        if condition is not None and not condition.allows(old.etag):
+            raise PreconditionFailed(file.key)
+        if key != file.key and find(connection, file.tenant, file.bucket, key) is not None:
+            raise KeyTaken(key)
+        new = msgspec.structs.replace(file, key=key)
+        if key != file.key:
+            _remove_row(connection, old)
+        connection.execute(_UPSERT, to_row(new))
+        ledger.event("file.changed", new, now_milliseconds())
+        return new
+
+    return change
+
+
+def _remove_row(connection: Connection, file: File) -> None:
+    connection.execute(
+        "DELETE FROM files WHERE tenant = ? AND bucket = ? AND key = ?",
+        (file.tenant, file.bucket, file.key),
+    )

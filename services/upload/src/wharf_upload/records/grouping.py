@@ -1,0 +1,124 @@
+"""Group commit: many small uploads share one durable transaction.
+
+Whoever comes first leads: it takes what waits, runs it in one transaction, commits, and wakes the
+others; what arrives meanwhile is the next group. No thread is set aside for it, and an upload that
+comes alone waits for nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from servicekit.database import Connection, Database, DatabaseUnavailable
+from wharf_upload.records.base import Refused
+from wharf_upload.records.changes import Change, Ledger
+
+MAX_GROUP = 64
+
+
+class BeforeCommit(Protocol):
+    """Is called with the blobs (tenant, blob) of a group before it commits."""
+
+    def __call__(self, blobs: list[tuple[str, str]]) -> None:
+        """Makes their names durable; raises to refuse the whole group."""
+
+
+@dataclass(eq=False, slots=True)
+class _Member:
+    tenant: str
+    change: Change
+    blobs: list[tuple[str, str]]
+    # Held until the outcome is there. A plain lock wakes faster than an Event.
+    done: threading.Lock = field(default_factory=threading.Lock)
+    finished: bool = False
+    result: Any = None
+    error: BaseException | None = None
+
+
+class GroupCommit:
+    """Runs changes in shared transactions; one per process."""
+
+    def __init__(self, database: Database, before_commit: BeforeCommit | None = None) -> None:
+        self._database, self._before_commit = database, before_commit
+        self._waiting: deque[_Member] = deque()
+        self._lock = threading.Lock()
+        self._led = False
+
+    def run(self, tenant: str, change: Change, blobs: list[tuple[str, str]] | None = None) -> Any:
+        """The change's result, once it is durable; raises its refusal or `DatabaseUnavailable`."""
+        member = _Member(tenant, change, blobs or [])
+        member.done.acquire()
+        with self._lock:
+            self._waiting.append(member)
+            lead = not self._led
+            self._led = True
+        if not lead:
+            # Bounded: statements and waits for the database's lock have time limits of their own.
+            member.done.acquire()
+        if not member.finished:
+            # The first of all, or woken to lead because the group before this one has ended.
+            self._lead(member)
+        if member.error is not None:
+            raise member.error
+        return member.result
+
+    def _lead(self, own: _Member) -> None:
+        with self._lock:
+            group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+        try:
+            self._commit(group)
+        finally:
+            with self._lock:
+                successor = self._waiting[0] if self._waiting else None
+                if successor is None:
+                    self._led = False
+            for member in group:
+                if member is not own:
+                    member.done.release()
+            if successor is not None:
+                successor.done.release()
+
+    def _commit(self, group: list[_Member]) -> None:
+        try:
+            self._transaction(group)
+        except BaseException as error:  # noqa: BLE001 -- each waiting thread gets it
+            if len(group) > 1 and not isinstance(error, DatabaseUnavailable):
+                # One poisonous change must not take the others down: each on its own.
+                for member in group:
+                    self._commit([member])
+                return
+            for member in group:
+                member.error, member.finished = error, True
+
+    def _transaction(self, group: list[_Member]) -> None:
+        ledger = Ledger()
+        if self._before_commit is not None:
+            blobs = [blob for member in group for blob in member.blobs]
+            if blobs:
+                self._before_commit(blobs)
+        with self._database.transaction() as connection:
+            self._lock_tenants(connection, group)
+            for member in group:
+                member.error = None
+                try:
+                    member.result = member.change(connection, ledger)
+                except Refused as error:
+                    member.error = error
+            ledger.close(connection)
+        for member in group:
+            member.finished = True
+
+    def _lock_tenants(self, connection: Connection, group: list[_Member]) -> None:
+        """On PostgreSQL changes of one tenant take turns, over all processes and machines."""
+        if self._database.dialect == "sqlite":
+            return  # one writer at a time anyway
+        for tenant in sorted({member.tenant for member in group}):
+            connection.execute(
+                "INSERT INTO usage (tenant, bytes, files) VALUES (?, 0, 0) "
+                "ON CONFLICT (tenant) DO NOTHING",
+                (tenant,),
+            )
+            connection.row("SELECT bytes FROM usage WHERE tenant = ? FOR UPDATE", (tenant,))

@@ -1,0 +1,62 @@
+"""Listing by key: seeks in the index, so a page costs the same at ten rows and at ten million."""
+
+from __future__ import annotations
+
+from servicekit.database import Connection
+from wharf_upload.records.base import File, Page
+from wharf_upload.records.rows import COLUMNS, to_file
+
+# The last code point: sorts after everything that can follow a prefix.
+_LAST = "\U0010ffff"
+_BATCH = 100
+_PAGE = (
+    f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
+    "AND key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
+)
+
+
+def page(
+    connection: Connection,
+    tenant: str,
+    bucket: str,
+    *,
+    prefix: str,
+    delimiter: str,
+    after: str,
+    limit: int,
+) -> Page:
+    """One page; `after` is a key, or a prefix whose keys have all been listed.
+
+    With a delimiter, the keys behind one prefix are passed over with a seek, however many.
+    """
+    files: list[File] = []
+    prefixes: list[str] = []
+    position, end = after, prefix + _LAST
+    if delimiter and after.endswith(delimiter):
+        position = after + _LAST
+    while len(files) + len(prefixes) < limit:
+        wanted = limit - len(files) - len(prefixes)
+        batch = min(wanted, _BATCH) if delimiter else wanted
+        rows = connection.rows(_PAGE, (tenant, bucket, position, prefix, end, batch))
+        for row in rows:
+            file = to_file(row)
+            folder = _folder(file.key, prefix, delimiter)
+            if folder is None:
+                files.append(file)
+                position = after = file.key
+                continue
+            prefixes.append(folder)
+            after, position = folder, folder + _LAST
+            break  # seek past the rest of this folder
+        else:
+            if len(rows) < batch:
+                return Page(tuple(files), tuple(prefixes), None)
+    more = connection.row(_PAGE, (tenant, bucket, position, prefix, end, 1))
+    return Page(tuple(files), tuple(prefixes), after if more else None)
+
+
+def _folder(key: str, prefix: str, delimiter: str) -> str | None:
+    if not delimiter:
+        return None
+    at = key.find(delimiter, len(prefix))
+    return None if at < 0 else key[: at + len(delimiter)]

@@ -1,0 +1,194 @@
+"""The records in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from servicekit.database import Database
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.records import changes, listing
+from wharf_upload.records.base import (
+    DEFAULT_BUCKET,
+    Bucket,
+    BucketNotEmpty,
+    Doomed,
+    File,
+    NoSuchBucket,
+    Page,
+    Policy,
+    Stored,
+    Usage,
+    Write,
+)
+from wharf_upload.records.grouping import BeforeCommit, GroupCommit
+from wharf_upload.records.rows import COLUMNS, to_file
+
+_policy = msgspec.json.Decoder(Policy)
+_FILES_A_TIME = 1000
+
+
+class SqlRecords:
+    """`before_commit` makes blobs' names durable ahead of the rows that point to them."""
+
+    def __init__(self, database: Database, before_commit: BeforeCommit | None = None) -> None:
+        self._database = database
+        self._group = GroupCommit(database, before_commit)
+
+    def bucket(self, tenant: str, name: str) -> Bucket | None:
+        """The bucket; see the contract."""
+        row = self._database.reading().row(
+            "SELECT policy, created_at FROM buckets WHERE tenant = ? AND name = ?", (tenant, name)
+        )
+        if row is not None:
+            return Bucket(
+                tenant=tenant, name=name, policy=_policy.decode(row[0]), created_at=row[1]
+            )
+        if name == DEFAULT_BUCKET:
+            return Bucket(tenant=tenant, name=name, policy=Policy(), created_at=0)
+        return None
+
+    def buckets(self, tenant: str) -> list[Bucket]:
+        """The tenant's buckets by name."""
+        rows = self._database.reading().rows(
+            "SELECT name, policy, created_at FROM buckets WHERE tenant = ? ORDER BY name", (tenant,)
+        )
+        found = [
+            Bucket(tenant=tenant, name=row[0], policy=_policy.decode(row[1]), created_at=row[2])
+            for row in rows
+        ]
+        if not any(bucket.name == DEFAULT_BUCKET for bucket in found):
+            found.append(Bucket(tenant=tenant, name=DEFAULT_BUCKET, policy=Policy(), created_at=0))
+        return sorted(found, key=lambda bucket: bucket.name)
+
+    def put_bucket(self, bucket: Bucket) -> bool:
+        """Creates (true) or changes (false) a bucket."""
+        policy = msgspec.json.encode(bucket.policy).decode()
+        with self._database.transaction() as connection:
+            changed = connection.execute(
+                "UPDATE buckets SET policy = ? WHERE tenant = ? AND name = ?",
+                (policy, bucket.tenant, bucket.name),
+            )
+            if changed:
+                return False
+            connection.execute(
+                "INSERT INTO buckets (tenant, name, policy, created_at) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (tenant, name) DO UPDATE SET policy = excluded.policy",
+                (bucket.tenant, bucket.name, policy, bucket.created_at),
+            )
+            # `default` exists before anybody sets its policy.
+            return bucket.name != DEFAULT_BUCKET
+
+    def delete_bucket(self, tenant: str, name: str) -> None:
+        """Raises `NoSuchBucket` or `BucketNotEmpty`."""
+
+        def change(connection: changes.Connection, _: changes.Ledger) -> None:
+            changes.require_bucket(connection, tenant, name)
+            if connection.row(
+                "SELECT 1 FROM files WHERE tenant = ? AND bucket = ? LIMIT 1", (tenant, name)
+            ):
+                raise BucketNotEmpty(name)
+            connection.execute("DELETE FROM buckets WHERE tenant = ? AND name = ?", (tenant, name))
+
+        if name == DEFAULT_BUCKET and self.bucket(tenant, name) is None:
+            raise NoSuchBucket(name)
+        self._group.run(tenant, change)
+
+    def file(self, tenant: str, bucket: str, key: str) -> File | None:
+        """The live file of this key."""
+        connection: Any = self._database.reading()
+        return changes.find(connection, tenant, bucket, key)
+
+    def write(self, write: Write) -> Stored:
+        """Makes files visible; see the contract."""
+        first = write.files[0]
+        blobs = [(file.tenant, file.blob) for file in write.files]
+        stored: Stored = self._group.run(first.tenant, changes.write(write), blobs)
+        return stored
+
+    def change(self, file: File, key: str, condition: WriteCondition | None) -> File:
+        """Stores a file's changed name, metadata or expiry, and moves it to `key`."""
+        changed: File = self._group.run(file.tenant, changes.alter(file, key, condition))
+        return changed
+
+    def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:
+        """Removes a file's row."""
+        old: File = self._group.run(tenant, changes.delete(tenant, bucket, key, condition))
+        return old
+
+    def list_files(
+        self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
+    ) -> Page:
+        """Files by key; see the contract."""
+        return listing.page(
+            self._database.reading(),
+            tenant,
+            bucket,
+            prefix=prefix,
+            delimiter=delimiter,
+            after=after,
+            limit=limit,
+        )
+
+    def usage(self, tenant: str) -> Usage:
+        """What the tenant has stored."""
+        row = self._database.reading().row(
+            "SELECT bytes, files FROM usage WHERE tenant = ?", (tenant,)
+        )
+        return Usage(bytes=row[0], files=row[1]) if row else Usage(bytes=0, files=0)
+
+    def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of these (tenant, blob) a row names."""
+        connection = self._database.reading()
+        known = set()
+        for tenant, blob in names:
+            if connection.row(
+                "SELECT 1 FROM files WHERE blob = ? UNION ALL SELECT 1 FROM doomed WHERE blob = ?",
+                (blob, blob),
+            ):
+                known.add((tenant, blob))
+        return known
+
+    def doomed(self, before: int, limit: int) -> list[Doomed]:
+        """Blobs that were given up before a time."""
+        rows = self._database.reading().rows(
+            "SELECT tenant, blob, doomed_at FROM doomed WHERE doomed_at < ? "
+            "ORDER BY doomed_at LIMIT ?",
+            (before, limit),
+        )
+        return [Doomed(tenant=row[0], blob=row[1], doomed_at=row[2]) for row in rows]
+
+    def forget_doomed(self, blobs: list[str]) -> None:
+        """Their bytes are gone."""
+        with self._database.transaction() as connection:
+            connection.execute_many(
+                "DELETE FROM doomed WHERE blob = ?", [(blob,) for blob in blobs]
+            )
+
+    def forget_idempotency(self, before: int) -> int:
+        """Drops remembered requests older than a time; how many."""
+        with self._database.transaction() as connection:
+            return connection.execute("DELETE FROM idempotency WHERE created_at < ?", (before,))
+
+    def live_files(self) -> Iterator[File]:
+        """All live files, by tenant, bucket and key."""
+        connection = self._database.reading()
+        position = ("", "", "")
+        while True:
+            rows = connection.rows(
+                f"SELECT {COLUMNS} FROM files "  # noqa: S608 -- constants only
+                "WHERE (tenant, bucket, key) > (?, ?, ?) ORDER BY tenant, bucket, key LIMIT ?",
+                (*position, _FILES_A_TIME),
+            )
+            if not rows:
+                return
+            for row in rows:
+                yield to_file(row)
+            position = (rows[-1][1], rows[-1][2], rows[-1][3])
+
+    def check(self) -> str | None:
+        """What is wrong with the database, or `None`."""
+        row = self._database.reading().row("SELECT count(*) FROM alembic_version")
+        return None if row and row[0] else "the database has not been migrated"

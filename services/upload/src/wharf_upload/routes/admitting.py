@@ -1,0 +1,90 @@
+"""`auth_request`: nginx asks whether a body may come, before it reads one byte of it.
+
+nginx passes on 2xx, 401 and 403 only, and of a refusal neither body nor other header fields. So a
+refusal is always 403 here, with the real status, the problem document and its header fields in
+header fields of their own; the gateway makes the answer from them (`snippets/denied.conf`). An
+admission names who was admitted, and the gateway hands that back with the spooled body: a token
+that expires while a long body comes in does not cost the body.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import msgspec
+
+from servicekit.problems import ProblemError
+from servicekit.tokens import Principal
+from wharf_upload.domain import admission
+from wharf_upload.domain.keys import bucket_name
+from wharf_upload.exchange import FILES, Exchange, Headers, Reply, raw_path
+from wharf_upload.routes.files import WRITE, authorize, refuse_method
+from wharf_upload.service import Service
+from servicekit.problems import NOT_FOUND
+
+_principal = msgspec.json.Decoder(Principal)
+# Header fields of a problem that the gateway passes on, as `snippets/denied.conf` knows them.
+_PASSED_ON = {
+    "WWW-Authenticate": "X-Denied-Authenticate",
+    "Retry-After": "X-Denied-Retry-After",
+    "RateLimit": "X-Denied-RateLimit",
+    "RateLimit-Policy": "X-Denied-RateLimit-Policy",
+    "Allow": "X-Denied-Allow",
+}
+
+
+def admit(service: Service, exchange: Exchange) -> Reply:
+    """Admits an upload, or raises the problem that refuses it."""
+    principal = authorize(service, exchange, WRITE)
+    if exchange.method == "PUT":
+        admission.admit_file(service, exchange)
+    elif exchange.method == "POST":
+        admission.admit_form(service, exchange, form_bucket(exchange))
+    else:
+        raise refuse_method("GET, HEAD, PUT, POST, DELETE")
+    exchange.outcome = "admitted"
+    token = urlsafe_b64encode(msgspec.json.encode(principal)).decode()
+    return Reply(204, [("X-Admission", token)])
+
+
+def form_bucket(exchange: Exchange) -> str:
+    """The bucket of `/v1/files/{bucket}`; raises the problems `not-found` and 405."""
+    path = raw_path(exchange.environ)
+    if not path.startswith(FILES):
+        raise NOT_FOUND("Nothing is here.")
+    bucket, _, rest = path[len(FILES) :].partition("/")
+    if rest:
+        raise refuse_method("GET, HEAD, PUT, DELETE")
+    try:
+        return bucket_name(bucket)
+    except ValueError:
+        raise NOT_FOUND("There is no such bucket.") from None
+
+
+def admitted(token: str) -> Principal:
+    """Who was admitted, from what `admit` handed out; only the gateway can set it."""
+    return _principal.decode(urlsafe_b64decode(token))
+
+
+def denial(error: ProblemError, request_id: str) -> Reply:
+    """A refusal in the form that nginx can pass on."""
+    headers: Headers = [
+        ("X-Denied-Status", str(error.problem.status)),
+        ("X-Denied-Problem", _ascii_json(error.body(request_id))),
+    ]
+    for name, value in error.headers:
+        if name in _PASSED_ON:
+            headers.append((_PASSED_ON[name], value))
+    return Reply(403, headers)
+
+
+def _ascii_json(body: bytes) -> str:
+    """JSON in a header field: other scripts escaped, and no line end can be in it."""
+    return "".join(
+        character if character < "\x7f" else _escaped(character) for character in body.decode()
+    )
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

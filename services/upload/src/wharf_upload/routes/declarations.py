@@ -1,0 +1,136 @@
+"""The hot path's operations, declared for the OpenAPI document like all others."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from servicekit import openapi, problems
+from servicekit.openapi import Route
+from servicekit.operations import Answer, Content, Operation, Parameter
+from servicekit.web import json_response, public
+from wharf_upload import __version__, documents
+from wharf_upload import problems as own
+
+FILE, FORM = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
+_IDEMPOTENCY = Parameter(
+    "Idempotency-Key", "header", "A key of the client's choice; a repeated request gets one answer."
+)
+_IF_NONE_MATCH = Parameter("If-None-Match", "header", "`*`: create, never replace.")
+_IF_MATCH = Parameter("If-Match", "header", "Act only on the file with this entity tag.")
+# Any operation may meet these: bad credentials, limits, faults.
+ALWAYS = (
+    problems.MALFORMED,
+    problems.TOKEN_MISSING,
+    problems.TOKEN_EXPIRED,
+    problems.TOKEN_MALFORMED,
+    problems.TOKEN_SIGNATURE,
+    problems.CREDENTIALS_AMBIGUOUS,
+    problems.SCOPE_MISSING,
+    problems.NOT_FOUND,
+    problems.METHOD,
+    problems.TOO_LARGE,
+    problems.URI_TOO_LONG,
+    problems.RATE_LIMITED,
+    problems.INTERNAL,
+    problems.UNAVAILABLE,
+    problems.TIMEOUT,
+)
+_RECEIVING = (
+    own.INVALID_KEY,
+    own.INVALID_DIGEST,
+    own.DIGEST_MISMATCH,
+    own.TYPE_NOT_ALLOWED,
+    own.CONTENT_ENCODING,
+    own.IDEMPOTENCY_REUSED,
+    own.STORAGE_FULL,
+    own.STORAGE_FAILED,
+    problems.LENGTH_REQUIRED,
+    problems.UNPROCESSABLE,
+)
+
+GET_FILE = Operation(
+    summary="The file's content",
+    description="Sent by the gateway; ranges and conditional requests work.",
+    scope="files:read",
+    answers={
+        200: Answer("The whole content.", Content(), {"ETag": "Strong.", "Repr-Digest": "SHA-256."}),
+        206: Answer("The ranges that were asked for.", Content()),
+        304: Answer("The client has it already."),
+    },
+    parameters=(
+        Parameter("download", "query", "Send as an attachment of this name."),
+        Parameter("Range", "header", "Bytes, RFC 9110 section 14."),
+        _IF_MATCH,
+        _IF_NONE_MATCH,
+    ),
+    problems=(own.INVALID_KEY, own.PRECONDITION),
+)
+PUT_FILE = Operation(
+    summary="Store a file under a key",
+    description="Creates or replaces; the body is the file.",
+    scope="files:write",
+    body=Content(),
+    answers={
+        201: Answer(
+            "Stored, durably.",
+            documents.FileDocument,
+            {"Location": "The file.", "ETag": "Its entity tag."},
+        ),
+        204: Answer("Stored, durably (`Prefer: return=minimal`)."),
+    },
+    parameters=(
+        _IF_NONE_MATCH,
+        _IF_MATCH,
+        _IDEMPOTENCY,
+        Parameter("Content-Digest", "header", "Verified, RFC 9530."),
+        Parameter("Repr-Digest", "header", "Verified, RFC 9530."),
+        Parameter("Prefer", "header", "`return=minimal`: no JSON."),
+    ),
+    problems=(*_RECEIVING, own.PRECONDITION),
+)
+POST_FORM = Operation(
+    summary="Store the files of a form",
+    description="Files in any field; plain fields: `prefix`, `on_conflict` (`rename`, `replace`, "
+    "`error`). All files are stored, or none.",
+    scope="files:write",
+    body=Content(
+        "multipart/form-data",
+        {
+            "type": "object",
+            "properties": {
+                "file": {"type": "string", "format": "binary"},
+                "prefix": {"type": "string"},
+                "on_conflict": {"enum": ["rename", "replace", "error"]},
+            },
+            "required": ["file"],
+        },
+    ),
+    answers={201: Answer("Stored, durably.", documents.Files)},
+    parameters=(_IDEMPOTENCY,),
+    problems=(
+        *_RECEIVING,
+        own.MALFORMED_FORM,
+        own.NO_FILE,
+        own.KEY_TAKEN,
+        problems.UNSUPPORTED_MEDIA,
+    ),
+)
+HOT = (
+    Route("GET", FILE, GET_FILE),
+    Route("HEAD", FILE, GET_FILE),
+    Route("PUT", FILE, PUT_FILE),
+    Route("POST", FORM, POST_FORM),
+)
+
+
+def blueprint(routes_of_app: list[Route]) -> Blueprint:
+    """`GET /openapi.json`, made once."""
+    routes = Blueprint("openapi", __name__)
+    made = openapi.document("Wharf upload", __version__, [*routes_of_app, *HOT], ALWAYS)
+
+    @routes.get("/openapi.json")
+    @public
+    def get_document() -> Response:
+        return json_response(made)
+
+    return routes

@@ -1,0 +1,36 @@
+"""`DELETE /v1/files/{bucket}/{key…}`."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, request
+
+from servicekit.operations import Answer, Operation, Parameter, operation
+from servicekit.problems import NOT_FOUND
+from wharf_upload.domain import conditions
+from wharf_upload.exchange import file_address, raw_path
+from wharf_upload.problems import INVALID_KEY, PRECONDITION
+from wharf_upload.service import Service
+
+
+def blueprint(service: Service) -> Blueprint:
+    """The route."""
+    routes = Blueprint("deletion", __name__)
+
+    @routes.delete("/v1/files/<bucket>/<path:key>")
+    @operation(
+        Operation(
+            summary="Delete a file",
+            description="Gone at once for readers; downloads that have begun go on to their end.",
+            scope="files:delete",
+            answers={204: Answer("The file is gone.")},
+            parameters=(Parameter("If-Match", "header", "Delete only the file with this tag."),),
+            problems=(NOT_FOUND, INVALID_KEY, PRECONDITION),
+        )
+    )
+    def delete_file(bucket: str, key: str) -> None:
+        # The address as it was sent, not as the server in front has normalised it.
+        bucket, key = file_address(raw_path(request.environ))
+        condition = conditions.for_write(request.headers.get("If-Match"), None)
+        service.records.delete(g.principal.tenant, bucket, key, condition)
+
+    return routes

@@ -1,0 +1,130 @@
+"""`/v1/files/{bucket}/{key…}`: GET, HEAD and PUT, below Flask because they are the hot path.
+
+A PUT comes in one of two ways, and the gateway chooses (`deploy/nginx/snippets/ways.conf`): a
+small body comes along in memory with one request; a large one is admitted first (`admit`), then
+spooled by the gateway, then received (`SPOOL_FILE` names it). The client cannot tell them apart.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from servicekit import access
+from servicekit.problems import LENGTH_REQUIRED, NOT_FOUND, METHOD
+from wharf_upload import documents
+from wharf_upload.domain import admission, conditions, receiving, serving
+from wharf_upload.domain.keys import file_name
+from wharf_upload.exchange import Exchange, Headers, Reply, json_reply, path_of
+from wharf_upload.problems import PRECONDITION
+from wharf_upload.records.base import File, Stored
+from wharf_upload.service import Service
+from wharf_upload.stores.base import BlobName
+from urllib.parse import parse_qs
+
+READ, WRITE = "files:read", "files:write"
+INTERNAL = "/_blobs/"
+_QUERY_FIELDS = 8
+
+
+def put_file(service: Service, exchange: Exchange) -> Reply:
+    """A small body: admission and receiving in one."""
+    authorize(service, exchange, WRITE)
+    length = exchange.content_length()
+    if length is None:
+        # A chunked body never comes this way; without any length there is none (RFC 9110 8.6).
+        raise LENGTH_REQUIRED("Send Content-Length or Transfer-Encoding: chunked.")
+    intent = admission.admit_file(service, exchange)
+    return _stored(exchange, receiving.receive_bytes(service, intent, exchange.body(length)))
+
+
+def receive_file(service: Service, exchange: Exchange, spool_file: str) -> Reply:
+    """A body that was admitted and is spooled; `exchange.principal` is who was admitted."""
+    intent = admission.file_intent(service, exchange)
+    return _stored(exchange, receiving.receive_spooled(service, intent, spool_file))
+
+
+def _stored(exchange: Exchange, stored: Stored) -> Reply:
+    file = stored.files[0]
+    exchange.outcome = "replayed" if stored.replayed else "stored"
+    headers: Headers = [("Location", path_of(file.bucket, file.key)), ("ETag", file.etag)]
+    if stored.replayed:
+        headers.append(("Idempotent-Replayed", "true"))
+    if "return=minimal" in (exchange.header("PREFER") or "").replace(" ", "").split(","):
+        headers.append(("Preference-Applied", "return=minimal"))
+        return Reply(204, headers)
+    return json_reply(201, documents.of_file(file), headers)
+
+
+def get_file(service: Service, exchange: Exchange) -> Reply:
+    """Decides; the gateway sends the bytes (`X-Accel-Redirect`)."""
+    principal = authorize(service, exchange, READ)
+    bucket, key = exchange.address()
+    file = service.records.file(principal.tenant, bucket, key)
+    if file is None or file.state != "available" or serving.is_expired(file, service.clock()):
+        raise NOT_FOUND("There is no such file.")
+    headers = serving.headers(file, _download_name(exchange, file))
+    status = _conditional_status(exchange, file)
+    if status == 412:
+        raise PRECONDITION("The file has changed.", headers=(("ETag", file.etag),))
+    if status == 304:
+        exchange.outcome = "not-modified"
+        # RFC 9110 section 15.4.5: no fields that describe content which is not sent.
+        return Reply(304, [field for field in headers if field[0] not in _CONTENT_FIELDS])
+    exchange.outcome = "served"
+    name = BlobName(file.tenant, file.blob)
+    if exchange.header("IF_MATCH") is not None:
+        return _served_here(service, exchange, file, headers)
+    headers.append(("X-Accel-Redirect", INTERNAL + service.store.internal_path(name)))
+    return Reply(200, headers)
+
+
+_CONTENT_FIELDS = frozenset(("Content-Type", "Content-Disposition", "Repr-Digest"))
+
+
+def _served_here(service: Service, exchange: Exchange, file: File, headers: Headers) -> Reply:
+    """nginx would test If-Match again, against a tag of its own making: this one goes by hand."""
+    headers.append(("Content-Length", str(file.size)))
+    if exchange.method == "HEAD":
+        return Reply(200, headers)
+    content: BinaryIO = service.store.open(BlobName(file.tenant, file.blob))
+    wrapper = exchange.environ["wsgi.file_wrapper"]
+    return Reply(200, headers, wrapper(content, 1 << 20))
+
+
+def _download_name(exchange: Exchange, file: File) -> str | None:
+    query = exchange.environ.get("QUERY_STRING")
+    if not query:
+        return None
+    try:
+        fields = parse_qs(query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS)
+    except ValueError:
+        return None
+    names = fields.get("download")
+    if not names:
+        return None
+    return file_name(names[0]) if names[0] else file.filename
+
+
+def _conditional_status(exchange: Exchange, file: File) -> int:
+    header = exchange.header
+    return conditions.for_read(
+        file.etag,
+        file.created_at // 1000,
+        if_match=header("IF_MATCH"),
+        if_none_match=header("IF_NONE_MATCH"),
+        if_modified_since=header("IF_MODIFIED_SINCE"),
+        if_unmodified_since=header("IF_UNMODIFIED_SINCE"),
+    )
+
+
+def authorize(service: Service, exchange: Exchange, scope: str) -> access.Principal:
+    """Who asks, with the scope, within the rate limits; raises 401, 403 and 429 problems."""
+    principal = exchange.principal = access.authenticate(exchange.environ, service.verifier)
+    access.require_scope(principal, scope)
+    service.limits.charge(principal)
+    return principal
+
+
+def refuse_method(allowed: str) -> Exception:
+    """The problem `method-not-allowed`."""
+    return METHOD(METHOD.description, headers=(("Allow", allowed),))

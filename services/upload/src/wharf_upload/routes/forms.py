@@ -1,0 +1,55 @@
+"""`POST /v1/files/{bucket}`: forms of browsers, dropzones and `curl -F`."""
+
+from __future__ import annotations
+
+import os
+
+from servicekit.problems import NOT_FOUND
+from wharf_upload import documents
+from wharf_upload.domain import admission, digests
+from wharf_upload.domain.forms import FormReceiver
+from wharf_upload.domain.receiving import hash_range
+from wharf_upload.domain.uploads import Intent
+from wharf_upload.exchange import Exchange, Headers, Reply, json_reply, path_of
+from wharf_upload.routes.admitting import form_bucket
+from wharf_upload.service import Service
+
+
+def receive_form(service: Service, exchange: Exchange, spool_file: str) -> Reply:
+    """A form that was admitted and is spooled; all its files are stored, or none."""
+    principal = exchange.principal
+    if principal is None:
+        raise NOT_FOUND("Nothing is here.")
+    bucket = form_bucket(exchange)
+    intent = Intent(
+        tenant=principal.tenant,
+        subject=principal.subject,
+        bucket=bucket,
+        key="",
+        policy=admission.find_bucket(service, principal.tenant, bucket).policy,
+        idempotency=admission.idempotency(exchange, f"POST {bucket}"),
+    )
+    _verify_message(exchange, spool_file)
+    boundary = admission.form_boundary(exchange)
+    stored = FormReceiver(service, intent).receive(spool_file, boundary)
+    exchange.outcome = "replayed" if stored.replayed else "stored"
+    files = tuple(documents.of_file(file) for file in stored.files)
+    headers: Headers = [("Idempotent-Replayed", "true")] if stored.replayed else []
+    if len(stored.files) == 1:
+        headers.append(("Location", path_of(bucket, stored.files[0].key)))
+    return json_reply(201, documents.Files(files), headers)
+
+
+def _verify_message(exchange: Exchange, spool_file: str) -> None:
+    """A form's Content-Digest is that of the whole message, boundaries included (RFC 9530)."""
+    field = exchange.header("CONTENT_DIGEST")
+    if field is None:
+        return
+    expected = digests.expected(field)
+    hashing = digests.Hashing(sha512="sha-512" in expected)
+    descriptor = os.open(spool_file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        hash_range(hashing, descriptor, 0, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
+    hashing.verify(expected)

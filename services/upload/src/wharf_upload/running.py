@@ -1,0 +1,40 @@
+"""What a process of the service does at its start, before it serves."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+
+from servicekit import jwks, logs, settings
+from wharf_upload.app import NAME, create_app
+from wharf_upload.following import Follower
+from wharf_upload.settings import Settings
+
+
+def read_settings() -> Settings:
+    """The settings; a wrong one ends the process with one line."""
+    try:
+        return settings.read(Settings)
+    except settings.SettingsError as error:
+        sys.exit(f"wharf-upload: {error}")
+
+
+_settings = read_settings()
+logs.configure(NAME, _settings.log_level)
+# A thread that computes must not keep others waiting for five milliseconds, Python's default.
+sys.setswitchinterval(0.001)
+application = create_app(_settings)
+# Workers are forked from here: what exists by now is shared memory as long as nobody writes to it.
+gc.collect()
+gc.freeze()
+
+
+def mule() -> None:
+    """uWSGI's mule beside the workers: follows the spool, fetches the issuer's keys."""
+    stop = threading.Event()
+    fetcher = jwks.Fetcher(_settings.jwks_url, _settings.key_file)
+    threading.Thread(target=fetcher.run, args=(stop,), daemon=True).start()
+    Follower(
+        _settings.spool_folder, _settings.follower_socket, durable=_settings.durable
+    ).run()

@@ -1,0 +1,28 @@
+"""What the parts of the service share, put together in `app.py` and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from servicekit.logs import RequestLog
+from servicekit.ratelimits import RateLimits
+from servicekit.tokens import Verifier
+from wharf_upload.records.base import Records
+from wharf_upload.settings import Settings
+from wharf_upload.stores.base import BlobStore
+
+
+@dataclass(frozen=True)
+class Service:
+    """The composed parts. `clock` gives unix seconds."""
+
+    settings: Settings
+    store: BlobStore
+    records: Records
+    verifier: Verifier
+    limits: RateLimits
+    log: RequestLog
+    clock: Callable[[], float]
+    follower: Path

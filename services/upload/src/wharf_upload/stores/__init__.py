@@ -1,0 +1,1 @@
+"""Where bytes live: a contract, a local-disk store, and one in memory."""

@@ -1,0 +1,144 @@
+"""The sweeper: removes what crashes, deletions and dead gateways leave, never what a row names.
+
+Every step looks first and removes second, and what it looks at is older than the longest request:
+an upload that is under way right now is not touched.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from wharf_upload.records.base import Records
+from wharf_upload.stores.base import BlobName, BlobStore, Found
+
+_BATCH = 200
+
+
+@dataclass
+class Swept:
+    """What a run removed, or would remove: numbers of files, and bytes where they are known."""
+
+    deleted_blobs: int = 0
+    rowless_blobs: int = 0
+    rowless_bytes: int = 0
+    leftovers: int = 0
+    spool_files: int = 0
+    idempotency_keys: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """The numbers alone."""
+        return {name: value for name, value in asdict(self).items() if isinstance(value, int)}
+
+
+@dataclass(frozen=True)
+class Ages:
+    """How old something must be, in seconds, before it is removed."""
+
+    lease: float
+    deleted_grace: float
+    idempotency: float
+
+
+class Sweeper:
+    """One run over everything; `dry_run` only reports."""
+
+    def __init__(
+        self,
+        store: BlobStore,
+        records: Records,
+        spool_root: Path,
+        ages: Ages,
+        *,
+        dry_run: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store, self._records, self._spool_root = store, records, spool_root
+        self._ages, self._dry_run, self._clock = ages, dry_run, clock
+        self._swept = Swept()
+
+    def run(self, *, blobs: bool = True) -> Swept:
+        """Removes what nothing names any more; `blobs` false leaves out the walk over the store."""
+        self._swept = Swept()
+        self._deleted()
+        self._leftovers()
+        self._spool()
+        if blobs:
+            self._rowless()
+        if not self._dry_run:
+            before = int((self._clock() - self._ages.idempotency) * 1000)
+            self._swept.idempotency_keys = self._records.forget_idempotency(before)
+        return self._swept
+
+    def _deleted(self) -> None:
+        before = int((self._clock() - self._ages.deleted_grace) * 1000)
+        while doomed := self._records.doomed(before, _BATCH):
+            for entry in doomed:
+                self._note(f"deleted {entry.tenant}/{entry.blob}")
+                self._swept.deleted_blobs += 1
+            if self._dry_run:
+                return  # the same ones would come again: this counts the first of them
+            # Bytes first: after a crash in between the row says that there is work left.
+            for entry in doomed:
+                self._store.delete(BlobName(entry.tenant, entry.blob))
+            self._records.forget_doomed([entry.blob for entry in doomed])
+
+    def _rowless(self) -> None:
+        limit = self._clock() - self._ages.lease
+        old = (found for found in self._store.blobs() if found.changed_at <= limit)
+        for batch in _batches(old):
+            names = [(found.name.tenant, found.name.blob) for found in batch]
+            known = self._records.known_blobs(names)
+            for found in batch:
+                if (found.name.tenant, found.name.blob) not in known:
+                    self._remove_rowless(found)
+
+    def _remove_rowless(self, found: Found) -> None:
+        self._note(f"rowless {found.name.tenant}/{found.name.blob}")
+        self._swept.rowless_blobs += 1
+        self._swept.rowless_bytes += found.size
+        if not self._dry_run:
+            self._store.delete(found.name)
+
+    def _leftovers(self) -> None:
+        limit = self._clock() - self._ages.lease
+        for name, changed_at in self._store.leftovers():
+            if changed_at <= limit:
+                self._note(f"staged {name}")
+                self._swept.leftovers += 1
+                if not self._dry_run:
+                    self._store.remove_leftover(name)
+
+    def _spool(self) -> None:
+        """Bodies that a killed gateway left; a living one removes its own."""
+        limit = self._clock() - self._ages.lease
+        for path in self._spool_files():
+            with suppress(FileNotFoundError):
+                if path.stat().st_ctime <= limit:
+                    self._note(f"spooled {path.parent.name}/{path.name}")
+                    self._swept.spool_files += 1
+                    if not self._dry_run:
+                        path.unlink()
+
+    def _spool_files(self) -> Iterator[Path]:
+        with suppress(FileNotFoundError):
+            for instance in os.scandir(self._spool_root):
+                if instance.is_dir(follow_symlinks=False):
+                    for entry in os.scandir(instance.path):
+                        if entry.is_file(follow_symlinks=False):
+                            yield Path(entry.path)
+
+    def _note(self, name: str) -> None:
+        if self._dry_run:
+            self._swept.names.append(name)
+
+
+def _batches(found: Iterator[Found]) -> Iterator[list[Found]]:
+    while batch := list(islice(found, _BATCH)):
+        yield batch

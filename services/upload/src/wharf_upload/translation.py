@@ -1,0 +1,55 @@
+"""From the domain's, the records' and the store's errors to problems: the one place that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from servicekit.problems import MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
+from servicekit.web import as_problem as common_problem
+from wharf_upload import problems
+from wharf_upload.domain import conditions, digests, keys, multipart, uploads
+from wharf_upload.records import base as records
+from wharf_upload.stores import base as stores
+
+Translation = Callable[[Any], ProblemError]
+
+_BY_TYPE: dict[type[Exception], Translation] = {
+    keys.InvalidName: lambda e: problems.INVALID_KEY(str(e)),
+    conditions.MalformedCondition: lambda e: MALFORMED(str(e)),
+    digests.MalformedDigest: lambda e: problems.INVALID_DIGEST(str(e)),
+    digests.DigestMismatch: lambda e: problems.DIGEST_MISMATCH(str(e), algorithm=e.algorithm),
+    uploads.TooLarge: lambda e: TOO_LARGE(str(e), limit=e.limit, limit_bytes=e.limit_bytes),
+    uploads.TypeNotAllowed: lambda e: problems.TYPE_NOT_ALLOWED(
+        str(e), media_type=e.media_type, allowed_types=e.allowed
+    ),
+    multipart.TooManyParts: lambda e: TOO_LARGE(str(e), limit=f"number of {e.what}", limit_count=e.limit),
+    multipart.FieldTooLarge: lambda e: TOO_LARGE(str(e), limit="form fields", limit_bytes=e.limit_bytes),
+    multipart.MalformedMultipart: lambda e: problems.MALFORMED_FORM(str(e)),
+    records.PreconditionFailed: lambda _: problems.PRECONDITION(
+        "The file that is there does not fit If-Match or If-None-Match."
+    ),
+    records.KeyTaken: lambda e: problems.KEY_TAKEN(
+        f"There is a file with the key {e.key}.", key=e.key
+    ),
+    records.IdempotencyReused: lambda _: problems.IDEMPOTENCY_REUSED(
+        "This Idempotency-Key was used for a request with another address or other bytes."
+    ),
+    records.NoSuchBucket: lambda _: NOT_FOUND("There is no such bucket."),
+    records.NoSuchFile: lambda _: NOT_FOUND("There is no such file."),
+    records.BucketNotEmpty: lambda _: problems.BUCKET_NOT_EMPTY("The bucket holds files."),
+    stores.StoreFull: lambda _: problems.STORAGE_FULL("There was no room for the whole file."),
+    stores.BlobMissing: lambda _: problems.STORAGE_FAILED("The file's bytes cannot be read."),
+    stores.StoreError: lambda _: problems.STORAGE_FAILED("The file could not be stored."),
+}
+
+
+def as_problem(error: Exception) -> ProblemError:
+    """The problem for any exception."""
+    if isinstance(error, ProblemError):
+        return error
+    for kind in type(error).__mro__:
+        translation = _BY_TYPE.get(kind)
+        if translation is not None:
+            return translation(error)
+    return common_problem(error)

@@ -1,0 +1,54 @@
+"""The worker: what must happen some time, and on no request's way. No HTTP."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.opening import open_records, open_store
+from wharf_upload.settings import Settings
+from wharf_upload.stores.base import StoreError
+from wharf_upload.sweeping import Ages, Sweeper
+
+log = logging.getLogger(__name__)
+# The walk over the whole store costs reading all its folders: rarer than the rest.
+_STORE_WALK_SECONDS = 3600.0
+
+
+def sweeper(settings: Settings, *, dry_run: bool = False) -> Sweeper:
+    """A sweeper for these settings."""
+    store = open_store(settings)
+    return Sweeper(
+        store,
+        open_records(settings, store),
+        settings.spool_folder.parent,
+        Ages(
+            lease=settings.lease_seconds,
+            deleted_grace=settings.deleted_grace_seconds,
+            idempotency=settings.idempotency_seconds,
+        ),
+        dry_run=dry_run,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Sweeps again and again until TERM or INT; ends after the step that is under way."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    own = sweeper(settings)
+    next_walk = time.monotonic()
+    while not stop.wait(min(1.0, settings.sweep_seconds)):
+        walk = time.monotonic() >= next_walk
+        try:
+            swept = own.run(blobs=walk).counts()
+            if any(swept.values()):
+                log.info("swept", extra={"fields": {"swept": swept}})
+            if walk:
+                next_walk = time.monotonic() + _STORE_WALK_SECONDS
+        except (DatabaseUnavailable, StoreError) as error:
+            log.warning("sweeping will be tried again: %s", error)
+        stop.wait(settings.sweep_seconds)

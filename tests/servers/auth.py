@@ -1,0 +1,114 @@
+"""An auth service for tests: records in a file, one key, an administrator and a demo client."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+import wharf_auth
+from servicekit.database import open_database
+from servicekit.database.migrating import upgrade
+from wharf_auth import signing
+from wharf_auth.app import create_app
+from wharf_auth.domain.secrets import Hasher
+from wharf_auth.provisioning import Entry, Initialiser, read_credentials
+from wharf_auth.records.sql import SqlRecords
+from wharf_auth.settings import Settings
+
+MIGRATIONS = Path(wharf_auth.__file__).parent / "migrations"
+ISSUER = "http://wharf.test/auth"
+TOKEN = "/auth/oauth/token"
+
+
+class Clock:
+    """Unix seconds that a test moves; they begin at the real time, for keys and libraries."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class AuthService:
+    """The application with what is in it."""
+
+    app: Flask
+    settings: Settings
+    records: SqlRecords
+    clock: Clock
+    credentials: Mapping[str, Entry]
+    _token: str = field(default="", repr=False)
+
+    def post_token(
+        self,
+        form: Mapping[str, str] | None = None,
+        *,
+        client: str = "demo",
+        secret: str | None = None,
+        **arguments: Any,
+    ) -> TestResponse:
+        """Asks for a token by HTTP Basic with the secret of an entry, or with another one."""
+        entry = self.credentials[client]
+        return self.app.test_client().post(
+            TOKEN,
+            data={"grant_type": "client_credentials", **(form or {})},
+            auth=(entry.client_id, entry.client_secret if secret is None else secret),
+            **arguments,
+        )
+
+    def admin(self, method: str, path: str, **arguments: Any) -> TestResponse:
+        """A request of the administrator's, below `/auth/v1`."""
+        if not self._token:
+            self._token = self.post_token(client="admin").get_json()["access_token"]
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return self.app.test_client().open(
+            f"/auth/v1{path}", method=method, headers=headers, **arguments
+        )
+
+
+@pytest.fixture(scope="session")
+def auth_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data of a new installation: migrating and hashing once serves all tests."""
+    data = tmp_path_factory.mktemp("auth-template")
+    settings = Settings(data=data, issuer=ISSUER)
+    upgrade(settings.effective_database_url, MIGRATIONS)
+    database = open_database(settings.effective_database_url)
+    Initialiser(
+        SqlRecords(database),
+        Hasher(),
+        settings.keys_directory,
+        settings.credentials_path,
+        lambda: 1_795_000_000.0,
+    ).run()
+    database.close()
+    return data
+
+
+@pytest.fixture
+def auth_settings(auth_template: Path, tmp_path: Path) -> Settings:
+    """Settings whose data are a copy of the template."""
+    data = tmp_path / "data"
+    shutil.copytree(auth_template, data)
+    return Settings(data=data, issuer=ISSUER)
+
+
+@pytest.fixture
+def auth(auth_settings: Settings) -> Iterator[AuthService]:
+    """A service of its own for each test."""
+    database = open_database(auth_settings.effective_database_url)
+    records = SqlRecords(database)
+    keys = signing.load(auth_settings.keys_directory)
+    clock = Clock(next(iter(keys.values())).since)
+    app = create_app(auth_settings, records=records, clock=clock)
+    credentials = read_credentials(auth_settings.credentials_path)
+    yield AuthService(app, auth_settings, records, clock, credentials)
+    database.close()

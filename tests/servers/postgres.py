@@ -1,0 +1,123 @@
+"""A PostgreSQL of the tests' own: a new cluster on a unix socket, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+_BINARIES = Path("/usr/lib/postgresql")
+_START_SECONDS = 30
+
+
+def binary(name: str) -> str:
+    """The newest installed binary; Debian keeps them off PATH."""
+    found = sorted(_BINARIES.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    path = str(found[-1]) if found else shutil.which(name)
+    if path is None:
+        pytest.fail(f"{name} is not installed; `make test` installs it")
+    return path
+
+
+class PostgresServer:
+    """One server that can be stopped, started and frozen."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        # PostgreSQL refuses to run as root.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user:
+            shutil.chown(directory, self._user)
+        # An ICU collation sorts unlike bytes: queries that rely on byte order must say so.
+        self._run(
+            *(binary("initdb"), "-D", self._data, "-U", "wharf", "-A", "trust", "-E", "UTF8"),
+            *("--no-sync", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"),
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def _data(self) -> str:
+        return str(self._directory / "data")
+
+    def _run(self, *command: str) -> None:
+        subprocess.run(
+            command, user=self._user, cwd=self._directory, check=True, capture_output=True
+        )
+
+    def url(self, database: str = "postgres") -> str:
+        """The libpq URL of a database."""
+        return f"postgresql://wharf@/{database}?host={quote(str(self._directory), safe='')}"
+
+    def new_database(self) -> str:
+        """Makes an empty database; its URL."""
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+    def start(self) -> None:
+        """Starts the server and waits until it answers."""
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(binary("postgres"), "-D", self._data, "-k", str(self._directory)),
+                    *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"),
+                ],
+                user=self._user,
+                cwd=self._directory,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stops the server; open connections break."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(_START_SECONDS)
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running server for the whole session."""
+    # Not pytest's own directories: a socket's path has 107 bytes at most.
+    directory = Path(tempfile.mkdtemp(prefix="wharf-pg-"))
+    server = PostgresServer(directory)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: PostgresServer) -> str:
+    """The URL of one database that all tests of the session share."""
+    return postgres.new_database()
+
+
+@pytest.fixture
+def new_postgres_url(postgres: PostgresServer) -> str:
+    """The URL of an empty database that no other test sees."""
+    return postgres.new_database()

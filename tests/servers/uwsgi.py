@@ -1,0 +1,152 @@
+"""uWSGI for real, and a small client of its protocol."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+
+START_SECONDS = 30
+# Beside the Python that runs the tests: the same virtual environment.
+BINARY = Path(sys.executable).parent / "uwsgi"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP reply as it came over the socket."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+def connect(path: Path) -> socket.socket:
+    """A connection to a uWSGI socket."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(30)
+    connection.connect(str(path))
+    return connection
+
+
+def send_head(
+    connection: socket.socket, method: str, target: str, parameters: Mapping[str, str], length: int
+) -> None:
+    """Sends a request without its body, as nginx does."""
+    path, _, query = target.partition("?")
+    values = {
+        "REQUEST_METHOD": method,
+        "REQUEST_URI": target,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(length) if length else "",
+        "CONTENT_TYPE": "",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "wharf.test",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "192.0.2.1",
+        **parameters,
+    }
+    packed = b"".join(
+        struct.pack("<H", len(part)) + part
+        for pair in values.items()
+        for part in (pair[0].encode(), pair[1].encode())
+    )
+    connection.sendall(struct.pack("<BHB", 0, len(packed), 0) + packed)
+
+
+def read_reply(connection: socket.socket) -> Reply:
+    """Reads until uWSGI closes the connection."""
+    raw = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = raw.partition(b"\r\n\r\n")
+    line, _, fields = head.partition(b"\r\n")
+    return Reply(int(line.split()[1]), BytesParser().parsebytes(fields + b"\r\n\r\n"), body)
+
+
+def request(
+    path: Path,
+    method: str,
+    target: str,
+    body: bytes = b"",
+    parameters: Mapping[str, str] | None = None,
+) -> Reply:
+    """One request and its reply."""
+    with connect(path) as connection:
+        send_head(connection, method, target, parameters or {}, len(body))
+        connection.sendall(body)
+        return read_reply(connection)
+
+
+class Uwsgi:
+    """One uWSGI with its log."""
+
+    def __init__(self, arguments: list[str], environ: Mapping[str, str], directory: Path) -> None:
+        self.socket = directory / "uwsgi.sock"
+        self._log = directory / "uwsgi.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [str(BINARY), *(one.replace("{socket}", str(self.socket)) for one in arguments)],
+                env={
+                    **os.environ,
+                    **{
+                        name: value.replace("{socket}", str(self.socket))
+                        for name, value in environ.items()
+                    },
+                },
+                stdout=log,
+                stderr=log,
+                # Workers that survive their master must not survive the test.
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        """All that was written so far."""
+        return self._log.read_text(errors="replace")
+
+    def wait_until_ready(self, marker: str = "WSGI app 0") -> None:
+        """Waits until the application is loaded."""
+        deadline = time.monotonic() + START_SECONDS
+        while marker not in self.log or not self.socket.exists():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                pytest.fail(f"uWSGI does not start:\n{self.log}")
+            time.sleep(0.05)
+
+    def wait(self, seconds: float = START_SECONDS) -> int:
+        """Waits for the end; the exit code."""
+        return self.process.wait(seconds)
+
+    def terminate(self) -> None:
+        """Asks for the end, as a supervisor does."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends all that is left."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def running(arguments: list[str], environ: Mapping[str, str]) -> Iterator[Uwsgi]:
+    """uWSGI with `{socket}` replaced in arguments and environment; ended afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="wharf-uwsgi-"))
+    server = Uwsgi(arguments, environ, directory)
+    try:
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,56 @@
+"""A local HTTP server whose replies a test decides, and which counts what it was asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Reply:
+    """What the server answers."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class LocalServer:
+    """`reply` is called with the path; `paths` are those that were asked for."""
+
+    url: str
+    reply: Callable[[str], Reply]
+    paths: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def serving(reply: Callable[[str], Reply]) -> Iterator[LocalServer]:
+    """A server on a free port of the loopback address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            local.paths.append(self.path)
+            answer = local.reply(self.path)
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        local = LocalServer(f"http://127.0.0.1:{server.server_port}", reply)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield local
+        finally:
+            server.shutdown()
+            thread.join()

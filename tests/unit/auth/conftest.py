@@ -1,0 +1,5 @@
+"""The fixtures of the auth service."""
+
+from tests.servers.auth import auth, auth_settings, auth_template
+
+__all__ = ["auth", "auth_settings", "auth_template"]

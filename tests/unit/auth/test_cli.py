@@ -1,0 +1,181 @@
+"""`wharf-auth`, as an operator runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs the command with data of its own; `environ` adds to the environment."""
+
+    def call(
+        *arguments: str, environ: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
+        return subprocess.run(
+            [str(Path(sys.executable).parent / "wharf-auth"), *arguments],
+            env={**clean, "WHARF_DATA": str(tmp_path / "data"), **(environ or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture
+def installed(run: Run, auth_template: Path, tmp_path: Path) -> Run:
+    """The command with the data of a new installation."""
+    shutil.copytree(auth_template, tmp_path / "data")
+    return run
+
+
+def mistake(done: subprocess.CompletedProcess[str], text: str, code: int = 1) -> None:
+    """Checks that there is one clear line and no traceback."""
+    assert done.returncode == code, done.stderr
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith("wharf-auth: ")
+
+
+def test_a_new_installation(run: Run, tmp_path: Path) -> None:
+    """migrate, init, and a tenant with a client: each works, and again without effect."""
+    for _ in range(2):
+        assert run("migrate").returncode == 0
+        assert run("init").returncode == 0
+    credentials = json.loads((tmp_path / "data" / "credentials.json").read_text())
+    assert credentials["demo"]["tenant"] == "demo"
+    made = json.loads(run("tenant", "create", "acme", "--display-name", "A", "--json").stdout)
+    assert made["display_name"] == "A"
+    scopes = ("--scope", "files:read", "--scope", "files:write")
+    client = json.loads(run("client", "create", "acme", "billing", *scopes, "--json").stdout)
+    assert client["scopes"] == ["files:read", "files:write"]
+    assert len(client["client_secret"]) == 43
+    lines = run("tenant", "list", "--json").stdout.splitlines()
+    names = [json.loads(line)["tenant"] for line in lines]
+    assert names == ["acme", "demo", "wharf-admin"]
+    assert run("tenant", "suspend", "acme").returncode == 0
+    assert "suspended" in run("tenant", "show", "acme").stdout
+    assert run("tenant", "resume", "acme").returncode == 0
+    listed = run("client", "list", "acme").stdout
+    assert client["client_id"] in listed
+    assert client["client_secret"] not in listed
+    assert run("client", "disable", "acme", client["client_id"]).returncode == 0
+    assert "disabled" in run("client", "list", "acme").stdout
+
+
+def test_secrets_can_be_changed_without_a_gap(installed: Run) -> None:
+    """A second secret is added, then the first one retired; a third is refused."""
+    added = json.loads(installed("client", "add-secret", "demo", "wharf-demo", "--json").stdout)
+    mistake(installed("client", "add-secret", "demo", "wharf-demo"), "two secrets already")
+    first, second = installed("client", "secrets", "wharf-demo").stdout.splitlines()
+    assert second.startswith(added["secret_id"])
+    retire = ("client", "retire-secret", "demo", "wharf-demo", first.split()[0])
+    assert installed(*retire).returncode == 0
+    mistake(installed(*retire), "no such live secret")
+    assert len(installed("client", "secrets", "wharf-demo").stdout.splitlines()) == 1
+
+
+def test_files_are_private(run: Run, tmp_path: Path) -> None:
+    """Nothing that the command makes can be read by others."""
+    run("migrate")
+    run("init")
+    for path in (tmp_path / "data").rglob("*"):
+        assert not path.stat().st_mode & 0o077, path
+
+
+def test_credentials_may_lie_elsewhere(run: Run, tmp_path: Path) -> None:
+    """`--credentials` chooses the file, `--no-demo` leaves the demo tenant out."""
+    run("migrate")
+    path = tmp_path / "elsewhere" / "c.json"
+    assert run("init", "--credentials", str(path), "--no-demo").returncode == 0
+    assert list(json.loads(path.read_text())) == ["admin"]
+    assert "demo" not in run("tenant", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("tenant", "create", "X"), "3 to 63 characters"),
+        (("tenant", "create", "demo"), "is a tenant demo already"),
+        (("tenant", "show", "absent"), "no such tenant"),
+        (("tenant", "suspend", "wharf-admin"), "administers"),
+        (("client", "list", "absent"), "no such tenant"),
+        (("client", "create", "absent", "x", "--scope", "files:read"), "no such tenant"),
+        (("client", "create", "demo", "x", "--scope", "fly"), "unknown scope 'fly'"),
+        (("client", "disable", "demo", "absent"), "no such client"),
+        (("client", "secrets", "absent"), "no such client"),
+    ],
+)
+def test_mistakes_are_one_line(installed: Run, arguments: tuple[str, ...], text: str) -> None:
+    """What an operator got wrong is said in a line; the exit code is 1."""
+    mistake(installed(*arguments), text)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("tenant", "create"), ("client", "create", "demo", "x")]
+)
+def test_wrong_usage_is_exit_code_2(installed: Run, arguments: tuple[str, ...]) -> None:
+    """The shape of the command is wrong: usage is shown."""
+    mistake(installed(*arguments), "Usage:", 2)
+
+
+def test_wrong_settings_are_named(run: Run) -> None:
+    """The line names variable, value and what is allowed."""
+    mistake(run("init", environ={"WHARF_DATA": ""}), "WHARF_DATA is not set")
+    mistake(run("tenant", "list", environ={"WHARF_DURABILITY": "most"}), "allowed are full")
+    mistake(run("init", environ={"WHARF_DATABASE_URL": "mysql://x"}), "WHARF_DATABASE_URL")
+
+
+def test_database_without_tables(run: Run) -> None:
+    """`migrate` is what is missing, and it is said."""
+    mistake(run("init"), "is `wharf-auth migrate` done?")
+
+
+def test_database_out_of_reach(run: Run) -> None:
+    """A PostgreSQL that is not there: a line, for both ways of using it."""
+    environ = {"WHARF_DATABASE_URL": "postgresql://wharf@/wharf?host=/nonexistent"}
+    mistake(run("migrate", environ=environ), "cannot migrate the database")
+    mistake(run("tenant", "list", environ=environ), "the database cannot be used")
+
+
+def test_passwords_are_not_shown(run: Run) -> None:
+    """No message holds the password of a database URL."""
+    environ = {"WHARF_DATABASE_URL": "postgresql://wharf:s3cret@/wharf?host=/nonexistent"}
+    for command in (("migrate",), ("tenant", "list")):
+        done = run(*command, environ=environ)
+        assert "s3cret" not in done.stderr + done.stdout
+
+
+def test_open_key_is_refused(installed: Run, tmp_path: Path) -> None:
+    """`init` checks the keys that are there."""
+    (key,) = (tmp_path / "data" / "auth" / "keys").glob("*.pem")
+    key.chmod(0o644)
+    mistake(installed("init"), f"{key} is open to others")
+
+
+def test_two_starts_at_once(run: Run, tmp_path: Path) -> None:
+    """Both end well, and there is one key and one set of credentials."""
+    run("migrate")
+    command = [str(Path(sys.executable).parent / "wharf-auth"), "init"]
+    environ = {**os.environ, "WHARF_DATA": str(tmp_path / "data")}
+    both = [
+        subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for _ in range(2)
+    ]
+    outputs = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert len(list((tmp_path / "data" / "auth" / "keys").glob("*.pem"))) == 1

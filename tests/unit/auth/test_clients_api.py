@@ -1,0 +1,112 @@
+"""`/auth/v1/tenants/{tenant}/clients` for administrators."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.servers.auth import TOKEN, AuthService
+from wharf_auth.domain.scopes import SCOPES
+
+GRANT = {"grant_type": "client_credentials"}
+BILLING = {"name": "billing", "scopes": ["files:write", "files:read"]}
+
+
+def test_new_client_can_log_in(auth: AuthService) -> None:
+    """The answer holds the secret, which works at once."""
+    reply = auth.admin("POST", "/tenants/demo/clients", json=BILLING)
+    assert reply.status_code == 201
+    assert reply.headers["Cache-Control"] == "no-store"
+    made = reply.get_json()
+    assert made["scopes"] == ["files:read", "files:write"]
+    assert (made["tenant"], made["name"], made["state"]) == ("demo", "billing", "active")
+    assert len(made["client_secret"]) == 43
+    token = auth.app.test_client().post(
+        TOKEN, data=GRANT, auth=(made["client_id"], made["client_secret"])
+    )
+    assert token.get_json()["scope"] == "files:read files:write"
+
+
+def test_secret_is_shown_once(auth: AuthService) -> None:
+    """No later answer holds a secret or its hash, and neither does the database."""
+    secret = auth.admin("POST", "/tenants/demo/clients", json=BILLING).get_json()["client_secret"]
+    listed = auth.admin("GET", "/tenants/demo/clients")
+    assert "secret" not in listed.text
+    assert "argon2" not in listed.text
+    for file in (auth.settings.data / "auth").glob("auth.db*"):
+        assert secret.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "x", "scopes": []},
+        {"name": "x", "scopes": ["files:fly"]},
+        {"name": "x", "scopes": ["files:read files:write"]},
+        {"name": "x", "scopes": "files:read"},
+        {"name": "", "scopes": ["files:read"]},
+        {"name": "a\nb", "scopes": ["files:read"]},
+        {"name": "x"},
+        {"scopes": ["files:read"]},
+        {"name": "x", "scopes": ["files:read"], "client_id": "mine"},
+        {"name": "x", "scopes": ["files:read"], "client_secret": "mine"},
+        {"name": "x", "scopes": ["files:read"], "tenant": "other"},
+    ],
+)
+def test_odd_clients_are_refused(auth: AuthService, body: object) -> None:
+    """A client has a name, known scopes, and nothing of its own choice besides."""
+    assert auth.admin("POST", "/tenants/demo/clients", json=body).status_code == 422
+
+
+def test_administration_is_for_the_reserved_tenant(auth: AuthService) -> None:
+    """`tenants:admin` opens all tenants, so no client of an ordinary one can have it."""
+    body = {"name": "x", "scopes": list(SCOPES)}
+    reply = auth.admin("POST", "/tenants/demo/clients", json=body)
+    assert reply.status_code == 422
+    assert "wharf-admin" in reply.get_json()["detail"]
+    assert auth.admin("POST", "/tenants/wharf-admin/clients", json=body).status_code == 201
+
+
+def test_client_of_an_absent_tenant(auth: AuthService) -> None:
+    """There is no client without its tenant."""
+    assert auth.admin("POST", "/tenants/absent/clients", json=BILLING).status_code == 404
+
+
+def test_list_holds_the_tenants_own_clients_only(auth: AuthService) -> None:
+    """Clients are listed page by page, and none of another tenant."""
+    made = [
+        auth.admin("POST", "/tenants/demo/clients", json=BILLING).get_json()["client_id"]
+        for _ in range(3)
+    ]
+    found, cursor = [], ""
+    while cursor is not None:
+        page = auth.admin("GET", f"/tenants/demo/clients?limit=3&cursor={cursor}").get_json()
+        found += [one["client_id"] for one in page["clients"]]
+        cursor = page["next_cursor"]
+    assert found == [*made, "wharf-demo"]
+
+
+def test_disabled_client_is_out(auth: AuthService) -> None:
+    """Disabling is for good and may be repeated; the client stays in the list."""
+    for _ in range(2):
+        reply = auth.admin("DELETE", "/tenants/demo/clients/wharf-demo")
+        assert reply.status_code == 204
+        assert reply.data == b""
+    assert auth.post_token().status_code == 401
+    (shown,) = auth.admin("GET", "/tenants/demo/clients").get_json()["clients"]
+    assert shown["state"] == "disabled"
+    assert shown["disabled_at"] is not None
+
+
+def test_clients_of_others_are_not_found(auth: AuthService) -> None:
+    """A client is found below its own tenant only (security.md 67)."""
+    for path in ("/tenants/wharf-admin/clients/wharf-demo", "/tenants/demo/clients/absent"):
+        reply = auth.admin("DELETE", path)
+        assert reply.status_code == 404
+    assert auth.post_token().status_code == 200
+
+
+def test_administrator_cannot_lock_itself_out(auth: AuthService) -> None:
+    """The last one who can put things right must not vanish by a slip."""
+    reply = auth.admin("DELETE", "/tenants/wharf-admin/clients/wharf-admin")
+    assert reply.status_code == 409
+    assert auth.admin("GET", "/tenants").status_code == 200

@@ -1,0 +1,156 @@
+"""`wharf-auth init`: run at every start, interrupted at any point."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from servicekit.database import open_database
+from servicekit.database.migrating import upgrade
+from tests.servers.auth import MIGRATIONS
+from wharf_auth.domain.secrets import Hasher
+from wharf_auth.provisioning import Initialiser, InitTrouble
+from wharf_auth.records.sql import SqlRecords
+
+
+@pytest.fixture
+def initialiser(tmp_path: Path) -> Initialiser:
+    url = f"sqlite:///{tmp_path}/auth/auth.db"
+    upgrade(url, MIGRATIONS)
+    return Initialiser(
+        SqlRecords(open_database(url)),
+        Hasher(),
+        tmp_path / "auth" / "keys",
+        tmp_path / "credentials.json",
+        lambda: 1_795_000_000.0,
+    )
+
+
+def works(initialiser: Initialiser, name: str) -> bool:
+    """Whether the secret in the file opens the client."""
+    entry = json.loads(initialiser.credentials.read_text())[name]
+    login = initialiser.records.login(entry["client_id"])
+    return login is not None and initialiser.hasher.matching(entry["client_secret"], login.secrets)
+
+
+def test_first_run_makes_everything(initialiser: Initialiser) -> None:
+    """A key, two tenants, two clients, and credentials that only the owner can read."""
+    done = initialiser.run()
+    assert len(done) == 4
+    assert stat.S_IMODE(initialiser.credentials.stat().st_mode) == 0o600
+    found = json.loads(initialiser.credentials.read_text())
+    assert set(found) == {"admin", "demo"}
+    assert set(found["admin"]) == {"client_id", "client_secret"}
+    assert found["demo"]["tenant"] == "demo"
+    assert works(initialiser, "admin")
+    assert works(initialiser, "demo")
+    admin = initialiser.records.login("wharf-admin")
+    assert admin
+    assert "tenants:admin" in admin.client.scopes
+    assert len(list(initialiser.keys_directory.glob("*.pem"))) == 1
+
+
+def test_second_run_changes_nothing(initialiser: Initialiser) -> None:
+    """Nothing is said, written or made again."""
+    initialiser.run()
+    before = initialiser.credentials.stat().st_mtime_ns, initialiser.credentials.read_bytes()
+    assert initialiser.run() == []
+    assert before == (
+        initialiser.credentials.stat().st_mtime_ns,
+        initialiser.credentials.read_bytes(),
+    )
+
+
+def test_interrupted_run_is_finished_by_the_next(
+    initialiser: Initialiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash between file and rows leaves secrets that the next run takes up."""
+    monkeypatch.setattr(
+        initialiser.records, "add_client", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        initialiser.run()
+    before = initialiser.credentials.read_bytes()
+    monkeypatch.undo()
+    initialiser.run()
+    assert initialiser.credentials.read_bytes() == before
+    assert works(initialiser, "admin")
+    assert works(initialiser, "demo")
+
+
+def test_given_file_decides_the_secrets(initialiser: Initialiser) -> None:
+    """A credentials file that was put in place beforehand is taken as it is."""
+    secret = "s" * 40
+    text = json.dumps({"admin": {"client_id": "wharf-admin", "client_secret": secret}})
+    initialiser.credentials.write_text(text)
+    initialiser.credentials.chmod(0o400)
+    initialiser.run(demo=False)
+    assert initialiser.credentials.read_text() == text
+    assert works(initialiser, "admin")
+    assert initialiser.records.login("wharf-demo") is None
+
+
+def test_lost_file_gives_second_secrets(initialiser: Initialiser) -> None:
+    """Whoever lost the file gets new secrets, and the old ones go on; a third is refused."""
+    initialiser.run()
+    old = json.loads(initialiser.credentials.read_text())["admin"]["client_secret"]
+    initialiser.credentials.unlink()
+    initialiser.run()
+    assert works(initialiser, "admin")
+    login = initialiser.records.login("wharf-admin")
+    assert login
+    assert initialiser.hasher.matching(old, login.secrets)
+    initialiser.credentials.unlink()
+    with pytest.raises(InitTrouble, match="retire"):
+        initialiser.run()
+
+
+def test_disabled_clients_stay_disabled(initialiser: Initialiser) -> None:
+    """Who disabled the demo client does not get it back at the next start."""
+    initialiser.run()
+    initialiser.records.disable("demo", "wharf-demo", 1)
+    initialiser.credentials.unlink()
+    initialiser.run()
+    assert "demo" not in json.loads(initialiser.credentials.read_text())
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "line"),
+    [
+        ("{}", 0o644, "open to all users"),
+        ("{", 0o600, "not a credentials file"),
+        ("[]", 0o600, "not a credentials file"),
+        ('{"admin": {"client_id": "wharf-admin"}}', 0o600, "not a credentials file"),
+        (
+            '{"admin": {"client_id": "wharf-admin", "client_secret": "short"}}',
+            0o600,
+            "secret of admin is weak",
+        ),
+        (
+            '{"demo": {"client_id": "other", "client_secret": "%s"}}' % ("s" * 40),
+            0o600,
+            "client_id of demo must be wharf-demo",
+        ),
+    ],
+)
+def test_unusable_files_are_refused_and_named(
+    initialiser: Initialiser, text: str, mode: int, line: str
+) -> None:
+    """A weak or open secret stops the start with one line that names the file."""
+    initialiser.credentials.write_text(text)
+    initialiser.credentials.chmod(mode)
+    with pytest.raises(InitTrouble, match=line) as caught:
+        initialiser.run()
+    assert str(initialiser.credentials) in str(caught.value)
+
+
+def test_folder_that_cannot_be_written(initialiser: Initialiser, tmp_path: Path) -> None:
+    """An impossible path is a line, not a traceback; no client exists that nobody can open."""
+    (tmp_path / "file").touch()
+    initialiser.credentials = tmp_path / "file" / "credentials.json"
+    with pytest.raises(InitTrouble, match="cannot be"):
+        initialiser.run()
+    assert initialiser.records.login("wharf-admin") is None

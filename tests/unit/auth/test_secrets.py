@@ -1,0 +1,145 @@
+"""Client secrets: random, hashed, few at a time."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from wharf_auth.domain import scopes
+from wharf_auth.domain.clients import new_secret as kept_secret
+from wharf_auth.domain.secrets import Hasher, HashingBusy, new_secret
+from wharf_auth.records.base import Secret
+
+
+@pytest.fixture(scope="module")
+def hasher() -> Hasher:
+    return Hasher()
+
+
+def test_secrets_are_256_random_bits() -> None:
+    """43 characters that need no escape anywhere, never twice the same."""
+    made = {new_secret() for _ in range(100)}
+    assert len(made) == 100
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", secret) for secret in made)
+
+
+def test_hash_has_the_parameters_of_owasp(hasher: Hasher) -> None:
+    """argon2id with 19 MiB, two passes, one lane."""
+    assert hasher.hash("x").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_hash_is_salted(hasher: Hasher) -> None:
+    """Equal secrets have different hashes."""
+    assert hasher.hash("x") != hasher.hash("x")
+
+
+def test_matching_finds_any_of_the_kept(hasher: Hasher) -> None:
+    """One of two secrets is enough; another one, or none kept, is not."""
+    first, second = new_secret(), new_secret()
+    kept = [kept_secret(one, hasher, 0) for one in (first, second)]
+    assert hasher.matching(first, kept)
+    assert hasher.matching(second, kept)
+    assert not hasher.matching(new_secret(), kept)
+    assert not hasher.matching(first, kept[1:])
+    assert not hasher.matching(first, [])
+
+
+def test_equal_ends_do_not_confuse(hasher: Hasher) -> None:
+    """Two secrets that end alike are both tried."""
+    ends = ["a" * 39 + "same", "b" * 39 + "same"]
+    kept = [kept_secret(one, hasher, 0) for one in ends]
+    assert all(hasher.matching(one, kept) for one in ends)
+    assert not hasher.matching("c" * 39 + "same", kept)
+
+
+def test_broken_hash_matches_nothing(hasher: Hasher) -> None:
+    """A damaged row locks one client out, and is no error."""
+    secret = new_secret()
+    assert not hasher.matching(secret, [Secret("1", secret[-4:], "$argon2id$broken", 0)])
+
+
+class CountingArgon2:
+    """Stands for argon2: counts, and says how many ran at once."""
+
+    def __init__(self) -> None:
+        self.calls, self.running, self.most = 0, 0, 0
+        self.release = threading.Event()
+
+    def verify(self, kept: str, secret: str) -> bool:
+        self.calls += 1
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.release.wait(5)
+        self.running -= 1
+        return True
+
+
+def counted(hasher: Hasher) -> CountingArgon2:
+    fake = CountingArgon2()
+    hasher._argon2 = fake  # type: ignore[assignment]
+    return fake
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_one_verification_whatever_is_kept(number: int) -> None:
+    """None, one or two secrets kept: the work is the same, so the time tells nothing."""
+    hasher = Hasher()
+    fake = counted(hasher)
+    fake.release.set()
+    kept: Sequence[Secret] = [Secret(str(i), f"end{i}", "hash", 0) for i in range(number)]
+    hasher.matching("wrong", kept)
+    assert fake.calls == 1
+
+
+def test_few_are_verified_at_once() -> None:
+    """Each costs 19 MiB: the others wait, and give up after a while."""
+    hasher = Hasher(at_once=2, wait_seconds=0.2)
+    fake = counted(hasher)
+    outcomes: list[str] = []
+
+    def work() -> None:
+        try:
+            hasher.matching("x", [])
+            outcomes.append("done")
+        except HashingBusy:
+            outcomes.append("busy")
+            if outcomes.count("busy") == 3:
+                fake.release.set()
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["busy", "busy", "busy", "done", "done"]
+    assert fake.most == 2
+
+
+# scopes
+
+
+def test_scopes_have_one_order() -> None:
+    """Twice the same scope is one, and the order is fixed."""
+    assert scopes.ordered(["files:write", "files:read", "files:write"]) == (
+        "files:read",
+        "files:write",
+    )
+
+
+@pytest.mark.parametrize("requested", [None, "", "  "])
+def test_no_request_means_all(requested: str | None) -> None:
+    """RFC 6749 section 3.3: the server's default is all that was granted."""
+    assert scopes.narrowed(("files:read", "files:write"), requested) == (
+        "files:read",
+        "files:write",
+    )
+
+
+@pytest.mark.parametrize("requested", ["files:delete", "files:read files:delete", "x"])
+def test_nothing_is_granted_beyond(requested: str) -> None:
+    """One scope too many and nothing is given."""
+    with pytest.raises(scopes.UnknownScope):
+        scopes.narrowed(("files:read", "files:write"), requested)

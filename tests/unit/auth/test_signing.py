@@ -1,0 +1,202 @@
+"""The private keys: which are taken, which are refused, which one signs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import os
+import stat
+from pathlib import Path
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from tests.servers.auth import Clock
+from wharf_auth.signing import (
+    PUBLISH_SECONDS,
+    KeyRing,
+    KeyTrouble,
+    create,
+    load,
+    thumbprint,
+)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory with one key."""
+    create(tmp_path / "keys")
+    return tmp_path / "keys"
+
+
+def write(directory: Path, key: PrivateKeyTypes, name: str = "other.pem") -> Path:
+    """Puts a key in place as an operator would."""
+    path = directory / name
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    path.chmod(0o600)
+    return path
+
+
+def only(directory: Path) -> Path:
+    (path,) = directory.glob("*.pem")
+    return path
+
+
+def test_new_keys_are_private_and_named_by_their_thumbprint(directory: Path) -> None:
+    """Mode 0600 in a directory of mode 0700, nothing left beside it."""
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert [entry.name for entry in directory.iterdir()] == [only(directory).name]
+    assert stat.S_IMODE(only(directory).stat().st_mode) == 0o600
+    (key,) = load(directory).values()
+    assert only(directory).name == f"{key.kid}.pem"
+    assert key.private.key_size == 2048
+
+
+def test_thumbprint_is_that_of_rfc_7638(directory: Path) -> None:
+    """SHA-256 over e, kty and n in this order, without spaces."""
+    (key,) = load(directory).values()
+    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(key.private.public_key(), as_dict=True)
+    text = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).digest()
+    assert thumbprint(key.private.public_key()) == base64.urlsafe_b64encode(digest)[:43].decode()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o644, 0o604, 0o660, 0o602, 0o601])
+def test_files_open_to_others_are_refused_and_named(directory: Path, mode: int) -> None:
+    """A key that others may have read is no secret any more (security.md 80)."""
+    only(directory).chmod(mode)
+    with pytest.raises(KeyTrouble, match=f"{only(directory).name} is open to others.*{mode:o}"):
+        KeyRing(directory)
+
+
+def test_directory_open_to_others_is_refused(directory: Path) -> None:
+    """Whoever may write there could put a key of their own."""
+    directory.chmod(0o770)
+    with pytest.raises(KeyTrouble, match="key directory .* is open to others"):
+        KeyRing(directory)
+
+
+def test_weak_keys_are_refused_and_named(directory: Path) -> None:
+    """1024 bits are not enough."""
+    write(directory, rsa.generate_private_key(65537, 1024))
+    with pytest.raises(KeyTrouble, match=r"other\.pem is weak: 1024 bits"):
+        KeyRing(directory)
+
+
+def test_other_kinds_of_keys_are_refused(directory: Path) -> None:
+    """An elliptic key cannot sign RS256."""
+    write(directory, ec.generate_private_key(ec.SECP256R1()))
+    with pytest.raises(KeyTrouble, match=r"other\.pem is not an RSA key"):
+        KeyRing(directory)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"-----BEGIN PRIVATE KEY-----\n"])
+def test_garbage_is_refused_and_named(directory: Path, content: bytes) -> None:
+    """A damaged file stops the start."""
+    path = directory / "other.pem"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(KeyTrouble, match=r"other\.pem is not an unencrypted private key"):
+        KeyRing(directory)
+
+
+def test_public_key_is_refused(directory: Path) -> None:
+    """A public key cannot sign."""
+    (key,) = load(directory).values()
+    path = directory / "other.pem"
+    path.write_bytes(
+        key.private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    path.chmod(0o600)
+    with pytest.raises(KeyTrouble, match=r"other\.pem is not"):
+        load(directory)
+
+
+def test_missing_keys_say_how_to_make_them(tmp_path: Path) -> None:
+    """No directory, or an empty one: one line with the command."""
+    with pytest.raises(KeyTrouble, match="wharf-auth init"):
+        KeyRing(tmp_path / "absent")
+    tmp_path.chmod(0o700)
+    with pytest.raises(KeyTrouble, match="wharf-auth init"):
+        KeyRing(tmp_path)
+
+
+def test_messages_are_one_line_without_the_key(directory: Path) -> None:
+    """What stops the start can be shown to anybody."""
+    only(directory).chmod(0o644)
+    with pytest.raises(KeyTrouble) as caught:
+        KeyRing(directory)
+    assert "\n" not in str(caught.value)
+    assert "PRIVATE" not in str(caught.value)
+
+
+def test_new_key_is_published_at_once_and_signs_later(directory: Path) -> None:
+    """A rotation gives everybody the time to fetch the key before it signs (security.md 62)."""
+    first = only(directory).stem
+    clock = Clock(only(directory).stat().st_mtime + 10_000)
+    ring = KeyRing(directory, clock)
+    second = create(directory)
+    os.utime(directory / f"{second}.pem", (clock.now, clock.now))
+    clock.now += 2
+    assert {key["kid"] for key in ring.jwks()["keys"]} == {first, second}
+    assert ring.signing_key().kid == first
+    clock.now += PUBLISH_SECONDS - 3
+    assert ring.signing_key().kid == first
+    clock.now += 2
+    assert ring.signing_key().kid == second
+    assert ring.find(first)
+
+
+def test_retired_key_is_gone_without_a_restart(directory: Path) -> None:
+    """Removing the file ends the key (security.md 62)."""
+    clock = Clock(only(directory).stat().st_mtime)
+    ring = KeyRing(directory, clock)
+    retired = only(directory)
+    kept = create(directory)
+    retired.unlink()
+    clock.now += 2
+    assert ring.find(retired.stem) is None
+    assert ring.signing_key().kid == kept
+
+
+def test_first_key_signs_at_once(directory: Path) -> None:
+    """With a single key there is nothing to wait for."""
+    ring = KeyRing(directory, Clock(only(directory).stat().st_mtime))
+    assert jwt.get_unverified_header(ring.sign({}))["kid"] == only(directory).stem
+
+
+def test_trouble_while_running_keeps_the_known_keys(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bad file that appears later is logged, and service goes on."""
+    clock = Clock(only(directory).stat().st_mtime)
+    ring, kid = KeyRing(directory, clock), only(directory).stem
+    write(directory, rsa.generate_private_key(65537, 1024))
+    clock.now += 2
+    with caplog.at_level(logging.ERROR):
+        assert ring.signing_key().kid == kid
+    assert "other.pem is weak" in caplog.text
+    (directory / "other.pem").unlink()
+    only(directory).chmod(0o600)
+    clock.now += 2
+    assert ring.find(kid)
+
+
+def test_key_whose_file_is_named_otherwise_is_good(directory: Path) -> None:
+    """The id comes from the key, so a mounted secret may have any name."""
+    key = rsa.generate_private_key(65537, 3072)
+    write(directory, key)
+    assert thumbprint(key.public_key()) in load(directory)

@@ -1,0 +1,197 @@
+"""A checkout whose services are dummies, and a supervisor that runs it as a person would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from wharf_native.places import Places
+from wharf_native.survivors import survivors
+
+CHILDREN = ("nginx", "auth", "upload", "worker")
+
+# Stands for wharf-auth, wharf-upload and uwsgi: notes what happens to it, and has a child of its
+# own, which it takes down when it is told to stop.
+DUMMY = """#!{python}
+import os, signal, socket, sys, time
+
+def note(what):
+    with open(os.environ["DUMMY_EVENTS"], "a") as events:
+        events.write(what + " " + name + "\\n")
+
+program, *arguments = os.path.basename(sys.argv[0]), *sys.argv[1:]
+name = arguments[-1].split("/")[-2] if program == "uwsgi" else program + " " + arguments[0]
+note("start")
+if os.environ.get("DUMMY_FAILS") == name:
+    sys.exit("this dummy fails")
+if arguments[0] in ("migrate", "init"):
+    sys.exit()
+helper = os.fork()
+
+def stop(number, frame):
+    if helper:
+        if number == signal.SIGTERM:
+            time.sleep(float(os.environ.get("DUMMY_DRAIN_SECONDS", "0")))
+        note("fast end" if number == signal.SIGQUIT else "end")
+        os.kill(helper, signal.SIGKILL)
+    os._exit(0)
+
+signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGQUIT, stop)
+if program == "uwsgi" and helper:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(os.environ["WHARF_" + name.upper() + "_SOCKET"])
+while True:
+    signal.pause()
+"""
+
+NGINX = """
+${WHARF_NGINX_USER}
+worker_processes 1;
+pid ${WHARF_RUN}/nginx.pid;
+error_log stderr;
+events { worker_connections 64; }
+http {
+    access_log off;
+    client_body_temp_path ${WHARF_SPOOL};
+    proxy_temp_path ${WHARF_RUN}/proxy;
+    fastcgi_temp_path ${WHARF_RUN}/fastcgi;
+    uwsgi_temp_path ${WHARF_RUN}/uwsgi;
+    scgi_temp_path ${WHARF_RUN}/scgi;
+    server {
+        listen ${WHARF_LISTEN};
+        ${WHARF_HOSTS}
+        location / { return 200 "{}"; }
+    }
+    server {
+        listen ${WHARF_METRICS_LISTEN};
+        location / { return 200 ""; }
+    }
+}
+"""
+
+START = """
+import sys
+from wharf_native import cli
+root = sys.argv[1]
+cli.checkout = lambda: root
+sys.argv[1:] = ["run"]
+cli.main()
+"""
+
+
+class Wharf:
+    """One supervisor process on a fake checkout."""
+
+    def __init__(self, root: Path, environment: dict[str, str]) -> None:
+        self.events_file = root / "events"
+        self.places = Places(environment["WHARF_DATA"], environment)
+        self.environment = environment
+        self.output_file = root / f"output-{time.monotonic_ns()}"
+        with self.output_file.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", START, str(root)],
+                env={**os.environ, **environment, "DUMMY_EVENTS": str(self.events_file)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.output_file.read_text()
+
+    @property
+    def events(self) -> list[str]:
+        return self.events_file.read_text().splitlines()
+
+    @property
+    def processes(self) -> list[int]:
+        """Every process that the supervisor started, directly or not."""
+        return survivors(self.places.log_file(name) for name in CHILDREN)
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not happen:\n{self.output}"
+            time.sleep(0.02)
+
+    def wait_ready(self) -> None:
+        def ready_or_ended() -> bool:
+            return "wharf: ready at" in self.output or self.process.poll() is not None
+
+        self.wait_until(ready_or_ended, "readiness")
+        assert self.process.poll() is None, self.output
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Sends a signal and returns the supervisor's exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def sockets(self) -> list[str]:
+        directories = {self.places.run, self.places.sockets}
+        return [
+            name
+            for directory in directories
+            if os.path.isdir(directory)
+            for name in os.listdir(directory)
+            if name.endswith(".sock")
+        ]
+
+
+def free_ports() -> tuple[int, int]:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A checkout with dummies for everything but nginx."""
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name in ("wharf-auth", "wharf-upload", "uwsgi"):
+        (programs / name).write_text(DUMMY.replace("{python}", sys.executable))
+        (programs / name).chmod(0o755)
+    templates = tmp_path / "deploy/nginx"
+    templates.mkdir(parents=True)
+    (templates / "nginx.conf.template").write_text(NGINX)
+    return tmp_path
+
+
+@pytest.fixture
+def environment(root: Path) -> dict[str, str]:
+    """What the supervisor is told; a test may add to it before it starts one."""
+    port, metrics_port = free_ports()
+    return {
+        "WHARF_DATA": str(root / "data"),
+        "WHARF_PORT": str(port),
+        "WHARF_METRICS_PORT": str(metrics_port),
+        "WHARF_DRAIN_SECONDS": "10",
+    }
+
+
+@pytest.fixture
+def start(root: Path, environment: dict[str, str]) -> Iterator[Callable[[], Wharf]]:
+    """Starts supervisors, and ends whatever a failed test left of them."""
+    started: list[Wharf] = []
+
+    def begin() -> Wharf:
+        started.append(Wharf(root, environment))
+        return started[-1]
+
+    yield begin
+    for wharf in started:
+        wharf.process.kill()
+        wharf.process.wait()
+        for pid in wharf.processes:
+            os.kill(pid, signal.SIGKILL)

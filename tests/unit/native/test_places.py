@@ -1,0 +1,111 @@
+"""Directories, sockets, locks and log files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from wharf_native import logfiles
+from wharf_native.places import SOCKET_PATH_BYTES, Places, short_directory, take_lock
+from wharf_native.terminal import CannotRunError
+
+
+@pytest.mark.parametrize("length", [10, 77, 78, 79, 80, 200])
+def test_sockets_fit(tmp_path: Path, length: int) -> None:
+    """However long the data path is, its socket paths fit into what the kernel takes."""
+    places = Places("/" + "d" * (length - 1), {"XDG_RUNTIME_DIR": str(tmp_path)})
+    for service in ("auth", "upload"):
+        assert len(os.fsencode(places.socket(service))) <= SOCKET_PATH_BYTES
+
+
+def test_a_short_path_keeps_sockets_in_the_data() -> None:
+    """Where it fits, the sockets lie with the rest."""
+    assert Places("/srv/wharf", {}).socket("auth") == "/srv/wharf/run/auth.sock"
+
+
+def test_two_long_paths_share_nothing(tmp_path: Path) -> None:
+    """Two data directories never get the same directory for their sockets."""
+    assert short_directory("/a" * 60, {}) != short_directory("/b" * 60, {})
+    assert short_directory("/a" * 60, {"XDG_RUNTIME_DIR": "/nonexistent"}).startswith("/tmp/")
+
+
+def test_a_foreign_socket_directory_is_refused(tmp_path: Path) -> None:
+    """A socket directory that others can write, or a link, is not taken."""
+    environ = {"XDG_RUNTIME_DIR": "/tmp"}
+    places = Places(str(tmp_path / ("d" * 120)), environ)
+    planted = Path(places.sockets)
+    planted.symlink_to(tmp_path)
+    try:
+        with pytest.raises(CannotRunError, match="not ours alone"):
+            places.create()
+    finally:
+        planted.unlink()
+    planted.mkdir()
+    planted.chmod(0o777)
+    try:
+        with pytest.raises(CannotRunError, match="not ours alone"):
+            places.create()
+    finally:
+        planted.rmdir()
+
+
+def test_layout(tmp_path: Path) -> None:
+    """Every directory is made, closed to others, and making it again changes nothing."""
+    places = Places(str(tmp_path / "data"), {})
+    places.create()
+    places.create()
+    made = sorted(path.name for path in (tmp_path / "data").iterdir())
+    assert made == ["auth", "log", "run", "spool", "staging", "tenants", "upload"]
+    for path in (tmp_path / "data").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_sweeping_leaves_data_alone(tmp_path: Path) -> None:
+    """A sweep removes spool, metrics and sockets, and nothing that was ever acknowledged."""
+    places = Places(str(tmp_path), {})
+    places.create()
+    stale = ["spool/native/1", "run/metrics-auth/x.db", "run/x.pid", "run/nginx/nginx.pid"]
+    kept = ["staging/1", "tenants/blob", "auth/keys", "upload/upload.db", "log/auth.log"]
+    for name in stale + kept:
+        (tmp_path / name).touch()
+    places.sweep()
+    assert [name for name in stale if (tmp_path / name).exists()] == []
+    assert [name for name in kept if not (tmp_path / name).exists()] == []
+
+
+def test_the_lock(tmp_path: Path) -> None:
+    """A second taker is refused and told who holds the lock; once released it is free."""
+    places = Places(str(tmp_path), {})
+    places.create()
+    lock = take_lock(places)
+    with pytest.raises(CannotRunError, match=f"process {os.getpid()}"):
+        take_lock(places)
+    os.close(lock)
+    os.close(take_lock(places))
+
+
+def test_rotation_keeps_one_older_file(tmp_path: Path) -> None:
+    """A log over its limit is moved aside, and who has it open appends to the emptied file."""
+    log = tmp_path / "a.log"
+    with log.open("a") as writer:
+        writer.write("old\n")
+        writer.flush()
+        logfiles.rotate(str(log), limit=3)
+        writer.write("new\n")
+    assert (tmp_path / "a.log.1").read_text() == "old\n"
+    assert log.read_text() == "new\n"
+    logfiles.rotate(str(log), limit=4)
+    assert log.read_text() == "new\n"
+
+
+def test_the_last_lines(tmp_path: Path) -> None:
+    """A tail shows what was written since a start, and all of a file that was rotated since."""
+    log = tmp_path / "a.log"
+    log.write_text("".join(f"{n}\n" for n in range(30)))
+    assert logfiles.tail(str(log), lines=2) == ["28", "29"]
+    assert logfiles.tail(str(log), start=logfiles.size(str(log)) - 3) == ["29"]
+    assert logfiles.tail(str(log), start=10_000, lines=1) == ["29"]
+    assert logfiles.tail(str(tmp_path / "none.log")) == []

@@ -1,0 +1,229 @@
+"""`wharf run` with nginx and dummy services."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Wharf
+
+Start = Callable[[], Wharf]
+
+
+def test_the_order_of_the_stop(start: Start) -> None:
+    """TERM stops the gateway first, then both services, then the worker, and nothing is left."""
+    wharf = start()
+    wharf.wait_ready()
+    assert wharf.end() == 0
+    ends = [event for event in wharf.events if "end" in event]
+    assert sorted(ends[:2]) == ["end auth", "end upload"]
+    assert ends[2:] == ["end wharf-upload worker"]
+    assert wharf.processes == []
+    assert wharf.sockets() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_other_stop_signals(start: Start, number: signal.Signals) -> None:
+    """Ctrl-C and a closed terminal stop everything as TERM does."""
+    wharf = start()
+    wharf.wait_ready()
+    assert wharf.end(number) == 0
+    assert "end wharf-upload worker" in wharf.events
+    assert wharf.processes == []
+
+
+def test_preparations_come_first(start: Start) -> None:
+    """Databases are migrated and keys made before any service starts."""
+    wharf = start()
+    wharf.wait_ready()
+    assert wharf.events[:3] == [
+        "start wharf-auth migrate",
+        "start wharf-auth init",
+        "start wharf-upload migrate",
+    ]
+
+
+def test_a_failing_preparation(start: Start, environment: dict[str, str]) -> None:
+    """A migration that fails stops the start, and its last words are shown."""
+    environment["DUMMY_FAILS"] = "wharf-upload migrate"
+    wharf = start()
+    assert wharf.process.wait(20) == 1
+    assert "this dummy fails" in wharf.output
+    assert "wharf: upload-migrate ended with exit code 1" in wharf.output
+    assert "start auth" not in wharf.events
+
+
+def test_a_service_that_keeps_crashing(start: Start, environment: dict[str, str]) -> None:
+    """A child that crashes five times in a minute stops everything and shows its last lines."""
+    environment["DUMMY_FAILS"] = "auth"
+    wharf = start()
+    assert wharf.process.wait(30) == 1
+    assert wharf.events.count("start auth") == 5
+    assert "auth: this dummy fails" in wharf.output
+    assert wharf.processes == []
+    assert wharf.sockets() == []
+
+
+def test_a_killed_child_comes_back(start: Start) -> None:
+    """A child that dies is started again, and what it left behind is not in the way."""
+    wharf = start()
+    wharf.wait_ready()
+    nginx_pid = int(Path(wharf.places.nginx, "nginx.pid").read_text())
+    os.kill(nginx_pid, signal.SIGKILL)
+    wharf.wait_until(lambda: "starting it again" in wharf.output, "the restart")
+    url = f"http://127.0.0.1:{wharf.environment['WHARF_PORT']}/"
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as reply:
+                return bool(reply.status == 200)
+        except OSError:
+            return False
+
+    wharf.wait_until(answers, "an answer of the new nginx")
+    assert wharf.end() == 0
+    assert wharf.processes == []
+
+
+def test_a_killed_supervisor_takes_its_children_along(start: Start) -> None:
+    """kill -9 of the supervisor ends every process that it had started."""
+    wharf = start()
+    wharf.wait_ready()
+    assert wharf.processes
+    wharf.end(signal.SIGKILL)
+    wharf.wait_until(lambda: not wharf.processes, "the end of the children")
+
+
+def test_starting_again_after_a_kill(start: Start) -> None:
+    """A start removes what a killed run left: sockets, processes, spool and metrics files."""
+    first = start()
+    first.wait_ready()
+    leftovers = [
+        Path(first.places.spool, "0000000001"),
+        Path(first.places.metrics("auth"), "counter_1.db"),
+    ]
+    for leftover in leftovers:
+        leftover.touch()
+    # All at once, as `pkill -9` would: no master is left to end its workers.
+    os.kill(first.process.pid, signal.SIGSTOP)
+    masters = [int(Path(first.places.nginx, "nginx.pid").read_text())]
+    for pid in (*masters, first.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    first.process.wait()
+    second = start()
+    second.wait_ready()
+    assert not any(leftover.exists() for leftover in leftovers)
+    assert second.end() == 0
+    assert second.processes == []
+
+
+def test_a_second_run_on_the_same_data(start: Start, environment: dict[str, str]) -> None:
+    """A second run on the same data is refused in one line, and the first goes on."""
+    first = start()
+    first.wait_ready()
+    second = start()
+    assert second.process.wait(20) == 1
+    assert second.output.startswith(f"wharf: Wharf already runs on {environment['WHARF_DATA']}")
+    assert second.output.count("\n") == 1
+    assert first.processes
+    assert first.end() == 0
+
+
+def test_a_port_in_use(start: Start, environment: dict[str, str]) -> None:
+    """A port that somebody else has is said in one line, before anything is started."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", int(environment["WHARF_PORT"])))
+        other.listen()
+        wharf = start()
+        assert wharf.process.wait(20) == 1
+    assert f"port {environment['WHARF_PORT']}" in wharf.output
+    assert wharf.output.count("\n") == 1
+    assert not wharf.events_file.exists()
+
+
+def test_draining_is_bounded(start: Start, environment: dict[str, str]) -> None:
+    """A service that is not done after the drain time is stopped on its fast signal."""
+    environment["DUMMY_DRAIN_SECONDS"] = "60"
+    environment["WHARF_DRAIN_SECONDS"] = "1"
+    wharf = start()
+    wharf.wait_ready()
+    assert wharf.end() == 0
+    assert "fast end auth" in wharf.events
+    assert wharf.processes == []
+
+
+def test_a_second_stop_signal(start: Start, environment: dict[str, str]) -> None:
+    """A second Ctrl-C does not wait for what is still being drained."""
+    environment["DUMMY_DRAIN_SECONDS"] = "60"
+    environment["WHARF_DRAIN_SECONDS"] = "60"
+    wharf = start()
+    wharf.wait_ready()
+    wharf.process.send_signal(signal.SIGINT)
+    wharf.wait_until(lambda: "stopping" in wharf.output, "the stop")
+    time.sleep(1.1)
+    assert wharf.end(signal.SIGINT) == 0
+    assert wharf.processes == []
+
+
+def test_a_stop_signal_that_arrives_twice(start: Start, environment: dict[str, str]) -> None:
+    """A stop signal that comes twice within a second, by way of make, does not cut the drain."""
+    environment["DUMMY_DRAIN_SECONDS"] = "1.5"
+    wharf = start()
+    wharf.wait_ready()
+    wharf.process.send_signal(signal.SIGTERM)
+    wharf.wait_until(lambda: "stopping" in wharf.output, "the stop")
+    assert wharf.end(signal.SIGTERM) == 0
+    assert "is not done" not in wharf.output
+    assert "end auth" in wharf.events
+
+
+def test_a_long_data_path(start: Start, environment: dict[str, str], root: Path) -> None:
+    """Sockets whose path would be too long lie in a short directory, gone after the stop."""
+    environment["WHARF_DATA"] = str(root / ("d" * 120))
+    wharf = start()
+    wharf.wait_ready()
+    sockets = Path(wharf.places.sockets)
+    assert sorted(path.name for path in sockets.iterdir()) == ["auth.sock", "upload.sock"]
+    assert sockets.stat().st_mode & 0o777 == 0o700
+    assert wharf.end() == 0
+    assert not sockets.exists()
+
+
+def test_data_is_closed_to_others(start: Start) -> None:
+    """Nobody but the user who runs Wharf can look into its data."""
+    wharf = start()
+    wharf.wait_ready()
+    data = Path(wharf.places.data)
+    for path in (data, *data.rglob("*")):
+        if path.is_dir():
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_the_supervisor_is_small(start: Start) -> None:
+    """The supervisor needs less than 12 MB of its own, even when it shares nothing."""
+    wharf = start()
+    wharf.wait_ready()
+    rollup = Path(f"/proc/{wharf.process.pid}/smaps_rollup").read_text()
+    pss = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+    assert int(pss.split()[1]) < 12 * 1024
+
+
+def test_the_printed_commands_hold_no_secret(start: Start, environment: dict[str, str]) -> None:
+    """The welcome names the file with the credentials and prints nothing out of it."""
+    data = Path(environment["WHARF_DATA"])
+    data.mkdir(mode=0o700)
+    secret = "not-to-be-printed"
+    (data / "credentials.json").write_text(json.dumps({"client_secret": secret}))
+    wharf = start()
+    wharf.wait_ready()
+    wharf.wait_until(lambda: wharf.output.count("\ncurl ") == 2, "the commands")
+    assert f"{data}/credentials.json" in wharf.output
+    assert secret not in wharf.output

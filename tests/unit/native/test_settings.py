@@ -1,0 +1,162 @@
+"""The runner's and the gateway's settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from wharf_native.gateway_settings import (
+    GATEWAY_SETTINGS,
+    gateway_values,
+    refuse_other_hosts,
+    server_name,
+)
+from wharf_native.places import Places
+from wharf_native.plan import service_environment, template_values
+from wharf_native.settings import RUN_SETTINGS, RunSettings
+from wharf_native.tables import Setting, markdown
+from wharf_native.terminal import CannotRunError
+
+
+def settings(**environ: str) -> RunSettings:
+    return RunSettings(environ, root="/srv/wharf")
+
+
+def test_defaults() -> None:
+    """Unset, Wharf listens on loopback port 8080 and keeps its data in the checkout's var."""
+    run = settings()
+    assert run.listen == "127.0.0.1:8080"
+    assert run.metrics_listen == "127.0.0.1:8081"
+    assert run.data == "/srv/wharf/var"
+    assert run.url == "http://127.0.0.1:8080"
+
+
+def test_an_empty_variable_is_unset() -> None:
+    """An empty variable means the default."""
+    assert settings(WHARF_PORT="", WHARF_DATA="").listen == "127.0.0.1:8080"
+
+
+@pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "1_0", " 80", "٨٠"])
+def test_a_wrong_number(text: str) -> None:
+    """A wrong number stops the start; the line names variable, value and what is allowed."""
+    with pytest.raises(CannotRunError, match=r"WHARF_PORT=.* whole number from 1 to 65534"):
+        settings(WHARF_PORT=text)
+
+
+def test_equal_ports() -> None:
+    """Metrics on the public port are refused."""
+    with pytest.raises(CannotRunError, match="WHARF_METRICS_PORT"):
+        settings(WHARF_PORT="9000", WHARF_METRICS_PORT="9000")
+
+
+@pytest.mark.parametrize(
+    ("host", "listen", "url"),
+    [
+        ("0.0.0.0", "0.0.0.0:80", "http://127.0.0.1:80"),
+        ("::", "[::]:80", "http://[::1]:80"),
+        ("[::1]", "[::1]:80", "http://[::1]:80"),
+        ("localhost", "127.0.0.1:80", "http://127.0.0.1:80"),
+        ("10.1.2.3", "10.1.2.3:80", "http://10.1.2.3:80"),
+    ],
+)
+def test_addresses(host: str, listen: str, url: str) -> None:
+    """An address to listen on is written as nginx wants it, and reached where it can be."""
+    run = settings(WHARF_HOST=host, WHARF_PORT="80")
+    assert (run.listen, run.url) == (listen, url)
+
+
+@pytest.mark.parametrize("host", ["example.org", "1.2.3.4; include /etc/passwd", "[]"])
+def test_an_address_that_is_none(host: str) -> None:
+    """What is no address never reaches nginx's configuration."""
+    with pytest.raises(CannotRunError, match="WHARF_HOST"):
+        settings(WHARF_HOST=host)
+
+
+@pytest.mark.parametrize("path", ["/a b", "/a;b", "/a$b", '/a"b', "/a\nb", "/a{b"])
+def test_a_path_that_nginx_cannot_name(path: str) -> None:
+    """A data path that would end a word of nginx's configuration is refused."""
+    with pytest.raises(CannotRunError, match="WHARF_DATA"):
+        settings(WHARF_DATA=path)
+
+
+def test_a_relative_path_starts_at_the_checkout() -> None:
+    """A relative WHARF_DATA does not depend on where the command is given."""
+    assert settings(WHARF_DATA="./data/../x").data == "/srv/wharf/x"
+
+
+def test_every_name_is_allowed_without_hosts() -> None:
+    """Without WHARF_HOSTS any Host is served, and no refusing server exists."""
+    assert server_name("") == "server_name _;"
+    assert refuse_other_hosts(" , ", "127.0.0.1:80") == ""
+
+
+def test_hosts_allow_loopback_too() -> None:
+    """With WHARF_HOSTS the services still reach the gateway by its loopback names."""
+    assert server_name("Files.example.org, *.example.net") == (
+        "server_name localhost 127.0.0.1 [::1] files.example.org *.example.net;"
+    )
+    assert "default_server" in refuse_other_hosts("files.example.org", "127.0.0.1:80")
+
+
+@pytest.mark.parametrize("host", ["a;b", "a b", "a{", "$host", "~^.*$", "ä.de"])
+def test_a_host_that_is_none(host: str) -> None:
+    """What is no host name never reaches nginx's configuration."""
+    with pytest.raises(CannotRunError, match="WHARF_HOSTS"):
+        server_name(host)
+
+
+def test_gateway_values_are_checked() -> None:
+    """Every number of the gateway's table refuses words, so none can smuggle a directive in."""
+    for row in GATEWAY_SETTINGS:
+        if row.minimum is not None:
+            with pytest.raises(CannotRunError, match=row.name):
+                gateway_values({row.name: "1; x"}, listen="l", templates="/", as_root=False)
+
+
+def test_root_keeps_nginx_as_root() -> None:
+    """Only root needs nginx's user directive, and gets it."""
+    as_root = gateway_values({}, listen="l", templates="/", as_root=True)
+    as_user = gateway_values({}, listen="l", templates="/", as_root=False)
+    assert as_root["WHARF_NGINX_USER"] == "user root;"
+    assert as_user["WHARF_NGINX_USER"] == ""
+
+
+def test_what_services_see() -> None:
+    """Services see every variable that we see, and paths that agree with the gateway's."""
+    environ = {"WHARF_LOG_LEVEL": "debug", "HOME": "/h", "WHARF_ISSUER": ""}
+    run = settings(WHARF_PORT="9000")
+    places = Places(run.data, environ)
+    values = template_values(run, places, environ)
+    seen = service_environment(run, places, environ)
+    assert seen["WHARF_LOG_LEVEL"] == "debug"
+    assert seen["HOME"] == "/h"
+    assert seen["WHARF_ISSUER"] == "http://127.0.0.1:9000/auth"
+    assert seen["WHARF_JWKS_URL"] == "http://127.0.0.1:9000/.well-known/jwks.json"
+    assert values["WHARF_AUTH_SOCKET"] == f"unix:{seen['WHARF_AUTH_SOCKET']}"
+    assert values["WHARF_SPOOL"] == seen["WHARF_SPOOL"] == "/srv/wharf/var/spool/native"
+
+
+def test_a_given_issuer_is_kept() -> None:
+    """Behind a public name the issuer is what the operator says."""
+    environ = {"WHARF_ISSUER": "https://files.example.org/auth"}
+    run = settings()
+    places = Places(run.data, environ)
+    seen = service_environment(run, places, environ)
+    assert seen["WHARF_ISSUER"] == "https://files.example.org/auth"
+
+
+def test_the_tables_for_the_documentation() -> None:
+    """Each setting is one row with its default and meaning, and no meaning breaks the table."""
+    for table in (RUN_SETTINGS, GATEWAY_SETTINGS):
+        lines = markdown(table).splitlines()
+        assert len(lines) == len(table) + 2
+        assert {line.count("|") for line in lines} == {5}
+        assert all(row.meaning for row in table)
+
+
+def test_allowed_words() -> None:
+    """A word that stands for a number is taken, any other is refused."""
+    setting = Setting("WHARF_X", "auto", "", "x", minimum=1, words=("auto",))
+    assert setting.read({}) == "auto"
+    assert setting.read({"WHARF_X": "3"}) == "3"
+    with pytest.raises(CannotRunError, match="auto or a whole number from 1 or more"):
+        setting.read({"WHARF_X": "many"})

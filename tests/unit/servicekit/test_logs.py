@@ -1,0 +1,119 @@
+"""Logs: one JSON object a line, whatever is in the values."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from servicekit.logs import JsonFormatter, RequestLog, timestamp
+
+NASTY = [
+    "two\r\nlines",
+    "\x1b[31mred\x1b[0m",
+    "nul\0",
+    "line\u2028separator\u2029",
+    "\u202eevil",
+    '"quote\\',
+    "日本語 🦊",
+    "\x7f\x9b31m\x85",
+    "not UTF-8: \udce4",
+]
+
+
+def formatted(message: str, **extra: Any) -> str:
+    """One record as the service writes it."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter("auth"))
+    record = logging.LogRecord("test", logging.INFO, "x.py", 1, message, (), None)
+    record.__dict__.update(extra)
+    handler.emit(record)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_message_stays_one_line(text: str) -> None:
+    """CR, LF and terminal escapes in a value cannot make a second line (security.md 76)."""
+    written = formatted(text)
+    assert written.count("\n") == 1
+    assert not any(character in written for character in "\x1b\x7f\x9b\x85")
+    assert "\r" not in written
+    assert json.loads(written)["message"] == text
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_request_line_stays_one_line(text: str) -> None:
+    """The same holds on the hot path, which does not use the logging module."""
+    reading, writing = os.pipe()
+    RequestLog("upload", writing).write(
+        request_id="r",
+        method="PUT",
+        route="/v1/files",
+        status=201,
+        started=time.perf_counter(),
+        tenant=text,
+        subject=text,
+        outcome=text,
+        filename=text,
+    )
+    os.close(writing)
+    with os.fdopen(reading, "rb") as lines:
+        written = lines.read()
+    assert written.count(b"\n") == 1
+    assert not any(control.encode() in written for control in ("\x1b", "\x7f", "\x9b", "\x85"))
+    assert b"\r" not in written
+    line = json.loads(written)
+    assert (line["tenant"], line["filename"]) == (text, text)
+    assert line["level"] == "info"
+
+
+def test_record_has_its_fields() -> None:
+    """A record says when, how bad, who and what, and more where there is more."""
+    line = json.loads(formatted("started", fields={"tenant": "demo"}))
+    assert line["service"] == "auth"
+    assert line["level"] == "info"
+    assert line["logger"] == "test"
+    assert line["tenant"] == "demo"
+    assert line["time"].endswith("Z")
+
+
+def test_exceptions_are_part_of_the_line() -> None:
+    """A traceback is a value like others, not a dozen lines."""
+    try:
+        raise RuntimeError("broken\nhere")
+    except RuntimeError as error:
+        written = formatted("failed", exc_info=(type(error), error, error.__traceback__))
+    assert written.count("\n") == 1
+    assert "RuntimeError" in json.loads(written)["exception"]
+
+
+def test_lines_of_threads_do_not_mix() -> None:
+    """A line is written at once, so many writers make whole lines only."""
+    reading, writing = os.pipe()
+    log = RequestLog("upload", writing)
+
+    def work() -> None:
+        for _ in range(50):
+            log.write(request_id="r", method="GET", route="/", status=200, started=0.0)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as lines:
+        assert len([json.loads(line) for line in lines]) == 200
+
+
+def test_times_are_rfc_3339() -> None:
+    """UTC with milliseconds."""
+    assert timestamp(0) == "1970-01-01T00:00:00.000Z"
+    assert timestamp(1795193473.104) == "2026-11-20T16:51:13.104Z"

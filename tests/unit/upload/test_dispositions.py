@@ -1,0 +1,102 @@
+"""Content-Disposition: no injection, safe names, exact names where they are safe."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wharf_upload.domain.dispositions import content_disposition, safe_name
+
+FORM = re.compile(
+    r"(?:inline|attachment); filename=\"(?P<plain>[ !#$&-\[\]-~]+)\""
+    r"(?:; filename\*=UTF-8''(?P<extended>(?:%[0-9A-F]{2}|[A-Za-z0-9!#$&+.^_`|~-])+))?"
+)
+
+
+def downloaded_as(value: str) -> str:
+    """Return the name that a browser reads from the header."""
+    match = FORM.fullmatch(value)
+    assert match is not None, value
+    if match["extended"]:
+        return unquote(match["extended"], errors="strict")
+    return match["plain"]
+
+
+@given(st.text(max_size=300))
+def test_any_name_gives_one_clean_ascii_line(name: str) -> None:
+    """Whatever the name, the header is well-formed ASCII without CR, LF or a stray quote."""
+    value = content_disposition("attachment", name)
+    assert value.isascii()
+    assert "\r" not in value
+    assert "\n" not in value
+    assert downloaded_as(value) == safe_name(name)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=90))
+def test_safe_names_arrive_unchanged(name: str) -> None:
+    """A name that needs no cleaning is read back exactly; cleaning twice changes nothing."""
+    safe = safe_name(name)
+    assert safe_name(safe) == safe
+    assert downloaded_as(content_disposition("inline", safe)) == safe
+
+
+def test_a_plain_name_has_no_extended_form() -> None:
+    """ASCII names are sent once."""
+    assert content_disposition("inline", "a b.txt") == 'inline; filename="a b.txt"'
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "extended"),
+    [
+        ("résumé.pdf", "resume.pdf", "r%C3%A9sum%C3%A9.pdf"),
+        ("日本.txt", "__.txt", "%E6%97%A5%E6%9C%AC.txt"),
+        ('a"b.txt', "a_b.txt", "a%22b.txt"),
+        ("100%41.txt", "100_41.txt", "100%2541.txt"),
+    ],
+)
+def test_other_names_are_sent_twice(name: str, plain: str, extended: str) -> None:
+    """The ASCII form is legible and the extended one is exact."""
+    value = content_disposition("attachment", name)
+    assert value == f"attachment; filename=\"{plain}\"; filename*=UTF-8''{extended}"
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("CON", "_CON"),
+        ("nul.txt", "_nul.txt"),
+        ("com1.tar.gz", "_com1.tar.gz"),
+        ("LPT\xb2.log", "_LPT\xb2.log"),
+        ("console.txt", "console.txt"),
+        ("aux .txt", "_aux .txt"),
+        ("-rf", "_-rf"),
+        (".htaccess", "_.htaccess"),
+        ("  -rf", "_-rf"),
+        ("x.", "x"),
+        ("x. . ", "x"),
+        ("...", "_"),
+        ("", "download"),
+        ("\x00\r\n", "download"),
+        ("../../etc/passwd", "_.._.._etc_passwd"),
+        ("a\\b/c", "a_b_c"),
+        ("a\u202egpj.exe", "agpj.exe"),
+        ("a\ud800b", "ab"),
+    ],
+)
+def test_unsafe_names_are_made_safe(name: str, safe: str) -> None:
+    """Devices, switches, dotfiles, paths and invisible characters never reach the client."""
+    assert safe_name(name) == safe
+
+
+def test_dropping_accents_uncovers_no_device() -> None:
+    """The ASCII form of an accented device name is made safe too."""
+    assert 'filename="_CON.txt"' in content_disposition("attachment", "CÓN.txt")
+
+
+def test_long_names_are_cut() -> None:
+    """A name of 4 KB becomes one of 255 bytes at most, so the header fits nginx's buffer."""
+    assert len(safe_name("日" * 4096).encode()) <= 255

@@ -1,0 +1,234 @@
+"""Keys, prefixes, file names and labels: what is kept, what is refused."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wharf_upload.domain import keys
+
+SEGMENTS = st.text(st.characters(categories=["L", "N", "P", "Zs"]), min_size=1, max_size=60)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a",
+        "a/b/c.txt",
+        "日本語.txt",
+        "🦊.txt",
+        "头像.jpg",
+        "...",
+        "a..b",
+        ".htaccess",
+        "-rf",
+        "CON",
+        "a b",
+        "a\\b",
+        "x.",
+        "x ",
+        "%2e%2e%2f",
+        "$(hostname).txt",
+        "❤\ufe0f.png",
+        "a" * 255,
+        "/".join(["a" * 255] * 4),
+    ],
+)
+def test_plain_keys_are_kept(key: str) -> None:
+    """Keys that only other systems find hard are stored as they are."""
+    assert keys.object_key(key.encode()) == key
+    assert keys.object_key_text(key) == key
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"/", b"/a", b"a/", b"a//b", b".", b"..", b"../a", b"a/..", b"a/./b", b"..\\a", b"a\\.."]
+    + [b"a\x00b", b"a\rb", b"a\nb", b"a\x1b[0m", b"a\x7f", "a\x85b".encode()]
+    + [f"a{char}b".encode() for char in "\u202e\u2066\u200e\u061c\u200b\u200d\u2060\ufeff\u180e"]
+    + ["a\u2028b".encode(), "a\u2029b".encode(), "a\U000e0041".encode()]
+    + [b"\xc0\xaf", b"\xc0\xae\xc0\xae/a", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xff", b"caf\xe9"]
+    + [b"a" * 256, b"a" * 4096, "é".encode() * 128, b"/".join([b"a" * 200] * 6)]
+    + [b"a/" * 512 + b"a", "e\u0301".encode() * 5000],
+)
+def test_bad_keys_are_refused(raw: bytes) -> None:
+    """Traversal, controls, invisible characters, overlong UTF-8 and lengths raise InvalidKey."""
+    with pytest.raises(keys.InvalidKey):
+        keys.object_key(raw)
+
+
+@pytest.mark.parametrize("text", ["a\ud800", "a/../b", "", "a\n", "a" * 5000, "a" * 100_000])
+def test_bad_texts_are_refused(text: str) -> None:
+    """A lone surrogate from JSON is refused like every other broken rule, not a UnicodeError."""
+    with pytest.raises(keys.InvalidKey):
+        keys.object_key_text(text)
+
+
+def test_keys_become_nfc() -> None:
+    """NFC and NFD spellings give one key, ligatures and case stay distinct."""
+    assert keys.object_key("cafe\u0301".encode()) == "caf\xe9"
+    assert keys.object_key_text("\ufb01.txt") == "\ufb01.txt" != keys.object_key_text("fi.txt")
+    assert keys.object_key(b"A.txt") != keys.object_key(b"a.txt")
+
+
+def test_the_limit_counts_bytes_after_nfc() -> None:
+    """A key of exactly 1024 bytes in NFC is accepted when it arrives in longer NFD."""
+    nfc = "/".join(["é" * 127] * 4) + "/" + "abcd"
+    assert len(nfc.encode()) == keys.MAX_KEY_BYTES
+    assert keys.object_key(unicodedata.normalize("NFD", nfc).encode()) == nfc
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_give_a_clean_key_or_invalid_key(raw: bytes) -> None:
+    """Whatever the bytes, the result is NFC, inside its directory and without forbidden ones."""
+    try:
+        key = keys.object_key(raw)
+    except keys.InvalidKey:
+        return
+    assert key == unicodedata.normalize("NFC", key)
+    assert not keys.FORBIDDEN.search(key)
+    assert not {"", ".", ".."} & set(key.split("/"))
+    assert keys.object_key(key.encode()) == key
+
+
+@given(st.text(st.sampled_from("a.b/\\é \x00"), max_size=12))
+def test_the_fast_path_agrees_with_the_slow_one(text: str) -> None:
+    """No text is accepted by the quick expression and refused by the full check, or the reverse."""
+
+    def outcome(check: object) -> str | None:
+        try:
+            return check(text)  # type: ignore[operator,no-any-return]
+        except keys.InvalidKey:
+            return None
+
+    assert outcome(keys.object_key_text) == outcome(keys._checked_key)
+    assert outcome(lambda value: keys.object_key(value.encode())) == outcome(keys._checked_key)
+
+
+@pytest.mark.parametrize("text", ["", "a", "a/", "a/b", "日本/"])
+def test_prefixes_may_be_empty_or_end_in_a_slash(text: str) -> None:
+    """An empty prefix and one that ends in "/" are accepted as they are."""
+    assert keys.prefix(text) == text
+
+
+@pytest.mark.parametrize("text", ["/", "a//", "../", "..", "a/../", "a\x00", "a" * 1025])
+def test_bad_prefixes_are_refused(text: str) -> None:
+    """A prefix cannot hold what a key cannot."""
+    with pytest.raises(keys.InvalidKey):
+        keys.prefix(text)
+
+
+def test_the_slash_of_a_prefix_counts() -> None:
+    """A prefix of 1024 bytes and a slash is over the limit."""
+    longest = "/".join(["a" * 204] * 4 + ["b" * 204])
+    assert len(longest) == 1024
+    assert keys.prefix(longest) == longest
+    with pytest.raises(keys.InvalidKey):
+        keys.prefix(longest + "/")
+
+
+@pytest.mark.parametrize("name", ["abc", "a-b", "0a9", "a" * 63, "a--b"])
+def test_labels_are_kept(name: str) -> None:
+    """Names of 3 to 63 lower-case letters, digits and inner hyphens are accepted."""
+    assert keys.bucket_name(name) == keys.tenant_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "ab", "-ab", "ab-", "Abc", "a_b", "a" * 64, "abc\n", "äbc"])
+def test_bad_labels_are_refused(name: str) -> None:
+    """Everything else is refused, a trailing newline included."""
+    with pytest.raises(keys.InvalidBucketName):
+        keys.bucket_name(name)
+    with pytest.raises(keys.InvalidTenantName):
+        keys.tenant_name(name)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("photo.jpg", "photo.jpg"),
+        ("C:\\Users\\me\\photo.jpg", "photo.jpg"),
+        ("/home/me/photo.jpg", "photo.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\boot.ini", "boot.ini"),
+        ("cafe\u0301.txt", "caf\xe9.txt"),
+        (".htaccess", ".htaccess"),
+        ("CON", "CON"),
+        ("x. ", "x. "),
+    ],
+)
+def test_file_names_lose_their_path(sent: str, kept: str) -> None:
+    """Only what follows the last separator of either kind is kept, in NFC."""
+    assert keys.file_name(sent) == kept
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "a/",
+        "a\\..",
+        "a\x00",
+        "a\r\nb",
+        "a\u202egpj.exe",
+        "a\u200b",
+        "a" * 256,
+        "é" * 128,
+        "a" * 4096,
+        "e\u0301" * 50_000,
+        "a\ud800",
+    ],
+)
+def test_bad_file_names_are_refused(name: str) -> None:
+    """Empty, dotted, long and deceptive names raise InvalidFileName."""
+    with pytest.raises(keys.InvalidFileName):
+        keys.file_name(name)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("a/photo.jpg", "a/photo (2).jpg"),
+        ("photo", "photo (2)"),
+        (".htaccess", ".htaccess (2)"),
+        ("a/.env.local", "a/.env (2).local"),
+        ("x/data.tar.gz", "x/data (2).tar.gz"),
+        (".tar.gz", ".tar.gz (2)"),
+        ("v1.2/notes", "v1.2/notes (2)"),
+        ("a.", "a (2)."),
+        ("Mr. Smith goes", "Mr. Smith goes (2)"),
+    ],
+)
+def test_renaming_keeps_the_extension(key: str, expected: str) -> None:
+    """The number stands before the extension and only the last segment changes."""
+    assert keys.renamed(key, 2) == expected
+
+
+@given(st.lists(SEGMENTS, min_size=1, max_size=8), st.integers(1, 10**6))
+def test_a_renamed_key_is_a_key(segments: list[str], n: int) -> None:
+    """Renaming a valid key gives another valid key, or says that it does not fit."""
+    try:
+        key = keys.object_key_text("/".join(segments))
+        renamed = keys.renamed(key, n)
+    except keys.InvalidKey:
+        return
+    assert renamed != key
+    assert keys.object_key_text(renamed) == renamed
+
+
+@pytest.mark.parametrize("stem", ["a" * 251, "é" * 125, "日" * 83, "🦊" * 62])
+def test_long_names_are_cut_between_characters(stem: str) -> None:
+    """A name of full length stays within 255 bytes and holds no broken character."""
+    renamed = keys.renamed(f"{stem}.jpg", 12)
+    assert len(renamed.encode()) <= 255
+    assert renamed.endswith(" (12).jpg")
+    assert stem.startswith(renamed.removesuffix(" (12).jpg"))
+
+
+def test_a_key_without_room_cannot_be_renamed() -> None:
+    """When the directory takes all 1024 bytes, renaming is refused."""
+    with pytest.raises(keys.InvalidKey):
+        keys.renamed("/".join(["a" * 254] * 4) + "/xy", 2)
