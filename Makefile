@@ -63,14 +63,13 @@ lock: ## Re-lock requirements/*.txt (UPGRADE=--upgrade moves to newer versions)
 	@$(PREPARE) dev
 	@UPGRADE='$(UPGRADE)' UV=$(BIN)/uv sh requirements/lock.sh
 
-bench: ## Measure and compare (ARGS are passed on)
+bench: ## Compare with nginx alone (ROUNDS=3 WORKLOADS=put10k,get1g ARGS=--quick BENCH_WORK=dir)
 	@$(PREPARE) test
-	$(BIN)/python loadtests/bench.py $(ARGS)
+	@$(BIN)/python -m loadtests.bench $(ARGS)
 
 docs: ## Regenerate the documentation that is made from code
 	@$(PREPARE) dev
-	@mkdir -p docs
-	$(BIN)/python -m wharf_native settings >docs/gateway-settings.md
+	$(BIN)/python docs/generate.py
 
 clean: ## Remove .venv and caches; data in var stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

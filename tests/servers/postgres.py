@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -89,6 +90,25 @@ class PostgresServer:
                 time.sleep(0.05)
             else:
                 return
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """No process of the server does anything meanwhile; connections stay open."""
+        assert self._process
+        processes = [self._process.pid, *self._children(self._process.pid)]
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    @staticmethod
+    def _children(pid: int) -> list[int]:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(child) for child in text.split()]
 
     def stop(self) -> None:
         """Stops the server; open connections break."""

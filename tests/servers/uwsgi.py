@@ -86,7 +86,9 @@ def request(
     """One request and its reply."""
     with connect(path) as connection:
         send_head(connection, method, target, parameters or {}, len(body))
-        connection.sendall(body)
+        # Sending nothing is something here: uWSGI may have answered and closed by now.
+        if body:
+            connection.sendall(body)
         return read_reply(connection)
 
 

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from wsgiref.types import WSGIApplication
+
+from werkzeug.serving import make_server
 
 
 @dataclass
@@ -25,6 +28,22 @@ class LocalServer:
     url: str
     reply: Callable[[str], Reply]
     paths: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def serving_app(make: Callable[[str], WSGIApplication]) -> Iterator[str]:
+    """A WSGI application on a free port; `make` is called with its URL, which is also given."""
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    url = f"http://127.0.0.1:{server.server_port}"
+    server.app = make(url)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield url
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager

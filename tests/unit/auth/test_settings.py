@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from servicekit.settings import SettingsError
@@ -35,7 +37,15 @@ def test_life_of_tokens_is_bounded(seconds: str) -> None:
 
 @pytest.mark.parametrize(
     "issuer",
-    ["wharf.example", "ftp://wharf.example", "https://", "https://a/", "https://a/?x", "https://a/#x", "https://u@a"],
+    [
+        "wharf.example",
+        "ftp://wharf.example",
+        "https://",
+        "https://a/",
+        "https://a/?x",
+        "https://a/#x",
+        "https://u@a",
+    ],
 )
 def test_issuer_is_a_plain_url(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
     """Two spellings of one issuer would make two issuers."""
@@ -65,7 +75,7 @@ def test_gateway_is_the_issuer_without_auth(
 def test_passwords_in_urls_are_not_shown() -> None:
     """The URLs of database and limits may hold passwords."""
     found = Settings(
-        data=auth_settings.Path("/d"),
+        data=Path("/d"),
         database_url="postgresql://u:s3cret@h/d",
         limits_url="redis://:s3cret@h",
     )

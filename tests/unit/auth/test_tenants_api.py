@@ -42,7 +42,22 @@ def test_names_that_are_allowed(auth: AuthService, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "ab", "a" * 64, "-ab", "ab-", "Abc", "a_b", "a b", "a/b", "abc\n", "äbc", "a.b", "../x", 7],
+    [
+        "",
+        "ab",
+        "a" * 64,
+        "-ab",
+        "ab-",
+        "Abc",
+        "a_b",
+        "a b",
+        "a/b",
+        "abc\n",
+        "äbc",
+        "a.b",
+        "../x",
+        7,
+    ],
 )
 def test_names_that_are_not_allowed(auth: AuthService, name: object) -> None:
     """Everything else is refused, a line end after a good name included."""
@@ -60,7 +75,9 @@ def test_display_names_are_readable(auth: AuthService, text: str) -> None:
 
 def test_display_names_are_nfc(auth: AuthService) -> None:
     """Two spellings of one name are stored as one."""
-    made = auth.admin("POST", "/tenants", json={"tenant": "acme", "display_name": "Cafe\u0301 日本"})
+    made = auth.admin(
+        "POST", "/tenants", json={"tenant": "acme", "display_name": "Cafe\u0301 日本"}
+    )
     assert made.get_json()["display_name"] == "Café 日本"
 
 
@@ -124,10 +141,14 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=1001", "limit=x", "limit=1&limit=2", "limit=-1", "limit=1.5"]
+    "query",
+    [
+        *("limit=0", "limit=1001", "limit=x", "limit=1&limit=2", "limit=-1", "limit=1.5"),
+        *("cursor=%00", "cursor=a%0a", "cursor=..", "cursor=" + "x" * 65),
+    ],
 )
-def test_odd_limits_are_malformed(auth: AuthService, query: str) -> None:
-    """A page has 1 to 1000 entries."""
+def test_odd_pages_are_malformed(auth: AuthService, query: str) -> None:
+    """A page has 1 to 1000 entries, and a cursor comes from us."""
     assert auth.admin("GET", f"/tenants?{query}").status_code == 400
 
 
@@ -160,6 +181,8 @@ def test_reserved_tenant_cannot_be_suspended(auth: AuthService) -> None:
         ("POST", "/tenants/absent/resume"),
         ("GET", "/tenants/absent/clients"),
         ("DELETE", "/tenants/absent/clients/x"),
+        ("DELETE", "/tenants/demo/clients/%00"),
+        ("DELETE", "/tenants/demo/clients/..%2f"),
         ("GET", "/tenants/NotAName"),
         ("GET", "/tenants/..%2fdemo"),
         ("GET", "/tenants/demo%0a"),

@@ -89,7 +89,7 @@ def test_missing_credentials_do_not_count(limited: AuthService) -> None:
 def test_nobody_gets_in_while_failures_cannot_be_counted(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A storage that is down does not open the door (reliability.md): 503, even when all is right."""
+    """A storage that is down does not open the door: 503, even when all is right."""
 
     def down(*_: object) -> int:
         raise ConnectionError("redis is down")

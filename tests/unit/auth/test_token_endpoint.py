@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
-from statistics import median
 from urllib.parse import quote
 
 import jwt
@@ -15,6 +14,7 @@ from werkzeug.test import TestResponse
 from servicekit.tokens import MalformedToken, Verifier
 from tests.servers.auth import ISSUER, TOKEN, AuthService
 from wharf_auth.domain import clients, secrets
+from wharf_auth.domain.clock import milliseconds
 from wharf_auth.records.base import Client
 from wharf_auth.signing import KeyRing
 
@@ -113,7 +113,7 @@ def test_basic_is_percent_decoded(auth: AuthService) -> None:
 def test_basic_may_be_raw(auth: AuthService) -> None:
     """Many clients do not encode; a secret that holds `%`, `+` and `:` works for them too."""
     secret = "p%41ss+word:with all sorts of 100% characters"
-    now = clients.milliseconds(auth.clock)
+    now = milliseconds(auth.clock)
     auth.records.add_client(
         Client("odd", "demo", "odd", ("files:read",), now),
         clients.new_secret(secret, secrets.Hasher(), now),
@@ -205,13 +205,15 @@ def test_unknown_client_and_wrong_secret_cost_the_same(auth: AuthService) -> Non
         "wrong": lambda: spent("wharf-demo", "x" * 43),
         "wrong with the right end": lambda: spent("wharf-demo", "x" * 39 + hint),
     }
-    times = {name: median(call() for _ in range(7)) for name, call in cases.items()}
-    assert max(times.values()) < 1.6 * min(times.values()), times
+    # In turns, and the best of each: a busy machine disturbs all cases alike.
+    rounds = [{name: call() for name, call in cases.items()} for _ in range(7)]
+    best = [min(one[name] for one in rounds) for name in cases]
+    assert max(best) < 1.4 * min(best), best
 
 
 def test_both_live_secrets_work(auth: AuthService) -> None:
     """During a change of secrets the old one and the new one are good, a retired one is not."""
-    now = clients.milliseconds(auth.clock)
+    now = milliseconds(auth.clock)
     kept, fresh = clients.add_secret(
         auth.records, secrets.Hasher(), auth.clock, "demo", "wharf-demo"
     )

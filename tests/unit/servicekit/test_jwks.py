@@ -200,9 +200,7 @@ def test_broken_file_keeps_the_known_keys(issuer: Issuer, clock: Clock, tmp_path
     assert keys.find(issuer.kid)
 
 
-def test_full_disk_does_not_end_the_fetching(
-    issuer: Issuer, clock: Clock, tmp_path: Path
-) -> None:
+def test_full_disk_does_not_end_the_fetching(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:
     """A key set that cannot be written is tried again, and the thread lives on."""
     (tmp_path / "file").touch()
     with serving(lambda _: Reply(key_set(issuer))) as server:

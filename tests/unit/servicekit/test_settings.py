@@ -19,7 +19,7 @@ class Example:
     loud: bool = setting(default=False, doc="Whether to shout.")
     mode: str = setting("full", choices=("full", "relaxed"), doc="How.")
     hosts: tuple[str, ...] = setting((), doc="Names.")
-    folder: Path = setting(Path("/var"), doc="Where.")
+    folder: Path = setting(Path("/var"), doc="Where.")  # noqa: RUF009 -- a field
     password: str = setting("", secret=True, doc="Hidden.")
 
 
@@ -52,7 +52,8 @@ def test_values_take_the_type_of_their_field() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "101", "-1", "1.5", "1e1", " 7", "7 ", "1_0", "٧", "+5", "abc", "0x10", "--5"]
+    "text",
+    ["0", "101", "-1", "1.5", "1e1", " 7", "7 ", "1_0", "\u0667", "+5", "abc", "0x10", "--5"],
 )
 def test_wrong_numbers_name_variable_value_and_range(text: str) -> None:
     """A number out of range, or written in a way that is open to doubt, stops the process."""
@@ -100,7 +101,7 @@ def test_secret_comes_from_a_file(tmp_path: Path) -> None:
 
 def test_missing_secret_file_is_named(tmp_path: Path) -> None:
     """A secret's file that cannot be read stops the process and is named."""
-    with pytest.raises(SettingsError, match="WHARF_PASSWORD_FILE=.*absent.*No such file"):
+    with pytest.raises(SettingsError, match=r"WHARF_PASSWORD_FILE=.*absent.*No such file"):
         read(Example, {"WHARF_PASSWORD_FILE": str(tmp_path / "absent")})
 
 

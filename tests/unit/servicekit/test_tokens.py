@@ -103,7 +103,7 @@ def test_audience_may_be_a_list(issuer: Issuer, verifier: Verifier) -> None:
 
 def test_type_may_be_a_full_media_type(issuer: Issuer, verifier: Verifier) -> None:
     """RFC 9068 section 4: `application/at+jwt` is the same type."""
-    assert verifier.verify(issuer.token(headers={"typ": "application/AT+JWT"}))
+    assert verifier.verify(issuer.token(headers={"typ": "application/AT+JWT"})).tenant == "demo"
 
 
 def test_token_without_scope_has_none(issuer: Issuer, verifier: Verifier) -> None:
@@ -255,7 +255,7 @@ def test_expired_tokens_are_refused_after_the_leeway(
     """A token ends a minute after its expiry, for clocks that differ, and not later."""
     token = issuer.token(exp=int(clock()) + 10)
     clock.now += 10 + LEEWAY_SECONDS - 2
-    assert verifier.verify(token)
+    assert verifier.verify(token).tenant == "demo"
     clock.now += 2
     with pytest.raises(ExpiredToken):
         verifier.verify(token)
@@ -271,9 +271,7 @@ def test_future_tokens_are_refused(issuer: Issuer, verifier: Verifier, clock: Cl
 
 
 @pytest.mark.parametrize("audience", ["auth", "uploads", "upload ", "", ["auth"], [], 7, [7]])
-def test_other_audiences_are_refused(
-    issuer: Issuer, verifier: Verifier, audience: object
-) -> None:
+def test_other_audiences_are_refused(issuer: Issuer, verifier: Verifier, audience: object) -> None:
     """A token for somebody else is refused."""
     header = {"alg": "RS256", "typ": "at+jwt", "kid": issuer.kid}
     claims = {**issuer.claims(), "aud": audience}
@@ -333,9 +331,7 @@ def test_scope_list_is_refused(issuer: Issuer, verifier: Verifier) -> None:
 
 
 @pytest.mark.parametrize("crit", [["exp"], ["b64"], [], "exp", None])
-def test_critical_extensions_are_refused(
-    issuer: Issuer, verifier: Verifier, crit: object
-) -> None:
+def test_critical_extensions_are_refused(issuer: Issuer, verifier: Verifier, crit: object) -> None:
     """No extension is understood, so none may be demanded (RFC 7515 section 4.1.11)."""
     header = {"alg": "RS256", "typ": "at+jwt", "kid": issuer.kid, "crit": crit, "b64": True}
     with pytest.raises(MalformedToken):

@@ -93,6 +93,7 @@ class Plan:
             self._once("auth-migrate", "wharf-auth", "migrate"),
             self._once("auth-init", "wharf-auth", "init"),
             self._once("upload-migrate", "wharf-upload", "migrate"),
+            *self._problem_pages(settings),
             _quick("nginx-check", [*nginx, "-t", "-q"], environment),
         ]
         # QUIT serves what was begun, TERM does not.
@@ -114,6 +115,14 @@ class Plan:
 
     def _once(self, name: str, command: str, verb: str) -> Program:
         return _quick(name, [f"{self._bin}/{command}", verb], self._environment)
+
+    def _problem_pages(self, settings: RunSettings) -> list[Program]:
+        """Makes what the gateway serves at /problems/; an installation without docs has none."""
+        script = os.path.join(settings.root, "docs/generate.py")
+        if not os.path.exists(script):
+            return []
+        command = [f"{self._bin}/python", script, "--html", f"{self._places.nginx}/problems"]
+        return [_quick("problem-pages", command, self._environment)]
 
     def _uwsgi(self, settings: RunSettings, service: str) -> Program:
         environment = {

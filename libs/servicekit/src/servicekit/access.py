@@ -13,10 +13,18 @@ from servicekit.problems import (
     TOKEN_MALFORMED,
     TOKEN_MISSING,
     TOKEN_SIGNATURE,
+    UNAVAILABLE,
     Problem,
     ProblemError,
 )
-from servicekit.tokens import BadSignature, ExpiredToken, Principal, TokenError, Verifier
+from servicekit.tokens import (
+    BadSignature,
+    ExpiredToken,
+    KeysUnavailable,
+    Principal,
+    TokenError,
+    Verifier,
+)
 
 # RFC 6750 section 2.1 (b64token); the scheme's name is case-insensitive.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9\-._~+/]+=*) *\Z")
@@ -25,7 +33,7 @@ _QUERY_TOKEN = re.compile(r"(?:^|&)access_token=")
 
 
 def authenticate(environ: Mapping[str, Any], verifier: Verifier) -> Principal:
-    """The principal of a request; raises a 401 or 400 problem.
+    """The principal of a request; raises a 401, 400 or 503 problem.
 
     Only the `Authorization` header counts (RFC 6750 section 2.1): a token in the query would end
     up in logs and histories.
@@ -50,6 +58,12 @@ def authenticate(environ: Mapping[str, Any], verifier: Verifier) -> Principal:
         )
     try:
         return verifier.verify(match[1])
+    except KeysUnavailable:
+        raise UNAVAILABLE(
+            "The keys that verify tokens are not here yet.",
+            headers=(("Retry-After", "1"),),
+            retry_after=1,
+        ) from None
     except ExpiredToken as error:
         raise unauthorized(TOKEN_EXPIRED, _sentence(error), "invalid_token") from None
     except BadSignature as error:

@@ -21,6 +21,8 @@ from typing import Any
 
 import jwt
 
+from servicekit.tokens import KeysUnavailable
+
 log = logging.getLogger(__name__)
 
 UNKNOWN_KEY_SECONDS = 30.0
@@ -67,22 +69,32 @@ class KeyFile:
         self._lock = threading.Lock()
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key of this id; an unknown id asks for a new fetch."""
-        key = self._current().get(kid)
+        """The key of this id; an unknown id looks at the file again, and asks for a new fetch.
+
+        Raises `KeysUnavailable` while no keys have ever been fetched.
+        """
+        if self._clock() - self._looked_at >= _LOOK_SECONDS:
+            self._look()
+        key = self._keys.get(kid)
+        if key is None:
+            # Another worker may already know this key: both must say the same.
+            self._look()
+            key = self._keys.get(kid)
         if key is None:
             request_fetch(self._path)
+            if not self._keys:
+                raise KeysUnavailable("the issuer's keys are not here yet")
         return key
 
     def loaded(self) -> bool:
         """Whether there are keys to verify with."""
-        return bool(self._current())
+        self._look()
+        return bool(self._keys)
 
-    def _current(self) -> dict[str, jwt.PyJWK]:
-        now = self._clock()
-        if now - self._looked_at < _LOOK_SECONDS:
-            return self._keys
+    def _look(self) -> None:
+        """Reads the file when it has changed."""
         with self._lock:
-            self._looked_at = now
+            self._looked_at = self._clock()
             try:
                 status = os.stat(self._path)
                 version = (status.st_mtime_ns, status.st_ino)
@@ -92,7 +104,6 @@ class KeyFile:
                 pass  # not fetched yet, or gone: what is known goes on
             except JwksError as error:
                 log.error("the key file is unusable: %s", error)  # noqa: TRY400 -- one line
-        return self._keys
 
 
 def request_fetch(path: Path) -> None:
@@ -119,9 +130,7 @@ class Fetcher:
 
     def __init__(self, url: str, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._path, self._clock = url, path, clock
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), _NoRedirect()
-        )
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
         self._due = float("-inf")
         self._unknown_until = float("-inf")
         self.fetches = 0

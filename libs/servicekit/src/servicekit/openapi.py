@@ -159,9 +159,7 @@ def _responses(declared: Operation, always: tuple[Problem, ...]) -> dict[str, An
     for status, kinds in sorted(by_status.items()):
         made[str(status)] = {
             "description": " / ".join(f"{kind.title} (`{kind.slug}`)" for kind in kinds),
-            "content": {
-                problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}
-            },
+            "content": {problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
         }
     return made
 

@@ -35,6 +35,10 @@ class BadSignature(TokenError):
     """No key of the issuer verifies it."""
 
 
+class KeysUnavailable(Exception):
+    """There are no keys to verify with yet: no word on the token itself."""
+
+
 class Principal(msgspec.Struct, frozen=True):
     """Who asks: the verified claims. `expires_at` is in unix seconds."""
 
@@ -49,7 +53,7 @@ class Keys(Protocol):
     """Where public keys come from."""
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key of this id, or `None`."""
+        """The key of this id, or `None`; may raise `KeysUnavailable`."""
 
 
 class Verifier:
@@ -77,7 +81,7 @@ class Verifier:
         self._lock = threading.Lock()
 
     def verify(self, token: str) -> Principal:
-        """The principal of a token; raises a `TokenError`."""
+        """The principal of a token; raises a `TokenError` or `KeysUnavailable`."""
         if len(token) > MAX_TOKEN_BYTES:
             raise MalformedToken(f"the token is longer than {MAX_TOKEN_BYTES} bytes")
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 
 from flask import Flask, Response, g
 
@@ -24,12 +23,13 @@ from servicekit.tokens import Principal, Verifier
 from wharf_auth import __version__, memory
 from wharf_auth import settings as auth_settings
 from wharf_auth.domain import clients
+from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.secrets import Hasher
 from wharf_auth.domain.tokens import AUTH_AUDIENCE
 from wharf_auth.problems import ACCOUNT_INACTIVE
 from wharf_auth.records.base import Records
 from wharf_auth.records.sql import SqlRecords
-from wharf_auth.routes import Parts, TenantConverter, discovery, oauth
+from wharf_auth.routes import ClientConverter, Parts, TenantConverter, discovery, oauth
 from wharf_auth.routes import clients as client_routes
 from wharf_auth.routes import tenants as tenant_routes
 from wharf_auth.settings import MAX_TOKEN_TTL_SECONDS, Settings
@@ -51,12 +51,12 @@ def create_app(
     *,
     records: Records | None = None,
     keys: KeyRing | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Clock = time.time,
 ) -> Flask:
     """The WSGI application; raises `SettingsError` or `KeyTrouble` when it cannot work."""
     app = Flask(SERVICE, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
-    app.url_map.converters["tenant"] = TenantConverter
+    app.url_map.converters |= {"tenant": TenantConverter, "client": ClientConverter}
     limits_url = settings.effective_limits_url
     parts = Parts(
         settings=settings,

@@ -18,6 +18,7 @@ from servicekit.settings import SettingsError
 from wharf_auth import __version__
 from wharf_auth import settings as auth_settings
 from wharf_auth.domain import clients, secrets, tenants
+from wharf_auth.domain.clock import milliseconds
 from wharf_auth.domain.scopes import SCOPES
 from wharf_auth.provisioning import Initialiser, InitTrouble
 from wharf_auth.records.base import NoSuchClient, NoSuchTenant, TooManySecrets
@@ -217,7 +218,7 @@ def client_list(tenant_name: str, *, machine: bool) -> None:
 def client_disable(tenant_name: str, client_id: str) -> None:
     """Disable a client for good."""
     try:
-        _records().disable(tenant_name, client_id, clients.milliseconds(time.time))
+        _records().disable(tenant_name, client_id, milliseconds(time.time))
     except NoSuchClient:
         raise NOT_FOUND("The tenant has no such client.") from None
 
@@ -257,7 +258,7 @@ def client_secrets(client_id: str) -> None:
 @click.argument("secret_id")
 def client_retire_secret(tenant_name: str, client_id: str, secret_id: str) -> None:
     """End one of a client's secrets."""
-    now = clients.milliseconds(time.time)
+    now = milliseconds(time.time)
     try:
         if not _records().retire_secret(tenant_name, client_id, secret_id, now):
             raise NOT_FOUND("The client has no such live secret.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import msgspec
 
 from wharf_auth import private_files, signing
 from wharf_auth.domain import clients, secrets
+from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 from wharf_auth.domain.tenants import ADMIN_TENANT
 from wharf_auth.records.base import (
@@ -70,7 +71,7 @@ class Initialiser:
     hasher: secrets.Hasher
     keys_directory: Path
     credentials: Path
-    clock: Callable[[], float]
+    clock: Clock
 
     def run(self, *, demo: bool = True) -> list[str]:
         """Does what is missing; returns lines that say what was done."""
@@ -117,7 +118,7 @@ class Initialiser:
         return True
 
     def _keep(self, seed: Seed, entry: Entry) -> str:
-        now = clients.milliseconds(self.clock)
+        now = milliseconds(self.clock)
         secret = clients.new_secret(entry.client_secret, self.hasher, now)
         if self.records.login(seed.client_id) is not None:
             self.records.add_secret(seed.tenant, seed.client_id, secret)

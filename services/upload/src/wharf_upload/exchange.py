@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import msgspec
 
-from servicekit.problems import MALFORMED, NOT_FOUND
+from servicekit.problems import MALFORMED, NOT_FOUND, TOKEN_MISSING
 from servicekit.tokens import Principal
 from servicekit.web import request_id
 from wharf_upload.domain import keys
@@ -17,17 +18,19 @@ from wharf_upload.problems import INVALID_KEY
 
 FILES = "/v1/files/"
 _LENGTH = re.compile(r"[0-9]{1,15}\Z")
+# Keys that are their own percent-encoded form: most of them.
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9/._~-]+\Z")
 _SAFE_IN_PATH = "/-._~!$&'()*+,;=:@"
 
 Headers = list[tuple[str, str]]
 
 
 class Reply(NamedTuple):
-    """An answer: status, header fields, body."""
+    """An answer: status, header fields, body (bytes, or blocks of them)."""
 
     status: int
     headers: Headers
-    body: bytes = b""
+    body: bytes | Iterable[bytes] = b""
 
 
 class Exchange:
@@ -47,6 +50,13 @@ class Exchange:
     def header(self, name: str) -> str | None:
         """A header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`; empty is absent."""
         return self.environ.get("HTTP_" + name) or None
+
+    @property
+    def caller(self) -> Principal:
+        """Who asks; raises the problem `token-missing` where nobody was asked for a token."""
+        if self.principal is None:
+            raise TOKEN_MISSING("The request has no credential.")
+        return self.principal
 
     def address(self) -> tuple[str, str]:
         """Bucket and key of `/v1/files/{bucket}/{key…}`, from the bytes that the client sent.
@@ -82,6 +92,11 @@ def raw_path(environ: dict[str, Any]) -> str:
     return uri.partition("?")[0]
 
 
+def names_file(path: str) -> bool:
+    """Whether a path below `/v1/files/` has a key; what has only a bucket is a listing."""
+    return "/" in path[len(FILES) :].rstrip("/")
+
+
 def file_address(path: str) -> tuple[str, str]:
     """Bucket and key of a path below `/v1/files/` (or another prefix of three segments)."""
     _, _, _, bucket, raw = (*path.split("/", 4), "", "")[:5]
@@ -102,7 +117,9 @@ def key_of(raw: str) -> str:
 
 def path_of(bucket: str, key: str, prefix: str = FILES) -> str:
     """The percent-encoded path of a file."""
-    return f"{prefix}{bucket}/{quote_from_bytes(key.encode(), safe=_SAFE_IN_PATH)}"
+    if not _PLAIN_KEY.match(key):
+        key = quote_from_bytes(key.encode(), safe=_SAFE_IN_PATH)
+    return f"{prefix}{bucket}/{key}"
 
 
 def json_reply(status: int, content: object, headers: Headers) -> Reply:

@@ -183,9 +183,7 @@ class Follower:
             return None
         self._enqueue(followed)
         with self._progress:
-            self._progress.wait_for(
-                lambda: followed.offset >= size or followed.gone, timeout(size)
-            )
+            self._progress.wait_for(lambda: followed.offset >= size or followed.gone, timeout(size))
             # While running, the digest may be one block behind or ahead of the offset.
             self._progress.wait_for(lambda: followed.state is _State.IDLE, timeout(0))
             if followed.offset != size or followed.state is not _State.IDLE:
@@ -227,7 +225,7 @@ class Question:
 
 
 def _sync_file_range() -> Callable[[int, int, int], object] | None:
-    """Linux's sync_file_range(2), which Python does not offer: starts writing, waits for nothing."""
+    """Linux's sync_file_range(2), which Python lacks: starts writing, waits for nothing."""
     function = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
     if function is None:
         return None

@@ -27,9 +27,7 @@ class Front:
     def __init__(self, service: Service, app: Flask) -> None:
         self._service, self._app = service, app
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """WSGI (PEP 3333)."""
         handler = self._handler(environ)
         if handler is None:
@@ -58,11 +56,7 @@ class Front:
         # A file has a key; what has only a bucket is a listing, and Flask's.
         if "/" not in uri[len(FILES) :].partition("?")[0].rstrip("/"):
             return None
-        if method in ("GET", "HEAD"):
-            return files.get_file
-        if method == "PUT":
-            return _put
-        return None
+        return _BY_METHOD.get(method)
 
     def _refused(self, exchange: Exchange, error: ProblemError) -> Reply:
         exchange.outcome = error.problem.slug
@@ -116,3 +110,10 @@ def _receive_form(service: Service, exchange: Exchange) -> Reply:
     exchange.route = FORM_ROUTE
     exchange.principal = admitting.admitted(exchange.environ["ADMISSION"])
     return forms.receive_form(service, exchange, exchange.environ["SPOOL_FILE"])
+
+
+_BY_METHOD: dict[str, Handler] = {
+    "GET": files.get_file,
+    "HEAD": files.get_file,
+    "PUT": _put,
+}

@@ -35,6 +35,4 @@ def mule() -> None:
     stop = threading.Event()
     fetcher = jwks.Fetcher(_settings.jwks_url, _settings.key_file)
     threading.Thread(target=fetcher.run, args=(stop,), daemon=True).start()
-    Follower(
-        _settings.spool_folder, _settings.follower_socket, durable=_settings.durable
-    ).run()
+    Follower(_settings.spool_folder, _settings.follower_socket, durable=_settings.durable).run()

@@ -15,7 +15,7 @@ GIB = 1 << 30
 class Settings:
     """What the upload service and its worker read from the environment."""
 
-    data: Path = setting(Path("var").absolute(), doc="Folder of all data.")
+    data: Path = setting(doc="Folder of all data.")  # noqa: RUF009 -- as for all others
     issuer: str = setting(
         "http://127.0.0.1:8080/auth", doc="The `iss` that access tokens must carry."
     )

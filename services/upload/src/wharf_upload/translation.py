@@ -23,8 +23,12 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     uploads.TypeNotAllowed: lambda e: problems.TYPE_NOT_ALLOWED(
         str(e), media_type=e.media_type, allowed_types=e.allowed
     ),
-    multipart.TooManyParts: lambda e: TOO_LARGE(str(e), limit=f"number of {e.what}", limit_count=e.limit),
-    multipart.FieldTooLarge: lambda e: TOO_LARGE(str(e), limit="form fields", limit_bytes=e.limit_bytes),
+    multipart.TooManyParts: lambda e: TOO_LARGE(
+        str(e), limit=f"number of {e.what}", limit_count=e.limit
+    ),
+    multipart.FieldTooLarge: lambda e: TOO_LARGE(
+        str(e), limit="form fields", limit_bytes=e.limit_bytes
+    ),
     multipart.MalformedMultipart: lambda e: problems.MALFORMED_FORM(str(e)),
     records.PreconditionFailed: lambda _: problems.PRECONDITION(
         "The file that is there does not fit If-Match or If-None-Match."

@@ -48,8 +48,8 @@ class Database(Protocol):
     def transaction(self) -> AbstractContextManager[Connection]:
         """A write transaction: committed durably at the end of the block, undone on an error.
 
-        A commit that fails raises `OutcomeUnknown`. On SQLite writers of all processes take turns; the wait is bounded, then
-        `DatabaseUnavailable` is raised.
+        A commit that fails raises `OutcomeUnknown`. On SQLite writers of all processes take
+        turns; the wait is bounded, then `DatabaseUnavailable` is raised.
         """
 
     def close(self) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, TypeVar, cast
 
 import psycopg
 from psycopg import errors
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 
 from servicekit.database.base import (
     Connection,
@@ -21,30 +23,50 @@ from servicekit.database.base import (
 
 CONNECT_SECONDS = 2
 STATEMENT_MILLISECONDS = 5000
+# A little longer than the server's own bound: for a server that hangs and keeps none.
+ANSWER_SECONDS = 5.5
+T = TypeVar("T")
 
 
 @functools.cache
 def _placeholders(sql: str) -> LiteralString:
-    return cast(LiteralString, sql.replace("?", "%s"))
+    return sql.replace("?", "%s")
 
 
 def _translated(error: psycopg.Error) -> Exception:
     if isinstance(error, errors.UniqueViolation):
         return UniqueViolation(str(error))
     # A missing table is a database that nobody has migrated yet; SQLite reports it the same way.
-    if isinstance(
-        error, psycopg.OperationalError | psycopg.InterfaceError | errors.UndefinedTable
-    ):
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | errors.UndefinedTable):
         return DatabaseUnavailable(str(error).strip())
     return error
+
+
+class _BoundedConnection(psycopg.Connection[Row]):
+    """Gives up a server that does not answer at all: frozen, or behind a dead network."""
+
+    def wait(
+        self,
+        gen: PQGen[Any],
+        interval: float = 0.1,
+        timeout: float | None = None,
+    ) -> Any:
+        """Waits for the server; psycopg has no bound of its own."""
+        try:
+            return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                # An answer may still come: this connection is of no more use.
+                self.pgconn.finish()
+            raise
 
 
 class _PostgresConnection:
     """One psycopg connection with errors translated."""
 
-    def __init__(self, url: str, durable: bool) -> None:
+    def __init__(self, url: str, *, durable: bool) -> None:
         try:
-            self.raw = psycopg.connect(
+            self.raw = _BoundedConnection.connect(
                 url,
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
@@ -59,7 +81,7 @@ class _PostgresConnection:
 
     def _run(self, sql: str, parameters: Sequence[object]) -> psycopg.Cursor[Row]:
         try:
-            return cast("psycopg.Cursor[Row]", self.raw.execute(_placeholders(sql), parameters))
+            return self.raw.execute(_placeholders(sql), parameters)
         except psycopg.Error as error:
             raise _translated(error) from error
 
@@ -100,7 +122,7 @@ class PostgresDatabase:
             current.raw.close()
             current = None
         if current is None:
-            current = self._local.connection = _PostgresConnection(self._url, self._durable)
+            current = self._local.connection = _PostgresConnection(self._url, durable=self._durable)
         return current
 
     @contextmanager
@@ -150,7 +172,7 @@ class _Retrying:
     def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
         self._database.connection().execute_many(sql, parameters)
 
-    def _once_more(self, call: Any) -> Any:
+    def _once_more(self, call: Callable[[_PostgresConnection], T]) -> T:
         connection = self._database.connection()
         try:
             return call(connection)

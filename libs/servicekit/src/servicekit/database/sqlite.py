@@ -48,13 +48,13 @@ class _SqliteConnection:
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         try:
-            return self.raw.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
+            return self.raw.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise _translated(error) from error
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         try:
-            cursor = self.raw.execute(sql, parameters)  # type: ignore[arg-type]
+            cursor = self.raw.execute(sql, parameters)
             row: Row | None = cursor.fetchone()
             # A statement left open would keep its snapshot: later reads would see old rows.
             cursor.close()
@@ -64,13 +64,13 @@ class _SqliteConnection:
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         try:
-            return self.raw.execute(sql, parameters).rowcount  # type: ignore[arg-type]
+            return self.raw.execute(sql, parameters).rowcount
         except sqlite3.Error as error:
             raise _translated(error) from error
 
     def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
         try:
-            self.raw.executemany(sql, parameters)  # type: ignore[arg-type]
+            self.raw.executemany(sql, parameters)
         except sqlite3.Error as error:
             raise _translated(error) from error
 

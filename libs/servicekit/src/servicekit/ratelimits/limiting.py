@@ -19,9 +19,8 @@ from servicekit.problems import RATE_LIMITED, ProblemError
 
 # Imported for their effect: they register their URL schemes.
 from servicekit.ratelimits import guarded, uwsgicache  # noqa: F401
+from servicekit.ratelimits.leases import Leases
 from servicekit.tokens import Principal
-
-KEY_PREFIX = "wharf"
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,12 @@ class RateLimits:
 
     def __init__(self, settings: RateLimitSettings, principal: Callable[[], Principal | None]):
         self._items: tuple[tuple[str, RateLimitItem], ...] = (
-            (
-                "client",
-                RateLimitItemPerMinute(settings.client_requests_per_minute, namespace=KEY_PREFIX),
-            ),
-            (
-                "tenant",
-                RateLimitItemPerMinute(settings.tenant_requests_per_minute, namespace=KEY_PREFIX),
-            ),
+            # Without a namespace of our own: Flask-Limiter makes its items from their text alone.
+            ("client", RateLimitItemPerMinute(settings.client_requests_per_minute)),
+            ("tenant", RateLimitItemPerMinute(settings.tenant_requests_per_minute)),
         )
         self._principal = principal
+        self._leases = Leases()
         self.limiter = Limiter(
             key_func=lambda: "",
             application_limits=[self._application_limit(name, item) for name, item in self._items],
@@ -79,7 +74,7 @@ class RateLimits:
         """Counts one request made outside Flask; raises the problem `quota-exceeded`."""
         for name, item in self._items:
             key = self._key(name, principal)
-            if not self.limiter.limiter.hit(item, key, name):
+            if not self._leases.hit(self.limiter.limiter, item, key, name):
                 stats = self.limiter.limiter.get_window_stats(item, key, name)
                 raise refusal(name, item, stats.reset_time)
 

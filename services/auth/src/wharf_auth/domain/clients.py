@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from servicekit.ids import uuid7_hex
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from wharf_auth.domain import names, scopes, secrets
+from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.domain.tenants import ADMIN_TENANT
 from wharf_auth.records.base import Client, NoSuchTenant, Records, Secret
-
-Clock = Callable[[], float]
 
 
 class LoginRefused(Exception):
@@ -19,11 +18,6 @@ class LoginRefused(Exception):
 
 class TenantSuspended(Exception):
     """The client has proven who it is, and its tenant may not work at present."""
-
-
-def milliseconds(clock: Clock) -> int:
-    """Now, as the records count."""
-    return int(clock() * 1000)
 
 
 def new_secret(secret: str, hasher: secrets.Hasher, now: int) -> Secret:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from servicekit.problems import NOT_FOUND
 from wharf_auth.domain import names
+from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.problems import TENANT_EXISTS, TENANT_RESERVED
 from wharf_auth.records.base import NameTaken, NoSuchTenant, Records, Tenant
 
@@ -13,14 +12,12 @@ from wharf_auth.records.base import NameTaken, NoSuchTenant, Records, Tenant
 ADMIN_TENANT = "wharf-admin"
 
 
-def create(
-    records: Records, clock: Callable[[], float], name: str, display_name: str | None
-) -> Tenant:
+def create(records: Records, clock: Clock, name: str, display_name: str | None) -> Tenant:
     """Adds a tenant; raises `tenant-exists` or `unprocessable`."""
     tenant = Tenant(
         names.tenant_name(name),
         names.label(display_name or name, "display name"),
-        int(clock() * 1000),
+        milliseconds(clock),
     )
     try:
         records.add_tenant(tenant)
@@ -37,12 +34,12 @@ def read(records: Records, name: str) -> Tenant:
     return tenant
 
 
-def suspend(records: Records, clock: Callable[[], float], name: str) -> None:
+def suspend(records: Records, clock: Clock, name: str) -> None:
     """From now on its clients get no tokens; raises `not-found` or `tenant-reserved`."""
     if name == ADMIN_TENANT:
         raise TENANT_RESERVED(f"The tenant {ADMIN_TENANT} administers this installation.")
     try:
-        records.suspend(name, int(clock() * 1000))
+        records.suspend(name, milliseconds(clock))
     except NoSuchTenant:
         raise NOT_FOUND("There is no such tenant.") from None
 

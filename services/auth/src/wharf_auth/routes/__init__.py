@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from werkzeug.routing import BaseConverter
 
+from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.names import TENANT_PATTERN
 from wharf_auth.domain.secrets import Hasher
 from wharf_auth.records.base import Records
@@ -24,10 +24,16 @@ class Parts:
     keys: KeyRing
     hasher: Hasher
     throttle: LoginThrottle
-    clock: Callable[[], float]
+    clock: Clock
 
 
 class TenantConverter(BaseConverter):
     """`<tenant:…>`: what cannot be a tenant's name is not found."""
 
     regex = TENANT_PATTERN
+
+
+class ClientConverter(BaseConverter):
+    """`<client:…>`: what cannot be a client's id is not found."""
+
+    regex = "[A-Za-z0-9_-]{1,64}"

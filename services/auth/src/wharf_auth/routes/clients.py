@@ -10,6 +10,7 @@ from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from servicekit.web import json_response
 from wharf_auth.domain import clients
+from wharf_auth.domain.clock import milliseconds
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 from wharf_auth.problems import CLIENT_PROTECTED
 from wharf_auth.records.base import Client, NoSuchClient, NoSuchTenant
@@ -117,13 +118,13 @@ def blueprint(parts: Parts) -> Blueprint:
             page[-1].id if len(found) > query.limit else None,
         )
 
-    @routes.delete("/<client>")
+    @routes.delete("/<client:client>")
     @operation(DISABLE)
     def disable(tenant: str, client: str) -> None:
         if client == g.principal.subject:
             raise CLIENT_PROTECTED("Disable this client with another one's token.")
         try:
-            records.disable(tenant, client, clients.milliseconds(clock))
+            records.disable(tenant, client, milliseconds(clock))
         except NoSuchClient:
             raise NOT_FOUND("The tenant has no such client.") from None
 

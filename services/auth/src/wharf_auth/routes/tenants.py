@@ -48,7 +48,8 @@ class Page(msgspec.Struct):
     """Which part of a list."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = 100
-    cursor: str = ""
+    # An opaque text for clients; names and ids, so that a database takes it as it is.
+    cursor: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)")] = ""
 
 
 CREATE = Operation(

@@ -23,13 +23,12 @@ FORM_OVERHEAD_BYTES = 1 << 20
 def file_intent(service: Service, exchange: Exchange) -> Intent:
     """What a `PUT` wants; raises problems, and the domain's errors for bad fields."""
     bucket, key = exchange.address()
-    assert exchange.principal is not None
-    found = find_bucket(service, exchange.principal.tenant, bucket)
+    found = find_bucket(service, exchange.caller.tenant, bucket)
     _refuse_encodings(exchange)
     header = exchange.header
     return Intent(
-        tenant=exchange.principal.tenant,
-        subject=exchange.principal.subject,
+        tenant=exchange.caller.tenant,
+        subject=exchange.caller.subject,
         bucket=bucket,
         key=key,
         policy=found.policy,
@@ -58,8 +57,7 @@ def admit_file(service: Service, exchange: Exchange) -> Intent:
 
 def admit_form(service: Service, exchange: Exchange, bucket: str) -> Policy:
     """Decides about a multipart `POST` before its body is read; the bucket's policy."""
-    assert exchange.principal is not None
-    found = find_bucket(service, exchange.principal.tenant, bucket)
+    found = find_bucket(service, exchange.caller.tenant, bucket)
     _refuse_encodings(exchange)
     form_boundary(exchange)
     idempotency(exchange, "")
@@ -108,9 +106,8 @@ def idempotency(exchange: Exchange, what: str) -> Idempotency | None:
         return None
     if not _IDEMPOTENCY_KEY.match(key):
         raise MALFORMED("Idempotency-Key is 1 to 255 visible ASCII characters.")
-    assert exchange.principal is not None
     return Idempotency(
-        subject=exchange.principal.subject,
+        subject=exchange.caller.subject,
         key=key,
         fingerprint=hashlib.sha256(what.encode()).hexdigest(),
     )

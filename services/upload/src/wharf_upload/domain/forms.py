@@ -59,9 +59,7 @@ class FormReceiver:
         """Stores all files of the form, or none; raises problems and the domain's errors."""
         with ExitStack() as undo:
             # The link outlives the spool file: the gateway removes that when the client goes away.
-            form = self._service.store.adopt(
-                BlobName(self._intent.tenant, uuid7_hex()), spool_file
-            )
+            form = self._service.store.adopt(BlobName(self._intent.tenant, uuid7_hex()), spool_file)
             undo.callback(form.abort)
             undo.callback(self._abort)
             self._read(form.descriptor(), form.size(), boundary)
@@ -75,8 +73,7 @@ class FormReceiver:
         current: _Arriving | None = None
         try:
             for event in multipart.parts(descriptor, size, boundary, limits):
-                if isinstance(event, multipart.PartData):
-                    assert current is not None
+                if isinstance(event, multipart.PartData) and current is not None:
                     self._take(current, event)
                     copier.copy(current.writer, event.offset, len(event.view))
                 elif isinstance(event, multipart.PartBegin):

@@ -46,9 +46,7 @@ class TypeNotAllowed(ValueError):
     """The bytes are of a type that the bucket does not take."""
 
     def __init__(self, media_type: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(
-            f"The bytes are {media_type}; this bucket takes {', '.join(allowed)}."
-        )
+        super().__init__(f"The bytes are {media_type}; this bucket takes {', '.join(allowed)}.")
         self.media_type, self.allowed = media_type, allowed
 
 

@@ -20,6 +20,7 @@ from wharf_upload.domain.keys import renamed
 from wharf_upload.records.base import (
     DEFAULT_BUCKET,
     File,
+    Idempotency,
     IdempotencyReused,
     KeyTaken,
     NoSuchBucket,
@@ -118,10 +119,11 @@ def write(wanted: Write) -> Change:
                 ledger.doom(old, file.created_at)
             ledger.event("file.created" if old is None else "file.replaced", file, file.created_at)
         stored = Stored(
-            files=tuple(file for file, _ in planned), created=tuple(old is None for _, old in planned)
+            files=tuple(file for file, _ in planned),
+            created=tuple(old is None for _, old in planned),
         )
         if wanted.idempotency is not None:
-            _remember(connection, wanted, stored)
+            _remember(connection, first.tenant, wanted.idempotency, stored)
         return stored
 
     return change
@@ -157,7 +159,7 @@ def _free_key(connection: Connection, file: File, claimed: set[str]) -> str:
         key = renamed(file.key, number)
         if key not in claimed and find(connection, file.tenant, file.bucket, key) is None:
             return key
-    return renamed(file.key, file.id[-12:])
+    return renamed(file.key, int(file.id[-8:], 16))
 
 
 def require_bucket(connection: Connection, tenant: str, bucket: str) -> None:
@@ -181,16 +183,17 @@ def _replay(connection: Connection, wanted: Write) -> Stored | None:
     return msgspec.structs.replace(_stored.decode(row[1]), replayed=True)
 
 
-def _remember(connection: Connection, wanted: Write, stored: Stored) -> None:
-    assert wanted.idempotency is not None
+def _remember(
+    connection: Connection, tenant: str, idempotency: Idempotency, stored: Stored
+) -> None:
     connection.execute(
         "INSERT INTO idempotency (tenant, subject, key, fingerprint, stored, created_at) "
         "VALUES (?, ?, ?, ?, ?, ?)",
         (
-            wanted.files[0].tenant,
-            wanted.idempotency.subject,
-            wanted.idempotency.key,
-            wanted.idempotency.fingerprint,
+            tenant,
+            idempotency.subject,
+            idempotency.key,
+            idempotency.fingerprint,
             msgspec.json.encode(stored).decode(),
             now_milliseconds(),
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from servicekit.database import Database
+from servicekit.database import Connection, Database
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.records import changes, listing
 from wharf_upload.records.base import (
@@ -84,7 +84,7 @@ class SqlRecords:
     def delete_bucket(self, tenant: str, name: str) -> None:
         """Raises `NoSuchBucket` or `BucketNotEmpty`."""
 
-        def change(connection: changes.Connection, _: changes.Ledger) -> None:
+        def change(connection: Connection, _: changes.Ledger) -> None:
             changes.require_bucket(connection, tenant, name)
             if connection.row(
                 "SELECT 1 FROM files WHERE tenant = ? AND bucket = ? LIMIT 1", (tenant, name)

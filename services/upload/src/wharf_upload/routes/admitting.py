@@ -13,14 +13,13 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import msgspec
 
-from servicekit.problems import ProblemError
+from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.domain import admission
 from wharf_upload.domain.keys import bucket_name
-from wharf_upload.exchange import FILES, Exchange, Headers, Reply, raw_path
+from wharf_upload.exchange import FILES, Exchange, Headers, Reply, names_file, raw_path
 from wharf_upload.routes.files import WRITE, authorize, refuse_method
 from wharf_upload.service import Service
-from servicekit.problems import NOT_FOUND
 
 _principal = msgspec.json.Decoder(Principal)
 # Header fields of a problem that the gateway passes on, as `snippets/denied.conf` knows them.
@@ -37,6 +36,9 @@ def admit(service: Service, exchange: Exchange) -> Reply:
     """Admits an upload, or raises the problem that refuses it."""
     principal = authorize(service, exchange, WRITE)
     if exchange.method == "PUT":
+        path = raw_path(exchange.environ)
+        if path.startswith(FILES) and not names_file(path):
+            raise refuse_method("GET, HEAD, POST")
         admission.admit_file(service, exchange)
     elif exchange.method == "POST":
         admission.admit_form(service, exchange, form_bucket(exchange))

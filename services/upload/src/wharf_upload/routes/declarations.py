@@ -53,7 +53,9 @@ GET_FILE = Operation(
     description="Sent by the gateway; ranges and conditional requests work.",
     scope="files:read",
     answers={
-        200: Answer("The whole content.", Content(), {"ETag": "Strong.", "Repr-Digest": "SHA-256."}),
+        200: Answer(
+            "The whole content.", Content(), {"ETag": "Strong.", "Repr-Digest": "SHA-256."}
+        ),
         206: Answer("The ranges that were asked for.", Content()),
         304: Answer("The client has it already."),
     },
@@ -63,7 +65,7 @@ GET_FILE = Operation(
         _IF_MATCH,
         _IF_NONE_MATCH,
     ),
-    problems=(own.INVALID_KEY, own.PRECONDITION),
+    problems=(own.INVALID_KEY, own.PRECONDITION, problems.RANGE),
 )
 PUT_FILE = Operation(
     summary="Store a file under a key",
@@ -128,9 +130,24 @@ def blueprint(routes_of_app: list[Route]) -> Blueprint:
     routes = Blueprint("openapi", __name__)
     made = openapi.document("Wharf upload", __version__, [*routes_of_app, *HOT], ALWAYS)
 
+    for route in HOT:
+        # Flask never sees these, but has to know them for the `Allow` of what it refuses.
+        routes.add_url_rule(
+            route.path.replace("{key}", "<path:key>").replace("{bucket}", "<bucket>"),
+            f"{route.method} {route.path}",
+            _below_flask,
+            methods=[route.method],
+            provide_automatic_options=False,
+            strict_slashes=False,
+        )
+
     @routes.get("/openapi.json")
     @public
     def get_document() -> Response:
         return json_response(made)
 
     return routes
+
+
+def _below_flask(**_: str) -> Response:
+    raise problems.NOT_FOUND("Nothing is here.")

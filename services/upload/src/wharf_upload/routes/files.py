@@ -7,19 +7,20 @@ spooled by the gateway, then received (`SPOOL_FILE` names it). The client cannot
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from urllib.parse import parse_qs
 
 from servicekit import access
-from servicekit.problems import LENGTH_REQUIRED, NOT_FOUND, METHOD
+from servicekit.problems import LENGTH_REQUIRED, METHOD, NOT_FOUND
+from servicekit.tokens import Principal
 from wharf_upload import documents
 from wharf_upload.domain import admission, conditions, receiving, serving
 from wharf_upload.domain.keys import file_name
 from wharf_upload.exchange import Exchange, Headers, Reply, json_reply, path_of
 from wharf_upload.problems import PRECONDITION
 from wharf_upload.records.base import File, Stored
+from wharf_upload.routes import streaming
 from wharf_upload.service import Service
 from wharf_upload.stores.base import BlobName
-from urllib.parse import parse_qs
 
 READ, WRITE = "files:read", "files:write"
 INTERNAL = "/_blobs/"
@@ -86,9 +87,13 @@ def _served_here(service: Service, exchange: Exchange, file: File, headers: Head
     headers.append(("Content-Length", str(file.size)))
     if exchange.method == "HEAD":
         return Reply(200, headers)
-    content: BinaryIO = service.store.open(BlobName(file.tenant, file.blob))
-    wrapper = exchange.environ["wsgi.file_wrapper"]
-    return Reply(200, headers, wrapper(content, 1 << 20))
+    streaming.take_turn()
+    try:
+        content = service.store.open(BlobName(file.tenant, file.blob))
+    except BaseException:
+        streaming.give_turn_back()
+        raise
+    return Reply(200, headers, streaming.StreamedContent(content))
 
 
 def _download_name(exchange: Exchange, file: File) -> str | None:
@@ -117,7 +122,7 @@ def _conditional_status(exchange: Exchange, file: File) -> int:
     )
 
 
-def authorize(service: Service, exchange: Exchange, scope: str) -> access.Principal:
+def authorize(service: Service, exchange: Exchange, scope: str) -> Principal:
     """Who asks, with the scope, within the rate limits; raises 401, 403 and 429 problems."""
     principal = exchange.principal = access.authenticate(exchange.environ, service.verifier)
     access.require_scope(principal, scope)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from servicekit.problems import NOT_FOUND
 from wharf_upload import documents
 from wharf_upload.domain import admission, digests
 from wharf_upload.domain.forms import FormReceiver
@@ -17,9 +16,7 @@ from wharf_upload.service import Service
 
 def receive_form(service: Service, exchange: Exchange, spool_file: str) -> Reply:
     """A form that was admitted and is spooled; all its files are stored, or none."""
-    principal = exchange.principal
-    if principal is None:
-        raise NOT_FOUND("Nothing is here.")
+    principal = exchange.caller
     bucket = form_bucket(exchange)
     intent = Intent(
         tenant=principal.tenant,

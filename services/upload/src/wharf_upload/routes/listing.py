@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from typing import Annotated
 
 import msgspec
@@ -69,7 +69,8 @@ def _cursor(after: str | None) -> str | None:
 
 def _after(cursor: str) -> str:
     try:
-        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        # Strict: characters that are no base64 would be skipped, and the list begin anew.
+        raw = b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
     except ValueError:
         raise MALFORMED("cursor is not one that a listing gave.") from None
     if "\0" in raw:

@@ -52,7 +52,7 @@ def blueprint(service: Service) -> Blueprint:
             problems=(NOT_FOUND, INVALID_KEY),
         )
     )
-    def get_metadata(bucket: str, key: str) -> Response:
+    def get_metadata(**_: str) -> Response:
         return _document(current())
 
     @routes.patch("/v1/metadata/<bucket>/<path:key>")
@@ -74,7 +74,7 @@ def blueprint(service: Service) -> Blueprint:
             ),
         )
     )
-    def patch_metadata(bucket: str, key: str, body: FileChange) -> Response:
+    def patch_metadata(body: FileChange, **_: str) -> Response:
         file = current()
         condition = conditions.for_write(request.headers.get("If-Match"), None)
         new_key = file.key if body.key is UNSET else keys.object_key_text(body.key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from wharf_upload.stores.base import BlobMissing, BlobName, Found, StoreError, S
 # Two digits of a UUIDv7's milliseconds: they change every 256 ms and come round every 65 s.
 _AA = slice(8, 10)
 _BLOB_MODE = 0o440
+# How long a look at the free space holds; far less than it takes to fill the usual reserve.
+_FREE_SECONDS = 0.05
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -73,8 +76,11 @@ class LocalWriter:
         """Bytes to the disk."""
         if self._synced == self._size:
             return
-        os.fchmod(self._descriptor, _BLOB_MODE)
-        self._store.sync(self._descriptor)
+        try:
+            os.fchmod(self._descriptor, _BLOB_MODE)
+            self._store.sync(self._descriptor)
+        except OSError as error:
+            raise translated(error) from error
         self._synced = self._size
 
     def commit(self) -> None:
@@ -83,9 +89,9 @@ class LocalWriter:
             self.sync()
             self._store.link(self._staged, self._name)
         except OSError as error:
-            self.abort()
             raise translated(error) from error
-        self.abort()
+        finally:
+            self.abort()
 
     def abort(self) -> None:
         """Removes the staged name."""
@@ -105,6 +111,7 @@ class LocalStore:
         self._tenants, self._staging = str(data / "tenants"), str(data / "staging")
         # Shared with the processes that are forked from this one.
         self._failed = mmap.mmap(-1, 1)
+        self._free, self._free_until = 0, 0.0
 
     def prepare(self) -> None:
         """Makes the two top folders."""
@@ -242,9 +249,7 @@ class LocalStore:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         continue
-                    yield Found(
-                        BlobName(tenant.name, entry.name), status.st_size, status.st_ctime
-                    )
+                    yield Found(BlobName(tenant.name, entry.name), status.st_size, status.st_ctime)
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
         """What lies in the staging folder."""
@@ -258,9 +263,13 @@ class LocalStore:
             os.unlink(f"{self._staging}/{os.path.basename(name)}")
 
     def free_bytes(self) -> int:
-        """Free space for an unprivileged user."""
-        status = os.statvfs(self._tenants)
-        return status.f_bavail * status.f_frsize
+        """Free space for an unprivileged user, as it was a moment ago at most."""
+        now = time.monotonic()
+        if now >= self._free_until:
+            status = os.statvfs(self._tenants)
+            self._free = status.f_bavail * status.f_frsize
+            self._free_until = now + _FREE_SECONDS
+        return self._free
 
     def check(self) -> str | None:
         """Whether the folders are there and can be written to."""

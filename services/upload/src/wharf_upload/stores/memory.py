@@ -75,6 +75,8 @@ class MemoryStore:
         with self._lock:
             if name in self._blobs:
                 raise StoreError("the name is taken")
+            if len(content) > self.free_bytes():
+                raise StoreFull("no room left")
             self._blobs[name] = (content, time.time())
 
     def create(self, name: BlobName) -> MemoryWriter:

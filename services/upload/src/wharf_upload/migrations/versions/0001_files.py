@@ -72,7 +72,6 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("file", sa.Text, nullable=False),
-        sqlite_autoincrement=True,
     )
     op.create_index("events_tenant", "events", ["tenant", "seq"])
     op.create_table(

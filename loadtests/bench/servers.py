@@ -1,0 +1,216 @@
+"""What is measured: nginx alone, and Wharf as `make run` starts it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+NGINX, RELAXED, FULL = "nginx", "relaxed", "full"
+TARGETS = (NGINX, RELAXED, FULL)
+ROOT = Path(__file__).parents[2]
+_START_SECONDS, _STOP_SECONDS = 90.0, 60.0
+
+# WebDAV PUT bounds what taking files in can reach, static files what giving them back can.
+_NGINX_CONF = """
+{user}
+worker_processes auto;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000000;
+    client_max_body_size 0;
+    client_body_temp_path {folder}/spool;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    default_type image/jpeg;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096 reuseport;
+        location /files/ {{
+            root {folder};
+            dav_methods PUT;
+        }}
+        location = /ready {{ return 200 ready; }}
+    }}
+}}
+"""
+
+# The limits are open: the bench is one client at one address.
+_OPEN = "1000000"
+_WHARF = {
+    "WHARF_ADDRESS_REQUESTS_PER_SECOND": _OPEN,
+    "WHARF_ADDRESS_REQUESTS_BURST": _OPEN,
+    "WHARF_ADDRESS_CONNECTIONS": "1024",
+    "WHARF_TENANT_REQUESTS_PER_MINUTE": "1000000000",
+    "WHARF_CLIENT_REQUESTS_PER_MINUTE": "1000000000",
+    "WHARF_TOKEN_TTL_SECONDS": "7200",
+    "WHARF_HOST": "127.0.0.1",
+    "WHARF_HOSTS": "",
+}
+
+
+class ServerFailed(Exception):
+    """A server did not start; the message has its last words."""
+
+
+class Server(ABC):
+    """A server with data of its own below a folder; both are gone when the block ends."""
+
+    files: str
+    form: str | None = None
+    ready = "/ready"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.token = folder, ""
+        self.port, self._next_port = _free_ports()
+        self._output = folder / "output"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def _command(self) -> list[str]: ...
+
+    @abstractmethod
+    def _environment(self) -> Mapping[str, str]: ...
+
+    def _credential(self) -> str:
+        """An access token, where one is needed."""
+        return ""
+
+    @property
+    def pid(self) -> int:
+        """The process from which all others of the server descend."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What each request has to carry."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True)
+        command = self._command()
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                env={**os.environ, **self._environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self._await_ready()
+            self.token = self._credential()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{self.port}{self.ready}", timeout=5
+                ) as reply:
+                    reply.read()
+                    return
+            except (OSError, urllib.error.URLError) as error:
+                last_words = self._output.read_text(errors="replace")[-1000:]
+                assert self._process is not None
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise ServerFailed(f"{error}\n{last_words}") from None
+            time.sleep(0.1)
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self.folder)
+
+
+class Nginx(Server):
+    """The reference."""
+
+    files = "/files/"
+
+    def _command(self) -> list[str]:
+        (self.folder / "files").mkdir()
+        user = "user root;" if os.geteuid() == 0 else ""
+        conf = self.folder / "nginx.conf"
+        conf.write_text(_NGINX_CONF.format(folder=self.folder, port=self.port, user=user))
+        found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+        if found is None:
+            raise ServerFailed("nginx was not found; install it (Debian: apt-get install nginx)")
+        return [found, "-e", "stderr", "-c", str(conf), "-g", "daemon off;"]
+
+    def _environment(self) -> Mapping[str, str]:
+        return {}
+
+
+class Wharf(Server):
+    """All of Wharf, started by the native runner."""
+
+    files, form, ready = "/v1/files/default/", "/v1/files/default", "/readyz"
+
+    def __init__(self, folder: Path, durability: str) -> None:
+        super().__init__(folder)
+        self._durability = durability
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "wharf_native", "run"]
+
+    def _environment(self) -> Mapping[str, str]:
+        return {
+            **_WHARF,
+            "WHARF_DATA": str(self.folder / "data"),
+            "WHARF_PORT": str(self.port),
+            "WHARF_METRICS_PORT": str(self._next_port),
+            "WHARF_DURABILITY": self._durability,
+        }
+
+    def _credential(self) -> str:
+        credentials = json.loads((self.folder / "data/credentials.json").read_text())["demo"]
+        pair = f"{credentials['client_id']}:{credentials['client_secret']}"
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/auth/oauth/token",
+            b"grant_type=client_credentials",
+            {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            token: str = json.load(reply)["access_token"]
+        return token
+
+
+def server(target: str, folder: Path) -> Server:
+    """A server that has not been started yet."""
+    return Nginx(folder) if target == NGINX else Wharf(folder, target)
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]

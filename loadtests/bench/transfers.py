@@ -1,0 +1,111 @@
+"""Large transfers over HTTP at little cost to the client: sendfile out, one buffer in."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+_TIMEOUT_SECONDS = 600
+_BUFFER_BYTES = 1 << 20
+_BOUNDARY = "wharf-bench-boundary"
+
+
+class TransferFailed(Exception):
+    """A request was not answered as it should be; the message says how it was."""
+
+
+class Client:
+    """One connection to a server on this machine."""
+
+    def __init__(self, port: int, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+        self._connection = HTTPConnection("127.0.0.1", port)
+        self._connection.connect()
+        limit = struct.pack("@ll", _TIMEOUT_SECONDS, 0)
+        # The kernel's time limits: Python's own would make the socket non-blocking.
+        self._socket: socket.socket = self._connection.sock
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, limit)
+
+    def put(self, path: str, file: Path) -> None:
+        """Uploads a file as it is."""
+        self._upload("PUT", path, file, b"", b"", "image/jpeg")
+
+    def post(self, path: str, file: Path, name: str) -> None:
+        """Uploads a file in a form."""
+        before = (
+            f"--{_BOUNDARY}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            "Content-Type: image/jpeg\r\n\r\n"
+        )
+        content_type = f"multipart/form-data; boundary={_BOUNDARY}"
+        after = f"\r\n--{_BOUNDARY}--\r\n"
+        self._upload("POST", path, file, before.encode(), after.encode(), content_type)
+
+    def get(self, path: str) -> int:
+        """Downloads and forgets; the number of bytes."""
+        self._begin("GET", path, {})
+        reply = self._connection.getresponse()
+        buffer, received = bytearray(_BUFFER_BYTES), 0
+        while count := reply.readinto(buffer):
+            received += count
+        _check(reply, "GET", path, b"")
+        return received
+
+    def _begin(self, method: str, path: str, more: Mapping[str, str]) -> None:
+        self._connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in (*self._headers.items(), *more.items()):
+            self._connection.putheader(name, value)
+        self._connection.endheaders()
+
+    def _upload(
+        self, method: str, path: str, file: Path, before: bytes, after: bytes, content_type: str
+    ) -> None:
+        size = file.stat().st_size
+        length = len(before) + size + len(after)
+        fields = {"Content-Type": content_type, "Content-Length": str(length)}
+        self._begin(method, path, fields)
+        self._socket.sendall(before)
+        with file.open("rb") as content:
+            offset = 0
+            while offset < size:
+                offset += os.sendfile(
+                    self._socket.fileno(), content.fileno(), offset, size - offset
+                )
+        self._socket.sendall(after)
+        reply = self._connection.getresponse()
+        _check(reply, method, path, reply.read())
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+
+
+def _check(reply: HTTPResponse, method: str, path: str, body: bytes) -> None:
+    if not 200 <= reply.status < 300:
+        shown = body[:300].decode(errors="replace")
+        raise TransferFailed(f"{method} {path} was answered with {reply.status}: {shown}")
+
+
+def put_files(port: int, headers: Mapping[str, str], paths: list[list[str]], file: Path) -> float:
+    """Uploads one file under many paths, each inner list over a connection of its own; seconds."""
+
+    def send(own: list[str]) -> None:
+        client = Client(port, headers)
+        try:
+            for path in own:
+                client.put(path, file)
+        finally:
+            client.close()
+
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(len(paths)) as pool:
+        for done in [pool.submit(send, own) for own in paths]:
+            done.result()
+    return time.perf_counter() - begin

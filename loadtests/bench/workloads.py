@@ -1,0 +1,227 @@
+"""The workloads: each is measured on a server that has just been started and holds nothing else."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.bench import small
+from loadtests.bench.machine import GIB, MIB, read_through, watched
+from loadtests.bench.servers import FULL, RELAXED, Server
+from loadtests.bench.transfers import Client, put_files
+
+SMALL_BYTES = 10 * 1024
+_JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
+_PARALLEL, _FILES_EACH = 4, 2
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is sent: `small_seconds` of small requests, and files of these many bytes."""
+
+    small_seconds: float
+    large_bytes: int
+    huge_bytes: int
+    warm_bytes: int
+    calm_seconds: float
+
+
+WHOLE = Scale(8, 100 * MIB, GIB, 24 * GIB, 60)
+QUICK = Scale(1, 4 * MIB, 32 * MIB, 256 * MIB, 1)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files to upload."""
+
+    small: Path
+    large: Path
+    huge: Path
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measurement. `rate` is in requests a second, or MB (10^6 bytes) a second."""
+
+    workload: str
+    target: str
+    turn: int
+    rate: float
+    peak_pss_bytes: int
+    p50: float | None = None
+    p99: float | None = None
+    cpu_per_gib: float | None = None
+    calm: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a workload found; `sent` counts the bytes of large transfers."""
+
+    rate: float
+    sent: int = 0
+    p50: float | None = None
+    p99: float | None = None
+
+
+Measure = Callable[[Server, Sources, Scale], Outcome]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """`prepare` stores what is read; `goals` are ratios to nginx that were set for a target."""
+
+    title: str
+    unit: str
+    measure: Measure
+    goals: Mapping[str, float]
+    prepare: Callable[[Server, Sources], None] = lambda _server, _sources: None
+
+
+def make_sources(folder: Path, scale: Scale) -> Sources:
+    """Random bytes behind the head of a JPEG file."""
+    sources = Sources(folder / "small.jpg", folder / "large.jpg", folder / "huge.jpg")
+    sizes = (SMALL_BYTES, scale.large_bytes, scale.huge_bytes)
+    for path, size in zip((sources.small, sources.large, sources.huge), sizes, strict=True):
+        with path.open("wb") as file:
+            left = size - file.write(_JPEG)
+            while left:
+                left -= file.write(os.urandom(min(left, MIB)))
+    return sources
+
+
+def touch(server: Server, sources: Sources) -> None:
+    """Makes a server load what it loads late, on both ways of a body and on that of a GET."""
+    client = Client(server.port, server.headers)
+    try:
+        for number in range(20):
+            client.put(f"{server.files}touch-{number}.jpg", sources.small)
+            client.get(f"{server.files}touch-{number}.jpg")
+        client.put(f"{server.files}touch-large.jpg", sources.large)
+        if server.form:
+            client.post(server.form, sources.small, "touch.jpg")
+    finally:
+        client.close()
+
+
+def record(
+    workload: str,
+    target: str,
+    turn: int,
+    server: Server,
+    sources: Sources,
+    scale: Scale,
+    *,
+    calm: bool,
+) -> Record:
+    """Runs one workload and adds what the server used for it."""
+    with watched(server.pid) as use:
+        found = WORKLOADS[workload].measure(server, sources, scale)
+    return Record(
+        workload=workload,
+        target=target,
+        turn=turn,
+        rate=found.rate,
+        peak_pss_bytes=use.peak_pss_bytes,
+        p50=found.p50,
+        p99=found.p99,
+        cpu_per_gib=use.cpu_seconds / (found.sent / GIB) if found.sent else None,
+        calm=calm,
+    )
+
+
+def _put_small(server: Server, sources: Sources, scale: Scale) -> Outcome:
+    found = small.run(
+        "PUT",
+        server.port,
+        f"{server.files}small-",
+        token=server.token,
+        seconds=scale.small_seconds,
+        body=sources.small,
+    )
+    return Outcome(found.per_second, p50=found.p50, p99=found.p99)
+
+
+def _get_small(server: Server, _: Sources, scale: Scale) -> Outcome:
+    found = small.run(
+        "GET",
+        server.port,
+        f"{server.files}one.jpg",
+        token=server.token,
+        seconds=scale.small_seconds,
+    )
+    return Outcome(found.per_second, p50=found.p50, p99=found.p99)
+
+
+def _put_large(server: Server, sources: Sources, scale: Scale) -> Outcome:
+    paths = [
+        [f"{server.files}large-{one}-{two}.jpg" for two in range(_FILES_EACH)]
+        for one in range(_PARALLEL)
+    ]
+    seconds = put_files(server.port, server.headers, paths, sources.large)
+    sent = _PARALLEL * _FILES_EACH * scale.large_bytes
+    return Outcome(sent / 1e6 / seconds, sent)
+
+
+def _put_huge(server: Server, sources: Sources, scale: Scale) -> Outcome:
+    seconds = put_files(server.port, server.headers, [[f"{server.files}huge.jpg"]], sources.huge)
+    return Outcome(scale.huge_bytes / 1e6 / seconds, scale.huge_bytes)
+
+
+def _post_huge(server: Server, sources: Sources, scale: Scale) -> Outcome:
+    if server.form is None:
+        # nginx takes no forms: its PUT is what a form is compared with.
+        return _put_huge(server, sources, scale)
+    begin = time.perf_counter()
+    client = Client(server.port, server.headers)
+    client.post(server.form, sources.huge, "huge.jpg")
+    client.close()
+    seconds = time.perf_counter() - begin
+    return Outcome(scale.huge_bytes / 1e6 / seconds, scale.huge_bytes)
+
+
+def _get_huge(server: Server, _: Sources, scale: Scale) -> Outcome:
+    begin = time.perf_counter()
+    client = Client(server.port, server.headers)
+    received = client.get(f"{server.files}one.jpg")
+    client.close()
+    seconds = time.perf_counter() - begin
+    assert received == scale.huge_bytes
+    return Outcome(received / 1e6 / seconds, received)
+
+
+def _store(server: Server, source: Path) -> None:
+    put_files(server.port, server.headers, [[f"{server.files}one.jpg"]], source)
+
+
+def prefetch(sources: Sources) -> None:
+    """What is sent comes from memory."""
+    for path in (sources.small, sources.large, sources.huge):
+        read_through(path)
+
+
+WORKLOADS: Mapping[str, Workload] = {
+    "put10k": Workload(
+        "10 KiB PUT, 16 connections", "files/s", _put_small, {RELAXED: 0.20, FULL: 0.10}
+    ),
+    "get10k": Workload(
+        "10 KiB GET by token, 16 connections",
+        "requests/s",
+        _get_small,
+        {RELAXED: 0.15, FULL: 0.15},
+        lambda server, sources: _store(server, sources.small),
+    ),
+    "put100m": Workload("4 x 100 MiB PUT at once", "MB/s", _put_large, {RELAXED: 0.90, FULL: 0.75}),
+    "put1g": Workload("1 GiB PUT", "MB/s", _put_huge, {RELAXED: 0.90, FULL: 0.75}),
+    "post1g": Workload("1 GiB form POST (nginx: PUT)", "MB/s", _post_huge, {RELAXED: 0.50}),
+    "get1g": Workload(
+        "1 GiB GET by token",
+        "MB/s",
+        _get_huge,
+        {RELAXED: 0.95, FULL: 0.95},
+        lambda server, sources: _store(server, sources.huge),
+    ),
+}

@@ -1,0 +1,224 @@
+"""The contract of the auth records, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servicekit.database import Database, open_database
+from servicekit.database.migrating import upgrade
+from tests.servers.auth import MIGRATIONS
+from wharf_auth.records.base import (
+    Client,
+    NameTaken,
+    NoSuchClient,
+    NoSuchTenant,
+    Records,
+    Secret,
+    Tenant,
+    TooManySecrets,
+)
+from wharf_auth.records.sql import SqlRecords
+
+ACME = Tenant("acme", "Acme 日本 🦊", 1_795_000_000_123)
+BILLING = Client("c1", "acme", "billing", ("files:read", "files:write"), 1_795_000_000_456)
+SECRET = Secret("s1", "abcd", "$argon2id$…", 1_795_000_000_789)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A migrated database of each kind."""
+    url = f"sqlite:///{tmp_path}/auth.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("new_postgres_url")
+    upgrade(url, MIGRATIONS)
+    database = open_database(url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def records(database: Database) -> Records:
+    return SqlRecords(database)
+
+
+@pytest.fixture
+def billing(records: Records) -> Records:
+    """Records with one tenant and one client."""
+    records.add_tenant(ACME)
+    records.add_client(BILLING, SECRET)
+    return records
+
+
+def test_tenant_comes_back_as_it_was(records: Records) -> None:
+    """Text and times are kept exactly."""
+    records.add_tenant(ACME)
+    assert records.tenant("acme") == ACME
+    assert records.tenant("absent") is None
+
+
+def test_name_is_taken_once(records: Records) -> None:
+    """A second tenant of a name changes nothing."""
+    records.add_tenant(ACME)
+    with pytest.raises(NameTaken):
+        records.add_tenant(Tenant("acme", "Other", 1))
+    assert records.tenant("acme") == ACME
+
+
+def test_tenants_are_in_byte_order(records: Records) -> None:
+    """The order is that of bytes everywhere, so that a cursor means the same everywhere."""
+    names = ["a-a", "a0a", "aa-", "aaa", "ab0", "b-b", "zzz"]
+    for name in reversed(names):
+        records.add_tenant(Tenant(name, name, 1))
+    assert [one.name for one in records.tenants(after="", limit=100)] == sorted(names)
+    found, after = [], ""
+    while page := records.tenants(after=after, limit=2):
+        assert len(page) <= 2
+        found += [one.name for one in page]
+        after = found[-1]
+    assert found == sorted(names)
+
+
+def test_suspension_keeps_its_first_moment(records: Records) -> None:
+    """Suspending again does not move the time; resuming clears it."""
+    records.add_tenant(ACME)
+    records.suspend("acme", 5)
+    records.suspend("acme", 9)
+    shown = records.tenant("acme")
+    assert shown is not None
+    assert shown.suspended_at == 5
+    records.resume("acme")
+    records.resume("acme")
+    assert records.tenant("acme") == ACME
+
+
+def test_absent_tenants_cannot_be_changed(records: Records) -> None:
+    """Each call says so."""
+    for call in (
+        lambda: records.suspend("absent", 1),
+        lambda: records.resume("absent"),
+        lambda: records.clients("absent", after="", limit=1),
+        lambda: records.add_client(BILLING, SECRET),
+    ):
+        with pytest.raises(NoSuchTenant):
+            call()
+
+
+def test_login_has_client_secrets_and_tenant(billing: Records) -> None:
+    """One read gives all that a login needs."""
+    login = billing.login("c1")
+    assert login is not None
+    assert (login.client, login.secrets, login.tenant_suspended) == (BILLING, (SECRET,), False)
+    billing.suspend("acme", 1)
+    login = billing.login("c1")
+    assert login is not None
+    assert login.tenant_suspended
+    assert billing.login("absent") is None
+
+
+def test_client_id_is_taken_once(billing: Records) -> None:
+    """A taken id changes nothing, and leaves no secret behind."""
+    with pytest.raises(NameTaken):
+        billing.add_client(BILLING, Secret("s2", "x", "y", 1))
+    login = billing.login("c1")
+    assert login is not None
+    assert [one.id for one in login.secrets] == ["s1"]
+
+
+def test_failed_client_leaves_nothing(billing: Records) -> None:
+    """Client and secret are added together or not at all."""
+    with pytest.raises(NameTaken):
+        billing.add_client(Client("c2", "acme", "x", ("files:read",), 1), SECRET)
+    assert billing.login("c2") is None
+
+
+def test_clients_are_those_of_the_tenant(billing: Records) -> None:
+    """Pages in order of ids; another tenant's clients are not among them."""
+    billing.add_tenant(Tenant("other", "Other", 1))
+    for number in range(2, 6):
+        client = Client(f"c{number}", "acme", "x", ("files:read",), number)
+        billing.add_client(client, Secret(f"t{number}", "h", "h", 1))
+    billing.add_client(Client("c9", "other", "x", ("files:read",), 1), Secret("t9", "h", "h", 1))
+    assert [one.id for one in billing.clients("acme", after="c2", limit=2)] == ["c3", "c4"]
+    assert [one.id for one in billing.clients("acme", after="c4", limit=9)] == ["c5"]
+    assert billing.clients("other", after="", limit=9)[0].tenant == "other"
+
+
+def test_disabling_keeps_its_first_moment(billing: Records) -> None:
+    """The client stays readable with the time at which it ended."""
+    billing.disable("acme", "c1", 5)
+    billing.disable("acme", "c1", 9)
+    assert [one.disabled_at for one in billing.clients("acme", after="", limit=1)] == [5]
+
+
+def test_clients_of_other_tenants_cannot_be_changed(billing: Records) -> None:
+    """Every change names the tenant, and nothing of another one is touched."""
+    billing.add_tenant(Tenant("other", "Other", 1))
+    for call in (
+        lambda: billing.disable("other", "c1", 1),
+        lambda: billing.add_secret("other", "c1", Secret("s2", "h", "h", 1)),
+        lambda: billing.retire_secret("other", "c1", "s1", 1),
+        lambda: billing.disable("acme", "absent", 1),
+    ):
+        with pytest.raises(NoSuchClient):
+            call()
+    login = billing.login("c1")
+    assert login is not None
+    assert login.client.disabled_at is None
+    assert login.secrets == (SECRET,)
+
+
+def test_two_secrets_live_and_not_three(billing: Records) -> None:
+    """A third is refused until one is retired; a retired one is gone from logins."""
+    second = Secret("s2", "efgh", "h", 2)
+    billing.add_secret("acme", "c1", second)
+    with pytest.raises(TooManySecrets):
+        billing.add_secret("acme", "c1", Secret("s3", "h", "h", 3))
+    assert billing.retire_secret("acme", "c1", "s1", 4)
+    assert not billing.retire_secret("acme", "c1", "s1", 5)
+    assert not billing.retire_secret("acme", "c1", "absent", 5)
+    login = billing.login("c1")
+    assert login is not None
+    assert login.secrets == (second,)
+
+
+def test_two_at_once_do_not_make_three_secrets(database: Database, billing: Records) -> None:
+    """However many add a secret at the same time, one gets the second place."""
+    outcomes: list[str] = []
+    barrier = threading.Barrier(4)
+
+    def add(number: int) -> None:
+        barrier.wait()
+        try:
+            billing.add_secret("acme", "c1", Secret(f"x{number}", "h", "h", number))
+            outcomes.append("added")
+        except TooManySecrets:
+            outcomes.append("refused")
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["added", "refused", "refused", "refused"]
+
+
+def test_check_wants_the_tables(database: Database, records: Records) -> None:
+    """The readiness check passes with the tables and fails without them."""
+    records.check()
+    with database.transaction() as connection:
+        connection.execute("DROP TABLE client_secrets")
+    with pytest.raises(Exception, match="client_secrets"):
+        records.check()
+
+
+def test_migration_again_changes_nothing(billing: Records, database: Database) -> None:
+    """A start on a migrated database keeps what is there; downgrading is not part of a start."""
+    url = getattr(database, "_url", None) or f"sqlite:///{database._path}"  # type: ignore[attr-defined]
+    upgrade(url, MIGRATIONS)
+    assert billing.tenant("acme") == ACME

@@ -1,0 +1,107 @@
+"""The auth service on PostgreSQL and Redis, while they work and while they do not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from servicekit.database import open_database
+from servicekit.database.migrating import upgrade
+from tests.servers.auth import MIGRATIONS, AuthService
+from tests.servers.postgres import PostgresServer
+from tests.servers.redis import RedisServer
+from wharf_auth.app import create_app
+from wharf_auth.domain.secrets import Hasher
+from wharf_auth.provisioning import Initialiser
+from wharf_auth.records.sql import SqlRecords
+
+
+@pytest.fixture
+def on_postgres(auth: AuthService, new_postgres_url: str) -> Iterator[AuthService]:
+    """The service with the same keys and credentials, its records in PostgreSQL."""
+    settings = replace(auth.settings, database_url=new_postgres_url)
+    upgrade(new_postgres_url, MIGRATIONS)
+    database = open_database(new_postgres_url)
+    records = SqlRecords(database)
+    Initialiser(
+        records, Hasher(), settings.keys_directory, settings.credentials_path, auth.clock
+    ).run()
+    app = create_app(settings, records=records, clock=auth.clock)
+    yield replace(auth, app=app, settings=settings, records=records)
+    database.close()
+
+
+@pytest.fixture
+def on_redis(auth: AuthService, redis_server: RedisServer) -> AuthService:
+    """The service with its limits in Redis."""
+    settings = replace(
+        auth.settings, limits_url=redis_server.url, login_failures_per_client_per_minute=3
+    )
+    app = create_app(settings, records=auth.records, clock=auth.clock)
+    return replace(auth, app=app, settings=settings)
+
+
+def test_postgres_holds_everything(on_postgres: AuthService) -> None:
+    """Logins, tenants and clients work as on SQLite."""
+    assert on_postgres.post_token().status_code == 200
+    assert on_postgres.admin("POST", "/tenants", json={"tenant": "acme"}).status_code == 201
+    body = {"name": "日本", "scopes": ["files:read"]}
+    made = on_postgres.admin("POST", "/tenants/acme/clients", json=body).get_json()
+    assert on_postgres.admin("POST", "/tenants/acme/suspend").status_code == 204
+    (listed,) = on_postgres.admin("GET", "/tenants/acme/clients").get_json()["clients"]
+    assert listed["client_id"] == made["client_id"]
+    assert on_postgres.app.test_client().get("/auth/readyz").status_code == 200
+
+
+def test_postgres_down_is_503_and_comes_back(
+    on_postgres: AuthService, postgres: PostgresServer
+) -> None:
+    """While the database is down logins are told to come back, and then they work again."""
+    assert on_postgres.post_token().status_code == 200
+    postgres.stop()
+    try:
+        reply = on_postgres.post_token()
+        assert reply.status_code == 503
+        assert reply.headers["Retry-After"]
+        ready = on_postgres.app.test_client().get("/auth/readyz")
+        assert (ready.status_code, list(ready.get_json()["down"])) == (503, ["database"])
+    finally:
+        postgres.start()
+    assert on_postgres.post_token().status_code == 200
+
+
+def test_failures_are_counted_in_redis(on_redis: AuthService) -> None:
+    """Several instances of the service count together through Redis."""
+    app = create_app(on_redis.settings, records=on_redis.records, clock=on_redis.clock)
+    other = replace(on_redis, app=app)
+    assert [on_redis.post_token(secret="wrong").status_code for _ in range(3)] == [401] * 3
+    assert other.post_token().status_code == 429
+
+
+def test_logins_fail_closed_without_redis(on_redis: AuthService, redis_server: RedisServer) -> None:
+    """Redis refused: 503 even for the right secret, and public keys go on."""
+    redis_server.stop()
+    try:
+        reply = on_redis.post_token()
+        assert reply.status_code == 503
+        assert reply.get_json()["error"] == "temporarily_unavailable"
+        assert on_redis.app.test_client().get("/.well-known/jwks.json").status_code == 200
+    finally:
+        redis_server.start()
+    assert on_redis.post_token().status_code == 200
+
+
+def test_frozen_redis_holds_nobody_up(on_redis: AuthService, redis_server: RedisServer) -> None:
+    """Redis black-holed: the refusal comes within half a second."""
+    assert on_redis.post_token().status_code == 200
+    redis_server.freeze()
+    try:
+        started = time.monotonic()
+        assert on_redis.post_token().status_code == 503
+        assert time.monotonic() - started < 0.5
+    finally:
+        redis_server.thaw()
+    assert on_redis.post_token().status_code == 200

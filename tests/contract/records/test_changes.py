@@ -1,0 +1,187 @@
+"""What the records promise about files that are changed, moved and deleted, and about buckets."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from servicekit.database import Database
+from tests.servers.upload import new_file
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.records.base import (
+    Bucket,
+    BucketNotEmpty,
+    File,
+    KeyTaken,
+    NoSuchBucket,
+    NoSuchFile,
+    Policy,
+    PreconditionFailed,
+    Records,
+    Usage,
+    Write,
+)
+
+
+def stored(records: Records, key: str, **changes: object) -> File:
+    file = new_file(key, **changes)  # type: ignore[arg-type]
+    records.write(Write(files=(file,)))
+    return file
+
+
+def test_delete(records: Records) -> None:
+    """A deleted file is gone at once, counts no more, and its bytes are doomed."""
+    file = stored(records, "a.txt", size=5)
+    assert records.delete("demo", "default", "a.txt", None) == file
+    assert records.file("demo", "default", "a.txt") is None
+    assert records.usage("demo") == Usage(0, 0)
+    assert [(one.tenant, one.blob) for one in records.doomed(1 << 60, 10)] == [("demo", file.blob)]
+
+
+def test_delete_what_is_not_there(records: Records) -> None:
+    """Deleting a missing file, or another tenant's, is `NoSuchFile` and changes nothing."""
+    file = stored(records, "a.txt")
+    for tenant, key in (("demo", "b.txt"), ("other", "a.txt")):
+        with pytest.raises(NoSuchFile):
+            records.delete(tenant, "default", key, None)
+    assert records.file("demo", "default", "a.txt") == file
+
+
+def test_conditional_delete(records: Records) -> None:
+    """A deletion whose condition does not hold leaves the file."""
+    file = stored(records, "a.txt")
+    with pytest.raises(PreconditionFailed):
+        records.delete("demo", "default", "a.txt", WriteCondition(etags=('"other"',)))
+    assert records.file("demo", "default", "a.txt") == file
+    records.delete("demo", "default", "a.txt", WriteCondition(etags=(file.etag,)))
+
+
+def test_change(records: Records) -> None:
+    """A change of name, metadata and expiry is there afterwards, and costs no quota."""
+    file = stored(records, "a.txt", size=5)
+    wanted = msgspec.structs.replace(
+        file, filename="b.txt", metadata={"a": "b"}, expires_at=1_900_000_000_000
+    )
+    assert records.change(wanted, "a.txt", None) == wanted
+    assert records.file("demo", "default", "a.txt") == wanted
+    assert records.usage("demo") == Usage(5, 1)
+    assert records.doomed(1 << 60, 10) == []
+
+
+def test_move(records: Records) -> None:
+    """A moved file is under its new key alone, with the same bytes."""
+    file = stored(records, "a.txt", size=5)
+    moved = records.change(file, "folder/b.txt", None)
+    assert moved.blob == file.blob
+    assert records.file("demo", "default", "a.txt") is None
+    assert records.file("demo", "default", "folder/b.txt") == moved
+    assert records.usage("demo") == Usage(5, 1)
+    assert records.known_blobs([("demo", file.blob)]) == {("demo", file.blob)}
+
+
+def test_move_onto_another(records: Records) -> None:
+    """A move never replaces: both files stay as they were."""
+    first, second = stored(records, "a.txt"), stored(records, "b.txt")
+    with pytest.raises(KeyTaken):
+        records.change(first, "b.txt", None)
+    assert records.file("demo", "default", "a.txt") == first
+    assert records.file("demo", "default", "b.txt") == second
+
+
+def test_change_of_a_replaced_file(records: Records) -> None:
+    """A change made from an old look at the key does not touch the file that replaced it."""
+    old = stored(records, "a.txt")
+    new = stored(records, "a.txt")
+    with pytest.raises(NoSuchFile):
+        records.change(msgspec.structs.replace(old, metadata={"a": "b"}), "a.txt", None)
+    assert records.file("demo", "default", "a.txt") == new
+
+
+def test_doomed_in_order(records: Records) -> None:
+    """Doomed blobs come oldest first, only those from before the time, at most as many as asked."""
+    moments = (1_795_000_000_003, 1_795_000_000_001, 1_795_000_000_002)
+    old = [stored(records, f"{moment}.txt") for moment in moments]
+    for moment in moments:
+        stored(records, f"{moment}.txt", created_at=moment)
+    found = records.doomed(moments[0], 10)
+    assert [entry.blob for entry in found] == [old[1].blob, old[2].blob]
+    assert [entry.doomed_at for entry in found] == sorted(moments)[:2]
+    assert [entry.blob for entry in records.doomed(1 << 60, 1)] == [old[1].blob]
+
+
+def test_known_and_forgotten(records: Records) -> None:
+    """A blob is known while its file lives or its bytes are doomed, and unknown once forgotten."""
+    live, deleted = stored(records, "a.txt"), stored(records, "b.txt")
+    records.delete("demo", "default", "b.txt", None)
+    names = [("demo", live.blob), ("demo", deleted.blob), ("demo", "f" * 32)]
+    assert records.known_blobs(names) == set(names[:2])
+    records.forget_doomed([deleted.blob])
+    assert records.known_blobs(names) == {names[0]}
+    assert records.doomed(1 << 60, 10) == []
+
+
+def test_live_files(records: Records) -> None:
+    """All live files of all tenants come once, also when there are more than one fetch brings."""
+    files = [new_file(f"{number:04}", tenant=f"t-{number % 3}") for number in range(2100)]
+    for tenant in range(3):
+        records.write(Write(files=tuple(files[tenant::3])))
+    records.delete("t-0", "default", "0000", None)
+    found = list(records.live_files())
+    assert len(found) == 2099
+    assert {file.blob for file in found} == {file.blob for file in files[1:]}
+
+
+def test_buckets(records: Records) -> None:
+    """Buckets are the tenant's own, listed by name, `default` among them from the beginning."""
+    photos = Bucket(
+        tenant="demo",
+        name="photos",
+        policy=Policy(max_file_bytes=5, allowed_types=("image/*",)),
+        created_at=7,
+    )
+    assert [bucket.name for bucket in records.buckets("demo")] == ["default"]
+    assert records.put_bucket(photos)
+    assert records.bucket("demo", "photos") == photos
+    assert records.bucket("other", "photos") is None
+    assert [bucket.name for bucket in records.buckets("demo")] == ["default", "photos"]
+    assert [bucket.name for bucket in records.buckets("other")] == ["default"]
+
+
+def test_changed_bucket(records: Records) -> None:
+    """Setting a bucket's policy again changes it, and keeps when it was made."""
+    records.put_bucket(Bucket(tenant="demo", name="photos", policy=Policy(), created_at=7))
+    changed = Policy(max_file_bytes=5)
+    assert not records.put_bucket(
+        Bucket(tenant="demo", name="photos", policy=changed, created_at=8)
+    )
+    assert records.bucket("demo", "photos") == Bucket(
+        tenant="demo", name="photos", policy=changed, created_at=7
+    )
+
+
+def test_policy_of_default(records: Records) -> None:
+    """`default` takes a policy and is never reported as created."""
+    own = Bucket(tenant="demo", name="default", policy=Policy(max_file_bytes=5), created_at=7)
+    assert not records.put_bucket(own)
+    assert records.bucket("demo", "default") == own
+
+
+def test_delete_bucket(records: Records) -> None:
+    """Only an empty bucket that is there can be deleted."""
+    with pytest.raises(NoSuchBucket):
+        records.delete_bucket("demo", "photos")
+    records.put_bucket(Bucket(tenant="demo", name="photos", policy=Policy(), created_at=7))
+    stored(records, "a.txt", bucket="photos")
+    with pytest.raises(BucketNotEmpty):
+        records.delete_bucket("demo", "photos")
+    records.delete("demo", "photos", "a.txt", None)
+    records.delete_bucket("demo", "photos")
+    assert records.bucket("demo", "photos") is None
+
+
+def test_check(records: Records, database: Database) -> None:
+    """A migrated database is well, and one without a revision is not."""
+    assert records.check() is None
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM alembic_version")
+    assert records.check() is not None

@@ -1,0 +1,208 @@
+"""What the records promise about files that become visible."""
+
+from __future__ import annotations
+
+import pytest
+
+from servicekit.database import Database
+from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.records.base import (
+    Bucket,
+    File,
+    Idempotency,
+    IdempotencyReused,
+    KeyTaken,
+    NoSuchBucket,
+    OnConflict,
+    Policy,
+    PreconditionFailed,
+    Records,
+    Usage,
+    Write,
+)
+
+
+def write(records: Records, *files: File, on_conflict: OnConflict = "replace") -> tuple[File, ...]:
+    return records.write(Write(files=files, on_conflict=on_conflict)).files
+
+
+def kinds(database: Database) -> list[str]:
+    """The kinds of all events, in order."""
+    return [row[0] for row in database.reading().rows("SELECT kind FROM events ORDER BY seq")]
+
+
+def test_written_is_found(records: Records) -> None:
+    """A file comes back as it was written, every field of it, and counts against its tenant."""
+    file = new_file(
+        "ordner/naïve 文件 🎉.txt",
+        size=1 << 40,
+        declared_type="text/csv; charset=utf-8",
+        metadata={"clé": "värde", "empty": ""},
+        expires_at=1_900_000_000_123,
+    )
+    stored = records.write(Write(files=(file,)))
+    assert stored.files == (file,)
+    assert stored.created == (True,)
+    assert not stored.replayed
+    assert records.file("demo", "default", file.key) == file
+    assert records.usage("demo") == Usage(1 << 40, 1)
+
+
+def test_other_tenants_see_nothing(records: Records) -> None:
+    """A file of one tenant is invisible to another in every question."""
+    file = new_file("a.txt")
+    write(records, file)
+    assert records.file("other", "default", "a.txt") is None
+    page = records.list_files("other", "default", prefix="", delimiter="", after="", limit=10)
+    assert page.files == ()
+    assert records.usage("other") == Usage(0, 0)
+    assert records.known_blobs([("other", file.blob)]) == set()
+
+
+def test_replacing(records: Records, database: Database) -> None:
+    """A replacement is the only live file of its key, and the old bytes are doomed, not counted."""
+    old, new = new_file("a.txt", size=10), new_file("a.txt", size=3)
+    write(records, old)
+    stored = records.write(Write(files=(new,)))
+    assert stored.created == (False,)
+    assert records.file("demo", "default", "a.txt") == new
+    assert records.usage("demo") == Usage(3, 1)
+    assert [entry.blob for entry in records.doomed(1 << 60, 10)] == [old.blob]
+    assert kinds(database) == ["file.created", "file.replaced"]
+
+
+def test_error_on_conflict(records: Records) -> None:
+    """With `error` a taken key refuses the whole write, its other files included."""
+    old = new_file("taken.txt")
+    write(records, old)
+    with pytest.raises(KeyTaken) as caught:
+        write(records, new_file("free.txt"), new_file("taken.txt"), on_conflict="error")
+    assert caught.value.key == "taken.txt"
+    assert records.file("demo", "default", "free.txt") is None
+    assert records.file("demo", "default", "taken.txt") == old
+    assert records.usage("demo") == Usage(1, 1)
+
+
+def test_renaming(records: Records) -> None:
+    """With `rename` each further file of a key gets a key and a name of its own."""
+    for _ in range(3):
+        write(records, new_file("a/photo.jpg"), on_conflict="rename")
+    page = records.list_files("demo", "default", prefix="", delimiter="", after="", limit=10)
+    assert {(file.key, file.filename) for file in page.files} == {
+        ("a/photo.jpg", "photo.jpg"),
+        ("a/photo (2).jpg", "photo (2).jpg"),
+        ("a/photo (3).jpg", "photo (3).jpg"),
+    }
+
+
+def test_renaming_within_a_write(records: Records) -> None:
+    """Two files of one form under one key are both kept with `rename`."""
+    stored = write(records, new_file("a.txt"), new_file("a.txt"), on_conflict="rename")
+    assert [file.key for file in stored] == ["a.txt", "a (2).txt"]
+    assert records.usage("demo") == Usage(2, 2)
+
+
+@pytest.mark.parametrize("on_conflict", ["replace", "error"])
+def test_one_key_twice_in_a_write(records: Records, on_conflict: OnConflict) -> None:
+    """Two files of one form under one key are refused where one would hide the other."""
+    with pytest.raises(KeyTaken):
+        write(records, new_file("a.txt"), new_file("a.txt"), on_conflict=on_conflict)
+    assert records.usage("demo") == Usage(0, 0)
+
+
+def test_renaming_ends(records: Records) -> None:
+    """After many taken names a free one is still found."""
+    for _ in range(25):
+        write(records, new_file("a.txt"), on_conflict="rename")
+    assert records.usage("demo").files == 25
+
+
+def test_conditions(records: Records) -> None:
+    """A condition that does not hold refuses the write, and one that holds lets it through."""
+    only_new = WriteCondition(must_not_exist=True)
+    first = new_file("a.txt")
+    records.write(Write(files=(first,), condition=only_new))
+    with pytest.raises(PreconditionFailed):
+        records.write(Write(files=(new_file("a.txt"),), condition=only_new))
+    only_first = WriteCondition(must_exist=True, etags=(first.etag,))
+    second = new_file("a.txt")
+    records.write(Write(files=(second,), condition=only_first))
+    with pytest.raises(PreconditionFailed):
+        records.write(Write(files=(new_file("a.txt"),), condition=only_first))
+    assert records.file("demo", "default", "a.txt") == second
+
+
+def test_bucket_must_exist(records: Records) -> None:
+    """A write into a bucket that is not there is refused; `default` is always there."""
+    with pytest.raises(NoSuchBucket):
+        write(records, new_file("a.txt", bucket="photos"))
+    records.put_bucket(Bucket(tenant="other", name="photos", policy=Policy(), created_at=1))
+    with pytest.raises(NoSuchBucket):
+        write(records, new_file("a.txt", bucket="photos"))
+    records.put_bucket(Bucket(tenant="demo", name="photos", policy=Policy(), created_at=1))
+    write(records, new_file("a.txt", bucket="photos"))
+
+
+def idempotent(file: File, key: str = "k", fingerprint: str = "f", subject: str = "s") -> Write:
+    own = Idempotency(subject=subject, key=key, fingerprint=fingerprint)
+    return Write(files=(file,), on_conflict="rename", idempotency=own)
+
+
+def test_replay(records: Records, database: Database) -> None:
+    """The same request again stores and charges nothing, and gets the first answer."""
+    first = records.write(idempotent(new_file("a.txt")))
+    again = records.write(idempotent(new_file("a.txt")))
+    assert again.replayed
+    assert again.files == first.files
+    assert again.created == first.created
+    assert records.usage("demo") == Usage(1, 1)
+    assert kinds(database) == ["file.created"]
+
+
+def test_replay_of_another_request(records: Records) -> None:
+    """The key with another fingerprint is refused."""
+    records.write(idempotent(new_file("a.txt")))
+    with pytest.raises(IdempotencyReused):
+        records.write(idempotent(new_file("a.txt"), fingerprint="other"))
+    assert records.usage("demo") == Usage(1, 1)
+
+
+def test_idempotency_is_the_subjects_own(records: Records) -> None:
+    """The same key of another subject or tenant is another key."""
+    assert not records.write(idempotent(new_file("a.txt"))).replayed
+    assert not records.write(idempotent(new_file("a.txt"), subject="other")).replayed
+    assert not records.write(idempotent(new_file("a.txt", tenant="other"))).replayed
+
+
+def test_a_refused_request_is_not_remembered(records: Records) -> None:
+    """A request that was refused may be tried again under its key once the reason is gone."""
+    wanted = idempotent(new_file("a.txt", bucket="photos"))
+    with pytest.raises(NoSuchBucket):
+        records.write(wanted)
+    records.put_bucket(Bucket(tenant="demo", name="photos", policy=Policy(), created_at=1))
+    assert not records.write(wanted).replayed
+
+
+def test_forgotten_idempotency(records: Records) -> None:
+    """A forgotten key is free again, and only keys older than the time are forgotten."""
+    records.write(idempotent(new_file("a.txt")))
+    assert records.forget_idempotency(0) == 0
+    assert records.write(idempotent(new_file("a.txt"))).replayed
+    assert records.forget_idempotency(1 << 60) == 1
+    assert not records.write(idempotent(new_file("a.txt"))).replayed
+
+
+def test_counts_after_refusals(records: Records, database: Database) -> None:
+    """Refused writes, deletions and changes leave usage at the sum of the rows."""
+    file = new_file("a.txt", size=7)
+    write(records, file)
+    refusals = (
+        lambda: write(records, new_file("a.txt"), on_conflict="error"),
+        lambda: write(records, new_file("x", bucket="nowhere")),
+        lambda: records.change(file, "a.txt", WriteCondition(etags=('"other"',))),
+    )
+    for refusal in refusals:
+        with pytest.raises((KeyTaken, NoSuchBucket, PreconditionFailed)):
+            refusal()
+    assert faults_in_counts(database) == []

@@ -1,0 +1,313 @@
+"""The contract of a database, on SQLite and on PostgreSQL, healthy and not."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from servicekit.database import Database, DatabaseUnavailable, UniqueViolation, open_database
+from servicekit.settings import SettingsError
+from tests.servers.postgres import PostgresServer
+
+# Longer than any wait inside: an answer after this is no answer to a request.
+BOUND_SECONDS = 9
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("new_postgres_url"))
+    return f"sqlite:///{tmp_path}/some.db"
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """A database with one table of numbers."""
+    database = open_database(url)
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT NOT NULL)")
+    yield database
+    database.close()
+
+
+def numbers(database: Database) -> list[int]:
+    return [row[0] for row in database.reading().rows("SELECT n FROM numbers ORDER BY n")]
+
+
+def insert(database: Database, number: int) -> None:
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO numbers (n, word) VALUES (?, ?)", (number, "x"))
+
+
+def in_thread(database: Database, work: Callable[[], None]) -> threading.Thread:
+    """Runs in a thread of its own and closes that thread's connection."""
+
+    def call() -> None:
+        try:
+            work()
+        finally:
+            database.close()
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    return thread
+
+
+def test_committed_rows_are_seen_by_all(database: Database) -> None:
+    """A transaction's rows are there for every thread once it has ended."""
+    insert(database, 1)
+    seen: list[list[int]] = []
+    in_thread(database, lambda: seen.append(numbers(database))).join()
+    assert seen == [[1]]
+
+
+def test_statements_tell_how_much_they_changed(database: Database) -> None:
+    """`execute` counts rows, `row` and `rows` read, `execute_many` repeats."""
+    with database.transaction() as connection:
+        connection.execute_many(
+            "INSERT INTO numbers (n, word) VALUES (?, ?)", [(n, "日本語") for n in range(3)]
+        )
+        assert connection.execute("UPDATE numbers SET word = ? WHERE n > ?", ("é", 0)) == 2
+        assert connection.execute("DELETE FROM numbers WHERE n > ?", (100,)) == 0
+    reading = database.reading()
+    assert reading.row("SELECT word FROM numbers WHERE n = ?", (1,)) == ("é",)
+    assert reading.row("SELECT word FROM numbers WHERE n = ?", (9,)) is None
+    assert len(reading.rows("SELECT * FROM numbers")) == 3
+
+
+def test_error_undoes_the_transaction(database: Database) -> None:
+    """Whatever ends the block early, nothing of it stays, and the next one works."""
+    for error in (RuntimeError, KeyboardInterrupt):
+        with pytest.raises(error), database.transaction() as connection:  # noqa: PT012 -- all of it
+            connection.execute("INSERT INTO numbers (n, word) VALUES (1, 'x')")
+            raise error
+        assert numbers(database) == []
+    insert(database, 1)
+    assert numbers(database) == [1]
+
+
+def test_unfinished_rows_are_not_seen(database: Database) -> None:
+    """Nobody reads what is not committed, and reading does not wait for a writer."""
+    seen: list[list[int]] = []
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO numbers (n, word) VALUES (1, 'x')")
+        in_thread(database, lambda: seen.append(numbers(database))).join()
+    assert seen == [[]]
+
+
+def test_taken_key_is_a_unique_violation(database: Database) -> None:
+    """A key that is there already is told apart from other errors; the transaction is undone."""
+    insert(database, 1)
+    with pytest.raises(UniqueViolation), database.transaction() as connection:  # noqa: PT012 -- all of it
+        connection.execute("INSERT INTO numbers (n, word) VALUES (2, 'x')")
+        connection.execute("INSERT INTO numbers (n, word) VALUES (1, 'x')")
+    assert numbers(database) == [1]
+
+
+def test_other_broken_rules_are_no_unique_violation(database: Database) -> None:
+    """A missing value is a mistake of ours, and neither a conflict nor an outage."""
+    with pytest.raises(Exception) as caught, database.transaction() as connection:
+        connection.execute("INSERT INTO numbers (n, word) VALUES (1, NULL)")
+    assert not isinstance(caught.value, UniqueViolation | DatabaseUnavailable)
+    assert numbers(database) == []
+
+
+def test_parameters_are_never_sql(database: Database) -> None:
+    """Quotes, question marks and percent signs in values stay values."""
+    nasty = "'; DROP TABLE numbers; -- ? %s %(x)s"
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO numbers (n, word) VALUES (?, ?)", (1, nasty))
+    assert database.reading().row("SELECT word FROM numbers") == (nasty,)
+
+
+def test_missing_table_is_unavailable(database: Database) -> None:
+    """A database that nobody has migrated yet is one that cannot be used."""
+    with pytest.raises(DatabaseUnavailable, match="absent"):
+        database.reading().row("SELECT 1 FROM absent")
+
+
+def test_writers_take_turns(database: Database) -> None:
+    """Many threads count one number up together, and no step is lost."""
+    insert(database, 1)
+
+    def count() -> None:
+        for _ in range(10):
+            with database.transaction() as connection:
+                connection.execute("UPDATE numbers SET word = word || 'x' WHERE n = 1")
+
+    threads = [in_thread(database, count) for _ in range(4)]
+    for thread in threads:
+        thread.join()
+    assert database.reading().row("SELECT LENGTH(word) FROM numbers") == (41,)
+
+
+HOLDER = """
+import sys, time
+from servicekit.database import open_database
+with open_database(sys.argv[1]).transaction() as connection:
+    connection.execute("UPDATE numbers SET word = 'held'")
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_wait_for_another_process_is_bounded(database: Database, url: str) -> None:
+    """A row that another process holds: a bounded wait, then `DatabaseUnavailable`; reads go on."""
+    insert(database, 1)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, url], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        assert numbers(database) == [1]
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable), database.transaction() as connection:
+            connection.execute("UPDATE numbers SET word = 'mine'")
+        assert time.monotonic() - started < BOUND_SECONDS
+    finally:
+        holder.kill()
+        holder.communicate()
+    with database.transaction() as connection:
+        connection.execute("UPDATE numbers SET word = 'mine'")
+    assert database.reading().row("SELECT word FROM numbers") == ("mine",)
+
+
+def test_unknown_urls_are_refused() -> None:
+    """A URL that names no database of ours is a wrong setting, without the password in it."""
+    with pytest.raises(SettingsError) as caught:
+        open_database("mysql://wharf:s3cret@host/db")
+    assert "mysql" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+# SQLite alone
+
+
+def test_foreign_writer_of_the_file_is_waited_for_and_no_longer(tmp_path: Path) -> None:
+    """Someone with `BEGIN EXCLUSIVE` in the sqlite3 shell holds everybody up for seconds only."""
+    database = open_database(f"sqlite:///{tmp_path}/some.db")
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE numbers (n INTEGER)")
+    other = sqlite3.connect(tmp_path / "some.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    started = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match="locked"):
+        insert(database, 1)
+    assert time.monotonic() - started < BOUND_SECONDS
+    other.close()
+    database.close()
+
+
+@pytest.mark.parametrize(("durable", "value"), [(True, 2), (False, 0)])
+def test_durability_is_a_choice(tmp_path: Path, *, durable: bool, value: int) -> None:
+    """`full` syncs at every commit, `relaxed` never (0 is OFF, 2 is FULL)."""
+    database = open_database(f"sqlite:///{tmp_path}/some.db", durable=durable)
+    assert database.reading().row("PRAGMA synchronous") == (value,)
+    assert database.reading().row("PRAGMA journal_mode") == ("wal",)
+    database.close()
+
+
+def test_folder_that_is_missing_is_unavailable(tmp_path: Path) -> None:
+    """A database whose folder is gone is out of reach, not an unexpected error."""
+    database = open_database(f"sqlite:///{tmp_path}/absent/some.db")
+    with pytest.raises(DatabaseUnavailable):
+        database.reading()
+
+
+def test_fork_shares_no_turn(tmp_path: Path) -> None:
+    """Parent and child of a fork take turns like strangers: no write of either is lost."""
+    url = f"sqlite:///{tmp_path}/some.db"
+    script = f"""
+import os
+from servicekit.database import open_database
+database = open_database({url!r})
+with database.transaction() as connection:
+    connection.execute("CREATE TABLE numbers (n INTEGER)")
+database.close()
+child = os.fork()
+for _ in range(200):
+    with database.transaction() as connection:
+        (count,) = connection.row("SELECT COUNT(*) FROM numbers")
+        connection.execute("INSERT INTO numbers VALUES (?)", (count,))
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert database.reading().row("SELECT COUNT(DISTINCT n) FROM numbers") == (400,)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+# PostgreSQL alone
+
+
+def test_connections_come_back_after_a_restart(
+    postgres: PostgresServer, new_postgres_url: str
+) -> None:
+    """The server was restarted: the next read and the next transaction just work."""
+    database = open_database(new_postgres_url)
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")
+    for use in (lambda: insert(database, 1), lambda: numbers(database)):
+        numbers(database)
+        postgres.stop()
+        postgres.start()
+        use()
+    assert numbers(database) == [1]
+    database.close()
+
+
+def test_server_that_is_down_is_unavailable(
+    postgres: PostgresServer, new_postgres_url: str
+) -> None:
+    """Down now, unavailable now; up again, available again."""
+    database = open_database(new_postgres_url)
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")
+    postgres.stop()
+    try:
+        for use in (lambda: insert(database, 1), lambda: numbers(database)):
+            started = time.monotonic()
+            with pytest.raises(DatabaseUnavailable):
+                use()
+            assert time.monotonic() - started < BOUND_SECONDS
+    finally:
+        postgres.start()
+    insert(database, 1)
+    assert numbers(database) == [1]
+    database.close()
+
+
+def test_frozen_server_is_given_up(postgres: PostgresServer, new_postgres_url: str) -> None:
+    """A server that says nothing at all costs a bounded wait, in a read and in a transaction."""
+    database = open_database(new_postgres_url)
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")
+    row = database.reading().row("SELECT pg_backend_pid()")
+    assert row
+    for use in (lambda: numbers(database), lambda: insert(database, 1)):
+        with postgres.frozen():
+            started = time.monotonic()
+            with pytest.raises(DatabaseUnavailable):
+                use()
+            assert time.monotonic() - started < BOUND_SECONDS
+    insert(database, 2)
+    assert 2 in numbers(database)
+    database.close()
+
+
+def test_relaxed_commits_do_not_wait_for_the_disk(new_postgres_url: str) -> None:
+    """`relaxed` is asynchronous commit."""
+    for durable, value in ((True, "on"), (False, "off")):
+        database = open_database(new_postgres_url, durable=durable)
+        assert database.reading().row("SHOW synchronous_commit") == (value,)
+        database.close()

@@ -1,0 +1,172 @@
+"""What any store promises about blobs that are there."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from wharf_upload.stores.base import BlobMissing, BlobName, BlobStore, StoreError
+
+
+def new_name(tenant: str = "demo") -> BlobName:
+    return BlobName(tenant, uuid7_hex())
+
+
+def content(store: BlobStore, name: BlobName) -> bytes:
+    with store.open(name) as stream:
+        return stream.read()
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"\0\n\xff" * 100_000])
+def test_put_then_open(store: BlobStore, body: bytes) -> None:
+    """What is opened has exactly the bytes that were put."""
+    name = new_name()
+    store.put(name, body)
+    assert content(store, name) == body
+
+
+def test_missing(store: BlobStore) -> None:
+    """Opening a blob that nobody stored raises `BlobMissing`, not an operating system error."""
+    with pytest.raises(BlobMissing):
+        store.open(new_name())
+
+
+def test_a_taken_name_is_not_replaced(store: BlobStore, spool_file: Path) -> None:
+    """A second blob of the same name is refused, whichever way it comes; the first one stays."""
+    name = new_name()
+    store.put(name, b"first")
+    with pytest.raises(StoreError):
+        store.put(name, b"second")
+    writer = store.adopt(name, str(spool_file))
+    with pytest.raises(StoreError):
+        writer.commit()
+    writer.abort()
+    assert content(store, name) == b"first"
+    assert list(store.leftovers()) == []
+
+
+def test_delete(store: BlobStore) -> None:
+    """A deleted blob is gone for new readers."""
+    name = new_name()
+    store.put(name, b"x")
+    store.delete(name)
+    with pytest.raises(BlobMissing):
+        store.open(name)
+
+
+def test_delete_again(store: BlobStore) -> None:
+    """Deleting a blob that is not there is no error."""
+    store.delete(new_name())
+
+
+def test_reader_outlives_deletion(store: BlobStore) -> None:
+    """A reader that has begun reads to the end after the blob was deleted."""
+    name = new_name()
+    store.put(name, b"x" * 100_000)
+    with store.open(name) as stream:
+        head = stream.read(10)
+        store.delete(name)
+        assert head + stream.read() == b"x" * 100_000
+
+
+def test_tenants_are_apart(store: BlobStore) -> None:
+    """The same identifier under two tenants is two blobs."""
+    blob = uuid7_hex()
+    store.put(BlobName("acme", blob), b"acme's")
+    store.put(BlobName("demo", blob), b"demo's")
+    store.delete(BlobName("acme", blob))
+    assert content(store, BlobName("demo", blob)) == b"demo's"
+
+
+def test_listing(store: BlobStore) -> None:
+    """The listing shows every blob of every tenant once, with its size and about its age."""
+    begin = time.time()
+    names = [new_name(tenant) for tenant in ("acme", "demo", "demo")]
+    for size, name in enumerate(names):
+        store.put(name, b"x" * size)
+    found = {one.name: one for one in store.blobs()}
+    assert len(list(store.blobs())) == 3
+    assert {name: found[name].size for name in names} == dict(zip(names, range(3), strict=True))
+    assert all(begin - 1 <= one.changed_at <= time.time() + 1 for one in found.values())
+
+
+def test_listing_during_deletion(store: BlobStore) -> None:
+    """A blob that vanishes while the listing runs does not end the listing."""
+    for _ in range(5):
+        store.put(new_name(), b"x")
+    seen = 0
+    for found in store.blobs():
+        store.delete(found.name)
+        seen += 1
+    assert seen == 5
+    assert list(store.blobs()) == []
+
+
+def test_make_durable(store: BlobStore) -> None:
+    """Making many names durable in one call, tenants and folders mixed, raises nothing."""
+    names = [new_name(tenant) for tenant in ("acme", "demo") for _ in range(3)]
+    for name in names:
+        store.put(name, b"x")
+    store.make_durable(names)
+    store.make_durable([])
+
+
+def test_internal_path(store: BlobStore) -> None:
+    """The gateway's path is relative, names the tenant and the blob, and climbs nowhere."""
+    name = new_name()
+    parts = store.internal_path(name).split("/")
+    assert parts[0] == name.tenant
+    assert parts[-1] == name.blob
+    assert not {"", ".", ".."} & set(parts)
+
+
+def test_many_threads(store: BlobStore) -> None:
+    """Sixteen threads that store at once in new folders lose nothing and mix nothing up."""
+    names = [new_name(f"tenant-{number % 4}") for number in range(64)]
+    failures: list[BaseException] = []
+
+    def work(first: int) -> None:
+        try:
+            for name in names[first::16]:
+                store.put(name, name.blob.encode())
+            store.make_durable(names[first::16])
+        except BaseException as error:  # noqa: BLE001 -- shown by the assertion below
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert all(content(store, name) == name.blob.encode() for name in names)
+
+
+def test_free_bytes_and_check(store: BlobStore) -> None:
+    """A store that works has room and finds nothing wrong with itself."""
+    assert store.free_bytes() > 0
+    assert store.check() is None
+
+
+def test_no_descriptor_stays_open(store: BlobStore, spool_file: Path) -> None:
+    """Storing, refusing, reading and deleting leave no file descriptor open."""
+    before = len(os.listdir("/proc/self/fd"))
+    name = new_name()
+    store.put(name, b"x")
+    with pytest.raises(StoreError):
+        store.put(name, b"y")
+    adopted = store.adopt(new_name(), str(spool_file))
+    adopted.commit()
+    created = store.create(new_name())
+    created.abort()
+    with pytest.raises(StoreError):
+        store.adopt(new_name(), str(spool_file) + "-gone")
+    content(store, name)
+    list(store.blobs())
+    store.delete(name)
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,210 @@
+"""What the store on a local disk promises beyond the contract: modes, folders, fsync, errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from wharf_upload.stores.base import BlobName, StoreError, StoreFull
+from wharf_upload.stores.local import LocalStore
+
+
+def new_name() -> BlobName:
+    return BlobName("demo", uuid7_hex())
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def local(data: Path) -> LocalStore:
+    store = LocalStore(data)
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that were synced, in order."""
+    paths: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        paths.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return paths
+
+
+@pytest.fixture
+def failing_fsync(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], list[str]]:
+    """Lets fsync of paths that hold a text fail with an errno; the paths that failed."""
+
+    def install(number: int, part: str) -> list[str]:
+        failed: list[str] = []
+        real = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            path = os.readlink(f"/proc/self/fd/{descriptor}")
+            if part in path:
+                failed.append(path)
+                raise OSError(number, os.strerror(number))
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        return failed
+
+    return install
+
+
+def test_blob_is_read_only(local: LocalStore, data: Path) -> None:
+    """A blob can be written by nobody and read by nobody else, whichever way it came."""
+    spooled = data / "spooled"
+    spooled.write_bytes(b"x")
+    put, adopted, created = new_name(), new_name(), new_name()
+    local.put(put, b"x")
+    local.adopt(adopted, str(spooled)).commit()
+    local.create(created).commit()
+    for name in (put, adopted, created):
+        mode = (data / "tenants" / local.internal_path(name)).stat().st_mode
+        assert stat.S_IMODE(mode) == 0o440
+
+
+def test_adopting_copies_nothing(local: LocalStore, data: Path) -> None:
+    """The blob of a spooled body is the spool file itself: the same inode."""
+    spooled = data / "spooled"
+    spooled.write_bytes(b"x")
+    name = new_name()
+    local.adopt(name, str(spooled)).commit()
+    blob = data / "tenants" / local.internal_path(name)
+    assert blob.stat().st_ino == spooled.stat().st_ino
+
+
+def test_adopting_follows_no_link(local: LocalStore, data: Path) -> None:
+    """A symbolic link in the spool is refused, and what it points to is not stored."""
+    secret = data / "secret"
+    secret.write_bytes(b"secret")
+    link = data / "spooled"
+    link.symlink_to(secret)
+    with pytest.raises(StoreError):
+        local.adopt(new_name(), str(link))
+    assert list(local.leftovers()) == []
+
+
+def test_bytes_are_synced_before_names(local: LocalStore, data: Path, synced: list[str]) -> None:
+    """A staged file is synced before its name appears, the folder's parents before the folder."""
+    name = new_name()
+    writer = local.create(name)
+    writer.write(b"x")
+    writer.commit()
+    local.make_durable([name])
+    folder = (data / "tenants" / local.internal_path(name)).parent
+    assert synced == [
+        str(data / "staging" / name.blob),
+        str(data / "tenants"),
+        str(folder.parent),
+        str(folder),
+    ]
+
+
+def test_one_sync_for_a_folder(local: LocalStore, synced: list[str]) -> None:
+    """Many names in one folder are made durable by one fsync."""
+    stamp = uuid7_hex()[:12]
+    names = [BlobName("demo", stamp + uuid7_hex()[12:]) for _ in range(5)]
+    for name in names:
+        local.put(name, b"x")
+    synced.clear()
+    local.make_durable(names)
+    assert len(synced) == 1
+
+
+def test_relaxed_never_syncs(data: Path, synced: list[str]) -> None:
+    """Without durability there is not one fsync."""
+    relaxed = LocalStore(data, durable=False)
+    relaxed.prepare()
+    name = new_name()
+    relaxed.put(name, b"x")
+    relaxed.create(new_name()).commit()
+    relaxed.make_durable([name])
+    assert synced == []
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(errno.EIO, StoreError), (errno.ENOSPC, StoreFull)]
+)
+def test_failed_sync_of_a_small_file(
+    local: LocalStore,
+    failing_fsync: Callable[[int, str], list[str]],
+    number: int,
+    expected: type[StoreError],
+) -> None:
+    """A small file whose fsync fails is a store error of its kind, and is removed again."""
+    failed = failing_fsync(number, "tenants/demo/")
+    local.make_durable([])
+    with pytest.raises(expected) as caught:
+        local.put(new_name(), b"x")
+    assert type(caught.value) is expected
+    assert list(local.blobs()) == []
+    assert len(failed) == len(set(failed)) == 1
+    assert local.check() is not None
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_failed_sync_of_a_staged_file(
+    local: LocalStore, failing_fsync: Callable[[int, str], list[str]], early: bool
+) -> None:
+    """A staged file whose fsync fails, early or at its commit, is a store error; one try only."""
+    failed = failing_fsync(errno.EIO, "staging/")
+    writer = local.create(new_name())
+    writer.write(b"x")
+    with pytest.raises(StoreError):
+        if early:
+            writer.sync()
+        else:
+            writer.commit()
+    writer.abort()
+    assert len(failed) == 1
+    assert list(local.blobs()) == []
+    assert list(local.leftovers()) == []
+    assert local.check() is not None
+
+
+def test_failed_sync_of_a_folder(
+    local: LocalStore, failing_fsync: Callable[[int, str], list[str]]
+) -> None:
+    """Names are not durable when the folder's fsync fails, and the store says that it is down."""
+    name = new_name()
+    local.put(name, b"x")
+    failing_fsync(errno.EIO, "tenants")
+    with pytest.raises(StoreError):
+        local.make_durable([name])
+    assert local.check() is not None
+
+
+def test_check_names_no_path(data: Path) -> None:
+    """A store without its folders says so, and shows no path."""
+    trouble = LocalStore(data).check()
+    assert trouble is not None
+    assert str(data) not in trouble
+
+
+def test_leftovers_are_removed_by_name(local: LocalStore, data: Path) -> None:
+    """A leftover's name cannot lead out of the staging folder."""
+    outside = data / "outside"
+    outside.write_bytes(b"x")
+    staged = data / "staging" / "abandoned"
+    staged.write_bytes(b"x")
+    local.remove_leftover("../outside")
+    assert outside.exists()
+    for name, _ in list(local.leftovers()):
+        local.remove_leftover(name)
+    assert not staged.exists()

@@ -1,0 +1,32 @@
+"""One Wharf for the whole session; a tenant of its own for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e import documented
+from tests.e2e.api_client import SEEN, ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.tenants import Tenants
+
+
+@pytest.fixture(scope="session")
+def wharf() -> Iterator[Wharf]:
+    """A Wharf; when all tests are done, every answer they saw must be a documented one."""
+    with running() as found:
+        yield found
+        assert documented.missing(ApiClient(found.port), SEEN) == []
+
+
+@pytest.fixture(scope="session")
+def tenants(wharf: Wharf) -> Tenants:
+    """Makes more tenants."""
+    return Tenants(wharf)
+
+
+@pytest.fixture
+def api(tenants: Tenants) -> ApiClient:
+    """A client of a tenant that this test alone uses, with all scopes for files."""
+    return tenants.tenant()

@@ -1,0 +1,55 @@
+"""Compares answers with the OpenAPI documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from tests.e2e.api_client import ApiClient
+
+DOCUMENTS = ("/openapi.json", "/auth/openapi.json")
+# A method that an address does not have is refused: after the credential, or before it.
+_REFUSED_METHOD = frozenset((401, 405))
+
+
+def operations(api: ApiClient) -> dict[tuple[str, str], dict[str, Any]]:
+    """The operations of both documents by method and path."""
+    found = {}
+    for address in DOCUMENTS:
+        document = api.get(address).json()
+        for path, methods in document["paths"].items():
+            for method, declared in methods.items():
+                found[method.upper(), path] = declared
+    return found
+
+
+def missing(api: ApiClient, seen: Iterable[tuple[str, str, int]]) -> list[str]:
+    """Answers at documented addresses whose status the documents do not mention."""
+    declared = operations(api)
+    patterns = [(_pattern(path), path) for path in sorted({path for _, path in declared})]
+    found = set()
+    for method, target, status in seen:
+        path = next((path for pattern, path in patterns if pattern.fullmatch(target)), None)
+        if path is None:
+            continue
+        # HEAD answers as GET does (RFC 9110 section 9.3.2).
+        names = (method, "GET") if method == "HEAD" else (method,)
+        operation = next((declared[name, path] for name in names if (name, path) in declared), None)
+        if operation is None:
+            if status not in _REFUSED_METHOD:
+                found.add(f"{method} {path}: {status}, though there is no such operation")
+        elif str(status) not in operation["responses"]:
+            found.add(f"{method} {path}: {status}")
+    return sorted(found)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """An address of the document as an expression; a key may have slashes, other names none."""
+    parts = re.split(r"(\{[^}]+\})", path)
+    shapes = {"{key}": ".+"}
+    return re.compile(
+        "".join(
+            shapes.get(part, "[^/]+") if part.startswith("{") else re.escape(part) for part in parts
+        )
+    )

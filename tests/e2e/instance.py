@@ -1,0 +1,154 @@
+"""A real Wharf: nginx, both services and the worker under the native runner, on free ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START_SECONDS = 90
+STOP_SECONDS = 60
+ROOT = Path(__file__).parents[2]
+# The last line that the runner prints when everything is ready.
+_READY = "\ncurl -f -H"
+_SETTINGS = {
+    "WHARF_DURABILITY": "relaxed",
+    # The sweeper removes nothing while tests look at what is there.
+    "WHARF_DELETED_GRACE_SECONDS": "86400",
+    "WHARF_ADMIN_REQUESTS_PER_MINUTE": "100000",
+    "WHARF_DRAIN_SECONDS": "5",
+}
+
+
+class Wharf:
+    """One running Wharf. `port` is the public one, `metrics_port` the internal one."""
+
+    def __init__(self, data: Path, output: Path, process: subprocess.Popen[bytes]) -> None:
+        self.data, self.output, self.process = data, output, process
+        self.port = self.metrics_port = 0
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def credentials(self, name: str) -> dict[str, str]:
+        """Id and secret of a client in credentials.json."""
+        found: dict[str, dict[str, str]] = json.loads(
+            (self.data / "credentials.json").read_text(encoding="utf-8")
+        )
+        return found[name]
+
+    def log(self, name: str) -> str:
+        """All that a child has written so far; `access` is the gateway's access log."""
+        path = self.data / "log" / f"{name}.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def log_lines(self, name: str) -> list[dict[str, Any]]:
+        """The JSON objects among a child's log lines."""
+        lines = self.log(name).splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def processes(self, name: str = "") -> list[int]:
+        """Ids of the processes whose standard output is a log file of this Wharf."""
+        wanted = str(self.data / "log" / name)
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    output = os.readlink(f"/proc/{entry}/fd/1")
+                except OSError:
+                    continue
+                if output.startswith(wanted):
+                    found.append(int(entry))
+        return found
+
+    def stop(self) -> None:
+        """Stops it as an operator does, and checks that nothing is left."""
+        self.process.terminate()
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # its children die with it
+            self.process.wait()
+            raise AssertionError(f"Wharf did not stop:\n{self.output.read_text()}") from None
+        assert code == 0, self.output.read_text()
+        assert self.processes() == []
+        assert _sockets(self.data) == []
+
+
+def _sockets(data: Path) -> list[str]:
+    """Sockets and pid files: what would look like a running Wharf."""
+    return [
+        str(path)
+        for path in data.rglob("*")
+        if path.suffix == ".pid" or stat.S_ISSOCK(path.lstat().st_mode)
+    ]
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[Wharf]:
+    """A Wharf on data of its own, with these `WHARF_…` settings; stopped and checked afterwards."""
+    base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
+    try:
+        wharf = _start(base, settings)
+        try:
+            yield wharf
+        finally:
+            wharf.stop()
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def _start(base: Path, settings: dict[str, str]) -> Wharf:
+    port, metrics_port = _free_ports()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
+    environ = {
+        **kept,
+        **_SETTINGS,
+        "WHARF_PORT": str(port),
+        "WHARF_METRICS_PORT": str(metrics_port),
+        "WHARF_DATA": str(base / "data"),
+        **settings,
+    }
+    with (base / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wharf_native", "run"],
+            env=environ,
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+        )
+    wharf = Wharf(base / "data", base / "output", process)
+    wharf.port, wharf.metrics_port = port, metrics_port
+    _await_ready(wharf)
+    return wharf
+
+
+def _await_ready(wharf: Wharf) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while _READY not in wharf.output.read_text():
+        if wharf.process.poll() is not None or time.monotonic() > deadline:
+            wharf.process.terminate()
+            wharf.process.wait(STOP_SECONDS)
+            pytest.fail(f"Wharf does not start:\n{wharf.output.read_text()}")
+        time.sleep(0.05)
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]

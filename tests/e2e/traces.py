@@ -1,0 +1,62 @@
+"""What a tenant's requests leave behind: "∅" in security.md means that this stays as it was."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.instance import Wharf
+
+# Spool files go when nginx is done with the request, which may be after the answer.
+PATIENCE_SECONDS = 15.0
+_TABLES = ("files", "doomed", "events", "idempotency", "usage")
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Names of files below spool and staging, the tenant's blobs and its rows."""
+
+    spool: frozenset[str]
+    staging: frozenset[str]
+    blobs: frozenset[str]
+    rows: frozenset[tuple[object, ...]]
+
+
+def traces(wharf: Wharf, tenant: str) -> Traces:
+    """What is there now."""
+    return Traces(
+        spool=_names(wharf.data / "spool"),
+        staging=_names(wharf.data / "staging"),
+        blobs=_names(wharf.data / "tenants" / tenant),
+        rows=frozenset(rows(wharf, tenant)),
+    )
+
+
+def rows(wharf: Wharf, tenant: str) -> Iterator[tuple[object, ...]]:
+    """All rows of a tenant, each after the name of its table."""
+    address = f"file:{wharf.data}/upload/upload.db?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as database:
+        for table in _TABLES:
+            found = database.execute(f"SELECT * FROM {table} WHERE tenant = ?", (tenant,))
+            yield from ((table, *row) for row in found)
+
+
+@contextmanager
+def nothing_stored(wharf: Wharf, tenant: str) -> Iterator[None]:
+    """Asserts that the block leaves nothing: no file, no row, no usage, nothing half-done."""
+    before = traces(wharf, tenant)
+    yield
+    after = traces(wharf, tenant)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while after != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+        after = traces(wharf, tenant)
+    assert after == before
+
+
+def _names(folder: Path) -> frozenset[str]:
+    return frozenset(str(path) for path in folder.rglob("*") if not path.is_dir())

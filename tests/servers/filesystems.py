@@ -1,0 +1,83 @@
+"""Filesystems of the tests' own: small ones, and ones whose power can be cut."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+# EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH (linux/fs/ext4/ext4.h).
+_SHUTDOWN, _WITHOUT_FLUSH = 0x8004587D, b"\2\0\0\0"
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"{command[0]} is not possible here: {done.stderr.decode().strip()}")
+
+
+def _unmount(folder: Path) -> None:
+    done = subprocess.run(["umount", str(folder)], capture_output=True, check=False)
+    if done.returncode:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def mounted(folder: Path, kind: str, options: str) -> Iterator[Path]:
+    """A filesystem without a device behind it, mounted at `folder`."""
+    if os.geteuid():
+        pytest.skip("mounting needs root")
+    folder.mkdir()
+    _run("mount", "-t", kind, "-o", options, kind, str(folder))
+    try:
+        yield folder
+    finally:
+        _unmount(folder)
+
+
+class Disk:
+    """An ext4 filesystem in a file, mounted at `folder`."""
+
+    def __init__(self, image: Path, folder: Path, megabytes: int) -> None:
+        if os.geteuid():
+            pytest.skip("mounting needs root")
+        self._image, self.folder = image, folder
+        folder.mkdir()
+        with image.open("wb") as file:
+            file.truncate(megabytes << 20)
+        # No room kept back for root, who may be running these tests.
+        _run("mkfs.ext4", "-q", "-m", "0", str(image))
+        self.mount()
+
+    def mount(self) -> None:
+        """Mounts it, replaying its journal."""
+        _run("mount", "-o", "loop", str(self._image), str(self.folder))
+
+    def unmount(self) -> None:
+        """Unmounts it, which writes everything."""
+        _unmount(self.folder)
+
+    def cut_power(self) -> None:
+        """From now on nothing reaches the disk, not even what the journal holds in memory."""
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.ioctl(descriptor, _SHUTDOWN, _WITHOUT_FLUSH)
+        except OSError as error:
+            pytest.skip(f"this kernel cannot shut ext4 down: {error.strerror}")
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def disk(base: Path, megabytes: int) -> Iterator[Disk]:
+    """A disk of its own, gone afterwards."""
+    own = Disk(base / "disk.img", base / "disk", megabytes)
+    try:
+        yield own
+    finally:
+        own.unmount()

@@ -1,0 +1,250 @@
+"""An upload service for tests: its own data, tokens of an issuer of ours, the gateway's part played.
+
+The gateway is nginx; here `put` and `post_form` do what it does with a body: ask for admission,
+spool the body, hand the spool file over and remove it afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from werkzeug.datastructures import Headers
+from werkzeug.test import Client, TestResponse
+
+import wharf_upload
+from servicekit.database import Database, open_database
+from servicekit.database.migrating import upgrade
+from servicekit.ids import uuid7_hex
+from servicekit.testing import ISSUER, Issuer
+from wharf_upload.app import create_app
+from wharf_upload.front import Front
+from wharf_upload.records.base import File
+from wharf_upload.records.sql import SqlRecords
+from wharf_upload.settings import Settings
+from wharf_upload.stores.base import BlobName, BlobStore
+from wharf_upload.stores.local import LocalStore
+from wharf_upload.sweeping import Ages, Swept, Sweeper
+
+MIGRATIONS = Path(wharf_upload.__file__).parent / "migrations"
+TENANT = "demo"
+BOUNDARY = "wharf-test-boundary"
+
+
+def new_file(
+    key: str, *, tenant: str = TENANT, bucket: str = "default", size: int = 1, **changes: object
+) -> File:
+    """A record of a file whose bytes nobody has seen."""
+    blob = uuid7_hex()
+    values: dict[str, object] = {
+        "id": blob,
+        "tenant": tenant,
+        "bucket": bucket,
+        "key": key,
+        "blob": blob,
+        "size": size,
+        "sha256": hashlib.sha256(blob.encode()).hexdigest(),
+        "media_type": "text/plain",
+        "declared_type": None,
+        "filename": key.rpartition("/")[2],
+        "owner": "client-1",
+        "created_at": 1_795_000_000_000,
+    }
+    return File(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def form_body(files: Iterable[tuple[str, bytes]], fields: Mapping[str, str] | None = None) -> bytes:
+    """A multipart body with files by name, and plain fields."""
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in (fields or {}).items()
+    ]
+    for name, content in files:
+        head = (
+            f"--{BOUNDARY}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        parts.append(head.encode() + content + b"\r\n")
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def ages(seconds: float = 0) -> Ages:
+    """The same age for everything that the sweeper removes."""
+    return Ages(lease=seconds, deleted_grace=seconds, idempotency=3600)
+
+
+@dataclass
+class UploadService:
+    """The application, what is in it, and a client that plays the gateway."""
+
+    front: Front
+    settings: Settings
+    store: BlobStore
+    records: SqlRecords
+    database: Database
+    issuer: Issuer
+    tenant: str = TENANT
+    _spooled: int = field(default=0, repr=False)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> TestResponse:
+        """One request, as uWSGI hands it on."""
+        fields = Headers({"Authorization": f"Bearer {self.issuer.token(tid=self.tenant)}"})
+        fields.update(headers or {})
+        return Client(self.front).open(
+            path,
+            method=method,
+            # Not `data`: werkzeug would give a form without a body a boundary of its own.
+            input_stream=BytesIO(body),
+            content_length=len(body),
+            headers=fields,
+            environ_overrides=dict(environ or {}),
+        )
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        bucket: str = "default",
+        spooled: bool = False,
+    ) -> TestResponse:
+        """`PUT`, in one request or spooled."""
+        path = f"/v1/files/{bucket}/{key}"
+        if spooled:
+            return self._spool("PUT", path, body, headers or {})
+        return self.request("PUT", path, body, headers)
+
+    def post_form(
+        self, body: bytes, headers: Mapping[str, str] | None = None, *, bucket: str = "default"
+    ) -> TestResponse:
+        """`POST` of a form."""
+        content_type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        return self._spool("POST", f"/v1/files/{bucket}", body, {**content_type, **(headers or {})})
+
+    def _spool(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> TestResponse:
+        announced = {**headers, "Content-Length": str(len(body))}
+        reply = self.request(method, path, b"", announced, {"WHARF_STEP": "admit"})
+        if reply.status_code != 204:
+            return reply
+        self._spooled += 1
+        spool_file = self.settings.spool_folder / f"{self._spooled:010}"
+        spool_file.write_bytes(body)
+        environ = {"SPOOL_FILE": str(spool_file), "ADMISSION": reply.headers["X-Admission"]}
+        try:
+            return self.request(method, path, b"", headers, environ)
+        finally:
+            spool_file.unlink(missing_ok=True)
+
+    def content(self, key: str, *, bucket: str = "default") -> bytes | None:
+        """The bytes that a reader gets; `None` where there is no such file."""
+        reply = self.request("GET", f"/v1/files/{bucket}/{key}")
+        if reply.status_code == 404:
+            return None
+        assert reply.status_code == 200, reply.text
+        blob = reply.headers["X-Accel-Redirect"].rpartition("/")[2]
+        with self.store.open(BlobName(self.tenant, blob)) as stream:
+            return stream.read()
+
+    def sweep(self, seconds: float = 0, *, dry_run: bool = False) -> Swept:
+        """One run of the sweeper over what is older."""
+        root = self.settings.spool_folder.parent
+        return Sweeper(self.store, self.records, root, ages(seconds), dry_run=dry_run).run()
+
+    def blobs(self) -> set[str]:
+        """What lies below `tenants`."""
+        return {found.name.blob for found in self.store.blobs()}
+
+
+def settings_for(data: Path, **changes: object) -> Settings:
+    """Settings on a folder of the test's own."""
+    settings = Settings(data=data, issuer=ISSUER, limits_url="memory://", disk_reserve_bytes=0)
+    for name, value in changes.items():
+        object.__setattr__(settings, name, value)
+    settings.spool_folder.mkdir(parents=True, exist_ok=True)
+    (data / "run").mkdir(exist_ok=True)
+    return settings
+
+
+def assemble(settings: Settings, issuer: Issuer) -> UploadService:
+    """The service on what the settings name, with every part at hand."""
+    store = LocalStore(settings.data, durable=settings.durable)
+    store.prepare()
+    database = open_database(settings.effective_database_url, durable=settings.durable)
+    records = SqlRecords(
+        database, lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs])
+    )
+    front = create_app(settings, store=store, records=records, keys=issuer)
+    return UploadService(front, settings, store, records, database, issuer)
+
+
+def faults_in_counts(database: Database) -> list[str]:
+    """Tenants whose usage is not the sum of their rows."""
+    connection = database.reading()
+    rows = {
+        row[0]: (int(row[1]), int(row[2]))
+        for row in connection.rows("SELECT tenant, sum(size), count(*) FROM files GROUP BY tenant")
+    }
+    usage = {row[0]: (row[1], row[2]) for row in connection.rows("SELECT * FROM usage")}
+    tenants = sorted({*rows, *usage})
+    return [
+        f"{tenant}: rows {rows.get(tenant, (0, 0))}, usage {usage.get(tenant, (0, 0))}"
+        for tenant in tenants
+        if rows.get(tenant, (0, 0)) != usage.get(tenant, (0, 0))
+    ]
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Issuer:
+    """Signs the tokens of all tests."""
+    return Issuer()
+
+
+@pytest.fixture(scope="session")
+def upload_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database: migrating once serves all tests."""
+    path = tmp_path_factory.mktemp("upload-template") / "upload.db"
+    upgrade(f"sqlite:///{path}", MIGRATIONS)
+    return path
+
+
+@pytest.fixture
+def upload_data(upload_template: Path, tmp_path: Path) -> Path:
+    """A data folder with a migrated SQLite database."""
+    data = tmp_path / "data"
+    copy_database(upload_template, data)
+    return data
+
+
+def copy_database(template: Path, data: Path) -> None:
+    """Puts the template where the service looks for its database."""
+    (data / "upload").mkdir(parents=True)
+    shutil.copy(template, data / "upload" / "upload.db")
+    # As a service leaves it: a copy of the file alone is a whole database.
+    with closing(sqlite3.connect(data / "upload" / "upload.db")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+@pytest.fixture
+def upload(upload_data: Path, issuer: Issuer) -> Iterator[UploadService]:
+    """A service of its own for each test, on SQLite and a local disk, without fsync."""
+    service = assemble(settings_for(upload_data, durability="relaxed"), issuer)
+    yield service
+    service.database.close()

@@ -1,0 +1,58 @@
+"""The pages that are made from the code say what the code says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_no_generated_page_is_stale() -> None:
+    """`make docs` was run after the last change of a setting or a problem."""
+    command = [sys.executable, str(ROOT / "docs/generate.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stale_page_is_named(tmp_path: Path) -> None:
+    """A page that is missing, or differs in one character, is stale."""
+    pages = {"missing.md": "a\n", "changed.md": "b\n", "good.md": "c\n"}
+    (tmp_path / "changed.md").write_text("b \n")
+    (tmp_path / "good.md").write_text("c\n")
+    assert generate.stale(tmp_path, pages) == ["missing.md", "changed.md"]
+
+
+def test_default_paths_do_not_name_this_machine() -> None:
+    """The page is the same wherever it is made."""
+    assert os.getcwd() not in generate.settings_page()
+
+
+def test_every_problem_has_a_page_at_its_type() -> None:
+    """`type` is an address that explains the problem; the index links to all of them."""
+    pages = generate.problem_pages()
+    for _, catalogue in generate.CATALOGUES:
+        for problem in catalogue.by_slug.values():
+            assert f"<h1>{problem.title}</h1>" in pages[f"{problem.slug}.html"]
+            assert f'href="{problem.type}"' in pages["index.html"]
+
+
+def test_slugs_are_unique_over_all_services() -> None:
+    """The gateway has one page for a slug, whoever answers with it."""
+    slugs = [slug for _, catalogue in generate.CATALOGUES for slug in catalogue.by_slug]
+    assert len(slugs) == len(set(slugs))
+
+
+@pytest.mark.parametrize("name", sorted(generate.problem_pages()))
+def test_problem_pages_need_nothing_that_the_gateway_forbids(name: str) -> None:
+    """The Content-Security-Policy is `default-src 'none'`: no style, no script, no picture."""
+    page = generate.problem_pages()[name]
+    assert not re.search(r"<(style|script|img|link|iframe)\b|<[^>]+\s(style|on\w+)=", page)
+    assert "`" not in page

@@ -1,0 +1,137 @@
+"""What is done before a run or a test: Python, its packages, Debian's packages."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+NATIVE = Path(__file__).parents[3] / "deploy/native"
+
+
+@pytest.fixture
+def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module, on a checkout of its own that has an environment."""
+    spec = importlib.util.spec_from_file_location("prepare", NATIVE / "prepare.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for path in ("requirements/all.txt", "requirements/dev.txt", "package/pyproject.toml"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(path)
+    venv = tmp_path / ".venv"
+    site = venv / f"lib/python3.{sys.version_info.minor}/site-packages"
+    (site / "flask-1.dist-info").mkdir(parents=True)
+    (venv / "bin").mkdir()
+    (venv / "bin/python").symlink_to(sys.executable)
+    (venv / "pyvenv.cfg").write_text(f"home = /usr/bin\ncommand = python -m venv {venv}\n")
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "VENV", venv)
+    monkeypatch.setattr(module, "STAMP", venv / "wharf-stamp")
+    monkeypatch.setattr(module, "PACKAGES", ("package",))
+    (venv / "wharf-stamp").write_text(f"{module.wanted_key('all')}\nflask-1.dist-info\n")
+    return module
+
+
+def test_nothing_changed(prepare: ModuleType) -> None:
+    """An environment that was made here for this lock file is used as it is."""
+    assert prepare.usable()
+    assert prepare.fresh("all")
+
+
+def test_the_larger_environment_serves_both(prepare: ModuleType) -> None:
+    """An environment made for development serves a run; one made for a run does not serve tests."""
+    assert not prepare.fresh("dev")
+    prepare.STAMP.write_text(prepare.wanted_key("dev"))
+    assert prepare.fresh("dev")
+    assert prepare.fresh("all")
+
+
+@pytest.mark.parametrize("changed", ["requirements/all.txt", "package/pyproject.toml"])
+def test_changed_requirements(prepare: ModuleType, changed: str) -> None:
+    """A changed lock file or package makes the environment stale."""
+    (prepare.ROOT / changed).write_text("changed")
+    assert not prepare.fresh("all")
+
+
+def test_a_removed_package(prepare: ModuleType) -> None:
+    """A package that was uninstalled by hand is noticed."""
+    next(prepare.VENV.glob("lib/*/site-packages/flask-1.dist-info")).rmdir()
+    assert not prepare.fresh("all")
+
+
+def test_a_moved_environment(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moved environment is not used: its scripts name the old place."""
+    moved = prepare.ROOT / "moved"
+    prepare.VENV.rename(moved)
+    monkeypatch.setattr(prepare, "VENV", moved)
+    assert not prepare.usable()
+
+
+def test_a_broken_environment(prepare: ModuleType) -> None:
+    """An environment whose Python is gone, as after an upgrade of the system, is not used."""
+    python = prepare.VENV / "bin/python"
+    python.unlink()
+    python.symlink_to("/nonexistent/python3")
+    assert not prepare.usable()
+
+
+def test_programs_are_found_off_the_path(
+    prepare: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that Debian keeps off PATH counts as installed."""
+    binary = tmp_path / "15/bin/initdb"
+    binary.parent.mkdir(parents=True)
+    binary.touch(mode=0o755)
+    monkeypatch.setenv("PATH", "")
+    program = prepare.Program("initdb", (f"{tmp_path}/*/bin/initdb",), "postgresql")
+    assert prepare.found(program)
+    binary.unlink()
+    assert prepare.missing_packages((program,)) == ["postgresql"]
+
+
+def test_what_is_only_convenient(prepare: ModuleType) -> None:
+    """Something merely convenient is installed along with the rest, and never alone."""
+    needed = prepare.Program("no-such-program", (), "needed")
+    convenient = prepare.Program("no-such-program", (), "convenient", needed=False)
+    assert prepare.missing_packages((convenient,)) == []
+    assert prepare.missing_packages((needed, convenient)) == ["needed", "convenient"]
+
+
+def test_without_root(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not install packages is told in one line which ones to install."""
+    monkeypatch.setattr(prepare, "as_root", lambda: None)
+    with pytest.raises(SystemExit) as stopped:
+        prepare.install_packages(["nginx", "curl"])
+    assert "nginx curl" in str(stopped.value)
+    assert "\n" not in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'test "$1" = --version && echo Python 3.9.2 || exit 1',
+        "echo 'no such version' >&2; echo 'and more' >&2; exit 127",
+    ],
+)
+def test_an_old_python(tmp_path: Path, script: str) -> None:
+    """A Python that is too old or does not work is said in one line."""
+    python = tmp_path / "python3"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["sh", str(NATIVE / "prepare.sh"), "run"],
+        env={**os.environ, "PYTHON": str(python)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "3.11 or newer" in done.stderr
+    assert done.stderr.count("\n") == 1
