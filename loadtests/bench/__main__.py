@@ -69,9 +69,10 @@ def _measure(
     """One measurement on a fresh server, which is gone afterwards with all that it stored."""
     with server(target, work / target) as running:
         touch(running, sources)
+        machine.warm_page_cache(work, scale.warm_bytes)
+        # After the holes, so that it stays in memory before them.
         WORKLOADS[name].prepare(running, sources)
         os.sync()
-        machine.warm_page_cache(work, scale.warm_bytes)
         prefetch(sources)
         calm = machine.wait_calm(scale.calm_seconds)
         found = record(name, target, turn, running, sources, scale, calm=calm)

@@ -128,17 +128,16 @@ def warm_page_cache(folder: Path, at_most: int) -> None:
 
     A virtual machine may have given free memory back to its host, and then the first touch of a
     page costs more than writing it. Reading a file of holes takes pages without using the disk.
+    The file stays in the folder: its pages would be free again without it.
     """
-    with open("/proc/meminfo", encoding="ascii") as file:
-        available = next(int(line.split()[1]) for line in file if line.startswith("MemAvail")) << 10
-    path, buffer = folder / "holes", bytearray(4 * MIB)
-    try:
-        with open(path, "wb+", buffering=0) as holes:
-            holes.truncate(max(0, min(at_most, available - _SLACK_BYTES)))
-            while holes.readinto(buffer):
-                pass
-    finally:
-        path.unlink(missing_ok=True)
+    holes = folder / "holes"
+    if not holes.exists():
+        with open("/proc/meminfo", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith("MemAvailable:"))
+        size = max(0, min(at_most, int(line.split()[1]) * 1024 - _SLACK_BYTES))
+        with open(holes, "wb") as new:
+            new.truncate(size)
+    read_through(holes)
 
 
 def read_through(path: Path) -> None:

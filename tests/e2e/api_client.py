@@ -52,7 +52,9 @@ class Answer:
     @property
     def slug(self) -> str:
         """The kind of problem; empty when it is none."""
-        if self.headers.get("Content-Type") != PROBLEM:
+        # What stands in for a text file that is missing keeps the file's charset.
+        media_type = self.headers.get("Content-Type", "").partition(";")[0]
+        if not self.body or media_type != PROBLEM:
             return ""
         return str(self.json()["type"]).removeprefix("/problems/")
 

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e import documented
 from tests.e2e.api_client import SEEN, ApiClient
 from tests.e2e.instance import Wharf, running
-from tests.e2e.tenants import Tenants
+from tests.e2e.tenants import Signer, Tenants
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +22,17 @@ def wharf() -> Iterator[Wharf]:
 
 @pytest.fixture(scope="session")
 def tenants(wharf: Wharf) -> Tenants:
-    """Makes more tenants."""
+    """Makes tenants and clients through auth's API."""
     return Tenants(wharf)
 
 
+@pytest.fixture(scope="session")
+def signer(wharf: Wharf) -> Signer:
+    """Signs tokens with this Wharf's own key."""
+    return Signer(wharf)
+
+
 @pytest.fixture
-def api(tenants: Tenants) -> ApiClient:
+def api(signer: Signer) -> ApiClient:
     """A client of a tenant that this test alone uses, with all scopes for files."""
-    return tenants.tenant()
+    return signer.client()

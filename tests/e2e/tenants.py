@@ -1,9 +1,14 @@
-"""Tenants and clients, made through auth's own API."""
+"""Tenants and clients: real ones through auth's own API, and quick ones by auth's own key."""
 
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
 
 from tests.e2e.api_client import ApiClient
 from tests.e2e.instance import Wharf
@@ -13,12 +18,12 @@ _numbers: Iterator[int] = itertools.count(1)
 
 
 class Tenants:
-    """Makes tenants of one Wharf and clients of them."""
+    """Makes tenants of one Wharf and clients of them, as an administrator does."""
 
     def __init__(self, wharf: Wharf) -> None:
         self._api = ApiClient(wharf.port)
         admin = wharf.credentials("admin")
-        self._admin = self._logged_in(admin["client_id"], admin["client_secret"])
+        self.admin = self._logged_in(admin["client_id"], admin["client_secret"])
 
     def _logged_in(self, client_id: str, secret: str) -> ApiClient:
         answer = self._api.login(client_id, secret)
@@ -28,13 +33,13 @@ class Tenants:
     def tenant(self, *scopes: str) -> ApiClient:
         """A new tenant with one client, logged in; without `scopes` it has all for files."""
         name = f"team-{next(_numbers)}"
-        answer = self._admin.send_json("POST", "/auth/v1/tenants", {"tenant": name})
+        answer = self.admin.send_json("POST", "/auth/v1/tenants", {"tenant": name})
         assert answer.status == 201, answer.body
         return self.client(name, *scopes)
 
     def client(self, tenant: str, *scopes: str) -> ApiClient:
         """A new client of a tenant, logged in."""
-        answer = self._admin.send_json(
+        answer = self.admin.send_json(
             "POST",
             f"/auth/v1/tenants/{tenant}/clients",
             {"name": f"client-{next(_numbers)}", "scopes": list(scopes or ALL_SCOPES)},
@@ -43,3 +48,43 @@ class Tenants:
         made = answer.json()
         api = self._logged_in(made["client_id"], made["client_secret"])
         return ApiClient(api.port, api.token, tenant)
+
+
+class Signer:
+    """Signs tokens with the key of a running Wharf's auth service: good ones and odd ones.
+
+    `upload` asks nothing of `auth` on a request's way, so such a token is as good as one that was
+    handed out, and costs no hashing of secrets.
+    """
+
+    def __init__(self, wharf: Wharf) -> None:
+        self._port, self._issuer = wharf.port, f"{wharf.url}/auth"
+        (path,) = (wharf.data / "auth" / "keys").glob("*.pem")
+        self.kid, self.pem = path.stem, Path(path).read_bytes()
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Good claims; a change to `None` leaves a claim out."""
+        now = int(time.time())
+        number = next(_numbers)
+        claims = {
+            "iss": self._issuer,
+            "sub": f"client-{number}",
+            "aud": "upload",
+            "tid": f"quick-{number}",
+            "scope": " ".join(ALL_SCOPES),
+            "iat": now,
+            "exp": now + 900,
+            "jti": f"token-{number}",
+            **changes,
+        }
+        return {name: value for name, value in claims.items() if value is not None}
+
+    def token(self, headers: dict[str, Any] | None = None, **changes: Any) -> str:
+        """A token with good claims but for `changes`, and a good header but for `headers`."""
+        header = {"typ": "at+jwt", "kid": self.kid, **(headers or {})}
+        return jwt.encode(self.claims(**changes), self.pem, "RS256", header)
+
+    def client(self, **changes: Any) -> ApiClient:
+        """A client of a tenant that nobody else uses, unless `tid` says so."""
+        tenant = str(changes.get("tid") or f"quick-{next(_numbers)}")
+        return ApiClient(self._port, self.token(**{**changes, "tid": tenant}), tenant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,14 +48,25 @@ def rows(wharf: Wharf, tenant: str) -> Iterator[tuple[object, ...]]:
 @contextmanager
 def nothing_stored(wharf: Wharf, tenant: str) -> Iterator[None]:
     """Asserts that the block leaves nothing: no file, no row, no usage, nothing half-done."""
-    before = traces(wharf, tenant)
+    # An answered request's spool file may still be on its way out.
+    before = _awaited(wharf, tenant, lambda found: not found.spool and not found.staging)
     yield
-    after = traces(wharf, tenant)
+    after = _awaited(wharf, tenant, lambda found: found == before)
+    assert _difference(before, after) == {}
+
+
+def _awaited(wharf: Wharf, tenant: str, condition: Callable[[Traces], bool]) -> Traces:
+    """What is there when the condition holds, or when patience is at its end."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while after != before and time.monotonic() < deadline:
+    while not condition(found := traces(wharf, tenant)) and time.monotonic() < deadline:
         time.sleep(0.05)
-        after = traces(wharf, tenant)
-    assert after == before
+    return found
+
+
+def _difference(before: Traces, after: Traces) -> dict[str, object]:
+    """What has come or gone, by kind."""
+    one, other = vars(before), vars(after)
+    return {kind: one[kind] ^ other[kind] for kind in one if one[kind] != other[kind]}
 
 
 def _names(folder: Path) -> frozenset[str]:

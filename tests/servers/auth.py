@@ -112,3 +112,14 @@ def auth(auth_settings: Settings) -> Iterator[AuthService]:
     credentials = read_credentials(auth_settings.credentials_path)
     yield AuthService(app, auth_settings, records, clock, credentials)
     database.close()
+
+
+def refused(reply: TestResponse, status: int, error: str) -> str:
+    """Checks an error of RFC 6749 section 5.2; its description."""
+    assert reply.status_code == status
+    assert reply.content_type == "application/json"
+    assert reply.headers["Cache-Control"] == "no-store"
+    body = reply.get_json()
+    assert set(body) == {"error", "error_description"}
+    assert body["error"] == error
+    return str(body["error_description"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,7 +13,6 @@ import pytest
 
 from servicekit.database import Database, DatabaseUnavailable, UniqueViolation, open_database
 from servicekit.settings import SettingsError
-from tests.servers.postgres import PostgresServer
 
 # Longer than any wait inside: an answer after this is no answer to a request.
 BOUND_SECONDS = 9
@@ -187,127 +185,3 @@ def test_unknown_urls_are_refused() -> None:
         open_database("mysql://wharf:s3cret@host/db")
     assert "mysql" in str(caught.value)
     assert "s3cret" not in str(caught.value)
-
-
-# SQLite alone
-
-
-def test_foreign_writer_of_the_file_is_waited_for_and_no_longer(tmp_path: Path) -> None:
-    """Someone with `BEGIN EXCLUSIVE` in the sqlite3 shell holds everybody up for seconds only."""
-    database = open_database(f"sqlite:///{tmp_path}/some.db")
-    with database.transaction() as connection:
-        connection.execute("CREATE TABLE numbers (n INTEGER)")
-    other = sqlite3.connect(tmp_path / "some.db", isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    started = time.monotonic()
-    with pytest.raises(DatabaseUnavailable, match="locked"):
-        insert(database, 1)
-    assert time.monotonic() - started < BOUND_SECONDS
-    other.close()
-    database.close()
-
-
-@pytest.mark.parametrize(("durable", "value"), [(True, 2), (False, 0)])
-def test_durability_is_a_choice(tmp_path: Path, *, durable: bool, value: int) -> None:
-    """`full` syncs at every commit, `relaxed` never (0 is OFF, 2 is FULL)."""
-    database = open_database(f"sqlite:///{tmp_path}/some.db", durable=durable)
-    assert database.reading().row("PRAGMA synchronous") == (value,)
-    assert database.reading().row("PRAGMA journal_mode") == ("wal",)
-    database.close()
-
-
-def test_folder_that_is_missing_is_unavailable(tmp_path: Path) -> None:
-    """A database whose folder is gone is out of reach, not an unexpected error."""
-    database = open_database(f"sqlite:///{tmp_path}/absent/some.db")
-    with pytest.raises(DatabaseUnavailable):
-        database.reading()
-
-
-def test_fork_shares_no_turn(tmp_path: Path) -> None:
-    """Parent and child of a fork take turns like strangers: no write of either is lost."""
-    url = f"sqlite:///{tmp_path}/some.db"
-    script = f"""
-import os
-from servicekit.database import open_database
-database = open_database({url!r})
-with database.transaction() as connection:
-    connection.execute("CREATE TABLE numbers (n INTEGER)")
-database.close()
-child = os.fork()
-for _ in range(200):
-    with database.transaction() as connection:
-        (count,) = connection.row("SELECT COUNT(*) FROM numbers")
-        connection.execute("INSERT INTO numbers VALUES (?)", (count,))
-if child == 0:
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
-assert database.reading().row("SELECT COUNT(DISTINCT n) FROM numbers") == (400,)
-"""
-    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
-
-
-# PostgreSQL alone
-
-
-def test_connections_come_back_after_a_restart(
-    postgres: PostgresServer, new_postgres_url: str
-) -> None:
-    """The server was restarted: the next read and the next transaction just work."""
-    database = open_database(new_postgres_url)
-    with database.transaction() as connection:
-        connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")
-    for use in (lambda: insert(database, 1), lambda: numbers(database)):
-        numbers(database)
-        postgres.stop()
-        postgres.start()
-        use()
-    assert numbers(database) == [1]
-    database.close()
-
-
-def test_server_that_is_down_is_unavailable(
-    postgres: PostgresServer, new_postgres_url: str
-) -> None:
-    """Down now, unavailable now; up again, available again."""
-    database = open_database(new_postgres_url)
-    with database.transaction() as connection:
-        connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")
-    postgres.stop()
-    try:
-        for use in (lambda: insert(database, 1), lambda: numbers(database)):
-            started = time.monotonic()
-            with pytest.raises(DatabaseUnavailable):
-                use()
-            assert time.monotonic() - started < BOUND_SECONDS
-    finally:
-        postgres.start()
-    insert(database, 1)
-    assert numbers(database) == [1]
-    database.close()
-
-
-def test_frozen_server_is_given_up(postgres: PostgresServer, new_postgres_url: str) -> None:
-    """A server that says nothing at all costs a bounded wait, in a read and in a transaction."""
-    database = open_database(new_postgres_url)
-    with database.transaction() as connection:
-        connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")
-    row = database.reading().row("SELECT pg_backend_pid()")
-    assert row
-    for use in (lambda: numbers(database), lambda: insert(database, 1)):
-        with postgres.frozen():
-            started = time.monotonic()
-            with pytest.raises(DatabaseUnavailable):
-                use()
-            assert time.monotonic() - started < BOUND_SECONDS
-    insert(database, 2)
-    assert 2 in numbers(database)
-    database.close()
-
-
-def test_relaxed_commits_do_not_wait_for_the_disk(new_postgres_url: str) -> None:
-    """`relaxed` is asynchronous commit."""
-    for durable, value in ((True, "on"), (False, "off")):
-        database = open_database(new_postgres_url, durable=durable)
-        assert database.reading().row("SHOW synchronous_commit") == (value,)
-        database.close()

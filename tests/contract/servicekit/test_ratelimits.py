@@ -1,208 +1,25 @@
-"""The contract of the storages of rate limits, and the limits on top of them."""
+"""Rate limits: the guard around their storage, and the limits themselves."""
 
 from __future__ import annotations
 
-import json
-import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 from flask import Flask, g, request
-from limits.storage import storage_from_string
 
 from servicekit import logs, web
 from servicekit.problems import ProblemError
 from servicekit.ratelimits import RateLimits, RateLimitSettings
 from servicekit.ratelimits.guarded import FALLBACKS, PAUSE_SECONDS, GuardedStorage
 from servicekit.tokens import Principal
-from tests.servers import uwsgi
 from tests.servers.redis import RedisServer
-
-HERE = Path(__file__).parent
-# Two workers, to see that they count together; a small cache, to see it overflow.
-ARGUMENTS = [
-    *("--socket", "{socket}", "--master", "--need-app", "--lazy-apps", "--enable-threads"),
-    *("--processes", "2", "--threads", "2", "--module", "counting_app:application"),
-    *("--pythonpath", str(HERE), "--disable-logging"),
-    *("--cache2", "name=limits,items=256,blocksize=32,keysize=256,hashsize=256,purge_lru=1"),
-]
-
-
-@pytest.fixture(scope="module")
-def counting() -> Iterator[uwsgi.Uwsgi]:
-    """uWSGI with `counting_app.py` in two workers."""
-    with uwsgi.running(ARGUMENTS, {}) as server:
-        server.wait_until_ready("spawned uWSGI worker 2")
-        yield server
-
-
-class RemoteStorage:
-    """The storage inside uWSGI, called over its socket."""
-
-    def __init__(self, server: uwsgi.Uwsgi) -> None:
-        self._server = server
-        self.workers: set[int] = set()
-
-    def _call(self, name: str, **arguments: object) -> object:
-        reply = uwsgi.request(self._server.socket, "GET", f"/storage/{name}?{urlencode(arguments)}")
-        assert reply.status == 200, self._server.log
-        worker, answer = json.loads(reply.body)
-        self.workers.add(worker)
-        return answer
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        return int(str(self._call("incr", key=key, expiry=expiry, amount=amount)))
-
-    def get(self, key: str) -> int:
-        return int(str(self._call("get", key=key)))
-
-    def get_expiry(self, key: str) -> float:
-        return float(str(self._call("get_expiry", key=key)))
-
-    def check(self) -> bool:
-        return bool(self._call("check"))
-
-    def reset(self) -> None:
-        self._call("reset")
-
-    def clear(self, key: str) -> None:
-        self._call("clear", key=key)
-
-
-AnyStorage = RemoteStorage | GuardedStorage
-
-
-@pytest.fixture(params=["memory", "guarded-memory", "redis", "guarded-redis", "uwsgi-cache"])
-def storage(request: pytest.FixtureRequest) -> AnyStorage:
-    """Each storage that Wharf can count in."""
-    kind = request.param
-    if kind == "uwsgi-cache":
-        return RemoteStorage(request.getfixturevalue("counting"))
-    inner = request.getfixturevalue("redis_url") if "redis" in kind else "memory://"
-    if kind.startswith("guarded"):
-        return GuardedStorage(inner=inner)
-    return storage_from_string(inner)  # type: ignore[return-value]
 
 
 @pytest.fixture
 def key() -> str:
     """A counter of the test's own."""
     return f"TEST/{uuid4().hex}"
-
-
-def test_counter_counts(storage: AnyStorage, key: str) -> None:
-    """Each use adds; an unused counter is 0."""
-    assert storage.get(key) == 0
-    assert [storage.incr(key, 60) for _ in range(3)] == [1, 2, 3]
-    assert storage.incr(key, 60, 5) == 8
-    assert storage.get(key) == 8
-
-
-def test_counters_are_apart(storage: AnyStorage, key: str) -> None:
-    """One key does not count for another."""
-    storage.incr(key, 60)
-    assert storage.get(f"{key}x") == 0
-
-
-def test_counter_ends_with_its_window(storage: AnyStorage, key: str) -> None:
-    """A window begins with the first use and is not made longer by later ones."""
-    storage.incr(key, 2)
-    end = storage.get_expiry(key)
-    assert time.time() < end <= time.time() + 2.1
-    time.sleep(1)
-    assert storage.incr(key, 2) == 2
-    assert abs(storage.get_expiry(key) - end) < 0.3
-    time.sleep(1.3)
-    assert storage.get(key) == 0
-    assert storage.incr(key, 2) == 1
-
-
-def test_unused_counter_ends_now(storage: AnyStorage, key: str) -> None:
-    """There is nothing to wait for."""
-    assert abs(storage.get_expiry(key) - time.time()) < 1.5
-
-
-def test_one_counter_can_be_forgotten(storage: AnyStorage, key: str) -> None:
-    """`clear` forgets one and leaves the others."""
-    storage.incr(key, 60)
-    storage.incr(f"{key}x", 60)
-    storage.clear(key)
-    storage.clear(f"{key}y")
-    assert (storage.get(key), storage.get(f"{key}x")) == (0, 1)
-
-
-def test_storage_answers(storage: AnyStorage) -> None:
-    """A healthy storage says so."""
-    assert storage.check()
-
-
-def test_all_counters_can_be_forgotten(storage: AnyStorage, key: str) -> None:
-    """`reset` forgets all."""
-    storage.incr(key, 60)
-    storage.reset()
-    assert storage.get(key) == 0
-
-
-def test_nothing_is_lost_between_threads(storage: AnyStorage, key: str) -> None:
-    """Many at once: every use is counted exactly once."""
-    counts: list[int] = []
-
-    def work() -> None:
-        counts.extend(storage.incr(key, 60) for _ in range(25))
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(counts) == list(range(1, 101))
-
-
-# uWSGI's cache alone
-
-
-def test_workers_count_together(counting: uwsgi.Uwsgi) -> None:
-    """Two workers give no more than one: 10 of 40 requests at once pass (security.md 73)."""
-    workers: set[bytes] = set()
-    statuses: list[int] = []
-
-    def work() -> None:
-        for _ in range(10):
-            reply = uwsgi.request(counting.socket, "GET", "/limited?tenant=together")
-            statuses.append(reply.status)
-            if reply.status == 200:
-                workers.add(reply.body)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert statuses.count(200) == 10
-    assert statuses.count(429) == 30
-    seen = RemoteStorage(counting)
-    while len(seen.workers) < 2:
-        seen.check()
-    assert len(workers) >= 1
-
-
-def test_full_cache_gives_up_the_oldest(counting: uwsgi.Uwsgi, key: str) -> None:
-    """A flood of counters does not end the counting: the new ones are kept."""
-    storage = RemoteStorage(counting)
-    for number in range(300):
-        assert storage.incr(f"{key}/{number}", 60) == 1
-    assert storage.incr(f"{key}/299", 60) == 2
-    storage.reset()
-
-
-def test_overlong_keys_are_an_error_not_a_pass(counting: uwsgi.Uwsgi) -> None:
-    """A counter that the cache cannot hold is an exception, for the caller to judge."""
-    reply = uwsgi.request(counting.socket, "GET", f"/storage/incr?key={'x' * 1000}&expiry=60")
-    assert reply.status == 500
 
 
 # the guard

@@ -75,15 +75,17 @@ def test_thumbprint_is_that_of_rfc_7638(directory: Path) -> None:
 @pytest.mark.parametrize("mode", [0o640, 0o644, 0o604, 0o660, 0o602, 0o601])
 def test_files_open_to_others_are_refused_and_named(directory: Path, mode: int) -> None:
     """A key that others may have read is no secret any more (security.md 80)."""
-    only(directory).chmod(mode)
-    with pytest.raises(KeyTrouble, match=r"\.pem is open to others"):
+    path = only(directory)
+    path.chmod(mode)
+    with pytest.raises(KeyTrouble) as caught:
         KeyRing(directory)
+    assert f"{path} is open to others (mode {mode:o}); its mode must be 600" in str(caught.value)
 
 
 def test_directory_open_to_others_is_refused(directory: Path) -> None:
     """Whoever may write there could put a key of their own."""
     directory.chmod(0o770)
-    with pytest.raises(KeyTrouble, match="key directory .* is open to others"):
+    with pytest.raises(KeyTrouble, match=r"key directory .* is open to others"):
         KeyRing(directory)
 
 

@@ -88,7 +88,7 @@ def keep(service: Service, intent: Intent, files: tuple[File, ...]) -> Stored:
         files=files,
         on_conflict=intent.on_conflict,
         condition=intent.condition,
-        idempotency=_with_content(intent.idempotency, files),
+        idempotency=_with_content(intent, files),
     )
     try:
         stored = service.records.write(write)
@@ -103,11 +103,12 @@ def keep(service: Service, intent: Intent, files: tuple[File, ...]) -> Stored:
     return stored
 
 
-def _with_content(idempotency: Idempotency | None, files: tuple[File, ...]) -> Idempotency | None:
-    """The request's fingerprint, its files' names and bytes included."""
+def _with_content(intent: Intent, files: tuple[File, ...]) -> Idempotency | None:
+    """The request's fingerprint, its choice and its files' names and bytes included."""
+    idempotency = intent.idempotency
     if idempotency is None:
         return None
-    whole = hashlib.sha256(idempotency.fingerprint.encode())
+    whole = hashlib.sha256(f"{idempotency.fingerprint} {intent.on_conflict}".encode())
     for file in files:
         whole.update(f"\n{file.sha256} {file.key}".encode())
     return msgspec.structs.replace(idempotency, fingerprint=whole.hexdigest())

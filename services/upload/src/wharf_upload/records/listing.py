@@ -6,8 +6,9 @@ from servicekit.database import Connection
 from wharf_upload.records.base import File, Page
 from wharf_upload.records.rows import COLUMNS, to_file
 
-# The last code point: sorts after everything that can follow a prefix.
-_LAST = "\U0010ffff"
+# Sorts after everything that can follow a prefix: a key of 1024 bytes has no more of the last code
+# point than 256.
+_LAST = "\U0010ffff" * 257
 _BATCH = 100
 _PAGE = (
     f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
@@ -32,7 +33,7 @@ def page(
     files: list[File] = []
     prefixes: list[str] = []
     position, end = after, prefix + _LAST
-    if delimiter and after.endswith(delimiter):
+    if _folder(after, prefix, delimiter) == after:
         position = after + _LAST
     while len(files) + len(prefixes) < limit:
         wanted = limit - len(files) - len(prefixes)

@@ -145,8 +145,9 @@ class SqlRecords:
         known = set()
         for tenant, blob in names:
             if connection.row(
-                "SELECT 1 FROM files WHERE blob = ? UNION ALL SELECT 1 FROM doomed WHERE blob = ?",
-                (blob, blob),
+                "SELECT 1 FROM files WHERE blob = ? AND tenant = ? "
+                "UNION ALL SELECT 1 FROM doomed WHERE blob = ? AND tenant = ?",
+                (blob, tenant, blob, tenant),
             ):
                 known.add((tenant, blob))
         return known

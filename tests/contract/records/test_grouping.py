@@ -1,0 +1,211 @@
+"""Group commit: changes that share a transaction do not share their outcomes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from servicekit.database import Connection, Database, DatabaseUnavailable
+from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.records import changes
+from wharf_upload.records.base import KeyTaken, Write
+from wharf_upload.records.changes import Change, Ledger
+from wharf_upload.records.grouping import BeforeCommit, GroupCommit
+
+Outcome = tuple[Any, BaseException | None]
+
+
+class Group:
+    """Runs changes so that they are one group: the first one waits until all others queue."""
+
+    def __init__(self, database: Database, before_commit: BeforeCommit | None = None) -> None:
+        self._database = database
+        self.commit = GroupCommit(database, before_commit)
+
+    def run(self, members: list[Change], blobs: list[list[tuple[str, str]]]) -> list[Outcome]:
+        """Each change's result or error."""
+        outcomes: list[Outcome] = [(None, None)] * len(members)
+        waiting = threading.Event()
+        first = threading.Thread(target=self._run, args=(self._gate(waiting), [], [], 0))
+        first.start()
+        threads = [
+            threading.Thread(target=self._run, args=(change, own, outcomes, number))
+            for number, (change, own) in enumerate(zip(members, blobs, strict=True))
+        ]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 10
+        while len(self.commit._waiting) < len(members) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        waiting.set()
+        for thread in (first, *threads):
+            thread.join()
+        return outcomes
+
+    @staticmethod
+    def _gate(waiting: threading.Event) -> Change:
+        return lambda connection, ledger: waiting.wait(10)
+
+    def _run(
+        self, change: Change, blobs: list[tuple[str, str]], outcomes: list[Outcome], number: int
+    ) -> None:
+        outcome: Outcome
+        try:
+            outcome = (self.commit.run("demo", change, blobs), None)
+        except BaseException as error:  # noqa: BLE001 -- is what the test looks at
+            outcome = (None, error)
+        if outcomes:
+            outcomes[number] = outcome
+        self._database.close()
+
+
+def writing(key: str) -> Change:
+    return changes.write(Write(files=(new_file(key),), on_conflict="error"))
+
+
+def raising(error: BaseException) -> Change:
+    def change(connection: Connection, ledger: Ledger) -> None:
+        # Something is written before it goes wrong: that must go, too.
+        connection.execute("INSERT INTO doomed (blob, tenant, doomed_at) VALUES ('x', 'demo', 1)")
+        raise error
+
+    return change
+
+
+def together(database: Database, *members: Change) -> list[Outcome]:
+    return Group(database).run(list(members), [[] for _ in members])
+
+
+def rows(database: Database, sql: str) -> list[Any]:
+    return [row[0] for row in database.reading().rows(sql)]
+
+
+def test_own_outcomes(database: Database) -> None:
+    """In a group of writes, each gets its own file or its own refusal, and refusals harm nobody."""
+    keys = ["a", "b", "a", "c", "b"]
+    outcomes = together(database, *(writing(key) for key in keys))
+    stored = [result.files[0].key for result, error in outcomes if error is None]
+    refused = [error.key for _, error in outcomes if isinstance(error, KeyTaken)]
+    assert sorted(stored) == ["a", "b", "c"]
+    assert sorted(refused) == ["a", "b"]
+    assert rows(database, "SELECT key FROM files ORDER BY key") == ["a", "b", "c"]
+    assert faults_in_counts(database) == []
+
+
+def test_a_group_is_one_transaction(database: Database) -> None:
+    """Changes that wait for the same leader become visible at the same instant."""
+    seen: list[int] = []
+
+    def look(connection: Connection, ledger: Ledger) -> None:
+        # Another connection sees nothing yet.
+        thread = threading.Thread(target=count)
+        thread.start()
+        thread.join()
+
+    def count() -> None:
+        seen.append(rows(database, "SELECT count(*) FROM files")[0])
+        database.close()
+
+    together(database, writing("a"), writing("b"), look)
+    assert seen == [0]
+    assert rows(database, "SELECT count(*) FROM files") == [2]
+
+
+@pytest.mark.parametrize("error", [ValueError("poison"), ZeroDivisionError(), KeyError("x")])
+def test_poison(database: Database, error: Exception) -> None:
+    """A change that breaks gets its own error and leaves nothing; the others are committed."""
+    outcomes = together(database, writing("a"), raising(error), writing("b"))
+    assert [failure for _, failure in outcomes] == [None, error, None]
+    assert rows(database, "SELECT key FROM files ORDER BY key") == ["a", "b"]
+    assert rows(database, "SELECT blob FROM doomed") == []
+    assert rows(database, "SELECT count(*) FROM events") == [2]
+    assert faults_in_counts(database) == []
+
+
+def test_poisonous_sql(database: Database) -> None:
+    """A statement that the database refuses spoils neither the group nor its own connection."""
+
+    def twice(connection: Connection, ledger: Ledger) -> None:
+        for _ in range(2):
+            connection.execute(
+                "INSERT INTO doomed (blob, tenant, doomed_at) VALUES ('x', 'demo', 1)"
+            )
+
+    outcomes = together(database, writing("a"), twice, writing("b"))
+    assert [error is None for _, error in outcomes] == [True, False, True]
+    assert rows(database, "SELECT key FROM files ORDER BY key") == ["a", "b"]
+    assert rows(database, "SELECT blob FROM doomed") == []
+
+
+def test_unavailable_reaches_all(database: Database) -> None:
+    """When the database gives up in the middle, every member of the group is told, once."""
+    calls: list[str] = []
+
+    def fails(connection: Connection, ledger: Ledger) -> None:
+        calls.append("fails")
+        raise DatabaseUnavailable("gone")
+
+    outcomes = together(database, writing("a"), fails, writing("b"))
+    assert all(isinstance(error, DatabaseUnavailable) for _, error in outcomes)
+    assert calls == ["fails"]
+    assert rows(database, "SELECT key FROM files") == []
+
+
+def test_names_that_are_not_durable(database: Database) -> None:
+    """When names cannot be made durable the whole group is refused, and the sync is not retried."""
+    calls: list[list[tuple[str, str]]] = []
+
+    def before_commit(blobs: list[tuple[str, str]]) -> None:
+        calls.append(blobs)
+        raise OSError("fsync failed")
+
+    blobs = [[("demo", key)] for key in "abc"]
+    outcomes = Group(database, before_commit).run([writing(key) for key in "abc"], blobs)
+    assert all(isinstance(error, OSError) for _, error in outcomes)
+    assert [sorted(call) for call in calls] == [[("demo", "a"), ("demo", "b"), ("demo", "c")]]
+    assert rows(database, "SELECT key FROM files") == []
+
+
+def test_durable_before_visible(database: Database) -> None:
+    """Names are made durable before the rows that point to them are visible to anybody."""
+    visible: list[int] = []
+
+    def before_commit(blobs: list[tuple[str, str]]) -> None:
+        visible.append(rows(database, "SELECT count(*) FROM files")[0])
+
+    Group(database, before_commit).run([writing("a"), writing("b")], [[("demo", "a")], []])
+    assert visible == [0]
+
+
+def test_alone(database: Database) -> None:
+    """A change that comes alone, again and again, needs nobody else, after an error too."""
+    group = GroupCommit(database)
+    for number in range(3):
+        group.run("demo", writing(str(number)))
+        with pytest.raises(ZeroDivisionError):
+            group.run("demo", raising(ZeroDivisionError()))
+        with pytest.raises(KeyTaken):
+            group.run("demo", writing(str(number)))
+    assert len(rows(database, "SELECT key FROM files")) == 3
+
+
+def test_more_than_a_group(database: Database) -> None:
+    """More changes than one group takes are all done, group after group."""
+    numbers = range(150)
+    outcomes = together(database, *(writing(str(number)) for number in numbers))
+    assert [error for _, error in outcomes] == [None] * 150
+    assert len(rows(database, "SELECT key FROM files")) == 150
+    assert faults_in_counts(database) == []
+
+
+def test_leaders_error_frees_the_next(database: Database) -> None:
+    """After a leader's group has failed the next group is led by one of its own."""
+    poison: list[Callable[[], Change]] = [lambda: raising(KeyboardInterrupt()), lambda: writing("a")]
+    group = Group(database)
+    for make in poison:
+        (outcome,) = group.run([make()], [[]])
+    assert outcome[1] is None

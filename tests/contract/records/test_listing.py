@@ -1,0 +1,116 @@
+"""A listing agrees with a simple model: all keys sorted by code point, rolled up, cut into pages."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.servers.upload import new_file
+from wharf_upload.records.base import Records, Write
+
+# Few characters, so that keys share beginnings; one of each length in UTF-8, and the very last one.
+_NARROW = st.text("ab/é文\U0001f389\U0010ffff", min_size=1, max_size=6)
+_ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
+_KEYS = st.lists(st.one_of(_NARROW, _ANY.filter(bool)), max_size=12, unique=True)
+_FIXTURE = [HealthCheck.function_scoped_fixture]
+
+
+def entries(keys: list[str], prefix: str, delimiter: str) -> list[str]:
+    """The model: what a listing without pages shows, in order."""
+    found = []
+    for key in sorted(key for key in keys if key.startswith(prefix)):
+        at = key.find(delimiter, len(prefix)) if delimiter else -1
+        entry = key if at < 0 else key[: at + len(delimiter)]
+        if entry not in found:
+            found.append(entry)
+    return found
+
+
+def listed(records: Records, tenant: str, prefix: str, delimiter: str, limit: int) -> list[str]:
+    """What all pages show together; each page is sorted and no longer than was asked for."""
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = records.list_files(
+            tenant, "default", prefix=prefix, delimiter=delimiter, after=after, limit=limit
+        )
+        entries = [*(file.key for file in page.files), *page.prefixes]
+        assert 0 < len(entries) <= limit or not found
+        found += sorted(entries)
+        assert len(found) <= 100, "the listing does not end"
+        after = page.next_after
+    return found
+
+
+def tenant_with(records: Records, keys: list[str]) -> str:
+    """A new tenant with a file for each key."""
+    tenant = uuid4().hex
+    if keys:
+        records.write(Write(files=tuple(new_file(key, tenant=tenant) for key in keys)))
+    return tenant
+
+
+@given(keys=_KEYS, prefix=_NARROW | st.just(""), limit=st.integers(1, 5))
+@example(keys=["a\U0010ffff", "a\U0010ffffb", "b"], prefix="a", limit=1)
+@settings(max_examples=30, deadline=None, suppress_health_check=_FIXTURE)
+def test_listing(records: Records, keys: list[str], prefix: str, limit: int) -> None:
+    """Pages of any length show exactly the keys with the prefix, by code point on any database."""
+    tenant = tenant_with(records, keys)
+    assert listed(records, tenant, prefix, "", limit) == entries(keys, prefix, "")
+
+
+@given(
+    keys=_KEYS,
+    prefix=st.sampled_from(["", "a", "a/", "b", "é", "ab"]),
+    delimiter=st.sampled_from(["/", "a", "ab", "é", "//", "\U0010ffff"]),
+    limit=st.integers(1, 5),
+)
+@example(keys=["a", "ab"], prefix="a", delimiter="a", limit=1)
+@example(keys=["ab", "abc"], prefix="a", delimiter="ab", limit=1)
+@example(keys=["a/\U0010ffffb", "a/c", "b"], prefix="", delimiter="/", limit=1)
+@settings(max_examples=50, deadline=None, suppress_health_check=_FIXTURE)
+def test_listing_with_a_delimiter(
+    records: Records, keys: list[str], prefix: str, delimiter: str, limit: int
+) -> None:
+    """Each key is shown once, or behind a prefix that is shown once, whatever the page length."""
+    tenant = tenant_with(records, keys)
+    assert listed(records, tenant, prefix, delimiter, limit) == entries(keys, prefix, delimiter)
+
+
+def test_order(records: Records) -> None:
+    """Keys come by code point, where a database's language would have put them otherwise."""
+    keys = ["a", "B", "ä", "Z", "z", "\uffee", "\U0001f389", "_", "10", "9", "A b", "A-b"]
+    tenant = tenant_with(records, keys)
+    assert listed(records, tenant, "", "", 100) == sorted(keys)
+
+
+@pytest.mark.parametrize("after", ["a", "b", "c", "zzz"])
+def test_any_cursor(records: Records, after: str) -> None:
+    """A cursor need not be a key that is still there: the listing goes on behind it."""
+    keys = ["a", "b", "d"]
+    tenant = tenant_with(records, keys)
+    page = records.list_files(tenant, "default", prefix="", delimiter="", after=after, limit=10)
+    assert [file.key for file in page.files] == [key for key in keys if key > after]
+
+
+def test_a_folder_is_passed_over(records: Records) -> None:
+    """A folder of many files is one entry, and what comes behind it is on the same page."""
+    keys = [f"folder/{number:04}" for number in range(500)] + ["zebra"]
+    tenant = tenant_with(records, keys)
+    page = records.list_files(tenant, "default", prefix="", delimiter="/", after="", limit=10)
+    assert page.prefixes == ("folder/",)
+    assert [file.key for file in page.files] == ["zebra"]
+    assert page.next_after is None
+
+
+def test_the_last_page(records: Records) -> None:
+    """A page that ends exactly at the last entry has no next one, with and without a delimiter."""
+    tenant = tenant_with(records, ["a/1", "a/2", "b"])
+    for delimiter, limit in (("", 3), ("/", 2)):
+        page = records.list_files(
+            tenant, "default", prefix="", delimiter=delimiter, after="", limit=limit
+        )
+        assert page.next_after is None

@@ -1,0 +1,276 @@
+"""Downloads (security.md rows 39 to 48): fields, names, ranges, conditions, internal addresses."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from urllib.parse import quote, unquote
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.raw_http import exchange, head
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+HTML = b"<!doctype html><html><script>alert(1)</script></html>"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+BYTES = bytes(range(256)) * 1000
+
+
+def check_security_fields(answer: Answer) -> None:
+    """The fields of row 39, each exactly once."""
+    policy = answer.header("Content-Security-Policy").split("; ")
+    assert {"sandbox", "default-src 'none'"} <= set(policy)
+    assert answer.header("X-Content-Type-Options") == "nosniff"
+    assert answer.header("Cross-Origin-Resource-Policy") == "same-origin"
+    assert answer.header("Cache-Control") == "private, no-cache"
+    assert answer.header("Referrer-Policy") == "no-referrer"
+
+
+@pytest.mark.parametrize("content", [b"", SMALL, LARGE, HTML, PNG])
+def test_security_fields(api: ApiClient, content: bytes) -> None:
+    """Row 39: every answer with a tenant's bytes, whole, in part or empty, has the safe fields."""
+    etag = api.stored("file", content)["etag"]
+    fields: list[dict[str, str]] = [{}, {"If-Match": etag}]
+    if content:
+        fields.append({"Range": "bytes=0-0"})
+    for headers in fields:
+        answer = api.file("file", headers)
+        assert answer.status in (200, 206)
+        check_security_fields(answer)
+        assert answer.header("ETag") == etag
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        assert answer.header("Repr-Digest") == f"sha-256=:{digest}:"
+
+
+NAMES = [
+    'a"b.txt',
+    "a\\b.txt",
+    "日本 語.txt",
+    "100%.txt",
+    "a;b.txt",
+    "ünï.txt",
+    "🦊",
+    "a%0d%0ab.txt",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_in_the_disposition(api: ApiClient, name: str) -> None:
+    """Row 40: any name comes down in a field that is ASCII, one line, and decodes to the name."""
+    api.stored(quote(name))
+    for target in (
+        quote(name),
+        f"{quote(name)}?download=",
+        f"{quote(name)}?download={quote(name)}",
+    ):
+        field = api.file(target).header("Content-Disposition")
+        assert field.isascii()
+        kind, _, rest = field.partition("; ")
+        assert kind == ("attachment" if "?" in target else "inline")
+        plain, _, extended = rest.partition("; ")
+        assert plain.startswith('filename="')
+        assert plain.endswith('"')
+        assert '"' not in plain[10:-1]
+        if extended:
+            shown = unquote(extended.removeprefix("filename*=UTF-8''"))
+            assert shown == name
+        else:
+            assert plain[10:-1] == name
+
+
+@pytest.mark.parametrize("name", ["x%0d%0aSet-Cookie:%20a=b", "x%00y", "%e2%80%ae", "a/..", ""])
+def test_download_names_inject_nothing(api: ApiClient, name: str) -> None:
+    """Row 40: a name in `?download=` that no file may have is refused or cleaned, never a field."""
+    api.stored("file")
+    answer = api.file(f"file?download={name}")
+    assert answer.status in (200, 400)
+    assert answer.headers["Set-Cookie"] is None
+    if answer.status == 200:
+        assert answer.header("Content-Disposition").startswith("attachment; ")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(PNG, "inline"), (b"plain text", "inline"), (HTML, "attachment"), (SVG, "attachment"),
+     (b"%PDF-1.7\n%\xe2\xe3", "attachment"),     (b"\x00\x01", "attachment")],
+)  # fmt: skip
+def test_only_inert_types_are_shown(api: ApiClient, content: bytes, kind: str) -> None:
+    """Rows 29, 41: only bytes of an inert type are shown inline, not what the client says."""
+    api.stored("file", content, {"Content-Type": "image/png"})
+    answer = api.file("file")
+    assert answer.header("Content-Disposition").startswith(kind)
+    if content in (HTML, SVG):
+        assert answer.header("Content-Type") != "image/png"
+
+
+INTERNAL = [
+    "/_blobs/",
+    "/_blobs",
+    "/_blobs../",
+    "/_spool",
+    "/_direct",
+    "/_admit",
+    "/@denied",
+    "/_problem_400",
+    "//_blobs/",
+    "/v1/../_blobs/",
+    "/%5fblobs/",
+    "/_blobs/%2e%2e/",
+]
+
+
+@pytest.mark.parametrize("address", INTERNAL)
+def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
+    """Rows 42 to 44, 48: no internal address can be asked for, by any spelling, with any suffix."""
+    api.stored("file", SMALL)
+    folder = wharf.data / "tenants"
+    (blob,) = (path for path in (folder / api.tenant).rglob("*") if path.is_file())
+    relative = str(blob.relative_to(folder))
+    fields = (f"Authorization: Bearer {api.token}", "Content-Length: 0", "Connection: close")
+    for suffix in ("", relative, f"{api.tenant}/", "../upload/upload.db", "%00", "..%2fupload"):
+        for method in ("GET", "PUT"):
+            fields = (
+                f"Authorization: Bearer {api.token}",
+                "Content-Length: 0",
+                "Connection: close",
+            )
+            (answer,) = exchange(wharf.port, head(f"{method} {address}{suffix} HTTP/1.1", *fields))
+            assert answer.status in (400, 404, 405), (address, suffix, answer)
+            assert answer.slug
+            assert SMALL not in answer.body
+
+
+def test_a_planted_link_is_not_followed(wharf: Wharf, api: ApiClient) -> None:
+    """Row 45: a symbolic link in a blob's place, or in its folder's, is a 404."""
+    api.stored("file", SMALL)
+    folder = wharf.data / "tenants" / api.tenant
+    (blob,) = (path for path in folder.rglob("*") if path.is_file())
+    secret = wharf.data / "secret"
+    secret.write_bytes(SMALL)
+    blob.unlink()
+    blob.symlink_to(secret)
+    api.file("file").problem(404, "not-found")
+    blob.unlink()
+    moved = wharf.data / f"moved-{api.tenant}"
+    os.rename(blob.parent, moved)
+    (moved / blob.name).write_bytes(SMALL)
+    blob.parent.symlink_to(moved)
+    api.file("file").problem(404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "start", "end"),
+    [("0-0", 0, 1), ("10-19", 10, 20), ("255900-", 255_900, 256_000), ("-5", 255_995, 256_000),
+     ("0-999999999", 0, 256_000), ("-999999999", 0, 256_000)],
+)  # fmt: skip
+def test_a_range(api: ApiClient, wanted: str, start: int, end: int) -> None:
+    """A range brings exactly its bytes and says which they are."""
+    api.stored("file", BYTES)
+    answer = api.file("file", {"Range": f"bytes={wanted}"})
+    assert (answer.status, answer.body) == (206, BYTES[start:end])
+    assert answer.header("Content-Range") == f"bytes {start}-{end - 1}/{len(BYTES)}"
+
+
+def test_several_ranges(api: ApiClient) -> None:
+    """Several ranges come as multipart/byteranges, each with its own bytes."""
+    api.stored("file", BYTES)
+    answer = api.file("file", {"Range": "bytes=0-4,100-104"})
+    assert answer.status == 206
+    assert answer.header("Content-Type").startswith("multipart/byteranges")
+    assert BYTES[0:5] in answer.body
+    assert BYTES[100:105] in answer.body
+
+
+@pytest.mark.parametrize("ranges", [17, 1000])
+def test_many_ranges(api: ApiClient, ranges: int) -> None:
+    """Row 46: more ranges than a reader needs bring the file once, not piece by piece."""
+    api.stored("file", BYTES)
+    wanted = ",".join(f"{number * 2}-{number * 2}" for number in range(ranges))
+    answer = api.file("file", {"Range": f"bytes={wanted}"})
+    assert (answer.status, answer.body) == (200, BYTES)
+
+
+@pytest.mark.parametrize("wanted", ["256000-", "999999999999-", "256000-256001"])
+def test_a_range_past_the_end(api: ApiClient, wanted: str) -> None:
+    """Row 46: a range past the end is a 416 problem that says how long the file is."""
+    api.stored("file", BYTES)
+    answer = api.file("file", {"Range": f"bytes={wanted}"})
+    answer.problem(416, "range-not-satisfiable")
+    assert answer.header("Content-Range") == f"bytes */{len(BYTES)}"
+
+
+def test_if_range(api: ApiClient) -> None:
+    """`If-Range` with the file's tag or date brings the range, with another one the whole file."""
+    document = api.stored("file", BYTES)
+    modified = api.file("file").header("Last-Modified")
+    cases = {document["etag"]: 206, modified: 206, '"other"': 200, f"W/{document['etag']}": 200}
+    for validator, status in cases.items():
+        answer = api.file("file", {"Range": "bytes=0-9", "If-Range": validator})
+        assert (validator, answer.status) == (validator, status)
+        assert answer.body == (BYTES[:10] if status == 206 else BYTES)
+
+
+def test_not_modified(api: ApiClient) -> None:
+    """A client that has the file gets a 304 with the tag and without a body."""
+    etag = api.stored("file", BYTES)["etag"]
+    modified = api.file("file").header("Last-Modified")
+    for field, value in (
+        ("If-None-Match", etag),
+        ("If-None-Match", f'W/{etag}, "x"'),
+        ("If-None-Match", "*"),
+        ("If-Modified-Since", modified),
+    ):
+        answer = api.file("file", {field: value})
+        assert (answer.status, answer.body) == (304, b"")
+        assert answer.header("ETag") == etag
+        assert answer.header("Cache-Control") == "private, no-cache"
+        assert answer.headers["Content-Type"] is None
+    assert api.file("file", {"If-None-Match": '"other"'}).body == BYTES
+
+
+def test_if_match_on_a_download(api: ApiClient) -> None:
+    """`If-Match` brings the file when the tag is its own, and else a 412."""
+    etag = api.stored("file", BYTES)["etag"]
+    for value in (etag, "*", f'"x", {etag}'):
+        answer = api.file("file", {"If-Match": value})
+        assert (answer.status, answer.body) == (200, BYTES)
+    refused = api.file("file", {"If-Match": '"other"'})
+    refused.problem(412, "precondition-failed")
+    assert refused.header("ETag") == etag
+    since = {"If-Unmodified-Since": "Sun, 06 Nov 1994 08:49:37 GMT"}
+    api.file("file", since).problem(412, "precondition-failed")
+
+
+def test_head_says_what_get_would(api: ApiClient) -> None:
+    """HEAD has the fields of GET, Content-Length included, and no body."""
+    etag = api.stored("file", BYTES)["etag"]
+    for fields in ({}, {"If-Match": etag}, {"If-None-Match": etag}):
+        got = api.file("file", fields)
+        headed = api.request("HEAD", "/v1/files/default/file", headers=fields)
+        assert (headed.status, headed.body) == (got.status, b"")
+        for name in ("Content-Length", "Content-Type", "ETag", "Last-Modified", "Accept-Ranges"):
+            assert headed.headers[name] == got.headers[name], name
+    assert api.request("HEAD", "/v1/files/default/absent").status == 404
+
+
+def test_a_deleted_file_is_gone(api: ApiClient) -> None:
+    """Row 47: a deleted file is a 404 at once, also for whoever has it, and never a 304."""
+    etag = api.stored("file")["etag"]
+    assert api.delete("file").status == 204
+    for fields in ({}, {"If-None-Match": etag}, {"Range": "bytes=0-1"}, {"If-Match": etag}):
+        api.file("file", fields).problem(404, "not-found")
+    api.delete("file").problem(404, "not-found")
+
+
+@pytest.mark.parametrize("target", ["/v1/files/", "/v1/files", "/v1/files/default/folder/", "/v1/"])
+def test_no_folder_can_be_listed(api: ApiClient, target: str) -> None:
+    """Row 48: what looks like a folder is no file, and shows nothing of what is below it."""
+    api.stored("folder/inside")
+    answer = api.get(target)
+    assert answer.status in (400, 404)
+    assert b"inside" not in answer.body

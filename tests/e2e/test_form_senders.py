@@ -1,0 +1,138 @@
+"""Forms exactly as browsers and curl send them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf
+
+# Bodies as recorded from the programs; the names show how each one writes what is not ASCII.
+NAME = "日本".encode()
+CHROME = (
+    b"------WebKitFormBoundary7MA4YWxkTrZu0gW\r\n"
+    b'Content-Disposition: form-data; name="title"\r\n\r\nholiday\r\n'
+    b"------WebKitFormBoundary7MA4YWxkTrZu0gW\r\n"
+    b'Content-Disposition: form-data; name="files"; filename="' + NAME + b' %22a%22.txt"\r\n'
+    b"Content-Type: text/plain\r\n\r\nhello\r\n"
+    b"------WebKitFormBoundary7MA4YWxkTrZu0gW\r\n"
+    b'Content-Disposition: form-data; name="empty"; filename=""\r\n'
+    b"Content-Type: application/octet-stream\r\n\r\n\r\n"
+    b"------WebKitFormBoundary7MA4YWxkTrZu0gW--\r\n"
+)
+FIREFOX = (
+    b"-----------------------------9051914041544843365972754266\r\n"
+    b'Content-Disposition: form-data; name="file"; filename="' + NAME + b' %22a%22.txt"\r\n'
+    b"Content-Type: text/plain\r\n\r\nhello\r\n"
+    b"-----------------------------9051914041544843365972754266--\r\n"
+)
+SAFARI = CHROME.replace(b"WebKitFormBoundary7MA4YWxkTrZu0gW", b"WebKitFormBoundaryqwertyuiopasdfgh")
+# Dropzone with chunking off, through fetch: as Chrome, with fields of its own.
+NODE_FETCH = (
+    b"------formdata-undici-012345678901\r\n"
+    b'Content-Disposition: form-data; name="file"; filename="' + NAME + b' %22a%22.txt"\r\n'
+    b"Content-Type: application/octet-stream\r\n\r\nhello\r\n"
+    b"------formdata-undici-012345678901--\r\n"
+)
+# requests and urllib3 write names that are not ASCII in the extended form.
+REQUESTS = (
+    b"--0123456789abcdef0123456789abcdef\r\n"
+    b'Content-Disposition: form-data; name="file"; '
+    b"filename*=utf-8''%E6%97%A5%E6%9C%AC%20%22a%22.txt\r\n\r\nhello\r\n"
+    b"--0123456789abcdef0123456789abcdef--\r\n"
+)
+# curl writes a quotation mark with a backslash (before 7.81) or as browsers do.
+OLD_CURL = (
+    b"--------------------------d74496d66958873e\r\n"
+    b'Content-Disposition: form-data; name="file"; filename="' + NAME + b' \\"a\\".txt"\r\n'
+    b"Content-Type: text/plain\r\n\r\nhello\r\n"
+    b"--------------------------d74496d66958873e--\r\n"
+)
+SENDERS = {
+    "chrome": CHROME,
+    "firefox": FIREFOX,
+    "safari": SAFARI,
+    "node-fetch": NODE_FETCH,
+    "requests": REQUESTS,
+    "old-curl": OLD_CURL,
+}
+
+
+@pytest.mark.parametrize("sender", SENDERS)
+def test_bodies_of_known_senders(api: ApiClient, sender: str) -> None:
+    """A form exactly as this program sends it brings its file in under its own name."""
+    body = SENDERS[sender]
+    boundary = body.partition(b"\r\n")[0].removeprefix(b"--").decode()
+    fields = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    answer = api.post_body(body, fields)
+    assert answer.status == 201, answer.body
+    (file,) = answer.json()["files"]
+    assert file["key"] == '日本 "a".txt'
+    assert api.get(file["links"]["content"]).body == b"hello"
+
+
+def curl(api: ApiClient, *arguments: str, cwd: Path) -> tuple[int, str]:
+    """Runs curl with the token; status and body."""
+    command = ["curl", "-sS", "-w", "\n%{http_code}", "-H", f"Authorization: Bearer {api.token}"]
+    ran = subprocess.run(
+        [*command, *arguments], cwd=cwd, capture_output=True, text=True, check=True
+    )
+    body, _, status = ran.stdout.rpartition("\n")
+    return int(status), body
+
+
+def test_curl_forms(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
+    """`curl -F` with several files, names in other scripts and fields works as it is."""
+    for name in ("a b.txt", "日本.txt", "empty"):
+        (tmp_path / name).write_text("" if name == "empty" else name)
+    forms = ("-F", "x=@a b.txt", "-F", "y=@日本.txt", "-F", "z=@empty;filename=renamed")
+    target = f"{wharf.url}/v1/files/default"
+    status, body = curl(api, *forms, "-F", "prefix=curl", target, cwd=tmp_path)
+    assert status == 201, body
+    keys = [file["key"] for file in json.loads(body)["files"]]
+    assert keys == ["curl/a b.txt", "curl/日本.txt", "curl/renamed"]
+    assert api.file("curl/%E6%97%A5%E6%9C%AC.txt").body.decode() == "日本.txt"
+
+
+def test_curl_sends_a_stream_as_a_form(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
+    """`curl -F file=@-` from a pipe, chunked, is stored under the name given with it."""
+    form = "-F 'file=@-;filename=piped'"
+    script = f"""head -c 2000000 /dev/zero | curl -sS {form} -H 'Transfer-Encoding: chunked' \
+        -H "Authorization: Bearer {api.token}" {wharf.url}/v1/files/default"""
+    ran = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert json.loads(ran.stdout)["files"][0]["size"] == 2_000_000
+
+
+def test_curl_sees_a_refusal(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
+    """curl reads the refusal of a large upload instead of a broken connection."""
+    (tmp_path / "large").write_bytes(b"x" * 5_000_000)
+    other = api.using("not.a.token")
+    for arguments in (
+        ("-F", "file=@large", f"{wharf.url}/v1/files/default"),
+        ("-T", "large", f"{wharf.url}/v1/files/default/large"),
+        ("-H", "Expect:", "-T", "large", f"{wharf.url}/v1/files/default/large"),
+    ):
+        status, body = curl(other, *arguments, cwd=tmp_path)
+        assert status == 401
+        assert json.loads(body)["type"] == "/problems/token-malformed"
+
+
+def test_a_library_as_it_is(wharf: Wharf, api: ApiClient) -> None:
+    """requests, with files in one field and names in other scripts, needs no settings."""
+    import requests
+
+    answer = requests.post(
+        f"{wharf.url}/v1/files/default",
+        headers={"Authorization": f"Bearer {api.token}"},
+        files=[("file", ("日本.txt", b"one")), ("file", ("b.txt", b"two", "text/plain"))],
+        data={"prefix": "requests/"},
+        timeout=60,
+    )
+    keys = [file["key"] for file in answer.json()["files"]]
+    assert keys == ["requests/日本.txt", "requests/b.txt"]

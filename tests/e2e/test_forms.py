@@ -1,0 +1,236 @@
+"""Forms: many files in any field, policy choices, all or nothing, digests (rows 16 to 18)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import (
+    BOUNDARY,
+    Part,
+    field_part,
+    file_part,
+    multipart_body,
+)
+from tests.e2e.traces import nothing_stored
+
+# The read block of the form reader, in bytes (domain/multipart.py).
+WINDOW_BYTES = 1 << 20
+
+
+def digest_of(content: bytes) -> str:
+    """A Content-Digest field."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
+def test_many_files_in_any_field(api: ApiClient) -> None:
+    """Files of one form, in whatever fields and between plain ones, are all stored in order."""
+    contents = {"a.txt": b"a" * 10, "b.bin": os.urandom(300_000), "c.txt": b""}
+    parts = [file_part(name, content, f"field-{name}[]") for name, content in contents.items()]
+    answer = api.post(field_part("title", "x"), *parts, field_part("after", "y"))
+    assert answer.status == 201
+    files = answer.json()["files"]
+    assert [file["key"] for file in files] == list(contents)
+    for name, content in contents.items():
+        assert api.file(name).body == content
+
+
+def test_one_file_has_a_location(api: ApiClient) -> None:
+    """A form of one file is answered with that file's address, one of several with none."""
+    one = api.post(file_part("one"))
+    assert api.get(one.header("Location")).body == b"content"
+    assert api.post(file_part("two"), file_part("three")).headers["Location"] is None
+
+
+NO_FILES = [
+    pytest.param(
+        [Part(b'Content-Disposition: form-data; name="f"; filename=""\r\n'
+              b"Content-Type: application/octet-stream", b"")],
+        id="no file chosen",
+    ),
+    pytest.param([Part(b'Content-Disposition: form-data; name="f"; filename=""', b"x")],
+                 id="content without a name"),
+    pytest.param([field_part("file", "not a file")], id="a field without a file"),
+    pytest.param([field_part("prefix", "a/")], id="choices alone"),
+    pytest.param([], id="nothing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", NO_FILES)
+def test_a_form_without_a_file(wharf: Wharf, api: ApiClient, parts: list[Part]) -> None:
+    """A form in which no file was chosen, named or sent is a 422 that says so."""
+    with nothing_stored(wharf, api.tenant):
+        document = api.post(*parts).problem(422, "no-file")
+    assert "file" in document["detail"]
+
+
+def test_an_empty_input_beside_a_file(api: ApiClient) -> None:
+    """A file input left empty does not spoil the others of its form."""
+    empty = Part(b'Content-Disposition: form-data; name="more"; filename=""', b"")
+    answer = api.post(empty, file_part("there"), empty)
+    assert [file["key"] for file in answer.json()["files"]] == ["there"]
+
+
+@pytest.mark.parametrize("prefix", ["in/folder", "in/folder/"])
+def test_prefix(api: ApiClient, prefix: str) -> None:
+    """The field `prefix` puts all files below it, wherever in the form it stands."""
+    answer = api.post(file_part("a"), field_part("prefix", prefix), file_part("b"))
+    assert [file["key"] for file in answer.json()["files"]] == ["in/folder/a", "in/folder/b"]
+    assert [file["filename"] for file in answer.json()["files"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("prefix", ["../x", "/x", "a//b", "a\u202eb", "x" * 256, "x/" * 600])
+def test_a_bad_prefix_is_refused(wharf: Wharf, api: ApiClient, prefix: str) -> None:
+    """A prefix that is no part of a key is a 400, and nothing of the form is stored."""
+    with nothing_stored(wharf, api.tenant):
+        api.post(file_part("a"), field_part("prefix", prefix)).problem(400, "invalid-key")
+
+
+def test_conflicts_rename_by_default(api: ApiClient) -> None:
+    """Without a choice a taken name is renamed, in one form too; nothing is overwritten."""
+    api.stored("photo.jpg", b"first")
+    answer = api.post(file_part("photo.jpg", b"second"), file_part("photo.jpg", b"third"))
+    keys = [file["key"] for file in answer.json()["files"]]
+    assert keys == ["photo (2).jpg", "photo (3).jpg"]
+    assert [api.file(name.replace(" ", "%20")).body for name in ("photo.jpg", *keys)] == [
+        b"first",
+        b"second",
+        b"third",
+    ]
+
+
+def test_conflicts_replace(api: ApiClient) -> None:
+    """`on_conflict=replace` replaces the file that is there."""
+    api.stored("photo.jpg", b"first")
+    answer = api.post(field_part("on_conflict", "replace"), file_part("photo.jpg", b"second"))
+    assert (answer.status, api.listed()) == (201, ["photo.jpg"])
+    assert api.file("photo.jpg").body == b"second"
+
+
+def test_conflicts_error(wharf: Wharf, api: ApiClient) -> None:
+    """`on_conflict=error` stores none of the files when one name is taken, and names the key."""
+    api.stored("photo.jpg", b"first")
+    with nothing_stored(wharf, api.tenant):
+        parts = (field_part("on_conflict", "error"), file_part("new"), file_part("photo.jpg"))
+        assert api.post(*parts).problem(409, "key-taken")["key"] == "photo.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("on_conflict", "overwrite"), ("on_conflict", ""), ("redirect", "/x")]
+)
+def test_choices_that_are_none(wharf: Wharf, api: ApiClient, name: str, value: str) -> None:
+    """A choice that does not exist is a 422 that names the field, never ignored."""
+    with nothing_stored(wharf, api.tenant):
+        answer = api.post(file_part("a"), field_part(name, value))
+        assert answer.problem(422, "unprocessable")["field"] == name
+
+
+BAD_FORMS = [
+    pytest.param(multipart_body(file_part("a"), file_part("b"))[:-4], id="no closing boundary"),
+    pytest.param(multipart_body(file_part("a")) [:60], id="cut in the headers"),
+    pytest.param(b"", id="empty"),
+    pytest.param(b"key=value", id="no multipart"),
+    pytest.param(multipart_body(file_part("a"), Part(b"X: y", b"")), id="part without disposition"),
+    pytest.param(
+        multipart_body(file_part("a"), file_part("b", b"eA==", "f",
+                                                 "Content-Transfer-Encoding: base64")),
+        id="transfer encoding",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BAD_FORMS)
+def test_all_or_nothing(wharf: Wharf, api: ApiClient, body: bytes) -> None:
+    """A form that goes wrong anywhere, even after its first file, is a 400 and stores nothing."""
+    with nothing_stored(wharf, api.tenant):
+        api.post_body(body).problem(400, "malformed-form")
+        api.post_body(iter([body])).problem(400, "malformed-form")
+
+
+def test_a_digest_of_a_part(wharf: Wharf, api: ApiClient) -> None:
+    """A part's Content-Digest is verified: the right one is stored, a wrong one spoils the form."""
+    good = file_part("good", b"right", "f", f"Content-Digest: {digest_of(b'right')}")
+    wrong = file_part("wrong", b"right", "f", f"Content-Digest: {digest_of(b'left')}")
+    with nothing_stored(wharf, api.tenant):
+        document = api.post(file_part("first"), good, wrong).problem(400, "digest-mismatch")
+        assert document["algorithm"] == "sha-256"
+        bad = file_part("bad", b"right", "f", "Content-Digest: sha-256=oops")
+        api.post(bad).problem(400, "invalid-digest")
+    assert api.post(good).status == 201
+
+
+def test_a_digest_of_the_message(wharf: Wharf, api: ApiClient) -> None:
+    """The request's Content-Digest is that of the whole form, boundaries included."""
+    body = multipart_body(file_part("a"))
+    with nothing_stored(wharf, api.tenant):
+        field = {"Content-Digest": digest_of(b"content")}
+        api.post_body(body, field).problem(400, "digest-mismatch")
+        api.post_body(body, {"Content-Digest": "x"}).problem(400, "invalid-digest")
+    assert api.post_body(body, {"Content-Digest": digest_of(body)}).status == 201
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "multipart/mixed; boundary=x",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    ],
+)
+def test_what_is_no_form(wharf: Wharf, api: ApiClient, content_type: str) -> None:
+    """A POST of another type than multipart/form-data is a 415 that names it."""
+    with nothing_stored(wharf, api.tenant):
+        answer = api.post_body(multipart_body(file_part("a")), {"Content-Type": content_type})
+        assert answer.problem(415, "unsupported-media-type")["expected"] == "multipart/form-data"
+
+
+@pytest.mark.parametrize("boundary", ["", "; boundary=", "; boundary=" + "x" * 71, '; boundary="x'])
+def test_a_boundary_that_is_none(wharf: Wharf, api: ApiClient, boundary: str) -> None:
+    """A form without a boundary that RFC 2046 allows is refused before its body is read."""
+    with nothing_stored(wharf, api.tenant):
+        fields = {"Content-Type": f"multipart/form-data{boundary}"}
+        api.post_body(multipart_body(file_part("a")), fields).problem(400, "malformed-form")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(multipart_body(*[field_part("f", "x")] * 10_000), id="10,000 fields"),
+        pytest.param(multipart_body(*[file_part("f")] * 10_000), id="10,000 files"),
+        pytest.param(multipart_body(*[file_part("f", b"")] * 101), id="101 files"),
+        pytest.param(multipart_body(field_part("f", "x" * 1_000_000)), id="1 MB field"),
+        pytest.param(multipart_body(*[field_part("f", "x" * 1000)] * 70),
+                     id="70 KB in small fields"),
+    ],
+)  # fmt: skip
+def test_more_than_a_form_may_hold(wharf: Wharf, api: ApiClient, body: bytes) -> None:
+    """Row 16: ten thousand parts, too many files or a megabyte in plain fields are a 413."""
+    with nothing_stored(wharf, api.tenant):
+        document = api.post_body(body).problem(413, "too-large")
+    assert document["limit"]
+
+
+@pytest.mark.parametrize("filler", [b"\r", b"\n", b"\r\n", b"\r\n--", b"--", BOUNDARY.encode()])
+def test_fillers_that_look_like_boundaries(api: ApiClient, filler: bytes) -> None:
+    """Row 17: ten megabytes of half a boundary come back exactly as they went in."""
+    content = filler * (10_000_000 // len(filler))
+    answer = api.post(file_part("filler", content))
+    assert answer.json()["files"][0]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_boundary_at_every_offset_of_the_read_block(api: ApiClient) -> None:
+    """Row 18: wherever at the end of a read block a boundary falls, no byte is lost."""
+    first = multipart_body(file_part("a", b""))
+    lead = first.index(b"\r\n\r\n") + 4
+    delimiter = len(BOUNDARY) + 8
+    for shift in range(-delimiter, 4):
+        contents = [b"\r" * (WINDOW_BYTES - lead + shift), b"between", b"\n" * 50]
+        answer = api.post(*(file_part("a", content) for content in contents))
+        found = [(file["size"], file["sha256"]) for file in answer.json()["files"]]
+        assert found == [(len(one), hashlib.sha256(one).hexdigest()) for one in contents]

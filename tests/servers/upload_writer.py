@@ -1,0 +1,48 @@
+"""A process that writes files at once from many threads: `python -m tests.servers.upload_writer`.
+
+Arguments: the database's URL, the number of threads, files per thread, and a word for its keys.
+Prints, as JSON, each key with its outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+
+from servicekit.database import open_database
+from tests.servers.upload import new_file
+from wharf_upload.records.base import Refused, Write
+from wharf_upload.records.sql import SqlRecords
+
+
+def main(url: str, threads: str, files: str, word: str) -> None:
+    """Writes shared keys, which may be taken, and own ones, which are not."""
+    database = open_database(url, durable=False)
+    records = SqlRecords(database)
+    outcomes: dict[str, str] = {}
+    ready = threading.Barrier(int(threads))
+
+    def work(thread: int) -> None:
+        ready.wait()
+        for number in range(int(files)):
+            for key in (f"shared/{number}", f"{word}/{thread}/{number}"):
+                file = new_file(key, size=number + 1)
+                try:
+                    records.write(Write(files=(file,), on_conflict="error"))
+                    outcome = file.blob
+                except Refused as refused:
+                    outcome = type(refused).__name__
+                outcomes[f"{key} {thread}"] = outcome
+        database.close()
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(int(threads))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    print(json.dumps(outcomes))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

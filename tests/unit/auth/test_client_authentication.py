@@ -1,0 +1,168 @@
+"""How clients prove themselves at the token endpoint (RFC 6749 section 2.3)."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from tests.servers.auth import TOKEN, AuthService, refused
+from wharf_auth.domain import clients, secrets
+from wharf_auth.domain.clock import milliseconds
+from wharf_auth.records.base import Client
+
+GRANT = {"grant_type": "client_credentials"}
+
+
+def basic(text: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+def test_form_authentication(auth: AuthService) -> None:
+    """Id and secret may come in the form instead."""
+    entry = auth.credentials["demo"]
+    reply = auth.app.test_client().post(
+        TOKEN,
+        data={**GRANT, "client_id": entry.client_id, "client_secret": entry.client_secret},
+    )
+    assert reply.status_code == 200
+
+
+def test_basic_is_percent_decoded(auth: AuthService) -> None:
+    """RFC 6749 section 2.3.1: id and secret are percent-encoded inside HTTP Basic."""
+    entry = auth.credentials["demo"]
+    encoded = "".join(f"%{ord(character):02x}" for character in entry.client_secret)
+    headers = basic(f"{quote(entry.client_id).replace('-', '%2D')}:{encoded}")
+    assert auth.app.test_client().post(TOKEN, data=GRANT, headers=headers).status_code == 200
+
+
+def test_basic_may_be_raw(auth: AuthService) -> None:
+    """Many clients do not encode; a secret that holds `%`, `+` and `:` works for them too."""
+    secret = "p%41ss+word:with all sorts of 100% characters"
+    now = milliseconds(auth.clock)
+    auth.records.add_client(
+        Client("odd", "demo", "odd", ("files:read",), now),
+        clients.new_secret(secret, secrets.Hasher(), now),
+    )
+    for text in (f"odd:{secret}", f"odd:{quote(secret, safe='')}"):
+        reply = auth.app.test_client().post(TOKEN, data=GRANT, headers=basic(text))
+        assert reply.status_code == 200, text
+
+
+def test_scheme_is_case_insensitive(auth: AuthService) -> None:
+    """`basic` is `Basic`."""
+    entry = auth.credentials["demo"]
+    value = basic(f"{entry.client_id}:{entry.client_secret}")["Authorization"]
+    headers = {"Authorization": value.replace("Basic", "bASIC")}
+    assert auth.app.test_client().post(TOKEN, data=GRANT, headers=headers).status_code == 200
+
+
+def test_two_methods_at_once_are_refused(auth: AuthService) -> None:
+    """RFC 6749 section 2.3: not more than one method in a request."""
+    entry = auth.credentials["demo"]
+    form = {"client_id": entry.client_id, "client_secret": entry.client_secret}
+    refused(auth.post_token(form), 400, "invalid_request")
+
+
+def test_bare_client_id_beside_basic_is_fine_when_it_agrees(auth: AuthService) -> None:
+    """Many libraries repeat the id in the form; another client's id is refused."""
+    assert auth.post_token({"client_id": "wharf-demo"}).status_code == 200
+    refused(auth.post_token({"client_id": "wharf-admin"}), 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Basic"},
+        {"Authorization": "Basic ###"},
+        {"Authorization": "Basic " + base64.b64encode(b"nocolon").decode()},
+        {"Authorization": "Basic " + base64.b64encode(b"\xff\xfe:x").decode()},
+        {"Authorization": "Bearer abc.def.ghi"},
+        basic("wharf-demo:"),
+        basic(":"),
+        basic("wharf-demo:a\0b"),
+        basic("wharf-demo\0:secret"),
+        basic("w" * 5000 + ":secret"),
+        basic("wharf-demo:" + "s" * 5000),
+        basic("🦊:日本語"),
+    ],
+)
+def test_bad_credentials_are_401_with_a_challenge(
+    auth: AuthService, headers: dict[str, str]
+) -> None:
+    """Whatever is in the header, the answer is `invalid_client`, never an error of ours."""
+    reply = auth.app.test_client().post(TOKEN, data=GRANT, headers=headers)
+    refused(reply, 401, "invalid_client")
+    assert reply.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_unknown_client_and_wrong_secret_look_the_same(auth: AuthService) -> None:
+    """Nobody learns which clients exist or are disabled: status, headers and body are equal."""
+    auth.records.disable("wharf-admin", "wharf-admin", 1)
+    admin = auth.credentials["admin"]
+    client = auth.app.test_client()
+    replies = [
+        client.post(TOKEN, data=GRANT, auth=("nobody", "x" * 43)),
+        client.post(TOKEN, data=GRANT, auth=("wharf-demo", "x" * 43)),
+        client.post(TOKEN, data=GRANT, auth=(admin.client_id, admin.client_secret)),
+    ]
+    for reply in replies:
+        reply.headers.pop("X-Request-Id")
+        refused(reply, 401, "invalid_client")
+    assert len({(str(reply.headers), reply.data) for reply in replies}) == 1
+
+
+def test_unknown_client_and_wrong_secret_cost_the_same(auth: AuthService) -> None:
+    """Each failed login verifies exactly one hash, so the time tells nothing either."""
+    hasher = secrets.Hasher()
+    good = auth.credentials["demo"].client_secret
+    hint = good[-secrets.HINT_CHARACTERS :]
+
+    def spent(identifier: str, secret: str) -> float:
+        started = time.perf_counter()
+        with pytest.raises(clients.LoginRefused):
+            clients.authenticate(auth.records, hasher, [(identifier, secret)])
+        return time.perf_counter() - started
+
+    cases: dict[str, Callable[[], float]] = {
+        "unknown": lambda: spent("nobody", "x" * 43),
+        "wrong": lambda: spent("wharf-demo", "x" * 43),
+        "wrong with the right end": lambda: spent("wharf-demo", "x" * 39 + hint),
+    }
+    # In turns, and the best of each: a busy machine disturbs all cases alike.
+    rounds = [{name: call() for name, call in cases.items()} for _ in range(7)]
+    best = [min(one[name] for one in rounds) for name in cases]
+    assert max(best) < 1.4 * min(best), best
+
+
+def test_both_live_secrets_work(auth: AuthService) -> None:
+    """During a change of secrets the old one and the new one are good, a retired one is not."""
+    now = milliseconds(auth.clock)
+    kept, fresh = clients.add_secret(
+        auth.records, secrets.Hasher(), auth.clock, "demo", "wharf-demo"
+    )
+    assert auth.post_token().status_code == 200
+    assert auth.post_token(secret=fresh).status_code == 200
+    auth.records.retire_secret("demo", "wharf-demo", kept.id, now)
+    assert auth.post_token(secret=fresh).status_code == 401
+    assert auth.post_token().status_code == 200
+
+
+def test_disabled_client_gets_no_token(auth: AuthService) -> None:
+    """A disabled client is no client any more."""
+    auth.records.disable("demo", "wharf-demo", 1)
+    refused(auth.post_token(), 401, "invalid_client")
+
+
+def test_suspended_tenant_gets_no_token(auth: AuthService) -> None:
+    """Whoever has proven to belong to the tenant learns why; others do not."""
+    auth.records.suspend("demo", 1)
+    assert "suspended" in refused(auth.post_token(), 400, "unauthorized_client")
+    refused(auth.post_token(secret="wrong"), 401, "invalid_client")
+    auth.records.resume("demo")
+    assert auth.post_token().status_code == 200
