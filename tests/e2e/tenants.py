@@ -82,7 +82,8 @@ class Signer:
     def token(self, headers: dict[str, Any] | None = None, **changes: Any) -> str:
         """A token with good claims but for `changes`, and a good header but for `headers`."""
         header = {"typ": "at+jwt", "kid": self.kid, **(headers or {})}
-        return jwt.encode(self.claims(**changes), self.pem, "RS256", header)
+        kept = {name: value for name, value in header.items() if value is not None}
+        return jwt.encode(self.claims(**changes), self.pem, "RS256", kept)
 
     def client(self, **changes: Any) -> ApiClient:
         """A client of a tenant that nobody else uses, unless `tid` says so."""

@@ -119,7 +119,9 @@ def test_control_characters_are_refused(
 ) -> None:
     """Row 20: NUL, CR, LF and every other control character in a key is a 400."""
     with nothing_stored(wharf, api.tenant):
-        assert put_raw(wharf, api, f"a{control}b.txt", content) == (400, "invalid-key")
+        status, slug = put_raw(wharf, api, f"a{control}b.txt", content)
+        # NUL is more than the gateway itself takes in an address.
+        assert (status, slug) == (400, "malformed-request" if control == "%00" else "invalid-key")
 
 
 @pytest.mark.parametrize("raw", [b"a\0b.txt", b"a\x1bb.txt", b"a%0Ab.txt", b"a%0Db.txt", b"a\x7fb"])

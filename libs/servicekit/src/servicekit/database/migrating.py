@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ def upgrade(url: str, scripts: Path) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+        _begin_for_real(engine)
     else:
         rest = url.split("://", 1)[1]
         engine = sqlalchemy.create_engine(f"postgresql+psycopg://{rest}")
@@ -36,6 +38,20 @@ def upgrade(url: str, scripts: Path) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
+
+
+def _begin_for_real(engine: sqlalchemy.Engine) -> None:
+    """Python's sqlite3 begins no transaction before a CREATE: a crash would leave half the tables,
+    and no later upgrade could make the rest.
+    """
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def leave_it_to_us(raw: sqlite3.Connection, _: object) -> None:
+        raw.isolation_level = None
+
+    @sqlalchemy.event.listens_for(engine, "begin")
+    def begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

@@ -82,23 +82,29 @@ class GroupCommit:
                 successor.done.release()
 
     def _commit(self, group: list[_Member]) -> None:
+        blobs = [blob for member in group for blob in member.blobs]
+        try:
+            if self._before_commit is not None and blobs:
+                self._before_commit(blobs)
+        except BaseException as error:  # noqa: BLE001 -- each waiting thread gets it
+            # Not once more for each alone: a second fsync says that all is well when it is not.
+            _refuse(group, error)
+        else:
+            self._attempt(group)
+
+    def _attempt(self, group: list[_Member]) -> None:
         try:
             self._transaction(group)
         except BaseException as error:  # noqa: BLE001 -- each waiting thread gets it
             if len(group) > 1 and not isinstance(error, DatabaseUnavailable):
                 # One poisonous change must not take the others down: each on its own.
                 for member in group:
-                    self._commit([member])
+                    self._attempt([member])
                 return
-            for member in group:
-                member.error, member.finished = error, True
+            _refuse(group, error)
 
     def _transaction(self, group: list[_Member]) -> None:
         ledger = Ledger()
-        if self._before_commit is not None:
-            blobs = [blob for member in group for blob in member.blobs]
-            if blobs:
-                self._before_commit(blobs)
         with self._database.transaction() as connection:
             self._lock_tenants(connection, group)
             for member in group:
@@ -122,3 +128,8 @@ class GroupCommit:
                 (tenant,),
             )
             connection.row("SELECT bytes FROM usage WHERE tenant = ? FOR UPDATE", (tenant,))
+
+
+def _refuse(group: list[_Member], error: BaseException) -> None:
+    for member in group:
+        member.error, member.finished = error, True

@@ -1,0 +1,82 @@
+"""Migrations: run by every start, by several at once, and cut short by a crash."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from servicekit.database import open_database
+from servicekit.database.migrating import upgrade
+from tests.servers.tracing import Strace
+from tests.servers.upload import MIGRATIONS, new_file
+from tests.servers.upload_databases import DIALECTS
+from wharf_upload.records.base import Write
+from wharf_upload.records.sql import SqlRecords
+
+_UPGRADE = """
+import sys
+from pathlib import Path
+from servicekit.database.migrating import upgrade
+upgrade(sys.argv[1], Path(sys.argv[2]))
+"""
+
+
+@pytest.fixture(params=DIALECTS)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'upload.db'}"
+    url: str = request.getfixturevalue("new_postgres_url")
+    return url
+
+
+def works(url: str) -> None:
+    """Writes a file and counts what is there."""
+    database = open_database(url, durable=False)
+    records = SqlRecords(database)
+    try:
+        assert records.check() is None
+        records.write(Write(files=(new_file("a.txt"),)))
+        assert records.usage("demo").files == 1
+        assert database.reading().rows("SELECT count(*) FROM alembic_version") == [(1,)]
+    finally:
+        database.close()
+
+
+def upgrading(url: str, *before: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*before, sys.executable, "-c", _UPGRADE, url, str(MIGRATIONS)], stderr=subprocess.PIPE
+    )
+
+
+def test_twice(empty_url: str) -> None:
+    """A second upgrade changes nothing and keeps what was written in between."""
+    upgrade(empty_url, MIGRATIONS)
+    works(empty_url)
+    upgrade(empty_url, MIGRATIONS)
+    database = open_database(empty_url)
+    assert SqlRecords(database).usage("demo").files == 1
+    database.close()
+
+
+def test_several_at_once(empty_url: str) -> None:
+    """Starts that migrate one new database at the same time all succeed."""
+    processes = [upgrading(empty_url) for _ in range(3)]
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    works(empty_url)
+
+
+@pytest.mark.parametrize("step", [1, 4, 8, 12, 15])
+def test_killed(tmp_path: Path, step: int, strace: Strace) -> None:
+    """After a migration was killed at any step the next one brings the database to its end."""
+    url = f"sqlite:///{tmp_path / 'upload.db'}"
+    process = upgrading(url, *strace(f"pwrite64:signal=KILL:when={step}"))
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    upgrade(url, MIGRATIONS)
+    works(url)

@@ -1,0 +1,173 @@
+"""Buckets and their policies: sizes, types by the bytes, names, deletion."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import file_part
+from tests.e2e.tenants import Signer
+from tests.e2e.traces import nothing_stored
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xd9"
+HTML = b"<!DOCTYPE html><html><body onload=alert(1)></body></html>"
+SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+PADDING = [pytest.param(b"", id="in-memory"), pytest.param(b" " * 120_000, id="spooled")]
+
+
+def make(api: ApiClient, name: str = "bucket", **policy: Any) -> None:
+    """A new bucket."""
+    assert api.send_json("PUT", f"/v1/buckets/{name}", policy).status == 201
+
+
+def test_a_bucket_is_made_and_changed(api: ApiClient) -> None:
+    """PUT makes a bucket (201), then changes its whole policy (200), and GET shows it."""
+    policy = {"max_file_bytes": 5_000_000, "allowed_types": ["image/*"]}
+    made = api.send_json("PUT", "/v1/buckets/photos", policy)
+    assert made.status == 201
+    assert policy.items() <= made.json().items()
+    changed = api.send_json("PUT", "/v1/buckets/photos", {"max_file_bytes": 10})
+    assert changed.status == 200
+    assert changed.json() == {**made.json(), "max_file_bytes": 10, "allowed_types": []}
+    assert api.get("/v1/buckets/photos").json() == changed.json()
+    names = [bucket["name"] for bucket in api.get("/v1/buckets").json()["buckets"]]
+    assert names == ["default", "photos"]
+
+
+def test_a_bucket_without_a_body(api: ApiClient) -> None:
+    """A PUT without a body makes a bucket without rules."""
+    assert api.request("PUT", "/v1/buckets/plain", b"").status == 201
+    assert api.get("/v1/buckets/plain").json()["allowed_types"] == []
+
+
+def test_the_default_bucket_is_always_there(api: ApiClient) -> None:
+    """Every tenant has `default`, whose policy can be set; any other bucket is a 404 at first."""
+    assert api.get("/v1/buckets/default").status == 200
+    assert api.send_json("PUT", "/v1/buckets/default", {"max_file_bytes": 5}).status in (200, 201)
+    api.put("key", b"123456").problem(413, "too-large")
+    for content in (SMALL, LARGE):
+        api.put("key", content, bucket="absent").problem(404, "not-found")
+    api.post(file_part("x"), bucket="absent").problem(404, "not-found")
+
+
+@pytest.mark.parametrize(
+    "name", ["ab", "UPPER", "-ab", "ab-", "a_b", "a.b", "x" * 64, "ünï", "a%2Fb"]
+)
+def test_bucket_names_that_are_none(wharf: Wharf, api: ApiClient, name: str) -> None:
+    """A name that breaks the rule makes no bucket, and is a 404 for files."""
+    with nothing_stored(wharf, api.tenant):
+        target = quote(name, safe="%")
+        assert api.send_json("PUT", f"/v1/buckets/{target}", {}).status in (400, 404)
+        for content in (SMALL, LARGE):
+            assert api.put("key", content, bucket=target).status == 404
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"max_file_bytes": 0},
+        {"max_file_bytes": -1},
+        {"max_file_bytes": "1"},
+        {"max_file_bytes": 1 << 60},
+        {"max_file_bytes": 1.5},
+        {"allowed_types": ["image"]},
+        {"allowed_types": ["*/png"]},
+        {"allowed_types": "image/*"},
+        {"allowed_types": ["image/png; q=1"]},
+        {"unknown": True},
+    ],
+)
+def test_policies_that_are_none(wharf: Wharf, api: ApiClient, policy: dict[str, Any]) -> None:
+    """A policy with a value that is not acceptable is a 422 and makes no bucket."""
+    with nothing_stored(wharf, api.tenant):
+        api.send_json("PUT", "/v1/buckets/bucket", policy).problem(422, "unprocessable")
+    api.get("/v1/buckets/bucket").problem(404, "not-found")
+
+
+@pytest.mark.parametrize("limit", [10, 100_000])
+def test_the_largest_file(wharf: Wharf, api: ApiClient, limit: int) -> None:
+    """A file of exactly the limit is stored, one byte more is a 413 that names the limit."""
+    make(api, max_file_bytes=limit)
+    api.stored("fits", b"x" * limit, bucket="bucket")
+    assert api.post(file_part("fits too", b"x" * limit), bucket="bucket").status == 201
+    over = b"x" * (limit + 1)
+    with nothing_stored(wharf, api.tenant):
+        answers = (
+            api.put("over", over, bucket="bucket"),
+            api.put("over", iter([over]), bucket="bucket"),
+            api.post(file_part("fits", b""), file_part("over", over), bucket="bucket"),
+        )
+        for answer in answers:
+            document = answer.problem(413, "too-large")
+            assert (document["limit_bytes"], document["limit"]) == (limit, "bucket's file limit")
+
+
+@pytest.mark.parametrize("padding", PADDING)
+@pytest.mark.parametrize(
+    ("content", "media_type"), [(HTML, "text/html"), (SVG, "image/svg+xml"), (SMALL, "text/plain")]
+)
+def test_types_go_by_the_bytes(
+    wharf: Wharf, api: ApiClient, content: bytes, media_type: str, padding: bytes
+) -> None:
+    """Rows 29, 30: HTML, SVG and text called photo.jpg are a 415 that says what they are."""
+    make(api, allowed_types=["image/jpeg", "image/png"])
+    body = content + padding
+    called = {"Content-Type": "image/jpeg"}
+    with nothing_stored(wharf, api.tenant):
+        part = file_part("photo.jpg", body)
+        answers = (
+            api.put("photo.jpg", body, called, "bucket"),
+            api.put("photo.jpg", iter([body]), called, "bucket"),
+            api.post(file_part("good.png", PNG), part, bucket="bucket"),
+        )
+        for answer in answers:
+            document = answer.problem(415, "type-not-allowed")
+            assert document["media_type"] == media_type
+            assert document["allowed_types"] == ["image/jpeg", "image/png"]
+    assert api.put("real.jpg", JPEG + padding, bucket="bucket").json()["media_type"] == "image/jpeg"
+
+
+def test_wildcards(api: ApiClient) -> None:
+    """`image/*` takes every image by its bytes, whatever it is called, and nothing else."""
+    make(api, allowed_types=["image/*"])
+    for content in (PNG, JPEG):
+        called = {"Content-Type": "text/html"}
+        assert api.put("x", content, called, "bucket").status == 201
+    api.put("x.png", b"%PDF-1.7\n", bucket="bucket").problem(415, "type-not-allowed")
+
+
+def test_an_empty_file_has_no_type(api: ApiClient) -> None:
+    """Row 12: where types are limited an empty file is refused, since it is of none of them."""
+    make(api, allowed_types=["image/*"])
+    api.put("x.png", b"", bucket="bucket").problem(415, "type-not-allowed")
+    api.post(file_part("x.png", b""), bucket="bucket").problem(415, "type-not-allowed")
+
+
+def test_only_empty_buckets_go(api: ApiClient) -> None:
+    """A bucket with files cannot be deleted; without them it is gone for uploads at once."""
+    make(api)
+    api.stored("key", bucket="bucket")
+    api.request("DELETE", "/v1/buckets/bucket").problem(409, "bucket-not-empty")
+    api.delete("key", bucket="bucket")
+    assert api.request("DELETE", "/v1/buckets/bucket").status == 204
+    api.request("DELETE", "/v1/buckets/bucket").problem(404, "not-found")
+    for content in (SMALL, LARGE):
+        api.put("key", content, bucket="bucket").problem(404, "not-found")
+
+
+def test_policies_need_their_scope(api: ApiClient, signer: Signer) -> None:
+    """A client that may only handle files cannot make, change or delete a bucket."""
+    make(api)
+    writer = signer.client(tid=api.tenant, scope="files:read files:write files:delete")
+    for method, target in (("PUT", "fresh"), ("PUT", "bucket"), ("DELETE", "bucket")):
+        answer = writer.send_json(method, f"/v1/buckets/{target}", {})
+        assert answer.problem(403, "insufficient-scope")["required_scope"] == "buckets:admin"
+    assert writer.get("/v1/buckets/bucket").status == 200

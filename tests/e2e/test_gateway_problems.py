@@ -1,0 +1,208 @@
+"""What the gateway refuses by itself, and what it says when a service is down."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from servicekit import problems
+from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.instance import ROOT, Wharf, running
+from tests.e2e.multipart_body import file_part
+from tests.e2e.raw_http import RawAnswer, exchange, head, until
+from tests.e2e.tenants import Signer
+from tests.e2e.traces import nothing_stored
+
+TEMPLATES = ROOT / "deploy" / "nginx" / "snippets"
+CAP = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[Wharf]:
+    """A Wharf with a host name and a global cap, whose services are stopped and killed."""
+    with running(WHARF_HOSTS="files.example", WHARF_MAX_BODY_BYTES=str(CAP)) as found:
+        yield found
+
+
+@pytest.fixture
+def client(fragile: Wharf) -> ApiClient:
+    """A client of it."""
+    return Signer(fragile).client()
+
+
+def send(wharf: Wharf, request: bytes) -> RawAnswer:
+    """The one answer to a request."""
+    (answer,) = exchange(wharf.port, request)
+    return answer
+
+
+def get(target: str, *fields: str, host: str = "127.0.0.1") -> bytes:
+    """A GET that closes."""
+    lines = (f"GET {target} HTTP/1.1", f"Host: {host}", "Connection: close", *fields, "", "")
+    return "\r\n".join(lines).encode()
+
+
+REFUSALS = [
+    pytest.param(get("/nowhere"), 404, "not-found", id="404"),
+    pytest.param(get("/nowhere/../%2e%2e/x"), 400, "malformed-request", id="400 climbing"),
+    pytest.param(get("/a%00b"), 400, "malformed-request", id="400 NUL"),
+    pytest.param(get("/%zz"), 400, "malformed-request", id="400 escape"),
+    pytest.param(b"GET\r\n\r\n", 400, "malformed-request", id="400 line"),
+    pytest.param(b"nonsense \x00\x01\r\n\r\n", 400, "malformed-request", id="400 bytes"),
+    pytest.param(b"GET / HTTP/3.0\r\n\r\n", 400, "malformed-request", id="400 version"),
+    pytest.param(b"GET / HTTP/1.1\r\n\r\n", 400, "malformed-request", id="400 no host"),
+    pytest.param(head("TRACE / HTTP/1.1", "Connection: close"), 405, "method-not-allowed",
+                 id="405 TRACE"),
+    pytest.param(get("/" + "x" * 40_000), 414, "uri-too-long", id="414"),
+    pytest.param(get("/", f"X: {'x' * 40_000}"), 431, "headers-too-large", id="431"),
+    pytest.param(head("PUT /v1/files/default/x HTTP/1.1", "Connection: close"), 411,
+                 "length-required", id="411"),
+    pytest.param(head("PUT /v1/files/default/x HTTP/1.1", "Content-Length: 999999999999"), 413,
+                 "too-large", id="413 declared"),
+    pytest.param(head("PUT /v1/buckets/xyz HTTP/1.1", "Content-Length: 1000000"), 413, "too-large",
+                 id="413 json"),
+    pytest.param(head("PUT /v1/files/default/x HTTP/1.1", "Transfer-Encoding: gzip"), 501,
+                 "not-implemented", id="501"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("request_bytes", "status", "slug"), REFUSALS)
+def test_refusals(wharf: Wharf, request_bytes: bytes, status: int, slug: str) -> None:
+    """What nginx refuses is a problem document with request id, safe fields and no-store."""
+    answer = send(wharf, request_bytes)
+    assert (answer.status, answer.slug) == (status, slug), answer.body
+    assert answer.json()["status"] == status
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert b"nginx/" not in bytes(answer.headers) + answer.body
+
+
+@pytest.mark.parametrize("host", ["other.example", "evil.files.example", "files.example.evil"])
+def test_unknown_hosts(fragile: Wharf, host: str) -> None:
+    """Row 15: a host that is not configured is a 421 for every address."""
+    for target in ("/healthz", "/v1/files/default/x", "/auth/oauth/token"):
+        assert send(fragile, get(target, host=host)).status == 421
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the server for other hosts, made in deploy/native gateway_settings.py, has no pages",
+)
+@pytest.mark.parametrize(
+    "request_bytes", [get("/", host="other.example"), get("/%zz"), get("/" + "x" * 40_000)]
+)
+def test_documents_where_hosts_are_configured(fragile: Wharf, request_bytes: bytes) -> None:
+    """With hosts configured, 421 and what fails before the host is read are problem documents."""
+    answer = send(fragile, request_bytes)
+    assert answer.slug in ("misdirected", "malformed-request", "uri-too-long")
+
+
+@pytest.mark.parametrize("host", ["files.example", "FILES.example:8080", "localhost", "127.0.0.1"])
+def test_known_hosts(fragile: Wharf, host: str) -> None:
+    """The configured host and the loopback names are served, in any case and with any port."""
+    assert send(fragile, get("/healthz", host=host)).status == 200
+
+
+def test_a_chunked_body_over_the_cap(fragile: Wharf, client: ApiClient) -> None:
+    """Row 7: a chunked body is cut at the global cap with a 413, and nothing of it stays."""
+    bearer = f"Authorization: Bearer {client.token}"
+    request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Transfer-Encoding: chunked")
+    chunks = (b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000)) * (CAP // 100_000 + 2)
+    with nothing_stored(fragile, client.tenant):
+        answer = send(fragile, request + chunks)
+    assert (answer.status, answer.slug) == (413, "too-large")
+
+
+@contextmanager
+def stopped(wharf: Wharf, name: str) -> Iterator[None]:
+    """A service whose processes all stand still."""
+    found = wharf.processes(name)
+    assert found
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in found:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
+    """While upload is down, every way answers 503 with Retry-After, and its files come back."""
+    client.stored("before", SMALL)
+    with nothing_stored(fragile, client.tenant):
+        # Stopped first, so that the supervisor's new one cannot be there before the requests.
+        os.kill(fragile.process.pid, signal.SIGSTOP)
+        try:
+            for pid in fragile.processes("upload"):
+                os.kill(pid, signal.SIGKILL)
+            answers = {
+                "in memory": client.put("x", SMALL),
+                "spooled": client.put("x", LARGE),
+                "form": client.post(file_part("x")),
+                "get": client.file("before"),
+                "flask": client.get("/v1/usage"),
+            }
+        finally:
+            os.kill(fragile.process.pid, signal.SIGCONT)
+        for way, answer in answers.items():
+            assert (way, answer.status, answer.slug) == (way, 503, "unavailable")
+            assert int(answer.header("Retry-After")) >= 1
+            assert answer.json()["retry_after"] >= 1
+        assert until(lambda: client.get("/readyz").status == 200, 60)
+    assert client.file("before").body == SMALL
+
+
+def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
+    """A body whose admission gets no answer is refused within seconds, before it is read."""
+    with nothing_stored(fragile, client.tenant), stopped(fragile, "upload"):
+        bearer = f"Authorization: Bearer {client.token}"
+        request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Content-Length: 2000000")
+        answer = send(fragile, request)
+    assert (answer.status, answer.slug) == (503, "unavailable")
+    # What was admitted while nobody listened any more has left nothing, see above.
+    assert until(lambda: client.get("/readyz").status == 200, 60)
+
+
+def test_request_ids(fragile: Wharf, client: ApiClient) -> None:
+    """A harmless X-Request-Id of the caller is kept everywhere, and any other one replaced."""
+    good = "trace.0123-abc_DEF"
+    targets = ("/v1/usage", "/v1/files/default/absent", "/nowhere", "/auth/v1/tenants", "/healthz")
+    for target in targets:
+        assert client.get(target, {"X-Request-Id": good}).header("X-Request-Id") == good
+    for content in (SMALL, LARGE):
+        for api in (client, client.using(None)):
+            answer = api.put("id", content, {"X-Request-Id": good})
+            assert answer.header("X-Request-Id") == good
+    for bad in ("short", "x" * 129, "with blank in it", 'a"b{}<script>'):
+        given = client.get("/v1/usage", {"X-Request-Id": bad}).header("X-Request-Id")
+        assert re.fullmatch("[0-9a-f]{32}", given)
+
+
+def test_documents_are_those_of_the_services() -> None:
+    """Each document in nginx's configuration has slug, title and status of a declared problem."""
+    text = (TEMPLATES / "problems.conf.template").read_text() + (
+        TEMPLATES / "admission_locations.conf.template"
+    ).read_text()
+    from wharf_upload.problems import UPLOAD
+
+    declared = {**problems.COMMON.by_slug, **UPLOAD.by_slug}
+    shape = r'return (\d+) \'\{"type":"/problems/([a-z-]+)","title":"([^"]+)","status":(\d+),'
+    found = re.findall(shape, text)
+    assert len(found) == len(re.findall('"type":"/problems/', text)) > 10
+    for returned, slug, title, status in found:
+        assert (declared[slug].title, declared[slug].status) == (title, int(status))
+        assert returned == status
+
+
+def test_every_refusal_of_nginx_has_a_document() -> None:
+    """Each error page that is named exists as a location, and the other way round."""
+    pages = (TEMPLATES / "error_pages.conf").read_text()
+    text = (TEMPLATES / "problems.conf.template").read_text()
+    named = set(re.findall(r"= (@problem_\d+|/_problem_\d+);", pages + text))
+    assert named == set(re.findall(r"^location (?:= )?(\S+) \{", text, re.MULTILINE))

@@ -1,0 +1,169 @@
+"""Rate limits: per client, across workers, and nginx's own by address (rows 72, 73)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.multipart_body import file_part
+from tests.e2e.raw_http import RawConnection, exchange, head, until
+from tests.e2e.tenants import Signer
+from tests.e2e.traces import nothing_stored, traces
+
+LIMIT, TENANT_LIMIT, CONNECTIONS = 12, 18, 4
+WINDOW_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Wharf]:
+    """A Wharf with small limits and many workers."""
+    with running(
+        WHARF_CLIENT_REQUESTS_PER_MINUTE=str(LIMIT),
+        WHARF_TENANT_REQUESTS_PER_MINUTE=str(TENANT_LIMIT),
+        WHARF_ADDRESS_CONNECTIONS=str(CONNECTIONS),
+        WHARF_UPLOAD_PROCESSES="4",
+    ) as found:
+        yield found
+
+
+@pytest.fixture
+def client(strict: Wharf) -> ApiClient:
+    """A client that has made no request."""
+    return Signer(strict).client()
+
+
+def in_one_window(attempt: Callable[[], list[Answer]]) -> list[Answer]:
+    """The answers of an attempt that lies within one window of the clock, at the second try."""
+    for _ in range(3):
+        begin = time.time() // WINDOW_SECONDS
+        answers = attempt()
+        if time.time() // WINDOW_SECONDS == begin:
+            return answers
+    raise AssertionError("a few requests took longer than a minute")
+
+
+def statuses(answers: list[Answer]) -> tuple[int, int]:
+    """How many were let through, how many limited; there must be nothing else."""
+    limited = sum(answer.status == 429 for answer in answers)
+    through = sum(answer.status in (200, 201, 404) for answer in answers)
+    assert limited + through == len(answers)
+    return through, limited
+
+
+WAYS: dict[str, Callable[[ApiClient], Answer]] = {
+    "flask": lambda api: api.get("/v1/usage"),
+    "get": lambda api: api.file("absent"),
+    "put-in-memory": lambda api: api.put("key", SMALL),
+    "put-spooled": lambda api: api.put("key", LARGE),
+    "form": lambda api: api.post(file_part("key")),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_limited_client(strict: Wharf, way: str) -> None:
+    """After its requests of a minute a client gets 429 with the fields that say when to return."""
+    send = WAYS[way]
+
+    def attempt() -> list[Answer]:
+        api = Signer(strict).client()
+        answers = [send(api) for _ in range(LIMIT)]
+        with nothing_stored(strict, api.tenant):
+            return [*answers, send(api)]
+
+    answers = in_one_window(attempt)
+    assert statuses(answers) == (LIMIT, 1)
+    refused = answers[-1]
+    document = refused.problem(429, "quota-exceeded")
+    seconds = int(refused.header("Retry-After"))
+    assert 1 <= seconds <= WINDOW_SECONDS
+    assert document["retry_after"] == seconds
+    assert document["violated_policies"] == ["client"]
+    assert refused.header("RateLimit") == f'"client";r=0;t={seconds}'
+    assert refused.header("RateLimit-Policy") == f'"client";q={LIMIT};w={WINDOW_SECONDS}'
+
+
+def test_one_count_for_all_ways(strict: Wharf) -> None:
+    """The ways share one count: none of them starts anew where another has used it up."""
+
+    def attempt() -> list[Answer]:
+        api = Signer(strict).client()
+        return [send(api) for _ in range(4) for send in WAYS.values()]
+
+    assert statuses(in_one_window(attempt)) == (LIMIT, 4 * len(WAYS) - LIMIT)
+
+
+def test_forwarded_addresses_change_nothing(strict: Wharf) -> None:
+    """Row 72: a rotating X-Forwarded-For or another such field neither helps nor hurts."""
+
+    def attempt() -> list[Answer]:
+        api = Signer(strict).client()
+        answers = []
+        for number in range(2 * LIMIT):
+            address = f"192.0.2.{number}"
+            fields = {
+                "X-Forwarded-For": address,
+                "X-Real-IP": address,
+                "Forwarded": f"for={address}",
+            }
+            answers.append(api.get("/v1/usage", fields))
+        return answers
+
+    assert statuses(in_one_window(attempt)) == (LIMIT, LIMIT)
+
+
+def test_workers_share_the_count(strict: Wharf) -> None:
+    """Row 73: four workers let through as many requests as one would."""
+
+    def attempt() -> list[Answer]:
+        api = Signer(strict).client()
+        return [api.get("/v1/usage") for _ in range(4 * LIMIT)]
+
+    assert statuses(in_one_window(attempt)) == (LIMIT, 3 * LIMIT)
+
+
+def test_clients_share_the_tenants_count(strict: Wharf) -> None:
+    """Two clients of a tenant together get what the tenant has, and another tenant its own."""
+
+    def attempt() -> list[Answer]:
+        signer = Signer(strict)
+        one = signer.client()
+        two = signer.client(tid=one.tenant)
+        assert signer.client().get("/v1/usage").status == 200
+        return [api.get("/v1/usage") for api in (one, two) for _ in range(LIMIT)]
+
+    answers = in_one_window(attempt)
+    assert statuses(answers) == (TENANT_LIMIT, 2 * LIMIT - TENANT_LIMIT)
+    assert answers[-1].json()["violated_policies"] == ["tenant"]
+
+
+def test_refusals_are_not_counted_against_others(strict: Wharf, client: ApiClient) -> None:
+    """Requests with a bad token use up nobody's limit."""
+    for _ in range(2 * LIMIT):
+        client.using("bad").get("/v1/usage").problem(401, "token-malformed")
+    assert client.get("/v1/usage").status == 200
+    assert strict.port == client.port
+
+
+def test_an_address_with_too_many_connections(strict: Wharf, client: ApiClient) -> None:
+    """nginx's own limit by address answers a problem document, whatever X-Forwarded-For says."""
+    bearer = f"Authorization: Bearer {client.token}"
+    slow = head("PUT /v1/files/default/slow HTTP/1.1", bearer, "Content-Length: 2000000")
+    forwarded = head("GET /healthz HTTP/1.1", "X-Forwarded-For: 192.0.2.1", "Connection: close")
+    with nothing_stored(strict, client.tenant):
+        with ExitStack() as stack:
+            for _ in range(CONNECTIONS):
+                connection = stack.enter_context(RawConnection(strict.port))
+                # More than nginx keeps in memory, so that a spool file shows that it was admitted.
+                connection.send(slow + b"x" * 1_500_000)
+            assert until(lambda: len(traces(strict, client.tenant).spool) == CONNECTIONS)
+            (answer,) = exchange(strict.port, forwarded)
+        assert (answer.status, answer.slug) == (429, "quota-exceeded")
+        assert answer.json()["violated_policies"] == ["address"]
+        assert answer.headers["Retry-After"] == "1"
+    (answer,) = exchange(strict.port, forwarded)
+    assert answer.status == 200

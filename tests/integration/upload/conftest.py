@@ -1,0 +1,33 @@
+"""Services to break, and the tools to break them with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from servicekit.testing import Issuer
+from tests.servers.postgres import new_postgres_url, postgres
+from tests.servers.tracing import strace
+from tests.servers.upload import issuer, upload, upload_data, upload_template
+from tests.servers.upload_databases import postgres_template
+from tests.servers.upload_script import write_credentials
+
+__all__ = [
+    "issuer",
+    "new_postgres_url",
+    "postgres",
+    "postgres_template",
+    "strace",
+    "upload",
+    "upload_data",
+    "upload_template",
+]
+
+
+@pytest.fixture(scope="session")
+def credentials(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A token and its key, for processes of `tests.servers.upload_script`."""
+    path = tmp_path_factory.mktemp("credentials") / "credentials.json"
+    write_credentials(issuer, path)
+    return path

@@ -1,0 +1,54 @@
+"""strace as a tool that lets system calls fail, or kills at them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Strace = Callable[[str], list[str]]
+
+
+def _installed() -> str | None:
+    found = shutil.which("strace")
+    if found is None and os.geteuid() == 0:
+        subprocess.run(["apt-get", "install", "-qy", "strace"], capture_output=True, check=False)
+        found = shutil.which("strace")
+    return found
+
+
+@pytest.fixture(scope="session")
+def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
+    """The words before a command that inject what the argument says; see strace(1).
+
+    `fsync:error=EIO` lets every fsync fail, `link:signal=KILL:when=3` kills at the third link.
+    The trace is in `trace_of(command)`.
+    """
+    program = _installed()
+    if program is None:
+        pytest.skip("strace is not there and cannot be installed")
+    folder = tmp_path_factory.mktemp("strace")
+    probe = subprocess.run([program, "-o", "/dev/null", "true"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip(f"strace may not trace here: {probe.stderr.decode().strip()}")
+
+    def command(injection: str) -> list[str]:
+        number = len(os.listdir(folder))
+        log = folder / f"{number}.log"
+        log.touch()
+        calls = injection.partition(":")[0]
+        inject = ["-e", f"inject={injection}"] if ":" in injection else []
+        # -y shows paths. seccomp, where only the calls of interest stop the process, has no signals.
+        fast = [] if "signal=" in injection else ["--seccomp-bpf"]
+        return [program, "-f", *fast, "-y", "-o", str(log), "-e", f"trace={calls}", *inject]
+
+    return command
+
+
+def trace_of(command: list[str]) -> list[str]:
+    """The lines that strace wrote for a command made by `strace`."""
+    return Path(command[command.index("-o") + 1]).read_text(errors="replace").splitlines()

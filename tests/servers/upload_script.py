@@ -1,0 +1,121 @@
+"""A process that receives, changes and deletes files one after the other, to be killed at it.
+
+`python -m tests.servers.upload_script DATA CREDENTIALS STEP…`: runs the named steps of `STEPS` and
+writes a line of JSON for each: its name, its status, and the problem's slug. `CREDENTIALS` is a
+file with a token and its public key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import jwt
+from werkzeug.test import TestResponse
+
+from servicekit.testing import Issuer
+from tests.servers.upload import UploadService, assemble, form_body, settings_for
+
+SMALL, OTHER = b"small" * 100, b"another small one"
+LARGE, LARGER = b"large\0" * 60_000, b"larger\0" * 60_000
+Model = dict[str, str]
+
+
+class GivenKeys:
+    """Stands for the issuer: making a key in each process takes too long."""
+
+    def __init__(self, credentials: Path) -> None:
+        given = json.loads(credentials.read_text())
+        self._token: str = given["token"]
+        self._jwk = jwt.PyJWK(given["jwk"])
+
+    def token(self, **_: Any) -> str:
+        """The one token."""
+        return self._token
+
+    def find(self, kid: str) -> jwt.PyJWK | None:
+        """The one key."""
+        return self._jwk
+
+
+def write_credentials(issuer: Issuer, path: Path) -> None:
+    """What `GivenKeys` reads."""
+    path.write_text(json.dumps({"token": issuer.token(), "jwk": issuer.public_jwk()}))
+
+
+def _form(service: UploadService) -> TestResponse:
+    return service.post_form(form_body([("one.txt", SMALL), ("two.txt", LARGE)]))
+
+
+def _move(service: UploadService) -> TestResponse:
+    return service.request(
+        "PATCH",
+        "/v1/metadata/default/two.txt",
+        b'{"key": "moved.txt"}',
+        {"Content-Type": "application/json"},
+    )
+
+
+def _sweep(service: UploadService) -> TestResponse:
+    service.sweep()
+    return service.request("GET", "/healthz")
+
+
+# In the order in which they make sense; each works on a new service too, but for the last three.
+STEPS: dict[str, Callable[[UploadService], TestResponse]] = {
+    "small": lambda service: service.put("small.txt", SMALL),
+    "spooled": lambda service: service.put("spooled.txt", LARGE, spooled=True),
+    "form": _form,
+    "replace small": lambda service: service.put("small.txt", OTHER),
+    "replace spooled": lambda service: service.put(
+        "spooled.txt", LARGER, {"Idempotency-Key": "once"}, spooled=True
+    ),
+    "delete": lambda service: service.request("DELETE", "/v1/files/default/one.txt"),
+    "move": _move,
+    "sweep": _sweep,
+}
+
+
+def models() -> list[Model]:
+    """What is there before the first step and after each: keys with the digests of their files."""
+    small, other, large, larger = (
+        hashlib.sha256(content).hexdigest() for content in (SMALL, OTHER, LARGE, LARGER)
+    )
+    found: list[Model] = [{}]
+    changes: Iterable[Model] = (
+        {"small.txt": small},
+        {"spooled.txt": large},
+        {"one.txt": small, "two.txt": large},
+        {"small.txt": other},
+        {"spooled.txt": larger},
+        {"one.txt": ""},
+        {"two.txt": "", "moved.txt": large},
+        {},
+    )
+    for change in changes:
+        after = {**found[-1], **change}
+        found.append({key: digest for key, digest in after.items() if digest})
+    return found
+
+
+def main(data: str, credentials: str, *steps: str) -> None:
+    """Runs the steps."""
+    issuer = cast(Issuer, GivenKeys(Path(credentials)))
+    service = assemble(settings_for(Path(data)), issuer)
+    for step in steps:
+        reply = STEPS[step](service)
+        slug = str((reply.json or {}).get("type", "")) if reply.is_json else ""
+        line = {"step": step, "status": reply.status_code, "problem": slug.rpartition("/")[2]}
+        os.write(1, json.dumps(line).encode() + b"\n")
+    ready = service.request("GET", "/readyz")
+    os.write(1, json.dumps({"step": "ready", "status": ready.status_code}).encode() + b"\n")
+    service.database.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
