@@ -211,6 +211,7 @@ def test_unicode_names_in_forms(api: ApiClient) -> None:
         ("space ", "space"),
         ("$(hostname).txt", "$(hostname).txt"),
         ("`id`;reboot", None),
+        ("a\\b.txt", "a_b.txt"),
     ],
 )
 def test_dangerous_names(api: ApiClient, name: str, shown: str | None) -> None:

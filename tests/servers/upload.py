@@ -131,17 +131,31 @@ class UploadService:
         return self.request("PUT", path, body, headers)
 
     def post_form(
-        self, body: bytes, headers: Mapping[str, str] | None = None, *, bucket: str = "default"
+        self,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        bucket: str = "default",
+        announce: bool = True,
     ) -> TestResponse:
-        """`POST` of a form."""
+        """`POST` of a form; without `announce` nobody knows its length before it is there."""
         content_type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        return self._spool("POST", f"/v1/files/{bucket}", body, {**content_type, **(headers or {})})
+        fields = {**content_type, **(headers or {})}
+        return self._spool("POST", f"/v1/files/{bucket}", body, fields, announce=announce)
 
     def _spool(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        announce: bool = True,
     ) -> TestResponse:
-        announced = {**headers, "Content-Length": str(len(body))}
-        reply = self.request(method, path, b"", announced, {"WHARF_STEP": "admit"})
+        # As uWSGI gives it: the body itself is not there.
+        length = str(len(body)) if announce else ""
+        environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": length}
+        reply = self.request(method, path, b"", headers, environ)
         if reply.status_code != 204:
             return reply
         self._spooled += 1

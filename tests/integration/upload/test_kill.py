@@ -28,7 +28,7 @@ CALLS = {
     "copy_file_range": "copy_file_range",
     "fchmod": "fchmod",
 }
-_KILLS = 4
+_KILLS = 3
 
 
 def script(data: Path, credentials: Path, before: list[str]) -> tuple[int, list[str]]:

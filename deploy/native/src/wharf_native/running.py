@@ -17,6 +17,8 @@ from wharf_native.terminal import CannotRunError, say
 from wharf_native.welcome import welcome
 
 _CHILDREN = ("nginx", "auth", "upload", "worker")
+# Written by nginx itself, and by what runs before the children.
+_OTHER_LOGS = ("access", "prepare")
 # A short wait is normal and says nothing.
 _SILENT_SECONDS = 5.0
 
@@ -32,11 +34,12 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
     places.create()
     lock = take_lock(places)
     log_files = [places.log_file(name) for name in _CHILDREN]
+    other_logs = [places.log_file(name) for name in _OTHER_LOGS]
     try:
         if ended := end_survivors(log_files):
             say(f"ended {ended} processes that an earlier run left")
         places.sweep()
-        for path in log_files:
+        for path in (*log_files, *other_logs):
             logfiles.rotate(path)
         readiness.check_free(settings.host, settings.port, "WHARF_PORT")
         readiness.check_free("127.0.0.1", settings.metrics_port, "WHARF_METRICS_PORT")
@@ -58,6 +61,7 @@ def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]
     supervisor = Supervisor(
         [[Child(p, places.log_file(p.name)) for p in stage] for stage in stages],
         settings.drain_seconds,
+        other_logs=[places.log_file(name) for name in _OTHER_LOGS],
     )
     for program in plan.preparations:
         supervisor.run_once(Child(program, places.log_file("prepare")))

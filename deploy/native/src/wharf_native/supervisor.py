@@ -35,12 +35,19 @@ class Supervisor:
         stages: the children in the order of the stop; those of one stage stop together.
             They are started in the opposite order.
         drain_seconds: how long work in flight may take when stopping.
+        other_logs: files that the children write by themselves; kept from growing, too.
     """
 
-    def __init__(self, stages: Sequence[Sequence[Child]], drain_seconds: float) -> None:
+    def __init__(
+        self,
+        stages: Sequence[Sequence[Child]],
+        drain_seconds: float,
+        other_logs: Sequence[str] = (),
+    ) -> None:
         self.stages = stages
         self.children = [child for stage in reversed(stages) for child in stage]
         self.drain_seconds = drain_seconds
+        self._logs = [*(child.log_file for child in self.children), *other_logs]
         self._hurry = False
         self._stop_began = 0.0
         self._stops = set(_STOP_SIGNALS)
@@ -91,8 +98,8 @@ class Supervisor:
             self._restart_ended()
             if self._wait(self._pause(_HOUSEKEEPING_SECONDS if done is None else _POLL_SECONDS)):
                 raise StoppedError
-            for child in self.children:
-                logfiles.rotate(child.log_file)
+            for log in self._logs:
+                logfiles.rotate(log)
 
     def stop(self) -> None:
         """Stops stage after stage; a second stop signal makes it short."""

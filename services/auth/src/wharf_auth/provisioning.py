@@ -108,7 +108,11 @@ class Initialiser:
             # Whoever disabled it does not want it back at the next start.
             return False
         entry = entries.get(seed.entry)
-        if entry and self.hasher.matching(entry.client_secret, login.secrets):
+        if entry is None:
+            # The client was made at an earlier start; whoever took the file away has the secret,
+            # or makes another with `wharf-auth client add-secret`.
+            return False
+        if self.hasher.matching(entry.client_secret, login.secrets):
             return False
         if len(login.secrets) >= MAX_LIVE_SECRETS:
             raise InitTrouble(

@@ -26,10 +26,12 @@ class Settings:
     database_url: str = setting(
         "",
         doc="`sqlite:///path` or `postgresql://…`; empty: SQLite in `WHARF_DATA/upload/upload.db`.",
+        secret=True,
     )
     limits_url: str = setting(
         "uwsgi-cache://limits",
         doc="Where requests are counted: `uwsgi-cache://limits`, `redis://…` or `memory://`.",
+        secret=True,
     )
     durability: str = setting(
         FULL,

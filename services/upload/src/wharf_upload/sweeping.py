@@ -24,6 +24,7 @@ _BATCH = 200
 class Swept:
     """What a run removed, or would remove: numbers of files, and bytes where they are known."""
 
+    expired_files: int = 0
     deleted_blobs: int = 0
     rowless_blobs: int = 0
     rowless_bytes: int = 0
@@ -66,6 +67,8 @@ class Sweeper:
     def run(self, *, blobs: bool = True) -> Swept:
         """Removes what nothing names any more; `blobs` false leaves out the walk over the store."""
         self._swept = Swept()
+        if not self._dry_run:
+            self._expired()
         self._deleted()
         self._leftovers()
         self._spool()
@@ -75,6 +78,11 @@ class Sweeper:
             before = int((self._clock() - self._ages.idempotency) * 1000)
             self._swept.idempotency_keys = self._records.forget_idempotency(before)
         return self._swept
+
+    def _expired(self) -> None:
+        now = int(self._clock() * 1000)
+        while count := self._records.expire(now, _BATCH):
+            self._swept.expired_files += count
 
     def _deleted(self) -> None:
         before = int((self._clock() - self._ages.deleted_grace) * 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from servicekit.database import OutOfSpace
 from servicekit.problems import MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
 from servicekit.web import as_problem as common_problem
 from wharf_upload import problems
@@ -42,6 +43,7 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     records.NoSuchBucket: lambda _: NOT_FOUND("There is no such bucket."),
     records.NoSuchFile: lambda _: NOT_FOUND("There is no such file."),
     records.BucketNotEmpty: lambda _: problems.BUCKET_NOT_EMPTY("The bucket holds files."),
+    OutOfSpace: lambda _: problems.STORAGE_FULL("There was no room for the file's record."),
     stores.StoreFull: lambda _: problems.STORAGE_FULL("There was no room for the whole file."),
     stores.BlobMissing: lambda _: problems.STORAGE_FAILED("The file's bytes cannot be read."),
     stores.StoreError: lambda _: problems.STORAGE_FAILED("The file could not be stored."),

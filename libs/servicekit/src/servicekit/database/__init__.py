@@ -11,6 +11,7 @@ from servicekit.database.base import (
     Database,
     DatabaseUnavailable,
     OutcomeUnknown,
+    OutOfSpace,
     Row,
     UniqueViolation,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "Connection",
     "Database",
     "DatabaseUnavailable",
+    "OutOfSpace",
     "OutcomeUnknown",
     "Row",
     "UniqueViolation",

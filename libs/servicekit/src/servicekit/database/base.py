@@ -13,6 +13,10 @@ class DatabaseUnavailable(Exception):
     """Locked for too long, out of reach, or out of space. Nothing was changed."""
 
 
+class OutOfSpace(DatabaseUnavailable):
+    """The database's disk is full. Nothing was changed, not even by a commit that says so."""
+
+
 class OutcomeUnknown(DatabaseUnavailable):
     """The commit itself failed: the change may or may not be there."""
 
@@ -57,8 +61,10 @@ class Database(Protocol):
 
 
 def commit(connection: Connection) -> None:
-    """Commits; raises `OutcomeUnknown` when that fails."""
+    """Commits; raises `OutOfSpace` or, when it fails otherwise, `OutcomeUnknown`."""
     try:
         connection.execute("COMMIT")
+    except OutOfSpace:
+        raise
     except DatabaseUnavailable as error:
         raise OutcomeUnknown(str(error)) from error

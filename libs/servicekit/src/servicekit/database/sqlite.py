@@ -14,6 +14,7 @@ from pathlib import Path
 from servicekit.database.base import (
     Connection,
     DatabaseUnavailable,
+    OutOfSpace,
     Row,
     UniqueViolation,
     commit,
@@ -26,6 +27,9 @@ _TURN_POLL_SECONDS = 0.0002
 def _translated(error: sqlite3.Error) -> Exception:
     if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in str(error):
         return UniqueViolation(str(error))
+    # Frames that found no room end without a commit mark: at a COMMIT, too, the outcome is known.
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return OutOfSpace(str(error))
     if isinstance(error, sqlite3.OperationalError):
         return DatabaseUnavailable(str(error))
     return error

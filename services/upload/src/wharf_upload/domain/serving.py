@@ -38,8 +38,3 @@ def content_type(media_type: str) -> str:
     if media_type.startswith("text/"):
         return media_type + "; charset=utf-8"
     return media_type
-
-
-def is_expired(file: File, now_seconds: float) -> bool:
-    """Whether the file's time is over: from that second on it does not exist."""
-    return file.expires_at is not None and file.expires_at <= now_seconds * 1000

@@ -51,6 +51,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     expires_at: int | None = None
 
+    def is_expired(self, now_milliseconds: int) -> bool:
+        """Whether the file's time is over: from that moment on it does not exist."""
+        return self.expires_at is not None and self.expires_at <= now_milliseconds
+
     @property
     def etag(self) -> str:
         """The strong entity tag (RFC 9110 section 8.8.3): the content's digest."""
@@ -168,6 +172,9 @@ class Records(Protocol):
         self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
     ) -> Page:
         """Files by key, after the key `after`; what lies behind a delimiter is one prefix."""
+
+    def expire(self, now: int, limit: int) -> int:
+        """Deletes files whose time is over, at most `limit`; how many."""
 
     def usage(self, tenant: str) -> Usage:
         """What the tenant has stored."""

@@ -33,7 +33,7 @@ from wharf_upload.records.rows import COLUMNS, to_file, to_row
 
 _SELECT = f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? AND key = ?"  # noqa: S608 -- constants only
 _UPSERT = (
-    f"INSERT INTO files ({COLUMNS}) VALUES ({', '.join('?' * 15)}) "  # noqa: S608 -- constants only
+    f"INSERT INTO files ({COLUMNS}) VALUES ({', '.join('?' for _ in COLUMNS.split(','))}) "  # noqa: S608 -- constants only
     "ON CONFLICT (tenant, bucket, key) DO UPDATE SET "
     + ", ".join(
         f"{name} = excluded.{name}"
@@ -135,9 +135,13 @@ def _plan(connection: Connection, wanted: Write) -> list[tuple[File, File | None
     claimed: set[str] = set()
     for file in wanted.files:
         old = find(connection, file.tenant, file.bucket, file.key)
-        if wanted.condition is not None and not wanted.condition.allows(old.etag if old else None):
+        # An expired file that has not been swept yet does not exist, and its row is replaced.
+        there = None if old is None or old.is_expired(file.created_at) else old
+        if wanted.condition is not None and not wanted.condition.allows(
+            there.etag if there else None
+        ):
             raise PreconditionFailed(file.key)
-        if old is not None or file.key in claimed:
+        if there is not None or file.key in claimed:
             # Two files of one form under one key would hide each other, whatever was asked for.
             if wanted.on_conflict == "error" or (
                 wanted.on_conflict == "replace" and file.key in claimed
@@ -204,18 +208,35 @@ def delete(tenant: str, bucket: str, key: str, condition: WriteCondition | None)
     """The change that removes a file."""
 
     def change(connection: Connection, ledger: Ledger) -> File:
+        at = now_milliseconds()
         old = find(connection, tenant, bucket, key)
-        if old is None:
+        if old is None or old.is_expired(at):
             raise NoSuchFile(key)
         if condition is not None and not condition.allows(old.etag):
             raise PreconditionFailed(key)
-        at = now_milliseconds()
-        _remove_row(connection, old)
-        ledger.doom(old, at)
-        ledger.event("file.deleted", old, at)
+        _remove(connection, ledger, old, at, "file.deleted")
         return old
 
     return change
+
+
+def expire(tenant: str, bucket: str, key: str, now: int) -> Change:
+    """The change that removes a file if its time is over; whether it was."""
+
+    def change(connection: Connection, ledger: Ledger) -> bool:
+        old = find(connection, tenant, bucket, key)
+        if old is None or not old.is_expired(now):
+            return False
+        _remove(connection, ledger, old, now, "file.expired")
+        return True
+
+    return change
+
+
+def _remove(connection: Connection, ledger: Ledger, file: File, at: int, kind: str) -> None:
+    _remove_row(connection, file)
+    ledger.doom(file, at)
+    ledger.event(kind, file, at)
 
 
 def alter(file: File, key: str, condition: WriteCondition | None) -> Change:

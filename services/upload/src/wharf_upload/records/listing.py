@@ -12,7 +12,8 @@ _LAST = "\U0010ffff" * 257
 _BATCH = 100
 _PAGE = (
     f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
-    "AND key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
+    "AND key > ? AND key >= ? AND key < ? AND (expires_at IS NULL OR expires_at > ?) "
+    "ORDER BY key LIMIT ?"
 )
 
 
@@ -25,8 +26,11 @@ def page(
     delimiter: str,
     after: str,
     limit: int,
+    now: int,
 ) -> Page:
-    """One page; `after` is a key, or a prefix whose keys have all been listed.
+    """One page of what lives at `now` (unix milliseconds).
+
+    `after` is a key, or a prefix whose keys have all been listed.
 
     With a delimiter, the keys behind one prefix are passed over with a seek, however many.
     """
@@ -38,7 +42,7 @@ def page(
     while len(files) + len(prefixes) < limit:
         wanted = limit - len(files) - len(prefixes)
         batch = min(wanted, _BATCH) if delimiter else wanted
-        rows = connection.rows(_PAGE, (tenant, bucket, position, prefix, end, batch))
+        rows = connection.rows(_PAGE, (tenant, bucket, position, prefix, end, now, batch))
         for row in rows:
             file = to_file(row)
             folder = _folder(file.key, prefix, delimiter)
@@ -52,7 +56,7 @@ def page(
         else:
             if len(rows) < batch:
                 return Page(tuple(files), tuple(prefixes), None)
-    more = connection.row(_PAGE, (tenant, bucket, position, prefix, end, 1))
+    more = connection.row(_PAGE, (tenant, bucket, position, prefix, end, now, 1))
     return Page(tuple(files), tuple(prefixes), after if more else None)
 
 

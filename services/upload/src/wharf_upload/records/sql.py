@@ -130,6 +130,19 @@ class SqlRecords:
             delimiter=delimiter,
             after=after,
             limit=limit,
+            now=changes.now_milliseconds(),
+        )
+
+    def expire(self, now: int, limit: int) -> int:
+        """Deletes files whose time is over."""
+        rows = self._database.reading().rows(
+            "SELECT tenant, bucket, key FROM files "
+            "WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?",
+            (now, limit),
+        )
+        return sum(
+            bool(self._group.run(tenant, changes.expire(tenant, bucket, key, now)))
+            for tenant, bucket, key in rows
         )
 
     def usage(self, tenant: str) -> Usage:

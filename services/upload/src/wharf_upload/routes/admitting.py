@@ -2,9 +2,10 @@
 
 nginx passes on 2xx, 401 and 403 only, and of a refusal neither body nor other header fields. So a
 refusal is always 403 here, with the real status, the problem document and its header fields in
-header fields of their own; the gateway makes the answer from them (`snippets/denied.conf`). An
-admission names who was admitted, and the gateway hands that back with the spooled body: a token
-that expires while a long body comes in does not cost the body.
+header fields of their own; the gateway makes the answer from them
+(`snippets/admission_locations.conf`). An admission names who was admitted, and the gateway hands
+that back with the spooled body: a token that expires while a long body comes in does not cost the
+body.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wharf_upload.routes.files import WRITE, authorize, refuse_method
 from wharf_upload.service import Service
 
 _principal = msgspec.json.Decoder(Principal)
-# Header fields of a problem that the gateway passes on, as `snippets/denied.conf` knows them.
+# Header fields of a problem that the gateway passes on (`snippets/admission_locations.conf`).
 _PASSED_ON = {
     "WWW-Authenticate": "X-Denied-Authenticate",
     "Retry-After": "X-Denied-Retry-After",

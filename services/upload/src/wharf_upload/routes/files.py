@@ -61,7 +61,7 @@ def get_file(service: Service, exchange: Exchange) -> Reply:
     principal = authorize(service, exchange, READ)
     bucket, key = exchange.address()
     file = service.records.file(principal.tenant, bucket, key)
-    if file is None or file.state != "available" or serving.is_expired(file, service.clock()):
+    if file is None or file.state != "available" or file.is_expired(int(service.clock() * 1000)):
         raise NOT_FOUND("There is no such file.")
     headers = serving.headers(file, _download_name(exchange, file))
     status = _conditional_status(exchange, file)

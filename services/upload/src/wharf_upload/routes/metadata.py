@@ -13,7 +13,7 @@ from servicekit.operations import Answer, Operation, Parameter, operation
 from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
 from servicekit.web import json_response
 from wharf_upload import documents
-from wharf_upload.domain import conditions, keys, serving
+from wharf_upload.domain import conditions, keys
 from wharf_upload.exchange import file_address, raw_path
 from wharf_upload.problems import INVALID_KEY, KEY_TAKEN, PRECONDITION
 from wharf_upload.records.base import File
@@ -39,7 +39,7 @@ def blueprint(service: Service) -> Blueprint:
     def current() -> File:
         bucket, key = file_address(raw_path(request.environ))
         file = service.records.file(g.principal.tenant, bucket, key)
-        if file is None or serving.is_expired(file, service.clock()):
+        if file is None or file.is_expired(int(service.clock() * 1000)):
             raise NOT_FOUND("There is no such file.")
         return file
 

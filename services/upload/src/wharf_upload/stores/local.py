@@ -20,6 +20,7 @@ from wharf_upload.stores.base import BlobMissing, BlobName, Found, StoreError, S
 # Two digits of a UUIDv7's milliseconds: they change every 256 ms and come round every 65 s.
 _AA = slice(8, 10)
 _BLOB_MODE = 0o440
+_MAX_ANCHORED = 100_000
 # How long a look at the free space holds; far less than it takes to fill the usual reserve.
 _FREE_SECONDS = 0.05
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -112,6 +113,8 @@ class LocalStore:
         # Shared with the processes that are forked from this one.
         self._failed = mmap.mmap(-1, 1)
         self._free, self._free_until = 0, 0.0
+        # Folders whose names are known to be durable.
+        self._anchored: set[str] = set()
 
     def prepare(self) -> None:
         """Makes the two top folders."""
@@ -186,22 +189,31 @@ class LocalStore:
             os.link(staged, path)
 
     def _make_folder(self, name: BlobName) -> None:
-        tenant = f"{self._tenants}/{name.tenant}"
-        for folder, parent in ((tenant, self._tenants), (f"{tenant}/{name.blob[_AA]}", tenant)):
-            with suppress(FileExistsError):
-                os.mkdir(folder, 0o700)
-            # Always, not only by the one who made it: that one may not have got to it yet.
-            self._sync_folder(parent)
+        os.makedirs(os.path.dirname(self._path(name)), mode=0o700, exist_ok=True)
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """One fsync for each folder in which these blobs lie."""
+        """One fsync for each folder in which these blobs lie, and once for the folders above."""
         if not self.durable:
             return
         try:
             for folder in {os.path.dirname(self._path(name)) for name in names}:
                 self._sync_folder(folder)
+                if folder not in self._anchored:
+                    self._anchor(folder)
         except OSError as error:
             raise translated(error) from error
+
+    def _anchor(self, folder: str) -> None:
+        """Makes the way to a folder durable, once a process.
+
+        Another process may have made the folder just now, and not got round to it.
+        """
+        tenant = os.path.dirname(folder)
+        self._sync_folder(tenant)
+        self._sync_folder(self._tenants)
+        if len(self._anchored) >= _MAX_ANCHORED:
+            self._anchored.clear()
+        self._anchored.add(folder)
 
     def _sync_folder(self, folder: str) -> None:
         if not self.durable:

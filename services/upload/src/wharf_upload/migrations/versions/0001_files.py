@@ -46,6 +46,14 @@ def upgrade() -> None:
     )
     # For the sweeper: does any row name this blob?
     op.create_index("files_blob", "files", ["blob"], unique=True)
+    # For the worker: whose time is over?
+    op.create_index(
+        "files_expires_at",
+        "files",
+        ["expires_at"],
+        sqlite_where=sa.text("expires_at IS NOT NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
     op.create_table(
         "doomed",
         sa.Column("blob", _name(), primary_key=True),

@@ -1,0 +1,164 @@
+"""Logs: JSON lines with the request id, and no credential in any of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import file_part
+from tests.e2e.raw_http import exchange, head, until
+from tests.e2e.tenants import Tenants
+
+
+def written(wharf: Wharf, api: ApiClient, name: str, marker: str) -> None:
+    """Waits until a request that is made now is in a log: all earlier ones are, too."""
+    target = "/auth/v1/tenants" if name == "auth" else "/v1/usage"
+    assert api.get(target, {"X-Request-Id": marker}).header("X-Request-Id") == marker
+    assert until(lambda: marker in wharf.log(name)), name
+
+
+def lines_of(wharf: Wharf, name: str, request_id: str) -> list[dict[str, Any]]:
+    """The lines of one request."""
+    return [line for line in wharf.log_lines(name) if line.get("request_id") == request_id]
+
+
+@pytest.mark.parametrize("name", ["access", "upload", "auth"])
+def test_lines_are_json(wharf: Wharf, api: ApiClient, name: str) -> None:
+    """Every line that is written for a request is one JSON object with time, service and id."""
+    written(wharf, api, name, f"marker-json-{name}")
+    lines = wharf.log_lines(name)
+    assert lines
+    for line in lines:
+        assert {"time", "service"} <= set(line)
+        if "status" in line:
+            assert line["request_id"]
+    # What is no JSON is uWSGI's own, from its start; never a part of a request's line.
+    for text in wharf.log(name).splitlines():
+        if not text.startswith("{"):
+            assert '"request_id"' not in text
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE], ids=["in-memory", "spooled"])
+def test_a_request_can_be_followed(wharf: Wharf, api: ApiClient, content: bytes) -> None:
+    """The id of the answer stands in the gateway's line and the service's, with who and what."""
+    answer = api.put("logged", content)
+    request_id = answer.header("X-Request-Id")
+    written(wharf, api, "access", f"marker-{request_id[:12]}")
+    (gateway,) = lines_of(wharf, "access", request_id)
+    assert (gateway["method"], gateway["status"]) == ("PUT", 201)
+    assert gateway["path"] == "/v1/files/default/logged"
+    service = lines_of(wharf, "upload", request_id)
+    assert [line["outcome"] for line in service] == (
+        ["stored"] if content == SMALL else ["admitted", "stored"]
+    )
+    for line in service:
+        assert line["tenant"] == api.tenant
+        assert line["subject"]
+        assert line["method"] == "PUT"
+        assert line["milliseconds"] >= 0
+
+
+def test_refusals_say_which(wharf: Wharf, api: ApiClient) -> None:
+    """The line of a refused request holds the kind of problem as its outcome."""
+    answers = [
+        api.using("bad").put("x", SMALL),
+        api.using("bad").put("x", LARGE),
+        api.file("absent"),
+        api.get("/v1/buckets/absent"),
+        api.post(),
+    ]
+    written(wharf, api, "upload", f"marker-refused-{api.tenant}")
+    for answer in answers:
+        lines = lines_of(wharf, "upload", answer.header("X-Request-Id"))
+        assert lines[-1]["outcome"] == answer.slug
+
+
+def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants) -> None:
+    """Rows 3, 63: no token, secret or private key stands in any log, wherever it was sent."""
+    secret_text = "s3cr3t-that-nobody-may-read-0123456789"
+    anyone = api.using(None)
+    token = api.token or ""
+    for target in (
+        f"/v1/files/default/x?access_token={token}",
+        f"/v1/usage?access_token={token}&x=1",
+        f"/nowhere?token={token}",
+        f"/s/{token}",
+        f"/u/{token}",
+        f"/auth/oauth/token?client_secret={secret_text}",
+    ):
+        anyone.get(target)
+        anyone.request("PUT", target, LARGE)
+    anyone.login("wharf-demo", secret_text)
+    anyone.login(secret_text, "x")
+    api.put("x", SMALL, {"Cookie": f"session={secret_text}", "X-Api-Key": secret_text})
+    api.using(f"{token}x").get("/v1/usage")
+    referrer = head("GET /healthz HTTP/1.1", f"Referer: http://x/?t={token}", "Connection: close")
+    exchange(wharf.port, referrer)
+    # Addresses that nginx itself refuses go another way to its logs.
+    for broken in (f"/u/{token}%zz", f"/%00?access_token={token}", f"/{token * 20}"):
+        exchange(wharf.port, head(f"GET {broken} HTTP/1.1", "Connection: close"))
+    for name in ("access", "upload"):
+        written(wharf, api, name, f"marker-secret-{name}")
+    written(wharf, tenants.admin, "auth", "marker-secret-auth")
+    found = {
+        secret_text,
+        token.rpartition(".")[2],
+        wharf.credentials("demo")["client_secret"],
+        wharf.credentials("admin")["client_secret"],
+        (tenants.admin.token or "").rpartition(".")[2],
+        "PRIVATE KEY",
+    }
+    for path in sorted((wharf.data / "log").iterdir()):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for secret in found:
+            assert secret not in text, (path.name, secret[:12])
+    assert "PRIVATE KEY" not in wharf.output.read_text()
+
+
+def test_no_process_shows_a_secret(wharf: Wharf) -> None:
+    """Row 63: no secret stands in the command line or the environment of any process."""
+    secrets = [wharf.credentials(name)["client_secret"].encode() for name in ("demo", "admin")]
+    processes = [*wharf.processes(), wharf.process.pid]
+    assert len(processes) >= 6
+    for pid in processes:
+        for kind in ("cmdline", "environ"):
+            with open(f"/proc/{pid}/{kind}", "rb") as file:
+                text = file.read()
+            assert not any(secret in text for secret in secrets)
+            assert b"PRIVATE KEY" not in text
+
+
+def test_names_stay_in_their_line(wharf: Wharf, api: ApiClient) -> None:
+    """Row 76: line ends and terminal commands in names and fields do not leave their JSON line."""
+    evil = "%0a%7b%22forged%22:1%7d%1b%5b31m"
+    for content in (SMALL, LARGE):
+        api.put(f"evil{evil}", content)
+    api.post(file_part('x\r\n{"forged":1}\x1b[31m'))
+    api.get("/v1/usage", {"User-Agent": 'x\x1b[31m"\\'})
+    written(wharf, api, "access", f"marker-names-{api.tenant}")
+    written(wharf, api, "upload", f"marker-lines-{api.tenant}")
+    for name in ("access", "upload"):
+        text = wharf.log(name)
+        assert "\x1b" not in text
+        for line in text.splitlines():
+            if line.startswith("{"):
+                assert "forged" not in json.loads(line)
+
+
+def test_the_printed_lines_hold_no_secret(wharf: Wharf) -> None:
+    """What `make run` prints shows where the credentials are, and not what they are."""
+    printed = wharf.output.read_text(encoding="utf-8")
+    for name in ("demo", "admin"):
+        assert wharf.credentials(name)["client_secret"] not in printed
+    mode = subprocess.run(
+        ["stat", "-c", "%a", wharf.data / "credentials.json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert mode.stdout.strip() == "600"

@@ -1,0 +1,87 @@
+"""Metrics: on the internal port, and on no other."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.raw_http import exchange, head
+
+METRICS = ["/metrics", "/metrics/", "/metrics/upload", "/metrics/auth", "/metrics/nginx",
+           "/auth/metrics", "/auth/metrics/", "/%6detrics", "//metrics", "/x/../metrics",
+           "/v1/../metrics", "/.well-known/../metrics", "/metrics?x=1"]  # fmt: skip
+
+
+def internal(wharf: Wharf, target: str) -> str:
+    """The text of an internal address."""
+    (answer,) = exchange(wharf.metrics_port, head(f"GET {target} HTTP/1.1", "Connection: close"))
+    assert answer.status == 200, answer
+    return answer.body.decode()
+
+
+@pytest.mark.parametrize("target", METRICS)
+def test_no_metrics_for_the_public(wharf: Wharf, api: ApiClient, target: str) -> None:
+    """Row 75: no spelling of the metrics' addresses answers anything on the public port."""
+    for client in (api, api.using(None)):
+        answer = client.get(target, {"Wharf-Internal": "1", "WHARF_INTERNAL": "1"})
+        assert answer.status in (400, 401, 404)
+        assert b"wharf_http" not in answer.body
+
+
+@pytest.mark.parametrize("service", ["upload", "auth"])
+def test_metrics_of_the_services(wharf: Wharf, service: str) -> None:
+    """Each service's metrics are on the internal port in Prometheus's format."""
+    text = internal(wharf, f"/metrics/{service}")
+    assert "# TYPE wharf_http_requests_total counter" in text
+    assert "# TYPE wharf_http_request_duration_seconds histogram" in text
+
+
+def test_metrics_of_nginx(wharf: Wharf) -> None:
+    """nginx's own counters are on the internal port."""
+    assert internal(wharf, "/metrics/nginx").startswith("Active connections: ")
+
+
+@pytest.mark.parametrize("target", ["/", "/v1/usage", "/healthz", "/metrics", "/auth/openapi.json"])
+def test_nothing_else_is_internal(wharf: Wharf, target: str) -> None:
+    """The internal port is no second door to the services."""
+    (answer,) = exchange(wharf.metrics_port, head(f"GET {target} HTTP/1.1", "Connection: close"))
+    assert answer.status == 404
+
+
+def count(text: str, **labels: str) -> float:
+    """The sum of the request counters with these labels."""
+    total = 0.0
+    for found, value in re.findall(
+        r"^wharf_http_requests_total\{(.*)\} (\S+)$", text, re.MULTILINE
+    ):
+        if all(f'{name}="{wanted}"' in found for name, wanted in labels.items()):
+            total += float(value)
+    return total
+
+
+def test_workers_are_counted_together(wharf: Wharf, api: ApiClient) -> None:
+    """Requests that went to different workers are in one number, exactly."""
+    route = "/v1/files/{bucket}/{key}"
+    before = internal(wharf, "/metrics/upload")
+    for number in range(20):
+        api.stored(f"{number}", LARGE if number % 2 else SMALL)
+        api.file("absent")
+    after = internal(wharf, "/metrics/upload")
+    for method, status in (("PUT", "201"), ("GET", "404")):
+        labels = {"route": route, "method": method, "status": status}
+        assert count(after, **labels) - count(before, **labels) == 20
+
+
+def test_labels_are_bounded(wharf: Wharf, api: ApiClient) -> None:
+    """Row 76: neither a path, nor a key, nor a method that a client invents becomes a label."""
+    api.stored("label-of-a-key")
+    api.get("/label-of-a-path")
+    api.request("LABELMETHOD", "/v1/files/default/label-of-a-key")
+    api.request("LABELMETHOD", "/v1/usage")
+    text = internal(wharf, "/metrics/upload")
+    assert "label-of" not in text
+    assert "LABELMETHOD" not in text
+    assert api.tenant not in text

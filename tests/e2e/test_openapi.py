@@ -1,0 +1,128 @@
+"""The OpenAPI documents: well-formed, and true of what the services answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from servicekit.problems import COMMON
+from tests.e2e import documented
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf
+
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+# What a component may be called.
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@pytest.fixture(params=documented.DOCUMENTS)
+def document(request: pytest.FixtureRequest, wharf: Wharf) -> dict[str, Any]:
+    """Each of the two documents, as anybody can have it."""
+    answer = ApiClient(wharf.port).get(request.param)
+    assert answer.status == 200
+    assert answer.header("Content-Type") == "application/json"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method and operation of each."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def references(content: object) -> Iterator[str]:
+    """All `$ref` in a document."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            if name == "$ref":
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from references(value)
+
+
+def test_the_outer_form(document: dict[str, Any]) -> None:
+    """The document is OpenAPI 3.1 with a title, a version and paths that begin with a slash."""
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert document["info"]["title"]
+    assert document["info"]["version"]
+    assert document["paths"]
+    for path, methods in document["paths"].items():
+        assert path.startswith("/")
+        assert set(methods) <= METHODS
+    for kind, members in document["components"].items():
+        assert all(_NAME.fullmatch(name) for name in members), kind
+
+
+def test_references_lead_somewhere(document: dict[str, Any]) -> None:
+    """Every `$ref` names a component of the document, and every schema is referred to."""
+    found = set(references(document))
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert found == known
+
+
+def test_operations_are_whole(document: dict[str, Any]) -> None:
+    """Each operation has an id of its own, its path's parameters, a success and no empty answer."""
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(ids)) == len(ids)
+    for path, method, operation in operations(document):
+        where = f"{method} {path}"
+        parameters = operation.get("parameters", [])
+        in_path = {one["name"] for one in parameters if one["in"] == "path"}
+        assert in_path == set(re.findall(r"{([^}]+)}", path)), where
+        assert all(one["required"] for one in parameters if one["in"] == "path"), where
+        names = [(one["in"], one["name"].lower()) for one in parameters]
+        assert len(set(names)) == len(names), where
+        assert all("schema" in one for one in parameters), where
+        assert any(status.startswith("2") for status in operation["responses"]), where
+        for status, response in operation["responses"].items():
+            assert re.fullmatch("[1-5][0-9][0-9]", status), where
+            assert response["description"], where
+        if "requestBody" in operation:
+            assert operation["requestBody"]["content"], where
+
+
+def test_security_is_declared(document: dict[str, Any]) -> None:
+    """Each operation is public or names a declared scheme and its scope, and then answers 401."""
+    schemes = document["components"]["securitySchemes"]
+    for path, method, operation in operations(document):
+        for requirement in operation.get("security", []):
+            assert set(requirement) <= set(schemes)
+            assert "401" in operation["responses"], (method, path)
+            assert operation["x-required-scope"], (method, path)
+
+
+def test_public_operations_need_no_token(wharf: Wharf, document: dict[str, Any]) -> None:
+    """What is declared public answers without a token; all else is a 401 without one."""
+    anyone = ApiClient(wharf.port)
+    for path, method, operation in operations(document):
+        target = re.sub(r"{[^}]+}", "default", path.replace("{issuer_path}", "auth"))
+        body = b"{}" if "requestBody" in operation else None
+        answer = anyone.request(method.upper(), target, body)
+        refused = answer.status == 401 and "Bearer" in answer.header("WWW-Authenticate")
+        assert refused == ("security" in operation), (method, path, answer.status)
+
+
+def test_undocumented_answers_are_noticed(wharf: Wharf) -> None:
+    """The check at the end of the session finds a status that no document mentions."""
+    api = ApiClient(wharf.port)
+    seen = [("GET", "/v1/usage", 418), ("GET", "/v1/usage", 200), ("HEAD", "/v1/files/a/b/c", 206)]
+    assert documented.missing(api, seen) == ["GET /v1/usage: 418"]
+    nowhere = [("PATCH", "/v1/usage", 200), ("GET", "/elsewhere", 500)]
+    assert len(documented.missing(api, nowhere)) == 1
+
+
+@pytest.mark.parametrize("slug", sorted(COMMON.by_slug))
+def test_problems_are_explained(wharf: Wharf, slug: str) -> None:
+    """The type of every problem is the address of a page that explains it."""
+    answer = ApiClient(wharf.port).get(f"/problems/{slug}")
+    assert answer.status == 200
+    assert answer.header("Content-Type").startswith("text/html")
+    assert COMMON.by_slug[slug].title in answer.body.decode()

@@ -1,0 +1,99 @@
+"""A full disk: a small ext4 of the test's own, with database, store and spool on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servicekit.testing import Issuer
+from tests.servers.filesystems import disk
+from tests.servers.upload import UploadService, assemble, copy_database, form_body, settings_for
+from tests.servers.upload_invariants import assert_nothing_else, assert_sound, live
+
+_MEGABYTES = 24
+
+
+@pytest.fixture
+def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[UploadService]:
+    """A durable service on a disk of a few megabytes, with one file in it."""
+    with disk(tmp_path, _MEGABYTES) as own:
+        copy_database(upload_template, own.folder / "data")
+        service = assemble(settings_for(own.folder / "data"), issuer)
+        assert service.put("kept.txt", b"kept").status_code == 201
+        yield service
+        service.database.close()
+
+
+def fill(service: UploadService, leave: int) -> Path:
+    """Takes room until so many bytes are free."""
+    path = service.settings.data / "filler"
+    with path.open("wb") as file:
+        free = os.statvfs(path).f_bavail * os.statvfs(path).f_frsize
+        os.posix_fallocate(file.fileno(), 0, max(1, free - leave))
+    # What the store remembers of the free space.
+    service.store._free_until = 0.0  # type: ignore[attr-defined]
+    return path
+
+
+def assert_as_before(service: UploadService) -> None:
+    """Only the first file is there, it can be read, and nothing else takes room."""
+    assert service.content("kept.txt") == b"kept"
+    assert list(live(service)) == ["kept.txt"]
+    assert len(service.blobs()) == 1
+    assert list(service.store.leftovers()) == []
+    assert_sound(service)
+
+
+@pytest.mark.parametrize("spooled", [False, True])
+def test_announced(cramped: UploadService, spooled: bool) -> None:
+    """A body that cannot fit is refused with 507 before it comes, with both numbers."""
+    fill(cramped, leave=1 << 20)
+    reply = cramped.put("big.bin", b"x" * (2 << 20), spooled=spooled)
+    if spooled:
+        assert (reply.status_code, reply.headers["X-Denied-Status"]) == (403, "507")
+    else:
+        assert (reply.status_code, reply.json and reply.json["needed_bytes"]) == (507, 2 << 20)
+    assert_as_before(cramped)
+
+
+def test_form_that_does_not_fit(cramped: UploadService) -> None:
+    """A form that was spooled but whose files find no room is 507, and leaves none of them."""
+    body = form_body([("a.bin", b"a" * (1 << 20)), ("b.bin", b"b" * (6 << 20))])
+    fill(cramped, leave=len(body) + (3 << 20))
+    reply = cramped.post_form(body, announce=False)
+    assert (reply.status_code, reply.json and reply.json["type"]) == (507, "/problems/storage-full")
+    assert_as_before(cramped)
+
+
+@pytest.mark.parametrize("size", [0, 15_000])
+def test_small_files_until_full(cramped: UploadService, size: int) -> None:
+    """Small files are taken until they or their rows find no room; the rest leaves nothing."""
+    fill(cramped, leave=(200 << 10) + 35 * size)
+    stored = ["kept.txt"]
+    refused = []
+    for number in range(100):
+        reply = cramped.put(f"{number:03}.bin", bytes([number]) * size)
+        if reply.status_code == 201:
+            stored.append(f"{number:03}.bin")
+        else:
+            refused.append(reply.status_code)
+    assert set(refused) == {507}
+    assert sorted(live(cramped)) == sorted(stored)
+    assert cramped.content("kept.txt") == b"kept"
+    assert cramped.blobs() == {file.blob for file in cramped.records.live_files()}
+    assert_sound(cramped)
+
+
+def test_room_again(cramped: UploadService) -> None:
+    """Once there is room again the same service takes files again."""
+    filler = fill(cramped, leave=64 << 10)
+    assert cramped.put("a.txt", b"x" * 100_000).status_code == 507
+    filler.unlink()
+    cramped.store._free_until = 0.0  # type: ignore[attr-defined]
+    assert cramped.put("a.txt", b"x" * 100_000).status_code == 201
+    assert cramped.request("GET", "/readyz").status_code == 200
+    assert_nothing_else(cramped)
+    assert_sound(cramped)
