@@ -52,7 +52,8 @@ def nothing_stored(wharf: Wharf, tenant: str) -> Iterator[None]:
     before = _awaited(wharf, tenant, lambda found: not found.spool and not found.staging)
     yield
     after = _awaited(wharf, tenant, lambda found: found == before)
-    assert _difference(before, after) == {}
+    difference = _difference(before, after)
+    assert not difference, f"something was left or lost: {difference}"
 
 
 def _awaited(wharf: Wharf, tenant: str, condition: Callable[[Traces], bool]) -> Traces:

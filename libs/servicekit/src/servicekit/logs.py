@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime
 
 import msgspec
+from prometheus_client import Counter
 
 # DEL and the C1 control characters in UTF-8: terminals obey U+009B like ESC [, and JSON allows it.
 _CONTROLS = re.compile(rb"\xc2[\x80-\x9f]|\x7f")
@@ -26,6 +27,11 @@ def _encode(line: dict[str, object]) -> bytes:
     if _CONTROLS.search(text):
         text = _CONTROLS.sub(lambda found: b"\\u%04x" % found[0][-1], text)
     return text
+
+
+LINES_LOST = Counter(
+    "wharf_log_lines_lost_total", "Log lines of requests that could not be written."
+)
 
 
 def timestamp(seconds: float) -> str:
@@ -107,4 +113,8 @@ class RequestLog:
             "milliseconds": round((time.perf_counter() - started) * 1e3, 2),
             **fields,
         }
-        os.write(self._descriptor, _encode(line) + b"\n")
+        try:
+            os.write(self._descriptor, _encode(line) + b"\n")
+        except OSError:
+            # A full disk must not stop reads; the request has its answer already.
+            LINES_LOST.inc()

@@ -85,6 +85,8 @@ def install(app: Flask, service_log: RequestLog, verifier: Verifier | None) -> N
     Every route needs a token unless its view has a true attribute `public`: a new route is
     protected by default. `g.principal` is who asks, or `None`.
     """
+    # A doubled slash is another address; Werkzeug would redirect before anybody shows a token.
+    app.url_map.merge_slashes = False
 
     @app.before_request
     def begin() -> None:

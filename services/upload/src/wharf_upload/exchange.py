@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -26,11 +25,11 @@ Headers = list[tuple[str, str]]
 
 
 class Reply(NamedTuple):
-    """An answer: status, header fields, body (bytes, or blocks of them)."""
+    """An answer: status, header fields, body."""
 
     status: int
     headers: Headers
-    body: bytes | Iterable[bytes] = b""
+    body: bytes = b""
 
 
 class Exchange:
@@ -63,11 +62,7 @@ class Exchange:
 
         Raises the problems `not-found` and `invalid-key`.
         """
-        path = raw_path(self.environ)
-        if not path.startswith(FILES):
-            # The gateway resolved dots in it; here only what was sent counts.
-            raise NOT_FOUND("Nothing is here.")
-        return file_address(path)
+        return file_address(raw_path(self.environ), FILES)
 
     def content_length(self) -> int | None:
         """The declared length of the body, in bytes; `None` for a chunked one."""
@@ -97,9 +92,12 @@ def names_file(path: str) -> bool:
     return "/" in path[len(FILES) :].rstrip("/")
 
 
-def file_address(path: str) -> tuple[str, str]:
-    """Bucket and key of a path below `/v1/files/` (or another prefix of three segments)."""
-    _, _, _, bucket, raw = (*path.split("/", 4), "", "")[:5]
+def file_address(path: str, prefix: str) -> tuple[str, str]:
+    """Bucket and key of a path below a prefix, e.g. `/v1/files/`; raises problems."""
+    if not path.startswith(prefix):
+        # The server in front resolved dots or escapes in it; here only what was sent counts.
+        raise NOT_FOUND("Nothing is here.")
+    bucket, _, raw = path[len(prefix) :].partition("/")
     try:
         bucket = keys.bucket_name(bucket)
     except ValueError:
@@ -110,9 +108,14 @@ def file_address(path: str) -> tuple[str, str]:
 def key_of(raw: str) -> str:
     """A key from its percent-encoded form; raises the problem `invalid-key`."""
     try:
-        return keys.object_key(unquote_to_bytes(raw))
+        return keys.object_key(path_bytes(raw))
     except ValueError as error:
         raise INVALID_KEY(str(error)) from None
+
+
+def path_bytes(raw: str) -> bytes:
+    """The bytes of a path, percent-decoded; WSGI shows bytes as Latin-1 (PEP 3333)."""
+    return unquote_to_bytes(raw.encode("latin-1"))
 
 
 def path_of(bucket: str, key: str, prefix: str = FILES) -> str:

@@ -82,6 +82,9 @@ class Follower:
                 self._handle(event.mask, event.name)
 
     def _handle(self, mask: int, name: str) -> None:
+        if mask & flags.Q_OVERFLOW:
+            self._forget_removed()
+            return
         followed = self._files.get(name)
         if mask & flags.DELETE:
             if followed is not None:
@@ -93,6 +96,14 @@ class Follower:
             followed = self._begin(name)
         if followed is not None:
             self._enqueue(followed)
+
+    def _forget_removed(self) -> None:
+        """Events were lost, removals perhaps among them, and an open file keeps its disk space."""
+        for name, followed in list(self._files.items()):
+            if not os.path.exists(self._spool / name):
+                del self._files[name]
+                followed.gone = True
+                self._enqueue(followed)
 
     def _begin(self, name: str) -> _Followed | None:
         try:
@@ -145,9 +156,10 @@ class Follower:
 
     def _pause(self, followed: _Followed, *, more: bool) -> None:
         with self._progress:
-            if followed.gone and followed.descriptor >= 0:
-                os.close(followed.descriptor)
-                followed.descriptor = -1
+            if followed.gone:
+                if followed.descriptor >= 0:
+                    os.close(followed.descriptor)
+                followed.descriptor, followed.state = -1, _State.IDLE
             elif more or followed.state is _State.AGAIN:
                 followed.state = _State.QUEUED
                 self._work.put(followed)

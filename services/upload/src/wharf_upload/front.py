@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from flask import Flask
 
 from servicekit import metrics, problems
 from servicekit.problems import ProblemError, reason
-from wharf_upload.exchange import FILES, Exchange, Reply, raw_path
+from wharf_upload.exchange import FILES, Exchange, Reply, names_file, path_bytes, raw_path
 from wharf_upload.routes import admitting, files, forms
 from wharf_upload.service import Service
 from wharf_upload.translation import as_problem
@@ -40,8 +39,10 @@ class Front:
             reply = self._refused(exchange, as_problem(error))
         self._finish(exchange, reply.status)
         reply.headers.append(("X-Request-Id", exchange.request_id))
+        if reply.body:
+            reply.headers.append(("Content-Length", str(len(reply.body))))
         start_response(reason(reply.status), reply.headers)
-        return (reply.body,) if isinstance(reply.body, bytes) else reply.body
+        return (reply.body,)
 
     @staticmethod
     def _handler(environ: dict[str, Any]) -> Handler | None:
@@ -53,8 +54,8 @@ class Front:
         method = environ["REQUEST_METHOD"]
         if method == "POST" and "SPOOL_FILE" in environ:
             return _receive_form
-        # A file has a key; what has only a bucket is a listing, and Flask's.
-        if "/" not in uri[len(FILES) :].partition("?")[0].rstrip("/"):
+        # A listing is Flask's.
+        if not names_file(uri.partition("?")[0]):
             return None
         return _BY_METHOD.get(method)
 
@@ -90,7 +91,7 @@ def _set_path(environ: dict[str, Any]) -> None:
     """Flask routes by the path as it was sent: the gateway's own has been rewritten."""
     if not metrics.is_internal(environ):
         # PEP 3333: bytes as if they were Latin-1.
-        environ["PATH_INFO"] = unquote_to_bytes(raw_path(environ)).decode("latin-1")
+        environ["PATH_INFO"] = path_bytes(raw_path(environ)).decode("latin-1")
 
 
 def _admit(service: Service, exchange: Exchange) -> Reply:

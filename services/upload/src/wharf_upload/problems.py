@@ -31,9 +31,6 @@ MALFORMED_FORM = UPLOAD.declare(
     "The form cannot be read",
     "The body is not valid multipart/form-data (RFC 7578), or ends too early.",
 )
-POLICY = UPLOAD.declare(
-    "bucket-policy", 403, "The bucket's policy forbids it", "`detail` says which rule."
-)
 BUCKET_NOT_EMPTY = UPLOAD.declare(
     "bucket-not-empty", 409, "The bucket holds files", "Delete the files first."
 )
@@ -42,12 +39,6 @@ KEY_TAKEN = UPLOAD.declare(
     409,
     "There is a file with this key",
     "Choose another key, or `on_conflict=rename` or `on_conflict=replace`.",
-)
-REQUEST_IN_PROGRESS = UPLOAD.declare(
-    "request-in-progress",
-    409,
-    "The same request is being worked on",
-    "A request with this `Idempotency-Key` has not ended yet. Try again in a moment.",
 )
 PRECONDITION = UPLOAD.declare(
     "precondition-failed",

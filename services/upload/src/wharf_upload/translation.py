@@ -8,6 +8,7 @@ from typing import Any
 from servicekit.database import OutOfSpace
 from servicekit.problems import MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
 from servicekit.web import as_problem as common_problem
+from servicekit.web import unavailable
 from wharf_upload import problems
 from wharf_upload.domain import conditions, digests, keys, multipart, uploads
 from wharf_upload.records import base as records
@@ -45,6 +46,7 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     records.BucketNotEmpty: lambda _: problems.BUCKET_NOT_EMPTY("The bucket holds files."),
     OutOfSpace: lambda _: problems.STORAGE_FULL("There was no room for the file's record."),
     stores.StoreFull: lambda _: problems.STORAGE_FULL("There was no room for the whole file."),
+    stores.StoreBusy: lambda _: unavailable("The service has too much to do at once."),
     stores.BlobMissing: lambda _: problems.STORAGE_FAILED("The file's bytes cannot be read."),
     stores.StoreError: lambda _: problems.STORAGE_FAILED("The file could not be stored."),
 }

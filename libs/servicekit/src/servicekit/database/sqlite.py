@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from servicekit.database.base import (
@@ -112,9 +112,18 @@ class SqliteDatabase:
                 yield connection
                 commit(connection)
             except BaseException:
-                if connection.raw.in_transaction:
-                    connection.raw.execute("ROLLBACK")
+                self._undo(connection)
                 raise
+
+    def _undo(self, connection: _SqliteConnection) -> None:
+        """Ends a transaction that failed; the reason why it failed matters more than this."""
+        try:
+            if connection.raw.in_transaction:
+                connection.raw.execute("ROLLBACK")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                connection.raw.close()
+            self._local.connection = None
 
     @contextmanager
     def _writers_turn(self) -> Iterator[None]:

@@ -1,8 +1,10 @@
 """Takes requests from a shared counter some at a time, so that most requests ask nobody.
 
-For large limits only: a process takes a thousandth of the limit at once and gives it out itself.
-The limit is never passed; what a process has taken and not used when a window ends is lost, so at
-the limit up to a thousandth a process may be refused early.
+For large limits only: a process takes a thousandth of the limit at once, at most 64, and gives it
+out itself. What it has taken and not used when a window ends is lost, so near the limit a request
+may be refused that early. In uWSGI's cache windows follow the clock, as they do here, and a limit
+is never passed; Redis begins a window with its first request, so what is left of one may be used in
+the next.
 """
 
 from __future__ import annotations
@@ -44,5 +46,9 @@ class Leases:
         with self._lock:
             if len(self._left) >= _MAX_LEASES:
                 self._left.clear()
-            self._left[name, key] = [size - 1, window]
+            left = self._left.get((name, key))
+            if left is not None and left[1] == window:
+                left[0] += size - 1  # another thread took some at the same moment
+            else:
+                self._left[name, key] = [size - 1, window]
         return True

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 
 from servicekit.problems import MALFORMED, NOT_FOUND, UNSUPPORTED_MEDIA
 from wharf_upload.domain import conditions, digests, multipart
-from wharf_upload.domain.uploads import Intent, check_size
+from wharf_upload.domain.uploads import Intent, check_size, declared_type
 from wharf_upload.exchange import Exchange
 from wharf_upload.problems import CONTENT_ENCODING, PRECONDITION, STORAGE_FULL
 from wharf_upload.records.base import Bucket, Idempotency, Policy
 from wharf_upload.service import Service
 
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}\Z")
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,96}(?:\s*;[ -~]*)?\Z")
 # What a form adds to its files: boundaries, part headers, plain fields.
 FORM_OVERHEAD_BYTES = 1 << 20
 
@@ -32,7 +31,7 @@ def file_intent(service: Service, exchange: Exchange) -> Intent:
         bucket=bucket,
         key=key,
         policy=found.policy,
-        declared_type=media_type(exchange.environ.get("CONTENT_TYPE")),
+        declared_type=declared_type(exchange.environ.get("CONTENT_TYPE")),
         digests=_expected(header("CONTENT_DIGEST"), header("REPR_DIGEST")),
         condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
         idempotency=idempotency(exchange, f"PUT {bucket}/{key}"),
@@ -91,11 +90,6 @@ def form_boundary(exchange: Exchange) -> bytes:
     return multipart.boundary_of(content_type)
 
 
-def media_type(declared: str | None) -> str | None:
-    """The declared type as it may be kept; what is no media type is as good as none."""
-    return declared if declared and _MEDIA_TYPE.match(declared) else None
-
-
 def idempotency(exchange: Exchange, what: str) -> Idempotency | None:
     """The `Idempotency-Key`, with a fingerprint of what can be told before the body.
 
@@ -131,7 +125,9 @@ def precondition_failed() -> Exception:
 
 def _refuse_encodings(exchange: Exchange) -> None:
     encoding = exchange.header("CONTENT_ENCODING")
-    if encoding is not None and encoding.strip().lower() != "identity":
+    if encoding is not None and {part.strip().lower() for part in encoding.split(",")} != {
+        "identity"
+    }:
         raise CONTENT_ENCODING(
             "Content-Encoding is not taken: the file is stored as it is sent. Leave the field out.",
             # RFC 9110 section 12.5.3: what would have been acceptable.

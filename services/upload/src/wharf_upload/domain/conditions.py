@@ -101,11 +101,14 @@ def http_date(seconds: int) -> str:
     return formatdate(seconds, usegmt=True)
 
 
-@lru_cache(maxsize=4096)
 def http_seconds(text: str) -> int | None:
     """Return the unix seconds of an HTTP-date in any of its three forms; None when it is none."""
-    if len(text) > _MAX_DATE_CHARS:
-        return None
+    # Before the cache, which would keep what is long.
+    return None if len(text) > _MAX_DATE_CHARS else _http_seconds(text)
+
+
+@lru_cache(maxsize=4096)
+def _http_seconds(text: str) -> int | None:
     try:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:  # the asctime form and "-0000": both mean UTC

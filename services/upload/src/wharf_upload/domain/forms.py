@@ -19,7 +19,7 @@ from wharf_upload.domain.copying import Copier
 from wharf_upload.domain.digests import Hashing
 from wharf_upload.domain.receiving import describe, discard, keep
 from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
-from wharf_upload.domain.uploads import Intent, check_size, check_type
+from wharf_upload.domain.uploads import Intent, check_size, check_type, declared_type
 from wharf_upload.problems import NO_FILE
 from wharf_upload.records.base import File, OnConflict, Stored
 from wharf_upload.service import Service
@@ -97,7 +97,7 @@ class FormReceiver:
         blob = uuid7_hex()
         arriving = _Arriving(
             name=name,
-            declared_type=event.content_type,
+            declared_type=declared_type(event.content_type),
             expected=expected,
             blob=blob,
             writer=self._service.store.create(BlobName(self._intent.tenant, blob)),
@@ -124,7 +124,7 @@ class FormReceiver:
     def _file(self, arriving: _Arriving, prefix: str) -> File:
         arriving.hashing.verify(arriving.expected)
         sniffed = sniff(bytes(arriving.head), complete=arriving.size <= HEAD_BYTES)
-        check_type(sniffed, self._intent.policy)
+        check_type(sniffed, arriving.name, self._intent.policy)
         intent = msgspec.structs.replace(
             self._intent,
             key=keys.object_key_text(prefix + arriving.name),

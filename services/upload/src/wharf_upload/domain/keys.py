@@ -31,9 +31,13 @@ _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u206a-\u206f"
 _ZERO_WIDTH = "\xad\u034f\u180e\u200b-\u200d\u2060-\u2065\ufeff\U0001d173-\U0001d17a"
 _TAGS = "\U000e0000-\U000e007f"
 _SURROGATE = "\ud800-\udfff"
+# Never characters (Unicode 23.7); a listing's seek relies on U+10FFFF being in no key.
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
+)
 
 #: Every character that no name may hold (security.md rows 20 and 21).
-FORBIDDEN = re.compile(f"[{_CONTROL}{_BIDI}{_ZERO_WIDTH}{_TAGS}{_SURROGATE}]")
+FORBIDDEN = re.compile(f"[{_CONTROL}{_BIDI}{_ZERO_WIDTH}{_TAGS}{_SURROGATE}{_NONCHARACTERS}]")
 
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _COMPOUND_EXTENSION = re.compile(r"\.tar\.[A-Za-z0-9]{1,5}\Z")

@@ -35,7 +35,7 @@ def receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
     if intent.digests:
         _verify_bytes(content, sha256, intent.digests)
     sniffed = sniff(content[:HEAD_BYTES], complete=len(content) <= HEAD_BYTES)
-    check_type(sniffed, intent.policy)
+    check_type(sniffed, intent.filename, intent.policy)
     file = describe(intent, sha256, len(content), sniffed)
     name = BlobName(file.tenant, file.blob)
     service.store.put(name, content)
@@ -52,7 +52,7 @@ def receive_spooled(service: Service, intent: Intent, spool_file: str) -> Stored
         check_size(size, intent.policy, service.settings.max_file_bytes)
         head = os.pread(writer.descriptor(), HEAD_BYTES, 0)
         sniffed = sniff(head, complete=size <= HEAD_BYTES)
-        check_type(sniffed, intent.policy)
+        check_type(sniffed, intent.filename, intent.policy)
         sha256 = _digest(service, writer, spool_file, intent.digests)
         writer.commit()
     except BaseException:
@@ -76,7 +76,7 @@ def describe(
         sha256=sha256.hex(),
         media_type=served_type(sniffed, intent.declared_type),
         declared_type=intent.declared_type,
-        filename=intent.key.rpartition("/")[2],
+        filename=intent.filename,
         owner=intent.subject,
         created_at=now_milliseconds(),
     )

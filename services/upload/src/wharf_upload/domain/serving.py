@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
-
 from wharf_upload.domain.conditions import http_date
+from wharf_upload.domain.digests import repr_digest
 from wharf_upload.domain.dispositions import content_disposition
 from wharf_upload.domain.media_types import INLINE_TYPES
 from wharf_upload.records.base import File
@@ -22,13 +21,12 @@ def headers(file: File, download_name: str | None = None) -> Headers:
     disposition = content_disposition(
         "inline" if inline else "attachment", download_name or file.filename
     )
-    digest = b2a_base64(bytes.fromhex(file.sha256), newline=False).decode()
     return [
         ("Content-Type", content_type(file.media_type)),
         ("Content-Disposition", disposition),
         ("ETag", file.etag),
         ("Last-Modified", http_date(file.created_at // 1000)),
-        ("Repr-Digest", f"sha-256=:{digest}:"),
+        ("Repr-Digest", repr_digest(bytes.fromhex(file.sha256))),
         ("Cache-Control", "private, no-cache"),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -10,6 +11,9 @@ from wharf_upload.domain import media_types
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.records.base import Idempotency, OnConflict, Policy
 
+_MEDIA_TYPE = re.compile(
+    r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,96}(?: *;[ -~]{0,200})?\Z"
+)
 _UNKNOWN = "application/octet-stream"
 # The bytes of these are plain text to a sniffer; the client's word refines, and makes none active.
 _REFINEMENTS = frozenset(
@@ -28,7 +32,7 @@ _REFINEMENTS = frozenset(
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """One file to come. `length` is in bytes, `None` where it is not known yet."""
+    """One file to come."""
 
     tenant: str
     subject: str
@@ -41,12 +45,23 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     on_conflict: OnConflict = "replace"
     idempotency: Idempotency | None = None
 
+    @property
+    def filename(self) -> str:
+        """The key's last segment."""
+        return self.key.rpartition("/")[2]
+
 
 class TypeNotAllowed(ValueError):
     """The bytes are of a type that the bucket does not take."""
 
-    def __init__(self, media_type: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"The bytes are {media_type}; this bucket takes {', '.join(allowed)}.")
+    def __init__(
+        self, media_type: str, allowed: tuple[str, ...], filename: str | None = None
+    ) -> None:
+        if filename is None:
+            text = f"The bytes are {media_type}; this bucket takes {', '.join(allowed)}."
+        else:
+            text = f"The bytes are {media_type}, which the name {filename} does not say."
+        super().__init__(text)
         self.media_type, self.allowed = media_type, allowed
 
 
@@ -58,6 +73,11 @@ class TooLarge(ValueError):
         self.limit, self.limit_bytes = limit, limit_bytes
 
 
+def declared_type(field: str | None) -> str | None:
+    """A Content-Type as it may be kept; what is no media type is as good as none."""
+    return field if field and _MEDIA_TYPE.match(field) else None
+
+
 def check_size(size: int, policy: Policy, max_file_bytes: int) -> None:
     """Raises `TooLarge`."""
     if policy.max_file_bytes is not None and size > policy.max_file_bytes <= max_file_bytes:
@@ -66,12 +86,17 @@ def check_size(size: int, policy: Policy, max_file_bytes: int) -> None:
         raise TooLarge("service's file limit", max_file_bytes)
 
 
-def check_type(media_type: str, policy: Policy) -> None:
-    """Raises `TypeNotAllowed`; the type is what the bytes are, never what the client says."""
-    if policy.allowed_types and not any(
-        media_types.matches(pattern, media_type) for pattern in policy.allowed_types
-    ):
+def check_type(media_type: str, filename: str, policy: Policy) -> None:
+    """Raises `TypeNotAllowed`; the type is what the bytes are, never what the client says.
+
+    Where types are limited, the name's extension must not promise another one either.
+    """
+    if not policy.allowed_types:
+        return
+    if not any(media_types.matches(pattern, media_type) for pattern in policy.allowed_types):
         raise TypeNotAllowed(media_type, policy.allowed_types)
+    if media_types.extension_agrees(filename, media_type) is False:
+        raise TypeNotAllowed(media_type, policy.allowed_types, filename)
 
 
 def served_type(sniffed: str, declared: str | None) -> str:

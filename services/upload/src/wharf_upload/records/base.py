@@ -5,7 +5,7 @@ Every question takes the tenant. Times are unix milliseconds, sizes are bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
 
 import msgspec
@@ -59,6 +59,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     def etag(self) -> str:
         """The strong entity tag (RFC 9110 section 8.8.3): the content's digest."""
         return f'"{self.sha256}"'
+
+
+# What a change makes of a file.
+Edit = Callable[[File], File]
 
 
 class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,8 +166,12 @@ class Records(Protocol):
     def write(self, write: Write) -> Stored:
         """Makes files visible, durably, charged to the tenant, with their events: one commit."""
 
-    def change(self, file: File, key: str, condition: WriteCondition | None) -> File:
-        """Stores a file's changed name, metadata or expiry, and moves it to `key`."""
+    def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
+        """Stores what `edit` makes of a file as it is by then: its name, metadata, expiry or key.
+
+        `edit` may be called more than once. Raises `NoSuchFile`, also when another file has taken
+        the key since, `KeyTaken` and `PreconditionFailed`.
+        """
 
     def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:
         """Removes a file's row; raises `NoSuchFile` or `PreconditionFailed`."""

@@ -19,6 +19,7 @@ from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.keys import renamed
 from wharf_upload.records.base import (
     DEFAULT_BUCKET,
+    Edit,
     File,
     Idempotency,
     IdempotencyReused,
@@ -239,22 +240,30 @@ def _remove(connection: Connection, ledger: Ledger, file: File, at: int, kind: s
     ledger.event(kind, file, at)
 
 
-def alter(file: File, key: str, condition: WriteCondition | None) -> Change:
-    """The change of a file's name, metadata or expiry, or its move to another key."""
+def alter(file: File, edit: Edit, condition: WriteCondition | None) -> Change:
+    """The change of a file's name, metadata or expiry, or its move to another key.
+
+    `edit` works on the file as it is inside the transaction, so that two changes of different
+    things both last.
+    """
 
     def change(connection: Connection, ledger: Ledger) -> File:
+        at = now_milliseconds()
         old = find(connection, file.tenant, file.bucket, file.key)
-        if old is None or old.id != file.id:
+        if old is None or old.id != file.id or old.is_expired(at):
             raise NoSuchFile(file.key)
         if condition is not None and not condition.allows(old.etag):
             raise PreconditionFailed(file.key)
-        if key != file.key and find(connection, file.tenant, file.bucket, key) is not None:
-            raise KeyTaken(key)
-        new = msgspec.structs.replace(file, key=key)
-        if key != file.key:
+        new = edit(old)
+        if new.key != old.key:
+            there = find(connection, new.tenant, new.bucket, new.key)
+            if there is not None and not there.is_expired(at):
+                raise KeyTaken(new.key)
+            if there is not None:
+                _remove(connection, ledger, there, at, "file.expired")
             _remove_row(connection, old)
         connection.execute(_UPSERT, to_row(new))
-        ledger.event("file.changed", new, now_milliseconds())
+        ledger.event("file.changed", new, at)
         return new
 
     return change

@@ -9,7 +9,6 @@ from wharf_upload.records.rows import COLUMNS, to_file
 # Sorts after everything that can follow a prefix: a key of 1024 bytes has no more of the last code
 # point than 256.
 _LAST = "\U0010ffff" * 257
-_BATCH = 100
 _PAGE = (
     f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
     "AND key > ? AND key >= ? AND key < ? AND (expires_at IS NULL OR expires_at > ?) "
@@ -39,9 +38,10 @@ def page(
     position, end = after, prefix + _LAST
     if _folder(after, prefix, delimiter) == after:
         position = after + _LAST
+    # Behind a delimiter most rows may be of a folder that is one entry: begin small, then double.
+    batch = 1 if delimiter else limit
     while len(files) + len(prefixes) < limit:
-        wanted = limit - len(files) - len(prefixes)
-        batch = min(wanted, _BATCH) if delimiter else wanted
+        batch = min(batch, limit - len(files) - len(prefixes))
         rows = connection.rows(_PAGE, (tenant, bucket, position, prefix, end, now, batch))
         for row in rows:
             file = to_file(row)
@@ -52,10 +52,12 @@ def page(
                 continue
             prefixes.append(folder)
             after, position = folder, folder + _LAST
+            batch = 1
             break  # seek past the rest of this folder
         else:
             if len(rows) < batch:
                 return Page(tuple(files), tuple(prefixes), None)
+            batch *= 2
     more = connection.row(_PAGE, (tenant, bucket, position, prefix, end, now, 1))
     return Page(tuple(files), tuple(prefixes), after if more else None)
 

@@ -15,6 +15,7 @@ from wharf_upload.records.base import (
     Bucket,
     BucketNotEmpty,
     Doomed,
+    Edit,
     File,
     NoSuchBucket,
     Page,
@@ -87,7 +88,9 @@ class SqlRecords:
         def change(connection: Connection, _: changes.Ledger) -> None:
             changes.require_bucket(connection, tenant, name)
             if connection.row(
-                "SELECT 1 FROM files WHERE tenant = ? AND bucket = ? LIMIT 1", (tenant, name)
+                "SELECT 1 FROM files WHERE tenant = ? AND bucket = ? "
+                "AND (expires_at IS NULL OR expires_at > ?) LIMIT 1",
+                (tenant, name, changes.now_milliseconds()),
             ):
                 raise BucketNotEmpty(name)
             connection.execute("DELETE FROM buckets WHERE tenant = ? AND name = ?", (tenant, name))
@@ -108,9 +111,9 @@ class SqlRecords:
         stored: Stored = self._group.run(first.tenant, changes.write(write), blobs)
         return stored
 
-    def change(self, file: File, key: str, condition: WriteCondition | None) -> File:
-        """Stores a file's changed name, metadata or expiry, and moves it to `key`."""
-        changed: File = self._group.run(file.tenant, changes.alter(file, key, condition))
+    def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
+        """Stores what `edit` makes of a file as it is by then."""
+        changed: File = self._group.run(file.tenant, changes.alter(file, edit, condition))
         return changed
 
     def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:

@@ -7,7 +7,7 @@ from flask import Blueprint, g, request
 from servicekit.operations import Answer, Operation, Parameter, operation
 from servicekit.problems import NOT_FOUND
 from wharf_upload.domain import conditions
-from wharf_upload.exchange import file_address, raw_path
+from wharf_upload.exchange import FILES, file_address, raw_path
 from wharf_upload.problems import INVALID_KEY, PRECONDITION
 from wharf_upload.service import Service
 
@@ -29,7 +29,7 @@ def blueprint(service: Service) -> Blueprint:
     )
     def delete_file(bucket: str, key: str) -> None:
         # The address as it was sent, not as the server in front has normalised it.
-        bucket, key = file_address(raw_path(request.environ))
+        bucket, key = file_address(raw_path(request.environ), FILES)
         condition = conditions.for_write(request.headers.get("If-Match"), None)
         service.records.delete(g.principal.tenant, bucket, key, condition)
 

@@ -1,6 +1,6 @@
 """`/v1/files/{bucket}/{key…}`: GET, HEAD and PUT, below Flask because they are the hot path.
 
-A PUT comes in one of two ways, and the gateway chooses (`deploy/nginx/snippets/ways.conf`): a
+A PUT comes in one of two ways, and the gateway chooses (`deploy/nginx/conf.d/requests.conf`): a
 small body comes along in memory with one request; a large one is admitted first (`admit`), then
 spooled by the gateway, then received (`SPOOL_FILE` names it). The client cannot tell them apart.
 """
@@ -18,12 +18,11 @@ from wharf_upload.domain.keys import file_name
 from wharf_upload.exchange import Exchange, Headers, Reply, json_reply, path_of
 from wharf_upload.problems import PRECONDITION
 from wharf_upload.records.base import File, Stored
-from wharf_upload.routes import streaming
 from wharf_upload.service import Service
 from wharf_upload.stores.base import BlobName
 
 READ, WRITE = "files:read", "files:write"
-INTERNAL = "/_blobs/"
+INTERNAL, INTERNAL_MATCHED = "/_blobs/", "/_blobs_matched/"
 _QUERY_FIELDS = 8
 
 
@@ -73,27 +72,13 @@ def get_file(service: Service, exchange: Exchange) -> Reply:
         return Reply(304, [field for field in headers if field[0] not in _CONTENT_FIELDS])
     exchange.outcome = "served"
     name = BlobName(file.tenant, file.blob)
-    if exchange.header("IF_MATCH") is not None:
-        return _served_here(service, exchange, file, headers)
-    headers.append(("X-Accel-Redirect", INTERNAL + service.store.internal_path(name)))
+    # nginx would test If-Match once more, against a tag of its own making: it has a way without.
+    internal = INTERNAL if exchange.header("IF_MATCH") is None else INTERNAL_MATCHED
+    headers.append(("X-Accel-Redirect", internal + service.store.internal_path(name)))
     return Reply(200, headers)
 
 
 _CONTENT_FIELDS = frozenset(("Content-Type", "Content-Disposition", "Repr-Digest"))
-
-
-def _served_here(service: Service, exchange: Exchange, file: File, headers: Headers) -> Reply:
-    """nginx would test If-Match again, against a tag of its own making: this one goes by hand."""
-    headers.append(("Content-Length", str(file.size)))
-    if exchange.method == "HEAD":
-        return Reply(200, headers)
-    streaming.take_turn()
-    try:
-        content = service.store.open(BlobName(file.tenant, file.blob))
-    except BaseException:
-        streaming.give_turn_back()
-        raise
-    return Reply(200, headers, streaming.StreamedContent(content))
 
 
 def _download_name(exchange: Exchange, file: File) -> str | None:

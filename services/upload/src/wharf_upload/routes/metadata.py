@@ -20,6 +20,8 @@ from wharf_upload.records.base import File
 from wharf_upload.service import Service
 
 _MAX_METADATA_BYTES = 8 * 1024
+# 9999-12-31T00:00:00Z: later moments cannot be written in RFC 3339 in every time zone.
+_END_OF_TIME_SECONDS = 253402214400
 _MetadataText = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
@@ -37,7 +39,7 @@ def blueprint(service: Service) -> Blueprint:
     routes = Blueprint("metadata", __name__)
 
     def current() -> File:
-        bucket, key = file_address(raw_path(request.environ))
+        bucket, key = file_address(raw_path(request.environ), documents.METADATA)
         file = service.records.file(g.principal.tenant, bucket, key)
         if file is None or file.is_expired(int(service.clock() * 1000)):
             raise NOT_FOUND("There is no such file.")
@@ -78,8 +80,11 @@ def blueprint(service: Service) -> Blueprint:
         file = current()
         condition = conditions.for_write(request.headers.get("If-Match"), None)
         new_key = file.key if body.key is UNSET else keys.object_key_text(body.key)
-        changed = _changed(file, body, new_key, service.clock())
-        return _document(service.records.change(changed, new_key, condition))
+
+        def edit(current: File) -> File:
+            return _changed(current, body, new_key, service.clock())
+
+        return _document(service.records.change(file, edit, condition))
 
     return routes
 
@@ -105,13 +110,16 @@ def _changed(file: File, change: FileChange, new_key: str, now_seconds: float) -
     elif change.expires_at is not UNSET:
         expires_at = _expiry(change.expires_at, now_seconds)
     return msgspec.structs.replace(
-        file, filename=filename, metadata=metadata, expires_at=expires_at
+        file, key=new_key, filename=filename, metadata=metadata, expires_at=expires_at
     )
 
 
 def _expiry(moment: datetime, now_seconds: float) -> int:
     if moment.tzinfo is None:
         raise UNPROCESSABLE("expires_at needs a time zone, e.g. 2030-01-31T12:00:00Z.")
-    if moment.timestamp() <= now_seconds:
+    seconds = moment.timestamp()
+    if seconds <= now_seconds:
         raise UNPROCESSABLE("expires_at lies in the past; to remove a file, delete it.")
-    return int(moment.timestamp() * 1000)
+    if seconds >= _END_OF_TIME_SECONDS:
+        raise UNPROCESSABLE("expires_at lies beyond the year 9999; for never, send null.")
+    return int(seconds * 1000)

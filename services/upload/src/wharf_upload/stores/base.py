@@ -20,6 +20,10 @@ class StoreFull(StoreError):
     """There is no room left."""
 
 
+class StoreBusy(StoreError):
+    """The process has no descriptor or memory left for this; later it may have."""
+
+
 class BlobMissing(StoreError):
     """There is no blob of this name."""
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from wharf_upload.stores.base import BlobMissing, BlobName, Found, StoreError, StoreFull
+from wharf_upload.stores.base import BlobMissing, BlobName, Found, StoreBusy, StoreError, StoreFull
 
 # Two digits of a UUIDv7's milliseconds: they change every 256 ms and come round every 65 s.
 _AA = slice(8, 10)
@@ -23,6 +23,7 @@ _BLOB_MODE = 0o440
 _MAX_ANCHORED = 100_000
 # How long a look at the free space holds; far less than it takes to fill the usual reserve.
 _FREE_SECONDS = 0.05
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -30,6 +31,8 @@ def translated(error: OSError) -> StoreError:
     """The store's error for an operating system error; messages never show a path."""
     if error.errno in _NO_ROOM:
         return StoreFull("no room left on the disk")
+    if error.errno in _EXHAUSTED:
+        return StoreBusy(os.strerror(error.errno))
     return StoreError(os.strerror(error.errno or errno.EIO))
 
 

@@ -1,0 +1,141 @@
+"""kill -9 of the gateway, both services and the worker under load, then a start on the same data."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from servicekit.testing import Issuer
+from tests.servers.load import Load
+from tests.servers.native import NativeWharf
+from tests.servers.upload import UploadService, assemble, settings_for
+from tests.servers.upload_invariants import assert_sound, live
+
+_ACKNOWLEDGED = 60
+
+
+@dataclass
+class Scene:
+    """A Wharf that was killed under load, and what its clients know."""
+
+    wharf: NativeWharf
+    load: Load
+
+    def service(self, issuer: Issuer) -> UploadService:
+        """A look at the data, without any process of Wharf."""
+        settings = settings_for(self.wharf.data, durability="relaxed")
+        return assemble(settings, issuer)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    """Killed once for all tests of this file, which look at it in their order."""
+    # Not pytest's own folder: sockets have short paths.
+    base = Path(tempfile.mkdtemp(prefix="wharf-kill-"))
+    wharf = NativeWharf(base, WHARF_SWEEP_SECONDS="1", WHARF_DELETED_GRACE_SECONDS="1")
+    try:
+        wharf.start()
+        headers = {"Authorization": f"Bearer {wharf.token()}"}
+
+        def put(key: str, body: bytes) -> bool:
+            status, _ = wharf.request("PUT", f"/v1/files/default/{key}", body, headers)
+            return status == 201
+
+        load = Load(put)
+        load.run_until(_ACKNOWLEDGED, then=wharf.kill)
+        yield Scene(wharf, load)
+    finally:
+        wharf.kill()
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def below(folder: Path) -> set[str]:
+    """Paths of all files below a folder."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def stored_files(data: Path) -> set[str]:
+    """Paths of all files in store, staging and spool."""
+    return {
+        f"{name}/{path}"
+        for name in ("tenants", "staging", "spool")
+        for path in below(data / name)
+    }
+
+
+def test_acknowledged_are_there(scene: Scene, issuer: Issuer) -> None:
+    """Right after the kill each acknowledged file has its row and its bytes, unswept."""
+    service = scene.service(issuer)
+    assert scene.load.refused == []
+    assert len(scene.load.acknowledged) >= _ACKNOWLEDGED
+    assert scene.load.faults(live(service)) == []
+    assert_sound(service)
+    service.database.close()
+
+
+def test_check(scene: Scene) -> None:
+    """The operator's check of everything finds no fault."""
+    done = scene.wharf.command("check", "--read-all")
+    assert (done.returncode, done.stdout) == (0, "faults: 0\n"), done.stderr
+
+
+def test_dry_run(scene: Scene) -> None:
+    """A dry run removes nothing, and names exactly what the sweep after it removes."""
+    data = scene.wharf.data
+    # Leftovers of each kind, in case the kill left none.
+    (data / "staging" / "f00d").write_bytes(b"x")
+    (data / "spool" / "native" / "0000000042").write_bytes(b"x")
+    rowless = data / "tenants" / "demo" / "ab" / ("0" * 8 + "ab" + "0" * 22)
+    rowless.parent.mkdir(parents=True, exist_ok=True)
+    rowless.write_bytes(b"x")
+
+    before = stored_files(data)
+    dry = scene.wharf.command("sweep", "--dry-run", "--older-than", "0")
+    assert dry.returncode == 0, dry.stderr
+    assert stored_files(data) == before
+    named = set(re.findall(r"^would remove \w+ (\S+)$", dry.stdout, re.MULTILINE))
+
+    done = scene.wharf.command("sweep", "--older-than", "0")
+    assert done.returncode == 0, done.stderr
+    assert "would remove" not in done.stdout
+    removed = {path.rpartition("/")[2] for path in before - stored_files(data)}
+    assert {name.rpartition("/")[2] for name in named} == removed
+    assert removed >= {"f00d", "0000000042", rowless.name}
+
+
+def test_only_rows_blobs_are_left(scene: Scene, issuer: Issuer) -> None:
+    """After the sweep there are the blobs of live files, and nothing in staging or spool."""
+    service = scene.service(issuer)
+    blobs = {Path(path).name for path in below(scene.wharf.data / "tenants")}
+    assert blobs == {file.blob for file in service.records.live_files()}
+    assert below(scene.wharf.data / "staging") == set()
+    assert below(scene.wharf.data / "spool") == set()
+    assert scene.load.faults(live(service)) == []
+    assert_sound(service)
+    service.database.close()
+
+
+def test_after_a_restart(scene: Scene) -> None:
+    """Started again on the same data, Wharf serves every acknowledged file, and takes new ones."""
+    wharf = scene.wharf
+    wharf.start()
+    headers = {"Authorization": f"Bearer {wharf.token()}"}
+    there = {}
+    for key in scene.load.acknowledged:
+        status, body = wharf.request("GET", f"/v1/files/default/{key}", headers=headers)
+        assert status == 200
+        there[key] = hashlib.sha256(body).hexdigest()
+    unanswered = set(scene.load.uncertain)
+    assert [one for one in scene.load.faults(there) if one.split()[0] not in unanswered] == []
+    body = os.urandom(2_000_000)
+    assert wharf.request("PUT", "/v1/files/default/new.bin", body, headers)[0] == 201
+    assert wharf.request("GET", "/v1/files/default/new.bin", headers=headers) == (200, body)
+    wharf.stop()

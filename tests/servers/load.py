@@ -1,0 +1,76 @@
+"""Uploads from several threads that remember what was acknowledged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+# Both ways of a PUT, and a body that is still on its way when something happens.
+SIZES = (200, 10_000, 300_000, 3_000_000)
+Put = Callable[[str, bytes], bool]
+
+
+@dataclass
+class Load:
+    """`acknowledged` holds keys with digests, `uncertain` what was sent and never answered."""
+
+    put: Put
+    threads: int = 6
+    acknowledged: dict[str, str] = field(default_factory=dict)
+    uncertain: dict[str, set[str]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    def run_until(self, number: int, then: Callable[[], None]) -> None:
+        """Uploads go on while `then` is done, once so many were acknowledged, and after it."""
+        enough, over = threading.Event(), threading.Event()
+        workers = [
+            threading.Thread(target=self._work, args=(one, number, enough, over), daemon=True)
+            for one in range(self.threads)
+        ]
+        for worker in workers:
+            worker.start()
+        assert enough.wait(120), "the load does not get through"
+        then()
+        over.set()
+        for worker in workers:
+            worker.join(120)
+            assert not worker.is_alive()
+
+    def _work(
+        self, thread: int, number: int, enough: threading.Event, over: threading.Event
+    ) -> None:
+        count = 0
+        while not over.is_set():
+            # Each third key is used again, so that files are replaced, too.
+            key = f"{thread}/{count - count % 3 if count % 3 == 1 else count}.bin"
+            body = os.urandom(SIZES[(thread + count) % len(SIZES)])
+            digest = hashlib.sha256(body).hexdigest()
+            count += 1
+            try:
+                if self.put(key, body):
+                    self.acknowledged[key] = digest
+                    self.uncertain.pop(key, None)
+                else:
+                    self.refused.append(key)
+            except OSError:
+                self.uncertain.setdefault(key, set()).add(digest)
+                return
+            finally:
+                if len(self.acknowledged) >= number:
+                    enough.set()
+
+    def faults(self, there: dict[str, str]) -> list[str]:
+        """What is wrong with the files (keys with digests) that are there."""
+        found = [
+            f"{key} was acknowledged and is {there.get(key, 'not there')}"
+            for key, digest in self.acknowledged.items()
+            if there.get(key) not in {digest, *self.uncertain.get(key, ())}
+        ]
+        return found + [
+            f"{key} was never sent"
+            for key, digest in there.items()
+            if digest not in {self.acknowledged.get(key), *self.uncertain.get(key, ())}
+        ]
