@@ -111,6 +111,8 @@ INTERNAL = [
     "/_blobs/",
     "/_blobs",
     "/_blobs../",
+    "/_blobs_matched/",
+    "/_blobs_matched../",
     "/_spool",
     "/_direct",
     "/_admit",
@@ -233,11 +235,16 @@ def test_not_modified(api: ApiClient) -> None:
 
 
 def test_if_match_on_a_download(api: ApiClient) -> None:
-    """`If-Match` brings the file when the tag is its own, and else a 412."""
+    """`If-Match` brings the file when the tag is its own, ranges too, and else a 412."""
     etag = api.stored("file", BYTES)["etag"]
     for value in (etag, "*", f'"x", {etag}'):
         answer = api.file("file", {"If-Match": value})
         assert (answer.status, answer.body) == (200, BYTES)
+        partial = api.file("file", {"If-Match": value, "Range": "bytes=5-9"})
+        assert (partial.status, partial.body) == (206, BYTES[5:10])
+        check_security_fields(partial)
+    past = api.file("file", {"If-Match": etag, "Range": "bytes=256000-"})
+    past.problem(416, "range-not-satisfiable")
     refused = api.file("file", {"If-Match": '"other"'})
     refused.problem(412, "precondition-failed")
     assert refused.header("ETag") == etag

@@ -31,7 +31,7 @@ from wharf_upload.records.sql import SqlRecords
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import BlobName, BlobStore
 from wharf_upload.stores.local import LocalStore
-from wharf_upload.sweeping import Ages, Swept, Sweeper
+from wharf_upload.sweeping import Ages, Sweeper, Swept
 
 MIGRATIONS = Path(wharf_upload.__file__).parent / "migrations"
 TENANT = "demo"

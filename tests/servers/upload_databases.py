@@ -29,9 +29,7 @@ def postgres_template(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture(params=DIALECTS)
-def database_url(
-    request: pytest.FixtureRequest, upload_template: Path, tmp_path: Path
-) -> str:
+def database_url(request: pytest.FixtureRequest, upload_template: Path, tmp_path: Path) -> str:
     """The URL of a migrated database of this test's own."""
     if request.param == "sqlite":
         shutil.copy(upload_template, tmp_path / "upload.db")

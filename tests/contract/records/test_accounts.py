@@ -121,9 +121,12 @@ class Accounts(RuleBasedStateMachine):
     def move(self, key: str, to: str, kind: str) -> None:
         file = self._files.get(key, new_file(key, tenant=self._tenant))
         condition = self._condition(kind, key)
-        wanted = msgspec.structs.replace(file, metadata={"moved to": to})
         try:
-            moved = self._records.change(wanted, to, condition)
+            moved = self._records.change(
+                file,
+                lambda f: msgspec.structs.replace(f, key=to, metadata={"moved to": to}),
+                condition,
+            )
         except NoSuchFile:
             assert key not in self._files
         except PreconditionFailed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -56,13 +58,18 @@ def test_conditional_delete(records: Records) -> None:
     records.delete("demo", "default", "a.txt", WriteCondition(etags=(file.etag,)))
 
 
+def moving(key: str) -> Callable[[File], File]:
+    """An edit that moves a file."""
+    return lambda file: msgspec.structs.replace(file, key=key)
+
+
 def test_change(records: Records) -> None:
     """A change of name, metadata and expiry is there afterwards, and costs no quota."""
     file = stored(records, "a.txt", size=5)
     wanted = msgspec.structs.replace(
         file, filename="b.txt", metadata={"a": "b"}, expires_at=1_900_000_000_000
     )
-    assert records.change(wanted, "a.txt", None) == wanted
+    assert records.change(file, lambda _: wanted, None) == wanted
     assert records.file("demo", "default", "a.txt") == wanted
     assert records.usage("demo") == Usage(5, 1)
     assert records.doomed(1 << 60, 10) == []
@@ -71,7 +78,7 @@ def test_change(records: Records) -> None:
 def test_move(records: Records) -> None:
     """A moved file is under its new key alone, with the same bytes."""
     file = stored(records, "a.txt", size=5)
-    moved = records.change(file, "folder/b.txt", None)
+    moved = records.change(file, moving("folder/b.txt"), None)
     assert moved.blob == file.blob
     assert records.file("demo", "default", "a.txt") is None
     assert records.file("demo", "default", "folder/b.txt") == moved
@@ -79,11 +86,44 @@ def test_move(records: Records) -> None:
     assert records.known_blobs([("demo", file.blob)]) == {("demo", file.blob)}
 
 
+def test_changes_of_different_things_both_last(records: Records) -> None:
+    """Two changes made from one look at a file do not undo each other."""
+    seen = stored(records, "a.txt")
+    records.change(seen, lambda f: msgspec.structs.replace(f, filename="b.txt"), None)
+    records.change(seen, lambda f: msgspec.structs.replace(f, metadata={"a": "b"}), None)
+    file = records.file("demo", "default", "a.txt")
+    assert file
+    assert (file.filename, file.metadata) == ("b.txt", {"a": "b"})
+
+
+def test_move_onto_an_expired_file(records: Records) -> None:
+    """An expired file that was not swept yet does not hold its key against a move."""
+    expired = stored(records, "b.txt", size=3)
+    records.change(expired, lambda f: msgspec.structs.replace(f, expires_at=1), None)
+    file = stored(records, "a.txt", size=5)
+    records.change(file, moving("b.txt"), None)
+    found = records.file("demo", "default", "b.txt")
+    assert found
+    assert found.id == file.id
+    assert records.usage("demo") == Usage(5, 1)
+
+
+def test_expired_files_are_not_listed_and_go(records: Records) -> None:
+    """An expired file is in no listing, does not stop a create, and `expire` removes it."""
+    file = stored(records, "a.txt", size=5)
+    records.change(file, lambda f: msgspec.structs.replace(f, expires_at=1), None)
+    page = records.list_files("demo", "default", prefix="", delimiter="", after="", limit=10)
+    assert page.files == ()
+    assert records.expire(2, 10) == 1
+    assert records.file("demo", "default", "a.txt") is None
+    assert records.usage("demo") == Usage(0, 0)
+
+
 def test_move_onto_another(records: Records) -> None:
     """A move never replaces: both files stay as they were."""
     first, second = stored(records, "a.txt"), stored(records, "b.txt")
     with pytest.raises(KeyTaken):
-        records.change(first, "b.txt", None)
+        records.change(first, moving("b.txt"), None)
     assert records.file("demo", "default", "a.txt") == first
     assert records.file("demo", "default", "b.txt") == second
 
@@ -93,7 +133,7 @@ def test_change_of_a_replaced_file(records: Records) -> None:
     old = stored(records, "a.txt")
     new = stored(records, "a.txt")
     with pytest.raises(NoSuchFile):
-        records.change(msgspec.structs.replace(old, metadata={"a": "b"}), "a.txt", None)
+        records.change(old, lambda file: file, None)
     assert records.file("demo", "default", "a.txt") == new
 
 

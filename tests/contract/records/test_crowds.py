@@ -30,9 +30,7 @@ def test_two_processes_of_many_threads(database_url: str, database: Database) ->
     outcomes = [outcome for output in outputs for outcome in json.loads(output).items()]
     assert len(outcomes) == 2 * 2 * _THREADS * _FILES
 
-    winners = Counter(
-        key.split()[0] for key, outcome in outcomes if outcome != "KeyTaken"
-    )
+    winners = Counter(key.split()[0] for key, outcome in outcomes if outcome != "KeyTaken")
     assert all(count == 1 for count in winners.values())
     assert len(winners) == _FILES + 2 * _THREADS * _FILES
 

@@ -204,7 +204,10 @@ def test_more_than_a_group(database: Database) -> None:
 
 def test_leaders_error_frees_the_next(database: Database) -> None:
     """After a leader's group has failed the next group is led by one of its own."""
-    poison: list[Callable[[], Change]] = [lambda: raising(KeyboardInterrupt()), lambda: writing("a")]
+    poison: list[Callable[[], Change]] = [
+        lambda: raising(KeyboardInterrupt()),
+        lambda: writing("a"),
+    ]
     group = Group(database)
     for make in poison:
         (outcome,) = group.run([make()], [[]])

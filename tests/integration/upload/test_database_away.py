@@ -197,9 +197,7 @@ def test_restarted_server(on_postgres: UploadService, own_postgres: PostgresServ
     assert_sound(on_postgres)
 
 
-def test_restart_between_requests(
-    on_postgres: UploadService, own_postgres: PostgresServer
-) -> None:
+def test_restart_between_requests(on_postgres: UploadService, own_postgres: PostgresServer) -> None:
     """A restart that no request saw costs no request, neither the next read nor the next write."""
     for first in (lambda: on_postgres.content("kept.txt"), lambda: on_postgres.put("a", b"a")):
         own_postgres.stop()

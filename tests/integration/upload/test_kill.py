@@ -34,9 +34,7 @@ _KILLS = 3
 def script(data: Path, credentials: Path, before: list[str]) -> tuple[int, list[str]]:
     """Runs all steps; the exit code, and the steps that were acknowledged."""
     words = [sys.executable, "-m", "tests.servers.upload_script", str(data), str(credentials)]
-    done = subprocess.run(
-        [*before, *words, *STEPS], capture_output=True, timeout=60, check=False
-    )
+    done = subprocess.run([*before, *words, *STEPS], capture_output=True, timeout=60, check=False)
     replies = [json.loads(line) for line in done.stdout.splitlines()]
     assert all(reply["status"] < 300 for reply in replies), replies
     return done.returncode, [reply["step"] for reply in replies if reply["step"] in STEPS]

@@ -65,9 +65,7 @@ def below(folder: Path) -> set[str]:
 def stored_files(data: Path) -> set[str]:
     """Paths of all files in store, staging and spool."""
     return {
-        f"{name}/{path}"
-        for name in ("tenants", "staging", "spool")
-        for path in below(data / name)
+        f"{name}/{path}" for name in ("tenants", "staging", "spool") for path in below(data / name)
     }
 
 

@@ -151,7 +151,7 @@ def test_the_local_time_zone_does_not_count(monkeypatch: pytest.MonkeyPatch) -> 
     """An asctime date is UTC also on a host elsewhere."""
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()
-    conditions.http_seconds.cache_clear()
+    conditions._http_seconds.cache_clear()
     try:
         assert conditions.http_seconds("Sun Nov  6 08:49:37 1994") == MODIFIED
     finally:

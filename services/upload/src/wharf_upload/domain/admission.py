@@ -49,7 +49,8 @@ def admit_file(service: Service, exchange: Exchange) -> Intent:
         # A first look that spares the body; the commit looks again. With an Idempotency-Key the
         # file that stands in the way may be this request's own, from its first try.
         file = service.records.file(intent.tenant, intent.bucket, intent.key)
-        if not intent.condition.allows(file.etag if file else None):
+        expired = file is not None and file.is_expired(int(service.clock() * 1000))
+        if not intent.condition.allows(None if file is None or expired else file.etag):
             raise precondition_failed()
     return intent
 

@@ -200,9 +200,9 @@ class LocalStore:
             return
         try:
             for folder in {os.path.dirname(self._path(name)) for name in names}:
-                self._sync_folder(folder)
                 if folder not in self._anchored:
                     self._anchor(folder)
+                self._sync_folder(folder)
         except OSError as error:
             raise translated(error) from error
 
@@ -212,8 +212,8 @@ class LocalStore:
         Another process may have made the folder just now, and not got round to it.
         """
         tenant = os.path.dirname(folder)
-        self._sync_folder(tenant)
         self._sync_folder(self._tenants)
+        self._sync_folder(tenant)
         if len(self._anchored) >= _MAX_ANCHORED:
             self._anchored.clear()
         self._anchored.add(folder)

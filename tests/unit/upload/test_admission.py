@@ -1,0 +1,172 @@
+"""What is decided about an upload before its body is read."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.servers.upload import BOUNDARY, UploadService
+
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def ask(
+    upload: UploadService,
+    method: str = "PUT",
+    path: str = "/v1/files/default/a.txt",
+    length: int | str | None = 5,
+    **headers: str,
+) -> TestResponse:
+    """Asks for admission as nginx does."""
+    environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "" if length is None else str(length)}
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return upload.request(method, path, b"", fields, environ)
+
+
+def denied(reply: TestResponse) -> tuple[int, str, dict[str, Any]]:
+    """Status, slug and members of a refusal."""
+    assert reply.status_code == 403
+    assert reply.data == b""
+    problem = json.loads(reply.headers["X-Denied-Problem"])
+    assert problem["status"] == int(reply.headers["X-Denied-Status"])
+    return problem["status"], problem["type"].removeprefix("/problems/"), problem
+
+
+def test_admitted(upload: UploadService) -> None:
+    """An admission is 204 without a body, and names who was admitted."""
+    reply = ask(upload)
+    assert (reply.status_code, reply.data) == (204, b"")
+    assert reply.headers["X-Admission"]
+
+
+def test_expired_token_after_admission(upload: UploadService) -> None:
+    """A body that was admitted is received by what the admission says, not by its token."""
+    admission = ask(upload).headers["X-Admission"]
+    spooled = upload.settings.spool_folder / "1"
+    spooled.write_bytes(b"hello")
+    reply = upload.request(
+        "PUT",
+        "/v1/files/default/a.txt",
+        headers={"Authorization": "Bearer expired"},
+        environ={"SPOOL_FILE": str(spooled), "ADMISSION": admission},
+    )
+    assert reply.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "slug"),
+    [
+        ({"Authorization": ""}, 401, "token-missing"),
+        ({"Authorization": "Bearer x.y.z"}, 401, "token-malformed"),
+        ({"Content_Encoding": "gzip"}, 415, "content-encoding"),
+        ({"Content_Range": "bytes 0-4/5"}, 400, "malformed-request"),
+        ({"Content_Digest": "sha-256=:!:"}, 400, "invalid-digest"),
+        ({"If_Match": "unquoted"}, 400, "malformed-request"),
+        ({"If_Match": "*"}, 412, "precondition-failed"),
+        ({"Idempotency_Key": "with blank"}, 400, "malformed-request"),
+        ({"Idempotency_Key": "x" * 256}, 400, "malformed-request"),
+    ],
+)
+def test_refused_by_a_field(
+    upload: UploadService, headers: dict[str, str], status: int, slug: str
+) -> None:
+    """A field that cannot be met is refused with its own problem before the body."""
+    assert denied(ask(upload, **headers))[:2] == (status, slug)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "slug"),
+    [
+        ("/v1/files/nowhere/a.txt", 404, "not-found"),
+        ("/v1/files/UPPER/a.txt", 404, "not-found"),
+        ("/v1/files/default/a//b", 400, "invalid-key"),
+        ("/v1/files/default/..%2Fb", 400, "invalid-key"),
+        ("/v1/files/default/%ff", 400, "invalid-key"),
+        ("/v1/elsewhere", 404, "not-found"),
+    ],
+)
+def test_refused_by_its_address(upload: UploadService, path: str, status: int, slug: str) -> None:
+    """An address that names no possible file is refused before the body."""
+    assert denied(ask(upload, path=path))[:2] == (status, slug)
+
+
+def test_encodings(upload: UploadService) -> None:
+    """`identity` is no encoding, and the refusal of another one says what would be accepted."""
+    assert ask(upload, Content_Encoding="Identity").status_code == 204
+
+
+@pytest.mark.parametrize("length", ["-1", "1e3", "5, 5", "9" * 16, "０"])
+def test_odd_lengths(upload: UploadService, length: str) -> None:
+    """A Content-Length that is no plain number is malformed."""
+    assert denied(ask(upload, length=length))[:2] == (400, "malformed-request")
+
+
+def test_limits(upload: UploadService) -> None:
+    """A declared size over the bucket's limit is 413 and names limit and size; at it, it is fine."""
+    body = json.dumps({"max_file_bytes": 100}).encode()
+    json_type = {"Content-Type": "application/json"}
+    assert upload.request("PUT", "/v1/buckets/small", body, json_type).status_code in {200, 201}
+    assert ask(upload, path="/v1/files/small/a", length=100).status_code == 204
+    status, slug, problem = denied(ask(upload, path="/v1/files/small/a", length=101))
+    assert (status, slug, problem["limit_bytes"]) == (413, "too-large", 100)
+
+
+def test_no_room(upload: UploadService) -> None:
+    """A body that is larger than the disk's free space is 507 and says both numbers."""
+    length = os.statvfs(upload.settings.data).f_bfree * os.statvfs("/").f_frsize * 2
+    length = min(length, upload.settings.max_file_bytes)
+    object.__setattr__(upload.settings, "disk_reserve_bytes", 1 << 60)
+    status, slug, problem = denied(ask(upload, length=length))
+    assert (status, slug) == (507, "storage-full")
+    assert problem["needed_bytes"] == length
+    assert problem["free_bytes"] == 0
+
+
+def test_first_look_at_conditions(upload: UploadService) -> None:
+    """A condition that fails now spares the body, unless an Idempotency-Key may explain the file."""
+    upload.put("a.txt", b"there")
+    assert denied(ask(upload, If_None_Match="*"))[:2] == (412, "precondition-failed")
+    assert ask(upload, If_None_Match="*", Idempotency_Key="k").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status", "slug"),
+    [
+        ("text/plain", 415, "unsupported-media-type"),
+        ("multipart/mixed; boundary=x", 415, "unsupported-media-type"),
+        ("multipart/form-data", 400, "malformed-form"),
+    ],
+)
+def test_forms_type(upload: UploadService, content_type: str, status: int, slug: str) -> None:
+    """What is no form with a boundary is refused before its body."""
+    reply = ask(upload, "POST", "/v1/files/default", Content_Type=content_type)
+    assert denied(reply)[:2] == (status, slug)
+
+
+def test_form_that_no_files_could_fill(upload: UploadService) -> None:
+    """A form longer than the most files of the largest size is 413 before its body."""
+    object.__setattr__(upload.settings, "max_file_bytes", 1000)
+    path = "/v1/files/default"
+    longest = 1000 * upload.settings.max_form_files + (1 << 20)
+    assert ask(upload, "POST", path, length=longest, Content_Type=FORM).status_code == 204
+    reply = ask(upload, "POST", path, length=longest + 1, Content_Type=FORM)
+    assert denied(reply)[:2] == (413, "too-large")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PATCH", "/v1/files/default/a.txt"),
+        ("POST", "/v1/files/default/a.txt"),
+        ("PUT", "/v1/files/default"),
+    ],
+)
+def test_methods(upload: UploadService, method: str, path: str) -> None:
+    """A method that the address does not take is 405, and the refusal says which ones it takes."""
+    reply = ask(upload, method, path, Content_Type=FORM)
+    assert denied(reply)[:2] == (405, "method-not-allowed")
+    assert method not in reply.headers["X-Denied-Allow"].split(", ")

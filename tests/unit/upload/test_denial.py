@@ -1,0 +1,40 @@
+"""A refusal on its way through nginx: the whole problem in header fields."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.problems import MALFORMED, RATE_LIMITED
+from wharf_upload.routes.admitting import denial
+
+# A surrogate cannot come this far: names are checked, and JSON is encoded as UTF-8.
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+@given(detail=_TEXT, member=_TEXT)
+def test_any_text(detail: str, member: str) -> None:
+    """Whatever a problem says, the field is one line of printable ASCII and the same JSON."""
+    error = MALFORMED(detail, member=member)
+    reply = denial(error, "request-1")
+    (field,) = [value for name, value in reply.headers if name == "X-Denied-Problem"]
+    assert field.isascii()
+    assert field.isprintable()
+    assert json.loads(field) == json.loads(error.body("request-1"))
+
+
+def test_status() -> None:
+    """nginx is told 403 and nothing in the body, whatever the real status is."""
+    reply = denial(RATE_LIMITED("Too fast."), "request-1")
+    assert (reply.status, reply.body) == (403, b"")
+    assert ("X-Denied-Status", "429") in reply.headers
+
+
+def test_fields_that_are_passed_on() -> None:
+    """`Retry-After` is passed on under nginx's name for it, other fields are not."""
+    error = RATE_LIMITED("Too fast.", headers=(("Retry-After", "7"), ("X-Own", "secret")))
+    headers = denial(error, "request-1").headers
+    assert ("X-Denied-Retry-After", "7") in headers
+    assert "secret" not in dict(headers).values()

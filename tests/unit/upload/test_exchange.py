@@ -1,0 +1,80 @@
+"""A request as the hot path sees it."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.problems import ProblemError
+from wharf_upload.exchange import Exchange, path_of
+
+
+def exchange(uri: str = "/v1/files/default/a.txt", **environ: Any) -> Exchange:
+    return Exchange(
+        {"REQUEST_METHOD": "PUT", "REQUEST_URI": uri, "PATH_INFO": "/other", **environ}, ""
+    )
+
+
+def slug(caught: pytest.ExceptionInfo[ProblemError]) -> str:
+    return caught.value.problem.slug
+
+
+def test_address_is_what_was_sent() -> None:
+    """Bucket and key come from the request line, percent-decoded once, not from the server's path."""
+    found = exchange("/v1/files/default/a%2520b/%C3%A9.txt?x=/y").address()
+    assert found == ("default", "a%20b/é.txt")
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("/v1/files/default/", "invalid-key"),
+        ("/v1/files/default/a/../b", "invalid-key"),
+        ("/v1/files/default/%00", "invalid-key"),
+        ("/v1/files/x/a", "not-found"),
+        ("/v1/files//a", "not-found"),
+        ("/v1//files/default/a", "not-found"),
+    ],
+)
+def test_bad_addresses(uri: str, expected: str) -> None:
+    """An address that names no file is a problem, not another file."""
+    with pytest.raises(ProblemError) as caught:
+        exchange(uri).address()
+    assert slug(caught) == expected
+
+
+_SEGMENT = st.text(st.characters(categories=["L", "N", "Zs", "S"]), min_size=1, max_size=8)
+
+
+@given(st.lists(_SEGMENT, min_size=1, max_size=4).map("/".join))
+def test_path_of(key: str) -> None:
+    """The path that is given for a file leads back to its bucket and key."""
+    try:
+        bucket, found = exchange(path_of("default", key)).address()
+    except ProblemError as error:
+        assert error.problem.slug == "invalid-key"
+        return
+    assert bucket == "default"
+    assert exchange(path_of("default", found)).address() == ("default", found)
+
+
+def test_no_length() -> None:
+    """A request without Content-Length has none, and one of zero has zero."""
+    assert exchange().content_length() is None
+    assert exchange(CONTENT_LENGTH="0").content_length() == 0
+
+
+def test_cut_body() -> None:
+    """A body that ends before its length is malformed, never a shorter file."""
+    with pytest.raises(ProblemError) as caught:
+        exchange(**{"wsgi.input": io.BytesIO(b"1234")}).body(5)
+    assert slug(caught) == "malformed-request"
+
+
+def test_empty_header_is_absent() -> None:
+    """A header field without a value counts as not sent."""
+    assert exchange(HTTP_IF_MATCH="").header("IF_MATCH") is None

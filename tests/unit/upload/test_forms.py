@@ -1,0 +1,153 @@
+"""A form with files and fields: all of it is stored, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.servers.upload import BOUNDARY, UploadService, form_body
+from tests.servers.upload_invariants import assert_nothing_else, assert_sound
+
+
+def keys(reply: TestResponse) -> list[str]:
+    assert reply.status_code == 201, reply.text
+    assert reply.json
+    return [file["key"] for file in reply.json["files"]]
+
+
+def refused(reply: TestResponse) -> tuple[int, str]:
+    assert reply.json
+    return reply.status_code, reply.json["type"].removeprefix("/problems/")
+
+
+def nothing_is_left(upload: UploadService) -> bool:
+    spool = os.listdir(upload.settings.spool_folder)
+    return not (upload.blobs() or list(upload.store.leftovers()) or spool)
+
+
+def test_many_files(upload: UploadService) -> None:
+    """Small, empty and large files in one form come back each with its own bytes and digest."""
+    files = {
+        "empty.bin": b"",
+        "small.bin": b"\r\n--not-the-boundary\r\n",
+        "large.bin": os.urandom(9 << 20),
+        "文件 🎉.txt": b"text",
+    }
+    reply = upload.post_form(form_body(files.items()))
+    assert keys(reply) == list(files)
+    assert reply.json
+    for file in reply.json["files"]:
+        assert file["sha256"] == hashlib.sha256(files[file["key"]]).hexdigest()
+        assert upload.content(file["key"]) == files[file["key"]]
+    assert_sound(upload)
+    assert_nothing_else(upload)
+
+
+def test_prefix_before_or_after(upload: UploadService) -> None:
+    """A prefix counts for all files, ends with one slash, and must be a possible one."""
+    assert keys(upload.post_form(form_body([("a", b"1")], {"prefix": "x/y"}))) == ["x/y/a"]
+    assert keys(upload.post_form(form_body([("b", b"1")], {"prefix": "x/y/"}))) == ["x/y/b"]
+    reply = upload.post_form(form_body([("c", b"1")], {"prefix": "../x"}))
+    assert refused(reply) == (400, "invalid-key")
+    assert len(upload.blobs()) == 2
+
+
+@pytest.mark.parametrize(
+    ("on_conflict", "expected"),
+    [
+        (None, ["a (2).txt"]),
+        ("rename", ["a (2).txt"]),
+        ("replace", ["a.txt"]),
+    ],
+)
+def test_on_conflict(
+    upload: UploadService, on_conflict: str | None, expected: list[str]
+) -> None:
+    """Nothing is overwritten unless the form says so."""
+    upload.post_form(form_body([("a.txt", b"old")]))
+    fields = {} if on_conflict is None else {"on_conflict": on_conflict}
+    assert keys(upload.post_form(form_body([("a.txt", b"new")], fields))) == expected
+    assert upload.content("a.txt") == (b"new" if on_conflict == "replace" else b"old")
+
+
+def test_error_on_conflict(upload: UploadService) -> None:
+    """With `error` one taken key refuses the whole form, and leaves none of its files."""
+    upload.post_form(form_body([("a.txt", b"old")]))
+    body = form_body([("b.txt", b"new"), ("a.txt", b"new")], {"on_conflict": "error"})
+    assert refused(upload.post_form(body)) == (409, "key-taken")
+    assert upload.content("a.txt") == b"old"
+    assert upload.content("b.txt") is None
+    assert len(upload.blobs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (form_body([]), (422, "no-file")),
+        (form_body([], {"note": "x"}), (422, "no-file")),
+        (form_body([("", b"")]), (422, "no-file")),
+        (form_body([("", b"content")]), (422, "no-file")),
+        (form_body([("a.txt", b"1"), ("", b"content")]), (422, "no-file")),
+        (form_body([("a.txt", b"1"), ("..", b"2")]), (400, "invalid-key")),
+        (form_body([("a.txt", b"1")], {"on_conflict": "x"}), (422, "unprocessable")),
+        (form_body([("a.txt", b"1")], {"redirect": "https://x"}), (422, "unprocessable")),
+        (form_body([("a.txt", b"1")])[:-10], (400, "malformed-form")),
+        (b"", (400, "malformed-form")),
+    ],
+)
+def test_refused_forms(upload: UploadService, body: bytes, expected: tuple[int, str]) -> None:
+    """A form with nothing chosen, a bad name, a bad field or a missing end leaves nothing."""
+    assert refused(upload.post_form(body)) == expected
+    assert nothing_is_left(upload)
+
+
+def test_a_file_too_many(upload: UploadService) -> None:
+    """A form with more files than allowed is refused as a whole."""
+    object.__setattr__(upload.settings, "max_form_files", 2)
+    body = form_body([("a", b"1"), ("b", b"2"), ("c", b"3")])
+    assert refused(upload.post_form(body)) == (413, "too-large")
+    assert nothing_is_left(upload)
+
+
+def test_a_file_too_large(upload: UploadService) -> None:
+    """Each file is held to the largest size, not the form: one too large refuses all."""
+    object.__setattr__(upload.settings, "max_file_bytes", 100)
+    fits = form_body([("a", b"1" * 100), ("b", b"2" * 100)])
+    assert keys(upload.post_form(fits)) == ["a", "b"]
+    body = form_body([("c", b"1"), ("d", b"2" * 101)])
+    assert refused(upload.post_form(body)) == (413, "too-large")
+    assert len(upload.blobs()) == 2
+
+
+def test_digest_of_a_part(upload: UploadService) -> None:
+    """A wrong digest in one part's header refuses the whole form."""
+    part = (
+        f"--{BOUNDARY}\r\nContent-Disposition: form-data; name=f; filename=b.txt\r\n"
+        f"Content-Digest: sha-256=:{'A' * 43}=:\r\n\r\nhello\r\n"
+    )
+    body = part.encode() + form_body([("a.txt", b"1")])
+    assert refused(upload.post_form(body)) == (400, "digest-mismatch")
+    assert nothing_is_left(upload)
+
+
+def test_digest_of_the_message(upload: UploadService) -> None:
+    """A wrong digest of the whole message refuses the form."""
+    headers = {"Content-Digest": f"sha-256=:{'A' * 43}=:"}
+    reply = upload.post_form(form_body([("a.txt", b"1")]), headers)
+    assert refused(reply) == (400, "digest-mismatch")
+    assert nothing_is_left(upload)
+
+
+def test_idempotency(upload: UploadService) -> None:
+    """The same form again stores nothing more and gets the same answer."""
+    once = {"Idempotency-Key": "once"}
+    body = form_body([("a.txt", b"1"), ("b.txt", b"2")])
+    first = upload.post_form(body, once)
+    again = upload.post_form(body, once)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json == first.json
+    assert len(upload.blobs()) == 2
+    assert_sound(upload)

@@ -1,0 +1,190 @@
+"""From spooled or sent bytes to a visible file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from servicekit.database import DatabaseUnavailable, OutcomeUnknown
+from tests.servers.upload import UploadService
+from tests.servers.upload_invariants import assert_nothing_else, assert_sound
+from wharf_upload.domain import receiving
+from wharf_upload.records.base import Write
+from wharf_upload.stores.base import StoreError
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"\0" * 100
+WAYS = pytest.mark.parametrize("spooled", [False, True])
+
+
+def digest_field(algorithm: str, body: bytes) -> str:
+    raw = hashlib.new(algorithm.replace("-", ""), body).digest()
+    return f"{algorithm}=:{base64.b64encode(raw).decode()}:"
+
+
+def slug(reply: TestResponse) -> str:
+    assert reply.json
+    found: str = reply.json["type"]
+    return found.removeprefix("/problems/")
+
+
+def nothing_is_left(upload: UploadService) -> bool:
+    spool = os.listdir(upload.settings.spool_folder)
+    return not (upload.blobs() or list(upload.store.leftovers()) or spool)
+
+
+@WAYS
+@pytest.mark.parametrize("size", [0, 1, 8191, 8192, 300_000])
+def test_any_size(upload: UploadService, spooled: bool, size: int) -> None:
+    """A file of any size, an empty one too, comes back with its bytes, size and digest."""
+    body = os.urandom(size)
+    reply = upload.put("a.bin", body, spooled=spooled)
+    assert reply.status_code == 201
+    assert reply.json
+    assert reply.json["size"] == size
+    assert reply.json["sha256"] == hashlib.sha256(body).hexdigest()
+    assert upload.content("a.bin") == body
+
+
+@WAYS
+@pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
+@pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
+def test_digests(upload: UploadService, spooled: bool, field: str, algorithm: str) -> None:
+    """A right digest lets the file in; a wrong one is refused and leaves nothing."""
+    right = {field: digest_field(algorithm, PNG)}
+    wrong = {field: digest_field(algorithm, b"another")}
+    reply = upload.put("wrong.png", PNG, wrong, spooled=spooled)
+    assert (reply.status_code, slug(reply)) == (400, "digest-mismatch")
+    assert nothing_is_left(upload)
+    assert upload.put("right.png", PNG, right, spooled=spooled).status_code == 201
+
+
+@WAYS
+def test_type_is_the_bytes(upload: UploadService, spooled: bool) -> None:
+    """A bucket of images takes bytes that are an image and refuses others that say so."""
+    json_type = {"Content-Type": "application/json"}
+    policy = b'{"allowed_types": ["image/*"]}'
+    upload.request("PUT", "/v1/buckets/photos", policy, json_type)
+    image = {"Content-Type": "image/png"}
+    reply = upload.put("a.png", b"MZ" + b"\0" * 200, image, bucket="photos", spooled=spooled)
+    assert (reply.status_code, slug(reply)) == (415, "type-not-allowed")
+    assert nothing_is_left(upload)
+    assert upload.put("a.png", PNG, bucket="photos", spooled=spooled).status_code == 201
+
+
+def test_size_of_a_body_without_length(upload: UploadService) -> None:
+    """A body whose length was not announced is measured, and refused when it is too large."""
+    object.__setattr__(upload.settings, "max_file_bytes", 1000)
+    admission = upload.request("PUT", "/v1/files/default/a", environ={"WHARF_STEP": "admit"})
+    spooled = upload.settings.spool_folder / "1"
+    spooled.write_bytes(b"x" * 1001)
+    environ = {"SPOOL_FILE": str(spooled), "ADMISSION": admission.headers["X-Admission"]}
+    reply = upload.request("PUT", "/v1/files/default/a", environ=environ)
+    spooled.unlink()
+    assert (reply.status_code, slug(reply)) == (413, "too-large")
+    assert nothing_is_left(upload)
+
+
+def test_spool_file_that_is_gone(upload: UploadService) -> None:
+    """When the client went away and nginx removed the body, nothing is stored."""
+    admission = upload.request("PUT", "/v1/files/default/a", environ={"WHARF_STEP": "admit"})
+    gone = str(upload.settings.spool_folder / "gone")
+    environ = {"SPOOL_FILE": gone, "ADMISSION": admission.headers["X-Admission"]}
+    reply = upload.request("PUT", "/v1/files/default/a", environ=environ)
+    assert (reply.status_code, slug(reply)) == (500, "storage-failed")
+    assert nothing_is_left(upload)
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(DatabaseUnavailable("away"), 503), (StoreError("fsync"), 500), (ValueError("bug"), 500)],
+)
+def test_row_that_is_refused(
+    upload: UploadService,
+    monkeypatch: pytest.MonkeyPatch,
+    spooled: bool,
+    error: Exception,
+    status: int,
+) -> None:
+    """When the row does not come about the bytes are removed at once."""
+    monkeypatch.setattr(upload.records, "write", raising(error))
+    assert upload.put("a.txt", b"hello", spooled=spooled).status_code == status
+    assert nothing_is_left(upload)
+
+
+@WAYS
+def test_unknown_outcome(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch, spooled: bool
+) -> None:
+    """When nobody knows whether the row is there the bytes stay, for the sweeper to judge."""
+    monkeypatch.setattr(upload.records, "write", raising(OutcomeUnknown("commit")))
+    reply = upload.put("a.txt", b"hello", spooled=spooled)
+    assert reply.status_code == 503
+    assert reply.headers["Retry-After"]
+    assert len(upload.blobs()) == 1
+    monkeypatch.undo()
+    assert_nothing_else(upload)
+
+
+def raising(error: Exception) -> Any:
+    def write(_: Write) -> None:
+        raise error
+
+    return write
+
+
+@WAYS
+def test_idempotency(upload: UploadService, spooled: bool) -> None:
+    """The same request again is replayed and keeps one blob; with other bytes it is refused."""
+    key = {"Idempotency-Key": "once"}
+    first = upload.put("a.txt", b"hello", key, spooled=spooled)
+    again = upload.put("a.txt", b"hello", key, spooled=spooled)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json == first.json
+    assert len(upload.blobs()) == 1
+    for other in (
+        upload.put("a.txt", b"other", key, spooled=spooled),
+        upload.put("b.txt", b"hello", key, spooled=spooled),
+    ):
+        assert (other.status_code, slug(other)) == (422, "idempotency-key-reused")
+    assert len(upload.blobs()) == 1
+    assert_sound(upload)
+
+
+@WAYS
+def test_condition_that_changed_meanwhile(upload: UploadService, spooled: bool) -> None:
+    """A condition is looked at again at the commit: of two first writers one gets 412."""
+    only_new = {"If-None-Match": "*"}
+    if spooled:
+        admission = upload.request(
+            "PUT", "/v1/files/default/a.txt", headers=only_new, environ={"WHARF_STEP": "admit"}
+        )
+        upload.put("a.txt", b"faster")
+        path = upload.settings.spool_folder / "1"
+        path.write_bytes(b"slower")
+        environ = {"SPOOL_FILE": str(path), "ADMISSION": admission.headers["X-Admission"]}
+        reply = upload.request("PUT", "/v1/files/default/a.txt", headers=only_new, environ=environ)
+        path.unlink()
+    else:
+        upload.put("a.txt", b"faster")
+        reply = upload.put("a.txt", b"slower", only_new)
+    assert (reply.status_code, slug(reply)) == (412, "precondition-failed")
+    assert upload.content("a.txt") == b"faster"
+    assert len(upload.blobs()) == 1
+
+
+def test_range_that_ends_early(upload: UploadService) -> None:
+    """Hashing a range that a file does not have is a store error, not a digest of less."""
+    path = upload.settings.data / "short"
+    path.write_bytes(b"12345")
+    hashing = receiving.Hashing()
+    with path.open("rb") as stream:
+        receiving.hash_range(hashing, stream.fileno(), 1, 3)
+        assert hashing.sha256 == hashlib.sha256(b"234").digest()
+        with pytest.raises(StoreError):
+            receiving.hash_range(hashing, stream.fileno(), 3, 10)
