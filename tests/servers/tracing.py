@@ -23,10 +23,10 @@ def _installed() -> str | None:
 
 @pytest.fixture(scope="session")
 def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
-    """The words before a command that inject what the argument says; see strace(1).
+    """What to put before a command so that it is traced and disturbed: makes it of an injection.
 
-    `fsync:error=EIO` lets every fsync fail, `link:signal=KILL:when=3` kills at the third link.
-    The trace is in `trace_of(command)`.
+    As strace(1) has it, `fsync:error=EIO` lets every fsync fail, and `link:signal=KILL:when=3` kills
+    at the third link. `trace_of` reads the trace.
     """
     program = _installed()
     if program is None:
@@ -42,7 +42,7 @@ def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
         log.touch()
         calls = injection.partition(":")[0]
         inject = ["-e", f"inject={injection}"] if ":" in injection else []
-        # -y shows paths. seccomp, where only the calls of interest stop the process, has no signals.
+        # -y shows paths. With seccomp only the calls of interest stop a process; signals get lost.
         fast = [] if "signal=" in injection else ["--seccomp-bpf"]
         return [program, "-f", *fast, "-y", "-o", str(log), "-e", f"trace={calls}", *inject]
 

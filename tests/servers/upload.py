@@ -1,4 +1,4 @@
-"""An upload service for tests: its own data, tokens of an issuer of ours, the gateway's part played.
+"""An upload service for tests: data of its own, tokens of ours, the gateway's part played.
 
 The gateway is nginx; here `put` and `post_form` do what it does with a body: ask for admission,
 spool the body, hand the spool file over and remove it afterwards.

@@ -41,7 +41,7 @@ def main(url: str, threads: str, files: str, word: str) -> None:
         worker.start()
     for worker in workers:
         worker.join()
-    print(json.dumps(outcomes))
+    sys.stdout.write(json.dumps(outcomes))
 
 
 if __name__ == "__main__":

@@ -152,8 +152,8 @@ class Accounts(RuleBasedStateMachine):
 
 def test_accounts(database: Database) -> None:
     """After any sequence of changes the files, the usage and the doomed blobs are the model's."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: Accounts(database),
+    run_state_machine_as_test(
+        lambda: Accounts(database),  # type: ignore[arg-type]
         settings=settings(
             max_examples=25,
             stateful_step_count=20,
@@ -164,7 +164,7 @@ def test_accounts(database: Database) -> None:
 
 
 def test_renamed_keys_are_new(database: Database) -> None:
-    """A key that was made by renaming is itself renamed, never replaced, by the next of its kind."""
+    """A key that was made by renaming is not replaced by the next file that is renamed."""
     records = SqlRecords(database)
     for key in ("a.txt", renamed("a.txt", 2), "a.txt"):
         records.write(Write(files=(new_file(key),), on_conflict="rename"))

@@ -34,7 +34,7 @@ def test_two_processes_of_many_threads(database_url: str, database: Database) ->
     assert all(count == 1 for count in winners.values())
     assert len(winners) == _FILES + 2 * _THREADS * _FILES
 
-    rows = dict(database.reading().rows("SELECT key, blob FROM files"))
+    rows: dict[str, str] = dict(database.reading().rows("SELECT key, blob FROM files"))
     told = {key.split()[0]: outcome for key, outcome in outcomes if outcome != "KeyTaken"}
     assert rows == told
     assert faults_in_counts(database) == []

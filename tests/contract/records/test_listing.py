@@ -1,4 +1,4 @@
-"""A listing agrees with a simple model: all keys sorted by code point, rolled up, cut into pages."""
+"""A listing agrees with a simple model: keys by code point, rolled up, cut into pages."""
 
 from __future__ import annotations
 

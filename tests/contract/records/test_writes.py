@@ -200,7 +200,7 @@ def test_counts_after_refusals(records: Records, database: Database) -> None:
     refusals = (
         lambda: write(records, new_file("a.txt"), on_conflict="error"),
         lambda: write(records, new_file("x", bucket="nowhere")),
-        lambda: records.change(file, "a.txt", WriteCondition(etags=('"other"',))),
+        lambda: records.change(file, lambda seen: seen, WriteCondition(etags=('"other"',))),
     )
     for refusal in refusals:
         with pytest.raises((KeyTaken, NoSuchBucket, PreconditionFailed)):

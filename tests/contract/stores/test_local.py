@@ -161,17 +161,14 @@ def test_failed_sync_of_a_small_file(
 
 @pytest.mark.parametrize("early", [True, False])
 def test_failed_sync_of_a_staged_file(
-    local: LocalStore, failing_fsync: Callable[[int, str], list[str]], early: bool
+    local: LocalStore, failing_fsync: Callable[[int, str], list[str]], *, early: bool
 ) -> None:
     """A staged file whose fsync fails, early or at its commit, is a store error; one try only."""
     failed = failing_fsync(errno.EIO, "staging/")
     writer = local.create(new_name())
     writer.write(b"x")
     with pytest.raises(StoreError):
-        if early:
-            writer.sync()
-        else:
-            writer.commit()
+        (writer.sync if early else writer.commit)()
     writer.abort()
     assert len(failed) == 1
     assert list(local.blobs()) == []

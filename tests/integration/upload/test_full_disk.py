@@ -48,7 +48,7 @@ def assert_as_before(service: UploadService) -> None:
 
 
 @pytest.mark.parametrize("spooled", [False, True])
-def test_announced(cramped: UploadService, spooled: bool) -> None:
+def test_announced(cramped: UploadService, *, spooled: bool) -> None:
     """A body that cannot fit is refused with 507 before it comes, with both numbers."""
     fill(cramped, leave=1 << 20)
     reply = cramped.put("big.bin", b"x" * (2 << 20), spooled=spooled)

@@ -1,4 +1,4 @@
-"""kill -9 of the gateway, both services and the worker under load, then a start on the same data."""
+"""kill -9 of gateway, services and worker under load, then a start on the same data."""
 
 from __future__ import annotations
 

@@ -63,9 +63,7 @@ def test_prefix_before_or_after(upload: UploadService) -> None:
         ("replace", ["a.txt"]),
     ],
 )
-def test_on_conflict(
-    upload: UploadService, on_conflict: str | None, expected: list[str]
-) -> None:
+def test_on_conflict(upload: UploadService, on_conflict: str | None, expected: list[str]) -> None:
     """Nothing is overwritten unless the form says so."""
     upload.post_form(form_body([("a.txt", b"old")]))
     fields = {} if on_conflict is None else {"on_conflict": on_conflict}

@@ -14,6 +14,7 @@ from servicekit.database import DatabaseUnavailable, OutcomeUnknown
 from tests.servers.upload import UploadService
 from tests.servers.upload_invariants import assert_nothing_else, assert_sound
 from wharf_upload.domain import receiving
+from wharf_upload.domain.digests import Hashing
 from wharf_upload.records.base import Write
 from wharf_upload.stores.base import StoreError
 
@@ -39,7 +40,7 @@ def nothing_is_left(upload: UploadService) -> bool:
 
 @WAYS
 @pytest.mark.parametrize("size", [0, 1, 8191, 8192, 300_000])
-def test_any_size(upload: UploadService, spooled: bool, size: int) -> None:
+def test_any_size(upload: UploadService, *, spooled: bool, size: int) -> None:
     """A file of any size, an empty one too, comes back with its bytes, size and digest."""
     body = os.urandom(size)
     reply = upload.put("a.bin", body, spooled=spooled)
@@ -53,7 +54,7 @@ def test_any_size(upload: UploadService, spooled: bool, size: int) -> None:
 @WAYS
 @pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
 @pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
-def test_digests(upload: UploadService, spooled: bool, field: str, algorithm: str) -> None:
+def test_digests(upload: UploadService, *, spooled: bool, field: str, algorithm: str) -> None:
     """A right digest lets the file in; a wrong one is refused and leaves nothing."""
     right = {field: digest_field(algorithm, PNG)}
     wrong = {field: digest_field(algorithm, b"another")}
@@ -64,7 +65,7 @@ def test_digests(upload: UploadService, spooled: bool, field: str, algorithm: st
 
 
 @WAYS
-def test_type_is_the_bytes(upload: UploadService, spooled: bool) -> None:
+def test_type_is_the_bytes(upload: UploadService, *, spooled: bool) -> None:
     """A bucket of images takes bytes that are an image and refuses others that say so."""
     json_type = {"Content-Type": "application/json"}
     policy = b'{"allowed_types": ["image/*"]}'
@@ -107,6 +108,7 @@ def test_spool_file_that_is_gone(upload: UploadService) -> None:
 def test_row_that_is_refused(
     upload: UploadService,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     spooled: bool,
     error: Exception,
     status: int,
@@ -119,7 +121,7 @@ def test_row_that_is_refused(
 
 @WAYS
 def test_unknown_outcome(
-    upload: UploadService, monkeypatch: pytest.MonkeyPatch, spooled: bool
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, spooled: bool
 ) -> None:
     """When nobody knows whether the row is there the bytes stay, for the sweeper to judge."""
     monkeypatch.setattr(upload.records, "write", raising(OutcomeUnknown("commit")))
@@ -139,7 +141,7 @@ def raising(error: Exception) -> Any:
 
 
 @WAYS
-def test_idempotency(upload: UploadService, spooled: bool) -> None:
+def test_idempotency(upload: UploadService, *, spooled: bool) -> None:
     """The same request again is replayed and keeps one blob; with other bytes it is refused."""
     key = {"Idempotency-Key": "once"}
     first = upload.put("a.txt", b"hello", key, spooled=spooled)
@@ -157,7 +159,7 @@ def test_idempotency(upload: UploadService, spooled: bool) -> None:
 
 
 @WAYS
-def test_condition_that_changed_meanwhile(upload: UploadService, spooled: bool) -> None:
+def test_condition_that_changed_meanwhile(upload: UploadService, *, spooled: bool) -> None:
     """A condition is looked at again at the commit: of two first writers one gets 412."""
     only_new = {"If-None-Match": "*"}
     if spooled:
@@ -182,7 +184,7 @@ def test_range_that_ends_early(upload: UploadService) -> None:
     """Hashing a range that a file does not have is a store error, not a digest of less."""
     path = upload.settings.data / "short"
     path.write_bytes(b"12345")
-    hashing = receiving.Hashing()
+    hashing = Hashing()
     with path.open("rb") as stream:
         receiving.hash_range(hashing, stream.fileno(), 1, 3)
         assert hashing.sha256 == hashlib.sha256(b"234").digest()

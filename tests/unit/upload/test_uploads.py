@@ -50,7 +50,7 @@ def test_size(size: int, bucket: int | None, service: int, limit: int | None) ->
         (("application/pdf",), "application/pdfx", "a.pdf", False),
     ],
 )
-def test_type(allowed: tuple[str, ...], media_type: str, filename: str, fits: bool) -> None:
+def test_type(allowed: tuple[str, ...], media_type: str, filename: str, *, fits: bool) -> None:
     """Without a rule every type fits, with one only those that match and that the name admits."""
     policy = Policy(allowed_types=allowed)
     if fits:
@@ -73,7 +73,7 @@ def test_type(allowed: tuple[str, ...], media_type: str, filename: str, fits: bo
         (None, False),
     ],
 )
-def test_declared_type(field: str | None, kept: bool) -> None:
+def test_declared_type(field: str | None, *, kept: bool) -> None:
     """Only what has the form of a media type is kept of what a client declares."""
     assert declared_type(field) == (field if kept else None)
 

@@ -1,0 +1,62 @@
+"""Copies of ranges, in the caller's thread and in a thread of their own."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from wharf_upload.domain.copying import Copier
+from wharf_upload.stores.base import BlobName, StoreError
+from wharf_upload.stores.memory import MemoryStore
+
+_PIECE = 1 << 20
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source"
+    path.write_bytes(os.urandom(12 * _PIECE))
+    return path
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 12])
+def test_order(source: Path, pieces: int) -> None:
+    """Pieces arrive in the order in which they were asked for, with and without a thread."""
+    store, name = MemoryStore(), BlobName("demo", uuid7_hex())
+    writer = store.create(name)
+    with source.open("rb") as stream:
+        copier = Copier(stream.fileno())
+        for number in reversed(range(pieces)):
+            copier.copy(writer, number * _PIECE, _PIECE)
+        copier.drain()
+    writer.commit()
+    content = source.read_bytes()
+    parts = [content[one * _PIECE : (one + 1) * _PIECE] for one in reversed(range(pieces))]
+    with store.open(name) as stored:
+        assert stored.read() == b"".join(parts)
+
+
+def test_errors_reach_the_caller(source: Path) -> None:
+    """An error of a copy is raised by `drain` at the latest, and ends the thread."""
+    before = threading.active_count()
+    writer = MemoryStore(capacity=8 * _PIECE).create(BlobName("demo", uuid7_hex()))
+    with source.open("rb") as stream:
+        copier = Copier(stream.fileno())
+        for number in range(12):
+            copier.copy(writer, number * _PIECE, _PIECE)
+        with pytest.raises(StoreError):
+            copier.drain()
+    writer.abort()
+    assert threading.active_count() == before
+
+
+def test_nothing_to_drain(source: Path) -> None:
+    """`drain` without a copy, and twice, does nothing."""
+    with source.open("rb") as stream:
+        copier = Copier(stream.fileno())
+        copier.drain()
+        copier.drain()

@@ -1,0 +1,196 @@
+"""The follower: a digest that is ready when the body is, or no answer at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.servers.upload import UploadService
+from wharf_upload.following import FOLLOW_BYTES, Follower, Question
+
+_BLOCK = os.urandom(1 << 20)
+_DEADLINE_SECONDS = 20
+
+
+class Spool:
+    """A spool folder with a follower behind it."""
+
+    def __init__(self, folder: Path, address: Path) -> None:
+        self.folder, self.address = folder, address
+        self.follower = Follower(folder, address, durable=True)
+        threading.Thread(target=self.follower.run, daemon=True).start()
+        wait_until(self.listens)
+
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(self.address)) == 0
+
+    def grow(self, name: str, megabytes: int) -> Path:
+        """Writes a body as nginx does, and waits until the follower has begun with it."""
+        path = self.folder / name
+        with path.open("wb", buffering=0) as file:
+            for number in range(megabytes):
+                file.write(_BLOCK)
+                if number == 2:
+                    wait_until(lambda: name in self.follower._files)
+        return path
+
+    def ask(self, path: Path, **changes: int) -> bytes | None:
+        """What a receiver asks for a body that is complete."""
+        status = path.stat()
+        wanted = {"inode": status.st_ino, "size": status.st_size, **changes}
+        return Question(self.address, str(path), wanted["inode"], wanted["size"]).answer()
+
+
+def wait_until(condition: object) -> None:
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
+
+
+def digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    return Spool(folder, tmp_path / "follower.sock")
+
+
+@pytest.mark.parametrize("megabytes", [3, 5, 70])
+def test_growing_file(spool: Spool, megabytes: int) -> None:
+    """A file that grows has the right digest, also when it needs more than one turn."""
+    path = spool.grow("1", megabytes)
+    assert spool.ask(path) == digest(path)
+
+
+def test_odd_size(spool: Spool) -> None:
+    """A last block that is not full counts with its own bytes only."""
+    path = spool.grow("1", 4)
+    with path.open("ab", buffering=0) as file:
+        file.write(b"the end")
+    assert spool.ask(path) == digest(path)
+
+
+def test_several_at_once(spool: Spool) -> None:
+    """Files that grow at the same time do not mix."""
+    threads = [threading.Thread(target=spool.grow, args=(str(one), 4 + one)) for one in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one in range(5):
+        path = spool.folder / str(one)
+        assert spool.ask(path) == digest(path)
+
+
+def test_small_file(spool: Spool) -> None:
+    """A small file is not followed, and asking for it costs no connection."""
+    path = spool.folder / "1"
+    path.write_bytes(b"x" * (FOLLOW_BYTES - 1))
+    question = Question(spool.address, str(path), path.stat().st_ino, path.stat().st_size)
+    assert question._socket is None
+    assert question.answer() is None
+
+
+def test_another_inode(spool: Spool) -> None:
+    """A name that was used again by another file gets no answer from the first one."""
+    path = spool.grow("1", 3)
+    assert spool.ask(path, inode=path.stat().st_ino + 1) is None
+
+
+def test_another_size(spool: Spool) -> None:
+    """A size that is not the file's own gets no answer rather than a digest of other bytes."""
+    path = spool.grow("1", 4)
+    assert spool.ask(path) == digest(path)
+    assert spool.ask(path, size=3 << 20) is None
+
+
+def test_unknown_file(spool: Spool, tmp_path: Path) -> None:
+    """A file outside the spool has no digest here, whatever its name."""
+    path = tmp_path / "elsewhere"
+    path.write_bytes(_BLOCK * 3)
+    assert spool.ask(path) is None
+
+
+def test_removed_file(spool: Spool) -> None:
+    """A removed file gets no answer, and its descriptor is closed, so that its room is free."""
+    path = spool.grow("1", 3)
+    status = path.stat()
+    followed = spool.follower._files["1"]
+    path.unlink()
+    wait_until(lambda: followed.descriptor < 0)
+    assert "1" not in spool.follower._files
+    question = Question(spool.address, str(path), status.st_ino, status.st_size)
+    assert question.answer() is None
+
+
+def test_link_in_the_spool(spool: Spool, tmp_path: Path) -> None:
+    """A symbolic link in the spool is not followed to what it points to."""
+    outside = tmp_path / "outside"
+    outside.write_bytes(_BLOCK * 3)
+    link = spool.folder / "1"
+    link.symlink_to(outside)
+    spool.grow("2", 3)
+    assert "1" not in spool.follower._files
+
+
+@pytest.mark.parametrize("question", [b"", b"nonsense", b"[]", b'{"name": "1"}', b'"x"'])
+def test_nonsense(spool: Spool, question: bytes) -> None:
+    """A question that makes no sense gets no digest, and the next one is answered."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(spool.address))
+        connection.sendall(question)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) in {b"", b"-"}
+    path = spool.grow("1", 3)
+    assert spool.ask(path) == digest(path)
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    """Without a follower there is no answer, and no error."""
+    question = Question(tmp_path / "nobody.sock", "1", 1, FOLLOW_BYTES)
+    assert question.answer() is None
+
+
+def test_receiving_with_a_follower(upload: UploadService) -> None:
+    """A spooled body has the same digest in its record with a follower and without one."""
+    body = _BLOCK * 3 + b"tail"
+    expected = hashlib.sha256(body).hexdigest()
+    without = upload.put("without.bin", body, spooled=True)
+    spool = Spool(upload.settings.spool_folder, upload.settings.follower_socket)
+    with_one = upload.put("with.bin", body, spooled=True)
+    assert spool.listens()
+    for reply in (without, with_one):
+        assert reply.json
+        assert reply.json["sha256"] == expected
+
+
+def test_a_lying_follower(upload: UploadService) -> None:
+    """An answer that is no digest is passed over, and the file is hashed here."""
+    body = _BLOCK * 3
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(upload.settings.follower_socket))
+        server.listen()
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall("no digest ·".encode())
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        reply = upload.put("a.bin", body, spooled=True)
+        thread.join()
+    assert reply.json
+    assert reply.json["sha256"] == hashlib.sha256(body).hexdigest()

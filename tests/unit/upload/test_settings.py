@@ -1,0 +1,68 @@
+"""Settings of the upload service: defaults that fit together, and refusals in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from servicekit.settings import SettingsError, read
+from wharf_upload.settings import Settings
+
+DATA = {"WHARF_DATA": "/srv/wharf"}
+
+
+def test_defaults() -> None:
+    """With nothing but the data folder everything lies below it, and durability is full."""
+    settings = read(Settings, DATA)
+    data = Path("/srv/wharf")
+    assert settings.durable
+    assert settings.effective_database_url == "sqlite:////srv/wharf/upload/upload.db"
+    assert settings.spool_folder == data / "spool" / "native"
+    assert settings.follower_socket == data / "run" / "follower.sock"
+    assert settings.key_file == data / "upload" / "jwks.json"
+
+
+def test_places_of_their_own() -> None:
+    """Spool, sockets and database can lie elsewhere."""
+    settings = read(
+        Settings,
+        {
+            **DATA,
+            "WHARF_SPOOL": "/srv/wharf/spool/pod-1",
+            "WHARF_SOCKETS": "/run/wharf",
+            "WHARF_DATABASE_URL": "postgresql://wharf@db/wharf",
+        },
+    )
+    assert settings.spool_folder == Path("/srv/wharf/spool/pod-1")
+    assert settings.follower_socket == Path("/run/wharf/follower.sock")
+    assert settings.effective_database_url == "postgresql://wharf@db/wharf"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WHARF_DURABILITY", "sometimes"),
+        ("WHARF_MAX_FILE_BYTES", "0"),
+        ("WHARF_MAX_FILE_BYTES", "5MB"),
+        ("WHARF_MAX_FORM_FILES", "0"),
+        ("WHARF_LEASE_SECONDS", "0"),
+        ("WHARF_SWEEP_SECONDS", "-1"),
+        ("WHARF_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_wrong_values(name: str, value: str) -> None:
+    """A wrong value is refused by a line that names variable, value and what is allowed."""
+    with pytest.raises(SettingsError) as caught:
+        read(Settings, {**DATA, name: value})
+    message = str(caught.value)
+    assert name in message
+    assert value in message
+    assert "allowed" in message
+    assert "\n" not in message
+
+
+def test_secrets_stay_hidden() -> None:
+    """A database's password is in no representation of the settings."""
+    settings = read(Settings, {**DATA, "WHARF_DATABASE_URL": "postgresql://u:hunter2@db/x"})
+    assert "hunter2" not in repr(settings)

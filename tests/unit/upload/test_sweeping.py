@@ -1,0 +1,142 @@
+"""The sweeper removes what nothing names, when it is old enough, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from tests.servers.upload import UploadService, ages, new_file
+from tests.servers.upload_invariants import live
+from wharf_upload import checking
+from wharf_upload.records.base import Write
+from wharf_upload.stores.base import BlobName
+from wharf_upload.sweeping import Sweeper, Swept
+
+_NEVER, _LATER = 3600.0, 7200.0
+
+
+def litter(upload: UploadService) -> None:
+    """A live file, a deleted one, a rowless blob, a staged and a spooled leftover."""
+    upload.put("kept.txt", b"kept")
+    upload.put("gone.txt", b"gone")
+    upload.request("DELETE", "/v1/files/default/gone.txt")
+    upload.store.put(BlobName("demo", uuid7_hex()), b"rowless")
+    (upload.settings.data / "staging" / "staged").write_bytes(b"x")
+    (upload.settings.spool_folder / "spooled").write_bytes(b"x")
+
+
+def sweep(upload: UploadService, seconds: float, ahead: float, *, dry_run: bool = False) -> Swept:
+    """Sweeps what is older than so many seconds, with a clock that goes ahead."""
+    root = upload.settings.spool_folder.parent
+    begin = os.stat(upload.settings.data / "staging").st_mtime
+    return Sweeper(
+        upload.store,
+        upload.records,
+        root,
+        ages(seconds),
+        dry_run=dry_run,
+        clock=lambda: begin + ahead,
+    ).run()
+
+
+def files(upload: UploadService) -> set[Path]:
+    folders = ("tenants", "staging", "spool")
+    return {path for name in folders for path in (upload.settings.data / name).rglob("*")}
+
+
+def test_young_things_stay(upload: UploadService) -> None:
+    """What is younger than the ages is left alone: it may be an upload under way."""
+    litter(upload)
+    before = files(upload)
+    swept = sweep(upload, seconds=_NEVER, ahead=60)
+    assert not any(swept.counts().values())
+    assert files(upload) == before
+
+
+def test_old_things_go(upload: UploadService) -> None:
+    """Each kind of leftover is removed and counted once, and live files stay."""
+    litter(upload)
+    swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
+    assert swept.counts() == {
+        "expired_files": 0,
+        "deleted_blobs": 1,
+        "rowless_blobs": 1,
+        "rowless_bytes": len(b"rowless"),
+        "leftovers": 1,
+        "spool_files": 1,
+        "idempotency_keys": 0,
+    }
+    assert upload.content("kept.txt") == b"kept"
+    assert len(upload.blobs()) == 1
+    assert not any(sweep(upload, seconds=_NEVER, ahead=_LATER).counts().values())
+
+
+def test_dry_run(upload: UploadService) -> None:
+    """A dry run names and counts the same as the run after it, and removes nothing."""
+    litter(upload)
+    before, doomed = files(upload), upload.records.doomed(1 << 60, 10)
+    dry = sweep(upload, seconds=_NEVER, ahead=_LATER, dry_run=True)
+    assert files(upload) == before
+    assert upload.records.doomed(1 << 60, 10) == doomed
+    assert [name.split()[0] for name in dry.names] == ["deleted", "staged", "spooled", "rowless"]
+    real = sweep(upload, seconds=_NEVER, ahead=_LATER)
+    assert real.counts() == dry.counts()
+    assert real.names == []
+
+
+def test_more_than_a_batch(upload: UploadService) -> None:
+    """More deleted and rowless blobs than one batch holds are all removed."""
+    for number in range(450):
+        upload.store.put(BlobName("demo", uuid7_hex()), b"x")
+        upload.records.write(Write(files=(new_file(f"{number}"),)))
+        upload.records.delete("demo", "default", f"{number}", None)
+    swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
+    assert (swept.deleted_blobs, swept.rowless_blobs) == (450, 450)
+    assert upload.blobs() == set()
+
+
+def test_without_the_walk(upload: UploadService) -> None:
+    """A run without the walk over the store leaves rowless blobs for the next one with it."""
+    litter(upload)
+    root = upload.settings.spool_folder.parent
+    sweeper = Sweeper(upload.store, upload.records, root, ages(0))
+    assert sweeper.run(blobs=False).rowless_blobs == 0
+    assert sweeper.run().rowless_blobs == 1
+
+
+def test_doomed_blob_of_a_moved_file(upload: UploadService) -> None:
+    """A moved file keeps its bytes when everything old is swept."""
+    upload.put("a.txt", b"moved")
+    body, headers = b'{"key": "b.txt"}', {"Content-Type": "application/json"}
+    assert upload.request("PATCH", "/v1/metadata/default/a.txt", body, headers).status_code == 200
+    sweep(upload, seconds=_NEVER, ahead=_LATER)
+    assert upload.content("b.txt") == b"moved"
+
+
+def test_missing_spool(upload: UploadService) -> None:
+    """Without any spool folder the rest is swept all the same."""
+    litter(upload)
+    missing = upload.settings.data / "missing"
+    swept = Sweeper(upload.store, upload.records, missing, ages(0)).run()
+    assert (swept.leftovers, swept.spool_files) == (1, 0)
+
+
+@pytest.mark.parametrize("read_all", [False, True])
+def test_check(upload: UploadService, *, read_all: bool) -> None:
+    """The check names a missing and a cut file, and a changed one only when it reads all."""
+    for name in ("whole", "missing", "cut", "changed"):
+        upload.put(f"{name}.txt", b"content")
+    blobs = {file.key: file for file in upload.records.live_files()}
+    folder = upload.settings.data / "tenants"
+    for key, content in (("cut.txt", b"cont"), ("changed.txt", b"CONTENT")):
+        path = folder / upload.store.internal_path(BlobName("demo", blobs[key].blob))
+        path.chmod(0o600)
+        path.write_bytes(content)
+    upload.store.delete(BlobName("demo", blobs["missing.txt"].blob))
+    lines = list(checking.faults(upload.store, upload.records, read_all=read_all))
+    named = {line.partition(":")[0].rpartition("/")[2] for line in lines}
+    assert named == {"missing.txt", "cut.txt"} | ({"changed.txt"} if read_all else set())
+    assert len(live(upload)) == 4

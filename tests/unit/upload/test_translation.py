@@ -1,0 +1,69 @@
+"""Every error of domain, records and stores has its problem."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from servicekit.database import DatabaseUnavailable, OutcomeUnknown, OutOfSpace
+from servicekit.problems import MALFORMED
+from wharf_upload.domain import conditions, digests, keys, multipart, uploads
+from wharf_upload.records import base as records
+from wharf_upload.stores import base as stores
+from wharf_upload.translation import as_problem
+
+_MADE: dict[type[Exception], Exception] = {
+    digests.DigestMismatch: digests.DigestMismatch("sha-256", b"1", b"2"),
+    multipart.TooManyParts: multipart.TooManyParts(5, "files"),
+    multipart.FieldTooLarge: multipart.FieldTooLarge(5),
+    uploads.TooLarge: uploads.TooLarge("limit", 5),
+    uploads.TypeNotAllowed: uploads.TypeNotAllowed("text/html", ("image/*",)),
+}
+
+
+def errors() -> list[type[Exception]]:
+    """All exceptions that these modules define."""
+    modules = (conditions, digests, keys, multipart, uploads, records, stores)
+    return [
+        kind
+        for module in modules
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Exception) and kind.__module__.startswith("wharf_upload.")
+    ]
+
+
+# `Refused` is what the others are kinds of; `TruncatedSpool` never leaves its module.
+_NOT_RAISED = {"Refused", "TruncatedSpool"}
+
+
+@pytest.mark.parametrize("kind", [one for one in errors() if one.__name__ not in _NOT_RAISED])
+def test_every_error(kind: type[Exception]) -> None:
+    """No error that these modules define is an internal error to a client."""
+    error = _MADE.get(kind) or kind("text")
+    assert as_problem(error).problem.slug != "internal-error"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "slug"),
+    [
+        (stores.StoreFull("x"), 507, "storage-full"),
+        (OutOfSpace("x"), 507, "storage-full"),
+        (stores.StoreError("x"), 500, "storage-failed"),
+        (DatabaseUnavailable("x"), 503, "unavailable"),
+        (OutcomeUnknown("x"), 503, "unavailable"),
+        (records.NoSuchFile("x"), 404, "not-found"),
+        (ZeroDivisionError("/secret/path"), 500, "internal-error"),
+    ],
+)
+def test_statuses(error: Exception, status: int, slug: str) -> None:
+    """A client learns whose fault it is and whether to come again, and nothing of our insides."""
+    problem = as_problem(error)
+    assert (problem.problem.status, problem.problem.slug) == (status, slug)
+    assert "secret" not in problem.detail
+
+
+def test_problems_stay() -> None:
+    """A problem that was raised as one is passed on as it is."""
+    error = MALFORMED("text")
+    assert as_problem(error) is error
