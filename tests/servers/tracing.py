@@ -25,7 +25,7 @@ def _installed() -> str | None:
 def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
     """What to put before a command so that it is traced and disturbed: makes it of an injection.
 
-    As strace(1) has it, `fsync:error=EIO` lets every fsync fail, and `link:signal=KILL:when=3` kills
+    As strace(1) has it: `fsync:error=EIO` lets every fsync fail, `link:signal=KILL:when=3` kills
     at the third link. `trace_of` reads the trace.
     """
     program = _installed()
