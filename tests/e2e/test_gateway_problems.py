@@ -89,11 +89,6 @@ def test_unknown_hosts(fragile: Wharf, host: str) -> None:
         assert send(fragile, get(target, host=host)).status == 421
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the server for other hosts, made in deploy/native gateway_settings.py, has no pages",
-)
 @pytest.mark.parametrize(
     "request_bytes", [get("/", host="other.example"), get("/%zz"), get("/" + "x" * 40_000)]
 )

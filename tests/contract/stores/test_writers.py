@@ -123,7 +123,9 @@ _PIECES = st.lists(
 
 @given(pieces=_PIECES)
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_writes_and_copies(
     store: BlobStore, tmp_path: Path, pieces: list[bytes | tuple[int, int]]

@@ -91,14 +91,12 @@ def server_name(hosts: str) -> str:
     return f"server_name {' '.join(dict.fromkeys((*LOOPBACK_NAMES, *names)))};"
 
 
-def refuse_other_hosts(hosts: str, listen: str) -> str:
-    """A server block that refuses every host not allowed; empty when all are.
+def refuse_other_hosts(hosts: str) -> str:
+    """The line that includes the server which refuses every host not allowed; empty when all are.
 
     421 tells the client that this server does not answer for that name.
     """
-    if not hosts.strip(" ,"):
-        return ""
-    return f"server {{ listen {listen} default_server; server_name _; return 421; }}"
+    return "include conf.d/other_hosts.conf;" if hosts.strip(" ,") else ""
 
 
 def mime_types(templates: str) -> str:
@@ -109,14 +107,12 @@ def mime_types(templates: str) -> str:
     return os.devnull
 
 
-def gateway_values(
-    environ: Mapping[str, str], *, listen: str, templates: str, as_root: bool
-) -> dict[str, str]:
+def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool) -> dict[str, str]:
     """The table's values as the templates see them."""
     values = read_all(GATEWAY_SETTINGS, environ)
     hosts = values["WHARF_HOSTS"]
     values["WHARF_HOSTS"] = server_name(hosts)
-    values["WHARF_REFUSE_OTHER_HOSTS"] = refuse_other_hosts(hosts, listen)
+    values["WHARF_REFUSE_OTHER_HOSTS"] = refuse_other_hosts(hosts)
     # nginx as root would become "nobody" and spool what the services cannot read.
     values["WHARF_NGINX_USER"] = "user root;" if as_root else ""
     values["WHARF_MIME_TYPES"] = mime_types(templates)

@@ -43,9 +43,7 @@ def template_values(
 ) -> dict[str, str]:
     """Every name that an nginx template may use."""
     templates = os.path.join(settings.root, "deploy/nginx")
-    values = gateway_values(
-        environ, listen=settings.listen, templates=templates, as_root=os.geteuid() == 0
-    )
+    values = gateway_values(environ, templates=templates, as_root=os.geteuid() == 0)
     values.update(
         WHARF_DATA=places.data,
         WHARF_RUN=places.nginx,

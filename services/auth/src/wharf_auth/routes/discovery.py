@@ -49,6 +49,7 @@ METADATA = Operation(
     summary="Where the endpoints are and what they can do",
     public=True,
     answers={200: Answer("The metadata.", Metadata, _CACHED)},
+    problems=(NOT_FOUND,),
 )
 
 
