@@ -78,13 +78,17 @@ def test_kill(
     """Whenever it is killed, what was acknowledged is there and whole, and the rest is swept."""
     if not numbers[call]:
         pytest.skip(f"this build never calls {call}")
+    killed = []
     for position in positions(numbers[call]):
         data = tmp_path / f"{call}-{position}"
         copy_database(upload_template, data)
         injection = f"{CALLS[call]}:signal=KILL:when={position}"
         code, acknowledged = script(data, credentials, strace(injection))
-        assert code in {-signal.SIGKILL, 128 + signal.SIGKILL}
+        # How many folders are made, and with how many calls, depends on the clock.
+        killed.append(code in {-signal.SIGKILL, 128 + signal.SIGKILL})
+        assert killed[-1] or (code, acknowledged) == (0, list(STEPS))
         after_restart(assemble(settings_for(data, durability="relaxed"), issuer), acknowledged)
+    assert killed[0]
 
 
 def after_restart(service: UploadService, acknowledged: list[str]) -> None:
