@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
 import re
 import sys
+import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
-from prometheus_client import Counter
 
 # DEL and the C1 control characters in UTF-8: terminals obey U+009B like ESC [, and JSON allows it.
 _CONTROLS = re.compile(rb"\xc2[\x80-\x9f]|\x7f")
@@ -27,11 +30,6 @@ def _encode(line: dict[str, object]) -> bytes:
     if _CONTROLS.search(text):
         text = _CONTROLS.sub(lambda found: b"\\u%04x" % found[0][-1], text)
     return text
-
-
-LINES_LOST = Counter(
-    "wharf_log_lines_lost_total", "Log lines of requests that could not be written."
-)
 
 
 def timestamp(seconds: float) -> str:
@@ -72,14 +70,32 @@ def configure(service: str, level: str = "INFO") -> None:
     root.setLevel(level)
 
 
+_BLOCK_BYTES = 32 * 1024
+
+
 class RequestLog:
     """Writes one line per request, past the logging module: this is the hot path.
 
-    A line is written with one `write` call, so lines of several processes do not mix.
+    Lines are written whole, so those of several processes do not mix. With `buffer_seconds` they
+    are gathered for so long and written together by a thread: each write lets go of Python's lock,
+    and getting it back costs a request more than the line itself.
     """
 
-    def __init__(self, service: str, descriptor: int = 2) -> None:
-        self._service, self._descriptor = service, descriptor
+    def __init__(
+        self,
+        service: str,
+        descriptor: int = 2,
+        *,
+        lost: Callable[[], object] | None = None,
+        buffer_seconds: float = 0.0,
+    ) -> None:
+        """`lost` is called for each write that failed."""
+        self._service, self._descriptor, self._lost = service, descriptor, lost
+        self._buffer_seconds = buffer_seconds
+        self._lines: deque[bytes] = deque()
+        self._wanted = threading.Event()
+        # The thread of this process; a fork inherits none.
+        self._flusher = 0
         self._second, self._stamp = 0, ""
 
     def write(
@@ -113,8 +129,42 @@ class RequestLog:
             "milliseconds": round((time.perf_counter() - started) * 1e3, 2),
             **fields,
         }
+        self._lines.append(_encode(line) + b"\n")
+        if not self._buffer_seconds:
+            self.flush()
+        elif not self._wanted.is_set():
+            self._ask_for_flush()
+
+    def flush(self) -> None:
+        """Writes what was gathered."""
+        while block := self._block():
+            try:
+                os.write(self._descriptor, block)
+            except OSError:
+                # A full disk must not stop reads; the request has its answer already.
+                if self._lost is not None:
+                    self._lost()
+
+    def _block(self) -> bytes:
+        """The next lines, taken out; other threads may be taking some as well."""
+        block = bytearray()
         try:
-            os.write(self._descriptor, _encode(line) + b"\n")
-        except OSError:
-            # A full disk must not stop reads; the request has its answer already.
-            LINES_LOST.inc()
+            while len(block) < _BLOCK_BYTES:
+                block += self._lines.popleft()
+        except IndexError:
+            pass  # there are no more
+        return bytes(block)
+
+    def _ask_for_flush(self) -> None:
+        if self._flusher != os.getpid():
+            self._flusher = os.getpid()
+            threading.Thread(target=self._flush_now_and_then, daemon=True).start()
+            atexit.register(self.flush)
+        self._wanted.set()
+
+    def _flush_now_and_then(self) -> None:
+        while True:
+            self._wanted.wait()
+            time.sleep(self._buffer_seconds)
+            self._wanted.clear()
+            self.flush()

@@ -25,6 +25,9 @@ SECONDS = Histogram(
     ("route",),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+LOG_LINES_LOST = Counter(
+    "wharf_log_lines_lost_total", "Log lines of requests that could not be written."
+)
 PROBLEMS = Counter("wharf_problems_total", "Requests refused, by problem.", ("slug",))
 
 _METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"))

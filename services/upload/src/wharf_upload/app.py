@@ -49,7 +49,7 @@ def create_app(
             ),
             lambda: g.get("principal"),
         ),
-        log=logs.RequestLog(NAME),
+        log=logs.RequestLog(NAME, lost=metrics.LOG_LINES_LOST.inc, buffer_seconds=0.1),
         clock=clock,
         follower=settings.follower_socket,
     )

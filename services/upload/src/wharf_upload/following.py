@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 # Smaller files are hashed by whoever receives them, in less time than asking takes.
 FOLLOW_BYTES = 2 << 20
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
 _THREADS = 2
 _FLUSH_BYTES = 16 << 20
 # After so many bytes other files have their turn.

@@ -22,8 +22,6 @@ def read_settings() -> Settings:
 
 _settings = read_settings()
 logs.configure(NAME, _settings.log_level)
-# A thread that computes must not keep others waiting for five milliseconds, Python's default.
-sys.setswitchinterval(0.001)
 application = create_app(_settings)
 # Workers are forked from here: what exists by now is shared memory as long as nobody writes to it.
 gc.collect()
