@@ -49,7 +49,7 @@ class _SqliteConnection:
             raw.execute("PRAGMA foreign_keys=ON")
             # Pages are in the system's cache; a copy for each thread costs memory and little else.
             raw.execute("PRAGMA cache_size=-512")
-            # In pages of 4 KiB: rarer checkpoints write the pages that change all the time less often.
+            # In pages of 4 KiB: rarer checkpoints write what changes all the time less often.
             raw.execute("PRAGMA wal_autocheckpoint=8000")
         except sqlite3.Error as error:
             raise _translated(error) from error
