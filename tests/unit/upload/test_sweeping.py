@@ -12,7 +12,7 @@ from tests.servers.upload import UploadService, ages, new_file
 from tests.servers.upload_invariants import live
 from wharf_upload import checking
 from wharf_upload.records.base import Write
-from wharf_upload.stores.base import BlobName
+from wharf_upload.stores.base import BlobName, StoreError
 from wharf_upload.sweeping import Sweeper, Swept
 
 _NEVER, _LATER = 3600.0, 7200.0
@@ -68,6 +68,7 @@ def test_old_things_go(upload: UploadService) -> None:
         "leftovers": 1,
         "spool_files": 1,
         "idempotency_keys": 0,
+        "failures": 0,
     }
     assert upload.content("kept.txt") == b"kept"
     assert len(upload.blobs()) == 1
@@ -140,3 +141,22 @@ def test_check(upload: UploadService, *, read_all: bool) -> None:
     named = {line.partition(":")[0].rpartition("/")[2] for line in lines}
     assert named == {"missing.txt", "cut.txt"} | ({"changed.txt"} if read_all else set())
     assert len(live(upload)) == 4
+
+
+def test_blob_that_cannot_be_removed(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blob that cannot be removed is counted, stays noted, and keeps nothing else from going."""
+    litter(upload)
+    doomed = upload.records.doomed(1 << 60, 10)[0].blob
+    delete = upload.store.delete
+
+    def failing(name: BlobName) -> None:
+        if name.blob == doomed:
+            raise StoreError("stuck")
+        delete(name)
+
+    monkeypatch.setattr(upload.store, "delete", failing)
+    swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
+    assert (swept.failures, swept.rowless_blobs, swept.leftovers) == (1, 1, 1)
+    assert [entry.blob for entry in upload.records.doomed(1 << 60, 10)] == [doomed]

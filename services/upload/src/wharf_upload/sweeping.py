@@ -6,6 +6,7 @@ an upload that is under way right now is not touched.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,9 @@ from itertools import islice
 from pathlib import Path
 
 from wharf_upload.records.base import Records
-from wharf_upload.stores.base import BlobName, BlobStore, Found
+from wharf_upload.stores.base import BlobName, BlobStore, Found, StoreError
 
+log = logging.getLogger(__name__)
 _BATCH = 200
 
 
@@ -31,6 +33,7 @@ class Swept:
     leftovers: int = 0
     spool_files: int = 0
     idempotency_keys: int = 0
+    failures: int = 0
     names: list[str] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -93,9 +96,12 @@ class Sweeper:
             if self._dry_run:
                 return  # the same ones would come again: this counts the first of them
             # Bytes first: after a crash in between the row says that there is work left.
-            for entry in doomed:
-                self._store.delete(BlobName(entry.tenant, entry.blob))
-            self._records.forget_doomed([entry.blob for entry in doomed])
+            gone = [
+                entry.blob for entry in doomed if self._delete(BlobName(entry.tenant, entry.blob))
+            ]
+            self._records.forget_doomed(gone)
+            if len(gone) < len(doomed):
+                return  # the others would come again at once; the next run tries them
 
     def _rowless(self) -> None:
         limit = self._clock() - self._ages.lease
@@ -112,7 +118,17 @@ class Sweeper:
         self._swept.rowless_blobs += 1
         self._swept.rowless_bytes += found.size
         if not self._dry_run:
-            self._store.delete(found.name)
+            self._delete(found.name)
+
+    def _delete(self, name: BlobName) -> bool:
+        """Whether the blob is gone; one that cannot be removed must not keep all others."""
+        try:
+            self._store.delete(name)
+        except StoreError as error:
+            log.warning("a blob cannot be removed: %s", error)
+            self._swept.failures += 1
+            return False
+        return True
 
     def _leftovers(self) -> None:
         limit = self._clock() - self._ages.lease

@@ -84,6 +84,8 @@ def blueprint(service: Service) -> Blueprint:
         def edit(current: File) -> File:
             return _changed(current, body, new_key, service.clock())
 
+        # Judged before it joins a transaction that others share.
+        edit(file)
         return _document(service.records.change(file, edit, condition))
 
     return routes
