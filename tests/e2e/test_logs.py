@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,15 +18,15 @@ from tests.e2e.tenants import Tenants
 
 
 def logged(wharf: Wharf, ids: Iterable[str]) -> bool:
-    """Waits until the gateway has written its lines for these requests; it does so once a second.
-
-    The services write before they answer.
-    """
+    """Waits until the gateway has written its lines for these requests: once a second."""
     return all(until(lambda wanted=one: wanted in wharf.log("access")) for one in ids)
 
 
 def lines_of(wharf: Wharf, name: str, request_id: str) -> list[dict[str, Any]]:
-    """The lines of one request."""
+    """The lines of one request, once there are some: services gather them for 0.1 s."""
+    assert until(lambda: request_id in wharf.log(name))
+    # An admission and what followed it may be lines of two processes.
+    time.sleep(0.3)
     return [line for line in wharf.log_lines(name) if line.get("request_id") == request_id]
 
 
