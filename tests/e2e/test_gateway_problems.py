@@ -136,7 +136,8 @@ def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
         os.kill(fragile.process.pid, signal.SIGSTOP)
         try:
             for pid in fragile.processes("upload"):
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             answers = {
                 "in memory": client.put("x", SMALL),
                 "spooled": client.put("x", LARGE),

@@ -97,7 +97,8 @@ class PostgresServer:
         assert self._process
         processes = [self._process.pid, *self._children(self._process.pid)]
         for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
+            with suppress(ProcessLookupError):  # a backend whose client has just gone
+                os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:

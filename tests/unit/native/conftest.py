@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -194,4 +195,6 @@ def start(root: Path, environment: dict[str, str]) -> Iterator[Callable[[], Whar
         wharf.process.kill()
         wharf.process.wait()
         for pid in wharf.processes:
-            os.kill(pid, signal.SIGKILL)
+            # They end by themselves when their supervisor is gone: perhaps just now.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
