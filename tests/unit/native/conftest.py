@@ -47,6 +47,8 @@ def stop(number, frame):
 
 signal.signal(signal.SIGTERM, stop)
 signal.signal(signal.SIGQUIT, stop)
+if helper:
+    note("listening")
 if program == "uwsgi" and helper:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(os.environ["WHARF_" + name.upper() + "_SOCKET"])
@@ -131,6 +133,9 @@ class Wharf:
 
         self.wait_until(ready_or_ended, "readiness")
         assert self.process.poll() is None, self.output
+        if "DUMMY_FAILS" not in self.environment:
+            # nginx may be ready before the others can be told to end.
+            self.wait_until(lambda: str(self.events).count("listening") >= 3, "all to listen")
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends a signal and returns the supervisor's exit code."""
