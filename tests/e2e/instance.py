@@ -57,8 +57,8 @@ class Wharf:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def log_lines(self, name: str) -> list[dict[str, Any]]:
-        """The JSON objects among a child's log lines."""
-        lines = self.log(name).splitlines()
+        """The JSON objects among a child's log lines; the last line may still be on its way."""
+        lines = self.log(name).rpartition("\n")[0].splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def processes(self, name: str = "") -> list[int]:
