@@ -72,8 +72,18 @@ def authenticate(environ: Mapping[str, Any], verifier: Verifier) -> Principal:
         raise unauthorized(TOKEN_MALFORMED, _sentence(error), "invalid_token") from None
 
 
-def require_scope(principal: Principal, scope: str) -> None:
-    """Raises the 403 problem `insufficient-scope` unless the token has the scope."""
+def require_scope(principal: Principal, scope: str, *, takes_tickets: bool = False) -> None:
+    """Raises the 403 problem `insufficient-scope` unless the token has the scope.
+
+    An upload ticket has no scope for anything but uploads: only a caller that enforces its rules
+    says that it takes tickets.
+    """
+    if principal.ticket is not None and not takes_tickets:
+        raise SCOPE_MISSING(
+            "This is an upload ticket; it is good for uploads only.",
+            headers=(("WWW-Authenticate", 'Bearer realm="wharf", error="insufficient_scope"'),),
+            required_scope=scope,
+        )
     if scope not in principal.scopes:
         challenge = f'Bearer realm="wharf", error="insufficient_scope", scope="{scope}"'
         raise SCOPE_MISSING(

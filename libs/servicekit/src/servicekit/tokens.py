@@ -12,6 +12,9 @@ import jwt
 import msgspec
 from jwt.types import Options
 
+from servicekit.tickets import CLAIM as TICKET
+from servicekit.tickets import Ticket
+
 ALGORITHM = "RS256"
 TYPE = "at+jwt"
 LEEWAY_SECONDS = 60
@@ -40,13 +43,21 @@ class KeysUnavailable(Exception):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who asks: the verified claims. `expires_at` is in unix seconds."""
+    """Who asks: the verified claims. `expires_at` and `issued_at` are in unix seconds.
+
+    `session` is the `sid` of a person's session, empty for programs. `ticket` narrows what the
+    token may do; whoever takes a token must look at it (`access.require_scope` refuses tickets
+    unless told that the caller enforces them).
+    """
 
     tenant: str
     subject: str
     scopes: frozenset[str]
     token_id: str
     expires_at: int
+    issued_at: int = 0
+    session: str = ""
+    ticket: Ticket | None = None
 
 
 class Keys(Protocol):
@@ -175,6 +186,9 @@ class Verifier:
             scopes=frozenset(scope.split()),
             token_id=claims["jti"],
             expires_at=exp,
+            issued_at=iat,
+            session=_session(claims),
+            ticket=_ticket(claims),
         )
 
 
@@ -185,6 +199,25 @@ def _header(token: str) -> Mapping[str, Any]:
         return jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):
         raise MalformedToken("the token's header cannot be read") from None
+
+
+def _session(claims: Mapping[str, Any]) -> str:
+    session = claims.get("sid", "")
+    if not isinstance(session, str):
+        raise MalformedToken("the claim sid is not a text")
+    return session
+
+
+def _ticket(claims: Mapping[str, Any]) -> Ticket | None:
+    if TICKET not in claims:
+        return None
+    try:
+        ticket = msgspec.convert(claims[TICKET], Ticket, strict=True)
+    except msgspec.ValidationError:
+        raise MalformedToken("the claim ticket cannot be read") from None
+    if (ticket.key is None) == (ticket.prefix is None):
+        raise MalformedToken("the claim ticket has to name a key or a prefix")
+    return ticket
 
 
 def _time(claims: Mapping[str, Any], name: str) -> int:

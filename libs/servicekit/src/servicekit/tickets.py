@@ -1,0 +1,31 @@
+"""Upload tickets: what a narrowed token allows. `auth` writes this claim, `upload` enforces it.
+
+It stands here because it is part of the token's format, which is all that the services share.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Method = Literal["PUT", "POST"]
+CLAIM = "ticket"
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The claim `ticket` of an access token: it only ever narrows what the token could do.
+
+    Exactly one of `key` and `prefix` is set; the prefix "" is the whole bucket. `None` and empty
+    mean no narrower rule than the bucket's own. `redirect` holds the addresses that a form may
+    be sent on to.
+    """
+
+    bucket: str
+    key: str | None = None
+    prefix: str | None = None
+    methods: tuple[Method, ...] = ("PUT", "POST")
+    max_file_bytes: int | None = None
+    allowed_types: tuple[str, ...] = ()
+    max_files: int | None = None
+    redirect: tuple[str, ...] = ()
