@@ -82,7 +82,9 @@ http {
 """
 
 START = """
-import sys
+import signal, sys
+# As from a terminal, also where the tests themselves run under nohup.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from wharf_native import cli
 root = sys.argv[1]
 cli.checkout = lambda: root
