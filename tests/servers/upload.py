@@ -24,6 +24,7 @@ from servicekit.database import Database, open_database
 from servicekit.database.migrating import upgrade
 from servicekit.ids import uuid7_hex
 from servicekit.testing import ISSUER, Issuer
+from wharf_upload import signals
 from wharf_upload.app import create_app
 from wharf_upload.front import Front
 from wharf_upload.records.base import File
@@ -203,7 +204,9 @@ def assemble(settings: Settings, issuer: Issuer) -> UploadService:
     store.prepare()
     database = open_database(settings.effective_database_url, durable=settings.durable)
     records = SqlRecords(
-        database, lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs])
+        database,
+        lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs]),
+        signals.tell,
     )
     front = create_app(settings, store=store, records=records, keys=issuer)
     return UploadService(front, settings, store, records, database, issuer)

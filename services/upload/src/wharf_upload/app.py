@@ -10,6 +10,7 @@ from flask import Flask, Response, g
 from servicekit import health, jwks, logs, metrics, openapi, tokens, web
 from servicekit.ratelimits import RateLimits, RateLimitSettings
 from wharf_upload import translation
+from wharf_upload.domain.limits import TenantLimits
 from wharf_upload.front import Front
 from wharf_upload.opening import open_records, open_store
 from wharf_upload.records.base import Records
@@ -33,6 +34,7 @@ def create_app(
     """The WSGI application; what is not given is made from the settings."""
     store = store or open_store(settings)
     records = records or open_records(settings, store)
+    tenant_limits = TenantLimits(records, settings.tenant_limits)
     key_file = jwks.KeyFile(settings.key_file)
     service = Service(
         settings=settings,
@@ -49,6 +51,7 @@ def create_app(
             ),
             lambda: g.get("principal"),
         ),
+        tenant_limits=tenant_limits,
         log=logs.RequestLog(NAME, lost=metrics.LOG_LINES_LOST.inc, buffer_seconds=0.1),
         clock=clock,
         follower=settings.follower_socket,

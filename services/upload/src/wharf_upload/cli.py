@@ -9,6 +9,7 @@ import click
 
 from servicekit import logs, settings
 from servicekit.database import DatabaseUnavailable
+from wharf_upload import signals
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import StoreError
 
@@ -42,6 +43,10 @@ def worker(own: Settings) -> None:
     from wharf_upload import worker as background
 
     worker_logs.configure("worker", own.log_level)
+    try:
+        signals.load(own.receivers)
+    except settings.SettingsError as error:
+        sys.exit(f"wharf-upload: {error}")
     background.run(own)
 
 

@@ -57,8 +57,12 @@ class BucketDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A bucket and its policy."""
 
     name: str
+    public: bool
     max_file_bytes: int | None
     allowed_types: tuple[str, ...]
+    allowed_extensions: tuple[str, ...]
+    expire_after_seconds: int | None
+    cors_origins: tuple[str, ...]
     created_at: datetime
 
 
@@ -105,7 +109,11 @@ def of_bucket(bucket: Bucket) -> BucketDocument:
     policy: Policy = bucket.policy
     return BucketDocument(
         name=bucket.name,
+        public=policy.public,
         max_file_bytes=policy.max_file_bytes,
         allowed_types=policy.allowed_types,
+        allowed_extensions=policy.allowed_extensions,
+        expire_after_seconds=policy.expire_after_seconds,
+        cors_origins=policy.cors_origins,
         created_at=moment(bucket.created_at),
     )

@@ -10,6 +10,7 @@ from flask import Flask
 
 from servicekit import metrics, problems
 from servicekit.problems import ProblemError, reason
+from wharf_upload import signals
 from wharf_upload.exchange import FILES, Exchange, Reply, names_file, path_bytes, raw_path
 from wharf_upload.routes import admitting, files, forms
 from wharf_upload.service import Service
@@ -17,6 +18,7 @@ from wharf_upload.translation import as_problem
 
 Handler = Callable[[Service, Exchange], Reply]
 StartResponse = Callable[..., Any]
+_UPLOADS = frozenset(("PUT", "POST"))
 FILE_ROUTE, FORM_ROUTE = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
 
 
@@ -62,6 +64,8 @@ class Front:
     def _refused(self, exchange: Exchange, error: ProblemError) -> Reply:
         exchange.outcome = error.problem.slug
         metrics.PROBLEMS.labels(error.problem.slug).inc()
+        if exchange.method in _UPLOADS:
+            _tell_rejected(exchange, error)
         if exchange.environ.get("WHARF_STEP") == "admit":
             return admitting.denial(error, exchange.request_id)
         headers = [
@@ -85,6 +89,18 @@ class Front:
             subject=principal.subject if principal else None,
             outcome=exchange.outcome,
         )
+
+
+def _tell_rejected(exchange: Exchange, error: ProblemError) -> None:
+    principal = exchange.principal
+    signals.send(
+        signals.rejected,
+        principal.tenant if principal else "",
+        slug=error.problem.slug,
+        status=error.problem.status,
+        subject=principal.subject if principal else "",
+        path=raw_path(exchange.environ),
+    )
 
 
 def _set_path(environ: dict[str, Any]) -> None:

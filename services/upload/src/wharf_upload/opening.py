@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from servicekit.database import open_database
+from wharf_upload import signals
 from wharf_upload.records.sql import SqlRecords
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import BlobName, BlobStore
@@ -20,5 +21,7 @@ def open_records(settings: Settings, store: BlobStore) -> SqlRecords:
     """The records; blobs' names are made durable before the rows that point to them."""
     database = open_database(settings.effective_database_url, durable=settings.durable)
     return SqlRecords(
-        database, lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs])
+        database,
+        lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs]),
+        signals.tell,
     )

@@ -7,17 +7,20 @@ import sys
 import threading
 
 from servicekit import jwks, logs, settings
+from wharf_upload import signals
 from wharf_upload.app import NAME, create_app
 from wharf_upload.following import Follower
 from wharf_upload.settings import Settings
 
 
 def read_settings() -> Settings:
-    """The settings; a wrong one ends the process with one line."""
+    """The settings, with what they load; a wrong one ends the process with one line."""
     try:
-        return settings.read(Settings)
+        own = settings.read(Settings)
+        signals.load(own.receivers)
     except settings.SettingsError as error:
         sys.exit(f"wharf-upload: {error}")
+    return own
 
 
 _settings = read_settings()

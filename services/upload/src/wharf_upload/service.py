@@ -9,6 +9,7 @@ from pathlib import Path
 from servicekit.logs import RequestLog
 from servicekit.ratelimits import RateLimits
 from servicekit.tokens import Verifier
+from wharf_upload.domain.limits import TenantLimits
 from wharf_upload.records.base import Records
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import BlobStore
@@ -23,6 +24,7 @@ class Service:
     records: Records
     verifier: Verifier
     limits: RateLimits
+    tenant_limits: TenantLimits
     log: RequestLog
     clock: Callable[[], float]
     follower: Path

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servicekit.settings import setting
+from wharf_upload.records.base import Limits
 
 FULL, RELAXED = "full", "relaxed"
 GIB = 1 << 30
@@ -60,6 +61,45 @@ class Settings:
     client_requests_per_minute: int = setting(
         30_000, doc="Requests of one client of a tenant, per minute.", minimum=1
     )
+    tenant_max_bytes: int = setting(
+        1 << 40,
+        doc="Bytes that a tenant may store for whom nothing else is set; 0 is no limit.",
+        minimum=0,
+    )
+    tenant_max_files: int = setting(
+        100_000_000,
+        doc="Files that a tenant may store for whom nothing else is set; 0 is no limit.",
+        minimum=0,
+    )
+    tenant_max_file_bytes: int = setting(
+        0,
+        doc="Largest file, in bytes, of a tenant for whom nothing else is set; 0 is no limit below "
+        "`WHARF_MAX_FILE_BYTES`.",
+        minimum=0,
+    )
+    tenant_bytes_per_minute: int = setting(
+        0,
+        doc="Bytes that a tenant may send per minute for whom nothing else is set; 0 is no limit.",
+        minimum=0,
+    )
+    tenant_concurrent_uploads: int = setting(
+        0,
+        doc="Uploads on the spooled way that a tenant may have under way at the same time for whom "
+        "nothing else is set: 1, 2, 4, 8, 16, 32, 64 or 128; 0 is no limit.",
+        minimum=0,
+        maximum=128,
+    )
+    quota_warning_percent: int = setting(
+        90,
+        doc="Part of a tenant's quota, in percent, whose use is told by an event `quota.warning`.",
+        minimum=1,
+        maximum=100,
+    )
+    receivers: tuple[str, ...] = setting(
+        (),
+        doc="Python modules, separated by commas, that the service and its worker import at their "
+        "start: receivers of signals (docs/how-to/react-to-uploads.md).",
+    )
     max_form_files: int = setting(
         100, doc="Files in one multipart form.", minimum=1, maximum=10_000
     )
@@ -84,6 +124,19 @@ class Settings:
     log_level: str = setting(
         "INFO", doc="Least severe log level.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
+
+    @property
+    def tenant_limits(self) -> Limits:
+        """What holds for tenants for whom nothing else is set; `None` is no limit."""
+        return Limits(
+            max_bytes=self.tenant_max_bytes or None,
+            max_files=self.tenant_max_files or None,
+            max_file_bytes=self.tenant_max_file_bytes or None,
+            requests_per_minute=self.tenant_requests_per_minute,
+            client_requests_per_minute=self.client_requests_per_minute,
+            bytes_per_minute=self.tenant_bytes_per_minute or None,
+            concurrent_uploads=self.tenant_concurrent_uploads or None,
+        )
 
     @property
     def durable(self) -> bool:

@@ -19,8 +19,38 @@ OnConflict = Literal["replace", "rename", "error"]
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a bucket takes. `None` and empty mean no rule beyond the service's own."""
 
+    public: bool = False
     max_file_bytes: int | None = None
     allowed_types: tuple[str, ...] = ()
+    # In lower case, without the leading dot; "tar.gz" is one.
+    allowed_extensions: tuple[str, ...] = ()
+    expire_after_seconds: int | None = None
+    # As browsers send them in `Origin`.
+    cors_origins: tuple[str, ...] = ()
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a tenant may use. As it is stored, `None` is the default of the settings; as it holds
+    (`domain.limits.TenantLimits`), `None` is no limit.
+
+    `requests_per_minute` is of the whole tenant, `client_requests_per_minute` of each client of it.
+    """
+
+    max_bytes: int | None = None
+    max_files: int | None = None
+    max_file_bytes: int | None = None
+    requests_per_minute: int | None = None
+    client_requests_per_minute: int | None = None
+    bytes_per_minute: int | None = None
+    concurrent_uploads: int | None = None
+
+    def over(self, defaults: Limits) -> Limits:
+        """These, and the defaults where there is none."""
+        chosen = {
+            name: getattr(defaults, name) if getattr(self, name) is None else getattr(self, name)
+            for name in self.__struct_fields__
+        }
+        return Limits(**chosen)
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +213,12 @@ class Records(Protocol):
 
     def expire(self, now: int, limit: int) -> int:
         """Deletes files whose time is over, at most `limit`; how many."""
+
+    def limits(self, tenant: str) -> Limits:
+        """What was set for the tenant; all `None` where nothing was."""
+
+    def put_limits(self, tenant: str, limits: Limits) -> None:
+        """Sets a tenant's limits, all of them."""
 
     def usage(self, tenant: str) -> Usage:
         """What the tenant has stored."""

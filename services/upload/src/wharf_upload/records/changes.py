@@ -47,12 +47,17 @@ _stored = msgspec.json.Decoder(Stored)
 _NUMBERED_NAMES = 20
 
 
+# The kind of an event, and the file as it is, or as it was when it is gone.
+Happening = tuple[str, File]
+
+
 @dataclass
 class Ledger:
     """What a transaction gathers and writes at its end, once for all its changes."""
 
     charges: Counter[tuple[str, str]] = field(default_factory=Counter)
     events: list[tuple[str, str, int, str]] = field(default_factory=list)
+    happened: list[Happening] = field(default_factory=list)
     doomed: list[tuple[str, str, int]] = field(default_factory=list)
 
     def add(self, file: File, sign: int) -> None:
@@ -63,6 +68,7 @@ class Ledger:
     def event(self, kind: str, file: File, at: int) -> None:
         """Notes what happened to a file."""
         self.events.append((file.tenant, kind, at, msgspec.json.encode(file).decode()))
+        self.happened.append((kind, file))
 
     def doom(self, file: File, at: int) -> None:
         """The file's bytes are no longer needed."""
@@ -84,7 +90,7 @@ class Ledger:
             )
         if self.events:
             connection.execute_many(
-                "INSERT INTO events (tenant, kind, at, file) VALUES (?, ?, ?, ?)", self.events
+                "INSERT INTO events (tenant, kind, at, data) VALUES (?, ?, ?, ?)", self.events
             )
 
 
@@ -113,16 +119,18 @@ def write(wanted: Write) -> Change:
         if first.bucket != DEFAULT_BUCKET:
             require_bucket(connection, first.tenant, first.bucket)
         planned = _plan(connection, wanted)
+        created = []
         for file, old in planned:
+            at = file.created_at
             connection.execute(_UPSERT, to_row(file))
             ledger.add(file, 1)
             if old is not None:
-                ledger.doom(old, file.created_at)
-            ledger.event("file.created" if old is None else "file.replaced", file, file.created_at)
-        stored = Stored(
-            files=tuple(file for file, _ in planned),
-            created=tuple(old is None for _, old in planned),
-        )
+                ledger.doom(old, at)
+                if old.is_expired(at):
+                    ledger.event("file.expired", old, at)
+            created.append(old is None or old.is_expired(at))
+            ledger.event("file.created" if created[-1] else "file.replaced", file, at)
+        stored = Stored(files=tuple(file for file, _ in planned), created=tuple(created))
         if wanted.idempotency is not None:
             _remember(connection, first.tenant, wanted.idempotency, stored)
         return stored

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from servicekit.database import Connection, Database, DatabaseUnavailable
-from wharf_upload.records.base import Refused
-from wharf_upload.records.changes import Change, Ledger
+from wharf_upload.records.base import File, Refused
+from wharf_upload.records.changes import Change, Happening, Ledger
 
 MAX_GROUP = 64
 
@@ -24,6 +24,13 @@ class BeforeCommit(Protocol):
 
     def __call__(self, blobs: list[tuple[str, str]]) -> None:
         """Makes their names durable; raises to refuse the whole group."""
+
+
+class AfterCommit(Protocol):
+    """Is called once for each thing that a change did to a file, in the thread that asked."""
+
+    def __call__(self, tenant: str, kind: str, file: File) -> None:
+        """Tells others; must not raise."""
 
 
 @dataclass(eq=False, slots=True)
@@ -36,13 +43,20 @@ class _Member:
     finished: bool = False
     result: Any = None
     error: BaseException | None = None
+    happened: list[Happening] = field(default_factory=list)
 
 
 class GroupCommit:
     """Runs changes in shared transactions; one per process."""
 
-    def __init__(self, database: Database, before_commit: BeforeCommit | None = None) -> None:
-        self._database, self._before_commit = database, before_commit
+    def __init__(
+        self,
+        database: Database,
+        before_commit: BeforeCommit | None = None,
+        after_commit: AfterCommit | None = None,
+    ) -> None:
+        self._database = database
+        self._before_commit, self._after_commit = before_commit, after_commit
         self._waiting: deque[_Member] = deque()
         self._lock = threading.Lock()
         self._led = False
@@ -61,6 +75,9 @@ class GroupCommit:
         if not member.finished:
             # The first of all, or woken to lead because the group before this one has ended.
             self._lead(member)
+        if self._after_commit is not None:
+            for kind, file in member.happened:
+                self._after_commit(file.tenant, kind, file)
         if member.error is not None:
             raise member.error
         return member.result
@@ -109,10 +126,12 @@ class GroupCommit:
             self._lock_tenants(connection, group)
             for member in group:
                 member.error = None
+                known = len(ledger.happened)
                 try:
                     member.result = member.change(connection, ledger)
                 except Refused as error:
                     member.error = error
+                member.happened = ledger.happened[known:]
             ledger.close(connection)
         for member in group:
             member.finished = True
@@ -132,4 +151,4 @@ class GroupCommit:
 
 def _refuse(group: list[_Member], error: BaseException) -> None:
     for member in group:
-        member.error, member.finished = error, True
+        member.error, member.finished, member.happened = error, True, []

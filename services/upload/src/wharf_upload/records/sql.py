@@ -17,6 +17,7 @@ from wharf_upload.records.base import (
     Doomed,
     Edit,
     File,
+    Limits,
     NoSuchBucket,
     Page,
     Policy,
@@ -24,19 +25,27 @@ from wharf_upload.records.base import (
     Usage,
     Write,
 )
-from wharf_upload.records.grouping import BeforeCommit, GroupCommit
+from wharf_upload.records.grouping import AfterCommit, BeforeCommit, GroupCommit
 from wharf_upload.records.rows import COLUMNS, to_file
 
 _policy = msgspec.json.Decoder(Policy)
 _FILES_A_TIME = 1000
+_LIMITS = Limits.__struct_fields__
 
 
 class SqlRecords:
-    """`before_commit` makes blobs' names durable ahead of the rows that point to them."""
+    """`before_commit` makes blobs' names durable ahead of the rows that point to them;
+    `after_commit` hears what has happened to files.
+    """
 
-    def __init__(self, database: Database, before_commit: BeforeCommit | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        before_commit: BeforeCommit | None = None,
+        after_commit: AfterCommit | None = None,
+    ) -> None:
         self._database = database
-        self._group = GroupCommit(database, before_commit)
+        self._group = GroupCommit(database, before_commit, after_commit)
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """The bucket; see the contract."""
@@ -147,6 +156,24 @@ class SqlRecords:
             bool(self._group.run(tenant, changes.expire(tenant, bucket, key, now)))
             for tenant, bucket, key in rows
         )
+
+    def limits(self, tenant: str) -> Limits:
+        """What was set for the tenant."""
+        row = self._database.reading().row(
+            f"SELECT {', '.join(_LIMITS)} FROM limits WHERE tenant = ?",  # noqa: S608 -- constants
+            (tenant,),
+        )
+        return Limits(**dict(zip(_LIMITS, row, strict=True))) if row else Limits()
+
+    def put_limits(self, tenant: str, limits: Limits) -> None:
+        """Sets a tenant's limits."""
+        changes = ", ".join(f"{name} = excluded.{name}" for name in _LIMITS)
+        with self._database.transaction() as connection:
+            connection.execute(
+                f"INSERT INTO limits (tenant, {', '.join(_LIMITS)}) "  # noqa: S608 -- constants
+                f"VALUES (?{', ?' * len(_LIMITS)}) ON CONFLICT (tenant) DO UPDATE SET {changes}",
+                (tenant, *msgspec.structs.astuple(limits)),
+            )
 
     def usage(self, tenant: str) -> Usage:
         """What the tenant has stored."""

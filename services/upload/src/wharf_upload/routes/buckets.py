@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
 from flask import Blueprint, g
 
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
 from wharf_upload import documents
-from wharf_upload.domain import admission, keys, media_types
+from wharf_upload.domain import admission, keys, policies
+from wharf_upload.domain.policies import BucketPolicy
 from wharf_upload.problems import BUCKET_NOT_EMPTY, INVALID_KEY
-from wharf_upload.records.base import Bucket, Policy
+from wharf_upload.records.base import Bucket
 from wharf_upload.records.changes import now_milliseconds
 from wharf_upload.service import Service
 
 SCOPE = "buckets:admin"
-
-
-class BucketPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the bucket takes; what is left out is not limited beyond the service's own limits."""
-
-    max_file_bytes: (
-        Annotated[int, msgspec.Meta(ge=1, le=1 << 50, description="Largest file, in bytes.")] | None
-    ) = None
-    allowed_types: Annotated[
-        tuple[str, ...],
-        msgspec.Meta(
-            max_length=100,
-            description="Media types or `type/*`, compared with what the bytes are.",
-        ),
-    ] = ()
 
 
 def blueprint(service: Service) -> Blueprint:
@@ -77,12 +60,10 @@ def blueprint(service: Service) -> Blueprint:
         )
     )
     def put_bucket(bucket: str, body: BucketPolicy) -> tuple[int, documents.BucketDocument]:
-        for pattern in body.allowed_types:
-            if not media_types.is_pattern(pattern):
-                raise UNPROCESSABLE(
-                    f"allowed_types: {pattern!r} is neither a media type nor `type/*`."
-                )
-        policy = Policy(max_file_bytes=body.max_file_bytes, allowed_types=body.allowed_types)
+        try:
+            policy = policies.checked(body)
+        except policies.BadPolicy as error:
+            raise UNPROCESSABLE(str(error)) from None
         wanted = Bucket(
             tenant=g.principal.tenant,
             name=keys.bucket_name(bucket),

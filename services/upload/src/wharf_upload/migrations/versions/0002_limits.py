@@ -1,16 +1,43 @@
-"""Limits of tenants, and what a bucket takes."""
+"""Limits of tenants; events that are not about a file."""
 
 from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_LIMITS = (
+    "max_bytes",
+    "max_files",
+    "max_file_bytes",
+    "requests_per_minute",
+    "client_requests_per_minute",
+    "bytes_per_minute",
+    "concurrent_uploads",
+)
+
 
 def upgrade() -> None:
-    """Nothing yet."""
+    """NULL is the default of the settings. `events.data` is a file's JSON, or a quota's."""
+    op.create_table(
+        "limits",
+        sa.Column(
+            "tenant",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            primary_key=True,
+        ),
+        *(sa.Column(name, sa.BigInteger) for name in _LIMITS),
+        sqlite_with_rowid=False,
+    )
+    op.execute("ALTER TABLE events RENAME COLUMN file TO data")
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    """Events about no file cannot be told from others by what was there before: they go."""
+    op.execute("DELETE FROM events WHERE kind NOT LIKE 'file.%'")
+    op.execute("ALTER TABLE events RENAME COLUMN data TO file")
+    op.drop_table("limits")

@@ -1,0 +1,66 @@
+"""Limits of tenants as they hold: what was set, over the defaults of the settings.
+
+Asked on every request's way, so a process remembers them for two seconds: a changed limit holds
+everywhere after that time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.records.base import Limits
+
+log = logging.getLogger(__name__)
+CACHE_SECONDS = 2.0
+_CACHE_ENTRIES = 10_000
+
+
+class StoredLimits(Protocol):
+    """What the records know of limits."""
+
+    def limits(self, tenant: str) -> Limits:
+        """What was set for the tenant."""
+
+
+class TenantLimits:
+    """Remembers the limits of tenants for a moment; bounded."""
+
+    def __init__(
+        self,
+        records: StoredLimits,
+        defaults: Limits,
+        *,
+        seconds: float = CACHE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._records, self.defaults = records, defaults
+        self._seconds, self._clock = seconds, clock
+        self._known: dict[str, tuple[float, Limits]] = {}
+
+    def of(self, tenant: str) -> Limits:
+        """The limits that hold for the tenant; `None` in them is no limit.
+
+        While the database does not answer, what was known last goes on to hold.
+        """
+        now = self._clock()
+        known = self._known.get(tenant)
+        if known is not None and now < known[0]:
+            return known[1]
+        try:
+            limits = self._records.limits(tenant).over(self.defaults)
+        except DatabaseUnavailable as error:
+            log.warning("limits of a tenant cannot be read: %s", error)
+            limits = known[1] if known else self.defaults
+        if len(self._known) >= _CACHE_ENTRIES:
+            # Everything goes at once: rare, cheap, and no bookkeeping on the hot path.
+            self._known.clear()
+        self._known[tenant] = (now + self._seconds, limits)
+        return limits
+
+    def forget(self, tenant: str) -> None:
+        """The next question is asked anew, in this process."""
+        self._known.pop(tenant, None)

@@ -1,0 +1,119 @@
+"""Policies of buckets: as a client writes them, checked, and in the form in which they are kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+
+from wharf_upload.domain import media_types
+from wharf_upload.records.base import Policy
+
+_MAX_SECONDS = 100 * 366 * 24 * 3600
+_EXTENSION = re.compile(r"[a-z0-9][a-z0-9_+-]{0,31}(?:\.[a-z0-9][a-z0-9_+-]{0,31}){0,3}")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
+_IPV6 = re.compile(r"\[[0-9a-f:.]{2,45}\]")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class BadPolicy(ValueError):
+    """A policy that cannot be kept; the message names the field, the value and what is allowed."""
+
+
+class BucketPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the bucket takes; what is left out is not limited beyond the tenant's own limits."""
+
+    public: Annotated[
+        bool, msgspec.Meta(description="Whether anybody may read its files, without a credential.")
+    ] = False
+    max_file_bytes: (
+        Annotated[int, msgspec.Meta(ge=1, le=1 << 50, description="Largest file, in bytes.")] | None
+    ) = None
+    allowed_types: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            max_length=100,
+            description="Media types or `type/*`, compared with what the bytes are.",
+        ),
+    ] = ()
+    allowed_extensions: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            max_length=100,
+            description="Extensions of names, e.g. `jpg` or `tar.gz`; case does not count. The "
+            "bytes have to agree.",
+        ),
+    ] = ()
+    expire_after_seconds: (
+        Annotated[
+            int,
+            msgspec.Meta(
+                ge=1, le=_MAX_SECONDS, description="How long a file exists that is stored from now."
+            ),
+        ]
+        | None
+    ) = None
+    cors_origins: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            max_length=100,
+            description="Origins whose pages may use this bucket, e.g. `https://app.example`.",
+        ),
+    ] = ()
+
+
+def checked(wanted: BucketPolicy) -> Policy:
+    """The policy to keep; raises `BadPolicy`."""
+    for pattern in wanted.allowed_types:
+        if not media_types.is_pattern(pattern):
+            raise BadPolicy(f"allowed_types: {pattern!r} is neither a media type nor `type/*`.")
+    return Policy(
+        public=wanted.public,
+        max_file_bytes=wanted.max_file_bytes,
+        allowed_types=wanted.allowed_types,
+        allowed_extensions=_unique(extension(text) for text in wanted.allowed_extensions),
+        expire_after_seconds=wanted.expire_after_seconds,
+        cors_origins=_unique(origin(text) for text in wanted.cors_origins),
+    )
+
+
+def extension(text: str) -> str:
+    """An extension as it is kept: ".JPG" is "jpg"; raises `BadPolicy`."""
+    kept = text.lower().removeprefix(".")
+    if not text.isascii() or not _EXTENSION.fullmatch(kept):
+        raise BadPolicy(
+            f"allowed_extensions: {text!r} is no extension; write it like `jpg` or `tar.gz`."
+        )
+    return kept
+
+
+def origin(text: str) -> str:
+    """An origin as browsers send it (RFC 6454 section 6.2): lower case, no default port.
+
+    Raises `BadPolicy`, also for `*` and `null`: anybody can be either.
+    """
+    wrong = BadPolicy(
+        f"cors_origins: {text!r} is no origin; write scheme, host and port alone, like "
+        "`https://app.example` or `http://localhost:3000`."
+    )
+    try:
+        parts = urlsplit(text)
+        scheme, host, port = parts.scheme.lower(), parts.netloc.lower(), parts.port
+    except ValueError:
+        raise wrong from None
+    host = host.removesuffix(f":{port}")
+    # What was taken apart has to be all there is: no user, path, query, or character dropped.
+    whole = f"{scheme}://{parts.netloc}"
+    if scheme not in _DEFAULT_PORTS or len(text) > 255 or text.lower() != whole.lower():
+        raise wrong
+    if not (_HOST.fullmatch(host) or _IPV6.fullmatch(host)):
+        raise wrong
+    return f"{scheme}://{host}" + ("" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}")
+
+
+def _unique(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
