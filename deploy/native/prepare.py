@@ -7,7 +7,8 @@ is gone within some 50 ms.
 
     prepare.py run    what `make run` needs: packages of all.txt, nginx
     prepare.py dev    what lint and types need: packages of dev.txt
-    prepare.py test   what `make test` needs: dev, nginx, Redis, PostgreSQL
+    prepare.py test   what `make test` needs: dev, nginx, Redis, PostgreSQL, a browser and
+                      the scripts of others that it loads (requirements/browser)
 """
 
 from __future__ import annotations
@@ -43,19 +44,27 @@ CURL = Program("curl", ("/usr/bin/curl",), "curl", needed=False)
 REDIS = Program("redis-server", ("/usr/bin/redis-server",), "redis-server")
 # Debian keeps the server's own binaries off PATH, one directory per version.
 POSTGRES = Program("initdb", ("/usr/lib/postgresql/*/bin/initdb",), "postgresql")
+CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "chromium")
+CHROMEDRIVER = Program("chromedriver", ("/usr/bin/chromedriver",), "chromium-driver")
+NPM = Program("npm", ("/usr/bin/npm",), "npm")
 
 
 class Goal(NamedTuple):
-    """What one way of using the repository needs."""
+    """What one way of using the repository needs; `scripts` are a browser's."""
 
     lock: str
     programs: tuple[Program, ...]
+    scripts: bool = False
 
 
 GOALS = {
     "run": Goal("all", (NGINX, CURL)),
     "dev": Goal("dev", ()),
-    "test": Goal("dev", (NGINX, CURL._replace(needed=True), REDIS, POSTGRES)),
+    "test": Goal(
+        "dev",
+        (NGINX, CURL._replace(needed=True), REDIS, POSTGRES, CHROMIUM, CHROMEDRIVER, NPM),
+        scripts=True,
+    ),
 }
 
 
@@ -221,6 +230,28 @@ def ensure_venv(lock: str, *, working: bool) -> None:
     STAMP.write_text("\n".join([wanted_key(lock), *sorted(distributions())]) + "\n")
 
 
+def ensure_scripts() -> None:
+    """Brings `.venv/browser` to what requirements/browser locks by hash.
+
+    A copy of the lock file is written last: where it is there and the same, everything is.
+    """
+    source, target = ROOT / "requirements/browser", VENV / "browser"
+    lock = (source / "package-lock.json").read_bytes()
+    done = target / "done"
+    if done.is_file() and done.read_bytes() == lock:
+        return
+    say("installing the scripts of requirements/browser")
+    target.mkdir(exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        (target / name).write_bytes((source / name).read_bytes())
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
+    run_quietly(
+        ["npm", "ci", "--prefix", str(target), *quiet],
+        "could not install the scripts of requirements/browser",
+    )
+    done.write_bytes(lock)
+
+
 def main() -> None:
     """Prepares for the goal named on the command line."""
     if len(sys.argv) != 2 or sys.argv[1] not in GOALS:
@@ -234,6 +265,8 @@ def main() -> None:
     if missing:
         install_packages(missing)
     ensure_venv(goal.lock, working=working)
+    if goal.scripts:
+        ensure_scripts()
 
 
 if __name__ == "__main__":

@@ -113,6 +113,29 @@ def test_without_root(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
     assert "\n" not in str(stopped.value)
 
 
+def test_a_browsers_scripts(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts are installed once for one lock file, and again when it changes or a run failed."""
+    source = prepare.ROOT / "requirements/browser"
+    source.mkdir()
+    (source / "package.json").write_text("{}")
+    lock = source / "package-lock.json"
+    ran: list[list[str]] = []
+
+    def failing(command: list[str], failure: str) -> None:
+        raise SystemExit(failure)
+
+    for content in ("one", "two"):
+        lock.write_text(content)
+        monkeypatch.setattr(prepare, "run_quietly", failing)
+        with pytest.raises(SystemExit, match="requirements/browser"):
+            prepare.ensure_scripts()
+        monkeypatch.setattr(prepare, "run_quietly", lambda command, _: ran.append(command))
+        prepare.ensure_scripts()
+        prepare.ensure_scripts()
+    assert len(ran) == 2
+    assert (prepare.VENV / "browser/package-lock.json").read_text() == "two"
+
+
 @pytest.mark.parametrize(
     "script",
     [
