@@ -32,6 +32,7 @@ def service_environment(
         "WHARF_UPLOAD_SOCKET": places.socket("upload"),
         "WHARF_SOCKETS": places.sockets,
         "WHARF_JWKS_URL": f"{settings.url}/.well-known/jwks.json",
+        "WHARF_FEED_URL": f"http://{settings.metrics_listen}/feed",
     }
     bin_directory = os.path.join(settings.root, ".venv/bin")
     environment["PATH"] = f"{bin_directory}:{environ.get('PATH', os.defpath)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from servicekit.problems import (
     CREDENTIALS_AMBIGUOUS,
@@ -32,8 +32,17 @@ _SCHEME = re.compile(r"(?i)\bbearer\b")
 _QUERY_TOKEN = re.compile(r"(?:^|&)access_token=")
 
 
-def authenticate(environ: Mapping[str, Any], verifier: Verifier) -> Principal:
-    """The principal of a request; raises a 401, 400 or 503 problem.
+class Judge(Protocol):
+    """Knows of good tokens that are not accepted any more."""
+
+    def refuse(self, principal: Principal) -> None:
+        """Raises the problem when this caller is not accepted; cheap, asked for each request."""
+
+
+def authenticate(
+    environ: Mapping[str, Any], verifier: Verifier, judge: Judge | None = None
+) -> Principal:
+    """The principal of a request; raises a 401, 400, 403 or 503 problem.
 
     Only the `Authorization` header counts (RFC 6750 section 2.1): a token in the query would end
     up in logs and histories.
@@ -56,8 +65,21 @@ def authenticate(environ: Mapping[str, Any], verifier: Verifier) -> Principal:
         raise CREDENTIALS_AMBIGUOUS(
             "There is a token in the query and one in the Authorization header."
         )
+    return accept(match[1], verifier, judge)
+
+
+def accept(token: str, verifier: Verifier, judge: Judge | None = None) -> Principal:
+    """The principal of a token, wherever it stood; raises a 401, 403 or 503 problem."""
+    principal = _verified(token, verifier)
+    # Asked each time: the verifier remembers a token for seconds, and a revocation counts at once.
+    if judge is not None:
+        judge.refuse(principal)
+    return principal
+
+
+def _verified(token: str, verifier: Verifier) -> Principal:
     try:
-        return verifier.verify(match[1])
+        return verifier.verify(token)
     except KeysUnavailable:
         raise UNAVAILABLE(
             "The keys that verify tokens are not here yet.",

@@ -1,4 +1,7 @@
-"""Liveness and readiness: `/healthz` says the process answers, `/readyz` names what is down."""
+"""Liveness and readiness: `/healthz` says the process answers, `/readyz` names what is down.
+
+Ready is also who goes on with less than everything: `degraded` then names what is missing.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,17 @@ log = logging.getLogger(__name__)
 Check = Callable[[], str | None]
 
 
-def install(app: Flask, checks: Mapping[str, Check], prefix: str = "") -> None:
+def install(
+    app: Flask,
+    checks: Mapping[str, Check],
+    prefix: str = "",
+    *,
+    helpful: Mapping[str, Check] | None = None,
+) -> None:
     """Adds both routes below `prefix`.
 
-    A check is a part's name and a function that is called for each request.
+    A check is a part's name and a function that is called for each request. Without a part of
+    `checks` the service is not ready (503), without one of `helpful` it is ready and degraded.
     """
 
     def healthz() -> Response:
@@ -29,6 +39,9 @@ def install(app: Flask, checks: Mapping[str, Check], prefix: str = "") -> None:
             reply = json_response({"status": "unavailable", "down": down}, 503)
             reply.headers["Retry-After"] = "1"
             return reply
+        missing = failures(helpful or {})
+        if missing:
+            return json_response({"status": "degraded", "degraded": missing})
         return json_response({"status": "ready"})
 
     for path, view in (("/healthz", healthz), ("/readyz", readyz)):

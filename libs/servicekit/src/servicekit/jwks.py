@@ -8,19 +8,17 @@ unknown ids come, there is at most one such fetch in `UNKNOWN_KEY_SECONDS`.
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import os
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jwt
 
+from servicekit.fetching import FetchError, fetch
 from servicekit.tokens import KeysUnavailable
 
 log = logging.getLogger(__name__)
@@ -30,7 +28,6 @@ REFRESH_SECONDS = 300.0
 RETRY_SECONDS = 1.0
 _MAX_DOCUMENT_BYTES = 256 * 1024
 _LOOK_SECONDS = 0.5
-_TIMEOUT_SECONDS = 3.0
 
 
 class JwksError(Exception):
@@ -118,19 +115,11 @@ def _wanted(path: Path) -> str:
     return f"{path}.wanted"
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A key document that redirects is refused: keys come from the address that was set."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
 class Fetcher:
     """Keeps a key file fresh; `run` blocks and belongs into a thread of one process."""
 
     def __init__(self, url: str, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._path, self._clock = url, path, clock
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
         self._due = float("-inf")
         self._unknown_until = float("-inf")
         self.fetches = 0
@@ -139,12 +128,9 @@ class Fetcher:
         """Fetches once and replaces the file; raises `JwksError`."""
         self.fetches += 1
         try:
-            with self._opener.open(self._url, timeout=_TIMEOUT_SECONDS) as reply:
-                document = reply.read(_MAX_DOCUMENT_BYTES + 1)
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise JwksError(f"{self._url}: {error}") from None
-        if len(document) > _MAX_DOCUMENT_BYTES:
-            raise JwksError(f"{self._url}: larger than {_MAX_DOCUMENT_BYTES} bytes")
+            document = fetch(self._url, _MAX_DOCUMENT_BYTES)
+        except FetchError as error:
+            raise JwksError(str(error)) from None
         parse(document)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")

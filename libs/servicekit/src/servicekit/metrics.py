@@ -7,7 +7,7 @@ the uwsgi parameter `WHARF_INTERNAL`, which no client can set (it lacks the pref
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Response, request
@@ -52,8 +52,11 @@ def is_internal(environ: Mapping[str, Any]) -> bool:
     return environ.get("WHARF_INTERNAL") == "1"
 
 
-def install(app: Flask) -> None:
-    """Adds `GET /metrics` for the internal port."""
+def install(app: Flask, before_scrape: Callable[[], None] = lambda: None) -> None:
+    """Adds `GET /metrics` for the internal port.
+
+    `before_scrape` sets the gauges whose value is known only at the moment it is asked for.
+    """
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_flask_exporter.multiprocess import UWsgiPrometheusMetrics
 
@@ -64,6 +67,7 @@ def install(app: Flask) -> None:
     def metrics() -> Response:
         if not is_internal(request.environ):
             raise NOT_FOUND("Nothing is here.")
+        before_scrape()
         text, content_type = exporter.generate_metrics()
         return Response(text, content_type=content_type)
 

@@ -110,6 +110,20 @@ TOKEN_SIGNATURE = COMMON.declare(
     "No key of the issuer verifies the token: it was made elsewhere or changed, or the key is "
     "retired.",
 )
+TOKEN_REVOKED = COMMON.declare(
+    "token-revoked",
+    401,
+    "The token was revoked",
+    "The token, its session, or the client or person it was made for was ended. Log in again; "
+    "when that is refused as well, ask the tenant's owner.",
+)
+TENANT_SUSPENDED = COMMON.declare(
+    "tenant-suspended",
+    403,
+    "The tenant is suspended",
+    "Nothing of this tenant is served at present. Ask the operator of the service; after a resume "
+    "everything is as it was.",
+)
 CREDENTIALS_AMBIGUOUS = COMMON.declare(
     "credentials-ambiguous", 400, "More than one credential", "Send exactly one credential."
 )

@@ -79,8 +79,13 @@ def unavailable(detail: str, retry_after_seconds: int = 1) -> ProblemError:
     )
 
 
-def install(app: Flask, service_log: RequestLog, verifier: Verifier | None) -> None:
-    """Hooks for all routes.
+def install(
+    app: Flask,
+    service_log: RequestLog,
+    verifier: Verifier | None,
+    judge: access.Judge | None = None,
+) -> None:
+    """Hooks for all routes; `judge` knows of tokens that are not accepted any more.
 
     Every route needs a token unless its view has a true attribute `public`: a new route is
     protected by default. `g.principal` is who asks, or `None`.
@@ -95,7 +100,7 @@ def install(app: Flask, service_log: RequestLog, verifier: Verifier | None) -> N
         g.principal = None
         view = app.view_functions.get(request.endpoint or "")
         if verifier is not None and view is not None and not getattr(view, "public", False):
-            g.principal = access.authenticate(request.environ, verifier)
+            g.principal = access.authenticate(request.environ, verifier, judge)
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 
 from flask import Flask, Response, g
+from prometheus_client import Gauge
 
 from servicekit import health, jwks, logs, metrics, openapi, tokens, web
 from servicekit.ratelimits import RateLimits, RateLimitSettings
+from servicekit.revocations import Revocations
 from wharf_upload import translation
 from wharf_upload.domain.limits import TenantLimits
 from wharf_upload.front import Front
@@ -21,6 +23,11 @@ from wharf_upload.stores.base import BlobStore
 
 NAME = "upload"
 AUDIENCE = "upload"
+FEED_AGE = Gauge(
+    "wharf_revocation_feed_age_seconds",
+    "Time since the feed of revocations was last heard of; +Inf: never.",
+    multiprocess_mode="mostrecent",
+)
 
 
 def create_app(
@@ -43,6 +50,7 @@ def create_app(
         verifier=tokens.Verifier(
             keys or key_file, issuer=settings.issuer, audience=AUDIENCE, clock=clock
         ),
+        revocations=Revocations(settings.revocation_file),
         limits=RateLimits(
             RateLimitSettings(
                 settings.limits_url,
@@ -64,6 +72,8 @@ def create_app(
             "storage": store.check,
             "keys": lambda: None if keys or key_file.loaded() else "no key to verify tokens yet",
         },
+        # Without the feed the service goes on with what it knows.
+        helpful={"revocations": service.revocations.trouble},
     )
     app.register_blueprint(declarations.blueprint(openapi.routes_of(app)))
     return Front(service, app)
@@ -71,9 +81,9 @@ def create_app(
 
 def _flask_app(service: Service) -> Flask:
     app = Flask(NAME, static_folder=None)
-    web.install(app, service.log, service.verifier)
+    web.install(app, service.log, service.verifier, service.revocations)
     service.limits.init_app(app)
-    metrics.install(app)
+    metrics.install(app, lambda: FEED_AGE.set(service.revocations.age_seconds()))
     for resource in (buckets, deletion, listing, metadata, usage):
         app.register_blueprint(resource.blueprint(service))
     app.register_error_handler(Exception, _render)

@@ -119,13 +119,20 @@ def _put(service: Service, exchange: Exchange) -> Reply:
     spool_file = exchange.environ.get("SPOOL_FILE")
     if not spool_file:
         return files.put_file(service, exchange)
-    exchange.principal = admitting.admitted(exchange.environ["ADMISSION"])
+    _admitted(service, exchange)
     return files.receive_file(service, exchange, spool_file)
+
+
+def _admitted(service: Service, exchange: Exchange) -> None:
+    """Notes who was admitted before the body came, which may be hours ago."""
+    exchange.principal = admitting.admitted(exchange.environ["ADMISSION"])
+    # Expired meanwhile is no matter, revoked or suspended is.
+    service.revocations.refuse(exchange.principal)
 
 
 def _receive_form(service: Service, exchange: Exchange) -> Reply:
     exchange.route = FORM_ROUTE
-    exchange.principal = admitting.admitted(exchange.environ["ADMISSION"])
+    _admitted(service, exchange)
     return forms.receive_form(service, exchange, exchange.environ["SPOOL_FILE"])
 
 

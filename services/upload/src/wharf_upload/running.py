@@ -7,6 +7,7 @@ import sys
 import threading
 
 from servicekit import jwks, logs, settings
+from servicekit.feed_follower import FeedFollower
 from wharf_upload import signals
 from wharf_upload.app import NAME, create_app
 from wharf_upload.following import Follower
@@ -32,8 +33,10 @@ gc.freeze()
 
 
 def mule() -> None:
-    """uWSGI's mule beside the workers: follows the spool, fetches the issuer's keys."""
+    """uWSGI's mule beside the workers: follows spool and revocations, fetches the issuer's keys."""
     stop = threading.Event()
     fetcher = jwks.Fetcher(_settings.jwks_url, _settings.key_file)
-    threading.Thread(target=fetcher.run, args=(stop,), daemon=True).start()
+    feed = FeedFollower(_settings.feed_url, _settings.revocation_file)
+    for work in (fetcher.run, feed.run):
+        threading.Thread(target=work, args=(stop,), daemon=True).start()
     Follower(_settings.spool_folder, _settings.follower_socket, durable=_settings.durable).run()

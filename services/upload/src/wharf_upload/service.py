@@ -8,6 +8,7 @@ from pathlib import Path
 
 from servicekit.logs import RequestLog
 from servicekit.ratelimits import RateLimits
+from servicekit.revocations import Revocations
 from servicekit.tokens import Verifier
 from wharf_upload.domain.limits import TenantLimits
 from wharf_upload.records.base import Records
@@ -23,6 +24,7 @@ class Service:
     store: BlobStore
     records: Records
     verifier: Verifier
+    revocations: Revocations
     limits: RateLimits
     tenant_limits: TenantLimits
     log: RequestLog

@@ -24,6 +24,10 @@ class Settings:
         "http://127.0.0.1:8080/.well-known/jwks.json",
         doc="Where the issuer's public keys are fetched from.",
     )
+    feed_url: str = setting(
+        "http://127.0.0.1:8081/feed",
+        doc="Where revocations and suspensions are followed: the gateway's internal port.",
+    )
     database_url: str = setting(
         "",
         doc="`sqlite:///path` or `postgresql://…`; empty: SQLite in `WHARF_DATA/upload/upload.db`.",
@@ -157,6 +161,11 @@ class Settings:
     def key_file(self) -> Path:
         """The issuer's public keys, kept over restarts."""
         return self.data / "upload" / "jwks.json"
+
+    @property
+    def revocation_file(self) -> Path:
+        """What was heard of the feed of revocations, kept over restarts."""
+        return self.data / "upload" / "revocations.jsonl"
 
     @property
     def follower_socket(self) -> Path:

@@ -24,6 +24,8 @@ ALWAYS = (
     problems.TOKEN_EXPIRED,
     problems.TOKEN_MALFORMED,
     problems.TOKEN_SIGNATURE,
+    problems.TOKEN_REVOKED,
+    problems.TENANT_SUSPENDED,
     problems.CREDENTIALS_AMBIGUOUS,
     problems.SCOPE_MISSING,
     problems.NOT_FOUND,

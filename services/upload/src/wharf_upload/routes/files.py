@@ -109,7 +109,9 @@ def _conditional_status(exchange: Exchange, file: File) -> int:
 
 def authorize(service: Service, exchange: Exchange, scope: str) -> Principal:
     """Who asks, with the scope, within the rate limits; raises 401, 403 and 429 problems."""
-    principal = exchange.principal = access.authenticate(exchange.environ, service.verifier)
+    principal = exchange.principal = access.authenticate(
+        exchange.environ, service.verifier, service.revocations
+    )
     access.require_scope(principal, scope)
     service.limits.charge(principal)
     return principal

@@ -1,0 +1,206 @@
+"""Follows the feed of revocations: asks each second, and keeps what it hears in a file.
+
+One process follows and writes, every worker reads (`servicekit.revocations`). New entries are
+appended; now and then the file is written anew without those that nobody needs any more. The
+follower itself holds no entries in memory.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from servicekit.fetching import FetchError, fetch
+from servicekit.revocations import Feed, Revocation, page_of
+
+log = logging.getLogger(__name__)
+POLL_SECONDS = 1.0
+PAGE_ENTRIES = 1000
+# How often what has expired is dropped, and after how many entries at the least.
+_COMPACT_SECONDS, _COMPACT_ENTRIES = 600.0, 1000
+_MAX_DOCUMENT_BYTES = 4 << 20
+
+
+class FeedError(Exception):
+    """The feed did not answer, or not with what it promises."""
+
+
+class FeedFollower:
+    """Keeps the file fresh; `run` blocks and belongs into a thread of one process."""
+
+    def __init__(self, url: str, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives unix seconds."""
+        self._url, self._path, self._clock = url, path, clock
+        self._position = self._kept = self._appended = 0
+        # At first so that the first poll makes the file, with entries or without.
+        self._compacted_at = float("-inf")
+        self._failing = self._damaged = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Polls until `stop` is set."""
+        self.open()
+        while not stop.is_set():
+            self.step()
+            stop.wait(POLL_SECONDS)
+
+    def open(self) -> None:
+        """Takes over the file that an earlier process left."""
+        try:
+            heard_at = self._path.stat().st_mtime
+            self._rewrite(self._file_pages(), heard_at)
+        except FileNotFoundError:
+            pass  # the first poll makes it
+        except OSError as error:
+            log.error("the file of revocations cannot be taken over: %s", error)  # noqa: TRY400 -- one line
+
+    def step(self) -> None:
+        """Polls once; a failure is logged when it begins, and again when it is over."""
+        try:
+            self.poll()
+        except (FeedError, OSError) as error:
+            if not self._failing:
+                log.warning("cannot follow the revocations, going on without: %s", error)
+            self._failing = True
+            return
+        if self._failing:
+            log.info("following the revocations again")
+        self._failing = False
+
+    def poll(self) -> None:
+        """Hears everything that is new; raises `FeedError` and `OSError`."""
+        first = self._page(self._position)
+        if first.latest < self._position:
+            log.warning("the feed of revocations has begun anew")
+            self._begin_anew()
+            return
+        for page in self._pages_after(first):
+            if page.entries:
+                self._append(page)
+        now = self._clock()
+        many = self._appended > max(_COMPACT_ENTRIES, self._kept)
+        if many or now - self._compacted_at >= _COMPACT_SECONDS:
+            self._rewrite(self._file_pages(), now)
+        os.utime(self._path, (now, now))
+
+    def _begin_anew(self) -> None:
+        """Replaces what is known by the new feed; `auth` was restored or set up again.
+
+        Tokens and sessions that were revoked stay so until they have expired: nobody wants them
+        back. Of subjects and tenants the new feed alone decides: they may be alive again.
+        """
+        old = tuple(
+            entry
+            for page in self._file_pages()
+            for entry in page.entries
+            if entry.kind in {"token", "session"} and entry.until is not None
+        )
+        pages = [Feed(entries=old, latest=0), *self._pages_after(self._page(0))]
+        self._rewrite(pages, self._clock())
+
+    # ---- the feed ----
+
+    def _pages_after(self, page: Feed) -> Iterator[Feed]:
+        """One page and those that follow; each says how far it goes as its `latest`."""
+        while page.entries:
+            end = page.entries[-1].seq
+            yield Feed(entries=page.entries, latest=end)
+            page = self._page(end)
+
+    def _page(self, after: int) -> Feed:
+        try:
+            document = fetch(f"{self._url}?after={after}&limit={PAGE_ENTRIES}", _MAX_DOCUMENT_BYTES)
+            page = page_of(document)
+        except (FetchError, msgspec.DecodeError) as error:
+            raise FeedError(str(error)) from None
+        numbers = [after, *(entry.seq for entry in page.entries)]
+        if any(one >= other for one, other in itertools.pairwise(numbers)):
+            raise FeedError("the entries of the feed are not in order")
+        return page
+
+    # ---- the file ----
+
+    def _append(self, page: Feed) -> None:
+        if not self._path.exists():
+            self._rewrite((page,), self._clock())
+            return
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        size = os.fstat(descriptor).st_size
+        try:
+            _write(descriptor, page)
+            os.fsync(descriptor)
+        except OSError:
+            # Half a line would spoil the next one.
+            os.ftruncate(descriptor, size)
+            raise
+        finally:
+            os.close(descriptor)
+        self._position = page.latest
+        self._appended += len(page.entries)
+
+    def _file_pages(self) -> Iterator[Feed]:
+        """What the file holds; half a line at its end is none, a damaged one is left out."""
+        if not self._path.exists():
+            return
+        with open(self._path, "rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield page_of(line)
+                except msgspec.DecodeError as error:
+                    log.error("the feed is read from its beginning, since: %s", error)  # noqa: TRY400 -- one line
+                    self._damaged = True
+
+    def _rewrite(self, pages: Iterable[Feed], heard_at: float) -> None:
+        """Writes the file anew, each thing's last entry only, without those whose time is over.
+
+        `heard_at` (unix seconds) is when the feed was last heard of: writing is no word from it.
+        """
+        position, now = 0, int(self._clock())
+        last: dict[tuple[str, str, str], Revocation] = {}
+        for page in pages:
+            position = page.latest
+            for entry in page.entries:
+                name = (entry.kind, entry.tenant, entry.id)
+                last.pop(name, None)
+                if entry.state != "active" and (entry.until is None or entry.until > now):
+                    last[name] = entry
+        if self._damaged:
+            position, self._damaged = 0, False
+        entries = tuple(last.values())
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._path.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            for start in range(0, len(entries), PAGE_ENTRIES):
+                _write(descriptor, Feed(entries=entries[start : start + PAGE_ENTRIES], latest=0))
+            _write(descriptor, Feed(entries=(), latest=position))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.utime(new, (heard_at, heard_at))
+        os.replace(new, self._path)
+        _sync_folder(self._path.parent)
+        self._position, self._kept, self._appended = position, len(entries), 0
+        self._compacted_at = self._clock()
+
+
+def _write(descriptor: int, page: Feed) -> None:
+    rest = memoryview(msgspec.json.encode(page) + b"\n")
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

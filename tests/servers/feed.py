@@ -1,0 +1,70 @@
+"""A feed of revocations for tests: what auth publishes, in the pages that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from servicekit.revocations import Feed, Kind, Revocation, State
+from tests.servers.web import LocalServer, Reply, serving
+
+
+def entry(
+    seq: int,
+    kind: Kind = "token",
+    state: State = "revoked",
+    *,
+    tenant: str = "demo",
+    identifier: str = "",
+    until: int | None = None,
+) -> Revocation:
+    """One entry of a feed."""
+    return Revocation(
+        seq=seq, kind=kind, tenant=tenant, id=identifier, state=state, until=until, at=0
+    )
+
+
+@dataclass
+class FakeFeed:
+    """Obeys the contract of `/feed`; `status` other than 200 makes it fail."""
+
+    entries: list[Revocation] = field(default_factory=list)
+    status: int = 200
+    # What it answers instead.
+    body: bytes | None = None
+
+    def add(
+        self,
+        kind: Kind = "token",
+        state: State = "revoked",
+        *,
+        tenant: str = "demo",
+        identifier: str = "",
+        until: int | None = None,
+    ) -> Revocation:
+        """Publishes one more entry."""
+        number = self.entries[-1].seq + 1 if self.entries else 1
+        made = entry(number, kind, state, tenant=tenant, identifier=identifier, until=until)
+        self.entries.append(made)
+        return made
+
+    def reply(self, path: str) -> Reply:
+        """The answer to one request."""
+        if self.body is not None or self.status != 200:
+            return Reply(self.body or b"", self.status)
+        query = parse_qs(urlsplit(path).query)
+        after, limit = int(query["after"][0]), int(query["limit"][0])
+        page = tuple(one for one in self.entries if one.seq > after)[:limit]
+        latest = self.entries[-1].seq if self.entries else 0
+        return Reply(msgspec.json.encode(Feed(entries=page, latest=latest)))
+
+
+@contextmanager
+def serving_feed(feed: FakeFeed) -> Iterator[LocalServer]:
+    """The feed on a free port."""
+    with serving(feed.reply) as server:
+        yield server

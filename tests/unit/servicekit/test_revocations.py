@@ -1,0 +1,359 @@
+"""What is revoked is refused, by what was heard of the feed, cheaply and over restarts."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.feed_follower import PAGE_ENTRIES, FeedError, FeedFollower
+from servicekit.problems import ProblemError
+from servicekit.revocations import Feed, Revocation, Revocations, State
+from servicekit.tokens import Principal
+from tests.servers.auth import Clock
+from tests.servers.feed import FakeFeed, entry, serving_feed
+from tests.servers.web import Reply, serving
+
+NOW = 1_800_000_000
+
+
+def principal(
+    token: str = "t1", tenant: str = "demo", subject: str = "client-1", session: str = ""
+) -> Principal:
+    return Principal(
+        tenant=tenant,
+        subject=subject,
+        scopes=frozenset(),
+        token_id=token,
+        expires_at=NOW + 900,
+        session=session,
+    )
+
+
+def slug(revocations: Revocations, who: Principal) -> str | None:
+    try:
+        revocations.refuse(who)
+    except ProblemError as error:
+        return error.problem.slug
+    return None
+
+
+class Followed:
+    """A feed, its follower, and a reader as a worker has it."""
+
+    def __init__(self, url: str, feed: FakeFeed, folder: Path) -> None:
+        self.url, self.feed, self.path = url, feed, folder / "upload" / "revocations.jsonl"
+        self.clock, self.ticks = Clock(NOW), Clock(0)
+        self.follower = FeedFollower(url, self.path, self.clock)
+        self.reader = Revocations(self.path, self.ticks)
+
+    def hear(self) -> None:
+        """A second goes by."""
+        self.follower.step()
+        self.ticks.now += 1
+
+    def slug(self, who: Principal | None = None) -> str | None:
+        return slug(self.reader, who or principal())
+
+    def restart(self) -> None:
+        """New processes on the same file."""
+        self.follower = FeedFollower(self.url, self.path, self.clock)
+        self.follower.open()
+        self.reader = Revocations(self.path, self.ticks)
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Iterator[Followed]:
+    feed = FakeFeed()
+    with serving_feed(feed) as server:
+        yield Followed(server.url, feed, tmp_path)
+
+
+def test_each_kind_is_refused(followed: Followed) -> None:
+    """A token, a session, a subject and a tenant: each is refused alone, its neighbours are not."""
+    feed = followed.feed
+    feed.add("token", identifier="t-bad", until=NOW + 60)
+    feed.add("session", identifier="s-bad", until=NOW + 60)
+    feed.add("subject", identifier="c-bad")
+    feed.add("tenant", "suspended", tenant="acme")
+    followed.hear()
+    assert followed.slug(principal("t-bad")) == "token-revoked"
+    assert followed.slug(principal(session="s-bad")) == "token-revoked"
+    assert followed.slug(principal(subject="c-bad")) == "token-revoked"
+    assert followed.slug(principal(tenant="acme")) == "tenant-suspended"
+    assert followed.slug(principal(session="s-good")) is None
+    # A subject is one of its tenant.
+    assert followed.slug(principal(subject="c-bad", tenant="other")) is None
+
+
+def test_what_is_active_again(followed: Followed) -> None:
+    """A client enabled and a tenant resumed are accepted from the next poll on."""
+    followed.feed.add("subject", identifier="client-1")
+    followed.feed.add("tenant", "suspended")
+    followed.hear()
+    assert followed.slug() == "tenant-suspended"
+    followed.feed.add("tenant", "active")
+    followed.hear()
+    assert followed.slug() == "token-revoked"
+    followed.feed.add("subject", "active", identifier="client-1")
+    followed.hear()
+    assert followed.slug() is None
+    followed.restart()
+    assert followed.slug() is None
+
+
+def test_states_of_tenants(followed: Followed) -> None:
+    """Deleted and purged tenants are refused like suspended ones, and only purged ones listed."""
+    states: list[State] = ["suspended", "deleted", "purged"]
+    for state in states:
+        followed.feed.add("tenant", state, tenant=state)
+    followed.hear()
+    for state in states:
+        assert followed.reader.tenant_state(state) == state
+        assert followed.slug(principal(tenant=state)) == "tenant-suspended"
+    assert followed.reader.tenant_state("demo") == "active"
+    assert followed.reader.purged() == {"purged"}
+
+
+def test_restart_without_the_feed(followed: Followed) -> None:
+    """After a restart of everything, with the feed down, what was revoked is still refused."""
+    followed.feed.add(identifier="t1", until=NOW + 600)
+    followed.hear()
+    followed.feed.status = 503
+    followed.restart()
+    followed.hear()
+    assert followed.slug() == "token-revoked"
+
+
+def test_no_feed_yet(followed: Followed) -> None:
+    """Before anything was heard everybody is accepted, and the reader says so."""
+    followed.feed.status = 503
+    followed.hear()
+    assert followed.slug() is None
+    assert followed.reader.age_seconds() == math.inf
+    assert "not been heard of" in (followed.reader.trouble() or "")
+    followed.feed.status = 200
+    followed.hear()
+    assert followed.reader.age_seconds() < math.inf
+
+
+def test_age_is_that_of_the_last_good_poll(followed: Followed) -> None:
+    """A poll that fails and a restart do not make the knowledge look fresher than it is."""
+    followed.follower = FeedFollower(followed.url, followed.path)
+    followed.hear()
+    assert followed.reader.trouble() is None
+    hour_ago = os.stat(followed.path).st_mtime - 3600
+    os.utime(followed.path, (hour_ago, hour_ago))
+    followed.feed.status = 500
+    followed.restart()
+    followed.hear()
+    assert 3600 <= followed.reader.age_seconds() < 3700
+    assert "was last heard of 36" in (followed.reader.trouble() or "")
+    followed.feed.status = 200
+    followed.follower = FeedFollower(followed.url, followed.path)
+    followed.follower.open()
+    followed.hear()
+    assert followed.reader.trouble() is None
+
+
+def test_many_pages(followed: Followed) -> None:
+    """More entries than a page holds are all heard in one poll, each page asked for once."""
+    for number in range(2 * PAGE_ENTRIES + 5):
+        followed.feed.add(identifier=f"t-{number}", until=NOW + 60)
+    followed.hear()
+    assert followed.slug(principal("t-0")) == "token-revoked"
+    assert followed.slug(principal(f"t-{2 * PAGE_ENTRIES + 4}")) == "token-revoked"
+    followed.feed.add(identifier="t-new", until=NOW + 60)
+    followed.hear()
+    assert followed.slug(principal("t-new")) == "token-revoked"
+    assert followed.slug(principal("t-0")) == "token-revoked"
+
+
+def test_expired_entries_are_dropped(followed: Followed) -> None:
+    """Entries past their time go from the file and from memory; the others stay."""
+    for number in range(3000):
+        followed.feed.add(identifier=f"t-{number}", until=NOW + 60)
+    followed.feed.add(identifier="t-long", until=NOW + 6000)
+    followed.feed.add("tenant", "suspended", tenant="acme")
+    followed.hear()
+    assert followed.slug(principal("t-5")) == "token-revoked"
+    large = followed.path.stat().st_size
+    followed.clock.now += 1000
+    followed.hear()
+    assert followed.path.stat().st_size < large / 50
+    assert followed.slug(principal("t-5")) is None
+    assert len(followed.reader._known.tokens) == 1
+    assert followed.slug(principal("t-long")) == "token-revoked"
+    assert followed.reader.tenant_state("acme") == "suspended"
+
+
+def test_feed_begins_anew(followed: Followed) -> None:
+    """A feed that began anew is read from 0: tenants are what it says, revoked tokens stay so."""
+    followed.feed.add("tenant", "suspended", tenant="old")
+    followed.feed.add("subject", identifier="c-old")
+    followed.feed.add(identifier="t-old", until=NOW + 60)
+    followed.hear()
+    followed.feed.entries.clear()
+    followed.feed.add("tenant", "suspended", tenant="new")
+    followed.hear()
+    assert followed.reader.tenant_state("new") == "suspended"
+    assert followed.reader.tenant_state("old") == "active"
+    assert followed.slug(principal(subject="c-old")) is None
+    assert followed.slug(principal("t-old")) == "token-revoked"
+    followed.feed.add(identifier="t-new", until=NOW + 60)
+    followed.hear()
+    assert followed.slug(principal("t-new")) == "token-revoked"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b'{"entries": 5, "latest": 1}',
+        msgspec.json.encode(Feed(entries=(entry(5), entry(4)), latest=5)),
+        msgspec.json.encode(Feed(entries=(entry(5), entry(5)), latest=5)),
+        b"x" * (5 << 20),
+    ],
+)
+def test_bad_answers(followed: Followed, body: bytes) -> None:
+    """An answer that is no page of the feed changes nothing that is known."""
+    followed.feed.add(identifier="t1", until=NOW + 60)
+    followed.hear()
+    followed.feed.body = body
+    with pytest.raises(FeedError):
+        followed.follower.poll()
+    followed.hear()
+    assert followed.slug() == "token-revoked"
+
+
+def test_redirects_are_not_followed(tmp_path: Path) -> None:
+    """Revocations come from the address that was set, or not at all."""
+    with serving_feed(FakeFeed()) as canary:
+        elsewhere = Reply(status=302, headers={"Location": f"{canary.url}/feed"})
+        with serving(lambda _: elsewhere) as server:
+            follower = FeedFollower(server.url, tmp_path / "revocations.jsonl")
+            with pytest.raises(FeedError):
+                follower.poll()
+        assert canary.paths == []
+
+
+def test_half_a_line(followed: Followed) -> None:
+    """Half a line, as a power cut leaves it, is read again from the feed and spoils nothing."""
+    followed.feed.add(identifier="t1", until=NOW + 60)
+    followed.hear()
+    followed.feed.add(identifier="t2", until=NOW + 60)
+    followed.hear()
+    content = followed.path.read_bytes()
+    followed.path.write_bytes(content[:-20])
+    followed.restart()
+    followed.hear()
+    assert followed.slug(principal("t1")) == "token-revoked"
+    assert followed.slug(principal("t2")) == "token-revoked"
+
+
+def test_a_damaged_line(followed: Followed) -> None:
+    """A damaged file is read as far as that goes, and made whole from the feed."""
+    followed.feed.add(identifier="t1", until=NOW + 60)
+    followed.feed.add("tenant", "suspended", tenant="acme")
+    followed.hear()
+    content = followed.path.read_bytes()
+    followed.path.write_bytes(b"{damaged\n" + content.partition(b"\n")[2])
+    reader = Revocations(followed.path)
+    assert slug(reader, principal()) is None
+    followed.restart()
+    followed.hear()
+    assert followed.slug() == "token-revoked"
+    assert followed.reader.tenant_state("acme") == "suspended"
+
+
+def test_looking_is_rare(followed: Followed) -> None:
+    """However many requests come, the file is looked at no more than twice a second."""
+    followed.hear()
+    assert followed.slug() is None
+    followed.feed.add(identifier="t1", until=NOW + 60)
+    followed.follower.step()
+    followed.ticks.now += 0.49
+    assert followed.slug() is None
+    followed.ticks.now += 0.01
+    assert followed.slug() == "token-revoked"
+
+
+_CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["token", "session", "subject", "tenant"]),
+        st.sampled_from(["a", "b"]),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+@given(batches=st.lists(_CHANGES, max_size=5), restarts=st.sets(st.integers(0, 5)))
+def test_the_last_word_holds(
+    tmp_path_factory: pytest.TempPathFactory,
+    batches: list[list[tuple[str, str, bool]]],
+    restarts: set[int],
+) -> None:
+    """However entries come, and whenever processes restart, each thing's last entry decides."""
+    path = tmp_path_factory.mktemp("feed") / "revocations.jsonl"
+    feed, ticks = FakeFeed(), Clock(0)
+    follower, reader = _direct(feed, path), Revocations(path, ticks)
+    last: dict[tuple[str, str], bool] = {}
+    for number, batch in enumerate(batches):
+        for kind, name, revoked in batch:
+            on: State = "suspended" if kind == "tenant" else "revoked"
+            feed.add(
+                kind,  # type: ignore[arg-type]
+                on if revoked or kind in {"token", "session"} else "active",
+                tenant=name if kind == "tenant" else "demo",
+                identifier="" if kind == "tenant" else name,
+            )
+            last[kind, name] = revoked or kind in {"token", "session"}
+        follower.poll()
+        if number in restarts:
+            follower, reader = _direct(feed, path), Revocations(path, ticks)
+            follower.open()
+        ticks.now += 1
+        for name in ("a", "b"):
+            whos = {
+                "token": principal(name),
+                "session": principal(session=name),
+                "subject": principal(subject=name),
+                "tenant": principal(tenant=name),
+            }
+            for kind, who in whos.items():
+                assert (slug(reader, who) is not None) == last.get((kind, name), False)
+
+
+def _direct(feed: FakeFeed, path: Path) -> FeedFollower:
+    """A follower that asks the fake without a network."""
+    follower = FeedFollower("http://feed.test", path)
+
+    def page(after: int) -> Feed:
+        found = feed.reply(f"/feed?after={after}&limit=3")
+        return msgspec.json.decode(found.body, type=Feed)
+
+    follower._page = page  # type: ignore[method-assign]
+    return follower
+
+
+def test_entries_are_what_auth_writes() -> None:
+    """The contract's fields, as JSON, so that neither service changes them alone."""
+    made = entry(7, "tenant", "suspended", tenant="acme")
+    assert msgspec.json.decode(msgspec.json.encode(made)) == {
+        "seq": 7,
+        "kind": "tenant",
+        "tenant": "acme",
+        "id": "",
+        "state": "suspended",
+        "until": None,
+        "at": 0,
+    }
+    assert isinstance(made, Revocation)

@@ -1,0 +1,116 @@
+"""Revoked tokens and suspended tenants at the upload service, on each way that a request takes."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+from werkzeug.test import TestResponse
+
+from servicekit.feed_follower import FeedFollower
+from servicekit.revocations import Revocations
+from tests.servers.feed import FakeFeed, serving_feed
+from tests.servers.upload import BOUNDARY, UploadService, form_body
+
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def publish(upload: UploadService, feed: FakeFeed) -> None:
+    """What the mule does each second; and half a second goes by for this worker."""
+    with serving_feed(feed) as server:
+        follower = FeedFollower(server.url, upload.settings.revocation_file)
+        follower.open()
+        follower.poll()
+    revocations: Revocations = upload.front._service.revocations
+    revocations._looked_at = -math.inf
+
+
+def slug(reply: TestResponse) -> str:
+    return str((reply.json or {}).get("type", "")).removeprefix("/problems/")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/files/default/a.txt"),
+        ("PUT", "/v1/files/default/a.txt"),
+        ("DELETE", "/v1/files/default/a.txt"),
+        ("GET", "/v1/files/default"),
+        ("GET", "/v1/metadata/default/a.txt"),
+        ("GET", "/v1/buckets"),
+        ("GET", "/v1/usage"),
+    ],
+)
+def test_every_route_refuses(upload: UploadService, method: str, path: str) -> None:
+    """Row 60: revoked is 401 and suspended is 403 on hot and other routes, cached tokens too."""
+    upload.put("a.txt", b"there")
+    headers = {"Authorization": f"Bearer {upload.issuer.token(jti='t1', tid='demo')}"}
+    assert upload.request("GET", "/v1/usage", headers=headers).status_code == 200
+    feed = FakeFeed()
+    feed.add(identifier="t1", until=int(time.time()) + 900)
+    publish(upload, feed)
+    reply = upload.request(method, path, headers=headers)
+    assert (reply.status_code, slug(reply)) == (401, "token-revoked")
+    assert 'error="invalid_token"' in reply.headers["WWW-Authenticate"]
+    assert upload.request("GET", "/v1/usage").status_code == 200
+    feed.add("tenant", "suspended")
+    publish(upload, feed)
+    reply = upload.request(method, path)
+    assert (reply.status_code, slug(reply)) == (403, "tenant-suspended")
+    feed.add("tenant", "active")
+    publish(upload, feed)
+    assert upload.content("a.txt") == b"there"
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_revoked_while_the_body_came(upload: UploadService, method: str) -> None:
+    """A body that was admitted before its tenant was suspended is not stored."""
+    path = "/v1/files/default/a.txt" if method == "PUT" else "/v1/files/default"
+    environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "5"}
+    reply = upload.request(method, path, b"", {"Content-Type": FORM}, environ)
+    assert reply.status_code == 204
+    feed = FakeFeed()
+    feed.add("tenant", "suspended")
+    publish(upload, feed)
+    spooled = upload.settings.spool_folder / "1"
+    spooled.write_bytes(b"hello" if method == "PUT" else form_body([("a.txt", b"hello")]))
+    environ = {"SPOOL_FILE": str(spooled), "ADMISSION": reply.headers["X-Admission"]}
+    reply = upload.request(method, path, b"", {"Content-Type": FORM}, environ)
+    assert (reply.status_code, slug(reply)) == (403, "tenant-suspended")
+    assert upload.blobs() == set()
+
+
+def age(upload: UploadService) -> float:
+    """The metric, as it is set for a scrape."""
+    reply = upload.request("GET", "/metrics", environ={"WHARF_INTERNAL": "1"})
+    assert reply.status_code == 200
+    value = REGISTRY.get_sample_value("wharf_revocation_feed_age_seconds")
+    assert value is not None
+    return value
+
+
+def degraded(upload: UploadService) -> str:
+    """What /readyz says of the feed while it answers 200."""
+    reply = upload.request("GET", "/readyz")
+    assert reply.status_code == 200
+    assert reply.json is not None
+    assert reply.json["status"] == "degraded"
+    return str(reply.json["degraded"]["revocations"])
+
+
+def test_ready_and_degraded(upload: UploadService) -> None:
+    """Without the feed the service is ready, and /readyz and a metric say how old it knows."""
+    assert "not been heard of" in degraded(upload)
+    assert age(upload) == math.inf
+    publish(upload, FakeFeed())
+    assert upload.request("GET", "/readyz").json == {"status": "ready"}
+    assert age(upload) < 5
+    file: Path = upload.settings.revocation_file
+    os.utime(file, (time.time() - 100, time.time() - 100))
+    upload.front._service.revocations._looked_at = -math.inf
+    assert "last heard of 100 s ago" in degraded(upload)
+    assert age(upload) >= 100
