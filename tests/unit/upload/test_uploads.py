@@ -11,31 +11,40 @@ from wharf_upload.domain.uploads import (
     check_type,
     declared_type,
     served_type,
+    smallest,
 )
 from wharf_upload.records.base import Policy
 
 
 @pytest.mark.parametrize(
-    ("size", "bucket", "service", "limit"),
+    ("size", "bucket", "tenant", "service", "limit"),
     [
-        (10, 10, 20, None),
-        (11, 10, 20, 10),
-        (20, None, 20, None),
-        (21, None, 20, 20),
-        (21, 30, 20, 20),
-        (0, 0, 20, None),
-        (1, 0, 20, 0),
+        (10, 10, None, 20, None),
+        (11, 10, None, 20, (10, "bucket's file limit")),
+        (20, None, None, 20, None),
+        (21, None, None, 20, (20, "service's file limit")),
+        (21, 30, 30, 20, (20, "service's file limit")),
+        (6, 10, 5, 20, (5, "tenant's file limit")),
+        (6, 5, 5, 20, (5, "bucket's file limit")),
+        (0, 0, None, 20, None),
+        (1, 0, None, 20, (0, "bucket's file limit")),
     ],
 )
-def test_size(size: int, bucket: int | None, service: int, limit: int | None) -> None:
-    """The smaller of the bucket's and the service's limit counts, and a file of its size fits."""
-    policy = Policy(max_file_bytes=bucket)
+def test_size(
+    size: int, bucket: int | None, tenant: int | None, service: int, limit: tuple[int, str] | None
+) -> None:
+    """The smallest limit counts and is named, and a file of its size fits."""
+    largest = smallest(
+        ("bucket's file limit", bucket),
+        ("tenant's file limit", tenant),
+        ("service's file limit", service),
+    )
     if limit is None:
-        check_size(size, policy, service)
+        check_size(size, largest)
         return
     with pytest.raises(TooLarge) as caught:
-        check_size(size, policy, service)
-    assert caught.value.limit_bytes == limit
+        check_size(size, largest)
+    assert (caught.value.limit_bytes, caught.value.limit) == limit
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,13 @@ TYPE_NOT_ALLOWED = UPLOAD.declare(
     "The bucket does not take this type",
     "`media_type` is what the bytes are, `allowed_types` what the bucket takes.",
 )
+EXTENSION_NOT_ALLOWED = UPLOAD.declare(
+    "extension-not-allowed",
+    415,
+    "The bucket does not take names of this kind",
+    "Give the file a name that ends with one of `allowed_extensions`. The bytes have to agree: a "
+    "new name alone does not make another file of it.",
+)
 CONTENT_ENCODING = UPLOAD.declare(
     "content-encoding",
     415,
@@ -69,6 +76,14 @@ IDEMPOTENCY_REUSED = UPLOAD.declare(
     422,
     "The Idempotency-Key belongs to another request",
     "Use a new key for each new request; send the same key only with the same request.",
+)
+TENANT_QUOTA = UPLOAD.declare(
+    "tenant-quota-exceeded",
+    507,
+    "The tenant's quota is used up",
+    "Delete files, or ask the operator for a larger quota. `used_bytes` and `used_files` are stored, "
+    "`limit_bytes` and `limit_files` allowed (null is no limit), `needed_bytes` and `needed_files` "
+    "what this upload adds; reads go on.",
 )
 STORAGE_FULL = UPLOAD.declare(
     "storage-full",

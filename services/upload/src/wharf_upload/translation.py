@@ -25,6 +25,9 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     uploads.TypeNotAllowed: lambda e: problems.TYPE_NOT_ALLOWED(
         str(e), media_type=e.media_type, allowed_types=e.allowed
     ),
+    uploads.ExtensionNotAllowed: lambda e: problems.EXTENSION_NOT_ALLOWED(
+        str(e), filename=e.filename, allowed_extensions=e.allowed
+    ),
     multipart.TooManyParts: lambda e: TOO_LARGE(
         str(e), limit=f"number of {e.what}", limit_count=e.limit
     ),

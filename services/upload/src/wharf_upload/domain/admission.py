@@ -7,8 +7,16 @@ import re
 from collections.abc import Mapping
 
 from servicekit.problems import MALFORMED, NOT_FOUND, UNSUPPORTED_MEDIA
+from servicekit.tokens import Principal
 from wharf_upload.domain import conditions, digests, multipart
-from wharf_upload.domain.uploads import Intent, check_size, declared_type
+from wharf_upload.domain.uploads import (
+    Intent,
+    SizeLimit,
+    check_name,
+    check_size,
+    declared_type,
+    smallest,
+)
 from wharf_upload.exchange import Exchange
 from wharf_upload.problems import CONTENT_ENCODING, PRECONDITION, STORAGE_FULL
 from wharf_upload.records.base import Bucket, Idempotency, Policy
@@ -25,17 +33,20 @@ def file_intent(service: Service, exchange: Exchange) -> Intent:
     found = find_bucket(service, exchange.caller.tenant, bucket)
     _refuse_encodings(exchange)
     header = exchange.header
-    return Intent(
+    intent = Intent(
         tenant=exchange.caller.tenant,
         subject=exchange.caller.subject,
         bucket=bucket,
         key=key,
         policy=found.policy,
+        largest=largest_file(service, exchange.caller, found.policy),
         declared_type=declared_type(exchange.environ.get("CONTENT_TYPE")),
         digests=_expected(header("CONTENT_DIGEST"), header("REPR_DIGEST")),
         condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
         idempotency=idempotency(exchange, f"PUT {bucket}/{key}"),
     )
+    check_name(intent.filename, intent.policy)
+    return intent
 
 
 def admit_file(service: Service, exchange: Exchange) -> Intent:
@@ -43,7 +54,7 @@ def admit_file(service: Service, exchange: Exchange) -> Intent:
     intent = file_intent(service, exchange)
     length = exchange.content_length()
     if length is not None:
-        check_size(length, intent.policy, service.settings.max_file_bytes)
+        check_size(length, intent.largest)
     require_room(service, length or 0)
     if intent.condition is not None and intent.idempotency is None:
         # A first look that spares the body; the commit looks again. With an Idempotency-Key the
@@ -63,13 +74,21 @@ def admit_form(service: Service, exchange: Exchange, bucket: str) -> Policy:
     idempotency(exchange, "")
     length = exchange.content_length()
     if length is not None:
-        largest = found.policy.max_file_bytes or service.settings.max_file_bytes
-        most = min(largest, service.settings.max_file_bytes) * service.settings.max_form_files
-        if length > most + FORM_OVERHEAD_BYTES:
-            check_size(length, found.policy, service.settings.max_file_bytes)
+        largest = largest_file(service, exchange.caller, found.policy)
+        if length > largest.bytes * service.settings.max_form_files + FORM_OVERHEAD_BYTES:
+            check_size(length, largest)
         # The spooled form and the files copied out of it lie side by side for a moment.
         require_room(service, 2 * length)
     return found.policy
+
+
+def largest_file(service: Service, principal: Principal, policy: Policy) -> SizeLimit:
+    """The size limit that holds for files of this caller in a bucket of this policy."""
+    return smallest(
+        ("bucket's file limit", policy.max_file_bytes),
+        ("tenant's file limit", service.tenant_limits.of(principal.tenant).max_file_bytes),
+        ("service's file limit", service.settings.max_file_bytes),
+    )
 
 
 def find_bucket(service: Service, tenant: str, name: str) -> Bucket:

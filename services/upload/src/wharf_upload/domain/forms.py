@@ -19,7 +19,7 @@ from wharf_upload.domain.copying import Copier
 from wharf_upload.domain.digests import Hashing
 from wharf_upload.domain.receiving import describe, discard, keep
 from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
-from wharf_upload.domain.uploads import Intent, check_size, check_type, declared_type
+from wharf_upload.domain.uploads import Intent, check_name, check_size, check_type, declared_type
 from wharf_upload.problems import NO_FILE
 from wharf_upload.records.base import File, OnConflict, Stored
 from wharf_upload.service import Service
@@ -93,6 +93,7 @@ class FormReceiver:
                 field=event.name,
             )
         name = keys.file_name(event.filename)
+        check_name(name, self._intent.policy)
         expected = digests.expected(event.content_digest) if event.content_digest else {}
         blob = uuid7_hex()
         arriving = _Arriving(
@@ -111,7 +112,7 @@ class FormReceiver:
         if len(arriving.head) < HEAD_BYTES:
             arriving.head += event.view[: HEAD_BYTES - len(arriving.head)]
         arriving.size += len(event.view)
-        check_size(arriving.size, self._intent.policy, self._service.settings.max_file_bytes)
+        check_size(arriving.size, self._intent.largest)
 
     def _files(self) -> tuple[File, ...]:
         if not self._arrived:

@@ -30,7 +30,7 @@ _BLOCK_BYTES = 1 << 20
 
 def receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
     """Stores a small file that is in memory."""
-    check_size(len(content), intent.policy, service.settings.max_file_bytes)
+    check_size(len(content), intent.largest)
     sha256 = hashlib.sha256(content).digest()
     if intent.digests:
         _verify_bytes(content, sha256, intent.digests)
@@ -49,7 +49,7 @@ def receive_spooled(service: Service, intent: Intent, spool_file: str) -> Stored
     writer = service.store.adopt(blob, spool_file)
     try:
         size = writer.size()
-        check_size(size, intent.policy, service.settings.max_file_bytes)
+        check_size(size, intent.largest)
         head = os.pread(writer.descriptor(), HEAD_BYTES, 0)
         sniffed = sniff(head, complete=size <= HEAD_BYTES)
         check_type(sniffed, intent.filename, intent.policy)
@@ -65,7 +65,8 @@ def describe(
     intent: Intent, sha256: bytes, size: int, sniffed: str, blob: str | None = None
 ) -> File:
     """The record of a file whose bytes have been looked at."""
-    identifier = blob or uuid7_hex()
+    identifier, now = blob or uuid7_hex(), now_milliseconds()
+    lifetime = intent.policy.expire_after_seconds
     return File(
         id=identifier,
         tenant=intent.tenant,
@@ -78,7 +79,8 @@ def describe(
         declared_type=intent.declared_type,
         filename=intent.filename,
         owner=intent.subject,
-        created_at=now_milliseconds(),
+        created_at=now,
+        expires_at=None if lifetime is None else now + 1000 * lifetime,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,6 +32,13 @@ _REFINEMENTS = frozenset(
 )
 
 
+class SizeLimit(NamedTuple):
+    """The smallest of the limits that hold for a file, in bytes, and its name for people."""
+
+    bytes: int
+    name: str
+
+
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """One file to come."""
 
@@ -39,6 +47,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     bucket: str
     key: str
     policy: Policy
+    largest: SizeLimit
     declared_type: str | None = None
     digests: Mapping[str, bytes] = {}
     condition: WriteCondition | None = None
@@ -65,6 +74,14 @@ class TypeNotAllowed(ValueError):
         self.media_type, self.allowed = media_type, allowed
 
 
+class ExtensionNotAllowed(ValueError):
+    """The name has an extension that the bucket does not take, or none."""
+
+    def __init__(self, filename: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"This bucket takes names that end with .{', .'.join(allowed)} only.")
+        self.filename, self.allowed = filename, allowed
+
+
 class TooLarge(ValueError):
     """The file is larger than a limit (bytes); `limit` names it."""
 
@@ -78,25 +95,51 @@ def declared_type(field: str | None) -> str | None:
     return field if field and _MEDIA_TYPE.match(field) else None
 
 
-def check_size(size: int, policy: Policy, max_file_bytes: int) -> None:
+def smallest(*limits: tuple[str, int | None]) -> SizeLimit:
+    """The limit to name, of several (name, bytes), the first one where two are equal; `None` is no
+    limit, and one at least has to be one.
+    """
+    found = [SizeLimit(size, name) for name, size in limits if size is not None]
+    return min(found, key=lambda limit: limit.bytes)
+
+
+def check_size(size: int, largest: SizeLimit) -> None:
     """Raises `TooLarge`."""
-    if policy.max_file_bytes is not None and size > policy.max_file_bytes <= max_file_bytes:
-        raise TooLarge("bucket's file limit", policy.max_file_bytes)
-    if size > max_file_bytes:
-        raise TooLarge("service's file limit", max_file_bytes)
+    if size > largest.bytes:
+        raise TooLarge(largest.name, largest.bytes)
+
+
+def check_name(filename: str, policy: Policy) -> None:
+    """Raises `ExtensionNotAllowed`; case does not count, and a name that begins with the dot has no
+    extension.
+    """
+    allowed = policy.allowed_extensions
+    if allowed and not any(filename[1:].lower().endswith(f".{extension}") for extension in allowed):
+        raise ExtensionNotAllowed(filename, allowed)
 
 
 def check_type(media_type: str, filename: str, policy: Policy) -> None:
     """Raises `TypeNotAllowed`; the type is what the bytes are, never what the client says.
 
-    Where types are limited, the name's extension must not promise another one either.
+    Where types or extensions are limited, the name's extension must not promise another type.
     """
-    if not policy.allowed_types:
-        return
-    if not any(media_types.matches(pattern, media_type) for pattern in policy.allowed_types):
-        raise TypeNotAllowed(media_type, policy.allowed_types)
-    if media_types.extension_agrees(filename, media_type) is False:
-        raise TypeNotAllowed(media_type, policy.allowed_types, filename)
+    allowed = policy.allowed_types
+    if allowed and not any(media_types.matches(pattern, media_type) for pattern in allowed):
+        raise TypeNotAllowed(media_type, allowed)
+    limited = allowed or policy.allowed_extensions
+    if limited and media_types.extension_agrees(filename, media_type) is False:
+        raise TypeNotAllowed(media_type, allowed, filename)
+
+
+def check_rename(media_type: str, filename: str, policy: Policy) -> None:
+    """Raises what `check_name` and `check_type` raise for a stored file that gets another name."""
+    check_name(filename, policy)
+    # Its type may have been refined from plain text, which is what the bytes are.
+    sniffed = "text/plain" if media_type in _REFINEMENTS else media_type
+    if policy.allowed_types or policy.allowed_extensions:
+        agrees = media_types.extension_agrees(filename, sniffed)
+        if agrees is False:
+            raise TypeNotAllowed(media_type, policy.allowed_types, filename)
 
 
 def served_type(sniffed: str, declared: str | None) -> str:

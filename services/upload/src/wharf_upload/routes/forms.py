@@ -18,12 +18,14 @@ def receive_form(service: Service, exchange: Exchange, spool_file: str) -> Reply
     """A form that was admitted and is spooled; all its files are stored, or none."""
     principal = exchange.caller
     bucket = form_bucket(exchange)
+    policy = admission.find_bucket(service, principal.tenant, bucket).policy
     intent = Intent(
         tenant=principal.tenant,
         subject=principal.subject,
         bucket=bucket,
         key="",
-        policy=admission.find_bucket(service, principal.tenant, bucket).policy,
+        policy=policy,
+        largest=admission.largest_file(service, principal, policy),
         idempotency=admission.idempotency(exchange, f"POST {bucket}"),
     )
     _verify_message(exchange, spool_file)

@@ -13,9 +13,16 @@ from servicekit.operations import Answer, Operation, Parameter, operation
 from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
 from servicekit.web import json_response
 from wharf_upload import documents
-from wharf_upload.domain import conditions, keys
+from wharf_upload.domain import admission, conditions, keys
+from wharf_upload.domain.uploads import check_rename
 from wharf_upload.exchange import file_address, raw_path
-from wharf_upload.problems import INVALID_KEY, KEY_TAKEN, PRECONDITION
+from wharf_upload.problems import (
+    EXTENSION_NOT_ALLOWED,
+    INVALID_KEY,
+    KEY_TAKEN,
+    PRECONDITION,
+    TYPE_NOT_ALLOWED,
+)
 from wharf_upload.records.base import File
 from wharf_upload.service import Service
 
@@ -71,6 +78,8 @@ def blueprint(service: Service) -> Blueprint:
                 INVALID_KEY,
                 KEY_TAKEN,
                 PRECONDITION,
+                EXTENSION_NOT_ALLOWED,
+                TYPE_NOT_ALLOWED,
                 UNPROCESSABLE,
                 UNSUPPORTED_MEDIA,
             ),
@@ -81,8 +90,17 @@ def blueprint(service: Service) -> Blueprint:
         condition = conditions.for_write(request.headers.get("If-Match"), None)
         new_key = file.key if body.key is UNSET else keys.object_key_text(body.key)
 
+        policy = admission.find_bucket(service, file.tenant, file.bucket).policy
+
         def edit(current: File) -> File:
-            return _changed(current, body, new_key, service.clock())
+            changed = _changed(current, body, new_key, service.clock())
+            for old, new in (
+                (current.key, changed.key),
+                (current.filename, changed.filename),
+            ):
+                if new != old:
+                    check_rename(changed.media_type, new.rpartition("/")[2], policy)
+            return changed
 
         # Judged before it joins a transaction that others share.
         edit(file)

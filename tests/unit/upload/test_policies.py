@@ -1,0 +1,205 @@
+"""Policies of buckets: what is kept of them, and which names and types they take."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from wharf_upload.domain import media_types, policies
+from wharf_upload.domain.policies import BadPolicy, BucketPolicy
+from wharf_upload.domain.uploads import (
+    ExtensionNotAllowed,
+    TypeNotAllowed,
+    check_name,
+    check_rename,
+    check_type,
+)
+from wharf_upload.records.base import Policy
+
+EXTENSIONS = st.from_regex(r"[a-z0-9]{1,8}(\.[a-z0-9]{1,4})?", fullmatch=True)
+TOKENS = st.from_regex(r"[a-z][a-z0-9.+-]{0,12}", fullmatch=True)
+TYPES = st.builds("{}/{}".format, TOKENS, TOKENS)
+NAMES = st.text(
+    st.characters(exclude_categories=("Cc", "Cf", "Cs"), exclude_characters="/"), max_size=30
+)
+
+
+def recased(draw: st.DrawFn, text: str) -> str:
+    """The same text in another mix of cases."""
+    return "".join(letter.upper() if draw(st.booleans()) else letter for letter in text)
+
+
+@given(st.data(), NAMES.filter(bool), st.lists(EXTENSIONS, min_size=1, max_size=5))
+def test_a_name_with_an_allowed_extension_fits(
+    data: st.DataObject, stem: str, allowed: list[str]
+) -> None:
+    """Whatever stands before the dot, and in whatever case, an allowed extension is taken."""
+    extension = data.draw(st.sampled_from(allowed))
+    spelled = recased(data.draw, extension)
+    check_name(f"{stem}.{spelled}", Policy(allowed_extensions=tuple(allowed)))
+
+
+@given(NAMES.filter(bool), st.lists(EXTENSIONS, min_size=1, max_size=5))
+def test_a_name_is_taken_only_for_its_end(name: str, allowed: list[str]) -> None:
+    """A name is taken exactly when one of the extensions ends it, after a dot and something."""
+    policy = Policy(allowed_extensions=tuple(allowed))
+    fits = any(
+        name.lower().endswith(f".{extension}") and len(name) > len(extension) + 1
+        for extension in allowed
+    )
+    # Letters that grow or shrink in lower case are no letters of an extension.
+    assume(len(name) == len(name.lower()))
+    if fits:
+        check_name(name, policy)
+        return
+    with pytest.raises(ExtensionNotAllowed) as caught:
+        check_name(name, policy)
+    assert caught.value.allowed == tuple(allowed)
+
+
+@pytest.mark.parametrize(
+    "name", ["photo.png.exe", "photo.exe", "png", ".png", "photo.png ", "photo.png.", "photopng"]
+)
+def test_near_misses(name: str) -> None:
+    """What only looks as if it ended with an allowed extension is refused."""
+    with pytest.raises(ExtensionNotAllowed, match=r"\.png"):
+        check_name(name, Policy(allowed_extensions=("png",)))
+
+
+@given(TYPES, st.lists(TYPES, max_size=4), st.sampled_from(["exact", "family", "all", "none"]))
+def test_types_match_exactly_what_is_listed(
+    media_type: str, others: list[str], listed: str
+) -> None:
+    """A type is taken when it, its family or everything is listed, and otherwise refused."""
+    family = media_type.partition("/")[0]
+    own = {"exact": media_type, "family": f"{family}/*", "all": "*/*"}
+    allowed = (*others, own[listed]) if listed != "none" else tuple(others)
+    matching = listed != "none" or media_type in others or not allowed
+    if matching:
+        check_type(media_type, "name", Policy(allowed_types=allowed))
+        return
+    with pytest.raises(TypeNotAllowed, match="The bytes are"):
+        check_type(media_type, "name", Policy(allowed_types=allowed))
+
+
+@given(TYPES, st.sampled_from(["image", "image/", "/png", "*/png", "image/png; q=1", "", "im*/*"]))
+def test_what_is_no_pattern_is_refused(media_type: str, wrong: str) -> None:
+    """One wrong pattern among good ones refuses the whole policy, and is named."""
+    assert media_types.is_pattern(media_type)
+    with pytest.raises(BadPolicy, match="allowed_types"):
+        policies.checked(BucketPolicy(allowed_types=(media_type, wrong)))
+
+
+@given(st.data(), st.lists(EXTENSIONS, max_size=6))
+def test_extensions_are_kept_in_one_spelling(data: st.DataObject, wanted: list[str]) -> None:
+    """Leading dots, cases and repetitions do not show in what is kept."""
+    spelled = tuple(
+        data.draw(st.sampled_from(("", "."))) + recased(data.draw, extension)
+        for extension in wanted
+    )
+    kept = policies.checked(BucketPolicy(allowed_extensions=spelled)).allowed_extensions
+    assert kept == tuple(dict.fromkeys(wanted))
+
+
+@pytest.mark.parametrize("wrong", ["", ".", "..png", "p/ng", "png ", "*", "png;", "пнг", "a" * 40])
+def test_what_is_no_extension_is_refused(wrong: str) -> None:
+    """Empty, foreign and over-long extensions are refused."""
+    with pytest.raises(BadPolicy, match="allowed_extensions"):
+        policies.checked(BucketPolicy(allowed_extensions=(wrong,)))
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("https://app.example", "https://app.example"),
+        ("HTTPS://App.Example:443", "https://app.example"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://localhost:80", "http://localhost"),
+        ("https://localhost:80", "https://localhost:80"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://127.0.0.1", "http://127.0.0.1"),
+    ],
+)
+def test_origins_are_kept_as_browsers_send_them(written: str, kept: str) -> None:
+    """Lower case, and without the scheme's default port."""
+    assert policies.checked(BucketPolicy(cors_origins=(written,))).cors_origins == (kept,)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "*",
+        "null",
+        "",
+        "app.example",
+        "https://",
+        "https://app.example/",
+        "https://app.example/path",
+        "https://app.example?q",
+        "https://app.example#f",
+        "https://user@app.example",
+        "https://*.example",
+        "ftp://app.example",
+        "https://app.example:0x50",
+        "https://app.example:99999",
+        "https://app.example:",
+        "https://app .example",
+        "https://app.example\n",
+        "https://-app.example",
+        "https://app..example",
+    ],
+)
+def test_what_is_no_origin_is_refused(wrong: str) -> None:
+    """Everything but scheme, host and port alone is refused, wildcards and null among it."""
+    with pytest.raises(BadPolicy, match="cors_origins"):
+        policies.checked(BucketPolicy(cors_origins=(wrong,)))
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_an_origin_or_refused(text: str) -> None:
+    """No text breaks the check, and what is kept is a fixed point of it."""
+    try:
+        kept = policies.origin(text)
+    except BadPolicy:
+        return
+    assert policies.origin(kept) == kept
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_any_name_and_type_are_judged(name: str, media_type: str) -> None:
+    """No name or type makes the check fail in another way than by refusing."""
+    policy = Policy(allowed_extensions=("png",), allowed_types=("image/*",))
+    try:
+        check_name(name, policy)
+        check_type(media_type, name, policy)
+    except (ExtensionNotAllowed, TypeNotAllowed):
+        return
+    assert name.lower().endswith(".png")
+    assert media_type.strip().lower().startswith("image/")
+
+
+def test_extensions_alone_make_names_agree_with_bytes() -> None:
+    """Where only extensions are limited, a renamed HTML file is refused and called what it is."""
+    policy = Policy(allowed_extensions=("png", "jpg"))
+    check_type("image/png", "photo.png", policy)
+    with pytest.raises(TypeNotAllowed, match=r"text/html.*photo\.png") as caught:
+        check_type("text/html", "photo.png", policy)
+    assert caught.value.media_type == "text/html"
+
+
+def test_a_stored_file_keeps_to_the_policy_under_a_new_name() -> None:
+    """A new name needs an allowed extension that the bytes agree with; refined text is text."""
+    policy = Policy(allowed_extensions=("csv", "txt", "html"))
+    check_rename("text/csv", "table.txt", policy)
+    with pytest.raises(ExtensionNotAllowed):
+        check_rename("text/csv", "table.exe", policy)
+    with pytest.raises(TypeNotAllowed):
+        check_rename("text/csv", "page.html", policy)
+
+
+def test_policies_of_before_are_read() -> None:
+    """A policy that was stored before there were more fields means what it meant."""
+    old = msgspec.json.decode(b'{"max_file_bytes":5,"allowed_types":["image/*"]}', type=Policy)
+    assert old == Policy(max_file_bytes=5, allowed_types=("image/*",))
