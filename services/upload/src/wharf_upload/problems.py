@@ -81,7 +81,7 @@ TENANT_QUOTA = UPLOAD.declare(
     "tenant-quota-exceeded",
     507,
     "The tenant's quota is used up",
-    "Delete files, or ask the operator for a larger quota. `used_bytes` and `used_files` are stored, "
+    "Delete files, or ask the operator for a larger quota. `used_bytes`, `used_files` are stored, "
     "`limit_bytes` and `limit_files` allowed (null is no limit), `needed_bytes` and `needed_files` "
     "what this upload adds; reads go on.",
 )
