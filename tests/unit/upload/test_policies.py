@@ -26,9 +26,9 @@ NAMES = st.text(
 )
 
 
-def recased(draw: st.DrawFn, text: str) -> str:
+def recased(data: st.DataObject, text: str) -> str:
     """The same text in another mix of cases."""
-    return "".join(letter.upper() if draw(st.booleans()) else letter for letter in text)
+    return "".join(letter.upper() if data.draw(st.booleans()) else letter for letter in text)
 
 
 @given(st.data(), NAMES.filter(bool), st.lists(EXTENSIONS, min_size=1, max_size=5))
@@ -37,7 +37,7 @@ def test_a_name_with_an_allowed_extension_fits(
 ) -> None:
     """Whatever stands before the dot, and in whatever case, an allowed extension is taken."""
     extension = data.draw(st.sampled_from(allowed))
-    spelled = recased(data.draw, extension)
+    spelled = recased(data, extension)
     check_name(f"{stem}.{spelled}", Policy(allowed_extensions=tuple(allowed)))
 
 
@@ -96,8 +96,7 @@ def test_what_is_no_pattern_is_refused(media_type: str, wrong: str) -> None:
 def test_extensions_are_kept_in_one_spelling(data: st.DataObject, wanted: list[str]) -> None:
     """Leading dots, cases and repetitions do not show in what is kept."""
     spelled = tuple(
-        data.draw(st.sampled_from(("", "."))) + recased(data.draw, extension)
-        for extension in wanted
+        data.draw(st.sampled_from(("", "."))) + recased(data, extension) for extension in wanted
     )
     kept = policies.checked(BucketPolicy(allowed_extensions=spelled)).allowed_extensions
     assert kept == tuple(dict.fromkeys(wanted))
