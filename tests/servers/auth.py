@@ -19,6 +19,7 @@ from wharf_auth import signing
 from wharf_auth.app import create_app
 from wharf_auth.domain.secrets import Hasher
 from wharf_auth.provisioning import Entry, Initialiser, read_credentials
+from wharf_auth.records.acts import Act, Actor
 from wharf_auth.records.sql import SqlRecords
 from wharf_auth.settings import Settings
 
@@ -123,3 +124,10 @@ def refused(reply: TestResponse, status: int, error: str) -> str:
     assert set(body) == {"error", "error_description"}
     assert body["error"] == error
     return str(body["error_description"])
+
+
+def act(name: str = "test", *, tenant: str = "acme", about: str = "x", at: int = 1) -> Act:
+    """An act of a test's, for records that are changed without a request."""
+    return Actor("tester", "wharf-admin", "127.0.0.1", "request-1").does(
+        name, tenant=tenant, about=about, at=at
+    )

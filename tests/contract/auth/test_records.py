@@ -10,7 +10,7 @@ import pytest
 
 from servicekit.database import Database, open_database
 from servicekit.database.migrating import upgrade
-from tests.servers.auth import MIGRATIONS
+from tests.servers.auth import MIGRATIONS, act
 from wharf_auth.records.base import (
     Client,
     NameTaken,
@@ -48,23 +48,23 @@ def records(database: Database) -> Records:
 @pytest.fixture
 def billing(records: Records) -> Records:
     """Records with one tenant and one client."""
-    records.add_tenant(ACME)
-    records.add_client(BILLING, SECRET)
+    records.add_tenant(ACME, act())
+    records.add_client(BILLING, SECRET, act())
     return records
 
 
 def test_tenant_comes_back_as_it_was(records: Records) -> None:
     """Text and times are kept exactly."""
-    records.add_tenant(ACME)
+    records.add_tenant(ACME, act())
     assert records.tenant("acme") == ACME
     assert records.tenant("absent") is None
 
 
 def test_name_is_taken_once(records: Records) -> None:
     """A second tenant of a name changes nothing."""
-    records.add_tenant(ACME)
+    records.add_tenant(ACME, act())
     with pytest.raises(NameTaken):
-        records.add_tenant(Tenant("acme", "Other", 1))
+        records.add_tenant(Tenant("acme", "Other", 1), act())
     assert records.tenant("acme") == ACME
 
 
@@ -72,7 +72,7 @@ def test_tenants_are_in_byte_order(records: Records) -> None:
     """The order is that of bytes everywhere, so that a cursor means the same everywhere."""
     names = ["a-a", "a0a", "aa-", "aaa", "ab0", "b-b", "zzz"]
     for name in reversed(names):
-        records.add_tenant(Tenant(name, name, 1))
+        records.add_tenant(Tenant(name, name, 1), act())
     assert [one.name for one in records.tenants(after="", limit=100)] == sorted(names)
     found, after = [], ""
     while page := records.tenants(after=after, limit=2):
@@ -84,24 +84,24 @@ def test_tenants_are_in_byte_order(records: Records) -> None:
 
 def test_suspension_keeps_its_first_moment(records: Records) -> None:
     """Suspending again does not move the time; resuming clears it."""
-    records.add_tenant(ACME)
-    records.suspend("acme", 5)
-    records.suspend("acme", 9)
+    records.add_tenant(ACME, act())
+    records.suspend("acme", act(at=5))
+    records.suspend("acme", act(at=9))
     shown = records.tenant("acme")
     assert shown is not None
     assert shown.suspended_at == 5
-    records.resume("acme")
-    records.resume("acme")
+    records.resume("acme", act())
+    records.resume("acme", act())
     assert records.tenant("acme") == ACME
 
 
 def test_absent_tenants_cannot_be_changed(records: Records) -> None:
     """Each call says so."""
     for call in (
-        lambda: records.suspend("absent", 1),
-        lambda: records.resume("absent"),
+        lambda: records.suspend("absent", act()),
+        lambda: records.resume("absent", act()),
         lambda: records.clients("absent", after="", limit=1),
-        lambda: records.add_client(BILLING, SECRET),
+        lambda: records.add_client(BILLING, SECRET, act()),
     ):
         with pytest.raises(NoSuchTenant):
             call()
@@ -112,7 +112,7 @@ def test_login_has_client_secrets_and_tenant(billing: Records) -> None:
     login = billing.login("c1")
     assert login is not None
     assert (login.client, login.secrets, login.tenant_suspended) == (BILLING, (SECRET,), False)
-    billing.suspend("acme", 1)
+    billing.suspend("acme", act())
     login = billing.login("c1")
     assert login is not None
     assert login.tenant_suspended
@@ -122,7 +122,7 @@ def test_login_has_client_secrets_and_tenant(billing: Records) -> None:
 def test_client_id_is_taken_once(billing: Records) -> None:
     """A taken id changes nothing, and leaves no secret behind."""
     with pytest.raises(NameTaken):
-        billing.add_client(BILLING, Secret("s2", "x", "y", 1))
+        billing.add_client(BILLING, Secret("s2", "x", "y", 1), act())
     login = billing.login("c1")
     assert login is not None
     assert [one.id for one in login.secrets] == ["s1"]
@@ -131,17 +131,19 @@ def test_client_id_is_taken_once(billing: Records) -> None:
 def test_failed_client_leaves_nothing(billing: Records) -> None:
     """Client and secret are added together or not at all."""
     with pytest.raises(NameTaken):
-        billing.add_client(Client("c2", "acme", "x", ("files:read",), 1), SECRET)
+        billing.add_client(Client("c2", "acme", "x", ("files:read",), 1), SECRET, act())
     assert billing.login("c2") is None
 
 
 def test_clients_are_those_of_the_tenant(billing: Records) -> None:
     """Pages in order of ids; another tenant's clients are not among them."""
-    billing.add_tenant(Tenant("other", "Other", 1))
+    billing.add_tenant(Tenant("other", "Other", 1), act())
     for number in range(2, 6):
         client = Client(f"c{number}", "acme", "x", ("files:read",), number)
-        billing.add_client(client, Secret(f"t{number}", "h", "h", 1))
-    billing.add_client(Client("c9", "other", "x", ("files:read",), 1), Secret("t9", "h", "h", 1))
+        billing.add_client(client, Secret(f"t{number}", "h", "h", 1), act())
+    billing.add_client(
+        Client("c9", "other", "x", ("files:read",), 1), Secret("t9", "h", "h", 1), act()
+    )
     assert [one.id for one in billing.clients("acme", after="c2", limit=2)] == ["c3", "c4"]
     assert [one.id for one in billing.clients("acme", after="c4", limit=9)] == ["c5"]
     assert billing.clients("other", after="", limit=9)[0].tenant == "other"
@@ -149,19 +151,19 @@ def test_clients_are_those_of_the_tenant(billing: Records) -> None:
 
 def test_disabling_keeps_its_first_moment(billing: Records) -> None:
     """The client stays readable with the time at which it ended."""
-    billing.disable("acme", "c1", 5)
-    billing.disable("acme", "c1", 9)
+    billing.disable("acme", "c1", 9, act(at=5))
+    billing.disable("acme", "c1", 9, act(at=9))
     assert [one.disabled_at for one in billing.clients("acme", after="", limit=1)] == [5]
 
 
 def test_clients_of_other_tenants_cannot_be_changed(billing: Records) -> None:
     """Every change names the tenant, and nothing of another one is touched."""
-    billing.add_tenant(Tenant("other", "Other", 1))
+    billing.add_tenant(Tenant("other", "Other", 1), act())
     for call in (
-        lambda: billing.disable("other", "c1", 1),
-        lambda: billing.add_secret("other", "c1", Secret("s2", "h", "h", 1)),
-        lambda: billing.retire_secret("other", "c1", "s1", 1),
-        lambda: billing.disable("acme", "absent", 1),
+        lambda: billing.disable("other", "c1", 9, act()),
+        lambda: billing.add_secret("other", "c1", Secret("s2", "h", "h", 1), act()),
+        lambda: billing.retire_secret("other", "c1", "s1", act()),
+        lambda: billing.disable("acme", "absent", 9, act()),
     ):
         with pytest.raises(NoSuchClient):
             call()
@@ -174,12 +176,12 @@ def test_clients_of_other_tenants_cannot_be_changed(billing: Records) -> None:
 def test_two_secrets_live_and_not_three(billing: Records) -> None:
     """A third is refused until one is retired; a retired one is gone from logins."""
     second = Secret("s2", "efgh", "h", 2)
-    billing.add_secret("acme", "c1", second)
+    billing.add_secret("acme", "c1", second, act())
     with pytest.raises(TooManySecrets):
-        billing.add_secret("acme", "c1", Secret("s3", "h", "h", 3))
-    assert billing.retire_secret("acme", "c1", "s1", 4)
-    assert not billing.retire_secret("acme", "c1", "s1", 5)
-    assert not billing.retire_secret("acme", "c1", "absent", 5)
+        billing.add_secret("acme", "c1", Secret("s3", "h", "h", 3), act())
+    assert billing.retire_secret("acme", "c1", "s1", act())
+    assert not billing.retire_secret("acme", "c1", "s1", act())
+    assert not billing.retire_secret("acme", "c1", "absent", act())
     login = billing.login("c1")
     assert login is not None
     assert login.secrets == (second,)
@@ -193,7 +195,7 @@ def test_two_at_once_do_not_make_three_secrets(database: Database, billing: Reco
     def add(number: int) -> None:
         barrier.wait()
         try:
-            billing.add_secret("acme", "c1", Secret(f"x{number}", "h", "h", number))
+            billing.add_secret("acme", "c1", Secret(f"x{number}", "h", "h", number), act())
             outcomes.append("added")
         except TooManySecrets:
             outcomes.append("refused")

@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.servers.auth import TOKEN, AuthService, refused
+from tests.servers.auth import TOKEN, AuthService, act, refused
 from wharf_auth.domain import clients, secrets
 from wharf_auth.domain.clock import milliseconds
+from wharf_auth.records.acts import Actor
 from wharf_auth.records.base import Client
 
 GRANT = {"grant_type": "client_credentials"}
@@ -46,6 +47,7 @@ def test_basic_may_be_raw(auth: AuthService) -> None:
     auth.records.add_client(
         Client("odd", "demo", "odd", ("files:read",), now),
         clients.new_secret(secret, secrets.Hasher(), now),
+        act(),
     )
     for text in (f"odd:{secret}", f"odd:{quote(secret, safe='')}"):
         reply = auth.app.test_client().post(TOKEN, data=GRANT, headers=basic(text))
@@ -103,7 +105,7 @@ def test_bad_credentials_are_401_with_a_challenge(
 
 def test_unknown_client_and_wrong_secret_look_the_same(auth: AuthService) -> None:
     """Nobody learns which clients exist or are disabled: status, headers and body are equal."""
-    auth.records.disable("wharf-admin", "wharf-admin", 1)
+    auth.records.disable("wharf-admin", "wharf-admin", 9, act())
     admin = auth.credentials["admin"]
     client = auth.app.test_client()
     replies = [
@@ -142,27 +144,26 @@ def test_unknown_client_and_wrong_secret_cost_the_same(auth: AuthService) -> Non
 
 def test_both_live_secrets_work(auth: AuthService) -> None:
     """During a change of secrets the old one and the new one are good, a retired one is not."""
-    now = milliseconds(auth.clock)
     kept, fresh = clients.add_secret(
-        auth.records, secrets.Hasher(), auth.clock, "demo", "wharf-demo"
+        auth.records, secrets.Hasher(), auth.clock, "demo", "wharf-demo", Actor("tester")
     )
     assert auth.post_token().status_code == 200
     assert auth.post_token(secret=fresh).status_code == 200
-    auth.records.retire_secret("demo", "wharf-demo", kept.id, now)
+    auth.records.retire_secret("demo", "wharf-demo", kept.id, act())
     assert auth.post_token(secret=fresh).status_code == 401
     assert auth.post_token().status_code == 200
 
 
 def test_disabled_client_gets_no_token(auth: AuthService) -> None:
     """A disabled client is no client any more."""
-    auth.records.disable("demo", "wharf-demo", 1)
+    auth.records.disable("demo", "wharf-demo", 9, act())
     refused(auth.post_token(), 401, "invalid_client")
 
 
 def test_suspended_tenant_gets_no_token(auth: AuthService) -> None:
     """Whoever has proven to belong to the tenant learns why; others do not."""
-    auth.records.suspend("demo", 1)
+    auth.records.suspend("demo", act(tenant="demo"))
     assert "suspended" in refused(auth.post_token(), 400, "unauthorized_client")
     refused(auth.post_token(secret="wrong"), 401, "invalid_client")
-    auth.records.resume("demo")
+    auth.records.resume("demo", act(tenant="demo"))
     assert auth.post_token().status_code == 200

@@ -10,7 +10,7 @@ import pytest
 
 from servicekit.database import open_database
 from servicekit.database.migrating import upgrade
-from tests.servers.auth import MIGRATIONS
+from tests.servers.auth import MIGRATIONS, act
 from wharf_auth.domain.secrets import Hasher
 from wharf_auth.provisioning import Initialiser, InitTrouble
 from wharf_auth.records.sql import SqlRecords
@@ -109,7 +109,7 @@ def test_file_taken_away_stays_away(initialiser: Initialiser) -> None:
 def test_disabled_clients_stay_disabled(initialiser: Initialiser) -> None:
     """Who disabled the demo client does not get it back at the next start."""
     initialiser.run()
-    initialiser.records.disable("demo", "wharf-demo", 1)
+    initialiser.records.disable("demo", "wharf-demo", 9, act())
     initialiser.run()
     assert "demo" in json.loads(initialiser.credentials.read_text())
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.servers.auth import AuthService
+from tests.servers.auth import AuthService, act
 from wharf_auth.app import create_app
 from wharf_auth.signing import KeyRing
 
@@ -23,6 +23,8 @@ def test_create_and_read(auth: AuthService) -> None:
         "state": "active",
         "created_at": "",
         "suspended_at": None,
+        "deleted_at": None,
+        "purge_at": None,
     }
     assert auth.admin("GET", "/tenants/acme").get_json() == made
 
@@ -248,7 +250,7 @@ def test_scope_is_checked(auth: AuthService) -> None:
 def test_disabled_administrator_is_out_at_once(auth: AuthService) -> None:
     """A token ends with its client: no quarter of an hour of power is left."""
     assert auth.admin("GET", "/tenants").status_code == 200
-    auth.records.disable("wharf-admin", "wharf-admin", 1)
+    auth.records.disable("wharf-admin", "wharf-admin", 9, act())
     reply = auth.admin("GET", "/tenants")
     assert reply.status_code == 401
     assert reply.get_json()["type"] == "/problems/account-inactive"

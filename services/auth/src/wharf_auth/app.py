@@ -8,7 +8,6 @@ import time
 from flask import Flask, Response, g
 
 from servicekit import health, logs, metrics, openapi, web
-from servicekit.access import unauthorized
 from servicekit.database import open_database
 from servicekit.problems import (
     SCOPE_MISSING,
@@ -22,17 +21,17 @@ from servicekit.settings import SettingsError
 from servicekit.tokens import Principal, Verifier
 from wharf_auth import __version__, memory
 from wharf_auth import settings as auth_settings
-from wharf_auth.domain import clients
+from wharf_auth.domain import standing
 from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.secrets import Hasher
-from wharf_auth.domain.tokens import AUTH_AUDIENCE
+from wharf_auth.domain.tokens import AUTH_AUDIENCE, MAX_TOKEN_TTL_SECONDS
 from wharf_auth.problems import ACCOUNT_INACTIVE
 from wharf_auth.records.base import Records
 from wharf_auth.records.sql import SqlRecords
-from wharf_auth.routes import ClientConverter, Parts, TenantConverter, discovery, oauth
+from wharf_auth.routes import ClientConverter, Parts, TenantConverter, acting, discovery, oauth
 from wharf_auth.routes import clients as client_routes
 from wharf_auth.routes import tenants as tenant_routes
-from wharf_auth.settings import MAX_TOKEN_TTL_SECONDS, Settings
+from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing, KeyTrouble
 from wharf_auth.throttling import LoginThrottle
 
@@ -78,6 +77,7 @@ def create_app(
         clock=clock,
     )
     web.install(app, logs.RequestLog(SERVICE), verifier)
+    acting.note_refusals(app, parts.records, clock)
     _require_active_account(app, parts.records)
     _install_limits(app, parts, limits_url)
     for routes in (oauth, discovery, tenant_routes, client_routes):
@@ -99,10 +99,8 @@ def _require_active_account(app: Flask, records: Records) -> None:
     @app.before_request
     def require() -> None:
         principal: Principal | None = g.principal
-        if principal and not clients.is_active(records, principal.tenant, principal.subject):
-            raise unauthorized(
-                ACCOUNT_INACTIVE, "The client or its tenant is not active.", "invalid_token"
-            )
+        if principal:
+            standing.require(records, principal)
 
 
 def _install_limits(app: Flask, parts: Parts, url: str) -> None:

@@ -18,9 +18,9 @@ from servicekit.settings import SettingsError
 from wharf_auth import __version__
 from wharf_auth import settings as auth_settings
 from wharf_auth.domain import clients, secrets, tenants
-from wharf_auth.domain.clock import milliseconds
 from wharf_auth.domain.scopes import SCOPES
 from wharf_auth.provisioning import Initialiser, InitTrouble
+from wharf_auth.records.acts import CLI, Actor
 from wharf_auth.records.base import NoSuchClient, NoSuchTenant, TooManySecrets
 from wharf_auth.records.sql import SqlRecords
 from wharf_auth.routes import clients as client_routes
@@ -30,6 +30,7 @@ from wharf_auth.signing import KeyTrouble
 
 T = TypeVar("T")
 _PAGE = 500
+BY = Actor(CLI)
 as_json = click.option("--json", "machine", is_flag=True, help="Print JSON, one line an object.")
 
 
@@ -133,7 +134,7 @@ def tenant() -> None:
 @as_json
 def tenant_create(name: str, display_name: str | None, *, machine: bool) -> None:
     """Create the tenant NAME."""
-    made = tenants.create(_records(), time.time, name, display_name)
+    made = tenants.create(_records(), time.time, name, display_name, BY)
     _show(tenant_routes.answer(made), f"created the tenant {name}", machine=machine)
 
 
@@ -163,14 +164,14 @@ def tenant_show(name: str, *, machine: bool) -> None:
 @click.argument("name")
 def tenant_suspend(name: str) -> None:
     """Suspend the tenant NAME: its clients get no more tokens."""
-    tenants.suspend(_records(), time.time, name)
+    tenants.suspend(_records(), time.time, name, BY)
 
 
 @tenant.command("resume")
 @click.argument("name")
 def tenant_resume(name: str) -> None:
     """End the suspension of the tenant NAME."""
-    tenants.resume(_records(), name)
+    tenants.resume(_records(), time.time, name, BY)
 
 
 @cli.group()
@@ -188,7 +189,13 @@ def client() -> None:
 def client_create(tenant_name: str, name: str, scopes: tuple[str, ...], *, machine: bool) -> None:
     """Create a client NAME of TENANT. Its secret is printed now and never again."""
     made, secret = clients.create(
-        _records(), secrets.Hasher(), time.time, tenant=tenant_name, name=name, wanted=scopes
+        _records(),
+        secrets.Hasher(),
+        time.time,
+        tenant=tenant_name,
+        name=name,
+        wanted=scopes,
+        by=BY,
     )
     shown = client_routes.with_secret(made, secret)
     _show(shown, f"client_id: {made.id}\nclient_secret: {secret}", machine=machine)
@@ -217,10 +224,7 @@ def client_list(tenant_name: str, *, machine: bool) -> None:
 @click.argument("client_id")
 def client_disable(tenant_name: str, client_id: str) -> None:
     """Disable a client for good."""
-    try:
-        _records().disable(tenant_name, client_id, milliseconds(time.time))
-    except NoSuchClient:
-        raise NOT_FOUND("The tenant has no such client.") from None
+    clients.disable(_records(), time.time, tenant_name, client_id, BY)
 
 
 @client.command("add-secret")
@@ -231,7 +235,7 @@ def client_add_secret(tenant_name: str, client_id: str, *, machine: bool) -> Non
     """Give a client a second secret, so that it can change over without a gap."""
     try:
         kept, secret = clients.add_secret(
-            _records(), secrets.Hasher(), time.time, tenant_name, client_id
+            _records(), secrets.Hasher(), time.time, tenant_name, client_id, BY
         )
     except NoSuchClient:
         raise NOT_FOUND("The tenant has no such client.") from None
@@ -258,9 +262,8 @@ def client_secrets(client_id: str) -> None:
 @click.argument("secret_id")
 def client_retire_secret(tenant_name: str, client_id: str, secret_id: str) -> None:
     """End one of a client's secrets."""
-    now = milliseconds(time.time)
     try:
-        if not _records().retire_secret(tenant_name, client_id, secret_id, now):
+        if not clients.retire_secret(_records(), time.time, tenant_name, client_id, secret_id, BY):
             raise NOT_FOUND("The client has no such live secret.")
     except NoSuchClient:
         raise NOT_FOUND("The tenant has no such client.") from None

@@ -9,11 +9,18 @@ CATALOGUE = Catalogue()
 TENANT_EXISTS = CATALOGUE.declare(
     "tenant-exists", 409, "The tenant exists", "Choose another name; names are never reused."
 )
+TENANT_DELETED = CATALOGUE.declare(
+    "tenant-deleted",
+    409,
+    "The tenant is deleted",
+    "Within its grace time (`purge_at`) a deleted tenant can be resumed; afterwards nothing can "
+    "be done with it.",
+)
 TENANT_RESERVED = CATALOGUE.declare(
     "tenant-reserved",
     409,
     "The tenant is reserved",
-    "This tenant administers the installation; it cannot be suspended.",
+    "This tenant administers the installation; it cannot be suspended or deleted.",
 )
 CLIENT_PROTECTED = CATALOGUE.declare(
     "client-protected",

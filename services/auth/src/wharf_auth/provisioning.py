@@ -22,6 +22,7 @@ from wharf_auth.domain import clients, secrets
 from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 from wharf_auth.domain.tenants import ADMIN_TENANT
+from wharf_auth.records.acts import CLI, Actor
 from wharf_auth.records.base import (
     MAX_LIVE_SECRETS,
     Client,
@@ -103,7 +104,9 @@ class Initialiser:
         """Whether the client has to be made, or to be given the secret of the file."""
         login = self.records.login(seed.client_id)
         if login is None:
-            return True
+            tenant = self.records.tenant(seed.tenant)
+            # Nor does whoever deleted the tenant.
+            return tenant is None or tenant.deleted_at is None
         if login.client.disabled_at is not None:
             # Whoever disabled it does not want it back at the next start.
             return False
@@ -122,16 +125,26 @@ class Initialiser:
         return True
 
     def _keep(self, seed: Seed, entry: Entry) -> str:
-        now = milliseconds(self.clock)
+        now, by = milliseconds(self.clock), Actor(CLI)
         secret = clients.new_secret(entry.client_secret, self.hasher, now)
         if self.records.login(seed.client_id) is not None:
-            self.records.add_secret(seed.tenant, seed.client_id, secret)
+            self.records.add_secret(
+                seed.tenant,
+                seed.client_id,
+                secret,
+                by.does("clients.add-secret", tenant=seed.tenant, about=seed.client_id, at=now),
+            )
             return f"gave the client {seed.client_id} another secret"
         # The tenant may be there already, from an interrupted run.
         with suppress(NameTaken):
-            self.records.add_tenant(Tenant(seed.tenant, seed.display_name, now))
+            self.records.add_tenant(
+                Tenant(seed.tenant, seed.display_name, now),
+                by.does("tenants.create", tenant=seed.tenant, about=seed.tenant, at=now),
+            )
         self.records.add_client(
-            Client(seed.client_id, seed.tenant, seed.display_name, seed.scopes, now), secret
+            Client(seed.client_id, seed.tenant, seed.display_name, seed.scopes, now),
+            secret,
+            by.does("clients.create", tenant=seed.tenant, about=seed.client_id, at=now),
         )
         return f"made the client {seed.client_id} of the tenant {seed.tenant}"
 

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 from servicekit import settings
 from servicekit.settings import SettingsError, setting
-
-MAX_TOKEN_TTL_SECONDS = 24 * 3600
+from wharf_auth.domain.tokens import MAX_TOKEN_TTL_SECONDS
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,12 @@ class Settings:
     )
     admin_requests_per_minute: int = setting(
         600, minimum=1, maximum=1_000_000, doc="requests of one client to the routes for tenants"
+    )
+    tenant_grace_seconds: int = setting(
+        7 * 24 * 3600,
+        minimum=0,
+        maximum=366 * 24 * 3600,
+        doc="how long a deleted tenant can be resumed before everything of it is removed",
     )
     password_hashes_at_once: int = setting(
         1, minimum=1, maximum=64, doc="secrets verified at once; each takes 19 MiB of memory"

@@ -9,7 +9,17 @@ from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from wharf_auth.domain import names, scopes, secrets
 from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.domain.tenants import ADMIN_TENANT
-from wharf_auth.records.base import Client, NoSuchTenant, Records, Secret
+from wharf_auth.domain.tokens import last_expiry
+from wharf_auth.problems import TENANT_DELETED
+from wharf_auth.records.acts import Actor
+from wharf_auth.records.base import (
+    Client,
+    NoSuchClient,
+    NoSuchTenant,
+    Records,
+    Secret,
+    TenantDeleted,
+)
 
 
 class LoginRefused(Exception):
@@ -17,7 +27,7 @@ class LoginRefused(Exception):
 
 
 class TenantSuspended(Exception):
-    """The client has proven who it is, and its tenant may not work at present."""
+    """The client has proven who it is, and its tenant is suspended or deleted."""
 
 
 def new_secret(secret: str, hasher: secrets.Hasher, now: int) -> Secret:
@@ -49,30 +59,54 @@ def create(
     tenant: str,
     name: str,
     wanted: Iterable[str],
+    by: Actor,
 ) -> tuple[Client, str]:
     """Adds a client; returns it with its secret, which is not readable ever after."""
     now, secret = milliseconds(clock), secrets.new_secret()
     client = Client(
         uuid7_hex(), tenant, names.label(name, "name"), granted_scopes(tenant, wanted), now
     )
+    act = by.does("clients.create", tenant=tenant, about=client.id, at=now)
     try:
-        records.add_client(client, new_secret(secret, hasher, now))
+        records.add_client(client, new_secret(secret, hasher, now), act)
     except NoSuchTenant:
         raise NOT_FOUND("There is no such tenant.") from None
+    except TenantDeleted:
+        raise TENANT_DELETED(f"The tenant {tenant} is deleted.") from None
     return client, secret
 
 
 def add_secret(
-    records: Records, hasher: secrets.Hasher, clock: Clock, tenant: str, client: str
+    records: Records, hasher: secrets.Hasher, clock: Clock, tenant: str, client: str, by: Actor
 ) -> tuple[Secret, str]:
     """A second secret; returns what is kept and the secret itself.
 
     Raises `NoSuchClient` or `TooManySecrets`.
     """
     secret = secrets.new_secret()
-    kept = new_secret(secret, hasher, milliseconds(clock))
-    records.add_secret(tenant, client, kept)
+    now = milliseconds(clock)
+    kept = new_secret(secret, hasher, now)
+    act = by.does("clients.add-secret", tenant=tenant, about=client, at=now)
+    records.add_secret(tenant, client, kept, act)
     return kept, secret
+
+
+def retire_secret(
+    records: Records, clock: Clock, tenant: str, client: str, secret: str, by: Actor
+) -> bool:
+    """Ends a secret; whether it was live. Raises `NoSuchClient`."""
+    act = by.does("clients.retire-secret", tenant=tenant, about=client, at=milliseconds(clock))
+    return records.retire_secret(tenant, client, secret, act)
+
+
+def disable(records: Records, clock: Clock, tenant: str, client: str, by: Actor) -> None:
+    """Ends a client and, through the feed, its tokens; raises `not-found`."""
+    now = milliseconds(clock)
+    act = by.does("clients.disable", tenant=tenant, about=client, at=now)
+    try:
+        records.disable(tenant, client, last_expiry(now), act)
+    except NoSuchClient:
+        raise NOT_FOUND("The tenant has no such client.") from None
 
 
 def authenticate(
@@ -92,14 +126,3 @@ def authenticate(
             raise TenantSuspended(login.client.tenant)
         return login.client
     raise LoginRefused
-
-
-def is_active(records: Records, tenant: str, client: str) -> bool:
-    """Whether a client of this tenant may work at this moment."""
-    login = records.login(client)
-    return (
-        login is not None
-        and login.client.tenant == tenant
-        and login.client.disabled_at is None
-        and not login.tenant_suspended
-    )

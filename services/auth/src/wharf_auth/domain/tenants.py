@@ -1,28 +1,33 @@
-"""Tenants: made, suspended, resumed."""
+"""Tenants: made, renamed, suspended, deleted, resumed, purged."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from servicekit.problems import NOT_FOUND
 from wharf_auth.domain import names
 from wharf_auth.domain.clock import Clock, milliseconds
-from wharf_auth.problems import TENANT_EXISTS, TENANT_RESERVED
-from wharf_auth.records.base import NameTaken, NoSuchTenant, Records, Tenant
+from wharf_auth.problems import TENANT_DELETED, TENANT_EXISTS, TENANT_RESERVED
+from wharf_auth.records.acts import SERVICE, Actor
+from wharf_auth.records.base import NameTaken, NoSuchTenant, Records, Tenant, TenantDeleted
 
 # Its clients administer the installation. `wharf-auth init` makes it.
 ADMIN_TENANT = "wharf-admin"
 
 
-def create(records: Records, clock: Clock, name: str, display_name: str | None) -> Tenant:
+def create(
+    records: Records, clock: Clock, name: str, display_name: str | None, by: Actor
+) -> Tenant:
     """Adds a tenant; raises `tenant-exists` or `unprocessable`."""
-    tenant = Tenant(
-        names.tenant_name(name),
-        names.label(display_name or name, "display name"),
-        milliseconds(clock),
-    )
+    now = milliseconds(clock)
+    tenant = Tenant(names.tenant_name(name), names.label(display_name or name, "display name"), now)
     try:
-        records.add_tenant(tenant)
+        records.add_tenant(tenant, by.does("tenants.create", tenant=name, about=name, at=now))
     except NameTaken:
-        raise TENANT_EXISTS(f"There is a tenant {name} already.") from None
+        raise TENANT_EXISTS(
+            f"There is a tenant {name} already, or there was one: names are never reused."
+        ) from None
     return tenant
 
 
@@ -34,19 +39,68 @@ def read(records: Records, name: str) -> Tenant:
     return tenant
 
 
-def suspend(records: Records, clock: Clock, name: str) -> None:
-    """From now on its clients get no tokens; raises `not-found` or `tenant-reserved`."""
+def rename(records: Records, clock: Clock, name: str, display_name: str, by: Actor) -> None:
+    """Changes the name for people; raises `not-found`, `tenant-deleted` or `unprocessable`."""
+    label = names.label(display_name, "display name")
+    act = by.does("tenants.rename", tenant=name, about=name, at=milliseconds(clock))
+    with _problems(name):
+        records.rename_tenant(name, label, act)
+
+
+def suspend(records: Records, clock: Clock, name: str, by: Actor) -> None:
+    """From now on its clients get no tokens, and through the feed nothing of it is served.
+
+    Raises `not-found`, `tenant-deleted` or `tenant-reserved`.
+    """
+    _refuse_reserved(name)
+    act = by.does("tenants.suspend", tenant=name, about=name, at=milliseconds(clock))
+    with _problems(name):
+        records.suspend(name, act)
+
+
+def delete(records: Records, clock: Clock, name: str, grace_seconds: int, by: Actor) -> None:
+    """Refuses everything of it at once, and removes everything when the grace time is over.
+
+    Raises `not-found` or `tenant-reserved`.
+    """
+    _refuse_reserved(name)
+    now = milliseconds(clock)
+    act = by.does("tenants.delete", tenant=name, about=name, at=now)
+    with _problems(name):
+        records.delete_tenant(name, now + grace_seconds * 1000, act)
+
+
+def resume(records: Records, clock: Clock, name: str, by: Actor) -> None:
+    """Ends suspension and, within the grace time, deletion.
+
+    Raises `not-found` or `tenant-deleted`.
+    """
+    act = by.does("tenants.resume", tenant=name, about=name, at=milliseconds(clock))
+    with _problems(name):
+        records.resume(name, act)
+
+
+def purge_due(records: Records, clock: Clock, by: Actor | None = None) -> list[str]:
+    """Purges the tenants whose grace time is over; their names."""
+    now = milliseconds(clock)
+    actor = by or Actor(SERVICE)
+    return [
+        name
+        for name in records.due_for_purge(now)
+        if records.purge_tenant(name, actor.does("tenants.purge", tenant=name, about=name, at=now))
+    ]
+
+
+def _refuse_reserved(name: str) -> None:
     if name == ADMIN_TENANT:
         raise TENANT_RESERVED(f"The tenant {ADMIN_TENANT} administers this installation.")
-    try:
-        records.suspend(name, milliseconds(clock))
-    except NoSuchTenant:
-        raise NOT_FOUND("There is no such tenant.") from None
 
 
-def resume(records: Records, name: str) -> None:
-    """Ends a suspension; raises `not-found`."""
+@contextmanager
+def _problems(name: str) -> Iterator[None]:
     try:
-        records.resume(name)
+        yield
     except NoSuchTenant:
         raise NOT_FOUND("There is no such tenant.") from None
+    except TenantDeleted:
+        raise TENANT_DELETED(f"The tenant {name} is deleted.") from None

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from servicekit.ids import uuid7_hex
+from servicekit.tokens import LEEWAY_SECONDS
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 
+MAX_TOKEN_TTL_SECONDS = 24 * 3600
 # Who accepts the tokens. Only administrators' tokens are good at auth itself.
 UPLOAD_AUDIENCE = "upload"
 AUTH_AUDIENCE = "auth"
+
+
+def last_expiry(now: int) -> int:
+    """When the last of the tokens issued before `now` (milliseconds) has expired, in seconds."""
+    return now // 1000 + MAX_TOKEN_TTL_SECONDS + LEEWAY_SECONDS + 1
 
 
 def claims(

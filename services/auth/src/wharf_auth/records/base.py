@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+from servicekit.revocations import Feed
+from wharf_auth.records.acts import Act, AuditedAct
 
 MAX_LIVE_SECRETS = 2
+TenantState = Literal["active", "suspended", "deleted", "purged"]
 
 
 class NameTaken(Exception):
@@ -14,6 +18,10 @@ class NameTaken(Exception):
 
 class NoSuchTenant(Exception):
     """The tenant does not exist; nothing was changed."""
+
+
+class TenantDeleted(Exception):
+    """The tenant is deleted, and this cannot be done to it; nothing was changed."""
 
 
 class NoSuchClient(Exception):
@@ -26,12 +34,28 @@ class TooManySecrets(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A team. `suspended_at` is `None` while it may work."""
+    """A team. `suspended_at` and `deleted_at` are `None` while it may work.
+
+    `purge_at` is when the grace time of a deleted tenant is over, `purged_at` when everything of
+    it was given up; its row stays, so that nobody gets its name, and with it what is left of it.
+    """
 
     name: str
     display_name: str
     created_at: int
     suspended_at: int | None = None
+    deleted_at: int | None = None
+    purge_at: int | None = None
+    purged_at: int | None = None
+
+    @property
+    def state(self) -> TenantState:
+        """What holds of it, the gravest first."""
+        if self.purged_at is not None:
+            return "purged"
+        if self.deleted_at is not None:
+            return "deleted"
+        return "active" if self.suspended_at is None else "suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +82,21 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """All that a login needs, read at one moment: the client, its live secrets, its tenant."""
+    """All that a login needs, read at one moment: the client, its live secrets, its tenant.
+
+    `tenant_suspended` is true of a deleted tenant too.
+    """
 
     client: Client
     secrets: tuple[Secret, ...]
     tenant_suspended: bool
 
 
-class Records(Protocol):
-    """Every call is one durable transaction or one consistent read.
+class TenantRecords(Protocol):
+    """Tenants. Each change is noted in the audit log and, where it matters, in the feed."""
 
-    All raise `servicekit.database.DatabaseUnavailable` when the database does not answer in time.
-    """
-
-    def check(self) -> None:
-        """Raises when the database cannot be used: out of reach, or without its tables."""
-
-    def add_tenant(self, tenant: Tenant) -> None:
-        """Adds a tenant; raises `NameTaken`."""
+    def add_tenant(self, tenant: Tenant, act: Act) -> None:
+        """Adds a tenant; raises `NameTaken`, also for the name of a deleted or purged one."""
 
     def tenant(self, name: str) -> Tenant | None:
         """The tenant of this name."""
@@ -83,26 +104,92 @@ class Records(Protocol):
     def tenants(self, *, after: str, limit: int) -> list[Tenant]:
         """Tenants in order of their names, those past `after`."""
 
-    def suspend(self, name: str, at: int) -> None:
-        """Suspends a tenant, again without effect; raises `NoSuchTenant`."""
+    def rename_tenant(self, name: str, display_name: str, act: Act) -> None:
+        """Changes the name for people; raises `NoSuchTenant` or `TenantDeleted`."""
 
-    def resume(self, name: str) -> None:
-        """Ends a suspension, again without effect; raises `NoSuchTenant`."""
+    def suspend(self, name: str, act: Act) -> None:
+        """Suspends, again without effect; raises `NoSuchTenant` or `TenantDeleted`."""
 
-    def add_client(self, client: Client, secret: Secret) -> None:
-        """Adds a client with its first secret; raises `NoSuchTenant` or `NameTaken` for its id."""
+    def delete_tenant(self, name: str, purge_at: int, act: Act) -> None:
+        """Deletes, again without effect; raises `NoSuchTenant`."""
+
+    def resume(self, name: str, act: Act) -> None:
+        """Ends suspension and deletion, again without effect.
+
+        Raises `NoSuchTenant`, and `TenantDeleted` when `purge_at` has passed at `act.at`.
+        """
+
+    def due_for_purge(self, now: int) -> list[str]:
+        """The deleted tenants whose `purge_at` has passed."""
+
+    def purge_tenant(self, name: str, act: Act) -> bool:
+        """Gives up what is kept of the tenant here, clients included; whether it was due.
+
+        Only a deleted tenant whose `purge_at` has passed at `act.at` is purged, and once.
+        """
+
+
+class ClientRecords(Protocol):
+    """Clients. Each change is noted in the audit log."""
+
+    def add_client(self, client: Client, secret: Secret, act: Act) -> None:
+        """Adds a client with its first secret.
+
+        Raises `NoSuchTenant`, `TenantDeleted`, or `NameTaken` for its id.
+        """
 
     def clients(self, tenant: str, *, after: str, limit: int) -> list[Client]:
         """Clients of a tenant in order of their ids, those past `after`; raises `NoSuchTenant`."""
 
-    def disable(self, tenant: str, client: str, at: int) -> None:
-        """Disables a client for good, again without effect; raises `NoSuchClient`."""
+    def disable(self, tenant: str, client: str, until: int, act: Act) -> None:
+        """Disables a client for good, again without effect; raises `NoSuchClient`.
+
+        `until` (unix seconds) is when the last of its tokens has expired.
+        """
 
     def login(self, client: str) -> Login | None:
         """The client of this id with what a login needs."""
 
-    def add_secret(self, tenant: str, client: str, secret: Secret) -> None:
+    def add_secret(self, tenant: str, client: str, secret: Secret, act: Act) -> None:
         """Adds a live secret; raises `NoSuchClient` or `TooManySecrets`."""
 
-    def retire_secret(self, tenant: str, client: str, secret: str, at: int) -> bool:
+    def retire_secret(self, tenant: str, client: str, secret: str, act: Act) -> bool:
         """Ends a secret; whether it was live. Raises `NoSuchClient`."""
+
+
+class RevocationRecords(Protocol):
+    """The feed of revocations. Numbers become visible in their order: whoever has read the feed
+    up to a number has read everything below it.
+    """
+
+    def feed(self, *, after: int, limit: int) -> Feed:
+        """The entries past the number `after`, in order, at most `limit`, all of one moment."""
+
+    def prune_feed(self, now: int) -> int:
+        """Removes the entries whose `until` (unix seconds) is before `now`; how many."""
+
+    def revoke_token(self, tenant: str, token: str, until: int, act: Act) -> None:
+        """Revokes an access token by its `jti`, again without effect."""
+
+    def revoked(self, tenant: str, *, token: str, session: str, subject: str) -> bool:
+        """Whether the token, its session or its subject (client or user) is revoked."""
+
+
+class AuditRecords(Protocol):
+    """The audit log: there is no way to change or remove a line."""
+
+    def note(self, act: Act) -> None:
+        """Adds a line about something that changed no record, e.g. a refusal."""
+
+    def audit(self, *, after: int, limit: int, tenant: str | None = None) -> list[AuditedAct]:
+        """Lines past the number `after`, in order; only those about `tenant` when it is given."""
+
+
+class Records(TenantRecords, ClientRecords, RevocationRecords, AuditRecords, Protocol):
+    """Every call is one durable transaction or one consistent read.
+
+    All raise `servicekit.database.DatabaseUnavailable` when the database does not answer in time.
+    """
+
+    def check(self) -> None:
+        """Raises when the database cannot be used: out of reach, or without its tables."""

@@ -10,11 +10,11 @@ from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from servicekit.web import json_response
 from wharf_auth.domain import clients
-from wharf_auth.domain.clock import milliseconds
 from wharf_auth.domain.scopes import ADMIN_SCOPE
-from wharf_auth.problems import CLIENT_PROTECTED
-from wharf_auth.records.base import Client, NoSuchClient, NoSuchTenant
+from wharf_auth.problems import CLIENT_PROTECTED, TENANT_DELETED
+from wharf_auth.records.base import Client, NoSuchTenant
 from wharf_auth.routes import Parts
+from wharf_auth.routes.acting import actor
 from wharf_auth.routes.tenants import Page, time_or_none
 
 
@@ -55,7 +55,7 @@ CREATE = Operation(
     scope=ADMIN_SCOPE,
     body=NewClient,
     answers={201: Answer("The client with its secret.", ClientWithSecret)},
-    problems=(NOT_FOUND, UNPROCESSABLE),
+    problems=(NOT_FOUND, TENANT_DELETED, UNPROCESSABLE),
 )
 LIST = Operation(
     summary="List a tenant's clients, oldest first",
@@ -67,7 +67,7 @@ LIST = Operation(
 DISABLE = Operation(
     summary="Disable a client for good",
     scope=ADMIN_SCOPE,
-    answers={204: Answer("The client gets no more tokens.")},
+    answers={204: Answer("The client gets no more tokens, and those it has are refused.")},
     problems=(NOT_FOUND, CLIENT_PROTECTED),
 )
 
@@ -99,7 +99,13 @@ def blueprint(parts: Parts) -> Blueprint:
     @operation(CREATE)
     def create(tenant: str, body: NewClient) -> Response:
         client, secret = clients.create(
-            records, parts.hasher, clock, tenant=tenant, name=body.name, wanted=body.scopes
+            records,
+            parts.hasher,
+            clock,
+            tenant=tenant,
+            name=body.name,
+            wanted=body.scopes,
+            by=actor(),
         )
         response = json_response(with_secret(client, secret), 201)
         response.headers["Cache-Control"] = "no-store"
@@ -123,9 +129,6 @@ def blueprint(parts: Parts) -> Blueprint:
     def disable(tenant: str, client: str) -> None:
         if client == g.principal.subject:
             raise CLIENT_PROTECTED("Disable this client with another one's token.")
-        try:
-            records.disable(tenant, client, milliseconds(clock))
-        except NoSuchClient:
-            raise NOT_FOUND("The tenant has no such client.") from None
+        clients.disable(records, clock, tenant, client, actor())
 
     return routes

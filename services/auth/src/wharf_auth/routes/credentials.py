@@ -1,4 +1,4 @@
-"""How a client proves itself at the token endpoint (RFC 6749 section 2.3.1)."""
+"""How a client proves itself at the OAuth endpoints (RFC 6749 section 2.3.1)."""
 
 from __future__ import annotations
 
@@ -11,25 +11,11 @@ from urllib.parse import unquote_plus
 from flask import Request
 
 from wharf_auth.domain.secrets import MAX_SECRET_CHARACTERS
+from wharf_auth.routes.oauth_errors import OAuthError
 
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2}) *\Z", re.IGNORECASE)
 # More than any id of ours; what is longer needs no look into the database.
 _MAX_ID_CHARACTERS = 128
-
-
-class OAuthError(Exception):
-    """An error of RFC 6749 section 5.2."""
-
-    def __init__(
-        self,
-        code: str,
-        description: str,
-        status: int = 400,
-        headers: tuple[tuple[str, str], ...] = (),
-    ) -> None:
-        super().__init__(f"{code}: {description}")
-        self.code, self.description = code, description
-        self.status, self.headers = status, headers
 
 
 @dataclass(frozen=True)

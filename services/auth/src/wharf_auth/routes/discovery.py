@@ -13,7 +13,7 @@ from servicekit.problems import NOT_FOUND
 from servicekit.web import json_response
 from wharf_auth.domain.scopes import SCOPES
 from wharf_auth.routes import Parts
-from wharf_auth.routes.oauth import CLIENT_CREDENTIALS
+from wharf_auth.routes.grants import GRANTS
 from wharf_auth.signing import JWKS_MAX_AGE_SECONDS
 
 _METADATA_PATH = "/.well-known/oauth-authorization-server"
@@ -62,7 +62,7 @@ def metadata(issuer: str, gateway: str) -> Metadata:
         scopes_supported=list(SCOPES),
         # There is no authorization endpoint, so there are no response types.
         response_types_supported=[],
-        grant_types_supported=[CLIENT_CREDENTIALS],
+        grant_types_supported=list(GRANTS),
         token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post"],
         service_documentation=f"{gateway}/auth/openapi.json",
     )

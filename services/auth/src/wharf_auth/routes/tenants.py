@@ -13,9 +13,10 @@ from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from wharf_auth.domain import tenants
 from wharf_auth.domain.names import TENANT_PATTERN
 from wharf_auth.domain.scopes import ADMIN_SCOPE
-from wharf_auth.problems import TENANT_EXISTS, TENANT_RESERVED
-from wharf_auth.records.base import Tenant
+from wharf_auth.problems import TENANT_DELETED, TENANT_EXISTS, TENANT_RESERVED
+from wharf_auth.records.base import Tenant, TenantState
 from wharf_auth.routes import Parts
+from wharf_auth.routes.acting import actor
 
 MAX_PAGE = 1000
 
@@ -27,14 +28,22 @@ class NewTenant(msgspec.Struct, forbid_unknown_fields=True):
     display_name: str | None = None
 
 
+class Renaming(msgspec.Struct, forbid_unknown_fields=True):
+    """What can be changed of a tenant."""
+
+    display_name: str
+
+
 class TenantAnswer(msgspec.Struct):
-    """A tenant; `state` is `active` or `suspended`."""
+    """A tenant; `purge_at` is when a deleted one cannot be resumed any more."""
 
     tenant: str
     display_name: str
-    state: str
+    state: TenantState
     created_at: str
     suspended_at: str | None
+    deleted_at: str | None
+    purge_at: str | None
 
 
 class TenantList(msgspec.Struct):
@@ -72,16 +81,30 @@ READ = Operation(
     problems=(NOT_FOUND,),
 )
 SUSPEND = Operation(
-    summary="Suspend a tenant: its clients get no more tokens",
+    summary="Suspend a tenant: no tokens for its clients, and nothing of it is served",
     scope=ADMIN_SCOPE,
-    answers={204: Answer("The tenant is suspended.")},
+    answers={204: Answer("The tenant is suspended; everywhere within five seconds.")},
+    problems=(NOT_FOUND, TENANT_DELETED, TENANT_RESERVED),
+)
+DELETE = Operation(
+    summary="Delete a tenant: as suspended, and removed after the grace time",
+    description="Until `purge_at` the tenant can be resumed. Its name is never given again.",
+    scope=ADMIN_SCOPE,
+    answers={200: Answer("The tenant as it is now.", TenantAnswer)},
     problems=(NOT_FOUND, TENANT_RESERVED),
 )
 RESUME = Operation(
-    summary="Resume a tenant",
+    summary="Resume a suspended tenant, or a deleted one within its grace time",
     scope=ADMIN_SCOPE,
     answers={204: Answer("The tenant is active.")},
-    problems=(NOT_FOUND,),
+    problems=(NOT_FOUND, TENANT_DELETED),
+)
+RENAME = Operation(
+    summary="Change a tenant's name for people",
+    scope=ADMIN_SCOPE,
+    body=Renaming,
+    answers={200: Answer("The tenant as it is now.", TenantAnswer)},
+    problems=(NOT_FOUND, TENANT_DELETED, UNPROCESSABLE),
 )
 
 
@@ -95,9 +118,11 @@ def answer(tenant: Tenant) -> TenantAnswer:
     return TenantAnswer(
         tenant.name,
         tenant.display_name,
-        "active" if tenant.suspended_at is None else "suspended",
+        tenant.state,
         timestamp(tenant.created_at / 1000),
         time_or_none(tenant.suspended_at),
+        time_or_none(tenant.deleted_at),
+        time_or_none(tenant.purge_at),
     )
 
 
@@ -109,7 +134,7 @@ def blueprint(parts: Parts) -> Blueprint:
     @routes.post("")
     @operation(CREATE)
     def create(body: NewTenant) -> TenantAnswer:
-        return answer(tenants.create(records, clock, body.tenant, body.display_name))
+        return answer(tenants.create(records, clock, body.tenant, body.display_name, actor()))
 
     @routes.get("")
     @operation(LIST)
@@ -126,14 +151,27 @@ def blueprint(parts: Parts) -> Blueprint:
     def read(tenant: str) -> TenantAnswer:
         return answer(tenants.read(records, tenant))
 
+    @routes.patch("/<tenant:tenant>")
+    @operation(RENAME)
+    def rename(tenant: str, body: Renaming) -> TenantAnswer:
+        tenants.rename(records, clock, tenant, body.display_name, actor())
+        return answer(tenants.read(records, tenant))
+
+    @routes.delete("/<tenant:tenant>")
+    @operation(DELETE)
+    def delete(tenant: str) -> TenantAnswer:
+        grace = parts.settings.tenant_grace_seconds
+        tenants.delete(records, clock, tenant, grace, actor())
+        return answer(tenants.read(records, tenant))
+
     @routes.post("/<tenant:tenant>/suspend")
     @operation(SUSPEND)
     def suspend(tenant: str) -> None:
-        tenants.suspend(records, clock, tenant)
+        tenants.suspend(records, clock, tenant, actor())
 
     @routes.post("/<tenant:tenant>/resume")
     @operation(RESUME)
     def resume(tenant: str) -> None:
-        tenants.resume(records, tenant)
+        tenants.resume(records, clock, tenant, actor())
 
     return routes

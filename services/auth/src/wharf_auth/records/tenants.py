@@ -1,0 +1,148 @@
+"""Tenants in SQL."""
+
+from __future__ import annotations
+
+from servicekit.database import Connection, Database, Row, UniqueViolation
+from servicekit.revocations import State
+from wharf_auth.records import audit, feed
+from wharf_auth.records.acts import Act
+from wharf_auth.records.base import NameTaken, NoSuchTenant, Tenant, TenantDeleted
+
+_TENANT = (
+    "SELECT name, display_name, created_at, suspended_at, deleted_at, purge_at, purged_at "
+    "FROM tenants"
+)
+
+
+def _tenant(row: Row) -> Tenant:
+    return Tenant(*row)
+
+
+def require_live_tenant(connection: Connection, name: str) -> Tenant:
+    """The tenant, its row held until the commit; raises `NoSuchTenant` or `TenantDeleted`."""
+    tenant = locked(connection, name)
+    if tenant.deleted_at is not None:
+        raise TenantDeleted(name)
+    return tenant
+
+
+def locked(connection: Connection, name: str) -> Tenant:
+    """The tenant, its row held until the commit; raises `NoSuchTenant`."""
+    # An update locks the row on PostgreSQL, and SQLite has one writer anyway.
+    if not connection.execute("UPDATE tenants SET name = name WHERE name = ?", (name,)):
+        raise NoSuchTenant(name)
+    (row,) = connection.rows(f"{_TENANT} WHERE name = ?", (name,))
+    return _tenant(row)
+
+
+def _publish(connection: Connection, name: str, state: State, at: int) -> None:
+    feed.append(connection, "tenant", state, tenant=name, at=at)
+
+
+class SqlTenants:
+    """Implements `TenantRecords`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_tenant(self, tenant: Tenant, act: Act) -> None:
+        """Adds a tenant."""
+        try:
+            with self._database.transaction() as connection:
+                connection.execute(
+                    "INSERT INTO tenants (name, display_name, created_at, suspended_at) "
+                    "VALUES (?, ?, ?, ?)",
+                    (tenant.name, tenant.display_name, tenant.created_at, tenant.suspended_at),
+                )
+                audit.append(connection, act)
+        except UniqueViolation:
+            raise NameTaken(tenant.name) from None
+
+    def tenant(self, name: str) -> Tenant | None:
+        """Reads one tenant."""
+        row = self._database.reading().row(f"{_TENANT} WHERE name = ?", (name,))
+        return _tenant(row) if row else None
+
+    def tenants(self, *, after: str, limit: int) -> list[Tenant]:
+        """Reads a page of tenants."""
+        rows = self._database.reading().rows(
+            f"{_TENANT} WHERE name > ? ORDER BY name LIMIT ?", (after, limit)
+        )
+        return [_tenant(row) for row in rows]
+
+    def rename_tenant(self, name: str, display_name: str, act: Act) -> None:
+        """Changes the name for people."""
+        with self._database.transaction() as connection:
+            require_live_tenant(connection, name)
+            connection.execute(
+                "UPDATE tenants SET display_name = ? WHERE name = ?", (display_name, name)
+            )
+            audit.append(connection, act)
+
+    def suspend(self, name: str, act: Act) -> None:
+        """Keeps the moment of the first suspension."""
+        with self._database.transaction() as connection:
+            tenant = require_live_tenant(connection, name)
+            if tenant.suspended_at is None:
+                connection.execute(
+                    "UPDATE tenants SET suspended_at = ? WHERE name = ?", (act.at, name)
+                )
+                _publish(connection, name, "suspended", act.at)
+            audit.append(connection, act)
+
+    def delete_tenant(self, name: str, purge_at: int, act: Act) -> None:
+        """Keeps the moment of the first deletion, and with it the end of the grace time."""
+        with self._database.transaction() as connection:
+            tenant = locked(connection, name)
+            if tenant.deleted_at is None:
+                connection.execute(
+                    "UPDATE tenants SET deleted_at = ?, purge_at = ? WHERE name = ?",
+                    (act.at, purge_at, name),
+                )
+                _publish(connection, name, "deleted", act.at)
+            audit.append(connection, act)
+
+    def resume(self, name: str, act: Act) -> None:
+        """Clears suspension and deletion."""
+        with self._database.transaction() as connection:
+            tenant = locked(connection, name)
+            if tenant.purge_at is not None and tenant.purge_at <= act.at:
+                raise TenantDeleted(name)
+            if tenant.state != "active":
+                connection.execute(
+                    "UPDATE tenants SET suspended_at = NULL, deleted_at = NULL, purge_at = NULL "
+                    "WHERE name = ?",
+                    (name,),
+                )
+                _publish(connection, name, "active", act.at)
+            audit.append(connection, act)
+
+    def due_for_purge(self, now: int) -> list[str]:
+        """Reads the names."""
+        rows = self._database.reading().rows(
+            "SELECT name FROM tenants WHERE purge_at <= ? AND purged_at IS NULL ORDER BY name",
+            (now,),
+        )
+        return [name for (name,) in rows]
+
+    def purge_tenant(self, name: str, act: Act) -> bool:
+        """Its row stays, and the audit log; followers need no older entry of its own."""
+        with self._database.transaction() as connection:
+            tenant = locked(connection, name)
+            due = tenant.purge_at is not None and tenant.purge_at <= act.at
+            if not due or tenant.purged_at is not None:
+                return False
+            connection.execute(
+                "DELETE FROM client_secrets WHERE client IN "
+                "(SELECT id FROM clients WHERE tenant = ?)",
+                (name,),
+            )
+            connection.execute("DELETE FROM clients WHERE tenant = ?", (name,))
+            connection.execute(
+                "UPDATE tenants SET purged_at = ?, display_name = '' WHERE name = ?",
+                (act.at, name),
+            )
+            connection.execute("DELETE FROM revocations WHERE tenant = ?", (name,))
+            _publish(connection, name, "purged", act.at)
+            audit.append(connection, act)
+        return True

@@ -1,0 +1,54 @@
+"""Who acts in a request, for the audit log; refused acts are noted here too."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, g, request
+
+from servicekit.database import DatabaseUnavailable
+from servicekit.tokens import Principal
+from wharf_auth.domain.clock import Clock, milliseconds
+from wharf_auth.records.acts import Actor
+from wharf_auth.records.base import Records
+
+log = logging.getLogger(__name__)
+_ADMINISTRATION = "/auth/v1/"
+_READING = frozenset(("GET", "HEAD", "OPTIONS"))
+# Longer ids are none of ours: a path decides what stands in the log.
+_MAX_CHARACTERS = 64
+
+
+def actor(principal: Principal | None = None) -> Actor:
+    """Who asks: the request's principal, unless another is given."""
+    who: Principal = principal or g.principal
+    return Actor(who.subject, who.tenant, request.remote_addr or "", g.request_id)
+
+
+def note_refusals(app: Flask, records: Records, clock: Clock) -> None:
+    """Has the audit log say who tried what in vain. What was done is noted with its records."""
+
+    @app.after_request
+    def note(response: Response) -> Response:
+        # A flood that the rate limit holds back must not become a flood of rows.
+        worth = 400 <= response.status_code < 500 and response.status_code != 429
+        administration = request.path.startswith(_ADMINISTRATION)
+        if not (worth and administration and g.get("principal")) or request.method in _READING:
+            return response
+        arguments = {
+            name: str(value)[:_MAX_CHARACTERS] for name, value in (request.view_args or {}).items()
+        }
+        tenant = arguments.get("tenant", "")
+        act = actor().does(
+            (request.endpoint or "unknown")[:_MAX_CHARACTERS],
+            tenant=tenant,
+            about=next(reversed(arguments.values()), tenant),
+            at=milliseconds(clock),
+            outcome=g.get("outcome") or str(response.status_code),
+        )
+        try:
+            records.note(act)
+        except DatabaseUnavailable as error:
+            # Nothing was done, and the caller has its answer.
+            log.error("a refusal is not noted: %s", error)  # noqa: TRY400 -- one line
+        return response

@@ -1,0 +1,50 @@
+"""What all grants end with: a signed token and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from flask import Response
+from prometheus_client import Counter
+
+from servicekit.web import json_response
+from wharf_auth.routes import Parts
+
+ISSUED = Counter("wharf_auth_tokens_issued_total", "Access tokens issued.", ("grant",))
+
+
+class TokenAnswer(msgspec.Struct, omit_defaults=True):
+    """RFC 6749 section 5.1; `expires_in` is in seconds."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+    # RFC 8693 section 2.2.1: for token exchange.
+    issued_token_type: str | None = None
+
+
+def issue(
+    parts: Parts, grant: str, claims: Mapping[str, Any], *, token_type: str | None = None
+) -> Response:
+    """Signs and counts; `token_type` is the `issued_token_type` of a token exchange."""
+    ISSUED.labels(grant).inc()
+    return no_store(
+        json_response(
+            TokenAnswer(
+                parts.keys.sign(claims),
+                "Bearer",
+                claims["exp"] - claims["iat"],
+                claims["scope"],
+                token_type,
+            )
+        )
+    )
+
+
+def no_store(response: Response) -> Response:
+    """RFC 6749 section 5.1."""
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,80 @@
+"""Errors of the OAuth endpoints (RFC 6749 section 5.2): clients look for `error`."""
+
+from __future__ import annotations
+
+import msgspec
+from flask import Blueprint, Response, g, request
+
+from servicekit.web import as_problem, json_response, problem_response
+
+
+class OAuthError(Exception):
+    """An error of RFC 6749 section 5.2."""
+
+    def __init__(
+        self,
+        code: str,
+        description: str,
+        status: int = 400,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code, self.description = code, description
+        self.status, self.headers = status, headers
+
+
+class ErrorAnswer(msgspec.Struct):
+    """RFC 6749 section 5.2."""
+
+    error: str
+    error_description: str
+
+
+def install(routes: Blueprint) -> None:
+    """Has every exception of these routes end in an answer that OAuth's clients understand."""
+    routes.register_error_handler(OAuthError, _render)
+    routes.register_error_handler(Exception, _render_other)
+
+
+def refuse_repeated() -> None:
+    """RFC 6749 section 3.2: parameters must not come more than once."""
+    for name in request.form:
+        if len(request.form.getlist(name)) > 1:
+            # The name is the client's: it must neither break the line nor be long.
+            raise OAuthError("invalid_request", f"The parameter {name[:40]!a} is repeated.")
+
+
+def required(name: str) -> str:
+    """A parameter of the form; raises `OAuthError` when it is missing or empty."""
+    value = request.form.get(name)
+    if not value:
+        raise OAuthError("invalid_request", f"The parameter {name} is missing.")
+    return value
+
+
+def unavailable(description: str) -> OAuthError:
+    """The error for what may work in a moment."""
+    return OAuthError("temporarily_unavailable", description, 503, (("Retry-After", "1"),))
+
+
+def _render(error: OAuthError) -> Response:
+    g.outcome = error.code
+    response = json_response(ErrorAnswer(error.code, error.description), error.status)
+    response.headers["Cache-Control"] = "no-store"
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="wharf", charset="UTF-8"'
+    for name, value in error.headers:
+        response.headers[name] = value
+    return response
+
+
+def _render_other(error: Exception) -> Response:
+    """A problem with OAuth's members, since clients look for `error` and take all else for good."""
+    problem = as_problem(error)
+    status = problem.problem.status
+    code = "invalid_request" if status < 429 else "temporarily_unavailable"
+    if status == 500:
+        code = "server_error"
+    problem.members |= {"error": code, "error_description": problem.detail}
+    g.outcome = problem.problem.slug
+    return problem_response(problem, g.request_id)
