@@ -207,6 +207,7 @@ def assemble(settings: Settings, issuer: Issuer) -> UploadService:
         database,
         lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs]),
         signals.tell,
+        settings.quota,
     )
     front = create_app(settings, store=store, records=records, keys=issuer)
     return UploadService(front, settings, store, records, database, issuer)

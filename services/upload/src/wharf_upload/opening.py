@@ -24,4 +24,5 @@ def open_records(settings: Settings, store: BlobStore) -> SqlRecords:
         database,
         lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs]),
         signals.tell,
+        settings.quota,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from servicekit.settings import setting
 from wharf_upload.records.base import Limits
+from wharf_upload.records.quotas import Quota
 
 FULL, RELAXED = "full", "relaxed"
 GIB = 1 << 30
@@ -140,6 +141,15 @@ class Settings:
             client_requests_per_minute=self.client_requests_per_minute,
             bytes_per_minute=self.tenant_bytes_per_minute or None,
             concurrent_uploads=self.tenant_concurrent_uploads or None,
+        )
+
+    @property
+    def quota(self) -> Quota:
+        """What the records hold tenants to for whom nothing else is set."""
+        return Quota(
+            max_bytes=self.tenant_limits.max_bytes,
+            max_files=self.tenant_limits.max_files,
+            warning_percent=self.quota_warning_percent,
         )
 
     @property

@@ -46,6 +46,7 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     ),
     records.NoSuchBucket: lambda _: NOT_FOUND("There is no such bucket."),
     records.NoSuchFile: lambda _: NOT_FOUND("There is no such file."),
+    records.QuotaExceeded: lambda e: problems.TENANT_QUOTA(_quota_detail(e.numbers), **e.numbers),
     records.BucketNotEmpty: lambda _: problems.BUCKET_NOT_EMPTY("The bucket holds files."),
     OutOfSpace: lambda _: problems.STORAGE_FULL("There was no room for the file's record."),
     stores.StoreFull: lambda _: problems.STORAGE_FULL("There was no room for the whole file."),
@@ -53,6 +54,16 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     stores.BlobMissing: lambda _: problems.STORAGE_FAILED("The file's bytes cannot be read."),
     stores.StoreError: lambda _: problems.STORAGE_FAILED("The file could not be stored."),
 }
+
+
+def _quota_detail(numbers: dict[str, int | None]) -> str:
+    parts = [
+        f"{numbers[f'used_{unit}']} of {limit} {unit} are used, "
+        f"and {max(0, numbers[f'needed_{unit}'] or 0)} more are needed"
+        for unit in ("bytes", "files")
+        if (limit := numbers[f"limit_{unit}"]) is not None
+    ]
+    return f"{'; '.join(parts)}."
 
 
 def as_problem(error: Exception) -> ProblemError:

@@ -148,6 +148,33 @@ class NoSuchFile(Refused):
     """The file does not exist (any more)."""
 
 
+class QuotaExceeded(Refused):
+    """The tenant may not store so much more; `None` is no limit.
+
+    `needed_bytes` and `needed_files` are what would be added, with what is replaced given back.
+    """
+
+    def __init__(
+        self,
+        *,
+        used_bytes: int,
+        limit_bytes: int | None,
+        needed_bytes: int,
+        used_files: int,
+        limit_files: int | None,
+        needed_files: int,
+    ) -> None:
+        super().__init__("the tenant's quota is used up")
+        self.numbers = {
+            "used_bytes": used_bytes,
+            "limit_bytes": limit_bytes,
+            "needed_bytes": needed_bytes,
+            "used_files": used_files,
+            "limit_files": limit_files,
+            "needed_files": needed_files,
+        }
+
+
 class BucketNotEmpty(Refused):
     """The bucket holds files."""
 
@@ -213,6 +240,9 @@ class Records(Protocol):
 
     def expire(self, now: int, limit: int) -> int:
         """Deletes files whose time is over, at most `limit`; how many."""
+
+    def expire_tenant(self, tenant: str, now: int) -> int:
+        """Deletes files of one tenant whose time is over, a bounded number; how many."""
 
     def limits(self, tenant: str) -> Limits:
         """What was set for the tenant; all `None` where nothing was."""

@@ -7,7 +7,7 @@ the transaction goes on for the others of its group.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,12 +27,19 @@ from wharf_upload.records.base import (
     NoSuchBucket,
     NoSuchFile,
     PreconditionFailed,
+    QuotaExceeded,
     Stored,
     Write,
 )
+from wharf_upload.records.quotas import Allowance, Quota, allowance
 from wharf_upload.records.rows import COLUMNS, to_file, to_row
 
 _SELECT = f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? AND key = ?"  # noqa: S608 -- constants only
+_SELECT_EXPIRED = (
+    f"SELECT {COLUMNS} FROM files WHERE tenant = ? "  # noqa: S608 -- constants only
+    "AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?"
+)
+_EXPIRED_A_TIME = 1000
 _UPSERT = (
     f"INSERT INTO files ({COLUMNS}) VALUES ({', '.join('?' for _ in COLUMNS.split(','))}) "  # noqa: S608 -- constants only
     "ON CONFLICT (tenant, bucket, key) DO UPDATE SET "
@@ -55,15 +62,26 @@ Happening = tuple[str, File]
 class Ledger:
     """What a transaction gathers and writes at its end, once for all its changes."""
 
-    charges: Counter[tuple[str, str]] = field(default_factory=Counter)
+    quota: Quota = field(default_factory=Quota)
+    allowances: dict[str, Allowance] = field(default_factory=dict)
+    charges: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     events: list[tuple[str, str, int, str]] = field(default_factory=list)
     happened: list[Happening] = field(default_factory=list)
     doomed: list[tuple[str, str, int]] = field(default_factory=list)
 
     def add(self, file: File, sign: int) -> None:
         """Charges (`sign` 1) or gives back (-1) a file."""
-        self.charges[file.tenant, "bytes"] += sign * file.size
-        self.charges[file.tenant, "files"] += sign
+        charges = self.charges[file.tenant]
+        charges["bytes"] += sign * file.size
+        charges["files"] += sign
+
+    def allowance(self, connection: Connection, tenant: str) -> Allowance:
+        """What the tenant has and may have; on PostgreSQL it was read when the row was locked."""
+        known = self.allowances.get(tenant)
+        if known is None:
+            known = allowance(connection, tenant, self.quota, lock=False)
+            self.allowances[tenant] = known
+        return known
 
     def event(self, kind: str, file: File, at: int) -> None:
         """Notes what happened to a file."""
@@ -77,12 +95,13 @@ class Ledger:
 
     def close(self, connection: Connection) -> None:
         """Writes it all."""
-        for tenant in sorted({tenant for tenant, _ in self.charges}):
+        for tenant, charges in sorted(self.charges.items()):
+            self._warn(tenant, charges)
             connection.execute(
                 "INSERT INTO usage (tenant, bytes, files) VALUES (?, ?, ?) "
                 "ON CONFLICT (tenant) DO UPDATE SET "
                 "bytes = usage.bytes + excluded.bytes, files = usage.files + excluded.files",
-                (tenant, self.charges[tenant, "bytes"], self.charges[tenant, "files"]),
+                (tenant, charges["bytes"], charges["files"]),
             )
         if self.doomed:
             connection.execute_many(
@@ -92,6 +111,13 @@ class Ledger:
             connection.execute_many(
                 "INSERT INTO events (tenant, kind, at, data) VALUES (?, ?, ?, ?)", self.events
             )
+
+    def _warn(self, tenant: str, charges: Counter[str]) -> None:
+        known = self.allowances.get(tenant)
+        # Who only gives back was not asked for, and crosses nothing.
+        warning = known and known.warning(charges, self.quota.warning_percent)
+        if warning:
+            self.events.append((tenant, "quota.warning", now_milliseconds(), warning))
 
 
 Change = Callable[[Connection, Ledger], Any]
@@ -118,7 +144,7 @@ def write(wanted: Write) -> Change:
             return replay
         if first.bucket != DEFAULT_BUCKET:
             require_bucket(connection, first.tenant, first.bucket)
-        planned = _plan(connection, wanted)
+        planned = _affordable(connection, ledger, wanted)
         created = []
         for file, old in planned:
             at = file.created_at
@@ -136,6 +162,37 @@ def write(wanted: Write) -> Change:
         return stored
 
     return change
+
+
+def _affordable(
+    connection: Connection, ledger: Ledger, wanted: Write
+) -> list[tuple[File, File | None]]:
+    """What `_plan` gives, if the tenant's quota admits it.
+
+    What has expired and is not swept yet still counts: before anybody is refused, it goes.
+    """
+    planned = _plan(connection, wanted)
+    tenant, at = wanted.files[0].tenant, wanted.files[0].created_at
+    try:
+        _require_quota(connection, ledger, planned)
+    except QuotaExceeded:
+        if not expire_tenant(tenant, at)(connection, ledger):
+            raise
+        planned = _plan(connection, wanted)
+        _require_quota(connection, ledger, planned)
+    return planned
+
+
+def _require_quota(
+    connection: Connection, ledger: Ledger, planned: list[tuple[File, File | None]]
+) -> None:
+    tenant = planned[0][0].tenant
+    replaced = [old for _, old in planned if old is not None]
+    ledger.allowance(connection, tenant).require(
+        ledger.charges[tenant],
+        sum(file.size for file, _ in planned) - sum(old.size for old in replaced),
+        len(planned) - len(replaced),
+    )
 
 
 def _plan(connection: Connection, wanted: Write) -> list[tuple[File, File | None]]:
@@ -238,6 +295,18 @@ def expire(tenant: str, bucket: str, key: str, now: int) -> Change:
             return False
         _remove(connection, ledger, old, now, "file.expired")
         return True
+
+    return change
+
+
+def expire_tenant(tenant: str, now: int) -> Change:
+    """The change that removes files of one tenant whose time is over, some at a time; how many."""
+
+    def change(connection: Connection, ledger: Ledger) -> int:
+        rows = connection.rows(_SELECT_EXPIRED, (tenant, now, _EXPIRED_A_TIME))
+        for row in rows:
+            _remove(connection, ledger, to_file(row), now, "file.expired")
+        return len(rows)
 
     return change
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from servicekit.database import Connection, Database, DatabaseUnavailable
 from wharf_upload.records.base import File, Refused
 from wharf_upload.records.changes import Change, Happening, Ledger
+from wharf_upload.records.quotas import Quota, allowance
 
 MAX_GROUP = 64
 
@@ -54,8 +55,9 @@ class GroupCommit:
         database: Database,
         before_commit: BeforeCommit | None = None,
         after_commit: AfterCommit | None = None,
+        quota: Quota | None = None,
     ) -> None:
-        self._database = database
+        self._database, self._quota = database, quota or Quota()
         self._before_commit, self._after_commit = before_commit, after_commit
         self._waiting: deque[_Member] = deque()
         self._lock = threading.Lock()
@@ -121,9 +123,9 @@ class GroupCommit:
             _refuse(group, error)
 
     def _transaction(self, group: list[_Member]) -> None:
-        ledger = Ledger()
+        ledger = Ledger(self._quota)
         with self._database.transaction() as connection:
-            self._lock_tenants(connection, group)
+            self._lock_tenants(connection, group, ledger)
             for member in group:
                 member.error = None
                 known = len(ledger.happened)
@@ -136,7 +138,7 @@ class GroupCommit:
         for member in group:
             member.finished = True
 
-    def _lock_tenants(self, connection: Connection, group: list[_Member]) -> None:
+    def _lock_tenants(self, connection: Connection, group: list[_Member], ledger: Ledger) -> None:
         """On PostgreSQL changes of one tenant take turns, over all processes and machines."""
         if self._database.dialect == "sqlite":
             return  # one writer at a time anyway
@@ -146,7 +148,7 @@ class GroupCommit:
                 "ON CONFLICT (tenant) DO NOTHING",
                 (tenant,),
             )
-            connection.row("SELECT bytes FROM usage WHERE tenant = ? FOR UPDATE", (tenant,))
+            ledger.allowances[tenant] = allowance(connection, tenant, self._quota, lock=True)
 
 
 def _refuse(group: list[_Member], error: BaseException) -> None:

@@ -26,6 +26,7 @@ from wharf_upload.records.base import (
     Write,
 )
 from wharf_upload.records.grouping import AfterCommit, BeforeCommit, GroupCommit
+from wharf_upload.records.quotas import Quota
 from wharf_upload.records.rows import COLUMNS, to_file
 
 _policy = msgspec.json.Decoder(Policy)
@@ -35,7 +36,7 @@ _LIMITS = Limits.__struct_fields__
 
 class SqlRecords:
     """`before_commit` makes blobs' names durable ahead of the rows that point to them;
-    `after_commit` hears what has happened to files.
+    `after_commit` hears what has happened to files; `quota` holds where nothing else is set.
     """
 
     def __init__(
@@ -43,9 +44,10 @@ class SqlRecords:
         database: Database,
         before_commit: BeforeCommit | None = None,
         after_commit: AfterCommit | None = None,
+        quota: Quota | None = None,
     ) -> None:
         self._database = database
-        self._group = GroupCommit(database, before_commit, after_commit)
+        self._group = GroupCommit(database, before_commit, after_commit, quota)
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """The bucket; see the contract."""
@@ -156,6 +158,11 @@ class SqlRecords:
             bool(self._group.run(tenant, changes.expire(tenant, bucket, key, now)))
             for tenant, bucket, key in rows
         )
+
+    def expire_tenant(self, tenant: str, now: int) -> int:
+        """Deletes files of one tenant whose time is over."""
+        count: int = self._group.run(tenant, changes.expire_tenant(tenant, now))
+        return count
 
     def limits(self, tenant: str) -> Limits:
         """What was set for the tenant."""

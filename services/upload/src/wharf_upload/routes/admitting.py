@@ -16,7 +16,7 @@ import msgspec
 
 from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
-from wharf_upload.domain import admission
+from wharf_upload.domain import admission, quotas
 from wharf_upload.domain.keys import bucket_name
 from wharf_upload.exchange import FILES, Exchange, Headers, Reply, names_file, raw_path
 from wharf_upload.routes.files import WRITE, authorize, refuse_method
@@ -40,9 +40,11 @@ def admit(service: Service, exchange: Exchange) -> Reply:
         path = raw_path(exchange.environ)
         if path.startswith(FILES) and not names_file(path):
             raise refuse_method("GET, HEAD, POST")
-        admission.admit_file(service, exchange)
+        intent = admission.admit_file(service, exchange)
+        quotas.require_for_file(service, intent, exchange.content_length())
     elif exchange.method == "POST":
         admission.admit_form(service, exchange, form_bucket(exchange))
+        quotas.require_for_form(service, principal.tenant, exchange.content_length())
     else:
         raise refuse_method("GET, HEAD, PUT, POST, DELETE")
     exchange.outcome = "admitted"

@@ -1,4 +1,4 @@
-"""Limits of tenants; events that are not about a file."""
+"""Limits of tenants; events that are not about a file; expired files by tenant."""
 
 from __future__ import annotations
 
@@ -34,10 +34,19 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.execute("ALTER TABLE events RENAME COLUMN file TO data")
+    # Before a quota refuses, what has expired of this tenant goes.
+    op.create_index(
+        "files_tenant_expires_at",
+        "files",
+        ["tenant", "expires_at"],
+        sqlite_where=sa.text("expires_at IS NOT NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:
     """Events about no file cannot be told from others by what was there before: they go."""
+    op.drop_index("files_tenant_expires_at", "files")
     op.execute("DELETE FROM events WHERE kind NOT LIKE 'file.%'")
     op.execute("ALTER TABLE events RENAME COLUMN data TO file")
     op.drop_table("limits")

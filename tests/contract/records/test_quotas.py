@@ -1,0 +1,240 @@
+"""Quotas of tenants: bytes and files, charged with the file, given back with it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+
+from servicekit.database import Database
+from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.records import changes
+from wharf_upload.records.base import File, Limits, QuotaExceeded, Usage, Write
+from wharf_upload.records.changes import now_milliseconds
+from wharf_upload.records.grouping import GroupCommit
+from wharf_upload.records.quotas import Quota
+from wharf_upload.records.sql import SqlRecords
+
+
+@pytest.fixture
+def limited(database: Database) -> SqlRecords:
+    """Records in which the tenant `demo` may store 100 bytes in 3 files."""
+    records = SqlRecords(database, quota=Quota(max_bytes=50, max_files=50, warning_percent=80))
+    records.put_limits("demo", Limits(max_bytes=100, max_files=3))
+    return records
+
+
+def put(records: SqlRecords, *files: File, **how: Any) -> None:
+    records.write(Write(files=files, **how))
+
+
+def events(database: Database) -> list[tuple[str, str]]:
+    rows = database.reading().rows("SELECT kind, data FROM events ORDER BY seq")
+    return [(row[0], row[1]) for row in rows]
+
+
+def warnings(database: Database) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(data) for kind, data in events(database) if kind == "quota.warning"]
+
+
+def test_the_last_byte_fits_and_no_more(limited: SqlRecords) -> None:
+    """What fills the quota exactly is taken; one byte more is refused with all the numbers."""
+    put(limited, new_file("a", size=100))
+    with pytest.raises(QuotaExceeded) as caught:
+        put(limited, new_file("b", size=1))
+    assert caught.value.numbers == {
+        "used_bytes": 100,
+        "limit_bytes": 100,
+        "needed_bytes": 1,
+        "used_files": 1,
+        "limit_files": 3,
+        "needed_files": 1,
+    }
+    assert limited.file("demo", "default", "b") is None
+    assert limited.usage("demo") == Usage(bytes=100, files=1)
+
+
+def test_empty_files_are_stopped_by_the_count(limited: SqlRecords) -> None:
+    """Row 71: files without bytes use up the quota of files."""
+    for key in ("a", "b", "c"):
+        put(limited, new_file(key, size=0))
+    with pytest.raises(QuotaExceeded):
+        put(limited, new_file("d", size=0))
+    assert limited.usage("demo") == Usage(bytes=0, files=3)
+
+
+def test_a_replaced_file_gives_back_in_the_same_calculation(limited: SqlRecords) -> None:
+    """A replacement counts as the difference, up to the last byte, and is no new file."""
+    put(limited, new_file("a", size=90))
+    put(limited, new_file("a", size=100))
+    with pytest.raises(QuotaExceeded):
+        put(limited, new_file("a", size=101))
+    put(limited, new_file("b", size=0), new_file("c", size=0))
+    put(limited, new_file("c", size=0))
+    assert limited.usage("demo") == Usage(bytes=100, files=3)
+
+
+def test_a_deleted_file_gives_back_at_once(limited: SqlRecords) -> None:
+    """After a deletion the next file of its size fits, before its bytes are swept."""
+    put(limited, new_file("a", size=100))
+    limited.delete("demo", "default", "a", None)
+    put(limited, new_file("b", size=100))
+
+
+def test_a_form_is_taken_whole_or_not(limited: SqlRecords) -> None:
+    """Of files that come together and are too much together none is stored."""
+    with pytest.raises(QuotaExceeded):
+        put(limited, *(new_file(key, size=40) for key in ("a", "b", "c")), on_conflict="rename")
+    assert limited.usage("demo") == Usage(bytes=0, files=0)
+    put(limited, *(new_file(key, size=30) for key in ("a", "b", "c")), on_conflict="rename")
+
+
+def test_others_have_the_default(limited: SqlRecords) -> None:
+    """A tenant for whom nothing is set is held to the settings' quota, not to another's."""
+    put(limited, new_file("a", tenant="other", size=50))
+    with pytest.raises(QuotaExceeded):
+        put(limited, new_file("b", tenant="other", size=1))
+
+
+def test_no_quota_is_no_limit(database: Database) -> None:
+    """Where neither the tenant nor the settings say a number, anything fits."""
+    records = SqlRecords(database)
+    put(records, new_file("a", size=1 << 60))
+
+
+def test_who_is_over_a_lowered_limit_may_shrink(limited: SqlRecords) -> None:
+    """Under a limit below what is stored, replacing by less and renaming go on, growing not."""
+    put(limited, new_file("a", size=100))
+    limited.put_limits("demo", Limits(max_bytes=10, max_files=1))
+    put(limited, new_file("a", size=60))
+    with pytest.raises(QuotaExceeded):
+        put(limited, new_file("a", size=61))
+
+
+def test_a_refusal_harms_no_other_of_its_group(database: Database) -> None:
+    """Of changes in one transaction those that fit are stored, in their order, and others not."""
+    group = GroupCommit(database, quota=Quota(max_bytes=100))
+    records = SqlRecords(database, quota=Quota(max_bytes=100))
+    held = threading.Event()
+    entered = threading.Event()
+
+    def hold(*_: object) -> None:
+        entered.set()
+        held.wait(30)
+
+    def lead() -> None:
+        group.run("other", hold)
+        database.close()
+
+    first = threading.Thread(target=lead)
+    first.start()
+    assert entered.wait(30)
+    outcomes: dict[str, str] = {}
+
+    def store(key: str, tenant: str) -> None:
+        try:
+            group.run(tenant, changes.write(Write(files=(new_file(key, tenant=tenant, size=70),))))
+            outcomes[key] = "stored"
+        except QuotaExceeded:
+            outcomes[key] = "refused"
+        finally:
+            database.close()
+
+    names = [("a", "demo"), ("b", "demo"), ("c", "third"), ("d", "demo")]
+    threads = [threading.Thread(target=store, args=name) for name in names]
+    for thread in threads:
+        thread.start()
+    held.set()
+    for thread in [first, *threads]:
+        thread.join(60)
+    assert sorted(outcomes.values()) == ["refused", "refused", "stored", "stored"]
+    assert outcomes["c"] == "stored"
+    assert records.usage("demo") == Usage(bytes=70, files=1)
+
+
+def test_parallel_writers_cannot_pass_the_quota(limited: SqlRecords, database: Database) -> None:
+    """Row 69: of 50 at the same time, each two thirds of the quota, exactly one is stored."""
+    outcomes: list[bool] = []
+
+    def store(number: int) -> None:
+        try:
+            put(limited, new_file(f"file-{number}", size=67))
+            outcomes.append(True)
+        except QuotaExceeded:
+            outcomes.append(False)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=store, args=(number,)) for number in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert sorted(outcomes) == [False] * 49 + [True]
+    assert limited.usage("demo") == Usage(bytes=67, files=1)
+    assert faults_in_counts(database) == []
+
+
+def test_expired_files_make_room(limited: SqlRecords, database: Database) -> None:
+    """Before a quota refuses, what has expired of the tenant goes, with its event; no more."""
+    over = now_milliseconds() - 1
+    put(limited, new_file("old", size=60, expires_at=over), new_file("kept", size=40))
+    put(limited, new_file("new", size=50, created_at=over + 1))
+    assert limited.file("demo", "default", "old") is None
+    assert limited.usage("demo") == Usage(bytes=90, files=2)
+    assert ("file.expired") in [kind for kind, _ in events(database)]
+    with pytest.raises(QuotaExceeded):
+        put(limited, new_file("more", size=11, created_at=over + 1))
+
+
+def test_an_expired_file_under_the_same_key_is_given_back_once(limited: SqlRecords) -> None:
+    """A file that takes the place of an expired one is new, and the old one counts no more."""
+    over = now_milliseconds() - 1
+    put(limited, new_file("a", size=100, expires_at=over))
+    stored = limited.write(Write(files=(new_file("a", size=100, created_at=over + 1),)))
+    assert stored.created == (True,)
+    assert limited.usage("demo") == Usage(bytes=100, files=1)
+
+
+def test_crossing_the_threshold_is_told_once(limited: SqlRecords, database: Database) -> None:
+    """80 % in use is told by one event with the numbers, and again after it went down and up."""
+    put(limited, new_file("a", size=79))
+    assert warnings(database) == []
+    put(limited, new_file("b", size=1))
+    told = {
+        "crossed": ["bytes"],
+        "percent": 80,
+        "used_bytes": 80,
+        "limit_bytes": 100,
+        "used_files": 2,
+        "limit_files": 3,
+    }
+    assert warnings(database) == [told]
+    put(limited, new_file("b", size=2))
+    assert len(warnings(database)) == 1
+    limited.delete("demo", "default", "b", None)
+    put(limited, new_file("b", size=21))
+    assert len(warnings(database)) == 2
+    put(limited, new_file("c", size=0))
+    assert [warning["crossed"] for warning in warnings(database)] == [["bytes"]] * 2 + [["files"]]
+
+
+def test_limits_are_kept_and_replaced(limited: SqlRecords) -> None:
+    """Limits are kept as they were set, all of them at once, and by tenant."""
+    assert limited.limits("demo") == Limits(max_bytes=100, max_files=3)
+    everything = Limits(
+        max_bytes=1,
+        max_files=2,
+        max_file_bytes=3,
+        requests_per_minute=4,
+        client_requests_per_minute=5,
+        bytes_per_minute=6,
+        concurrent_uploads=8,
+    )
+    limited.put_limits("demo", everything)
+    assert limited.limits("demo") == everything
+    limited.put_limits("demo", Limits(max_files=7))
+    assert limited.limits("demo") == Limits(max_files=7)
+    assert limited.limits("other") == Limits()
