@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from servicekit.database import Database, open_database
+from servicekit.database import Database
 from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS, act
 from wharf_auth.records.base import (
@@ -21,28 +19,10 @@ from wharf_auth.records.base import (
     Tenant,
     TooManySecrets,
 )
-from wharf_auth.records.sql import SqlRecords
 
 ACME = Tenant("acme", "Acme 日本 🦊", 1_795_000_000_123)
 BILLING = Client("c1", "acme", "billing", ("files:read", "files:write"), 1_795_000_000_456)
 SECRET = Secret("s1", "abcd", "$argon2id$…", 1_795_000_000_789)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A migrated database of each kind."""
-    url = f"sqlite:///{tmp_path}/auth.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("new_postgres_url")
-    upgrade(url, MIGRATIONS)
-    database = open_database(url)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def records(database: Database) -> Records:
-    return SqlRecords(database)
 
 
 @pytest.fixture

@@ -253,7 +253,7 @@ def test_disabled_administrator_is_out_at_once(auth: AuthService) -> None:
     auth.records.disable("wharf-admin", "wharf-admin", 9, act())
     reply = auth.admin("GET", "/tenants")
     assert reply.status_code == 401
-    assert reply.get_json()["type"] == "/problems/account-inactive"
+    assert reply.get_json()["type"] == "/problems/token-revoked"
 
 
 def test_requests_are_limited_by_client(auth: AuthService) -> None:

@@ -11,24 +11,33 @@ from servicekit import health, logs, metrics, openapi, web
 from servicekit.database import open_database
 from servicekit.problems import (
     SCOPE_MISSING,
+    TENANT_SUSPENDED,
     TOKEN_EXPIRED,
     TOKEN_MALFORMED,
     TOKEN_MISSING,
+    TOKEN_REVOKED,
     TOKEN_SIGNATURE,
 )
 from servicekit.ratelimits import RateLimits, RateLimitSettings
 from servicekit.settings import SettingsError
-from servicekit.tokens import Principal, Verifier
+from servicekit.tokens import Verifier
 from wharf_auth import __version__, memory
 from wharf_auth import settings as auth_settings
-from wharf_auth.domain import standing
 from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.secrets import Hasher
+from wharf_auth.domain.standing import Standing
 from wharf_auth.domain.tokens import AUTH_AUDIENCE, MAX_TOKEN_TTL_SECONDS
-from wharf_auth.problems import ACCOUNT_INACTIVE
 from wharf_auth.records.base import Records
 from wharf_auth.records.sql import SqlRecords
-from wharf_auth.routes import ClientConverter, Parts, TenantConverter, acting, discovery, oauth
+from wharf_auth.routes import (
+    ClientConverter,
+    Parts,
+    TenantConverter,
+    acting,
+    discovery,
+    feed,
+    oauth,
+)
 from wharf_auth.routes import clients as client_routes
 from wharf_auth.routes import tenants as tenant_routes
 from wharf_auth.settings import Settings
@@ -42,7 +51,14 @@ MAX_BODY_BYTES = 64 * 1024
 _BUSY_CLIENTS = 4
 # With this code a worker tells uWSGI's master to end instead of starting another worker.
 _UWSGI_FAILED_APP = 22
-_ALWAYS = (TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_SIGNATURE, TOKEN_EXPIRED, ACCOUNT_INACTIVE)
+_ALWAYS = (
+    TOKEN_MISSING,
+    TOKEN_MALFORMED,
+    TOKEN_SIGNATURE,
+    TOKEN_EXPIRED,
+    TOKEN_REVOKED,
+    TENANT_SUSPENDED,
+)
 
 
 def create_app(
@@ -76,11 +92,10 @@ def create_app(
         max_lifetime_seconds=MAX_TOKEN_TTL_SECONDS,
         clock=clock,
     )
-    web.install(app, logs.RequestLog(SERVICE), verifier)
+    web.install(app, logs.RequestLog(SERVICE), verifier, Standing(parts.records))
     acting.note_refusals(app, parts.records, clock)
-    _require_active_account(app, parts.records)
     _install_limits(app, parts, limits_url)
-    for routes in (oauth, discovery, tenant_routes, client_routes):
+    for routes in (oauth, discovery, feed, tenant_routes, client_routes):
         app.register_blueprint(routes.blueprint(parts))
     health.install(app, {"database": parts.records.check}, "/auth")
     metrics.install(app)
@@ -91,16 +106,6 @@ def create_app(
 def _records(settings: Settings) -> Records:
     durable = settings.durability == "full"
     return SqlRecords(open_database(settings.effective_database_url, durable=durable))
-
-
-def _require_active_account(app: Flask, records: Records) -> None:
-    """Here the accounts are at hand: a disabled client's token ends with the client."""
-
-    @app.before_request
-    def require() -> None:
-        principal: Principal | None = g.principal
-        if principal:
-            standing.require(records, principal)
 
 
 def _install_limits(app: Flask, parts: Parts, url: str) -> None:

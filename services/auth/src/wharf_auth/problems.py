@@ -28,9 +28,3 @@ CLIENT_PROTECTED = CATALOGUE.declare(
     "The client is in use here",
     "A client cannot disable itself: nobody might be left to enable another.",
 )
-ACCOUNT_INACTIVE = CATALOGUE.declare(
-    "account-inactive",
-    401,
-    "The account is no longer active",
-    "The client was disabled or its tenant suspended after the token was issued.",
-)

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from servicekit.access import unauthorized
+from servicekit.problems import TENANT_SUSPENDED, TOKEN_REVOKED, ProblemError
 from servicekit.tokens import Principal
-from wharf_auth.problems import ACCOUNT_INACTIVE
 from wharf_auth.records.base import Records
 
 
-def in_force(records: Records, principal: Principal) -> bool:
-    """Whether neither the token, its session, its subject nor its tenant was ended since."""
-    tenant = records.tenant(principal.tenant)
-    return (
-        tenant is not None
-        and tenant.state == "active"
-        and not records.revoked(
+class Standing:
+    """Judges each request to this service: `servicekit.access.Judge`."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def refuse(self, principal: Principal) -> None:
+        """Raises `tenant-suspended` (403) or `token-revoked` (401) where one of them is so."""
+        tenant = self._records.tenant(principal.tenant)
+        if tenant is None or tenant.state in {"deleted", "purged"}:
+            raise TENANT_SUSPENDED("The tenant of this token is deleted.")
+        if tenant.state == "suspended":
+            raise TENANT_SUSPENDED("The tenant of this token is suspended.")
+        if self._records.revoked(
             principal.tenant,
             token=principal.token_id,
             session=principal.session,
             subject=principal.subject,
-        )
-    )
+        ):
+            raise unauthorized(
+                TOKEN_REVOKED,
+                "The token, its session, or the client or person it was made for was ended.",
+                "invalid_token",
+            )
 
-
-def require(records: Records, principal: Principal) -> None:
-    """Raises the problem that says why the token is of no more use."""
-    if not in_force(records, principal):
-        raise unauthorized(
-            ACCOUNT_INACTIVE, "The client or its tenant is not active.", "invalid_token"
-        )
+    def in_force(self, principal: Principal) -> bool:
+        """Whether `refuse` has nothing to say."""
+        try:
+            self.refuse(principal)
+        except ProblemError:
+            return False
+        return True

@@ -1,0 +1,42 @@
+"""What has to be done when its time has come, and needs no process of its own: the feed is asked
+for each second, and does it on the way.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from servicekit.database import DatabaseUnavailable
+from wharf_auth.domain import tenants
+from wharf_auth.domain.clock import Clock
+from wharf_auth.records.base import Records
+
+log = logging.getLogger(__name__)
+EVERY_SECONDS = 5.0
+
+
+class Housekeeping:
+    """Purges deleted tenants, prunes the feed, and does what else it is given; now and then."""
+
+    def __init__(self, records: Records, clock: Clock, *more: Callable[[], object]) -> None:
+        self._records, self._clock, self._more = records, clock, more
+        self._done_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Does what is due, at most once in `EVERY_SECONDS`. A failure is logged: it waits."""
+        with self._lock:
+            now = self._clock()
+            if 0 <= now - self._done_at < EVERY_SECONDS:
+                return
+            self._done_at = now
+        try:
+            for name in tenants.purge_due(self._records, self._clock):
+                log.info("the grace time of the tenant %s is over: purged", name)
+            self._records.prune_feed(int(now))
+            for do in self._more:
+                do()
+        except (DatabaseUnavailable, OSError) as error:
+            log.error("housekeeping failed: %s", error)  # noqa: TRY400 -- one line

@@ -1,0 +1,44 @@
+"""`GET /auth/internal/feed`: revocations and suspensions, for the services that follow them.
+
+Only the gateway's internal port leads here, like to the metrics: the feed names all tenants.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from servicekit import metrics
+from servicekit.operations import decode_query
+from servicekit.problems import NOT_FOUND
+from servicekit.web import json_response, public
+from wharf_auth.domain.housekeeping import Housekeeping
+from wharf_auth.routes import Parts
+
+
+class Position(msgspec.Struct):
+    """Which part of the feed: entries numbered above `after`, at most `limit`."""
+
+    after: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The route of the feed."""
+    routes = Blueprint("feed", __name__, url_prefix="/auth/internal")
+    housekeeping = Housekeeping(parts.records, parts.clock)
+
+    @routes.get("/feed")
+    @public
+    def feed() -> Response:
+        if not metrics.is_internal(request.environ):
+            raise NOT_FOUND("Nothing is here.")
+        position = decode_query(Position)
+        housekeeping.run()
+        response = json_response(parts.records.feed(after=position.after, limit=position.limit))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return routes

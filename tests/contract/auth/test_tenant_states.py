@@ -1,0 +1,121 @@
+"""Deletion of tenants in the records, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.servers.auth import act
+from wharf_auth.records.base import (
+    Client,
+    NameTaken,
+    NoSuchTenant,
+    Records,
+    Secret,
+    Tenant,
+    TenantDeleted,
+)
+
+ACME = Tenant("acme", "Acme", 1)
+CLIENT, SECRET = Client("c1", "acme", "billing", ("files:read",), 1), Secret("s1", "h", "h", 1)
+DELETED_AT, PURGE_AT = 1000, 5000
+
+
+@pytest.fixture
+def deleted(records: Records) -> Records:
+    """Records with a tenant that was deleted at 1000, its grace time ending at 5000."""
+    records.add_tenant(ACME, act())
+    records.add_client(CLIENT, SECRET, act())
+    records.delete_tenant("acme", PURGE_AT, act(at=DELETED_AT))
+    return records
+
+
+def state(records: Records) -> str:
+    tenant = records.tenant("acme")
+    assert tenant is not None
+    return tenant.state
+
+
+def newest(records: Records) -> str:
+    return records.feed(after=0, limit=100).entries[-1].state
+
+
+def test_a_deleted_tenant_is_kept_and_refused(deleted: Records) -> None:
+    """It is listed as deleted, its clients do not log in, and followers are told at once."""
+    (listed,) = deleted.tenants(after="", limit=9)
+    assert (listed.deleted_at, listed.purge_at, listed.state) == (DELETED_AT, PURGE_AT, "deleted")
+    login = deleted.login("c1")
+    assert login is not None
+    assert login.tenant_suspended
+    assert newest(deleted) == "deleted"
+
+
+def test_the_first_deletion_counts(deleted: Records) -> None:
+    """Deleting again does not prolong the grace time."""
+    deleted.delete_tenant("acme", PURGE_AT + 9000, act(at=DELETED_AT + 9))
+    shown = deleted.tenant("acme")
+    assert shown is not None
+    assert (shown.deleted_at, shown.purge_at) == (DELETED_AT, PURGE_AT)
+    assert deleted.feed(after=0, limit=9).latest == 1
+
+
+def test_resume_undoes_deletion_until_the_last_moment(deleted: Records) -> None:
+    """Within the grace time everything is as it was; from its end on it is refused."""
+    with pytest.raises(TenantDeleted):
+        deleted.resume("acme", act(at=PURGE_AT))
+    assert state(deleted) == "deleted"
+    deleted.resume("acme", act(at=PURGE_AT - 1))
+    assert deleted.tenant("acme") == ACME
+    assert newest(deleted) == "active"
+    assert deleted.due_for_purge(PURGE_AT) == []
+
+
+def test_nothing_else_can_be_done_to_a_deleted_tenant(deleted: Records) -> None:
+    """No new client, no new name, no suspension; and its name stays taken."""
+    with pytest.raises(TenantDeleted):
+        deleted.suspend("acme", act())
+    with pytest.raises(TenantDeleted):
+        deleted.rename_tenant("acme", "Other", act())
+    with pytest.raises(TenantDeleted):
+        deleted.add_client(Client("c2", "acme", "x", (), 1), SECRET, act())
+    with pytest.raises(NameTaken):
+        deleted.add_tenant(ACME, act())
+    assert deleted.feed(after=0, limit=9).latest == 1
+
+
+def test_purge_is_for_deleted_tenants_whose_time_has_come(deleted: Records) -> None:
+    """Not before, not twice, and not a tenant that was resumed."""
+    assert deleted.due_for_purge(PURGE_AT - 1) == []
+    assert not deleted.purge_tenant("acme", act(at=PURGE_AT - 1))
+    assert state(deleted) == "deleted"
+    assert deleted.due_for_purge(PURGE_AT) == ["acme"]
+    assert deleted.purge_tenant("acme", act(at=PURGE_AT))
+    assert deleted.due_for_purge(PURGE_AT + 1) == []
+    assert not deleted.purge_tenant("acme", act(at=PURGE_AT + 1))
+    deleted.add_tenant(Tenant("other", "Other", 1), act())
+    assert not deleted.purge_tenant("other", act(at=PURGE_AT))
+
+
+def test_purge_leaves_the_name_and_the_audit_log(deleted: Records) -> None:
+    """Clients and their secrets are gone; nobody gets the name, and the acts are still known."""
+    deleted.revoke_token("acme", "j1", 99, act())
+    deleted.purge_tenant("acme", act("tenants.purge", at=PURGE_AT))
+    assert deleted.login("c1") is None
+    assert deleted.clients("acme", after="", limit=9) == []
+    assert state(deleted) == "purged"
+    assert [one.state for one in deleted.feed(after=0, limit=9).entries] == ["purged"]
+    with pytest.raises(NameTaken):
+        deleted.add_tenant(ACME, act())
+    with pytest.raises(TenantDeleted):
+        deleted.resume("acme", act(at=PURGE_AT + 1))
+    assert deleted.audit(after=0, limit=99)[-1].act.act == "tenants.purge"
+
+
+def test_a_new_name_for_people_changes_nothing_else(records: Records) -> None:
+    """Only the display name is another one."""
+    records.add_tenant(ACME, act())
+    records.rename_tenant("acme", "Äcme 🦊", act())
+    assert records.tenant("acme") == Tenant("acme", "Äcme 🦊", 1)
+    with pytest.raises(NoSuchTenant):
+        records.rename_tenant("absent", "x", act())
+    with pytest.raises(NoSuchTenant):
+        records.delete_tenant("absent", 1, act())

@@ -1,0 +1,104 @@
+"""`GET /auth/internal/feed`: for the internal port, with housekeeping on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from werkzeug.test import TestResponse
+
+from servicekit.revocations import Feed, page_of
+from tests.servers.auth import AuthService
+from wharf_auth.app import create_app
+
+FEED = "/auth/internal/feed"
+INTERNAL = {"WHARF_INTERNAL": "1"}
+
+
+def get(auth: AuthService, query: str = "") -> TestResponse:
+    return auth.app.test_client().get(FEED + query, environ_overrides=INTERNAL)
+
+
+def feed(auth: AuthService, query: str = "") -> Feed:
+    reply = get(auth, query)
+    assert reply.status_code == 200
+    return page_of(reply.get_data())
+
+
+def states(auth: AuthService) -> list[tuple[str, str]]:
+    return [(one.tenant, one.state) for one in feed(auth).entries]
+
+
+def test_only_the_gateway_opens_it(auth: AuthService) -> None:
+    """A client cannot set the parameter: to the public there is nothing here."""
+    client = auth.app.test_client()
+    for headers in ({}, {"WHARF_INTERNAL": "1", "Wharf-Internal": "1"}):
+        assert client.get(FEED, headers=headers).status_code == 404
+    token = auth.post_token(client="admin").get_json()["access_token"]
+    reply = client.get(FEED, headers={"Authorization": f"Bearer {token}"})
+    assert reply.status_code == 404
+
+
+def test_a_follower_reads_in_pages(auth: AuthService) -> None:
+    """From its number on, so many at a time, and never from a cache."""
+    for name in ("aaa", "bbb", "ccc"):
+        auth.admin("POST", "/tenants", json={"tenant": name})
+        auth.admin("POST", f"/tenants/{name}/suspend")
+    first = feed(auth, "?after=0&limit=2")
+    assert [one.tenant for one in first.entries] == ["aaa", "bbb"]
+    assert first.latest == 3
+    assert [one.tenant for one in feed(auth, "?after=2").entries] == ["ccc"]
+    assert feed(auth, "?after=3").entries == ()
+    assert get(auth).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "query", ["?after=-1", "?limit=0", "?limit=1001", "?after=x", "?after=1&after=2"]
+)
+def test_nonsense_is_malformed(auth: AuthService, query: str) -> None:
+    """A wrong number is told, not guessed at."""
+    assert get(auth, query).status_code == 400
+
+
+def test_disabling_a_client_is_told(auth: AuthService) -> None:
+    """Its entry holds until the last token that it can have has expired."""
+    made = auth.admin(
+        "POST", "/tenants/demo/clients", json={"name": "x", "scopes": ["files:read"]}
+    ).get_json()
+    auth.admin("DELETE", f"/tenants/demo/clients/{made['client_id']}")
+    (entry,) = feed(auth).entries
+    assert (entry.kind, entry.tenant, entry.id) == ("subject", "demo", made["client_id"])
+    assert entry.until is not None
+    assert entry.until >= auth.clock() + 24 * 3600 + 60
+    auth.clock.now += 25 * 3600
+    assert feed(auth).entries == ()
+
+
+def test_deletion_ends_in_a_purge(auth: AuthService) -> None:
+    """Deleted at once; when the grace time is over, the next look at the feed purges."""
+    settings = replace(auth.settings, tenant_grace_seconds=3600)
+    app = create_app(settings, records=auth.records, clock=auth.clock)
+    short = replace(auth, app=app)
+    reply = short.admin("DELETE", "/tenants/demo")
+    assert reply.status_code == 200
+    assert reply.get_json()["state"] == "deleted"
+    assert states(short) == [("demo", "deleted")]
+    short.clock.now += 3599
+    assert states(short) == [("demo", "deleted")]
+    short.clock.now += 6
+    assert states(short) == [("demo", "purged")]
+    (last,) = auth.records.audit(after=0, limit=99)[-1:]
+    assert (last.act.act, last.act.tenant, last.act.by.id) == ("tenants.purge", "demo", "service")
+
+
+def test_housekeeping_that_fails_does_not_stop_the_feed(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is due waits for the next time, and the followers hear what there is."""
+
+    def fail(_: object, now: int) -> int:
+        raise OSError(28, "No space left on device", str(now))
+
+    monkeypatch.setattr(type(auth.records), "prune_feed", fail)
+    assert feed(auth).latest == 0
+    assert "housekeeping failed" in caplog.text
