@@ -97,9 +97,10 @@ class SqliteDatabase:
 
     def reading(self) -> Connection:
         """The calling thread's connection."""
-        return self._connection()
+        return self.connection()
 
-    def _connection(self) -> _SqliteConnection:
+    def connection(self) -> _SqliteConnection:
+        """The calling thread's connection, opened when it is first asked for."""
         connection: _SqliteConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = _SqliteConnection(str(self._path), self._synchronous)
@@ -109,7 +110,7 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A write transaction; see the contract."""
-        connection = self._connection()
+        connection = self.connection()
         with self._writers_turn():
             connection.execute("BEGIN IMMEDIATE")
             try:

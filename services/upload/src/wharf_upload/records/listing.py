@@ -9,9 +9,12 @@ from wharf_upload.records.rows import COLUMNS, to_file
 # Sorts after everything that can follow a prefix: a key of 1024 bytes has no more of the last code
 # point than 256.
 _LAST = "\U0010ffff" * 257
+# No key has a NUL: nothing sorts between a key and the same with this behind it.
+_FIRST = "\x01"
+# One lower bound: of two, SQLite seeks to the one it likes and reads on from there to the other.
 _PAGE = (
     f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
-    "AND key > ? AND key >= ? AND key < ? AND (expires_at IS NULL OR expires_at > ?) "
+    "AND key >= ? AND key < ? AND (expires_at IS NULL OR expires_at > ?) "
     "ORDER BY key LIMIT ?"
 )
 
@@ -42,7 +45,8 @@ def page(
     batch = 1 if delimiter else limit
     while len(files) + len(prefixes) < limit:
         batch = min(batch, limit - len(files) - len(prefixes))
-        rows = connection.rows(_PAGE, (tenant, bucket, position, prefix, end, now, batch))
+        begin = max(prefix, position + _FIRST)
+        rows = connection.rows(_PAGE, (tenant, bucket, begin, end, now, batch))
         for row in rows:
             file = to_file(row)
             folder = _folder(file.key, prefix, delimiter)
@@ -58,7 +62,8 @@ def page(
             if len(rows) < batch:
                 return Page(tuple(files), tuple(prefixes), None)
             batch *= 2
-    more = connection.row(_PAGE, (tenant, bucket, position, prefix, end, now, 1))
+    begin = max(prefix, position + _FIRST)
+    more = connection.row(_PAGE, (tenant, bucket, begin, end, now, 1))
     return Page(tuple(files), tuple(prefixes), after if more else None)
 
 
