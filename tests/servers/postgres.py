@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -19,6 +19,8 @@ import pytest
 
 _BINARIES = Path("/usr/lib/postgresql")
 _START_SECONDS = 30
+# Small, and nothing has to survive.
+_SETTINGS = ("fsync=off", "shared_buffers=16MB")
 
 
 def binary(name: str) -> str:
@@ -31,21 +33,25 @@ def binary(name: str) -> str:
 
 
 class PostgresServer:
-    """One server that can be stopped, started and frozen."""
+    """One server that can be stopped, started and frozen; `settings` count from the next start."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, settings: Sequence[str] = _SETTINGS) -> None:
+        self._directory, self.settings = directory, settings
         # PostgreSQL refuses to run as root.
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(directory, self._user)
+        if not Path(self._data).exists():
+            self._create()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def _create(self) -> None:
         # An ICU collation sorts unlike bytes: queries that rely on byte order must say so.
         self._run(
             *(binary("initdb"), "-D", self._data, "-U", "wharf", "-A", "trust", "-E", "UTF8"),
             *("--no-sync", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"),
         )
-        self._process: subprocess.Popen[bytes] | None = None
-        self.start()
 
     @property
     def _data(self) -> str:
@@ -73,7 +79,8 @@ class PostgresServer:
             self._process = subprocess.Popen(
                 [
                     *(binary("postgres"), "-D", self._data, "-k", str(self._directory)),
-                    *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"),
+                    *("-c", "listen_addresses="),
+                    *(word for setting in self.settings for word in ("-c", setting)),
                 ],
                 user=self._user,
                 cwd=self._directory,

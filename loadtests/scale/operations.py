@@ -1,0 +1,290 @@
+"""What the service asks of its records, one operation at a time, on any spread of files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from random import Random
+
+import msgspec
+
+from loadtests.scale.rows import CONTENT, CONTENT_SHA256
+from loadtests.scale.spread import ARCHIVE, HASHED, Tenant
+from servicekit.ids import uuid7_hex
+from wharf_upload.records.base import File, Idempotency, Page, Write
+from wharf_upload.records.sql import SqlRecords
+
+PAGE = 100
+BLOBS_A_TIME = 200
+# A day that all generated rows that expire have before them.
+_PAST, _FUTURE_MILLISECONDS = 1, 1_000_000_000_000
+
+
+Place = tuple[Tenant, int]
+
+
+@dataclass
+class Case:
+    """Records that hold what `loadtests.scale.rows` generates for these tenants.
+
+    With a number of `hot_files`, only so many, of any tenants, are asked for, again and again.
+    """
+
+    records: SqlRecords
+    everybody: list[Tenant]
+    random: Random
+    hot_files: int = 0
+    _hot: list[Place] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._hot = [self._anywhere() for _ in range(self.hot_files)]
+
+    def _anywhere(self) -> Place:
+        # As likely a small tenant as a large one: there are many small ones.
+        tenant = self.random.choice(self.everybody)
+        return tenant, self.random.randrange(tenant.files)
+
+    def _place(self) -> Place:
+        return self.random.choice(self._hot) if self._hot else self._anywhere()
+
+    def warm(self) -> None:
+        """Reads all hot files and what lies around them."""
+        for tenant, number in self._hot:
+            bucket, key = tenant.bucket(number), tenant.key(number)
+            file = self.records.file(tenant.name, bucket, key)
+            self.records.file(tenant.name, bucket, f"{key}~")
+            self.records.usage(tenant.name)
+            self.records.buckets(tenant.name)
+            if file is not None:
+                self.records.known_blobs([(tenant.name, file.blob)])
+
+    def tenant(self) -> Tenant:
+        """Any tenant: most of them are small."""
+        return self._place()[0]
+
+    def of_style(self, style: str) -> Tenant:
+        """The largest tenant of a style; the archive's is the largest of all."""
+        return next(tenant for tenant in self.everybody if tenant.style == style)
+
+    def place(self) -> tuple[str, str, str]:
+        """Tenant, bucket and key of a file that is there unless a run has deleted it."""
+        tenant, number = self._place()
+        return tenant.name, tenant.bucket(number), tenant.key(number)
+
+    def new_file(self, *, expires_at: int | None = None) -> File:
+        """A file under a new key among those that are there."""
+        tenant, bucket, key = self.place()
+        blob = uuid7_hex()
+        key = f"{key}~{blob[-8:]}"
+        return File(
+            id=blob,
+            tenant=tenant,
+            bucket=bucket,
+            key=key,
+            blob=blob,
+            size=len(CONTENT),
+            sha256=CONTENT_SHA256,
+            media_type="text/plain",
+            declared_type=None,
+            filename=key.rpartition("/")[2],
+            owner="client-1",
+            created_at=time.time_ns() // 1_000_000,
+            expires_at=expires_at,
+        )
+
+    def stored(self, *, expires_at: int | None = None) -> File:
+        """A new file that is in the records."""
+        return self.records.write(Write(files=(self.new_file(expires_at=expires_at),))).files[0]
+
+    def page(self, style: str, *, prefix: str = "", delimiter: str = "", after: str = "") -> Page:
+        """A page of the largest tenant of a style."""
+        return self.records.list_files(
+            *(self.of_style(style).name, "default"),
+            prefix=prefix,
+            delimiter=delimiter,
+            after=after,
+            limit=PAGE,
+        )
+
+    def archived(self, part: float) -> str:
+        """A key in the archive's large folder, `part` of the way through it."""
+        tenant = self.of_style(ARCHIVE)
+        return tenant.key(int(tenant.files * part) // 10 * 10)
+
+
+Run = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`prepare` makes what is not measured, and gives what is; `hot`: on the way of a request."""
+
+    title: str
+    prepare: Callable[[Case], Run]
+    hot: bool = True
+
+
+def _get(case: Case) -> Run:
+    place = case.place()
+    return lambda: case.records.file(*place)
+
+
+def _get_missing(case: Case) -> Run:
+    tenant, bucket, key = case.place()
+    return lambda: case.records.file(tenant, bucket, f"{key}~")
+
+
+def _put(case: Case) -> Run:
+    write = Write(files=(case.new_file(),))
+    return lambda: case.records.write(write)
+
+
+def _put_once(case: Case) -> Run:
+    key = Idempotency(subject="client-1", key=uuid7_hex(), fingerprint="0" * 64)
+    write = Write(files=(case.new_file(),), idempotency=key)
+    return lambda: case.records.write(write)
+
+
+def _replace(case: Case) -> Run:
+    old = case.stored()
+    blob = uuid7_hex()
+    write = Write(files=(msgspec.structs.replace(old, id=blob, blob=blob),))
+    return lambda: case.records.write(write)
+
+
+def _rename(case: Case) -> Run:
+    old = case.stored()
+    blob = uuid7_hex()
+    new = msgspec.structs.replace(old, id=blob, blob=blob)
+    return lambda: case.records.write(Write(files=(new,), on_conflict="rename"))
+
+
+def _delete(case: Case) -> Run:
+    file = case.stored()
+    return lambda: case.records.delete(file.tenant, file.bucket, file.key, None)
+
+
+def _change(case: Case) -> Run:
+    file = case.stored()
+
+    def edit(old: File) -> File:
+        return msgspec.structs.replace(old, metadata={"seen": "yes"})
+
+    return lambda: case.records.change(file, edit, None)
+
+
+def _move(case: Case) -> Run:
+    file = case.stored()
+
+    def edit(old: File) -> File:
+        return msgspec.structs.replace(old, key=f"{old.key}~")
+
+    return lambda: case.records.change(file, edit, None)
+
+
+def _listing(style: str = ARCHIVE, part: float | None = None, **how: str) -> Callable[[Case], Run]:
+    def prepare(case: Case) -> Run:
+        after = how.get("after", "") if part is None else case.archived(part)
+        question = {**how, "after": after}
+        return lambda: case.page(style, **question)
+
+    return prepare
+
+
+def _list_prefix(case: Case) -> Run:
+    # Fewer files have it than fit on a page: the listing must end where they end.
+    prefix = case.archived(0.5)[:-8]
+    return lambda: case.page(ARCHIVE, prefix=prefix)
+
+
+def _usage(case: Case) -> Run:
+    name = case.tenant().name
+    return lambda: case.records.usage(name)
+
+
+def _limits(case: Case) -> Run:
+    name = case.tenant().name
+    return lambda: case.records.limits(name)
+
+
+def _bucket(case: Case) -> Run:
+    name = case.tenant().name
+    return lambda: case.records.bucket(name, "photos")
+
+
+def _buckets(case: Case) -> Run:
+    name = case.tenant().name
+    return lambda: case.records.buckets(name)
+
+
+def _expire_none(case: Case) -> Run:
+    return lambda: case.records.expire(_PAST, BLOBS_A_TIME)
+
+
+def _expire(case: Case) -> Run:
+    for _ in range(10):
+        case.stored(expires_at=_FUTURE_MILLISECONDS)
+    return lambda: case.records.expire(_FUTURE_MILLISECONDS, BLOBS_A_TIME)
+
+
+def _known_blobs(case: Case) -> Run:
+    names = [(case.tenant().name, uuid7_hex()) for _ in range(BLOBS_A_TIME)]
+    for name in range(0, BLOBS_A_TIME, 2):
+        file = case.records.file(*case.place())
+        if file is not None:
+            names[name] = file.tenant, file.blob
+    return lambda: case.records.known_blobs(names)
+
+
+def _doomed(case: Case) -> Run:
+    return lambda: case.records.doomed(_FUTURE_MILLISECONDS * 9, BLOBS_A_TIME)
+
+
+def _forget_doomed(case: Case) -> Run:
+    file = case.stored()
+    case.records.delete(file.tenant, file.bucket, file.key, None)
+    return lambda: case.records.forget_doomed([file.blob])
+
+
+def _forget_idempotency(case: Case) -> Run:
+    return lambda: case.records.forget_idempotency(_PAST)
+
+
+def _live_files(case: Case) -> Run:
+    return lambda: list(islice(case.records.live_files(), 1000))
+
+
+OPERATIONS = (
+    Operation("file", _get),
+    Operation("file that is not there", _get_missing),
+    Operation("write", _put),
+    Operation("write, Idempotency-Key", _put_once),
+    Operation("write, replacing", _replace),
+    Operation("write, renaming", _rename),
+    Operation("delete", _delete),
+    Operation("change metadata", _change),
+    Operation("move", _move),
+    Operation("list, start", _listing()),
+    Operation("list, middle", _listing(part=0.5)),
+    Operation("list, end", _listing(after="summary")),
+    Operation("list, prefix", _listing(prefix="archive/")),
+    Operation("list, short prefix's end", _list_prefix),
+    Operation("list, prefix behind a large folder", _listing(prefix="summary ")),
+    Operation("list, delimiter, start", _listing(delimiter="/")),
+    Operation("list, delimiter, over a large folder", _listing(delimiter="/", after="Report ~")),
+    Operation("list, delimiter, large folders only", _listing(prefix="days/", delimiter="/")),
+    Operation("list, delimiter, 100 folders", _listing(HASHED, delimiter="/")),
+    Operation("usage", _usage),
+    Operation("limits", _limits),
+    Operation("bucket", _bucket),
+    Operation("buckets", _buckets),
+    Operation("expire, nothing to do", _expire_none, hot=False),
+    Operation("expire, 10 files", _expire, hot=False),
+    Operation("known_blobs, 200", _known_blobs, hot=False),
+    Operation("doomed", _doomed, hot=False),
+    Operation("forget_doomed", _forget_doomed, hot=False),
+    Operation("forget_idempotency", _forget_idempotency, hot=False),
+    Operation("live_files, 1000", _live_files, hot=False),
+)

@@ -1,0 +1,123 @@
+"""Rows of the upload service's tables for a spread, in the order in which they would have come."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from loadtests.scale.spread import BUCKETS, END_MILLISECONDS, Tenant, numbers, runs, tenants
+from servicekit.database import Row
+
+# What the files hold whose bytes exist.
+CONTENT = bytes(range(256)) * 40
+CONTENT_SHA256 = hashlib.sha256(CONTENT).hexdigest()
+_WHOLE_EVERY = 50
+# So many at least, so that a small database, too, has what is asked for at once.
+_LEAST_ROWS = 300
+_TYPES = ("image/jpeg", "application/pdf", "application/gzip", "text/plain")
+_YEAR_MILLISECONDS = 365 * 86_400_000
+
+
+def is_whole(number: int) -> bool:
+    """Whether the file of this number is one of those that hold `CONTENT`."""
+    return number % _WHOLE_EVERY == 0
+
+
+def identifier(at: int, random: Random) -> str:
+    """A version 7 UUID as `servicekit.ids` makes them, at a time of the past."""
+    value = at << 80 | random.getrandbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return f"{value & ~(0x3 << 62) | 0x2 << 62:032x}"
+
+
+@dataclass
+class Generated:
+    """The rows of one database; `files()` must be used up before the others are asked for.
+
+    `events` is the part of the files, the newest, whose events are still kept.
+    """
+
+    tenant_count: int
+    file_count: int
+    seed: int = 1
+    events: float = 0.1
+    everybody: list[Tenant] = field(init=False)
+    _usage: Counter[tuple[str, str]] = field(init=False, default_factory=Counter)
+    _deeds: list[Row] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.everybody = tenants(self.tenant_count, self.file_count)
+        # Each tenant has one file at least: a little more than was asked for.
+        self.file_count = sum(tenant.files for tenant in self.everybody)
+
+    def files(self) -> Iterator[Row]:
+        """Rows of `files`, as `records/rows.py` has the columns; one in twenty expires some day."""
+        random = Random(self.seed)
+        first_event = int(self.file_count * (1 - self.events))
+        order = numbers(runs(self.everybody, random))
+        for done, (run, number) in enumerate(order):
+            tenant, at = run.tenant, run.at + (number - run.first) * 40
+            blob, bucket, key = identifier(at, random), tenant.bucket(number), tenant.key(number)
+            whole = is_whole(number)
+            size = len(CONTENT) if whole else random.getrandbits(20) + 1
+            sha256 = CONTENT_SHA256 if whole else f"{random.getrandbits(256):064x}"
+            media_type = _TYPES[number % len(_TYPES)]
+            expires_at = (
+                END_MILLISECONDS + random.randrange(_YEAR_MILLISECONDS, 9 * _YEAR_MILLISECONDS)
+                if number % 20 == 7
+                else None
+            )
+            self._usage[tenant.name, "bytes"] += size
+            metadata = '{"source": "scanner-3"}' if number % 8 == 3 else "{}"
+            name = key.rpartition("/")[2]
+            if done >= first_event:
+                self._deeds.append((tenant.name, "file.created", at, _event(blob, bucket, key)))
+            yield (
+                *(blob, tenant.name, bucket, key, blob, size, sha256, media_type, media_type),
+                *(name, "client-1", "available", metadata, at, expires_at),
+            )
+
+    def usage(self) -> Iterator[Row]:
+        """Rows of `usage`: tenant, bytes, files."""
+        for tenant in self.everybody:
+            yield tenant.name, self._usage[tenant.name, "bytes"], tenant.files
+
+    def buckets(self) -> Iterator[Row]:
+        """Rows of `buckets`: tenant, name, policy, created_at."""
+        at = END_MILLISECONDS - _YEAR_MILLISECONDS
+        for tenant in self.everybody:
+            for name in BUCKETS[1:]:
+                yield tenant.name, name, '{"max_file_bytes":1000000000}', at
+
+    def limits(self) -> Iterator[Row]:
+        """Rows of `limits`: tenant, max_bytes, max_files, requests_per_minute; of every other."""
+        for tenant in self.everybody[::2]:
+            yield tenant.name, 1 << 60, 1 << 40, 1_000_000_000
+
+    def event_rows(self) -> Iterator[Row]:
+        """Rows of `events` without their number: tenant, kind, at, data."""
+        yield from self._deeds
+
+    def doomed(self) -> Iterator[Row]:
+        """Rows of `doomed`: blob, tenant, doomed_at; what an hour of deletions leaves."""
+        random = Random(self.seed + 1)
+        for number in range(max(_LEAST_ROWS, self.file_count // 1000)):
+            at = END_MILLISECONDS + _YEAR_MILLISECONDS + number
+            yield identifier(at, random), self.everybody[number % self.tenant_count].name, at
+
+    def idempotency(self) -> Iterator[Row]:
+        """Rows of `idempotency`: a day's requests that had a key."""
+        random = Random(self.seed + 2)
+        for number in range(max(_LEAST_ROWS, self.file_count // 100)):
+            tenant = self.everybody[number * 7919 % self.tenant_count].name
+            at = END_MILLISECONDS + _YEAR_MILLISECONDS + number
+            digest = f"{random.getrandbits(256):064x}"
+            yield tenant, "client-1", f"key-{number}", digest, '{"files":[],"created":[]}', at
+
+
+def _event(blob: str, bucket: str, key: str) -> str:
+    # As long as the file's JSON in a real event.
+    return f'{{"id":"{blob}","bucket":"{bucket}","key":"{key}","blob":"{blob}","sha256":"{blob * 2}","media_type":"application/pdf","state":"available"}}'  # noqa: E501

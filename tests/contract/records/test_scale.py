@@ -1,0 +1,137 @@
+"""No operation of the records costs more, the more files there are: counted, not timed.
+
+The data is `loadtests.scale`'s, at a size that a test can make; `make scale` measures ten million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from loadtests.scale.filling import fill
+from loadtests.scale.operations import OPERATIONS, Case, Operation
+from loadtests.scale.plans import Plan, Recorder, explain, pages_read
+from loadtests.scale.rows import Generated
+from loadtests.scale.spread import tenants
+from servicekit.database import open_database
+from servicekit.database.sqlite import SqliteDatabase
+from tests.servers.postgres import PostgresServer
+from tests.servers.upload_databases import DIALECTS
+from wharf_upload.records.sql import SqlRecords
+
+# Tenants and files: a page of 100 must be full in the small one, and folders be large in the other.
+_SMALL, _FULL = (5, 3_000), (50, 60_000)
+
+
+@dataclass
+class Filled:
+    """A database, records in it, and what they ask of it."""
+
+    recorder: Recorder
+    case: Case
+
+
+@dataclass
+class Pair:
+    """The same kind of data, a little of it and twenty times as much."""
+
+    small: Filled
+    full: Filled
+
+
+@pytest.fixture(scope="module", params=DIALECTS)
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    """Both databases, with statistics as they are after a while."""
+    folder = tmp_path_factory.mktemp("scale")
+    pair = Pair(*(_filled(request, folder, *size) for size in (_SMALL, _FULL)))
+    yield pair
+    pair.small.recorder.close()
+    pair.full.recorder.close()
+
+
+def _filled(
+    request: pytest.FixtureRequest, folder: Path, tenant_count: int, file_count: int
+) -> Filled:
+    url = f"sqlite:///{folder}/{file_count}.db"
+    if request.param == "postgresql":
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        url = postgres.new_database()
+    fill(url, Generated(tenant_count, file_count))
+    recorder = Recorder(open_database(url, durable=False))
+    case = Case(SqlRecords(recorder), tenants(tenant_count, file_count), Random(5))
+    return Filled(recorder, case)
+
+
+@pytest.fixture(params=OPERATIONS, ids=lambda operation: operation.title)
+def operation(request: pytest.FixtureRequest) -> Operation:
+    """Each of them."""
+    found: Operation = request.param
+    return found
+
+
+def plans(filled: Filled, operation: Operation) -> dict[str, Plan]:
+    """The plan of each statement of an operation, with its parameters and without."""
+    run = operation.prepare(filled.case)
+    filled.recorder.calls.clear()
+    run()
+    database = filled.recorder.database
+    return {
+        f"{sql}{' (generic)' * generic}": explain(database, (sql, parameters), generic=generic)
+        for sql, parameters in filled.recorder.statements.items()
+        for generic in (False, True)
+    }
+
+
+def test_plans(pair: Pair, operation: Operation) -> None:
+    """No statement reads a whole table or index, or sorts, with little data and with much."""
+    for filled in (pair.small, pair.full):
+        found = plans(filled, operation)
+        assert found
+        assert {sql: plan.faults for sql, plan in found.items() if plan.faults} == {}
+
+
+def cost(filled: Filled, operation: Operation) -> tuple[int, int]:
+    """Statements, and what they cost: SQLite's steps, or the pages that PostgreSQL looks at."""
+    run = operation.prepare(filled.case)
+    database = filled.recorder.database
+    filled.recorder.calls.clear()
+    if isinstance(database, SqliteDatabase):
+        steps = _sqlite_steps(database, run)
+        return len(filled.recorder.calls), steps
+    run()
+    calls = list(filled.recorder.calls)
+    queries = [(sql, values) for sql, values in calls if sql.startswith("SELECT")]
+    return len(calls), sum(pages_read(database, query) for query in queries)
+
+
+def _sqlite_steps(database: SqliteDatabase, run: object) -> int:
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    raw = database.connection().raw
+    raw.set_progress_handler(count, 1)
+    try:
+        assert callable(run)
+        run()
+    finally:
+        raw.set_progress_handler(None, 0)
+    return steps
+
+
+def test_growth(pair: Pair, operation: Operation) -> None:
+    """Twenty times the files take no more statements, and no more work than a deeper index."""
+    small_calls, small = cost(pair.small, operation)
+    full_calls, full = cost(pair.full, operation)
+    assert full_calls <= small_calls
+    # One step down the index for each statement: it may be a level deeper.
+    assert full <= 1.3 * small + full_calls + 20
