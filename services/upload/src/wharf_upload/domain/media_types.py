@@ -7,6 +7,10 @@ from functools import lru_cache
 from mimetypes import MimeTypes
 from typing import Final
 
+from servicekit.type_patterns import essence, is_pattern, matches
+
+__all__ = ["INLINE_TYPES", "extension_agrees", "is_pattern", "matches"]
+
 #: Types that no browser executes: the only ones ever served inline (security.md row 41). HTML,
 #: SVG, XML and PDF are left out on purpose.
 INLINE_TYPES: Final = frozenset(
@@ -16,9 +20,6 @@ INLINE_TYPES: Final = frozenset(
     | {"video/mp4", "video/webm", "video/quicktime", "video/mpeg"}
     | {"text/plain"}
 )
-
-_WORD: Final = r"[A-Za-z0-9!#$%&'+.^_`|~-]{1,127}"  # RFC 9110 section 5.6.2, without "*"
-_PATTERN = re.compile(rf"\*/\*|{_WORD}/(?:\*|{_WORD})")
 
 _UNKNOWN: Final = "application/octet-stream"
 # The library's own table only: what the host has in /etc/mime.types must not decide.
@@ -108,25 +109,6 @@ _RECOGNISABLE = re.compile(
 
 
 @lru_cache(maxsize=4096)
-def matches(pattern: str, media_type: str) -> bool:
-    """Tell whether a media type falls under "image/*", "*/*" or an exact type.
-
-    Case and parameters ("; charset=…") do not count.
-    """
-    wanted, got = _essence(pattern), _essence(media_type)
-    if wanted == "*/*":
-        return "/" in got
-    if wanted.endswith("/*"):
-        return got.startswith(wanted[:-1])
-    return wanted == got
-
-
-def is_pattern(text: str) -> bool:
-    """Tell whether `text` is a media type, "type/*" or "*/*"; parameters are not allowed."""
-    return _PATTERN.fullmatch(text) is not None
-
-
-@lru_cache(maxsize=4096)
 def extension_agrees(filename: str, media_type: str) -> bool | None:
     """Tell whether a file name's extension fits a sniffed media type.
 
@@ -190,9 +172,5 @@ def _in_one_container(claimed: str, found: str) -> bool:
 
 
 def _canonical(media_type: str) -> str:
-    essence = _essence(media_type)
-    return _SAME.get(essence, essence)
-
-
-def _essence(media_type: str) -> str:
-    return media_type.partition(";")[0].strip().lower()
+    plain = essence(media_type)
+    return _SAME.get(plain, plain)
