@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives import serialization
 
 from servicekit.testing import Issuer
 
@@ -29,21 +28,3 @@ def assembled(
 def rs256(issuer: Issuer) -> Callable[[bytes], bytes]:
     algorithm = jwt.get_algorithm_by_name("RS256")
     return lambda signed: algorithm.sign(signed, issuer.private_key)
-
-
-def public_forms(issuer: Issuer) -> dict[str, bytes]:
-    """The public key in the forms an attacker may use as an HMAC secret."""
-    public = issuer.private_key.public_key()
-    info = serialization.PublicFormat.SubjectPublicKeyInfo
-    pem = public.public_bytes(serialization.Encoding.PEM, info)
-    return {
-        "PEM": pem,
-        "PEM without its last line end": pem.rstrip(b"\n"),
-        "PEM with CRLF": pem.replace(b"\n", b"\r\n"),
-        "PEM with leading space": b" \n" + pem,
-        "PKCS1 PEM": public.public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.PKCS1
-        ),
-        "DER": public.public_bytes(serialization.Encoding.DER, info),
-        "JWK": json.dumps(issuer.public_jwk()).encode(),
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ ALGORITHM = "RS256"
 TYPE = "at+jwt"
 LEEWAY_SECONDS = 60
 MAX_TOKEN_BYTES = 8 * 1024
+# A tenant's name becomes a folder's; the issuer's word is not enough for that.
+_TENANT = re.compile("[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "tid", "jti")
 
 
@@ -177,6 +180,8 @@ class Verifier:
         for name in ("sub", "tid", "jti"):
             if not isinstance(claims[name], str) or not claims[name]:
                 raise MalformedToken(f"the claim {name} is not a text")
+        if not _TENANT.fullmatch(claims["tid"]):
+            raise MalformedToken("the claim tid is not the name of a tenant")
         scope = claims.get("scope", "")
         if not isinstance(scope, str):
             raise MalformedToken("the claim scope is not a text")

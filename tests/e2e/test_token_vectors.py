@@ -1,0 +1,74 @@
+"""The vectors of tests/vectors, made with a running Wharf's key, through the gateway."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.e2e.api_client import Answer, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.tenants import Signer
+from tests.servers.web import Reply, serving
+from tests.vectors import generate
+from tests.vectors.making import Maker, Vector
+
+SLUGS = {
+    "malformed": {"token-malformed"},
+    "signature": {"token-signature"},
+    "expired": {"token-expired"},
+    "refused": {"token-malformed", "token-signature", "token-expired"},
+}
+# What an Authorization field can hold as one credential (RFC 6750 section 2.1).
+_SENDABLE = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+_GATEWAYS_BYTES = 30_000
+# Borders are exact to the second, and this clock moves.
+
+_EXACT = "borders of time"
+
+
+def maker(wharf: Wharf, signer: Signer, canary: str) -> Maker:
+    """Signs as this Wharf's auth does."""
+    key = serialization.load_pem_private_key(signer.pem, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    issuer = str(signer.claims()["iss"])
+    return Maker(key, signer.kid, issuer, "upload", int(time.time()), canary)
+
+
+def sendable(vector: Vector) -> bool:
+    """Whether it gets as far as Python: nginx itself refuses larger fields."""
+    small = len(vector.token) < _GATEWAYS_BYTES
+    return small and vector.group != _EXACT and bool(_SENDABLE.fullmatch(vector.token))
+
+
+def sent(api: ApiClient, vector: Vector) -> Answer:
+    """A route of Flask with this token."""
+    return api.using(vector.token).get("/v1/usage")
+
+
+def wrong(vector: Vector, answer: Answer) -> bool:
+    """Whether the answer is not what the vector says."""
+    if vector.result == "valid":
+        # Tickets and tokens without the scope are good, and not for this.
+        return answer.status not in (200, 403) or answer.slug.startswith("token-")
+    if vector.result == "acceptable":
+        return answer.status not in (200, 401)
+    return answer.status != 401 or answer.slug not in SLUGS[vector.result]
+
+
+def test_vectors_through_the_gateway(wharf: Wharf, signer: Signer) -> None:
+    """Rows 49 to 59: every vector's token gets the status and kind it should have, none a 5xx."""
+    api = ApiClient(wharf.port)
+    with serving(lambda _: Reply(b'{"keys": []}')) as canary:
+        vectors = generate.vectors(maker(wharf, signer, canary.url))
+        chosen = [vector for vector in vectors if sendable(vector)]
+        assert len(chosen) > 350
+        found = [(vector, sent(api, vector)) for vector in chosen]
+        assert canary.paths == []
+    assert [
+        (one.group, one.comment, one.result, answer.status, answer.slug)
+        for one, answer in found
+        if wrong(one, answer)
+    ] == []
