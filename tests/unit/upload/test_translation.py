@@ -18,6 +18,15 @@ _MADE: dict[type[Exception], Exception] = {
     multipart.TooManyParts: multipart.TooManyParts(5, "files"),
     multipart.FieldTooLarge: multipart.FieldTooLarge(5),
     uploads.TooLarge: uploads.TooLarge("limit", 5),
+    uploads.ExtensionNotAllowed: uploads.ExtensionNotAllowed("a.exe", ("jpg",)),
+    records.QuotaExceeded: records.QuotaExceeded(
+        used_bytes=1,
+        limit_bytes=1,
+        needed_bytes=1,
+        used_files=1,
+        limit_files=None,
+        needed_files=1,
+    ),
     uploads.TypeNotAllowed: uploads.TypeNotAllowed("text/html", ("image/*",)),
 }
 
