@@ -118,13 +118,15 @@ def _sqlite_steps(database: SqliteDatabase, run: object) -> int:
         steps += 1
         return 0
 
-    raw = database.connection().raw
-    raw.set_progress_handler(count, 1)
+    connections = [connection.raw for connection in database.connections()]
+    for raw in connections:
+        raw.set_progress_handler(count, 1)
     try:
         assert callable(run)
         run()
     finally:
-        raw.set_progress_handler(None, 0)
+        for raw in connections:
+            raw.set_progress_handler(None, 0)
     return steps
 
 

@@ -27,8 +27,8 @@ def test_secrets_are_256_random_bits() -> None:
 
 
 def test_hash_has_the_parameters_of_owasp(hasher: Hasher) -> None:
-    """argon2id with 19 MiB, two passes, one lane."""
-    assert hasher.hash("x").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    """argon2id with 7 MiB, five passes, one lane."""
+    assert hasher.hash("x").startswith("$argon2id$v=19$m=7168,t=5,p=1$")
 
 
 def test_hash_is_salted(hasher: Hasher) -> None:
@@ -95,7 +95,7 @@ def test_one_verification_whatever_is_kept(number: int) -> None:
 
 
 def test_few_are_verified_at_once() -> None:
-    """Each costs 19 MiB: the others wait, and give up after a while."""
+    """Each costs 7 MiB: the others wait, and give up after a while."""
     hasher = Hasher(at_once=2, wait_seconds=0.2)
     fake = counted(hasher)
     outcomes: list[str] = []

@@ -1,4 +1,4 @@
-"""Failed logins are limited, by client and address, before their secret costs 20 ms to verify.
+"""Failed logins are limited, by client and address, before their secret costs 15 ms to verify.
 
 Unlike the other limits these fail closed: while nothing can be counted, nobody logs in
 (reliability.md). That is why their storage is not the guarded one.

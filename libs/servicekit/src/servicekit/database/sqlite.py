@@ -21,6 +21,9 @@ from servicekit.database.base import (
 )
 
 WAIT_SECONDS = 2.0
+# Pages are in the system's cache: a copy for each thread that reads costs memory and little else.
+# What a transaction changes should fit, or it is written to the log before its end.
+_READING_CACHE_KIB, _WRITING_CACHE_KIB = 64, 1024
 _TURN_POLL_SECONDS = 0.0002
 
 
@@ -38,7 +41,7 @@ def _translated(error: sqlite3.Error) -> Exception:
 class _SqliteConnection:
     """One `sqlite3` connection with errors translated."""
 
-    def __init__(self, path: str, synchronous: str) -> None:
+    def __init__(self, path: str, synchronous: str, cache_kib: int) -> None:
         try:
             self.raw = raw = sqlite3.connect(
                 path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
@@ -47,8 +50,7 @@ class _SqliteConnection:
             # With NORMAL, committed rows are lost at a power cut (docs/adr/0004).
             raw.execute(f"PRAGMA synchronous={synchronous}")
             raw.execute("PRAGMA foreign_keys=ON")
-            # Pages are in the system's cache; a copy for each thread costs memory and little else.
-            raw.execute("PRAGMA cache_size=-512")
+            raw.execute(f"PRAGMA cache_size=-{cache_kib}")
             # In pages of 4 KiB: rarer checkpoints write what changes all the time less often.
             raw.execute("PRAGMA wal_autocheckpoint=8000")
         except sqlite3.Error as error:
@@ -92,26 +94,33 @@ class SqliteDatabase:
         self._path = path
         self._synchronous = "FULL" if durable else "OFF"
         self._local = threading.local()
+        # The one connection that writes: threads take turns anyway.
+        self._writing: _SqliteConnection | None = None
         self._turn = threading.Lock()
         self._turn_file: tuple[int, int] | None = None
 
     def reading(self) -> Connection:
         """The calling thread's connection."""
-        return self.connection()
-
-    def connection(self) -> _SqliteConnection:
-        """The calling thread's connection, opened when it is first asked for."""
         connection: _SqliteConnection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = _SqliteConnection(str(self._path), self._synchronous)
-            self._local.connection = connection
+            connection = self._local.connection = self._open(_READING_CACHE_KIB)
         return connection
+
+    def connections(self) -> tuple[_SqliteConnection, _SqliteConnection]:
+        """The two that the calling thread uses: its own for reading, and the one that writes."""
+        self.reading()
+        with self._writers_turn():
+            self._writing = self._writing or self._open(_WRITING_CACHE_KIB)
+            return self._local.connection, self._writing
+
+    def _open(self, cache_kib: int) -> _SqliteConnection:
+        return _SqliteConnection(str(self._path), self._synchronous, cache_kib)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A write transaction; see the contract."""
-        connection = self.connection()
         with self._writers_turn():
+            connection = self._writing = self._writing or self._open(_WRITING_CACHE_KIB)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -128,7 +137,7 @@ class SqliteDatabase:
         except sqlite3.Error:
             with suppress(sqlite3.Error):
                 connection.raw.close()
-            self._local.connection = None
+            self._writing = None
 
     @contextmanager
     def _writers_turn(self) -> Iterator[None]:
@@ -165,8 +174,15 @@ class SqliteDatabase:
         return self._turn_file[1]
 
     def close(self) -> None:
-        """Closes the calling thread's connection."""
+        """Closes the calling thread's connection, and the one that writes if it is idle."""
         connection: _SqliteConnection | None = getattr(self._local, "connection", None)
         if connection is not None:
             connection.raw.close()
             self._local.connection = None
+        if self._turn.acquire(blocking=False):
+            try:
+                if self._writing is not None:
+                    self._writing.raw.close()
+                    self._writing = None
+            finally:
+                self._turn.release()
