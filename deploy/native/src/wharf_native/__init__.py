@@ -2,5 +2,5 @@
 
 The supervisor stays in memory as long as Wharf runs, so this package keeps to small modules of
 the standard library: no `typing`, `dataclasses`, `pathlib`, `subprocess` or `json`, which would
-double what it needs.
+double what it needs. What `preloading.py` imports is another matter: the children share it.
 """

@@ -25,9 +25,10 @@ class Program:
         environment: all of it.
         graceful: the signal on which it finishes what it does, then ends.
         fast: the signal on which it ends at once, with its own children.
+        preloaded: a Python script that begins with what the supervisor has imported.
     """
 
-    __slots__ = ("command", "environment", "fast", "graceful", "name")
+    __slots__ = ("command", "environment", "fast", "graceful", "name", "preloaded")
 
     def __init__(
         self,
@@ -37,12 +38,14 @@ class Program:
         *,
         graceful: signal.Signals,
         fast: signal.Signals,
+        preloaded: bool = False,
     ) -> None:
         self.name = name
         self.command = command
         self.environment = environment
         self.graceful = graceful
         self.fast = fast
+        self.preloaded = preloaded
 
 
 class Child:
@@ -65,8 +68,7 @@ class Child:
         """Starts the process."""
         self.due = None
         self.log_start = logfiles.size(self.log_file)
-        program = self.program
-        self._pid = spawn(program.command, program.environment, self.log_file, program.fast)
+        self._pid = spawn(self.program, self.log_file)
 
     def send(self, number: signal.Signals) -> None:
         """Signals the process itself; it knows best what to do with its children."""

@@ -110,6 +110,7 @@ class Plan:
             environment,
             graceful=signal.SIGTERM,
             fast=signal.SIGTERM,
+            preloaded=True,
         )
 
     def _once(self, name: str, command: str, verb: str) -> Program:
@@ -137,6 +138,7 @@ class Plan:
             environment,
             graceful=signal.SIGTERM,
             fast=signal.SIGQUIT,
+            preloaded=True,
         )
 
 

@@ -10,6 +10,7 @@ from wharf_native import logfiles, readiness
 from wharf_native.children import Child
 from wharf_native.places import Places, take_lock
 from wharf_native.plan import Plan, render_gateway, service_environment, template_values
+from wharf_native.preloading import preload
 from wharf_native.settings import RunSettings
 from wharf_native.supervisor import StoppedError, Supervisor, show_tail
 from wharf_native.survivors import end_survivors
@@ -67,6 +68,7 @@ def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]
         supervisor.run_once(Child(program, places.log_file("prepare")))
     try:
         say(f"starting on {places.data}")
+        preload()
         supervisor.start()
         _await_ready(settings, supervisor)
         welcome(settings, places)

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+import sys
+from typing import TYPE_CHECKING
+
+from wharf_native.preloading import is_own_script, run_script
+
+if TYPE_CHECKING:
+    from wharf_native.children import Program
 
 _PR_SET_PDEATHSIG = 1
 # Python ignores these, and what is ignored stays ignored across exec.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
-def spawn(
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    log_file: str,
-    death_signal: signal.Signals,
-) -> int:
-    """Starts a command in a session of its own, its output appended to a file; returns its id.
+def spawn(program: Program, log_file: str) -> int:
+    """Starts a program in a session of its own, its output appended to a file; returns its id.
 
     The own session keeps a Ctrl-C of the terminal away from it, so that the supervisor alone
     decides the order of the stop.
@@ -34,13 +35,18 @@ def spawn(
     if pid:
         os.close(log)
         return pid
+    command, code = program.command, 127
     try:
-        _become(log, supervisor, death_signal)
-        os.execve(command[0], list(command), dict(environment))
+        _become(log, supervisor, program.fast)
+        if program.preloaded and is_own_script(command[0]):
+            code = run_script(program.name, command, program.environment)
+            sys.stdout.flush()
+        else:
+            os.execve(command[0], list(command), dict(program.environment))
     except BaseException as error:  # noqa: BLE001  this copy of the supervisor must end here
         os.write(2, f"wharf: cannot start {command[0]}: {error}\n".encode())
     finally:
-        os._exit(127)
+        os._exit(code)
 
 
 def _become(log: int, supervisor: int, death_signal: signal.Signals) -> None:

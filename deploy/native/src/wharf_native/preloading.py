@@ -1,0 +1,93 @@
+"""Children that begin as a copy of the supervisor: what they all load is in memory once.
+
+Both services and the worker need Flask, the token library and much of the standard library, 30 MB
+for each of them. The supervisor imports that before it starts them, and a child goes on from there
+instead of running a new Python; the kernel copies a page only when somebody writes to it (ADR 20).
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+# No module that makes metrics: those belong to one service, and read where from the environment.
+SHARED_MODULES = (
+    "argon2",
+    "ctypes",
+    "flask",
+    "flask_limiter",
+    "inotify_simple",
+    "jwt",
+    "msgspec",
+    "prometheus_flask_exporter.multiprocess",
+    "runpy",
+    "wharf_auth.records.sql",
+    "wharf_auth.signing",
+    "wharf_upload.cli",
+    "wharf_upload.following",
+    "wharf_upload.worker",
+)
+_PR_SET_NAME = 15
+# From glibc's malloc.h.
+_M_ARENA_MAX = -8
+
+
+def preload() -> None:
+    """Imports what children share; what is missing or broken is left to the child that needs it."""
+    # prometheus_client asks at its import whether several processes count; where is asked later.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.devnull
+    # What is collected leaves holes, and new objects in them make whole pages private.
+    gc.disable()
+    for name in SHARED_MODULES:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: BLE001, S112 -- the child fails on it, and its log says why
+            continue
+    gc.freeze()
+    gc.enable()
+    del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+
+def is_own_script(path: str) -> bool:
+    """Whether a file is a script for this very Python."""
+    try:
+        with open(path, "rb") as script:
+            return script.readline().rstrip() == b"#!" + os.fsencode(sys.executable)
+    except OSError:
+        return False
+
+
+def run_script(name: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs a Python script in this process, as if it had been started anew; its exit code."""
+    import ctypes
+    import runpy
+
+    # The lock on WHARF_DATA among them: an exec would have closed it.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.environ.clear()
+    os.environ.update(environment)
+    libc = ctypes.CDLL(None)
+    # `ps -e` and `top` show it; the command line is the supervisor's.
+    libc.prctl(_PR_SET_NAME, f"wharf-{name}".encode())
+    if arenas := environment.get("MALLOC_ARENA_MAX", "").strip():
+        # glibc has read its environment when the supervisor was started.
+        libc.mallopt(_M_ARENA_MAX, int(arenas))
+    sys.argv[:] = command
+    try:
+        runpy.run_path(command[0], run_name="__main__")
+    except SystemExit as end:
+        return _exit_code(end)
+    except BaseException:  # noqa: BLE001 -- as Python itself ends
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def _exit_code(end: SystemExit) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    print(end.code, file=sys.stderr)
+    return 1
