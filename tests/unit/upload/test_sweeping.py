@@ -68,6 +68,7 @@ def test_old_things_go(upload: UploadService) -> None:
         "leftovers": 1,
         "spool_files": 1,
         "idempotency_keys": 0,
+        "purged_rows": 0,
         "failures": 0,
     }
     assert upload.content("kept.txt") == b"kept"
@@ -160,3 +161,22 @@ def test_blob_that_cannot_be_removed(
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert (swept.failures, swept.rowless_blobs, swept.leftovers) == (1, 1, 1)
     assert [entry.blob for entry in upload.records.doomed(1 << 60, 10)] == [doomed]
+
+
+def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
+    """Rows and bytes of a tenant that is to be purged go, also what ended after a first run."""
+    upload.put("kept", b"1")
+    upload.tenant = "gone"
+    upload.put("a", b"2")
+    root = upload.settings.spool_folder.parent
+    sweeper = Sweeper(
+        upload.store, upload.records, root, ages(-60), purged=lambda: frozenset({"gone"})
+    )
+    assert sweeper.run(blobs=False).purged_rows > 0
+    assert [found.name.tenant for found in upload.store.blobs()] == ["demo"]
+    assert upload.request("GET", "/v1/usage").get_json()["files"] == 0
+    upload.put("late", b"3")
+    assert sweeper.run(blobs=False).purged_rows == 0
+    assert sweeper.run(blobs=True).purged_rows > 0
+    assert upload.records.file("gone", "default", "late") is None
+    assert upload.records.file("demo", "default", "kept") is not None

@@ -16,7 +16,16 @@ from wharf_upload.domain.limits import TenantLimits
 from wharf_upload.front import Front
 from wharf_upload.opening import open_records, open_store
 from wharf_upload.records.base import Records
-from wharf_upload.routes import buckets, declarations, deletion, listing, metadata, usage
+from wharf_upload.routes import (
+    buckets,
+    declarations,
+    deletion,
+    events,
+    limits,
+    listing,
+    metadata,
+    usage,
+)
 from wharf_upload.service import Service
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import BlobStore
@@ -56,6 +65,7 @@ def create_app(
                 settings.limits_url,
                 settings.tenant_requests_per_minute,
                 settings.client_requests_per_minute,
+                tenant_limits.amounts,
             ),
             lambda: g.get("principal"),
         ),
@@ -84,7 +94,7 @@ def _flask_app(service: Service) -> Flask:
     web.install(app, service.log, service.verifier, service.revocations)
     service.limits.init_app(app)
     metrics.install(app, lambda: FEED_AGE.set(service.revocations.age_seconds()))
-    for resource in (buckets, deletion, listing, metadata, usage):
+    for resource in (buckets, deletion, events, limits, listing, metadata, usage):
         app.register_blueprint(resource.blueprint(service))
     app.register_error_handler(Exception, _render)
     return app

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from wharf_upload.exchange import path_of
-from wharf_upload.records.base import Bucket, File, Policy
+from wharf_upload.records.base import Bucket, Event, File, Limits, Policy, QuotaWarning
 
 METADATA = "/v1/metadata/"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,10 +73,36 @@ class Buckets(msgspec.Struct, frozen=True):
 
 
 class UsageDocument(msgspec.Struct, frozen=True):
-    """What the tenant has stored: bytes and number of files."""
+    """What the tenant has stored, bytes and number of files, and what it may; null: no limit."""
 
     bytes: int
     files: int
+    allowed: Limits
+
+
+class LimitsDocument(msgspec.Struct, frozen=True):
+    """A tenant's limits as they were set (null: the default) and as they hold (null: no limit)."""
+
+    tenant: str
+    limits: Limits
+    effective: Limits
+
+
+class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened. `file` is the file as it is or was; `quota` is there for `quota.warning`."""
+
+    id: int
+    kind: str
+    at: datetime
+    file: FileDocument | None
+    quota: QuotaWarning | None
+
+
+class Events(msgspec.Struct, frozen=True):
+    """Events in order; `next_after` is what to ask for next."""
+
+    events: tuple[EventDocument, ...]
+    next_after: int
 
 
 def moment(milliseconds: int) -> datetime:
@@ -116,4 +142,15 @@ def of_bucket(bucket: Bucket) -> BucketDocument:
         expire_after_seconds=policy.expire_after_seconds,
         cors_origins=policy.cors_origins,
         created_at=moment(bucket.created_at),
+    )
+
+
+def of_event(event: Event) -> EventDocument:
+    """An event's JSON."""
+    return EventDocument(
+        id=event.seq,
+        kind=event.kind,
+        at=moment(event.at),
+        file=None if event.file is None else of_file(event.file),
+        quota=event.warning,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -125,9 +127,15 @@ def _put(service: Service, exchange: Exchange) -> Reply:
 
 def _admitted(service: Service, exchange: Exchange) -> None:
     """Notes who was admitted before the body came, which may be hours ago."""
-    exchange.principal = admitting.admitted(exchange.environ["ADMISSION"])
+    admission = admitting.admitted(exchange.environ["ADMISSION"])
+    exchange.principal = admission.principal
     # Expired meanwhile is no matter, revoked or suspended is.
     service.revocations.refuse(exchange.principal)
+    if admission.length is None:
+        # Came in chunks: counted against the bytes of this minute only now.
+        with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up
+            size = os.stat(exchange.environ["SPOOL_FILE"]).st_size
+            service.limits.count_bytes(exchange.principal, size)
 
 
 def _receive_form(service: Service, exchange: Exchange) -> Reply:

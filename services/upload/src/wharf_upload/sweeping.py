@@ -33,6 +33,7 @@ class Swept:
     leftovers: int = 0
     spool_files: int = 0
     idempotency_keys: int = 0
+    purged_rows: int = 0
     failures: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -62,15 +63,20 @@ class Sweeper:
         *,
         dry_run: bool = False,
         clock: Callable[[], float] = time.time,
+        purged: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self._store, self._records, self._spool_root = store, records, spool_root
         self._ages, self._dry_run, self._clock = ages, dry_run, clock
         self._swept = Swept()
+        # `purged` names tenants of which nothing is to be kept; these are empty already.
+        self._purged = purged
+        self._empty: frozenset[str] = frozenset()
 
     def run(self, *, blobs: bool = True) -> Swept:
         """Removes what nothing names any more; `blobs` false leaves out the walk over the store."""
         self._swept = Swept()
         if not self._dry_run:
+            self._purge(again=blobs)
             self._expired()
         self._deleted()
         self._leftovers()
@@ -81,6 +87,17 @@ class Sweeper:
             before = int((self._clock() - self._ages.idempotency) * 1000)
             self._swept.idempotency_keys = self._records.forget_idempotency(before)
         return self._swept
+
+    def _purge(self, *, again: bool) -> None:
+        """All rows of tenants that are gone; their blobs follow with those of deleted files.
+
+        `again`: also those that were empty once, since an upload may have ended after that.
+        """
+        gone = self._purged()
+        for tenant in sorted(gone if again else gone - self._empty):
+            while count := self._records.purge_tenant(tenant, _BATCH):
+                self._swept.purged_rows += count
+        self._empty = gone
 
     def _expired(self) -> None:
         now = int(self._clock() * 1000)

@@ -8,6 +8,7 @@ import threading
 import time
 
 from servicekit.database import DatabaseUnavailable
+from servicekit.revocations import Revocations
 from wharf_upload.opening import open_records, open_store
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import StoreError
@@ -31,6 +32,7 @@ def sweeper(settings: Settings, *, dry_run: bool = False) -> Sweeper:
             idempotency=settings.idempotency_seconds,
         ),
         dry_run=dry_run,
+        purged=Revocations(settings.revocation_file).purged,
     )
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from servicekit.ratelimits.limiting import RateLimits, RateLimitSettings
+from servicekit.ratelimits.limiting import Amounts, RateLimits, RateLimitSettings
 
-__all__ = ["RateLimitSettings", "RateLimits"]
+__all__ = ["Amounts", "RateLimitSettings", "RateLimits"]

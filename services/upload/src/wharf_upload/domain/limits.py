@@ -12,11 +12,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from servicekit.database import DatabaseUnavailable
+from servicekit.ratelimits import Amounts
 from wharf_upload.records.base import Limits
 
 log = logging.getLogger(__name__)
 CACHE_SECONDS = 2.0
 _CACHE_ENTRIES = 10_000
+_UNLIMITED = 1 << 31
 
 
 class StoredLimits(Protocol):
@@ -60,6 +62,14 @@ class TenantLimits:
             self._known.clear()
         self._known[tenant] = (now + self._seconds, limits)
         return limits
+
+    def amounts(self, tenant: str) -> Amounts:
+        """What the tenant may do in a minute."""
+        limits = self.of(tenant)
+        requests = limits.requests_per_minute or _UNLIMITED
+        return Amounts(
+            requests, limits.client_requests_per_minute or requests, limits.bytes_per_minute
+        )
 
     def forget(self, tenant: str) -> None:
         """The next question is asked anew, in this process."""

@@ -202,6 +202,29 @@ class Doomed(msgspec.Struct, frozen=True):
     doomed_at: int
 
 
+class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which quotas (`bytes`, `files`) so many percent are in use now, and the numbers."""
+
+    crossed: tuple[str, ...]
+    percent: int
+    used_bytes: int
+    limit_bytes: int | None
+    used_files: int
+    limit_files: int | None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened: `kind` is `file.created`, `file.replaced`, `file.changed`, `file.deleted` or
+    `file.expired`, with the file as it is or was, or `quota.warning` with the numbers.
+    """
+
+    seq: int
+    kind: str
+    at: int
+    file: File | None = None
+    warning: QuotaWarning | None = None
+
+
 class Records(Protocol):
     """Raises `Refused` kinds, and `DatabaseUnavailable` when the database does not answer."""
 
@@ -249,6 +272,12 @@ class Records(Protocol):
 
     def put_limits(self, tenant: str, limits: Limits) -> None:
         """Sets a tenant's limits, all of them."""
+
+    def events(self, tenant: str, after: int, limit: int) -> list[Event]:
+        """The tenant's events after a number, in order; none is missing before the last one."""
+
+    def purge_tenant(self, tenant: str, limit: int) -> int:
+        """Removes at most `limit` rows of a tenant, whatever they are; how many, 0 at the end."""
 
     def usage(self, tenant: str) -> Usage:
         """What the tenant has stored."""

@@ -11,7 +11,7 @@ from collections import Counter
 import msgspec
 
 from servicekit.database import Connection
-from wharf_upload.records.base import QuotaExceeded
+from wharf_upload.records.base import QuotaExceeded, QuotaWarning
 
 SELECT = (
     "SELECT usage.bytes, usage.files, limits.max_bytes, limits.max_files "
@@ -82,17 +82,6 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
             limit_files=self.max_files,
         )
         return msgspec.json.encode(warning).decode()
-
-
-class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which quotas (`bytes`, `files`) so many percent are in use now, and the numbers."""
-
-    crossed: tuple[str, ...]
-    percent: int
-    used_bytes: int
-    limit_bytes: int | None
-    used_files: int
-    limit_files: int | None
 
 
 def allowance(connection: Connection, tenant: str, quota: Quota, *, lock: bool) -> Allowance:

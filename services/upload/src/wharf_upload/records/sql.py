@@ -9,13 +9,14 @@ import msgspec
 
 from servicekit.database import Connection, Database
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.records import changes, listing
+from wharf_upload.records import changes, events, listing, purging
 from wharf_upload.records.base import (
     DEFAULT_BUCKET,
     Bucket,
     BucketNotEmpty,
     Doomed,
     Edit,
+    Event,
     File,
     Limits,
     NoSuchBucket,
@@ -186,6 +187,15 @@ class SqlRecords:
                 f"VALUES (?{', ?' * len(_LIMITS)}) ON CONFLICT (tenant) DO UPDATE SET {changes}",
                 (tenant, *msgspec.structs.astuple(limits)),
             )
+
+    def events(self, tenant: str, after: int, limit: int) -> list[Event]:
+        """The tenant's events after a number."""
+        return events.after(self._database.reading(), tenant, after, limit)
+
+    def purge_tenant(self, tenant: str, limit: int) -> int:
+        """Removes rows of a tenant, some at a time."""
+        count: int = self._group.run(tenant, purging.purge_step(tenant, limit))
+        return count
 
     def usage(self, tenant: str) -> Usage:
         """What the tenant has stored."""

@@ -22,7 +22,15 @@ from wharf_upload.exchange import FILES, Exchange, Headers, Reply, names_file, r
 from wharf_upload.routes.files import WRITE, authorize, refuse_method
 from wharf_upload.service import Service
 
-_principal = msgspec.json.Decoder(Principal)
+
+class Admission(msgspec.Struct, frozen=True):
+    """Who was admitted, and the length of the body (bytes), where it was announced."""
+
+    principal: Principal
+    length: int | None
+
+
+_admission = msgspec.json.Decoder(Admission)
 # Header fields of a problem that the gateway passes on (`snippets/admission_locations.conf`).
 _PASSED_ON = {
     "WWW-Authenticate": "X-Denied-Authenticate",
@@ -47,9 +55,16 @@ def admit(service: Service, exchange: Exchange) -> Reply:
         quotas.require_for_form(service, principal.tenant, exchange.content_length())
     else:
         raise refuse_method("GET, HEAD, PUT, POST, DELETE")
+    length = exchange.content_length()
+    service.limits.charge_bytes(principal, length)
     exchange.outcome = "admitted"
-    token = urlsafe_b64encode(msgspec.json.encode(principal)).decode()
-    return Reply(204, [("X-Admission", token)])
+    token = urlsafe_b64encode(msgspec.json.encode(Admission(principal, length))).decode()
+    headers = [("X-Admission", token)]
+    uploads = service.tenant_limits.of(principal.tenant).concurrent_uploads
+    if uploads is not None:
+        # The gateway holds the tenant to this number (`snippets/tenant_uploads.conf`).
+        headers.append(("X-Tenant-Uploads", f"{uploads} {principal.tenant}"))
+    return Reply(204, headers)
 
 
 def form_bucket(exchange: Exchange) -> str:
@@ -66,9 +81,9 @@ def form_bucket(exchange: Exchange) -> str:
         raise NOT_FOUND("There is no such bucket.") from None
 
 
-def admitted(token: str) -> Principal:
+def admitted(token: str) -> Admission:
     """Who was admitted, from what `admit` handed out; only the gateway can set it."""
-    return _principal.decode(urlsafe_b64decode(token))
+    return _admission.decode(urlsafe_b64decode(token))
 
 
 def denial(error: ProblemError, request_id: str) -> Reply:

@@ -34,6 +34,7 @@ def put_file(service: Service, exchange: Exchange) -> Reply:
         # A chunked body never comes this way; without any length there is none (RFC 9110 8.6).
         raise LENGTH_REQUIRED("Send Content-Length or Transfer-Encoding: chunked.")
     intent = admission.admit_file(service, exchange)
+    service.limits.charge_bytes(exchange.caller, length)
     return _stored(exchange, receiving.receive_bytes(service, intent, exchange.body(length)))
 
 

@@ -1,4 +1,4 @@
-"""`GET /v1/usage`: what the tenant has stored."""
+"""`GET /v1/usage`: what the tenant has stored, and may."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/v1/usage")
     @operation(
         Operation(
-            summary="Bytes and files in use",
+            summary="Bytes and files in use, and limits",
             scope="files:read",
             answers={200: Answer("What counts against the tenant.", documents.UsageDocument)},
         )
     )
     def get_usage() -> documents.UsageDocument:
-        used = service.records.usage(g.principal.tenant)
-        return documents.UsageDocument(bytes=used.bytes, files=used.files)
+        tenant = g.principal.tenant
+        used = service.records.usage(tenant)
+        return documents.UsageDocument(used.bytes, used.files, service.tenant_limits.of(tenant))
 
     return routes

@@ -1,0 +1,73 @@
+"""Removing everything of a tenant, in steps that are small enough to stand between uploads.
+
+A new table with a column `tenant` belongs into one of the lists here; a test says so.
+"""
+
+from __future__ import annotations
+
+from servicekit.database import Connection
+from wharf_upload.records.changes import Change, Ledger, now_milliseconds
+from wharf_upload.records.rows import COLUMNS, to_file
+
+# Tables that may have many rows of a tenant, with what names a row of one; by and by.
+LARGE = {"events": "seq", "idempotency": "subject, key"}
+# The rest, in one step at the end. `usage` goes with them, since all it counted is gone.
+SMALL = ("buckets", "limits", "usage")
+# Rows that go in another way: files one by one, and doomed ones when their bytes are gone.
+OTHERWISE = ("files", "doomed")
+
+
+def purge_step(tenant: str, limit: int) -> Change:
+    """The change that removes at most `limit` rows of a tenant; how many, 0 when none is left.
+
+    Blobs of its files are doomed, and go when the sweeper comes to them. Nobody is told: what is
+    removed is told by the deletion of the tenant.
+    """
+
+    def change(connection: Connection, ledger: Ledger) -> int:
+        return (
+            _files(connection, ledger, tenant, limit)
+            or _large(connection, tenant, limit)
+            or _small(connection, tenant)
+        )
+
+    return change
+
+
+def _files(connection: Connection, ledger: Ledger, tenant: str, limit: int) -> int:
+    rows = connection.rows(
+        f"SELECT {COLUMNS} FROM files WHERE tenant = ? ORDER BY bucket, key LIMIT ?",  # noqa: S608 -- constants only
+        (tenant, limit),
+    )
+    files = [to_file(row) for row in rows]
+    connection.execute_many(
+        "DELETE FROM files WHERE tenant = ? AND bucket = ? AND key = ?",
+        [(tenant, file.bucket, file.key) for file in files],
+    )
+    now = now_milliseconds()
+    for file in files:
+        ledger.doom(file, now)
+    return len(files)
+
+
+def _large(connection: Connection, tenant: str, limit: int) -> int:
+    for table, name in LARGE.items():
+        count = connection.execute(
+            f"DELETE FROM {table} WHERE tenant = ? AND ({name}) IN "  # noqa: S608 -- constants only
+            f"(SELECT {name} FROM {table} WHERE tenant = ? LIMIT ?)",
+            (tenant, tenant, limit),
+        )
+        if count:
+            return count
+    return 0
+
+
+def _small(connection: Connection, tenant: str) -> int:
+    count = sum(
+        connection.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,))  # noqa: S608 -- constants only
+        for table in SMALL
+        if table != "usage"
+    )
+    # On PostgreSQL it was made a moment ago to be locked: no sign of work.
+    connection.execute("DELETE FROM usage WHERE tenant = ?", (tenant,))
+    return count

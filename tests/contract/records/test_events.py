@@ -1,0 +1,93 @@
+"""The events of a tenant: in order, none missing, whoever writes at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from servicekit.database import Database
+from tests.servers.upload import new_file
+from wharf_upload.records.base import Event, Limits, Records, Write
+from wharf_upload.records.sql import SqlRecords
+
+
+def read(records: Records, tenant: str = "demo", page: int = 2) -> list[Event]:
+    """All events of a tenant, page by page."""
+    found: list[Event] = []
+    while events := records.events(tenant, found[-1].seq if found else 0, page):
+        found += events
+    return found
+
+
+def test_events_tell_what_happened_to_a_file(records: Records) -> None:
+    """Storing, replacing, changing and deleting are told in order, with the file as it was."""
+    first, second = new_file("a", size=1), new_file("a", size=2)
+    records.write(Write(files=(first,)))
+    records.write(Write(files=(second,)))
+    renamed = records.change(second, lambda file: msgspec.structs.replace(file, filename="b"), None)
+    records.delete("demo", "default", "a", None)
+    told = [(event.kind, event.file) for event in read(records)]
+    assert told == [
+        ("file.created", first),
+        ("file.replaced", second),
+        ("file.changed", renamed),
+        ("file.deleted", renamed),
+    ]
+
+
+def test_events_are_the_tenants_own(records: Records) -> None:
+    """Nobody reads another tenant's events."""
+    records.write(Write(files=(new_file("a", tenant="other"),)))
+    assert read(records) == []
+    assert [event.kind for event in read(records, "other")] == ["file.created"]
+
+
+def test_a_warning_has_its_numbers(records: Records) -> None:
+    """A `quota.warning` has no file, and says what is used and allowed."""
+    records.put_limits("demo", Limits(max_bytes=10))
+    records.write(Write(files=(new_file("a", size=10),)))
+    kinds = {event.kind: event for event in read(records)}
+    warning = kinds["quota.warning"]
+    assert warning.file is None
+    assert warning.warning is not None
+    assert (warning.warning.used_bytes, warning.warning.limit_bytes) == (10, 10)
+
+
+@pytest.fixture
+def writers(database: Database) -> Iterator[list[threading.Thread]]:
+    """Processes, as it were, that write for two tenants at once: each with a group of its own."""
+
+    def write(number: int) -> None:
+        own = SqlRecords(database)
+        for count in range(15):
+            tenant = ("demo", "other")[count % 2]
+            own.write(Write(files=(new_file(f"{number}-{count}", tenant=tenant),)))
+        database.close()
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    yield threads
+    for thread in threads:
+        thread.join(120)
+
+
+def test_a_reader_who_follows_misses_nothing(
+    records: Records, database: Database, writers: list[threading.Thread]
+) -> None:
+    """Who reads on from the last number, while others write, has every event once, in order."""
+    seen: list[Event] = []
+
+    def follow() -> None:
+        while events := records.events("demo", seen[-1].seq if seen else 0, 3):
+            seen.extend(events)
+
+    while any(thread.is_alive() for thread in writers):
+        follow()
+    follow()
+    rows = database.reading().rows("SELECT seq FROM events WHERE tenant = 'demo' ORDER BY seq")
+    assert [event.seq for event in seen] == [row[0] for row in rows]
+    assert len(seen) == 6 * 8

@@ -1,0 +1,77 @@
+"""Everything of a tenant goes, and nothing of another."""
+
+from __future__ import annotations
+
+from servicekit.database import Database
+from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.records import purging
+from wharf_upload.records.base import Bucket, Idempotency, Limits, Policy, Write
+from wharf_upload.records.sql import SqlRecords
+
+_LISTED = {*purging.LARGE, *purging.SMALL, *purging.OTHERWISE}
+
+
+def tables(database: Database) -> set[str]:
+    """The tables with a column `tenant`."""
+    if database.dialect == "sqlite":
+        sql = (
+            "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+            "WHERE m.type = 'table' AND c.name = 'tenant'"
+        )
+    else:
+        sql = (
+            "SELECT table_name FROM information_schema.columns "
+            "WHERE table_schema = 'public' AND column_name = 'tenant'"
+        )
+    return {row[0] for row in database.reading().rows(sql)}
+
+
+def rows(database: Database, tenant: str) -> dict[str, int]:
+    """How many rows of a tenant there are, by table."""
+    connection = database.reading()
+    counts = {
+        table: connection.rows(f"SELECT count(*) FROM {table} WHERE tenant = ?", (tenant,))[0][0]
+        for table in tables(database)
+    }
+    return {table: count for table, count in counts.items() if count}
+
+
+def fill(records: SqlRecords, tenant: str) -> None:
+    """Rows of a tenant in every table."""
+    records.put_bucket(Bucket(tenant=tenant, name="photos", policy=Policy(), created_at=1))
+    records.put_limits(tenant, Limits(max_files=100))
+    for number in range(5):
+        records.write(
+            Write(
+                files=(new_file(f"{number}", tenant=tenant, size=number),),
+                idempotency=Idempotency(subject="c", key=f"{number}", fingerprint="x"),
+            )
+        )
+    records.delete(tenant, "default", "4", None)
+
+
+def test_every_table_is_thought_of(database: Database) -> None:
+    """A table with rows of tenants that the purge does not know of would keep them for ever."""
+    assert tables(database) == _LISTED
+
+
+def test_purge(records: SqlRecords, database: Database) -> None:
+    """All rows of a tenant go in small steps; blobs wait to be removed, others stay."""
+    fill(records, "demo")
+    fill(records, "other")
+    before = rows(database, "other")
+    steps = 0
+    while count := records.purge_tenant("demo", 2):
+        assert count <= max(2, len(purging.SMALL))
+        steps += 1
+    assert steps > 5
+    assert rows(database, "demo") == {"doomed": 5}
+    assert rows(database, "other") == before
+    assert records.purge_tenant("demo", 2) == 0
+    assert faults_in_counts(database) == []
+
+
+def test_purge_of_nobody(records: SqlRecords, database: Database) -> None:
+    """A tenant that never stored anything is purged at once, and leaves no row."""
+    assert records.purge_tenant("nobody", 10) == 0
+    assert rows(database, "nobody") == {}

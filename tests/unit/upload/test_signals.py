@@ -1,0 +1,152 @@
+"""Signals: what receivers are told, and what they cannot break."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blinker import NamedSignal
+
+from servicekit.settings import SettingsError
+from tests.servers.upload import UploadService, form_body, new_file
+from wharf_upload import signals
+from wharf_upload.records.base import Write
+from wharf_upload.records.changes import now_milliseconds
+
+Told = list[tuple[str, str, dict[str, Any]]]
+ALL = (signals.accepted, signals.rejected, signals.deleted, signals.expired)
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    """What was told: signal, sender and arguments, in order."""
+    heard: Told = []
+
+    def receiver(signal: NamedSignal) -> Any:
+        return lambda sender, **arguments: heard.append((signal.name, sender, arguments))
+
+    receivers = [(signal, receiver(signal)) for signal in ALL]
+    for signal, one in receivers:
+        signal.connect(one)
+    yield heard
+    for signal, one in receivers:
+        signal.disconnect(one)
+
+
+def test_the_life_of_a_file(upload: UploadService, told: Told) -> None:
+    """Storing, replacing and deleting a file are told once each, with its tenant and the file."""
+    upload.put("a", b"1")
+    upload.put("a", b"22", spooled=True)
+    upload.request("DELETE", "/v1/files/default/a")
+    names = [(name, sender, arguments["file"].size) for name, sender, arguments in told]
+    assert names == [("accepted", "demo", 1), ("accepted", "demo", 2), ("deleted", "demo", 2)]
+    assert [told[0][2]["replaced"], told[1][2]["replaced"]] == [False, True]
+
+
+def test_each_file_of_a_form_is_told(upload: UploadService, told: Told) -> None:
+    """A form of two files is two acceptances."""
+    upload.post_form(form_body([("a", b"1"), ("b", b"2")]))
+    assert [(name, arguments["file"].key) for name, _, arguments in told] == [
+        ("accepted", "a"),
+        ("accepted", "b"),
+    ]
+
+
+def test_a_repetition_is_not_told(upload: UploadService, told: Told) -> None:
+    """A replayed request stores nothing, and tells nothing."""
+    for _ in range(2):
+        upload.put("a", b"1", {"Idempotency-Key": "one"})
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("spooled", [False, True])
+def test_a_refused_upload(upload: UploadService, told: Told, *, spooled: bool) -> None:
+    """A refusal is told once, with the problem's slug, its status and the address."""
+    upload.put("a", b"1", {"Content-Encoding": "gzip"}, spooled=spooled)
+    told_of = {
+        "slug": "content-encoding",
+        "status": 415,
+        "subject": "client-1",
+        "path": "/v1/files/default/a",
+    }
+    assert told == [("rejected", "demo", told_of)]
+
+
+def test_an_unknown_sender_is_empty(upload: UploadService, told: Told) -> None:
+    """An upload without a good token is told of nobody."""
+    upload.put("a", b"1", {"Authorization": "Bearer bad"})
+    assert [(name, sender, arguments["slug"]) for name, sender, arguments in told] == [
+        ("rejected", "", "token-malformed")
+    ]
+
+
+def test_refused_downloads_are_not_told(upload: UploadService, told: Told) -> None:
+    """A GET that finds nothing is no rejected upload."""
+    upload.request("GET", "/v1/files/default/absent")
+    assert told == []
+
+
+def test_expiry_is_told_when_it_is_swept(upload: UploadService, told: Told) -> None:
+    """A file whose time is over is told when the sweeper removes it."""
+    file = new_file("old", expires_at=now_milliseconds() - 1)
+    upload.records.write(Write(files=(file,)))
+    told.clear()
+    upload.sweep()
+    assert told == [("expired", "demo", {"file": file})]
+
+
+def test_a_failing_receiver_harms_nobody(
+    upload: UploadService, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a receiver raises is logged; the upload is stored and the others are told."""
+
+    def failing(_: str, **__: Any) -> None:
+        raise ZeroDivisionError("receiver")
+
+    signals.accepted.connect(failing)
+    try:
+        assert upload.put("a", b"1").status_code == 201
+    finally:
+        signals.accepted.disconnect(failing)
+    assert len(told) == 1
+    assert "a receiver of the signal 'accepted' failed" in caplog.text
+
+
+def test_receivers_of_one_tenant(upload: UploadService) -> None:
+    """A receiver that is connected to a tenant hears of no other."""
+    heard: list[str] = []
+
+    def receiver(sender: str, **_: Any) -> None:
+        heard.append(sender)
+
+    signals.accepted.connect(receiver, sender="demo")
+    upload.put("a", b"1")
+    upload.tenant = "other"
+    upload.put("a", b"1")
+    assert heard == ["demo"]
+
+
+def test_the_file_is_there_when_it_is_told(upload: UploadService) -> None:
+    """A receiver reads what it is told of: the signal comes after the commit."""
+    found: list[object] = []
+
+    def receiver(sender: str, *, file: Any, **_: Any) -> None:
+        found.append(upload.records.file(sender, file.bucket, file.key))
+
+    signals.accepted.connect(receiver)
+    upload.put("a", b"1")
+    assert len(found) == 1
+    assert found[0] is not None
+
+
+def test_modules_of_receivers_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A named module is imported; one that is missing is named to the operator."""
+    (tmp_path / "wharf_test_receivers.py").write_text("LOADED = True\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    signals.load(("wharf_test_receivers",))
+    assert sys.modules["wharf_test_receivers"].LOADED
+    with pytest.raises(SettingsError, match="WHARF_RECEIVERS: wharf_absent"):
+        signals.load(("wharf_absent",))
