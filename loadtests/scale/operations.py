@@ -10,7 +10,7 @@ from random import Random
 
 import msgspec
 
-from loadtests.scale.rows import CONTENT, CONTENT_SHA256
+from loadtests.scale.rows import CONTENT, CONTENT_SHA256, WHOLE_EVERY
 from loadtests.scale.spread import ARCHIVE, HASHED, Tenant
 from servicekit.ids import uuid7_hex
 from wharf_upload.records.base import File, Idempotency, Page, Write
@@ -29,29 +29,34 @@ Place = tuple[Tenant, int]
 class Case:
     """Records that hold what `loadtests.scale.rows` generates for these tenants.
 
-    With a number of `hot_files`, only so many, of any tenants, are asked for, again and again.
+    With a number of `hot_files`, only so many are asked for, again and again: each of another
+    tenant, large and small ones alike.
     """
 
     records: SqlRecords
     everybody: list[Tenant]
     random: Random
     hot_files: int = 0
-    _hot: list[Place] = field(init=False)
+    hot: list[Place] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._hot = [self._anywhere() for _ in range(self.hot_files)]
+        count = len(self.everybody)
+        ranks = [number * count // self.hot_files for number in range(self.hot_files)]
+        self.hot = [(self.everybody[rank], self._whole(self.everybody[rank])) for rank in ranks]
 
-    def _anywhere(self) -> Place:
+    def _whole(self, tenant: Tenant) -> int:
+        return self.random.randrange(0, tenant.files, WHOLE_EVERY)
+
+    def _place(self) -> Place:
+        if self.hot:
+            return self.random.choice(self.hot)
         # As likely a small tenant as a large one: there are many small ones.
         tenant = self.random.choice(self.everybody)
         return tenant, self.random.randrange(tenant.files)
 
-    def _place(self) -> Place:
-        return self.random.choice(self._hot) if self._hot else self._anywhere()
-
     def warm(self) -> None:
         """Reads all hot files and what lies around them."""
-        for tenant, number in self._hot:
+        for tenant, number in self.hot:
             bucket, key = tenant.bucket(number), tenant.key(number)
             file = self.records.file(tenant.name, bucket, key)
             self.records.file(tenant.name, bucket, f"{key}~")

@@ -11,19 +11,14 @@ from random import Random
 from loadtests.scale.spread import BUCKETS, END_MILLISECONDS, Tenant, numbers, runs, tenants
 from servicekit.database import Row
 
-# What the files hold whose bytes exist.
+# What every 50th file of a tenant holds: bytes are made for those that are read.
 CONTENT = bytes(range(256)) * 40
 CONTENT_SHA256 = hashlib.sha256(CONTENT).hexdigest()
-_WHOLE_EVERY = 50
+WHOLE_EVERY = 50
 # So many at least, so that a small database, too, has what is asked for at once.
 _LEAST_ROWS = 300
 _TYPES = ("image/jpeg", "application/pdf", "application/gzip", "text/plain")
 _YEAR_MILLISECONDS = 365 * 86_400_000
-
-
-def is_whole(number: int) -> bool:
-    """Whether the file of this number is one of those that hold `CONTENT`."""
-    return number % _WHOLE_EVERY == 0
 
 
 def identifier(at: int, random: Random) -> str:
@@ -61,7 +56,7 @@ class Generated:
         for done, (run, number) in enumerate(order):
             tenant, at = run.tenant, run.at + (number - run.first) * 40
             blob, bucket, key = identifier(at, random), tenant.bucket(number), tenant.key(number)
-            whole = is_whole(number)
+            whole = number % WHOLE_EVERY == 0
             size = len(CONTENT) if whole else random.getrandbits(20) + 1
             sha256 = CONTENT_SHA256 if whole else f"{random.getrandbits(256):064x}"
             media_type = _TYPES[number % len(_TYPES)]

@@ -62,6 +62,12 @@ class PostgresServer:
             command, user=self._user, cwd=self._directory, check=True, capture_output=True
         )
 
+    @property
+    def pid(self) -> int:
+        """The process from which all others of the server descend."""
+        assert self._process
+        return self._process.pid
+
     def url(self, database: str = "postgres") -> str:
         """The libpq URL of a database."""
         return f"postgresql://wharf@/{database}?host={quote(str(self._directory), safe='')}"
