@@ -72,7 +72,7 @@ class Generated:
                 self._deeds.append((tenant.name, "file.created", at, _event(blob, bucket, key)))
             yield (
                 *(blob, tenant.name, bucket, key, blob, size, sha256, media_type, media_type),
-                *(name, "client-1", "available", metadata, at, expires_at),
+                *(name, "client-1", "available", metadata, at, expires_at, 0),
             )
 
     def usage(self) -> Iterator[Row]:

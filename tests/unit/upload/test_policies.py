@@ -119,6 +119,7 @@ def test_what_is_no_extension_is_refused(wrong: str) -> None:
         ("https://localhost:80", "https://localhost:80"),
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("http://127.0.0.1", "http://127.0.0.1"),
+        ("*", "*"),
     ],
 )
 def test_origins_are_kept_as_browsers_send_them(written: str, kept: str) -> None:
@@ -129,7 +130,6 @@ def test_origins_are_kept_as_browsers_send_them(written: str, kept: str) -> None
 @pytest.mark.parametrize(
     "wrong",
     [
-        "*",
         "null",
         "",
         "app.example",

@@ -17,7 +17,7 @@ from servicekit.problems import UNPROCESSABLE
 from wharf_upload.domain import digests, keys, multipart
 from wharf_upload.domain.copying import Copier
 from wharf_upload.domain.digests import Hashing
-from wharf_upload.domain.receiving import describe, discard, keep
+from wharf_upload.domain.receiving import describe, discard, is_active, keep, tail_of
 from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
 from wharf_upload.domain.uploads import Intent, check_name, check_size, check_type, declared_type
 from wharf_upload.problems import NO_FILE
@@ -131,7 +131,15 @@ class FormReceiver:
             key=keys.object_key_text(prefix + arriving.name),
             declared_type=arriving.declared_type,
         )
-        return describe(intent, arriving.hashing.sha256, arriving.size, sniffed, arriving.blob)
+        tail = tail_of(arriving.writer, arriving.size)
+        return describe(
+            intent,
+            arriving.hashing.sha256,
+            arriving.size,
+            sniffed,
+            arriving.blob,
+            active=is_active(sniffed, bytes(arriving.head), tail),
+        )
 
     def _prefix(self) -> str:
         prefix = keys.prefix(self._fields.get("prefix", ""))

@@ -61,7 +61,8 @@ class BucketPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         msgspec.Meta(
             max_length=100,
-            description="Origins whose pages may use this bucket, e.g. `https://app.example`.",
+            description="Origins whose pages may use this bucket, e.g. `https://app.example`; "
+            "`*` is every origin.",
         ),
     ] = ()
 
@@ -94,8 +95,11 @@ def extension(text: str) -> str:
 def origin(text: str) -> str:
     """An origin as browsers send it (RFC 6454 section 6.2): lower case, no default port.
 
-    Raises `BadPolicy`, also for `*` and `null`: anybody can be either.
+    `*` is every origin; tokens are never sent by a browser of its own accord, so it gives away
+    nothing but what a token or link is for. Raises `BadPolicy`, also for `null`: anybody can be it.
     """
+    if text == "*":
+        return text
     wrong = BadPolicy(
         f"cors_origins: {text!r} is no origin; write scheme, host and port alone, like "
         "`https://app.example` or `http://localhost:3000`."

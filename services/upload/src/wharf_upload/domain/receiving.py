@@ -17,7 +17,7 @@ import msgspec
 from servicekit.database import OutcomeUnknown
 from servicekit.ids import uuid7_hex
 from wharf_upload.domain.digests import DigestMismatch, Hashing
-from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
+from wharf_upload.domain.sniffing import HEAD_BYTES, INLINE_TYPES, active_content, sniff
 from wharf_upload.domain.uploads import Intent, check_size, check_type, served_type
 from wharf_upload.following import Question
 from wharf_upload.records.base import File, Idempotency, Stored, Write
@@ -26,6 +26,7 @@ from wharf_upload.service import Service
 from wharf_upload.stores.base import BlobName, StoreError, Writer
 
 _BLOCK_BYTES = 1 << 20
+_LONGEST_MARK_BYTES = 16
 
 
 def receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
@@ -36,7 +37,8 @@ def receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
         _verify_bytes(content, sha256, intent.digests)
     sniffed = sniff(content[:HEAD_BYTES], complete=len(content) <= HEAD_BYTES)
     check_type(sniffed, intent.filename, intent.policy)
-    file = describe(intent, sha256, len(content), sniffed)
+    active = is_active(sniffed, content[:HEAD_BYTES], content[_tail_start(len(content)) :])
+    file = describe(intent, sha256, len(content), sniffed, active=active)
     name = BlobName(file.tenant, file.blob)
     service.store.put(name, content)
     return keep(service, intent, (file,))
@@ -53,16 +55,44 @@ def receive_spooled(service: Service, intent: Intent, spool_file: str) -> Stored
         head = os.pread(writer.descriptor(), HEAD_BYTES, 0)
         sniffed = sniff(head, complete=size <= HEAD_BYTES)
         check_type(sniffed, intent.filename, intent.policy)
+        active = is_active(sniffed, head, tail_of(writer, size))
         sha256 = _digest(service, writer, spool_file, intent.digests)
         writer.commit()
     except BaseException:
         writer.abort()
         raise
-    return keep(service, intent, (describe(intent, sha256, size, sniffed, blob.blob),))
+    file = describe(intent, sha256, size, sniffed, blob.blob, active=active)
+    return keep(service, intent, (file,))
+
+
+def is_active(sniffed: str, head: bytes, tail: bytes) -> bool:
+    """Whether a file that could be shown holds something that could act (security.md row 31).
+
+    Looked at: its first and last `HEAD_BYTES`; what unpackers and readers of PDF look for is
+    there.
+    """
+    return sniffed in INLINE_TYPES and (active_content(head) or active_content(tail))
+
+
+def tail_of(writer: Writer, size: int) -> bytes:
+    """The last bytes of a file of `size` bytes, as far as they are not its first ones."""
+    start = _tail_start(size)
+    return os.pread(writer.descriptor(), size - start, start) if start < size else b""
+
+
+def _tail_start(size: int) -> int:
+    # A mark that the end of the head cuts in two is found in the tail.
+    return max(HEAD_BYTES - _LONGEST_MARK_BYTES, size - HEAD_BYTES)
 
 
 def describe(
-    intent: Intent, sha256: bytes, size: int, sniffed: str, blob: str | None = None
+    intent: Intent,
+    sha256: bytes,
+    size: int,
+    sniffed: str,
+    blob: str | None = None,
+    *,
+    active: bool = False,
 ) -> File:
     """The record of a file whose bytes have been looked at."""
     identifier, now = blob or uuid7_hex(), now_milliseconds()
@@ -81,6 +111,7 @@ def describe(
         owner=intent.subject,
         created_at=now,
         expires_at=None if lifetime is None else now + 1000 * lifetime,
+        active=active,
     )
 
 

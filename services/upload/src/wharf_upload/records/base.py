@@ -63,7 +63,11 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as it stands in the records. `sha256` is in hexadecimal digits."""
+    """A file as it stands in the records. `sha256` is in hexadecimal digits.
+
+    `active`: the bytes hold what could act if a browser took them for another type, so they are
+    never shown inline (`sniffing.active_content`).
+    """
 
     id: str
     tenant: str
@@ -80,6 +84,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     created_at: int
     expires_at: int | None = None
+    active: bool = False
 
     def is_expired(self, now_milliseconds: int) -> bool:
         """Whether the file's time is over: from that moment on it does not exist."""
@@ -296,6 +301,15 @@ class Records(Protocol):
 
     def live_files(self) -> Iterator[File]:
         """All live files of all tenants, for checks and backups."""
+
+    def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
+        """The secret that the tenant's links are signed with; `create`: made when there is none."""
+
+    def rotate_link_key(self, tenant: str) -> None:
+        """Gives the tenant a new secret: every link signed so far is void."""
+
+    def lists_origin(self, bucket: str, origin: str) -> bool:
+        """Whether a bucket of this name, of whichever tenant, lists the origin or `*`."""
 
     def check(self) -> str | None:
         """What is wrong with the database, or `None`."""

@@ -9,7 +9,7 @@ from wharf_upload.records.base import File
 
 COLUMNS = (
     "id, tenant, bucket, key, blob, size, sha256, media_type, declared_type, filename, owner, "
-    "state, metadata, created_at, expires_at"
+    "state, metadata, created_at, expires_at, active"
 )
 _metadata = msgspec.json.Decoder(dict[str, str])
 
@@ -32,6 +32,7 @@ def to_file(row: Row) -> File:
         metadata={} if row[12] == "{}" else _metadata.decode(row[12]),
         created_at=row[13],
         expires_at=row[14],
+        active=bool(row[15]),
     )
 
 
@@ -53,4 +54,5 @@ def to_row(file: File) -> Row:
         msgspec.json.encode(file.metadata).decode() if file.metadata else "{}",
         file.created_at,
         file.expires_at,
+        int(file.active),
     )

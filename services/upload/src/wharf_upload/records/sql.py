@@ -9,7 +9,7 @@ import msgspec
 
 from servicekit.database import Connection, Database
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.records import changes, events, listing, purging
+from wharf_upload.records import changes, events, links, listing, purging
 from wharf_upload.records.base import (
     DEFAULT_BUCKET,
     Bucket,
@@ -89,15 +89,17 @@ class SqlRecords:
                 "UPDATE buckets SET policy = ? WHERE tenant = ? AND name = ?",
                 (policy, bucket.tenant, bucket.name),
             )
-            if changed:
-                return False
-            connection.execute(
-                "INSERT INTO buckets (tenant, name, policy, created_at) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (tenant, name) DO UPDATE SET policy = excluded.policy",
-                (bucket.tenant, bucket.name, policy, bucket.created_at),
-            )
+            if not changed:
+                connection.execute(
+                    "INSERT INTO buckets (tenant, name, policy, created_at) VALUES (?, ?, ?, ?) "
+                    "ON CONFLICT (tenant, name) DO UPDATE SET policy = excluded.policy",
+                    (bucket.tenant, bucket.name, policy, bucket.created_at),
+                )
+            # Now that the bucket's row is locked: two changes of it must not mix.
+            origins = bucket.policy.cors_origins
+            links.index_origins(connection, bucket.tenant, bucket.name, origins)
             # `default` exists before anybody sets its policy.
-            return bucket.name != DEFAULT_BUCKET
+            return not changed and bucket.name != DEFAULT_BUCKET
 
     def delete_bucket(self, tenant: str, name: str) -> None:
         """Raises `NoSuchBucket` or `BucketNotEmpty`."""
@@ -111,6 +113,7 @@ class SqlRecords:
             ):
                 raise BucketNotEmpty(name)
             connection.execute("DELETE FROM buckets WHERE tenant = ? AND name = ?", (tenant, name))
+            links.index_origins(connection, tenant, name, ())
 
         if name == DEFAULT_BUCKET and self.bucket(tenant, name) is None:
             raise NoSuchBucket(name)
@@ -253,6 +256,25 @@ class SqlRecords:
             for row in rows:
                 yield to_file(row)
             position = (rows[-1][1], rows[-1][2], rows[-1][3])
+
+    def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
+        """The secret that the tenant's links are signed with."""
+        found = links.find_key(self._database.reading(), tenant)
+        if found is not None or not create:
+            return found
+        with self._database.transaction() as connection:
+            links.make_key(connection, tenant, changes.now_milliseconds())
+            # Read back: another process may have been first.
+            return links.find_key(connection, tenant)
+
+    def rotate_link_key(self, tenant: str) -> None:
+        """Gives the tenant a new secret: every link signed so far is void."""
+        with self._database.transaction() as connection:
+            links.replace_key(connection, tenant, changes.now_milliseconds())
+
+    def lists_origin(self, bucket: str, origin: str) -> bool:
+        """Whether a bucket of this name, of whichever tenant, lists the origin or `*`."""
+        return links.lists_origin(self._database.reading(), bucket, origin)
 
     def check(self) -> str | None:
         """What is wrong with the database, or `None`."""
