@@ -202,4 +202,6 @@ def test_every_refusal_of_nginx_has_a_document() -> None:
     pages = (TEMPLATES / "error_pages.conf").read_text()
     text = (TEMPLATES / "problems.conf.template").read_text()
     named = set(re.findall(r"= (@problem_\d+|/_problem_\d+);", pages + text))
+    # The first of two locations asks which origin may read it, and goes on to the second.
+    named |= set(re.findall(r'try_files "" (@refuse_\d+);', text))
     assert named == set(re.findall(r"^location (?:= )?(\S+) \{", text, re.MULTILINE))

@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from prometheus_client import Gauge
 
 from servicekit import health, jwks, logs, metrics, openapi, tokens, web
 from servicekit.ratelimits import RateLimits, RateLimitSettings
 from servicekit.revocations import Revocations
-from wharf_upload import translation
+from wharf_upload import cors, translation
 from wharf_upload.domain.limits import TenantLimits
+from wharf_upload.domain.links import LinkKeys
+from wharf_upload.domain.origins import Origins
+from wharf_upload.domain.outages import Outage
+from wharf_upload.exchange import raw_path
 from wharf_upload.front import Front
 from wharf_upload.opening import open_records, open_store
 from wharf_upload.records.base import Records
@@ -22,6 +26,7 @@ from wharf_upload.routes import (
     deletion,
     events,
     limits,
+    links,
     listing,
     metadata,
     usage,
@@ -70,6 +75,9 @@ def create_app(
             lambda: g.get("principal"),
         ),
         tenant_limits=tenant_limits,
+        link_keys=LinkKeys(records),
+        origins=Origins(records),
+        outage=Outage(),
         log=logs.RequestLog(NAME, lost=metrics.LOG_LINES_LOST.inc, buffer_seconds=0.1),
         clock=clock,
         follower=settings.follower_socket,
@@ -94,9 +102,17 @@ def _flask_app(service: Service) -> Flask:
     web.install(app, service.log, service.verifier, service.revocations)
     service.limits.init_app(app)
     metrics.install(app, lambda: FEED_AGE.set(service.revocations.age_seconds()))
-    for resource in (buckets, deletion, events, limits, listing, metadata, usage):
+    for resource in (buckets, deletion, events, limits, links, listing, metadata, usage):
         app.register_blueprint(resource.blueprint(service))
     app.register_error_handler(Exception, _render)
+
+    @app.after_request
+    def share(response: Response) -> Response:
+        if cors.applies(raw_path(request.environ)):
+            principal = g.get("principal")
+            response.headers.extend(cors.fields(service, request.environ, principal))
+        return response
+
     return app
 
 

@@ -12,9 +12,10 @@ from flask import Flask
 
 from servicekit import metrics, problems
 from servicekit.problems import ProblemError, reason
-from wharf_upload import signals
+from wharf_upload import cors, signals
+from wharf_upload.domain.sharing import is_shared
 from wharf_upload.exchange import FILES, Exchange, Reply, names_file, path_bytes, raw_path
-from wharf_upload.routes import admitting, files, forms
+from wharf_upload.routes import admitting, files, forms, sharing
 from wharf_upload.service import Service
 from wharf_upload.translation import as_problem
 
@@ -41,6 +42,7 @@ class Front:
             reply = handler(self._service, exchange)
         except Exception as error:  # noqa: BLE001 -- every failure becomes a problem document
             reply = self._refused(exchange, as_problem(error))
+        self._share(exchange, reply)
         self._finish(exchange, reply.status)
         reply.headers.append(("X-Request-Id", exchange.request_id))
         if reply.body:
@@ -50,32 +52,45 @@ class Front:
 
     @staticmethod
     def _handler(environ: dict[str, Any]) -> Handler | None:
-        if environ.get("WHARF_STEP") == "admit":
-            return _admit
+        step = environ.get("WHARF_STEP")
+        if step:
+            return _BY_STEP[step]
         uri: str = environ.get("REQUEST_URI") or environ["PATH_INFO"]
-        if not uri.startswith(FILES):
-            return None
         method = environ["REQUEST_METHOD"]
-        if method == "POST" and "SPOOL_FILE" in environ:
-            return _receive_form
-        # A listing is Flask's.
-        if not names_file(uri.partition("?")[0]):
-            return None
-        return _BY_METHOD.get(method)
+        if method == "OPTIONS" and cors.applies(uri):
+            return cors.preflight
+        if is_shared(uri):
+            return sharing.get_shared
+        return _of_files(uri, method, environ) if uri.startswith(FILES) else None
 
     def _refused(self, exchange: Exchange, error: ProblemError) -> Reply:
         exchange.outcome = error.problem.slug
         metrics.PROBLEMS.labels(error.problem.slug).inc()
         if exchange.method in _UPLOADS:
             _tell_rejected(exchange, error)
-        if exchange.environ.get("WHARF_STEP") == "admit":
+        step = exchange.environ.get("WHARF_STEP")
+        if step == "admit":
             return admitting.denial(error, exchange.request_id)
+        if step:
+            # A question of the gateway's: it makes the answer.
+            return Reply(error.problem.status, [])
         headers = [
             ("Content-Type", problems.CONTENT_TYPE),
             ("Cache-Control", "no-store"),
             *error.headers,
         ]
         return Reply(error.problem.status, headers, error.body(exchange.request_id))
+
+    def _share(self, exchange: Exchange, reply: Reply) -> None:
+        """Says which other pages may read the answer (`cors`)."""
+        environ = exchange.environ
+        step = environ.get("WHARF_STEP")
+        if step == "admit" and reply.status == 403:
+            origin = cors.allowed_origin(self._service, environ, exchange.principal)
+            if origin is not None:
+                reply.headers.append(("X-Denied-Allow-Origin", origin))
+        elif not step and exchange.method != "OPTIONS" and cors.applies(raw_path(environ)):
+            reply.headers.extend(cors.fields(self._service, environ, exchange.principal))
 
     def _finish(self, exchange: Exchange, status: int) -> None:
         principal = exchange.principal
@@ -91,6 +106,13 @@ class Front:
             subject=principal.subject if principal else None,
             outcome=exchange.outcome,
         )
+
+
+def _of_files(uri: str, method: str, environ: dict[str, Any]) -> Handler | None:
+    if method == "POST" and "SPOOL_FILE" in environ:
+        return _receive_form
+    # A listing is Flask's.
+    return _BY_METHOD.get(method) if names_file(uri.partition("?")[0]) else None
 
 
 def _tell_rejected(exchange: Exchange, error: ProblemError) -> None:
@@ -144,6 +166,11 @@ def _receive_form(service: Service, exchange: Exchange) -> Reply:
     return forms.receive_form(service, exchange, exchange.environ["SPOOL_FILE"])
 
 
+_BY_STEP: dict[str, Handler] = {
+    "admit": _admit,
+    "share": sharing.decide,
+    "cors": cors.decide,
+}
 _BY_METHOD: dict[str, Handler] = {
     "GET": files.get_file,
     "HEAD": files.get_file,

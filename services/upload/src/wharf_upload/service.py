@@ -11,6 +11,9 @@ from servicekit.ratelimits import RateLimits
 from servicekit.revocations import Revocations
 from servicekit.tokens import Verifier
 from wharf_upload.domain.limits import TenantLimits
+from wharf_upload.domain.links import LinkKeys
+from wharf_upload.domain.origins import Origins
+from wharf_upload.domain.outages import Outage
 from wharf_upload.records.base import Records
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import BlobStore
@@ -27,6 +30,9 @@ class Service:
     revocations: Revocations
     limits: RateLimits
     tenant_limits: TenantLimits
+    link_keys: LinkKeys
+    origins: Origins
+    outage: Outage
     log: RequestLog
     clock: Callable[[], float]
     follower: Path

@@ -126,6 +126,15 @@ class Settings:
     sweep_seconds: int = setting(
         60, doc="Pause between two runs of the worker's sweeper, in seconds.", minimum=1
     )
+    link_max_seconds: int = setting(
+        7 * 24 * 3600, doc="Longest time a signed link may live, in seconds.", minimum=1
+    )
+    content_origin: str = setting(
+        "",
+        doc="An origin of its own for signed links and public files, e.g. "
+        "`https://files.example.net`; its name has to lead to the same gateway. Empty: they are "
+        "on the main host.",
+    )
     log_level: str = setting(
         "INFO", doc="Least severe log level.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )

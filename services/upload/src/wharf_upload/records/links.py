@@ -54,9 +54,3 @@ def lists_origin(connection: Connection, bucket: str, origin: str) -> bool:
         (bucket, origin, ANY_ORIGIN),
     )
     return row is not None
-
-
-def forget_tenant(connection: Connection, tenant: str) -> None:
-    """Removes all that is kept here of a tenant."""
-    connection.execute("DELETE FROM link_keys WHERE tenant = ?", (tenant,))
-    connection.execute("DELETE FROM cors_origins WHERE tenant = ?", (tenant,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Blueprint, Response
 
 from servicekit import openapi, problems
@@ -12,6 +14,7 @@ from wharf_upload import __version__, documents
 from wharf_upload import problems as own
 
 FILE, FORM = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
+_PARAMETER = re.compile(r"\{(\w+)\}")
 _IDEMPOTENCY = Parameter(
     "Idempotency-Key", "header", "A key of the client's choice; a repeated request gets one answer."
 )
@@ -121,7 +124,53 @@ POST_FORM = Operation(
         problems.UNSUPPORTED_MEDIA,
     ),
 )
+_SHARED_ANSWERS = {
+    200: Answer("The whole content.", Content(), {"ETag": "Strong.", "Repr-Digest": "SHA-256."}),
+    206: Answer("The range that was asked for.", Content()),
+    304: Answer("The client has it already."),
+}
+_SHARED_PROBLEMS = (
+    problems.MALFORMED,
+    problems.NOT_FOUND,
+    problems.METHOD,
+    own.PRECONDITION,
+    problems.TOO_LARGE,
+    problems.URI_TOO_LONG,
+    problems.RANGE,
+    problems.RATE_LIMITED,
+    problems.INTERNAL,
+    problems.UNAVAILABLE,
+    problems.TIMEOUT,
+)
+_DOWNLOAD = Parameter("download", "query", "Send as an attachment of this name.")
+_RANGE = Parameter("Range", "header", "Bytes, RFC 9110 section 14.")
+_DESCRIPTION = (
+    "Sent by the gateway; ranges and conditional requests work. Whatever is wrong with the "
+    "address, the answer is the same 404."
+)
+GET_LINK = Operation(
+    summary="A file by signed link",
+    description=_DESCRIPTION + " For a link to a prefix the rest of the key follows the token.",
+    public=True,
+    answers=_SHARED_ANSWERS,
+    parameters=(_DOWNLOAD, _RANGE, _IF_MATCH, _IF_NONE_MATCH),
+    problems=_SHARED_PROBLEMS,
+)
+GET_PUBLIC = Operation(
+    summary="A file of a public bucket",
+    description=_DESCRIPTION,
+    public=True,
+    answers=_SHARED_ANSWERS,
+    parameters=(_DOWNLOAD, _RANGE, _IF_MATCH, _IF_NONE_MATCH),
+    problems=_SHARED_PROBLEMS,
+)
 HOT = (
+    Route("GET", "/s/{token}", GET_LINK),
+    Route("HEAD", "/s/{token}", GET_LINK),
+    Route("GET", "/s/{token}/{key}", GET_LINK),
+    Route("HEAD", "/s/{token}/{key}", GET_LINK),
+    Route("GET", "/public/{tenant}/{bucket}/{key}", GET_PUBLIC),
+    Route("HEAD", "/public/{tenant}/{bucket}/{key}", GET_PUBLIC),
     Route("GET", FILE, GET_FILE),
     Route("HEAD", FILE, GET_FILE),
     Route("PUT", FILE, PUT_FILE),
@@ -137,7 +186,7 @@ def blueprint(routes_of_app: list[Route]) -> Blueprint:
     for route in HOT:
         # Flask never sees these, but has to know them for the `Allow` of what it refuses.
         routes.add_url_rule(
-            route.path.replace("{key}", "<path:key>").replace("{bucket}", "<bucket>"),
+            _PARAMETER.sub(r"<\1>", route.path.replace("{key}", "<path:key>")),
             f"{route.method} {route.path}",
             _below_flask,
             methods=[route.method],

@@ -63,7 +63,12 @@ def get_file(service: Service, exchange: Exchange) -> Reply:
     file = service.records.file(principal.tenant, bucket, key)
     if file is None or file.state != "available" or file.is_expired(int(service.clock() * 1000)):
         raise NOT_FOUND("There is no such file.")
-    headers = serving.headers(file, _download_name(exchange, file))
+    name = download_name(exchange.environ.get("QUERY_STRING"), file)
+    return serve(service, exchange, file, serving.headers(file, name))
+
+
+def serve(service: Service, exchange: Exchange, file: File, headers: Headers) -> Reply:
+    """The answer with a file whose reader is allowed to have it; judges the conditions."""
     status = _conditional_status(exchange, file)
     if status == 412:
         raise PRECONDITION("The file has changed.", headers=(("ETag", file.etag),))
@@ -82,8 +87,8 @@ def get_file(service: Service, exchange: Exchange) -> Reply:
 _CONTENT_FIELDS = frozenset(("Content-Type", "Content-Disposition", "Repr-Digest"))
 
 
-def _download_name(exchange: Exchange, file: File) -> str | None:
-    query = exchange.environ.get("QUERY_STRING")
+def download_name(query: str | None, file: File) -> str | None:
+    """The name in `?download=`, the file's own where that is empty; `None` without one."""
     if not query:
         return None
     try:
