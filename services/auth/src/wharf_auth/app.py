@@ -26,7 +26,7 @@ from wharf_auth import settings as auth_settings
 from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.secrets import Hasher
 from wharf_auth.domain.standing import Standing
-from wharf_auth.domain.tokens import AUTH_AUDIENCE, MAX_TOKEN_TTL_SECONDS
+from wharf_auth.domain.tokens import AUTH_AUDIENCE, MAX_TOKEN_TTL_SECONDS, UPLOAD_AUDIENCE
 from wharf_auth.records.base import Records
 from wharf_auth.records.sql import SqlRecords
 from wharf_auth.routes import (
@@ -73,10 +73,11 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.url_map.converters |= {"tenant": TenantConverter, "client": ClientConverter}
     limits_url = settings.effective_limits_url
+    ring = keys or KeyRing(settings.keys_directory, clock)
     parts = Parts(
         settings=settings,
         records=records or _records(settings),
-        keys=keys or KeyRing(settings.keys_directory),
+        keys=ring,
         hasher=Hasher(settings.password_hashes_at_once),
         throttle=LoginThrottle(
             limits_url,
@@ -84,14 +85,9 @@ def create_app(
             per_address=settings.login_failures_per_address_per_minute,
         ),
         clock=clock,
+        verifier=_verifier(ring, UPLOAD_AUDIENCE, settings, clock),
     )
-    verifier = Verifier(
-        parts.keys,
-        issuer=settings.issuer,
-        audience=AUTH_AUDIENCE,
-        max_lifetime_seconds=MAX_TOKEN_TTL_SECONDS,
-        clock=clock,
-    )
+    verifier = _verifier(ring, AUTH_AUDIENCE, settings, clock)
     web.install(app, logs.RequestLog(SERVICE), verifier, Standing(parts.records))
     acting.note_refusals(app, parts.records, clock)
     _install_limits(app, parts, limits_url)
@@ -101,6 +97,16 @@ def create_app(
     metrics.install(app)
     _install_openapi(app)
     return app
+
+
+def _verifier(keys: KeyRing, audience: str, settings: Settings, clock: Clock) -> Verifier:
+    return Verifier(
+        keys,
+        issuer=settings.issuer,
+        audience=audience,
+        max_lifetime_seconds=MAX_TOKEN_TTL_SECONDS,
+        clock=clock,
+    )
 
 
 def _records(settings: Settings) -> Records:

@@ -29,6 +29,12 @@ class Settings:
     token_ttl_seconds: int = setting(
         900, minimum=10, maximum=MAX_TOKEN_TTL_SECONDS, doc="life of an access token in seconds"
     )
+    ticket_ttl_seconds: int = setting(
+        3600,
+        minimum=10,
+        maximum=MAX_TOKEN_TTL_SECONDS,
+        doc="longest life of an upload ticket in seconds; without `expires_in` it is a token's",
+    )
     limits_url: str = setting(
         "",
         secret=True,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from werkzeug.routing import BaseConverter
 
+from servicekit.tokens import Verifier
 from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.names import TENANT_PATTERN
 from wharf_auth.domain.secrets import Hasher
@@ -25,6 +26,8 @@ class Parts:
     hasher: Hasher
     throttle: LoginThrottle
     clock: Clock
+    # Of tokens that are shown as parameters, whoever they are for.
+    verifier: Verifier
 
 
 class TenantConverter(BaseConverter):

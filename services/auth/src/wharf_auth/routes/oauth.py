@@ -12,6 +12,7 @@ from wharf_auth.routes import Parts, oauth_errors
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grants import GRANTS
 from wharf_auth.routes.grants.issuing import TokenAnswer
+from wharf_auth.routes.grants.token_exchange import ACCESS_TOKEN
 from wharf_auth.routes.oauth_errors import ErrorAnswer, OAuthError, refuse_repeated, required
 
 FORM = "application/x-www-form-urlencoded"
@@ -28,12 +29,30 @@ class TokenRequest(msgspec.Struct):
     ] = None
     client_id: str | None = None
     client_secret: str | None = None
+    subject_token: Annotated[
+        str | None, msgspec.Meta(description="Token exchange: the token to be narrowed.")
+    ] = None
+    subject_token_type: Annotated[
+        str | None, msgspec.Meta(description=f"Token exchange: `{ACCESS_TOKEN}`.")
+    ] = None
+    ticket: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Token exchange: JSON that says what the upload ticket allows: `bucket`, "
+            "`key` or `prefix`, `methods`, `max_file_bytes`, `allowed_types`, `max_files`, "
+            "`redirect`, `create_only`."
+        ),
+    ] = None
+    expires_in: Annotated[
+        str | None, msgspec.Meta(description="Token exchange: the longest life, in seconds.")
+    ] = None
 
 
 TOKEN = Operation(
     summary="Get an access token",
     description=(
-        "The client proves itself by HTTP Basic (preferred) or in the form. Errors are JSON as "
+        "The client proves itself by HTTP Basic (preferred) or in the form; for a token exchange "
+        "(RFC 8693) the subject token is proof enough. Errors are JSON as "
         "in RFC 6749 section 5.2; after too many failures the answer is 429 for a while."
     ),
     public=True,

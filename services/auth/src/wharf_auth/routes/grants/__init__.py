@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from flask import Response
 
 from wharf_auth.routes import Parts
-from wharf_auth.routes.grants import client_credentials
+from wharf_auth.routes.grants import client_credentials, token_exchange
 
 #: A grant reads `flask.request`, proves who asks, and answers; it raises `OAuthError`.
 Grant = Callable[[Parts], Response]
 
 GRANTS: Mapping[str, Grant] = {
     client_credentials.NAME: client_credentials.answer,
+    token_exchange.NAME: token_exchange.answer,
 }

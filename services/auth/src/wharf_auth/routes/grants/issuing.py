@@ -26,22 +26,18 @@ class TokenAnswer(msgspec.Struct, omit_defaults=True):
     issued_token_type: str | None = None
 
 
-def issue(
-    parts: Parts, grant: str, claims: Mapping[str, Any], *, token_type: str | None = None
+def issue(parts: Parts, grant: str, claims: Mapping[str, Any]) -> Response:
+    """Signs, counts and answers."""
+    return answer_of(parts.keys.sign(claims), grant, claims)
+
+
+def answer_of(
+    token: str, grant: str, claims: Mapping[str, Any], *, token_type: str | None = None
 ) -> Response:
-    """Signs and counts; `token_type` is the `issued_token_type` of a token exchange."""
+    """Counts and answers; `token_type` is the `issued_token_type` of a token exchange."""
     ISSUED.labels(grant).inc()
-    return no_store(
-        json_response(
-            TokenAnswer(
-                parts.keys.sign(claims),
-                "Bearer",
-                claims["exp"] - claims["iat"],
-                claims["scope"],
-                token_type,
-            )
-        )
-    )
+    life = claims["exp"] - claims["iat"]
+    return no_store(json_response(TokenAnswer(token, "Bearer", life, claims["scope"], token_type)))
 
 
 def no_store(response: Response) -> Response:

@@ -1,0 +1,76 @@
+"""Token exchange (RFC 8693): from a token to a narrower one, never to a wider one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from servicekit.ids import uuid7_hex
+from servicekit.tickets import CLAIM, Ticket
+from servicekit.tokens import Principal
+from wharf_auth.domain import scopes, tickets, tokens
+from wharf_auth.domain.tickets import TicketError, WantedTicket
+
+TICKET_SCOPE = "files:write"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for; `None` where nothing is said. `life_seconds` is an upper bound."""
+
+    scope: str | None = None
+    ticket: WantedTicket | None = None
+    life_seconds: int | None = None
+
+
+def claims(
+    held: Principal, wish: Wish, *, issuer: str, now: int, token_seconds: int, ticket_seconds: int
+) -> dict[str, Any]:
+    """The claims of the narrower token; raises `TicketError` or `scopes.UnknownScope`.
+
+    A ticket may outlive the token that it was made from: that token could have been renewed, and a
+    page stays open longer than a token lives. It lives `ticket_seconds` at most, and what is made
+    of a ticket or without one ends with what it was made from, so no chain goes on for ever.
+
+    A ticket that is narrowed keeps its `jti`: uses are counted, and the ticket is revoked, for the
+    whole chain. Otherwise `sid` is the session of a person or the `jti` of the first token, with
+    which all ends (see `revocation.ends_with`).
+    """
+    given = _ticket(held, wish)
+    granted = _scopes(held, wish, given)
+    first_ticket = given is not None and held.ticket is None
+    bound = ticket_seconds if first_ticket else held.expires_at - now
+    life = min(bound, wish.life_seconds or token_seconds)
+    if life <= 0:
+        raise TicketError("The token ends this very second.")
+    made = tokens.claims(
+        issuer=issuer,
+        tenant=held.tenant,
+        subject=held.subject,
+        scopes=granted,
+        now=now,
+        ttl_seconds=life,
+    )
+    made["jti"] = uuid7_hex() if held.ticket is None else held.token_id
+    made["sid"] = held.session or held.token_id
+    if given is not None:
+        made[CLAIM] = msgspec.to_builtins(given)
+    return made
+
+
+def _ticket(held: Principal, wish: Wish) -> Ticket | None:
+    if wish.ticket is None:
+        return held.ticket
+    return tickets.ticket(wish.ticket, held.ticket)
+
+
+def _scopes(held: Principal, wish: Wish, given: Ticket | None) -> tuple[str, ...]:
+    if given is None:
+        return scopes.narrowed(scopes.ordered(held.scopes), wish.scope)
+    if TICKET_SCOPE not in held.scopes:
+        raise scopes.UnknownScope(
+            f"the token lacks {TICKET_SCOPE}, without which no ticket is made"
+        )
+    return scopes.narrowed((TICKET_SCOPE,), wish.scope)

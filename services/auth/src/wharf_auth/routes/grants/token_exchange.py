@@ -1,0 +1,97 @@
+"""Token exchange (RFC 8693): a token for a narrower one; with `ticket` for an upload ticket.
+
+The subject token is the credential: whoever holds it could do all that the new one allows. A client
+that proves itself as well has to be one of the token's tenant.
+"""
+
+from __future__ import annotations
+
+from flask import Response, g, request
+
+from servicekit.tokens import MAX_TOKEN_BYTES, KeysUnavailable, Principal, TokenError
+from wharf_auth.domain import exchange, scopes, tickets
+from wharf_auth.domain.standing import Standing
+from wharf_auth.domain.tickets import TicketError
+from wharf_auth.domain.tokens import UPLOAD_AUDIENCE
+from wharf_auth.routes import Parts
+from wharf_auth.routes.client_login import logged_in
+from wharf_auth.routes.grants.issuing import answer_of
+from wharf_auth.routes.oauth_errors import OAuthError, required, unavailable
+
+NAME = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 -- no secret
+_REFUSED = "The subject_token is not acceptable: {reason}."
+
+
+def answer(parts: Parts) -> Response:
+    """The narrower token."""
+    form = request.form
+    for name in ("actor_token", "resource"):
+        if form.get(name):
+            code = "invalid_target" if name == "resource" else "invalid_request"
+            raise OAuthError(code, f"The parameter {name} is not supported.")
+    if form.get("audience", UPLOAD_AUDIENCE) != UPLOAD_AUDIENCE:
+        raise OAuthError("invalid_target", f"The only audience is {UPLOAD_AUDIENCE}.")
+    for name in ("subject_token_type", "requested_token_type"):
+        if (form.get(name) or ACCESS_TOKEN) != ACCESS_TOKEN:
+            raise OAuthError("invalid_request", f"The {name} has to be {ACCESS_TOKEN}.")
+    required("subject_token_type")
+    held = _subject(parts, required("subject_token"))
+    # RFC 8693 section 2.1: optional; a wrong one is refused, since it is a mistake of somebody's.
+    authenticates = "Authorization" in request.headers or form.get("client_secret")
+    if authenticates and logged_in(parts).tenant != held.tenant:
+        raise OAuthError("unauthorized_client", "The subject_token is of another tenant.")
+    return _narrowed(parts, held)
+
+
+def _subject(parts: Parts, token: str) -> Principal:
+    try:
+        held = parts.verifier.verify(token)
+    except KeysUnavailable:
+        raise unavailable("The keys are not here yet.") from None
+    except TokenError as error:
+        # RFC 8693 section 2.2.2: whatever is wrong with it is `invalid_request`.
+        raise OAuthError("invalid_request", _REFUSED.format(reason=error)) from None
+    if not Standing(parts.records).in_force(held):
+        reason = "it was revoked, or its tenant, client or session was ended"
+        raise OAuthError("invalid_request", _REFUSED.format(reason=reason))
+    # For the log: who it was.
+    g.principal = held
+    return held
+
+
+def _narrowed(parts: Parts, held: Principal) -> Response:
+    settings, form = parts.settings, request.form
+    try:
+        wish = exchange.Wish(
+            form.get("scope"),
+            tickets.read(form["ticket"]) if form.get("ticket") else None,
+            _life(form.get("expires_in"), settings.ticket_ttl_seconds),
+        )
+        claims = exchange.claims(
+            held,
+            wish,
+            issuer=settings.issuer,
+            now=int(parts.clock()),
+            token_seconds=settings.token_ttl_seconds,
+            ticket_seconds=settings.ticket_ttl_seconds,
+        )
+    except TicketError as error:
+        raise OAuthError("invalid_request", str(error)) from None
+    except scopes.UnknownScope:
+        raise OAuthError(
+            "invalid_scope", f"The subject_token has the scopes {' '.join(sorted(held.scopes))}."
+        ) from None
+    token = parts.keys.sign(claims)
+    if len(token) > MAX_TOKEN_BYTES:
+        raise OAuthError("invalid_request", "The ticket is too long; name fewer things in it.")
+    return answer_of(token, NAME, claims, token_type=ACCESS_TOKEN)
+
+
+def _life(text: str | None, most: int) -> int | None:
+    if not text:
+        return None
+    # No int() of other scripts' digits, nor of a million of them.
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and 1 <= int(text) <= most):
+        raise TicketError(f"expires_in is a whole number of seconds from 1 to {most}.")
+    return int(text)

@@ -1,0 +1,214 @@
+"""`POST /auth/oauth/token` with RFC 8693's grant: narrower tokens, and upload tickets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from servicekit.tickets import Ticket
+from servicekit.tokens import Principal, Verifier
+from tests.servers.auth import ISSUER, TOKEN, AuthService, act, refused
+from wharf_auth.routes.grants.token_exchange import ACCESS_TOKEN, NAME
+from wharf_auth.signing import KeyRing
+
+PHOTOS = {"bucket": "photos", "prefix": "2026/", "max_file_bytes": 5_000_000, "max_files": 3}
+
+
+def token(auth: AuthService, client: str = "demo", scope: str = "") -> str:
+    return str(auth.post_token({"scope": scope}, client=client).get_json()["access_token"])
+
+
+def exchange(auth: AuthService, subject: str, ticket: object = None, **form: str) -> TestResponse:
+    """An exchange without client authentication."""
+    fields = {
+        "grant_type": NAME,
+        "subject_token": subject,
+        "subject_token_type": ACCESS_TOKEN,
+        **({} if ticket is None else {"ticket": _json(ticket)}),
+        **form,
+    }
+    return auth.app.test_client().post(TOKEN, data=fields)
+
+
+def _json(ticket: object) -> str:
+    return ticket if isinstance(ticket, str) else json.dumps(ticket)
+
+
+def exchanged(auth: AuthService, subject: str, ticket: object = None, **form: str) -> str:
+    reply = exchange(auth, subject, ticket, **form)
+    assert reply.status_code == 200, reply.get_data()
+    return str(reply.get_json()["access_token"])
+
+
+def verified(auth: AuthService, text: str) -> Principal:
+    """As upload sees it."""
+    keys = KeyRing(auth.settings.keys_directory)
+    return Verifier(keys, issuer=ISSUER, audience="upload", clock=auth.clock).verify(text)
+
+
+def test_a_token_becomes_an_upload_ticket(auth: AuthService) -> None:
+    """The answer is that of RFC 8693, and the claim says what was asked for."""
+    reply = exchange(auth, token(auth), PHOTOS, expires_in="600")
+    assert reply.status_code == 200
+    assert reply.headers["Cache-Control"] == "no-store"
+    body = reply.get_json()
+    assert {**body, "access_token": ""} == {
+        "access_token": "",
+        "token_type": "Bearer",
+        "expires_in": 600,
+        "scope": "files:write",
+        "issued_token_type": ACCESS_TOKEN,
+    }
+    seen = verified(auth, body["access_token"])
+    assert seen.scopes == {"files:write"}
+    assert (seen.tenant, seen.subject) == ("demo", "wharf-demo")
+    assert seen.expires_at == int(auth.clock()) + 600
+    assert seen.ticket == Ticket(
+        bucket="photos", prefix="2026/", max_file_bytes=5_000_000, max_files=3
+    )
+
+
+def test_a_ticket_of_an_administrator_opens_no_tenants(auth: AuthService) -> None:
+    """A ticket of the mightiest token is for uploads and for the audience upload only."""
+    made = exchanged(auth, token(auth, "admin"), PHOTOS)
+    reply = auth.app.test_client().get(
+        "/auth/v1/tenants", headers={"Authorization": f"Bearer {made}"}
+    )
+    assert reply.status_code == 401
+
+
+def test_narrowing_without_a_ticket(auth: AuthService) -> None:
+    """Fewer scopes and a shorter life are given; more are not."""
+    subject = token(auth)
+    seen = verified(auth, exchanged(auth, subject, scope="files:read", expires_in="60"))
+    assert seen.scopes == {"files:read"}
+    assert seen.ticket is None
+    assert seen.expires_at == int(auth.clock()) + 60
+    narrow = exchanged(auth, subject, scope="files:read")
+    refused(exchange(auth, narrow, scope="files:read files:write"), 400, "invalid_scope")
+    refused(exchange(auth, narrow, PHOTOS), 400, "invalid_scope")
+
+
+def test_only_a_first_ticket_outlives_its_token(auth: AuthService) -> None:
+    """Neither a narrowed token nor a narrowed ticket can be kept alive by exchanging it."""
+    subject = token(auth)
+    end = int(auth.clock()) + 900
+    auth.clock.now += 800
+    assert verified(auth, exchanged(auth, subject, expires_in="3600")).expires_at == end
+    ticket = exchanged(auth, subject, PHOTOS, expires_in="3600")
+    assert verified(auth, ticket).expires_at == int(auth.clock()) + 3600
+    auth.clock.now += 1000
+    narrower = exchanged(auth, ticket, {**PHOTOS, "max_files": 1}, expires_in="3600")
+    assert verified(auth, narrower).expires_at == verified(auth, ticket).expires_at
+    refused(exchange(auth, subject, PHOTOS), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "3601", "1e3", "٣", "9" * 50, "60.0", "x"])
+def test_a_life_is_a_number_within_the_setting(auth: AuthService, text: str) -> None:
+    """What is too long is not silently made shorter."""
+    told = refused(exchange(auth, token(auth), PHOTOS, expires_in=text), 400, "invalid_request")
+    assert "from 1 to 3600" in told
+
+
+@pytest.mark.parametrize(
+    "wider",
+    [
+        {"bucket": "papers"},
+        {"prefix": ""},
+        {"prefix": "2025/"},
+        {"prefix": None, "key": "2025/x"},
+        {"max_files": 4},
+        {"max_file_bytes": 5_000_001},
+        {"redirect": ["https://evil.example/"]},
+    ],
+)
+def test_a_ticket_is_never_widened(auth: AuthService, wider: dict[str, Any]) -> None:
+    """Row 77: exchanging a ticket for a wider one is refused."""
+    ticket = exchanged(auth, token(auth), PHOTOS)
+    refused(exchange(auth, ticket, {**PHOTOS, **wider}), 400, "invalid_request")
+
+
+def test_a_ticket_stays_one(auth: AuthService) -> None:
+    """Exchanged without rules it keeps its own, and its id, by which uses are counted."""
+    ticket = exchanged(auth, token(auth), PHOTOS)
+    again = exchanged(auth, ticket, {"bucket": "photos"})
+    bare = exchanged(auth, ticket)
+    first = verified(auth, ticket)
+    for other in (again, bare):
+        seen = verified(auth, other)
+        assert (seen.ticket, seen.token_id) == (first.ticket, first.token_id)
+
+
+def test_a_ticket_is_no_credential_here(auth: AuthService) -> None:
+    """It is good for uploads and for narrower tickets, and for nothing of auth."""
+    ticket = exchanged(auth, token(auth), PHOTOS)
+    refused(exchange(auth, ticket, scope="files:read"), 400, "invalid_scope")
+
+
+@pytest.mark.parametrize("change", ["expired", "foreign", "nonsense", "missing"])
+def test_bad_subject_tokens_are_refused(auth: AuthService, change: str) -> None:
+    """Expired, changed or absent: RFC 8693's `invalid_request`, and the token is not repeated."""
+    subject = token(auth)
+    if change == "expired":
+        auth.clock.now += 900 + 61
+    elif change == "foreign":
+        subject = subject[:-8] + "AAAAAAAA"
+    else:
+        subject = "x" if change == "nonsense" else ""
+    told = refused(exchange(auth, subject, PHOTOS), 400, "invalid_request")
+    assert subject[-20:] not in told or subject in {"x", ""}
+
+
+def test_ended_subjects_get_no_tickets(auth: AuthService) -> None:
+    """A disabled client's token and a suspended tenant's are exchanged no more."""
+    subject = token(auth)
+    auth.records.suspend("demo", act(tenant="demo"))
+    refused(exchange(auth, subject, PHOTOS), 400, "invalid_request")
+    auth.records.resume("demo", act(tenant="demo"))
+    exchanged(auth, subject, PHOTOS)
+    auth.records.disable("demo", "wharf-demo", 1 << 40, act())
+    refused(exchange(auth, subject, PHOTOS), 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"subject_token_type": "urn:ietf:params:oauth:token-type:jwt"}, "invalid_request"),
+        ({"subject_token_type": ""}, "invalid_request"),
+        ({"requested_token_type": "urn:ietf:params:oauth:token-type:id_token"}, "invalid_request"),
+        ({"actor_token": "x"}, "invalid_request"),
+        ({"audience": "auth"}, "invalid_target"),
+        ({"resource": "https://a.example/"}, "invalid_target"),
+        ({"scope": "files:read"}, "invalid_scope"),
+        ({"ticket": "{"}, "invalid_request"),
+    ],
+)
+def test_what_is_not_offered_is_said(auth: AuthService, form: dict[str, str], error: str) -> None:
+    """Each parameter that cannot be honoured is refused, not ignored."""
+    fields: dict[str, Any] = {"ticket": PHOTOS, **form}
+    refused(exchange(auth, token(auth), **fields), 400, error)
+
+
+def test_a_client_may_prove_itself_as_well(auth: AuthService) -> None:
+    """Right credentials of the same tenant change nothing; wrong or foreign ones are refused."""
+    fields = {
+        "grant_type": NAME,
+        "subject_token": token(auth),
+        "subject_token_type": ACCESS_TOKEN,
+        "ticket": json.dumps(PHOTOS),
+    }
+    assert auth.post_token(fields).status_code == 200
+    refused(auth.post_token(fields, secret="wrong"), 401, "invalid_client")
+    refused(auth.post_token(fields, client="admin"), 400, "unauthorized_client")
+
+
+def test_a_ticket_that_nobody_could_verify_is_not_made(auth: AuthService) -> None:
+    """Verifiers take tokens of 8 KiB at most."""
+    redirects = [f"https://a.example/{number}/{'x' * 900}" for number in range(10)]
+    told = refused(
+        exchange(auth, token(auth), {**PHOTOS, "redirect": redirects}), 400, "invalid_request"
+    )
+    assert "too long" in told
