@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.servers.auth import TOKEN, AuthService
-from wharf_auth.domain.scopes import SCOPES
+from wharf_auth.domain.scopes import CLIENT_SCOPES
 
 GRANT = {"grant_type": "client_credentials"}
 BILLING = {"name": "billing", "scopes": ["files:write", "files:read"]}
@@ -59,7 +59,7 @@ def test_odd_clients_are_refused(auth: AuthService, body: object) -> None:
 
 def test_administration_is_for_the_reserved_tenant(auth: AuthService) -> None:
     """`tenants:admin` opens all tenants, so no client of an ordinary one can have it."""
-    body = {"name": "x", "scopes": list(SCOPES)}
+    body = {"name": "x", "scopes": list(CLIENT_SCOPES)}
     reply = auth.admin("POST", "/tenants/demo/clients", json=body)
     assert reply.status_code == 422
     assert "wharf-admin" in reply.get_json()["detail"]

@@ -34,9 +34,11 @@ def test_metadata_has_all_urls_from_the_issuer(auth: AuthService, path: str) -> 
     assert found["issuer"] == "http://wharf.test/auth"
     assert found["token_endpoint"] == "http://wharf.test/auth/oauth/token"
     assert found["jwks_uri"] == "http://wharf.test/.well-known/jwks.json"
-    assert {"client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"} <= set(
-        found["grant_types_supported"]
-    )
+    assert {
+        "client_credentials",
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    } <= set(found["grant_types_supported"])
     assert "evil" not in reply.text
 
 

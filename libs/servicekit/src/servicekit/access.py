@@ -94,8 +94,10 @@ def _verified(token: str, verifier: Verifier) -> Principal:
         raise unauthorized(TOKEN_MALFORMED, _sentence(error), "invalid_token") from None
 
 
-def require_scope(principal: Principal, scope: str, *, takes_tickets: bool = False) -> None:
-    """Raises the 403 problem `insufficient-scope` unless the token has the scope.
+def require_scope(
+    principal: Principal, scope: str, *, takes_tickets: bool = False, instead: str = ""
+) -> None:
+    """Raises the 403 problem `insufficient-scope` unless the token has the scope, or `instead`.
 
     An upload ticket has no scope for anything but uploads: only a caller that enforces its rules
     says that it takes tickets.
@@ -106,7 +108,7 @@ def require_scope(principal: Principal, scope: str, *, takes_tickets: bool = Fal
             headers=(("WWW-Authenticate", 'Bearer realm="wharf", error="insufficient_scope"'),),
             required_scope=scope,
         )
-    if scope not in principal.scopes:
+    if scope not in principal.scopes and instead not in principal.scopes:
         challenge = f'Bearer realm="wharf", error="insufficient_scope", scope="{scope}"'
         raise SCOPE_MISSING(
             f"The token lacks the scope {scope}.",

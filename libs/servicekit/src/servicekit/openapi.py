@@ -109,7 +109,10 @@ def _operation(route: Route, always: tuple[Problem, ...]) -> dict[str, Any]:
         }
     if not declared.public:
         made["security"] = [{"token": []}]
-        made["x-required-scope"] = declared.scope
+        if declared.scope is not None:
+            made["x-required-scope"] = declared.scope
+        if declared.instead:
+            made["x-scope-instead"] = declared.instead
     return made
 
 

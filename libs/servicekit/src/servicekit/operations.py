@@ -55,6 +55,7 @@ class Answer:
 class Operation:
     """One route and method. `scope` None means that no scope is needed beyond what `public` says.
 
+    `instead` is a scope that does as well as `scope`; the view looks at which of them it was.
     `body` is a msgspec type for JSON requests (`form` true: for urlencoded forms), or `Content`;
     `query` a msgspec type for the query; `problems` what may go wrong beyond the common ones.
     """
@@ -62,6 +63,7 @@ class Operation:
     summary: str
     answers: Mapping[int, Answer]
     scope: str | None = None
+    instead: str = ""
     public: bool = False
     body: type | Content | None = None
     body_required: bool = True
@@ -84,7 +86,7 @@ def operation(declared: Operation) -> Callable[[Callable[..., Any]], Callable[..
         @functools.wraps(view)
         def call(**arguments: Any) -> Response:
             if declared.scope is not None:
-                access.require_scope(g.principal, declared.scope)
+                access.require_scope(g.principal, declared.scope, instead=declared.instead)
             if declared.query is not None:
                 arguments["query"] = decode_query(declared.query)
             if isinstance(declared.body, type):

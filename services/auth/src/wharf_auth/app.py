@@ -24,9 +24,11 @@ from servicekit.tokens import Verifier
 from wharf_auth import __version__, memory
 from wharf_auth import settings as auth_settings
 from wharf_auth.domain.clock import Clock
-from wharf_auth.domain.secrets import Hasher
+from wharf_auth.domain.secrets import Hasher, HashingBusy
+from wharf_auth.domain.sessions import Lifetimes, SessionRules
 from wharf_auth.domain.standing import Standing
 from wharf_auth.domain.tokens import AUTH_AUDIENCE, MAX_TOKEN_TTL_SECONDS, UPLOAD_AUDIENCE
+from wharf_auth.domain.users import UserRules
 from wharf_auth.records.base import Records
 from wharf_auth.records.sql import SqlRecords
 from wharf_auth.routes import (
@@ -39,7 +41,10 @@ from wharf_auth.routes import (
     oauth,
 )
 from wharf_auth.routes import clients as client_routes
+from wharf_auth.routes import login as login_routes
+from wharf_auth.routes import sessions as session_routes
 from wharf_auth.routes import tenants as tenant_routes
+from wharf_auth.routes import users as user_routes
 from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing, KeyTrouble
 from wharf_auth.throttling import LoginThrottle
@@ -59,6 +64,16 @@ _ALWAYS = (
     TOKEN_REVOKED,
     TENANT_SUSPENDED,
 )
+_ROUTES = (
+    oauth,
+    discovery,
+    feed,
+    tenant_routes,
+    client_routes,
+    user_routes,
+    login_routes,
+    session_routes,
+)
 
 
 def create_app(
@@ -74,25 +89,14 @@ def create_app(
     app.url_map.converters |= {"tenant": TenantConverter, "client": ClientConverter}
     limits_url = settings.effective_limits_url
     ring = keys or KeyRing(settings.keys_directory, clock)
-    parts = Parts(
-        settings=settings,
-        records=records or _records(settings),
-        keys=ring,
-        hasher=Hasher(settings.password_hashes_at_once),
-        throttle=LoginThrottle(
-            limits_url,
-            per_client=settings.login_failures_per_client_per_minute,
-            per_address=settings.login_failures_per_address_per_minute,
-        ),
-        clock=clock,
-        verifier=_verifier(ring, UPLOAD_AUDIENCE, settings, clock),
-    )
+    parts = _parts(settings, records or _records(settings), ring, clock)
     verifier = _verifier(ring, AUTH_AUDIENCE, settings, clock)
     web.install(app, logs.RequestLog(SERVICE), verifier, Standing(parts.records))
     acting.note_refusals(app, parts.records, clock)
     _install_limits(app, parts, limits_url)
-    for routes in (oauth, discovery, feed, tenant_routes, client_routes):
+    for routes in _ROUTES:
         app.register_blueprint(routes.blueprint(parts))
+    app.register_error_handler(HashingBusy, _busy)
     health.install(app, {"database": parts.records.check}, "/auth")
     metrics.install(app)
     _install_openapi(app)
@@ -109,9 +113,34 @@ def _verifier(keys: KeyRing, audience: str, settings: Settings, clock: Clock) ->
     )
 
 
+def _parts(settings: Settings, records: Records, keys: KeyRing, clock: Clock) -> Parts:
+    hasher = Hasher(settings.password_hashes_at_once)
+    lifetimes = Lifetimes(settings.session_lifetime_seconds, settings.session_idle_seconds)
+    return Parts(
+        settings=settings,
+        records=records,
+        users=UserRules(records, hasher, clock),
+        sessions=SessionRules(records, hasher, clock, lifetimes),
+        keys=keys,
+        hasher=hasher,
+        throttle=LoginThrottle(
+            settings.effective_limits_url,
+            per_client=settings.login_failures_per_client_per_minute,
+            per_address=settings.login_failures_per_address_per_minute,
+            per_person=settings.login_failures_per_person_per_hour,
+        ),
+        verifier=_verifier(keys, UPLOAD_AUDIENCE, settings, clock),
+        clock=clock,
+    )
+
+
 def _records(settings: Settings) -> Records:
     durable = settings.durability == "full"
     return SqlRecords(open_database(settings.effective_database_url, durable=durable))
+
+
+def _busy(_: HashingBusy) -> Response:
+    return web.render(web.unavailable("Too many passwords and secrets are being verified."))
 
 
 def _install_limits(app: Flask, parts: Parts, url: str) -> None:

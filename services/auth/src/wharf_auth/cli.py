@@ -18,7 +18,7 @@ from servicekit.settings import SettingsError
 from wharf_auth import __version__
 from wharf_auth import settings as auth_settings
 from wharf_auth.domain import clients, secrets, tenants
-from wharf_auth.domain.scopes import SCOPES
+from wharf_auth.domain.scopes import CLIENT_SCOPES
 from wharf_auth.provisioning import Initialiser, InitTrouble
 from wharf_auth.records.acts import CLI, Actor
 from wharf_auth.records.base import NoSuchClient, NoSuchTenant, TooManySecrets
@@ -183,7 +183,11 @@ def client() -> None:
 @click.argument("tenant_name", metavar="TENANT")
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, required=True, help=f"May be repeated: {' '.join(SCOPES)}."
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    help=f"May be repeated: {' '.join(CLIENT_SCOPES)}.",
 )
 @as_json
 def client_create(tenant_name: str, name: str, scopes: tuple[str, ...], *, machine: bool) -> None:

@@ -20,11 +20,34 @@ TENANT_RESERVED = CATALOGUE.declare(
     "tenant-reserved",
     409,
     "The tenant is reserved",
-    "This tenant administers the installation; it cannot be suspended or deleted.",
+    "This tenant administers the installation: it cannot be suspended or deleted, and has clients "
+    "only, no users.",
 )
 CLIENT_PROTECTED = CATALOGUE.declare(
     "client-protected",
     409,
     "The client is in use here",
     "A client cannot disable itself: nobody might be left to enable another.",
+)
+USER_EXISTS = CATALOGUE.declare(
+    "user-exists", 409, "The user exists", "Choose another name; case makes no difference."
+)
+USER_PROTECTED = CATALOGUE.declare(
+    "user-protected",
+    409,
+    "The user is in use here",
+    "People cannot disable, delete or demote themselves; another owner or an administrator can. "
+    "The own password is changed at `PUT /auth/me/password`.",
+)
+LOGIN_REFUSED = CATALOGUE.declare(
+    "login-refused",
+    401,
+    "The login is refused",
+    "Tenant, name or password is wrong, or the user is disabled; which one is not told.",
+)
+CROSS_SITE = CATALOGUE.declare(
+    "cross-site-request",
+    403,
+    "The request comes from another site",
+    "Logins, and what uses the cookie of a session, are for pages of this service's own origin.",
 )

@@ -41,10 +41,25 @@ class Settings:
         doc="where rate limits are counted, e.g. `redis://…`; empty means uWSGI's shared cache",
     )
     login_failures_per_client_per_minute: int = setting(
-        10, minimum=1, maximum=100_000, doc="failed logins of one client from one address"
+        10, minimum=1, maximum=100_000, doc="failed logins of one client or user from one address"
     )
     login_failures_per_address_per_minute: int = setting(
         60, minimum=1, maximum=100_000, doc="failed logins from one address, all clients together"
+    )
+    login_failures_per_person_per_hour: int = setting(
+        100, minimum=1, maximum=100_000, doc="failed logins of one user from all addresses together"
+    )
+    session_lifetime_seconds: int = setting(
+        30 * 24 * 3600,
+        minimum=60,
+        maximum=366 * 24 * 3600,
+        doc="a person's session ends so long after the login, in seconds",
+    )
+    session_idle_seconds: int = setting(
+        7 * 24 * 3600,
+        minimum=60,
+        maximum=366 * 24 * 3600,
+        doc="a person's session ends when it was not refreshed for so long, in seconds",
     )
     admin_requests_per_minute: int = setting(
         600, minimum=1, maximum=1_000_000, doc="requests of one client to the routes for tenants"

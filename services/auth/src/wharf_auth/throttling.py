@@ -1,4 +1,4 @@
-"""Failed logins are limited, by client and address, before their secret costs 15 ms to verify.
+"""Failed logins are limited, by account and address, before their secret costs 15 ms to verify.
 
 Unlike the other limits these fail closed: while nothing can be counted, nobody logs in
 (reliability.md). That is why their storage is not the guarded one.
@@ -13,7 +13,7 @@ from typing import cast
 
 from flask import Flask
 from flask_limiter import Limiter
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 
 from servicekit.ratelimits.guarded import storage_options
 from servicekit.ratelimits.limiting import refusal
@@ -22,14 +22,18 @@ _NAMESPACE = "wharf-login"
 
 
 class LoginThrottle:
-    """Counts failures in fixed windows of a minute.
+    """Counts failures in fixed windows of a minute; of a person, in windows of an hour as well.
+
+    The secrets of clients cannot be guessed, so that a client is limited by address only: nobody
+    can lock it out from elsewhere. Passwords can: many addresses together have a limit too.
 
     Raises whatever the storage raises when it is down.
     """
 
-    def __init__(self, url: str, *, per_client: int, per_address: int) -> None:
+    def __init__(self, url: str, *, per_client: int, per_address: int, per_person: int) -> None:
         self._client = RateLimitItemPerMinute(per_client, namespace=_NAMESPACE)
         self._address = RateLimitItemPerMinute(per_address, namespace=_NAMESPACE)
+        self._person = RateLimitItemPerHour(per_person, namespace=_NAMESPACE)
         self._limiter = Limiter(
             key_func=lambda: "",
             storage_uri=url,
@@ -41,10 +45,10 @@ class LoginThrottle:
         """Opens the storage."""
         self._limiter.init_app(app)
 
-    def check(self, client: str, address: str) -> None:
+    def check(self, client: str, address: str, *, person: bool = False) -> None:
         """Raises the problem `quota-exceeded` when there were too many failures."""
         strategy = self._limiter.limiter
-        for name, item, key in self._counters(client, address):
+        for name, item, key in self._counters(client, address, person=person):
             if not strategy.test(item, key, name):
                 reset = strategy.get_window_stats(item, key, name).reset_time
                 problem = refusal(name, item, reset)
@@ -52,17 +56,24 @@ class LoginThrottle:
                 problem.detail = f"Too many failed logins. Try again in {seconds} seconds."
                 raise problem
 
-    def failed(self, client: str, address: str) -> None:
+    def failed(self, client: str, address: str, *, person: bool = False) -> None:
         """Counts one failure."""
-        for name, item, key in self._counters(client, address):
+        for name, item, key in self._counters(client, address, person=person):
             self._limiter.limiter.hit(item, key, name)
 
-    def _counters(self, client: str, address: str) -> Iterator[tuple[str, RateLimitItem, str]]:
+    def _counters(
+        self, client: str, address: str, *, person: bool
+    ) -> Iterator[tuple[str, RateLimitItem, str]]:
         network = network_of(address)
         # Hashed, since a client's id may be of any length and content: it is not verified yet.
-        pair = hashlib.blake2b(f"{network} {client}".encode(), digest_size=16).hexdigest()
-        yield "login-client", self._client, pair
+        yield "login-client", self._client, _digest(f"{network} {client}")
+        if person:
+            yield "login-person", self._person, _digest(client)
         yield "login-address", self._address, network
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def network_of(address: str) -> str:

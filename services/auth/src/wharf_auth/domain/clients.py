@@ -43,6 +43,8 @@ def granted_scopes(tenant: str, wanted: Iterable[str]) -> tuple[str, ...]:
         raise UNPROCESSABLE(f"There is an {error}.") from None
     if not ordered:
         raise UNPROCESSABLE("A client needs at least one scope.")
+    if scopes.MEMBERS_SCOPE in ordered:
+        raise UNPROCESSABLE(f"The scope {scopes.MEMBERS_SCOPE} is for people only, as owners.")
     if scopes.ADMIN_SCOPE in ordered and tenant != ADMIN_TENANT:
         # It opens all tenants, so it must not hide among the clients of one.
         raise UNPROCESSABLE(

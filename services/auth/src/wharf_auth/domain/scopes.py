@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 ADMIN_SCOPE = "tenants:admin"
+# To manage the users and clients of the own tenant: owners have it, and no client can.
+MEMBERS_SCOPE = "members:admin"
 # In the order in which a token names them.
 SCOPES = (
     "files:read",
@@ -12,8 +14,10 @@ SCOPES = (
     "files:delete",
     "buckets:admin",
     "events:read",
+    MEMBERS_SCOPE,
     ADMIN_SCOPE,
 )
+CLIENT_SCOPES = tuple(scope for scope in SCOPES if scope != MEMBERS_SCOPE)
 
 
 class UnknownScope(ValueError):
@@ -40,5 +44,5 @@ def narrowed(granted: tuple[str, ...], requested: str | None) -> tuple[str, ...]
     wanted = requested.split()
     for scope in wanted:
         if scope not in granted:
-            raise UnknownScope("the client does not have a scope that was asked for")
+            raise UnknownScope("a scope was asked for that is not granted")
     return ordered(wanted)

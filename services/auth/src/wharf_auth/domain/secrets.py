@@ -83,6 +83,15 @@ class Hasher:
             found = [self._verify(one, secret) for one in candidates or [self._dummy]]
         return bool(candidates) and any(found)
 
+    def matches(self, secret: str, kept: str | None) -> bool:
+        """Whether the secret is the one of this hash; `None` takes as long. Raises `HashingBusy`.
+
+        For passwords, of which nothing but the hash is kept.
+        """
+        with self._slot():
+            found = self._verify(kept or self._dummy, secret)
+        return kept is not None and found
+
     def _verify(self, kept: str, secret: str) -> bool:
         try:
             return self._argon2.verify(kept, secret)

@@ -9,7 +9,7 @@ from servicekit.tokens import LEEWAY_SECONDS
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 
 MAX_TOKEN_TTL_SECONDS = 24 * 3600
-# Who accepts the tokens. Only administrators' tokens are good at auth itself.
+# Who accepts the tokens. Only those of administrators and of people are good at auth itself.
 UPLOAD_AUDIENCE = "upload"
 AUTH_AUDIENCE = "auth"
 
@@ -20,11 +20,21 @@ def last_expiry(now: int) -> int:
 
 
 def claims(
-    *, issuer: str, tenant: str, subject: str, scopes: tuple[str, ...], now: int, ttl_seconds: int
+    *,
+    issuer: str,
+    tenant: str,
+    subject: str,
+    scopes: tuple[str, ...],
+    now: int,
+    ttl_seconds: int,
+    session: str = "",
 ) -> dict[str, Any]:
-    """The claims of an access token issued at `now`, in unix seconds."""
+    """The claims of an access token issued at `now`, in unix seconds.
+
+    `session` is that of a person, empty for programs.
+    """
     audience: str | list[str] = UPLOAD_AUDIENCE
-    if ADMIN_SCOPE in scopes:
+    if ADMIN_SCOPE in scopes or session:
         audience = [UPLOAD_AUDIENCE, AUTH_AUDIENCE]
     return {
         "iss": issuer,
@@ -35,4 +45,5 @@ def claims(
         "iat": now,
         "exp": now + ttl_seconds,
         "jti": uuid7_hex(),
+        **({"sid": session} if session else {}),
     }

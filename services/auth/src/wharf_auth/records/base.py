@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from servicekit.revocations import Feed
 from wharf_auth.records.acts import Act, AuditedAct
+from wharf_auth.records.people import People
 
 MAX_LIVE_SECRETS = 2
 TenantState = Literal["active", "suspended", "deleted", "purged"]
@@ -123,7 +124,7 @@ class TenantRecords(Protocol):
         """The deleted tenants whose `purge_at` has passed."""
 
     def purge_tenant(self, name: str, act: Act) -> bool:
-        """Gives up what is kept of the tenant here, clients included; whether it was due.
+        """Gives up what is kept of the tenant here, clients and users included; whether it was due.
 
         Only a deleted tenant whose `purge_at` has passed at `act.at` is purged, and once.
         """
@@ -185,7 +186,7 @@ class AuditRecords(Protocol):
         """Lines past the number `after`, in order; only those about `tenant` when it is given."""
 
 
-class Records(TenantRecords, ClientRecords, RevocationRecords, AuditRecords, Protocol):
+class Records(TenantRecords, ClientRecords, People, RevocationRecords, AuditRecords, Protocol):
     """Every call is one durable transaction or one consistent read.
 
     All raise `servicekit.database.DatabaseUnavailable` when the database does not answer in time.

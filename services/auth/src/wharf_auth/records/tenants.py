@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from servicekit.database import Connection, Database, Row, UniqueViolation
 from servicekit.revocations import State
-from wharf_auth.records import audit, feed
+from wharf_auth.records import audit, feed, sessions
 from wharf_auth.records.acts import Act
 from wharf_auth.records.base import NameTaken, NoSuchTenant, Tenant, TenantDeleted
 
@@ -138,6 +138,7 @@ class SqlTenants:
                 (name,),
             )
             connection.execute("DELETE FROM clients WHERE tenant = ?", (name,))
+            sessions.purge(connection, name)
             connection.execute(
                 "UPDATE tenants SET purged_at = ?, display_name = '' WHERE name = ?",
                 (act.at, name),

@@ -10,6 +10,8 @@ from servicekit.tokens import Verifier
 from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.names import TENANT_PATTERN
 from wharf_auth.domain.secrets import Hasher
+from wharf_auth.domain.sessions import SessionRules
+from wharf_auth.domain.users import UserRules
 from wharf_auth.records.base import Records
 from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing
@@ -22,6 +24,8 @@ class Parts:
 
     settings: Settings
     records: Records
+    users: UserRules
+    sessions: SessionRules
     keys: KeyRing
     hasher: Hasher
     throttle: LoginThrottle

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from servicekit.operations import Answer, Content, Operation, operation
-from wharf_auth.routes import Parts, oauth_errors
+from wharf_auth.problems import CROSS_SITE
+from wharf_auth.routes import Parts, cookies, oauth_errors
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grants import GRANTS
 from wharf_auth.routes.grants.issuing import TokenAnswer
@@ -46,13 +47,20 @@ class TokenRequest(msgspec.Struct):
     expires_in: Annotated[
         str | None, msgspec.Meta(description="Token exchange: the longest life, in seconds.")
     ] = None
+    refresh_token: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="A person's, good for one use; pages of this origin have it in a cookie."
+        ),
+    ] = None
 
 
 TOKEN = Operation(
     summary="Get an access token",
     description=(
         "The client proves itself by HTTP Basic (preferred) or in the form; for a token exchange "
-        "(RFC 8693) the subject token is proof enough. Errors are JSON as "
+        "(RFC 8693) the subject token is proof enough, for a person's session its refresh token. "
+        "Errors are JSON as "
         "in RFC 6749 section 5.2; after too many failures the answer is 429 for a while."
     ),
     public=True,
@@ -64,6 +72,7 @@ TOKEN = Operation(
         429: Answer("Too many failures.", ErrorAnswer, _RETRY),
         503: Answer("Logins cannot be checked now.", ErrorAnswer, _RETRY),
     },
+    problems=(CROSS_SITE,),
 )
 
 
@@ -82,5 +91,9 @@ def blueprint(parts: Parts) -> Blueprint:
             logged_in(parts)
             raise OAuthError("unsupported_grant_type", f"There are {', '.join(GRANTS)}.")
         return grant(parts)
+
+    @routes.after_request
+    def private(response: Response) -> Response:
+        return cookies.private(response) if request.endpoint == "oauth.token" else response
 
     return routes

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from flask import Response
 
 from wharf_auth.routes import Parts
-from wharf_auth.routes.grants import client_credentials, token_exchange
+from wharf_auth.routes.grants import client_credentials, refresh, token_exchange
 
 #: A grant reads `flask.request`, proves who asks, and answers; it raises `OAuthError`.
 Grant = Callable[[Parts], Response]
@@ -15,4 +15,5 @@ Grant = Callable[[Parts], Response]
 GRANTS: Mapping[str, Grant] = {
     client_credentials.NAME: client_credentials.answer,
     token_exchange.NAME: token_exchange.answer,
+    refresh.NAME: refresh.answer,
 }

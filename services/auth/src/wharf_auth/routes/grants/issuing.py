@@ -24,6 +24,8 @@ class TokenAnswer(msgspec.Struct, omit_defaults=True):
     scope: str
     # RFC 8693 section 2.2.1: for token exchange.
     issued_token_type: str | None = None
+    # For people whose refresh token is not in a cookie.
+    refresh_token: str | None = None
 
 
 def issue(parts: Parts, grant: str, claims: Mapping[str, Any]) -> Response:

@@ -1,0 +1,156 @@
+"""Sessions of people: from a password to tokens, and on by refresh tokens that rotate."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from servicekit.ids import uuid7_hex
+from wharf_auth.domain import passwords, scopes, users
+from wharf_auth.domain.clients import LoginRefused, TenantSuspended
+from wharf_auth.domain.clock import Clock, milliseconds
+from wharf_auth.domain.secrets import Hasher
+from wharf_auth.domain.tokens import last_expiry
+from wharf_auth.records.people import (
+    Ending,
+    LoginOutdated,
+    PasswordLogin,
+    People,
+    Session,
+    User,
+)
+
+REFRESH_BYTES = 32
+MAX_USER_AGENT_CHARACTERS = 200
+# More than a name may have, since folding can make a name longer.
+_MAX_FOLDED_CHARACTERS = 4 * users.MAX_USERNAME_CHARACTERS
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long a session lasts, in seconds: at the longest, and without being used."""
+
+    absolute_seconds: int
+    idle_seconds: int
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a login comes from, as the session's list shows it."""
+
+    address: str
+    user_agent: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session that goes on, and the one refresh token that is good for its next step."""
+
+    user: User
+    session: Session
+    refresh_token: str
+
+
+class SessionRules:
+    """Logins, refreshes and ends; `lifetimes` hold for sessions that are there already, too."""
+
+    def __init__(self, people: People, hasher: Hasher, clock: Clock, lifetimes: Lifetimes) -> None:
+        self._people, self._hasher, self._clock = people, hasher, clock
+        self._lifetimes = lifetimes
+
+    def log_in(self, tenant: str, username: str, password: str, device: Device) -> Opened:
+        """A new session; raises `LoginRefused`, `TenantSuspended` or `HashingBusy`.
+
+        All refusals do the same work: one look into the records, one verification of a password.
+        """
+        password = passwords.normalized(password)
+        login = self._login(tenant, users.folded(username))
+        proven = self._hasher.matches(password, login.password_hash if login else None)
+        if login is None or not proven or login.user.disabled_at is not None:
+            raise LoginRefused
+        if login.tenant_suspended:
+            raise TenantSuspended(login.user.tenant)
+        session = self._session(login.user, device)
+        token = secrets.token_urlsafe(REFRESH_BYTES)
+        try:
+            self._people.add_session(session, hash_of(token), login.password_hash)
+        except LoginOutdated:
+            raise LoginRefused from None
+        return Opened(login.user, session, token)
+
+    def _login(self, tenant: str, folded: str) -> PasswordLogin | None:
+        # PostgreSQL takes no NUL in a text.
+        if "\0" in tenant + folded or len(tenant) + len(folded) > _MAX_FOLDED_CHARACTERS:
+            tenant = folded = ""
+        return self._people.password_login(tenant, folded)
+
+    def _session(self, user: User, device: Device) -> Session:
+        now = milliseconds(self._clock)
+        return Session(
+            id=uuid7_hex(),
+            user=user.id,
+            tenant=user.tenant,
+            created_at=now,
+            used_at=now,
+            expires_at=now + 1000 * self._lifetimes.absolute_seconds,
+            address=device.address,
+            user_agent=_printable(device.user_agent)[:MAX_USER_AGENT_CHARACTERS],
+        )
+
+    def refresh(self, token: str) -> Opened:
+        """The session of a refresh token, which is used up; a new one takes its place.
+
+        Raises `RefreshUnknown`, `RefreshReused` (the session has ended with that) or
+        `RefreshSuspended`.
+        """
+        successor = secrets.token_urlsafe(REFRESH_BYTES)
+        user, session = self._people.rotate(
+            hash_of(token),
+            hash_of(successor),
+            idle_since=self._idle_since(),
+            ending=self._ending(),
+        )
+        return Opened(user, session, successor)
+
+    def require_granted(self, token: str, wanted: str | None) -> None:
+        """Raises `scopes.UnknownScope` when a person is not granted all of the wanted scopes."""
+        user = self._people.refreshing(hash_of(token)) if wanted else None
+        if user is not None:
+            scopes.narrowed(users.ROLES[user.role], wanted)
+
+    def end(self, user: str, session: str) -> bool:
+        """Ends one session of a user; whether there was one to end."""
+        return self._people.end_session(user, session, self._ending())
+
+    def end_by_refresh(self, token: str) -> bool:
+        """Ends the session of a refresh token; whether there was one to end."""
+        return self._people.end_by_refresh(hash_of(token), self._ending())
+
+    def listed(self, user: str, *, after: str, limit: int) -> list[Session]:
+        """A user's sessions that can go on, oldest first."""
+        now = milliseconds(self._clock)
+        return self._people.sessions(
+            user, now=now, idle_since=self._idle_since(), after=after, limit=limit
+        )
+
+    def seconds_left(self, session: Session) -> int:
+        """How long a refresh token that is made now can be used."""
+        left = (session.expires_at - milliseconds(self._clock)) // 1000
+        return max(0, min(left, self._lifetimes.idle_seconds))
+
+    def _idle_since(self) -> int:
+        return milliseconds(self._clock) - 1000 * self._lifetimes.idle_seconds
+
+    def _ending(self) -> Ending:
+        now = milliseconds(self._clock)
+        return Ending(now, last_expiry(now))
+
+
+def hash_of(token: str) -> str:
+    """What is kept of a refresh token. It is random: nobody can guess it from a fast hash."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())

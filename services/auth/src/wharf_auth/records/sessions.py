@@ -1,0 +1,234 @@
+"""Sessions and refresh tokens in SQL."""
+
+from __future__ import annotations
+
+from servicekit.database import Connection, Database, Row
+from wharf_auth.records import feed
+from wharf_auth.records.people import (
+    Ending,
+    LoginOutdated,
+    RefreshReused,
+    RefreshSuspended,
+    RefreshUnknown,
+    Session,
+    Standing,
+    User,
+)
+
+USER = (
+    "u.id, u.tenant, u.username, u.display_name, u.role, u.created_at, u.password_changed_at, "
+    "u.disabled_at"
+)
+_SESSION = (
+    "s.id, s.user_id, s.tenant, s.created_at, s.used_at, s.expires_at, s.address, s.user_agent"
+)
+_SESSIONS = f"SELECT {_SESSION} FROM sessions s"  # noqa: S608 -- columns
+_STANDING = (
+    f"SELECT {USER}, {_SESSION} "  # noqa: S608 -- columns
+    "FROM sessions s JOIN users u ON u.id = s.user_id"
+)
+_REFRESHING = (
+    "SELECT r.used_at, COALESCE(t.deleted_at, t.suspended_at), u.disabled_at, s.ended_at, "  # noqa: S608 -- columns
+    f"{_SESSION}, {USER} FROM refresh_tokens r JOIN sessions s ON s.id = r.session "
+    "JOIN users u ON u.id = s.user_id JOIN tenants t ON t.name = u.tenant WHERE r.hash = ?"
+)
+_ONE = "SELECT s.id, s.tenant FROM sessions s"
+# Sessions stay for a day after their end; each login removes some that are older.
+_KEPT_MILLISECONDS = 24 * 3600 * 1000
+_SWEPT_AT_ONCE = 20
+
+
+def user_of(row: Row) -> User:
+    """A row of `USER`."""
+    return User(*row)
+
+
+def end_sessions(connection: Connection, user: str, at: int, keep: str = "") -> list[str]:
+    """Ends all sessions of a user but one; their ids, to be published. Holds their rows."""
+    rows = connection.rows(
+        "SELECT id FROM sessions WHERE user_id = ? AND ended_at IS NULL AND id <> ? ORDER BY id",
+        (user, keep),
+    )
+    return [session for (session,) in rows if _end(connection, session, at)]
+
+
+def delete_sessions(connection: Connection, user: str) -> None:
+    """Removes the rows of a user's sessions, which have been ended."""
+    connection.execute(
+        "DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user_id = ?)",
+        (user,),
+    )
+    connection.execute("DELETE FROM sessions WHERE user_id = ?", (user,))
+
+
+def publish(connection: Connection, tenant: str, sessions: list[str], ending: Ending) -> None:
+    """Puts ended sessions into the feed: after all other changes of the transaction."""
+    for session in sessions:
+        feed.append(
+            connection,
+            "session",
+            "revoked",
+            tenant=tenant,
+            thing=session,
+            until=ending.until,
+            at=ending.at,
+        )
+
+
+def purge(connection: Connection, tenant: str) -> None:
+    """Removes all people of a tenant with their sessions."""
+    connection.execute(
+        "DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user_id IN "
+        "(SELECT id FROM users WHERE tenant = ?))",
+        (tenant,),
+    )
+    connection.execute(
+        "DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE tenant = ?)", (tenant,)
+    )
+    connection.execute("DELETE FROM users WHERE tenant = ?", (tenant,))
+
+
+def _end(connection: Connection, session: str, at: int) -> bool:
+    ended = connection.execute(
+        "UPDATE sessions SET ended_at = ?, "
+        "expires_at = CASE WHEN expires_at < ? THEN expires_at ELSE ? END "
+        "WHERE id = ? AND ended_at IS NULL",
+        (at, at, at, session),
+    )
+    return bool(ended)
+
+
+def _sweep(connection: Connection, now: int) -> None:
+    rows = connection.rows(
+        "SELECT id FROM sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ?",
+        (now - _KEPT_MILLISECONDS, _SWEPT_AT_ONCE),
+    )
+    for row in rows:
+        connection.execute("DELETE FROM refresh_tokens WHERE session = ?", row)
+        connection.execute("DELETE FROM sessions WHERE id = ?", row)
+
+
+class SqlSessions:
+    """Implements `SessionRecords`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> None:
+        """Holds the user's row, so that ending all sessions sees this one or prevents it."""
+        with self._database.transaction() as connection:
+            if not connection.execute(
+                "UPDATE users SET username = username "
+                "WHERE id = ? AND tenant = ? AND password_hash = ? AND disabled_at IS NULL",
+                (session.user, session.tenant, password_hash),
+            ):
+                raise LoginOutdated(session.user)
+            connection.execute(
+                "INSERT INTO sessions (id, user_id, tenant, created_at, used_at, expires_at, "
+                "address, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    session.id,
+                    session.user,
+                    session.tenant,
+                    session.created_at,
+                    session.used_at,
+                    session.expires_at,
+                    session.address,
+                    session.user_agent,
+                ),
+            )
+            _add_token(connection, refresh_hash, session.id, session.created_at)
+            _sweep(connection, session.created_at)
+
+    def standing(self, session: str) -> Standing | None:
+        """One statement, so that all of it is of one moment."""
+        row = self._database.reading().row(
+            f"{_STANDING} WHERE s.id = ? AND s.ended_at IS NULL AND u.disabled_at IS NULL",
+            (session,),
+        )
+        if row is None:
+            return None
+        return Standing(user_of(row[:8]), Session(*row[8:]))
+
+    def sessions(
+        self, user: str, *, now: int, idle_since: int, after: str, limit: int
+    ) -> list[Session]:
+        """Reads a page of sessions."""
+        rows = self._database.reading().rows(
+            f"{_SESSIONS} WHERE s.user_id = ? AND s.ended_at IS NULL "
+            "AND s.expires_at > ? AND s.used_at > ? AND s.id > ? ORDER BY s.id LIMIT ?",
+            (user, now, idle_since, after, limit),
+        )
+        return [Session(*row) for row in rows]
+
+    def refreshing(self, presented: str) -> User | None:
+        """Reads one user."""
+        row = self._database.reading().row(_REFRESHING, (presented,))
+        return user_of(row[12:]) if row else None
+
+    def rotate(
+        self, presented: str, successor: str, *, idle_since: int, ending: Ending
+    ) -> tuple[User, Session]:
+        """Holds the session's row: of two that use one token at once, the second is a reuse."""
+        now = ending.at
+        with self._database.transaction() as connection:
+            row = _locked(connection, presented)
+            used_at, suspended_at, disabled_at, ended_at = row[:4]
+            session, user = Session(*row[4:12]), user_of(row[12:])
+            if used_at is None:
+                over = ended_at is not None or disabled_at is not None
+                if over or session.expires_at <= now or session.used_at <= idle_since:
+                    raise RefreshUnknown
+                if suspended_at is not None:
+                    raise RefreshSuspended(session.tenant)
+                _replace(connection, presented, successor, session.id, now)
+            elif _end(connection, session.id, now):
+                publish(connection, session.tenant, [session.id], ending)
+        # Only here, since what was ended must stay ended.
+        if used_at is not None:
+            raise RefreshReused(session.id)
+        return user, session
+
+    def end_session(self, user: str, session: str, ending: Ending) -> bool:
+        """The user is part of the question: nobody ends another one's."""
+        return self._end_one("WHERE s.id = ? AND s.user_id = ?", (session, user), ending)
+
+    def end_by_refresh(self, presented: str, ending: Ending) -> bool:
+        """A used token does as well: whoever has it may at least end the session."""
+        where = "JOIN refresh_tokens r ON r.session = s.id WHERE r.hash = ?"
+        return self._end_one(where, (presented,), ending)
+
+    def _end_one(self, where: str, parameters: tuple[str, ...], ending: Ending) -> bool:
+        with self._database.transaction() as connection:
+            row = connection.row(f"{_ONE} {where}", parameters)
+            if row is None or not _end(connection, row[0], ending.at):
+                return False
+            publish(connection, row[1], [row[0]], ending)
+        return True
+
+
+def _add_token(connection: Connection, token_hash: str, session: str, at: int) -> None:
+    connection.execute(
+        "INSERT INTO refresh_tokens (hash, session, created_at) VALUES (?, ?, ?)",
+        (token_hash, session, at),
+    )
+
+
+def _locked(connection: Connection, presented: str) -> Row:
+    connection.execute(
+        "UPDATE sessions SET used_at = used_at "
+        "WHERE id = (SELECT session FROM refresh_tokens WHERE hash = ?)",
+        (presented,),
+    )
+    row = connection.row(_REFRESHING, (presented,))
+    if row is None:
+        raise RefreshUnknown
+    return row
+
+
+def _replace(
+    connection: Connection, presented: str, successor: str, session: str, now: int
+) -> None:
+    connection.execute("UPDATE refresh_tokens SET used_at = ? WHERE hash = ?", (now, presented))
+    _add_token(connection, successor, session, now)
+    connection.execute("UPDATE sessions SET used_at = ? WHERE id = ?", (now, session))

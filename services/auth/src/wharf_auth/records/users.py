@@ -1,0 +1,186 @@
+"""Users in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from servicekit.database import Connection, Database, UniqueViolation
+from servicekit.revocations import State
+from wharf_auth.records import audit, feed
+from wharf_auth.records.acts import Act
+from wharf_auth.records.base import NameTaken, NoSuchTenant
+from wharf_auth.records.people import Ending, NoSuchUser, PasswordLogin, User
+from wharf_auth.records.sessions import (
+    USER,
+    delete_sessions,
+    end_sessions,
+    publish,
+    user_of,
+)
+from wharf_auth.records.tenants import require_live_tenant
+
+_USER = f"SELECT {USER} FROM users u"  # noqa: S608 -- columns
+_LOGIN = (
+    f"SELECT {USER}, u.password_hash, COALESCE(t.deleted_at, t.suspended_at) "  # noqa: S608 -- columns
+    "FROM users u JOIN tenants t ON t.name = u.tenant"
+)
+
+
+class SqlUsers:
+    """Implements `UserRecords`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_user(self, user: User, folded: str, password_hash: str, act: Act) -> None:
+        """Adds a user."""
+        try:
+            with self._database.transaction() as connection:
+                require_live_tenant(connection, user.tenant)
+                connection.execute(
+                    "INSERT INTO users (id, tenant, username, folded, display_name, role, "
+                    "password_hash, created_at, password_changed_at, disabled_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        user.id,
+                        user.tenant,
+                        user.username,
+                        folded,
+                        user.display_name,
+                        user.role,
+                        password_hash,
+                        user.created_at,
+                        user.password_changed_at,
+                        user.disabled_at,
+                    ),
+                )
+                audit.append(connection, act)
+        except UniqueViolation:
+            raise NameTaken(user.username) from None
+
+    def user(self, tenant: str, user: str) -> User | None:
+        """Reads one user."""
+        row = self._database.reading().row(
+            f"{_USER} WHERE u.tenant = ? AND u.id = ?", (tenant, user)
+        )
+        return user_of(row) if row else None
+
+    def named(self, tenant: str, folded: str) -> User | None:
+        """Reads one user by name."""
+        row = self._database.reading().row(
+            f"{_USER} WHERE u.tenant = ? AND u.folded = ?", (tenant, folded)
+        )
+        return user_of(row) if row else None
+
+    def users(self, tenant: str, *, after: str, limit: int) -> list[User]:
+        """Reads a page of users."""
+        connection = self._database.reading()
+        if connection.row("SELECT 1 FROM tenants WHERE name = ?", (tenant,)) is None:
+            raise NoSuchTenant(tenant)
+        rows = connection.rows(
+            f"{_USER} WHERE u.tenant = ? AND u.id > ? ORDER BY u.id LIMIT ?",
+            (tenant, after, limit),
+        )
+        return [user_of(row) for row in rows]
+
+    def set_display_name(self, tenant: str, user: str, name: str, act: Act) -> None:
+        """Sessions go on."""
+        with self._changing(tenant, user) as connection:
+            connection.execute("UPDATE users SET display_name = ? WHERE id = ?", (name, user))
+            audit.append(connection, act)
+
+    def set_role(self, tenant: str, user: str, role: str, until: int, act: Act) -> None:
+        """Tokens hold the scopes of the role that was, so they end."""
+        with self._changing(tenant, user) as connection:
+            if connection.execute(
+                "UPDATE users SET role = ? WHERE id = ? AND role <> ?", (role, user, role)
+            ):
+                ended = end_sessions(connection, user, act.at)
+                publish(connection, tenant, ended, Ending(act.at, until))
+            audit.append(connection, act)
+
+    def disable_user(self, tenant: str, user: str, until: int, act: Act) -> None:
+        """Revokes the subject beside its sessions: it is all in one entry for whoever looks."""
+        with self._changing(tenant, user) as connection:
+            if connection.execute(
+                "UPDATE users SET disabled_at = ? WHERE id = ? AND disabled_at IS NULL",
+                (act.at, user),
+            ):
+                ended = end_sessions(connection, user, act.at)
+                publish(connection, tenant, ended, Ending(act.at, until))
+                _publish_user(connection, tenant, user, "revoked", until, act.at)
+            audit.append(connection, act)
+
+    def enable_user(self, tenant: str, user: str, act: Act) -> None:
+        """The sessions that were ended stay so, and their tokens with them."""
+        with self._changing(tenant, user) as connection:
+            if connection.execute(
+                "UPDATE users SET disabled_at = NULL WHERE id = ? AND disabled_at IS NOT NULL",
+                (user,),
+            ):
+                _publish_user(connection, tenant, user, "active", None, act.at)
+            audit.append(connection, act)
+
+    def set_password(
+        self, user: User, password_hash: str, until: int, act: Act, *, keep_session: str = ""
+    ) -> None:
+        """A login that has verified the old one meanwhile fails in `add_session`."""
+        with self._changing(user.tenant, user.id) as connection:
+            connection.execute(
+                "UPDATE users SET password_hash = ?, password_changed_at = ? WHERE id = ?",
+                (password_hash, act.at, user.id),
+            )
+            ended = end_sessions(connection, user.id, act.at, keep_session)
+            publish(connection, user.tenant, ended, Ending(act.at, until))
+            audit.append(connection, act)
+
+    def end_sessions(self, tenant: str, user: str, until: int, act: Act) -> None:
+        """Holds the user's row, so that no login slips through between."""
+        with self._changing(tenant, user) as connection:
+            ended = end_sessions(connection, user, act.at)
+            publish(connection, tenant, ended, Ending(act.at, until))
+            audit.append(connection, act)
+
+    def delete_user(self, tenant: str, user: str, until: int, act: Act) -> None:
+        """Nothing of a person stays but its id, in the feed and in the audit log."""
+        with self._changing(tenant, user) as connection:
+            ended = end_sessions(connection, user, act.at)
+            delete_sessions(connection, user)
+            connection.execute("DELETE FROM users WHERE id = ?", (user,))
+            publish(connection, tenant, ended, Ending(act.at, until))
+            _publish_user(connection, tenant, user, "revoked", until, act.at)
+            audit.append(connection, act)
+
+    def password_login(self, tenant: str, folded: str) -> PasswordLogin | None:
+        """One statement, so that all of it is of one moment."""
+        row = self._database.reading().row(
+            f"{_LOGIN} WHERE u.tenant = ? AND u.folded = ?", (tenant, folded)
+        )
+        if row is None:
+            return None
+        return PasswordLogin(user_of(row[:8]), row[8], row[9] is not None)
+
+    def password_hash(self, tenant: str, user: str) -> str | None:
+        """Reads one hash."""
+        row = self._database.reading().row(
+            "SELECT password_hash FROM users WHERE tenant = ? AND id = ?", (tenant, user)
+        )
+        return str(row[0]) if row else None
+
+    @contextmanager
+    def _changing(self, tenant: str, user: str) -> Iterator[Connection]:
+        """A transaction that holds the user's row, so that no login slips through."""
+        with self._database.transaction() as connection:
+            # An update locks the row on PostgreSQL, and SQLite has one writer anyway.
+            if not connection.execute(
+                "UPDATE users SET username = username WHERE id = ? AND tenant = ?", (user, tenant)
+            ):
+                raise NoSuchUser(user)
+            yield connection
+
+
+def _publish_user(
+    connection: Connection, tenant: str, user: str, state: State, until: int | None, at: int
+) -> None:
+    feed.append(connection, "subject", state, tenant=tenant, thing=user, until=until, at=at)

@@ -1,0 +1,186 @@
+"""`/auth/login` and `/auth/logout`: people come and go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import msgspec
+from flask import Blueprint, Response, g, request
+
+from servicekit.operations import Answer, Operation, operation
+from servicekit.problems import (
+    MALFORMED,
+    RATE_LIMITED,
+    TENANT_SUSPENDED,
+    UNAVAILABLE,
+    UNPROCESSABLE,
+    UNSUPPORTED_MEDIA,
+    ProblemError,
+)
+from servicekit.web import json_response, unavailable
+from wharf_auth.domain import users
+from wharf_auth.domain.clients import LoginRefused, TenantSuspended
+from wharf_auth.domain.secrets import HashingBusy
+from wharf_auth.domain.sessions import Device, Opened
+from wharf_auth.problems import CROSS_SITE, LOGIN_REFUSED
+from wharf_auth.routes import Parts, cookies
+from wharf_auth.routes.client_login import LOGINS_FAILED
+from wharf_auth.routes.grants.person_tokens import person_token
+
+log = logging.getLogger(__name__)
+# Longer than anything that could be right.
+Text = Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+class Login(msgspec.Struct, forbid_unknown_fields=True):
+    """Who logs in. `refresh_token` says where the refresh token goes: programs choose `body`."""
+
+    tenant: Text
+    username: Text
+    password: Text
+    refresh_token: Literal["cookie", "body"] = "cookie"  # noqa: S105 -- a place, no secret
+
+
+class LoginAnswer(msgspec.Struct, kw_only=True):
+    """As of the token endpoint (RFC 6749 section 5.1); `expires_in` is in seconds."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+    refresh_token: Annotated[
+        str | msgspec.UnsetType,
+        msgspec.Meta(description="Only when the login asked for it in the body."),
+    ] = msgspec.UNSET
+
+
+class Logout(msgspec.Struct, forbid_unknown_fields=True):
+    """The refresh token of the session that ends, for those who have it in no cookie."""
+
+    refresh_token: Text | None = None
+
+
+LOGIN = Operation(
+    summary="Log in with a password",
+    description=(
+        f"The refresh token is set as the cookie `{cookies.REFRESH_COOKIE}`, or given in the body "
+        "to programs that ask for that. Wrong names, wrong passwords and disabled users get the "
+        "same answer. Pages of another origin are refused."
+    ),
+    public=True,
+    body=Login,
+    answers={
+        200: Answer(
+            "The access token.",
+            LoginAnswer,
+            {
+                "Set-Cookie": f"`{cookies.REFRESH_COOKIE}`: HttpOnly, Secure, SameSite=Strict.",
+                "Cache-Control": "`no-store`.",
+                "Vary": "`Cookie`.",
+            },
+        )
+    },
+    problems=(
+        MALFORMED,
+        LOGIN_REFUSED,
+        CROSS_SITE,
+        TENANT_SUSPENDED,
+        UNSUPPORTED_MEDIA,
+        UNPROCESSABLE,
+        RATE_LIMITED,
+        UNAVAILABLE,
+    ),
+)
+LOGOUT = Operation(
+    summary="End the session of the cookie, or of the refresh token in the body",
+    description="Answers the same when there is no such session, or none any more.",
+    public=True,
+    body=Logout,
+    body_required=False,
+    answers={
+        204: Answer("The session has ended.", None, {"Set-Cookie": "Removes the cookie."}),
+    },
+    problems=(MALFORMED, CROSS_SITE, UNSUPPORTED_MEDIA, UNPROCESSABLE),
+)
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The routes of logging in and out."""
+    routes = Blueprint("login", __name__, url_prefix="/auth")
+    gateway_url = parts.settings.gateway_url
+
+    @routes.before_request
+    def protect() -> None:
+        cookies.require_own_origin(request, gateway_url)
+
+    @routes.post("/login")
+    @operation(LOGIN)
+    def login(body: Login) -> Response:
+        opened = _log_in(parts, body)
+        answer = LoginAnswer(**person_token(parts, opened, "password"))
+        if body.refresh_token == "body":  # noqa: S105 -- a place, no secret
+            answer.refresh_token = opened.refresh_token
+            return json_response(answer)
+        if replaced := request.cookies.get(cookies.REFRESH_COOKIE):
+            parts.sessions.end_by_refresh(replaced)
+        response = json_response(answer)
+        left = parts.sessions.seconds_left(opened.session)
+        cookies.put(response, opened.refresh_token, left)
+        return response
+
+    @routes.post("/logout")
+    @operation(LOGOUT)
+    def logout(body: Logout) -> Response:
+        for token in (body.refresh_token, request.cookies.get(cookies.REFRESH_COOKIE)):
+            if token:
+                parts.sessions.end_by_refresh(token)
+        response = Response(status=204)
+        cookies.clear(response)
+        return response
+
+    routes.after_request(cookies.private)
+    return routes
+
+
+def _log_in(parts: Parts, body: Login) -> Opened:
+    address = request.remote_addr or ""
+    account = account_of(body.tenant, body.username)
+    counting(lambda: parts.throttle.check(account, address, person=True))
+    device = Device(address, request.headers.get("User-Agent", ""))
+    try:
+        opened = parts.sessions.log_in(body.tenant, body.username, body.password, device)
+    except LoginRefused:
+        LOGINS_FAILED.labels("refused").inc()
+        counting(lambda: parts.throttle.failed(account, address, person=True))
+        raise LOGIN_REFUSED(
+            "Tenant, name or password is wrong.",
+            headers=(("WWW-Authenticate", 'Login realm="wharf"'),),
+        ) from None
+    except TenantSuspended:
+        LOGINS_FAILED.labels("suspended").inc()
+        raise TENANT_SUSPENDED("The tenant is suspended.") from None
+    except HashingBusy:
+        LOGINS_FAILED.labels("busy").inc()
+        raise
+    g.outcome = "login"
+    return opened
+
+
+def account_of(tenant: str, username: str) -> str:
+    """Under what name the failures of an account are counted, whether it is there or not."""
+    return f"{tenant}\0{users.folded(username)}"
+
+
+def counting(count: Callable[[], None]) -> None:
+    """Counts failed logins, or lets nobody in: a storage that is down must not open the door."""
+    try:
+        count()
+    except ProblemError:
+        LOGINS_FAILED.labels("throttled").inc()
+        raise
+    except Exception as error:  # noqa: BLE001 -- each storage has exceptions of its own
+        log.warning("failed logins cannot be counted: %s", error)
+        LOGINS_FAILED.labels("uncountable").inc()
+        raise unavailable("Logins cannot be checked now.") from None

@@ -1,0 +1,171 @@
+"""`/auth/me` and `/auth/sessions`: what people may know and change about themselves."""
+
+from __future__ import annotations
+
+import msgspec
+from flask import Blueprint, Response, g, request
+
+from servicekit.logs import timestamp
+from servicekit.operations import Answer, Operation, operation
+from servicekit.problems import (
+    FORBIDDEN,
+    MALFORMED,
+    NOT_FOUND,
+    RATE_LIMITED,
+    UNAVAILABLE,
+    UNPROCESSABLE,
+    UNSUPPORTED_MEDIA,
+)
+from wharf_auth.domain import passwords
+from wharf_auth.records.people import Session
+from wharf_auth.routes import Parts
+from wharf_auth.routes.acting import actor
+from wharf_auth.routes.grants.person_tokens import person
+from wharf_auth.routes.login import account_of, counting
+from wharf_auth.routes.tenants import Page
+
+
+class SessionAnswer(msgspec.Struct, kw_only=True):
+    """A session; `current` says whether it is that of the token that asks."""
+
+    session_id: str
+    created_at: str
+    used_at: str
+    expires_at: str
+    address: str
+    user_agent: str
+    current: bool
+
+
+class SessionList(msgspec.Struct):
+    """A page; `next_cursor` is `null` on the last one."""
+
+    sessions: list[SessionAnswer]
+    next_cursor: str | None
+
+
+class Me(msgspec.Struct, kw_only=True):
+    """The person behind the token; `scopes` are the token's."""
+
+    user_id: str
+    tenant: str
+    username: str
+    display_name: str
+    role: str
+    scopes: list[str]
+    session: SessionAnswer
+
+
+class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
+    """The own password, and the one that shall be."""
+
+    current_password: str
+    new_password: str
+
+
+ME = Operation(
+    summary="Who I am",
+    answers={200: Answer("The person behind the token.", Me, {"Cache-Control": "`no-store`."})},
+    problems=(FORBIDDEN,),
+)
+CHANGE_PASSWORD = Operation(
+    summary="Change the own password and end all other sessions",
+    body=PasswordChange,
+    answers={204: Answer("The password is changed.")},
+    problems=(
+        MALFORMED,
+        FORBIDDEN,
+        NOT_FOUND,
+        UNSUPPORTED_MEDIA,
+        UNPROCESSABLE,
+        RATE_LIMITED,
+        UNAVAILABLE,
+    ),
+)
+LIST = Operation(
+    summary="List the own sessions, oldest first",
+    query=Page,
+    answers={200: Answer("A page of sessions.", SessionList, {"Cache-Control": "`no-store`."})},
+    problems=(MALFORMED, FORBIDDEN),
+)
+END = Operation(
+    summary="End one of the own sessions",
+    answers={204: Answer("The session has ended; its tokens are refused within seconds.")},
+    problems=(FORBIDDEN, NOT_FOUND),
+)
+
+
+def answer(session: Session, current: str) -> SessionAnswer:
+    """How a session looks from outside."""
+    return SessionAnswer(
+        session_id=session.id,
+        created_at=timestamp(session.created_at / 1000),
+        used_at=timestamp(session.used_at / 1000),
+        expires_at=timestamp(session.expires_at / 1000),
+        address=session.address,
+        user_agent=session.user_agent,
+        current=session.id == current,
+    )
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The routes of the own account."""
+    routes = Blueprint("sessions", __name__, url_prefix="/auth")
+
+    @routes.get("/me")
+    @operation(ME)
+    def me() -> Me:
+        standing = person(parts)
+        user = standing.user
+        return Me(
+            user_id=user.id,
+            tenant=user.tenant,
+            username=user.username,
+            display_name=user.display_name,
+            role=user.role,
+            scopes=sorted(g.principal.scopes),
+            session=answer(standing.session, g.principal.session),
+        )
+
+    @routes.put("/me/password")
+    @operation(CHANGE_PASSWORD)
+    def change_password(body: PasswordChange) -> None:
+        _change_password(parts, body)
+
+    @routes.get("/sessions")
+    @operation(LIST)
+    def listing(query: Page) -> SessionList:
+        user = person(parts).user
+        found = parts.sessions.listed(user.id, after=query.cursor, limit=query.limit + 1)
+        page = found[: query.limit]
+        return SessionList(
+            [answer(session, g.principal.session) for session in page],
+            page[-1].id if len(found) > query.limit else None,
+        )
+
+    @routes.delete("/sessions/<client:session>")
+    @operation(END)
+    def end(session: str) -> None:
+        user = person(parts).user
+        if not parts.sessions.end(user.id, session):
+            raise NOT_FOUND("You have no such session.")
+
+    @routes.after_request
+    def private(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return routes
+
+
+def _change_password(parts: Parts, body: PasswordChange) -> None:
+    standing = person(parts)
+    user, address = standing.user, request.remote_addr or ""
+    account = account_of(user.tenant, user.username)
+    # Throttled like a login: whoever has stolen a token must not find the password with it.
+    counting(lambda: parts.throttle.check(account, address, person=True))
+    current = passwords.normalized(body.current_password)
+    if not parts.hasher.matches(current, parts.records.password_hash(user.tenant, user.id)):
+        counting(lambda: parts.throttle.failed(account, address, person=True))
+        raise FORBIDDEN("The current password is wrong.")
+    parts.users.set_password(user, body.new_password, actor(), keep_session=standing.session.id)

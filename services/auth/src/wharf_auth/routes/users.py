@@ -1,0 +1,249 @@
+"""`/auth/v1/tenants/{tenant}/users`: the people of a tenant, for administrators and owners."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from flask import Blueprint, Response, g
+
+from servicekit.logs import timestamp
+from servicekit.operations import Answer, Operation, operation
+from servicekit.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE
+from servicekit.web import json_response
+from wharf_auth.domain import users
+from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
+from wharf_auth.problems import TENANT_DELETED, TENANT_RESERVED, USER_EXISTS, USER_PROTECTED
+from wharf_auth.records.base import NoSuchTenant
+from wharf_auth.records.people import User
+from wharf_auth.routes import Parts
+from wharf_auth.routes.acting import actor
+from wharf_auth.routes.managing import require_manager
+from wharf_auth.routes.tenants import Page, time_or_none
+
+Role = Literal["viewer", "editor", "owner"]
+
+
+class NewUser(msgspec.Struct, forbid_unknown_fields=True):
+    """A user to be. Without a password one is made."""
+
+    username: str
+    role: Role
+    display_name: str | None = None
+    password: str | None = None
+
+
+class UserChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays. A new role, or being disabled, ends the user's sessions."""
+
+    display_name: str | msgspec.UnsetType = msgspec.UNSET
+    role: Role | msgspec.UnsetType = msgspec.UNSET
+    state: Literal["active", "disabled"] | msgspec.UnsetType = msgspec.UNSET
+
+
+class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
+    """A password: 8 to 256 characters of any kind."""
+
+    password: str
+
+
+class UserAnswer(msgspec.Struct, kw_only=True):
+    """A user; `state` is `active` or `disabled`."""
+
+    user_id: str
+    tenant: str
+    username: str
+    display_name: str
+    role: str
+    state: str
+    created_at: str
+    password_changed_at: str
+    disabled_at: str | None
+
+
+class NewUserAnswer(UserAnswer, kw_only=True):
+    """A new user. A password that was made here is shown now and never again."""
+
+    password: Annotated[
+        str | msgspec.UnsetType, msgspec.Meta(description="Only when the request had none.")
+    ] = msgspec.UNSET
+
+
+class UserList(msgspec.Struct):
+    """A page; `next_cursor` is `null` on the last one."""
+
+    users: list[UserAnswer]
+    next_cursor: str | None
+
+
+CREATE = Operation(
+    summary="Create a user",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    body=NewUser,
+    answers={201: Answer("The user.", NewUserAnswer, {"Cache-Control": "`no-store`."})},
+    problems=(
+        NOT_FOUND,
+        USER_EXISTS,
+        TENANT_DELETED,
+        TENANT_RESERVED,
+        UNPROCESSABLE,
+        UNAVAILABLE,
+    ),
+)
+LIST = Operation(
+    summary="List a tenant's users, oldest first",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    query=Page,
+    answers={200: Answer("A page of users.", UserList)},
+    problems=(NOT_FOUND,),
+)
+READ = Operation(
+    summary="Read a user",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    answers={200: Answer("The user.", UserAnswer)},
+    problems=(NOT_FOUND,),
+)
+CHANGE = Operation(
+    summary="Change a user's display name, role or state",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    body=UserChange,
+    answers={200: Answer("The user as it is now.", UserAnswer)},
+    problems=(NOT_FOUND, USER_PROTECTED, UNPROCESSABLE),
+)
+SET_PASSWORD = Operation(
+    summary="Set a user's password and end the user's sessions",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    body=NewPassword,
+    answers={204: Answer("The password is set.")},
+    problems=(NOT_FOUND, USER_PROTECTED, UNPROCESSABLE, UNAVAILABLE),
+)
+DELETE = Operation(
+    summary="Delete a user with all that is known of it",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    answers={204: Answer("The user is gone, and its sessions have ended.")},
+    problems=(NOT_FOUND, USER_PROTECTED),
+)
+END_SESSIONS = Operation(
+    summary="End all sessions of a user",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    answers={204: Answer("The sessions have ended.")},
+    problems=(NOT_FOUND,),
+)
+
+
+def answer(user: User) -> UserAnswer:
+    """How a user looks from outside."""
+    return UserAnswer(
+        user_id=user.id,
+        tenant=user.tenant,
+        username=user.username,
+        display_name=user.display_name,
+        role=user.role,
+        state="active" if user.disabled_at is None else "disabled",
+        created_at=timestamp(user.created_at / 1000),
+        password_changed_at=timestamp(user.password_changed_at / 1000),
+        disabled_at=time_or_none(user.disabled_at),
+    )
+
+
+def _require_other(user: str, doing: str) -> None:
+    if user == g.principal.subject:
+        raise USER_PROTECTED(f"You cannot {doing} yourself.")
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The routes of users."""
+    routes = Blueprint("users", __name__, url_prefix="/auth/v1/tenants/<tenant:tenant>/users")
+    _add_creating(routes, parts)
+    _add_reading(routes, parts)
+    _add_changing(routes, parts)
+    _add_ending(routes, parts)
+    return routes
+
+
+def _add_creating(routes: Blueprint, parts: Parts) -> None:
+    @routes.post("")
+    @operation(CREATE)
+    def create(tenant: str, body: NewUser) -> Response:
+        require_manager(g.principal, tenant)
+        new = users.NewUser(tenant, body.username, body.role, body.display_name, body.password)
+        made, password = parts.users.create(new, actor())
+        shown = NewUserAnswer(**msgspec.structs.asdict(answer(made)))
+        if body.password is None:
+            shown.password = password
+        response = json_response(shown, 201)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def _add_reading(routes: Blueprint, parts: Parts) -> None:
+    @routes.get("")
+    @operation(LIST)
+    def listing(tenant: str, query: Page) -> UserList:
+        require_manager(g.principal, tenant)
+        try:
+            found = parts.records.users(tenant, after=query.cursor, limit=query.limit + 1)
+        except NoSuchTenant:
+            raise NOT_FOUND("There is no such tenant.") from None
+        page = found[: query.limit]
+        return UserList(
+            [answer(user) for user in page], page[-1].id if len(found) > query.limit else None
+        )
+
+    @routes.get("/<client:user>")
+    @operation(READ)
+    def read(tenant: str, user: str) -> UserAnswer:
+        require_manager(g.principal, tenant)
+        return answer(parts.users.read(tenant, user))
+
+
+def _add_changing(routes: Blueprint, parts: Parts) -> None:
+    rules = parts.users
+
+    @routes.patch("/<client:user>")
+    @operation(CHANGE)
+    def change(tenant: str, user: str, body: UserChange) -> UserAnswer:
+        require_manager(g.principal, tenant)
+        rules.read(tenant, user)
+        if body.role is not msgspec.UNSET or body.state is not msgspec.UNSET:
+            _require_other(user, "change the role or state of")
+        if body.display_name is not msgspec.UNSET:
+            rules.rename(tenant, user, body.display_name, actor())
+        if body.role is not msgspec.UNSET:
+            rules.set_role(tenant, user, body.role, actor())
+        if body.state == "disabled":
+            rules.disable(tenant, user, actor())
+        elif body.state == "active":
+            rules.enable(tenant, user, actor())
+        return answer(rules.read(tenant, user))
+
+    @routes.put("/<client:user>/password")
+    @operation(SET_PASSWORD)
+    def set_password(tenant: str, user: str, body: NewPassword) -> None:
+        require_manager(g.principal, tenant)
+        changed = rules.read(tenant, user)
+        # Who holds a stolen token does not get to keep the account with it.
+        _require_other(user, "set without the current one the password of")
+        rules.set_password(changed, body.password, actor())
+
+
+def _add_ending(routes: Blueprint, parts: Parts) -> None:
+    @routes.delete("/<client:user>")
+    @operation(DELETE)
+    def delete(tenant: str, user: str) -> None:
+        require_manager(g.principal, tenant)
+        _require_other(user, "delete")
+        parts.users.delete(tenant, user, actor())
+
+    @routes.delete("/<client:user>/sessions")
+    @operation(END_SESSIONS)
+    def end_sessions(tenant: str, user: str) -> None:
+        require_manager(g.principal, tenant)
+        parts.users.end_sessions(tenant, user, actor())

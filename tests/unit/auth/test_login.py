@@ -1,0 +1,335 @@
+"""`POST /auth/login` and `/auth/logout`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jwt
+import pytest
+from limits.storage import MemoryStorage
+from werkzeug.test import TestResponse
+
+from servicekit.tokens import Verifier
+from tests.servers.auth import ISSUER, AuthService
+from tests.servers.people import COOKIE, PASSWORD, Person, logged_in, person
+from wharf_auth.app import create_app
+from wharf_auth.domain.secrets import Hasher
+from wharf_auth.domain.users import ROLES
+from wharf_auth.signing import KeyRing
+
+
+def claims(reply: TestResponse) -> dict[str, object]:
+    found: dict[str, object] = jwt.decode(
+        reply.get_json()["access_token"], options={"verify_signature": False}
+    )
+    return found
+
+
+def test_password_gives_a_token(auth: AuthService) -> None:
+    """The answer is that of the token endpoint, and the refresh token is not in it."""
+    reply = person(auth).login()
+    assert reply.status_code == 200
+    body = reply.get_json()
+    assert set(body) == {"access_token", "token_type", "expires_in", "scope"}
+    assert (body["token_type"], body["expires_in"]) == ("Bearer", 900)
+    assert body["scope"] == "files:read files:write files:delete"
+
+
+@pytest.mark.parametrize("role", list(ROLES))
+def test_scopes_are_those_of_the_role(auth: AuthService, role: str) -> None:
+    """The token says user, session, tenant and the role's scopes, for upload and for auth."""
+    ada = person(auth, role=role)
+    found = claims(ada.login())
+    assert (found["sub"], found["tid"]) == (ada.id, "demo")
+    assert found["scope"] == " ".join(ROLES[role])
+    assert found["aud"] == ["upload", "auth"]
+    assert len(str(found["sid"])) == 32
+    keys = KeyRing(auth.settings.keys_directory)
+    verifier = Verifier(keys, issuer=ISSUER, audience="upload", clock=auth.clock)
+    assert verifier.verify(ada.token).session == found["sid"]
+
+
+def test_no_role_administers_tenants(auth: AuthService) -> None:
+    """Not even an owner's scopes open the installation."""
+    assert all("tenants:admin" not in scopes for scopes in ROLES.values())
+    owner = logged_in(auth, role="owner")
+    assert owner.call("GET", "/v1/tenants").status_code == 403
+    assert owner.call("POST", "/v1/tenants/demo/suspend").status_code == 403
+
+
+def test_cookie_is_out_of_reach(auth: AuthService) -> None:
+    """`__Host-`, Secure, HttpOnly, SameSite=Strict, Path=/, no Domain, an end (row 65)."""
+    header = person(auth).login().headers["Set-Cookie"]
+    name, *attributes = header.split("; ")
+    assert name.startswith(f"{COOKIE}=")
+    assert len(name) > len(COOKIE) + 40
+    assert {one.lower() for one in attributes if not one.startswith(("Expires", "Max-Age"))} == {
+        "secure",
+        "httponly",
+        "samesite=strict",
+        "path=/",
+    }
+    assert "Max-Age=604800" in attributes
+
+
+def test_programs_get_the_refresh_token_in_the_body(auth: AuthService) -> None:
+    """Then no cookie is set."""
+    reply = person(auth).login(refresh_token="body")
+    assert len(reply.get_json()["refresh_token"]) == 43
+    assert "Set-Cookie" not in reply.headers
+
+
+@pytest.mark.parametrize("given", ["Ada", "ADA", "\uff41da"])
+def test_names_are_compared_without_case(auth: AuthService, given: str) -> None:
+    """However the name is typed, it is the same user."""
+    ada = person(auth, "ada")
+    ada.username = given
+    assert ada.login().status_code == 200
+
+
+def test_passwords_are_compared_exactly_but_for_their_spelling(auth: AuthService) -> None:
+    """Composed and decomposed characters are one password; case and spaces make another."""
+    ada = person(auth)
+    path = f"/tenants/demo/users/{ada.id}/password"
+    auth.admin("PUT", path, json={"password": "Zu\u0308rich Café"})
+    assert ada.login("Z\u00fcrich Cafe\u0301").status_code == 200
+    for other in ("z\u00fcrich caf\u00e9", "Z\u00fcrich Caf\u00e9 ", "Zurich Cafe"):
+        assert ada.login(other).status_code == 401
+
+
+# the same answer
+
+
+def test_all_refusals_are_alike(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong password, unknown user, tenant, and a disabled user: one answer, one verification."""
+    ada, eve = person(auth), person(auth, "eve")
+    eve.change(state="disabled")
+    verified = []
+    real = Hasher.matches
+
+    def counted(hasher: Hasher, secret: str, kept: str | None) -> bool:
+        verified.append(kept is not None)
+        return real(hasher, secret, kept)
+
+    monkeypatch.setattr(Hasher, "matches", counted)
+    nobody, elsewhere = replace(ada, username="nobody"), replace(ada, tenant="nowhere")
+    odd = replace(ada, username="a\0b")
+    replies = [ada.login("wrong password"), nobody.login(), elsewhere.login(), eve.login()]
+    replies += [odd.login(), replace(ada, tenant="\0").login(), replace(ada, username="").login()]
+    replies.append(ada.login("x" * 1000))
+    assert {reply.status_code for reply in replies} == {401}
+    documents = [{**reply.get_json(), "request_id": ""} for reply in replies]
+    assert all(one == documents[0] for one in documents)
+    assert documents[0]["type"] == "/problems/login-refused"
+    headers = [{**reply.headers, "X-Request-Id": ""} for reply in replies]
+    assert all(one == headers[0] for one in headers)
+    assert "Set-Cookie" not in headers[0]
+    assert len(verified) == len(replies)
+    assert verified.count(True) == 3
+
+
+@pytest.mark.parametrize("state", ["suspend", "delete"])
+def test_suspension_is_told_to_who_knows_the_password(auth: AuthService, state: str) -> None:
+    """All others get the answer for a wrong password."""
+    ada = person(auth)
+    if state == "delete":
+        assert auth.admin("DELETE", "/tenants/demo").status_code in {200, 202, 204}
+    else:
+        assert auth.admin("POST", "/tenants/demo/suspend").status_code == 204
+    assert ada.login("wrong password").status_code == 401
+    reply = ada.login()
+    assert reply.status_code == 403
+    assert reply.get_json()["type"] == "/problems/tenant-suspended"
+    assert ada.cookie is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"tenant": "demo", "username": "ada"},
+        {"tenant": "demo", "username": "ada", "password": 1},
+        {"tenant": "demo", "username": "ada", "password": "x", "scope": "tenants:admin"},
+        {"tenant": "demo", "username": "ada", "password": "x", "refresh_token": "header"},
+        {"tenant": "demo", "username": "ada", "password": "x" * 1025},
+    ],
+)
+def test_odd_bodies_are_refused(auth: AuthService, body: object) -> None:
+    """Members that are missing, unknown or of another kind are a 422."""
+    assert auth.app.test_client().post("/auth/login", json=body).status_code == 422
+
+
+def test_forms_do_not_log_in(auth: AuthService) -> None:
+    """A plain form, which any site can send, is no login."""
+    body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
+    assert auth.app.test_client().post("/auth/login", data=body).status_code == 415
+
+
+# failures are counted
+
+
+@pytest.fixture
+def limited(auth: AuthService) -> AuthService:
+    """A service that allows 3 failures an account and address, 4 an account, 6 an address."""
+    settings = replace(
+        auth.settings,
+        login_failures_per_client_per_minute=3,
+        login_failures_per_person_per_hour=4,
+        login_failures_per_address_per_minute=6,
+    )
+    return replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
+
+
+def attempt(one: Person, password: str, address: str) -> int:
+    body = {"tenant": one.tenant, "username": one.username, "password": password}
+    where = {"REMOTE_ADDR": address}
+    return one.browser.post("/auth/login", json=body, environ_overrides=where).status_code
+
+
+def test_failures_lock_account_and_address(limited: AuthService) -> None:
+    """After three failures even the right password waits, under whatever case of the name."""
+    ada = person(limited)
+    statuses = [attempt(ada, "wrong", "192.0.2.1") for _ in range(4)]
+    assert statuses == [401, 401, 401, 429]
+    reply = replace(ada, username="ADA").browser.post(
+        "/auth/login",
+        json={"tenant": "demo", "username": "ADA", "password": PASSWORD},
+        environ_overrides={"REMOTE_ADDR": "192.0.2.1"},
+    )
+    assert reply.status_code == 429
+    assert 1 <= int(reply.headers["Retry-After"]) <= 60
+
+
+def test_many_addresses_cannot_try_one_account(limited: AuthService) -> None:
+    """An account has a limit of its own, whether it is there or not."""
+    for one in (person(limited), replace(person(limited, "eve"), username="nobody")):
+        statuses = [attempt(one, "wrong", f"192.0.2.{n}") for n in range(6)]
+        assert statuses == [401] * 4 + [429] * 2
+
+
+def test_one_address_cannot_try_many_accounts(limited: AuthService) -> None:
+    """An address has a limit of its own, whatever names it tries."""
+    ada = person(limited)
+    statuses = [attempt(replace(ada, username=f"n{n}"), "wrong", "192.0.2.1") for n in range(8)]
+    assert statuses == [401] * 6 + [429] * 2
+
+
+def test_nobody_gets_in_while_failures_cannot_be_counted(
+    limited: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storage that is down does not open the door: 503, even when all is right."""
+    ada = person(limited)
+
+    def down(*_: object) -> int:
+        raise ConnectionError("redis is down")
+
+    monkeypatch.setattr(MemoryStorage, "get", down)
+    reply = ada.login()
+    assert reply.status_code == 503
+    assert reply.headers["Retry-After"]
+    assert ada.cookie is None
+
+
+# other sites
+
+
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://wharf.test.evil.example"},
+    {"Origin": "https://wharf.test"},
+    {"Origin": "http://wharf.test:8081"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://wharf.test"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "http://evil.example"},
+]
+OWN: list[dict[str, str]] = [
+    {},
+    {"Origin": "http://wharf.test"},
+    {"Origin": "http://wharf.test", "Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "http://other.name:8080", "Host": "other.name:8080"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/logout"])
+def test_other_sites_are_refused(auth: AuthService, path: str, headers: dict[str, str]) -> None:
+    """A page of another origin gets 403 and changes nothing (row 65)."""
+    ada = logged_in(auth)
+    before = ada.cookie
+    body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
+    json = body if path == "/auth/login" else None
+    reply = ada.browser.post(path, json=json, headers=headers)
+    assert reply.status_code == 403
+    assert reply.get_json()["type"] == "/problems/cross-site-request"
+    assert "Set-Cookie" not in reply.headers
+    assert ada.cookie == before
+    assert len(ada.call("GET", "/sessions").get_json()["sessions"]) == 1
+
+
+@pytest.mark.parametrize("headers", OWN)
+def test_own_pages_and_programs_may_log_in(auth: AuthService, headers: dict[str, str]) -> None:
+    """The own origin, under each name of this service, and whoever is no browser."""
+    person(auth)
+    body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
+    reply = auth.app.test_client().post("/auth/login", json=body, headers=headers)
+    assert reply.status_code == 200
+
+
+def test_no_cache_keeps_what_depends_on_the_cookie(auth: AuthService) -> None:
+    """Answers and refusals alike have `no-store` and `Vary: Cookie`."""
+    ada = person(auth)
+    refused = ada.browser.post("/auth/login", json={}, headers={"Origin": "null"})
+    replies = [ada.login(), ada.login("wrong"), ada.login(refresh_token="x"), refused]
+    replies += [ada.refresh(), ada.refresh("x"), ada.browser.post("/auth/logout"), ada.refresh()]
+    for reply in replies:
+        assert reply.headers["Cache-Control"] == "no-store"
+        assert "Cookie" in reply.vary
+
+
+# the end
+
+
+def test_logout_ends_the_session(auth: AuthService) -> None:
+    """Access and refresh token are refused at once, and the cookie is taken back."""
+    ada = logged_in(auth)
+    kept = ada.cookie
+    assert kept is not None
+    assert ada.call("GET", "/me").status_code == 200
+    reply = ada.browser.post("/auth/logout")
+    assert (reply.status_code, reply.data) == (204, b"")
+    assert ada.cookie is None
+    assert "secure" in reply.headers["Set-Cookie"].lower()
+    reply = ada.call("GET", "/me")
+    assert reply.status_code == 401
+    assert reply.get_json()["type"] == "/problems/token-revoked"
+    assert ada.refresh(kept).status_code == 400
+
+
+def test_logout_with_the_token_in_the_body(auth: AuthService) -> None:
+    """Programs end their session the same way."""
+    ada = person(auth)
+    token = ada.refresh_token()
+    reply = ada.browser.post("/auth/logout", json={"refresh_token": token})
+    assert reply.status_code == 204
+    assert ada.refresh(token).status_code == 400
+
+
+def test_logout_without_a_session_answers_the_same(auth: AuthService) -> None:
+    """There is nothing to learn from it."""
+    browser = auth.app.test_client()
+    assert browser.post("/auth/logout").status_code == 204
+    assert browser.post("/auth/logout", json={"refresh_token": "x"}).status_code == 204
+
+
+def test_another_login_ends_the_session_of_the_cookie(auth: AuthService) -> None:
+    """A browser has one session at a time: nothing is left behind that nobody can end."""
+    ada = logged_in(auth)
+    first = ada.cookie
+    ada.login()
+    sessions = ada.call("GET", "/sessions").get_json()["sessions"]
+    assert [one["current"] for one in sessions] == [True]
+    assert first is not None
+    assert ada.refresh().status_code == 200
