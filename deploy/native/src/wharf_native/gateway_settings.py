@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from wharf_native.tables import Setting, read_all
@@ -66,11 +67,23 @@ GATEWAY_SETTINGS = (
         "host names that requests may name, separated by commas; empty allows every name. "
         "Loopback names are always allowed",
     ),
+    Setting(
+        "WHARF_CONTENT_ORIGIN",
+        "",
+        "",
+        "an origin of its own for signed links and public files, e.g. `https://files.example.net`; "
+        "its name has to lead to this gateway, and cannot be one of `WHARF_HOSTS`. Empty: they are "
+        "on the main host",
+    ),
 )
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 # One label more than DNS needs: a leading dot or star is nginx's own wildcard.
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.*_[]:")
+
+_ORIGIN = re.compile(r"https?://((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9-]+)(?::[0-9]{1,5})?")
+# Never asked for: what stands in the configuration that is not included.
+_NO_HOST = "content.invalid"
 
 _MIME_TYPES = ("/etc/nginx/mime.types", "/usr/local/etc/nginx/mime.types")
 
@@ -99,6 +112,29 @@ def refuse_other_hosts(hosts: str) -> str:
     return "include conf.d/other_hosts.conf;" if hosts.strip(" ,") else ""
 
 
+def content_host(origin: str, hosts: str) -> str:
+    """The host name of the origin for user content; empty when there is none.
+
+    Raises:
+        CannotRunError: it is no origin, or its host is one of those that serve everything.
+    """
+    if not origin:
+        return ""
+    found = _ORIGIN.fullmatch(origin)
+    if found is None:
+        raise CannotRunError(
+            f"WHARF_CONTENT_ORIGIN={origin!r}: allowed is scheme, host and port alone, in lower "
+            "case, such as https://files.example.net"
+        )
+    host = found.group(1)
+    if host in (*LOOPBACK_NAMES, *(name.strip().lower() for name in hosts.split(","))):
+        raise CannotRunError(
+            f"WHARF_CONTENT_ORIGIN={origin!r}: {host} serves everything else already; user content "
+            "is apart from it only under a name of its own"
+        )
+    return host
+
+
 def mime_types(templates: str) -> str:
     """The file of media types by extension: the repository's own before the system's."""
     for path in (os.path.join(templates, "mime.types"), *_MIME_TYPES):
@@ -113,6 +149,10 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     hosts = values["WHARF_HOSTS"]
     values["WHARF_HOSTS"] = server_name(hosts)
     values["WHARF_REFUSE_OTHER_HOSTS"] = refuse_other_hosts(hosts)
+    host = content_host(values["WHARF_CONTENT_ORIGIN"], hosts)
+    values["WHARF_CONTENT_HOST"] = host or _NO_HOST
+    values["WHARF_CONTENT_SERVER"] = "include conf.d/content_origin.conf;" if host else ""
+    values["WHARF_SHARED_FILES"] = "content_elsewhere" if host else "shared_files"
     # nginx as root would become "nobody" and spool what the services cannot read.
     values["WHARF_NGINX_USER"] = "user root;" if as_root else ""
     values["WHARF_MIME_TYPES"] = mime_types(templates)
