@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from tests.e2e.api_client import ApiClient
+from tests.e2e.api_client import Answer, ApiClient
 from tests.e2e.instance import Wharf
 
 ALL_SCOPES = ("files:read", "files:write", "files:delete", "buckets:admin")
@@ -89,3 +89,9 @@ class Signer:
         """A client of a tenant that nobody else uses, unless `tid` says so."""
         tenant = str(changes.get("tid") or f"quick-{next(_numbers)}")
         return ApiClient(self._port, self.token(**{**changes, "tid": tenant}), tenant)
+
+
+def set_limits(signer: Signer, tenant: str, **limits: Any) -> Answer:
+    """Sets a tenant's limits as an administrator does; what is left out has its default."""
+    admin = signer.client(scope="tenants:admin")
+    return admin.send_json("PUT", f"/v1/tenants/{tenant}/limits", limits)

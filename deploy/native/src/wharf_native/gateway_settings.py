@@ -37,6 +37,21 @@ GATEWAY_SETTINGS = (
         minimum=0,
     ),
     Setting(
+        "WHARF_CREDENTIAL_REQUESTS_PER_SECOND",
+        "1000",
+        "requests per second",
+        "sustained rate of one credential, wherever its requests come from; more is answered with "
+        "429. How much a tenant may do is set by its limits",
+        minimum=1,
+    ),
+    Setting(
+        "WHARF_CREDENTIAL_REQUESTS_BURST",
+        "2000",
+        "requests",
+        "how far one credential may run ahead of that rate",
+        minimum=0,
+    ),
+    Setting(
         "WHARF_ADDRESS_CONNECTIONS",
         "256",
         "connections",

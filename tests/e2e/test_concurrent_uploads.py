@@ -1,0 +1,113 @@
+"""nginx holds floods by tenant and by credential before a body, or Python, is troubled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.e2e.api_client import LARGE, ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.raw_http import RawAnswer, RawConnection, exchange, head, until
+from tests.e2e.tenants import Signer, set_limits
+from tests.e2e.traces import nothing_stored, traces
+
+ALLOWED = 2
+RATE, BURST = 1, 5
+
+
+def slow(api: ApiClient, key: str = "slow") -> bytes:
+    """The beginning of a large upload, enough of it to show in the spool once it is admitted."""
+    bearer = f"Authorization: Bearer {api.token}"
+    line = f"PUT /v1/files/default/{key} HTTP/1.1"
+    return head(line, bearer, "Content-Length: 2000000") + b"x" * 1_500_000
+
+
+@pytest.fixture
+def limited(signer: Signer, api: ApiClient) -> ApiClient:
+    """A tenant that may have two uploads under way; no process has known another number."""
+    assert set_limits(signer, api.tenant, concurrent_uploads=ALLOWED).status == 200
+    return api
+
+
+def holding(wharf: Wharf, api: ApiClient, stack: ExitStack, number: int) -> None:
+    """Opens uploads that have begun and do not end."""
+    for count in range(number):
+        stack.enter_context(RawConnection(wharf.port)).send(slow(api, f"slow-{count}"))
+    assert until(lambda: len(traces(wharf, api.tenant).spool) >= number)
+
+
+def refused(answer: RawAnswer) -> None:
+    """What a tenant is told that has too many uploads under way."""
+    assert (answer.status, answer.slug) == (429, "quota-exceeded")
+    document = answer.json()
+    assert document["violated_policies"] == ["tenant-uploads"]
+    assert document["limit_uploads"] == ALLOWED
+    assert "The tenant may have 2 uploads under way" in document["detail"]
+    assert answer.headers["RateLimit-Policy"] == '"tenant-uploads";q=2;qu="concurrent-requests"'
+    assert answer.headers["RateLimit"] == '"tenant-uploads";r=0'
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_tenant_with_too_many_uploads(wharf: Wharf, signer: Signer, limited: ApiClient) -> None:
+    """Above its number a tenant's uploads are 429, of all its clients; others go on; then again."""
+    other_client = signer.client(tid=limited.tenant)
+    other_tenant = signer.client()
+    with nothing_stored(wharf, limited.tenant):
+        with ExitStack() as stack:
+            holding(wharf, limited, stack, ALLOWED)
+            for api in (limited, other_client):
+                (answer,) = exchange(wharf.port, slow(api))
+                refused(answer)
+            assert other_tenant.put("large", LARGE).status == 201
+            # What comes along with its request holds nothing up, and is not counted.
+            assert limited.get("/v1/usage").status == 200
+        assert until(lambda: not traces(wharf, limited.tenant).spool)
+    assert until(lambda: limited.put("large", LARGE).status == 201)
+
+
+def test_a_waiting_client_is_not_invited(wharf: Wharf, limited: ApiClient) -> None:
+    """Who waits for `100 Continue` gets the refusal instead, with the same problem document."""
+    bearer = f"Authorization: Bearer {limited.token}"
+    with ExitStack() as stack:
+        holding(wharf, limited, stack, ALLOWED)
+        request = head(
+            "PUT /v1/files/default/waiting HTTP/1.1",
+            bearer,
+            "Content-Length: 2000000",
+            "Expect: 100-continue",
+            "Connection: close",
+        )
+        (answer,) = exchange(wharf.port, request)
+    assert answer.status == 429
+    assert answer.json()["violated_policies"] == ["tenant-uploads"]
+
+
+def test_no_limit_without_a_number(wharf: Wharf, api: ApiClient) -> None:
+    """A tenant without a number has as many uploads under way as its address may."""
+    with ExitStack() as stack:
+        holding(wharf, api, stack, 5)
+        assert api.put("large", LARGE).status == 201
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Wharf]:
+    """A Wharf that lets each credential make a few requests."""
+    with running(
+        WHARF_CREDENTIAL_REQUESTS_PER_SECOND=str(RATE), WHARF_CREDENTIAL_REQUESTS_BURST=str(BURST)
+    ) as found:
+        yield found
+
+
+def test_a_credential_that_floods(strict: Wharf) -> None:
+    """A credential above its rate is 429 from nginx; another one of the tenant is not held back."""
+    signer = Signer(strict)
+    api = signer.client()
+    answers = [api.get("/v1/usage") for _ in range(3 * BURST)]
+    limited = [answer for answer in answers if answer.status == 429]
+    assert len(answers) - len(limited) >= BURST
+    assert limited, "nothing was held back"
+    assert limited[0].problem(429, "quota-exceeded")["violated_policies"] == ["address"]
+    assert api.put("key").status == 429
+    assert signer.client(tid=api.tenant).get("/v1/usage").status == 200
