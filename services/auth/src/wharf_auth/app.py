@@ -39,6 +39,7 @@ from wharf_auth.routes import (
     discovery,
     feed,
     oauth,
+    token_status,
 )
 from wharf_auth.routes import clients as client_routes
 from wharf_auth.routes import login as login_routes
@@ -66,6 +67,7 @@ _ALWAYS = (
 )
 _ROUTES = (
     oauth,
+    token_status,
     discovery,
     feed,
     tenant_routes,

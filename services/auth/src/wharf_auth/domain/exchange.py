@@ -36,7 +36,7 @@ def claims(
 
     A ticket that is narrowed keeps its `jti`: uses are counted, and the ticket is revoked, for the
     whole chain. Otherwise `sid` is the session of a person or the `jti` of the first token, with
-    which all ends (see `revocation.ends_with`).
+    which all ends (see `domain/revocation.py`).
     """
     given = _ticket(held, wish)
     granted = _scopes(held, wish, given)

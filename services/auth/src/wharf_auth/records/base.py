@@ -169,8 +169,13 @@ class RevocationRecords(Protocol):
     def prune_feed(self, now: int) -> int:
         """Removes the entries whose `until` (unix seconds) is before `now`; how many."""
 
-    def revoke_token(self, tenant: str, token: str, until: int, act: Act) -> None:
-        """Revokes an access token by its `jti`, again without effect."""
+    def revoke_token(
+        self, tenant: str, token: str, until: int, act: Act, *, with_derived: bool = False
+    ) -> None:
+        """Revokes an access token by its `jti`, again without effect.
+
+        `with_derived` ends those whose `sid` it is as well: what was exchanged for it.
+        """
 
     def revoked(self, tenant: str, *, token: str, session: str, subject: str) -> bool:
         """Whether the token, its session or its subject (client or user) is revoked."""

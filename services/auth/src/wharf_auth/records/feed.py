@@ -64,7 +64,9 @@ class SqlFeed:
         with self._database.transaction() as connection:
             return connection.execute("DELETE FROM revocations WHERE until < ?", (now,))
 
-    def revoke_token(self, tenant: str, token: str, until: int, act: Act) -> None:
+    def revoke_token(
+        self, tenant: str, token: str, until: int, act: Act, *, with_derived: bool = False
+    ) -> None:
         """Looks first, so that repeating costs the followers nothing."""
         with self._database.transaction() as connection:
             if connection.row(
@@ -72,9 +74,11 @@ class SqlFeed:
                 (tenant, token),
             ):
                 return
-            append(
-                connection, "token", "revoked", tenant=tenant, thing=token, until=until, at=act.at
-            )
+            kinds: tuple[Kind, ...] = ("token", "session") if with_derived else ("token",)
+            for kind in kinds:
+                append(
+                    connection, kind, "revoked", tenant=tenant, thing=token, until=until, at=act.at
+                )
             audit.append(connection, act)
 
     def revoked(self, tenant: str, *, token: str, session: str, subject: str) -> bool:

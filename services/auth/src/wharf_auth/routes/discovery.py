@@ -17,6 +17,7 @@ from wharf_auth.routes.grants import GRANTS
 from wharf_auth.signing import JWKS_MAX_AGE_SECONDS
 
 _METADATA_PATH = "/.well-known/oauth-authorization-server"
+_METHODS = ["client_secret_basic", "client_secret_post"]
 _MAX_AGE = f"public, max-age={JWKS_MAX_AGE_SECONDS}"
 _CACHED = {"Cache-Control": f"`max-age={JWKS_MAX_AGE_SECONDS}`."}
 
@@ -32,11 +33,15 @@ class Metadata(msgspec.Struct):
 
     issuer: str
     token_endpoint: str
+    revocation_endpoint: str
+    introspection_endpoint: str
     jwks_uri: str
     scopes_supported: list[str]
     response_types_supported: list[str]
     grant_types_supported: list[str]
     token_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint_auth_methods_supported: list[str]
+    introspection_endpoint_auth_methods_supported: list[str]
     service_documentation: str
 
 
@@ -58,12 +63,16 @@ def metadata(issuer: str, gateway: str) -> Metadata:
     return Metadata(
         issuer=issuer,
         token_endpoint=f"{gateway}/auth/oauth/token",
+        revocation_endpoint=f"{gateway}/auth/oauth/revoke",
+        introspection_endpoint=f"{gateway}/auth/oauth/introspect",
         jwks_uri=f"{gateway}/.well-known/jwks.json",
         scopes_supported=list(SCOPES),
         # There is no authorization endpoint, so there are no response types.
         response_types_supported=[],
         grant_types_supported=list(GRANTS),
-        token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post"],
+        token_endpoint_auth_methods_supported=_METHODS,
+        revocation_endpoint_auth_methods_supported=_METHODS,
+        introspection_endpoint_auth_methods_supported=_METHODS,
         service_documentation=f"{gateway}/auth/openapi.json",
     )
 

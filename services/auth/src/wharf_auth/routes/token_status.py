@@ -1,0 +1,149 @@
+"""`/auth/oauth/revoke` (RFC 7009) and `/auth/oauth/introspect` (RFC 7662), for clients."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from flask import Blueprint, Response, g, request
+
+from servicekit.operations import Answer, Content, Operation, operation
+from servicekit.tickets import Ticket
+from servicekit.tokens import Principal, TokenError
+from servicekit.web import json_response
+from wharf_auth.domain import revocation
+from wharf_auth.domain.standing import Standing
+from wharf_auth.records.acts import Actor
+from wharf_auth.records.base import Client
+from wharf_auth.routes import Parts, oauth_errors
+from wharf_auth.routes.client_login import logged_in
+from wharf_auth.routes.grants.issuing import no_store
+from wharf_auth.routes.oauth_errors import ErrorAnswer, refuse_repeated, required
+
+_FORM = "application/x-www-form-urlencoded"
+_RETRY = {"Retry-After": "In seconds."}
+
+
+class TokenForm(msgspec.Struct):
+    """The form. A client sends id and secret either here or by HTTP Basic."""
+
+    token: str
+    token_type_hint: Annotated[
+        str | None, msgspec.Meta(description="Not needed: a token tells what it is.")
+    ] = None
+    client_id: str | None = None
+    client_secret: str | None = None
+
+
+class Introspection(msgspec.Struct, omit_defaults=True):
+    """RFC 7662 section 2.2; of what is not active nothing but that is told.
+
+    `tid` is the tenant, `ticket` what an upload ticket allows, `sid` the session of a person or the
+    first token of those that were exchanged.
+    """
+
+    active: bool
+    scope: str | None = None
+    client_id: str | None = None
+    token_type: str | None = None
+    exp: int | None = None
+    iat: int | None = None
+    sub: str | None = None
+    iss: str | None = None
+    jti: str | None = None
+    tid: str | None = None
+    sid: str | None = None
+    ticket: Ticket | None = None
+
+
+_SCHEMA: dict[str, Any] = msgspec.json.schema(TokenForm)["$defs"]["TokenForm"]
+_REFUSALS = {
+    400: Answer("`invalid_request` or `unauthorized_client`.", ErrorAnswer),
+    401: Answer("`invalid_client`.", ErrorAnswer, {"WWW-Authenticate": "A Basic challenge."}),
+    429: Answer("Too many failures.", ErrorAnswer, _RETRY),
+    503: Answer("Logins cannot be checked now.", ErrorAnswer, _RETRY),
+}
+REVOKE = Operation(
+    summary="Revoke a token (RFC 7009)",
+    description=(
+        "For tokens of the client's own tenant; with the scope `tenants:admin` for all. The token "
+        "is refused everywhere within five seconds, and with it all that was exchanged for it. A "
+        "refresh token ends its session. Unknown tokens, and those of others, are answered alike."
+    ),
+    public=True,
+    body=Content(_FORM, _SCHEMA),
+    answers={200: Answer("The token is of no more use, if it ever was."), **_REFUSALS},
+)
+INTROSPECT = Operation(
+    summary="Ask about a token (RFC 7662)",
+    description=(
+        "For tokens of the client's own tenant; with the scope `tenants:admin` for all. Of every "
+        "other token, expired and revoked ones included, the answer is `active: false`."
+    ),
+    public=True,
+    body=Content(_FORM, _SCHEMA),
+    answers={200: Answer("What there is to say.", Introspection), **_REFUSALS},
+)
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The two routes."""
+    routes = Blueprint("token_status", __name__, url_prefix="/auth/oauth")
+    oauth_errors.install(routes)
+    standing = Standing(parts.records)
+
+    @routes.post("/revoke")
+    @operation(REVOKE)
+    def revoke() -> Response:
+        client, token = _asked(parts)
+        held = _known(parts, client, token)
+        if held is not None:
+            revocation.revoke(parts.records, parts.clock, held, _actor(client))
+        return no_store(Response(b"", 200))
+
+    @routes.post("/introspect")
+    @operation(INTROSPECT)
+    def introspect() -> Response:
+        client, token = _asked(parts)
+        held = _known(parts, client, token)
+        if held is None or not standing.in_force(held):
+            return no_store(json_response(Introspection(active=False)))
+        return no_store(json_response(_told(parts, held)))
+
+    return routes
+
+
+def _asked(parts: Parts) -> tuple[Client, str]:
+    refuse_repeated()
+    client = logged_in(parts)
+    return client, required("token")
+
+
+def _known(parts: Parts, client: Client, token: str) -> Principal | None:
+    """The access token, unless it is none, has expired, or is no business of the client's."""
+    try:
+        held = parts.verifier.verify(token)
+    except TokenError:
+        return None
+    return held if revocation.concerns(client, held.tenant) else None
+
+
+def _told(parts: Parts, held: Principal) -> Introspection:
+    return Introspection(
+        active=True,
+        scope=" ".join(sorted(held.scopes)),
+        client_id=held.subject,
+        token_type="Bearer",  # noqa: S106 -- no secret
+        exp=held.expires_at,
+        iat=held.issued_at,
+        sub=held.subject,
+        iss=parts.settings.issuer,
+        jti=held.token_id,
+        tid=held.tenant,
+        sid=held.session or None,
+        ticket=held.ticket,
+    )
+
+
+def _actor(client: Client) -> Actor:
+    return Actor(client.id, client.tenant, request.remote_addr or "", g.request_id)
