@@ -9,6 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.servers.auth import ISSUER, TOKEN, AuthService, act, refused
+from tests.servers.people import logged_in
 from wharf_auth.domain import clients
 from wharf_auth.domain.secrets import Hasher
 from wharf_auth.records.acts import Actor
@@ -213,3 +214,32 @@ def test_the_form_is_checked(auth: AuthService, what: str) -> None:
     )
     refused(reply, 400, "invalid_request")
     assert auth.app.test_client().get(f"/auth/oauth/{what}").status_code == 405
+
+
+def test_a_persons_token_is_told_about(auth: AuthService) -> None:
+    """With the name of the person and its session; there is no client behind it."""
+    ada = logged_in(auth)
+    found = facts(auth, ada.token)
+    assert (found["active"], found["username"], found["sub"]) == (True, "ada", ada.id)
+    assert "client_id" not in found
+    assert found["sid"]
+
+
+def test_a_revoked_refresh_token_ends_its_session(auth: AuthService) -> None:
+    """The family is over: its access token is refused, and no token of it is refreshed."""
+    ada = logged_in(auth)
+    refresh = ada.refresh_token()
+    assert facts(auth, refresh) == {"active": False}
+    login = of_other_tenant(auth)
+    auth.app.test_client().post("/auth/oauth/revoke", data={"token": refresh}, auth=login)
+    assert facts(auth, ada.token)["active"]
+    revoke(auth, refresh)
+    assert facts(auth, ada.token) == {"active": False}
+    assert ada.refresh(refresh).status_code == 400
+    last = auth.records.audit(after=0, limit=99)[-1].act
+    assert (last.act, last.tenant, last.about, last.by.id) == (
+        "sessions.end",
+        "demo",
+        ada.id,
+        "wharf-demo",
+    )

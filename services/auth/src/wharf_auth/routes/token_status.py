@@ -12,6 +12,8 @@ from servicekit.tickets import Ticket
 from servicekit.tokens import Principal, TokenError
 from servicekit.web import json_response
 from wharf_auth.domain import revocation
+from wharf_auth.domain.clock import milliseconds
+from wharf_auth.domain.sessions import hash_of
 from wharf_auth.domain.standing import Standing
 from wharf_auth.records.acts import Actor
 from wharf_auth.records.base import Client
@@ -38,6 +40,7 @@ class TokenForm(msgspec.Struct):
 class Introspection(msgspec.Struct, omit_defaults=True):
     """RFC 7662 section 2.2; of what is not active nothing but that is told.
 
+    A program's token has a `client_id`, a person's a `username`; refresh tokens are never told of.
     `tid` is the tenant, `ticket` what an upload ticket allows, `sid` the session of a person or the
     first token of those that were exchanged.
     """
@@ -45,6 +48,7 @@ class Introspection(msgspec.Struct, omit_defaults=True):
     active: bool
     scope: str | None = None
     client_id: str | None = None
+    username: str | None = None
     token_type: str | None = None
     exp: int | None = None
     iat: int | None = None
@@ -99,6 +103,8 @@ def blueprint(parts: Parts) -> Blueprint:
         held = _known(parts, client, token)
         if held is not None:
             revocation.revoke(parts.records, parts.clock, held, _actor(client))
+        else:
+            _end_session(parts, client, token)
         return no_store(Response(b"", 200))
 
     @routes.post("/introspect")
@@ -128,11 +134,24 @@ def _known(parts: Parts, client: Client, token: str) -> Principal | None:
     return held if revocation.concerns(client, held.tenant) else None
 
 
+def _end_session(parts: Parts, client: Client, token: str) -> None:
+    """A refresh token ends with its whole family: the session of a person."""
+    user = parts.records.refreshing(hash_of(token))
+    if user is None or not revocation.concerns(client, user.tenant):
+        return
+    if parts.sessions.end_by_refresh(token):
+        now = milliseconds(parts.clock)
+        act = _actor(client).does("sessions.end", tenant=user.tenant, about=user.id, at=now)
+        parts.records.note(act)
+
+
 def _told(parts: Parts, held: Principal) -> Introspection:
+    person = parts.records.standing(held.session) if held.session else None
     return Introspection(
         active=True,
         scope=" ".join(sorted(held.scopes)),
-        client_id=held.subject,
+        client_id=None if person else held.subject,
+        username=person.user.username if person else None,
         token_type="Bearer",  # noqa: S106 -- no secret
         exp=held.expires_at,
         iat=held.issued_at,
