@@ -22,8 +22,8 @@ from servicekit.database import open_database
 from wharf_upload.records.sql import SqlRecords
 
 _HOT_FILES = 200
-# As many tenants as are asked for in the full one, and the last, which has no room.
-_SMALL_TENANTS, _SMALL_FILES = _HOT_FILES + 1, 8_000
+# As many tenants as are asked for in the full one.
+_SMALL_TENANTS, _SMALL_FILES = _HOT_FILES, 8_000
 # On disk, with what is written meanwhile.
 _BYTES_PER_FILE = 1_600
 

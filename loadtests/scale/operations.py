@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from random import Random
@@ -11,12 +12,23 @@ from random import Random
 import msgspec
 
 from loadtests.scale.rows import CONTENT, CONTENT_SHA256, WHOLE_EVERY
-from loadtests.scale.spread import ARCHIVE, HASHED, Tenant
+from loadtests.scale.spread import ARCHIVE, END_MILLISECONDS, HASHED, Tenant
 from servicekit.ids import uuid7_hex
-from wharf_upload.records.base import File, Idempotency, Page, Write
+from wharf_upload.records.base import (
+    Bucket,
+    File,
+    Idempotency,
+    Limits,
+    Page,
+    Policy,
+    QuotaExceeded,
+    Write,
+)
 from wharf_upload.records.sql import SqlRecords
 
 PAGE = 100
+# A tenant that may store one byte.
+NO_ROOM = "no-room"
 BLOBS_A_TIME = 200
 # A day that all generated rows that expire have before them.
 _PAST, _FUTURE_MILLISECONDS = 1, 1_000_000_000_000
@@ -204,6 +216,58 @@ def _list_prefix(case: Case) -> Run:
     return lambda: case.page(ARCHIVE, prefix=prefix)
 
 
+def _refused(case: Case) -> Run:
+    case.records.put_limits(NO_ROOM, Limits(max_bytes=1))
+    file = msgspec.structs.replace(case.new_file(), tenant=NO_ROOM, bucket="default")
+
+    def run() -> None:
+        with suppress(QuotaExceeded):
+            case.records.write(Write(files=(file,)))
+
+    return run
+
+
+def _events(case: Case) -> Run:
+    # The largest tenant's last ones: more than a page of them are there.
+    name = case.of_style(ARCHIVE).name
+    return lambda: case.records.events(name, 0, 10)
+
+
+def _purge(case: Case) -> Run:
+    tenant = f"gone-{uuid7_hex()[-12:]}"
+    case.records.put_bucket(Bucket(tenant=tenant, name="photos", policy=Policy(), created_at=0))
+    files = [msgspec.structs.replace(case.new_file(), tenant=tenant) for _ in range(10)]
+    for file in files:
+        key = Idempotency(subject="client-1", key=uuid7_hex(), fingerprint="0" * 64)
+        new = msgspec.structs.replace(file, bucket="default")
+        case.records.write(Write(files=(new,), idempotency=key))
+
+    def run() -> None:
+        while case.records.purge_tenant(tenant, BLOBS_A_TIME):
+            pass
+
+    return run
+
+
+def _delete_bucket(case: Case) -> Run:
+    name = case.tenant().name
+    case.records.put_bucket(Bucket(tenant=name, name="empty", policy=Policy(), created_at=0))
+    return lambda: case.records.delete_bucket(name, "empty")
+
+
+def _expire_tenant(case: Case) -> Run:
+    name = case.tenant().name
+    return lambda: case.records.expire_tenant(name, _PAST)
+
+
+def _forget_some(case: Case) -> Run:
+    key = Idempotency(subject="client-1", key=uuid7_hex(), fingerprint="0" * 64)
+    case.records.write(Write(files=(case.new_file(),), idempotency=key))
+    # What was generated is younger.
+    before = END_MILLISECONDS + 300 * 86_400_000
+    return lambda: case.records.forget_idempotency(before)
+
+
 def _usage(case: Case) -> Run:
     name = case.tenant().name
     return lambda: case.records.usage(name)
@@ -229,8 +293,11 @@ def _expire_none(case: Case) -> Run:
 
 
 def _expire(case: Case) -> Run:
+    tenant = case.tenant().name
     for _ in range(10):
-        case.stored(expires_at=_FUTURE_MILLISECONDS)
+        file = case.new_file(expires_at=_FUTURE_MILLISECONDS)
+        new = msgspec.structs.replace(file, tenant=tenant, bucket="default")
+        case.records.write(Write(files=(new,)))
     return lambda: case.records.expire(_FUTURE_MILLISECONDS, BLOBS_A_TIME)
 
 
@@ -282,6 +349,9 @@ OPERATIONS = (
     Operation("list, delimiter, large folders only", _listing(prefix="days/", delimiter="/")),
     Operation("list, delimiter, 100 folders", _listing(HASHED, delimiter="/")),
     Operation("usage", _usage),
+    Operation("write, refused by quota", _refused),
+    Operation("events", _events),
+    Operation("delete_bucket", _delete_bucket),
     Operation("limits", _limits),
     Operation("bucket", _bucket),
     Operation("buckets", _buckets),
@@ -289,6 +359,9 @@ OPERATIONS = (
     Operation("expire, 10 files", _expire, hot=False),
     Operation("known_blobs, 200", _known_blobs, hot=False),
     Operation("doomed", _doomed, hot=False),
+    Operation("forget_idempotency, one", _forget_some, hot=False),
+    Operation("expire_tenant, nothing to do", _expire_tenant, hot=False),
+    Operation("purge_tenant, 10 files", _purge, hot=False),
     Operation("forget_doomed", _forget_doomed, hot=False),
     Operation("forget_idempotency", _forget_idempotency, hot=False),
     Operation("live_files, 1000", _live_files, hot=False),

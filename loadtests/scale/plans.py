@@ -64,7 +64,8 @@ class _Recording:
 
     def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
         every = list(parameters)
-        self.recorder.note(sql, every[0])
+        if every:
+            self.recorder.note(sql, every[0])
         self.connection.execute_many(sql, every)
 
 

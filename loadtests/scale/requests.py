@@ -14,9 +14,9 @@ import jwt
 
 from loadtests.bench.servers import Wharf
 from loadtests.scale.connection import Request
-from loadtests.scale.operations import PAGE, Case, Place
+from loadtests.scale.operations import NO_ROOM, PAGE, Case, Place
 from loadtests.scale.rows import CONTENT
-from loadtests.scale.spread import ARCHIVE, HASHED, Tenant
+from loadtests.scale.spread import ARCHIVE, FLAT, HASHED, Tenant
 from wharf_upload.records.base import Limits
 from wharf_upload.stores.base import BlobName
 from wharf_upload.stores.local import LocalStore
@@ -34,17 +34,13 @@ class Client:
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def prepare(self) -> None:
-        """Makes the bytes of the hot files, and gives one tenant no room."""
+        """Makes the bytes of the hot files, and a tenant without room."""
         store = LocalStore(self.wharf.folder / "data", durable=False)
         for tenant, number in self.case.hot:
             file = self.case.records.file(tenant.name, tenant.bucket(number), tenant.key(number))
             assert file is not None, (tenant, number)
             store.put(BlobName(file.tenant, file.blob), CONTENT)
-        self.case.records.put_limits(self.full().name, Limits(max_bytes=1))
-
-    def full(self) -> Tenant:
-        """The tenant that has no room; none of the hot ones."""
-        return self.case.everybody[-1]
+        self.case.records.put_limits(NO_ROOM, Limits(max_bytes=1))
 
     def token(self, tenant: str) -> str:
         """A token as auth would sign it."""
@@ -151,7 +147,7 @@ KINDS = (
     Kind("PUT 10 KiB, replacing", _replacing.make, _replacing.before),
     Kind(
         "PUT refused by quota",
-        lambda client: client.to("PUT", 507, client.full(), 0, new=new_name()),
+        lambda client: client.to("PUT", 507, Tenant(NO_ROOM, 1, FLAT), 0, new=new_name()),
     ),
     Kind("DELETE", _deleting.make, _deleting.before),
     Kind("list, start", lambda client: client.listing()),

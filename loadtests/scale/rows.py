@@ -68,12 +68,13 @@ class Generated:
             self._usage[tenant.name, "bytes"] += size
             metadata = '{"source": "scanner-3"}' if number % 8 == 3 else "{}"
             name = key.rpartition("/")[2]
-            if done >= first_event:
-                self._deeds.append((tenant.name, "file.created", at, _event(blob, bucket, key)))
-            yield (
+            row = (
                 *(blob, tenant.name, bucket, key, blob, size, sha256, media_type, media_type),
                 *(name, "client-1", "available", metadata, at, expires_at, 0),
             )
+            if done >= first_event:
+                self._deeds.append((tenant.name, "file.created", at, _event(row)))
+            yield row
 
     def usage(self) -> Iterator[Row]:
         """Rows of `usage`: tenant, bytes, files."""
@@ -113,6 +114,15 @@ class Generated:
             yield tenant, "client-1", f"key-{number}", digest, '{"files":[],"created":[]}', at
 
 
-def _event(blob: str, bucket: str, key: str) -> str:
-    # As long as the file's JSON in a real event.
-    return f'{{"id":"{blob}","bucket":"{bucket}","key":"{key}","blob":"{blob}","sha256":"{blob * 2}","media_type":"application/pdf","state":"available"}}'  # noqa: E501
+def _event(row: Row) -> str:
+    """A file's JSON, as `records.changes.Ledger` keeps it in an event."""
+    blob, tenant, bucket, key, _, size, sha256, media_type, declared, name, owner, _, _, at, *_ = (
+        row
+    )
+    # None of these values needs an escape.
+    return (
+        f'{{"id":"{blob}","tenant":"{tenant}","bucket":"{bucket}","key":"{key}","blob":"{blob}",'
+        f'"size":{size},"sha256":"{sha256}","media_type":"{media_type}","declared_type":'
+        f'"{declared}","filename":"{name}","owner":"{owner}","state":"available","metadata":{{}},'
+        f'"created_at":{at},"expires_at":null}}'
+    )

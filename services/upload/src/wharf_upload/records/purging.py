@@ -51,14 +51,17 @@ def _files(connection: Connection, ledger: Ledger, tenant: str, limit: int) -> i
 
 
 def _large(connection: Connection, tenant: str, limit: int) -> int:
-    for table, name in LARGE.items():
-        count = connection.execute(
-            f"DELETE FROM {table} WHERE tenant = ? AND ({name}) IN "  # noqa: S608 -- constants only
-            f"(SELECT {name} FROM {table} WHERE tenant = ? LIMIT ?)",
-            (tenant, tenant, limit),
+    for table, names in LARGE.items():
+        # Looked for first and deleted by name: in one statement with a subquery, PostgreSQL reads
+        # all rows of the tenant for each step.
+        rows = connection.rows(
+            f"SELECT tenant, {names} FROM {table} WHERE tenant = ? LIMIT ?",  # noqa: S608 -- constants only
+            (tenant, limit),
         )
-        if count:
-            return count
+        named = "".join(f" AND {name} = ?" for name in names.split(", "))
+        connection.execute_many(f"DELETE FROM {table} WHERE tenant = ?{named}", rows)  # noqa: S608 -- constants only
+        if rows:
+            return len(rows)
     return 0
 
 

@@ -33,6 +33,7 @@ from wharf_upload.records.rows import COLUMNS, to_file
 _policy = msgspec.json.Decoder(Policy)
 _FILES_A_TIME = 1000
 _BLOBS_A_TIME = 100
+_KEYS_A_TIME = 1000
 _KNOWN_BLOBS = tuple(
     f"SELECT tenant, blob FROM {table} WHERE blob IN ({', '.join('?' * _BLOBS_A_TIME)})"  # noqa: S608 -- constants only
     for table in ("files", "doomed")
@@ -163,9 +164,12 @@ class SqlRecords:
             "WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?",
             (now, limit),
         )
+        names: dict[str, list[tuple[str, str]]] = {}
+        for tenant, bucket, key in rows:
+            names.setdefault(tenant, []).append((bucket, key))
         return sum(
-            bool(self._group.run(tenant, changes.expire(tenant, bucket, key, now)))
-            for tenant, bucket, key in rows
+            self._group.run(tenant, changes.expire(tenant, some, now))
+            for tenant, some in names.items()
         )
 
     def expire_tenant(self, tenant: str, now: int) -> int:
@@ -238,8 +242,23 @@ class SqlRecords:
 
     def forget_idempotency(self, before: int) -> int:
         """Drops remembered requests older than a time; how many."""
-        with self._database.transaction() as connection:
-            return connection.execute("DELETE FROM idempotency WHERE created_at < ?", (before,))
+        count = 0
+        while True:
+            # Some at a time: writers wait for a transaction 2 s at most, PostgreSQL for a statement
+            # 5 s, and after a pause there may be millions.
+            with self._database.transaction() as connection:
+                rows = connection.rows(
+                    "SELECT tenant, subject, key FROM idempotency WHERE created_at < ? "
+                    "ORDER BY created_at LIMIT ?",
+                    (before, _KEYS_A_TIME),
+                )
+                if rows:
+                    connection.execute_many(
+                        "DELETE FROM idempotency WHERE tenant = ? AND subject = ? AND key = ?", rows
+                    )
+            count += len(rows)
+            if len(rows) < _KEYS_A_TIME:
+                return count
 
     def live_files(self) -> Iterator[File]:
         """All live files, by tenant, bucket and key."""
