@@ -24,6 +24,8 @@ _TABLES: tuple[tuple[str, str, Callable[[Generated], Iterator[Row]]], ...] = (
     ("usage", "tenant, bytes, files", Generated.usage),
     ("buckets", "tenant, name, policy, created_at", Generated.buckets),
     ("limits", "tenant, max_bytes, max_files, requests_per_minute", Generated.limits),
+    ("link_keys", "tenant, secret, created_at", Generated.link_keys),
+    ("cors_origins", "bucket, origin, tenant", Generated.cors_origins),
     ("events", "tenant, kind, at, data", Generated.event_rows),
     ("doomed", "blob, tenant, doomed_at", Generated.doomed),
     (

@@ -249,6 +249,18 @@ def _purge(case: Case) -> Run:
     return run
 
 
+def _link_key(case: Case) -> Run:
+    name = case.tenant().name
+    return lambda: case.records.link_key(name)
+
+
+def _lists_origin(case: Case) -> Run:
+    # Listed by one of all the tenants that have a bucket of this name, or by none.
+    origin = f"https://{case.tenant().name}.example"
+    bucket = case.random.choice(("photos", "backups"))
+    return lambda: case.records.lists_origin(bucket, origin)
+
+
 def _delete_bucket(case: Case) -> Run:
     name = case.tenant().name
     case.records.put_bucket(Bucket(tenant=name, name="empty", policy=Policy(), created_at=0))
@@ -351,6 +363,8 @@ OPERATIONS = (
     Operation("usage", _usage),
     Operation("write, refused by quota", _refused),
     Operation("events", _events),
+    Operation("link_key", _link_key),
+    Operation("lists_origin", _lists_origin),
     Operation("delete_bucket", _delete_bucket),
     Operation("limits", _limits),
     Operation("bucket", _bucket),

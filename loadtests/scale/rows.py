@@ -93,6 +93,17 @@ class Generated:
         for tenant in self.everybody[::2]:
             yield tenant.name, 1 << 60, 1 << 40, 1_000_000_000
 
+    def link_keys(self) -> Iterator[Row]:
+        """Rows of `link_keys`: tenant, secret, created_at; of every other."""
+        random = Random(self.seed + 3)
+        for tenant in self.everybody[::2]:
+            yield tenant.name, f"{random.getrandbits(256):064x}", END_MILLISECONDS
+
+    def cors_origins(self) -> Iterator[Row]:
+        """Rows of `cors_origins`: bucket, origin, tenant; one origin of each tenant."""
+        for tenant in self.everybody:
+            yield BUCKETS[1], f"https://{tenant.name}.example", tenant.name
+
     def event_rows(self) -> Iterator[Row]:
         """Rows of `events` without their number: tenant, kind, at, data."""
         yield from self._deeds
