@@ -69,6 +69,7 @@ def test_old_things_go(upload: UploadService) -> None:
         "spool_files": 1,
         "idempotency_keys": 0,
         "purged_rows": 0,
+        "ticket_uses": 0,
         "failures": 0,
     }
     assert upload.content("kept.txt") == b"kept"

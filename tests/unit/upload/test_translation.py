@@ -8,7 +8,7 @@ import pytest
 
 from servicekit.database import DatabaseUnavailable, OutcomeUnknown, OutOfSpace
 from servicekit.problems import MALFORMED
-from wharf_upload.domain import conditions, digests, keys, multipart, uploads
+from wharf_upload.domain import conditions, digests, keys, multipart, tickets, uploads
 from wharf_upload.records import base as records
 from wharf_upload.stores import base as stores
 from wharf_upload.translation import as_problem
@@ -17,6 +17,7 @@ _MADE: dict[type[Exception], Exception] = {
     digests.DigestMismatch: digests.DigestMismatch("sha-256", b"1", b"2"),
     multipart.TooManyParts: multipart.TooManyParts(5, "files"),
     multipart.FieldTooLarge: multipart.FieldTooLarge(5),
+    tickets.TicketRefused: tickets.TicketRefused("prefix", "text"),
     uploads.TooLarge: uploads.TooLarge("limit", 5),
     uploads.ExtensionNotAllowed: uploads.ExtensionNotAllowed("a.exe", ("jpg",)),
     records.QuotaExceeded: records.QuotaExceeded(
@@ -33,7 +34,7 @@ _MADE: dict[type[Exception], Exception] = {
 
 def errors() -> list[type[Exception]]:
     """All exceptions that these modules define."""
-    modules = (conditions, digests, keys, multipart, uploads, records, stores)
+    modules = (conditions, digests, keys, multipart, tickets, uploads, records, stores)
     return [
         kind
         for module in modules

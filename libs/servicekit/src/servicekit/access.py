@@ -50,7 +50,7 @@ def authenticate(
     header = environ.get("HTTP_AUTHORIZATION")
     if not header:
         detail = "The request has no Authorization header."
-        if _QUERY_TOKEN.search(environ.get("QUERY_STRING") or ""):
+        if in_query(environ):
             detail = "A token in the query is not accepted; send it in the Authorization header."
         raise unauthorized(TOKEN_MISSING, detail, "")
     match = _BEARER.match(header)
@@ -60,8 +60,7 @@ def authenticate(
         raise unauthorized(
             TOKEN_MALFORMED, "The Authorization header is not `Bearer <token>`.", "invalid_token"
         )
-    query = environ.get("QUERY_STRING")
-    if query and _QUERY_TOKEN.search(query):
+    if in_query(environ):
         raise CREDENTIALS_AMBIGUOUS(
             "There is a token in the query and one in the Authorization header."
         )
@@ -92,6 +91,11 @@ def _verified(token: str, verifier: Verifier) -> Principal:
         raise unauthorized(TOKEN_SIGNATURE, _sentence(error), "invalid_token") from None
     except TokenError as error:
         raise unauthorized(TOKEN_MALFORMED, _sentence(error), "invalid_token") from None
+
+
+def in_query(environ: Mapping[str, Any]) -> bool:
+    """Whether there is a token in the query, where none is accepted."""
+    return _QUERY_TOKEN.search(environ.get("QUERY_STRING") or "") is not None
 
 
 def require_scope(

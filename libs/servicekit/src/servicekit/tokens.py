@@ -20,6 +20,7 @@ ALGORITHM = "RS256"
 TYPE = "at+jwt"
 LEEWAY_SECONDS = 60
 MAX_TOKEN_BYTES = 8 * 1024
+MAX_LIFETIME_SECONDS = 24 * 3600
 # A tenant's name becomes a folder's; the issuer's word is not enough for that.
 _TENANT = re.compile("[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "tid", "jti")
@@ -83,7 +84,7 @@ class Verifier:
         *,
         issuer: str,
         audience: str,
-        max_lifetime_seconds: int = 24 * 3600,
+        max_lifetime_seconds: int = MAX_LIFETIME_SECONDS,
         cache_seconds: float = 3.0,
         cache_entries: int = 8192,
         clock: Callable[[], float] = time.time,

@@ -15,7 +15,7 @@ from servicekit.web import request_id
 from wharf_upload.domain import keys
 from wharf_upload.problems import INVALID_KEY
 
-FILES = "/v1/files/"
+FILES, TICKETS = "/v1/files/", "/u/"
 _LENGTH = re.compile(r"[0-9]{1,15}\Z")
 # Keys that are their own percent-encoded form: most of them.
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9/._~-]+\Z")
@@ -49,6 +49,11 @@ class Exchange:
     def header(self, name: str) -> str | None:
         """A header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`; empty is absent."""
         return self.environ.get("HTTP_" + name) or None
+
+    @property
+    def by_ticket(self) -> bool:
+        """Whether the credential stands in the path: `/u/{ticket}…`."""
+        return raw_path(self.environ).startswith(TICKETS)
 
     @property
     def caller(self) -> Principal:
@@ -85,6 +90,12 @@ def raw_path(environ: dict[str, Any]) -> str:
     """The path as it was sent: the gateway's own reading of it has dots and slashes resolved."""
     uri: str = environ.get("REQUEST_URI") or environ["PATH_INFO"]
     return uri.partition("?")[0]
+
+
+def shown_path(environ: dict[str, Any]) -> str:
+    """The path as others may see it: a ticket is a credential."""
+    path = raw_path(environ)
+    return f"{TICKETS}(masked)" if path.startswith(TICKETS) else path
 
 
 def names_file(path: str) -> bool:

@@ -14,7 +14,16 @@ from servicekit import metrics, problems
 from servicekit.problems import ProblemError, reason
 from wharf_upload import cors, signals
 from wharf_upload.domain.sharing import is_shared
-from wharf_upload.exchange import FILES, Exchange, Reply, names_file, path_bytes, raw_path
+from wharf_upload.exchange import (
+    FILES,
+    TICKETS,
+    Exchange,
+    Reply,
+    names_file,
+    path_bytes,
+    raw_path,
+    shown_path,
+)
 from wharf_upload.routes import admitting, files, forms, sharing
 from wharf_upload.service import Service
 from wharf_upload.translation import as_problem
@@ -23,6 +32,7 @@ Handler = Callable[[Service, Exchange], Reply]
 StartResponse = Callable[..., Any]
 _UPLOADS = frozenset(("PUT", "POST"))
 FILE_ROUTE, FORM_ROUTE = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
+TICKET_ROUTE = "/u/{ticket}"
 
 
 class Front:
@@ -61,6 +71,8 @@ class Front:
             return cors.preflight
         if is_shared(uri):
             return sharing.get_shared
+        if uri.startswith(TICKETS):
+            return _by_ticket(method, environ)
         return _of_files(uri, method, environ) if uri.startswith(FILES) else None
 
     def _refused(self, exchange: Exchange, error: ProblemError) -> Reply:
@@ -115,6 +127,12 @@ def _of_files(uri: str, method: str, environ: dict[str, Any]) -> Handler | None:
     return _BY_METHOD.get(method) if names_file(uri.partition("?")[0]) else None
 
 
+def _by_ticket(method: str, environ: dict[str, Any]) -> Handler | None:
+    if method == "POST" and "SPOOL_FILE" in environ:
+        return _receive_form
+    return _put if method == "PUT" else None
+
+
 def _tell_rejected(exchange: Exchange, error: ProblemError) -> None:
     principal = exchange.principal
     signals.send(
@@ -123,7 +141,7 @@ def _tell_rejected(exchange: Exchange, error: ProblemError) -> None:
         slug=error.problem.slug,
         status=error.problem.status,
         subject=principal.subject if principal else "",
-        path=raw_path(exchange.environ),
+        path=shown_path(exchange.environ),
     )
 
 
@@ -140,6 +158,8 @@ def _admit(service: Service, exchange: Exchange) -> Reply:
 
 
 def _put(service: Service, exchange: Exchange) -> Reply:
+    if exchange.by_ticket:
+        exchange.route = TICKET_ROUTE
     spool_file = exchange.environ.get("SPOOL_FILE")
     if not spool_file:
         return files.put_file(service, exchange)
@@ -161,7 +181,7 @@ def _admitted(service: Service, exchange: Exchange) -> None:
 
 
 def _receive_form(service: Service, exchange: Exchange) -> Reply:
-    exchange.route = FORM_ROUTE
+    exchange.route = TICKET_ROUTE if exchange.by_ticket else FORM_ROUTE
     _admitted(service, exchange)
     return forms.receive_form(service, exchange, exchange.environ["SPOOL_FILE"])
 

@@ -49,8 +49,8 @@ PRECONDITION = UPLOAD.declare(
 TYPE_NOT_ALLOWED = UPLOAD.declare(
     "type-not-allowed",
     415,
-    "The bucket does not take this type",
-    "`media_type` is what the bytes are, `allowed_types` what the bucket takes.",
+    "This type is not taken",
+    "`media_type` is what the bytes are, `allowed_types` what the bucket or the ticket takes.",
 )
 EXTENSION_NOT_ALLOWED = UPLOAD.declare(
     "extension-not-allowed",
@@ -64,6 +64,20 @@ CONTENT_ENCODING = UPLOAD.declare(
     415,
     "Encoded bodies are not taken",
     "Send the file itself, without `Content-Encoding`; nothing is unpacked here.",
+)
+TICKET_REFUSED = UPLOAD.declare(
+    "ticket-refused",
+    403,
+    "The upload ticket does not allow this",
+    "`rule` names the rule of the ticket: `bucket`, `key`, `prefix`, `methods` or"
+    " `replace`. Ask whoever "
+    "handed it out for one that fits.",
+)
+TICKET_USED_UP = UPLOAD.declare(
+    "ticket-used-up",
+    403,
+    "The upload ticket is used up",
+    "It was good for `max_files` files. Ask whoever handed it out for another one.",
 )
 NO_FILE = UPLOAD.declare(
     "no-file",

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from servicekit.tokens import MAX_LIFETIME_SECONDS
 from wharf_upload.records.base import Records
 from wharf_upload.stores.base import BlobName, BlobStore, Found, StoreError
 
@@ -34,6 +35,7 @@ class Swept:
     spool_files: int = 0
     idempotency_keys: int = 0
     purged_rows: int = 0
+    ticket_uses: int = 0
     failures: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -86,6 +88,11 @@ class Sweeper:
         if not self._dry_run:
             before = int((self._clock() - self._ages.idempotency) * 1000)
             self._swept.idempotency_keys = self._records.forget_idempotency(before)
+            # A body that was admitted in a ticket's last second may be on its way for a lease; and
+            # the count is shared with the ticket from which this one was narrowed, if it was.
+            age = self._ages.lease + MAX_LIFETIME_SECONDS
+            before = int((self._clock() - age) * 1000)
+            self._swept.ticket_uses = self._records.forget_ticket_uses(before)
         return self._swept
 
     def _purge(self, *, again: bool) -> None:

@@ -10,7 +10,7 @@ from servicekit.problems import MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
 from servicekit.web import as_problem as common_problem
 from servicekit.web import unavailable
 from wharf_upload import problems
-from wharf_upload.domain import conditions, digests, keys, multipart, uploads
+from wharf_upload.domain import conditions, digests, keys, multipart, tickets, uploads
 from wharf_upload.records import base as records
 from wharf_upload.stores import base as stores
 
@@ -28,6 +28,8 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     uploads.ExtensionNotAllowed: lambda e: problems.EXTENSION_NOT_ALLOWED(
         str(e), filename=e.filename, allowed_extensions=e.allowed
     ),
+    tickets.TicketRefused: lambda e: problems.TICKET_REFUSED(str(e), rule=e.rule),
+    records.TicketUsedUp: lambda e: problems.TICKET_USED_UP(str(e), max_files=e.max_files),
     multipart.TooManyParts: lambda e: TOO_LARGE(
         str(e), limit=f"number of {e.what}", limit_count=e.limit
     ),

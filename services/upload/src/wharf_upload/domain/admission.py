@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from servicekit.problems import MALFORMED, NOT_FOUND, UNSUPPORTED_MEDIA
 from servicekit.tokens import Principal
-from wharf_upload.domain import conditions, digests, multipart
+from wharf_upload.domain import conditions, digests, multipart, tickets
 from wharf_upload.domain.uploads import (
     Intent,
     SizeLimit,
@@ -19,7 +19,7 @@ from wharf_upload.domain.uploads import (
 )
 from wharf_upload.exchange import Exchange
 from wharf_upload.problems import CONTENT_ENCODING, PRECONDITION, STORAGE_FULL
-from wharf_upload.records.base import Bucket, Idempotency, Policy
+from wharf_upload.records.base import Bucket, Idempotency, KeyTaken, Policy, TicketUsedUp
 from wharf_upload.service import Service
 
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}\Z")
@@ -29,7 +29,8 @@ FORM_OVERHEAD_BYTES = 1 << 20
 
 def file_intent(service: Service, exchange: Exchange) -> Intent:
     """What a `PUT` wants; raises problems, and the domain's errors for bad fields."""
-    bucket, key = exchange.address()
+    bucket, key = tickets.file_address(exchange)
+    caller = exchange.caller
     found = find_bucket(service, exchange.caller.tenant, bucket)
     _refuse_encodings(exchange)
     header = exchange.header
@@ -44,6 +45,9 @@ def file_intent(service: Service, exchange: Exchange) -> Intent:
         digests=_expected(header("CONTENT_DIGEST"), header("REPR_DIGEST")),
         condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
         idempotency=idempotency(exchange, f"PUT {bucket}/{key}"),
+        on_conflict="replace" if tickets.may_replace(caller.ticket) else "error",
+        ticket=caller.ticket,
+        use=tickets.use_of(caller),
     )
     check_name(intent.filename, intent.policy)
     return intent
@@ -56,13 +60,20 @@ def admit_file(service: Service, exchange: Exchange) -> Intent:
     if length is not None:
         check_size(length, intent.largest)
     require_room(service, length or 0)
-    if intent.condition is not None and intent.idempotency is None:
+    _look_at_uses(service, exchange)
+    careful = intent.condition is not None or intent.on_conflict == "error"
+    if careful and intent.idempotency is None:
         # A first look that spares the body; the commit looks again. With an Idempotency-Key the
         # file that stands in the way may be this request's own, from its first try.
         file = service.records.file(intent.tenant, intent.bucket, intent.key)
         expired = file is not None and file.is_expired(int(service.clock() * 1000))
-        if not intent.condition.allows(None if file is None or expired else file.etag):
+        there = None if file is None or expired else file
+        if intent.condition is not None and not intent.condition.allows(
+            None if there is None else there.etag
+        ):
             raise precondition_failed()
+        if intent.on_conflict == "error" and there is not None:
+            raise KeyTaken(there.key)
     return intent
 
 
@@ -72,10 +83,12 @@ def admit_form(service: Service, exchange: Exchange, bucket: str) -> Policy:
     _refuse_encodings(exchange)
     form_boundary(exchange)
     idempotency(exchange, "")
+    _look_at_uses(service, exchange)
     length = exchange.content_length()
     if length is not None:
         largest = largest_file(service, exchange.caller, found.policy)
-        if length > largest.bytes * service.settings.max_form_files + FORM_OVERHEAD_BYTES:
+        files = tickets.most_files(exchange.caller.ticket, service.settings.max_form_files)
+        if length > largest.bytes * files + FORM_OVERHEAD_BYTES:
             check_size(length, largest)
         # The spooled form and the files copied out of it lie side by side for a moment.
         require_room(service, 2 * length)
@@ -86,9 +99,23 @@ def largest_file(service: Service, principal: Principal, policy: Policy) -> Size
     """The size limit that holds for files of this caller in a bucket of this policy."""
     return smallest(
         ("bucket's file limit", policy.max_file_bytes),
+        ("ticket's file limit", principal.ticket.max_file_bytes if principal.ticket else None),
         ("tenant's file limit", service.tenant_limits.of(principal.tenant).max_file_bytes),
         ("service's file limit", service.settings.max_file_bytes),
     )
+
+
+def _look_at_uses(service: Service, exchange: Exchange) -> None:
+    """A first look at a ticket's uses that spares the body; the commit looks again.
+
+    With an Idempotency-Key the last use may have been this request's own, in its first try.
+    """
+    caller = exchange.caller
+    limit = caller.ticket.max_files if caller.ticket is not None else None
+    if limit is None or exchange.header("IDEMPOTENCY_KEY") is not None:
+        return
+    if service.records.ticket_uses(caller.tenant, caller.token_id) >= limit:
+        raise TicketUsedUp(limit)
 
 
 def find_bucket(service: Service, tenant: str, name: str) -> Bucket:
@@ -120,8 +147,10 @@ def idempotency(exchange: Exchange, what: str) -> Idempotency | None:
         return None
     if not _IDEMPOTENCY_KEY.match(key):
         raise MALFORMED("Idempotency-Key is 1 to 255 visible ASCII characters.")
+    caller = exchange.caller
     return Idempotency(
-        subject=exchange.caller.subject,
+        # The keys of a ticket are its own: whoever holds one must not meet its maker's requests.
+        subject=caller.subject if caller.ticket is None else f"{caller.subject} {caller.token_id}",
         key=key,
         fingerprint=hashlib.sha256(what.encode()).hexdigest(),
     )

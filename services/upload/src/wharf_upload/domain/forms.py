@@ -13,23 +13,18 @@ from dataclasses import dataclass, field
 import msgspec
 
 from servicekit.ids import uuid7_hex
-from servicekit.problems import UNPROCESSABLE
-from wharf_upload.domain import digests, keys, multipart
+from wharf_upload.domain import digests, form_choices, keys, multipart, tickets
 from wharf_upload.domain.copying import Copier
 from wharf_upload.domain.digests import Hashing
+from wharf_upload.domain.form_choices import Choices
 from wharf_upload.domain.receiving import describe, discard, is_active, keep, tail_of
 from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
+from wharf_upload.domain.tickets import TicketRefused
 from wharf_upload.domain.uploads import Intent, check_name, check_size, check_type, declared_type
 from wharf_upload.problems import NO_FILE
-from wharf_upload.records.base import File, OnConflict, Stored
+from wharf_upload.records.base import File, Stored, TicketUsedUp
 from wharf_upload.service import Service
 from wharf_upload.stores.base import BlobName, Writer
-
-_ON_CONFLICT: Mapping[str, OnConflict] = {
-    "rename": "rename",
-    "replace": "replace",
-    "error": "error",
-}
 
 
 @dataclass
@@ -54,6 +49,7 @@ class FormReceiver:
         self._arrived: list[_Arriving] = []
         self._fields: dict[str, str] = {}
         self._empty_inputs = 0
+        self._choices = Choices("", intent.on_conflict)
 
     def receive(self, spool_file: str, boundary: bytes) -> Stored:
         """Stores all files of the form, or none; raises problems and the domain's errors."""
@@ -65,7 +61,14 @@ class FormReceiver:
             self._read(form.descriptor(), form.size(), boundary)
             files = self._files()
             self._commit(files)
-        return keep(self._service, self._with_choices(), files)
+        on_conflict = self._choices.on_conflict
+        intent = msgspec.structs.replace(self._intent, on_conflict=on_conflict)
+        return keep(self._service, intent, files)
+
+    @property
+    def redirect(self) -> str | None:
+        """Where the form wants its browser sent after it was received: an allowed address."""
+        return self._choices.redirect
 
     def _read(self, descriptor: int, size: int, boundary: bytes) -> None:
         copier = Copier(descriptor)
@@ -92,7 +95,7 @@ class FormReceiver:
                 f"The field {event.name!r} holds a file without a name; give it one.",
                 field=event.name,
             )
-        name = keys.file_name(event.filename)
+        name = self._name(event.filename)
         check_name(name, self._intent.policy)
         expected = digests.expected(event.content_digest) if event.content_digest else {}
         blob = uuid7_hex()
@@ -107,6 +110,20 @@ class FormReceiver:
         self._arrived.append(arriving)
         return arriving
 
+    def _name(self, filename: str) -> str:
+        """The name under which the next file is stored; raises when its ticket takes no more."""
+        ticket = self._intent.ticket
+        if ticket is None:
+            return keys.file_name(filename)
+        if len(self._arrived) >= tickets.most_files(ticket, len(self._arrived) + 1):
+            if ticket.key is not None:
+                raise TicketRefused("key", "The ticket is for one file; the form holds more.")
+            raise TicketUsedUp(ticket.max_files or 0)
+        if ticket.key is not None:
+            # What the file is called where it comes from does not matter: the ticket names it.
+            return ticket.key.rpartition("/")[2]
+        return keys.file_name(filename)
+
     def _take(self, arriving: _Arriving, event: multipart.PartData) -> None:
         arriving.hashing.update(event.view)
         if len(arriving.head) < HEAD_BYTES:
@@ -119,18 +136,18 @@ class FormReceiver:
             if self._empty_inputs:
                 raise NO_FILE("No file was chosen: the form's file inputs are empty.")
             raise NO_FILE("The form holds fields, but no file.")
-        prefix = self._prefix()
-        return tuple(self._file(arriving, prefix) for arriving in self._arrived)
+        choices = self._choices = form_choices.read(self._fields, self._intent)
+        return tuple(self._file(arriving, choices) for arriving in self._arrived)
 
-    def _file(self, arriving: _Arriving, prefix: str) -> File:
+    def _file(self, arriving: _Arriving, choices: Choices) -> File:
         arriving.hashing.verify(arriving.expected)
         sniffed = sniff(bytes(arriving.head), complete=arriving.size <= HEAD_BYTES)
-        check_type(sniffed, arriving.name, self._intent.policy)
-        intent = msgspec.structs.replace(
-            self._intent,
-            key=keys.object_key_text(prefix + arriving.name),
-            declared_type=arriving.declared_type,
-        )
+        wanted = self._intent
+        check_type(sniffed, arriving.name, wanted.policy, wanted.ticket)
+        key = choices.key_of(arriving.name)
+        if wanted.ticket is not None:
+            tickets.require(wanted.ticket, "POST", wanted.bucket, key)
+        intent = msgspec.structs.replace(wanted, key=key, declared_type=arriving.declared_type)
         tail = tail_of(arriving.writer, arriving.size)
         return describe(
             intent,
@@ -141,28 +158,7 @@ class FormReceiver:
             active=is_active(sniffed, bytes(arriving.head), tail),
         )
 
-    def _prefix(self) -> str:
-        prefix = keys.prefix(self._fields.get("prefix", ""))
-        return prefix if not prefix or prefix.endswith("/") else prefix + "/"
-
-    def _with_choices(self) -> Intent:
-        return msgspec.structs.replace(self._intent, on_conflict=self._on_conflict())
-
-    def _on_conflict(self) -> OnConflict:
-        choice = self._fields.get("on_conflict", "rename")
-        if choice not in _ON_CONFLICT:
-            raise UNPROCESSABLE(
-                "on_conflict is one of rename, replace and error.", field="on_conflict"
-            )
-        if "redirect" in self._fields:
-            raise UNPROCESSABLE(
-                "This bucket allows no origin to redirect to; leave the field redirect out.",
-                field="redirect",
-            )
-        return _ON_CONFLICT[choice]
-
     def _commit(self, files: tuple[File, ...]) -> None:
-        self._on_conflict()
         try:
             for arriving in self._arrived:
                 arriving.writer.commit()

@@ -36,7 +36,7 @@ def receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
     if intent.digests:
         _verify_bytes(content, sha256, intent.digests)
     sniffed = sniff(content[:HEAD_BYTES], complete=len(content) <= HEAD_BYTES)
-    check_type(sniffed, intent.filename, intent.policy)
+    check_type(sniffed, intent.filename, intent.policy, intent.ticket)
     active = is_active(sniffed, content[:HEAD_BYTES], content[_tail_start(len(content)) :])
     file = describe(intent, sha256, len(content), sniffed, active=active)
     name = BlobName(file.tenant, file.blob)
@@ -54,7 +54,7 @@ def receive_spooled(service: Service, intent: Intent, spool_file: str) -> Stored
         check_size(size, intent.largest)
         head = os.pread(writer.descriptor(), HEAD_BYTES, 0)
         sniffed = sniff(head, complete=size <= HEAD_BYTES)
-        check_type(sniffed, intent.filename, intent.policy)
+        check_type(sniffed, intent.filename, intent.policy, intent.ticket)
         active = is_active(sniffed, head, tail_of(writer, size))
         sha256 = _digest(service, writer, spool_file, intent.digests)
         writer.commit()
@@ -122,6 +122,7 @@ def keep(service: Service, intent: Intent, files: tuple[File, ...]) -> Stored:
         on_conflict=intent.on_conflict,
         condition=intent.condition,
         idempotency=_with_content(intent, files),
+        ticket=intent.use,
     )
     try:
         stored = service.records.write(write)

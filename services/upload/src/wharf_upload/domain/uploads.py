@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from servicekit.tickets import Ticket
 from wharf_upload.domain import media_types
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.records.base import Idempotency, OnConflict, Policy
+from wharf_upload.records.base import Idempotency, OnConflict, Policy, TicketUse
 
 _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,96}(?: *;[ -~]{0,200})?\Z"
@@ -53,6 +54,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     condition: WriteCondition | None = None
     on_conflict: OnConflict = "replace"
     idempotency: Idempotency | None = None
+    ticket: Ticket | None = None
+    use: TicketUse | None = None
 
     @property
     def filename(self) -> str:
@@ -61,13 +64,18 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TypeNotAllowed(ValueError):
-    """The bytes are of a type that the bucket does not take."""
+    """The bytes are of a type that the bucket, or the ticket, does not take."""
 
     def __init__(
-        self, media_type: str, allowed: tuple[str, ...], filename: str | None = None
+        self,
+        media_type: str,
+        allowed: tuple[str, ...],
+        filename: str | None = None,
+        *,
+        whose: str = "bucket",
     ) -> None:
         if filename is None:
-            text = f"The bytes are {media_type}; this bucket takes {', '.join(allowed)}."
+            text = f"The bytes are {media_type}; this {whose} takes {', '.join(allowed)}."
         else:
             text = f"The bytes are {media_type}, which the name {filename} does not say."
         super().__init__(text)
@@ -118,7 +126,9 @@ def check_name(filename: str, policy: Policy) -> None:
         raise ExtensionNotAllowed(filename, allowed)
 
 
-def check_type(media_type: str, filename: str, policy: Policy) -> None:
+def check_type(
+    media_type: str, filename: str, policy: Policy, ticket: Ticket | None = None
+) -> None:
     """Raises `TypeNotAllowed`; the type is what the bytes are, never what the client says.
 
     Where types or extensions are limited, the name's extension must not promise another type.
@@ -126,7 +136,10 @@ def check_type(media_type: str, filename: str, policy: Policy) -> None:
     allowed = policy.allowed_types
     if allowed and not any(media_types.matches(pattern, media_type) for pattern in allowed):
         raise TypeNotAllowed(media_type, allowed)
-    limited = allowed or policy.allowed_extensions
+    narrower = ticket.allowed_types if ticket is not None else ()
+    if narrower and not any(media_types.matches(pattern, media_type) for pattern in narrower):
+        raise TypeNotAllowed(media_type, narrower, whose="ticket")
+    limited = allowed or narrower or policy.allowed_extensions
     if limited and media_types.extension_agrees(filename, media_type) is False:
         raise TypeNotAllowed(media_type, allowed, filename)
 

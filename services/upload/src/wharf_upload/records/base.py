@@ -108,6 +108,18 @@ class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
 
 
+class TicketUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The upload ticket of a write: `id` is its token's, `prefix` what keys have to begin with,
+    those that the records choose as well. Files are counted where `max_files` limits them, until
+    some time after `expires_at`.
+    """
+
+    id: str
+    max_files: int | None
+    prefix: str
+    expires_at: int
+
+
 class Write(msgspec.Struct, frozen=True, kw_only=True):
     """Files that become visible together, or not at all. All are of one tenant and bucket."""
 
@@ -115,6 +127,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     on_conflict: OnConflict = "replace"
     condition: WriteCondition | None = None
     idempotency: Idempotency | None = None
+    ticket: TicketUse | None = None
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +156,14 @@ class KeyTaken(Refused):
 
 class IdempotencyReused(Refused):
     """The key was used for another request."""
+
+
+class TicketUsedUp(Refused):
+    """The ticket has brought, or would bring, more files than it may."""
+
+    def __init__(self, max_files: int) -> None:
+        super().__init__(f"The ticket is good for {max_files} files.")
+        self.max_files = max_files
 
 
 class NoSuchBucket(Refused):
@@ -295,6 +316,12 @@ class Records(Protocol):
 
     def forget_doomed(self, blobs: list[str]) -> None:
         """Their bytes are gone."""
+
+    def ticket_uses(self, tenant: str, ticket: str) -> int:
+        """How many files an upload ticket has brought."""
+
+    def forget_ticket_uses(self, before: int) -> int:
+        """Drops the counts of tickets that expired before a time; how many."""
 
     def forget_idempotency(self, before: int) -> int:
         """Drops remembered requests older than a time; how many."""

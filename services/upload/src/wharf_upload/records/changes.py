@@ -17,6 +17,7 @@ import msgspec
 from servicekit.database import Connection
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.keys import renamed
+from wharf_upload.records import ticket_uses
 from wharf_upload.records.base import (
     DEFAULT_BUCKET,
     Edit,
@@ -144,6 +145,8 @@ def write(wanted: Write) -> Change:
             return replay
         if first.bucket != DEFAULT_BUCKET:
             require_bucket(connection, first.tenant, first.bucket)
+        if wanted.ticket is not None:
+            ticket_uses.require(connection, first.tenant, wanted.ticket, len(wanted.files))
         planned = _affordable(connection, ledger, wanted)
         created = []
         for file, old in planned:
@@ -157,6 +160,8 @@ def write(wanted: Write) -> Change:
             created.append(old is None or old.is_expired(at))
             ledger.event("file.created" if created[-1] else "file.replaced", file, at)
         stored = Stored(files=tuple(file for file, _ in planned), created=tuple(created))
+        if wanted.ticket is not None:
+            ticket_uses.count(connection, first.tenant, wanted.ticket, len(planned))
         if wanted.idempotency is not None:
             _remember(connection, first.tenant, wanted.idempotency, stored)
         return stored
@@ -215,6 +220,8 @@ def _plan(connection: Connection, wanted: Write) -> list[tuple[File, File | None
                 raise KeyTaken(file.key)
             if wanted.on_conflict == "rename":
                 key = _free_key(connection, file, claimed)
+                if wanted.ticket is not None and not key.startswith(wanted.ticket.prefix):
+                    raise KeyTaken(file.key)  # the number would stand inside the prefix
                 file = msgspec.structs.replace(  # noqa: PLW2901 -- from here on it has that key
                     file, key=key, filename=key.rpartition("/")[2]
                 )

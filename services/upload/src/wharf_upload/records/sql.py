@@ -9,7 +9,7 @@ import msgspec
 
 from servicekit.database import Connection, Database
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.records import changes, events, links, listing, purging
+from wharf_upload.records import changes, events, links, listing, purging, ticket_uses
 from wharf_upload.records.base import (
     DEFAULT_BUCKET,
     Bucket,
@@ -239,6 +239,15 @@ class SqlRecords:
             connection.execute_many(
                 "DELETE FROM doomed WHERE blob = ?", [(blob,) for blob in blobs]
             )
+
+    def ticket_uses(self, tenant: str, ticket: str) -> int:
+        """How many files an upload ticket has brought."""
+        return ticket_uses.used(self._database.reading(), tenant, ticket)
+
+    def forget_ticket_uses(self, before: int) -> int:
+        """Drops the counts of tickets that expired before a time; how many."""
+        with self._database.transaction() as connection:
+            return ticket_uses.forget(connection, before)
 
     def forget_idempotency(self, before: int) -> int:
         """Drops remembered requests older than a time; how many."""

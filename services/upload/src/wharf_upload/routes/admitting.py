@@ -16,10 +16,10 @@ import msgspec
 
 from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
-from wharf_upload.domain import admission, quotas
+from wharf_upload.domain import admission, quotas, tickets
 from wharf_upload.domain.keys import bucket_name
-from wharf_upload.exchange import FILES, Exchange, Headers, Reply, names_file, raw_path
-from wharf_upload.routes.files import WRITE, authorize, refuse_method
+from wharf_upload.exchange import FILES, TICKETS, Exchange, Headers, Reply, names_file, raw_path
+from wharf_upload.routes.files import authorize_upload, refuse_method
 from wharf_upload.service import Service
 
 
@@ -43,7 +43,7 @@ _PASSED_ON = {
 
 def admit(service: Service, exchange: Exchange) -> Reply:
     """Admits an upload, or raises the problem that refuses it."""
-    principal = authorize(service, exchange, WRITE)
+    principal = authorize_upload(service, exchange)
     if exchange.method == "PUT":
         path = raw_path(exchange.environ)
         if path.startswith(FILES) and not names_file(path):
@@ -54,7 +54,7 @@ def admit(service: Service, exchange: Exchange) -> Reply:
         admission.admit_form(service, exchange, form_bucket(exchange))
         quotas.require_for_form(service, principal.tenant, exchange.content_length())
     else:
-        raise refuse_method("GET, HEAD, PUT, POST, DELETE")
+        raise refuse_method("PUT, POST" if exchange.by_ticket else "GET, HEAD, PUT, POST, DELETE")
     length = exchange.content_length()
     service.limits.charge_bytes(principal, length)
     exchange.outcome = "admitted"
@@ -68,8 +68,21 @@ def admit(service: Service, exchange: Exchange) -> Reply:
 
 
 def form_bucket(exchange: Exchange) -> str:
-    """The bucket of `/v1/files/{bucket}`; raises the problems `not-found` and 405."""
+    """The bucket of a form, inside the caller's ticket; raises `not-found`, 405 and what tickets
+    raise.
+    """
     path = raw_path(exchange.environ)
+    ticket = exchange.caller.ticket
+    bucket = _named_bucket(path) if ticket is None or not exchange.by_ticket else ticket.bucket
+    if exchange.by_ticket and path[len(TICKETS) :].partition("/")[2]:
+        raise refuse_method("PUT")
+    if ticket is not None:
+        tickets.require(ticket, "POST", bucket)
+    return bucket
+
+
+def _named_bucket(path: str) -> str:
+    """The bucket of `/v1/files/{bucket}`."""
     if not path.startswith(FILES):
         raise NOT_FOUND("Nothing is here.")
     bucket, _, rest = path[len(FILES) :].partition("/")

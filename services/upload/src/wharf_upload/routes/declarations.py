@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from flask import Blueprint, Response
 
@@ -15,6 +16,7 @@ from wharf_upload import problems as own
 
 FILE, FORM = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
+TICKET, TICKET_NAME = "/u/{ticket}", "/u/{ticket}/{key}"
 _IDEMPOTENCY = Parameter(
     "Idempotency-Key", "header", "A key of the client's choice; a repeated request gets one answer."
 )
@@ -48,6 +50,9 @@ _RECEIVING = (
     own.EXTENSION_NOT_ALLOWED,
     own.CONTENT_ENCODING,
     own.IDEMPOTENCY_REUSED,
+    own.TICKET_REFUSED,
+    own.TICKET_USED_UP,
+    own.KEY_TAKEN,
     own.TENANT_QUOTA,
     own.STORAGE_FULL,
     own.STORAGE_FAILED,
@@ -100,7 +105,8 @@ PUT_FILE = Operation(
 POST_FORM = Operation(
     summary="Store the files of a form",
     description="Files in any field; plain fields: `prefix`, `on_conflict` (`rename`, `replace`, "
-    "`error`). All files are stored, or none.",
+    "`error`), `redirect` (a page to go on to, where the ticket or the bucket's `cors_origins` "
+    "allow it). All files are stored, or none.",
     scope="files:write",
     body=Content(
         "multipart/form-data",
@@ -110,17 +116,20 @@ POST_FORM = Operation(
                 "file": {"type": "string", "format": "binary"},
                 "prefix": {"type": "string"},
                 "on_conflict": {"enum": ["rename", "replace", "error"]},
+                "redirect": {"type": "string", "format": "uri"},
             },
             "required": ["file"],
         },
     ),
-    answers={201: Answer("Stored, durably.", documents.Files)},
+    answers={
+        201: Answer("Stored, durably.", documents.Files),
+        303: Answer("Stored, durably; go on to the page.", headers={"Location": "The page."}),
+    },
     parameters=(_IDEMPOTENCY,),
     problems=(
         *_RECEIVING,
         own.MALFORMED_FORM,
         own.NO_FILE,
-        own.KEY_TAKEN,
         problems.UNSUPPORTED_MEDIA,
     ),
 )
@@ -164,6 +173,29 @@ GET_PUBLIC = Operation(
     parameters=(_DOWNLOAD, _RANGE, _IF_MATCH, _IF_NONE_MATCH),
     problems=_SHARED_PROBLEMS,
 )
+BY_TICKET = "The ticket in the address is the credential: no other one is sent. "
+PUT_BY_TICKET = replace(
+    PUT_FILE,
+    summary="Store the one file of a ticket",
+    description=BY_TICKET + "For a ticket that names a key; the body is the file.",
+    public=True,
+    scope=None,
+    problems=(*ALWAYS, *PUT_FILE.problems),
+)
+PUT_NAME_BY_TICKET = replace(
+    PUT_BY_TICKET,
+    summary="Store a file by a ticket",
+    description=BY_TICKET + "The name is put behind the ticket's prefix; no file is replaced.",
+)
+POST_BY_TICKET = replace(
+    POST_FORM,
+    summary="Store the files of a form by a ticket",
+    description=BY_TICKET + "Files go below the ticket's prefix, or the one file under its key. "
+    "A browser that submits the form by itself is sent on to the ticket's first `redirect`.",
+    public=True,
+    scope=None,
+    problems=(*ALWAYS, *POST_FORM.problems),
+)
 HOT = (
     Route("GET", "/s/{token}", GET_LINK),
     Route("HEAD", "/s/{token}", GET_LINK),
@@ -175,6 +207,9 @@ HOT = (
     Route("HEAD", FILE, GET_FILE),
     Route("PUT", FILE, PUT_FILE),
     Route("POST", FORM, POST_FORM),
+    Route("PUT", TICKET, PUT_BY_TICKET),
+    Route("PUT", TICKET_NAME, PUT_NAME_BY_TICKET),
+    Route("POST", TICKET, POST_BY_TICKET),
 )
 
 

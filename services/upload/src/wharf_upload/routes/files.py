@@ -10,12 +10,19 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 from servicekit import access
-from servicekit.problems import LENGTH_REQUIRED, METHOD, NOT_FOUND
+from servicekit.problems import (
+    CREDENTIALS_AMBIGUOUS,
+    LENGTH_REQUIRED,
+    METHOD,
+    NOT_FOUND,
+    TOKEN_MALFORMED,
+    TOKEN_MISSING,
+)
 from servicekit.tokens import Principal
 from wharf_upload import documents
-from wharf_upload.domain import admission, conditions, receiving, serving
+from wharf_upload.domain import admission, conditions, receiving, serving, tickets
 from wharf_upload.domain.keys import file_name
-from wharf_upload.exchange import Exchange, Headers, Reply, json_reply, path_of
+from wharf_upload.exchange import Exchange, Headers, Reply, json_reply, path_of, raw_path
 from wharf_upload.problems import PRECONDITION
 from wharf_upload.records.base import File, Stored
 from wharf_upload.service import Service
@@ -28,7 +35,7 @@ _QUERY_FIELDS = 8
 
 def put_file(service: Service, exchange: Exchange) -> Reply:
     """A small body: admission and receiving in one."""
-    authorize(service, exchange, WRITE)
+    authorize_upload(service, exchange)
     length = exchange.content_length()
     if length is None:
         # A chunked body never comes this way; without any length there is none (RFC 9110 8.6).
@@ -113,13 +120,41 @@ def _conditional_status(exchange: Exchange, file: File) -> int:
     )
 
 
-def authorize(service: Service, exchange: Exchange, scope: str) -> Principal:
+def authorize_upload(service: Service, exchange: Exchange) -> Principal:
+    """Who uploads, by a token or by a ticket; raises what `authorize` raises."""
+    return authorize(service, exchange, WRITE, takes_tickets=True)
+
+
+def authorize(
+    service: Service, exchange: Exchange, scope: str, *, takes_tickets: bool = False
+) -> Principal:
     """Who asks, with the scope, within the rate limits; raises 401, 403 and 429 problems."""
-    principal = exchange.principal = access.authenticate(
-        exchange.environ, service.verifier, service.revocations
-    )
-    access.require_scope(principal, scope)
+    if exchange.by_ticket:
+        principal = exchange.principal = _ticket_holder(service, exchange)
+    else:
+        principal = exchange.principal = access.authenticate(
+            exchange.environ, service.verifier, service.revocations
+        )
+    access.require_scope(principal, scope, takes_tickets=takes_tickets)
     service.limits.charge(principal)
+    return principal
+
+
+def _ticket_holder(service: Service, exchange: Exchange) -> Principal:
+    """Who asks by the ticket in the path: a capability, so that a plain form has a credential."""
+    if exchange.header("AUTHORIZATION") or access.in_query(exchange.environ):
+        raise CREDENTIALS_AMBIGUOUS(
+            "Beside the ticket in its address the request has a credential."
+        )
+    token = tickets.token_of(raw_path(exchange.environ))
+    if not token:
+        raise access.unauthorized(TOKEN_MISSING, "The address holds no ticket.", "")
+    principal = access.accept(token, service.verifier, service.revocations)
+    if principal.ticket is None:
+        # It can do more than it should in an address, where others may see it.
+        raise access.unauthorized(
+            TOKEN_MALFORMED, "The address holds a token that is no upload ticket.", "invalid_token"
+        )
     return principal
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from wharf_upload import documents
-from wharf_upload.domain import admission, digests
+from wharf_upload.domain import admission, digests, redirects, tickets
 from wharf_upload.domain.forms import FormReceiver
 from wharf_upload.domain.receiving import hash_range
 from wharf_upload.domain.uploads import Intent
@@ -27,16 +27,38 @@ def receive_form(service: Service, exchange: Exchange, spool_file: str) -> Reply
         policy=policy,
         largest=admission.largest_file(service, principal, policy),
         idempotency=admission.idempotency(exchange, f"POST {bucket}"),
+        ticket=principal.ticket,
+        use=tickets.use_of(principal),
     )
     _verify_message(exchange, spool_file)
     boundary = admission.form_boundary(exchange)
-    stored = FormReceiver(service, intent).receive(spool_file, boundary)
+    receiver = FormReceiver(service, intent)
+    stored = receiver.receive(spool_file, boundary)
     exchange.outcome = "replayed" if stored.replayed else "stored"
     files = tuple(documents.of_file(file) for file in stored.files)
     headers: Headers = [("Idempotent-Replayed", "true")] if stored.replayed else []
+    target = receiver.redirect or _ticket_page(exchange)
+    if target is not None:
+        return Reply(303, [*headers, ("Location", target), ("Cache-Control", "no-store")])
     if len(stored.files) == 1:
         headers.append(("Location", path_of(bucket, stored.files[0].key)))
     return json_reply(201, documents.Files(files), headers)
+
+
+def _ticket_page(exchange: Exchange) -> str | None:
+    """Where the ticket sends a browser that submits a form by itself, which wants a page next.
+
+    Scripts, dropzones and curl do not ask for pages, and get the files' JSON.
+    """
+    ticket = exchange.caller.ticket
+    if ticket is None or not ticket.redirect:
+        return None
+    if "text/html" not in (exchange.header("ACCEPT") or "").lower():
+        return None
+    try:
+        return redirects.check(ticket.redirect[0], ticket, ())
+    except redirects.BadRedirect:
+        return None
 
 
 def _verify_message(exchange: Exchange, spool_file: str) -> None:

@@ -1,0 +1,102 @@
+"""Upload tickets: what a narrowed token allows. A ticket only ever refuses: whatever a bucket, a
+tenant or the service do not take is not taken with a ticket either.
+
+It is enforced from the token alone, before the body; only its number of files is counted in the
+records, in the commit that makes the files visible.
+"""
+
+from __future__ import annotations
+
+from servicekit.tickets import Ticket
+from servicekit.tokens import Principal
+from wharf_upload.domain import keys
+from wharf_upload.exchange import TICKETS, Exchange, path_bytes, raw_path
+from wharf_upload.records.base import TicketUse
+
+
+class TicketRefused(ValueError):
+    """The request is outside of a rule of its ticket; `rule` names the rule."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(text)
+        self.rule = rule
+
+
+def use_of(principal: Principal) -> TicketUse | None:
+    """What the records have to know of the caller's ticket."""
+    ticket = principal.ticket
+    if ticket is None:
+        return None
+    return TicketUse(
+        id=principal.token_id,
+        max_files=ticket.max_files,
+        prefix=ticket.prefix or "",
+        expires_at=1000 * principal.expires_at,
+    )
+
+
+def require(ticket: Ticket, method: str, bucket: str, key: str | None = None) -> None:
+    """Raises `TicketRefused`; without a key the keys are judged later, each by itself."""
+    if method not in ticket.methods:
+        raise TicketRefused("methods", f"The ticket is for {' and '.join(ticket.methods)} only.")
+    if bucket != ticket.bucket:
+        raise TicketRefused("bucket", f"The ticket is for the bucket {ticket.bucket} only.")
+    if key is None:
+        return
+    if ticket.key is not None and key != ticket.key:
+        raise TicketRefused("key", f"The ticket is for the key {ticket.key} only.")
+    if ticket.prefix is not None and not key.startswith(ticket.prefix):
+        raise TicketRefused("prefix", f"The ticket is for keys that begin with {ticket.prefix}.")
+
+
+def file_address(exchange: Exchange) -> tuple[str, str]:
+    """Bucket and key of a `PUT`, inside the caller's ticket where there is one.
+
+    Raises `TicketRefused`, and what bad addresses raise.
+    """
+    ticket = exchange.caller.ticket
+    if ticket is None:
+        return exchange.address()
+    if exchange.by_ticket:
+        bucket, key = ticket.bucket, _key(ticket, raw_path(exchange.environ))
+    else:
+        bucket, key = exchange.address()
+    require(ticket, exchange.method, bucket, key)
+    return bucket, key
+
+
+def _key(ticket: Ticket, path: str) -> str:
+    """The key of `/u/{ticket}/{name…}`: below the prefix, or the ticket's own."""
+    if ticket.key is not None:
+        return keys.object_key_text(ticket.key)
+    name = path[len(TICKETS) :].partition("/")[2]
+    if not name:
+        raise TicketRefused(
+            "prefix", "The ticket is for a prefix: put a name behind it, /u/…/name."
+        )
+    return keys.object_key_text(folder(ticket) + keys.object_key(path_bytes(name)))
+
+
+def folder(ticket: Ticket | None) -> str:
+    """What names are put behind: the ticket's prefix as a folder, empty for the whole bucket."""
+    prefix = (ticket.prefix if ticket else None) or ""
+    return prefix if not prefix or prefix.endswith("/") else prefix + "/"
+
+
+def may_replace(ticket: Ticket | None) -> bool:
+    """Whether a file that is there may be replaced: with a ticket, only one that it names."""
+    return ticket is None or (ticket.key is not None and not ticket.create_only)
+
+
+def most_files(ticket: Ticket | None, limit: int) -> int:
+    """How many files a form may hold, of at most `limit`."""
+    if ticket is None:
+        return limit
+    if ticket.key is not None:
+        return 1
+    return limit if ticket.max_files is None else min(limit, max(1, ticket.max_files))
+
+
+def token_of(path: str) -> str:
+    """The ticket in `/u/{ticket}…`."""
+    return path[len(TICKETS) :].partition("/")[0]

@@ -1,0 +1,266 @@
+"""Uploads by ticket through the gateway: header and path, both ways of a body, row 77."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
+from tests.e2e.raw_http import RawConnection, exchange, head
+from tests.e2e.tenants import Signer
+from tests.e2e.test_logs import logged
+from tests.e2e.traces import nothing_stored
+
+WAYS = [pytest.param(SMALL, id="in-memory"), pytest.param(LARGE, id="spooled")]
+FORM = {"Content-Type": CONTENT_TYPE}
+
+
+class Tickets:
+    """Makes tickets of one tenant as auth does; `anyone` has no credential."""
+
+    def __init__(self, signer: Signer, api: ApiClient) -> None:
+        self._signer, self.api, self.anyone = signer, api, api.using(None)
+
+    def token(self, **rules: Any) -> str:
+        """A ticket for `in/` of the bucket `default`, unless its rules say otherwise."""
+        named = rules if "key" in rules else {"prefix": "in/", **rules}
+        return self._signer.token(
+            tid=self.api.tenant, scope="files:write", ticket={"bucket": "default", **named}
+        )
+
+
+@pytest.fixture
+def tickets(signer: Signer, api: ApiClient) -> Tickets:
+    """Tickets of this test's own tenant."""
+    return Tickets(signer, api)
+
+
+@pytest.mark.parametrize("content", WAYS)
+def test_put(tickets: Tickets, content: bytes) -> None:
+    """A ticket in the header or in the path stores the file inside its prefix."""
+    token = tickets.token()
+    assert tickets.anyone.using(token).put("in/a", content).status == 201
+    answer = tickets.anyone.request("PUT", f"/u/{token}/sub/b%20c", content)
+    assert answer.status == 201
+    assert answer.header("Location") == "/v1/files/default/in/sub/b%20c"
+    assert tickets.api.file("in/a").body == content
+    assert tickets.api.file("in/sub/b%20c").body == content
+
+
+@pytest.mark.parametrize("content", WAYS)
+def test_outside(wharf: Wharf, tickets: Tickets, content: bytes) -> None:
+    """Row 77: outside of bucket, prefix, key, size, type, number, method: each its own refusal."""
+    anyone = tickets.anyone
+    with nothing_stored(wharf, tickets.api.tenant):
+        by = anyone.using(tickets.token())
+        assert by.put("in/a", content, bucket="photos").problem(403, "ticket-refused")["rule"] == (
+            "bucket"
+        )
+        assert by.put("a", content).problem(403, "ticket-refused")["rule"] == "prefix"
+        by = anyone.using(tickets.token(key="in/a"))
+        assert by.put("in/b", content).problem(403, "ticket-refused")["rule"] == "key"
+        by = anyone.using(tickets.token(methods=["POST"]))
+        assert by.put("in/b", content).problem(403, "ticket-refused")["rule"] == "methods"
+        small = tickets.token(max_file_bytes=len(content) - 1)
+        document = anyone.request("PUT", f"/u/{small}/a", content).problem(413, "too-large")
+        assert document["limit"] == "ticket's file limit"
+        image = tickets.token(allowed_types=["image/*"])
+        document = anyone.request("PUT", f"/u/{image}/a", content).problem(415, "type-not-allowed")
+        assert document["allowed_types"] == ["image/*"]
+    once = tickets.token(max_files=1)
+    assert anyone.request("PUT", f"/u/{once}/a", content).status == 201
+    anyone.request("PUT", f"/u/{once}/b", content).problem(403, "ticket-used-up")
+
+
+def test_time(wharf: Wharf, signer: Signer, tickets: Tickets) -> None:
+    """Row 77: a ticket whose time is over is refused like any token."""
+    now = int(time.time())
+    token = signer.token(
+        tid=tickets.api.tenant,
+        iat=now - 900,
+        exp=now - 61,
+        ticket={"bucket": "default", "prefix": ""},
+    )
+    with nothing_stored(wharf, tickets.api.tenant):
+        tickets.anyone.request("PUT", f"/u/{token}/a", SMALL).problem(401, "token-expired")
+
+
+def test_refused_before_the_body(wharf: Wharf, tickets: Tickets) -> None:
+    """A gigabyte that the ticket does not take is refused while its body has not begun."""
+    token = tickets.token(max_file_bytes=1000)
+    for target, field in (
+        (f"/u/{token}/big", "Connection: close"),
+        ("/v1/files/default/in/big", f"Authorization: Bearer {token}"),
+    ):
+        request = head(
+            f"PUT {target} HTTP/1.1", "Content-Length: 1000000000", field, "Connection: close"
+        )
+        with nothing_stored(wharf, tickets.api.tenant):
+            (answer,) = exchange(wharf.port, request)
+            assert (answer.status, answer.slug) == (413, "too-large")
+
+
+def test_chunks_are_cut(wharf: Wharf, tickets: Tickets) -> None:
+    """A chunked body over the ticket's limit is a 413, and nothing of it stays."""
+    token = tickets.token(max_file_bytes=1000)
+    with nothing_stored(wharf, tickets.api.tenant):
+        answer = tickets.anyone.request("PUT", f"/u/{token}/big", iter([LARGE]))
+        assert answer.problem(413, "too-large")["limit_bytes"] == 1000
+
+
+def test_no_length(wharf: Wharf, tickets: Tickets) -> None:
+    """Row 11 holds for tickets: neither length nor chunks is a 411."""
+    with nothing_stored(wharf, tickets.api.tenant):
+        for method, name in (("PUT", "/a"), ("POST", "")):
+            line = f"{method} /u/{tickets.token()}{name} HTTP/1.1"
+            (answer,) = exchange(wharf.port, head(line, "Connection: close"))
+            assert (answer.status, answer.slug) == (411, "length-required")
+
+
+def test_forms(tickets: Tickets) -> None:
+    """A form by ticket stores its files below the prefix, and is sent on where the ticket says."""
+    token = tickets.token(redirect=["https://app.example/done/"])
+    body = multipart_body(field_part("prefix", "x"), file_part("a", b"1"), file_part("b", LARGE))
+    answer = tickets.anyone.request("POST", f"/u/{token}", body, FORM)
+    assert [file["key"] for file in answer.json()["files"]] == ["in/x/a", "in/x/b"]
+    assert tickets.api.file("in/x/b").body == LARGE
+    form = multipart_body(file_part("c"), field_part("redirect", "https://app.example/done/1"))
+    answer = tickets.anyone.request("POST", f"/u/{token}", form, FORM)
+    assert (answer.status, answer.header("Location")) == (303, "https://app.example/done/1")
+    browser = {**FORM, "Accept": "text/html,*/*;q=0.8"}
+    answer = tickets.anyone.request("POST", f"/u/{token}", multipart_body(file_part("d")), browser)
+    assert (answer.status, answer.header("Location")) == (303, "https://app.example/done/")
+    assert answer.body == b""
+
+
+def test_open_redirect(wharf: Wharf, tickets: Tickets) -> None:
+    """A form that wants to go where nobody allowed is a 422, and stores nothing."""
+    token = tickets.token(redirect=["https://app.example/done"])
+    with nothing_stored(wharf, tickets.api.tenant):
+        for target in ("https://evil.example/", "//evil.example", "https://app.example/done/x"):
+            form = multipart_body(file_part("a"), field_part("redirect", target))
+            answer = tickets.anyone.request("POST", f"/u/{token}", form, FORM)
+            assert answer.problem(422, "unprocessable")["field"] == "redirect"
+
+
+def test_curl(tickets: Tickets, tmp_path: Path) -> None:
+    """`curl -T file` with an address that ends in a slash stores the file under its name."""
+    path = tmp_path / "report.txt"
+    path.write_bytes(LARGE)
+    address = f"http://127.0.0.1:{tickets.api.port}/u/{tickets.token()}/"
+    subprocess.run(["curl", "-fsST", path, address], check=True, capture_output=True)
+    subprocess.run(
+        ["curl", "-fsS", "-F", f"file=@{path};filename=form.txt", address[:-1]],
+        check=True,
+        capture_output=True,
+    )
+    assert tickets.api.file("in/report.txt").body == LARGE
+    assert tickets.api.file("in/form.txt").body == LARGE
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PATCH"])
+def test_other_methods(tickets: Tickets, method: str) -> None:
+    """A ticket reads and deletes nothing: other methods of its address are a 405."""
+    for name in ("", "/a"):
+        assert tickets.anyone.request(method, f"/u/{tickets.token()}{name}").status == 405
+
+
+@pytest.mark.parametrize("content", WAYS)
+def test_two_credentials(wharf: Wharf, tickets: Tickets, content: bytes) -> None:
+    """Row 4: a ticket in the path and another credential are a 400, whichever it is."""
+    token = tickets.token()
+    with nothing_stored(wharf, tickets.api.tenant):
+        for api, query in (
+            (tickets.api, ""),
+            (tickets.anyone.using(token), ""),
+            (tickets.anyone, f"?access_token={token}"),
+        ):
+            answer = api.request("PUT", f"/u/{token}/a{query}", content)
+            answer.problem(400, "credentials-ambiguous")
+        # A whole token does not belong into an address.
+        answer = tickets.anyone.request("PUT", f"/u/{tickets.api.token}/a", content)
+        answer.problem(401, "token-malformed")
+
+
+def test_tickets_are_in_no_log(wharf: Wharf, tickets: Tickets) -> None:
+    """Row 3: however the address is spelled, and refused or not, no log shows the ticket."""
+    token, anyone = tickets.token(max_file_bytes=100), tickets.anyone
+    answers = [
+        anyone.request("PUT", f"/u/{token}/a", SMALL),
+        anyone.request("PUT", f"/u/{token}/b", LARGE),
+        anyone.request("POST", f"/u/{token}", multipart_body(file_part("a")), FORM),
+        anyone.request("GET", f"/u/{token}/a"),
+    ]
+    for spelled in ("/%75/", "/x/../u/", "//u/", "/./u/", "/u//", "/u/../u/"):
+        answers.append(anyone.request("PUT", f"{spelled}{token}/c", SMALL))
+        answers.append(anyone.request("PUT", f"{spelled}{token}/d", LARGE))
+    assert logged(wharf, [answer.header("X-Request-Id") for answer in answers])
+    secret = token.rpartition(".")[2]
+    for path in sorted((wharf.data / "log").iterdir()):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        assert secret not in text, path.name
+    for answer in answers:
+        assert secret.encode() not in answer.body
+
+
+def test_another_tenants_ticket(wharf: Wharf, signer: Signer, tickets: Tickets) -> None:
+    """Row 67: a ticket of another tenant stores with that tenant, never with this one."""
+    other = signer.client()
+    tickets.api.stored("in/secret", b"ours")
+    token = Tickets(signer, other).token()
+    with nothing_stored(wharf, tickets.api.tenant):
+        assert tickets.anyone.using(token).put("in/secret", b"theirs").status == 201
+        answer = tickets.anyone.using(token).file("in/secret")
+        answer.problem(403, "insufficient-scope")
+    assert tickets.api.file("in/secret").body == b"ours"
+    assert other.file("in/secret").body == b"theirs"
+
+
+@pytest.mark.parametrize("content", WAYS)
+def test_parallel_uses(tickets: Tickets, content: bytes) -> None:
+    """Of ten uploads at once with a ticket for one file, exactly one is stored."""
+    token = tickets.token(max_files=1)
+    statuses: list[int] = []
+
+    def send(number: int) -> None:
+        answer = tickets.anyone.request("PUT", f"/u/{token}/{number}", content)
+        statuses.append(answer.status)
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [201] + [403] * 9
+    assert len(tickets.api.listed()) == 1
+
+
+def test_a_long_ticket(tickets: Tickets) -> None:
+    """A ticket as long as a token may be is carried through admission and both ways of a body."""
+    pages = [f"https://app.example/{number}/{'x' * 180}" for number in range(22)]
+    token = tickets.token(redirect=pages, prefix="p" * 200 + "/")
+    assert 6500 < len(token) < 8192
+    for number, content in enumerate((SMALL, LARGE)):
+        answer = tickets.anyone.request("PUT", f"/u/{token}/{number}", content)
+        assert answer.status == 201
+        answer = tickets.anyone.using(token).put(f"{'p' * 200}/h{number}", content)
+        assert answer.status == 201
+
+
+def test_expect_with_a_ticket(wharf: Wharf, tickets: Tickets) -> None:
+    """With Expect a used-up ticket gets its refusal and no invitation to send the body."""
+    token = tickets.token(max_files=1)
+    assert tickets.anyone.request("PUT", f"/u/{token}/a", SMALL).status == 201
+    fields = ("Content-Length: 1000000", "Expect: 100-continue", "Connection: close")
+    with RawConnection(wharf.port) as connection:
+        connection.send(head(f"PUT /u/{token}/b HTTP/1.1", *fields))
+        (answer,) = connection.answers()
+    assert answer.status == 403
+    assert answer.json()["type"] == "/problems/ticket-used-up"

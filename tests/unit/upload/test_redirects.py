@@ -1,0 +1,112 @@
+"""Where a form may send its browser."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.tickets import Ticket
+from wharf_upload.domain.redirects import BadRedirect, check
+
+TICKET = Ticket(
+    bucket="photos",
+    prefix="",
+    redirect=("https://app.example/done", "https://app.example/folder/", "http://[::1]:3000/"),
+)
+ORIGINS = ("https://shop.example", "http://localhost:3000")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://app.example/done",
+        "https://app.example/folder/",
+        "https://app.example/folder/a/b?c=d#e",
+        "HTTPS://App.Example:443/folder/a",
+        "http://[::1]:3000/x",
+        "http://[::1]:3000/",
+        "https://shop.example/anywhere",
+        "https://shop.example",
+        "http://localhost:3000/thanks?x=%2e%2e",
+    ],
+)
+def test_allowed(target: str) -> None:
+    """A listed address, what is below a listed folder, and every page of a listed origin."""
+    assert check(target, TICKET, ORIGINS) == target
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        "/done",
+        "//app.example/done",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "ftp://app.example/folder/a",
+        "https://app.example/done?next=1",
+        "https://app.example/done/more",
+        "https://app.example/other",
+        "http://app.example/folder/a",
+        "https://app.example:8443/folder/a",
+        "https://app.example.evil.example/folder/a",
+        "https://app.example@evil.example/folder/a",
+        "https://evil.example\\@app.example/folder/",
+        "https://app.example\\.evil.example/folder/",
+        "https://app.example/folder/../admin",
+        "https://app.example/folder/%2e%2E/admin",
+        "https://app.example/folder/.",
+        "https://app.example/folder/a\r\nSet-Cookie: x=1",
+        "https://app.example/folder/a b",
+        "https://app.example/folder/\u65e5",
+        "https://shop.example.evil.example/",
+        "https://evil.example/?https://shop.example/",
+        "https://evil.example/#https://app.example/folder/",
+        "https://app.example/folder/" + "x" * 2048,
+        " https://app.example/done",
+    ],
+)
+def test_refused(target: str) -> None:
+    """Everything else, look-alikes and tricks of spelling included."""
+    with pytest.raises(BadRedirect):
+        check(target, TICKET, ORIGINS)
+
+
+def test_nothing_is_allowed_by_default() -> None:
+    """Without a ticket and without origins there is nowhere to go."""
+    with pytest.raises(BadRedirect):
+        check("https://app.example/done", None, ())
+    with pytest.raises(BadRedirect):
+        check("https://app.example/done", Ticket(bucket="photos", key="a"), ())
+
+
+def test_an_odd_list() -> None:
+    """What stands in a list and is no address allows nothing, not even itself."""
+    for entry in ("/", "", "javascript:alert(1)", "https:///", "https://app.example/folder/../"):
+        ticket = Ticket(bucket="photos", prefix="", redirect=(entry,))
+        with pytest.raises(BadRedirect):
+            check(entry, ticket, ())
+        with pytest.raises(BadRedirect):
+            check("https://evil.example/", ticket, ())
+
+
+@given(
+    st.text(alphabet="htps:/.@\\?#%2eEaexmpl-[]0589 \r\n", max_size=40)
+    | st.tuples(
+        st.sampled_from(["https://app.example", "https://shop.example", "http://evil"]),
+        st.text(alphabet="/.@\\?#%2efold\t:", max_size=12),
+    ).map("".join)
+)
+def test_what_is_allowed_goes_to_a_listed_host(target: str) -> None:
+    """Whatever is allowed leads to a host that was listed, as a URL parser sees it."""
+    try:
+        check(target, TICKET, ORIGINS)
+    except BadRedirect:
+        return
+    parts = urlsplit(target)
+    assert parts.scheme in {"http", "https"}
+    assert parts.username is None
+    assert parts.hostname in {"app.example", "shop.example", "localhost", "::1"}
