@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ import pytest
 from tests.e2e.api_client import LARGE, SMALL, ApiClient
 from tests.e2e.instance import Wharf
 from tests.e2e.multipart_body import file_part
+from tests.e2e.raw_http import exchange, head
 from tests.e2e.tenants import Signer
 from tests.e2e.traces import nothing_stored
 
@@ -79,6 +81,12 @@ def test_bucket_names_that_are_none(wharf: Wharf, api: ApiClient, name: str) -> 
         {"max_file_bytes": 1 << 60},
         {"max_file_bytes": 1.5},
         {"allowed_types": ["image"]},
+        {"allowed_extensions": ["p/ng"]},
+        {"allowed_extensions": "png"},
+        {"expire_after_seconds": 0},
+        {"cors_origins": ["null"]},
+        {"cors_origins": ["https://app.example/path"]},
+        {"public": "yes"},
         {"allowed_types": ["*/png"]},
         {"allowed_types": "image/*"},
         {"allowed_types": ["image/png; q=1"]},
@@ -149,6 +157,69 @@ def test_an_empty_file_has_no_type(api: ApiClient) -> None:
     make(api, allowed_types=["image/*"])
     api.put("x.png", b"", bucket="bucket").problem(415, "type-not-allowed")
     api.post(file_part("x.png", b""), bucket="bucket").problem(415, "type-not-allowed")
+
+
+def test_extensions_go_by_the_name_and_agree_with_the_bytes(wharf: Wharf, api: ApiClient) -> None:
+    """Row 30: a name must end as the bucket says, in any case, and the bytes must be that."""
+    make(api, allowed_extensions=[".JPG", "png"])
+    assert api.get("/v1/buckets/bucket").json()["allowed_extensions"] == ["jpg", "png"]
+    padding = b" " * 120_000
+    assert api.put("a/photo.JPG", JPEG, bucket="bucket").status == 201
+    with nothing_stored(wharf, api.tenant):
+        for body in (JPEG, JPEG + padding):
+            for name in ("photo.gif", "photo", ".jpg", "jpg", "photo.jpg.exe"):
+                document = api.put(name, body, bucket="bucket").problem(
+                    415, "extension-not-allowed"
+                )
+                assert document["allowed_extensions"] == ["jpg", "png"]
+                api.post(file_part(name, body), bucket="bucket").problem(
+                    415, "extension-not-allowed"
+                )
+        for body in (HTML, HTML + padding):
+            document = api.put("photo.jpg", body, bucket="bucket").problem(415, "type-not-allowed")
+            assert document["media_type"] == "text/html"
+            assert "The bytes are text/html" in document["detail"]
+
+
+def test_a_wrong_name_is_refused_before_the_body(wharf: Wharf, api: ApiClient) -> None:
+    """The name alone is enough to refuse a large body before one byte of it."""
+    make(api, allowed_extensions=["png"])
+    request = head(
+        "PUT /v1/files/bucket/setup.exe HTTP/1.1",
+        f"Authorization: Bearer {api.token}",
+        "Content-Length: 1000000",
+        "Connection: close",
+    )
+    with nothing_stored(wharf, api.tenant):
+        (answer,) = exchange(wharf.port, request)
+        assert (answer.status, answer.slug) == (415, "extension-not-allowed")
+
+
+def test_a_stored_file_cannot_be_renamed_out_of_the_policy(api: ApiClient) -> None:
+    """Neither key nor file name can be changed to what an upload could not have had."""
+    make(api, allowed_extensions=["jpg", "html"])
+    api.stored("photo.jpg", JPEG, bucket="bucket")
+    address = "/v1/metadata/bucket/photo.jpg"
+    for change in ({"key": "photo.exe"}, {"filename": "photo.exe"}):
+        api.send_json("PATCH", address, change).problem(415, "extension-not-allowed")
+    for change in ({"key": "photo.html"}, {"filename": "photo.html"}):
+        api.send_json("PATCH", address, change).problem(415, "type-not-allowed")
+    assert api.send_json("PATCH", address, {"key": "other.jpg"}).status == 200
+
+
+def test_files_of_a_bucket_expire(api: ApiClient) -> None:
+    """A file gets the bucket's time when it is stored, and PATCH may give it another, or none."""
+    make(api, expire_after_seconds=3600)
+    for content in (SMALL, LARGE):
+        file = api.stored("key", content, bucket="bucket")
+        created, expires = (
+            datetime.fromisoformat(file[name]) for name in ("created_at", "expires_at")
+        )
+        assert (expires - created).total_seconds() == 3600
+    form = api.post(file_part("part"), bucket="bucket").json()["files"][0]
+    assert form["expires_at"] is not None
+    changed = api.send_json("PATCH", "/v1/metadata/bucket/key", {"expires_at": None})
+    assert changed.json()["expires_at"] is None
 
 
 def test_only_empty_buckets_go(api: ApiClient) -> None:
