@@ -31,7 +31,8 @@ def missing(api: ApiClient, seen: Iterable[tuple[str, str, int]]) -> list[str]:
     found = set()
     for method, target, status in seen:
         path = next((path for pattern, path in patterns if pattern.fullmatch(target)), None)
-        if path is None:
+        if path is None or (method, status) == ("OPTIONS", 204):
+            # A preflight is the browser's question, no operation.
             continue
         # HEAD answers as GET does (RFC 9110 section 9.3.2).
         names = (method, "GET") if method == "HEAD" else (method,)

@@ -1,0 +1,362 @@
+"""Cross-origin requests (security.md row 66): what pages of other origins may read."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.multipart_body import file_part
+from tests.e2e.raw_http import RawConnection, exchange, head, until
+from tests.e2e.tenants import Signer
+from wharf_upload.cors import EXPOSED
+
+GOOD = "https://app.example"
+EVIL = [
+    "https://evil.example",
+    "null",
+    "https://app.example.evil.example",
+    "https://evilapp.example",
+    "https://app.example:8443",
+    "http://app.example",
+    "HTTPS://APP.EXAMPLE",
+    "https://APP.example",
+    "https://app.example/",
+    "https://app.exampl",
+    "https://app+example",
+    "https://app.example, https://evil.example",
+    "*",
+    "app.example",
+]
+CAP, CONNECTIONS = 3_000_000, 12
+BUCKET = "cross-origin"
+UPLOADS_SEND = {
+    *("authorization", "content-type", "if-match", "if-none-match", "idempotency-key"),
+    *("content-digest", "repr-digest", "prefer", "range", "x-request-id"),
+}
+
+
+def check(answer_headers: Message, origin: str) -> None:
+    """The origin that is listed may read the answer, any other one may not."""
+    allowed = answer_headers.get_all("Access-Control-Allow-Origin")
+    assert allowed == ([GOOD] if origin == GOOD else None), (origin, str(answer_headers))
+    assert answer_headers["Access-Control-Allow-Credentials"] is None
+    varies = ", ".join(answer_headers.get_all("Vary") or [])
+    assert "Origin" in varies.split(", ")
+
+
+def bucket_of(client: ApiClient, name: str = BUCKET, **policy: object) -> ApiClient:
+    """The client, whose bucket lists one origin."""
+    listed = {"cors_origins": [GOOD], **policy}
+    answer = client.send_json("PUT", f"/v1/buckets/{name}", listed)
+    assert answer.status in (200, 201), answer.body
+    return client
+
+
+def fields(answer: Answer, name: str) -> set[str]:
+    """The members of a list field, in lower case."""
+    return set(answer.header(name).lower().split(", "))
+
+
+@pytest.fixture
+def listed(api: ApiClient) -> ApiClient:
+    """A client whose bucket lists one origin and is public."""
+    return bucket_of(api, public=True)
+
+
+@pytest.mark.parametrize("origin", [GOOD, *EVIL])
+def test_preflights(listed: ApiClient, origin: str) -> None:
+    """A preflight needs no credential, and allows the listed origin alone, compared as a whole."""
+    listed.stored("x", bucket=BUCKET)
+    link = listed.send_json("POST", "/v1/links", {"bucket": BUCKET, "key": "x"}).json()["url"]
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "authorization,content-type,repr-digest",
+    }
+    for target in (
+        f"/v1/files/{BUCKET}",
+        f"/v1/files/{BUCKET}/a/b.png",
+        f"/public/{listed.tenant}/{BUCKET}/x",
+        link,
+    ):
+        answer = listed.using(None).request("OPTIONS", target, headers=asked)
+        assert (answer.status, answer.body) == (204, b"")
+        check(answer.headers, origin)
+        reads = "/v1/" not in target
+        assert ("put" in fields(answer, "Allow")) is not reads
+        if origin == GOOD:
+            assert {"get", "head"} <= fields(answer, "Access-Control-Allow-Methods")
+            assert fields(answer, "Access-Control-Allow-Headers") >= UPLOADS_SEND
+            assert int(answer.header("Access-Control-Max-Age")) > 0
+
+
+def test_a_preflight_knows_no_tenant(api: ApiClient, signer: Signer) -> None:
+    """An origin that another tenant's bucket of this name lists passes the preflight, and reads
+    no answer of a bucket that does not list it.
+    """
+    bucket_of(signer.client())
+    api.send_json("PUT", f"/v1/buckets/{BUCKET}", {})
+    headers = {"Origin": GOOD}
+    preflight = api.using(None).request("OPTIONS", f"/v1/files/{BUCKET}/x", headers=headers)
+    assert preflight.header("Access-Control-Allow-Origin") == GOOD
+    for answer in (
+        api.put("x", SMALL, headers, BUCKET),
+        api.put("x", LARGE, headers, BUCKET),
+        api.file("x", headers, BUCKET),
+        api.file("absent", headers, BUCKET),
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"] is None
+
+
+def test_a_bucket_that_is_gone_lists_nothing(listed: ApiClient) -> None:
+    """A changed policy and a deleted bucket leave no origin behind."""
+    name = f"bucket-{listed.tenant}"
+    for step in ("changed", "deleted"):
+        bucket_of(listed, name)
+        if step == "changed":
+            listed.send_json("PUT", f"/v1/buckets/{name}", {"cors_origins": ["https://b.example"]})
+        else:
+            assert listed.request("DELETE", f"/v1/buckets/{name}").status == 204
+
+        def refused() -> bool:
+            asked = {"Origin": GOOD}
+            answer = listed.using(None).request("OPTIONS", f"/v1/files/{name}", headers=asked)
+            return answer.headers["Access-Control-Allow-Origin"] is None
+
+        assert until(refused, 5), step
+
+
+def test_any_origin(api: ApiClient) -> None:
+    """A bucket that lists `*` takes every origin but `null`."""
+    # Under a name of its own: a request without a token is asked by the bucket's name alone.
+    bucket_of(api, "any-origin", cors_origins=["*"])
+    api.stored("x", bucket="any-origin")
+    for origin in ("https://whoever.example", GOOD):
+        answer = api.file("x", {"Origin": origin}, "any-origin")
+        assert answer.header("Access-Control-Allow-Origin") == origin
+    answer = api.file("x", {"Origin": "null"}, "any-origin")
+    assert answer.headers["Access-Control-Allow-Origin"] is None
+
+
+def calls(client: ApiClient, headers: Mapping[str, str]) -> Iterator[tuple[int, Answer]]:
+    """Answers of all kinds by the application, with the status that each has to have."""
+    stranger = client.using(None)
+    form = {**headers, "Content-Type": "multipart/form-data; boundary=x"}
+    public = f"/public/{client.tenant}/{BUCKET}"
+    etag = client.stored("there", b"there" * 50_000, bucket=BUCKET)["etag"]
+    yield 201, client.put("small", SMALL, headers, BUCKET)
+    yield 201, client.put("large", LARGE, headers, BUCKET)
+    yield 201, client.post(file_part("f.txt"), headers=headers, bucket=BUCKET)
+    yield 200, client.file("there", headers, BUCKET)
+    yield 200, client.file("there", {**headers, "If-Match": etag}, BUCKET)
+    yield 206, client.file("there", {**headers, "Range": "bytes=0-1"}, BUCKET)
+    yield 304, client.file("there", {**headers, "If-None-Match": etag}, BUCKET)
+    yield 412, client.file("there", {**headers, "If-Match": '"x"'}, BUCKET)
+    yield 416, client.file("there", {**headers, "Range": "bytes=999999-"}, BUCKET)
+    yield 404, client.file("absent", headers, BUCKET)
+    yield 200, client.get(f"/v1/files/{BUCKET}", headers)
+    yield 401, stranger.put("x", SMALL, headers, BUCKET)
+    yield 401, stranger.put("x", LARGE, headers, BUCKET)
+    yield 401, stranger.get(f"/v1/files/{BUCKET}/x", headers)
+    yield 401, stranger.request("DELETE", f"/v1/files/{BUCKET}/x", headers=headers)
+    yield 415, client.put("x", SMALL, {**headers, "Content-Encoding": "gzip"}, BUCKET)
+    yield 415, client.put("x", LARGE, {**headers, "Content-Encoding": "gzip"}, BUCKET)
+    yield 413, client.put("x", b"x" * 1_500_000, headers, BUCKET)
+    yield 400, client.post_body(b"no form", form, BUCKET)
+    yield 200, stranger.get(f"{public}/there", headers)
+    yield 206, stranger.get(f"{public}/there", {**headers, "Range": "bytes=0-1"})
+    yield 304, stranger.get(f"{public}/there", {**headers, "If-None-Match": etag})
+    yield 412, stranger.get(f"{public}/there", {**headers, "If-Match": '"x"'})
+    yield 416, stranger.get(f"{public}/there", {**headers, "Range": "bytes=999999-"})
+    yield 404, stranger.get(f"{public}/absent", headers)
+    yield 405, stranger.request("DELETE", f"{public}/there", headers=headers)
+    yield 204, client.delete("there", headers, BUCKET)
+
+
+@pytest.mark.parametrize("origin", [GOOD, *EVIL[:5]])
+def test_answers(listed: ApiClient, origin: str) -> None:
+    """What is stored, served or refused, in memory or spooled, only the listed origin reads."""
+    bucket_of(listed, public=True, max_file_bytes=1_000_000)
+    for status, answer in calls(listed, {"Origin": origin}):
+        assert answer.status == status, answer.body
+        check(answer.headers, origin)
+        if origin == GOOD:
+            assert answer.header("Access-Control-Expose-Headers") == EXPOSED
+
+
+def test_without_an_origin(listed: ApiClient) -> None:
+    """Caches are told that answers differ by origin, also where no origin was sent."""
+    listed.stored("x", bucket=BUCKET)
+    for answer in (
+        listed.file("x", bucket=BUCKET),
+        listed.file("absent", bucket=BUCKET),
+        listed.get(f"/v1/files/{BUCKET}"),
+        listed.put("y", LARGE, bucket=BUCKET),
+        listed.using(None).put("y", LARGE, bucket=BUCKET),
+        listed.get(f"/public/{listed.tenant}/{BUCKET}/x"),
+    ):
+        assert answer.header("Vary") == "Origin"
+        assert answer.headers["Access-Control-Allow-Origin"] is None
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[Wharf]:
+    """A Wharf with a global cap, which tests stop, flood and starve."""
+    with running(
+        WHARF_MAX_BODY_BYTES=str(CAP),
+        WHARF_ADDRESS_CONNECTIONS=str(CONNECTIONS),
+        WHARF_BODY_TIMEOUT_SECONDS="2",
+    ) as found:
+        yield found
+
+
+@pytest.fixture
+def client(fragile: Wharf) -> ApiClient:
+    """A client of it whose bucket lists one origin, as the gateway has heard."""
+    found = bucket_of(Signer(fragile).client())
+    for origin in (GOOD, *EVIL[:5]):
+        refused = {"Origin": origin, "Content-Length": str(CAP + 1)}
+        assert found.request("PUT", f"/v1/files/{BUCKET}/x", headers=refused).status == 413
+    return found
+
+
+ORIGINS = [GOOD, *EVIL[:5]]
+
+
+def refusal(fragile: Wharf, origin: str, line: str, *more: str, body: bytes = b"") -> Message:
+    """The header of the one answer to a raw request."""
+    (answer,) = exchange(fragile.port, head(line, f"Origin: {origin}", *more) + body)
+    assert answer.slug, answer.body
+    assert answer.status == int(answer.json()["status"])
+    return answer.headers
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_lengths(fragile: Wharf, client: ApiClient, origin: str) -> None:
+    """nginx's own 411 and 413, announced or found out in mid-body, are read by listed origins."""
+    line, bearer = f"PUT /v1/files/{BUCKET}/x HTTP/1.1", f"Authorization: Bearer {client.token}"
+    chunks = (b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000)) * (CAP // 100_000 + 2)
+    for more, body in (
+        (("Connection: close",), b""),
+        (("Content-Length: 999999999999",), b""),
+        ((bearer, "Transfer-Encoding: chunked"), chunks),
+        ((bearer, "Transfer-Encoding: gzip"), b""),
+    ):
+        check(refusal(fragile, origin, line, *more, body=body), origin)
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_waiting_clients(fragile: Wharf, client: ApiClient, origin: str) -> None:
+    """A refusal to a client that waits for 100 is read by listed origins."""
+    more = ("Content-Length: 200000", "Expect: 100-continue", "Connection: close")
+    request = head(f"PUT /v1/files/{BUCKET}/x HTTP/1.1", f"Origin: {origin}", *more)
+    (answer,) = exchange(fragile.port, request)
+    assert answer.status == 401
+    check(answer.headers, origin)
+
+
+def test_a_slow_body_gets_no_answer(fragile: Wharf, client: ApiClient) -> None:
+    """nginx closes the connection of a body that stalls, without a 408 that a page could read."""
+    bearer = f"Authorization: Bearer {client.token}"
+    fields = (f"Origin: {GOOD}", bearer, "Content-Length: 200000")
+    answers = exchange(fragile.port, head(f"PUT /v1/files/{BUCKET}/x HTTP/1.1", *fields) + b"x")
+    assert [answer.status for answer in answers] == []
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_floods(fragile: Wharf, client: ApiClient, origin: str) -> None:
+    """nginx's own 429 is read by listed origins."""
+    bearer = f"Authorization: Bearer {client.token}"
+    slow = head(f"PUT /v1/files/{BUCKET}/x HTTP/1.1", bearer, "Content-Length: 200000") + b"x"
+    asked = (f"GET /v1/files/{BUCKET}/x HTTP/1.1", f"Origin: {origin}", "Connection: close")
+
+    def flooded() -> bool:
+        with ExitStack() as held:
+            for _ in range(CONNECTIONS + 4):
+                held.enter_context(RawConnection(fragile.port)).send(slow)
+            (found,) = exchange(fragile.port, head(*asked))
+        if found.status == 429:
+            check(found.headers, origin)
+        return found.status == 429
+
+    assert until(flooded, 20)
+    assert until(lambda: client.get("/readyz").status == 200, 30)
+
+
+@contextmanager
+def impatient(wharf: Wharf) -> Iterator[None]:
+    """The gateway waits one second for answers, not a minute."""
+    path = wharf.data / "run" / "nginx" / "snippets" / "small_body.conf"
+    before = path.read_text()
+    master = int((wharf.data / "run" / "nginx" / "nginx.pid").read_text())
+
+    def reloaded(text: str) -> None:
+        old = children(master)
+        path.write_text(text)
+        os.kill(master, signal.SIGHUP)
+        assert until(lambda: children(master) and not old & children(master), 20)
+
+    reloaded(re.sub(r"uwsgi_read_timeout \d+s", "uwsgi_read_timeout 1s", before))
+    try:
+        yield
+    finally:
+        reloaded(before)
+
+
+def children(pid: int) -> set[int]:
+    """The ids of a process's children that are no cache helpers."""
+    found = set()
+    for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with suppress(OSError):
+            if "worker process" in Path(f"/proc/{text}/cmdline").read_text():
+                found.add(int(text))
+    return found
+
+
+def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
+    """504, and 503 for a body, are read by listed origins, though nobody can be asked any more."""
+    bearer = {"Authorization": f"Bearer {client.token}"}
+    with impatient(fragile):
+        found = fragile.processes("upload")
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for origin in (GOOD, EVIL[0]):
+                headers = {**bearer, "Origin": origin}
+                answer = client.file("x", headers, BUCKET)
+                assert answer.status == 504
+                check(answer.headers, origin)
+        finally:
+            for pid in found:
+                os.kill(pid, signal.SIGCONT)
+    assert until(lambda: client.get("/readyz").status == 200, 30)
+
+
+def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
+    """While upload is down its 503 is read by listed origins, in memory, spooled and shared."""
+    os.kill(fragile.process.pid, signal.SIGSTOP)
+    try:
+        for pid in fragile.processes("upload"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for origin in ORIGINS:
+            headers = {"Origin": origin}
+            for answer in (
+                client.put("x", SMALL, headers, BUCKET),
+                client.put("x", LARGE, headers, BUCKET),
+                client.file("x", headers, BUCKET),
+            ):
+                assert answer.status == 503
+                check(answer.headers, origin)
+    finally:
+        os.kill(fragile.process.pid, signal.SIGCONT)
+    assert until(lambda: client.get("/readyz").status == 200, 60)
