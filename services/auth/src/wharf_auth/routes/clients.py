@@ -1,4 +1,4 @@
-"""`/auth/v1/tenants/{tenant}/clients`: the programs of a tenant, for administrators."""
+"""`/auth/v1/tenants/{tenant}/clients`: the programs of a tenant, for administrators and owners."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from servicekit.web import json_response
 from wharf_auth.domain import clients
-from wharf_auth.domain.scopes import ADMIN_SCOPE
+from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
 from wharf_auth.problems import CLIENT_PROTECTED, TENANT_DELETED
 from wharf_auth.records.base import Client, NoSuchTenant
 from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
+from wharf_auth.routes.managing import keep_to_own_tenant
 from wharf_auth.routes.tenants import Page, time_or_none
 
 
@@ -53,6 +54,7 @@ class ClientList(msgspec.Struct):
 CREATE = Operation(
     summary="Create a client",
     scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
     body=NewClient,
     answers={201: Answer("The client with its secret.", ClientWithSecret)},
     problems=(NOT_FOUND, TENANT_DELETED, UNPROCESSABLE),
@@ -60,6 +62,7 @@ CREATE = Operation(
 LIST = Operation(
     summary="List a tenant's clients, oldest first",
     scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
     query=Page,
     answers={200: Answer("A page of clients.", ClientList)},
     problems=(NOT_FOUND,),
@@ -67,6 +70,7 @@ LIST = Operation(
 DISABLE = Operation(
     summary="Disable a client for good",
     scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
     answers={204: Answer("The client gets no more tokens, and those it has are refused.")},
     problems=(NOT_FOUND, CLIENT_PROTECTED),
 )
@@ -93,6 +97,7 @@ def with_secret(client: Client, secret: str) -> ClientWithSecret:
 def blueprint(parts: Parts) -> Blueprint:
     """The routes of clients."""
     routes = Blueprint("clients", __name__, url_prefix="/auth/v1/tenants/<tenant:tenant>/clients")
+    keep_to_own_tenant(routes)
     records, clock = parts.records, parts.clock
 
     @routes.post("")

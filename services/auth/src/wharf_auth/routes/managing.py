@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from flask import Blueprint, g, request
+
 from servicekit.problems import NOT_FOUND
-from servicekit.tokens import Principal
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 
 
-def require_manager(principal: Principal, tenant: str) -> None:
-    """Raises the problem `not-found` for an owner of another tenant: whether it is there is secret.
+def keep_to_own_tenant(routes: Blueprint) -> None:
+    """Has all routes of a blueprint answer `not-found` to whoever is of another tenant.
 
-    The scope itself has been checked by the operation.
+    Administrators are of all tenants. Whether another tenant is there at all is a secret, so this
+    comes before the scope, which the operation itself checks.
     """
-    if ADMIN_SCOPE not in principal.scopes and principal.tenant != tenant:
-        raise NOT_FOUND("There is no such tenant.")
+
+    @routes.before_request
+    def require() -> None:
+        principal = g.principal
+        foreign = principal.tenant != (request.view_args or {})["tenant"]
+        if foreign and ADMIN_SCOPE not in principal.scopes:
+            raise NOT_FOUND("There is no such tenant.")

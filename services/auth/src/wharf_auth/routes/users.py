@@ -18,7 +18,7 @@ from wharf_auth.records.base import NoSuchTenant
 from wharf_auth.records.people import User
 from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
-from wharf_auth.routes.managing import require_manager
+from wharf_auth.routes.managing import keep_to_own_tenant
 from wharf_auth.routes.tenants import Page, time_or_none
 
 Role = Literal["viewer", "editor", "owner"]
@@ -161,6 +161,7 @@ def _require_other(user: str, doing: str) -> None:
 def blueprint(parts: Parts) -> Blueprint:
     """The routes of users."""
     routes = Blueprint("users", __name__, url_prefix="/auth/v1/tenants/<tenant:tenant>/users")
+    keep_to_own_tenant(routes)
     _add_creating(routes, parts)
     _add_reading(routes, parts)
     _add_changing(routes, parts)
@@ -172,7 +173,6 @@ def _add_creating(routes: Blueprint, parts: Parts) -> None:
     @routes.post("")
     @operation(CREATE)
     def create(tenant: str, body: NewUser) -> Response:
-        require_manager(g.principal, tenant)
         new = users.NewUser(tenant, body.username, body.role, body.display_name, body.password)
         made, password = parts.users.create(new, actor())
         shown = NewUserAnswer(**msgspec.structs.asdict(answer(made)))
@@ -187,7 +187,6 @@ def _add_reading(routes: Blueprint, parts: Parts) -> None:
     @routes.get("")
     @operation(LIST)
     def listing(tenant: str, query: Page) -> UserList:
-        require_manager(g.principal, tenant)
         try:
             found = parts.records.users(tenant, after=query.cursor, limit=query.limit + 1)
         except NoSuchTenant:
@@ -200,7 +199,6 @@ def _add_reading(routes: Blueprint, parts: Parts) -> None:
     @routes.get("/<client:user>")
     @operation(READ)
     def read(tenant: str, user: str) -> UserAnswer:
-        require_manager(g.principal, tenant)
         return answer(parts.users.read(tenant, user))
 
 
@@ -210,7 +208,6 @@ def _add_changing(routes: Blueprint, parts: Parts) -> None:
     @routes.patch("/<client:user>")
     @operation(CHANGE)
     def change(tenant: str, user: str, body: UserChange) -> UserAnswer:
-        require_manager(g.principal, tenant)
         rules.read(tenant, user)
         if body.role is not msgspec.UNSET or body.state is not msgspec.UNSET:
             _require_other(user, "change the role or state of")
@@ -227,7 +224,6 @@ def _add_changing(routes: Blueprint, parts: Parts) -> None:
     @routes.put("/<client:user>/password")
     @operation(SET_PASSWORD)
     def set_password(tenant: str, user: str, body: NewPassword) -> None:
-        require_manager(g.principal, tenant)
         changed = rules.read(tenant, user)
         # Who holds a stolen token does not get to keep the account with it.
         _require_other(user, "set without the current one the password of")
@@ -238,12 +234,10 @@ def _add_ending(routes: Blueprint, parts: Parts) -> None:
     @routes.delete("/<client:user>")
     @operation(DELETE)
     def delete(tenant: str, user: str) -> None:
-        require_manager(g.principal, tenant)
         _require_other(user, "delete")
         parts.users.delete(tenant, user, actor())
 
     @routes.delete("/<client:user>/sessions")
     @operation(END_SESSIONS)
     def end_sessions(tenant: str, user: str) -> None:
-        require_manager(g.principal, tenant)
         parts.users.end_sessions(tenant, user, actor())

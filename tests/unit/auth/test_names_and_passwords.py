@@ -1,0 +1,126 @@
+"""Names and passwords of people: what is accepted, and what counts as the same."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.problems import ProblemError
+from wharf_auth.domain import passwords, users
+
+
+@given(st.text(max_size=300))
+def test_folding_again_changes_nothing(name: str) -> None:
+    """What is compared is one spelling: folding is idempotent for every text."""
+    assert users.folded(users.folded(name)) == users.folded(name)
+
+
+@given(st.text(max_size=50))
+def test_spellings_fold_to_one(name: str) -> None:
+    """Composed, decomposed and folded text are one name."""
+    for form in ("NFC", "NFD"):
+        assert users.folded(unicodedata.normalize(form, name)) == users.folded(name)
+    assert users.folded(name.casefold()) == users.folded(name)
+
+
+@given(st.text(max_size=300))
+def test_accepted_names_are_visible_and_stay(name: str) -> None:
+    """A name is refused, or it is NFC, short, and without anything that is not seen."""
+    try:
+        accepted = users.username(name)
+    except ProblemError:
+        return
+    assert unicodedata.is_normalized("NFC", accepted)
+    assert 1 <= len(accepted) <= 254
+    assert not any(unicodedata.category(one)[0] in "CZ" for one in accepted)
+    assert users.username(accepted) == accepted
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ada", "Ada.Lovelace+x@example.org", "jürgen", "李小龍", "अदा", "o'brien", "1", "a" * 254],
+)
+def test_names_of_people(name: str) -> None:
+    """Plain names and addresses of any script are accepted as they are."""
+    assert users.username(name) == name
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("STRASSE", "straße"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("ﬁn", "FIN"), ("Ａda", "ada")],
+)
+def test_twins(one: str, other: str) -> None:
+    """Full case folding, ligatures and widths: twins cannot be two users (row 22)."""
+    assert users.folded(one) == users.folded(other)
+
+
+@given(st.text(max_size=300))
+def test_accepted_passwords_stay(password: str) -> None:
+    """A password is refused, or has 8 to 256 characters and is normalized once and for all."""
+    try:
+        accepted = passwords.checked(password, "ada", "demo")
+    except ProblemError:
+        return
+    assert passwords.MIN_CHARACTERS <= len(accepted) <= passwords.MAX_CHARACTERS
+    assert passwords.normalized(accepted) == accepted
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Tr0ub4dor",
+        "correct horse",
+        "日本語のパスワードです",
+        " 8 spaces",
+        "\u200b" * 4 + "abcd",
+        "x1" * 128,
+    ],
+)
+def test_no_kinds_of_characters_are_demanded(password: str) -> None:
+    """Length is all that counts: spaces, emoji and any script are good."""
+    assert passwords.checked(password, "ada@example.org", "demo")
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("1234567", "8 to 256"),
+        ("x1" * 129, "8 to 256"),
+        ("\ufb03" * 100, "8 to 256"),
+        ("PassWord", "most common"),
+        ("Qwerty123", "most common"),
+        ("\uff50assword", "most common"),
+        ("zzzzzzzzzz", "most common"),
+        ("Ada@Example.org", "names"),
+        ("lovelace1", "names"),
+        ("wharfwharf", "names"),
+        ("globex12345", "names"),
+        ("abcdefg\0", "NUL"),
+    ],
+)
+def test_refused_passwords(password: str, reason: str) -> None:
+    """Too short, too long once normalized, common, or made of the names at hand."""
+    with pytest.raises(ProblemError) as refused:
+        passwords.checked(password, "ada@example.org", "lovelace", "globex")
+    assert reason in refused.value.detail
+    assert password not in refused.value.detail
+
+
+def test_made_passwords_are_accepted_and_differ() -> None:
+    """What is made here passes the rules, and is made once."""
+    made = {passwords.generated() for _ in range(50)}
+    assert len(made) == 50
+    for password in made:
+        assert passwords.checked(password, "ada") == password
+
+
+def test_list_of_common_passwords_is_in_order() -> None:
+    """Lower case, none too short to matter, none twice: what is not, would never be found."""
+    lines = passwords._COMMON.read_text(encoding="utf-8").splitlines()
+    assert lines == sorted(set(lines))
+    assert all(len(line) >= passwords.MIN_CHARACTERS for line in lines)
+    assert all(passwords.normalized(line).casefold() == line for line in lines)
+    assert len(lines) > 500
