@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -71,11 +72,11 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
     ada = person(auth)
     for _ in range(3):
         ada.refresh_token()
-    found, cursor = [], ""
-    while cursor is not None:
-        page = ada.call("GET", f"/sessions?limit=2&cursor={cursor}").get_json()
+    found: list[str] = []
+    page: dict[str, Any] = {"next_cursor": ""}
+    while page["next_cursor"] is not None:
+        page = ada.call("GET", f"/sessions?limit=2&cursor={page['next_cursor']}").get_json()
         found += [one["session_id"] for one in page["sessions"]]
-        cursor = page["next_cursor"]
     assert len(set(found)) == 3
 
 

@@ -105,12 +105,12 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
     """A cursor leads through all users of the tenant and of no other, oldest first."""
     made = [person(auth, f"user-{number}").id for number in range(5)]
     person(auth, "stranger", tenant="acme")
-    found, cursor = [], ""
-    while cursor is not None:
-        page = auth.admin("GET", f"{USERS}?limit=2&cursor={cursor}").get_json()
+    found: list[str] = []
+    page: dict[str, Any] = {"next_cursor": ""}
+    while page["next_cursor"] is not None:
+        page = auth.admin("GET", f"{USERS}?limit=2&cursor={page['next_cursor']}").get_json()
         assert len(page["users"]) <= 2
         found += [one["user_id"] for one in page["users"]]
-        cursor = page["next_cursor"]
     assert found == made
 
 
