@@ -64,6 +64,11 @@ class Child:
     def running(self) -> bool:
         return self._pid != 0
 
+    @property
+    def pid(self) -> int:
+        """The process's id; 0 when none runs."""
+        return self._pid
+
     def start(self) -> None:
         """Starts the process."""
         self.due = None

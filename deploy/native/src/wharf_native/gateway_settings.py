@@ -14,6 +14,22 @@ from wharf_native.terminal import CannotRunError
 
 GIBIBYTE = 1 << 30
 
+BODY_MIN_BYTES_PER_SECOND = Setting(
+    "WHARF_BODY_MIN_BYTES_PER_SECOND",
+    "500",
+    "bytes per second",
+    "least average rate of a request that is coming in; slower ones are cut. 0: none is",
+    minimum=0,
+)
+BODY_WINDOW_SECONDS = Setting(
+    "WHARF_BODY_WINDOW_SECONDS",
+    "30",
+    "seconds",
+    "time over which that average is taken; no request is judged before",
+    minimum=1,
+    maximum=3600,
+)
+
 GATEWAY_SETTINGS = (
     Setting(
         "WHARF_MAX_BODY_BYTES",
@@ -66,6 +82,8 @@ GATEWAY_SETTINGS = (
         minimum=1,
         maximum=3600,
     ),
+    BODY_MIN_BYTES_PER_SECOND,
+    BODY_WINDOW_SECONDS,
     Setting(
         "WHARF_NGINX_WORKERS",
         "auto",

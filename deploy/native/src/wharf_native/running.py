@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from wharf_native import logfiles, readiness
+from wharf_native.body_guard import BodyGuard
 from wharf_native.children import Child
 from wharf_native.places import Places, take_lock
 from wharf_native.plan import Plan, render_gateway, service_environment, template_values
@@ -58,9 +59,11 @@ def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]
     values = template_values(settings, places, environ)
     render_gateway(settings, places, values)
     plan = Plan(settings, places, service_environment(settings, places, environ))
-    stages = [[plan.gateway], plan.services, [plan.worker]]
+    programs = [[plan.gateway], plan.services, [plan.worker]]
+    stages = [[Child(p, places.log_file(p.name)) for p in stage] for stage in programs]
+    gateway = stages[0][0]
     supervisor = Supervisor(
-        [[Child(p, places.log_file(p.name)) for p in stage] for stage in stages],
+        stages,
         settings.drain_seconds,
         other_logs=[places.log_file(name) for name in _OTHER_LOGS],
     )
@@ -71,6 +74,9 @@ def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]
         preload()
         supervisor.start()
         _await_ready(settings, supervisor)
+        guard = BodyGuard(gateway, settings.port, environ, f"{places.nginx}/gateway.prom")
+        guard.check()
+        supervisor.duty, supervisor.duty_seconds = guard.look, guard.seconds
         welcome(settings, places)
         supervisor.watch()
     except StoppedError:

@@ -36,6 +36,9 @@ class Supervisor:
             They are started in the opposite order.
         drain_seconds: how long work in flight may take when stopping.
         other_logs: files that the children write by themselves; kept from growing, too.
+
+    Attributes:
+        duty: called at least every `duty_seconds` while watching, if there is one.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class Supervisor:
         self.children = [child for stage in reversed(stages) for child in stage]
         self.drain_seconds = drain_seconds
         self._logs = [*(child.log_file for child in self.children), *other_logs]
+        self.duty: Callable[[], None] | None = None
+        self.duty_seconds = _HOUSEKEEPING_SECONDS
         self._hurry = False
         self._stop_began = 0.0
         self._stops = set(_STOP_SIGNALS)
@@ -96,8 +101,10 @@ class Supervisor:
         """
         while done is None or not done():
             self._restart_ended()
-            if self._wait(self._pause(_HOUSEKEEPING_SECONDS if done is None else _POLL_SECONDS)):
+            if self._wait(self._pause(self._longest_pause() if done is None else _POLL_SECONDS)):
                 raise StoppedError
+            if self.duty is not None:
+                self.duty()
             for log in self._logs:
                 logfiles.rotate(log)
 
@@ -152,6 +159,9 @@ class Supervisor:
                 say(f"{child.name} {how}, starting it again in {child.due - now:.1f} s")
             if child.due is not None and child.due <= now:
                 child.start()
+
+    def _longest_pause(self) -> float:
+        return min(_HOUSEKEEPING_SECONDS, self.duty_seconds)
 
     def _pause(self, longest: float) -> float:
         """Seconds until something is due."""

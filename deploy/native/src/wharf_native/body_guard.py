@@ -1,0 +1,93 @@
+"""Cuts request bodies that come below the floor, says so and counts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+
+from wharf_native import connections, foreign_sockets
+from wharf_native.body_floor import STEPS_IN_WINDOW, BodyFloor
+from wharf_native.children import Child
+from wharf_native.gateway_settings import BODY_MIN_BYTES_PER_SECOND, BODY_WINDOW_SECONDS
+from wharf_native.terminal import say
+
+_METRIC = "wharf_gateway_slow_bodies_cut_total"
+_HELP = "Requests that came in below WHARF_BODY_MIN_BYTES_PER_SECOND and were cut."
+_NAMED_ADDRESSES = 5
+
+
+class BodyGuard:
+    """Watches over the gateway's connections; `look` has to be called every `seconds`.
+
+    Args:
+        gateway: nginx's master process.
+        port: the public one.
+        environ: has the settings.
+        metrics_file: where the number of cut requests is kept, for the gateway's internal port.
+    """
+
+    def __init__(
+        self, gateway: Child, port: int, environ: Mapping[str, str], metrics_file: str
+    ) -> None:
+        rate = BODY_MIN_BYTES_PER_SECOND.number(environ)
+        window = BODY_WINDOW_SECONDS.number(environ)
+        self.seconds = window / STEPS_IN_WINDOW
+        self._rate, self._floor = rate, BodyFloor(rate, window)
+        self._gateway, self._port = gateway, port
+        self._metrics_file = metrics_file
+        self._working = rate > 0
+        self._cut = 0
+        self._next = 0.0
+        self._write_metrics()
+
+    def check(self) -> None:
+        """Says once when this machine does not allow what the guard needs; it stays off then."""
+        if not self._working:
+            return
+        try:
+            connections.established(self._port)
+            workers = foreign_sockets.children(self._gateway.pid)
+            os.close(foreign_sockets.duplicate(workers[0] if workers else self._gateway.pid, 0))
+        except OSError as error:
+            self._working = False
+            say(
+                f"slow request bodies are not cut, only pauses are bounded: {error}. It takes "
+                "netlink sockets and pidfd_getfd, which this machine or its sandbox refuses"
+            )
+
+    def look(self) -> None:
+        """Cuts what is too slow, when it is time to look."""
+        now = time.monotonic()
+        if not self._working or now < self._next or not self._gateway.running:
+            return
+        self._next = now + self.seconds
+        try:
+            slow = self._floor.too_slow(connections.established(self._port), now)
+            if slow:
+                self._end(slow)
+        except OSError as error:
+            # Out of memory or descriptors, or the gateway just ended: the next look may do.
+            say(f"looking for slow request bodies failed: {error}")
+
+    def _end(self, slow: list[connections.Connection]) -> None:
+        workers = foreign_sockets.children(self._gateway.pid)
+        ended = foreign_sockets.end_reading(workers, (one.inode for one in slow))
+        if not ended:
+            return
+        self._cut += ended
+        self._write_metrics()
+        peers = sorted({one.peer for one in slow})
+        more = f" and {len(peers) - _NAMED_ADDRESSES} more" * (len(peers) > _NAMED_ADDRESSES)
+        say(
+            f"cut {ended} requests that came with less than {self._rate} bytes per second, from "
+            f"{', '.join(peers[:_NAMED_ADDRESSES])}{more}"
+        )
+
+    def _write_metrics(self) -> None:
+        new = f"{self._metrics_file}.new"
+        with open(new, "w", encoding="ascii") as file:
+            file.write(
+                f"# HELP {_METRIC} {_HELP}\n# TYPE {_METRIC} counter\n{_METRIC} {self._cut}\n"
+            )
+        os.replace(new, self._metrics_file)
