@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from servicekit.ids import uuid7_hex
 from tests.servers.upload import UploadService, ages, new_file
 from tests.servers.upload_invariants import live
 from wharf_upload import checking
-from wharf_upload.records.base import Write
+from wharf_upload.records.base import TicketUse, Write
 from wharf_upload.stores.base import BlobName, StoreError
 from wharf_upload.sweeping import Sweeper, Swept
 
@@ -181,3 +182,15 @@ def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
     assert sweeper.run(blobs=True).purged_rows > 0
     assert upload.records.file("gone", "default", "late") is None
     assert upload.records.file("demo", "default", "kept") is not None
+
+
+def test_ticket_uses_are_kept_long_enough(upload: UploadService) -> None:
+    """A ticket's count outlives every ticket it may be shared with, by a lease; then it goes."""
+    expires = 1_900_000_000
+    use = TicketUse(id="t", max_files=5, prefix="", expires_at=1000 * expires)
+    upload.records.write(Write(files=(new_file("a.txt"),), ticket=use))
+    kept = expires + 24 * 3600 + _NEVER
+    sweep(upload, seconds=_NEVER, ahead=kept - time.time() - 60)
+    assert upload.records.ticket_uses("demo", "t") == 1
+    assert sweep(upload, seconds=_NEVER, ahead=kept - time.time() + 60).ticket_uses == 1
+    assert upload.records.ticket_uses("demo", "t") == 0

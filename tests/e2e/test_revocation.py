@@ -1,0 +1,206 @@
+"""Row 60: what is revoked, disabled or suspended is refused everywhere, also after a restart."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.e2e.raw_http import until
+from tests.e2e.tenants import Tenants
+from tests.e2e.traces import nothing_stored
+from tests.servers.native import NativeWharf
+
+METRIC = "wharf_revocation_feed_age_seconds"
+TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
+Send = Callable[[ApiClient], Answer]
+# Every way that a request with a token takes through gateway and service.
+WAYS: dict[str, Send] = {
+    "small": lambda api: api.put("small", SMALL),
+    "large": lambda api: api.put("large", LARGE),
+    "form": lambda api: api.post(file_part("form")),
+    "file": lambda api: api.file("there"),
+    "delete": lambda api: api.delete("there"),
+    "list": lambda api: api.get("/v1/files/default"),
+    "metadata": lambda api: api.get("/v1/metadata/default/there"),
+    "buckets": lambda api: api.get("/v1/buckets"),
+    "usage": lambda api: api.get("/v1/usage"),
+    "events": lambda api: api.get("/v1/events"),
+}
+
+
+def oauth(api: ApiClient, path: str, **fields: str) -> Answer:
+    """A form to auth's OAuth endpoints."""
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    return api.using(None).request("POST", f"/auth/oauth/{path}", urlencode(fields).encode(), kind)
+
+
+class Client:
+    """A client of a tenant with its secret, as `billing` of the README."""
+
+    def __init__(self, admin: ApiClient, tenant: str) -> None:
+        target = f"/auth/v1/tenants/{tenant}/clients"
+        scopes = ["files:read", "files:write", "files:delete", "buckets:admin", "events:read"]
+        answer = admin.send_json("POST", target, {"name": "billing", "scopes": scopes})
+        assert answer.status == 201, answer.body
+        made = answer.json()
+        self.id, self.secret = made["client_id"], made["client_secret"]
+        self.api = ApiClient(admin.port, None, tenant)
+        self.api = self.api.using(self.login().json()["access_token"])
+
+    def login(self) -> Answer:
+        """Asks for a token."""
+        return self.api.using(None).login(self.id, self.secret)
+
+    def revoke(self, token: str) -> None:
+        """RFC 7009."""
+        answer = oauth(
+            self.api, "revoke", token=token, client_id=self.id, client_secret=self.secret
+        )
+        assert answer.status == 200, answer.body
+
+    def ticket(self, **rules: Any) -> str:
+        """A ticket by token exchange (RFC 8693)."""
+        answer = oauth(
+            self.api,
+            "token",
+            grant_type="urn:ietf:params:oauth:grant-type:token-exchange",
+            subject_token=str(self.api.token),
+            subject_token_type=TOKEN_TYPE,
+            ticket=json.dumps({"bucket": "default", "prefix": "in/", **rules}),
+        )
+        assert answer.status == 200, answer.body
+        return str(answer.json()["access_token"])
+
+
+def make_client(admin: ApiClient, tenant: str) -> Client:
+    """A client of a new tenant that has a file."""
+    answer = admin.send_json("POST", "/auth/v1/tenants", {"tenant": tenant})
+    assert answer.status == 201, answer.body
+    client = Client(admin, tenant)
+    client.api.stored("there", b"there")
+    return client
+
+
+@pytest.fixture
+def client(tenants: Tenants, request: pytest.FixtureRequest) -> Client:
+    """A client of this test's own tenant."""
+    name = request.node.name.replace("_", "-").removeprefix("test-")
+    return make_client(tenants.admin, f"row60-{name}"[:60].strip("-"))
+
+
+def refused(api: ApiClient, status: int, slug: str) -> None:
+    """Waits until the refusal is known, then expects it on every way."""
+    assert until(lambda: api.get("/v1/usage").slug == slug)
+    # Each worker looks at the file by itself, within half a second.
+    assert until(lambda: all(api.get("/v1/usage").slug == slug for _ in range(20)))
+    for way, send in WAYS.items():
+        answer = send(api)
+        assert (answer.status, answer.slug) == (status, slug), way
+        if status == 401:
+            assert 'error="invalid_token"' in answer.header("WWW-Authenticate")
+
+
+def test_revoked_token(wharf: Wharf, client: Client) -> None:
+    """A revoked token is refused on every way, and so are tickets made from it; another is good."""
+    other = client.api.using(client.login().json()["access_token"])
+    ticket = client.ticket()
+    anyone = client.api.using(None)
+    assert anyone.request("PUT", f"/u/{ticket}/a", SMALL).status == 201
+    client.revoke(str(client.api.token))
+    with nothing_stored(wharf, client.api.tenant):
+        refused(client.api, 401, "token-revoked")
+        for content in (SMALL, LARGE):
+            answer = anyone.request("PUT", f"/u/{ticket}/b", content)
+            answer.problem(401, "token-revoked")
+    assert other.file("there").body == b"there"
+
+
+def test_revoked_ticket(client: Client) -> None:
+    """A ticket alone can be revoked; the token that it was made from goes on."""
+    ticket = client.ticket()
+    client.revoke(ticket)
+    form, kind = multipart_body(file_part("a")), {"Content-Type": CONTENT_TYPE}
+    anyone = client.api.using(None)
+    assert until(lambda: anyone.request("POST", f"/u/{ticket}", form, kind).slug == "token-revoked")
+    assert client.api.file("there").status == 200
+
+
+def test_disabled_client(wharf: Wharf, tenants: Tenants, client: Client) -> None:
+    """A disabled client's tokens are refused everywhere, and it gets no new ones."""
+    target = f"/auth/v1/tenants/{client.api.tenant}/clients/{client.id}"
+    assert tenants.admin.request("DELETE", target).status == 204
+    with nothing_stored(wharf, client.api.tenant):
+        refused(client.api, 401, "token-revoked")
+    assert client.login().status in {400, 401}
+
+
+def test_suspended_tenant(wharf: Wharf, tenants: Tenants, client: Client) -> None:
+    """A suspended tenant's tokens and tickets are refused until it is resumed."""
+    ticket, target = client.ticket(), f"/auth/v1/tenants/{client.api.tenant}"
+    assert tenants.admin.request("POST", f"{target}/suspend").status == 204
+    with nothing_stored(wharf, client.api.tenant):
+        refused(client.api, 403, "tenant-suspended")
+        answer = client.api.using(None).request("PUT", f"/u/{ticket}/a", LARGE)
+        answer.problem(403, "tenant-suspended")
+    assert tenants.admin.request("POST", f"{target}/resume").status == 204
+    assert until(lambda: client.api.file("there").status == 200)
+    assert until(
+        lambda: client.api.using(None).request("PUT", f"/u/{ticket}/a", LARGE).status == 201
+    )
+
+
+def test_ready(wharf: Wharf) -> None:
+    """With a feed that is followed the service is ready, and not degraded; the metric is small."""
+    api = ApiClient(wharf.port)
+    assert until(lambda: api.get("/readyz").json() == {"status": "ready"})
+    address = f"http://127.0.0.1:{wharf.metrics_port}/metrics/upload"
+    with urllib.request.urlopen(address) as reply:
+        text = reply.read().decode()
+    (line,) = (one for one in text.splitlines() if one.startswith(f"{METRIC} "))
+    assert float(line.rpartition(" ")[2]) < 60
+
+
+@pytest.fixture
+def native(tmp_path: Path) -> Iterator[NativeWharf]:
+    """A Wharf that can be killed and started again."""
+    native = NativeWharf(tmp_path, WHARF_DURABILITY="relaxed")
+    native.start()
+    yield native
+    native.kill()
+
+
+def admin_of(native: NativeWharf) -> ApiClient:
+    """The administrator of a Wharf that was just started."""
+    found = json.loads((native.data / "credentials.json").read_text())["admin"]
+    api = ApiClient(native.port)
+    answer = api.login(found["client_id"], found["client_secret"])
+    assert answer.status == 200, answer.body
+    return api.using(answer.json()["access_token"])
+
+
+def test_after_a_restart(native: NativeWharf) -> None:
+    """After kill -9 of everything, what was revoked and suspended is still refused."""
+    admin = admin_of(native)
+    revoked, suspended = make_client(admin, "revoked"), make_client(admin, "suspended")
+    revoked.revoke(str(revoked.api.token))
+    assert admin.request("POST", "/auth/v1/tenants/suspended/suspend").status == 204
+    refused(revoked.api, 401, "token-revoked")
+    refused(suspended.api, 403, "tenant-suspended")
+    issuer = f"http://127.0.0.1:{native.port}/auth"
+    native.kill()
+    # Tokens name the issuer, whose port is another one from now on.
+    native._settings["WHARF_ISSUER"] = issuer
+    native.start()
+    for client, slug in ((revoked, "token-revoked"), (suspended, "tenant-suspended")):
+        api = ApiClient(native.port, client.api.token, client.api.tenant)
+        for way, send in WAYS.items():
+            assert send(api).slug == slug, way
