@@ -26,6 +26,7 @@ _TABLES: tuple[tuple[str, str, Callable[[Generated], Iterator[Row]]], ...] = (
     ("limits", "tenant, max_bytes, max_files, requests_per_minute", Generated.limits),
     ("link_keys", "tenant, secret, created_at", Generated.link_keys),
     ("cors_origins", "bucket, origin, tenant", Generated.cors_origins),
+    ("ticket_uses", "tenant, ticket, uses, expires_at", Generated.ticket_uses),
     ("events", "tenant, kind, at, data", Generated.event_rows),
     ("doomed", "blob, tenant, doomed_at", Generated.doomed),
     (

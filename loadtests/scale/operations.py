@@ -22,6 +22,7 @@ from wharf_upload.records.base import (
     Page,
     Policy,
     QuotaExceeded,
+    TicketUse,
     Write,
 )
 from wharf_upload.records.sql import SqlRecords
@@ -155,6 +156,12 @@ def _get_missing(case: Case) -> Run:
 
 def _put(case: Case) -> Run:
     write = Write(files=(case.new_file(),))
+    return lambda: case.records.write(write)
+
+
+def _put_ticket(case: Case) -> Run:
+    use = TicketUse(id=uuid7_hex(), max_files=3, prefix="", expires_at=_FUTURE_MILLISECONDS)
+    write = Write(files=(case.new_file(),), ticket=use)
     return lambda: case.records.write(write)
 
 
@@ -336,6 +343,10 @@ def _forget_idempotency(case: Case) -> Run:
     return lambda: case.records.forget_idempotency(_PAST)
 
 
+def _forget_ticket_uses(case: Case) -> Run:
+    return lambda: case.records.forget_ticket_uses(_PAST)
+
+
 def _live_files(case: Case) -> Run:
     return lambda: list(islice(case.records.live_files(), 1000))
 
@@ -345,6 +356,7 @@ OPERATIONS = (
     Operation("file that is not there", _get_missing),
     Operation("write", _put),
     Operation("write, Idempotency-Key", _put_once),
+    Operation("write, by ticket", _put_ticket),
     Operation("write, replacing", _replace),
     Operation("write, renaming", _rename),
     Operation("delete", _delete),
@@ -378,5 +390,6 @@ OPERATIONS = (
     Operation("purge_tenant, 10 files", _purge, hot=False),
     Operation("forget_doomed", _forget_doomed, hot=False),
     Operation("forget_idempotency", _forget_idempotency, hot=False),
+    Operation("forget_ticket_uses", _forget_ticket_uses, hot=False),
     Operation("live_files, 1000", _live_files, hot=False),
 )

@@ -104,6 +104,14 @@ class Generated:
         for tenant in self.everybody:
             yield BUCKETS[1], f"https://{tenant.name}.example", tenant.name
 
+    def ticket_uses(self) -> Iterator[Row]:
+        """Rows of `ticket_uses`: tenant, ticket, uses, expires_at; tickets of some hours."""
+        random = Random(self.seed + 4)
+        for number in range(max(_LEAST_ROWS, self.file_count // 100)):
+            tenant = self.everybody[number * 7919 % self.tenant_count].name
+            at = END_MILLISECONDS + _YEAR_MILLISECONDS + number
+            yield tenant, f"{random.getrandbits(128):032x}", 1, at
+
     def event_rows(self) -> Iterator[Row]:
         """Rows of `events` without their number: tenant, kind, at, data."""
         yield from self._deeds

@@ -26,6 +26,7 @@ from wharf_upload.records.base import (
     Usage,
     Write,
 )
+from wharf_upload.records.forgetting import forget
 from wharf_upload.records.grouping import AfterCommit, BeforeCommit, GroupCommit
 from wharf_upload.records.quotas import Quota
 from wharf_upload.records.rows import COLUMNS, to_file
@@ -33,7 +34,6 @@ from wharf_upload.records.rows import COLUMNS, to_file
 _policy = msgspec.json.Decoder(Policy)
 _FILES_A_TIME = 1000
 _BLOBS_A_TIME = 100
-_KEYS_A_TIME = 1000
 _KNOWN_BLOBS = tuple(
     f"SELECT tenant, blob FROM {table} WHERE blob IN ({', '.join('?' * _BLOBS_A_TIME)})"  # noqa: S608 -- constants only
     for table in ("files", "doomed")
@@ -246,28 +246,11 @@ class SqlRecords:
 
     def forget_ticket_uses(self, before: int) -> int:
         """Drops the counts of tickets that expired before a time; how many."""
-        with self._database.transaction() as connection:
-            return ticket_uses.forget(connection, before)
+        return forget(self._database, "ticket_uses", "expires_at", "tenant, ticket", before)
 
     def forget_idempotency(self, before: int) -> int:
         """Drops remembered requests older than a time; how many."""
-        count = 0
-        while True:
-            # Some at a time: writers wait for a transaction 2 s at most, PostgreSQL for a statement
-            # 5 s, and after a pause there may be millions.
-            with self._database.transaction() as connection:
-                rows = connection.rows(
-                    "SELECT tenant, subject, key FROM idempotency WHERE created_at < ? "
-                    "ORDER BY created_at LIMIT ?",
-                    (before, _KEYS_A_TIME),
-                )
-                if rows:
-                    connection.execute_many(
-                        "DELETE FROM idempotency WHERE tenant = ? AND subject = ? AND key = ?", rows
-                    )
-            count += len(rows)
-            if len(rows) < _KEYS_A_TIME:
-                return count
+        return forget(self._database, "idempotency", "created_at", "tenant, subject, key", before)
 
     def live_files(self) -> Iterator[File]:
         """All live files, by tenant, bucket and key."""

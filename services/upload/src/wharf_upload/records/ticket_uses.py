@@ -32,8 +32,3 @@ def count(connection: Connection, tenant: str, use: TicketUse, files: int) -> No
         "ON CONFLICT (tenant, ticket) DO UPDATE SET uses = ticket_uses.uses + excluded.uses",
         (tenant, use.id, files, use.expires_at),
     )
-
-
-def forget(connection: Connection, before: int) -> int:
-    """Drops the counts of tickets that expired before a time (unix milliseconds); how many."""
-    return connection.execute("DELETE FROM ticket_uses WHERE expires_at < ?", (before,))
