@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jwt
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -179,3 +180,87 @@ def test_two_starts_at_once(run: Run, tmp_path: Path) -> None:
     outputs = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert len(list((tmp_path / "data" / "auth" / "keys").glob("*.pem"))) == 1
+
+
+def test_keys_are_listed_rotated_and_retired(installed: Run) -> None:
+    """A rotation publishes the next key; it may be taken back, and nothing else by mistake."""
+    (first,) = installed("keys", "list").stdout.splitlines()
+    old = first.split()[0]
+    assert first.split()[1] == "signing"
+    new = installed("keys", "rotate").stdout.split()[0]
+    shown = [json.loads(line) for line in installed("keys", "list", "--json").stdout.splitlines()]
+    assert [(one["kid"], one["state"]) for one in shown] == [(old, "signing"), (new, "published")]
+    assert shown[0]["until"] == shown[1]["until"]
+    mistake(installed("keys", "rotate"), f"the key {new} is published")
+    mistake(installed("keys", "retire", old), "--force")
+    mistake(installed("keys", "retire", "-absent"), "there is no key -absent")
+    assert installed("keys", "retire").stdout == ""
+    assert installed("keys", "retire", new).returncode == 0
+    assert len(installed("keys", "list").stdout.splitlines()) == 1
+    acts = [line.split()[4] for line in installed("audit").stdout.splitlines()]
+    assert acts[-2:] == ["keys.rotate", "keys.retire"]
+
+
+def test_a_tenant_is_deleted_resumed_and_purged(installed: Run) -> None:
+    """Deletion can be undone until the grace time is over; then the tenant is purged."""
+    grace = {"WHARF_TENANT_GRACE_SECONDS": "0"}
+    installed("tenant", "create", "acme")
+    assert installed("tenant", "rename", "acme", "Acme & Co").returncode == 0
+    assert "undoes it until" in installed("tenant", "delete", "acme").stdout
+    mistake(installed("tenant", "suspend", "acme"), "is deleted")
+    assert installed("purge").stdout == ""
+    assert installed("tenant", "resume", "acme").returncode == 0
+    shown = json.loads(installed("tenant", "show", "acme", "--json").stdout)
+    assert (shown["state"], shown["display_name"]) == ("active", "Acme & Co")
+    installed("tenant", "delete", "acme", environ=grace)
+    mistake(installed("tenant", "resume", "acme"), "is deleted")
+    assert installed("purge").stdout == "purged the tenant acme\n"
+    assert "acme" in installed("tenant", "list").stdout
+    mistake(installed("tenant", "create", "acme"), "names are never reused")
+    lines = [json.loads(line) for line in installed("audit", "--json").stdout.splitlines()]
+    assert {one["actor"] for one in lines} == {"cli"}
+    acts = [one["act"] for one in lines if one["tenant"] == "acme"]
+    assert acts[:2] == ["tenants.create", "tenants.rename"]
+    assert acts[-1] == "tenants.purge"
+    assert installed("audit", "--tenant", "absent").stdout == ""
+
+
+def test_a_ticket_is_made_for_a_bucket(installed: Run) -> None:
+    """Its token says what was asked for, and belongs to the client that was named."""
+    done = installed(
+        *("ticket", "create", "demo/photos", "--prefix", "2026/", "--max-file-bytes", "5000000"),
+        *("--type", "image/*", "--max-files", "3", "--method", "POST", "--expires-in", "60"),
+        *("--redirect", "https://a.example/done", "--client", "wharf-demo", "--json"),
+    )
+    made = json.loads(done.stdout)
+    claims = jwt.decode(made["ticket"], options={"verify_signature": False})
+    assert (claims["tid"], claims["sub"], claims["scope"]) == ("demo", "wharf-demo", "files:write")
+    assert claims["exp"] - claims["iat"] == 60
+    assert claims["ticket"] == {
+        "bucket": "photos",
+        "prefix": "2026/",
+        "methods": ["POST"],
+        "max_file_bytes": 5_000_000,
+        "allowed_types": ["image/*"],
+        "max_files": 3,
+        "redirect": ["https://a.example/done"],
+    }
+    assert made["url"].endswith(f"/u/{made['ticket']}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["demo/photos"], "Send a key or a prefix"),
+        (["demo/Photos", "--prefix", ""], "bucket name"),
+        (["demo", "--prefix", ""], "bucket name"),
+        (["absent/photos", "--prefix", ""], "no such tenant"),
+        (["demo/photos", "--prefix", "", "--client", "wharf-admin"], "no active client"),
+        (["demo/photos", "--prefix", "", "--max-files", "0"], "at least 1"),
+        (["demo/photos", "--prefix", "", "--type", "png"], "media type"),
+        (["demo/photos", "--prefix", "", "--expires-in", "3601"], "from 1 to 3600"),
+    ],
+)
+def test_tickets_that_cannot_be_made(installed: Run, arguments: list[str], why: str) -> None:
+    """One line says what is wrong."""
+    mistake(installed("ticket", "create", *arguments), why)

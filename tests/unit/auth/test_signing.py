@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from tests.servers.auth import Clock
+from wharf_auth.domain.rotation import PUBLISH_SECONDS
 from wharf_auth.signing import (
-    PUBLISH_SECONDS,
     KeyRing,
     KeyTrouble,
     create,

@@ -36,6 +36,7 @@ from wharf_auth.routes import (
     Parts,
     TenantConverter,
     acting,
+    audit,
     discovery,
     feed,
     oauth,
@@ -70,6 +71,7 @@ _ROUTES = (
     token_status,
     discovery,
     feed,
+    audit,
     tenant_routes,
     client_routes,
     user_routes,
@@ -90,7 +92,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.url_map.converters |= {"tenant": TenantConverter, "client": ClientConverter}
     limits_url = settings.effective_limits_url
-    ring = keys or KeyRing(settings.keys_directory, clock)
+    ring = keys or KeyRing(settings.keys_directory, clock, settings.longest_token_seconds)
     parts = _parts(settings, records or _records(settings), ring, clock)
     verifier = _verifier(ring, AUTH_AUDIENCE, settings, clock)
     web.install(app, logs.RequestLog(SERVICE), verifier, Standing(parts.records))

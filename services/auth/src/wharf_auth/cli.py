@@ -5,33 +5,30 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from servicekit.database import Database, DatabaseUnavailable, open_database
+from servicekit.database import DatabaseUnavailable
 from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.settings import SettingsError
 from wharf_auth import __version__
 from wharf_auth import settings as auth_settings
+from wharf_auth.commands.audit import audit, purge
+from wharf_auth.commands.keys import keys
+from wharf_auth.commands.shared import BY, PAGE, as_json, database, pages, records, show
+from wharf_auth.commands.tickets import ticket
 from wharf_auth.domain import clients, secrets, tenants
 from wharf_auth.domain.scopes import CLIENT_SCOPES
+from wharf_auth.domain.tickets import TicketError
+from wharf_auth.key_rotation import RotationRefused
 from wharf_auth.provisioning import Initialiser, InitTrouble
-from wharf_auth.records.acts import CLI, Actor
 from wharf_auth.records.base import NoSuchClient, NoSuchTenant, TooManySecrets
 from wharf_auth.records.sql import SqlRecords
 from wharf_auth.routes import clients as client_routes
 from wharf_auth.routes import tenants as tenant_routes
-from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyTrouble
-
-T = TypeVar("T")
-_PAGE = 500
-BY = Actor(CLI)
-as_json = click.option("--json", "machine", is_flag=True, help="Print JSON, one line an object.")
 
 
 def main() -> None:
@@ -47,7 +44,7 @@ def main() -> None:
         _stop(error.format_message())
     except click.Abort:
         sys.exit(130)
-    except (SettingsError, KeyTrouble, InitTrouble) as error:
+    except (SettingsError, KeyTrouble, InitTrouble, RotationRefused, TicketError) as error:
         _stop(str(error))
     except ProblemError as error:
         _stop(error.detail)
@@ -64,25 +61,6 @@ def _stop(line: str) -> None:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n", 1)[0]
-
-
-def _database(settings: Settings) -> Database:
-    return open_database(settings.effective_database_url, durable=settings.durability == "full")
-
-
-def _records() -> SqlRecords:
-    return SqlRecords(_database(auth_settings.read()))
-
-
-def _show(found: Any, line: str, *, machine: bool) -> None:
-    click.echo(msgspec.json.encode(found).decode() if machine else line)
-
-
-def _pages(page: Callable[[str], list[T]], cursor: Callable[[T], str]) -> Iterator[T]:
-    after = ""
-    while found := page(after):
-        yield from found
-        after = cursor(found[-1])
 
 
 @click.group()
@@ -113,7 +91,7 @@ def init(credentials: Path | None, *, no_demo: bool) -> None:
     """Make the first key, tenants and clients. May be run again: it does what is missing."""
     settings = auth_settings.read()
     initialiser = Initialiser(
-        SqlRecords(_database(settings)),
+        SqlRecords(database(settings)),
         secrets.Hasher(),
         settings.keys_directory,
         credentials or settings.credentials_path,
@@ -134,20 +112,20 @@ def tenant() -> None:
 @as_json
 def tenant_create(name: str, display_name: str | None, *, machine: bool) -> None:
     """Create the tenant NAME."""
-    made = tenants.create(_records(), time.time, name, display_name, BY)
-    _show(tenant_routes.answer(made), f"created the tenant {name}", machine=machine)
+    made = tenants.create(records(), time.time, name, display_name, BY)
+    show(tenant_routes.answer(made), f"created the tenant {name}", machine=machine)
 
 
 @tenant.command("list")
 @as_json
 def tenant_list(*, machine: bool) -> None:
     """List all tenants."""
-    records = _records()
-    for found in _pages(
-        lambda after: records.tenants(after=after, limit=_PAGE), lambda one: one.name
+    kept = records()
+    for found in pages(
+        lambda after: kept.tenants(after=after, limit=PAGE), lambda one: one.name, ""
     ):
         shown = tenant_routes.answer(found)
-        _show(shown, f"{shown.tenant:32} {shown.state:10} {shown.display_name}", machine=machine)
+        show(shown, f"{shown.tenant:32} {shown.state:10} {shown.display_name}", machine=machine)
 
 
 @tenant.command("show")
@@ -155,23 +133,41 @@ def tenant_list(*, machine: bool) -> None:
 @as_json
 def tenant_show(name: str, *, machine: bool) -> None:
     """Show the tenant NAME."""
-    shown = tenant_routes.answer(tenants.read(_records(), name))
+    shown = tenant_routes.answer(tenants.read(records(), name))
     lines = "\n".join(f"{key}: {value}" for key, value in msgspec.structs.asdict(shown).items())
-    _show(shown, lines, machine=machine)
+    show(shown, lines, machine=machine)
 
 
 @tenant.command("suspend")
 @click.argument("name")
 def tenant_suspend(name: str) -> None:
-    """Suspend the tenant NAME: its clients get no more tokens."""
-    tenants.suspend(_records(), time.time, name, BY)
+    """Suspend the tenant NAME: no tokens, and nothing of it is served."""
+    tenants.suspend(records(), time.time, name, BY)
+
+
+@tenant.command("rename")
+@click.argument("name")
+@click.argument("display_name")
+def tenant_rename(name: str, display_name: str) -> None:
+    """Change the tenant's name for people."""
+    tenants.rename(records(), time.time, name, display_name, BY)
+
+
+@tenant.command("delete")
+@click.argument("name")
+def tenant_delete(name: str) -> None:
+    """Delete the tenant NAME: refused at once, removed when the grace time is over."""
+    kept = records()
+    tenants.delete(kept, time.time, name, auth_settings.read().tenant_grace_seconds, BY)
+    shown = tenant_routes.answer(tenants.read(kept, name))
+    click.echo(f"deleted; `wharf-auth tenant resume {name}` undoes it until {shown.purge_at}")
 
 
 @tenant.command("resume")
 @click.argument("name")
 def tenant_resume(name: str) -> None:
-    """End the suspension of the tenant NAME."""
-    tenants.resume(_records(), time.time, name, BY)
+    """End the suspension, or within its grace time the deletion, of the tenant NAME."""
+    tenants.resume(records(), time.time, name, BY)
 
 
 @cli.group()
@@ -193,7 +189,7 @@ def client() -> None:
 def client_create(tenant_name: str, name: str, scopes: tuple[str, ...], *, machine: bool) -> None:
     """Create a client NAME of TENANT. Its secret is printed now and never again."""
     made, secret = clients.create(
-        _records(),
+        records(),
         secrets.Hasher(),
         time.time,
         tenant=tenant_name,
@@ -202,7 +198,7 @@ def client_create(tenant_name: str, name: str, scopes: tuple[str, ...], *, machi
         by=BY,
     )
     shown = client_routes.with_secret(made, secret)
-    _show(shown, f"client_id: {made.id}\nclient_secret: {secret}", machine=machine)
+    show(shown, f"client_id: {made.id}\nclient_secret: {secret}", machine=machine)
 
 
 @client.command("list")
@@ -210,15 +206,16 @@ def client_create(tenant_name: str, name: str, scopes: tuple[str, ...], *, machi
 @as_json
 def client_list(tenant_name: str, *, machine: bool) -> None:
     """List the clients of TENANT."""
-    records = _records()
+    kept = records()
     try:
-        for found in _pages(
-            lambda after: records.clients(tenant_name, after=after, limit=_PAGE),
+        for found in pages(
+            lambda after: kept.clients(tenant_name, after=after, limit=PAGE),
             lambda one: one.id,
+            "",
         ):
             shown = client_routes.answer(found)
             line = f"{found.id:32} {shown.state:8} {found.name}: {' '.join(found.scopes)}"
-            _show(shown, line, machine=machine)
+            show(shown, line, machine=machine)
     except NoSuchTenant:
         raise NOT_FOUND("There is no such tenant.") from None
 
@@ -228,7 +225,7 @@ def client_list(tenant_name: str, *, machine: bool) -> None:
 @click.argument("client_id")
 def client_disable(tenant_name: str, client_id: str) -> None:
     """Disable a client for good."""
-    clients.disable(_records(), time.time, tenant_name, client_id, BY)
+    clients.disable(records(), time.time, tenant_name, client_id, BY)
 
 
 @client.command("add-secret")
@@ -239,21 +236,21 @@ def client_add_secret(tenant_name: str, client_id: str, *, machine: bool) -> Non
     """Give a client a second secret, so that it can change over without a gap."""
     try:
         kept, secret = clients.add_secret(
-            _records(), secrets.Hasher(), time.time, tenant_name, client_id, BY
+            records(), secrets.Hasher(), time.time, tenant_name, client_id, BY
         )
     except NoSuchClient:
         raise NOT_FOUND("The tenant has no such client.") from None
     except TooManySecrets:
         raise click.ClickException("the client has two secrets already; retire one") from None
     shown = {"secret_id": kept.id, "client_id": client_id, "client_secret": secret}
-    _show(shown, "\n".join(f"{key}: {value}" for key, value in shown.items()), machine=machine)
+    show(shown, "\n".join(f"{key}: {value}" for key, value in shown.items()), machine=machine)
 
 
 @client.command("secrets")
 @click.argument("client_id")
 def client_secrets(client_id: str) -> None:
     """List a client's live secrets: id, last characters, moment of making."""
-    login = _records().login(client_id)
+    login = records().login(client_id)
     if login is None:
         raise NOT_FOUND("There is no such client.")
     for one in login.secrets:
@@ -267,7 +264,11 @@ def client_secrets(client_id: str) -> None:
 def client_retire_secret(tenant_name: str, client_id: str, secret_id: str) -> None:
     """End one of a client's secrets."""
     try:
-        if not clients.retire_secret(_records(), time.time, tenant_name, client_id, secret_id, BY):
+        if not clients.retire_secret(records(), time.time, tenant_name, client_id, secret_id, BY):
             raise NOT_FOUND("The client has no such live secret.")
     except NoSuchClient:
         raise NOT_FOUND("The tenant has no such client.") from None
+
+
+for one in (keys, ticket, audit, purge):
+    cli.add_command(one)

@@ -88,6 +88,11 @@ class Settings:
         return self.issuer.removesuffix("/auth")
 
     @property
+    def longest_token_seconds(self) -> int:
+        """The longest life of any token: so long its key is needed."""
+        return max(self.token_ttl_seconds, self.ticket_ttl_seconds)
+
+    @property
     def keys_directory(self) -> Path:
         """Where the private keys lie."""
         return self.data / "auth" / "keys"

@@ -22,16 +22,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from servicekit.tokens import ALGORITHM, TYPE
 from wharf_auth import private_files
+from wharf_auth.domain import rotation
+from wharf_auth.domain.tokens import MAX_TOKEN_TTL_SECONDS
 
 log = logging.getLogger(__name__)
 
 KEY_BITS = 2048
 SUFFIX = ".pem"
-# How long others may keep the key set; see PUBLISH_SECONDS.
-JWKS_MAX_AGE_SECONDS = 300
-# A new key signs only when everybody has had the time to fetch it: a cached key set, and the pause
-# until the next look, are old by then (security.md, row 62).
-PUBLISH_SECONDS = 3 * JWKS_MAX_AGE_SECONDS
 _LOOK_SECONDS = 1.0
 
 
@@ -47,6 +44,7 @@ class SigningKey:
     private: rsa.RSAPrivateKey
     public: jwt.PyJWK
     since: float
+    path: Path
 
 
 def thumbprint(key: rsa.RSAPublicKey) -> str:
@@ -78,6 +76,11 @@ def create(directory: Path) -> str:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     private_files.write(directory / f"{kid}{SUFFIX}", pem)
     return kid
+
+
+def remove(key: SigningKey) -> None:
+    """Removes the key's file: what it signed is refused from the next look on."""
+    key.path.unlink(missing_ok=True)
 
 
 def load(directory: Path) -> dict[str, SigningKey]:
@@ -112,7 +115,9 @@ def _load_one(path: Path) -> SigningKey:
     if private.key_size < KEY_BITS:
         raise KeyTrouble(f"{what} is weak: {private.key_size} bits, {KEY_BITS} are the least")
     public = private.public_key()
-    return SigningKey(thumbprint(public), private, jwt.PyJWK(public_jwk(public)), status.st_mtime)
+    return SigningKey(
+        thumbprint(public), private, jwt.PyJWK(public_jwk(public)), status.st_mtime, path
+    )
 
 
 def _require_private(status: os.stat_result, what: str, mode: str) -> None:
@@ -130,8 +135,14 @@ class KeyRing:
     are known go on.
     """
 
-    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
-        self._directory, self._clock = directory, clock
+    def __init__(
+        self,
+        directory: Path,
+        clock: Callable[[], float] = time.time,
+        longest_token_seconds: int = MAX_TOKEN_TTL_SECONDS,
+    ) -> None:
+        self.directory, self._clock = directory, clock
+        self._longest_token_seconds = longest_token_seconds
         self._lock = threading.Lock()
         self._looked_at = clock()
         self._version = self._directory_version()
@@ -139,13 +150,21 @@ class KeyRing:
 
     def _directory_version(self) -> tuple[int, int]:
         try:
-            status = os.stat(self._directory)
+            status = os.stat(self.directory)
         except OSError:
             return (0, 0)
         return (status.st_mtime_ns, status.st_ino)
 
     def _current(self) -> dict[str, SigningKey]:
+        """The keys that are not retired, whether or not their files are gone yet."""
         now = self._clock()
+        found = self._loaded(now)
+        if len(found) == 1:
+            return found
+        turns = rotation.turns(found.values(), now, self._longest_token_seconds)
+        return {turn.key.kid: turn.key for turn in turns if turn.state != "retired"}
+
+    def _loaded(self, now: float) -> dict[str, SigningKey]:
         if 0 <= now - self._looked_at < _LOOK_SECONDS:
             return self._keys
         with self._lock:
@@ -153,7 +172,7 @@ class KeyRing:
             version = self._directory_version()
             if version != self._version:
                 try:
-                    self._keys = load(self._directory)
+                    self._keys = load(self.directory)
                 except KeyTrouble as error:
                     log.error("keys are not loaded again: %s", error)  # noqa: TRY400 -- one line
                 self._version = version
@@ -161,9 +180,8 @@ class KeyRing:
 
     def signing_key(self) -> SigningKey:
         """The newest key that has been published for long enough, else the oldest."""
-        keys = sorted(self._current().values(), key=lambda key: (key.since, key.kid))
-        published_by = self._clock() - PUBLISH_SECONDS
-        return next((key for key in reversed(keys) if key.since <= published_by), keys[0])
+        turns = rotation.turns(self._current().values(), self._clock(), self._longest_token_seconds)
+        return next(turn.key for turn in turns if turn.state == "signing")
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """An access token with these claims."""
@@ -175,6 +193,18 @@ class KeyRing:
         """The public key of this id: `servicekit.tokens.Keys` for auth itself."""
         key = self._current().get(kid)
         return key.public if key else None
+
+    def turns(self) -> list[rotation.Turn[SigningKey]]:
+        """All keys in order of age with their state, those among them whose files may go."""
+        now = self._clock()
+        return rotation.turns(self._loaded(now).values(), now, self._longest_token_seconds)
+
+    def sweep(self) -> list[str]:
+        """Removes the files of retired keys; their ids. Raises `OSError`."""
+        retired = [turn.key for turn in self.turns() if turn.state == "retired"]
+        for key in retired:
+            remove(key)
+        return [key.kid for key in retired]
 
     def jwks(self) -> dict[str, Any]:
         """The key set (RFC 7517): public keys only."""

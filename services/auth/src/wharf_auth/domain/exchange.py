@@ -60,6 +60,21 @@ def claims(
     return made
 
 
+def first_ticket(
+    given: Ticket, *, issuer: str, tenant: str, subject: str, now: int, life_seconds: int
+) -> dict[str, Any]:
+    """The claims of a ticket that an operator makes without a token."""
+    made = tokens.claims(
+        issuer=issuer,
+        tenant=tenant,
+        subject=subject,
+        scopes=(TICKET_SCOPE,),
+        now=now,
+        ttl_seconds=life_seconds,
+    )
+    return {**made, CLAIM: msgspec.to_builtins(given)}
+
+
 def _ticket(held: Principal, wish: Wish) -> Ticket | None:
     if wish.ticket is None:
         return held.ticket

@@ -11,10 +11,10 @@ from flask import Blueprint, Response
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND
 from servicekit.web import json_response
+from wharf_auth.domain.rotation import JWKS_MAX_AGE_SECONDS
 from wharf_auth.domain.scopes import SCOPES
 from wharf_auth.routes import Parts
 from wharf_auth.routes.grants import GRANTS
-from wharf_auth.signing import JWKS_MAX_AGE_SECONDS
 
 _METADATA_PATH = "/.well-known/oauth-authorization-server"
 _METHODS = ["client_secret_basic", "client_secret_post"]

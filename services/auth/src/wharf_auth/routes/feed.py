@@ -14,7 +14,9 @@ from servicekit import metrics
 from servicekit.operations import decode_query
 from servicekit.problems import NOT_FOUND
 from servicekit.web import json_response, public
+from wharf_auth import key_rotation
 from wharf_auth.domain.housekeeping import Housekeeping
+from wharf_auth.records.acts import SERVICE, Actor
 from wharf_auth.routes import Parts
 
 
@@ -28,7 +30,11 @@ class Position(msgspec.Struct):
 def blueprint(parts: Parts) -> Blueprint:
     """The route of the feed."""
     routes = Blueprint("feed", __name__, url_prefix="/auth/internal")
-    housekeeping = Housekeeping(parts.records, parts.clock)
+    housekeeping = Housekeeping(
+        parts.records,
+        parts.clock,
+        lambda: key_rotation.sweep(parts.keys, parts.records, parts.clock, Actor(SERVICE)),
+    )
 
     @routes.get("/feed")
     @public

@@ -1,0 +1,47 @@
+"""`wharf-auth audit` and `wharf-auth purge`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from wharf_auth import key_rotation
+from wharf_auth import settings as auth_settings
+from wharf_auth.commands.shared import BY, PAGE, as_json, key_ring, pages, records, show
+from wharf_auth.domain import tenants
+from wharf_auth.routes import audit as audit_routes
+
+
+@click.command()
+@click.option("--after", default=0, help="Begin past this number.")
+@click.option("--tenant", help="Only what is about this tenant.")
+@as_json
+def audit(after: int, tenant: str | None, *, machine: bool) -> None:
+    """Print the audit log, oldest first: who did what, when, from where, how it ended."""
+    kept = records()
+    for found in pages(
+        lambda position: kept.audit(after=position, limit=PAGE, tenant=tenant),
+        lambda one: one.seq,
+        after,
+    ):
+        one = audit_routes.answer(found)
+        line = (
+            f"{one.seq} {one.at} {one.actor} {one.address or '-'} {one.act} "
+            f"{one.tenant or '-'} {one.about} {one.outcome}"
+        )
+        show(one, line, machine=machine)
+
+
+@click.command()
+def purge() -> None:
+    """Do what is due: purge deleted tenants whose grace time is over, remove retired keys.
+
+    The service does the same by itself, as long as somebody follows its feed.
+    """
+    kept = records()
+    for name in tenants.purge_due(kept, time.time, BY):
+        click.echo(f"purged the tenant {name}")
+    kept.prune_feed(int(time.time()))
+    for kid in key_rotation.sweep(key_ring(auth_settings.read()), kept, time.time, BY):
+        click.echo(f"retired the key {kid}")

@@ -1,0 +1,97 @@
+"""`wharf-auth ticket`: upload tickets, for whoever has no client at hand."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from servicekit.logs import timestamp
+from wharf_auth import settings as auth_settings
+from wharf_auth.commands.shared import BY, as_json, key_ring, records, show
+from wharf_auth.domain import exchange, tenants, tickets
+from wharf_auth.domain.tickets import TicketError, WantedTicket
+from wharf_auth.records.acts import CLI
+from wharf_auth.records.base import Records
+
+
+@click.group()
+def ticket() -> None:
+    """Upload tickets: tokens that allow a few uploads and nothing else."""
+
+
+@ticket.command("create")
+@click.argument("bucket", metavar="TENANT/BUCKET")
+@click.option("--key", help="The one key that it is for.")
+@click.option("--prefix", help='Or what all keys begin with; "" is the whole bucket.')
+@click.option("--method", "methods", multiple=True, type=click.Choice(["PUT", "POST"]))
+@click.option("--max-file-bytes", type=int, help="Largest file, in bytes.")
+@click.option("--max-files", type=int, help="How many files it is good for.")
+@click.option("--type", "types", multiple=True, help="May be repeated, e.g. image/*.")
+@click.option("--redirect", "redirects", multiple=True, help="Where a form may be sent on to.")
+@click.option("--create-only", is_flag=True, help="Never replace a file.")
+@click.option("--expires-in", type=int, metavar="SECONDS", help="Its life; default: a token's.")
+@click.option("--client", help="Whose ticket it is: disabling the client ends it.")
+@as_json
+def ticket_create(
+    bucket: str, client: str | None, expires_in: int | None, *, machine: bool, **rules: Any
+) -> None:
+    """Make a ticket for TENANT/BUCKET. Whoever has it can upload; nobody can read with it."""
+    settings, kept = auth_settings.read(), records()
+    tenant, _, name = bucket.partition("/")
+    life = settings.token_ttl_seconds if expires_in is None else expires_in
+    if not 1 <= life <= settings.ticket_ttl_seconds:
+        raise click.ClickException(
+            f"--expires-in is from 1 to {settings.ticket_ttl_seconds} (WHARF_TICKET_TTL_SECONDS)"
+        )
+    _require_account(kept, tenant, client)
+    now = int(time.time())
+    claims = exchange.first_ticket(
+        tickets.ticket(_wanted(name, rules), None),
+        issuer=settings.issuer,
+        tenant=tenant,
+        subject=client or CLI,
+        now=now,
+        life_seconds=life,
+    )
+    token = key_ring(settings).sign(claims)
+    kept.note(BY.does("tickets.create", tenant=tenant, about=claims["jti"], at=now * 1000))
+    shown = {
+        "ticket": token,
+        "ticket_id": claims["jti"],
+        "url": f"{settings.gateway_url}/u/{token}",
+        "expires_at": timestamp(claims["exp"]),
+    }
+    show(shown, token, machine=machine)
+
+
+def _wanted(bucket: str, rules: dict[str, Any]) -> WantedTicket:
+    for name in ("max_file_bytes", "max_files"):
+        if rules[name] is not None and rules[name] < 1:
+            raise TicketError(f"The ticket's {name} is at least 1.")
+    return WantedTicket(
+        bucket=bucket,
+        key=rules["key"],
+        prefix=rules["prefix"],
+        methods=rules["methods"] or None,
+        max_file_bytes=rules["max_file_bytes"],
+        allowed_types=rules["types"],
+        max_files=rules["max_files"],
+        redirect=rules["redirects"],
+        create_only=rules["create_only"],
+    )
+
+
+def _require_account(kept: Records, tenant: str, client: str | None) -> None:
+    """A ticket of a tenant that may not work, or of a disabled client, would be refused later."""
+    state = tenants.read(kept, tenant).state
+    if state != "active":
+        raise click.ClickException(f"the tenant {tenant} is {state}")
+    if client is None:
+        return
+    login = kept.login(client)
+    if login is None or login.client.tenant != tenant or login.client.disabled_at is not None:
+        raise click.ClickException(f"{tenant} has no active client {client}")
+    if exchange.TICKET_SCOPE not in login.client.scopes:
+        raise click.ClickException(f"the client {client} lacks the scope {exchange.TICKET_SCOPE}")

@@ -1,0 +1,128 @@
+"""`GET /auth/v1/audit`: what was done and what was refused, for those whom it concerns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.servers.auth import AuthService
+from tests.servers.people import logged_in
+
+
+def lines(auth: AuthService, query: str = "") -> list[dict[str, Any]]:
+    reply = auth.admin("GET", f"/audit{query}")
+    assert reply.status_code == 200
+    found: list[dict[str, Any]] = reply.get_json()["acts"]
+    return found
+
+
+def test_an_act_says_who_what_when_and_from_where(auth: AuthService) -> None:
+    """A suspension by API is there with its client, address and request id."""
+    auth.admin("POST", "/tenants", json={"tenant": "acme"})
+    before = lines(auth)[-1]["seq"]
+    reply = auth.admin(
+        "POST", "/tenants/acme/suspend", environ_overrides={"REMOTE_ADDR": "203.0.113.7"}
+    )
+    (line,) = lines(auth, f"?after={before}")
+    assert line.pop("at").endswith("Z")
+    assert line == {
+        "seq": before + 1,
+        "actor": "wharf-admin",
+        "actor_tenant": "wharf-admin",
+        "address": "203.0.113.7",
+        "request_id": reply.headers["X-Request-Id"],
+        "act": "tenants.suspend",
+        "tenant": "acme",
+        "about": "acme",
+        "outcome": "done",
+    }
+
+
+def test_each_administrative_route_leaves_its_line(auth: AuthService) -> None:
+    """From a tenant's beginning to its end."""
+    auth.admin("POST", "/tenants", json={"tenant": "acme"})
+    made = auth.admin(
+        "POST", "/tenants/acme/clients", json={"name": "x", "scopes": ["files:read"]}
+    ).get_json()
+    auth.admin("PATCH", "/tenants/acme", json={"display_name": "Acme & Co"})
+    auth.admin("DELETE", f"/tenants/acme/clients/{made['client_id']}")
+    auth.admin("POST", "/tenants/acme/suspend")
+    auth.admin("POST", "/tenants/acme/resume")
+    auth.admin("DELETE", "/tenants/acme")
+    assert [(one["act"], one["about"]) for one in lines(auth, "?tenant=acme")] == [
+        ("tenants.create", "acme"),
+        ("clients.create", made["client_id"]),
+        ("tenants.rename", "acme"),
+        ("clients.disable", made["client_id"]),
+        ("tenants.suspend", "acme"),
+        ("tenants.resume", "acme"),
+        ("tenants.delete", "acme"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "outcome", "about"),
+    [
+        ("POST", "/tenants/absent/suspend", "not-found", "absent"),
+        ("DELETE", "/tenants/wharf-admin", "tenant-reserved", "wharf-admin"),
+        ("DELETE", "/tenants/demo/clients/absent", "not-found", "absent"),
+    ],
+)
+def test_refused_acts_are_noted_with_their_reason(
+    auth: AuthService, method: str, path: str, outcome: str, about: str
+) -> None:
+    """Who tried what in vain stands there too."""
+    auth.admin(method, path)
+    line = lines(auth)[-1]
+    assert (line["outcome"], line["about"], line["actor"]) == (outcome, about, "wharf-admin")
+
+
+def test_reading_and_strangers_leave_no_line(auth: AuthService) -> None:
+    """Neither a look nor a request without a good token fills the log."""
+    before = lines(auth)
+    auth.admin("GET", "/tenants/absent")
+    client = auth.app.test_client()
+    for headers in ({}, {"Authorization": "Bearer x"}):
+        assert client.delete("/auth/v1/tenants/demo", headers=headers).status_code == 401
+    assert lines(auth) == before
+
+
+def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
+    """The next page begins past the last line; the last page says that there is none."""
+    for number in range(5):
+        auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
+    every = lines(auth)
+    got: list[dict[str, Any]] = []
+    after: int | None = 0
+    while after is not None:
+        page = auth.admin("GET", f"/audit?limit=3&after={after}").get_json()
+        assert len(page["acts"]) <= 3
+        got += page["acts"]
+        after = page["next_after"]
+    assert got == every
+
+
+def test_owners_read_about_their_own_tenant_only(auth: AuthService) -> None:
+    """An owner sees its tenant's lines; other tenants' are as absent, and editors see none."""
+    ada, bob = logged_in(auth, role="owner"), logged_in(auth, "bob")
+    auth.admin("POST", "/tenants", json={"tenant": "other"})
+    reply = ada.call("GET", "/v1/audit")
+    assert reply.status_code == 200
+    assert {one["tenant"] for one in reply.get_json()["acts"]} == {"demo"}
+    assert ada.call("GET", "/v1/audit?tenant=demo").get_json() == reply.get_json()
+    for tenant in ("other", "absent"):
+        assert ada.call("GET", f"/v1/audit?tenant={tenant}").status_code == 404
+    assert bob.call("GET", "/v1/audit").status_code == 403
+
+
+@pytest.mark.parametrize("query", ["?after=-1", "?limit=0", "?limit=1001", "?tenant=A", "?tenant="])
+def test_nonsense_is_malformed(auth: AuthService, query: str) -> None:
+    """A wrong parameter is told, not guessed at."""
+    assert auth.admin("GET", f"/audit{query}").status_code == 400
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST"])
+def test_there_is_no_way_to_change_it(auth: AuthService, method: str) -> None:
+    """The log can be read, and nothing else."""
+    assert auth.admin(method, "/audit").status_code == 405
