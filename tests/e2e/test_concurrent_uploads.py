@@ -84,6 +84,19 @@ def test_a_waiting_client_is_not_invited(wharf: Wharf, limited: ApiClient) -> No
     assert answer.json()["violated_policies"] == ["tenant-uploads"]
 
 
+def test_a_page_reads_why(wharf: Wharf, limited: ApiClient) -> None:
+    """A page of an allowed origin may read the refusal, and one of another origin may not."""
+    policy = {"cors_origins": ["https://app.example"]}
+    assert limited.send_json("PUT", "/v1/buckets/default", policy).status in (200, 201)
+    with ExitStack() as stack:
+        holding(wharf, limited, stack, ALLOWED)
+        for origin, allowed in (("https://app.example", True), ("https://evil.example", False)):
+            answer = limited.put("large", LARGE, {"Origin": origin})
+            answer.problem(429, "quota-exceeded")
+            shown = answer.headers.get("Access-Control-Allow-Origin")
+            assert (shown == origin) == allowed
+
+
 def test_no_limit_without_a_number(wharf: Wharf, api: ApiClient) -> None:
     """A tenant without a number has as many uploads under way as its address may."""
     with ExitStack() as stack:
