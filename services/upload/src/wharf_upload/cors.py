@@ -17,10 +17,9 @@ from servicekit.database import DatabaseUnavailable
 from servicekit.tickets import Ticket
 from servicekit.tokens import MAX_TOKEN_BYTES, Principal
 from wharf_upload.domain import keys, sharing
-from wharf_upload.exchange import FILES, Exchange, Headers, Reply, raw_path
+from wharf_upload.exchange import FILES, TICKETS, Exchange, Headers, Reply, raw_path
 from wharf_upload.service import Service
 
-TICKETS = "/u/"
 _PREFIXES = (FILES, TICKETS, sharing.LINKS, sharing.PUBLIC)
 _READ, _WRITE = "GET, HEAD", "GET, HEAD, POST, PUT, PATCH, DELETE"
 # What a page may send beside what every page may.

@@ -135,8 +135,9 @@ POST_FORM = Operation(
 )
 _SHARED_ANSWERS = {
     200: Answer("The whole content.", Content(), {"ETag": "Strong.", "Repr-Digest": "SHA-256."}),
-    206: Answer("The range that was asked for.", Content()),
+    206: Answer("The ranges that were asked for.", Content()),
     304: Answer("The client has it already."),
+    308: Answer("User content is on an origin of its own.", None, {"Location": "The file there."}),
 }
 _SHARED_PROBLEMS = (
     problems.MALFORMED,

@@ -1,0 +1,131 @@
+"""Public buckets, and an origin of its own for user content (security.md rows 39, 41, 47)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from tests.e2e.api_client import SMALL, Answer, ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.raw_http import exchange, until
+from tests.e2e.tenants import Signer
+from tests.e2e.test_downloads import PNG
+from tests.e2e.test_links import link, told
+
+CONTENT = "https://files.test"
+HOST = {"Host": "files.test"}
+
+
+def public_bucket(api: ApiClient) -> str:
+    """Makes a public bucket; where its files are."""
+    answer = api.send_json("PUT", "/v1/buckets/shown", {"public": True})
+    assert answer.status in (200, 201)
+    return f"/public/{api.tenant}/shown/"
+
+
+def test_a_public_file(api: ApiClient) -> None:
+    """Row 39: a public file needs no credential, may be embedded, and is kept but a moment."""
+    base = public_bucket(api)
+    etag = api.stored("a/b%20c.png", PNG, bucket="shown")["etag"]
+    anyone = api.using(None)
+    for headers in ({}, {"If-Match": etag}):
+        answer = anyone.get(f"{base}a/b%20c.png", headers)
+        assert (answer.status, answer.body) == (200, PNG)
+        assert answer.header("Content-Type") == "image/png"
+        assert answer.header("Content-Disposition") == 'inline; filename="b c.png"'
+        assert answer.header("Cache-Control") == "public, max-age=2, must-revalidate"
+        assert answer.header("Cross-Origin-Resource-Policy") == "cross-origin"
+        assert answer.header("X-Content-Type-Options") == "nosniff"
+        assert answer.header("ETag") == etag
+    assert anyone.get(f"{base}a/b%20c.png", {"If-None-Match": etag}).status == 304
+    attached = anyone.get(f"{base}a/b%20c.png?download=x.png")
+    assert attached.header("Content-Disposition") == 'attachment; filename="x.png"'
+    linked = link(api, "a/b c.png", bucket="shown")
+    assert anyone.get(linked).header("Cross-Origin-Resource-Policy") == "cross-origin"
+
+
+def test_what_is_not_public(api: ApiClient) -> None:
+    """A bucket that is not public, or not any more, answers as one that never was, with a token
+    or without.
+    """
+    api.stored("file", SMALL)
+    anyone = api.using(None)
+    absent = told(anyone.get("/public/nobody/nothing/file"))
+    for client in (api, anyone):
+        assert told(client.get(f"/public/{api.tenant}/default/file")) == absent
+    base = public_bucket(api)
+    api.stored("file", SMALL, bucket="shown")
+    assert anyone.get(f"{base}file").status == 200
+    api.send_json("PUT", "/v1/buckets/shown", {"public": False})
+    assert until(lambda: anyone.get(f"{base}file").status == 404, 5)
+    assert told(anyone.get(f"{base}file")) == absent
+
+
+@pytest.mark.parametrize("rest", ["", "folder", "folder/", "../default/file", "a%2f..%2ffile", "."])
+def test_nothing_can_be_listed_or_climbed(api: ApiClient, rest: str) -> None:
+    """Rows 43, 48: a public bucket shows files by their keys alone."""
+    base = public_bucket(api)
+    api.stored("folder/inside", bucket="shown")
+    api.stored("file")
+    answer = api.using(None).get(base + rest)
+    assert answer.status in (400, 404)
+    assert b"inside" not in answer.body
+
+
+def test_an_expired_file(api: ApiClient) -> None:
+    """A public file whose time is over is not there a moment longer."""
+    api.send_json("PUT", "/v1/buckets/shown", {"public": True, "expire_after_seconds": 2})
+    expires_at = api.stored("file", bucket="shown")["expires_at"]
+    target = f"/public/{api.tenant}/shown/file"
+    end = datetime.fromisoformat(expires_at)
+    seen: list[Answer] = []
+
+    def over() -> bool:
+        seen.append(api.get(target))
+        return seen[-1].status == 404
+
+    assert until(over, 10)
+    for answer in seen[:-1]:
+        assert answer.status == 200
+        assert parsedate_to_datetime(answer.header("Date")) < end
+
+
+@pytest.fixture(scope="module")
+def apart() -> Iterator[Wharf]:
+    """A Wharf whose user content has an origin of its own."""
+    with running(WHARF_CONTENT_ORIGIN=CONTENT, WHARF_HOSTS="main.test") as found:
+        yield found
+
+
+def test_the_content_origin(apart: Wharf) -> None:
+    """Row 41: links lead to the other origin, which serves them and public files alone; the main
+    one redirects there.
+    """
+    api = Signer(apart).client()
+    anyone = api.using(None)
+    base = public_bucket(api)
+    api.stored("file", SMALL, bucket="shown")
+    url = link(api, "file", bucket="shown")
+    assert url.startswith(f"{CONTENT}/s/")
+    for target in (url.removeprefix(CONTENT), f"{base}file", f"{base}file?download=x"):
+        answer = anyone.get(target, HOST)
+        assert (answer.status, answer.body) == (200, SMALL)
+        assert answer.header("Cross-Origin-Resource-Policy") == "cross-origin"
+        assert anyone.get(target, {**HOST, "If-Match": "*"}).status == 200
+        moved = anyone.get(target, {"Host": "main.test"})
+        assert (moved.status, moved.header("Location")) == (308, CONTENT + target)
+        assert SMALL not in moved.body
+    for target in (
+        *("/v1/files/shown/file", "/v1/links", "/v1/usage", "/healthz", "/openapi.json", "/"),
+        *("/auth/oauth/token", "/.well-known/jwks.json", "/problems/not-found", "/metrics"),
+        *("/_direct", "/_share", "/_blobs/x", "/u/ticket"),
+    ):
+        # Not by the client: these are no answers of the operations that it knows.
+        fields = ("Host: files.test", f"Authorization: Bearer {api.token}", "Connection: close")
+        lines = (f"GET {target} HTTP/1.1", *fields, "", "")
+        (refused,) = exchange(apart.port, "\r\n".join(lines).encode())
+        assert (refused.status, refused.slug) == (404, "not-found"), target
+    assert api.file("file", bucket="shown").body == SMALL
