@@ -12,7 +12,7 @@ from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.e2e.instance import Wharf, running
 from tests.e2e.multipart_body import file_part
 from tests.e2e.raw_http import RawConnection, exchange, head, until
-from tests.e2e.tenants import Signer
+from tests.e2e.tenants import Signer, set_limits
 from tests.e2e.traces import nothing_stored, traces
 
 LIMIT, TENANT_LIMIT, CONNECTIONS = 12, 18, 4
@@ -167,3 +167,34 @@ def test_an_address_with_too_many_connections(strict: Wharf, client: ApiClient) 
         assert answer.headers["Retry-After"] == "1"
     (answer,) = exchange(strict.port, forwarded)
     assert answer.status == 200
+
+
+def test_a_limit_that_was_set_holds_over_workers(strict: Wharf) -> None:
+    """Row 73 with a limit of the tenant's own: all four workers together give that many."""
+
+    def attempt() -> list[Answer]:
+        signer = Signer(strict)
+        api = signer.client()
+        own = {"requests_per_minute": 5, "client_requests_per_minute": 5}
+        assert set_limits(signer, api.tenant, **own).status == 200
+        return [send(api) for _ in range(5) for send in WAYS.values()]
+
+    assert statuses(in_one_window(attempt)) == (5, 5 * len(WAYS) - 5)
+
+
+def test_bytes_of_a_minute_over_workers(strict: Wharf) -> None:
+    """Bytes are counted once for all workers and ways, and refused before the body."""
+
+    def attempt() -> list[Answer]:
+        signer = Signer(strict)
+        api = signer.client()
+        assert set_limits(signer, api.tenant, bytes_per_minute=2 * len(LARGE)).status == 200
+        answers = [api.put("one", LARGE), api.put("two", LARGE)]
+        with nothing_stored(strict, api.tenant):
+            return [*answers, api.put("more", LARGE), api.put("more", SMALL), api.file("one")]
+
+    answers = in_one_window(attempt)
+    assert [answer.status for answer in answers] == [201, 201, 429, 429, 200]
+    for refused in answers[2:4]:
+        assert refused.json()["violated_policies"] == ["tenant-bytes"]
+        assert refused.header("RateLimit-Policy").endswith(';w=60;qu="content-bytes"')

@@ -41,17 +41,24 @@ class TenantLimits:
     ) -> None:
         self._records, self.defaults = records, defaults
         self._seconds, self._clock = seconds, clock
-        self._known: dict[str, tuple[float, Limits]] = {}
+        self._known: dict[str, tuple[float, Limits, Amounts]] = {}
 
     def of(self, tenant: str) -> Limits:
         """The limits that hold for the tenant; `None` in them is no limit.
 
         While the database does not answer, what was known last goes on to hold.
         """
+        return self._current(tenant)[1]
+
+    def amounts(self, tenant: str) -> Amounts:
+        """What the tenant may do in a minute."""
+        return self._current(tenant)[2]
+
+    def _current(self, tenant: str) -> tuple[float, Limits, Amounts]:
         now = self._clock()
         known = self._known.get(tenant)
         if known is not None and now < known[0]:
-            return known[1]
+            return known
         try:
             limits = self._records.limits(tenant).over(self.defaults)
         except DatabaseUnavailable as error:
@@ -60,17 +67,15 @@ class TenantLimits:
         if len(self._known) >= _CACHE_ENTRIES:
             # Everything goes at once: rare, cheap, and no bookkeeping on the hot path.
             self._known.clear()
-        self._known[tenant] = (now + self._seconds, limits)
-        return limits
-
-    def amounts(self, tenant: str) -> Amounts:
-        """What the tenant may do in a minute."""
-        limits = self.of(tenant)
-        requests = limits.requests_per_minute or _UNLIMITED
-        return Amounts(
-            requests, limits.client_requests_per_minute or requests, limits.bytes_per_minute
-        )
+        found = self._known[tenant] = (now + self._seconds, limits, _amounts(limits))
+        return found
 
     def forget(self, tenant: str) -> None:
         """The next question is asked anew, in this process."""
         self._known.pop(tenant, None)
+
+
+def _amounts(limits: Limits) -> Amounts:
+    requests = limits.requests_per_minute or _UNLIMITED
+    clients = limits.client_requests_per_minute or requests
+    return Amounts(requests, clients, limits.bytes_per_minute)
