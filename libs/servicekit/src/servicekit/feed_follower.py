@@ -69,6 +69,10 @@ class FeedFollower:
                 log.warning("cannot follow the revocations, going on without: %s", error)
             self._failing = True
             return
+        except Exception:
+            # The thread has to go on: without it nothing more would ever be heard.
+            log.exception("the revocations cannot be followed")
+            return
         if self._failing:
             log.info("following the revocations again")
         self._failing = False

@@ -1,0 +1,166 @@
+"""A ticket only ever narrows: whatever is stored with one is inside all of its rules, and would be
+stored without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse
+
+from servicekit.ids import uuid7_hex
+from servicekit.testing import Issuer
+from servicekit.tickets import Ticket
+from tests.servers.upload import (
+    BOUNDARY,
+    UploadService,
+    assemble,
+    copy_database,
+    form_body,
+    settings_for,
+)
+
+CONTENTS = {
+    "text/plain": b"plain text, and nothing else\n",
+    "text/html": b"<!DOCTYPE html><html><body>hello</body></html>",
+    "image/png": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06",
+}
+PATTERNS = ["text/plain", "text/*", "image/*", "image/png", "*/*"]
+
+
+@pytest.fixture(scope="module")
+def service(
+    upload_template: Path, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer
+) -> Iterator[UploadService]:
+    """One service for all examples; each has a folder of its own."""
+    data = tmp_path_factory.mktemp("narrow") / "data"
+    copy_database(upload_template, data)
+    service = assemble(settings_for(data, durability="relaxed"), issuer)
+    yield service
+    service.database.close()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: by header, or by path where the ticket says where it goes."""
+
+    method: str
+    by_path: bool
+    spooled: bool
+    place: str
+    media_type: str
+    padding: int
+
+    @property
+    def content(self) -> bytes:
+        """The bytes; padding does not change what they are."""
+        return CONTENTS[self.media_type] + b" " * self.padding
+
+
+def send(service: UploadService, request: Request, folder: str, token: str | None) -> TestResponse:
+    """Sends it with a ticket, or with a token of the same client."""
+    content_type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    key = f"{folder}/{request.place}"
+    if token is None:
+        headers = {}
+    elif request.by_path:
+        headers = {"Authorization": ""}
+    else:
+        headers = {"Authorization": f"Bearer {token}"}
+    by_path = request.by_path and token is not None
+    if request.method == "POST":
+        path = f"/u/{token}" if by_path else "/v1/files/default"
+        prefix, _, name = key.rpartition("/")
+        fields = {} if token is not None else {"prefix": prefix}
+        body = form_body([(name, request.content)], fields)
+        return service._spool("POST", path, body, {**content_type, **headers})
+    path = f"/u/{token}/{request.place}" if by_path else f"/v1/files/default/{key}"
+    if request.spooled:
+        return service._spool("PUT", path, request.content, headers)
+    return service.request("PUT", path, request.content, headers)
+
+
+TICKETS = st.fixed_dictionaries(
+    {
+        "place": st.sampled_from(["", "a", "a/", "a/b", "a/b.dat"]),
+        "key": st.booleans(),
+        "methods": st.sampled_from([("PUT", "POST"), ("PUT",), ("POST",)]),
+        "max_file_bytes": st.none() | st.integers(20, 60),
+        "allowed_types": st.lists(st.sampled_from(PATTERNS), max_size=2).map(tuple),
+        "max_files": st.none() | st.integers(0, 2),
+    }
+)
+REQUESTS = st.builds(
+    Request,
+    method=st.sampled_from(["PUT", "POST"]),
+    by_path=st.booleans(),
+    spooled=st.booleans(),
+    place=st.sampled_from(["a", "a/b", "a/b.dat", "a/c", "b", "ab"]),
+    media_type=st.sampled_from(sorted(CONTENTS)),
+    padding=st.integers(0, 20),
+)
+
+
+def rules(folder: str, drawn: dict[str, Any]) -> Ticket:
+    """The ticket, below the folder of this example."""
+    place = f"{folder}/{drawn['place']}"
+    return Ticket(
+        bucket="default",
+        key=(place.rstrip("/") if drawn["key"] else None),
+        prefix=(None if drawn["key"] else place),
+        methods=drawn["methods"],
+        max_file_bytes=drawn["max_file_bytes"],
+        allowed_types=drawn["allowed_types"],
+        max_files=drawn["max_files"],
+    )
+
+
+def fits(ticket: Ticket, document: dict[str, Any], request: Request) -> bool:
+    """Whether a stored file is inside every rule: said once more, in other words."""
+    key = document["key"]
+    inside = key == ticket.key if ticket.prefix is None else key.startswith(ticket.prefix)
+    types = ticket.allowed_types or ("*/*",)
+    main = request.media_type.partition("/")[0]
+    return (
+        inside
+        and document["bucket"] == "default"
+        and request.method in ticket.methods
+        and (ticket.max_file_bytes is None or document["size"] <= ticket.max_file_bytes)
+        and bool({"*/*", f"{main}/*", request.media_type} & set(types))
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(drawn=TICKETS, requests=st.lists(REQUESTS, min_size=1, max_size=3))
+def test_only_narrows(
+    service: UploadService, drawn: dict[str, Any], requests: list[Request]
+) -> None:
+    """What is stored by a ticket fits it, is no more than its number, and needed no ticket."""
+    folder = uuid7_hex()
+    ticket = rules(folder, drawn)
+    token = service.issuer.token(
+        tid=service.tenant, scope="files:write", ticket=msgspec.to_builtins(ticket)
+    )
+    stored: set[str] = set()
+    for request in requests:
+        reply = send(service, request, folder, token)
+        assert reply.status_code < 500
+        if reply.status_code != 201:
+            continue
+        assert reply.json is not None
+        for document in reply.json.get("files", [reply.json]):
+            assert fits(ticket, document, request), (ticket, document)
+            # Only a key that the ticket names is ever replaced.
+            assert ticket.key is not None or document["key"] not in stored
+            stored.add(document["key"])
+        plain = send(service, request, f"{folder}-plain", None)
+        assert plain.status_code == 201
+    if ticket.max_files is not None and ticket.key is None:
+        assert len(stored) <= ticket.max_files
