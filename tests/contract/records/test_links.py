@@ -1,0 +1,109 @@
+"""Keys of links, the index of origins, and what could act: on both databases."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from servicekit.database import Database
+from tests.servers.upload import new_file
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.records.base import Bucket, Policy, Write
+from wharf_upload.records.sql import SqlRecords
+
+GOOD, OTHER = "https://app.example", "https://other.example"
+
+
+def bucket(tenant: str, *origins: str, name: str = "photos") -> Bucket:
+    return Bucket(tenant=tenant, name=name, policy=Policy(cors_origins=origins), created_at=1)
+
+
+def test_a_key_is_made_once(records: SqlRecords) -> None:
+    """A tenant has no key until one is asked for, and then the same one always."""
+    assert records.link_key("acme") is None
+    key = records.link_key("acme", create=True)
+    assert key is not None
+    assert len(key) == 32
+    assert records.link_key("acme") == records.link_key("acme", create=True) == key
+    assert records.link_key("other") is None
+    assert records.link_key("other", create=True) != key
+
+
+def test_a_key_made_by_many_at_once(database: Database, records: SqlRecords) -> None:
+    """Whoever makes a key at the same time gets the same one."""
+
+    def make(_: int) -> bytes | None:
+        try:
+            return records.link_key("acme", create=True)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(make, range(8)))) == 1
+
+
+def test_rotation(records: SqlRecords) -> None:
+    """Rotating replaces the tenant's key and no other one, whether there was one or not."""
+    first, kept = (records.link_key(name, create=True) for name in ("acme", "other"))
+    records.rotate_link_key("acme")
+    assert records.link_key("acme") not in (None, first)
+    assert records.link_key("other") == kept
+    records.rotate_link_key("new")
+    assert records.link_key("new") is not None
+
+
+def test_the_index_follows_the_policies(records: SqlRecords) -> None:
+    """An origin is listed for a bucket's name as long as one bucket of that name lists it."""
+    records.put_bucket(bucket("acme", GOOD, OTHER))
+    records.put_bucket(bucket("other", GOOD))
+    records.put_bucket(bucket("acme", OTHER, name="films"))
+    assert records.lists_origin("photos", GOOD)
+    assert not records.lists_origin("films", GOOD)
+    assert not records.lists_origin("photos", GOOD.upper())
+    records.put_bucket(bucket("acme", OTHER))
+    assert records.lists_origin("photos", GOOD)
+    records.delete_bucket("other", "photos")
+    assert not records.lists_origin("photos", GOOD)
+    assert records.lists_origin("photos", OTHER)
+    records.put_bucket(bucket("acme"))
+    assert not records.lists_origin("photos", OTHER)
+    assert records.lists_origin("films", OTHER)
+
+
+def test_any_origin(records: SqlRecords) -> None:
+    """A bucket that lists `*` lists every origin."""
+    records.put_bucket(bucket("acme", "*"))
+    assert records.lists_origin("photos", GOOD)
+    assert not records.lists_origin("films", GOOD)
+
+
+def test_two_changes_of_one_bucket_at_once(database: Database, records: SqlRecords) -> None:
+    """Policies that are put at the same time all succeed, and the index is that of the last one."""
+
+    def put(number: int) -> bool:
+        try:
+            return records.put_bucket(bucket("acme", GOOD, f"https://o{number}.example"))
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(put, range(16))) >= 1
+    found = records.bucket("acme", "photos")
+    assert found is not None
+    rows = database.reading().rows("SELECT origin FROM cors_origins WHERE tenant = ?", ("acme",))
+    assert {row[0] for row in rows} == set(found.policy.cors_origins)
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_what_could_act_is_remembered(records: SqlRecords, *, active: bool) -> None:
+    """That a file must not be shown is kept over a move, and goes when it is replaced."""
+    records.write(Write(files=(new_file("a", active=active),)))
+    found = records.file("demo", "default", "a")
+    assert found is not None
+    assert found.active is active
+    moved = records.change(found, lambda file: new_file("b", id=file.id, active=file.active), None)
+    assert moved.active is active
+    replaced = new_file("b", active=not active)
+    records.write(Write(files=(replaced,), condition=WriteCondition(must_exist=True)))
+    assert records.file("demo", "default", "b") == replaced

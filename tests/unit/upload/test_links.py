@@ -1,0 +1,196 @@
+"""Tokens of signed links, and the keys that sign them."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.domain import links
+from wharf_upload.domain.links import BadLink, Link, LinkKeys
+
+KEY, OTHER = b"k" * 32, b"o" * 32
+NOW = 1_795_000_000
+LINK = Link(
+    tenant="acme",
+    bucket="photos",
+    target="a/b.png",
+    is_prefix=False,
+    expires_at=NOW + 60,
+    disposition="inline",
+)
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_links = st.builds(
+    Link,
+    tenant=st.text(min_size=1, max_size=20),
+    bucket=st.text(min_size=1, max_size=20),
+    target=st.text(max_size=300),
+    is_prefix=st.booleans(),
+    expires_at=st.integers(NOW + 1, NOW + 10**8),
+    disposition=st.sampled_from(["inline", "attachment"]),
+    name=st.text(max_size=50),
+)
+
+
+def verified(token: str, now: float = NOW) -> Link:
+    return links.verify(token, {"acme": KEY}.get, now)
+
+
+@given(_links)
+def test_a_token_says_what_was_signed(link: Link) -> None:
+    """Any link comes back from its token as it was, under its tenant's key alone."""
+    token = links.sign(link, KEY)
+    assert set(token) <= set(_LETTERS)
+    assert links.verify(token, lambda _: KEY, NOW) == link
+    with pytest.raises(BadLink):
+        links.verify(token, lambda _: OTHER, NOW)
+    with pytest.raises(BadLink):
+        links.verify(token, lambda _: None, NOW)
+
+
+@given(st.data())
+def test_any_other_character_is_refused(data: st.DataObject) -> None:
+    """A token with any one character changed, added or left out is no link."""
+    token = links.sign(LINK, KEY)
+    at = data.draw(st.integers(0, len(token) - 1))
+    kind = data.draw(st.sampled_from(["change", "insert", "remove"]))
+    other = data.draw(st.sampled_from(_LETTERS + "=+/. %é\0"))
+    changed = {
+        "change": token[:at] + other + token[at + 1 :],
+        "insert": token[:at] + other + token[at:],
+        "remove": token[:at] + token[at + 1 :],
+    }[kind]
+    if changed == token:
+        return
+    with pytest.raises(BadLink):
+        verified(changed)
+
+
+def test_every_bit_counts() -> None:
+    """A token with any one bit of its bytes turned is no link."""
+    token = links.sign(LINK, KEY)
+    raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    for bit in range(8 * len(raw)):
+        turned = bytearray(raw)
+        turned[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BadLink):
+            verified(urlsafe_b64encode(turned).decode().rstrip("="))
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_garbage_is_refused(raw: bytes) -> None:
+    """Whatever bytes are sent as a token, the answer is that it is no link."""
+    for token in (urlsafe_b64encode(raw).decode().rstrip("="), raw.decode("latin-1")):
+        with pytest.raises(BadLink):
+            verified(token)
+
+
+def test_another_tenant_in_the_payload() -> None:
+    """A payload that names another tenant does not verify with the key of the one who signed."""
+    mine = links.sign(msgspec.structs.replace(LINK, tenant="evil"), OTHER)
+    raw = urlsafe_b64decode(mine + "=" * (-len(mine) % 4))
+    payload = msgspec.msgpack.encode(LINK)
+    forged = urlsafe_b64encode(payload + raw[-links.MAC_BYTES :]).decode().rstrip("=")
+    for token in (mine, forged):
+        with pytest.raises(BadLink):
+            links.verify(token, {"acme": KEY, "evil": None}.get, NOW)
+
+
+def test_expiry() -> None:
+    """A link is good until the second at which it expires."""
+    token = links.sign(LINK, KEY)
+    assert verified(token, LINK.expires_at - 0.001) == LINK
+    with pytest.raises(BadLink):
+        verified(token, LINK.expires_at)
+
+
+def test_a_long_token_is_not_looked_at() -> None:
+    """A token longer than any that is made is refused before it is decoded."""
+    with pytest.raises(BadLink):
+        verified("A" * (links.MAX_TOKEN_CHARACTERS + 1))
+
+
+class Source:
+    """Keys that can be changed and taken away."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, bytes] = {"acme": KEY}
+        self.asked = 0
+        self.away = False
+
+    def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
+        self.asked += 1
+        if self.away:
+            raise DatabaseUnavailable("away")
+        if create:
+            self.keys.setdefault(tenant, OTHER)
+        return self.keys.get(tenant)
+
+
+class Clock:
+    """A clock that tests turn."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_keys_are_remembered_for_a_moment() -> None:
+    """A key, and that there is none, is asked for once in two seconds; a rotation holds then."""
+    source, clock = Source(), Clock()
+    keys = LinkKeys(source, clock=clock)
+    assert [keys.find("acme"), keys.find("acme"), keys.find("none"), keys.find("none")] == [
+        *(KEY, KEY),
+        *(None, None),
+    ]
+    assert source.asked == 2
+    source.keys["acme"] = OTHER
+    assert keys.find("acme") == KEY
+    clock.now = 2.0
+    assert keys.find("acme") == OTHER
+
+
+def test_keys_outlive_the_database() -> None:
+    """While the database is away a known key goes on, and an unknown one is an outage."""
+    source, clock = Source(), Clock()
+    keys = LinkKeys(source, clock=clock)
+    keys.find("acme")
+    keys.find("none")
+    source.away, clock.now = True, 100.0
+    assert keys.find("acme") == KEY
+    for tenant in ("none", "other"):
+        with pytest.raises(DatabaseUnavailable):
+            keys.find(tenant)
+
+
+def test_a_key_is_made_once() -> None:
+    """Signing makes a key where there is none, and uses the one that is there."""
+    source = Source()
+    keys = LinkKeys(source, clock=Clock())
+    assert (keys.make("new"), keys.make("acme")) == (OTHER, KEY)
+    assert keys.find("new") == OTHER
+
+
+def test_a_forgotten_key_is_asked_anew() -> None:
+    """The process that rotates does not wait."""
+    source, clock = Source(), Clock()
+    keys = LinkKeys(source, clock=clock)
+    keys.find("acme")
+    source.keys["acme"] = OTHER
+    keys.forget("acme")
+    assert keys.find("acme") == OTHER
+
+
+def test_memory_is_bounded() -> None:
+    """However many tenants are named, a bounded number is remembered."""
+    source = Source()
+    keys = LinkKeys(source, clock=Clock(), entries=10)
+    for number in range(100):
+        keys.find(f"tenant-{number}")
+    assert len(keys._known) <= 10

@@ -1,0 +1,96 @@
+"""Which origins a bucket allows, and what is remembered of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.database import DatabaseUnavailable
+from tests.unit.upload.test_links import Clock
+from wharf_upload.domain.origins import Origins
+from wharf_upload.records.base import Bucket, Policy
+
+GOOD = "https://app.example"
+
+
+class Buckets:
+    """Buckets of the tenant `acme`, by the origins that they list."""
+
+    def __init__(self, **origins: str) -> None:
+        self.origins = {name: tuple(text.split()) for name, text in origins.items()}
+        self.asked = 0
+        self.away = False
+
+    def bucket(self, tenant: str, name: str) -> Bucket | None:
+        self.asked += 1
+        if self.away:
+            raise DatabaseUnavailable("away")
+        if tenant != "acme" or name not in self.origins:
+            return None
+        policy = Policy(cors_origins=self.origins[name])
+        return Bucket(tenant=tenant, name=name, policy=policy, created_at=0)
+
+    def lists_origin(self, bucket: str, origin: str) -> bool:
+        listed = self.origins.get(bucket, ())
+        return origin in listed or "*" in listed
+
+
+@pytest.fixture
+def buckets() -> Buckets:
+    """One bucket with an origin, one with any, one without."""
+    return Buckets(one=GOOD, any="*", none="")
+
+
+@pytest.mark.parametrize("tenant", ["acme", None])
+def test_whole_origins(buckets: Buckets, tenant: str | None) -> None:
+    """Only the origin that is listed is allowed, byte for byte; `*` is every one but `null`."""
+    origins = Origins(buckets)
+    assert origins.allows(tenant, "one", GOOD)
+    assert not origins.allows(tenant, "none", GOOD)
+    assert not origins.allows(tenant, "absent", GOOD)
+    assert origins.allows(tenant, "any", "https://whoever.example:8443")
+    for wrong in ("null", "", None, "*", GOOD.upper(), GOOD + "/", GOOD + ":443", GOOD + ".evil"):
+        assert not origins.allows(tenant, "one", wrong), wrong
+    for wrong in ("null", "", None, "*", "a b://x", "https://", "https://x y", "https://x\n"):
+        assert not origins.allows(tenant, "any", wrong), wrong
+
+
+def test_another_tenant(buckets: Buckets) -> None:
+    """What a tenant lists holds for its own bucket alone."""
+    assert not Origins(buckets).allows("other", "one", GOOD)
+
+
+@given(st.text(max_size=60))
+def test_no_text_but_the_origin_itself(text: str) -> None:
+    """No other text than the listed origin is ever allowed, whatever it looks like."""
+    assert Origins(Buckets(one=GOOD)).allows("acme", "one", text) == (text == GOOD)
+
+
+def test_answers_are_remembered_for_a_moment(buckets: Buckets) -> None:
+    """A repeated question is asked once in two seconds, then a change holds."""
+    clock = Clock()
+    origins = Origins(buckets, clock=clock)
+    assert all(origins.allows("acme", "one", GOOD) for _ in range(5))
+    assert buckets.asked == 1
+    buckets.origins["one"] = ()
+    clock.now = 2.0
+    assert not origins.allows("acme", "one", GOOD)
+
+
+def test_an_outage(buckets: Buckets) -> None:
+    """While the database is away what was allowed goes on, and nothing else is allowed."""
+    clock = Clock()
+    origins = Origins(buckets, clock=clock)
+    assert origins.allows("acme", "one", GOOD)
+    buckets.away, clock.now = True, 100.0
+    assert origins.allows("acme", "one", GOOD)
+    assert not origins.allows("acme", "any", GOOD)
+
+
+def test_memory_is_bounded(buckets: Buckets) -> None:
+    """However many origins ask, a bounded number is remembered."""
+    origins = Origins(buckets, entries=10)
+    for number in range(100):
+        origins.allows("acme", "any", f"https://o{number}.example")
+    assert len(origins._known) <= 10
