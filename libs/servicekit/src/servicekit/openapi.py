@@ -157,7 +157,8 @@ def _responses(declared: Operation, always: tuple[Problem, ...]) -> dict[str, An
     for status, answer in declared.answers.items():
         made[str(status)] = _answer(answer)
     by_status: dict[int, list[Problem]] = {}
-    for problem in dict.fromkeys((*(() if declared.public else always), *declared.problems)):
+    always = () if declared.public else always
+    for problem in dict.fromkeys((*always, *_of_decoding(declared), *declared.problems)):
         by_status.setdefault(problem.status, []).append(problem)
     for status, kinds in sorted(by_status.items()):
         made[str(status)] = {
@@ -165,6 +166,17 @@ def _responses(declared: Operation, always: tuple[Problem, ...]) -> dict[str, An
             "content": {problems.CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
         }
     return made
+
+
+def _of_decoding(declared: Operation) -> tuple[Problem, ...]:
+    """What `operations.decode_query` and `decode_body` answer to what they cannot read."""
+    found: tuple[Problem, ...] = ()
+    if declared.query is not None:
+        found += (problems.MALFORMED,)
+    if isinstance(declared.body, type):
+        found += (problems.UNSUPPORTED_MEDIA, problems.MALFORMED)
+        found += () if declared.form else (problems.UNPROCESSABLE,)
+    return found
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

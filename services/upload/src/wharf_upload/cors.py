@@ -22,10 +22,12 @@ from wharf_upload.service import Service
 
 _PREFIXES = (FILES, TICKETS, sharing.LINKS, sharing.PUBLIC)
 _READ, _WRITE = "GET, HEAD", "GET, HEAD, POST, PUT, PATCH, DELETE"
-# What a page may send beside what every page may.
+# What a page may send beside what every page may. Cache-Control and X-Requested-With mean nothing
+# here, but dropzone and others send them, and are refused a preflight that leaves them out.
 _SENT = (
     "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Range, Range, "
-    "Idempotency-Key, Content-Digest, Repr-Digest, Prefer, X-Request-Id"
+    "Idempotency-Key, Content-Digest, Repr-Digest, Prefer, X-Request-Id, Cache-Control, "
+    "X-Requested-With"
 )
 # What a page may read beside what every page may; the same in snippets/cors_answer.conf.
 EXPOSED = (

@@ -15,8 +15,10 @@ from servicekit.web import unavailable
 from wharf_upload import cors
 from wharf_upload.domain import serving, sharing
 from wharf_upload.domain.digests import repr_digest
+from wharf_upload.domain.keys import InvalidName
 from wharf_upload.domain.sharing import NotShared, Shared
 from wharf_upload.exchange import Exchange, Headers, Reply, raw_path
+from wharf_upload.records.base import File
 from wharf_upload.routes.files import download_name, serve
 from wharf_upload.service import Service
 from wharf_upload.stores.base import BlobName
@@ -38,7 +40,7 @@ def decide(service: Service, exchange: Exchange) -> Reply:
         return Reply(403, [("X-Accel-Expires", str(_BAD_SECONDS)), *_origin(service, exchange)])
     exchange.outcome = "shared"
     file = shared.file
-    name = download_name(exchange.environ.get("QUERY_STRING"), file)
+    name = _name(exchange, file)
     blob = service.store.internal_path(BlobName(file.tenant, file.blob))
     headers: Headers = [
         ("X-Accel-Expires", str(_seconds(shared, service.clock()))),
@@ -65,7 +67,7 @@ def get_shared(service: Service, exchange: Exchange) -> Reply:
     except NotShared:
         # Word for word what the gateway says (snippets/problems.conf.template).
         raise NOT_FOUND("Nothing is here.") from None
-    name = download_name(exchange.environ.get("QUERY_STRING"), shared.file)
+    name = _name(exchange, shared.file)
     headers = serving.headers(
         shared.file, disposition=shared.disposition(name), cache_control=shared.cache_control
     )
@@ -84,6 +86,17 @@ def resource_policy(service: Service, shared: Shared) -> str:
 def kind(media_type: str) -> str:
     """The type as an extension; `deploy/nginx/snippets/shared_types.conf` turns it back."""
     return _NOT_IN_EXTENSION.sub("_", media_type.lower().replace("/", "-"))
+
+
+def _name(exchange: Exchange, file: File) -> str | None:
+    """The wanted name of the download; for one that cannot be, the file's own.
+
+    nginx passes on yes and no alone when it asks, so there is no word for "a bad name".
+    """
+    try:
+        return download_name(exchange.environ.get("QUERY_STRING"), file)
+    except InvalidName:
+        return download_name("download=", file)
 
 
 def _seconds(shared: Shared, now: float) -> int:

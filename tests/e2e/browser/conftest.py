@@ -1,0 +1,46 @@
+"""A browser, a site on another origin, and a Wharf whose gateway has a small cap of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.browser.visitor import Visitor
+from tests.e2e.instance import Wharf, running
+from tests.e2e.tenants import Signer
+from tests.servers.browser import Browser, Site, browsing, serving_pages
+
+#: Bodies above this are refused by nginx itself.
+GATEWAYS_BYTES = 8_000_000
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    with browsing(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """Somebody else's site."""
+    with serving_pages() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def capped() -> Iterator[Wharf]:
+    """A Wharf whose gateway refuses large bodies by itself."""
+    with running(WHARF_MAX_BODY_BYTES=str(GATEWAYS_BYTES)) as found:
+        yield found
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Site, capped: Wharf, tmp_path: Path) -> Iterator[Visitor]:
+    """Somebody in the browser, on a page of a service that uses Wharf as a tenant of its own."""
+    browser.errors()
+    yield Visitor(browser, site, capped, Signer(capped).client(), tmp_path)
+    browser.command("Network.disable")
+    browser.command("Emulation.setScriptExecutionDisabled", value=False)

@@ -1,0 +1,100 @@
+"""A plain HTML form on another origin, in a browser without JavaScript."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from tests.e2e.browser.conftest import GATEWAYS_BYTES
+from tests.e2e.browser.visitor import EVIL, HTML, OURS, PNG, Visitor
+
+FORM = """
+<script>document.title = 'scripts run'</script>
+<form method=post enctype=multipart/form-data action="{action}">
+  {redirect}
+  <input type=file name=photo><input type=text name=title value="a title"><button>Send</button>
+</form>
+"""
+
+
+def sent(visitor: Visitor, content: bytes, onward: str = "", **rules: object) -> str:
+    """Fills in the form and sends it; the text of the page on which the visitor ends.
+
+    `onward` is what the form says about where to go on, `rules` are the ticket's.
+    """
+    visitor.site.page("<h1>Thank you</h1>", "/thanks")
+    visitor.browser.command("Emulation.setScriptExecutionDisabled", value=True)
+    ticket = visitor.ticket(**{"redirect": [thanks(visitor)], **rules})
+    field = f'<input type=hidden name=redirect value="{onward}">' if onward else ""
+    visitor.visit(FORM.format(action=f"{visitor.wharf.url}/u/{ticket}", redirect=field))
+    assert visitor.browser.title == "page"
+    visitor.choose("input[type=file]", visitor.file("photo.png", content))
+    visitor.browser.find_element(By.TAG_NAME, "button").click()
+    visitor.awaited(lambda: not visitor.browser.current_url.endswith("/page"))
+    return str(visitor.browser.find_element(By.TAG_NAME, "body").text)
+
+
+def thanks(visitor: Visitor) -> str:
+    """The page to which the ticket allows to go on."""
+    return f"{visitor.site.origin(OURS)}/thanks"
+
+
+@pytest.mark.parametrize("size", [0, 300_000])
+def test_a_form_goes_on(visitor: Visitor, size: int) -> None:
+    """The file is stored, and the visitor is on the page that the ticket allows."""
+    visitor.bucket()
+    assert sent(visitor, PNG + bytes(size), thanks(visitor)) == "Thank you"
+    assert visitor.browser.current_url.partition("?")[0] == thanks(visitor)
+    assert visitor.stored() == ["photo.png"]
+
+
+def test_the_tickets_page(visitor: Visitor) -> None:
+    """A form that does not say where to go on leads to the ticket's own page."""
+    visitor.bucket()
+    assert sent(visitor, PNG) == "Thank you"
+
+
+def test_no_page_to_go_on_to(visitor: Visitor) -> None:
+    """Without an address anywhere, the visitor sees what was stored."""
+    visitor.bucket()
+    text = sent(visitor, PNG, redirect=[])
+    assert json.loads(text)["files"][0]["size"] == len(PNG)
+
+
+def test_an_address_that_is_not_allowed(visitor: Visitor) -> None:
+    """A ticket sends nobody to an address that it does not list, and stores nothing."""
+    visitor.bucket()
+    elsewhere = f"{visitor.site.origin(EVIL)}/thanks"
+    text = sent(visitor, PNG, elsewhere)
+    assert json.loads(text)["status"] in (403, 422)
+    assert visitor.stored() == []
+
+
+def test_a_refused_type(visitor: Visitor) -> None:
+    """The visitor reads that HTML is no image, and is not sent on."""
+    visitor.bucket(allowed_types=["image/*"])
+    text = sent(visitor, HTML, thanks(visitor))
+    problem = json.loads(text)
+    assert (problem["status"], problem["type"]) == (415, "/problems/type-not-allowed")
+    assert "text/html" in problem["detail"]
+    assert visitor.stored() == []
+
+
+@pytest.mark.parametrize("size", [6_000_000, GATEWAYS_BYTES + 1])
+def test_a_refused_size(visitor: Visitor, size: int) -> None:
+    """The visitor reads that the file is too large, whether for the ticket or for nginx."""
+    visitor.bucket()
+    text = sent(visitor, bytes(size), max_file_bytes=5_000_000)
+    problem = json.loads(text)
+    assert (problem["status"], problem["type"]) == (413, "/problems/too-large")
+    assert visitor.stored() == []
+
+
+def test_the_ticket_is_in_no_referrer(visitor: Visitor) -> None:
+    """The page after the form is not told the address with the ticket in it."""
+    visitor.bucket()
+    sent(visitor, PNG, thanks(visitor))
+    visitor.browser.command("Emulation.setScriptExecutionDisabled", value=False)
+    assert "/u/" not in visitor.browser.run("return document.referrer")

@@ -1,0 +1,119 @@
+"""A headless Chromium, and a server of pages that stands for somebody else's site."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+
+CHROMIUM, CHROMEDRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+_SCRIPTS = Path(__file__).parents[2] / ".venv/browser/node_modules"
+DROPZONE = _SCRIPTS / "dropzone/dist/min/dropzone.min.js"
+SCRIPT_SECONDS = 30
+_ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",  # CI is root in a container
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-proxy-server",
+    # Every name is this machine: pages may stand on origins with names of their own.
+    "--host-resolver-rules=MAP * 127.0.0.1",
+)
+
+
+class Browser(webdriver.Chrome):
+    """Chromium with what the tests ask of it."""
+
+    def run(self, script: str, *arguments: object) -> Any:
+        """The value of an async function's body, run in the page."""
+        wrapped = (
+            "const [done, given] = [arguments[arguments.length - 1], [...arguments].slice(0, -1)];"
+            f"(async function(...args) {{ {script} }})(...given)"
+            ".then(value => done({value}), error => done({error: String(error)}))"
+        )
+        answer = self.execute_async_script(wrapped, *arguments)
+        assert "error" not in answer, answer["error"]
+        return answer.get("value")
+
+    def command(self, name: str, **parameters: object) -> None:
+        """A command of the DevTools protocol."""
+        self.execute_cdp_cmd(name, dict(parameters))
+
+    def errors(self) -> str:
+        """What the console has said since the last call."""
+        return "\n".join(entry["message"] for entry in self.get_log("browser"))  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def browsing(profile: Path) -> Iterator[Browser]:
+    """A browser with an empty profile in this folder."""
+    options = Options()
+    options.binary_location = CHROMIUM
+    for argument in (*_ARGUMENTS, f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = Service(CHROMEDRIVER)
+    browser = Browser(options=options, service=service)
+    try:
+        browser.set_script_timeout(SCRIPT_SECONDS)
+        browser.set_page_load_timeout(SCRIPT_SECONDS)
+        yield browser
+    finally:
+        browser.quit()
+
+
+class Site:
+    """Pages by path, served for any host name: each name is an origin of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.pages: dict[str, tuple[str, bytes]] = {
+            "/dropzone.min.js": ("text/javascript", DROPZONE.read_bytes()),
+        }
+
+    def origin(self, host: str) -> str:
+        """The origin that pages have under this host name."""
+        return f"http://{host}:{self.port}"
+
+    def page(self, html: str, path: str = "/page") -> str:
+        """Serves a page from now on; its path."""
+        document = f"<!doctype html><meta charset=utf-8><title>page</title>{html}"
+        self.pages[path] = ("text/html; charset=utf-8", document.encode())
+        return path
+
+
+@contextmanager
+def serving_pages() -> Iterator[Site]:
+    """A site on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind, body = site.pages.get(self.path.partition("?")[0], ("text/plain", b""))
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        site = Site(server.server_port)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield site
+        finally:
+            server.shutdown()
+            thread.join()
