@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from servicekit.tickets import Ticket
-from servicekit.tokens import MAX_LIFETIME_SECONDS, Principal
 from tests.servers.upload import BOUNDARY, UploadService, form_body
-from wharf_upload.domain.tickets import TicketRefused, require, use_of
+from wharf_upload.domain.tickets import TicketRefused, require
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00"
@@ -430,15 +429,3 @@ def test_what_passes_is_inside(ticket: Ticket, method: str, bucket: str, key: st
     else:
         with pytest.raises(TicketRefused):
             require(ticket, method, bucket, key)
-
-
-def test_uses_are_remembered_as_long_as_any_ticket_of_the_same_id() -> None:
-    """A ticket that was narrowed ends earlier than the one it is of, and they count together."""
-    made_at = 1_000_000
-    ends_at = made_at + MAX_LIFETIME_SECONDS
-    narrowed = Principal(
-        "acme", "c1", frozenset(), "t1", made_at + 1, made_at, "", Ticket(bucket="b", prefix="")
-    )
-    use = use_of(narrowed)
-    assert use is not None
-    assert use.expires_at >= 1000 * ends_at

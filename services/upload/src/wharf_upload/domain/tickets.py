@@ -8,7 +8,7 @@ records, in the commit that makes the files visible.
 from __future__ import annotations
 
 from servicekit.tickets import Ticket
-from servicekit.tokens import MAX_LIFETIME_SECONDS, Principal
+from servicekit.tokens import Principal
 from wharf_upload.domain import keys
 from wharf_upload.exchange import TICKETS, Exchange, path_bytes, raw_path
 from wharf_upload.records.base import TicketUse
@@ -31,9 +31,7 @@ def use_of(principal: Principal) -> TicketUse | None:
         id=principal.token_id,
         max_files=ticket.max_files,
         prefix=ticket.prefix or "",
-        # Not this ticket's own expiry: one that it was narrowed from has the same id, and may live
-        # a token's whole life longer. Forgotten before, the uses of both would count from nothing.
-        expires_at=1000 * (principal.expires_at + MAX_LIFETIME_SECONDS),
+        expires_at=1000 * principal.expires_at,
     )
 
 
