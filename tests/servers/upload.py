@@ -79,7 +79,7 @@ def form_body(files: Iterable[tuple[str, bytes]], fields: Mapping[str, str] | No
 
 def ages(seconds: float = 0) -> Ages:
     """The same age for everything that the sweeper removes."""
-    return Ages(lease=seconds, deleted_grace=seconds, idempotency=3600)
+    return Ages(lease=seconds, deleted_grace=seconds, idempotency=3600, events=1e9)
 
 
 @dataclass

@@ -91,3 +91,29 @@ def test_a_reader_who_follows_misses_nothing(
     rows = database.reading().rows("SELECT seq FROM events WHERE tenant = 'demo' ORDER BY seq")
     assert [event.seq for event in seen] == [row[0] for row in rows]
     assert len(seen) == 6 * 8
+
+
+def test_old_events_are_forgotten(records: Records) -> None:
+    """Events before a time go, of every tenant; each tenant's newest one stays, however old."""
+    for number in range(5):
+        records.write(Write(files=(new_file(f"{number}", created_at=1000 + number),)))
+    records.write(Write(files=(new_file("a", tenant="other", created_at=1),)))
+    assert records.forget_events(1003) == 3
+    assert [event.at for event in read(records)] == [1003, 1004]
+    last = read(records)[-1].seq
+    assert records.forget_events(1 << 60) == 1
+    assert [event.seq for event in read(records)] == [last]
+    assert len(read(records, "other")) == 1
+    assert records.forget_events(1 << 60) == 0
+
+
+def test_who_has_read_everything_misses_nothing_afterwards(records: Records) -> None:
+    """After old events were forgotten, what comes next has a number that was not given before."""
+    records.write(Write(files=(new_file("a"),)))
+    records.write(Write(files=(new_file("b"),)))
+    cursor = read(records)[-1].seq
+    records.forget_events(1 << 60)
+    records.write(Write(files=(new_file("c"),)))
+    (event,) = records.events("demo", cursor, 10)
+    assert event.file is not None
+    assert event.file.key == "c"

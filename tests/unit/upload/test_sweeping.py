@@ -14,7 +14,7 @@ from tests.servers.upload_invariants import live
 from wharf_upload import checking
 from wharf_upload.records.base import TicketUse, Write
 from wharf_upload.stores.base import BlobName, StoreError
-from wharf_upload.sweeping import Sweeper, Swept
+from wharf_upload.sweeping import Ages, Sweeper, Swept
 
 _NEVER, _LATER = 3600.0, 7200.0
 
@@ -69,6 +69,7 @@ def test_old_things_go(upload: UploadService) -> None:
         "leftovers": 1,
         "spool_files": 1,
         "idempotency_keys": 0,
+        "events": 0,
         "purged_rows": 0,
         "ticket_uses": 0,
         "failures": 0,
@@ -194,3 +195,15 @@ def test_ticket_uses_are_kept_long_enough(upload: UploadService) -> None:
     assert upload.records.ticket_uses("demo", "t") == 1
     assert sweep(upload, seconds=_NEVER, ahead=kept - time.time() + 60).ticket_uses == 1
     assert upload.records.ticket_uses("demo", "t") == 0
+
+
+def test_old_events_are_forgotten_with_the_walk(upload: UploadService) -> None:
+    """Events that are older than they are kept go on the hourly walk, all but the newest."""
+    for body in (b"1", b"2", b"3"):
+        upload.put("a", body)
+    root = upload.settings.spool_folder.parent
+    kept = Ages(lease=3600, deleted_grace=3600, idempotency=3600, events=-60)
+    sweeper = Sweeper(upload.store, upload.records, root, kept)
+    assert sweeper.run(blobs=False).events == 0
+    assert sweeper.run(blobs=True).events == 2
+    assert [event.kind for event in upload.records.events("demo", 0, 10)] == ["file.replaced"]

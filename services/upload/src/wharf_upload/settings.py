@@ -111,6 +111,11 @@ class Settings:
     idempotency_seconds: int = setting(
         24 * 3600, doc="How long an `Idempotency-Key` is remembered, in seconds.", minimum=60
     )
+    event_seconds: int = setting(
+        90 * 24 * 3600,
+        doc="How long events are kept, in seconds; who reads them has to come more often.",
+        minimum=3600,
+    )
     lease_seconds: int = setting(
         24 * 3600,
         doc="Longest time a request may take, in seconds; what is left over in spool, staging or "

@@ -34,6 +34,7 @@ class Swept:
     leftovers: int = 0
     spool_files: int = 0
     idempotency_keys: int = 0
+    events: int = 0
     purged_rows: int = 0
     ticket_uses: int = 0
     failures: int = 0
@@ -51,6 +52,7 @@ class Ages:
     lease: float
     deleted_grace: float
     idempotency: float
+    events: float
 
 
 class Sweeper:
@@ -85,6 +87,9 @@ class Sweeper:
         self._spool()
         if blobs:
             self._rowless()
+        if blobs and not self._dry_run:
+            before = int((self._clock() - self._ages.events) * 1000)
+            self._swept.events = self._records.forget_events(before)
         if not self._dry_run:
             before = int((self._clock() - self._ages.idempotency) * 1000)
             self._swept.idempotency_keys = self._records.forget_idempotency(before)

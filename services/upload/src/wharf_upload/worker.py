@@ -30,6 +30,7 @@ def sweeper(settings: Settings, *, dry_run: bool = False) -> Sweeper:
             lease=settings.lease_seconds,
             deleted_grace=settings.deleted_grace_seconds,
             idempotency=settings.idempotency_seconds,
+            events=settings.event_seconds,
         ),
         dry_run=dry_run,
         purged=Revocations(settings.revocation_file).purged,

@@ -302,6 +302,9 @@ class Records(Protocol):
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
         """The tenant's events after a number, in order; none is missing before the last one."""
 
+    def forget_events(self, before: int) -> int:
+        """Drops events older than a time, but each tenant's newest one; how many."""
+
     def purge_tenant(self, tenant: str, limit: int) -> int:
         """Removes at most `limit` rows of a tenant, whatever they are; how many, 0 at the end."""
 

@@ -26,7 +26,7 @@ from wharf_upload.records.base import (
     Usage,
     Write,
 )
-from wharf_upload.records.forgetting import forget
+from wharf_upload.records.forgetting import forget, forget_events
 from wharf_upload.records.grouping import AfterCommit, BeforeCommit, GroupCommit
 from wharf_upload.records.quotas import Quota
 from wharf_upload.records.rows import COLUMNS, to_file
@@ -198,6 +198,10 @@ class SqlRecords:
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
         """The tenant's events after a number."""
         return events.after(self._database.reading(), tenant, after, limit)
+
+    def forget_events(self, before: int) -> int:
+        """Drops old events; how many."""
+        return forget_events(self._database, before)
 
     def purge_tenant(self, tenant: str, limit: int) -> int:
         """Removes rows of a tenant, some at a time."""
