@@ -4,52 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import jwt
 import pytest
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.servers.auth_command import Run, installed, mistake, run
 
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Runs the command with data of its own; `environ` adds to the environment."""
-
-    def call(
-        *arguments: str, environ: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
-        return subprocess.run(
-            [str(Path(sys.executable).parent / "wharf-auth"), *arguments],
-            env={**clean, "WHARF_DATA": str(tmp_path / "data"), **(environ or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return call
-
-
-@pytest.fixture
-def installed(run: Run, auth_template: Path, tmp_path: Path) -> Run:
-    """The command with the data of a new installation."""
-    shutil.copytree(auth_template, tmp_path / "data")
-    return run
-
-
-def mistake(done: subprocess.CompletedProcess[str], text: str, code: int = 1) -> None:
-    """Checks that there is one clear line and no traceback."""
-    assert done.returncode == code, done.stderr
-    assert text in done.stderr
-    assert "Traceback" not in done.stderr
-    if code == 1:
-        assert done.stderr.count("\n") == 1
-        assert done.stderr.startswith("wharf-auth: ")
+__all__ = ["installed", "run"]
 
 
 def test_a_new_installation(run: Run, tmp_path: Path) -> None:

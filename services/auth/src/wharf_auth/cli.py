@@ -19,6 +19,7 @@ from wharf_auth.commands.audit import audit, purge
 from wharf_auth.commands.keys import keys
 from wharf_auth.commands.shared import BY, PAGE, as_json, database, pages, records, show
 from wharf_auth.commands.tickets import ticket
+from wharf_auth.commands.users import user
 from wharf_auth.domain import clients, secrets, tenants
 from wharf_auth.domain.scopes import CLIENT_SCOPES
 from wharf_auth.domain.tickets import TicketError
@@ -270,5 +271,5 @@ def client_retire_secret(tenant_name: str, client_id: str, secret_id: str) -> No
         raise NOT_FOUND("The tenant has no such client.") from None
 
 
-for one in (keys, ticket, audit, purge):
+for one in (user, keys, ticket, audit, purge):
     cli.add_command(one)

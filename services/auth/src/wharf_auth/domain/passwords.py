@@ -38,8 +38,8 @@ def checked(password: str, *names: str) -> str:
             f"{len(password)}. A sentence is a good one."
         )
     folded = password.casefold()
-    if "\0" in password:
-        raise UNPROCESSABLE("A password holds no NUL.")
+    if "\0" in password or password.encode(errors="replace").decode() != password:
+        raise UNPROCESSABLE("A password holds neither NUL nor halves of characters.")
     if folded in _common() or len(set(folded)) == 1:
         raise UNPROCESSABLE("This password is one of the most common ones; choose another.")
     if folded in _guesses(names):

@@ -153,6 +153,14 @@ def answer(user: User) -> UserAnswer:
     )
 
 
+def with_password(user: User, password: str | None) -> NewUserAnswer:
+    """How a new user looks, with the password when it was made here."""
+    shown = NewUserAnswer(**msgspec.structs.asdict(answer(user)))
+    if password is not None:
+        shown.password = password
+    return shown
+
+
 def _require_other(user: str, doing: str) -> None:
     if user == g.principal.subject:
         raise USER_PROTECTED(f"You cannot {doing} yourself.")
@@ -175,9 +183,7 @@ def _add_creating(routes: Blueprint, parts: Parts) -> None:
     def create(tenant: str, body: NewUser) -> Response:
         new = users.NewUser(tenant, body.username, body.role, body.display_name, body.password)
         made, password = parts.users.create(new, actor())
-        shown = NewUserAnswer(**msgspec.structs.asdict(answer(made)))
-        if body.password is None:
-            shown.password = password
+        shown = with_password(made, password if body.password is None else None)
         response = json_response(shown, 201)
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -1,0 +1,135 @@
+"""`wharf-auth user`: the people of a tenant."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from servicekit.problems import NOT_FOUND
+from wharf_auth.commands.shared import BY, PAGE, as_json, pages, records, show
+from wharf_auth.domain import passwords, users
+from wharf_auth.domain.secrets import Hasher
+from wharf_auth.domain.users import NewUser, UserRules
+from wharf_auth.records.base import NoSuchTenant
+from wharf_auth.routes import users as user_routes
+
+generate = click.option("--generate", is_flag=True, help="Make a password and print it once.")
+
+
+def _rules() -> UserRules:
+    return UserRules(records(), Hasher(), time.time)
+
+
+def _password() -> str:
+    """Asked for at a terminal, otherwise the first line of standard input; never an argument."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    try:
+        line = sys.stdin.buffer.readline().decode()
+        return line.removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise click.ClickException("the password on standard input is not UTF-8") from None
+
+
+@click.group()
+def user() -> None:
+    """Users: the people of a tenant."""
+
+
+@user.command("create")
+@click.argument("tenant", metavar="TENANT")
+@click.argument("username", metavar="USERNAME")
+@click.option("--role", required=True, type=click.Choice(list(users.ROLES)))
+@click.option("--display-name", help="A name for people.")
+@generate
+@as_json
+def user_create(
+    tenant: str,
+    username: str,
+    role: str,
+    display_name: str | None,
+    *,
+    generate: bool,
+    machine: bool,
+) -> None:
+    """Create the user USERNAME of TENANT.
+
+    The password is asked for, or read from standard input, unless it is to be made here.
+    """
+    password = passwords.generated() if generate else _password()
+    made, _ = _rules().create(NewUser(tenant, username, role, display_name, password), BY)
+    shown = user_routes.with_password(made, password if generate else None)
+    lines = f"user_id: {made.id}" + (f"\npassword: {password}" if generate else "")
+    show(shown, lines, machine=machine)
+
+
+@user.command("list")
+@click.argument("tenant", metavar="TENANT")
+@as_json
+def user_list(tenant: str, *, machine: bool) -> None:
+    """List the users of TENANT."""
+    kept = records()
+    try:
+        for found in pages(
+            lambda after: kept.users(tenant, after=after, limit=PAGE), lambda one: one.id, ""
+        ):
+            shown = user_routes.answer(found)
+            line = f"{found.id:32} {shown.state:8} {found.role:6} {found.username}"
+            show(shown, line, machine=machine)
+    except NoSuchTenant:
+        raise NOT_FOUND("There is no such tenant.") from None
+
+
+@user.command("password")
+@click.argument("tenant", metavar="TENANT")
+@click.argument("username", metavar="USERNAME")
+@generate
+def user_password(tenant: str, username: str, *, generate: bool) -> None:
+    """Set a user's password and end the user's sessions.
+
+    The password is asked for, or read from standard input, unless it is to be made here.
+    """
+    rules = _rules()
+    found = rules.named(tenant, username)
+    password = rules.set_password(found, None if generate else _password(), BY)
+    if generate:
+        click.echo(f"password: {password}")
+
+
+@user.command("role")
+@click.argument("tenant", metavar="TENANT")
+@click.argument("username", metavar="USERNAME")
+@click.argument("role", type=click.Choice(list(users.ROLES)))
+def user_role(tenant: str, username: str, role: str) -> None:
+    """Give a user another role, which ends the user's sessions."""
+    rules = _rules()
+    rules.set_role(tenant, rules.named(tenant, username).id, role, BY)
+
+
+@user.command("disable")
+@click.argument("tenant", metavar="TENANT")
+@click.argument("username", metavar="USERNAME")
+def user_disable(tenant: str, username: str) -> None:
+    """End a user's sessions and let the user log in no more."""
+    rules = _rules()
+    rules.disable(tenant, rules.named(tenant, username).id, BY)
+
+
+@user.command("enable")
+@click.argument("tenant", metavar="TENANT")
+@click.argument("username", metavar="USERNAME")
+def user_enable(tenant: str, username: str) -> None:
+    """Let a disabled user log in again."""
+    rules = _rules()
+    rules.enable(tenant, rules.named(tenant, username).id, BY)
+
+
+@user.command("delete")
+@click.argument("tenant", metavar="TENANT")
+@click.argument("username", metavar="USERNAME")
+def user_delete(tenant: str, username: str) -> None:
+    """Remove a user with all that is known of it."""
+    rules = _rules()
+    rules.delete(tenant, rules.named(tenant, username).id, BY)
