@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from servicekit.database import Database
 from tests.servers.auth import act
 from wharf_auth.records.base import (
     Client,
@@ -14,6 +15,7 @@ from wharf_auth.records.base import (
     Tenant,
     TenantDeleted,
 )
+from wharf_auth.records.people import Session, User
 
 ACME = Tenant("acme", "Acme", 1)
 CLIENT, SECRET = Client("c1", "acme", "billing", ("files:read",), 1), Secret("s1", "h", "h", 1)
@@ -119,3 +121,22 @@ def test_a_new_name_for_people_changes_nothing_else(records: Records) -> None:
         records.rename_tenant("absent", "x", act())
     with pytest.raises(NoSuchTenant):
         records.delete_tenant("absent", 1, act())
+
+
+def test_purge_forgets_people_with_their_sessions(deleted: Records, database: Database) -> None:
+    """No user, session or refresh token of the tenant is left, and nothing of another is lost."""
+    deleted.resume("acme", act(at=DELETED_AT + 1))
+    deleted.add_tenant(Tenant("other", "Other", 1), act())
+    for tenant in ("acme", "other"):
+        user = User(f"u-{tenant}", tenant, "ada", "Ada", "owner", 1, 1)
+        deleted.add_user(user, "ada", "hash", act())
+        session = Session(f"s-{tenant}", user.id, tenant, 1, 1, 10**13, "127.0.0.1", "")
+        deleted.add_session(session, f"r-{tenant}", "hash")
+    deleted.delete_tenant("acme", PURGE_AT, act(at=DELETED_AT + 2))
+    assert deleted.purge_tenant("acme", act(at=PURGE_AT))
+    counts = [
+        database.reading().rows(f"SELECT COUNT(*) FROM {table}")
+        for table in ("users", "sessions", "refresh_tokens")
+    ]
+    assert counts == [[(1,)]] * 3
+    assert deleted.user("other", "u-other") is not None

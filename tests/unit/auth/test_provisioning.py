@@ -151,3 +151,14 @@ def test_folder_that_cannot_be_written(initialiser: Initialiser, tmp_path: Path)
     with pytest.raises(InitTrouble, match="cannot be"):
         initialiser.run()
     assert initialiser.records.login("wharf-admin") is None
+
+
+def test_a_deleted_demo_tenant_stays_deleted(initialiser: Initialiser) -> None:
+    """A start neither fails on it nor brings its client back, before the purge and after it."""
+    initialiser.run()
+    records = initialiser.records
+    records.delete_tenant("demo", 5, act(tenant="demo"))
+    assert initialiser.run() == []
+    assert records.purge_tenant("demo", act(tenant="demo", at=5))
+    assert initialiser.run() == []
+    assert records.login("wharf-demo") is None
