@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -13,7 +15,7 @@ import pytest
 from tests.e2e.api_client import LARGE, SMALL, ApiClient
 from tests.e2e.instance import Wharf
 from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
-from tests.e2e.raw_http import RawConnection, exchange, head
+from tests.e2e.raw_http import RawConnection, exchange, head, until
 from tests.e2e.tenants import Signer
 from tests.e2e.test_logs import logged
 from tests.e2e.traces import nothing_stored
@@ -264,3 +266,33 @@ def test_expect_with_a_ticket(wharf: Wharf, tickets: Tickets) -> None:
         (answer,) = connection.answers()
     assert answer.status == 403
     assert answer.json()["type"] == "/problems/ticket-used-up"
+
+
+def uwsgi_packet(**parameters: str) -> bytes:
+    """A request as nginx sends it to the service (uwsgi protocol, modifier 0)."""
+    body = b"".join(
+        struct.pack("<H", len(text)) + text
+        for pair in parameters.items()
+        for text in (pair[0].encode(), pair[1].encode())
+    )
+    return struct.pack("<BHB", 0, len(body), 0) + body
+
+
+def test_a_gateway_that_goes_away(wharf: Wharf, tickets: Tickets) -> None:
+    """Row 3: what uWSGI itself says of answers that nobody takes does not show the ticket."""
+    token = tickets.token()
+    for number in range(50):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(wharf.data / "run" / "upload.sock"))
+            connection.sendall(
+                uwsgi_packet(
+                    REQUEST_METHOD="PUT",
+                    REQUEST_URI=f"/u/{token}/{number}",
+                    PATH_INFO=f"/u/{token}/{number}",
+                    CONTENT_LENGTH="0",
+                    REQUEST_ID=f"gone-{number}",
+                    REMOTE_ADDR="127.0.0.1",
+                )
+            )
+    assert until(lambda: "gone-49" in wharf.log("upload"))
+    assert token[:30] not in wharf.log("upload")
