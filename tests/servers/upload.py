@@ -220,6 +220,12 @@ def faults_in_counts(database: Database) -> list[str]:
         row[0]: (int(row[1]), int(row[2]))
         for row in connection.rows("SELECT tenant, sum(size), count(*) FROM files GROUP BY tenant")
     }
+    for tenant, size, count in connection.rows(
+        "SELECT tenant, sum(reserved_bytes), count(*) FROM uploads WHERE file IS NULL "
+        "GROUP BY tenant"
+    ):
+        used = rows.get(tenant, (0, 0))
+        rows[tenant] = (used[0] + int(size), used[1] + int(count))
     usage = {row[0]: (row[1], row[2]) for row in connection.rows("SELECT * FROM usage")}
     tenants = sorted({*rows, *usage})
     return [

@@ -23,7 +23,7 @@ class Spool:
 
     def __init__(self, folder: Path, address: Path) -> None:
         self.folder, self.address = folder, address
-        self.follower = Follower(folder, address, durable=True)
+        self.follower = Follower((folder,), address, durable=True)
         threading.Thread(target=self.follower.run, daemon=True).start()
         wait_until(self.listens)
 

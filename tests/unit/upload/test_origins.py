@@ -31,8 +31,8 @@ class Buckets:
         policy = Policy(cors_origins=self.origins[name])
         return Bucket(tenant=tenant, name=name, policy=policy, created_at=0)
 
-    def lists_origin(self, bucket: str, origin: str) -> bool:
-        listed = self.origins.get(bucket, ())
+    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
+        listed = self.origins.get(bucket or "", ())
         return origin in listed or "*" in listed
 
 

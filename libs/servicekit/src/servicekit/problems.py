@@ -218,7 +218,12 @@ def reason(status: int) -> str:
     """The status line's text, e.g. `404 Not Found`."""
     line = _REASONS.get(status)
     if line is None:
-        line = _REASONS[status] = f"{status} {HTTPStatus(status).phrase}"
+        try:
+            phrase = HTTPStatus(status).phrase
+        except ValueError:
+            # A protocol's own, as tus' 460.
+            phrase = "Refused"
+        line = _REASONS[status] = f"{status} {phrase}"
     return line
 
 

@@ -19,7 +19,7 @@ from wharf_upload.domain.outages import Outage
 from wharf_upload.exchange import raw_path
 from wharf_upload.front import Front
 from wharf_upload.opening import open_records, open_store
-from wharf_upload.records.base import Records
+from wharf_upload.records.sql import SqlRecords
 from wharf_upload.routes import (
     buckets,
     declarations,
@@ -33,7 +33,8 @@ from wharf_upload.routes import (
 )
 from wharf_upload.service import Service
 from wharf_upload.settings import Settings
-from wharf_upload.stores.base import BlobStore
+from wharf_upload.stores.local import LocalStore
+from wharf_upload.stores.parts import Parts
 
 NAME = "upload"
 AUDIENCE = "upload"
@@ -47,8 +48,8 @@ FEED_AGE = Gauge(
 def create_app(
     settings: Settings,
     *,
-    store: BlobStore | None = None,
-    records: Records | None = None,
+    store: LocalStore | None = None,
+    records: SqlRecords | None = None,
     keys: tokens.Keys | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Front:
@@ -61,6 +62,8 @@ def create_app(
         settings=settings,
         store=store,
         records=records,
+        uploads=records.uploads,
+        parts=Parts(store, settings.resumable_folder),
         verifier=tokens.Verifier(
             keys or key_file, issuer=settings.issuer, audience=AUDIENCE, clock=clock
         ),
@@ -102,7 +105,8 @@ def _flask_app(service: Service) -> Flask:
     web.install(app, service.log, service.verifier, service.revocations)
     service.limits.init_app(app)
     metrics.install(app, lambda: FEED_AGE.set(service.revocations.age_seconds()))
-    for resource in (buckets, deletion, events, limits, links, listing, metadata, usage):
+    resources = (buckets, deletion, events, limits, links, listing, metadata, usage)
+    for resource in resources:
         app.register_blueprint(resource.blueprint(service))
     app.register_error_handler(Exception, _render)
 

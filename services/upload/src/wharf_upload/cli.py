@@ -71,9 +71,10 @@ def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:
             own, lease_seconds=older_than_seconds, deleted_grace_seconds=older_than_seconds
         )
     swept = background.sweeper(own, dry_run=dry_run).run()
-    for name in swept.names:
+    uploads = background.sweep_uploads(own, dry_run=dry_run)
+    for name in (*swept.names, *uploads.names) if dry_run else ():
         click.echo(f"would remove {name}")
-    for name, count in swept.counts().items():
+    for name, count in {**swept.counts(), **uploads.counts()}.items():
         click.echo(f"{name}: {count}")
 
 

@@ -18,32 +18,38 @@ from servicekit.tickets import Ticket
 from servicekit.tokens import MAX_TOKEN_BYTES, Principal
 from wharf_upload.domain import keys, sharing
 from wharf_upload.exchange import FILES, TICKETS, Exchange, Headers, Reply, raw_path
+from wharf_upload.routes import partial, tus
 from wharf_upload.service import Service
 
-_PREFIXES = (FILES, TICKETS, sharing.LINKS, sharing.PUBLIC)
+_PREFIXES = (FILES, TICKETS, sharing.LINKS, sharing.PUBLIC, tus.PATH)
 _READ, _WRITE = "GET, HEAD", "GET, HEAD, POST, PUT, PATCH, DELETE"
 # What a page may send beside what every page may. Cache-Control and X-Requested-With mean nothing
 # here, but dropzone and others send them, and are refused a preflight that leaves them out.
 _SENT = (
     "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Range, Range, "
-    "Idempotency-Key, Content-Digest, Repr-Digest, Prefer, X-Request-Id, Cache-Control, "
+    "Idempotency-Key, Content-Digest, Repr-Digest, Prefer, X-Request-Id, Tus-Resumable, "
+    "Upload-Length, Upload-Defer-Length, Upload-Offset, Upload-Metadata, Upload-Checksum, "
+    "Upload-Concat, Upload-Complete, Upload-Draft-Interop-Version, X-HTTP-Method-Override, "
+    "Cache-Control, "
     "X-Requested-With"
 )
 # What a page may read beside what every page may; the same in snippets/cors_answer.conf.
 EXPOSED = (
     "ETag, Location, Content-Range, Content-Disposition, Accept-Ranges, Repr-Digest, "
     "Idempotent-Replayed, Preference-Applied, X-Request-Id, Retry-After, RateLimit, "
-    "RateLimit-Policy, WWW-Authenticate"
+    "RateLimit-Policy, WWW-Authenticate, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, "
+    "Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Defer-Length, Upload-Expires, "
+    "Upload-Metadata, Upload-Concat, Upload-Complete, Upload-Limit"
 )
 _PREFLIGHT_SECONDS = "600"
 _AGE_SECONDS = "2"
 
 
 class Place(NamedTuple):
-    """A bucket; `tenant` `None`: of whom is not known."""
+    """A bucket; `tenant` `None`: of whom is not known; `bucket` `None`: any of the tenant's."""
 
     tenant: str | None
-    bucket: str
+    bucket: str | None
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -101,6 +107,8 @@ def preflight(service: Service, exchange: Exchange) -> Reply:
             ("Access-Control-Allow-Headers", _SENT),
             ("Access-Control-Max-Age", _PREFLIGHT_SECONDS),
         ]
+    if path.startswith(tus.PATH):
+        headers += [*tus.options(service), partial.limit(service)]
     return Reply(204, headers)
 
 
@@ -122,6 +130,9 @@ def _place(service: Service, path: str, principal: Principal | None) -> Place | 
             return Place(principal.tenant if principal else None, keys.bucket_name(bucket))
         except keys.InvalidName:
             return None
+    if path.startswith(tus.PATH):
+        # The address does not say which bucket; the upload's own metadata does.
+        return Place(principal.tenant if principal else None, None)
     if path.startswith(TICKETS):
         return _ticket_place(path[len(TICKETS) :].partition("/")[0])
     try:

@@ -63,8 +63,9 @@ class _Followed:
 class Follower:
     """Watches one spool folder and answers on a unix socket."""
 
-    def __init__(self, spool: Path, address: Path, *, durable: bool) -> None:
-        self._spool, self._address = spool, address
+    def __init__(self, folders: tuple[Path, ...], address: Path, *, durable: bool) -> None:
+        """Names are unique over all folders: nginx counts, and uploads have ids."""
+        self._folders, self._address = folders, address
         self._files: dict[str, _Followed] = {}
         self._work: SimpleQueue[_Followed] = SimpleQueue()
         # Guards states and offsets; is notified when a file has been read on.
@@ -74,14 +75,17 @@ class Follower:
     def run(self) -> None:
         """Works until the process ends."""
         notify = INotify()
-        notify.add_watch(self._spool, flags.CREATE | flags.MODIFY | flags.DELETE)
+        watched = {
+            notify.add_watch(folder, flags.CREATE | flags.MODIFY | flags.DELETE): folder
+            for folder in self._folders
+        }
         for target in (*[self._read_on] * _THREADS, self._serve):
             threading.Thread(target=target, daemon=True).start()
         while True:
             for event in notify.read():
-                self._handle(event.mask, event.name)
+                self._handle(event.mask, watched.get(event.wd), event.name)
 
-    def _handle(self, mask: int, name: str) -> None:
+    def _handle(self, mask: int, folder: Path | None, name: str) -> None:
         if mask & flags.Q_OVERFLOW:
             self._forget_removed()
             return
@@ -92,29 +96,29 @@ class Follower:
                 followed.gone = True
                 self._enqueue(followed)
             return
-        if followed is None:
-            followed = self._begin(name)
+        if followed is None and folder is not None:
+            followed = self._begin(folder / name)
         if followed is not None:
             self._enqueue(followed)
 
     def _forget_removed(self) -> None:
         """Events were lost, removals perhaps among them, and an open file keeps its disk space."""
         for name, followed in list(self._files.items()):
-            if not os.path.exists(self._spool / name):
+            if os.fstat(followed.descriptor).st_nlink == 0:
                 del self._files[name]
                 followed.gone = True
                 self._enqueue(followed)
 
-    def _begin(self, name: str) -> _Followed | None:
+    def _begin(self, path: Path) -> _Followed | None:
         try:
-            descriptor = os.open(self._spool / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return None
         status = os.fstat(descriptor)
         if status.st_size < FOLLOW_BYTES:
             os.close(descriptor)
             return None
-        followed = self._files[name] = _Followed(descriptor, status.st_ino)
+        followed = self._files[path.name] = _Followed(descriptor, status.st_ino)
         return followed
 
     def _enqueue(self, followed: _Followed) -> None:
@@ -184,10 +188,21 @@ class Follower:
         with connection:
             try:
                 question = json.loads(connection.recv(4096))
+                if "forget" in question:
+                    self._forget(question["forget"])
+                    connection.sendall(b"-")
+                    return
                 digest = self._digest(question["name"], question["inode"], question["size"])
                 connection.sendall((digest or "-").encode())
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("a digest was not delivered: %s", error)
+
+    def _forget(self, name: str) -> None:
+        """The file lost bytes that were hashed already: what it gets is read from its start."""
+        followed = self._files.pop(name, None)
+        if followed is not None:
+            followed.gone = True
+            self._enqueue(followed)
 
     def _digest(self, name: str, inode: int, size: int) -> str | None:
         followed = self._files.get(name)
@@ -206,6 +221,18 @@ class Follower:
 def timeout(size: int) -> float:
     """Seconds after which nobody waits for a digest of so many bytes any longer."""
     return _ANSWER_SECONDS_BASE + size / _ANSWER_BYTES_PER_SECOND
+
+
+def forget(address: Path, name: str) -> None:
+    """Tells the follower that a file was cut back; returns when it knows.
+
+    A follower that is not there knows nothing either.
+    """
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_ANSWER_SECONDS_BASE)
+        connection.connect(str(address))
+        connection.sendall(json.dumps({"forget": name}).encode())
+        connection.recv(16)
 
 
 class Question:

@@ -24,7 +24,7 @@ from wharf_upload.exchange import (
     raw_path,
     shown_path,
 )
-from wharf_upload.routes import admitting, files, forms, sharing
+from wharf_upload.routes import admitting, files, forms, resuming, sharing
 from wharf_upload.service import Service
 from wharf_upload.translation import as_problem
 
@@ -41,6 +41,11 @@ class Front:
     def __init__(self, service: Service, app: Flask) -> None:
         self._service, self._app = service, app
 
+    @property
+    def service(self) -> Service:
+        """The parts that all handlers share."""
+        return self._service
+
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """WSGI (PEP 3333)."""
         handler = self._handler(environ)
@@ -51,9 +56,9 @@ class Front:
         try:
             reply = handler(self._service, exchange)
         except Exception as error:  # noqa: BLE001 -- every failure becomes a problem document
-            reply = self._refused(exchange, as_problem(error))
-        self._share(exchange, reply)
-        self._finish(exchange, reply.status)
+            reply = self.refused(exchange, as_problem(error))
+        self.share(exchange, reply)
+        self.finish(exchange, reply.status)
         reply.headers.append(("X-Request-Id", exchange.request_id))
         if reply.body:
             reply.headers.append(("Content-Length", str(len(reply.body))))
@@ -75,7 +80,8 @@ class Front:
             return _by_ticket(method, environ)
         return _of_files(uri, method, environ) if uri.startswith(FILES) else None
 
-    def _refused(self, exchange: Exchange, error: ProblemError) -> Reply:
+    def refused(self, exchange: Exchange, error: ProblemError) -> Reply:
+        """The problem document; counted and told to whoever listens."""
         exchange.outcome = error.problem.slug
         metrics.PROBLEMS.labels(error.problem.slug).inc()
         if exchange.method in _UPLOADS:
@@ -93,7 +99,7 @@ class Front:
         ]
         return Reply(error.problem.status, headers, error.body(exchange.request_id))
 
-    def _share(self, exchange: Exchange, reply: Reply) -> None:
+    def share(self, exchange: Exchange, reply: Reply) -> None:
         """Says which other pages may read the answer (`cors`)."""
         environ = exchange.environ
         step = environ.get("WHARF_STEP")
@@ -104,7 +110,8 @@ class Front:
         elif not step and exchange.method != "OPTIONS" and cors.applies(raw_path(environ)):
             reply.headers.extend(cors.fields(self._service, environ, exchange.principal))
 
-    def _finish(self, exchange: Exchange, status: int) -> None:
+    def finish(self, exchange: Exchange, status: int) -> None:
+        """The log line and the metrics of an answered request."""
         principal = exchange.principal
         seconds = time.perf_counter() - exchange.started
         metrics.observe(exchange.route, exchange.method, status, seconds)
@@ -154,6 +161,8 @@ def _set_path(environ: dict[str, Any]) -> None:
 
 def _admit(service: Service, exchange: Exchange) -> Reply:
     exchange.route = "(admission)"
+    if resuming.is_resumable(exchange):
+        return resuming.admit(service, exchange)
     return admitting.admit(service, exchange)
 
 

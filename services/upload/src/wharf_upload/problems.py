@@ -31,6 +31,42 @@ MALFORMED_FORM = UPLOAD.declare(
     "The form cannot be read",
     "The body is not valid multipart/form-data (RFC 7578), or ends too early.",
 )
+CHECKSUM_MISMATCH = UPLOAD.declare(
+    "checksum-mismatch",
+    460,
+    "The bytes do not have the checksum that was sent",
+    "What this request brought was thrown away; the upload is where it was. Send the bytes again.",
+)
+OFFSET_MISMATCH = UPLOAD.declare(
+    "mismatching-upload-offset",
+    409,
+    "The upload is at another offset",
+    "`Upload-Offset` of the answer says where to go on. Ask with HEAD before going on.",
+)
+UPLOAD_LENGTH = UPLOAD.declare(
+    "inconsistent-upload-length",
+    400,
+    "The upload's length is missing or not the one announced",
+    "An upload has one length, in bytes, announced at its creation or later, and never changed.",
+)
+FINAL_UPLOAD = UPLOAD.declare(
+    "final-upload",
+    403,
+    "A final upload takes no bytes",
+    "It is made of its partial uploads; send the bytes to those.",
+)
+TUS_VERSION = UPLOAD.declare(
+    "tus-version",
+    412,
+    "This version of tus is not spoken",
+    "Send `Tus-Resumable: 1.0.0`.",
+)
+UPLOAD_BUSY = UPLOAD.declare(
+    "upload-busy",
+    423,
+    "Another request is writing to this upload",
+    "It was asked to stop and has not yet. Try again in a few seconds.",
+)
 BUCKET_NOT_EMPTY = UPLOAD.declare(
     "bucket-not-empty", 409, "The bucket holds files", "Delete the files first."
 )

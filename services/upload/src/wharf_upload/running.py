@@ -11,6 +11,7 @@ from servicekit.feed_follower import FeedFollower
 from wharf_upload import signals
 from wharf_upload.app import NAME, create_app
 from wharf_upload.following import Follower
+from wharf_upload.receiver.serving import Receiver
 from wharf_upload.settings import Settings
 
 
@@ -39,4 +40,10 @@ def mule() -> None:
     feed = FeedFollower(_settings.feed_url, _settings.revocation_file)
     for work in (fetcher.run, feed.run):
         threading.Thread(target=work, args=(stop,), daemon=True).start()
-    Follower(_settings.spool_folder, _settings.follower_socket, durable=_settings.durable).run()
+    folders = (_settings.spool_folder, _settings.resumable_folder)
+    Follower(folders, _settings.follower_socket, durable=_settings.durable).run()
+
+
+def receiver() -> None:
+    """uWSGI's other mule: takes the bodies of resumable uploads while they come in."""
+    Receiver(application, _settings.receiver_socket).run()

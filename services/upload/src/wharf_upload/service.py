@@ -15,8 +15,10 @@ from wharf_upload.domain.links import LinkKeys
 from wharf_upload.domain.origins import Origins
 from wharf_upload.domain.outages import Outage
 from wharf_upload.records.base import Records
+from wharf_upload.records.uploads import SqlUploads
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import BlobStore
+from wharf_upload.stores.parts import Parts
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Service:
     settings: Settings
     store: BlobStore
     records: Records
+    uploads: SqlUploads
+    parts: Parts
     verifier: Verifier
     revocations: Revocations
     limits: RateLimits

@@ -122,6 +122,11 @@ class Settings:
         "store without a record is swept when it is older.",
         minimum=1,
     )
+    upload_expiry_seconds: int = setting(
+        24 * 3600,
+        doc="How long a resumable upload is kept after its last bytes, in seconds.",
+        minimum=60,
+    )
     deleted_grace_seconds: int = setting(
         60,
         doc="How long the bytes of a deleted or replaced file stay on disk, in seconds, so that "
@@ -190,6 +195,17 @@ class Settings:
     def revocation_file(self) -> Path:
         """What was heard of the feed of revocations, kept over restarts."""
         return self.data / "upload" / "revocations.jsonl"
+
+    @property
+    def resumable_folder(self) -> Path:
+        """Where the files of resumable uploads grow."""
+        return self.data / "resumable"
+
+    @property
+    def receiver_socket(self) -> Path:
+        """Where the gateway streams bodies to; see `receiver`."""
+        folder = Path(self.sockets) if self.sockets else self.data / "run"
+        return folder / "receiver.sock"
 
     @property
     def follower_socket(self) -> Path:

@@ -10,7 +10,15 @@ from servicekit.problems import MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
 from servicekit.web import as_problem as common_problem
 from servicekit.web import unavailable
 from wharf_upload import problems
-from wharf_upload.domain import conditions, digests, keys, multipart, tickets, uploads
+from wharf_upload.domain import (
+    conditions,
+    digests,
+    keys,
+    multipart,
+    tickets,
+    upload_leases,
+    uploads,
+)
 from wharf_upload.records import base as records
 from wharf_upload.stores import base as stores
 
@@ -37,6 +45,11 @@ _BY_TYPE: dict[type[Exception], Translation] = {
         str(e), limit="form fields", limit_bytes=e.limit_bytes
     ),
     multipart.MalformedMultipart: lambda e: problems.MALFORMED_FORM(str(e)),
+    upload_leases.UploadBusy: lambda _: problems.UPLOAD_BUSY(
+        "Another request is writing to this upload; it was asked to stop.",
+        headers=(("Retry-After", "1"),),
+        retry_after=1,
+    ),
     records.PreconditionFailed: lambda _: problems.PRECONDITION(
         "The file that is there does not fit If-Match or If-None-Match."
     ),

@@ -9,10 +9,13 @@ import time
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.revocations import Revocations
+from wharf_upload import upload_sweeping
 from wharf_upload.opening import open_records, open_store
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import StoreError
+from wharf_upload.stores.parts import Parts
 from wharf_upload.sweeping import Ages, Sweeper
+from wharf_upload.upload_sweeping import SweptUploads
 
 log = logging.getLogger(__name__)
 # The walk over the whole store costs reading all its folders: rarer than the rest.
@@ -37,17 +40,29 @@ def sweeper(settings: Settings, *, dry_run: bool = False) -> Sweeper:
     )
 
 
+def sweep_uploads(settings: Settings, *, dry_run: bool = False) -> SweptUploads:
+    """One run over the resumable uploads."""
+    store = open_store(settings)
+    records = open_records(settings, store)
+    return upload_sweeping.sweep(
+        records.uploads, Parts(store, settings.resumable_folder), dry_run=dry_run
+    )
+
+
 def run(settings: Settings) -> None:
     """Sweeps again and again until TERM or INT; ends after the step that is under way."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     own = sweeper(settings)
+    store = open_store(settings)
+    uploads, parts = open_records(settings, store).uploads, Parts(store, settings.resumable_folder)
     next_walk = time.monotonic()
     while not stop.wait(min(1.0, settings.sweep_seconds)):
         walk = time.monotonic() >= next_walk
         try:
             swept = own.run(blobs=walk).counts()
+            swept |= upload_sweeping.sweep(uploads, parts).counts()
             if any(swept.values()):
                 log.info("swept", extra={"fields": {"swept": swept}})
             if walk:

@@ -106,13 +106,15 @@ def largest_file(service: Service, principal: Principal, policy: Policy) -> Size
 
 
 def _look_at_uses(service: Service, exchange: Exchange) -> None:
-    """A first look at a ticket's uses that spares the body; the commit looks again.
+    """With an Idempotency-Key the last use may have been this request's own, in its first try."""
+    if exchange.header("IDEMPOTENCY_KEY") is None:
+        look_at_uses(service, exchange.caller)
 
-    With an Idempotency-Key the last use may have been this request's own, in its first try.
-    """
-    caller = exchange.caller
+
+def look_at_uses(service: Service, caller: Principal) -> None:
+    """A first look at a ticket's uses that spares the body; the commit looks again."""
     limit = caller.ticket.max_files if caller.ticket is not None else None
-    if limit is None or exchange.header("IDEMPOTENCY_KEY") is not None:
+    if limit is None:
         return
     if service.records.ticket_uses(caller.tenant, caller.token_id) >= limit:
         raise TicketUsedUp(limit)

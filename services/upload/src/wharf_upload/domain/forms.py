@@ -148,7 +148,7 @@ class FormReceiver:
         if wanted.ticket is not None:
             tickets.require(wanted.ticket, "POST", wanted.bucket, key)
         intent = msgspec.structs.replace(wanted, key=key, declared_type=arriving.declared_type)
-        tail = tail_of(arriving.writer, arriving.size)
+        tail = tail_of(arriving.writer.descriptor(), arriving.size)
         return describe(
             intent,
             arriving.hashing.sha256,

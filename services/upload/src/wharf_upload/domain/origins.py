@@ -25,8 +25,10 @@ class ListedOrigins(Protocol):
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """A bucket."""
 
-    def lists_origin(self, bucket: str, origin: str) -> bool:
-        """Whether a bucket of this name, of whichever tenant, lists the origin or `*`."""
+    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
+        """Whether a bucket of this name (`None`: any) lists the origin or `*`; of this tenant, or
+        where that is `None`, of whichever.
+        """
 
 
 class Origins:
@@ -42,11 +44,11 @@ class Origins:
     ) -> None:
         self._records, self._seconds, self._entries = records, seconds, entries
         self._clock = clock
-        self._known: dict[tuple[str | None, str, str], tuple[float, bool]] = {}
+        self._known: dict[tuple[str | None, str | None, str], tuple[float, bool]] = {}
         self._lock = threading.Lock()
 
-    def allows(self, tenant: str | None, bucket: str, origin: str | None) -> bool:
-        """Whether pages of `origin` may use the bucket.
+    def allows(self, tenant: str | None, bucket: str | None, origin: str | None) -> bool:
+        """Whether pages of `origin` may use the bucket; `None`: any bucket.
 
         Where nobody knows the tenant (a preflight, a request without a good token), whether they
         may use any bucket of this name. Never raises: what cannot be found out is not allowed.
@@ -68,9 +70,9 @@ class Origins:
             self._known[question] = (now + self._seconds, allowed)
         return allowed
 
-    def _ask(self, tenant: str | None, bucket: str, origin: str) -> bool:
-        if tenant is None:
-            return self._records.lists_origin(bucket, origin)
+    def _ask(self, tenant: str | None, bucket: str | None, origin: str) -> bool:
+        if tenant is None or bucket is None:
+            return self._records.lists_origin(bucket, origin, tenant)
         found = self._records.bucket(tenant, bucket)
         listed = found.policy.cors_origins if found else ()
         return origin in listed or ANY in listed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -20,10 +20,10 @@ from wharf_upload.domain.digests import DigestMismatch, Hashing
 from wharf_upload.domain.sniffing import HEAD_BYTES, INLINE_TYPES, active_content, sniff
 from wharf_upload.domain.uploads import Intent, check_size, check_type, served_type
 from wharf_upload.following import Question
-from wharf_upload.records.base import File, Idempotency, Stored, Write
+from wharf_upload.records.base import File, Idempotency, Stored, UploadEnd, Write
 from wharf_upload.records.changes import now_milliseconds
 from wharf_upload.service import Service
-from wharf_upload.stores.base import BlobName, StoreError, Writer
+from wharf_upload.stores.base import BlobName, StoreError
 
 _BLOCK_BYTES = 1 << 20
 _LONGEST_MARK_BYTES = 16
@@ -55,8 +55,10 @@ def receive_spooled(service: Service, intent: Intent, spool_file: str) -> Stored
         head = os.pread(writer.descriptor(), HEAD_BYTES, 0)
         sniffed = sniff(head, complete=size <= HEAD_BYTES)
         check_type(sniffed, intent.filename, intent.policy, intent.ticket)
-        active = is_active(sniffed, head, tail_of(writer, size))
-        sha256 = _digest(service, writer, spool_file, intent.digests)
+        active = is_active(sniffed, head, tail_of(writer.descriptor(), size))
+        sha256 = digest_of(
+            service, writer.descriptor(), spool_file, intent.digests, sync=writer.sync
+        )
         writer.commit()
     except BaseException:
         writer.abort()
@@ -74,10 +76,10 @@ def is_active(sniffed: str, head: bytes, tail: bytes) -> bool:
     return sniffed in INLINE_TYPES and (active_content(head) or active_content(tail))
 
 
-def tail_of(writer: Writer, size: int) -> bytes:
+def tail_of(descriptor: int, size: int) -> bytes:
     """The last bytes of a file of `size` bytes, as far as they are not its first ones."""
     start = _tail_start(size)
-    return os.pread(writer.descriptor(), size - start, start) if start < size else b""
+    return os.pread(descriptor, size - start, start) if start < size else b""
 
 
 def _tail_start(size: int) -> int:
@@ -115,14 +117,20 @@ def describe(
     )
 
 
-def keep(service: Service, intent: Intent, files: tuple[File, ...]) -> Stored:
-    """Makes stored blobs visible as files, all or none; unwanted blobs are removed again."""
+def keep(
+    service: Service, intent: Intent, files: tuple[File, ...], upload: UploadEnd | None = None
+) -> Stored:
+    """Makes stored blobs visible as files, all or none; unwanted blobs are removed again.
+
+    `upload` is the resumable upload that becomes the file.
+    """
     write = Write(
         files=files,
         on_conflict=intent.on_conflict,
         condition=intent.condition,
         idempotency=_with_content(intent, files),
         ticket=intent.use,
+        upload=upload,
     )
     try:
         stored = service.records.write(write)
@@ -156,15 +164,23 @@ def discard(service: Service, files: tuple[File, ...]) -> None:
             service.store.delete(BlobName(file.tenant, file.blob))
 
 
-def _digest(
-    service: Service, writer: Writer, spool_file: str, expected: Mapping[str, bytes]
+def digest_of(
+    service: Service,
+    descriptor: int,
+    followed: str,
+    expected: Mapping[str, bytes],
+    *,
+    sync: Callable[[], None],
 ) -> bytes:
-    """SHA-256 of the content, from the follower where it knows; verifies what was announced."""
-    descriptor, size = writer.descriptor(), writer.size()
-    inode = os.fstat(descriptor).st_ino
-    question = Question(service.follower, spool_file, inode, size)
+    """SHA-256 of the content, from the follower where it knows; verifies what was announced.
+
+    `followed` is the path under which the follower saw the file grow; `sync` makes it durable.
+    """
+    status = os.fstat(descriptor)
+    size = status.st_size
+    question = Question(service.follower, followed, status.st_ino, size)
     # The disk works while the follower reads the last blocks.
-    writer.sync()
+    sync()
     answer = question.answer()
     if answer is not None and "sha-512" not in expected:
         if expected.get("sha-256", answer) != answer:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from servicekit.tickets import Ticket
+from servicekit.tokens import Principal
 from wharf_upload.domain import media_types
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.records.base import Idempotency, OnConflict, Policy, TicketUse
@@ -56,6 +57,19 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
     ticket: Ticket | None = None
     use: TicketUse | None = None
+
+    @classmethod
+    def to_come(cls, caller: Principal, bucket: str) -> Intent:
+        """Of a caller whose file has no key yet, and whose bucket nobody has looked at."""
+        return cls(
+            tenant=caller.tenant,
+            subject=caller.subject,
+            bucket=bucket,
+            key="",
+            policy=Policy(),
+            largest=SizeLimit(0, "limit"),
+            ticket=caller.ticket,
+        )
 
     @property
     def filename(self) -> str:

@@ -120,6 +120,18 @@ class TicketUse(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
+class UploadEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """A resumable upload that ends with the write; what it and its `parts` reserved is given back.
+
+    It is remembered until `expires_at`, for clients that did not get the answer.
+    """
+
+    id: str
+    reserved_bytes: int
+    parts: tuple[str, ...]
+    expires_at: int
+
+
 class Write(msgspec.Struct, frozen=True, kw_only=True):
     """Files that become visible together, or not at all. All are of one tenant and bucket."""
 
@@ -128,6 +140,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     condition: WriteCondition | None = None
     idempotency: Idempotency | None = None
     ticket: TicketUse | None = None
+    upload: UploadEnd | None = None
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -338,8 +351,10 @@ class Records(Protocol):
     def rotate_link_key(self, tenant: str) -> None:
         """Gives the tenant a new secret: every link signed so far is void."""
 
-    def lists_origin(self, bucket: str, origin: str) -> bool:
-        """Whether a bucket of this name, of whichever tenant, lists the origin or `*`."""
+    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
+        """Whether a bucket of this name (`None`: any) lists the origin or `*`; of this tenant, or
+        where that is `None`, of whichever.
+        """
 
     def check(self) -> str | None:
         """What is wrong with the database, or `None`."""

@@ -17,7 +17,7 @@ import msgspec
 from servicekit.database import Connection
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.keys import renamed
-from wharf_upload.records import ticket_uses
+from wharf_upload.records import ticket_uses, upload_ends
 from wharf_upload.records.base import (
     DEFAULT_BUCKET,
     Edit,
@@ -147,56 +147,69 @@ def write(wanted: Write) -> Change:
             require_bucket(connection, first.tenant, first.bucket)
         if wanted.ticket is not None:
             ticket_uses.require(connection, first.tenant, wanted.ticket, len(wanted.files))
-        planned = _affordable(connection, ledger, wanted)
-        created = []
-        for file, old in planned:
-            at = file.created_at
-            connection.execute(_UPSERT, to_row(file))
-            ledger.add(file, 1)
-            if old is not None:
-                ledger.doom(old, at)
-                if old.is_expired(at):
-                    ledger.event("file.expired", old, at)
-            created.append(old is None or old.is_expired(at))
-            ledger.event("file.created" if created[-1] else "file.replaced", file, at)
-        stored = Stored(files=tuple(file for file, _ in planned), created=tuple(created))
+        reserved = upload_ends.reserved(connection, first.tenant, wanted.upload)
+        planned = _affordable(connection, ledger, wanted, reserved)
+        ledger.charges[first.tenant].subtract(reserved)
+        created = tuple(_put(connection, ledger, file, old) for file, old in planned)
+        stored = Stored(files=tuple(file for file, _ in planned), created=created)
         if wanted.ticket is not None:
             ticket_uses.count(connection, first.tenant, wanted.ticket, len(planned))
         if wanted.idempotency is not None:
             _remember(connection, first.tenant, wanted.idempotency, stored)
+        if wanted.upload is not None:
+            upload_ends.note(connection, first.tenant, wanted.upload, stored.files[0])
         return stored
 
     return change
 
 
+def _put(connection: Connection, ledger: Ledger, file: File, old: File | None) -> bool:
+    """Makes a file visible in the place of `old`; whether it is a new one."""
+    at = file.created_at
+    connection.execute(_UPSERT, to_row(file))
+    ledger.add(file, 1)
+    if old is not None:
+        ledger.doom(old, at)
+        if old.is_expired(at):
+            ledger.event("file.expired", old, at)
+    created = old is None or old.is_expired(at)
+    ledger.event("file.created" if created else "file.replaced", file, at)
+    return created
+
+
 def _affordable(
-    connection: Connection, ledger: Ledger, wanted: Write
+    connection: Connection, ledger: Ledger, wanted: Write, reserved: Counter[str]
 ) -> list[tuple[File, File | None]]:
-    """What `_plan` gives, if the tenant's quota admits it.
+    """What `_plan` gives, if the tenant's quota, with what was reserved for it, admits it.
 
     What has expired and is not swept yet still counts: before anybody is refused, it goes.
     """
     planned = _plan(connection, wanted)
     tenant, at = wanted.files[0].tenant, wanted.files[0].created_at
     try:
-        _require_quota(connection, ledger, planned)
+        _require_quota(connection, ledger, planned, reserved)
     except QuotaExceeded:
         if not expire_tenant(tenant, at)(connection, ledger):
             raise
         planned = _plan(connection, wanted)
-        _require_quota(connection, ledger, planned)
+        _require_quota(connection, ledger, planned, reserved)
     return planned
 
 
 def _require_quota(
-    connection: Connection, ledger: Ledger, planned: list[tuple[File, File | None]]
+    connection: Connection,
+    ledger: Ledger,
+    planned: list[tuple[File, File | None]],
+    reserved: Counter[str],
 ) -> None:
     tenant = planned[0][0].tenant
     replaced = [old for _, old in planned if old is not None]
     ledger.allowance(connection, tenant).require(
         ledger.charges[tenant],
-        sum(file.size for file, _ in planned) - sum(old.size for old in replaced),
-        len(planned) - len(replaced),
+        sum(file.size for file, _ in planned)
+        - sum(old.size for old in replaced)
+        - reserved["bytes"],
+        len(planned) - len(replaced) - reserved["files"],
     )
 
 

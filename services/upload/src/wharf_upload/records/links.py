@@ -47,10 +47,13 @@ def index_origins(
         )
 
 
-def lists_origin(connection: Connection, bucket: str, origin: str) -> bool:
-    """Whether a bucket of this name lists the origin, or any."""
-    row = connection.row(
-        "SELECT 1 FROM cors_origins WHERE bucket = ? AND origin IN (?, ?) LIMIT 1",
-        (bucket, origin, ANY_ORIGIN),
-    )
-    return row is not None
+def lists_origin(
+    connection: Connection, bucket: str | None, origin: str, tenant: str | None = None
+) -> bool:
+    """Whether a bucket of this name (`None`: any) and tenant (`None`: any) lists the origin."""
+    sql, names = "SELECT 1 FROM cors_origins WHERE origin IN (?, ?)", []
+    for column, name in (("bucket", bucket), ("tenant", tenant)):
+        if name is not None:
+            sql += f" AND {column} = ?"
+            names.append(name)
+    return connection.row(f"{sql} LIMIT 1", (origin, ANY_ORIGIN, *names)) is not None

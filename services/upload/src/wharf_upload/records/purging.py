@@ -10,7 +10,13 @@ from wharf_upload.records.changes import Change, Ledger, now_milliseconds
 from wharf_upload.records.rows import COLUMNS, to_file
 
 # Tables that may have many rows of a tenant, with what names a row of one; by and by.
-LARGE = {"events": "seq", "idempotency": "subject, key", "ticket_uses": "ticket"}
+LARGE = {
+    "events": "seq",
+    "idempotency": "subject, key",
+    "ticket_uses": "ticket",
+    "upload_parts": "final, position",
+    "uploads": "id",
+}
 # The rest, in one step at the end. `usage` goes with them, since all it counted is gone.
 SMALL = ("buckets", "cors_origins", "limits", "link_keys", "usage")
 # Rows that go in another way: files one by one, and doomed ones when their bytes are gone.

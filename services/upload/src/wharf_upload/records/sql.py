@@ -30,6 +30,7 @@ from wharf_upload.records.forgetting import forget, forget_events
 from wharf_upload.records.grouping import AfterCommit, BeforeCommit, GroupCommit
 from wharf_upload.records.quotas import Quota
 from wharf_upload.records.rows import COLUMNS, to_file
+from wharf_upload.records.uploads import SqlUploads
 
 _policy = msgspec.json.Decoder(Policy)
 _FILES_A_TIME = 1000
@@ -55,6 +56,7 @@ class SqlRecords:
     ) -> None:
         self._database = database
         self._group = GroupCommit(database, before_commit, after_commit, quota)
+        self.uploads = SqlUploads(database, self._group)
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """The bucket; see the contract."""
@@ -287,9 +289,11 @@ class SqlRecords:
         with self._database.transaction() as connection:
             links.replace_key(connection, tenant, changes.now_milliseconds())
 
-    def lists_origin(self, bucket: str, origin: str) -> bool:
-        """Whether a bucket of this name, of whichever tenant, lists the origin or `*`."""
-        return links.lists_origin(self._database.reading(), bucket, origin)
+    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
+        """Whether a bucket of this name (`None`: any) lists the origin or `*`; of this tenant, or
+        where that is `None`, of whichever.
+        """
+        return links.lists_origin(self._database.reading(), bucket, origin, tenant)
 
     def check(self) -> str | None:
         """What is wrong with the database, or `None`."""

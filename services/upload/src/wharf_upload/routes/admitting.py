@@ -55,6 +55,11 @@ def admit(service: Service, exchange: Exchange) -> Reply:
         quotas.require_for_form(service, principal.tenant, exchange.content_length())
     else:
         raise refuse_method("PUT, POST" if exchange.by_ticket else "GET, HEAD, PUT, POST, DELETE")
+    return admission_of(service, exchange, principal)
+
+
+def admission_of(service: Service, exchange: Exchange, principal: Principal) -> Reply:
+    """The answer that lets the body come: it names who was admitted, and is charged for it."""
     length = exchange.content_length()
     service.limits.charge_bytes(principal, length)
     exchange.outcome = "admitted"

@@ -13,6 +13,7 @@ from servicekit.operations import Answer, Content, Operation, Parameter
 from servicekit.web import json_response, public
 from wharf_upload import __version__, documents
 from wharf_upload import problems as own
+from wharf_upload.routes import resumable_declarations
 
 FILE, FORM = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -99,6 +100,12 @@ PUT_FILE = Operation(
         Parameter("Content-Digest", "header", "Verified, RFC 9530."),
         Parameter("Repr-Digest", "header", "Verified, RFC 9530."),
         Parameter("Prefer", "header", "`return=minimal`: no JSON."),
+        Parameter(
+            "Upload-Complete",
+            "header",
+            "`?0`: begins a resumable upload (draft-ietf-httpbis-resumable-upload); its address "
+            "is in `Location`.",
+        ),
     ),
     problems=(*_RECEIVING, own.PRECONDITION),
 )
@@ -211,6 +218,7 @@ HOT = (
     Route("PUT", TICKET, PUT_BY_TICKET),
     Route("PUT", TICKET_NAME, PUT_NAME_BY_TICKET),
     Route("POST", TICKET, POST_BY_TICKET),
+    *resumable_declarations.ROUTES,
 )
 
 

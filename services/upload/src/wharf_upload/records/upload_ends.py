@@ -1,0 +1,37 @@
+"""The end of a resumable upload, inside the transaction that makes its file visible."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from servicekit.database import Connection
+from wharf_upload.records.base import File, UploadEnd
+
+_NOTHING: Counter[str] = Counter()
+
+
+def reserved(connection: Connection, tenant: str, upload: UploadEnd | None) -> Counter[str]:
+    """The `bytes` and `files` that were reserved for it, its parts' included."""
+    if upload is None:
+        return _NOTHING
+    found = Counter(bytes=upload.reserved_bytes, files=1)
+    for part in upload.parts:
+        row = connection.row(
+            "SELECT reserved_bytes FROM uploads WHERE tenant = ? AND id = ?", (tenant, part)
+        )
+        if row is not None:
+            found.update(bytes=row[0], files=1)
+    return found
+
+
+def note(connection: Connection, tenant: str, upload: UploadEnd, file: File) -> None:
+    """Remembers what came of it; its parts are forgotten."""
+    connection.execute(
+        "UPDATE uploads SET file = ?, length = ?, reserved_bytes = 0, discard_from = NULL, "
+        "expires_at = ? WHERE tenant = ? AND id = ?",
+        (msgspec.json.encode(file).decode(), file.size, upload.expires_at, tenant, upload.id),
+    )
+    for part in upload.parts:
+        connection.execute("DELETE FROM uploads WHERE tenant = ? AND id = ?", (tenant, part))

@@ -1,0 +1,229 @@
+"""tus 1.0.0 (https://tus.io/protocols/resumable-upload): a dialect of the resumable engine."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from servicekit.problems import MALFORMED, UNPROCESSABLE, UNSUPPORTED_MEDIA
+from servicekit.tickets import Ticket
+from wharf_upload.domain import form_choices, keys, tickets, upload_metadata
+from wharf_upload.domain.conditions import for_write, http_date
+from wharf_upload.domain.form_choices import Choices
+from wharf_upload.domain.resumable import Checksum, Progress, Wanted
+from wharf_upload.domain.uploads import Intent, declared_type
+from wharf_upload.exchange import Exchange, Headers
+from wharf_upload.problems import FINAL_UPLOAD, TUS_VERSION, UPLOAD_LENGTH
+from wharf_upload.records.base import DEFAULT_BUCKET
+from wharf_upload.records.uploads import Concat, Options, Upload
+from wharf_upload.service import Service
+
+VERSION = "1.0.0"
+# Not checksum-trailer: nginx does not pass trailers of requests on.
+EXTENSIONS = (
+    "creation,creation-defer-length,creation-with-upload,expiration,checksum,termination,"
+    "concatenation,concatenation-unfinished"
+)
+CONTENT_TYPE = "application/offset+octet-stream"
+PATH = "/v1/uploads"
+_ALGORITHMS = {"sha1": "sha1", "sha256": "sha256"}
+_DIGEST_BYTES = {"sha1": 20, "sha256": 32}
+_NUMBER = re.compile(r"[0-9]{1,15}\Z")
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}\Z")
+
+
+def is_tus(exchange: Exchange) -> bool:
+    """Whether the client speaks tus."""
+    return exchange.header("TUS_RESUMABLE") is not None
+
+
+def require_version(exchange: Exchange) -> None:
+    """Raises 412 for another version of the protocol."""
+    if exchange.header("TUS_RESUMABLE") != VERSION:
+        raise TUS_VERSION(
+            f"This is tus {VERSION}; send Tus-Resumable: {VERSION}.",
+            headers=(("Tus-Version", VERSION),),
+            tus_version=VERSION,
+        )
+
+
+def options(service: Service) -> Headers:
+    """What `OPTIONS` tells."""
+    return [
+        ("Tus-Resumable", VERSION),
+        ("Tus-Version", VERSION),
+        ("Tus-Extension", EXTENSIONS),
+        ("Tus-Max-Size", str(service.settings.max_file_bytes)),
+        ("Tus-Checksum-Algorithm", ",".join(_ALGORITHMS)),
+    ]
+
+
+def wanted(exchange: Exchange) -> Wanted:
+    """The upload that a `POST` creates; raises problems."""
+    concat, parts = _concat(exchange)
+    length = _length(exchange, concat)
+    echo = exchange.header("UPLOAD_METADATA") or ""
+    try:
+        fields = upload_metadata.parse(echo)
+    except upload_metadata.MalformedMetadata as error:
+        raise MALFORMED(str(error)) from None
+    bucket = _bucket(fields, exchange.caller.ticket)
+    choices = form_choices.read(
+        {name: fields[name] for name in ("prefix", "on_conflict") if fields.get(name)},
+        Intent.to_come(exchange.caller, bucket),
+    )
+    key = _key(fields, choices, needed=concat != "partial")
+    if exchange.caller.ticket is not None:
+        tickets.require(exchange.caller.ticket, "POST", bucket, key or None)
+    header = exchange.header
+    return Wanted(
+        bucket=bucket,
+        key=key,
+        length=length,
+        concat=concat,
+        parts=parts,
+        options=Options(
+            declared_type=declared_type(fields.get("filetype") or fields.get("type")),
+            on_conflict=choices.on_conflict,
+            condition=for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
+            echo=echo,
+        ),
+    )
+
+
+def _bucket(fields: dict[str, str], ticket: Ticket | None) -> str:
+    default = ticket.bucket if ticket is not None else DEFAULT_BUCKET
+    try:
+        return keys.bucket_name(fields.get("bucket") or default)
+    except ValueError as error:
+        raise UNPROCESSABLE(f"Upload-Metadata: bucket: {error}", field="bucket") from None
+
+
+def _key(fields: dict[str, str], choices: Choices, *, needed: bool) -> str:
+    """`key`, else the file's name, placed as forms place theirs; raises `InvalidName`."""
+    if fields.get("key"):
+        return keys.object_key_text(fields["key"])
+    name = fields.get("filename") or fields.get("name")
+    if name:
+        return choices.key_of(keys.file_name(name))
+    if choices.key is not None:
+        return choices.key
+    if needed:
+        raise UNPROCESSABLE(
+            "Upload-Metadata names neither a key nor a filename; send one of them.", field="key"
+        )
+    return ""
+
+
+def _length(exchange: Exchange, concat: Concat) -> int | None:
+    length = announced_length(exchange)
+    deferred = exchange.header("UPLOAD_DEFER_LENGTH")
+    if concat == "final":
+        if length is not None or deferred is not None:
+            raise MALFORMED("A final upload has the length of its parts; send no Upload-Length.")
+        return None
+    if deferred is not None and (deferred != "1" or length is not None):
+        raise MALFORMED("Send either Upload-Length or Upload-Defer-Length: 1.")
+    if deferred is None and length is None:
+        raise UPLOAD_LENGTH("Send Upload-Length, or Upload-Defer-Length: 1.")
+    return length
+
+
+def announced_length(exchange: Exchange) -> int | None:
+    """`Upload-Length` in bytes; raises 400 for what is no number."""
+    return number(exchange, "UPLOAD_LENGTH", "Upload-Length")
+
+
+def number(exchange: Exchange, field: str, name: str) -> int | None:
+    """A field that is a number of bytes."""
+    text = exchange.header(field)
+    if text is None:
+        return None
+    if not _NUMBER.match(text):
+        raise MALFORMED(f"{name} is not a number of bytes.")
+    return int(text)
+
+
+def _concat(exchange: Exchange) -> tuple[Concat, tuple[str, ...]]:
+    text = exchange.header("UPLOAD_CONCAT")
+    if text is None:
+        return "", ()
+    kind, _, rest = text.partition(";")
+    if kind == "partial" and not rest:
+        return "partial", ()
+    parts = tuple(identifier_of(part) for part in rest.split())
+    if kind != "final" or not parts or None in parts or len(set(parts)) < len(parts):
+        raise MALFORMED("Upload-Concat is `partial`, or `final;` and the addresses of the parts.")
+    return "final", tuple(part for part in parts if part is not None)
+
+
+def identifier_of(address: str) -> str | None:
+    """The upload's id in a path or an absolute address of it."""
+    tail = address.partition("?")[0].rpartition(f"{PATH}/")[2]
+    return tail if _IDENTIFIER.match(tail) else None
+
+
+def checksum(exchange: Exchange) -> Checksum | None:
+    """`Upload-Checksum` of this request's body; raises 400 for an unknown algorithm."""
+    text = exchange.header("UPLOAD_CHECKSUM")
+    if text is None:
+        return None
+    name, _, encoded = text.partition(" ")
+    if name not in _ALGORITHMS:
+        raise MALFORMED(f"Upload-Checksum: the algorithms are {', '.join(_ALGORITHMS)}.")
+    try:
+        digest = base64.b64decode(encoded.strip(), validate=True)
+    except binascii.Error:
+        digest = b""
+    if len(digest) != _DIGEST_BYTES[name]:
+        raise MALFORMED(f"Upload-Checksum is not the base64 of a {name}.")
+    return Checksum(_ALGORITHMS[name], digest)
+
+
+def final_upload() -> Exception:
+    """The problem of writing to a final upload (tus 1.0.0, extension Concatenation)."""
+    return FINAL_UPLOAD("A final upload is made of its parts; write to those.")
+
+
+def require_content_type(exchange: Exchange) -> None:
+    """Raises 415 unless the body is said to be bytes of an upload."""
+    if exchange.environ.get("CONTENT_TYPE") != CONTENT_TYPE:
+        raise UNSUPPORTED_MEDIA(f"Send Content-Type: {CONTENT_TYPE}.", expected=CONTENT_TYPE)
+
+
+def fields_of(progress: Progress) -> Headers:
+    """What every answer about an upload says; the gateway adds `Tus-Resumable`."""
+    upload = progress.upload
+    headers: Headers = [("Cache-Control", "no-store")]
+    if upload.concat != "final" or progress.complete:
+        headers.append(("Upload-Offset", str(progress.offset)))
+    headers += _length_fields(upload)
+    if not progress.complete:
+        headers.append(expires(upload))
+    return headers
+
+
+def head_fields(progress: Progress) -> Headers:
+    """What `HEAD` says in addition."""
+    upload = progress.upload
+    headers: Headers = []
+    if upload.options.echo:
+        headers.append(("Upload-Metadata", upload.options.echo))
+    if upload.concat == "partial":
+        headers.append(("Upload-Concat", "partial"))
+    if upload.concat == "final":
+        parts = " ".join(f"{PATH}/{part}" for part in upload.parts)
+        headers.append(("Upload-Concat", f"final;{parts}"))
+    return headers
+
+
+def _length_fields(upload: Upload) -> Headers:
+    if upload.length is not None:
+        return [("Upload-Length", str(upload.length))]
+    return [] if upload.concat == "final" else [("Upload-Defer-Length", "1")]
+
+
+def expires(upload: Upload) -> tuple[str, str]:
+    """`Upload-Expires`."""
+    return ("Upload-Expires", http_date(upload.expires_at // 1000))

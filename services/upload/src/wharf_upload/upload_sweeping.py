@@ -1,0 +1,56 @@
+"""Removes resumable uploads whose time is over, and parts that belong to none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from wharf_upload.records.uploads import SqlUploads
+from wharf_upload.stores.parts import Parts
+
+_BATCH = 200
+# A part is made a moment before its row.
+_YOUNG_SECONDS = 60.0
+
+
+@dataclass
+class SweptUploads:
+    """What a run removed, or would remove."""
+
+    expired_uploads: int = 0
+    rowless_parts: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """The numbers alone."""
+        return {"expired_uploads": self.expired_uploads, "rowless_parts": self.rowless_parts}
+
+
+def sweep(
+    uploads: SqlUploads,
+    parts: Parts,
+    *,
+    dry_run: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> SweptUploads:
+    """One run; `dry_run` only reports (of the expired ones the first few)."""
+    swept, now = SweptUploads(), clock()
+    while expired := uploads.expired(int(now * 1000), _BATCH):
+        for upload in expired:
+            if upload.file is None:
+                swept.names.append(f"expired upload {upload.id}")
+                swept.expired_uploads += 1
+            if not dry_run:
+                # The row first: what it reserved is given back, and the part is then rowless.
+                uploads.remove(upload)
+                parts.remove(upload.id)
+        if dry_run:
+            break  # the same ones would come again
+    for identifier, changed_at in parts.all():
+        if changed_at <= now - _YOUNG_SECONDS and not uploads.known(identifier):
+            swept.names.append(f"rowless part {identifier}")
+            swept.rowless_parts += 1
+            if not dry_run:
+                parts.remove(identifier)
+    return swept

@@ -1,0 +1,130 @@
+"""Records of resumable uploads: reserved, completed, forgotten."""
+
+from __future__ import annotations
+
+import pytest
+
+from servicekit.database import Database
+from servicekit.ids import uuid7_hex
+from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.records.base import Limits, QuotaExceeded, UploadEnd, Write
+from wharf_upload.records.sql import SqlRecords
+from wharf_upload.records.uploads import Options, Upload
+
+
+def new_upload(length: int | None = 10, **changes: object) -> Upload:
+    """An upload of `demo`."""
+    fields: dict[str, object] = {
+        "id": uuid7_hex(),
+        "tenant": "demo",
+        "subject": "client-1",
+        "bucket": "default",
+        "key": "a.bin",
+        "length": length,
+        "reserved_bytes": length or 0,
+        "created_at": 1,
+        "expires_at": 1_000,
+        **changes,
+    }
+    return Upload(**fields)  # type: ignore[arg-type]
+
+
+def end_of(upload: Upload) -> UploadEnd:
+    """How an upload ends."""
+    return UploadEnd(
+        id=upload.id,
+        reserved_bytes=upload.reserved_bytes,
+        parts=upload.parts,
+        expires_at=2_000,
+    )
+
+
+def test_what_was_kept_comes_back(records: SqlRecords) -> None:
+    """An upload is read as it was written, by its tenant alone."""
+    options = Options(declared_type="text/plain", on_conflict="error", digests={"sha-256": b"\0x"})
+    upload = new_upload(options=options, concat="final", parts=("b" * 32, "a" * 32))
+    records.uploads.create(upload)
+    assert records.uploads.get("demo", upload.id) == upload
+    assert records.uploads.get("other", upload.id) is None
+
+
+def test_reserved_until_the_end(records: SqlRecords, database: Database) -> None:
+    """What an upload reserves becomes its file's charge in one commit, neither twice nor never."""
+    upload = new_upload(10)
+    records.uploads.create(upload)
+    assert (records.usage("demo").bytes, records.usage("demo").files) == (10, 1)
+    records.write(Write(files=(new_file("a.bin", size=10),), upload=end_of(upload)))
+    assert (records.usage("demo").bytes, records.usage("demo").files) == (10, 1)
+    found = records.uploads.get("demo", upload.id)
+    assert found is not None
+    assert found.file is not None
+    assert (found.file.key, found.expires_at) == ("a.bin", 2_000)
+    assert faults_in_counts(database) == []
+
+
+def test_the_quota_holds_uploads(records: SqlRecords) -> None:
+    """What would pass the quota is not created, and what was reserved is not refused at its end."""
+    records.put_limits("demo", Limits(max_bytes=15))
+    upload = new_upload(10)
+    records.uploads.create(upload)
+    with pytest.raises(QuotaExceeded):
+        records.uploads.create(new_upload(6))
+    records.write(Write(files=(new_file("a.bin", size=10),), upload=end_of(upload)))
+    assert records.usage("demo").bytes == 10
+
+
+def test_length_that_comes_later(records: SqlRecords, database: Database) -> None:
+    """An upload without a length reserves what has come, and its length when that is known."""
+    upload = new_upload(None)
+    records.uploads.create(upload)
+    records.uploads.progress(upload, expires_at=5_000, discard_from=None, size=7)
+    assert records.usage("demo").bytes == 7
+    current = records.uploads.get("demo", upload.id)
+    assert current is not None
+    assert records.uploads.announce_length(current, 20).reserved_bytes == 20
+    assert records.usage("demo").bytes == 20
+    assert faults_in_counts(database) == []
+
+
+def test_removed_uploads_give_back(records: SqlRecords, database: Database) -> None:
+    """A removed upload counts no longer, and is removed once."""
+    upload = new_upload(10)
+    records.uploads.create(upload)
+    assert records.uploads.remove(upload)
+    assert not records.uploads.remove(upload)
+    assert records.usage("demo").bytes == 0
+    assert faults_in_counts(database) == []
+
+
+def test_parts_end_with_their_whole(records: SqlRecords, database: Database) -> None:
+    """Parts count until they are joined, and are forgotten in the commit that joins them."""
+    parts = [new_upload(4, concat="partial"), new_upload(6, concat="partial")]
+    for part in parts:
+        records.uploads.create(part)
+    names = tuple(part.id for part in parts)
+    final = new_upload(None, concat="final", parts=names)
+    records.uploads.create(final)
+    assert [found.id for found in records.uploads.finals_of("demo", parts[0].id)] == [final.id]
+    records.write(Write(files=(new_file("a.bin", size=10),), upload=end_of(final)))
+    assert [records.uploads.get("demo", name) for name in names] == [None, None]
+    assert (records.usage("demo").bytes, records.usage("demo").files) == (10, 1)
+    assert faults_in_counts(database) == []
+
+
+def test_expired_ones_are_found(records: SqlRecords) -> None:
+    """Those whose time is over are found, oldest first, and no others."""
+    old, older, young = (new_upload(expires_at=at) for at in (500, 400, 900))
+    for upload in (old, older, young):
+        records.uploads.create(upload)
+    assert [found.id for found in records.uploads.expired(500, 10)] == [older.id, old.id]
+    assert [found.id for found in records.uploads.expired(500, 1)] == [older.id]
+
+
+def test_known_while_unfinished(records: SqlRecords) -> None:
+    """A part is wanted as long as its upload is unfinished."""
+    upload = new_upload(10)
+    records.uploads.create(upload)
+    assert records.uploads.known(upload.id)
+    records.write(Write(files=(new_file("a.bin", size=10),), upload=end_of(upload)))
+    assert not records.uploads.known(upload.id)
+    assert not records.uploads.known("0" * 32)

@@ -1,0 +1,38 @@
+"""Connections that break, again and again."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.raw_http import until
+from tests.e2e.resumable.tus_client import Tus
+
+CUTS = 200
+SIZE = 24_000_000
+
+
+def finished(tus: Tus, address: str, content: bytes) -> bool:
+    """Goes on from where the upload is, as clients do."""
+    offset = tus.offset(address)
+    return tus.patch(address, offset, content[offset:]).status == 204
+
+
+def test_two_hundred_cuts(tus: Tus, api: ApiClient) -> None:
+    """However often and wherever the connection breaks, the file that arrives is the one sent."""
+    chance = random.Random(20_261_120)
+    content = chance.randbytes(SIZE)
+    address = tus.created(SIZE, filename="cut.bin")
+    for _ in range(CUTS):
+        offset = tus.offset(address)
+        left = SIZE - offset
+        if left < 2:
+            break
+        sent = min(left - 1, chance.randrange(1, 2 * SIZE // CUTS))
+        tus.cut(address, offset, left, content[offset : offset + sent])
+    # The last request that was cut may still be on its way: then this offset is an old one.
+    assert until(lambda: finished(tus, address, content))
+    found = api.get("/v1/metadata/default/cut.bin").json()
+    assert found["sha256"] == hashlib.sha256(content).hexdigest()
+    assert found["size"] == SIZE

@@ -1,0 +1,124 @@
+"""Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+
+from tests.e2e.api_client import Answer, ApiClient
+
+PATCH = {"Content-Type": "application/partial-upload"}
+
+
+def begin(api: ApiClient, key: str, **headers: str) -> str:
+    """Careful creation: an empty request first."""
+    sent = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "8", **headers}
+    answer = api.put(key, b"", sent)
+    assert answer.status == 201, answer.body
+    assert answer.header("Upload-Complete") == "?0"
+    assert "max-size=" in answer.header("Upload-Limit")
+    return answer.header("Location")
+
+
+def append(
+    api: ApiClient, address: str, offset: int, content: bytes, *, last: bool, **headers: str
+) -> Answer:
+    """PATCH with bytes."""
+    sent = {
+        **PATCH,
+        "Upload-Offset": str(offset),
+        "Upload-Complete": "?1" if last else "?0",
+        **headers,
+    }
+    return api.request("PATCH", address, content, sent)
+
+
+def test_in_pieces(api: ApiClient) -> None:
+    """The last piece is answered as the PUT of the whole file would have been."""
+    content = os.urandom(2_500_000)
+    address = begin(api, "ietf/pieces.bin")
+    first = append(api, address, 0, content[:1_000_000], last=False)
+    assert first.status == 204
+    assert (first.header("Upload-Offset"), first.header("Upload-Complete")) == ("1000000", "?0")
+    answer = append(api, address, 1_000_000, content[1_000_000:], last=True)
+    assert answer.status == 201
+    assert answer.json()["sha256"] == hashlib.sha256(content).hexdigest()
+    assert answer.header("Upload-Complete") == "?1"
+    assert api.file("ietf/pieces.bin").body == content
+
+
+def test_in_one(api: ApiClient) -> None:
+    """A PUT that says it brings all is the PUT of a file."""
+    answer = api.put("ietf/one.bin", b"x" * 200_000, {"Upload-Complete": "?1"})
+    assert answer.status == 201
+    assert answer.json()["size"] == 200_000
+    assert answer.header("Location") == "/v1/files/default/ietf/one.bin"
+
+
+def test_offset(api: ApiClient) -> None:
+    """HEAD says how far the upload is, and what may come."""
+    address = begin(api, "ietf/offset.bin")
+    append(api, address, 0, b"12345", last=False)
+    answer = api.request("HEAD", address)
+    assert answer.status == 204
+    assert answer.header("Upload-Offset") == "5"
+    assert answer.header("Upload-Complete") == "?0"
+    assert answer.header("Cache-Control") == "no-store"
+    assert "max-age=" in answer.header("Upload-Limit")
+
+
+def test_wrong_offset(api: ApiClient) -> None:
+    """Another offset is a 409 that names the right one."""
+    address = begin(api, "ietf/wrong.bin")
+    append(api, address, 0, b"12345", last=False)
+    answer = append(api, address, 4, b"6", last=True)
+    found = answer.problem(409, "mismatching-upload-offset")
+    assert (found["expected_offset"], found["provided_offset"]) == (5, 4)
+    assert answer.header("Upload-Offset") == "5"
+    assert answer.header("Upload-Complete") == "?0"
+
+
+def test_lengths_that_contradict(api: ApiClient) -> None:
+    """The length of an upload cannot change."""
+    address = begin(api, "ietf/length.bin", **{"Upload-Length": "10"})
+    answer = append(api, address, 0, b"12345", last=True)
+    answer.problem(400, "inconsistent-upload-length")
+
+
+def test_digest_of_the_whole(api: ApiClient) -> None:
+    """Repr-Digest of the creation is verified at the end, and a mismatch stores nothing."""
+    good = base64.b64encode(hashlib.sha256(b"12345").digest()).decode()
+    for key, content, status in (("ok", b"12345", 201), ("bad", b"54321", 400)):
+        address = begin(api, key, **{"Repr-Digest": f"sha-256=:{good}:"})
+        assert append(api, address, 0, content, last=True).status == status
+    assert api.listed() == ["ok"]
+
+
+def test_preconditions(api: ApiClient) -> None:
+    """If-None-Match of the creation holds at the end."""
+    address = begin(api, "ietf/new.bin", **{"If-None-Match": "*"})
+    api.stored("ietf/new.bin")
+    assert append(api, address, 0, b"x", last=True).status == 412
+    assert api.request("HEAD", address).status == 404
+
+
+def test_cancel(api: ApiClient) -> None:
+    """DELETE ends an upload."""
+    address = begin(api, "ietf/cancel.bin")
+    assert api.request("DELETE", address).status == 204
+    assert api.request("HEAD", address).status == 404
+
+
+def test_other_versions(api: ApiClient) -> None:
+    """A draft that is not spoken here is refused, with the ones that are."""
+    sent = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "3"}
+    found = api.put("x", b"", sent).problem(400, "malformed-request")
+    assert found["interop_versions"] == ["8", "9"]
+
+
+def test_media_type(api: ApiClient) -> None:
+    """A PATCH of another type is 415."""
+    address = begin(api, "ietf/type.bin")
+    answer = append(api, address, 0, b"x", last=True, **{"Content-Type": "text/plain"})
+    answer.problem(415, "unsupported-media-type")

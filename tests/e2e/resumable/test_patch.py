@@ -1,0 +1,147 @@
+"""`PATCH /v1/uploads/{id}`: bytes at an offset."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.raw_http import until
+from tests.e2e.resumable.tus_client import OCTETS, TUS, Tus
+from tests.e2e.tenants import Signer
+
+
+def test_bytes_in_pieces(tus: Tus, api: ApiClient) -> None:
+    """Pieces at their offsets make the file, with the right digest."""
+    content = os.urandom(3_000_000)
+    address = tus.created(len(content), filename="pieces.bin")
+    for begin in range(0, len(content), 1_000_000):
+        answer = tus.patch(address, begin, content[begin : begin + 1_000_000])
+        assert answer.status == 204
+        assert answer.header("Upload-Offset") == str(begin + 1_000_000)
+    assert api.file("pieces.bin").body == content
+
+
+def test_wrong_offset(tus: Tus) -> None:
+    """Bytes for another offset are refused with the right one, and change nothing."""
+    address = tus.created(10)
+    assert tus.patch(address, 0, b"12345").status == 204
+    found = tus.patch(address, 3, b"45678").problem(409, "mismatching-upload-offset")
+    assert found["expected_offset"] == 5
+    assert tus.offset(address) == 5
+
+
+def test_past_the_end(tus: Tus) -> None:
+    """A request that brings more than the upload's length is refused, and nothing of it kept."""
+    address = tus.created(10)
+    found = tus.patch(address, 0, b"x" * 11).problem(413, "too-large")
+    assert found["limit_bytes"] == 10
+    assert tus.offset(address) == 0
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_content_type(tus: Tus, size: int) -> None:
+    """Any other Content-Type is 415."""
+    address = tus.created(size)
+    answer = tus.patch(address, 0, b"x" * size, {"Content-Type": "text/plain"})
+    answer.problem(415, "unsupported-media-type")
+
+
+def test_offset_is_needed(tus: Tus) -> None:
+    """Without an offset, or with none that is a number, nothing is taken."""
+    address = tus.created(10)
+    for value in ("-1", "abc", "1e2"):
+        tus.patch(address, 0, b"x", {"Upload-Offset": value}).problem(400, "malformed-request")
+    sent = {**TUS, "Content-Type": OCTETS}
+    tus.api.request("PATCH", address, b"x", sent).problem(400, "malformed-request")
+
+
+def test_a_broken_connection_keeps_what_came(tus: Tus, api: ApiClient) -> None:
+    """What arrived before the connection broke is there, and the upload goes on from there."""
+    content = os.urandom(2_000_000)
+    address = tus.created(len(content), filename="broken.bin")
+    tus.cut(address, 0, len(content), content[:1_500_000])
+    # The gateway may still hold some of it: at most its one buffer is lost.
+    assert until(lambda: tus.offset(address) >= 1_500_000 - 65_536)
+    offset = tus.offset(address)
+    assert tus.patch(address, offset, content[offset:]).status == 204
+    assert api.file("broken.bin").body == content
+
+
+def test_deferred_length(tus: Tus, api: ApiClient) -> None:
+    """A length may come later; it may not change, nor be less than what is there."""
+    address = tus.created(None, filename="later.bin")
+    assert tus.head(address).header("Upload-Defer-Length") == "1"
+    assert tus.patch(address, 0, b"12345").status == 204
+    short = tus.patch(address, 5, b"6", {"Upload-Length": "4"})
+    short.problem(400, "inconsistent-upload-length")
+    assert tus.patch(address, 5, b"678", {"Upload-Length": "10"}).status == 204
+    other = tus.patch(address, 8, b"9", {"Upload-Length": "11"})
+    other.problem(400, "inconsistent-upload-length")
+    assert tus.patch(address, 8, b"9!").status == 204
+    assert api.file("later.bin").body == b"123456789!"
+
+
+def test_a_forbidden_type_is_stopped_early(tus: Tus, api: ApiClient) -> None:
+    """What the first bytes show to be forbidden is refused long before its end, and is gone."""
+    assert (
+        api.send_json("PUT", "/v1/buckets/pictures", {"allowed_types": ["image/*"]}).status == 201
+    )
+    address = tus.created(100_000_000, bucket="pictures", filename="x.png")
+    answer = tus.patch(address, 0, b"<html><script>alert(1)</script>" + b" " * 200_000)
+    found = answer.problem(415, "type-not-allowed")
+    assert found["media_type"] == "text/html"
+    assert tus.head(address).status == 404
+    assert api.get("/v1/usage").json()["bytes"] == 0
+
+
+def test_other_people(tus: Tus, signer: Signer) -> None:
+    """Neither another tenant nor another client of the tenant can touch an upload (row 67)."""
+    address = tus.created(10)
+    for stranger in (Tus(signer.client()), Tus(signer.client(tid=tus.api.tenant))):
+        for answer in (
+            stranger.patch(address, 0, b"12345"),
+            stranger.patch(address, 0, b"x" * 200_000),
+            stranger.head(address),
+            stranger.delete(address),
+        ):
+            assert answer.status == 404
+    assert tus.offset(address) == 0
+
+
+def test_a_fresh_token_goes_on(tus: Tus, signer: Signer, api: ApiClient) -> None:
+    """An upload outlives the token that began it: a new one of the same client goes on."""
+    owner = signer.claims(tid=api.tenant, sub="long-runner")
+    first = Tus(api.using(signer.token(tid=api.tenant, sub="long-runner", jti="one")))
+    address = first.created(10, filename="long.bin")
+    assert first.patch(address, 0, b"12345").status == 204
+    second = Tus(api.using(signer.token(tid=api.tenant, sub=owner["sub"], jti="two")))
+    assert second.patch(address, 5, b"67890").status == 204
+    assert api.file("long.bin").body == b"1234567890"
+
+
+def test_the_newer_request_ends_the_older(tus: Tus, api: ApiClient) -> None:
+    """A connection that hangs with an upload open does not lock out the client that comes back."""
+    content = os.urandom(1_000_000)
+    address = tus.created(len(content), filename="hanging.bin")
+    with socket.create_connection(("127.0.0.1", api.port), timeout=30) as hanging:
+        lines = (
+            f"PATCH {address} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {api.token}\r\n"
+            f"Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: {OCTETS}\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        hanging.sendall(lines.encode() + content[:400_000])
+        assert until(lambda: tus.offset(address) > 0)
+        offset = tus.offset(address)
+        assert tus.patch(address, offset, content[offset:]).status == 204
+    assert api.file("hanging.bin").body == content
+
+
+def test_method_override(tus: Tus, api: ApiClient) -> None:
+    """Clients that cannot send PATCH send POST and say what they mean."""
+    address = tus.created(5, filename="override.bin")
+    sent = {**TUS, "Upload-Offset": "0", "Content-Type": OCTETS, "X-HTTP-Method-Override": "PATCH"}
+    assert api.request("POST", address, b"12345", sent).status == 204
+    assert api.file("override.bin").body == b"12345"

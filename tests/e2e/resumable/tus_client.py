@@ -1,0 +1,86 @@
+"""A tus client of few lines, to say exactly what a test wants said."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from dataclasses import dataclass
+
+from tests.e2e.api_client import Answer, ApiClient, Headers
+
+TUS = {"Tus-Resumable": "1.0.0"}
+OCTETS = "application/offset+octet-stream"
+
+
+def metadata(**fields: str) -> str:
+    """`Upload-Metadata`."""
+    return ",".join(
+        f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in fields.items()
+    )
+
+
+@dataclass(frozen=True)
+class Tus:
+    """Speaks tus as one client of one Wharf."""
+
+    api: ApiClient
+
+    def create(
+        self,
+        length: int | None,
+        body: bytes | None = None,
+        headers: Headers | None = None,
+        **fields: str,
+    ) -> Answer:
+        """POST; `length` None defers it."""
+        sent = {**TUS, "Upload-Metadata": metadata(**(fields or {"filename": "tus.bin"}))}
+        if length is None:
+            sent["Upload-Defer-Length"] = "1"
+        else:
+            sent["Upload-Length"] = str(length)
+        if body is not None:
+            sent["Content-Type"] = OCTETS
+        return self.api.request("POST", "/v1/uploads", body or b"", {**sent, **(headers or {})})
+
+    def created(self, length: int | None, **fields: str) -> str:
+        """The address of a new upload."""
+        answer = self.create(length, None, None, **fields)
+        assert answer.status == 201, answer.body
+        return answer.header("Location")
+
+    def patch(
+        self, address: str, offset: int, content: bytes, headers: Headers | None = None
+    ) -> Answer:
+        """PATCH."""
+        sent = {**TUS, "Upload-Offset": str(offset), "Content-Type": OCTETS}
+        return self.api.request("PATCH", address, content, {**sent, **(headers or {})})
+
+    def head(self, address: str) -> Answer:
+        """HEAD."""
+        return self.api.request("HEAD", address, headers=TUS)
+
+    def offset(self, address: str) -> int:
+        """How far it is."""
+        answer = self.head(address)
+        assert answer.status == 200, answer.status
+        return int(answer.header("Upload-Offset"))
+
+    def delete(self, address: str) -> Answer:
+        """DELETE."""
+        return self.api.request("DELETE", address, headers=TUS)
+
+    def cut(self, address: str, offset: int, announced: int, sent: bytes) -> None:
+        """A PATCH whose connection breaks after `sent` of `announced` bytes."""
+        lines = [
+            f"PATCH {address} HTTP/1.1",
+            "Host: localhost",
+            f"Authorization: Bearer {self.api.token}",
+            "Tus-Resumable: 1.0.0",
+            f"Upload-Offset: {offset}",
+            f"Content-Type: {OCTETS}",
+            f"Content-Length: {announced}",
+            "",
+            "",
+        ]
+        with socket.create_connection(("127.0.0.1", self.api.port), timeout=30) as connection:
+            connection.sendall("\r\n".join(lines).encode() + sent)

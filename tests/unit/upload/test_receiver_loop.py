@@ -1,0 +1,163 @@
+"""The receiver's loop: bodies into files, whatever the other end does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.raw_http import until
+from wharf_upload.exchange import Reply
+from wharf_upload.receiver.loop import Loop, Stream
+from wharf_upload.receiver.packets import packet_of
+
+
+class Desk:
+    """A loop, with files named by the request's address."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.address = folder, folder / "r.sock"
+        self.ended: list[tuple[str, int, bool]] = []
+        self.streams: dict[str, Stream] = {}
+        self.check_at: int | None = None
+        self.loop = Loop(self.address, self.handle)
+        self.thread = threading.Thread(target=self.loop.run, daemon=True)
+        self.thread.start()
+        assert until(self.address.exists)
+
+    def handle(self, environ: dict[str, Any]) -> Reply | Stream:
+        name = environ["REQUEST_URI"].strip("/")
+        if name == "refused":
+            return Reply(413, [], b"too large")
+        descriptor = os.open(self.folder / name, os.O_CREAT | os.O_RDWR, 0o600)
+
+        def finish(stream: Stream, error: Exception | None) -> Reply:
+            os.close(descriptor)
+            self.ended.append((name, stream.received, stream.whole))
+            return Reply(500, [], str(error).encode()) if error else Reply(204, [])
+
+        stream = Stream(descriptor, 0, int(environ["CONTENT_LENGTH"]), finish)
+        if self.check_at is not None:
+            stream.check, stream.check_at = self.refuse, self.check_at
+        self.streams[name] = stream
+        return stream
+
+    def refuse(self) -> None:
+        raise ValueError("forbidden")
+
+    def open(self, name: str, length: int) -> socket.socket:
+        """A request as nginx begins it."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(20)
+        connection.connect(str(self.address))
+        variables = {
+            "REQUEST_METHOD": "PATCH",
+            "REQUEST_URI": f"/{name}",
+            "CONTENT_LENGTH": str(length),
+        }
+        connection.sendall(packet_of(variables))
+        return connection
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A running loop."""
+    found = Desk(tmp_path)
+    yield found
+    found.loop.stop()
+    found.thread.join(20)
+    assert not found.thread.is_alive()
+
+
+def status(connection: socket.socket) -> int:
+    """The answer's status."""
+    with connection:
+        return int(connection.recv(4096).split()[1])
+
+
+def test_a_body(desk: Desk) -> None:
+    """A body of many blocks is in the file, and the answer comes after it."""
+    content = os.urandom(5_000_000)
+    connection = desk.open("a", len(content))
+    connection.sendall(content)
+    assert status(connection) == 204
+    assert (desk.folder / "a").read_bytes() == content
+
+
+def test_bodies_side_by_side(desk: Desk) -> None:
+    """Bodies that come in turns do not mix."""
+    contents = [os.urandom(300_000) for _ in range(8)]
+    connections = [desk.open(f"n{number}", 300_000) for number in range(8)]
+    for begin in range(0, 300_000, 50_000):
+        for connection, content in zip(connections, contents, strict=True):
+            connection.sendall(content[begin : begin + 50_000])
+    assert [status(connection) for connection in connections] == [204] * 8
+    assert [(desk.folder / f"n{number}").read_bytes() for number in range(8)] == contents
+
+
+def test_a_client_that_goes(desk: Desk) -> None:
+    """What came before the end of the connection is in the file, and is told."""
+    connection = desk.open("gone", 1000)
+    connection.sendall(b"x" * 400)
+    connection.close()
+    assert until(lambda: desk.ended == [("gone", 400, False)])
+    assert (desk.folder / "gone").read_bytes() == b"x" * 400
+
+
+def test_an_answer_before_the_body(desk: Desk) -> None:
+    """A refusal reaches who still sends, and the rest of the body is thrown away."""
+    connection = desk.open("refused", 10_000_000)
+    connection.sendall(b"x" * 1_000_000)
+    assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+    connection.sendall(b"x" * 1_000_000)
+    connection.close()
+
+
+def test_a_check_that_fails(desk: Desk) -> None:
+    """A check of the first bytes ends the stream long before its end."""
+    desk.check_at = 1000
+    connection = desk.open("checked", 10_000_000)
+    connection.sendall(b"x" * 5000)
+    assert status(connection) == 500
+    assert desk.ended[0][1] < 10_000_000
+
+
+def test_a_cancelled_stream(desk: Desk) -> None:
+    """A stream that is cancelled takes what is on its way, then ends as it is."""
+    connection = desk.open("cancelled", 1000)
+    connection.sendall(b"x" * 300)
+    assert until(lambda: "cancelled" in desk.streams)
+    desk.loop.cancel(desk.streams["cancelled"])
+    assert status(connection) == 204
+    assert desk.ended == [("cancelled", 300, False)]
+
+
+def test_a_full_disk(desk: Desk) -> None:
+    """An error of the disk ends that stream alone; the next one works."""
+    connection = desk.open("full", 1000)
+    assert until(lambda: "full" in desk.streams)
+    desk.streams["full"].descriptor = os.open("/dev/full", os.O_WRONLY)
+    connection.sendall(b"x" * 1000)
+    assert status(connection) == 500
+    os.close(desk.streams["full"].descriptor)
+    after = desk.open("after", 3)
+    after.sendall(b"abc")
+    assert status(after) == 204
+    assert (desk.folder / "after").read_bytes() == b"abc"
+
+
+def test_nonsense_ends_its_connection_alone(desk: Desk) -> None:
+    """What is no request is hung up on, and others are served."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(str(desk.address))
+        connection.sendall(b"\x00\x04\x00\x00\xff\xff\xff\xff")
+        assert connection.recv(10) == b""
+    good = desk.open("good", 1)
+    good.sendall(b"x")
+    assert status(good) == 204

@@ -1,0 +1,52 @@
+"""The uwsgi protocol as the receiver reads it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wharf_upload.exchange import Reply
+from wharf_upload.receiver.packets import (
+    HEADER_BYTES,
+    MalformedPacket,
+    environ_of,
+    packet_of,
+    response_of,
+    size_of,
+)
+
+TEXT = st.text(st.characters(max_codepoint=255), max_size=40)
+NEEDED = {"REQUEST_METHOD": "GET", "REQUEST_URI": "/"}
+
+
+@given(st.dictionaries(TEXT, TEXT, max_size=20))
+def test_variables_come_back(variables: dict[str, str]) -> None:
+    """What is packed is read again, byte for byte."""
+    packet = packet_of({**variables, **NEEDED})
+    assert size_of(packet[:HEADER_BYTES]) == len(packet) - HEADER_BYTES
+    assert environ_of(packet[HEADER_BYTES:]) == {**variables, **NEEDED}
+
+
+@given(st.binary(max_size=200))
+def test_nonsense_is_refused(packet: bytes) -> None:
+    """Whatever comes is a request, or the one error."""
+    try:
+        environ = environ_of(packet)
+    except MalformedPacket:
+        return
+    assert environ["REQUEST_METHOD"] is not None
+
+
+def test_other_kinds_of_packets() -> None:
+    """A packet that is no request (uWSGI's own commands) is refused."""
+    with pytest.raises(MalformedPacket):
+        size_of(b"\x16\x00\x00\x00")
+
+
+def test_answers() -> None:
+    """An answer has its length, and one without a body none."""
+    assert response_of(Reply(204, [("A", "b")])) == b"HTTP/1.1 204 No Content\r\nA: b\r\n\r\n"
+    assert response_of(Reply(460, [], b"x")) == (
+        b"HTTP/1.1 460 Refused\r\nContent-Length: 1\r\n\r\nx"
+    )
