@@ -152,6 +152,13 @@ class ApiClient:
         assert answer.status == 200, answer.body
         return [file["key"] for file in answer.json()["files"]]
 
+    def used(self) -> tuple[int, int]:
+        """Bytes and files that count against the tenant."""
+        answer = self.get("/v1/usage")
+        assert answer.status == 200, answer.body
+        usage = answer.json()
+        return usage["bytes"], usage["files"]
+
     def login(self, client_id: str, secret: str, scope: str | None = None) -> Answer:
         """Asks auth for a token with HTTP Basic."""
         basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()

@@ -89,7 +89,7 @@ def test_parallel_replacements(api: ApiClient, content: bytes) -> None:
     sent = {content + b"%d" % number for number in range(PARALLEL)}
     body = api.file("key").body
     assert body in sent
-    assert api.get("/v1/usage").json() == {"bytes": len(body), "files": 1}
+    assert api.used() == (len(body), 1)
 
 
 def test_parallel_forms(api: ApiClient) -> None:

@@ -69,7 +69,7 @@ def test_a_move(wharf: Wharf, api: ApiClient, stored: dict[str, Any]) -> None:
     )
     assert api.file("new/name.txt").body == SMALL
     api.file(KEY).problem(404, "not-found")
-    assert api.get("/v1/usage").json() == {"bytes": len(SMALL) + 5, "files": 2}
+    assert api.used() == (len(SMALL) + 5, 2)
 
 
 @pytest.mark.parametrize(
@@ -149,4 +149,4 @@ def test_an_expired_file_is_out_of_the_way(api: ApiClient, content: bytes) -> No
     answer = api.put(KEY, content, {"If-None-Match": "*"})
     assert answer.status == 201
     assert api.file(KEY).body == content
-    assert api.get("/v1/usage").json() == {"bytes": len(content), "files": 1}
+    assert api.used() == (len(content), 1)

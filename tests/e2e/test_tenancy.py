@@ -149,8 +149,8 @@ def test_lists_and_usage_are_a_tenants_own(owner: ApiClient, stranger: ApiClient
     assert BUCKET not in names
     assert BUCKET in [one["name"] for one in owner.get("/v1/buckets").json()["buckets"]]
     assert stranger.listed() == []
-    assert stranger.get("/v1/usage").json() == {"bytes": 0, "files": 0}
-    assert owner.get("/v1/usage").json() == {"bytes": 2 * len(SECRET), "files": 2}
+    assert stranger.used() == (0, 0)
+    assert owner.used() == (2 * len(SECRET), 2)
 
 
 def test_a_cursor_of_another_tenant(owner: ApiClient, stranger: ApiClient) -> None:
