@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.e2e.instance import Wharf
 from tests.e2e.multipart_body import file_part
-from tests.e2e.tenants import Tenants
+from tests.e2e.tenants import Signer, Tenants
 from tests.e2e.traces import nothing_stored
 
 BUCKET, KEY = "secret-bucket", "secret/key.txt"
@@ -65,6 +65,10 @@ OTHERS = {
     ("PUT", "/v1/buckets/{bucket}"),
     ("GET", "/v1/buckets"),
     ("GET", "/v1/usage"),
+    ("GET", "/v1/events"),
+    # For administrators of all tenants alone; see test_quotas.py.
+    ("GET", "/v1/tenants/{tenant}/limits"),
+    ("PUT", "/v1/tenants/{tenant}/limits"),
 }
 
 
@@ -151,6 +155,17 @@ def test_lists_and_usage_are_a_tenants_own(owner: ApiClient, stranger: ApiClient
     assert stranger.listed() == []
     assert stranger.used() == (0, 0)
     assert owner.used() == (2 * len(SECRET), 2)
+
+
+def test_events_are_the_tenants_own(owner: ApiClient, signer: Signer) -> None:
+    """A reader of events sees what happened to its own tenant's files, and nothing of another's."""
+    seen = {}
+    for tenant in (owner.tenant, "stranger"):
+        reader = signer.client(tid=tenant, scope="events:read")
+        events = reader.get("/v1/events?limit=1000").json()["events"]
+        seen[tenant] = [event["file"]["key"] for event in events if event["file"]]
+    assert KEY in seen[owner.tenant]
+    assert seen["stranger"] == []
 
 
 def test_a_cursor_of_another_tenant(owner: ApiClient, stranger: ApiClient) -> None:
