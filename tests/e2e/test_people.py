@@ -1,0 +1,193 @@
+"""People through gateway and services: logins, sessions, and their ends (rows 60, 61, 64, 65)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e import people
+from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.people import COOKIE, PASSWORD, Person
+from tests.e2e.raw_http import until
+from tests.e2e.tenants import Tenants
+from tests.e2e.traces import nothing_stored
+
+
+@pytest.fixture
+def ada(tenants: Tenants) -> Person:
+    """An editor that has logged in, of a tenant of its own that has a file."""
+    tenant = tenants.tenant()
+    tenant.stored("there", b"there")
+    found = people.make(tenants.admin, tenant.tenant)
+    assert found.login().status == 200
+    return found
+
+
+def user_path(one: Person) -> str:
+    return f"/auth/v1/tenants/{one.api.tenant}/users/{one.id}"
+
+
+def out(wharf: Wharf, one: ApiClient) -> None:
+    """Auth refuses the token at once, upload within seconds and on every way."""
+    one.get("/auth/me").problem(401, "token-revoked")
+    one.get("/auth/sessions").problem(401, "token-revoked")
+    # Each worker looks by itself, within half a second.
+    assert until(lambda: all(one.get("/v1/usage").slug == "token-revoked" for _ in range(20)))
+    with nothing_stored(wharf, one.tenant):
+        for answer in (one.put("a", SMALL), one.put("a", LARGE), one.file("there")):
+            answer.problem(401, "token-revoked")
+            assert 'error="invalid_token"' in answer.header("WWW-Authenticate")
+
+
+def test_person_uploads(ada: Person) -> None:
+    """What an editor may is what its token opens: files, and no buckets."""
+    assert ada.api.put("mine", LARGE).status == 201
+    assert ada.api.file("there").body == b"there"
+    ada.api.send_json("PUT", "/v1/buckets/photos", {}).problem(403, "insufficient-scope")
+    assert ada.api.delete("mine").status == 204
+    me = ada.api.get("/auth/me").json()
+    assert (me["user_id"], me["role"], me["tenant"]) == (ada.id, "editor", ada.api.tenant)
+
+
+def test_owner_makes_buckets_users_and_clients(tenants: Tenants, ada: Person) -> None:
+    """Of the own tenant; of another one there is nothing to be seen (row 67)."""
+    owner = people.make(tenants.admin, ada.api.tenant, "boss", "owner")
+    owner.login()
+    assert owner.api.send_json("PUT", "/v1/buckets/photos", {}).status == 201
+    eve = people.make(owner.api, ada.api.tenant, "eve", "viewer")
+    assert eve.login().json()["scope"] == "files:read"
+    body = {"name": "x", "scopes": ["files:read"]}
+    for kind, new in (("users", {"username": "x", "role": "viewer"}), ("clients", body)):
+        target = f"/auth/v1/tenants/{{}}/{kind}"
+        assert owner.api.send_json("POST", target.format(ada.api.tenant), new).status == 201
+        foreign = owner.api.send_json("POST", target.format("demo"), new)
+        absent = owner.api.send_json("POST", target.format("absent"), new)
+        assert foreign.problem(404, "not-found")["detail"] == absent.json()["detail"]
+
+
+def test_cookie_through_the_gateway(ada: Person) -> None:
+    """All attributes arrive at the browser, and the token is in no body."""
+    answer = ada.login()
+    attributes = {one.strip().lower() for one in answer.header("Set-Cookie").split(";")[1:]}
+    assert {"secure", "httponly", "samesite=strict", "path=/"} <= attributes
+    assert not any(one.startswith("domain") for one in attributes)
+    assert answer.header("Cache-Control") == "no-store"
+    assert "Cookie" in answer.header("Vary")
+    assert ada.cookie.encode() not in answer.body
+
+
+def test_session_goes_on_by_cookie(ada: Person) -> None:
+    """Each refresh gives a token that upload takes and a new cookie."""
+    before = ada.cookie
+    assert ada.refresh().status == 200
+    assert ada.cookie != before
+    assert ada.api.put("mine").status == 201
+
+
+def test_token_used_twice_ends_the_session(wharf: Wharf, ada: Person) -> None:
+    """Row 61: the thief's token, the person's and the access token are all refused."""
+    answer = ada.login(refresh_token="body")
+    stolen = answer.json()["refresh_token"]
+    current = ada.refresh(refresh_token=stolen).json()["refresh_token"]
+    assert ada.api.put("mine").status == 201
+    thief = ada.elsewhere().refresh(refresh_token=stolen)
+    assert (thief.status, thief.json()["error"]) == (400, "invalid_grant")
+    assert ada.refresh(refresh_token=current).status == 400
+    out(wharf, ada.api)
+
+
+def test_logout(wharf: Wharf, ada: Person) -> None:
+    """The session is over everywhere; a session at another device goes on."""
+    phone = ada.elsewhere()
+    phone.cookie = ""
+    assert phone.login().status == 200
+    answer = ada.logout()
+    assert answer.status == 204
+    assert answer.header("Set-Cookie").startswith(f"{COOKIE}=;")
+    out(wharf, ada.api)
+    assert ada.refresh().status == 400
+    assert phone.api.file("there").status == 200
+    assert phone.refresh().status == 200
+
+
+ENDS: dict[str, Callable[[ApiClient, Person], Answer]] = {
+    "disabled": lambda admin, one: admin.send_json("PATCH", user_path(one), {"state": "disabled"}),
+    "demoted": lambda admin, one: admin.send_json("PATCH", user_path(one), {"role": "viewer"}),
+    "password": lambda admin, one: admin.send_json(
+        "PUT", f"{user_path(one)}/password", {"password": "another good one"}
+    ),
+    "sessions": lambda admin, one: admin.request("DELETE", f"{user_path(one)}/sessions"),
+    "deleted": lambda admin, one: admin.request("DELETE", user_path(one)),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_ends_sessions(wharf: Wharf, tenants: Tenants, ada: Person, end: str) -> None:
+    """Row 60: whatever an administrator does to a user counts everywhere within seconds."""
+    assert ENDS[end](tenants.admin, ada).status in {200, 204}
+    out(wharf, ada.api)
+    assert ada.refresh().status == 400
+
+
+def test_suspended_tenant(tenants: Tenants, ada: Person) -> None:
+    """Told to who knows the password, and to nobody else; resumed, the session goes on."""
+    target = f"/auth/v1/tenants/{ada.api.tenant}"
+    assert tenants.admin.request("POST", f"{target}/suspend").status == 204
+    ada.api.get("/auth/me").problem(403, "tenant-suspended")
+    assert until(lambda: ada.api.file("there").slug == "tenant-suspended")
+    stranger = ada.elsewhere()
+    stranger.cookie = ""
+    stranger.login("wrong password").problem(401, "login-refused")
+    stranger.login().problem(403, "tenant-suspended")
+    assert ada.refresh().json()["error"] == "unauthorized_client"
+    assert tenants.admin.request("POST", f"{target}/resume").status == 204
+    assert ada.refresh().status == 200
+    assert until(lambda: ada.api.file("there").status == 200)
+
+
+def test_refusals_are_alike(tenants: Tenants, ada: Person) -> None:
+    """Row 64: unknown user, unknown tenant, disabled user and wrong password read the same."""
+    eve = people.make(tenants.admin, ada.api.tenant, "eve")
+    tenants.admin.send_json("PATCH", user_path(eve), {"state": "disabled"})
+    nobody = Person(ada.api, "", "nobody")
+    elsewhere = Person(ApiClient(ada.api.port, None, "absent"), "", "ada")
+    answers = [ada.login("wrong password"), eve.login(), nobody.login(), elsewhere.login()]
+    documents = [{**one.problem(401, "login-refused"), "request_id": ""} for one in answers]
+    assert documents == [documents[0]] * 4
+    names = [sorted(one.headers.keys()) for one in answers]
+    assert names == [names[0]] * 4
+    assert {len(one.body) for one in answers} == {len(answers[0].body)}
+
+
+FOREIGN = [
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_other_sites_change_nothing(ada: Person, headers: dict[str, str]) -> None:
+    """Row 65: login, logout and refresh by cookie are 403 for pages of other origins."""
+    before = ada.cookie
+    ada.login(headers=headers).problem(403, "cross-site-request")
+    ada.logout(headers).problem(403, "cross-site-request")
+    refused = ada.refresh(headers)
+    refused.problem(403, "cross-site-request")
+    assert refused.headers.get("Access-Control-Allow-Origin") is None
+    assert ada.cookie == before
+    own = {"Origin": f"http://127.0.0.1:{ada.api.port}", "Sec-Fetch-Site": "same-origin"}
+    assert ada.refresh(own).status == 200
+
+
+def test_neither_passwords_nor_tokens_are_logged(wharf: Wharf, ada: Person) -> None:
+    """No log of gateway or service has what a person typed or what it got for it."""
+    token = ada.login(refresh_token="body").json()["refresh_token"]
+    ada.refresh(refresh_token=token)
+    ada.refresh(refresh_token=token)
+    assert until(lambda: "used twice" in wharf.log("auth"))
+    for name in ("access", "auth", "nginx", "upload"):
+        for secret in (PASSWORD, token, ada.cookie, str(ada.api.token)):
+            assert secret not in wharf.log(name)
