@@ -63,6 +63,17 @@ def test_new_keys_are_private_and_named_by_their_thumbprint(directory: Path) -> 
     assert key.private.key_size == 2048
 
 
+def test_new_keys_belong_to_whom_the_directory_belongs(directory: Path) -> None:
+    """What root makes at the command line, the service's own user can read."""
+    if os.geteuid() == 0:
+        os.chown(directory, 12345, 12345)
+    path = directory / f"{create(directory)}.pem"
+    assert (path.stat().st_uid, path.stat().st_gid) == (
+        directory.stat().st_uid,
+        directory.stat().st_gid,
+    )
+
+
 def test_thumbprint_is_that_of_rfc_7638(directory: Path) -> None:
     """SHA-256 over e, kty and n in this order, without spaces."""
     (key,) = load(directory).values()

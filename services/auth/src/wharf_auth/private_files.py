@@ -7,11 +7,17 @@ from pathlib import Path
 
 
 def write(path: Path, content: bytes) -> None:
-    """Puts a file in place, replacing an older one at once; raises `OSError`."""
+    """Puts a file in place, replacing an older one at once; raises `OSError`.
+
+    It belongs to whom the folder belongs: root at the command line makes keys for the service.
+    """
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        if os.geteuid() == 0:
+            owner = os.stat(path.parent)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

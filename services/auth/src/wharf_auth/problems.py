@@ -23,6 +23,12 @@ TENANT_RESERVED = CATALOGUE.declare(
     "This tenant administers the installation: it cannot be suspended or deleted, and has clients "
     "only, no users.",
 )
+TOO_MANY_SECRETS = CATALOGUE.declare(
+    "too-many-secrets",
+    409,
+    "The client has two secrets",
+    "Retire one of the client's secrets; then it can be given another.",
+)
 CLIENT_PROTECTED = CATALOGUE.declare(
     "client-protected",
     409,

@@ -23,6 +23,7 @@ class Housekeeping:
     def __init__(self, records: Records, clock: Clock, *more: Callable[[], object]) -> None:
         self._records, self._clock, self._more = records, clock, more
         self._done_at = float("-inf")
+        self._failure = ""
         self._lock = threading.Lock()
 
     def run(self) -> None:
@@ -38,5 +39,9 @@ class Housekeeping:
             self._records.prune_feed(int(now))
             for do in self._more:
                 do()
+            self._failure = ""
         except (DatabaseUnavailable, OSError) as error:
-            log.error("housekeeping failed: %s", error)  # noqa: TRY400 -- one line
+            # A directory that cannot be written to says so once, not every few seconds.
+            if str(error) != self._failure:
+                log.error("housekeeping failed: %s", error)  # noqa: TRY400 -- one line
+            self._failure = str(error)

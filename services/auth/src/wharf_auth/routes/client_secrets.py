@@ -1,0 +1,121 @@
+"""`…/clients/{client}/secrets`: a client holds two at a time, so that it changes without a gap."""
+
+from __future__ import annotations
+
+import msgspec
+from flask import Blueprint, Response
+
+from servicekit.logs import timestamp
+from servicekit.operations import Answer, Operation, operation
+from servicekit.problems import NOT_FOUND
+from servicekit.web import json_response
+from wharf_auth.domain import clients
+from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
+from wharf_auth.problems import TOO_MANY_SECRETS
+from wharf_auth.records.base import MAX_LIVE_SECRETS, NoSuchClient, Secret, TooManySecrets
+from wharf_auth.routes import Parts
+from wharf_auth.routes.acting import actor
+from wharf_auth.routes.grants.issuing import no_store
+from wharf_auth.routes.managing import keep_to_own_tenant
+
+
+class SecretAnswer(msgspec.Struct, kw_only=True):
+    """A live secret; `hint` are its last characters."""
+
+    secret_id: str
+    hint: str
+    created_at: str
+
+
+class NewSecret(SecretAnswer, kw_only=True):
+    """A new secret, shown here and never again."""
+
+    client_id: str
+    client_secret: str
+
+
+class SecretList(msgspec.Struct):
+    """The live secrets of a client, oldest first."""
+
+    secrets: list[SecretAnswer]
+
+
+LIST = Operation(
+    summary="List a client's live secrets",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    answers={200: Answer("What is known of them; not the secrets themselves.", SecretList)},
+    problems=(NOT_FOUND,),
+)
+ADD = Operation(
+    summary="Give a client a second secret",
+    description="Hand the new one out, then retire the old one: no request fails in between.",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    answers={201: Answer("The secret.", NewSecret)},
+    problems=(NOT_FOUND, TOO_MANY_SECRETS),
+)
+RETIRE = Operation(
+    summary="End one of a client's secrets",
+    scope=ADMIN_SCOPE,
+    instead=MEMBERS_SCOPE,
+    answers={204: Answer("Nobody gets a token with it any more.")},
+    problems=(NOT_FOUND,),
+)
+
+
+def answer(secret: Secret) -> SecretAnswer:
+    """How a secret looks from outside."""
+    return SecretAnswer(
+        secret_id=secret.id, hint=secret.hint, created_at=timestamp(secret.created_at / 1000)
+    )
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The routes of clients' secrets."""
+    routes = Blueprint(
+        "client_secrets",
+        __name__,
+        url_prefix="/auth/v1/tenants/<tenant:tenant>/clients/<client:client>/secrets",
+    )
+    keep_to_own_tenant(routes)
+    records, clock = parts.records, parts.clock
+
+    @routes.get("")
+    @operation(LIST)
+    def listing(tenant: str, client: str) -> SecretList:
+        login = records.login(client)
+        if login is None or login.client.tenant != tenant:
+            raise _absent()
+        return SecretList([answer(secret) for secret in login.secrets])
+
+    @routes.post("")
+    @operation(ADD)
+    def add(tenant: str, client: str) -> Response:
+        try:
+            kept, secret = clients.add_secret(records, parts.hasher, clock, tenant, client, actor())
+        except NoSuchClient:
+            raise _absent() from None
+        except TooManySecrets:
+            raise TOO_MANY_SECRETS(
+                f"The client has {MAX_LIVE_SECRETS} live secrets; retire one of them first."
+            ) from None
+        shown = msgspec.structs.asdict(answer(kept))
+        made = NewSecret(**shown, client_id=client, client_secret=secret)
+        return no_store(json_response(made, 201))
+
+    @routes.delete("/<client:secret>")
+    @operation(RETIRE)
+    def retire(tenant: str, client: str, secret: str) -> None:
+        try:
+            live = clients.retire_secret(records, clock, tenant, client, secret, actor())
+        except NoSuchClient:
+            raise _absent() from None
+        if not live:
+            raise NOT_FOUND("The client has no such live secret.")
+
+    return routes
+
+
+def _absent() -> Exception:
+    return NOT_FOUND("The tenant has no such client.")
