@@ -74,7 +74,7 @@ def test_an_end_is_never_kept(upload: UploadService) -> None:
 
 def test_an_outage(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the database is away good links are a 503, at which the gateway goes on with what it
-    knows; bad and expired ones are refused all the same, and nobody waits for it twice a second.
+    knows; bad, expired and suspended ones are refused all the same, and nobody waits for it.
     """
     upload.put("a", b"x")
     good, short = link(upload, key="a"), link(upload, key="a", expires_in=1)
@@ -94,6 +94,10 @@ def test_an_outage(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> No
     assert decided(upload, short).status_code == 403
     assert decided(upload, good[:-2]).status_code == 403
     assert decided(upload, good).status_code == 503
+    assert len(asked) == 1
+    suspended = upload.front._service.revocations
+    monkeypatch.setattr(suspended, "tenant_state", lambda _: "suspended")
+    assert decided(upload, good).status_code == 403
 
 
 def test_the_path_as_it_was_sent(upload: UploadService) -> None:

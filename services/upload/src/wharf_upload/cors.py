@@ -136,7 +136,7 @@ def _place(service: Service, path: str, principal: Principal | None) -> Place | 
     if path.startswith(TICKETS):
         return _ticket_place(path[len(TICKETS) :].partition("/")[0])
     try:
-        address = sharing.address_of(service, path)
+        address = sharing.address_of(service, path, ask=not service.outage.is_on())
     except (sharing.NotShared, DatabaseUnavailable):
         return None
     return Place(address.tenant, address.bucket)

@@ -100,7 +100,7 @@ class KeySource(Protocol):
 
 
 class LinkKeys:
-    """The tenants' keys, remembered for `seconds`; while the database is away, longer.
+    """The tenants' keys, remembered for `seconds`; for who cannot ask the database, longer.
 
     A rotation therefore holds everywhere after `seconds`, unless the database cannot be asked:
     then links that were good go on.
@@ -119,18 +119,18 @@ class LinkKeys:
         self._known: dict[str, tuple[float, bytes | None]] = {}
         self._lock = threading.Lock()
 
-    def find(self, tenant: str) -> bytes | None:
-        """The tenant's key, or `None`; raises `DatabaseUnavailable` when it was never seen."""
+    def find(self, tenant: str, *, ask: bool = True) -> bytes | None:
+        """The tenant's key, or `None`; raises `DatabaseUnavailable`.
+
+        Without `ask` only what is remembered counts, however long ago that was.
+        """
         known = self._known.get(tenant)
         now = self._clock()
-        if known is not None and now < known[0]:
+        if known is not None and (now < known[0] or not (ask or known[1] is None)):
             return known[1]
-        try:
-            key = self._source.link_key(tenant)
-        except DatabaseUnavailable:
-            if known is None or known[1] is None:
-                raise
-            return known[1]
+        if not ask:
+            raise DatabaseUnavailable("the key of the links is not known")
+        key = self._source.link_key(tenant)
         self._remember(tenant, key, now)
         return key
 

@@ -6,30 +6,48 @@ import threading
 import time
 from collections.abc import Callable
 
+# Longer than any question to a database takes: whoever asks has said something by then.
+_PATIENCE_SECONDS = 60.0
+
 
 class Outage:
-    """After a question that the database did not answer, one more a second; one per process.
+    """After a question that the database did not answer, one more every three seconds.
 
-    The others need not wait, so that whoever has an older answer goes on with that one.
+    The others need not wait, so that whoever has an older answer goes on with that one. One per
+    process. Who is told to ask (`lasts` is false) says `begin`, `end` or `unknown` afterwards.
     """
 
     def __init__(
-        self, *, seconds: float = 1.0, clock: Callable[[], float] = time.monotonic
+        self, *, seconds: float = 3.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._seconds, self._clock = seconds, clock
         self._until = 0.0
         self._lock = threading.Lock()
 
+    def lasts(self) -> bool:
+        """Whether not to ask now."""
+        if not self._until:
+            return False
+        with self._lock:
+            now = self._clock()
+            if now < self._until:
+                return True
+            self._until = now + _PATIENCE_SECONDS
+        return False
+
+    def is_on(self) -> bool:
+        """Whether the database is taken to be away; whoever wants to know need not ask it."""
+        return self._clock() < self._until
+
     def begin(self) -> None:
         """The database did not answer."""
         self._until = self._clock() + self._seconds
 
-    def lasts(self) -> bool:
-        """Whether not to ask now; who is told to ask says `begin` if it lasts on."""
-        if not self._until:
-            return False
-        with self._lock:
-            if self._clock() < self._until:
-                return True
-            self._until = 0.0
-        return False
+    def end(self) -> None:
+        """The database answered."""
+        self._until = 0.0
+
+    def unknown(self) -> None:
+        """It was not asked after all: the next one may."""
+        if self._until:
+            self._until = self._clock()

@@ -5,8 +5,10 @@ Whatever is wrong with a link or an address, nobody is told more than that nothi
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
+from servicekit.database import DatabaseUnavailable
 from wharf_upload.domain import keys, links, serving
 from wharf_upload.domain.dispositions import Kind
 from wharf_upload.domain.links import BadLink
@@ -70,11 +72,14 @@ def is_shared(path: str) -> bool:
     return path.startswith((LINKS, PUBLIC))
 
 
-def address_of(service: Service, path: str) -> Address:
-    """Where a path leads, its signature verified; raises `NotShared` and `DatabaseUnavailable`."""
+def address_of(service: Service, path: str, *, ask: bool = True) -> Address:
+    """Where a path leads, its signature verified; raises `NotShared` and `DatabaseUnavailable`.
+
+    Without `ask` the database is not asked: only what is remembered counts.
+    """
     try:
         if path.startswith(LINKS):
-            return _link(service, path[len(LINKS) :])
+            return _link(service, path[len(LINKS) :], ask=ask)
         if path.startswith(PUBLIC):
             return _public(path[len(PUBLIC) :])
     except (BadLink, keys.InvalidName):
@@ -82,11 +87,17 @@ def address_of(service: Service, path: str) -> Address:
     raise NotShared
 
 
-def find(service: Service, path: str) -> Shared:
-    """The file that a path shows now; raises `NotShared` and `DatabaseUnavailable`."""
-    address = address_of(service, path)
+def find(service: Service, path: str, *, ask: bool = True) -> Shared:
+    """The file that a path shows now; raises `NotShared` and `DatabaseUnavailable`.
+
+    Without `ask` the latter always, unless signature, time or tenant are wrong: a decision that was
+    made earlier may then hold on.
+    """
+    address = address_of(service, path, ask=ask)
     if not is_active(service, address.tenant):
         raise NotShared
+    if not ask:
+        raise DatabaseUnavailable("the database did not answer a moment ago")
     bucket = service.records.bucket(address.tenant, address.bucket)
     if bucket is None or (address.is_public and not bucket.policy.public):
         raise NotShared
@@ -101,9 +112,10 @@ def is_active(service: Service, tenant: str) -> bool:
     return service.revocations.tenant_state(tenant) == "active"
 
 
-def _link(service: Service, rest: str) -> Address:
+def _link(service: Service, rest: str, *, ask: bool) -> Address:
     token, slash, below = rest.partition("/")
-    link = links.verify(token, service.link_keys.find, service.clock())
+    key_of = partial(service.link_keys.find, ask=ask)
+    link = links.verify(token, key_of, service.clock())
     wanted = link.target
     if link.is_prefix:
         wanted = keys.object_key(wanted.encode() + path_bytes(below))

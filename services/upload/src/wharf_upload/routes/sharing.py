@@ -11,7 +11,6 @@ import re
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.problems import METHOD, NOT_FOUND
-from servicekit.web import unavailable
 from wharf_upload import cors
 from wharf_upload.domain import serving, sharing
 from wharf_upload.domain.digests import repr_digest
@@ -113,9 +112,14 @@ def _origin(service: Service, exchange: Exchange) -> Headers:
 
 def _find(service: Service, path: str) -> Shared:
     if service.outage.lasts():
-        raise unavailable("The database does not answer.")
+        return sharing.find(service, path, ask=False)
     try:
-        return sharing.find(service, path)
+        found = sharing.find(service, path)
     except DatabaseUnavailable:
         service.outage.begin()
+        return sharing.find(service, path, ask=False)
+    except BaseException:
+        service.outage.unknown()
         raise
+    service.outage.end()
+    return found

@@ -1,0 +1,65 @@
+"""Downloads by link go on while the database is locked or away (the paper on reliability)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.e2e.api_client import SMALL, ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.raw_http import until
+from tests.e2e.tenants import Signer
+from tests.e2e.test_links import link
+from tests.servers.postgres import PostgresServer, postgres
+
+__all__ = ["postgres"]
+
+
+def test_a_locked_database(wharf: Wharf, api: ApiClient) -> None:
+    """While somebody holds SQLite's lock, links work that nobody has used before."""
+    api.stored("file")
+    target = link(api)
+    anyone = api.using(None)
+    database = wharf.data / "upload" / "upload.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        assert api.put("other").status == 503
+        for headers in ({}, {"Range": "bytes=0-1"}, {"If-Match": "*"}):
+            assert anyone.get(target, headers).status in (200, 206)
+        connection.execute("ROLLBACK")
+
+
+@pytest.fixture(scope="module")
+def on_postgres(postgres: PostgresServer) -> Iterator[Wharf]:
+    """A Wharf whose upload service keeps its records in PostgreSQL."""
+    with running(WHARF_DATABASE_URL=postgres.new_database()) as found:
+        yield found
+
+
+def test_a_frozen_database(on_postgres: Wharf, postgres: PostgresServer) -> None:
+    """While PostgreSQL stands still, links that were used lately go on, and no others; what was
+    deleted before stays so.
+    """
+    api = Signer(on_postgres).client()
+    anyone = api.using(None)
+    for key in ("used", "unused", "deleted"):
+        api.stored(key, SMALL)
+    used, unused, deleted = (link(api, key) for key in ("used", "unused", "deleted"))
+    short = link(api, "used", expires_in=3)
+    for target in (used, deleted, short):
+        assert anyone.get(target).status == 200
+    assert api.delete("deleted").status == 204
+    assert until(lambda: anyone.get(deleted).status == 404, 5)
+    with postgres.frozen():
+        assert until(lambda: anyone.get(short).status in (404, 503), 30)
+        for headers in ({}, {"Range": "bytes=0-1"}, {"If-None-Match": '"x"'}):
+            for _ in range(3):
+                answer = anyone.get(used, headers)
+                assert (answer.status, answer.body) in ((200, SMALL), (206, SMALL[:2]))
+        anyone.get(unused).problem(503, "unavailable")
+        assert anyone.get(deleted).status in (404, 503)
+    assert until(lambda: anyone.get(unused).status == 200, 30)
+    assert anyone.get(short).status == 404
