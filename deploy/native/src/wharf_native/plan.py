@@ -23,7 +23,7 @@ def service_environment(
     environment = {
         "WHARF_ISSUER": f"{settings.url}/auth",
         # A heap for each thread costs more memory than waiting for a shared one costs time.
-        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_ARENA_MAX": "1",
         **{name: value for name, value in environ.items() if value or name[:6] != "WHARF_"},
         "WHARF_DATA": places.data,
         "WHARF_PORT": str(settings.port),

@@ -7,23 +7,23 @@ instead of running a new Python; the kernel copies a page only when somebody wri
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import os
+import runpy
 import sys
 from collections.abc import Mapping, Sequence
 
 # No module that makes metrics: those belong to one service, and read where from the environment.
 SHARED_MODULES = (
     "argon2",
-    "ctypes",
     "flask",
     "flask_limiter",
     "inotify_simple",
     "jwt",
     "msgspec",
     "prometheus_flask_exporter.multiprocess",
-    "runpy",
     "wharf_auth.records.sql",
     "wharf_auth.signing",
     "wharf_upload.cli",
@@ -31,8 +31,11 @@ SHARED_MODULES = (
     "wharf_upload.worker",
 )
 _PR_SET_NAME = 15
-# From glibc's malloc.h.
-_M_ARENA_MAX = -8
+# From glibc's malloc.h; it reads its environment once, when the supervisor is started.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+# Free memory of so many bytes goes back to the kernel. By default both bounds grow with what is
+# freed, up to 64 MiB, and each process comes to keep what its largest listing took.
+_GIVE_BACK_BYTES = 256 * 1024
 
 
 def preload() -> None:
@@ -62,9 +65,6 @@ def is_own_script(path: str) -> bool:
 
 def run_script(name: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Runs a Python script in this process, as if it had been started anew; its exit code."""
-    import ctypes
-    import runpy
-
     # The lock on WHARF_DATA among them: an exec would have closed it.
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.environ.clear()
@@ -72,9 +72,7 @@ def run_script(name: str, command: Sequence[str], environment: Mapping[str, str]
     libc = ctypes.CDLL(None)
     # `ps -e` and `top` show it; the command line is the supervisor's.
     libc.prctl(_PR_SET_NAME, f"wharf-{name}".encode())
-    if arenas := environment.get("MALLOC_ARENA_MAX", "").strip():
-        # glibc has read its environment when the supervisor was started.
-        libc.mallopt(_M_ARENA_MAX, int(arenas))
+    _tune_malloc(libc, environment)
     sys.argv[:] = command
     try:
         runpy.run_path(command[0], run_name="__main__")
@@ -84,6 +82,17 @@ def run_script(name: str, command: Sequence[str], environment: Mapping[str, str]
         sys.excepthook(*sys.exc_info())
         return 1
     return 0
+
+
+def _tune_malloc(libc: ctypes.CDLL, environment: Mapping[str, str]) -> None:
+    mallopt = getattr(libc, "mallopt", None)
+    if mallopt is None:
+        return  # not glibc
+    arenas = environment.get("MALLOC_ARENA_MAX", "")
+    if arenas.isdecimal():
+        mallopt(_M_ARENA_MAX, int(arenas))
+    mallopt(_M_TRIM_THRESHOLD, _GIVE_BACK_BYTES)
+    mallopt(_M_MMAP_THRESHOLD, _GIVE_BACK_BYTES)
 
 
 def _exit_code(end: SystemExit) -> int:
