@@ -1,0 +1,416 @@
+"""Row 67: every route of both documents, with every verb, asked for what is another tenant's.
+
+The tables below name every operation and every parameter. One that is new and stands in none of
+them fails `test_everything_is_in_the_tables`: decide there what it may reach.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.e2e.documented import operations
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
+from tests.e2e.traces import nothing_stored
+
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+BUCKET, KEY = "secret-bucket", "secret/key.txt"
+NO_BUCKET, NO_KEY = "absent-bucket", "absent/key.txt"
+SECRET = b"what only its owner may see"
+PASSWORD = "a long password"
+TUS = {"Tus-Resumable": "1.0.0"}
+
+#: Operations that the walk leaves out, and where they are tested instead.
+ELSEWHERE = {
+    ("PUT", "/v1/buckets/{bucket}"): "makes one's own: test_tenancy.py",
+    ("GET", "/v1/buckets"): "one's own alone: test_tenancy.py",
+    ("GET", "/v1/usage"): "one's own alone: test_tenancy.py",
+    ("GET", "/v1/events"): "one's own alone: test_events_are_ones_own",
+    ("POST", "/v1/links"): "names in the body: test_names_in_bodies",
+    ("POST", "/v1/uploads"): "names in fields: test_names_in_upload_metadata",
+    ("POST", "/v1/links/rotate"): "one's own key: test_rotating_is_ones_own",
+    ("GET", "/.well-known/jwks.json"): "nobody's",
+    ("GET", "/.well-known/oauth-authorization-server"): "nobody's",
+    ("GET", "/.well-known/oauth-authorization-server/{issuer_path}"): "nobody's",
+    ("POST", "/auth/login"): "tests/unit/auth/test_login.py",
+    ("POST", "/auth/logout"): "tests/unit/auth/test_sessions_api.py",
+    ("GET", "/auth/me"): "one's own: tests/unit/auth/test_sessions_api.py",
+    ("PUT", "/auth/me/password"): "one's own: tests/unit/auth/test_sessions_api.py",
+    ("GET", "/auth/sessions"): "one's own: tests/unit/auth/test_sessions_api.py",
+    ("POST", "/auth/oauth/token"): "tests/unit/auth/test_token_exchange.py",
+    ("POST", "/auth/oauth/revoke"): "test_another_tenants_token",
+    ("POST", "/auth/oauth/introspect"): "test_another_tenants_token",
+    ("GET", "/auth/v1/audit"): "administrators alone: test_administration_is_closed",
+    ("GET", "/auth/v1/tenants"): "administrators alone: test_administration_is_closed",
+    ("POST", "/auth/v1/tenants"): "administrators alone: test_administration_is_closed",
+}
+#: Operations that the walk asks.
+WALKED = {
+    ("GET", "/public/{tenant}/{bucket}/{key}"),
+    ("HEAD", "/public/{tenant}/{bucket}/{key}"),
+    ("GET", "/s/{token}"),
+    ("HEAD", "/s/{token}"),
+    ("GET", "/s/{token}/{key}"),
+    ("HEAD", "/s/{token}/{key}"),
+    ("POST", "/u/{ticket}"),
+    ("PUT", "/u/{ticket}"),
+    ("PUT", "/u/{ticket}/{key}"),
+    ("DELETE", "/v1/buckets/{bucket}"),
+    ("GET", "/v1/buckets/{bucket}"),
+    ("GET", "/v1/files/{bucket}"),
+    ("POST", "/v1/files/{bucket}"),
+    ("DELETE", "/v1/files/{bucket}/{key}"),
+    ("GET", "/v1/files/{bucket}/{key}"),
+    ("HEAD", "/v1/files/{bucket}/{key}"),
+    ("PUT", "/v1/files/{bucket}/{key}"),
+    ("GET", "/v1/metadata/{bucket}/{key}"),
+    ("PATCH", "/v1/metadata/{bucket}/{key}"),
+    ("HEAD", "/v1/uploads/{upload}"),
+    ("PATCH", "/v1/uploads/{upload}"),
+    ("POST", "/v1/uploads/{upload}"),
+    ("DELETE", "/v1/uploads/{upload}"),
+    ("GET", "/v1/tenants/{tenant}/limits"),
+    ("PUT", "/v1/tenants/{tenant}/limits"),
+    ("DELETE", "/auth/sessions/{session}"),
+    ("DELETE", "/auth/v1/tenants/{tenant}"),
+    ("GET", "/auth/v1/tenants/{tenant}"),
+    ("PATCH", "/auth/v1/tenants/{tenant}"),
+    ("GET", "/auth/v1/tenants/{tenant}/clients"),
+    ("POST", "/auth/v1/tenants/{tenant}/clients"),
+    ("DELETE", "/auth/v1/tenants/{tenant}/clients/{client}"),
+    ("GET", "/auth/v1/tenants/{tenant}/clients/{client}/secrets"),
+    ("POST", "/auth/v1/tenants/{tenant}/clients/{client}/secrets"),
+    ("DELETE", "/auth/v1/tenants/{tenant}/clients/{client}/secrets/{secret}"),
+    ("POST", "/auth/v1/tenants/{tenant}/resume"),
+    ("POST", "/auth/v1/tenants/{tenant}/suspend"),
+    ("GET", "/auth/v1/tenants/{tenant}/users"),
+    ("POST", "/auth/v1/tenants/{tenant}/users"),
+    ("DELETE", "/auth/v1/tenants/{tenant}/users/{user}"),
+    ("GET", "/auth/v1/tenants/{tenant}/users/{user}"),
+    ("PATCH", "/auth/v1/tenants/{tenant}/users/{user}"),
+    ("PUT", "/auth/v1/tenants/{tenant}/users/{user}/password"),
+    ("DELETE", "/auth/v1/tenants/{tenant}/users/{user}/sessions"),
+}
+#: Parameters that name something of a tenant: the walk fills them in.
+NAMES = {
+    "tenant",
+    "bucket",
+    "key",
+    "token",
+    "ticket",
+    "session",
+    "client",
+    "user",
+    "upload",
+    "secret",
+}
+#: Parameters that name nothing of anybody.
+HARMLESS = {
+    *("limit", "delimiter", "download", "issuer_path", "after"),
+    *("Range", "If-Match", "If-None-Match", "Prefer", "Content-Digest", "Repr-Digest"),
+    *("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Complete"),
+    "Upload-Checksum",
+    "Upload-Metadata",  # test_names_in_upload_metadata
+    "Upload-Concat",  # test_parts_of_another_tenant
+    "prefix",  # of keys in the bucket of the path: test_tenancy.py
+    "cursor",  # test_tenancy.py
+    "Idempotency-Key",  # kept by tenant: test_idempotency_keys_are_ones_own
+}
+BODIES: dict[tuple[str, str], object] = {
+    ("PATCH", "/v1/metadata/{bucket}/{key}"): {"key": "moved"},
+    ("PUT", "/v1/tenants/{tenant}/limits"): {"max_bytes": 1},
+    ("PATCH", "/auth/v1/tenants/{tenant}"): {"display_name": "Mine"},
+    ("POST", "/auth/v1/tenants/{tenant}/clients"): {"name": "mine", "scopes": ["files:read"]},
+    ("POST", "/auth/v1/tenants/{tenant}/users"): {"username": "mine", "role": "owner"},
+    ("PATCH", "/auth/v1/tenants/{tenant}/users/{user}"): {"role": "owner"},
+    ("PUT", "/auth/v1/tenants/{tenant}/users/{user}/password"): {"password": PASSWORD},
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """Two tenants: `owner` has what the paths speak of, the others belong to a stranger.
+
+    `names` gives for a path's set of parameters the values to ask for, and those of absent things.
+    """
+
+    owner: ApiClient
+    strangers: dict[str, ApiClient]
+    names: dict[str, tuple[str, str]]
+    own_tenant: str
+
+
+def person(tenants: Tenants, tenant: str, name: str) -> tuple[str, ApiClient]:
+    """The id of a new owner of a tenant, and the same logged in."""
+    user = {"username": name, "role": "owner", "password": PASSWORD}
+    made = tenants.admin.send_json("POST", f"/auth/v1/tenants/{tenant}/users", user)
+    assert made.status == 201, made.body
+    login = {"tenant": tenant, "username": name, "password": PASSWORD}
+    answer = tenants.admin.using(None).send_json("POST", "/auth/login", login)
+    assert answer.status == 200, answer.body
+    token = answer.json()["access_token"]
+    return str(made.json()["user_id"]), ApiClient(tenants.admin.port, token, tenant)
+
+
+def link(api: ApiClient, **wanted: object) -> str:
+    """The token of a new link."""
+    answer = api.send_json("POST", "/v1/links", wanted)
+    assert answer.status == 201, answer.body
+    return str(answer.json()["url"].rstrip("/").rpartition("/")[2])
+
+
+def begun(api: ApiClient, bucket: str, key: str, **fields: str) -> Answer:
+    """Begins a resumable upload of ten bytes."""
+    names = {"bucket": bucket, "key": key}
+    metadata = ",".join(f"{n} {b64encode(v.encode()).decode()}" for n, v in names.items())
+    sent = {**TUS, "Upload-Length": "10", "Upload-Metadata": metadata, **fields}
+    return api.request("POST", "/v1/uploads", b"", sent)
+
+
+@pytest.fixture(scope="module")
+def world(tenants: Tenants, signer: Signer) -> World:
+    """The owner's things and the stranger's credentials."""
+    owner, stranger = tenants.tenant(), tenants.tenant(*ALL_SCOPES, "events:read")
+    assert owner.send_json("PUT", f"/v1/buckets/{BUCKET}", {}).status == 201
+    for bucket in (BUCKET, "default"):
+        owner.stored(KEY, SECRET, bucket=bucket)
+    user, theirs = person(tenants, owner.tenant, "theirs")
+    _, own = person(tenants, stranger.tenant, "own")
+    session = theirs.get("/auth/sessions").json()["sessions"][0]
+    clients = tenants.admin.get(f"/auth/v1/tenants/{owner.tenant}/clients").json()["clients"]
+
+    their_client = clients[0]["client_id"]
+    secrets = f"/auth/v1/tenants/{owner.tenant}/clients/{their_client}/secrets"
+    secret = tenants.admin.get(secrets).json()["secrets"][0]["secret_id"]
+
+    def ticket(bucket: str) -> str:
+        rules = {"bucket": bucket, "prefix": ""}
+        return signer.token(tid=stranger.tenant, scope="files:write", ticket=rules)
+
+    upload = begun(owner, BUCKET, "unfinished", **{"Upload-Concat": "partial"})
+    assert upload.status == 201, upload.body
+    their_upload = upload.header("Location").rpartition("/")[2]
+    their_link = link(owner, bucket=BUCKET, prefix="")
+    flipped = {"A": "B"}.get(their_link[10], "A")
+    return World(
+        owner,
+        {
+            "client": stranger,
+            "person": own,
+            "ticket": stranger.using(ticket("default")),
+            "nobody": stranger.using(None),
+        },
+        {
+            "tenant": (owner.tenant, "absent-tenant"),
+            "bucket": (BUCKET, NO_BUCKET),
+            "key": (KEY, NO_KEY),
+            # With a key: the stranger's own link. Without: the owner's, changed by a character.
+            "token": (link(stranger, bucket="default", prefix=""),) * 2,
+            "token alone": (their_link[:10] + flipped + their_link[11:], "absent" * 20),
+            "ticket": (ticket(BUCKET), ticket(NO_BUCKET)),
+            "upload": (their_upload, "0" * len(their_upload)),
+            "session": (session[next(name for name in session if name.endswith("id"))], "0" * 32),
+            "client": (their_client, "absent-client"),
+            "secret": (secret, "absent-secret"),
+            "user": (user, "absent-user"),
+        },
+        stranger.tenant,
+    )
+
+
+def targets(path: str, world: World) -> Iterator[tuple[str, str]]:
+    """Pairs of addresses: of what is another's, and of what is not there."""
+    names = re.findall(r"{([^}]+)}", path)
+    chosen = {name: world.names[name] for name in names}
+    if names == ["token"]:
+        chosen["token"] = world.names["token alone"]
+    yield filled(path, chosen)
+    # The own tenant, or the own bucket, with the name of something in another's.
+    if names[:1] == ["tenant"] and len(names) > 1:
+        yield filled(path, {**chosen, "tenant": (world.own_tenant,) * 2})
+    if names == ["bucket", "key"]:
+        yield filled(path, {**chosen, "bucket": ("default",) * 2})
+
+
+def filled(path: str, chosen: dict[str, tuple[str, str]]) -> tuple[str, str]:
+    """The path with the first and with the second of each pair."""
+    theirs = absent = path
+    for name, (one, other) in chosen.items():
+        theirs, absent = theirs.replace(f"{{{name}}}", one), absent.replace(f"{{{name}}}", other)
+    return theirs, absent
+
+
+def requests_of(method: str, path: str) -> Iterator[tuple[bytes | None, dict[str, str]]]:
+    """Bodies and fields to ask with."""
+    if path.startswith(("/v1/files", "/u/")) and method == "POST":
+        yield multipart_body(file_part("x")), {"Content-Type": CONTENT_TYPE}
+    elif path.startswith(("/v1/files", "/u/")) and method == "PUT":
+        # Nothing may be made in the stranger's own bucket: there the two would differ.
+        for content in (SMALL, LARGE):
+            yield content, {"If-Match": '"x"'}
+    elif path.startswith("/v1/uploads"):
+        appending = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        yield b"0123456789" if method in ("PATCH", "POST") else None, {**TUS, **appending}
+        yield None, TUS
+        if method == "POST":
+            override = {"X-HTTP-Method-Override": "DELETE"}
+            yield b"", {**TUS, **override}
+    elif method in ("POST", "PUT", "PATCH"):
+        body = json.dumps(BODIES.get((method, path), {})).encode()
+        yield body, {"Content-Type": "application/json"}
+    else:
+        yield None, {}
+
+
+def shape(answer: Answer, target: str, world: World) -> tuple[object, ...]:
+    """What can be told from an answer, but for the request's own id, the moment, and the names
+    that were asked for.
+    """
+    body = answer.body.decode()
+    for pair in world.names.values():
+        for name in pair:
+            if name in target:
+                body = body.replace(name, "(name)")
+    body = re.sub(r'"request_id": ?"[^"]*"', "", body)
+    fields = sorted(name.lower() for name in answer.headers)
+    return answer.status, body, fields, answer.headers.get("WWW-Authenticate")
+
+
+PATHS = sorted({path for _, path in WALKED})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_anothers_is_like_absent(wharf: Wharf, world: World, path: str) -> None:
+    """With every verb and every credential of a stranger, another tenant's is as if not there."""
+    with nothing_stored(wharf, world.owner.tenant), nothing_stored(wharf, world.own_tenant):
+        for who, api in world.strangers.items():
+            for theirs, absent in targets(path, world):
+                for method in VERBS:
+                    if (method, path) in ELSEWHERE:
+                        continue
+                    for body, fields in requests_of(method, path):
+                        one = api.request(method, theirs, body, fields)
+                        other = api.request(method, absent, body, fields)
+                        where = f"{who}: {method} {theirs}"
+                        assert shape(one, theirs, world) == shape(other, absent, world), where
+                        assert one.status >= 400 or method == "OPTIONS", where
+                        assert SECRET not in one.body, where
+    assert world.owner.file(KEY, bucket=BUCKET).body == SECRET
+
+
+def test_everything_is_in_the_tables(world: World) -> None:
+    """There is no operation and no parameter in either document that the tables do not name."""
+    declared = operations(world.owner)
+    assert set(declared) == WALKED | set(ELSEWHERE)
+    assert not WALKED & set(ELSEWHERE)
+    parameters: dict[str, set[tuple[str, str]]] = {}
+    for where, operation in declared.items():
+        for parameter in operation.get("parameters", []):
+            parameters.setdefault(parameter["name"], set()).add(where)
+    unknown = {name: routes for name, routes in parameters.items() if name not in NAMES | HARMLESS}
+    assert unknown == {}
+
+
+def test_the_walk_finds_what_is_ones_own(world: World, tenants: Tenants) -> None:
+    """The walk's addresses are right: whoever may, gets what the stranger does not."""
+    for path in PATHS:
+        theirs, _ = next(iter(targets(path, world)))
+        api = tenants.admin if "/tenants/" in path else world.owner
+        if ("GET", path) in WALKED and not path.startswith(("/public/", "/s/")):
+            assert api.get(theirs).status == 200, path
+
+
+@pytest.mark.parametrize("which", [{"key": KEY}, {"prefix": "secret/"}, {"prefix": ""}])
+def test_names_in_bodies(world: World, which: dict[str, str]) -> None:
+    """A link to another tenant's file or bucket cannot be made, and the refusal tells nothing."""
+    api = world.strangers["client"]
+    answers = [
+        api.send_json("POST", "/v1/links", {"bucket": bucket, **which})
+        for bucket in (BUCKET, NO_BUCKET)
+    ]
+    assert [answer.status for answer in answers] == [404, 404]
+    shapes = [
+        shape(one, bucket, world) for one, bucket in zip(answers, (BUCKET, NO_BUCKET), strict=True)
+    ]
+    assert shapes[0] == shapes[1]
+
+
+def test_names_in_upload_metadata(world: World) -> None:
+    """A resumable upload into another tenant's bucket cannot begin, as into one that is absent."""
+    answers = [
+        begun(world.strangers["client"], bucket, key)
+        for bucket, key in ((BUCKET, KEY), (NO_BUCKET, KEY))
+    ]
+    assert [answer.status for answer in answers] == [404, 404]
+    assert shape(answers[0], BUCKET, world) == shape(answers[1], NO_BUCKET, world)
+
+
+def test_parts_of_another_tenant(world: World) -> None:
+    """An upload put together from another tenant's parts is refused as with absent ones."""
+    answers = []
+    for part in world.names["upload"]:
+        fields = {"Upload-Concat": f"final;/v1/uploads/{part}"}
+        answers.append(begun(world.strangers["client"], "default", "whole", **fields))
+    assert answers[0].status >= 400
+    theirs, absent = (
+        shape(answer, part, world)
+        for answer, part in zip(answers, world.names["upload"], strict=True)
+    )
+    assert theirs == absent
+
+
+def test_links_reach_ones_own(world: World) -> None:
+    """A link to a prefix of the stranger's bucket never leads into the owner's of that name."""
+    own = link(world.strangers["client"], bucket="default", prefix="")
+    anyone = world.strangers["nobody"]
+    for key in (KEY, f"../{BUCKET}/{KEY}", f"..%2F{BUCKET}/{KEY}", f"%2e%2e/default/{KEY}"):
+        answer = anyone.get(f"/s/{own}/{key}")
+        assert answer.status in (400, 404), key
+        assert SECRET not in answer.body
+
+
+def test_rotating_is_ones_own(world: World) -> None:
+    """Rotating the link key ends a tenant's own links and nobody else's."""
+    theirs = link(world.owner, bucket=BUCKET, key=KEY)
+    assert world.strangers["client"].request("POST", "/v1/links/rotate").status == 204
+    assert world.strangers["nobody"].get(f"/s/{theirs}").body == SECRET
+
+
+def test_events_are_ones_own(world: World) -> None:
+    """Events show nothing of another tenant, whatever number they are asked after."""
+    api = world.strangers["client"]
+    for query in ("", "?after=0", "?limit=1000"):
+        answer = api.get(f"/v1/events{query}")
+        assert answer.status == 200
+        assert BUCKET.encode() not in answer.body
+        assert world.owner.tenant.encode() not in answer.body
+
+
+def test_idempotency_keys_are_ones_own(world: World) -> None:
+    """Another tenant's idempotency key replays nothing of theirs."""
+    fields = {"Idempotency-Key": "one-and-the-same"}
+    first = world.owner.put("idempotent", SECRET, fields)
+    second = world.strangers["client"].put("idempotent", SMALL, fields)
+    assert (first.status, second.status) == (201, 201)
+    assert first.json()["sha256"] != second.json()["sha256"]
+    assert world.owner.delete("idempotent").status == 204
+    assert world.strangers["client"].delete("idempotent").status == 204
+
+
+def test_administration_is_closed(world: World) -> None:
+    """What administrators alone may see is refused to every stranger, without a name in it."""
+    for who, api in world.strangers.items():
+        for target in ("/auth/v1/tenants", f"/auth/v1/audit?tenant={world.owner.tenant}"):
+            answer = api.get(target)
+            assert answer.status in (401, 403, 404), who
+            assert world.owner.tenant.encode() not in answer.body
+        made = api.send_json("POST", "/auth/v1/tenants", {"tenant": "mine-too"})
+        assert made.status in (401, 403, 404), who
