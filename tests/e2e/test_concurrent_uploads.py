@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.api_client import LARGE, ApiClient
 from tests.e2e.instance import Wharf, running
 from tests.e2e.raw_http import RawAnswer, RawConnection, exchange, head, until
+from tests.e2e.resumable.tus_client import Tus
 from tests.e2e.tenants import Signer, set_limits
 from tests.e2e.traces import nothing_stored, traces
 
@@ -64,6 +65,27 @@ def test_a_tenant_with_too_many_uploads(wharf: Wharf, signer: Signer, limited: A
             # What comes along with its request holds nothing up, and is not counted.
             assert limited.get("/v1/usage").status == 200
         assert until(lambda: not traces(wharf, limited.tenant).spool)
+    assert until(lambda: limited.put("large", LARGE).status == 201)
+
+
+def test_resumable_uploads_count_as_well(wharf: Wharf, limited: ApiClient) -> None:
+    """Bodies that are streamed hold a place like those that are spooled, and give it back."""
+    tus = Tus(limited)
+    with ExitStack() as stack:
+        for number in range(ALLOWED):
+            address = tus.created(2_000_000, filename=f"streamed-{number}")
+            request = head(
+                f"PATCH {address} HTTP/1.1",
+                f"Authorization: Bearer {limited.token}",
+                "Tus-Resumable: 1.0.0",
+                "Upload-Offset: 0",
+                "Content-Type: application/offset+octet-stream",
+                "Content-Length: 2000000",
+            )
+            stack.enter_context(RawConnection(wharf.port)).send(request + b"x" * 200_000)
+        assert until(lambda: limited.put("large", LARGE).status == 429)
+        (answer,) = exchange(wharf.port, slow(limited))
+        refused(answer)
     assert until(lambda: limited.put("large", LARGE).status == 201)
 
 
