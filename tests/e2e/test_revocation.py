@@ -14,7 +14,8 @@ import pytest
 from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.e2e.instance import Wharf
 from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
-from tests.e2e.raw_http import until
+from tests.e2e.raw_http import RawConnection, head, until
+from tests.e2e.resumable.tus_client import OCTETS, Tus
 from tests.e2e.tenants import Tenants
 from tests.e2e.traces import nothing_stored
 from tests.servers.native import NativeWharf
@@ -97,11 +98,14 @@ def client(tenants: Tenants, request: pytest.FixtureRequest) -> Client:
     return make_client(tenants.admin, f"row60-{name}"[:60].strip("-"))
 
 
+def known(api: ApiClient, slug: str) -> bool:
+    """Waits until a refusal is known: each worker looks at the file by itself."""
+    return until(lambda: all(api.get("/v1/usage").slug == slug for _ in range(20)))
+
+
 def refused(api: ApiClient, status: int, slug: str) -> None:
     """Waits until the refusal is known, then expects it on every way."""
-    assert until(lambda: api.get("/v1/usage").slug == slug)
-    # Each worker looks at the file by itself, within half a second.
-    assert until(lambda: all(api.get("/v1/usage").slug == slug for _ in range(20)))
+    assert known(api, slug)
     for way, send in WAYS.items():
         answer = send(api)
         assert (answer.status, answer.slug) == (status, slug), way
@@ -156,6 +160,48 @@ def test_suspended_tenant(wharf: Wharf, tenants: Tenants, client: Client) -> Non
     assert until(
         lambda: client.api.using(None).request("PUT", f"/u/{ticket}/a", LARGE).status == 201
     )
+
+
+def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None:
+    """A resumable upload whose last bytes come after its tenant was suspended is not stored; it
+    goes on where it was when the tenant is resumed.
+    """
+    tus, target = Tus(client.api), f"/auth/v1/tenants/{client.api.tenant}"
+    address = tus.created(len(LARGE), filename="streamed")
+    request = head(
+        f"PATCH {address} HTTP/1.1",
+        f"Authorization: Bearer {client.api.token}",
+        "Tus-Resumable: 1.0.0",
+        "Upload-Offset: 0",
+        f"Content-Type: {OCTETS}",
+        f"Content-Length: {len(LARGE)}",
+        "Connection: close",
+    )
+    with RawConnection(client.api.port) as connection:
+        connection.send(request + LARGE[:1000])
+        assert tenants.admin.request("POST", f"{target}/suspend").status == 204
+        assert known(client.api, "tenant-suspended")
+        connection.send(LARGE[1000:])
+        (answer,) = connection.answers()
+    assert (answer.status, answer.slug) == (403, "tenant-suspended")
+    assert tenants.admin.request("POST", f"{target}/resume").status == 204
+    assert until(lambda: client.api.file("there").status == 200)
+    client.api.file("streamed").problem(404, "not-found")
+    assert until(lambda: tus.head(address).status == 200)
+    offset = tus.offset(address)
+    if offset < len(LARGE):
+        tus.patch(address, offset, LARGE[offset:])
+    assert client.api.file("streamed").body == LARGE
+
+
+def test_a_ticket_does_not_replace_by_another_ones_upload(client: Client) -> None:
+    """Row 77: an upload that began with a whole token does not replace when a ticket ends it."""
+    client.api.stored("in/there", SMALL)
+    begun = Tus(client.api)
+    address = begun.created(4, key="in/there", on_conflict="replace")
+    ended = Tus(client.api.using(client.ticket()))
+    ended.patch(address, 0, b"new!").problem(409, "key-taken")
+    assert client.api.file("in/there").body == SMALL
 
 
 def test_ready(wharf: Wharf) -> None:

@@ -286,6 +286,8 @@ class Resumable:
         if error is not None:
             self._give_up_after(error, upload)
             raise error
+        # The body may have taken hours. What arrived stays: a tenant may be resumed.
+        self._service.revocations.refuse(appending.principal)
         if appending.unknown and not whole:
             self._drop(upload)
             return Progress(upload, 0)
@@ -344,6 +346,9 @@ class Resumable:
 
     def _stored(self, principal: Principal, upload: Upload, part: Part) -> File:
         service, size = self._service, part.size()
+        on_conflict = upload.options.on_conflict
+        if on_conflict == "replace" and not tickets.may_replace(principal.ticket):
+            on_conflict = "error"  # began with a token that could do more than this one
         policy, largest = self._rules(principal, upload.bucket)
         intent = Intent(
             tenant=upload.tenant,
@@ -355,7 +360,7 @@ class Resumable:
             declared_type=upload.options.declared_type,
             digests=upload.options.digests,
             condition=upload.options.condition,
-            on_conflict=upload.options.on_conflict,
+            on_conflict=on_conflict,
             ticket=principal.ticket,
             use=tickets.use_of(principal),
         )
