@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -10,10 +11,12 @@ from loadtests.scale.operations import OPERATIONS, Case
 from loadtests.scale.plans import Recorder, explain
 from loadtests.scale.records_layer import Cost
 from servicekit.database import Database
+from wharf_upload.records.rows import COLUMNS
 from wharf_upload.records.sql import SqlRecords
 
 _LARGEST = 8
-_LONGEST_LINE = 160
+# What finds rows; an INSERT does not.
+_LOOKS = ("SEARCH", "SCAN", "Scan")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -83,5 +86,15 @@ def plans(case: Case, database: Database) -> str:
             if sql not in seen:
                 seen.add(sql)
                 plan = explain(database, (sql, parameters), generic=True).lines
-                lines += [f"-- {operation.title}", sql, *(f"    {line}" for line in plan), ""]
-    return "\n".join(["```", *(line[:_LONGEST_LINE] for line in lines), "```"])
+                if any(word in line for line in plan for word in _LOOKS):
+                    lines += [f"-- {operation.title}", _short(sql)]
+                    lines += [f"    {_short(line)}" for line in plan] + [""]
+    return "\n".join(["```", *lines[:-1], "```"])
+
+
+def _short(line: str) -> str:
+    """Without the list of columns, repeated marks, and what PostgreSQL says of types."""
+    line = line.replace(COLUMNS, "…").replace("::text[]", "").replace("::text", "")
+    line = re.sub(r"\?(, \?){3,}", "?, …", line)
+    line = re.sub(r"(\$\d+)(, \$\d+){3,}", r"\1, …", line)
+    return re.sub(r"\((\$?\w+)\)(?= )", r"\1", line)
