@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servicekit import feed_follower
 from servicekit.feed_follower import PAGE_ENTRIES, FeedError, FeedFollower
 from servicekit.problems import ProblemError
 from servicekit.revocations import Feed, Revocation, Revocations, State
@@ -357,3 +359,24 @@ def test_entries_are_what_auth_writes() -> None:
         "at": 0,
     }
     assert isinstance(made, Revocation)
+
+
+def test_a_full_disk(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a line that a full disk took is taken back, and heard anew when there is room."""
+    followed.feed.add(identifier="t1", until=NOW + 60)
+    followed.hear()
+    before = followed.path.read_bytes()
+    followed.feed.add(identifier="t2", until=NOW + 60)
+
+    def half(descriptor: int, page: Feed) -> None:
+        os.write(descriptor, msgspec.json.encode(page)[:20])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(feed_follower, "_write", half)
+        followed.hear()
+        followed.hear()
+    assert followed.path.read_bytes() == before
+    assert followed.slug(principal("t1")) == "token-revoked"
+    followed.hear()
+    assert followed.slug(principal("t2")) == "token-revoked"
