@@ -12,8 +12,9 @@ from servicekit.database import Connection, Database, DatabaseUnavailable
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.records import changes
 from wharf_upload.records.base import KeyTaken, Write
-from wharf_upload.records.changes import Change, Ledger
+from wharf_upload.records.changes import Change
 from wharf_upload.records.grouping import BeforeCommit, GroupCommit
+from wharf_upload.records.ledger import Ledger
 
 Outcome = tuple[Any, BaseException | None]
 

@@ -12,8 +12,8 @@ from servicekit.database import Database
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.records import changes
 from wharf_upload.records.base import File, Limits, QuotaExceeded, Usage, Write
-from wharf_upload.records.changes import now_milliseconds
 from wharf_upload.records.grouping import GroupCommit
+from wharf_upload.records.ledger import now_milliseconds
 from wharf_upload.records.quotas import Quota
 from wharf_upload.records.sql import SqlRecords
 

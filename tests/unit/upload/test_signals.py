@@ -14,7 +14,7 @@ from servicekit.settings import SettingsError
 from tests.servers.upload import UploadService, form_body, new_file
 from wharf_upload import signals
 from wharf_upload.records.base import Write
-from wharf_upload.records.changes import now_milliseconds
+from wharf_upload.records.ledger import now_milliseconds
 
 Told = list[tuple[str, str, dict[str, Any]]]
 ALL = (signals.accepted, signals.rejected, signals.deleted, signals.expired)

@@ -270,3 +270,7 @@ def test_limits_hold_while_the_database_is_away() -> None:
     stored.down, now[0] = True, 3.0
     assert limits.of("demo") == Limits(max_files=1, max_bytes=9)
     assert limits.of("other") == Limits(max_bytes=9)
+    # It was asked once: nobody waits for its silence again at once.
+    assert stored.asked == 2
+    stored.down, now[0] = False, 8.0
+    assert limits.of("other") == Limits(max_files=1, max_bytes=9)

@@ -18,6 +18,8 @@ from wharf_upload.records.base import Limits
 log = logging.getLogger(__name__)
 CACHE_SECONDS = 2.0
 _CACHE_ENTRIES = 10_000
+# After the database did not answer.
+_PAUSE_SECONDS = 5.0
 _UNLIMITED = 1 << 31
 
 
@@ -42,6 +44,7 @@ class TenantLimits:
         self._records, self.defaults = records, defaults
         self._seconds, self._clock = seconds, clock
         self._known: dict[str, tuple[float, Limits, Amounts]] = {}
+        self._paused_until = 0.0
 
     def of(self, tenant: str) -> Limits:
         """The limits that hold for the tenant; `None` in them is no limit.
@@ -59,11 +62,14 @@ class TenantLimits:
         known = self._known.get(tenant)
         if known is not None and now < known[0]:
             return known
-        try:
-            limits = self._records.limits(tenant).over(self.defaults)
-        except DatabaseUnavailable as error:
-            log.warning("limits of a tenant cannot be read: %s", error)
-            limits = known[1] if known else self.defaults
+        limits = known[1] if known else self.defaults
+        if now >= self._paused_until:
+            try:
+                limits = self._records.limits(tenant).over(self.defaults)
+            except DatabaseUnavailable as error:
+                # What comes next asks the database as well: one wait is enough.
+                self._paused_until = self._clock() + _PAUSE_SECONDS
+                log.warning("limits of tenants cannot be read: %s", error)
         if len(self._known) >= _CACHE_ENTRIES:
             # Everything goes at once: rare, cheap, and no bookkeeping on the hot path.
             self._known.clear()

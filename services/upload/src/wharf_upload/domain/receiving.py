@@ -21,7 +21,7 @@ from wharf_upload.domain.sniffing import HEAD_BYTES, INLINE_TYPES, active_conten
 from wharf_upload.domain.uploads import Intent, check_size, check_type, served_type
 from wharf_upload.following import Question
 from wharf_upload.records.base import File, Idempotency, Stored, UploadEnd, Write
-from wharf_upload.records.changes import now_milliseconds
+from wharf_upload.records.ledger import now_milliseconds
 from wharf_upload.service import Service
 from wharf_upload.stores.base import BlobName, StoreError
 

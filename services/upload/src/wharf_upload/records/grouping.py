@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from servicekit.database import Connection, Database, DatabaseUnavailable
 from wharf_upload.records.base import File, Refused
-from wharf_upload.records.changes import Change, Happening, Ledger
+from wharf_upload.records.changes import Change
+from wharf_upload.records.ledger import Happening, Ledger
 from wharf_upload.records.quotas import Quota, allowance
 
 MAX_GROUP = 64

@@ -6,7 +6,8 @@ A new table with a column `tenant` belongs into one of the lists here; a test sa
 from __future__ import annotations
 
 from servicekit.database import Connection
-from wharf_upload.records.changes import Change, Ledger, now_milliseconds
+from wharf_upload.records.changes import Change
+from wharf_upload.records.ledger import Ledger, now_milliseconds
 from wharf_upload.records.rows import COLUMNS, to_file
 
 # Tables that may have many rows of a tenant, with what names a row of one; by and by.

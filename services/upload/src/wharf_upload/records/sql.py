@@ -28,6 +28,7 @@ from wharf_upload.records.base import (
 )
 from wharf_upload.records.forgetting import forget, forget_events
 from wharf_upload.records.grouping import AfterCommit, BeforeCommit, GroupCommit
+from wharf_upload.records.ledger import Ledger, now_milliseconds
 from wharf_upload.records.quotas import Quota
 from wharf_upload.records.rows import COLUMNS, to_file
 from wharf_upload.records.uploads import SqlUploads
@@ -107,12 +108,12 @@ class SqlRecords:
     def delete_bucket(self, tenant: str, name: str) -> None:
         """Raises `NoSuchBucket` or `BucketNotEmpty`."""
 
-        def change(connection: Connection, _: changes.Ledger) -> None:
+        def change(connection: Connection, _: Ledger) -> None:
             changes.require_bucket(connection, tenant, name)
             if connection.row(
                 "SELECT 1 FROM files WHERE tenant = ? AND bucket = ? "
                 "AND (expires_at IS NULL OR expires_at > ?) LIMIT 1",
-                (tenant, name, changes.now_milliseconds()),
+                (tenant, name, now_milliseconds()),
             ):
                 raise BucketNotEmpty(name)
             connection.execute("DELETE FROM buckets WHERE tenant = ? AND name = ?", (tenant, name))
@@ -156,7 +157,7 @@ class SqlRecords:
             delimiter=delimiter,
             after=after,
             limit=limit,
-            now=changes.now_milliseconds(),
+            now=now_milliseconds(),
         )
 
     def expire(self, now: int, limit: int) -> int:
@@ -280,14 +281,14 @@ class SqlRecords:
         if found is not None or not create:
             return found
         with self._database.transaction() as connection:
-            links.make_key(connection, tenant, changes.now_milliseconds())
+            links.make_key(connection, tenant, now_milliseconds())
             # Read back: another process may have been first.
             return links.find_key(connection, tenant)
 
     def rotate_link_key(self, tenant: str) -> None:
         """Gives the tenant a new secret: every link signed so far is void."""
         with self._database.transaction() as connection:
-            links.replace_key(connection, tenant, changes.now_milliseconds())
+            links.replace_key(connection, tenant, now_milliseconds())
 
     def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
         """Whether a bucket of this name (`None`: any) lists the origin or `*`; of this tenant, or

@@ -9,8 +9,8 @@ import msgspec
 from servicekit.database import Connection, Database, Row
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.records.base import File, OnConflict
-from wharf_upload.records.changes import Ledger
 from wharf_upload.records.grouping import GroupCommit
+from wharf_upload.records.ledger import Ledger
 
 Concat = Literal["", "partial", "final"]
 _COLUMNS = (

@@ -11,7 +11,7 @@ from wharf_upload.domain import admission, keys, policies
 from wharf_upload.domain.policies import BucketPolicy
 from wharf_upload.problems import BUCKET_NOT_EMPTY, INVALID_KEY
 from wharf_upload.records.base import Bucket
-from wharf_upload.records.changes import now_milliseconds
+from wharf_upload.records.ledger import now_milliseconds
 from wharf_upload.service import Service
 
 SCOPE = "buckets:admin"
