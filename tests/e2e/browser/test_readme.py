@@ -1,0 +1,105 @@
+"""README's "A page of your own that uploads", word for word: the commands in a shell, the script
+in a browser. This is what issue 3 calls done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from tests.e2e.api_client import Answer, ApiClient
+from tests.e2e.browser.visitor import HTML, PNG, Visitor
+from tests.e2e.instance import ROOT, Wharf
+from tests.e2e.raw_http import until
+
+ORIGIN, GATEWAY = "http://localhost:3000", "http://127.0.0.1:8080"
+PAGE = """
+<input type=file><p></p>
+<script>
+const ticket = "{ticket}";
+{script}
+document.querySelector("input").onchange = async event =>
+  document.querySelector("p").textContent = await upload(event.target.files[0]);
+</script>
+"""
+
+
+def blocks(heading: str, kind: str) -> list[str]:
+    """The code of a kind below a heading of README.md."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)
+
+
+def run(wharf: Wharf, script: str) -> str:
+    """What a shell prints that runs this in the checkout, as a person would."""
+    kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
+    own = {"WHARF": wharf.url, "WHARF_DATA": str(wharf.data), "WHARF_ISSUER": f"{wharf.url}/auth"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env={**kept, **own},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def chosen(visitor: Visitor, name: str, content: bytes) -> str:
+    """What the page shows after the visitor chose a file of this name and content."""
+    visitor.browser.run(
+        "document.querySelector('p').textContent = document.querySelector('input').value = ''"
+    )
+    visitor.choose("input", visitor.file(name, content))
+    return str(visitor.awaited(lambda: visitor.text("p")))
+
+
+def test_done(visitor: Visitor, tmp_path: Path) -> None:
+    """Tenant, bucket, client and ticket by command; a page uploads; a renamed HTML file is refused
+    for what it is; after the suspension everything is refused within 5 s, links included.
+    """
+    wharf, heading = visitor.wharf, "A page of your own that uploads"
+    (token,) = (block for block in blocks("Use", "sh") if block.startswith("token()"))
+    token = token.partition("TOKEN=")[0]
+    setup, ending = blocks(heading, "sh")
+    link, suspend = ending.splitlines()
+    setup = setup.replace(ORIGIN, visitor.site.origin("localhost"))
+    places = {"/tmp/": f"{tmp_path}/"}
+    for place, other in places.items():
+        setup = setup.replace(place, other)
+    shell = f'{token}\n{setup}\nprintf \'\\n%s\\n%s\\n\' "$WEB" "$PAGE"'
+    web, ticket = run(wharf, shell).splitlines()[-2:]
+
+    (script,) = blocks(heading, "js")
+    page = PAGE.format(ticket=ticket, script=script.replace(GATEWAY, wharf.url))
+    visitor.visit(page, "localhost")
+    assert chosen(visitor, "a.png", PNG) == "from-the-page/a.png"
+    said = chosen(visitor, "page.png", HTML)
+    assert "text/html" in said
+    assert "image/*" in said
+    assert "5000000" in chosen(visitor, "large.png", PNG + bytes(5_000_000))
+
+    made = run(wharf, f"WEB={web}\n{link}")
+    url = json.loads(made)["url"]
+    anyone, api = ApiClient(wharf.port), ApiClient(wharf.port, web, "initech")
+    ways = {
+        "link": lambda: anyone.get(f"{url.rstrip('/')}/a.png"),
+        "token": lambda: api.get("/v1/files/pictures"),
+        "ticket": lambda: anyone.request("PUT", f"/u/{ticket}/b.png", PNG),
+    }
+    assert [answer().status for answer in ways.values()] == [200, 200, 201]
+    run(wharf, suspend)
+    assert until(lambda: all(refused(answer()) for answer in ways.values()), seconds=5)
+    assert ways["link"]().slug == "not-found"
+    assert ways["token"]().slug == ways["ticket"]().slug == "tenant-suspended"
+    assert "suspended" in chosen(visitor, "c.png", PNG).lower()
+
+
+def refused(answer: Answer) -> bool:
+    """Whether a suspended tenant's request is answered as the papers say."""
+    return answer.status in (403, 404)
