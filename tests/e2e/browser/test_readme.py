@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.api_client import Answer, ApiClient
@@ -69,9 +70,7 @@ def test_done(visitor: Visitor, tmp_path: Path) -> None:
     setup, ending = blocks(heading, "sh")
     link, suspend = ending.splitlines()
     setup = setup.replace(ORIGIN, visitor.site.origin("localhost"))
-    places = {"/tmp/": f"{tmp_path}/"}
-    for place, other in places.items():
-        setup = setup.replace(place, other)
+    setup = setup.replace("/tmp/", f"{tmp_path}/")
     shell = f'{token}\n{setup}\nprintf \'\\n%s\\n%s\\n\' "$WEB" "$PAGE"'
     web, ticket = run(wharf, shell).splitlines()[-2:]
 
@@ -87,7 +86,7 @@ def test_done(visitor: Visitor, tmp_path: Path) -> None:
     made = run(wharf, f"WEB={web}\n{link}")
     url = json.loads(made)["url"]
     anyone, api = ApiClient(wharf.port), ApiClient(wharf.port, web, "initech")
-    ways = {
+    ways: dict[str, Callable[[], Answer]] = {
         "link": lambda: anyone.get(f"{url.rstrip('/')}/a.png"),
         "token": lambda: api.get("/v1/files/pictures"),
         "ticket": lambda: anyone.request("PUT", f"/u/{ticket}/b.png", PNG),
