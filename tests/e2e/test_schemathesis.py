@@ -122,9 +122,13 @@ def _accounts_world(tenants: Tenants) -> World:
     assert login.status == 200, login.body
     clients = tenants.admin.get(f"/auth/v1/tenants/{tenant}/clients").json()["clients"]
     of_people = ("GET /auth/me", "GET /auth/sessions", "DELETE /auth/sessions/{session}")
+    ids = tuple(client["client_id"] for client in clients)
+    target = f"/auth/v1/tenants/{tenant}/clients/{ids[0]}/secrets"
+    secrets = tenants.admin.get(target).json()["secrets"]
     names = {
         "tenant": (tenant,),
-        "client": tuple(client["client_id"] for client in clients),
+        "client": ids,
+        "secret": tuple(secret["secret_id"] for secret in secrets),
         "user": (made["fuzzed"],),
         "issuer_path": ("auth",),
     }

@@ -11,7 +11,7 @@ from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from wharf_auth.domain import tenants
-from wharf_auth.domain.names import TENANT_PATTERN
+from wharf_auth.domain.names import MAX_LABEL_CHARACTERS, TENANT_PATTERN
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 from wharf_auth.problems import TENANT_DELETED, TENANT_EXISTS, TENANT_RESERVED
 from wharf_auth.records.base import Tenant, TenantState
@@ -31,7 +31,7 @@ class NewTenant(msgspec.Struct, forbid_unknown_fields=True):
 class Renaming(msgspec.Struct, forbid_unknown_fields=True):
     """What can be changed of a tenant."""
 
-    display_name: str
+    display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
 
 
 class TenantAnswer(msgspec.Struct):
