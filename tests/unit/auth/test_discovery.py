@@ -39,6 +39,8 @@ def test_metadata_has_all_urls_from_the_issuer(auth: AuthService, path: str) -> 
         "refresh_token",
         "urn:ietf:params:oauth:grant-type:token-exchange",
     } <= set(found["grant_types_supported"])
+    assert "none" in found["token_endpoint_auth_methods_supported"]
+    assert "none" not in found["revocation_endpoint_auth_methods_supported"]
     assert "evil" not in reply.text
 
 

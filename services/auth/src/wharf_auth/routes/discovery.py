@@ -70,7 +70,8 @@ def metadata(issuer: str, gateway: str) -> Metadata:
         # There is no authorization endpoint, so there are no response types.
         response_types_supported=[],
         grant_types_supported=list(GRANTS),
-        token_endpoint_auth_methods_supported=_METHODS,
+        # A person's refresh token needs no client beside it, nor does a token exchange.
+        token_endpoint_auth_methods_supported=[*_METHODS, "none"],
         revocation_endpoint_auth_methods_supported=_METHODS,
         introspection_endpoint_auth_methods_supported=_METHODS,
         service_documentation=f"{gateway}/auth/openapi.json",
