@@ -265,6 +265,9 @@ def test_lengths(fragile: Wharf, client: ApiClient, origin: str) -> None:
         ((bearer, "Transfer-Encoding: gzip"), b""),
     ):
         check(refusal(fragile, origin, line, *more, body=body), origin)
+    for target in ("/v1/uploads", "/v1/uploads/absent"):
+        more = ("Content-Length: 999999999999", "Connection: close")
+        check(refusal(fragile, origin, f"POST {target} HTTP/1.1", *more), origin)
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
