@@ -78,7 +78,10 @@ class Server(ABC):
 
     files: str
     form: str | None = None
+    uploads: str | None = None
     ready = "/ready"
+    # Where `one.jpg` can be had without a token; made when it is needed.
+    link = ""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.token = folder, ""
@@ -176,6 +179,7 @@ class Wharf(Server):
     """All of Wharf, started by the native runner."""
 
     files, form, ready = "/v1/files/default/", "/v1/files/default", "/readyz"
+    uploads = "/v1/uploads"
 
     def __init__(self, folder: Path, durability: str) -> None:
         super().__init__(folder)

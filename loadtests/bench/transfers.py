@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPMessage, HTTPResponse
 from pathlib import Path
 
 _TIMEOUT_SECONDS = 600
@@ -48,6 +48,32 @@ class Client:
         after = f"\r\n--{_BOUNDARY}--\r\n"
         self._upload("POST", path, file, before.encode(), after.encode(), content_type)
 
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> tuple[HTTPMessage, bytes]:
+        """A small request; header fields and body of its answer."""
+        self._begin(method, path, {"Content-Length": str(len(body)), **headers})
+        if body:
+            self._socket.sendall(body)
+        reply = self._connection.getresponse()
+        content = reply.read()
+        _check(reply, method, path, content)
+        return reply.headers, content
+
+    def patch(self, path: str, file: Path, begin: int, length: int) -> None:
+        """Sends a part of a file to a tus upload."""
+        fields = {
+            "Tus-Resumable": "1.0.0",
+            "Upload-Offset": str(begin),
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(length),
+        }
+        self._begin("PATCH", path, fields)
+        with file.open("rb") as content:
+            self._send(content.fileno(), begin, begin + length)
+        reply = self._connection.getresponse()
+        _check(reply, "PATCH", path, reply.read())
+
     def get(self, path: str) -> int:
         """Downloads and forgets; the number of bytes."""
         self._begin("GET", path, {})
@@ -73,14 +99,14 @@ class Client:
         self._begin(method, path, fields)
         self._socket.sendall(before)
         with file.open("rb") as content:
-            offset = 0
-            while offset < size:
-                offset += os.sendfile(
-                    self._socket.fileno(), content.fileno(), offset, size - offset
-                )
+            self._send(content.fileno(), 0, size)
         self._socket.sendall(after)
         reply = self._connection.getresponse()
         _check(reply, method, path, reply.read())
+
+    def _send(self, descriptor: int, offset: int, end: int) -> None:
+        while offset < end:
+            offset += os.sendfile(self._socket.fileno(), descriptor, offset, end - offset)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from loadtests.bench import small
 from loadtests.bench.machine import GIB, MIB, read_through, watched
@@ -183,6 +186,52 @@ def _post_huge(server: Server, sources: Sources, scale: Scale) -> Outcome:
     return Outcome(scale.huge_bytes / 1e6 / seconds, scale.huge_bytes)
 
 
+def _get_link(server: Server, _: Sources, scale: Scale) -> Outcome:
+    found = small.run("GET", server.port, server.link, token="", seconds=scale.small_seconds)
+    return Outcome(found.per_second, p50=found.p50, p99=found.p99)
+
+
+def _make_link(server: Server, sources: Sources) -> None:
+    _store(server, sources.small)
+    if server.uploads is None:
+        server.link = f"{server.files}one.jpg"
+        return
+    client = Client(server.port, server.headers)
+    wanted = {"bucket": "default", "key": "one.jpg", "expires_in": 3600}
+    fields = {"Content-Type": "application/json"}
+    _, body = client.ask("POST", "/v1/links", fields, json.dumps(wanted).encode())
+    client.close()
+    server.link = urlsplit(json.loads(body)["url"]).path
+
+
+def _patch_huge(server: Server, sources: Sources, scale: Scale) -> Outcome:
+    return _patch(server, sources, scale, scale.huge_bytes)
+
+
+def _patch_chunks(server: Server, sources: Sources, scale: Scale) -> Outcome:
+    return _patch(server, sources, scale, 8 * MIB)
+
+
+def _patch(server: Server, sources: Sources, scale: Scale, chunk: int) -> Outcome:
+    if server.uploads is None:
+        # nginx knows no resumable uploads: its PUT is what they are compared with.
+        return _put_huge(server, sources, scale)
+    begin = time.perf_counter()
+    client = Client(server.port, server.headers)
+    fields = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": str(scale.huge_bytes),
+        "Upload-Metadata": f"filename {base64.b64encode(b'huge.jpg').decode()}",
+    }
+    answer, _ = client.ask("POST", server.uploads, fields)
+    for offset in range(0, scale.huge_bytes, chunk):
+        length = min(chunk, scale.huge_bytes - offset)
+        client.patch(str(answer["Location"]), sources.huge, offset, length)
+    client.close()
+    seconds = time.perf_counter() - begin
+    return Outcome(scale.huge_bytes / 1e6 / seconds, scale.huge_bytes)
+
+
 def _get_huge(server: Server, _: Sources, scale: Scale) -> Outcome:
     begin = time.perf_counter()
     client = Client(server.port, server.headers)
@@ -217,6 +266,17 @@ WORKLOADS: Mapping[str, Workload] = {
     "put100m": Workload("4 x 100 MiB PUT at once", "MB/s", _put_large, {RELAXED: 0.90, FULL: 0.75}),
     "put1g": Workload("1 GiB PUT", "MB/s", _put_huge, {RELAXED: 0.90, FULL: 0.75}),
     "post1g": Workload("1 GiB form POST (nginx: PUT)", "MB/s", _post_huge, {RELAXED: 0.50}),
+    "link10k": Workload(
+        "10 KiB GET by signed link, 16 connections",
+        "requests/s",
+        _get_link,
+        {RELAXED: 0.80, FULL: 0.80},
+        _make_link,
+    ),
+    "patch1g": Workload("1 GiB, one tus PATCH (nginx: PUT)", "MB/s", _patch_huge, {RELAXED: 0.80}),
+    "patch8m": Workload(
+        "1 GiB, tus PATCHes of 8 MiB (nginx: PUT)", "MB/s", _patch_chunks, {RELAXED: 0.70}
+    ),
     "get1g": Workload(
         "1 GiB GET by token",
         "MB/s",
