@@ -83,7 +83,7 @@ def test_resumable_uploads_count_as_well(wharf: Wharf, limited: ApiClient) -> No
                 "Content-Length: 2000000",
             )
             stack.enter_context(RawConnection(wharf.port)).send(request + b"x" * 200_000)
-        assert until(lambda: limited.put("large", LARGE).status == 429)
+        assert until(lambda: limited.put("large", LARGE).status == 429, 30)
         (answer,) = exchange(wharf.port, slow(limited))
         refused(answer)
     assert until(lambda: limited.put("large", LARGE).status == 201)
