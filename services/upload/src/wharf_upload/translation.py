@@ -60,6 +60,7 @@ _BY_TYPE: dict[type[Exception], Translation] = {
         "This Idempotency-Key was used for a request with another address or other bytes."
     ),
     records.NoSuchBucket: lambda _: NOT_FOUND("There is no such bucket."),
+    records.UploadGone: lambda _: NOT_FOUND("There is no such upload."),
     records.NoSuchFile: lambda _: NOT_FOUND("There is no such file."),
     records.QuotaExceeded: lambda e: problems.TENANT_QUOTA(_quota_detail(e.numbers), **e.numbers),
     records.BucketNotEmpty: lambda _: problems.BUCKET_NOT_EMPTY("The bucket holds files."),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from wharf_upload.records.uploads import SqlUploads
+from wharf_upload.records.uploads import SqlUploads, Upload
 from wharf_upload.stores.parts import Parts
 
 _BATCH = 200
@@ -31,20 +31,24 @@ def sweep(
     uploads: SqlUploads,
     parts: Parts,
     *,
+    expiry_seconds: int,
     dry_run: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> SweptUploads:
-    """One run; `dry_run` only reports (of the expired ones the first few)."""
+    """One run; `dry_run` only reports (of the expired ones the first few).
+
+    `expiry_seconds` after its last bytes an unfinished upload goes.
+    """
     swept, now = SweptUploads(), clock()
     while expired := uploads.expired(int(now * 1000), _BATCH):
         for upload in expired:
-            if upload.file is None:
-                swept.names.append(f"expired upload {upload.id}")
-                swept.expired_uploads += 1
-            if not dry_run:
-                # The row first: what it reserved is given back, and the part is then rowless.
-                uploads.remove(upload)
-                parts.remove(upload.id)
+            last_until = parts.changed_at(upload.id) + expiry_seconds
+            if upload.file is None and last_until > now:
+                # One request may bring bytes for longer than that, and the row learns it late.
+                if not dry_run:
+                    uploads.renew(upload, int(last_until * 1000))
+            else:
+                _end(uploads, parts, upload, swept, dry_run=dry_run)
         if dry_run:
             break  # the same ones would come again
     for identifier, changed_at in parts.all():
@@ -54,3 +58,15 @@ def sweep(
             if not dry_run:
                 parts.remove(identifier)
     return swept
+
+
+def _end(
+    uploads: SqlUploads, parts: Parts, upload: Upload, swept: SweptUploads, *, dry_run: bool
+) -> None:
+    if upload.file is None:
+        swept.names.append(f"expired upload {upload.id}")
+        swept.expired_uploads += 1
+    if not dry_run:
+        # The row first: what it reserved is given back, and the part is then rowless.
+        uploads.remove(upload)
+        parts.remove(upload.id)

@@ -45,7 +45,10 @@ def sweep_uploads(settings: Settings, *, dry_run: bool = False) -> SweptUploads:
     store = open_store(settings)
     records = open_records(settings, store)
     return upload_sweeping.sweep(
-        records.uploads, Parts(store, settings.resumable_folder), dry_run=dry_run
+        records.uploads,
+        Parts(store, settings.resumable_folder),
+        expiry_seconds=settings.upload_expiry_seconds,
+        dry_run=dry_run,
     )
 
 
@@ -62,7 +65,9 @@ def run(settings: Settings) -> None:
         walk = time.monotonic() >= next_walk
         try:
             swept = own.run(blobs=walk).counts()
-            swept |= upload_sweeping.sweep(uploads, parts).counts()
+            swept |= upload_sweeping.sweep(
+                uploads, parts, expiry_seconds=settings.upload_expiry_seconds
+            ).counts()
             if any(swept.values()):
                 log.info("swept", extra={"fields": {"swept": swept}})
             if walk:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ class Resumable:
 
     def __init__(self, service: Service) -> None:
         self._service, self._leases = service, Leases()
+        self._joining: set[str] = set()
+        self._joining_lock = threading.Lock()
 
     # ---- creation ----
 
@@ -144,17 +147,21 @@ class Resumable:
     def find(self, principal: Principal, identifier: str) -> Upload:
         """The upload; raises the problem `not-found`."""
         upload = self._service.uploads.get(principal.tenant, identifier)
-        if (
-            upload is None
-            or upload.subject != principal.subject
-            or upload.expires_at <= self._now()
-        ):
+        if upload is None or upload.subject != principal.subject or self._is_over(upload):
             raise NOT_FOUND("There is no such upload.")
         if principal.ticket is not None:
             # Which methods it names was asked when the upload was created.
             method = principal.ticket.methods[0]
             tickets.require(principal.ticket, method, upload.bucket, upload.key or None)
         return upload
+
+    def _is_over(self, upload: Upload) -> bool:
+        """Whether its time is over; of unfinished ones it is counted from their last bytes."""
+        now = self._now()
+        if upload.expires_at > now:
+            return False
+        changed_at = 0.0 if upload.file else self._service.parts.changed_at(upload.id)
+        return 1000 * (changed_at + self._service.settings.upload_expiry_seconds) <= now
 
     def look(self, principal: Principal, identifier: str) -> Progress:
         """How far it is; ends a request that still brings bytes, and what a crash left undone."""
@@ -391,10 +398,15 @@ class Resumable:
 
     def join(self, principal: Principal, final: Upload) -> Progress:
         """Joins the parts of a final upload when all are there; else nothing happens."""
+        if self._sizes(final) is None:
+            # Before any lease is asked for: a part that is still coming is left in peace.
+            return Progress(final, 0)
         with ExitStack() as leases:
+            if not leases.enter_context(self._alone(final.id)):
+                return Progress(final, 0)  # the last part's end joins; another one's is on its way
             # In one order always: two finals of the same parts must not wait for each other.
             for name in (final.id, *sorted(final.parts)):
-                leases.enter_context(_released(self._leases.take(name)))
+                leases.enter_context(_released(self._leases.take(name, patient=True)))
             final = self.find(principal, final.id)
             if final.file is not None:
                 return Progress(final, final.file.size, final.file)
@@ -403,14 +415,32 @@ class Resumable:
                 return Progress(final, 0)
             return self._joined(principal, final, sizes)
 
+    @contextmanager
+    def _alone(self, final: str) -> Iterator[bool]:
+        """Whether nobody else joins it: waiting for them would only hold a thread."""
+        with self._joining_lock:
+            alone = final not in self._joining
+            self._joining.add(final)
+        try:
+            yield alone
+        finally:
+            if alone:
+                self._joining.discard(final)
+
     def _sizes(self, final: Upload) -> list[int] | None:
         """The sizes (bytes) of its parts, when all of them are complete."""
         sizes = []
         for name in final.parts:
             part = self._service.uploads.get(final.tenant, name)
-            if part is None or part.length != self._service.parts.size(name):
+            try:
+                size = self._service.parts.size(name)
+            except BlobMissing:
                 return None
-            sizes.append(part.length)
+            if part is None or part.length != size:
+                return None
+            if part.discard_from is not None and size > part.discard_from:
+                return None  # bytes that were never verified
+            sizes.append(size)
         return sizes
 
     def _joined(self, principal: Principal, final: Upload, sizes: list[int]) -> Progress:

@@ -9,6 +9,7 @@ process that holds it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 _WAIT_SECONDS = 10.0
@@ -38,8 +39,8 @@ class Lease:
     def ask(self) -> None:
         """A newer request wants it."""
         with self._lock:
+            stop = None if self._asked else self._stop
             self._asked = True
-            stop = self._stop
         if stop is not None:
             stop()
 
@@ -53,18 +54,32 @@ class Leases:
 
     def __init__(self) -> None:
         self._held: dict[str, Lease] = {}
+        self._newest: dict[str, Lease] = {}
         self._changed = threading.Condition()
 
-    def take(self, upload: str) -> Lease:
-        """The lease, once its holder has let go; raises `UploadBusy`."""
+    def take(self, upload: str, *, patient: bool = False) -> Lease:
+        """The lease, once its holder has let go; raises `UploadBusy`.
+
+        Who waits gives way to who comes later, so that one upload's requests never hold more than
+        one thread; `patient` ones neither give way nor drive others away.
+        """
         lease = Lease(self, upload)
-        holder = self._held.get(upload)
-        if holder is not None:
-            holder.ask()
+        deadline = time.monotonic() + _WAIT_SECONDS
         with self._changed:
-            if not self._changed.wait_for(lambda: upload not in self._held, _WAIT_SECONDS):
-                raise UploadBusy("another request is writing to this upload")
-            self._held[upload] = lease
+            if not patient:
+                self._newest[upload] = lease
+                self._changed.notify_all()
+            try:
+                while (holder := self._held.get(upload)) is not None:
+                    holder.ask()
+                    left = deadline - time.monotonic()
+                    if left <= 0 or not (patient or self._newest.get(upload) is lease):
+                        raise UploadBusy("another request is writing to this upload")
+                    self._changed.wait(left)
+                self._held[upload] = lease
+            finally:
+                if self._newest.get(upload) is lease:
+                    del self._newest[upload]
         return lease
 
     def release(self, upload: str, lease: Lease) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from wharf_upload.exchange import Reply
 from wharf_upload.receiver import packets
+from wharf_upload.stores.local import translated
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ class Loop:
     def __init__(self, address: Path, handler: Handler) -> None:
         self._address, self._handler = address, handler
         self._selector = selectors.DefaultSelector()
-        self._pool = ThreadPoolExecutor(_THREADS, "receiver")
+        # Apart: whoever waits for a lease needs that its holder can end.
+        self._beginnings = ThreadPoolExecutor(_THREADS, "receiver-begin")
+        self._ends = ThreadPoolExecutor(_THREADS, "receiver-end")
         self._done: deque[Callable[[], None]] = deque()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._connections: set[_Connection] = set()
@@ -116,7 +119,8 @@ class Loop:
                 next_tick = time.monotonic() + _TICK_SECONDS
                 self._close_late_ones()
         server.close()
-        self._pool.shutdown()
+        self._beginnings.shutdown()
+        self._ends.shutdown()
         for connection in list(self._connections):
             self._close(connection)
         self._selector.close()
@@ -191,7 +195,7 @@ class Loop:
             self._close(connection)
             return
         self._rest(connection)
-        self._pool.submit(self._handle, connection, environ)
+        self._beginnings.submit(self._handle, connection, environ)
 
     def _handle(self, connection: _Connection, environ: dict[str, Any]) -> None:
         """In a thread."""
@@ -228,7 +232,7 @@ class Loop:
             # What is left in the pipe belongs nowhere any more.
             _close_pipe(self._pipe)
             self._pipe = _new_pipe()
-            self._finish(connection, stream, error)
+            self._finish(connection, stream, translated(error))
             return
         self._check(connection, stream)
         if stream.whole:
@@ -267,7 +271,7 @@ class Loop:
                 found = None
             self._call(lambda: self._checked(connection, stream, found))
 
-        self._pool.submit(run)
+        self._ends.submit(run)
 
     def _checked(self, connection: _Connection, stream: Stream, error: Exception | None) -> None:
         connection.checking = False
@@ -308,7 +312,7 @@ class Loop:
             reply = stream.finish(stream, connection.error)
             self._call(lambda: self._reply(connection, reply, all_read=stream.whole))
 
-        self._pool.submit(run)
+        self._ends.submit(run)
 
     def _reply(self, connection: _Connection, reply: Reply, *, all_read: bool = False) -> None:
         connection.stream = None

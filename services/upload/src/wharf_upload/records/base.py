@@ -155,6 +155,10 @@ class Refused(Exception):
     """A write or deletion that the records do not take; nothing was changed."""
 
 
+class UploadGone(Refused):
+    """The resumable upload was removed while a request worked on it."""
+
+
 class PreconditionFailed(Refused):
     """`If-Match` or `If-None-Match` does not hold."""
 

@@ -7,16 +7,22 @@ from collections import Counter
 import msgspec
 
 from servicekit.database import Connection
-from wharf_upload.records.base import File, UploadEnd
+from wharf_upload.records.base import File, UploadEnd, UploadGone
 
 _NOTHING: Counter[str] = Counter()
 
 
 def reserved(connection: Connection, tenant: str, upload: UploadEnd | None) -> Counter[str]:
-    """The `bytes` and `files` that were reserved for it, its parts' included."""
+    """The `bytes` and `files` that were reserved for it, its parts' included.
+
+    Raises `UploadGone`.
+    """
     if upload is None:
         return _NOTHING
     found = Counter(bytes=upload.reserved_bytes, files=1)
+    if not connection.row("SELECT 1 FROM uploads WHERE tenant = ? AND id = ?", (tenant, upload.id)):
+        # Removed, and given back, while its last request worked.
+        raise UploadGone
     for part in upload.parts:
         row = connection.row(
             "SELECT reserved_bytes FROM uploads WHERE tenant = ? AND id = ?", (tenant, part)

@@ -8,7 +8,7 @@ import msgspec
 
 from servicekit.database import Connection, Database, Row
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.records.base import File, OnConflict
+from wharf_upload.records.base import File, OnConflict, UploadGone
 from wharf_upload.records.grouping import GroupCommit
 from wharf_upload.records.ledger import Ledger
 
@@ -100,10 +100,12 @@ class SqlUploads:
             ledger.allowance(connection, upload.tenant).require(
                 ledger.charges[upload.tenant], length - upload.reserved_bytes, 0
             )
-            connection.execute(
+            changed = connection.execute(
                 "UPDATE uploads SET length = ?, reserved_bytes = ? WHERE tenant = ? AND id = ?",
                 (length, length, upload.tenant, upload.id),
             )
+            if not changed:
+                raise UploadGone
             _charge(ledger, upload.tenant, length - upload.reserved_bytes, 0)
             return msgspec.structs.replace(upload, length=length, reserved_bytes=length)
 
@@ -117,12 +119,25 @@ class SqlUploads:
         reserved = upload.reserved_bytes if upload.length is not None else size
 
         def change(connection: Connection, ledger: Ledger) -> None:
-            connection.execute(
+            changed = connection.execute(
                 "UPDATE uploads SET expires_at = ?, discard_from = ?, reserved_bytes = ? "
                 "WHERE tenant = ? AND id = ?",
                 (expires_at, discard_from, reserved, upload.tenant, upload.id),
             )
+            if not changed:
+                raise UploadGone
             _charge(ledger, upload.tenant, reserved - upload.reserved_bytes, 0)
+
+        self._group.run(upload.tenant, change)
+
+    def renew(self, upload: Upload, expires_at: int) -> None:
+        """Prolongs its time (unix ms)."""
+
+        def change(connection: Connection, _: Ledger) -> None:
+            connection.execute(
+                "UPDATE uploads SET expires_at = ? WHERE tenant = ? AND id = ? AND expires_at < ?",
+                (expires_at, upload.tenant, upload.id, expires_at),
+            )
 
         self._group.run(upload.tenant, change)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from wharf_upload.stores.base import BlobMissing, BlobName, StoreBusy
 from wharf_upload.stores.local import LocalStore, translated
 
-_BLOB_MODE = 0o440
+_BLOB_MODE, _PART_MODE = 0o440, 0o600
 
 
 class Part:
@@ -82,7 +82,7 @@ class Parts:
         """An empty part; raises `StoreError`."""
         try:
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-            os.close(os.open(self._path(upload), flags, 0o600))
+            os.close(os.open(self._path(upload), flags, _PART_MODE))
         except OSError as error:
             raise translated(error) from error
 
@@ -90,7 +90,7 @@ class Parts:
         """The part, for this caller alone; raises `BlobMissing` or `StoreBusy`."""
         path = self._path(upload)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = _opened(path)
         except FileNotFoundError:
             raise BlobMissing("no such part") from None
         except OSError as error:
@@ -108,6 +108,13 @@ class Parts:
             return os.stat(self._path(upload)).st_size
         except OSError:
             raise BlobMissing("no such part") from None
+
+    def changed_at(self, upload: str) -> float:
+        """When its last bytes came, in unix seconds; 0 for none."""
+        try:
+            return os.stat(self._path(upload)).st_mtime
+        except OSError:
+            return 0.0
 
     def sync(self, part: Part) -> None:
         """Makes the bytes so far durable; raises `StoreError`."""
@@ -137,3 +144,17 @@ class Parts:
             for entry in entries:
                 with suppress(FileNotFoundError):
                     yield entry.name, entry.stat(follow_symlinks=False).st_ctime
+
+
+def _opened(path: str) -> int:
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags)
+    except PermissionError:
+        # It was about to become a blob, which nobody may write to, and did not get there.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fchmod(descriptor, _PART_MODE)
+        finally:
+            os.close(descriptor)
+        return os.open(path, flags)

@@ -1,0 +1,191 @@
+"""Requests for resumable uploads that come at the same time, to a receiver without a gateway."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.raw_http import until
+from tests.servers.receiver import ReceiverClient, answer_of, receiving
+from tests.servers.upload import UploadService, faults_in_counts
+from tests.servers.upload_invariants import assert_sound, live
+from wharf_upload import upload_sweeping
+
+PARTIAL = {"Upload-Concat": "partial", "Upload-Metadata": ""}
+
+
+@pytest.fixture
+def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
+    """A receiver on a service of this test's own."""
+    with receiving(upload) as found:
+        yield found
+
+
+def final(*parts: str) -> dict[str, str]:
+    """The fields that create a final upload."""
+    return {"Upload-Concat": "final;" + " ".join(parts), "Upload-Defer-Length": ""}
+
+
+def part_file(receiver: ReceiverClient, address: str) -> Path:
+    """Where an upload grows."""
+    return receiver.service.settings.resumable_folder / address.rpartition("/")[2]
+
+
+def arrived(receiver: ReceiverClient, address: str, size: int) -> bool:
+    """Waits until so many bytes are on the disk."""
+    return until(lambda: part_file(receiver, address).stat().st_size == size)
+
+
+def sha1(content: bytes) -> dict[str, str]:
+    """`Upload-Checksum`."""
+    digest = hashlib.sha1(content, usedforsecurity=False).digest()
+    return {"Upload-Checksum": f"sha1 {base64.b64encode(digest).decode()}"}
+
+
+def test_a_part_that_is_done_leaves_the_others_alone(receiver: ReceiverClient) -> None:
+    """With the final upload there already, the end of one part does not cut one under way."""
+    parts = [receiver.create(6, PARTIAL), receiver.create(6, PARTIAL)]
+    whole = receiver.create(None, final(*parts))
+    slow = receiver.begin(parts[0], 0, 6)
+    slow.sendall(b"abc")
+    assert arrived(receiver, parts[0], 3)
+    assert receiver.patch(parts[1], 0, b"ghijkl").status == 204
+    assert receiver.head(whole).status == 200
+    # Long enough for a stream that was told to stop.
+    time.sleep(0.5)
+    answer = answer_of(slow, b"def")
+    assert (answer.status, answer.headers["Upload-Offset"]) == (204, "6")
+    assert receiver.service.content("tus.bin") == b"abcdefghijkl"
+    assert_sound(receiver.service)
+
+
+def test_unverified_bytes_are_not_joined(receiver: ReceiverClient) -> None:
+    """What a checked request brought before it was killed does not make its part whole."""
+    parts = [receiver.create(6, PARTIAL), receiver.create(6, PARTIAL)]
+    service = receiver.service
+    name = parts[0].rpartition("/")[2]
+    # As kill -9 between the last byte and its verification leaves it.
+    found = service.front.service.uploads.get("demo", name)
+    assert found is not None
+    service.front.service.uploads.progress(
+        found, expires_at=found.expires_at, discard_from=0, size=6
+    )
+    part_file(receiver, parts[0]).write_bytes(b"WRONG!")
+    assert receiver.patch(parts[1], 0, b"ghijkl").status == 204
+    whole = receiver.create(None, final(*parts))
+    assert live(service) == {}
+    assert "Upload-Offset" not in receiver.head(whole).headers
+    assert receiver.offset(parts[0]) == 0
+    assert receiver.patch(parts[0], 0, b"abcdef", sha1(b"abcdef")).status == 204
+    assert service.content("tus.bin") == b"abcdefghijkl"
+
+
+def test_crowds_at_one_upload_hold_nobody_up(receiver: ReceiverClient) -> None:
+    """Many requests for an upload that is being written to end, and others go on meanwhile."""
+    address = receiver.create(1000)
+    writer = receiver.begin(address, 0, 1000)
+    writer.sendall(b"x" * 10)
+    assert arrived(receiver, address, 10)
+    statuses: list[int] = []
+    crowd = [
+        threading.Thread(target=lambda: statuses.append(receiver.head(address).status), daemon=True)
+        for _ in range(40)
+    ]
+    began = time.monotonic()
+    for one in crowd:
+        one.start()
+    other = receiver.create(3)
+    assert receiver.patch(other, 0, b"abc").status == 204
+    for one in crowd:
+        one.join(60)
+    # A request that waits for a lease gives up after ten seconds: nobody had to.
+    assert time.monotonic() - began < 10
+    assert len(statuses) == 40
+    assert set(statuses) <= {200, 423}
+    assert 200 in statuses
+    writer.close()
+
+
+def test_of_three_the_newest_goes_on(receiver: ReceiverClient) -> None:
+    """Two clients that come back at once do not keep each other waiting for the first one's end."""
+    address = receiver.create(1000)
+    hanging = [receiver.begin(address, 0, 1000)]
+    hanging[0].sendall(b"x" * 10)
+    assert arrived(receiver, address, 10)
+    opened: list[socket.socket] = []
+
+    def come_back() -> None:
+        opened.append(receiver.begin(address, 10, 990))
+
+    threads = [threading.Thread(target=come_back, daemon=True) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(60)
+    # The last of the two may come after this one.
+    assert until(lambda: receiver.head(address).status == 200)
+    answer = receiver.patch(address, 10, b"y" * 990)
+    assert answer.status == 204, answer.body
+    for connection in (*hanging, *opened):
+        connection.close()
+
+
+def test_swept_while_it_grows(receiver: ReceiverClient) -> None:
+    """An upload lives for its time after its last bytes, even if one request takes longer."""
+    service = receiver.service
+    seconds = service.settings.upload_expiry_seconds
+    address = receiver.create(None)
+    writer = receiver.begin(address, 0, 6, {"Upload-Length": "6"})
+    writer.sendall(b"abc")
+    assert arrived(receiver, address, 3)
+    # The row is as old as if the request had begun long ago; its last bytes are new.
+    service.database.reading().execute("UPDATE uploads SET expires_at = 1")
+    inner = service.front.service
+    swept = upload_sweeping.sweep(inner.uploads, inner.parts, expiry_seconds=seconds)
+    assert swept.expired_uploads == 0
+    assert answer_of(writer, b"def").status == 204
+    assert service.content("tus.bin") == b"abcdef"
+    assert_sound(service)
+
+
+def test_expired_uploads(receiver: ReceiverClient) -> None:
+    """After its time an upload is 404 for every verb, and the sweep gives back what it reserved."""
+    service = receiver.service
+    seconds = service.settings.upload_expiry_seconds
+    address = receiver.create(6)
+    assert receiver.patch(address, 0, b"abc").status == 204
+    inner, later = service.front.service, time.time() + seconds + 1
+    object.__setattr__(inner, "clock", lambda: later)
+    assert receiver.head(address).status == 404
+    assert receiver.patch(address, 3, b"def").status == 404
+    assert receiver.request("DELETE", address).status == 404
+    swept = upload_sweeping.sweep(
+        inner.uploads, inner.parts, expiry_seconds=seconds, clock=lambda: later
+    )
+    assert swept.expired_uploads == 1
+    assert not part_file(receiver, address).exists()
+    assert service.records.usage("demo").bytes == 0
+    assert faults_in_counts(service.database) == []
+
+
+def test_gone_while_it_was_written_to(receiver: ReceiverClient) -> None:
+    """A request whose upload has been removed by others is a 404, and charges nothing."""
+    service = receiver.service
+    address = receiver.create(None)
+    writer = receiver.begin(address, 0, 6)
+    writer.sendall(b"abc")
+    assert arrived(receiver, address, 3)
+    inner = service.front.service
+    found = inner.uploads.get("demo", address.rpartition("/")[2])
+    assert found is not None
+    inner.uploads.remove(found)
+    assert answer_of(writer, b"def").status == 404
+    assert service.records.usage("demo").bytes == 0
+    assert faults_in_counts(service.database) == []
