@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 
 _WAIT_SECONDS = 10.0
+# A client that asks for the offset, and what is late of its old connection, wait side by side.
+_WAITING = 3
 
 
 class UploadBusy(Exception):
@@ -54,32 +56,37 @@ class Leases:
 
     def __init__(self) -> None:
         self._held: dict[str, Lease] = {}
-        self._newest: dict[str, Lease] = {}
+        self._waiting: dict[str, list[Lease]] = {}
         self._changed = threading.Condition()
 
     def take(self, upload: str, *, patient: bool = False) -> Lease:
         """The lease, once its holder has let go; raises `UploadBusy`.
 
-        Who waits gives way to who comes later, so that one upload's requests never hold more than
-        one thread; `patient` ones neither give way nor drive others away.
+        Where many wait the first of them give way, so that one upload's requests never hold more
+        than a few threads; `patient` ones neither give way nor drive others away.
         """
         lease = Lease(self, upload)
         deadline = time.monotonic() + _WAIT_SECONDS
         with self._changed:
+            waiting = self._waiting.setdefault(upload, [])
             if not patient:
-                self._newest[upload] = lease
-                self._changed.notify_all()
+                waiting.append(lease)
+                if len(waiting) > _WAITING:
+                    del waiting[0]
+                    self._changed.notify_all()
             try:
                 while (holder := self._held.get(upload)) is not None:
                     holder.ask()
                     left = deadline - time.monotonic()
-                    if left <= 0 or not (patient or self._newest.get(upload) is lease):
+                    if left <= 0 or not (patient or lease in waiting):
                         raise UploadBusy("another request is writing to this upload")
                     self._changed.wait(left)
                 self._held[upload] = lease
             finally:
-                if self._newest.get(upload) is lease:
-                    del self._newest[upload]
+                if lease in waiting:
+                    waiting.remove(lease)
+                if not waiting and self._waiting.get(upload) is waiting:
+                    del self._waiting[upload]
         return lease
 
     def release(self, upload: str, lease: Lease) -> None:
