@@ -11,7 +11,8 @@ from tests.e2e.browser.conftest import GATEWAYS_BYTES
 from tests.e2e.browser.visitor import BUCKET, EVIL, HTML, PNG, Visitor
 
 LARGE_BYTES = 3_000_000
-# The error handler is what a page needs to show a problem's text alone (docs/how-to/upload-from-a-page.md).
+# The error handler is what a page needs to show a problem's text alone
+# (docs/how-to/upload-from-a-page.md).
 PAGE = """
 <form id=zone class=dropzone action="{action}"></form>
 <script src=/dropzone.min.js></script>
