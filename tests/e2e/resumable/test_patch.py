@@ -145,3 +145,12 @@ def test_method_override(tus: Tus, api: ApiClient) -> None:
     sent = {**TUS, "Upload-Offset": "0", "Content-Type": OCTETS, "X-HTTP-Method-Override": "PATCH"}
     assert api.request("POST", address, b"12345", sent).status == 204
     assert api.file("override.bin").body == b"12345"
+
+
+def test_the_last_answer_was_lost(tus: Tus) -> None:
+    """A request without bytes at the end of a complete upload is told that all is there."""
+    address = tus.created(3, filename="lost.bin")
+    assert tus.patch(address, 0, b"abc").status == 204
+    answer = tus.patch(address, 3, b"")
+    assert (answer.status, answer.header("Upload-Offset")) == (204, "3")
+    tus.patch(address, 3, b"d").problem(409, "mismatching-upload-offset")

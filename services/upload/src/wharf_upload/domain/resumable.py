@@ -155,6 +155,13 @@ class Resumable:
             tickets.require(principal.ticket, method, upload.bucket, upload.key or None)
         return upload
 
+    def ended(self, principal: Principal, identifier: str, offset: int) -> Progress | None:
+        """The upload, if it is complete with so many bytes: who asks again missed the answer."""
+        upload = self.find(principal, identifier)
+        if upload.file is None or upload.file.size != offset:
+            return None
+        return Progress(upload, offset, upload.file)
+
     def _is_over(self, upload: Upload) -> bool:
         """Whether its time is over; of unfinished ones it is counted from their last bytes."""
         now = self._now()

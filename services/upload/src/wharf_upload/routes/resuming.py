@@ -118,6 +118,10 @@ class Resuming:
         partial.require_version(exchange)
         partial.require_content_type(exchange)
         begins_at = partial.offset(exchange)
+        if exchange.content_length() == 0:
+            ended = self._engine.ended(exchange.caller, identifier, begins_at)
+            if ended is not None:
+                return self._partial_answer(exchange)(ended)
         appending = self._engine.begin(
             exchange.caller, identifier, begins_at, length=partial.length(exchange, begins_at)
         )
@@ -132,6 +136,10 @@ class Resuming:
         upload = self._engine.find(exchange.caller, identifier)
         if upload.concat == "final":
             raise tus.final_upload()
+        if exchange.content_length() == 0:
+            ended = self._engine.ended(exchange.caller, identifier, offset)
+            if ended is not None:
+                return Reply(204, tus.fields_of(ended))
         appending = self._engine.begin(
             exchange.caller,
             identifier,

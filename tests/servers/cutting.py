@@ -1,0 +1,81 @@
+"""A TCP proxy of the tests' own that breaks connections."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+class CuttingProxy:
+    """Passes bytes on to a port, until so many went that way; then it breaks the connection.
+
+    `cuts` are the numbers of bytes (from clients) after which it does, one after the other over all
+    connections; when they are used up nothing breaks any more.
+    """
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self.cuts: list[int] = []
+        self.broken = 0
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                with suppress(OSError):
+                    server = socket.create_connection(("127.0.0.1", self._target))
+                    self._open |= {client, server}
+                    for way in (
+                        lambda a=client, b=server: self._pass(a, b, counted=True),
+                        lambda a=client, b=server: self._pass(b, a, counted=False),
+                    ):
+                        threading.Thread(target=way, daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, *, counted: bool) -> None:
+        with suppress(OSError):
+            while block := source.recv(16_384):
+                allowed = self._allowed(len(block)) if counted else len(block)
+                target.sendall(block[:allowed])
+                if allowed < len(block):
+                    self.broken += 1
+                    break
+        for end in (source, target):
+            with suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _allowed(self, count: int) -> int:
+        with self._lock:
+            if not self.cuts:
+                return count
+            self.cuts[0] -= count
+            return count + self.cuts.pop(0) if self.cuts[0] < 0 else count
+
+    def close(self) -> None:
+        """Ends it, and all connections."""
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for end in self._open:
+            end.close()
+
+
+@contextmanager
+def cutting(target: int) -> Iterator[CuttingProxy]:
+    """A proxy in front of a port of this machine."""
+    proxy = CuttingProxy(target)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
