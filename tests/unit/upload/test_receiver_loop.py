@@ -28,7 +28,11 @@ class Desk:
         self.loop = Loop(self.address, self.handle)
         self.thread = threading.Thread(target=self.loop.run, daemon=True)
         self.thread.start()
-        assert until(self.address.exists)
+        assert until(self._listens)
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(self.address)) == 0
 
     def handle(self, environ: dict[str, Any]) -> Reply | Stream:
         name = environ["REQUEST_URI"].strip("/")
