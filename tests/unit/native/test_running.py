@@ -19,13 +19,12 @@ Start = Callable[[], Wharf]
 
 
 def test_the_order_of_the_stop(start: Start) -> None:
-    """TERM stops the gateway first, then both services, then the worker, and nothing is left."""
+    """TERM stops the gateway first, then both services, and nothing is left."""
     wharf = start()
     wharf.wait_ready()
     assert wharf.end() == 0
     ends = [event for event in wharf.events if "end" in event]
-    assert sorted(ends[:2]) == ["end auth", "end upload"]
-    assert ends[2:] == ["end wharf-upload worker"]
+    assert sorted(ends) == ["end auth", "end upload"]
     assert wharf.processes == []
     assert wharf.sockets() == []
 
@@ -36,7 +35,7 @@ def test_other_stop_signals(start: Start, number: signal.Signals) -> None:
     wharf = start()
     wharf.wait_ready()
     assert wharf.end(number) == 0
-    assert "end wharf-upload worker" in wharf.events
+    assert "end upload" in wharf.events
     assert wharf.processes == []
 
 

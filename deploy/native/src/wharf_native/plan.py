@@ -24,6 +24,8 @@ def service_environment(
         "WHARF_ISSUER": f"{settings.url}/auth",
         # A heap for each thread costs more memory than waiting for a shared one costs time.
         "MALLOC_ARENA_MAX": "1",
+        # The background work is a part of upload's uWSGI, and no process of its own (ADR 20).
+        "WHARF_UPLOAD_WORKER": "true",
         **{name: value for name, value in environ.items() if value or name[:6] != "WHARF_"},
         "WHARF_DATA": places.data,
         "WHARF_PORT": str(settings.port),
@@ -78,7 +80,6 @@ class Plan:
         preparations: run one after the other before anything else, each to its end.
         gateway: nginx.
         services: auth and upload under uWSGI.
-        worker: the upload service's background work.
     """
 
     def __init__(
@@ -104,14 +105,6 @@ class Plan:
             fast=signal.SIGTERM,
         )
         self.services = [self._uwsgi(settings, name) for name in ("auth", "upload")]
-        self.worker = Program(
-            "worker",
-            [f"{self._bin}/wharf-upload", "worker"],
-            environment,
-            graceful=signal.SIGTERM,
-            fast=signal.SIGTERM,
-            preloaded=True,
-        )
 
     def _once(self, name: str, command: str, verb: str) -> Program:
         return _quick(name, [f"{self._bin}/{command}", verb], self._environment)

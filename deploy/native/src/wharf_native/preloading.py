@@ -24,6 +24,7 @@ SHARED_MODULES = (
     "jwt",
     "msgspec",
     "prometheus_flask_exporter.multiprocess",
+    "pyuwsgi",
     "wharf_auth.records.sql",
     "wharf_auth.signing",
     "wharf_upload.cli",

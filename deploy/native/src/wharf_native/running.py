@@ -18,7 +18,7 @@ from wharf_native.survivors import end_survivors
 from wharf_native.terminal import CannotRunError, say
 from wharf_native.welcome import welcome
 
-_CHILDREN = ("nginx", "auth", "upload", "worker")
+_CHILDREN = ("nginx", "auth", "upload")
 # Written by nginx itself, and by what runs before the children.
 _OTHER_LOGS = ("access", "prepare")
 # A short wait is normal and says nothing.
@@ -59,7 +59,7 @@ def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]
     values = template_values(settings, places, environ)
     render_gateway(settings, places, values)
     plan = Plan(settings, places, service_environment(settings, places, environ))
-    programs = [[plan.gateway], plan.services, [plan.worker]]
+    programs = [[plan.gateway], plan.services]
     stages = [[Child(p, places.log_file(p.name)) for p in stage] for stage in programs]
     gateway = stages[0][0]
     supervisor = Supervisor(

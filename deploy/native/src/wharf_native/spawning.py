@@ -3,7 +3,7 @@
 `kill -9` of the supervisor runs no code of ours. The kernel then sends each child its death
 signal (PR_SET_PDEATHSIG), which survives exec but is not passed on to the child's own children;
 so it is the signal on which that program takes its workers down: TERM for nginx's master, QUIT for
-uWSGI's (TERM may mean "drain" or "reload" there, depending on its settings), TERM for the worker.
+uWSGI's (TERM may mean "drain" or "reload" there, depending on its settings).
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def worker(own: Settings) -> None:
         signals.load(own.receivers)
     except settings.SettingsError as error:
         sys.exit(f"wharf-upload: {error}")
-    background.run(own)
+    background.run_until_signal(own)
 
 
 @cli.command()

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 import threading
+import time
+from collections.abc import Callable
 
 from servicekit import jwks, logs, settings
 from servicekit.feed_follower import FeedFollower
 from wharf_upload import signals
+from wharf_upload import worker as background
 from wharf_upload.app import NAME, create_app
 from wharf_upload.following import Follower
 from wharf_upload.receiver.serving import Receiver
 from wharf_upload.settings import Settings
+
+log = logging.getLogger(__name__)
+_AGAIN_SECONDS = 1.0
 
 
 def read_settings() -> Settings:
@@ -33,17 +40,35 @@ gc.collect()
 gc.freeze()
 
 
-def mule() -> None:
-    """uWSGI's mule beside the workers: follows spool and revocations, fetches the issuer's keys."""
+def helper() -> None:
+    """uWSGI's mule beside the workers: takes bodies of resumable uploads, and what else goes on.
+
+    One process for all of it, since each Python that runs makes 6 to 8 MB its own (ADR 20). What
+    it does is waiting, reading and hashing, in which Python's lock is free for the other threads.
+    """
     stop = threading.Event()
     fetcher = jwks.Fetcher(_settings.jwks_url, _settings.key_file)
     feed = FeedFollower(_settings.feed_url, _settings.revocation_file)
-    for work in (fetcher.run, feed.run):
-        threading.Thread(target=work, args=(stop,), daemon=True).start()
     folders = (_settings.spool_folder, _settings.resumable_folder)
-    Follower(folders, _settings.follower_socket, durable=_settings.durable).run()
-
-
-def receiver() -> None:
-    """uWSGI's other mule: takes the bodies of resumable uploads while they come in."""
+    follower = Follower(folders, _settings.follower_socket, durable=_settings.durable)
+    tasks: list[Callable[[], None]] = [
+        lambda: fetcher.run(stop),
+        lambda: feed.run(stop),
+        follower.run,
+    ]
+    if _settings.upload_worker:
+        # A run that the end of the process cuts off is made up for by the next one.
+        tasks.append(lambda: background.run(_settings, stop))
+    for task in tasks:
+        threading.Thread(target=_again, args=(task,), daemon=True).start()
     Receiver(application, _settings.receiver_socket).run()
+
+
+def _again(task: Callable[[], None]) -> None:
+    """Does it in this thread for ever: neither the streams nor the rest end for one that fails."""
+    while True:
+        try:
+            task()
+        except Exception:
+            log.exception("a part of the mule failed and begins anew")
+        time.sleep(_AGAIN_SECONDS)

@@ -136,6 +136,11 @@ class Settings:
     sweep_seconds: int = setting(
         60, doc="Pause between two runs of the worker's sweeper, in seconds.", minimum=1
     )
+    upload_worker: bool = setting(
+        False,
+        doc="Whether the service does the background work itself; if not, run "
+        "`wharf-upload worker` beside it. The native runner says yes.",
+    )
     link_max_seconds: int = setting(
         7 * 24 * 3600, doc="Longest time a signed link may live, in seconds.", minimum=1
     )

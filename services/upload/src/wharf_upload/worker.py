@@ -52,11 +52,16 @@ def sweep_uploads(settings: Settings, *, dry_run: bool = False) -> SweptUploads:
     )
 
 
-def run(settings: Settings) -> None:
-    """Sweeps again and again until TERM or INT; ends after the step that is under way."""
+def run_until_signal(settings: Settings) -> None:
+    """Sweeps until TERM or INT."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    run(settings, stop)
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Sweeps again and again until `stop` is set; ends after the step that is under way."""
     own = sweeper(settings)
     store = open_store(settings)
     uploads, parts = open_records(settings, store).uploads, Parts(store, settings.resumable_folder)
