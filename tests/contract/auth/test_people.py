@@ -167,6 +167,15 @@ def test_disabled_and_enabled(records: Records) -> None:
     assert records.standing("s1") is None
 
 
+def test_session_is_of_the_role_that_holds(records: Records) -> None:
+    """A role that changes while a password is verified is the one that the login gets."""
+    login = records.password_login("acme", "ada")
+    assert login is not None
+    records.set_role("acme", "u1", "viewer", UNTIL, act())
+    assert login.user.role != "viewer"
+    assert records.add_session(SESSION, "t1", login.password_hash).role == "viewer"
+
+
 def test_password_may_keep_a_session(records: Records) -> None:
     """The one that is named; a login with the old password that raced with it fails."""
     records.add_session(SESSION, "t1", HASH)

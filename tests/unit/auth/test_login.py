@@ -49,6 +49,21 @@ def test_scopes_are_those_of_the_role(auth: AuthService, role: str) -> None:
     assert verifier.verify(ada.token).session == found["sid"]
 
 
+def test_role_that_is_taken_away_meanwhile(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An owner who becomes a viewer while the password is verified gets a viewer's token."""
+    ada = person(auth, role="owner")
+    real = Hasher.matches
+
+    def slowly(hasher: Hasher, secret: str, kept: str | None) -> bool:
+        ada.change(role="viewer")
+        return real(hasher, secret, kept)
+
+    monkeypatch.setattr(Hasher, "matches", slowly)
+    assert claims(ada.login())["scope"] == "files:read"
+
+
 def test_no_role_administers_tenants(auth: AuthService) -> None:
     """Not even an owner's scopes open the installation."""
     assert all("tenants:admin" not in scopes for scopes in ROLES.values())

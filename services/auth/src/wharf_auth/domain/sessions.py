@@ -74,10 +74,10 @@ class SessionRules:
         session = self._session(login.user, device)
         token = secrets.token_urlsafe(REFRESH_BYTES)
         try:
-            self._people.add_session(session, hash_of(token), login.password_hash)
+            user = self._people.add_session(session, hash_of(token), login.password_hash)
         except LoginOutdated:
             raise LoginRefused from None
-        return Opened(login.user, session, token)
+        return Opened(user, session, token)
 
     def _login(self, tenant: str, folded: str) -> PasswordLogin | None:
         # PostgreSQL takes no NUL in a text.

@@ -142,10 +142,11 @@ class UserRecords(Protocol):
 class SessionRecords(Protocol):
     """Sessions and their refresh tokens, which are known by their hashes."""
 
-    def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> None:
+    def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
         """Adds a session with its first refresh token; raises `LoginOutdated`.
 
         `password_hash` is the one that was verified: a login that raced with a change of it fails.
+        Returns the user as it is now: a role that was taken away meanwhile must not come back.
         """
 
     def standing(self, session: str) -> Standing | None:

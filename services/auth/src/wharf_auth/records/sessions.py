@@ -114,7 +114,7 @@ class SqlSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> None:
+    def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
         """Holds the user's row, so that ending all sessions sees this one or prevents it."""
         with self._database.transaction() as connection:
             if not connection.execute(
@@ -123,6 +123,10 @@ class SqlSessions:
                 (session.user, session.tenant, password_hash),
             ):
                 raise LoginOutdated(session.user)
+            (row,) = connection.rows(
+                f"SELECT {USER} FROM users u WHERE u.id = ?",  # noqa: S608 -- columns
+                (session.user,),
+            )
             connection.execute(
                 "INSERT INTO sessions (id, user_id, tenant, created_at, used_at, expires_at, "
                 "address, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -139,6 +143,7 @@ class SqlSessions:
             )
             _add_token(connection, refresh_hash, session.id, session.created_at)
             _sweep(connection, session.created_at)
+        return user_of(row)
 
     def standing(self, session: str) -> Standing | None:
         """One statement, so that all of it is of one moment."""
