@@ -26,7 +26,7 @@ LINK = Link(
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _links = st.builds(
     Link,
-    tenant=st.text(min_size=1, max_size=20),
+    tenant=st.from_regex(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", fullmatch=True),
     bucket=st.text(min_size=1, max_size=20),
     target=st.text(max_size=300),
     is_prefix=st.booleans(),
@@ -98,6 +98,23 @@ def test_another_tenant_in_the_payload() -> None:
     for token in (mine, forged):
         with pytest.raises(BadLink):
             links.verify(token, {"acme": KEY, "evil": None}.get, NOW)
+
+
+@pytest.mark.parametrize(
+    "tenant", ["", "\0", "a\0b", "x" * 3000, "../acme", "ACME", "\U0001f98a" * 20]
+)
+def test_only_names_are_looked_for(tenant: str) -> None:
+    """A payload of a stranger's making that names no possible tenant asks the records nothing."""
+    token = links.sign(msgspec.structs.replace(LINK, tenant=tenant), OTHER)
+    asked: list[str] = []
+
+    def key_of(name: str) -> bytes | None:
+        asked.append(name)
+        return None
+
+    with pytest.raises(BadLink):
+        links.verify(token, key_of, NOW)
+    assert asked == []
 
 
 def test_expiry() -> None:
