@@ -122,3 +122,13 @@ def test_media_type(api: ApiClient) -> None:
     address = begin(api, "ietf/type.bin")
     answer = append(api, address, 0, b"x", last=True, **{"Content-Type": "text/plain"})
     answer.problem(415, "unsupported-media-type")
+
+
+def test_only_a_put_begins_one(api: ApiClient) -> None:
+    """With another method Upload-Complete means nothing: a GET replaces no file by an empty one."""
+    sent = {"Upload-Complete": "?1", "Content-Length": "0"}
+    assert api.put("ietf/kept", b"content").status == 201
+    assert api.request("GET", "/v1/files/default/ietf/kept", None, sent).body == b"content"
+    assert api.request("HEAD", "/v1/files/default/ietf/kept", None, sent).status == 200
+    assert api.request("DELETE", "/v1/files/default/ietf/kept", None, sent).status == 204
+    assert api.file("ietf/kept").status == 404

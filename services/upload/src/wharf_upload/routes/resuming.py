@@ -38,6 +38,8 @@ class Resuming:
         path = raw_path(exchange.environ)
         method = exchange.environ.get("HTTP_X_HTTP_METHOD_OVERRIDE") or exchange.method
         if path.startswith(FILES):
+            if exchange.method != "PUT":
+                raise _refuse_method("PUT")
             return self._create_file(exchange)
         if path.rstrip("/") == COLLECTION:
             exchange.route = COLLECTION
