@@ -16,6 +16,7 @@ from selenium.webdriver.chrome.service import Service
 CHROMIUM, CHROMEDRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 _SCRIPTS = Path(__file__).parents[2] / ".venv/browser/node_modules"
 DROPZONE = _SCRIPTS / "dropzone/dist/min/dropzone.min.js"
+UPPY = _SCRIPTS / "uppy/dist/uppy.min.js"
 SCRIPT_SECONDS = 30
 _ARGUMENTS = (
     "--headless=new",
