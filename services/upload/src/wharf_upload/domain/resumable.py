@@ -10,11 +10,12 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import msgspec
 
+from servicekit.database import DatabaseUnavailable
 from servicekit.ids import uuid7_hex
 from servicekit.problems import MALFORMED, NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
@@ -285,6 +286,11 @@ class Resumable:
         """
         try:
             progress = self._end(appending, error, last=last, whole=whole)
+        except Exception:
+            appending.release()
+            if appending.unknown:
+                self._forget(appending.upload)
+            raise
         finally:
             appending.release()
         upload = progress.upload
@@ -473,6 +479,20 @@ class Resumable:
         self.find(principal, identifier)
         with _released(self._leases.take(identifier)):
             self._drop(self.find(principal, identifier))
+
+    def join_new(self, principal: Principal, final: Upload) -> Progress:
+        """`join` of an upload that nobody knows yet, and nobody will if this fails."""
+        try:
+            return self.join(principal, final)
+        except Exception:
+            self._forget(final)
+            raise
+
+    def _forget(self, upload: Upload) -> None:
+        # The bytes first: on a full disk the database has no room to forget anything before.
+        self._service.parts.remove(upload.id)
+        with suppress(DatabaseUnavailable):  # then it counts until it expires
+            self._service.uploads.remove(upload)
 
     def _drop(self, upload: Upload) -> None:
         # The row first: what is left of the bytes is then the sweeper's.

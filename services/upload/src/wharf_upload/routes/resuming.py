@@ -83,7 +83,7 @@ class Resuming:
         location = ("Location", f"{COLLECTION}/{upload.id}")
         exchange.outcome = "upload-created"
         if upload.concat == "final":
-            progress = self._engine.join(exchange.caller, upload)
+            progress = self._engine.join_new(exchange.caller, upload)
             return Reply(201, [location, *tus.fields_of(progress)])
         if not body and upload.length != 0:
             return Reply(201, [location, *tus.fields_of(Progress(upload, 0))])

@@ -1,0 +1,166 @@
+"""Resumable uploads while the database is locked or the disk is full."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servicekit.testing import Issuer
+from tests.integration.upload.test_database_away import held
+from tests.integration.upload.test_full_disk import fill
+from tests.servers.filesystems import disk
+from tests.servers.receiver import Answer, ReceiverClient, answer_of, receiving
+from tests.servers.upload import (
+    UploadService,
+    assemble,
+    copy_database,
+    faults_in_counts,
+    settings_for,
+)
+from tests.servers.upload_invariants import assert_sound, live
+
+_MEGABYTES = 24
+
+
+@pytest.fixture
+def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
+    """A receiver on a service of this test's own."""
+    with receiving(upload) as found:
+        yield found
+
+
+@pytest.fixture
+def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[ReceiverClient]:
+    """A receiver whose disk has a few megabytes."""
+    with disk(tmp_path, _MEGABYTES) as own:
+        copy_database(upload_template, own.folder / "data")
+        service = assemble(settings_for(own.folder / "data"), issuer)
+        with receiving(service) as found:
+            yield found
+        service.database.close()
+
+
+def database(receiver: ReceiverClient) -> Path:
+    """The database's file."""
+    return receiver.service.settings.data / "upload" / "upload.db"
+
+
+def assert_unavailable(answer: Answer) -> None:
+    """503 with `Retry-After`."""
+    assert (answer.status, answer.slug) == (503, "unavailable"), answer.body
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_locked_at_the_creation(receiver: ReceiverClient) -> None:
+    """Nothing is left of an upload that could not be recorded."""
+    with held(database(receiver)):
+        assert_unavailable(receiver.creation(10))
+        assert list(receiver.service.front.service.parts.all()) == []
+    assert receiver.offset(receiver.create(10)) == 0
+    assert faults_in_counts(receiver.service.database) == []
+
+
+def test_locked_at_the_end(receiver: ReceiverClient) -> None:
+    """The last bytes are kept when their file cannot be recorded; asking again makes the file."""
+    address = receiver.create(6)
+    assert receiver.patch(address, 0, b"abc").status == 204
+    with held(database(receiver)):
+        assert_unavailable(receiver.patch(address, 3, b"def"))
+        assert live(receiver.service) == {}
+        assert receiver.service.blobs() == set()
+    assert receiver.offset(address) == 6
+    assert receiver.service.content("tus.bin") == b"abcdef"
+    assert_sound(receiver.service)
+
+
+def test_bytes_need_no_database(receiver: ReceiverClient) -> None:
+    """A request in the middle of an upload is taken while nothing can be written to the database,
+    and one that has to note something is refused without a byte.
+    """
+    address, deferred = receiver.create(6), receiver.create(None)
+    with held(database(receiver)):
+        assert receiver.patch(address, 0, b"abc").status == 204
+        assert receiver.offset(address) == 3
+        checked = {"Upload-Checksum": "sha1 " + "A" * 27 + "="}
+        assert_unavailable(receiver.patch(address, 3, b"def", checked))
+        # The bytes of an upload without a length are counted when they are there.
+        assert_unavailable(receiver.patch(deferred, 0, b"123"))
+    assert receiver.offset(address) == 3
+    assert receiver.patch(address, 3, b"def").status == 204
+    assert receiver.offset(deferred) == 3
+    assert receiver.patch(deferred, 3, b"456", {"Upload-Length": "6"}).status == 204
+    assert faults_in_counts(receiver.service.database) == []
+    assert_sound(receiver.service)
+
+
+def test_no_room_for_an_announced_length(cramped: ReceiverClient) -> None:
+    """What cannot fit is refused with 507 when it is created."""
+    fill(cramped.service, leave=1 << 20)
+    answer = cramped.creation(4 << 20)
+    assert (answer.status, answer.slug) == (507, "storage-full"), answer.body
+    assert list(cramped.service.front.service.parts.all()) == []
+    assert cramped.service.records.usage("demo").files == 0
+
+
+def test_the_disk_fills_up_meanwhile(cramped: ReceiverClient) -> None:
+    """A stream that finds no more room is a 507, what fitted is kept, and others go on."""
+    content = os.urandom(4 << 20)
+    address = cramped.create(len(content))
+    small = cramped.create(3)
+    stream = cramped.begin(address, 0, len(content))
+    stream.sendall(content[: 1 << 20])
+    filler = fill(cramped.service, leave=512 << 10)
+    answer = answer_of(stream, content[1 << 20 :])
+    assert (answer.status, answer.slug) == (507, "storage-full"), answer.body
+    assert cramped.head(small).status == 200
+    offset = cramped.offset(address)
+    assert 0 < offset < len(content)
+    filler.unlink()
+    cramped.service.store._free_until = 0.0  # type: ignore[attr-defined]
+    assert cramped.patch(small, 0, b"abc").status == 204
+    assert cramped.patch(address, offset, content[offset:]).status == 204
+    # Both were called tus.bin.
+    assert cramped.service.content("tus (2).bin") == content
+    assert_sound(cramped.service)
+
+
+def test_no_room_to_join(cramped: ReceiverClient) -> None:
+    """Parts that find no room to be joined stay, and are joined when there is some."""
+    halves = [os.urandom(3 << 20), os.urandom(3 << 20)]
+    partial = {"Upload-Concat": "partial", "Upload-Metadata": ""}
+    parts = [cramped.create(len(half), partial) for half in halves]
+    for part, half in zip(parts, halves, strict=True):
+        assert cramped.patch(part, 0, half).status == 204
+    filler = fill(cramped.service, leave=2 << 20)
+    joining = {"Upload-Concat": "final;" + " ".join(parts), "Upload-Defer-Length": ""}
+    answer = cramped.creation(None, joining)
+    assert (answer.status, answer.slug) == (507, "storage-full"), answer.body
+    assert cramped.offset(parts[0]) == len(halves[0])
+    # The final upload that nobody knows of does not count.
+    assert cramped.service.records.usage("demo").files == len(parts)
+    filler.unlink()
+    cramped.service.store._free_until = 0.0  # type: ignore[attr-defined]
+    assert cramped.creation(None, joining).status == 201
+    assert cramped.service.content("tus.bin") == b"".join(halves)
+    assert faults_in_counts(cramped.service.database) == []
+    assert_sound(cramped.service)
+
+
+def test_a_creation_with_bytes_that_fails(cramped: ReceiverClient) -> None:
+    """An upload that its client never heard of does not count until it expires."""
+    content = os.urandom(4 << 20)
+    octets = {
+        "Upload-Length": str(len(content)),
+        "Upload-Metadata": "filename YQ==",
+        "Content-Type": "application/offset+octet-stream",
+    }
+    stream = cramped.open("POST", "/v1/uploads", len(content), octets)
+    stream.sendall(content[: 1 << 20])
+    fill(cramped.service, leave=512 << 10)
+    answer = answer_of(stream, content[1 << 20 :])
+    assert (answer.status, answer.slug) == (507, "storage-full"), answer.body
+    assert cramped.service.records.usage("demo").files == 0
+    assert list(cramped.service.front.service.parts.all()) == []
