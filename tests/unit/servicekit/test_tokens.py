@@ -111,3 +111,19 @@ def test_memory_of_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
     for _ in range(11):
         verifier.verify(issuer.token())
     assert len(verifier._cache) <= 4
+
+
+def test_memory_of_long_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
+    """Long tickets, which a tenant makes as many of as it likes, fill no more than their share."""
+    types = [f"image/x-{number:040}" for number in range(80)]
+    ticket = {"bucket": "default", "prefix": "", "allowed_types": types}
+    verifier = Verifier(issuer, issuer=ISSUER, audience=AUDIENCE, cache_bytes=30_000, clock=clock)
+    remembered = []
+    for _ in range(11):
+        token = issuer.token(ticket=ticket)
+        assert 5000 < len(token) < 8000
+        for _ in range(2):  # the same one again takes no more room
+            clock.now += 4
+            verifier.verify(token)
+        remembered.append(len(verifier._cache))
+    assert 3 <= max(remembered) <= 5

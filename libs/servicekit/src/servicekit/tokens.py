@@ -87,11 +87,14 @@ class Verifier:
         max_lifetime_seconds: int = MAX_LIFETIME_SECONDS,
         cache_seconds: float = 3.0,
         cache_entries: int = 8192,
+        cache_bytes: int = 8 << 20,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
         self._max_lifetime, self._clock = max_lifetime_seconds, clock
         self._cache_seconds, self._cache_entries = cache_seconds, cache_entries
+        # By the length of the tokens: what is kept of a long ticket is twice as long.
+        self._cache_bytes, self._cached_bytes = cache_bytes, 0
         self._cache: dict[bytes, tuple[float, Principal]] = {}
         self._lock = threading.Lock()
 
@@ -108,15 +111,19 @@ class Verifier:
         if known is not None and now < known[0]:
             return known[1]
         principal = self._verify(token, now)
-        self._remember(digest, principal, now)
+        self._remember(digest, principal, now, len(token))
         return principal
 
-    def _remember(self, digest: bytes, principal: Principal, now: float) -> None:
+    def _remember(self, digest: bytes, principal: Principal, now: float, size: int) -> None:
         until = min(now + self._cache_seconds, principal.expires_at + LEEWAY_SECONDS)
         with self._lock:
-            if len(self._cache) >= self._cache_entries:
+            full = len(self._cache) >= self._cache_entries
+            if full or self._cached_bytes + size > self._cache_bytes:
                 # Everything goes at once: rare, cheap, and no bookkeeping on the hot path.
                 self._cache.clear()
+                self._cached_bytes = 0
+            if digest not in self._cache:
+                self._cached_bytes += size
             self._cache[digest] = (until, principal)
 
     def _verify(self, token: str, now: float) -> Principal:
