@@ -71,8 +71,10 @@ REVOKE = Operation(
     summary="Revoke a token (RFC 7009)",
     description=(
         "For tokens of the client's own tenant; with the scope `tenants:admin` for all. The token "
-        "is refused everywhere within five seconds, and with it all that was exchanged for it. A "
-        "refresh token ends its session. Unknown tokens, and those of others, are answered alike."
+        "is refused everywhere within five seconds; with a client's own token, or a ticket, all "
+        "that was exchanged for it. A person's token, and one that was exchanged already, ends "
+        "alone: end the session, or revoke the first token, to end what was made of it. A refresh "
+        "token ends its session. Unknown tokens, and those of others, are answered alike."
     ),
     public=True,
     body=Content(_FORM, _SCHEMA),
