@@ -20,6 +20,7 @@ from servicekit.ids import uuid7_hex
 from servicekit.problems import MALFORMED, NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.domain import admission, receiving, tickets
+from wharf_upload.domain.conditions import http_date
 from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
 from wharf_upload.domain.upload_leases import Lease, Leases
 from wharf_upload.domain.uploads import Intent, SizeLimit, check_name, check_size, check_type
@@ -230,11 +231,11 @@ class Resumable:
             # Read again: the request that had the lease may have changed it.
             upload = self.find(principal, identifier)
             if upload.file is not None:
-                raise _mismatch(offset, upload.file.size, complete=True)
+                raise _mismatch(upload, offset, upload.file.size)
             part = self._open(upload)
             size = self._settled(upload, part)
             if offset is not None and offset != size:
-                raise _mismatch(offset, size)
+                raise _mismatch(upload, offset, size)
             upload = self._announced(principal, upload, length, size)
             if checksum is not None:
                 self._note(upload, discard_from=size, size=size)
@@ -258,6 +259,10 @@ class Resumable:
             )
         check_size(length, self._rules(principal, upload.bucket)[1])
         return self._service.uploads.announce_length(upload, length)
+
+    def most(self, principal: Principal, upload: Upload) -> int:
+        """How many bytes the upload may have, by the rules of its bucket and the credential."""
+        return self._rules(principal, upload.bucket)[1].bytes
 
     def room(self, appending: Appending) -> int:
         """How many bytes may follow, by what was announced and what the bucket takes."""
@@ -321,6 +326,7 @@ class Resumable:
                 raise CHECKSUM_MISMATCH(
                     "The bytes of this request do not have the checksum that was sent; they were "
                     "thrown away. Send them again.",
+                    headers=(_expires(upload),),
                     offset=appending.offset,
                 )
             return Progress(upload, appending.offset)
@@ -503,12 +509,17 @@ class Resumable:
         return int(self._service.clock() * 1000)
 
 
-def _mismatch(offset: int | None, actual: int, *, complete: bool = False) -> ProblemError:
+def _expires(upload: Upload) -> tuple[str, str]:
+    return ("Upload-Expires", http_date(upload.expires_at // 1000))
+
+
+def _mismatch(upload: Upload, offset: int | None, actual: int) -> ProblemError:
     return OFFSET_MISMATCH(
         f"The upload is at {actual} bytes; the request continues it at {offset}.",
         headers=(
             ("Upload-Offset", str(actual)),
-            ("Upload-Complete", "?1" if complete else "?0"),
+            ("Upload-Complete", "?1" if upload.file else "?0"),
+            *(() if upload.file else (_expires(upload),)),
         ),
         expected_offset=actual,
         provided_offset=offset,

@@ -90,9 +90,12 @@ def require_content_type(exchange: Exchange) -> None:
         raise UNSUPPORTED_MEDIA(f"Send Content-Type: {CONTENT_TYPE}.", expected=CONTENT_TYPE)
 
 
-def limit(service: Service, progress: Progress | None = None) -> tuple[str, str]:
-    """`Upload-Limit`: sizes in bytes, age in seconds."""
-    members = [f"max-size={service.settings.max_file_bytes}", "min-size=0"]
+def limit(
+    service: Service, progress: Progress | None = None, most: int | None = None
+) -> tuple[str, str]:
+    """`Upload-Limit`: sizes in bytes (`most`: by the rules of this upload), age in seconds."""
+    largest = service.settings.max_file_bytes if most is None else most
+    members = [f"max-size={largest}", "min-size=0"]
     if progress is not None:
         left = max(0, progress.upload.expires_at // 1000 - int(service.clock()))
         members.append(f"max-age={left}")
@@ -101,12 +104,12 @@ def limit(service: Service, progress: Progress | None = None) -> tuple[str, str]
     return ("Upload-Limit", ", ".join(members))
 
 
-def fields_of(service: Service, progress: Progress) -> Headers:
+def fields_of(service: Service, progress: Progress, most: int | None = None) -> Headers:
     """What every answer about an upload says."""
     headers: Headers = [
         ("Upload-Complete", _TRUE if progress.complete else _FALSE),
         ("Upload-Offset", str(progress.offset)),
-        limit(service, progress),
+        limit(service, progress, most),
         ("Cache-Control", "no-store"),
     ]
     if progress.upload.length is not None:

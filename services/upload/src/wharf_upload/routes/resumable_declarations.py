@@ -99,6 +99,7 @@ END = Operation(
 ROUTES = (
     Route("POST", COLLECTION, CREATE),
     Route("HEAD", UPLOAD, LOOK),
+    Route("GET", UPLOAD, LOOK),
     Route("PATCH", UPLOAD, APPEND),
     # With X-HTTP-Method-Override, from clients that cannot send PATCH.
     Route("POST", UPLOAD, APPEND),

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from servicekit.problems import LENGTH_REQUIRED, MALFORMED, METHOD, NOT_FOUND, TOO_LARGE
+from servicekit.problems import (
+    LENGTH_REQUIRED,
+    MALFORMED,
+    METHOD,
+    NOT_FOUND,
+    TOO_LARGE,
+    ProblemError,
+)
 from wharf_upload import documents
 from wharf_upload.domain import admission
 from wharf_upload.domain.resumable import Appending, Progress, Resumable
 from wharf_upload.domain.sniffing import HEAD_BYTES
-from wharf_upload.exchange import FILES, Exchange, Reply, json_reply, path_of, raw_path
+from wharf_upload.domain.uploads import TooLarge
+from wharf_upload.exchange import FILES, Exchange, Headers, Reply, json_reply, path_of, raw_path
 from wharf_upload.receiver.loop import Stream
 from wharf_upload.routes import partial, tus
 from wharf_upload.routes.admitting import admission_of, admitted
 from wharf_upload.routes.files import authorize_upload
 from wharf_upload.service import Service
+from wharf_upload.translation import as_problem
 
 ROUTE, COLLECTION = "/v1/uploads/{id}", "/v1/uploads"
 
@@ -35,6 +44,15 @@ class Resuming:
         self._authorize(exchange)
         if tus.is_tus(exchange):
             tus.require_version(exchange)
+        try:
+            return self._answer(exchange)
+        except (ProblemError, TooLarge) as error:
+            problem = as_problem(error)
+            if problem.problem is TOO_LARGE and not (tus.is_tus(exchange) or problem.headers):
+                problem.headers = (partial.limit(self._service, most=_limit_bytes(problem)),)
+            raise problem from error
+
+    def _answer(self, exchange: Exchange) -> Reply | Stream:
         path = raw_path(exchange.environ)
         method = exchange.environ.get("HTTP_X_HTTP_METHOD_OVERRIDE") or exchange.method
         if path.startswith(FILES):
@@ -56,7 +74,7 @@ class Resuming:
             "DELETE": self._delete,
         }
         if method not in handlers:
-            raise _refuse_method("HEAD, PATCH, DELETE, OPTIONS")
+            raise _refuse_method("HEAD, GET, PATCH, DELETE, OPTIONS")
         return handlers[method](exchange, identifier)
 
     def _authorize(self, exchange: Exchange) -> None:
@@ -105,7 +123,7 @@ class Resuming:
         if tus.is_tus(exchange):
             headers = [*tus.fields_of(progress), *tus.head_fields(progress)]
             return Reply(200, headers)
-        return Reply(204, partial.fields_of(self._service, progress))
+        return Reply(204, self._partial_fields(exchange, progress))
 
     def _delete(self, exchange: Exchange, identifier: str) -> Reply:
         exchange.route = ROUTE
@@ -165,12 +183,17 @@ class Resuming:
         body = exchange.content_length()
         if body == 0 and not last:
             progress = Progress(upload, 0)
-            return Reply(201, [location, *partial.fields_of(self._service, progress)])
+            return Reply(201, [location, *self._partial_fields(exchange, progress)])
         appending = self._engine.begin(exchange.caller, upload.id, 0)
         appending.unknown = True
         return self._stream(
             exchange, appending, body, self._partial_answer(exchange, location), last=last
         )
+
+    def _partial_fields(self, exchange: Exchange, progress: Progress) -> Headers:
+        upload = progress.upload
+        most = None if progress.complete else self._engine.most(exchange.caller, upload)
+        return partial.fields_of(self._service, progress, most)
 
     def _partial_answer(
         self, exchange: Exchange, location: tuple[str, str] | None = None
@@ -178,7 +201,7 @@ class Resuming:
         """The last request is answered as the `PUT` of the whole file would be."""
 
         def answer(progress: Progress) -> Reply:
-            headers = partial.fields_of(self._service, progress)
+            headers = self._partial_fields(exchange, progress)
             if progress.file is not None:
                 file = progress.file
                 exchange.outcome = "stored"
@@ -223,6 +246,7 @@ class Resuming:
         if length > room:
             raise TOO_LARGE(
                 f"The request brings {length} bytes; the upload takes {room} more.",
+                headers=(partial.limit(self._service, most=appending.offset + room),),
                 limit="upload's length",
                 limit_bytes=room,
             )
@@ -275,7 +299,12 @@ def _admit(service: Service, exchange: Exchange) -> None:
     if identifier is None or service.uploads.get(exchange.caller.tenant, identifier) is None:
         raise NOT_FOUND("There is no such upload.")
     if exchange.method not in {"PATCH", "POST"}:
-        raise _refuse_method("HEAD, PATCH, DELETE, OPTIONS")
+        raise _refuse_method("HEAD, GET, PATCH, DELETE, OPTIONS")
+
+
+def _limit_bytes(problem: ProblemError) -> int | None:
+    found = problem.members.get("limit_bytes")
+    return found if isinstance(found, int) else None
 
 
 def _refuse_method(allowed: str) -> Exception:

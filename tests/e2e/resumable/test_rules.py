@@ -1,0 +1,233 @@
+"""Whose uploads, and by which rules: verbs, tickets, quotas, and rules that change meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.e2e.api_client import Answer, ApiClient
+from tests.e2e.raw_http import until
+from tests.e2e.resumable.tus_client import TUS, Tus
+from tests.e2e.tenants import Signer, Tenants, set_limits
+
+HTML = b"<!doctype html><script>alert(1)</script>"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+def ietf(client: Tus, address: str, method: str) -> Answer:
+    """A request of the IETF protocol for an upload."""
+    fields = {"Upload-Offset": "0", "Upload-Complete": "?0"}
+    patch = {"Content-Type": "application/partial-upload", **fields}
+    body = b"12345" if method == "PATCH" else b""
+    return client.api.request(method, address, body, patch if method == "PATCH" else {})
+
+
+VERBS: dict[str, Callable[[Tus, str], Answer]] = {
+    "HEAD": lambda client, address: client.head(address),
+    "GET": lambda client, address: client.api.request("GET", address, headers=TUS),
+    "PATCH": lambda client, address: client.patch(address, 0, b"12345"),
+    "PATCH of much": lambda client, address: client.patch(address, 0, b"x" * 200_000),
+    "DELETE": lambda client, address: client.delete(address),
+    "PATCH by POST": lambda client, address: client.api.request(
+        "POST",
+        address,
+        b"12345",
+        {
+            **TUS,
+            "X-HTTP-Method-Override": "PATCH",
+            "Upload-Offset": "0",
+            "Content-Type": "application/offset+octet-stream",
+        },
+    ),
+    "DELETE by POST": lambda client, address: client.api.request(
+        "POST", address, b"", {**TUS, "X-HTTP-Method-Override": "DELETE"}
+    ),
+    "IETF HEAD": lambda client, address: ietf(client, address, "HEAD"),
+    "IETF PATCH": lambda client, address: ietf(client, address, "PATCH"),
+    "IETF DELETE": lambda client, address: ietf(client, address, "DELETE"),
+    "final": lambda client, address: client.create(
+        0, headers={"Upload-Concat": f"final;{address}", "Upload-Length": ""}, filename="f"
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_other_peoples_uploads_do_not_exist(tus: Tus, signer: Signer, verb: str) -> None:
+    """Another tenant, another client and another bucket's ticket get 404 or 403, and no offset."""
+    address = tus.created(10)
+    same = signer.token(tid=tus.api.tenant, ticket={"bucket": "other", "prefix": ""})
+    strangers = (
+        signer.client(),
+        signer.client(tid=tus.api.tenant),
+        tus.api.using(same),
+    )
+    for stranger in strangers:
+        answer = VERBS[verb](Tus(stranger), address)
+        assert answer.status in (403, 404), answer.body
+        assert "Upload-Offset" not in answer.headers
+        assert "Upload-Length" not in answer.headers
+    assert tus.offset(address) == 0
+    assert tus.api.listed() == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_readers_change_nothing(tus: Tus, signer: Signer, verb: str) -> None:
+    """A token of the same client that may only read is refused by every verb."""
+    name = f"both-{verb.replace(' ', '-')}"
+    own = Tus(tus.api.using(signer.token(tid=tus.api.tenant, sub=name)))
+    address = own.created(10)
+    reading = signer.token(tid=tus.api.tenant, sub=name, scope="files:read")
+    assert VERBS[verb](Tus(tus.api.using(reading)), address).status == 403
+    assert own.offset(address) == 0
+
+
+class Ticketed:
+    """One client of a tenant, with tickets of its own name."""
+
+    def __init__(self, api: ApiClient, signer: Signer) -> None:
+        self._api, self._signer = api, signer
+
+    def __call__(self, **rules: object) -> Tus:
+        """Somebody with a ticket for `in/` of the bucket `default`, unless it says otherwise."""
+        named = rules if "key" in rules else {"prefix": "in/", **rules}
+        token = self._signer.token(
+            tid=self._api.tenant,
+            sub="page",
+            scope="files:write",
+            ticket={"bucket": "default", **named},
+        )
+        return Tus(self._api.using(token))
+
+
+@pytest.fixture
+def ticketed(api: ApiClient, signer: Signer) -> Ticketed:
+    """Makes tickets of this test's tenant."""
+    return Ticketed(api, signer)
+
+
+def test_row_77(ticketed: Ticketed, api: ApiClient) -> None:
+    """Row 77: bucket, key, size and type outside of the ticket are each refused with the reason."""
+    answer = ticketed().create(5, bucket="photos", filename="a")
+    assert answer.problem(403, "ticket-refused")["rule"] == "bucket"
+    answer = ticketed().create(5, key="elsewhere/a")
+    assert answer.problem(403, "ticket-refused")["rule"] == "prefix"
+    answer = ticketed(key="in/a").create(5, key="in/b")
+    assert answer.problem(403, "ticket-refused")["rule"] == "key"
+    answer = ticketed(max_file_bytes=4).create(5, filename="a")
+    assert answer.problem(413, "too-large")["limit"] == "ticket's file limit"
+    answer = ticketed().create(5, filename="a", on_conflict="replace")
+    assert answer.problem(403, "ticket-refused")["rule"] == "replace"
+    images = ticketed(allowed_types=["image/*"])
+    address = images.created(len(HTML), filename="a.png")
+    images.patch(address, 0, HTML).problem(415, "type-not-allowed")
+    assert images.head(address).status == 404
+    assert api.used() == (0, 0)
+
+
+def test_deferred_lengths_by_ticket(ticketed: Ticketed, api: ApiClient) -> None:
+    """A length that comes later, and bytes without one, stay within the ticket's size."""
+    small = ticketed(max_file_bytes=4)
+    address = small.created(None, filename="a")
+    small.patch(address, 0, b"12345").problem(413, "too-large")
+    small.patch(address, 0, b"123", {"Upload-Length": "5"}).problem(413, "too-large")
+    assert small.patch(address, 0, b"1234", {"Upload-Length": "4"}).status == 204
+    assert api.listed() == ["in/a"]
+
+
+def test_parts_by_ticket(ticketed: Ticketed, api: ApiClient) -> None:
+    """Parts that are small enough each make no file that is larger than the ticket takes."""
+    small = ticketed(max_file_bytes=6)
+    parts = []
+    for _ in range(2):
+        answer = small.create(5, headers={"Upload-Concat": "partial"})
+        assert answer.status == 201, answer.body
+        parts.append(answer.header("Location"))
+        assert small.patch(parts[-1], 0, b"12345").status == 204
+    joining = {"Upload-Concat": "final;" + " ".join(parts), "Upload-Length": ""}
+    small.create(0, headers=joining, filename="big").problem(413, "too-large")
+    assert api.listed() == []
+
+
+def test_uses_of_a_ticket(ticketed: Ticketed, api: ApiClient) -> None:
+    """Of uploads that were begun side by side with a ticket for one file one becomes a file."""
+    once = ticketed(max_files=1)
+    addresses = [once.created(3, filename=f"{number}") for number in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda address: once.patch(address, 0, b"abc"), addresses))
+    assert sorted(answer.status for answer in answers) == [204, 403, 403]
+    assert len(api.listed()) == 1
+    assert api.used() == (3, 1)
+    once.create(3, filename="more").problem(403, "ticket-used-up")
+
+
+def test_of_fifty_creations_one_fits(tus: Tus, signer: Signer, api: ApiClient) -> None:
+    """Fifty uploads of two thirds of the quota at once: exactly one is created."""
+    assert set_limits(signer, api.tenant, max_bytes=900_000).status in (200, 201)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(
+            pool.map(lambda number: tus.create(600_000, filename=f"{number}"), range(50))
+        )
+    created = [answer for answer in answers if answer.status == 201]
+    assert len(created) == 1
+    for answer in answers:
+        if answer.status != 201:
+            found = answer.problem(507, "tenant-quota-exceeded")
+            assert found["limit_bytes"] == 900_000
+    assert api.used() == (600_000, 1)
+    # What was refused once fits when the other is given up.
+    assert tus.delete(created[0].header("Location")).status == 204
+    assert tus.create(600_000, filename="again").status == 201
+
+
+def test_types_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
+    """What the bucket took when the upload began and no longer takes is refused at its end."""
+    assert api.send_json("PUT", "/v1/buckets/open", {}).status == 201
+    address = tus.created(40 + len(HTML), bucket="open", filename="a.html")
+    assert tus.patch(address, 0, HTML).status == 204
+    assert api.send_json("PUT", "/v1/buckets/open", {"allowed_types": ["image/*"]}).status == 200
+    tus.patch(address, len(HTML), b" " * 40).problem(415, "type-not-allowed")
+    assert tus.head(address).status == 404
+    assert api.used() == (0, 0)
+
+
+def test_sizes_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
+    """A bucket's limit of today holds for uploads of yesterday."""
+    assert api.send_json("PUT", "/v1/buckets/open", {}).status == 201
+    address = tus.created(10, bucket="open", filename="a")
+    assert tus.patch(address, 0, b"12345").status == 204
+    assert api.send_json("PUT", "/v1/buckets/open", {"max_file_bytes": 9}).status == 200
+    tus.patch(address, 5, b"67890").problem(413, "too-large")
+    assert api.used() == (0, 0)
+
+
+def test_the_bucket_goes_meanwhile(tus: Tus, api: ApiClient) -> None:
+    """An upload into a bucket that was deleted ends with 404, and counts no longer."""
+    assert api.send_json("PUT", "/v1/buckets/short", {}).status == 201
+    address = tus.created(10, bucket="short", filename="a")
+    assert tus.patch(address, 0, b"12345").status == 204
+    assert api.request("DELETE", "/v1/buckets/short").status == 204
+    tus.patch(address, 5, b"67890").problem(404, "not-found")
+    assert tus.head(address).status == 404
+    assert api.used() == (0, 0)
+
+
+def test_a_suspended_tenant(tenants: Tenants) -> None:
+    """Suspended in the middle, nothing goes on; resumed, the upload is where it was."""
+    api = tenants.tenant()
+    tus = Tus(api)
+    address = tus.created(10, filename="a")
+    assert tus.patch(address, 0, b"12345").status == 204
+    change = f"/auth/v1/tenants/{api.tenant}"
+    assert tenants.admin.request("POST", f"{change}/suspend").status == 204
+    # The receiver looks for itself.
+    assert until(lambda: tus.head(address).status == 403)
+    assert until(lambda: tus.create(5, filename="b").slug == "tenant-suspended")
+    tus.patch(address, 5, b"67890").problem(403, "tenant-suspended")
+    tus.patch(address, 5, b"67890" * 50_000).problem(403, "tenant-suspended")
+    assert tus.delete(address).status == 403
+    assert tenants.admin.request("POST", f"{change}/resume").status == 204
+    assert until(lambda: tus.head(address).status == 200)
+    assert until(lambda: tus.patch(address, 5, b"67890").status == 204)
+    assert api.file("a").body == b"1234567890"
