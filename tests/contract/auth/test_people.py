@@ -167,6 +167,21 @@ def test_disabled_and_enabled(records: Records) -> None:
     assert records.standing("s1") is None
 
 
+def test_used_tokens_are_remembered_up_to_a_number(records: Records, database: Database) -> None:
+    """Who refreshes all the time fills no table, and a token that was used lately is a thief's."""
+    records.add_session(SESSION, "t0", HASH)
+    for number in range(150):
+        rotate(records, f"t{number}", f"t{number + 1}", NOW + number)
+    row = database.reading().row("SELECT COUNT(*) FROM refresh_tokens")
+    assert row == (101,)
+    with pytest.raises(RefreshUnknown):
+        rotate(records, "t3", "x", NOW + 200)
+    assert records.standing("s1") is not None
+    with pytest.raises(RefreshReused):
+        rotate(records, "t60", "x", NOW + 200)
+    assert records.standing("s1") is None
+
+
 def test_session_is_of_the_role_that_holds(records: Records) -> None:
     """A role that changes while a password is verified is the one that the login gets."""
     login = records.password_login("acme", "ada")

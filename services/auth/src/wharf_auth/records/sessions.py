@@ -36,6 +36,9 @@ _ONE = "SELECT s.id, s.tenant FROM sessions s"
 # Sessions stay for a day after their end; each login removes some that are older.
 _KEPT_MILLISECONDS = 24 * 3600 * 1000
 _SWEPT_AT_ONCE = 20
+# How many used refresh tokens a session remembers, to know a thief by. Nothing else bounds how
+# often a person refreshes; an older one is refused all the same, as one that nobody knows.
+_USED_KEPT = 100
 
 
 def user_of(row: Row) -> User:
@@ -235,5 +238,11 @@ def _replace(
     connection: Connection, presented: str, successor: str, session: str, now: int
 ) -> None:
     connection.execute("UPDATE refresh_tokens SET used_at = ? WHERE hash = ?", (now, presented))
+    connection.execute(
+        "DELETE FROM refresh_tokens WHERE session = ? AND used_at IS NOT NULL AND hash NOT IN "
+        "(SELECT hash FROM refresh_tokens WHERE session = ? AND used_at IS NOT NULL "
+        "ORDER BY used_at DESC, hash LIMIT ?)",
+        (session, session, _USED_KEPT),
+    )
     _add_token(connection, successor, session, now)
     connection.execute("UPDATE sessions SET used_at = ? WHERE id = ?", (now, session))
