@@ -70,8 +70,9 @@ def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:
         own = replace(
             own, lease_seconds=older_than_seconds, deleted_grace_seconds=older_than_seconds
         )
-    swept = background.sweeper(own, dry_run=dry_run).run()
-    uploads = background.sweep_uploads(own, dry_run=dry_run)
+    on = background.opened(own)
+    swept = background.sweeper(own, on, dry_run=dry_run).run()
+    uploads = background.sweep_uploads(own, on, dry_run=dry_run)
     for name in (*swept.names, *uploads.names) if dry_run else ():
         click.echo(f"would remove {name}")
     for name, count in {**swept.counts(), **uploads.counts()}.items():

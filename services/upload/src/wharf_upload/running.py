@@ -58,7 +58,7 @@ def helper() -> None:
     ]
     if _settings.upload_worker:
         # A run that the end of the process cuts off is made up for by the next one.
-        tasks.append(lambda: background.run(_settings, stop))
+        tasks.append(lambda: background.run(_settings, application.service, stop))
     for task in tasks:
         threading.Thread(target=_again, args=(task,), daemon=True).start()
     Receiver(application, _settings.receiver_socket).run()

@@ -6,28 +6,62 @@ import logging
 import signal
 import threading
 import time
+from dataclasses import dataclass
+from typing import Protocol
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.revocations import Revocations
 from wharf_upload import upload_sweeping
 from wharf_upload.opening import open_records, open_store
+from wharf_upload.records.base import Records
+from wharf_upload.records.uploads import SqlUploads
 from wharf_upload.settings import Settings
-from wharf_upload.stores.base import StoreError
+from wharf_upload.stores.base import BlobStore, StoreError
 from wharf_upload.stores.parts import Parts
-from wharf_upload.sweeping import Ages, Sweeper
 from wharf_upload.upload_sweeping import SweptUploads
+from wharf_upload.sweeping import Ages, Sweeper
 
 log = logging.getLogger(__name__)
 # The walk over the whole store costs reading all its folders: rarer than the rest.
 _STORE_WALK_SECONDS = 3600.0
 
 
-def sweeper(settings: Settings, *, dry_run: bool = False) -> Sweeper:
-    """A sweeper for these settings."""
+class Opened(Protocol):
+    """What the sweepers work on: the service's own where they are a part of it."""
+
+    @property
+    def store(self) -> BlobStore: ...
+
+    @property
+    def records(self) -> Records: ...
+
+    @property
+    def uploads(self) -> SqlUploads: ...
+
+    @property
+    def parts(self) -> Parts: ...
+
+
+@dataclass(frozen=True)
+class _Own:
+    store: BlobStore
+    records: Records
+    uploads: SqlUploads
+    parts: Parts
+
+
+def opened(settings: Settings) -> Opened:
+    """Opens what these settings name, for a process that has nothing open."""
     store = open_store(settings)
+    records = open_records(settings, store)
+    return _Own(store, records, records.uploads, Parts(store, settings.resumable_folder))
+
+
+def sweeper(settings: Settings, on: Opened, *, dry_run: bool = False) -> Sweeper:
+    """A sweeper for these settings."""
     return Sweeper(
-        store,
-        open_records(settings, store),
+        on.store,
+        on.records,
         settings.spool_folder.parent,
         Ages(
             lease=settings.lease_seconds,
@@ -40,15 +74,10 @@ def sweeper(settings: Settings, *, dry_run: bool = False) -> Sweeper:
     )
 
 
-def sweep_uploads(settings: Settings, *, dry_run: bool = False) -> SweptUploads:
+def sweep_uploads(settings: Settings, on: Opened, *, dry_run: bool = False) -> SweptUploads:
     """One run over the resumable uploads."""
-    store = open_store(settings)
-    records = open_records(settings, store)
     return upload_sweeping.sweep(
-        records.uploads,
-        Parts(store, settings.resumable_folder),
-        expiry_seconds=settings.upload_expiry_seconds,
-        dry_run=dry_run,
+        on.uploads, on.parts, expiry_seconds=settings.upload_expiry_seconds, dry_run=dry_run
     )
 
 
@@ -57,22 +86,18 @@ def run_until_signal(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(settings, stop)
+    run(settings, opened(settings), stop)
 
 
-def run(settings: Settings, stop: threading.Event) -> None:
+def run(settings: Settings, on: Opened, stop: threading.Event) -> None:
     """Sweeps again and again until `stop` is set; ends after the step that is under way."""
-    own = sweeper(settings)
-    store = open_store(settings)
-    uploads, parts = open_records(settings, store).uploads, Parts(store, settings.resumable_folder)
+    own = sweeper(settings, on)
     next_walk = time.monotonic()
     while not stop.wait(min(1.0, settings.sweep_seconds)):
         walk = time.monotonic() >= next_walk
         try:
             swept = own.run(blobs=walk).counts()
-            swept |= upload_sweeping.sweep(
-                uploads, parts, expiry_seconds=settings.upload_expiry_seconds
-            ).counts()
+            swept |= sweep_uploads(settings, on).counts()
             if any(swept.values()):
                 log.info("swept", extra={"fields": {"swept": swept}})
             if walk:
