@@ -18,8 +18,8 @@ from wharf_upload.records.uploads import SqlUploads
 from wharf_upload.settings import Settings
 from wharf_upload.stores.base import BlobStore, StoreError
 from wharf_upload.stores.parts import Parts
-from wharf_upload.upload_sweeping import SweptUploads
 from wharf_upload.sweeping import Ages, Sweeper
+from wharf_upload.upload_sweeping import SweptUploads
 
 log = logging.getLogger(__name__)
 # The walk over the whole store costs reading all its folders: rarer than the rest.
