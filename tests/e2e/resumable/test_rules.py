@@ -107,6 +107,16 @@ def ticketed(api: ApiClient, signer: Signer) -> Ticketed:
     return Ticketed(api, signer)
 
 
+def test_a_ticket_for_one_file_cannot_take_all_room(ticketed: Ticketed, api: ApiClient) -> None:
+    """Who only begins uploads is refused after some: each reserves its bytes with the tenant."""
+    page = ticketed(max_files=1)
+    answers = [page.create(1_000_000, key=f"in/{number}") for number in range(20)]
+    assert [answer.status for answer in answers] == [201] * 16 + [403] * 4
+    assert answers[-1].problem(403, "ticket-refused")["rule"] == "max_files"
+    assert api.get("/v1/usage").json()["bytes"] == 16_000_000
+    assert ticketed(max_files=1).create(0, key="in/x").status == 201
+
+
 def test_row_77(ticketed: Ticketed, api: ApiClient) -> None:
     """Row 77: bucket, key, size and type outside of the ticket are each refused with the reason."""
     answer = ticketed().create(5, bucket="photos", filename="a")

@@ -98,6 +98,7 @@ class Resumable:
 
     def __init__(self, service: Service) -> None:
         self._service, self._leases = service, Leases()
+        self._begun = tickets.Begun(service.clock)
         self._joining: set[str] = set()
         self._joining_lock = threading.Lock()
 
@@ -116,6 +117,7 @@ class Resumable:
         for part in wanted.parts:
             if self.find(principal, part).concat != "partial":
                 raise MALFORMED("Upload-Concat names an upload that is not a partial one.")
+        self._begun.count(principal)
         now = self._now()
         upload = Upload(
             id=uuid7_hex(),
