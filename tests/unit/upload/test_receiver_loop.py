@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +167,51 @@ def test_nonsense_ends_its_connection_alone(desk: Desk) -> None:
     good = desk.open("good", 1)
     good.sendall(b"x")
     assert status(good) == 204
+
+
+def test_no_descriptor_is_left_for_a_connection(desk: Desk) -> None:
+    """Out of descriptors, the loop lives on: a stream goes to its end, who came meanwhile waits."""
+    content = os.urandom(100_000)
+    connection = desk.open("a", 2 * len(content))
+    connection.sendall(content)
+    assert until(lambda: "a" in desk.streams and desk.streams["a"].received == len(content))
+    waiting = socket.socket(socket.AF_UNIX)
+    with no_descriptor_left():
+        waiting.connect(str(desk.address))
+        waiting.sendall(
+            packet_of({"REQUEST_METHOD": "PATCH", "REQUEST_URI": "/b", "CONTENT_LENGTH": "0"})
+        )
+        connection.sendall(content)
+        assert until(lambda: desk.ended == [("a", 2 * len(content), True)])
+    assert status(connection) == 204
+    waiting.settimeout(20)
+    assert status(waiting) == 204
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """This process gets no descriptor while it holds."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_handler_that_fails(desk: Desk) -> None:
+    """A request whose handler or end fails against all promises is closed, not kept for ever."""
+    connection = desk.open("no/folder", 1)  # the desk cannot open its file
+    assert connection.recv(1) == b""
+    connection.close()
+    ending = desk.open("fails", 1)
+    assert until(lambda: "fails" in desk.streams)
+    desk.streams["fails"].finish = failing
+    ending.sendall(b"x")
+    assert ending.recv(1) == b""
+    ending.close()
+
+
+def failing(_: Stream, __: Exception | None) -> Reply:
+    """An end that breaks its promise."""
+    raise RuntimeError("broken")

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from wharf_upload.exchange import Reply
 from wharf_upload.receiver import packets
-from wharf_upload.stores.local import translated
+from wharf_upload.stores.local import EXHAUSTED, translated
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,8 @@ class Loop:
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + _TICK_SECONDS
                 self._close_late_ones()
+                with suppress(KeyError):  # it is there already
+                    self._selector.register(server, selectors.EVENT_READ, self._accept)
         server.close()
         self._beginnings.shutdown()
         self._ends.shutdown()
@@ -154,9 +156,18 @@ class Loop:
             self._done.popleft()()
 
     def _accept(self, server: Any) -> None:
-        with suppress(BlockingIOError):
+        with suppress(BlockingIOError, ConnectionAbortedError):
             while True:
-                accepted, _ = server.accept()
+                try:
+                    accepted, _ = server.accept()
+                except OSError as error:
+                    if error.errno not in EXHAUSTED:
+                        raise
+                    # Who waits stays in the socket until the next tick; asking at once again would
+                    # keep the loop from the streams whose end gives descriptors back.
+                    self._selector.unregister(server)
+                    log.warning("no connection is accepted for now: %s", error.strerror)
+                    return
                 accepted.setblocking(False)
                 connection = _Connection(accepted, time.monotonic() + _PACKET_SECONDS)
                 self._connections.add(connection)
@@ -199,7 +210,12 @@ class Loop:
 
     def _handle(self, connection: _Connection, environ: dict[str, Any]) -> None:
         """In a thread."""
-        found = self._handler(environ)
+        try:
+            found = self._handler(environ)
+        except Exception:
+            log.exception("a request was given up")
+            self._call(lambda: self._close(connection))
+            return
         if isinstance(found, Stream):
             self._call(lambda: self._begin(connection, found))
         else:
@@ -229,9 +245,10 @@ class Loop:
                     self._finish(connection, stream, None)
                     return
         except OSError as error:
-            # What is left in the pipe belongs nowhere any more.
-            _close_pipe(self._pipe)
-            self._pipe = _new_pipe()
+            # What is left in the pipe belongs nowhere any more. A new pipe might not be had.
+            with suppress(BlockingIOError):
+                while os.read(self._pipe[0], _PIPE_BYTES):
+                    pass
             self._finish(connection, stream, translated(error))
             return
         self._check(connection, stream)
@@ -309,7 +326,12 @@ class Loop:
         del self._streams[stream]
 
         def run() -> None:
-            reply = stream.finish(stream, connection.error)
+            try:
+                reply = stream.finish(stream, connection.error)
+            except Exception:
+                log.exception("a request was given up")
+                self._call(lambda: self._close(connection))
+                return
             self._call(lambda: self._reply(connection, reply, all_read=stream.whole))
 
         self._ends.submit(run)
@@ -370,13 +392,8 @@ def _listen(address: Path) -> socket.socket:
 
 
 def _new_pipe() -> tuple[int, int]:
-    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+    read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     # As much in one go as the kernel allows; the usual 64 KiB would double the calls.
     with suppress(OSError):
         fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return read_end, write_end
-
-
-def _close_pipe(pipe: tuple[int, int]) -> None:
-    for descriptor in pipe:
-        os.close(descriptor)

@@ -23,7 +23,8 @@ _BLOB_MODE = 0o440
 _MAX_ANCHORED = 100_000
 # How long a look at the free space holds; far less than it takes to fill the usual reserve.
 _FREE_SECONDS = 0.05
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# What a process, or the machine, has too few of; it passes.
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -31,7 +32,7 @@ def translated(error: OSError) -> StoreError:
     """The store's error for an operating system error; messages never show a path."""
     if error.errno in _NO_ROOM:
         return StoreFull("no room left on the disk")
-    if error.errno in _EXHAUSTED:
+    if error.errno in EXHAUSTED:
         return StoreBusy(os.strerror(error.errno))
     return StoreError(os.strerror(error.errno or errno.EIO))
 
