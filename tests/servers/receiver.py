@@ -52,9 +52,9 @@ class ReceiverClient:
         self.credential = {"Authorization": f"Bearer {token}"}
 
     def open(
-        self, method: str, path: str, length: int, headers: Mapping[str, str] | None = None
+        self, method: str, path: str, length: int | None, headers: Mapping[str, str] | None = None
     ) -> socket.socket:
-        """A request whose body is still to come."""
+        """A request whose body is still to come; `length` None says nothing of it."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(_TIMEOUT_SECONDS)
         connection.connect(self._address)
@@ -63,7 +63,7 @@ class ReceiverClient:
             "REQUEST_METHOD": method,
             "REQUEST_URI": path,
             "QUERY_STRING": "",
-            "CONTENT_LENGTH": str(length),
+            "CONTENT_LENGTH": "" if length is None else str(length),
             "CONTENT_TYPE": fields.pop("Content-Type", ""),
             **{f"HTTP_{name.upper().replace('-', '_')}": text for name, text in fields.items()},
         }

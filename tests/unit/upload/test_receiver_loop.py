@@ -190,7 +190,7 @@ def test_no_descriptor_is_left_for_a_connection(desk: Desk) -> None:
 
 @contextmanager
 def no_descriptor_left() -> Iterator[None]:
-    """This process gets no descriptor while it holds."""
+    """While it holds, this process gets no descriptor."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
     try:

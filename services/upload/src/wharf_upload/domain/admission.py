@@ -32,7 +32,7 @@ def file_intent(service: Service, exchange: Exchange) -> Intent:
     bucket, key = tickets.file_address(exchange)
     caller = exchange.caller
     found = find_bucket(service, exchange.caller.tenant, bucket)
-    _refuse_encodings(exchange)
+    refuse_encodings(exchange)
     header = exchange.header
     intent = Intent(
         tenant=exchange.caller.tenant,
@@ -42,7 +42,11 @@ def file_intent(service: Service, exchange: Exchange) -> Intent:
         policy=found.policy,
         largest=largest_file(service, exchange.caller, found.policy),
         declared_type=declared_type(exchange.environ.get("CONTENT_TYPE")),
-        digests=_expected(header("CONTENT_DIGEST"), header("REPR_DIGEST")),
+        digests=_expected(
+            # Of a part of the file only, where more requests follow (`Upload-Complete`).
+            header("CONTENT_DIGEST") if header("UPLOAD_COMPLETE") is None else None,
+            header("REPR_DIGEST"),
+        ),
         condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
         idempotency=idempotency(exchange, f"PUT {bucket}/{key}"),
         on_conflict="replace" if tickets.may_replace(caller.ticket) else "error",
@@ -80,7 +84,7 @@ def admit_file(service: Service, exchange: Exchange) -> Intent:
 def admit_form(service: Service, exchange: Exchange, bucket: str) -> Policy:
     """Decides about a multipart `POST` before its body is read; the bucket's policy."""
     found = find_bucket(service, exchange.caller.tenant, bucket)
-    _refuse_encodings(exchange)
+    refuse_encodings(exchange)
     form_boundary(exchange)
     idempotency(exchange, "")
     _look_at_uses(service, exchange)
@@ -174,7 +178,8 @@ def precondition_failed() -> Exception:
     return PRECONDITION("The file that is there does not fit If-Match or If-None-Match.")
 
 
-def _refuse_encodings(exchange: Exchange) -> None:
+def refuse_encodings(exchange: Exchange) -> None:
+    """Raises problems for bytes that are not those of a file as they are."""
     encoding = exchange.header("CONTENT_ENCODING")
     if encoding is not None and {part.strip().lower() for part in encoding.split(",")} != {
         "identity"

@@ -21,6 +21,7 @@ from servicekit.problems import MALFORMED, NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.domain import admission, receiving, tickets
 from wharf_upload.domain.conditions import http_date
+from wharf_upload.domain.digests import DigestMismatch
 from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
 from wharf_upload.domain.upload_leases import Lease, Leases
 from wharf_upload.domain.uploads import Intent, SizeLimit, check_name, check_size, check_type
@@ -54,10 +55,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Checksum:
-    """What the body of one request must hash to; `algorithm` is one of hashlib's."""
+    """What the body of one request must hash to; `algorithm` is one of hashlib's.
+
+    `announced` is its name in Content-Digest, where it came from there (RFC 9530).
+    """
 
     algorithm: str
     digest: bytes
+    announced: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Appending:
     part: Part
     lease: Lease
     offset: int
-    checksum: Checksum | None = None
+    checksums: tuple[Checksum, ...] = ()
     # Whether nobody but this request knows the upload: if it breaks, nobody can go on.
     unknown: bool = False
 
@@ -219,7 +224,7 @@ class Resumable:
         identifier: str,
         offset: int | None,
         *,
-        checksum: Checksum | None = None,
+        checksums: tuple[Checksum, ...] = (),
         length: int | None = None,
     ) -> Appending:
         """The upload, ready for bytes at `offset`; `length` announces it where it was not known.
@@ -239,15 +244,53 @@ class Resumable:
             if offset is not None and offset != size:
                 raise _mismatch(upload, offset, size)
             upload = self._announced(principal, upload, length, size)
-            if checksum is not None:
-                self._note(upload, discard_from=size, size=size)
-                upload = msgspec.structs.replace(upload, discard_from=size)
-            return Appending(principal, upload, part, lease, size, checksum)
+            # What came without a checksum is kept, also when what came before had one.
+            discard_from = size if checksums else None
+            if discard_from != upload.discard_from:
+                self._note(upload, discard_from=discard_from, size=size)
+                upload = msgspec.structs.replace(
+                    upload,
+                    discard_from=discard_from,
+                    reserved_bytes=size if upload.length is None else upload.reserved_bytes,
+                )
+            return Appending(principal, upload, part, lease, size, checksums)
         except BaseException:
             if part is not None:
                 part.close()
             lease.release()
             raise
+
+    def begin_first(
+        self, principal: Principal, upload: Upload, checksums: tuple[Checksum, ...]
+    ) -> Appending:
+        """As `begin`, in the request that created the upload: without an answer nobody knows it."""
+        with self.unless_refused(upload):
+            appending = self.begin(principal, upload.id, 0, checksums=checksums)
+        appending.unknown = True
+        return appending
+
+    @contextmanager
+    def unless_refused(self, upload: Upload) -> Iterator[None]:
+        """Drops an upload that nobody will know of when what is done inside raises."""
+        try:
+            yield
+        except BaseException:
+            self._forget(upload)
+            raise
+
+    def reserve(self, appending: Appending, length: int) -> None:
+        """Counts the bytes of a request to come where the whole length is unknown.
+
+        Raises `QuotaExceeded`. What does not come is given back when the request ends.
+        """
+        upload, size = appending.upload, appending.offset + length
+        if upload.length is None and size != upload.reserved_bytes:
+            appending.upload = self._service.uploads.reserve(upload, size)
+
+    def abandon(self, appending: Appending) -> None:
+        """Ends a request that was refused before its bytes."""
+        self._given_back(appending)
+        appending.release()
 
     def _announced(
         self, principal: Principal, upload: Upload, length: int | None, size: int
@@ -293,10 +336,8 @@ class Resumable:
         """
         try:
             progress = self._end(appending, error, last=last, whole=whole)
-        except Exception:
-            appending.release()
-            if appending.unknown:
-                self._forget(appending.upload)
+        except BaseException:
+            self._given_back(appending)
             raise
         finally:
             appending.release()
@@ -305,6 +346,18 @@ class Resumable:
             for final in self._service.uploads.finals_of(upload.tenant, upload.id):
                 self.join(appending.principal, final)
         return progress
+
+    def _given_back(self, appending: Appending) -> None:
+        """After a failure: an upload that nobody knows goes, others keep what has come."""
+        upload = appending.upload
+        if appending.unknown:
+            appending.part.close()  # else the disk keeps its bytes
+            self._forget(upload)
+        elif upload.length is None:
+            # Refused: it was dropped.
+            with suppress(Refused, DatabaseUnavailable):
+                size = appending.part.size()
+                self._note(upload, discard_from=upload.discard_from, size=size)
 
     def _end(
         self, appending: Appending, error: Exception | None, *, last: bool, whole: bool
@@ -319,18 +372,12 @@ class Resumable:
             self._drop(upload)
             return Progress(upload, 0)
         size = part.size()
-        if appending.checksum is not None and not (
-            whole and _verified(appending.checksum, part, appending.offset)
-        ):
+        wrong = _mismatches(appending) if whole else None
+        if wrong is not None or (appending.checksums and not whole):
             self._truncate(upload, part, appending.offset)
             self._note(upload, discard_from=None, size=appending.offset)
-            if whole:
-                raise CHECKSUM_MISMATCH(
-                    "The bytes of this request do not have the checksum that was sent; they were "
-                    "thrown away. Send them again.",
-                    headers=(_expires(upload),),
-                    offset=appending.offset,
-                )
+            if wrong is not None:
+                raise wrong
             return Progress(upload, appending.offset)
         if last and whole and upload.length is None:
             upload = self._service.uploads.announce_length(upload, size)
@@ -488,14 +535,6 @@ class Resumable:
         with _released(self._leases.take(identifier)):
             self._drop(self.find(principal, identifier))
 
-    def join_new(self, principal: Principal, final: Upload) -> Progress:
-        """`join` of an upload that nobody knows yet, and nobody will if this fails."""
-        try:
-            return self.join(principal, final)
-        except Exception:
-            self._forget(final)
-            raise
-
     def _forget(self, upload: Upload) -> None:
         # The bytes first: on a full disk the database has no room to forget anything before.
         self._service.parts.remove(upload.id)
@@ -528,12 +567,24 @@ def _mismatch(upload: Upload, offset: int | None, actual: int) -> ProblemError:
     )
 
 
-def _verified(checksum: Checksum, part: Part, offset: int) -> bool:
-    hashing = hashlib.new(checksum.algorithm, usedforsecurity=False)
-    while block := os.pread(part.descriptor, _BLOCK_BYTES, offset):
-        hashing.update(block)
-        offset += len(block)
-    return hashing.digest() == checksum.digest
+def _mismatches(appending: Appending) -> Exception | None:
+    """What to say of bytes that do not have the checksums that were sent for them."""
+    for checksum in appending.checksums:
+        hashing, offset = hashlib.new(checksum.algorithm, usedforsecurity=False), appending.offset
+        while block := os.pread(appending.part.descriptor, _BLOCK_BYTES, offset):
+            hashing.update(block)
+            offset += len(block)
+        if hashing.digest() == checksum.digest:
+            continue
+        if checksum.announced:
+            return DigestMismatch(checksum.announced, checksum.digest, hashing.digest())
+        return CHECKSUM_MISMATCH(
+            "The bytes of this request do not have the checksum that was sent; they were "
+            "thrown away. Send them again.",
+            headers=(_expires(appending.upload),),
+            offset=appending.offset,
+        )
+    return None
 
 
 @contextmanager

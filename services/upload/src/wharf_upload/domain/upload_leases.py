@@ -15,6 +15,8 @@ from collections.abc import Callable
 _WAIT_SECONDS = 10.0
 # A client that asks for the offset, and what is late of its old connection, wait side by side.
 _WAITING = 3
+# Who waits holds a thread, of which there are eight: the others are for uploads that are free.
+_WAITING_IN_ALL = 5
 
 
 class UploadBusy(Exception):
@@ -63,11 +65,14 @@ class Leases:
         """The lease, once its holder has let go; raises `UploadBusy`.
 
         Where many wait the first of them give way, so that one upload's requests never hold more
-        than a few threads; `patient` ones neither give way nor drive others away.
+        than a few threads; nor do those of many uploads: then it is refused at once.
+        `patient` ones neither give way nor drive others away.
         """
         lease = Lease(self, upload)
         deadline = time.monotonic() + _WAIT_SECONDS
         with self._changed:
+            if not patient:
+                self._refuse_crowd(upload)
             waiting = self._waiting.setdefault(upload, [])
             if not patient:
                 waiting.append(lease)
@@ -88,6 +93,15 @@ class Leases:
                 if not waiting and self._waiting.get(upload) is waiting:
                     del self._waiting[upload]
         return lease
+
+    def _refuse_crowd(self, upload: str) -> None:
+        """Raises `UploadBusy` when too many wait already, for whichever uploads."""
+        holder = self._held.get(upload)
+        if holder is None or len(self._waiting.get(upload, ())) == _WAITING:
+            return  # nothing to wait for, or another gives way
+        if sum(map(len, self._waiting.values())) >= _WAITING_IN_ALL:
+            holder.ask()  # gone when the client tries again
+            raise UploadBusy("another request is writing to this upload")
 
     def release(self, upload: str, lease: Lease) -> None:
         """Ends a lease."""

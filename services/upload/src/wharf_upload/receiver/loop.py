@@ -94,7 +94,10 @@ class Loop:
         self._beginnings = ThreadPoolExecutor(_THREADS, "receiver-begin")
         self._ends = ThreadPoolExecutor(_THREADS, "receiver-end")
         self._done: deque[Callable[[], None]] = deque()
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Sockets: one that is closed stays so, while a descriptor's number comes to be others'.
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
         self._connections: set[_Connection] = set()
         self._streams: dict[Stream, _Connection] = {}
         self._ending: set[_Connection] = set()
@@ -126,7 +129,9 @@ class Loop:
         for connection in list(self._connections):
             self._close(connection)
         self._selector.close()
-        for descriptor in (*self._pipe, self._wake_read, self._wake_write):
+        self._wake_read.close()
+        self._wake_write.close()
+        for descriptor in self._pipe:
             os.close(descriptor)
 
     def stop(self) -> None:
@@ -146,12 +151,12 @@ class Loop:
 
     def _call(self, what: Callable[[], None]) -> None:
         self._done.append(what)
-        with suppress(BlockingIOError):
-            os.write(self._wake_write, b"!")
+        with suppress(OSError):  # full: it wakes anyway; closed: nobody is there to be woken
+            self._wake_write.send(b"!")
 
     def _woken(self, _: object) -> None:
         with suppress(BlockingIOError):
-            os.read(self._wake_read, 4096)
+            self._wake_read.recv(4096)
         while self._done:
             self._done.popleft()()
 

@@ -112,6 +112,26 @@ class SqlUploads:
         changed: Upload = self._group.run(upload.tenant, change)
         return changed
 
+    def reserve(self, upload: Upload, size: int) -> Upload:
+        """Makes `size` bytes what an upload reserves whose length is not known."""
+
+        def change(connection: Connection, ledger: Ledger) -> Upload:
+            more = size - upload.reserved_bytes
+            ledger.allowance(connection, upload.tenant).require(
+                ledger.charges[upload.tenant], more, 0
+            )
+            changed = connection.execute(
+                "UPDATE uploads SET reserved_bytes = ? WHERE tenant = ? AND id = ?",
+                (size, upload.tenant, upload.id),
+            )
+            if not changed:
+                raise UploadGone
+            _charge(ledger, upload.tenant, more, 0)
+            return msgspec.structs.replace(upload, reserved_bytes=size)
+
+        reserved: Upload = self._group.run(upload.tenant, change)
+        return reserved
+
     def progress(
         self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
     ) -> None:

@@ -17,8 +17,8 @@ from servicekit.problems import (
     ProblemError,
 )
 from wharf_upload import documents
-from wharf_upload.domain import admission
-from wharf_upload.domain.resumable import Appending, Progress, Resumable
+from wharf_upload.domain import admission, digests
+from wharf_upload.domain.resumable import Appending, Checksum, Progress, Resumable
 from wharf_upload.domain.sniffing import HEAD_BYTES
 from wharf_upload.domain.uploads import TooLarge
 from wharf_upload.exchange import FILES, Exchange, Headers, Reply, json_reply, path_of, raw_path
@@ -94,6 +94,7 @@ class Resuming:
                 "begins with PUT of the file and Upload-Complete."
             )
         wanted = tus.wanted(exchange)
+        checksums = _checksums(exchange)
         body = exchange.content_length() or 0
         if body:
             tus.require_content_type(exchange)
@@ -101,13 +102,12 @@ class Resuming:
         location = ("Location", f"{COLLECTION}/{upload.id}")
         exchange.outcome = "upload-created"
         if upload.concat == "final":
-            progress = self._engine.join_new(exchange.caller, upload)
+            with self._engine.unless_refused(upload):
+                progress = self._engine.join(exchange.caller, upload)
             return Reply(201, [location, *tus.fields_of(progress)])
         if not body and upload.length != 0:
             return Reply(201, [location, *tus.fields_of(Progress(upload, 0))])
-        checksum = tus.checksum(exchange)
-        appending = self._engine.begin(exchange.caller, upload.id, 0, checksum=checksum)
-        appending.unknown = True
+        appending = self._engine.begin_first(exchange.caller, upload, checksums)
 
         def answer(progress: Progress) -> Reply:
             return Reply(201, [location, *tus.fields_of(progress)])
@@ -143,7 +143,11 @@ class Resuming:
             if ended is not None:
                 return self._partial_answer(exchange)(ended)
         appending = self._engine.begin(
-            exchange.caller, identifier, begins_at, length=partial.length(exchange, begins_at)
+            exchange.caller,
+            identifier,
+            begins_at,
+            checksums=_checksums(exchange),
+            length=partial.length(exchange, begins_at),
         )
         last = partial.complete(exchange)
         return self._stream(exchange, appending, None, self._partial_answer(exchange), last=last)
@@ -164,7 +168,7 @@ class Resuming:
             exchange.caller,
             identifier,
             offset,
-            checksum=tus.checksum(exchange),
+            checksums=_checksums(exchange),
             length=tus.announced_length(exchange),
         )
         return self._stream(
@@ -176,16 +180,18 @@ class Resuming:
     def _create_file(self, exchange: Exchange) -> Reply | Stream:
         partial.require_version(exchange)
         wanted = partial.wanted(self._service, exchange)
+        checksums = _checksums(exchange)
+        body = exchange.content_length()
+        if body is None:
+            raise LENGTH_REQUIRED("Send Content-Length: the bytes of this request.")
         upload = self._engine.create(exchange.caller, wanted)
         last = partial.complete(exchange)
         location = ("Location", f"{COLLECTION}/{upload.id}")
         exchange.outcome = "upload-created"
-        body = exchange.content_length()
         if body == 0 and not last:
             progress = Progress(upload, 0)
             return Reply(201, [location, *self._partial_fields(exchange, progress)])
-        appending = self._engine.begin(exchange.caller, upload.id, 0)
-        appending.unknown = True
+        appending = self._engine.begin_first(exchange.caller, upload, checksums)
         return self._stream(
             exchange, appending, body, self._partial_answer(exchange, location), last=last
         )
@@ -227,7 +233,7 @@ class Resuming:
         try:
             return self._streaming(exchange, appending, body, answer, last=last)
         except BaseException:
-            appending.release()
+            self._engine.abandon(appending)
             raise
 
     def _streaming(
@@ -251,6 +257,7 @@ class Resuming:
                 limit_bytes=room,
             )
         admission.require_room(self._service, length)
+        self._engine.reserve(appending, length)
         exchange.outcome = "upload-continued"
 
         def finish(stream: Stream, error: Exception | None) -> Reply:
@@ -305,6 +312,17 @@ def _admit(service: Service, exchange: Exchange) -> None:
 def _limit_bytes(problem: ProblemError) -> int | None:
     found = problem.members.get("limit_bytes")
     return found if isinstance(found, int) else None
+
+
+def _checksums(exchange: Exchange) -> tuple[Checksum, ...]:
+    """What the bytes of this request must hash to; raises problems and `MalformedDigest`."""
+    admission.refuse_encodings(exchange)
+    found = []
+    if tus.is_tus(exchange) and (checksum := tus.checksum(exchange)) is not None:
+        found.append(checksum)
+    for name, digest in digests.expected(exchange.header("CONTENT_DIGEST") or "").items():
+        found.append(Checksum(name.replace("-", ""), digest, name))
+    return tuple(found)
 
 
 def _refuse_method(allowed: str) -> Exception:
