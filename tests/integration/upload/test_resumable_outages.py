@@ -86,12 +86,12 @@ def test_bytes_need_no_database(receiver: ReceiverClient) -> None:
         assert receiver.offset(address) == 3
         checked = {"Upload-Checksum": "sha1 " + "A" * 27 + "="}
         assert_unavailable(receiver.patch(address, 3, b"def", checked))
-        # The bytes of an upload without a length are counted when they are there.
+        # The bytes of an upload without a length are counted before they come.
         assert_unavailable(receiver.patch(deferred, 0, b"123"))
     assert receiver.offset(address) == 3
     assert receiver.patch(address, 3, b"def").status == 204
-    assert receiver.offset(deferred) == 3
-    assert receiver.patch(deferred, 3, b"456", {"Upload-Length": "6"}).status == 204
+    assert receiver.offset(deferred) == 0
+    assert receiver.patch(deferred, 0, b"123456", {"Upload-Length": "6"}).status == 204
     assert faults_in_counts(receiver.service.database) == []
     assert_sound(receiver.service)
 
