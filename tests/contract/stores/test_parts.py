@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from wharf_upload.stores.base import BlobMissing, BlobName
+from wharf_upload.stores.local import LocalStore
+from wharf_upload.stores.parts import Parts
+
 _NOBODY = 65534
 _COMMIT_TWICE = """
 import os
@@ -27,10 +31,10 @@ store.prepare()
 parts = Parts(store, Path(sys.argv[1]) / "resumable")
 upload = "ab" * 16
 parts.create(upload)
-for _ in range(2):
+for blob in ("cd" * 16, "ef" * 16):
     part = parts.open(upload)
     part.truncate(3)
-    parts.commit(part, BlobName("demo", upload))
+    parts.commit(part, BlobName("demo", blob))
     part.close()
 print(parts.size(upload))
 """
@@ -49,3 +53,22 @@ def test_opened_again_after_its_commit() -> None:
             check=False,
         )
     assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
+def test_completed_between_opening_and_locking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part that another process completes at this very moment is not handed out: it is a blob."""
+    store = LocalStore(tmp_path, durable=False)
+    store.prepare()
+    parts, upload = Parts(store, tmp_path / "resumable"), "ab" * 16
+    parts.create(upload)
+
+    def lock(*_: object) -> None:
+        path = tmp_path / "resumable" / upload
+        store.link(str(path), BlobName("demo", upload))
+        path.unlink()
+
+    monkeypatch.setattr("wharf_upload.stores.parts.fcntl.flock", lock)
+    with pytest.raises(BlobMissing):
+        parts.open(upload)

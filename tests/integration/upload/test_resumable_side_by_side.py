@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from servicekit.database import DatabaseUnavailable
 from tests.e2e.raw_http import until
 from tests.servers.receiver import ReceiverClient, answer_of, receiving
 from tests.servers.upload import UploadService, faults_in_counts
 from tests.servers.upload_invariants import assert_sound, live
 from wharf_upload import upload_sweeping
+from wharf_upload.domain import receiving as receiving_module
+from wharf_upload.stores.base import BlobName
 
 PARTIAL = {"Upload-Concat": "partial", "Upload-Metadata": ""}
 
@@ -189,3 +192,30 @@ def test_gone_while_it_was_written_to(receiver: ReceiverClient) -> None:
     assert answer_of(writer, b"def").status == 404
     assert service.records.usage("demo").bytes == 0
     assert faults_in_counts(service.database) == []
+
+
+def test_completed_while_its_old_bytes_are_swept(
+    receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a crash linked without a row is swept, and the upload that is completed meanwhile stays.
+
+    The sweeper has looked for rows already when the upload's own is committed.
+    """
+    service = receiver.service
+    address = receiver.create(6)
+    writing = service.front.service.records.write
+    with monkeypatch.context() as patch:
+        # As kill -9 before the commit leaves it: bytes with their name, and no row.
+        patch.setattr(receiving_module, "discard", lambda *_: None)
+        patch.setattr(service.front.service.records, "write", unavailable)
+        assert receiver.patch(address, 0, b"abcdef").status == 503
+    (old,) = service.blobs()
+    assert service.front.service.records.write == writing
+    assert receiver.offset(address) == 6
+    service.front.service.store.delete(BlobName("demo", old.rpartition("/")[2]))
+    assert service.content("tus.bin") == b"abcdef"
+
+
+def unavailable(_: object) -> None:
+    """A database that is away."""
+    raise DatabaseUnavailable("away")

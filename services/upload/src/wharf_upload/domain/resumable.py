@@ -451,10 +451,11 @@ class Resumable:
             intent.digests,
             sync=lambda: service.parts.sync(part),
         )
-        service.parts.commit(part, BlobName(upload.tenant, upload.id))
-        # The blob's name is the upload's: to complete it twice is to complete it once.
+        # A name of its own each time: one that a crash left without a row may be swept right now.
+        blob = uuid7_hex()
+        service.parts.commit(part, BlobName(upload.tenant, blob))
         active = receiving.is_active(sniffed, head, receiving.tail_of(part.descriptor, size))
-        file = receiving.describe(intent, sha256, size, sniffed, upload.id, active=active)
+        file = receiving.describe(intent, sha256, size, sniffed, blob, active=active)
         expires_at = self._now() + 1000 * service.settings.upload_expiry_seconds
         end = UploadEnd(
             id=upload.id,

@@ -100,6 +100,10 @@ class Parts:
         except OSError:
             os.close(descriptor)
             raise StoreBusy("another process is receiving this upload") from None
+        if not _is_at(path, descriptor):
+            # Completed between opening and locking: what was opened is a blob now.
+            os.close(descriptor)
+            raise BlobMissing("no such part")
         return Part(path, descriptor)
 
     def size(self, upload: str) -> int:
@@ -124,12 +128,10 @@ class Parts:
             raise translated(error) from error
 
     def commit(self, part: Part, name: BlobName) -> None:
-        """Makes bytes that are durable visible as a blob as well; again without effect."""
+        """Makes bytes that are durable visible as a blob as well."""
         try:
             os.fchmod(part.descriptor, _BLOB_MODE)
-            with suppress(FileExistsError):
-                # There already: linked before a crash. The blob's name is the upload's own.
-                self._store.link(part.path, name)
+            self._store.link(part.path, name)
         except OSError as error:
             raise translated(error) from error
 
@@ -144,6 +146,13 @@ class Parts:
             for entry in entries:
                 with suppress(FileNotFoundError):
                     yield entry.name, entry.stat(follow_symlinks=False).st_ctime
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _opened(path: str) -> int:
