@@ -17,7 +17,7 @@ from tests.e2e.raw_http import until
 from tests.servers.receiver import ReceiverClient, answer_of, receiving
 from tests.servers.upload import UploadService, faults_in_counts
 from tests.servers.upload_invariants import assert_sound, live
-from wharf_upload import upload_sweeping
+from wharf_upload import checking, upload_sweeping
 from wharf_upload.domain import receiving as receiving_module
 from wharf_upload.stores.base import BlobName
 
@@ -214,6 +214,18 @@ def test_completed_while_its_old_bytes_are_swept(
     assert receiver.offset(address) == 6
     service.front.service.store.delete(BlobName("demo", old.rpartition("/")[2]))
     assert service.content("tus.bin") == b"abcdef"
+
+
+def test_the_check_knows_uploads(receiver: ReceiverClient) -> None:
+    """Of a sound and a finished upload nothing is said; one whose bytes are gone is named."""
+    sound, done, broken = (receiver.create(6) for _ in range(3))
+    assert receiver.patch(sound, 0, b"abc").status == 204
+    assert receiver.patch(done, 0, b"abcdef").status == 204
+    part_file(receiver, broken).unlink()
+    inner = receiver.service.front.service
+    (fault,) = checking.upload_faults(inner.parts, inner.uploads)
+    assert broken.rpartition("/")[2] in fault
+    assert faults_in_counts(receiver.service.database) == []
 
 
 def unavailable(_: object) -> None:

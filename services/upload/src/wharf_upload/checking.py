@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Iterator
 
 from wharf_upload.records.base import File, Records
+from wharf_upload.records.uploads import SqlUploads
 from wharf_upload.stores.base import BlobMissing, BlobName, BlobStore
+from wharf_upload.stores.parts import Parts
 
 _BLOCK_BYTES = 1 << 20
 
@@ -20,6 +22,17 @@ def faults(store: BlobStore, records: Records, *, read_all: bool) -> Iterator[st
         trouble = _trouble(store, file, read_all=read_all)
         if trouble:
             yield f"{file.tenant}/{file.bucket}/{file.key}: {trouble}"
+
+
+def upload_faults(parts: Parts, uploads: SqlUploads) -> Iterator[str]:
+    """One line for each unfinished resumable upload whose bytes so far are missing."""
+    for tenant, identifier in uploads.unfinished():
+        try:
+            parts.size(identifier)
+        except BlobMissing:
+            # Looked at again: it may have ended since its row was read.
+            if uploads.known(identifier):
+                yield f"{tenant}: upload {identifier}: its bytes are missing"
 
 
 def _trouble(store: BlobStore, file: File, *, read_all: bool) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -86,10 +87,15 @@ def check(own: Settings, read_all: bool) -> None:  # noqa: FBT001 -- click passe
     """Compare the records with the files; exits with 1 when a file is missing or damaged."""
     from wharf_upload import checking
     from wharf_upload.opening import open_records, open_store
+    from wharf_upload.stores.parts import Parts
 
     store = open_store(own)
     found = 0
-    for line in checking.faults(store, open_records(own, store), read_all=read_all):
+    records = open_records(own, store)
+    for line in chain(
+        checking.faults(store, records, read_all=read_all),
+        checking.upload_faults(Parts(store, own.resumable_folder), records.uploads),
+    ):
         click.echo(line)
         found += 1
     click.echo(f"faults: {found}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from wharf_upload.records.base import File, OnConflict, UploadGone
 from wharf_upload.records.grouping import GroupCommit
 from wharf_upload.records.ledger import Ledger
 
+_ROWS_A_TIME = 1000
 Concat = Literal["", "partial", "final"]
 _COLUMNS = (
     "id, tenant, subject, bucket, key, length, concat, options, discard_from, reserved_bytes, "
@@ -191,6 +193,16 @@ class SqlUploads:
         )
         found = (self.get(tenant, row[0]) for row in rows)
         return [upload for upload in found if upload is not None]
+
+    def unfinished(self) -> Iterator[tuple[str, str]]:
+        """Tenant and id of all unfinished uploads, by id."""
+        last = ""
+        while rows := self._database.reading().rows(
+            "SELECT tenant, id FROM uploads WHERE id > ? AND file IS NULL ORDER BY id LIMIT ?",
+            (last, _ROWS_A_TIME),
+        ):
+            yield from ((tenant, identifier) for tenant, identifier in rows)
+            last = rows[-1][1]
 
     def known(self, identifier: str) -> bool:
         """Whether there is an unfinished upload of this id: its part is still wanted."""
