@@ -30,9 +30,13 @@ log = logging.getLogger(__name__)
 
 # Smaller files are hashed by whoever receives them, in less time than asking takes.
 FOLLOW_BYTES = 2 << 20
-BLOCK_BYTES = 1 << 18
+# Smaller ones hand Python's lock over more often than the streams in the same process can bear.
+BLOCK_BYTES = 1 << 20
 _THREADS = 2
 _FLUSH_BYTES = 16 << 20
+# The kernel makes one event of equal ones in a row. Without a pause each write is one, and
+# taking it holds Python's lock, which the receiver in the same process needs for its streams.
+_GATHER_MILLISECONDS = 10
 # After so many bytes other files have their turn.
 _TURN_BYTES = 64 << 20
 _SYNC_FILE_RANGE_WRITE = 2
@@ -82,7 +86,7 @@ class Follower:
         for target in (*[self._read_on] * _THREADS, self._serve):
             threading.Thread(target=target, daemon=True).start()
         while True:
-            for event in notify.read():
+            for event in notify.read(read_delay=_GATHER_MILLISECONDS):
                 self._handle(event.mask, watched.get(event.wd), event.name)
 
     def _handle(self, mask: int, folder: Path | None, name: str) -> None:
