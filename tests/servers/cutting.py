@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import struct
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _RESET = struct.pack("ii", 1, 0)
+_DELIVERY_SECONDS = 5.0
 
 
 class CuttingProxy:
@@ -49,6 +53,7 @@ class CuttingProxy:
                 target.sendall(block[:allowed])
                 if allowed < len(block):
                     self.broken += 1
+                    _await_delivery(target)
                     break
         for end in (source, target):
             with suppress(OSError):
@@ -79,3 +84,13 @@ def cutting(target: int) -> Iterator[CuttingProxy]:
         yield proxy
     finally:
         proxy.close()
+
+
+def _await_delivery(connection: socket.socket) -> None:
+    """Returns when the other side's kernel has all: a reset would throw the rest away unsent."""
+    deadline = time.monotonic() + _DELIVERY_SECONDS
+    while time.monotonic() < deadline:
+        (waiting,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))
+        if not waiting:
+            return
+        time.sleep(0.01)

@@ -30,7 +30,7 @@ _DRAIN_SECONDS = 30.0
 _PACKET_SECONDS = 10.0
 _TICK_SECONDS = 1.0
 # A cancelled stream ends when nothing came for so long, and in any case after so long.
-_QUIET_SECONDS, _CANCEL_SECONDS = 0.1, 3.0
+_QUIET_SECONDS, _CANCEL_SECONDS = 0.2, 3.0
 _THREADS = 8
 _BACKLOG = 1024
 _SPLICE_FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
