@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -49,6 +50,26 @@ def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
     return command
 
 
+_BEGUN = re.compile(r"(?P<thread>\d+) +(?P<call>.*?) *<unfinished \.\.\.>")
+_RESUMED = re.compile(r"(?P<thread>\d+) +<\.\.\. \w+ resumed>(?P<rest>.*)")
+
+
 def trace_of(command: list[str]) -> list[str]:
-    """The lines that strace wrote for a command made by `strace`."""
-    return Path(command[command.index("-o") + 1]).read_text(errors="replace").splitlines()
+    """The lines that strace wrote for a command made by `strace`, one for each call.
+
+    It splits a call in two when another thread's falls into it.
+    """
+    log = Path(command[command.index("-o") + 1])
+    lines: list[str] = []
+    begun: dict[str, str] = {}
+    for line in log.read_text(errors="replace").splitlines():
+        first, second = _BEGUN.fullmatch(line), _RESUMED.fullmatch(line)
+        if first is not None:
+            begun[first["thread"]] = first["call"]
+        elif second is not None:
+            call = begun.pop(second["thread"], "")
+            lines.append(f"{second['thread']} {call}{second['rest']}")
+        else:
+            lines.append(line)
+    # What was killed in a call never came back from it.
+    return lines + [f"{thread} {call}" for thread, call in begun.items()]
