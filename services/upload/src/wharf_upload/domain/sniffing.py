@@ -114,9 +114,10 @@ _SVG_ROOT = re.compile(
 _XHTML_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,63}:)?html[ \t\r\n/>]")
 
 # What makes a browser, a PDF reader or an unpacker act on a file that calls itself a picture. Each
-# begins with a literal byte, which the expression engine searches quickly.
+# begins with a literal byte, which the expression engine searches quickly; among random bytes there
+# are many of it, and a look at the next one spares trying all names.
 _ACTIVE_MARKUP = re.compile(
-    rb"<(?i:script|html|svg|!doctype|!entity|body|head|iframe|object|embed|img|meta|form|\?php)"
+    rb"<(?=[SHBIOEMFshbioemf!?])(?i:script|html|svg|!doctype|!entity|body|head|iframe|object|embed|img|meta|form|\?php)"
 )
 _ACTIVE_PDF = re.compile(rb"%(?i:pdf-)")
 # A picture that is also JavaScript: its first bytes open a comment or an assignment.
