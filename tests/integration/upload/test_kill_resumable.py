@@ -12,6 +12,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -229,6 +230,16 @@ def test_what_nobody_goes_on_with_is_swept(scene: Scene, issuer: Issuer) -> None
     service.database.close()
 
 
+def open_files(pid: int) -> set[str]:
+    """What a process has open; it goes on opening and closing meanwhile."""
+    found: set[str] = set()
+    with suppress(OSError):
+        for path in list(Path(f"/proc/{pid}/fd").iterdir()):
+            with suppress(OSError):
+                found.add(os.readlink(path))
+    return found
+
+
 def receiver_of(wharf: NativeWharf, *, or_none: bool = False) -> int:
     """The id of the process that listens on the receiver's socket."""
     inodes = {
@@ -236,12 +247,9 @@ def receiver_of(wharf: NativeWharf, *, or_none: bool = False) -> int:
         for line in Path("/proc/net/unix").read_text().splitlines()
         if line.endswith("/receiver.sock") and line.split()[3] == "00010000"
     }
+    sockets = {f"socket:[{inode}]" for inode in inodes}
     for pid in wharf.processes():
-        try:
-            links = {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
-        except OSError:
-            continue
-        if links & {f"socket:[{inode}]" for inode in inodes}:
+        if sockets & open_files(pid):
             return pid
     assert or_none, "nobody listens"
     return 0
