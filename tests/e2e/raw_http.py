@@ -146,7 +146,7 @@ def _dechunked(data: bytes) -> tuple[bytes, bytes]:
             return body, data
 
 
-def until(condition: Any, seconds: float = 10.0) -> bool:
+def until(condition: Any, seconds: float = 60.0) -> bool:
     """Waits until a condition holds; whether it did in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -98,7 +98,7 @@ def test_a_link_shows_what_is_there_now(api: ApiClient, anyone: ApiClient) -> No
     target = link(api)
     assert anyone.get(target).body == b"old!"
     api.stored("file", b"new!")
-    assert until(lambda: anyone.get(target, {"If-None-Match": old}).body == b"new!", 5)
+    assert until(lambda: anyone.get(target, {"If-None-Match": old}).body == b"new!")
 
 
 def test_conditions(api: ApiClient, anyone: ApiClient) -> None:
@@ -328,7 +328,7 @@ def test_rotation(api: ApiClient, anyone: ApiClient, signer: Signer) -> None:
     assert gone(anyone, old[0])
     assert gone(anyone, old[1] + "file")
     assert anyone.get(kept).status == 200
-    assert until(lambda: anyone.get(link(api)).status == 200, 5)
+    assert until(lambda: anyone.get(link(api)).status == 200)
 
 
 def test_a_suspended_tenant(tenants: Tenants) -> None:
@@ -349,7 +349,7 @@ def test_a_suspended_tenant(tenants: Tenants) -> None:
         anyone.get(target, {"If-Match": "*"}).problem(404, "not-found")
     assert tenants.admin.request("POST", f"/auth/v1/tenants/{api.tenant}/resume").status == 204
     for target in targets:
-        assert until(lambda target=target: anyone.get(target).status == 200, 10)
+        assert until(lambda target=target: anyone.get(target).status == 200)
 
 
 def test_links_are_masked(wharf: Wharf, api: ApiClient, anyone: ApiClient) -> None:

@@ -60,7 +60,7 @@ def test_what_is_not_public(api: ApiClient) -> None:
     api.stored("file", SMALL, bucket="shown")
     assert anyone.get(f"{base}file").status == 200
     api.send_json("PUT", "/v1/buckets/shown", {"public": False})
-    assert until(lambda: anyone.get(f"{base}file").status == 404, 5)
+    assert until(lambda: anyone.get(f"{base}file").status == 404)
     assert told(anyone.get(f"{base}file")) == absent
 
 
@@ -87,7 +87,7 @@ def test_an_expired_file(api: ApiClient) -> None:
         seen.append(api.get(target))
         return seen[-1].status == 404
 
-    assert until(over, 10)
+    assert until(over)
     for answer in seen[:-1]:
         assert answer.status == 200
         assert parsedate_to_datetime(answer.header("Date")) < end

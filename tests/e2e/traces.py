@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.e2e.instance import Wharf
 
 # Spool files go when nginx is done with the request, which may be after the answer.
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 _TABLES = ("files", "doomed", "events", "idempotency", "usage")
 
 

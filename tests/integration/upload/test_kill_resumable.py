@@ -156,7 +156,7 @@ def test_everything_is_killed(scene: Scene, issuer: Issuer) -> None:
     for _ in range(_ROUNDS):
         threads = scene.under_way(token)
         before = [one.least for one in scene.senders]
-        assert until(lambda old=before: [one.least for one in scene.senders] != old, 30)
+        assert until(lambda old=before: [one.least for one in scene.senders] != old)
         time.sleep(chance.random() / 5)
         scene.wharf.kill()
         for thread in threads:
@@ -186,12 +186,12 @@ def test_the_receiver_is_killed(scene: Scene, issuer: Issuer) -> None:
     for sender in scene.senders:
         sender.create(token)
     threads = scene.under_way(token)
-    assert until(lambda: any(one.least for one in scene.senders), 30)
+    assert until(lambda: any(one.least for one in scene.senders))
     killed = receiver_of(scene.wharf)
     os.kill(killed, signal.SIGKILL)
     for thread in threads:
         thread.join(60)
-    assert until(lambda: receiver_of(scene.wharf, or_none=True) not in (0, killed), 30)
+    assert until(lambda: receiver_of(scene.wharf, or_none=True) not in (0, killed))
 
     def all_done() -> bool:
         for thread in scene.under_way(token):
@@ -209,7 +209,7 @@ def test_what_nobody_goes_on_with_is_swept(scene: Scene, issuer: Issuer) -> None
     for sender in scene.senders:
         sender.create(token)
     threads = scene.under_way(token)
-    assert until(lambda: all(one.least for one in scene.senders), 30)
+    assert until(lambda: all(one.least for one in scene.senders))
     scene.wharf.kill()
     for thread in threads:
         thread.join(60)
