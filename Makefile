@@ -26,7 +26,7 @@ status: ## Say whether Wharf runs on this WHARF_DATA and whether it is ready
 setup: ## Make .venv with everything for development
 	@$(PREPARE) dev
 
-test: ## Run all tests, installing nginx, Redis, PostgreSQL and Chromium where missing
+test: ## Run all tests, installing nginx, Redis, PostgreSQL, Prometheus and Chromium where missing
 	@$(PREPARE) test
 	@$(BIN)/python -m pytest $(ARGS)
 

@@ -7,8 +7,8 @@ is gone within some 50 ms.
 
     prepare.py run    what `make run` needs: packages of all.txt, nginx
     prepare.py dev    what lint and types need: packages of dev.txt
-    prepare.py test   what `make test` needs: dev, nginx, Redis, PostgreSQL, a browser and
-                      the scripts of others that it loads (requirements/browser)
+    prepare.py test   what `make test` needs: dev, nginx, Redis, PostgreSQL, Prometheus, a browser
+                      and the scripts of others that it loads (requirements/browser)
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ POSTGRES = Program("initdb", ("/usr/lib/postgresql/*/bin/initdb",), "postgresql"
 CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "chromium")
 CHROMEDRIVER = Program("chromedriver", ("/usr/bin/chromedriver",), "chromium-driver")
 NPM = Program("npm", ("/usr/bin/npm",), "npm")
+# Brings promtool, too.
+PROMETHEUS = Program("prometheus", ("/usr/bin/prometheus",), "prometheus")
 
 
 class Goal(NamedTuple):
@@ -62,7 +64,16 @@ GOALS = {
     "dev": Goal("dev", ()),
     "test": Goal(
         "dev",
-        (NGINX, CURL._replace(needed=True), REDIS, POSTGRES, CHROMIUM, CHROMEDRIVER, NPM),
+        (
+            NGINX,
+            CURL._replace(needed=True),
+            REDIS,
+            POSTGRES,
+            CHROMIUM,
+            CHROMEDRIVER,
+            NPM,
+            PROMETHEUS,
+        ),
         scripts=True,
     ),
 }
