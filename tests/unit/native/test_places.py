@@ -63,6 +63,24 @@ def test_layout(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
+def test_instances_on_one_data(tmp_path: Path) -> None:
+    """Two instances have spool, sockets, logs and lock apart, and one leaves the other's alone."""
+    first, second = Places(str(tmp_path), {}), Places(str(tmp_path), {}, "b")
+    locks = []
+    for places in (first, second):
+        places.create()
+        locks.append(take_lock(places))
+        for name in (places.spool, places.run, places.log, places.nginx):
+            (Path(name) / "mine").touch()
+    assert first.sockets != second.sockets
+    second.sweep()
+    assert (tmp_path / "spool" / "native" / "mine").exists()
+    assert (tmp_path / "run" / "nginx" / "mine").exists()
+    assert not (tmp_path / "spool" / "b" / "mine").exists()
+    for lock in locks:
+        os.close(lock)
+
+
 def test_sweeping_leaves_data_alone(tmp_path: Path) -> None:
     """A sweep removes spool, metrics and sockets, and nothing that was ever acknowledged."""
     places = Places(str(tmp_path), {})

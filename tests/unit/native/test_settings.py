@@ -71,6 +71,13 @@ def test_an_address_that_is_none(host: str) -> None:
         settings(WHARF_HOST=host)
 
 
+@pytest.mark.parametrize("name", ["../x", "-a", "A", "a b", "a.b", "a" * 64])
+def test_a_wrong_instance(name: str) -> None:
+    """What is no label of a host name is no instance: it would be a part of paths."""
+    with pytest.raises(CannotRunError, match="WHARF_INSTANCE"):
+        settings(WHARF_INSTANCE=name)
+
+
 @pytest.mark.parametrize("path", ["/a b", "/a;b", "/a$b", '/a"b', "/a\nb", "/a{b"])
 def test_a_path_that_nginx_cannot_name(path: str) -> None:
     """A data path that would end a word of nginx's configuration is refused."""

@@ -39,9 +39,21 @@ def test_places_of_their_own() -> None:
     assert settings.effective_database_url == "postgresql://wharf@db/wharf"
 
 
+def test_replicas_write_apart() -> None:
+    """What one process alone may write is in a folder of the replica's own; the data are shared."""
+    first = read(Settings, {**DATA, "WHARF_INSTANCE": "pod-1"})
+    second = read(Settings, {**DATA, "WHARF_INSTANCE": "pod-2"})
+    assert first.spool_folder == Path("/srv/wharf/spool/pod-1")
+    assert first.key_file == Path("/srv/wharf/upload/pod-1/jwks.json")
+    assert first.revocation_file.parent != second.revocation_file.parent
+    assert first.resumable_folder == second.resumable_folder
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("WHARF_INSTANCE", "../auth"),
+        ("WHARF_INSTANCE", "Pod_1"),
         ("WHARF_DURABILITY", "sometimes"),
         ("WHARF_MAX_FILE_BYTES", "0"),
         ("WHARF_MAX_FILE_BYTES", "5MB"),

@@ -6,6 +6,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 
 from wharf_native.terminal import CannotRunError
 
@@ -13,23 +14,13 @@ from wharf_native.terminal import CannotRunError
 SOCKET_PATH_BYTES = 107
 # Longer than any name in use: services may put sockets of their own beside these.
 _LONGEST_SOCKET = "a-name-of-24-characters."
-_DIRECTORIES = (
-    "spool",
-    "spool/native",
-    "staging",
-    "tenants",
-    "auth",
-    "upload",
-    "run",
-    "run/nginx",
-    "run/metrics-auth",
-    "run/metrics-upload",
-    "log",
-)
+_SHARED = ("spool", "staging", "tenants", "auth", "upload")
+# The instance that has a WHARF_DATA to itself.
+ALONE = "native"
 
 
 class Places:
-    """The paths of one WHARF_DATA.
+    """The paths of one instance on a WHARF_DATA; all but the one called `native` say who they are.
 
     Attributes:
         data: the directory itself.
@@ -41,15 +32,16 @@ class Places:
 
     __slots__ = ("data", "log", "nginx", "run", "sockets", "spool")
 
-    def __init__(self, data: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, data: str, environ: Mapping[str, str], instance: str = ALONE) -> None:
+        own = "" if instance == ALONE else f"-{instance}"
         self.data = data
-        self.run = f"{data}/run"
-        self.nginx = f"{data}/run/nginx"
-        self.spool = f"{data}/spool/native"
-        self.log = f"{data}/log"
+        self.run = f"{data}/run{own}"
+        self.nginx = f"{self.run}/nginx"
+        self.spool = f"{data}/spool/{instance}"
+        self.log = f"{data}/log{own}"
         self.sockets = self.run
         if len(os.fsencode(f"{self.run}/{_LONGEST_SOCKET}")) > SOCKET_PATH_BYTES:
-            self.sockets = short_directory(data, environ)
+            self.sockets = short_directory(data + own, environ)
 
     def socket(self, service: str) -> str:
         return f"{self.sockets}/{service}.sock"
@@ -63,9 +55,11 @@ class Places:
     def create(self) -> None:
         """Makes the directories, closed to everyone else."""
         os.makedirs(self.data, mode=0o700, exist_ok=True)
-        for name in _DIRECTORIES:
-            path = f"{self.data}/{name}"
-            if not os.path.isdir(path):
+        own = (self.nginx, self.metrics("auth"), self.metrics("upload"))
+        shared = (f"{self.data}/{name}" for name in _SHARED)
+        for path in (*shared, self.spool, self.run, *own, self.log):
+            # Another instance may begin at the same moment.
+            with suppress(FileExistsError):
                 os.mkdir(path, 0o700)
         if self.sockets != self.run:
             _own_directory(self.sockets)
@@ -147,7 +141,8 @@ def take_lock(places: Places) -> int:
         os.close(lock)
         raise CannotRunError(
             f"Wharf already runs on {places.data} (process {holder}); "
-            "stop it, or name another WHARF_DATA and WHARF_PORT"
+            "stop it, or name another WHARF_DATA and WHARF_PORT (docs/scaling.md: several on one "
+            "WHARF_DATA have a WHARF_INSTANCE each)"
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)

@@ -29,6 +29,7 @@ def service_environment(
         **{name: value for name, value in environ.items() if value or name[:6] != "WHARF_"},
         "WHARF_DATA": places.data,
         "WHARF_PORT": str(settings.port),
+        "WHARF_INSTANCE": settings.instance,
         "WHARF_SPOOL": places.spool,
         "WHARF_AUTH_SOCKET": places.socket("auth"),
         "WHARF_UPLOAD_SOCKET": places.socket("upload"),

@@ -32,7 +32,7 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
         CannotRunError: it could not start, or could not go on.
     """
     os.umask(0o077)
-    places = Places(settings.data, environ)
+    places = Places(settings.data, environ, settings.instance)
     places.create()
     lock = take_lock(places)
     log_files = [places.log_file(name) for name in _CHILDREN]

@@ -28,6 +28,13 @@ METRICS_PORT = Setting(
     words=("",),
 )
 DATA = Setting("WHARF_DATA", "var", "", "directory of everything that Wharf stores")
+INSTANCE = Setting(
+    "WHARF_INSTANCE",
+    "native",
+    "",
+    "name of this Wharf among those that share one WHARF_DATA; each has a spool, sockets and logs "
+    "of its own (docs/scaling.md)",
+)
 DRAIN = Setting(
     "WHARF_DRAIN_SECONDS",
     "30",
@@ -45,10 +52,13 @@ READY = Setting(
     maximum=3600,
 )
 
-RUN_SETTINGS = (HOST, PORT, METRICS_PORT, DATA, DRAIN, READY)
+RUN_SETTINGS = (HOST, PORT, METRICS_PORT, DATA, INSTANCE, DRAIN, READY)
 
 # nginx reads paths as words of its configuration: these would end a word or begin a variable.
 _UNSAFE_IN_PATHS = frozenset(" \t\r\n\"'`;{}$\\#*?")
+_INSTANCE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+# A label of the DNS, as host names of containers are.
+_INSTANCE_LENGTH = 63
 _ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
 
 
@@ -58,6 +68,7 @@ class RunSettings:
     Attributes:
         root: the checkout.
         data: absolute path of WHARF_DATA.
+        instance: this Wharf among those on the same data.
         host: address to listen on, as given.
         port: public port.
         metrics_port: internal port on 127.0.0.1.
@@ -65,11 +76,21 @@ class RunSettings:
         ready_seconds: time for a start.
     """
 
-    __slots__ = ("data", "drain_seconds", "host", "metrics_port", "port", "ready_seconds", "root")
+    __slots__ = (
+        "data",
+        "drain_seconds",
+        "host",
+        "instance",
+        "metrics_port",
+        "port",
+        "ready_seconds",
+        "root",
+    )
 
     def __init__(self, environ: Mapping[str, str], *, root: str) -> None:
         self.root = root
         self.data = data_directory(DATA.read(environ), root)
+        self.instance = instance_name(INSTANCE.read(environ))
         self.host = _address(HOST.read(environ))
         self.port = PORT.number(environ)
         self.metrics_port = int(METRICS_PORT.read(environ) or self.port + 1)
@@ -112,6 +133,21 @@ def data_directory(text: str, root: str) -> str:
             "because nginx names this path in its configuration"
         )
     return path
+
+
+def instance_name(text: str) -> str:
+    """The name as it stands in paths.
+
+    Raises:
+        CannotRunError: it is no label of a host name, and so perhaps no file name either.
+    """
+    good = text[:1].isalnum() and _INSTANCE_CHARACTERS.issuperset(text)
+    if not good or len(text) > _INSTANCE_LENGTH:
+        raise CannotRunError(
+            f"WHARF_INSTANCE={text!r}: allowed are up to {_INSTANCE_LENGTH} characters of a-z, 0-9 "
+            "and '-', the first of them no '-'"
+        )
+    return text
 
 
 def _address(text: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from servicekit.settings import setting
+from servicekit.settings import SettingsError, setting
 from wharf_upload.records.base import Limits
 from wharf_upload.records.quotas import Quota
 
 FULL, RELAXED = "full", "relaxed"
+# The name of the one replica that needs no name.
+ALONE = "native"
+_INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 GIB = 1 << 30
 
 
@@ -44,10 +48,15 @@ class Settings:
         doc="`full`: every 201 survives a power cut. `relaxed`: no fsync, for scratch data.",
         choices=(FULL, RELAXED),
     )
+    instance: str = setting(
+        ALONE,
+        doc="Name of this replica and of the gateway beside it, among all that share `WHARF_DATA`: "
+        "a-z, 0-9 and '-'. The worker has one of its own or a replica's (docs/scaling.md).",
+    )
     spool: str = setting(
         "",
         doc="Folder in which the gateway beside this process spools bodies; on the filesystem of "
-        "`WHARF_DATA`. Empty: `WHARF_DATA/spool/native`.",
+        "`WHARF_DATA`. Empty: `WHARF_DATA/spool/<WHARF_INSTANCE>`.",
     )
     sockets: str = setting(
         "", doc="Folder of unix sockets between processes. Empty: `WHARF_DATA/run`."
@@ -154,6 +163,14 @@ class Settings:
         "INFO", doc="Least severe log level.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
 
+    def __post_init__(self) -> None:
+        """The name stands in paths."""
+        if not _INSTANCE.fullmatch(self.instance):
+            raise SettingsError(
+                f"WHARF_INSTANCE={self.instance!r}: allowed are up to 63 characters of a-z, 0-9 and "
+                "'-', the first of them no '-'"
+            )
+
     @property
     def tenant_limits(self) -> Limits:
         """What holds for tenants for whom nothing else is set; `None` is no limit."""
@@ -189,17 +206,23 @@ class Settings:
     @property
     def spool_folder(self) -> Path:
         """Where the gateway's spool files lie."""
-        return Path(self.spool) if self.spool else self.data / "spool" / "native"
+        return Path(self.spool) if self.spool else self.data / "spool" / self.instance
+
+    @property
+    def instance_folder(self) -> Path:
+        """What this replica alone writes: two that wrote one file would spoil it."""
+        folder = self.data / "upload"
+        return folder if self.instance == ALONE else folder / self.instance
 
     @property
     def key_file(self) -> Path:
         """The issuer's public keys, kept over restarts."""
-        return self.data / "upload" / "jwks.json"
+        return self.instance_folder / "jwks.json"
 
     @property
     def revocation_file(self) -> Path:
         """What was heard of the feed of revocations, kept over restarts."""
-        return self.data / "upload" / "revocations.jsonl"
+        return self.instance_folder / "revocations.jsonl"
 
     @property
     def resumable_folder(self) -> Path:
