@@ -167,8 +167,8 @@ class Settings:
         """The name stands in paths."""
         if not _INSTANCE.fullmatch(self.instance):
             raise SettingsError(
-                f"WHARF_INSTANCE={self.instance!r}: allowed are up to 63 characters of a-z, 0-9 and "
-                "'-', the first of them no '-'"
+                f"WHARF_INSTANCE={self.instance!r}: allowed are up to 63 characters of a-z, 0-9 "
+                "and '-', the first of them no '-'"
             )
 
     @property
