@@ -16,6 +16,7 @@ from servicekit.settings import SettingsError
 from wharf_auth import __version__
 from wharf_auth import settings as auth_settings
 from wharf_auth.commands.audit import audit, purge
+from wharf_auth.commands.backups import backup, restore
 from wharf_auth.commands.keys import keys
 from wharf_auth.commands.shared import BY, PAGE, as_json, database, pages, records, show
 from wharf_auth.commands.tickets import ticket
@@ -271,5 +272,5 @@ def client_retire_secret(tenant_name: str, client_id: str, secret_id: str) -> No
         raise NOT_FOUND("The tenant has no such client.") from None
 
 
-for one in (user, keys, ticket, audit, purge):
+for one in (user, keys, ticket, audit, purge, backup, restore):
     cli.add_command(one)

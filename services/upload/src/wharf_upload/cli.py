@@ -103,6 +103,62 @@ def check(own: Settings, read_all: bool) -> None:  # noqa: FBT001 -- click passe
         sys.exit(1)
 
 
+_LINK = click.option(
+    "--link",
+    is_flag=True,
+    help="Give each file's bytes a second name instead of copying them; on one file system only.",
+)
+_FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+
+@cli.command("backup")
+@_FOLDER
+@_LINK
+@click.pass_obj
+def make_backup(own: Settings, folder: Path, link: bool) -> None:  # noqa: FBT001 -- click passes options so
+    """Copy all records and files into FOLDER; again into the same one copies what is new.
+
+    The service may run meanwhile.
+    """
+    _copy(own, folder, "backup", link=link)
+
+
+@cli.command("restore")
+@_FOLDER
+@_LINK
+@click.pass_obj
+def restore_backup(own: Settings, folder: Path, link: bool) -> None:  # noqa: FBT001 -- click passes options so
+    """Fill an empty installation from the backup in FOLDER, on SQLite or PostgreSQL.
+
+    The service must not run. Afterwards `wharf-upload check --read-all` compares every digest.
+    """
+    _copy(own, folder, "restore", link=link)
+
+
+def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
+    from servicekit.database.snapshot_tables import SnapshotTrouble
+    from wharf_upload import backups
+
+    run = backups.backup if which == "backup" else backups.restore
+    try:
+        with click.progressbar(length=1, label=which, width=30) as bar:
+
+            def progress(done: int, total: int) -> None:
+                bar.length = total or 1
+                bar.update(done - bar.pos)
+
+            counts = run(own, folder, progress, link=link)
+    except SnapshotTrouble as error:
+        sys.exit(f"wharf-upload: {error}")
+    except OSError as error:
+        sys.exit(f"wharf-upload: {error.filename or 'the disk'}: {error.strerror}")
+    for name, count in vars(counts).items():
+        click.echo(f"{name}: {count}")
+    if counts.missing:
+        click.echo("`wharf-upload check` names the files whose bytes are missing", err=True)
+        sys.exit(1)
+
+
 def main() -> None:
     """The console script."""
     try:

@@ -68,6 +68,7 @@ class Sweeper:
         dry_run: bool = False,
         clock: Callable[[], float] = time.time,
         purged: Callable[[], frozenset[str]] = frozenset,
+        held: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store, self._records, self._spool_root = store, records, spool_root
         self._ages, self._dry_run, self._clock = ages, dry_run, clock
@@ -75,6 +76,8 @@ class Sweeper:
         # `purged` names tenants of which nothing is to be kept; these are empty already.
         self._purged = purged
         self._empty: frozenset[str] = frozenset()
+        # Whether somebody copies the store, and deleted files' bytes have to stay meanwhile.
+        self._held = held
 
     def run(self, *, blobs: bool = True) -> Swept:
         """Removes what nothing names any more; `blobs` false leaves out the walk over the store."""
@@ -126,7 +129,9 @@ class Sweeper:
                 return  # the same ones would come again: this counts the first of them
             # Bytes first: after a crash in between the row says that there is work left.
             gone = [
-                entry.blob for entry in doomed if self._delete(BlobName(entry.tenant, entry.blob))
+                entry.blob
+                for entry in doomed
+                if not self._held() and self._delete(BlobName(entry.tenant, entry.blob))
             ]
             self._records.forget_doomed(gone)
             if len(gone) < len(doomed):

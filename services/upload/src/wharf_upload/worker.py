@@ -12,6 +12,7 @@ from typing import Protocol
 from servicekit.database import DatabaseUnavailable
 from servicekit.revocations import Revocations
 from wharf_upload import upload_sweeping
+from wharf_upload.holding import Holds
 from wharf_upload.opening import open_records, open_store
 from wharf_upload.records.base import Records
 from wharf_upload.records.uploads import SqlUploads
@@ -71,6 +72,7 @@ def sweeper(settings: Settings, on: Opened, *, dry_run: bool = False) -> Sweeper
         ),
         dry_run=dry_run,
         purged=Revocations(settings.revocation_file).purged,
+        held=Holds(settings.data).held,
     )
 
 

@@ -125,7 +125,8 @@ class LocalStore:
         for folder in (self._tenants, self._staging):
             os.makedirs(folder, mode=0o700, exist_ok=True)
 
-    def _path(self, name: BlobName) -> str:
+    def path(self, name: BlobName) -> str:
+        """Where the blob lies."""
         return f"{self._tenants}/{name.tenant}/{name.blob[_AA]}/{name.blob}"
 
     def internal_path(self, name: BlobName) -> str:
@@ -172,7 +173,7 @@ class LocalStore:
 
     def _create_named(self, name: BlobName) -> int:
         """A new file under the final name."""
-        path = self._path(name)
+        path = self.path(name)
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         try:
             try:
@@ -185,7 +186,7 @@ class LocalStore:
 
     def link(self, staged: str, name: BlobName) -> None:
         """Gives a staged file its final name; a name that is taken is an error, never replaced."""
-        path = self._path(name)
+        path = self.path(name)
         try:
             os.link(staged, path)
         except FileNotFoundError:
@@ -193,14 +194,14 @@ class LocalStore:
             os.link(staged, path)
 
     def _make_folder(self, name: BlobName) -> None:
-        os.makedirs(os.path.dirname(self._path(name)), mode=0o700, exist_ok=True)
+        os.makedirs(os.path.dirname(self.path(name)), mode=0o700, exist_ok=True)
 
     def make_durable(self, names: list[BlobName]) -> None:
         """One fsync for each folder in which these blobs lie, and once for the folders above."""
         if not self.durable:
             return
         try:
-            for folder in {os.path.dirname(self._path(name)) for name in names}:
+            for folder in {os.path.dirname(self.path(name)) for name in names}:
                 if folder not in self._anchored:
                     self._anchor(folder)
                 self._sync_folder(folder)
@@ -241,7 +242,7 @@ class LocalStore:
     def open(self, name: BlobName) -> BinaryIO:
         """The content."""
         try:
-            return open(self._path(name), "rb")
+            return open(self.path(name), "rb")
         except FileNotFoundError:
             raise BlobMissing("no such blob") from None
         except OSError as error:
@@ -250,7 +251,7 @@ class LocalStore:
     def delete(self, name: BlobName) -> None:
         """Removes a blob."""
         try:
-            os.unlink(self._path(name))
+            os.unlink(self.path(name))
         except FileNotFoundError:
             pass
         except OSError as error:

@@ -1,0 +1,1 @@
+"""docs/backup.md, step by step, on a Wharf that takes uploads meanwhile."""
