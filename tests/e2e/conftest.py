@@ -10,6 +10,9 @@ from tests.e2e import documented
 from tests.e2e.api_client import SEEN, ApiClient
 from tests.e2e.instance import Wharf, running
 from tests.e2e.tenants import Signer, Tenants
+from tests.servers.postgres import postgres
+
+__all__ = ["api", "postgres", "signer", "tenants", "wharf"]
 
 
 @pytest.fixture(scope="session")

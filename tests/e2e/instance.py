@@ -99,11 +99,14 @@ def _sockets(data: Path) -> list[str]:
 
 
 @contextmanager
-def running(**settings: str) -> Iterator[Wharf]:
-    """A Wharf on data of its own, with these `WHARF_…` settings; stopped and checked afterwards."""
+def running(data: Path | None = None, **settings: str) -> Iterator[Wharf]:
+    """A Wharf with these `WHARF_…` settings; stopped and checked afterwards.
+
+    `data` is its WHARF_DATA, which stays; without it the Wharf has one of its own.
+    """
     base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
     try:
-        wharf = _start(base, settings)
+        wharf = _start(base, data or base / "data", settings)
         try:
             yield wharf
         finally:
@@ -112,7 +115,7 @@ def running(**settings: str) -> Iterator[Wharf]:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _start(base: Path, settings: dict[str, str]) -> Wharf:
+def _start(base: Path, data: Path, settings: dict[str, str]) -> Wharf:
     port, metrics_port = _free_ports()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
     environ = {
@@ -120,7 +123,7 @@ def _start(base: Path, settings: dict[str, str]) -> Wharf:
         **_SETTINGS,
         "WHARF_PORT": str(port),
         "WHARF_METRICS_PORT": str(metrics_port),
-        "WHARF_DATA": str(base / "data"),
+        "WHARF_DATA": str(data),
         **settings,
     }
     with (base / "output").open("wb") as output:
@@ -131,8 +134,8 @@ def _start(base: Path, settings: dict[str, str]) -> Wharf:
             stdout=output,
             stderr=output,
         )
-    wharf = Wharf(base / "data", base / "output", process)
-    wharf.port, wharf.metrics_port = port, metrics_port
+    wharf = Wharf(data, base / "output", process)
+    wharf.port, wharf.metrics_port = int(environ["WHARF_PORT"]), metrics_port
     _await_ready(wharf)
     return wharf
 

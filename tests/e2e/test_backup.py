@@ -1,1 +1,174 @@
 """docs/backup.md, step by step, on a Wharf that takes uploads meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api_client import LARGE, ApiClient
+from tests.e2e.instance import ROOT, Wharf, running
+from tests.e2e.resumable.tus_client import Tus
+from tests.e2e.tenants import Tenants
+from tests.servers.postgres import PostgresServer
+
+PAGE = ROOT / "docs" / "backup.md"
+NAME = "%E8%AE%BE%E8%AE%A1/%E5%9B%BE.png"
+UNFINISHED = b"0123456789" * 100_000
+ARRIVED = 300_000
+
+
+def steps(heading: str, **variables: str) -> str:
+    """Runs the commands below a heading of the page, as they are written; what they print."""
+    section = (
+        PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    )
+    (block,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    done = shell(block, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def shell(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A shell in the checkout that knows these variables, and none of ours else."""
+    kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env={**kept, **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@contextmanager
+def uploads(api: ApiClient, done: dict[str, bytes]) -> Iterator[None]:
+    """Uploads, replaces and deletes meanwhile; `done` is what is there by what was answered."""
+    stop, faults = threading.Event(), list[str]()
+
+    def work() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            key, content = f"meanwhile/{number % 40}", f"version {number}\n".encode() * 99
+            status = api.put(key, content).status
+            if status not in (200, 201, 204):
+                faults.append(f"{key}: {status}")
+            done[key] = content
+            if number % 10 == 0:
+                api.request("DELETE", f"/v1/files/default/{key}")
+                del done[key]
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    assert not faults
+
+
+def unfinished(tus: Tus) -> str:
+    """The address of an upload of which a part has arrived."""
+    address = tus.created(len(UNFINISHED), filename="unfinished.bin")
+    assert tus.patch(address, 0, UNFINISHED[:ARRIVED]).status == 204
+    return address
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_backup_restore(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """What the page says moves a whole Wharf, to another folder or to PostgreSQL: files, links,
+    accounts and tokens, limits, and an upload that goes on where it was.
+    """
+    kept: dict[str, bytes] = {NAME: b"\x89PNG" + bytes(999), "large": LARGE}
+    meanwhile: dict[str, bytes] = {}
+    backup = {"BACKUP": str(tmp_path / "backup")}
+    with running() as wharf:
+        admin = Tenants(wharf)
+        api = admin.tenant()
+        for key, content in kept.items():
+            api.stored(key, content)
+        address = unfinished(Tus(api))
+        link = api.send_json("POST", "/v1/links", {"bucket": "default", "key": "large"}).json()
+        with uploads(api, meanwhile):
+            steps("Back up", WHARF_DATA=str(wharf.data), **backup)
+        # The second one is of a moment in which nothing goes on.
+        second = steps("Back up", WHARF_DATA=str(wharf.data), **backup)
+        assert "missing: 0" in second
+        issuer, port = f"{wharf.url}/auth", str(wharf.port)
+
+    environ = moved(engine, tmp_path, request, backup)
+    data = Path(environ.pop("WHARF_DATA"))
+    with running(data, WHARF_ISSUER=issuer, WHARF_PORT=port, **environ) as wharf:
+        same = ApiClient(wharf.port, api.token, api.tenant)
+        for key, content in {**kept, **meanwhile}.items():
+            assert same.file(key).body == content, key
+        listed = same.get("/v1/files/default?limit=1000").json()["files"]
+        assert len(listed) == len(kept) + len(meanwhile)
+        assert ApiClient(wharf.port).get(link["url"].removeprefix(wharf.url)).body == LARGE
+        resumed(Tus(same), address)
+        # Clients' secrets and the administrator's are what they were.
+        assert Tenants(wharf).client(api.tenant).stored("new")
+        assert shell(
+            ".venv/bin/wharf-upload check --read-all", WHARF_DATA=str(data), **environ
+        ).stdout.endswith("faults: 0\n")
+
+
+def moved(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest, backup: dict[str, str]
+) -> dict[str, str]:
+    """Restores as the page says; the settings of the Wharf that is there now."""
+    data = str(tmp_path / "restored")
+    if engine == "sqlite":
+        said = steps("Restore", RESTORED=data, **backup)
+        environ = {"WHARF_DATA": data}
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        url = postgres.new_database()
+        heading = "From SQLite and a local disk to PostgreSQL and a shared volume"
+        said = steps(heading, SHARED=data, POSTGRES=url, **backup)
+        environ = {"WHARF_DATA": data, "WHARF_DATABASE_URL": url}
+    assert "missing: 0" in said
+    assert said.endswith("faults: 0\n")
+    again = shell(f".venv/bin/wharf-upload restore {backup['BACKUP']}/upload", **environ)
+    assert again.returncode == 1
+    assert "restore needs an empty one" in again.stderr
+    return environ
+
+
+def resumed(tus: Tus, address: str) -> None:
+    """The upload goes on from where it was, and its bytes are right."""
+    assert tus.offset(address) == ARRIVED
+    assert tus.patch(address, ARRIVED, UNFINISHED[ARRIVED:]).status == 204
+    content = tus.api.file("unfinished.bin").body
+    assert hashlib.sha256(content).digest() == hashlib.sha256(UNFINISHED).digest()
+
+
+def test_sizes_of_a_backup(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
+    """A second backup copies only what is new and drops what is gone; cut short it is none."""
+    environ = {"WHARF_DATA": str(wharf.data)}
+    folder = tmp_path / "backup"
+    command = f".venv/bin/wharf-upload backup {folder}"
+    api.stored("stays", LARGE)
+    api.stored("goes", LARGE)
+    assert shell(command, **environ).returncode == 0
+    blobs = len(list((folder / "tenants" / api.tenant).rglob("*/*")))
+    assert api.request("DELETE", "/v1/files/default/goes").status == 204
+    api.stored("comes")
+    said = shell(command, **environ).stdout
+    assert "copied_files: 1\n" in said
+    assert len(list((folder / "tenants" / api.tenant).rglob("*/*"))) == blobs
+    (folder / "manifest.json").unlink()
+    refused = shell(f".venv/bin/wharf-upload restore {folder}", WHARF_DATA=str(tmp_path / "new"))
+    assert refused.returncode == 1
+    assert "no whole backup" in refused.stderr
+    assert refused.stderr.count("\n") == 1
