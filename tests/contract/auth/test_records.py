@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from servicekit.database import Database
+from servicekit.database import Database, DatabaseUnavailable
 from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS, act
 from wharf_auth.records.base import (
@@ -190,12 +190,17 @@ def test_two_at_once_do_not_make_three_secrets(database: Database, billing: Reco
     assert sorted(outcomes) == ["added", "refused", "refused", "refused"]
 
 
-def test_check_wants_the_tables(database: Database, records: Records) -> None:
-    """The readiness check passes with the tables and fails without them."""
-    records.check()
+def test_check_wants_the_schema(database: Database, records: Records) -> None:
+    """A migrated database is well; an older one is not, and what to run is said; so for none."""
+    assert records.check() is None
     with database.transaction() as connection:
-        connection.execute("DROP TABLE client_secrets")
-    with pytest.raises(Exception, match="client_secrets"):
+        connection.execute("UPDATE wharf_auth_revision SET version_num = '0002'")
+    trouble = records.check() or ""
+    assert "the schema is 0002" in trouble
+    assert "run `wharf-auth migrate`" in trouble
+    with database.transaction() as connection:
+        connection.execute("DROP TABLE wharf_auth_revision")
+    with pytest.raises(DatabaseUnavailable):
         records.check()
 
 

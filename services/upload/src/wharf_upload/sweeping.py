@@ -121,7 +121,7 @@ class Sweeper:
 
     def _deleted(self) -> None:
         before = int((self._clock() - self._ages.deleted_grace) * 1000)
-        while doomed := self._records.doomed(before, _BATCH):
+        while not self._held() and (doomed := self._records.doomed(before, _BATCH)):
             for entry in doomed:
                 self._note(f"deleted {entry.tenant}/{entry.blob}")
                 self._swept.deleted_blobs += 1

@@ -6,6 +6,7 @@ Several starts at once are safe: one migrates under a lock, the others wait and 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -15,15 +16,22 @@ from pathlib import Path
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 
 from servicekit.database.opening import sqlite_path
 
+log = logging.getLogger(__name__)
 # Any number will do as long as nothing else in the database uses it for an advisory lock.
 _ADVISORY_LOCK = 0x77686172
 
 
 def upgrade(url: str, scripts: Path) -> None:
-    """Brings the database at `url` to the newest revision in the folder `scripts`."""
+    """Brings the database at `url` to the newest revision in the folder `scripts`.
+
+    One that a newer release has migrated is left as it is: the older one works on it, too, as long
+    as both run side by side (docs/adr/0032).
+    """
     path = sqlite_path(url)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -36,7 +44,13 @@ def upgrade(url: str, scripts: Path) -> None:
         config = Config()
         config.set_main_option("script_location", str(scripts).replace("%", "%%"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            # Alembic has no other way to say that it does not know the revision.
+            if not isinstance(error.__cause__, ResolutionError):
+                raise
+            log.warning("the database is of a newer release, and stays as it is: %s", error)
     engine.dispose()
 
 

@@ -44,7 +44,11 @@ class Schema:
 
     def knows(self, revision: str) -> bool:
         """Whether a migration leads on from there."""
-        return any(one.revision == revision for one in self._directory().walk_revisions())
+        return revision in self.revisions()
+
+    def revisions(self) -> list[str]:
+        """All revisions, the newest one first."""
+        return [one.revision for one in self._directory().walk_revisions()]
 
     def _directory(self) -> ScriptDirectory:
         config = Config()

@@ -197,5 +197,5 @@ class Records(TenantRecords, ClientRecords, People, RevocationRecords, AuditReco
     All raise `servicekit.database.DatabaseUnavailable` when the database does not answer in time.
     """
 
-    def check(self) -> None:
-        """Raises when the database cannot be used: out of reach, or without its tables."""
+    def check(self) -> str | None:
+        """What is wrong with the schema, or `None`; raises when the database is out of reach."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from servicekit.database import revisions
 from wharf_auth.records.audit import SqlAudit
 from wharf_auth.records.clients import SqlClients
 from wharf_auth.records.feed import SqlFeed
 from wharf_auth.records.sessions import SqlSessions
 from wharf_auth.records.tenants import SqlTenants
 from wharf_auth.records.users import SqlUsers
+
+# What the last of the migrations is called, and where the database remembers it.
+SCHEMA, VERSION_TABLE = "0003", "wharf_auth_revision"
 
 
 class SqlRecords(SqlTenants, SqlClients, SqlUsers, SqlSessions, SqlFeed, SqlAudit):
@@ -17,9 +21,7 @@ class SqlRecords(SqlTenants, SqlClients, SqlUsers, SqlSessions, SqlFeed, SqlAudi
     as its last statements: both hold the row of the latest numbers until the commit.
     """
 
-    def check(self) -> None:
-        """Reads from the tables."""
+    def check(self) -> str | None:
+        """What is wrong with the database, or `None`."""
         reading = self._database.reading()
-        reading.row("SELECT 1 FROM client_secrets LIMIT 1")
-        reading.row("SELECT feed FROM latest")
-        reading.row("SELECT 1 FROM refresh_tokens LIMIT 1")
+        return revisions.trouble(reading, VERSION_TABLE, SCHEMA, "wharf-auth migrate")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from servicekit.database import Connection, Database
+from servicekit.database import Connection, Database, revisions
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.records import changes, events, links, listing, purging, ticket_uses
 from wharf_upload.records.base import (
@@ -41,6 +41,9 @@ _KNOWN_BLOBS = tuple(
     for table in ("files", "doomed")
 )
 _LIMITS = Limits.__struct_fields__
+
+# What the last of the migrations is called, and where the database remembers it.
+SCHEMA, VERSION_TABLE = "0006", "alembic_version"
 
 
 class SqlRecords:
@@ -298,5 +301,5 @@ class SqlRecords:
 
     def check(self) -> str | None:
         """What is wrong with the database, or `None`."""
-        row = self._database.reading().row("SELECT count(*) FROM alembic_version")
-        return None if row and row[0] else "the database has not been migrated"
+        reading = self._database.reading()
+        return revisions.trouble(reading, VERSION_TABLE, SCHEMA, "wharf-upload migrate")

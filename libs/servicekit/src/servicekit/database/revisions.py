@@ -1,0 +1,21 @@
+"""Whether a database has the schema that a service needs."""
+
+from __future__ import annotations
+
+from servicekit.database.base import Connection
+
+
+def trouble(connection: Connection, version_table: str, needed: str, command: str) -> str | None:
+    """What to do before the service can work, or `None`.
+
+    Revisions are numbers with leading zeros. A greater one is of a newer release that runs beside
+    this one; it only adds to what this one needs (docs/adr/0032). `command` migrates.
+
+    Raises:
+        DatabaseUnavailable: also where no table is there at all.
+    """
+    row = connection.row(f"SELECT version_num FROM {version_table}")  # noqa: S608 -- a constant
+    found = row[0] if row else "none"
+    if row is None or found < needed:
+        return f"the schema is {found} and has to be {needed}: run `{command}`"
+    return None
