@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from wharf_native import front_door
 from wharf_native.tables import Setting, read_all
 from wharf_native.terminal import CannotRunError
 
@@ -189,4 +190,6 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     # nginx as root would become "nobody" and spool what the services cannot read.
     values["WHARF_NGINX_USER"] = "user root;" if as_root else ""
     values["WHARF_MIME_TYPES"] = mime_types(templates)
+    # The container's gateway may have one; natively there is none.
+    values.update(front_door.template_values())
     return values

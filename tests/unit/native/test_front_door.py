@@ -1,0 +1,172 @@
+"""The door for a balancer: there while the replica answers, gone before it stops."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wharf_native.front_door import SUFFIX, FrontDoor, answers, template_values
+
+
+class Service:
+    """What is asked; a test says how it answers."""
+
+    alive = True
+
+    def __call__(self) -> bool:
+        return self.alive
+
+
+@pytest.fixture
+def service() -> Service:
+    """A service that answers at first."""
+    return Service()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the door is, with somebody listening behind it."""
+    return tmp_path / "replica-1.sock"
+
+
+@pytest.fixture
+def listener(path: Path) -> Iterator[socket.socket]:
+    """nginx's part: listens behind the door."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{path}{SUFFIX}")
+        listening.listen()
+        yield listening
+
+
+def reachable(path: Path) -> bool:
+    """Whether a balancer gets a connection."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def other(path: Path) -> Path:
+    """The open door of another replica."""
+    link = path.with_name("replica-2.sock")
+    link.symlink_to(link.name + SUFFIX)
+    return link
+
+
+def test_opens_when_the_service_answers(
+    path: Path, service: Service, listener: socket.socket
+) -> None:
+    """Nobody comes in before the service behind the gateway has answered once."""
+    service.alive = False
+    door = FrontDoor(str(path), service)
+    door.look()
+    assert not reachable(path)
+    service.alive = True
+    door.look()
+    assert reachable(path)
+
+
+def test_shuts_when_the_service_is_silent(
+    path: Path, service: Service, listener: socket.socket
+) -> None:
+    """One silence changes nothing, two in a row send the balancer to the other replica."""
+    other(path)
+    door = FrontDoor(str(path), service)
+    door.look()
+    service.alive = False
+    door.look()
+    assert reachable(path)
+    door.look()
+    assert not reachable(path)
+    service.alive = True
+    door.look()
+    assert reachable(path)
+
+
+def test_the_last_door_stays_open(path: Path, service: Service, listener: socket.socket) -> None:
+    """With no other replica, clients get this one's 503 rather than no connection."""
+    door = FrontDoor(str(path), service)
+    door.look()
+    service.alive = False
+    for _ in range(5):
+        door.look()
+    assert reachable(path)
+    link = other(path)
+    door.look()
+    assert not reachable(path)
+    link.unlink()
+
+
+def test_a_stop_shuts_for_good(path: Path, service: Service, listener: socket.socket) -> None:
+    """After close() a service that answers does not open the door again."""
+    door = FrontDoor(str(path), service)
+    door.look()
+    door.close()
+    assert not reachable(path)
+    door.look()
+    assert not reachable(path)
+
+
+def test_what_came_before_a_stop_is_accepted(
+    path: Path, service: Service, listener: socket.socket
+) -> None:
+    """A connection made before close() is still in nginx's queue after it."""
+    door = FrontDoor(str(path), service)
+    door.look()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        door.close()
+        accepted, _ = listener.accept()
+        accepted.close()
+
+
+def test_what_a_killed_gateway_left_is_swept(path: Path, service: Service) -> None:
+    """nginx can listen after a sweep, though its predecessor left link and socket behind."""
+    for _ in range(2):
+        door = FrontDoor(str(path), service)
+        door.sweep()
+        assert not door.is_open
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(f"{path}{SUFFIX}")
+            door.look()
+        assert door.is_open
+
+
+def test_without_a_door_nginx_listens_nowhere_else() -> None:
+    """An empty setting adds no words to nginx's configuration, a path adds the socket behind it."""
+    assert not any(template_values().values())
+    values = template_values("/f/a.sock")
+    assert values["WHARF_FRONT_DOOR"] == "listen unix:/f/a.sock.nginx proxy_protocol;"
+    assert values.keys() == template_values().keys()
+
+
+@pytest.mark.parametrize(("status", "alive"), [(200, True), (404, True), (503, False)])
+def test_what_counts_as_an_answer(*, status: int, alive: bool) -> None:
+    """A 5xx on liveness is no answer: nginx gives it when the service is gone."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request).start()
+        assert answers(server.server_port) is alive
+
+
+def test_nobody_there_is_no_answer() -> None:
+    """A port on which nothing listens counts as a service that is gone."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert not answers(port)
