@@ -10,7 +10,7 @@ CODE := $(wildcard libs services deploy/native tests loadtests docs/*.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run status setup test unit contract integration e2e deploy-test \
-	lint types format lock bench scale load docs clean clean-data
+	lint types format lock bench scale capacity load docs clean clean-data
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ scale: ## Compare ten million files with an empty database (ARGS='--files 100000
 load: ## Load a running Wharf (SHAPE=smoke|average|stress|soak HOST=... CREDENTIALS=... REPORT=...)
 	@$(PREPARE) dev
 	@$(BIN)/python -m loadtests.load $(ARGS)
+
+capacity: ## Measure what each part spends on a request, on SQLite and PostgreSQL (ARGS='--seconds 4')
+	@$(PREPARE) test
+	@$(BIN)/python -m loadtests.capacity $(ARGS)
 
 docs: ## Regenerate the documentation that is made from code
 	@$(PREPARE) dev
