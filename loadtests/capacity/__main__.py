@@ -1,6 +1,6 @@
 """`make capacity`: what each part of Wharf spends on a request, and what a database sees of it.
 
-Processor time is read from the kernel per process, so what else runs on the machine moves it little.
+Processor time is read from the kernel per process: what else runs on the machine moves it little.
 docs/capacity.md says what to make of it. The same on SQLite and on PostgreSQL, durability on.
 """
 
