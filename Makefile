@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PREPARE := PYTHON='$(PYTHON)' sh deploy/native/prepare.sh
 # Extra words for the tool behind a target: make test ARGS='-k quota -x'
 ARGS ?=
-CODE := $(wildcard libs services deploy/native tests loadtests docs/*.py)
+CODE := $(wildcard libs services deploy/native deploy/k8s tests loadtests docs/*.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run status setup test unit contract integration e2e deploy-test \
@@ -46,7 +46,7 @@ lint: ## Check style: Ruff, formatting, shell syntax, consistent packages
 	@$(PREPARE) dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
-	for script in deploy/native/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
+	for script in deploy/native/*.sh deploy/k8s/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
 	bash -n .ci/run && bash -n .ci/smoke
 	$(BIN)/python -m pip check
 
@@ -78,6 +78,10 @@ load: ## Load a running Wharf (SHAPE=smoke|average|stress|soak HOST=... CREDENTI
 capacity: ## Measure what each part spends on a request, on SQLite and PostgreSQL (ARGS='--seconds 4')
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.capacity $(ARGS)
+
+k8s: ## Render the manifests of deploy/k8s, validate and scan them
+	@$(PREPARE) k8s
+	@$(BIN)/python -m deploy.k8s.checks
 
 docs: ## Regenerate the documentation that is made from code
 	@$(PREPARE) dev

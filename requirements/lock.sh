@@ -2,9 +2,10 @@
 # Re-locks every file in this directory: `make lock`, or
 # `make lock UPGRADE=--upgrade` to move to the newest allowed versions.
 #
-# The sources are the packages' own pyproject.toml files and the two *.in here.
+# The sources are the packages' own pyproject.toml files and the *.in here.
 # dev.txt is resolved first and holds everything; the others are constrained by
-# it, so a package has one version in all of them. --universal resolves for
+# it, so a package has one version in all of them. k8s.txt stands alone: it has
+# an environment of its own. --universal resolves for
 # every Python from 3.11 on and every platform at once, with markers where they
 # differ. No index address is written: where packages come from is the
 # installer's business.
@@ -34,3 +35,4 @@ compile all "$AUTH" "$UPLOAD" "$KIT" "$BUILD" "$@"
 compile auth "$AUTH" "$KIT" "$@"
 compile upload "$UPLOAD" "$KIT" "$@"
 compile build "$BUILD" "$@"
+compile k8s requirements/k8s.in

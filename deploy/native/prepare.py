@@ -8,7 +8,8 @@ is gone within some 50 ms.
     prepare.py run    what `make run` needs: packages of all.txt, nginx
     prepare.py dev    what lint and types need: packages of dev.txt
     prepare.py test   what `make test` needs: dev, nginx, Redis, PostgreSQL, Prometheus, a browser
-                      and the scripts of others that it loads (requirements/browser)
+                      and the scripts of others that it loads (requirements/browser), and k8s
+    prepare.py k8s    what `make k8s` needs: dev, and the checkers of manifests in .venv/k8s
 """
 
 from __future__ import annotations
@@ -46,17 +47,22 @@ REDIS = Program("redis-server", ("/usr/bin/redis-server",), "redis-server")
 POSTGRES = Program("initdb", ("/usr/lib/postgresql/*/bin/initdb",), "postgresql")
 CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "chromium")
 CHROMEDRIVER = Program("chromedriver", ("/usr/bin/chromedriver",), "chromium-driver")
+OPENSSL = Program("openssl", ("/usr/bin/openssl",), "openssl")
 NPM = Program("npm", ("/usr/bin/npm",), "npm")
 # Brings promtool, too.
 PROMETHEUS = Program("prometheus", ("/usr/bin/prometheus",), "prometheus")
 
 
 class Goal(NamedTuple):
-    """What one way of using the repository needs; `scripts` are a browser's."""
+    """What one way of using the repository needs.
+
+    `scripts` are a browser's, `checkers` those of Kubernetes manifests.
+    """
 
     lock: str
     programs: tuple[Program, ...]
     scripts: bool = False
+    checkers: bool = False
 
 
 GOALS = {
@@ -73,9 +79,12 @@ GOALS = {
             CHROMEDRIVER,
             NPM,
             PROMETHEUS,
+            OPENSSL,
         ),
         scripts=True,
+        checkers=True,
     ),
+    "k8s": Goal("dev", (OPENSSL,), checkers=True),
 }
 
 
@@ -212,9 +221,10 @@ def make_venv() -> None:
     run_quietly(command, "could not make .venv")
 
 
-def pip_install(*arguments: str, failure: str) -> None:
-    """Installs with the pip of `.venv`, never asking and never building others' code."""
-    pip = [str(VENV / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+def pip_install(*arguments: str, failure: str, venv: Path | None = None) -> None:
+    """Installs with a pip of `.venv`, never asking and never building others' code."""
+    python = str((venv or VENV) / "bin/python")
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     run_quietly([*pip, "install", "--quiet", *arguments], failure)
 
 
@@ -263,6 +273,24 @@ def ensure_scripts() -> None:
     done.write_bytes(lock)
 
 
+def ensure_checkers() -> None:
+    """Brings `.venv/k8s` to requirements/k8s.txt and kustomize.txt; a stamp is written last."""
+    target = VENV / "k8s"
+    locks = [ROOT / "requirements/k8s.txt", ROOT / "requirements/kustomize.txt"]
+    stamp, wanted = target / "done", b"".join(lock.read_bytes() for lock in locks)
+    if stamp.is_file() and stamp.read_bytes() == wanted:
+        return
+    say("installing the checkers of requirements/k8s.txt")
+    run_quietly([sys.executable, "-m", "venv", "--clear", str(target)], "could not make .venv/k8s")
+    for lock, words in zip(locks, ((), ("--no-deps", "--ignore-requires-python")), strict=True):
+        pip_install(
+            *("--require-hashes", "--only-binary", ":all:", *words, "-r", str(lock)),
+            failure=f"could not install requirements/{lock.name}",
+            venv=target,
+        )
+    stamp.write_bytes(wanted)
+
+
 def main() -> None:
     """Prepares for the goal named on the command line."""
     if len(sys.argv) != 2 or sys.argv[1] not in GOALS:
@@ -278,6 +306,8 @@ def main() -> None:
     ensure_venv(goal.lock, working=working)
     if goal.scripts:
         ensure_scripts()
+    if goal.checkers:
+        ensure_checkers()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Liveness and readiness: `/healthz` says the process answers, `/readyz` names what is down.
 
 Ready is also who goes on with less than everything: `degraded` then names what is missing.
+`/readyz?exclude=database` leaves a part out, as kube-apiserver's does: a balancer that took away
+every replica because of what they share would leave nobody to say 503 with `Retry-After`.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from servicekit.web import json_response
 
@@ -34,7 +36,8 @@ def install(
         return json_response({"status": "ok"})
 
     def readyz() -> Response:
-        down = failures(checks)
+        left_out = request.args.getlist("exclude")
+        down = failures({name: check for name, check in checks.items() if name not in left_out})
         if down:
             reply = json_response({"status": "unavailable", "down": down}, 503)
             reply.headers["Retry-After"] = "1"

@@ -1,0 +1,84 @@
+#!/bin/sh
+# secrets.sh OVERLAY [rotate]: makes what OVERLAY/secrets lacks, and OVERLAY/secrets/kustomization.yaml,
+# which tells kustomize of all of it. Nothing that is there is changed; nothing of it belongs into a
+# repository (.gitignore).
+#
+#   credentials.json   the first administrator's client id and secret
+#   <unix time>-*.pem  signing keys of auth; the number is when a key was made, and says its turn
+#   *.env              from OVERLAY/*.env.example: URLs of databases, to be edited by you
+#
+# `rotate` adds a signing key. It is published at once, and signs when every replica knows it.
+set -eu
+umask 077
+
+stop() {
+    echo "secrets.sh: $1" >&2
+    exit 1
+}
+
+usage='usage: deploy/k8s/secrets.sh OVERLAY [rotate], e.g. deploy/k8s/overlays/production'
+[ $# -ge 1 ] && [ $# -le 2 ] || stop "$usage"
+[ -f "$1/kustomization.yaml" ] || stop "$1 is no overlay (it has no kustomization.yaml); $usage"
+[ "${2:-rotate}" = rotate ] || stop "unknown word '$2'; $usage"
+command -v openssl >/dev/null || stop 'openssl was not found; install it, e.g. apt-get install openssl'
+
+overlay=$1
+mkdir -p "$overlay/secrets"
+cd "$overlay/secrets"
+
+make_key() {
+    # Into place by rename: an interrupted run leaves no half of a key.
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out .new 2>/dev/null ||
+        stop 'openssl could not make a key'
+    mv .new "$(date +%s)-wharf.pem"
+}
+
+set -- "${2:-}" *.pem
+if [ "$1" = rotate ] || [ ! -f "$2" ]; then
+    make_key
+fi
+
+if [ ! -f credentials.json ]; then
+    printf '{"admin": {"client_id": "wharf-admin", "client_secret": "%s"}}\n' \
+        "$(openssl rand -base64 48 | tr '+/' '-_' | tr -d '=\n')" >.new
+    mv .new credentials.json
+fi
+
+edit=
+for example in ../*.env.example; do
+    [ -f "$example" ] || continue
+    name=$(basename "$example" .example)
+    if [ ! -f "$name" ]; then
+        cp "$example" "$name"
+        chmod 600 "$name"
+    fi
+    if grep -q CHANGE-ME "$name"; then
+        edit="$edit $overlay/secrets/$name"
+    fi
+done
+
+{
+    echo '# Made by deploy/k8s/secrets.sh from the files beside it.'
+    echo 'apiVersion: kustomize.config.k8s.io/v1beta1'
+    echo 'kind: Kustomization'
+    echo 'secretGenerator:'
+    echo '  - name: wharf-credentials'
+    echo '    files:'
+    echo '      - credentials.json'
+    echo '  - name: wharf-signing-keys'
+    echo '    files:'
+    for key in *.pem; do
+        echo "      - $key"
+    done
+    for env in *.env; do
+        [ -f "$env" ] || continue
+        echo "  - name: wharf-$(basename "$env" .env)"
+        echo '    envs:'
+        echo "      - $env"
+    done
+} >.new
+mv .new kustomization.yaml
+
+if [ -n "$edit" ]; then
+    echo "edit before you apply:$edit"
+fi

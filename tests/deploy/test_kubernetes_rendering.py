@@ -1,0 +1,154 @@
+"""The manifests of deploy/k8s render, obey the schemas, and are the same for every kustomize."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.k8s.checks import rendering, scanning, schemas
+from tests.deploy.cluster import NAMESPACE, cluster, folders, rendered
+
+VARIANTS = tuple(rendering.VARIANTS)
+COMPLETE = ("single-node-complete", "production-complete")
+# Kinds that belong to no namespace.
+CLUSTER_WIDE = {"Namespace"}
+
+
+# The others are parts of these.
+@pytest.mark.parametrize("variant", COMPLETE)
+def test_schemas(variant: str, tmp_path: Path) -> None:
+    """Every manifest obeys the schemas of two Kubernetes."""
+    assert schemas.faults(cluster(variant).manifests, tmp_path) == []
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_namespace(variant: str) -> None:
+    """Everything is in the namespace that refuses pods which are not restricted."""
+    found = cluster(variant)
+    (namespace,) = found.kind("Namespace")
+    assert namespace["metadata"]["name"] == NAMESPACE
+    for mode in ("enforce", "audit", "warn"):
+        label = f"pod-security.kubernetes.io/{mode}"
+        assert namespace["metadata"]["labels"][label] == "restricted"
+    for one in found.manifests:
+        if one["kind"] not in CLUSTER_WIDE:
+            assert one["metadata"]["namespace"] == NAMESPACE, one["metadata"]["name"]
+
+
+def test_names_are_unique() -> None:
+    """No manifest takes the place of another."""
+    for variant in VARIANTS:
+        names = [(one["kind"], one["metadata"]["name"]) for one in cluster(variant).manifests]
+        assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"porst": []}},
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "ServiceMonitor",
+            "metadata": {"name": "x"},
+            "spec": {"selector": {"matchLabels": {}}, "endpoints": [{"port": 80, "path": "/m"}]},
+        },
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PodMonitor",
+            "metadata": {"name": "x"},
+            "spec": {},
+        },
+    ],
+)
+def test_schemas_find_faults(wrong: rendering.Manifest, tmp_path: Path) -> None:
+    """A field that is misspelt, of a wrong type or of a kind nobody knows is found."""
+    assert schemas.faults([wrong], tmp_path)
+
+
+def test_every_kustomize_renders_the_same() -> None:
+    """kubectl of this machine and the library of kustomize make the same manifests.
+
+    Where one of them is missing this says that the other one is there.
+    """
+    ways = rendering.ways()
+    assert rendering.library() in ways
+    for variant, folder in folders().items():
+        expected = rendering.documents(rendered(variant))
+        for way in ways:
+            assert rendering.documents(way.render(folder)) == expected, way.name
+
+
+def test_an_old_kubectl_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian's kubectl with kustomize 2 is not used: it would not know components."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\necho \'{"clientVersion": {}, "kustomizeVersion": "v2.0.3"}\'\n')
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert rendering.ways() == [rendering.library()]
+    kubectl.write_text('#!/bin/sh\necho \'{"clientVersion": {}, "kustomizeVersion": "v5.4.2"}\'\n')
+    assert rendering.kustomize().command == (str(kubectl), "kustomize")
+
+
+def test_what_kustomize_refuses_is_told(tmp_path: Path) -> None:
+    """A kustomization that names a file which is not there fails with the file's name."""
+    (tmp_path / "kustomization.yaml").write_text("resources: [nothing.yaml]\n")
+    for way in rendering.ways():
+        with pytest.raises(rendering.RenderingError, match=r"nothing\.yaml"):
+            way.render(tmp_path)
+
+
+@pytest.mark.parametrize("variant", COMPLETE)
+def test_scan(variant: str, tmp_path: Path) -> None:
+    """checkov's rules for Kubernetes hold, and each exception in an annotation has a reason."""
+    file = tmp_path / "rendered.yaml"
+    file.write_text(rendered(variant))
+    scan = scanning.scan(file)
+    assert scan.findings == []
+    assert scan.passed > 300
+    annotations = [
+        text
+        for one in cluster(variant).manifests
+        for name, text in one["metadata"].get("annotations", {}).items()
+        if name.startswith("checkov.io/skip")
+    ]
+    assert len(scan.exceptions) == len(annotations)
+    for text in annotations:
+        rule, _, reason = text.partition("=")
+        assert rule.startswith("CKV_K8S_")
+        assert len(reason.split()) > 5
+
+
+def test_scan_finds_faults(tmp_path: Path) -> None:
+    """A container that is privileged is found."""
+    file = tmp_path / "bad.yaml"
+    container = {"name": "c", "image": "i", "securityContext": {"privileged": True}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "bad"},
+        "spec": {"containers": [container]},
+    }
+    file.write_text(yaml.safe_dump(pod))
+    assert any(line.startswith("CKV_K8S_16 ") for line in scanning.scan(file).findings)
+
+
+def test_no_secret_is_committed() -> None:
+    """Git knows no file of a folder of secrets, and would not take one."""
+    kept = subprocess.check_output(["git", "ls-files", "deploy/k8s"], cwd=rendering.ROOT, text=True)
+    assert not [name for name in kept.splitlines() if "/secrets/" in name]
+    for overlay in ("single-node", "production"):
+        name = f"deploy/k8s/overlays/{overlay}/secrets/credentials.json"
+        subprocess.run(["git", "check-ignore", "-q", name], cwd=rendering.ROOT, check=True)
+
+
+def test_secrets_of_the_rendered_copy_are_private() -> None:
+    """What secrets.sh writes can be read by its owner alone."""
+    secrets = folders()["production"].parents[1] / "overlays/production/secrets"
+    assert stat.S_IMODE(os.stat(secrets).st_mode) == 0o700
+    for name in os.listdir(secrets):
+        assert stat.S_IMODE(os.stat(secrets / name).st_mode) == 0o600, name
