@@ -117,7 +117,9 @@ class ReceiverClient:
 def answer_of(connection: socket.socket, body: bytes = b"") -> Answer:
     """The answer to a request, whose (rest of the) body is sent before."""
     with connection:
-        connection.sendall(body)
+        # Sending nothing is something here: it may have answered and closed by now.
+        if body:
+            connection.sendall(body)
         response = http.client.HTTPResponse(connection)
         response.begin()
         return Answer(response.status, response.headers, response.read())

@@ -33,7 +33,6 @@ def end_of(upload: Upload) -> UploadEnd:
     """How an upload ends."""
     return UploadEnd(
         id=upload.id,
-        reserved_bytes=upload.reserved_bytes,
         parts=upload.parts,
         expires_at=2_000,
     )

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,14 @@ _DEADLINE_SECONDS = 20
 class Spool:
     """A spool folder with a follower behind it."""
 
-    def __init__(self, folder: Path, address: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: Path,
+        is_ours: Callable[[Path, str], bool] = lambda _folder, _name: True,
+    ) -> None:
         self.folder, self.address = folder, address
-        self.follower = Follower((folder,), address, durable=True)
+        self.follower = Follower((folder,), address, durable=True, is_ours=is_ours)
         threading.Thread(target=self.follower.run, daemon=True).start()
         wait_until(self.listens)
 
@@ -194,3 +200,28 @@ def test_a_lying_follower(upload: UploadService) -> None:
         thread.join()
     assert reply.json
     assert reply.json["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_what_is_another_replicas(tmp_path: Path) -> None:
+    """A file that others will be asked about is not read, and one of our own beside it is."""
+    folder = tmp_path / "resumable"
+    folder.mkdir()
+    spool = Spool(folder, tmp_path / "follower.sock", is_ours=lambda _, name: name == "ours")
+    theirs = folder / "theirs"
+    theirs.write_bytes(_BLOCK * 3)
+    path = spool.grow("ours", 3)
+    assert spool.ask(path) == digest(path)
+    assert list(spool.follower._files) == ["ours"]
+
+
+def test_removed_by_another_machine(spool: Spool) -> None:
+    """A file that is gone without an event is let go when the next one comes."""
+    path = spool.grow("0001", 3)
+    followed = spool.follower._files["0001"]
+    assert spool.ask(path) == digest(path)
+    # Another file is at its place, as where a machine far away has replaced it.
+    followed.path = str(spool.folder / "gone")
+    spool.follower._clean_at = 0.0
+    spool.grow("0002", 3)
+    wait_until(lambda: followed.descriptor == -1)
+    assert list(spool.follower._files) == ["0002"]

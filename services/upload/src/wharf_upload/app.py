@@ -33,6 +33,7 @@ from wharf_upload.routes import (
 )
 from wharf_upload.service import Service
 from wharf_upload.settings import Settings
+from wharf_upload.shared_leases import SharedLeases
 from wharf_upload.stores.local import LocalStore
 from wharf_upload.stores.parts import Parts
 
@@ -63,6 +64,7 @@ def create_app(
         store=store,
         records=records,
         uploads=records.uploads,
+        leases=SharedLeases(records.database, settings.instance),
         parts=Parts(store, settings.resumable_folder),
         verifier=tokens.Verifier(
             keys or key_file, issuer=settings.issuer, audience=AUDIENCE, clock=clock

@@ -17,6 +17,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ _GATHER_MILLISECONDS = 10
 # After so many bytes other files have their turn.
 _TURN_BYTES = 64 << 20
 _SYNC_FILE_RANGE_WRITE = 2
+_CLEAN_SECONDS = 300.0
 _ANSWER_SECONDS_BASE, _ANSWER_BYTES_PER_SECOND = 5.0, 100e6
 
 
@@ -55,6 +57,7 @@ class _State(Enum):
 class _Followed:
     """A spool file being read; `offset` bytes of it are in `sha256`."""
 
+    path: str
     descriptor: int
     inode: int
     sha256: hashlib._Hash = field(default_factory=hashlib.sha256)
@@ -67,14 +70,26 @@ class _Followed:
 class Follower:
     """Watches one spool folder and answers on a unix socket."""
 
-    def __init__(self, folders: tuple[Path, ...], address: Path, *, durable: bool) -> None:
-        """Names are unique over all folders: nginx counts, and uploads have ids."""
-        self._folders, self._address = folders, address
+    def __init__(
+        self,
+        folders: tuple[Path, ...],
+        address: Path,
+        *,
+        durable: bool,
+        is_ours: Callable[[Path, str], bool] = lambda _folder, _name: True,
+    ) -> None:
+        """Names are unique over all folders: nginx counts, and uploads have ids.
+
+        `is_ours` says of a folder and a name in it whether this process will be asked about it:
+        replicas on one machine see each other's resumable uploads grow.
+        """
+        self._folders, self._address, self._is_ours = folders, address, is_ours
         self._files: dict[str, _Followed] = {}
         self._work: SimpleQueue[_Followed] = SimpleQueue()
         # Guards states and offsets; is notified when a file has been read on.
         self._progress = threading.Condition()
         self._flush = _sync_file_range() if durable else None
+        self._clean_at = time.monotonic() + _CLEAN_SECONDS
 
     def run(self) -> None:
         """Works until the process ends."""
@@ -100,15 +115,24 @@ class Follower:
                 followed.gone = True
                 self._enqueue(followed)
             return
-        if followed is None and folder is not None:
+        if folder is None or not self._is_ours(folder, name):
+            return
+        if followed is None:
+            self._clean()
             followed = self._begin(folder / name)
         if followed is not None:
             self._enqueue(followed)
 
+    def _clean(self) -> None:
+        """On a shared file system other machines remove files, and no event tells of it."""
+        if time.monotonic() >= self._clean_at:
+            self._clean_at = time.monotonic() + _CLEAN_SECONDS
+            self._forget_removed()
+
     def _forget_removed(self) -> None:
         """Events were lost, removals perhaps among them, and an open file keeps its disk space."""
         for name, followed in list(self._files.items()):
-            if os.fstat(followed.descriptor).st_nlink == 0:
+            if not _is_at(followed.path, followed.descriptor):
                 del self._files[name]
                 followed.gone = True
                 self._enqueue(followed)
@@ -122,7 +146,7 @@ class Follower:
         if status.st_size < FOLLOW_BYTES:
             os.close(descriptor)
             return None
-        followed = self._files[path.name] = _Followed(descriptor, status.st_ino)
+        followed = self._files[path.name] = _Followed(str(path), descriptor, status.st_ino)
         return followed
 
     def _enqueue(self, followed: _Followed) -> None:
@@ -220,6 +244,13 @@ class Follower:
             if followed.offset != size or followed.state is not _State.IDLE:
                 return None
             return followed.sha256.hexdigest()
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def timeout(size: int) -> float:

@@ -49,8 +49,13 @@ def helper() -> None:
     stop = threading.Event()
     fetcher = jwks.Fetcher(_settings.jwks_url, _settings.key_file)
     feed = FeedFollower(_settings.feed_url, _settings.revocation_file)
-    folders = (_settings.spool_folder, _settings.resumable_folder)
-    follower = Follower(folders, _settings.follower_socket, durable=_settings.durable)
+    receiver = Receiver(application, _settings.receiver_socket)
+    follower = Follower(
+        (_settings.spool_folder, _settings.resumable_folder),
+        _settings.follower_socket,
+        durable=_settings.durable,
+        is_ours=lambda folder, name: folder == _settings.spool_folder or receiver.holds(name),
+    )
     tasks: list[Callable[[], None]] = [
         lambda: fetcher.run(stop),
         lambda: feed.run(stop),
@@ -61,7 +66,7 @@ def helper() -> None:
         tasks.append(lambda: background.run(_settings, application.service, stop))
     for task in tasks:
         threading.Thread(target=_again, args=(task,), daemon=True).start()
-    Receiver(application, _settings.receiver_socket).run()
+    receiver.run()
 
 
 def _again(task: Callable[[], None]) -> None:

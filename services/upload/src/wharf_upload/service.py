@@ -17,6 +17,7 @@ from wharf_upload.domain.outages import Outage
 from wharf_upload.records.base import Records
 from wharf_upload.records.uploads import SqlUploads
 from wharf_upload.settings import Settings
+from wharf_upload.shared_leases import SharedLeases
 from wharf_upload.stores.base import BlobStore
 from wharf_upload.stores.parts import Parts
 
@@ -29,6 +30,7 @@ class Service:
     store: BlobStore
     records: Records
     uploads: SqlUploads
+    leases: SharedLeases
     parts: Parts
     verifier: Verifier
     revocations: Revocations

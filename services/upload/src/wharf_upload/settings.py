@@ -11,6 +11,7 @@ from wharf_upload.records.base import Limits
 from wharf_upload.records.quotas import Quota
 
 FULL, RELAXED = "full", "relaxed"
+AUTO, FLOCK, DATABASE = "auto", "flock", "database"
 # The name of the one replica that needs no name.
 ALONE = "native"
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -42,6 +43,13 @@ class Settings:
         "uwsgi-cache://limits",
         doc="Where requests are counted: `uwsgi-cache://limits`, `redis://…` or `memory://`.",
         secret=True,
+    )
+    leases: str = setting(
+        AUTO,
+        doc="What makes sure that a resumable upload has one writer. `flock`: file locks, for one "
+        "replica. `database`: rows, for several replicas on one PostgreSQL. `auto`: `database` "
+        "with PostgreSQL, else `flock`.",
+        choices=(AUTO, FLOCK, DATABASE),
     )
     durability: str = setting(
         FULL,
@@ -202,6 +210,13 @@ class Settings:
     def effective_database_url(self) -> str:
         """The database, with the default filled in."""
         return self.database_url or f"sqlite:///{self.data / 'upload' / 'upload.db'}"
+
+    @property
+    def leases_are_shared(self) -> bool:
+        """Whether other replicas may work on the same resumable uploads."""
+        if self.leases == AUTO:
+            return not self.effective_database_url.startswith("sqlite:")
+        return self.leases == DATABASE
 
     @property
     def spool_folder(self) -> Path:

@@ -85,6 +85,11 @@ class _PostgresConnection:
         except psycopg.Error as error:
             raise _translated(error) from error
 
+    def __del__(self) -> None:
+        """The connection of a thread that has ended; psycopg complains of one left open."""
+        if hasattr(self, "raw"):
+            self.raw.close()
+
     def _run(self, sql: str, parameters: Sequence[object]) -> psycopg.Cursor[Row]:
         try:
             return self.raw.execute(_placeholders(sql), parameters)

@@ -23,7 +23,7 @@ from wharf_upload.domain import admission, receiving, tickets
 from wharf_upload.domain.conditions import http_date
 from wharf_upload.domain.digests import DigestMismatch
 from wharf_upload.domain.sniffing import HEAD_BYTES, sniff
-from wharf_upload.domain.upload_leases import Lease, Leases
+from wharf_upload.domain.upload_leases import JoinedElsewhere, Lease, Leases, UploadBusy
 from wharf_upload.domain.uploads import Intent, SizeLimit, check_name, check_size, check_type
 from wharf_upload.following import forget
 from wharf_upload.problems import CHECKSUM_MISMATCH, OFFSET_MISMATCH, UPLOAD_LENGTH
@@ -102,10 +102,15 @@ class Resumable:
     """Works on uploads; every call names who asks, and other people's uploads do not exist."""
 
     def __init__(self, service: Service) -> None:
-        self._service, self._leases = service, Leases()
+        shared = service.settings.leases_are_shared
+        self._service, self._leases = service, Leases(service.leases if shared else None)
         self._begun = tickets.Begun(service.clock)
         self._joining: set[str] = set()
         self._joining_lock = threading.Lock()
+
+    def holds(self, identifier: str) -> bool:
+        """Whether this process works on an upload; always, where there is no other replica."""
+        return self._leases.holds(identifier)
 
     # ---- creation ----
 
@@ -184,7 +189,9 @@ class Resumable:
         upload = self.find(principal, identifier)
         if upload.concat == "final" and upload.file is None:
             return self.join(principal, upload)
-        with _released(self._leases.take(identifier)):
+        if upload.file is not None:
+            return Progress(upload, upload.file.size, upload.file)
+        with _released(self._take(identifier)):
             upload = self.find(principal, identifier)
             if upload.file is not None:
                 return Progress(upload, upload.file.size, upload.file)
@@ -197,9 +204,16 @@ class Resumable:
             finally:
                 part.close()
 
+    def _take(self, identifier: str, *, patient: bool = False, queue: bool = True) -> Lease:
+        lease = self._leases.take(identifier, patient=patient, queue=queue)
+        if lease.was_elsewhere:
+            # Another replica may have cut back, and written anew, what this one has hashed.
+            forget(self._service.follower, identifier)
+        return lease
+
     def _open(self, upload: Upload) -> Part:
         try:
-            return self._service.parts.open(upload.id)
+            return self._service.parts.open(upload.id, alone=self._leases.is_shared)
         except BlobMissing:
             raise NOT_FOUND("There is no such upload.") from None
 
@@ -232,7 +246,7 @@ class Resumable:
         Raises the problems `not-found`, `mismatching-upload-offset` and `inconsistent-length`.
         """
         self.find(principal, identifier)
-        lease = self._leases.take(identifier)
+        lease = self._take(identifier)
         part: Part | None = None
         try:
             # Read again: the request that had the lease may have changed it.
@@ -335,7 +349,11 @@ class Resumable:
         `last`: the client says that there are no more. `whole`: all of this request's body came.
         """
         try:
+            # Before anything is cut back or given up: it may be another replica's by now.
+            appending.lease.require()
             progress = self._end(appending, error, last=last, whole=whole)
+        except UploadBusy:
+            raise
         except BaseException:
             self._given_back(appending)
             raise
@@ -459,7 +477,6 @@ class Resumable:
         expires_at = self._now() + 1000 * service.settings.upload_expiry_seconds
         end = UploadEnd(
             id=upload.id,
-            reserved_bytes=upload.reserved_bytes,
             parts=upload.parts,
             expires_at=expires_at,
         )
@@ -473,9 +490,13 @@ class Resumable:
         with ExitStack() as leases:
             if not leases.enter_context(self._alone(final.id)):
                 return Progress(final, 0)  # the last part's end joins; another one's is on its way
+            try:
+                leases.enter_context(_released(self._take(final.id, patient=True, queue=False)))
+            except JoinedElsewhere:
+                return Progress(final, 0)  # as above, in another replica
             # In one order always: two finals of the same parts must not wait for each other.
-            for name in (final.id, *sorted(final.parts)):
-                leases.enter_context(_released(self._leases.take(name, patient=True)))
+            for name in sorted(final.parts):
+                leases.enter_context(_released(self._take(name, patient=True)))
             final = self.find(principal, final.id)
             if final.file is not None:
                 return Progress(final, final.file.size, final.file)
@@ -518,7 +539,7 @@ class Resumable:
         try:
             self._truncate(final, whole, 0)
             for name, size in zip(final.parts, sizes, strict=True):
-                source = parts.open(name)
+                source = parts.open(name, alone=self._leases.is_shared)
                 try:
                     whole.append(source.descriptor, size)
                 finally:
@@ -533,7 +554,7 @@ class Resumable:
     def drop(self, principal: Principal, identifier: str) -> None:
         """Ends an upload on the client's wish; a file that it has become stays."""
         self.find(principal, identifier)
-        with _released(self._leases.take(identifier)):
+        with _released(self._take(identifier)):
             self._drop(self.find(principal, identifier))
 
     def _forget(self, upload: Upload) -> None:

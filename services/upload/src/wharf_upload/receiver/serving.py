@@ -24,6 +24,10 @@ class Receiver:
         """Works until the process ends."""
         self._loop.run()
 
+    def holds(self, identifier: str) -> bool:
+        """Whether this process works on an upload; another replica may."""
+        return self._resuming.holds(identifier)
+
     def stop(self) -> None:
         """Ends `run`."""
         self._loop.stop()

@@ -127,7 +127,6 @@ class UploadEnd(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    reserved_bytes: int
     parts: tuple[str, ...]
     expires_at: int
 

@@ -58,6 +58,7 @@ class SqlRecords:
         after_commit: AfterCommit | None = None,
         quota: Quota | None = None,
     ) -> None:
+        self.database = database
         self._database = database
         self._group = GroupCommit(database, before_commit, after_commit, quota)
         self.uploads = SqlUploads(database, self._group)

@@ -19,10 +19,14 @@ def reserved(connection: Connection, tenant: str, upload: UploadEnd | None) -> C
     """
     if upload is None:
         return _NOTHING
-    found = Counter(bytes=upload.reserved_bytes, files=1)
-    if not connection.row("SELECT 1 FROM uploads WHERE tenant = ? AND id = ?", (tenant, upload.id)):
-        # Removed, and given back, while its last request worked.
+    own = connection.row(
+        "SELECT reserved_bytes FROM uploads WHERE tenant = ? AND id = ? AND file IS NULL",
+        (tenant, upload.id),
+    )
+    if own is None:
+        # Removed or completed by another request, and given back, while its last one worked.
         raise UploadGone
+    found = Counter(bytes=own[0], files=1)
     for part in upload.parts:
         row = connection.row(
             "SELECT reserved_bytes FROM uploads WHERE tenant = ? AND id = ?", (tenant, part)

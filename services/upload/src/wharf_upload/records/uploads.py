@@ -99,16 +99,15 @@ class SqlUploads:
         """The length of an upload that began without one."""
 
         def change(connection: Connection, ledger: Ledger) -> Upload:
+            more = length - _reserved(connection, upload)
             ledger.allowance(connection, upload.tenant).require(
-                ledger.charges[upload.tenant], length - upload.reserved_bytes, 0
+                ledger.charges[upload.tenant], more, 0
             )
-            changed = connection.execute(
+            connection.execute(
                 "UPDATE uploads SET length = ?, reserved_bytes = ? WHERE tenant = ? AND id = ?",
                 (length, length, upload.tenant, upload.id),
             )
-            if not changed:
-                raise UploadGone
-            _charge(ledger, upload.tenant, length - upload.reserved_bytes, 0)
+            _charge(ledger, upload.tenant, more, 0)
             return msgspec.structs.replace(upload, length=length, reserved_bytes=length)
 
         changed: Upload = self._group.run(upload.tenant, change)
@@ -118,16 +117,14 @@ class SqlUploads:
         """Makes `size` bytes what an upload reserves whose length is not known."""
 
         def change(connection: Connection, ledger: Ledger) -> Upload:
-            more = size - upload.reserved_bytes
+            more = size - _reserved(connection, upload)
             ledger.allowance(connection, upload.tenant).require(
                 ledger.charges[upload.tenant], more, 0
             )
-            changed = connection.execute(
+            connection.execute(
                 "UPDATE uploads SET reserved_bytes = ? WHERE tenant = ? AND id = ?",
                 (size, upload.tenant, upload.id),
             )
-            if not changed:
-                raise UploadGone
             _charge(ledger, upload.tenant, more, 0)
             return msgspec.structs.replace(upload, reserved_bytes=size)
 
@@ -138,17 +135,16 @@ class SqlUploads:
         self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
     ) -> None:
         """Notes that bytes came: the upload lives on, and without a length they are reserved."""
-        reserved = upload.reserved_bytes if upload.length is not None else size
 
         def change(connection: Connection, ledger: Ledger) -> None:
-            changed = connection.execute(
+            before = _reserved(connection, upload)
+            reserved = before if upload.length is not None else size
+            connection.execute(
                 "UPDATE uploads SET expires_at = ?, discard_from = ?, reserved_bytes = ? "
                 "WHERE tenant = ? AND id = ?",
                 (expires_at, discard_from, reserved, upload.tenant, upload.id),
             )
-            if not changed:
-                raise UploadGone
-            _charge(ledger, upload.tenant, reserved - upload.reserved_bytes, 0)
+            _charge(ledger, upload.tenant, reserved - before, 0)
 
         self._group.run(upload.tenant, change)
 
@@ -229,6 +225,21 @@ def _get(connection: Connection, tenant: str, identifier: str) -> Upload | None:
         else []
     )
     return _upload(row, tuple(part[0] for part in parts))
+
+
+def _reserved(connection: Connection, upload: Upload) -> int:
+    """What an unfinished upload reserves by now: `upload` may be older than that.
+
+    Raises `UploadGone`.
+    """
+    row = connection.row(
+        "SELECT reserved_bytes FROM uploads WHERE tenant = ? AND id = ? AND file IS NULL",
+        (upload.tenant, upload.id),
+    )
+    if row is None:
+        raise UploadGone
+    reserved: int = row[0]
+    return reserved
 
 
 def _forget(connection: Connection, ledger: Ledger, upload: Upload) -> None:

@@ -39,6 +39,10 @@ class Resuming:
         self._service, self._cancel = service, cancel
         self._engine = Resumable(service)
 
+    def holds(self, identifier: str) -> bool:
+        """Whether this process works on an upload; another replica may."""
+        return self._engine.holds(identifier)
+
     def __call__(self, exchange: Exchange) -> Reply | Stream:
         """An answer, or where the body goes; raises problems and the domain's errors."""
         self._authorize(exchange)

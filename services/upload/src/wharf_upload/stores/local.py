@@ -193,6 +193,13 @@ class LocalStore:
             self._make_folder(name)
             os.link(staged, path)
 
+    def is_blob(self, descriptor: int, name: BlobName) -> bool:
+        """Whether an open file is this blob; raises `StoreError`."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._path(name)))
+        except OSError as error:
+            raise translated(error) from error
+
     def _make_folder(self, name: BlobName) -> None:
         os.makedirs(os.path.dirname(self.path(name)), mode=0o700, exist_ok=True)
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from servicekit.ids import uuid7_hex
 from wharf_upload.stores.base import BlobMissing, BlobName, StoreBusy
 from wharf_upload.stores.local import LocalStore, translated
 
 _BLOB_MODE, _PART_MODE = 0o440, 0o600
+# So long the lock of a process that has just been killed, or closes the file now, is waited for.
+_PATIENCE_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 
 
 class Part:
@@ -86,32 +90,72 @@ class Parts:
         except OSError as error:
             raise translated(error) from error
 
-    def open(self, upload: str) -> Part:
-        """The part, for this caller alone; raises `BlobMissing` or `StoreBusy`."""
+    def open(self, upload: str, *, alone: bool = False) -> Part:
+        """The part, for this caller alone; raises `BlobMissing` or `StoreBusy`.
+
+        `alone`: the caller has the upload's lease over all replicas. Who has the part open all the
+        same is dead with its machine, or frozen: it keeps what it has, which nobody sees any more,
+        and the caller gets a copy in its place.
+        """
         path = self._path(upload)
-        try:
-            descriptor = _opened(path)
-        except FileNotFoundError:
-            raise BlobMissing("no such part") from None
-        except OSError as error:
-            raise translated(error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                descriptor = _opened(path)
+            except FileNotFoundError:
+                raise BlobMissing("no such part") from None
+            except OSError as error:
+                raise translated(error) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Completed, or copied, between opening and locking: it is a blob, or nothing, now.
+                if _is_at(path, descriptor):
+                    return Part(path, descriptor)
+            except BlockingIOError:
+                if not alone:
+                    os.close(descriptor)
+                    raise StoreBusy("another process is receiving this upload") from None
+                if time.monotonic() > deadline:
+                    return self._copied(path, descriptor)
+                time.sleep(_LOOK_SECONDS)
+            except OSError as error:
+                os.close(descriptor)
+                raise translated(error) from error
             os.close(descriptor)
-            raise StoreBusy("another process is receiving this upload") from None
-        if not _is_at(path, descriptor):
-            # Completed between opening and locking: what was opened is a blob now.
+
+    def _copied(self, path: str, descriptor: int) -> Part:
+        """A copy of an open file, locked, in that file's place; closes `descriptor`.
+
+        A copy that a crash leaves half-made is a part without a row.
+        """
+        new = f"{path}.{uuid7_hex()}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+        part = Part(path, -1)
+        try:
+            part.descriptor = os.open(new, flags, _PART_MODE)
+            fcntl.flock(part.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.append(descriptor, os.fstat(descriptor).st_size)
+            os.rename(new, path)
+        except BaseException as error:
+            part.close()
+            with suppress(FileNotFoundError):
+                os.unlink(new)
+            raise (translated(error) if isinstance(error, OSError) else error) from error
+        finally:
             os.close(descriptor)
-            raise BlobMissing("no such part")
-        return Part(path, descriptor)
+        return part
 
     def size(self, upload: str) -> int:
         """Bytes on the disk; raises `BlobMissing`."""
         try:
-            return os.stat(self._path(upload)).st_size
+            # Opened, and not only looked at: NFS asks the server anew for what is opened.
+            descriptor = os.open(self._path(upload), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             raise BlobMissing("no such part") from None
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
 
     def changed_at(self, upload: str) -> float:
         """When its last bytes came, in unix seconds; 0 for none."""
@@ -128,12 +172,16 @@ class Parts:
             raise translated(error) from error
 
     def commit(self, part: Part, name: BlobName) -> None:
-        """Makes bytes that are durable visible as a blob as well."""
+        """Makes bytes that are durable visible as a blob as well; raises `StoreError`."""
         try:
             os.fchmod(part.descriptor, _BLOB_MODE)
             self._store.link(part.path, name)
         except OSError as error:
             raise translated(error) from error
+        if not self._store.is_blob(part.descriptor, name):
+            # Taken over by another replica: what got the name is that one's, and still grows.
+            self._store.delete(name)
+            raise StoreBusy("another process is receiving this upload")
 
     def remove(self, upload: str) -> None:
         """Removes a part; one that is missing is no error."""
