@@ -84,7 +84,7 @@ def upload_works(database: Database) -> None:
         expires_at=2,
     )
     records.uploads.create(upload)
-    ended = UploadEnd(id=upload.id, reserved_bytes=1, parts=(), expires_at=9)
+    ended = UploadEnd(id=upload.id, parts=(), expires_at=9)
     records.write(Write(files=(new_file("k", size=1),), upload=ended))
     assert records.expire(10, 10) == 1
     assert records.link_key("demo", create=True)

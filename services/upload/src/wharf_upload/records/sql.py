@@ -43,7 +43,7 @@ _KNOWN_BLOBS = tuple(
 _LIMITS = Limits.__struct_fields__
 
 # What the last of the migrations is called, and where the database remembers it.
-SCHEMA, VERSION_TABLE = "0006", "alembic_version"
+SCHEMA, VERSION_TABLE = "0007", "alembic_version"
 
 
 class SqlRecords:

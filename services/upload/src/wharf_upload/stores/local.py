@@ -196,7 +196,7 @@ class LocalStore:
     def is_blob(self, descriptor: int, name: BlobName) -> bool:
         """Whether an open file is this blob; raises `StoreError`."""
         try:
-            return os.path.samestat(os.fstat(descriptor), os.stat(self._path(name)))
+            return os.path.samestat(os.fstat(descriptor), os.stat(self.path(name)))
         except OSError as error:
             raise translated(error) from error
 
