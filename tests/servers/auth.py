@@ -89,6 +89,7 @@ def auth_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings.keys_directory,
         settings.credentials_path,
         lambda: 1_795_000_000.0,
+        data,
     ).run()
     database.close()
     return data

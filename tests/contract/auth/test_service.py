@@ -27,7 +27,12 @@ def on_postgres(auth: AuthService, new_postgres_url: str) -> Iterator[AuthServic
     database = open_database(new_postgres_url)
     records = SqlRecords(database)
     Initialiser(
-        records, Hasher(), settings.keys_directory, settings.credentials_path, auth.clock
+        records,
+        Hasher(),
+        settings.keys_directory,
+        settings.credentials_path,
+        auth.clock,
+        settings.data,
     ).run()
     app = create_app(settings, records=records, clock=auth.clock)
     yield replace(auth, app=app, settings=settings, records=records)

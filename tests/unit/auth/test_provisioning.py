@@ -26,6 +26,7 @@ def initialiser(tmp_path: Path) -> Initialiser:
         tmp_path / "auth" / "keys",
         tmp_path / "credentials.json",
         lambda: 1_795_000_000.0,
+        tmp_path,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from servicekit import serving
 from servicekit.database import DatabaseUnavailable
 from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.settings import SettingsError
@@ -31,6 +32,8 @@ from wharf_auth.records.sql import SqlRecords
 from wharf_auth.routes import clients as client_routes
 from wharf_auth.routes import tenants as tenant_routes
 from wharf_auth.signing import KeyTrouble
+
+NAME = "auth"
 
 
 def main() -> None:
@@ -74,6 +77,10 @@ def cli() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database to the schema of this version."""
+    _migrate()
+
+
+def _migrate() -> None:
     # Alembic and SQLAlchemy cost a second and 40 MB: only this command needs them.
     import sqlalchemy.exc
 
@@ -92,15 +99,32 @@ def migrate() -> None:
 def init(credentials: Path | None, *, no_demo: bool) -> None:
     """Make the first key, tenants and clients. May be run again: it does what is missing."""
     settings = auth_settings.read()
+    _init(settings, credentials or settings.credentials_path, demo=settings.demo and not no_demo)
+
+
+def _init(settings: auth_settings.Settings, credentials: Path, *, demo: bool) -> None:
     initialiser = Initialiser(
         SqlRecords(database(settings)),
         secrets.Hasher(),
         settings.keys_directory,
-        credentials or settings.credentials_path,
+        credentials,
         time.time,
+        settings.data,
     )
-    for line in initialiser.run(demo=not no_demo):
+    for line in initialiser.run(demo=demo):
         click.echo(line)
+
+
+@cli.command()
+def serve() -> None:
+    """Serve, in a container: prepare what is missing (WHARF_SERVE_PREPARES), then start uWSGI."""
+    settings = auth_settings.read()
+    serving.ini_file(NAME)
+    if settings.serve_prepares:
+        _migrate()
+        _init(settings, settings.credentials_path, demo=settings.demo)
+    sys.stdout.flush()
+    serving.run_uwsgi(NAME)
 
 
 @cli.group()

@@ -73,10 +73,12 @@ class Initialiser:
     keys_directory: Path
     credentials: Path
     clock: Clock
+    # Where this and other starts at the same moment take turns.
+    data: Path
 
     def run(self, *, demo: bool = True) -> list[str]:
         """Does what is missing; returns lines that say what was done."""
-        with _one_at_a_time(self.keys_directory.parent):
+        with _one_at_a_time(self.data / "auth"):
             done = self._ensure_key()
             seeds = (ADMIN, DEMO) if demo else (ADMIN,)
             entries = read_credentials(self.credentials)

@@ -26,6 +26,20 @@ class Settings:
         secret=True,
         doc="`sqlite:///path` or `postgresql://…`; empty means `auth/auth.db` below the data",
     )
+    keys: str = setting(
+        "", doc="folder of the signing keys, e.g. a secret's; empty means `auth/keys` in the data"
+    )
+    credentials: str = setting(
+        "",
+        doc="file of the first credentials, which `wharf-auth init` reads or makes; empty means "
+        "`credentials.json` in the data",
+    )
+    demo: bool = setting(True, doc="whether `wharf-auth init` makes a tenant `demo`")
+    serve_prepares: bool = setting(
+        True,
+        doc="whether `wharf-auth serve`, in containers, first does what `migrate` and `init` do; "
+        "`false` where jobs do it",
+    )
     token_ttl_seconds: int = setting(
         900, minimum=10, maximum=MAX_TOKEN_TTL_SECONDS, doc="life of an access token in seconds"
     )
@@ -95,12 +109,12 @@ class Settings:
     @property
     def keys_directory(self) -> Path:
         """Where the private keys lie."""
-        return self.data / "auth" / "keys"
+        return Path(self.keys) if self.keys else self.data / "auth" / "keys"
 
     @property
     def credentials_path(self) -> Path:
         """Where `wharf-auth init` leaves the first credentials."""
-        return self.data / "credentials.json"
+        return Path(self.credentials) if self.credentials else self.data / "credentials.json"
 
     @property
     def effective_database_url(self) -> str:

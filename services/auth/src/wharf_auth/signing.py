@@ -6,6 +6,7 @@ import base64
 import hashlib
 import logging
 import os
+import re
 import stat
 import threading
 import time
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 KEY_BITS = 2048
 SUFFIX = ".pem"
+# A key's name may say since when it is there, in unix seconds: all files of a Kubernetes secret are
+# written anew with each change.
+_BEGUN = re.compile(r"([0-9]{10})-")
 _LOOK_SECONDS = 1.0
 
 
@@ -38,7 +42,7 @@ class KeyTrouble(Exception):
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key. `since` is when it was put in place, in unix seconds."""
+    """A private key. `since` is when it was put in place or made, in unix seconds."""
 
     kid: str
     private: rsa.RSAPrivateKey
@@ -64,15 +68,20 @@ def public_jwk(key: rsa.RSAPublicKey) -> dict[str, Any]:
     return {**_jwk(key), "kid": thumbprint(key), "use": "sig", "alg": ALGORITHM}
 
 
-def create(directory: Path) -> str:
-    """Makes a key and puts it in place durably; returns its id."""
+def new_pem() -> tuple[str, bytes]:
+    """A new key's id, and itself in PEM."""
     private = rsa.generate_private_key(65537, KEY_BITS)
-    kid = thumbprint(private.public_key())
     pem = private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+    return thumbprint(private.public_key()), pem
+
+
+def create(directory: Path) -> str:
+    """Makes a key and puts it in place durably; returns its id."""
+    kid, pem = new_pem()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     private_files.write(directory / f"{kid}{SUFFIX}", pem)
     return kid
@@ -86,7 +95,10 @@ def remove(key: SigningKey) -> None:
 def load(directory: Path) -> dict[str, SigningKey]:
     """All keys of the directory by id; raises `KeyTrouble` for any that must not be used."""
     try:
-        _require_private(os.stat(directory), f"the key directory {directory}", "700")
+        # Nobody changes what lies on a file system that is mounted to be read, as secrets are in
+        # containers; whatever mode the mount's own folder has.
+        if not _mounted_read_only(directory):
+            _require_private(os.stat(directory), f"the key directory {directory}", "700")
         names = sorted(name for name in os.listdir(directory) if name.endswith(SUFFIX))
     except OSError as error:
         raise KeyTrouble(
@@ -104,7 +116,8 @@ def _load_one(path: Path) -> SigningKey:
     try:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
-            _require_private(status, what, "600")
+            if not _is_lent(status, path):
+                _require_private(status, what, "600")
             private = serialization.load_pem_private_key(file.read(), password=None)
     except OSError as error:
         raise KeyTrouble(f"{what} cannot be read: {error.strerror}") from None
@@ -115,8 +128,26 @@ def _load_one(path: Path) -> SigningKey:
     if private.key_size < KEY_BITS:
         raise KeyTrouble(f"{what} is weak: {private.key_size} bits, {KEY_BITS} are the least")
     public = private.public_key()
-    return SigningKey(
-        thumbprint(public), private, jwt.PyJWK(public_jwk(public)), status.st_mtime, path
+    kid = thumbprint(public)
+    named = _BEGUN.match(path.name) if path.stem != kid else None
+    since = float(named.group(1)) if named else status.st_mtime
+    return SigningKey(kid, private, jwt.PyJWK(public_jwk(public)), since, path)
+
+
+def _mounted_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def _is_lent(status: os.stat_result, path: Path) -> bool:
+    """Whether a group that this process is in may read the file, and nobody may change it.
+
+    So Kubernetes hands out secrets: the file is root's, and of the pod's own group (`fsGroup`).
+    """
+    return (
+        status.st_uid == 0
+        and not status.st_mode & (stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO)
+        and status.st_gid in {os.getegid(), *os.getgroups()}
+        and _mounted_read_only(path)
     )
 
 
@@ -200,7 +231,12 @@ class KeyRing:
         return rotation.turns(self._loaded(now).values(), now, self._longest_token_seconds)
 
     def sweep(self) -> list[str]:
-        """Removes the files of retired keys; their ids. Raises `OSError`."""
+        """Removes the files of retired keys; their ids. Raises `OSError`.
+
+        What is mounted to be read stays: they are an operator's to take out of the secret.
+        """
+        if _mounted_read_only(self.directory):
+            return []
         retired = [turn.key for turn in self.turns() if turn.state == "retired"]
         for key in retired:
             remove(key)

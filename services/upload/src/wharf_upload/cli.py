@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from itertools import chain
 from pathlib import Path
@@ -30,10 +31,26 @@ def cli(context: click.Context) -> None:
 @click.pass_obj
 def migrate(own: Settings) -> None:
     """Bring the database to this version; safe to run at any time, and several times."""
+    _migrate(own)
+
+
+def _migrate(own: Settings) -> None:
     # Only this command needs SQLAlchemy and Alembic.
     from servicekit.database import migrating
 
     migrating.upgrade(own.effective_database_url, Path(__file__).parent / "migrations")
+
+
+@cli.command()
+@click.pass_obj
+def serve(own: Settings) -> None:
+    """Serve, in a container: migrate first (WHARF_SERVE_PREPARES), then start uWSGI."""
+    from servicekit import serving
+
+    serving.ini_file("upload")
+    if own.serve_prepares:
+        _migrate(own)
+    serving.run_uwsgi("upload")
 
 
 @cli.command()
@@ -161,6 +178,7 @@ def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
 
 def main() -> None:
     """The console script."""
+    os.umask(0o077)
     try:
         cli()
     except (DatabaseUnavailable, StoreError, settings.SettingsError) as error:

@@ -158,6 +158,11 @@ class Settings:
         doc="Whether the service does the background work itself; if not, run "
         "`wharf-upload worker` beside it. The native runner says yes.",
     )
+    serve_prepares: bool = setting(
+        True,
+        doc="Whether `wharf-upload serve`, in containers, first does what `migrate` does; `false` "
+        "where a job does it.",
+    )
     link_max_seconds: int = setting(
         7 * 24 * 3600, doc="Longest time a signed link may live, in seconds.", minimum=1
     )

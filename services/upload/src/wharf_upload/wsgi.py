@@ -1,5 +1,13 @@
 """The WSGI entry point."""
 
-from wharf_upload.running import application
+import os
 
-__all__ = ["application"]
+from servicekit import internal_port
+from wharf_upload import running
+
+application: internal_port.Application = running.application
+# Only in containers: the hot path has no detour elsewhere.
+if os.environ.get("WHARF_UPLOAD_INTERNAL"):
+    application = internal_port.guarded(
+        application, {path: path for path in ("/metrics", "/healthz", "/readyz")}
+    )

@@ -7,7 +7,7 @@ import time
 import click
 
 from servicekit.logs import timestamp
-from wharf_auth import key_rotation
+from wharf_auth import key_rotation, signing
 from wharf_auth import settings as auth_settings
 from wharf_auth.commands.shared import BY, as_json, key_ring, records, show
 from wharf_auth.domain.rotation import PUBLISH_SECONDS, KeyState
@@ -39,6 +39,16 @@ def key_list(*, machine: bool) -> None:
         }
         following = "" if until is None else f" {_NEXT[turn.state]} {until}"
         show(shown, f"{turn.key.kid} {turn.state:9}{following}", machine=machine)
+
+
+@keys.command("print")
+def key_print() -> None:
+    """Print a new key for a secret of the platform: put it there as SECONDS-NAME.pem.
+
+    SECONDS is the moment of its making (`date +%s`). Keys in WHARF_KEYS are rotated so: one
+    more file in the secret, and the old one taken out when `keys list` says that it is retired.
+    """
+    click.echo(signing.new_pem()[1], nl=False)
 
 
 @keys.command("rotate")

@@ -1,0 +1,87 @@
+"""Signing keys that the platform hands out: a Kubernetes secret, mounted to be read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.filesystems import mounted
+from wharf_auth import signing
+from wharf_auth.signing import KeyRing, KeyTrouble
+
+# A group that root is in on no machine.
+STRANGERS = 54321
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Iterator[Path]:
+    """A secret as the kubelet lays it out: open folders, names that are links, one key."""
+    with mounted(tmp_path / "keys", "tmpfs", "mode=1777") as folder:
+        version = folder / "..2026_11_20"
+        version.mkdir()
+        (version / "1795000000-a.pem").write_bytes(signing.new_pem()[1])
+        (version / "1795000000-a.pem").chmod(0o440)
+        (folder / "..data").symlink_to(version.name)
+        (folder / "1795000000-a.pem").symlink_to("..data/1795000000-a.pem")
+        yield folder
+
+
+def read_only(folder: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+
+
+def test_a_key_of_a_secret_is_taken(secret: Path) -> None:
+    """Its group may read it, nobody may write, and its name says since when it is there."""
+    read_only(secret)
+    (key,) = signing.load(secret).values()
+    assert key.since == 1795000000
+
+
+def test_a_key_that_can_be_changed_is_refused(secret: Path) -> None:
+    """The same modes on a file system that is not mounted to be read are a mistake."""
+    with pytest.raises(KeyTrouble, match="open to others"):
+        signing.load(secret)
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o460, 0o644])
+def test_a_key_open_to_more_than_the_group_is_refused(secret: Path, mode: int) -> None:
+    """Everybody's reading, or the group's writing, is no way of handing out a secret."""
+    (secret / "1795000000-a.pem").chmod(mode)
+    read_only(secret)
+    with pytest.raises(KeyTrouble, match="open to others"):
+        signing.load(secret)
+
+
+def test_a_key_of_another_group_is_refused(secret: Path) -> None:
+    """A group that this process is not in was not meant to share its key with it."""
+    os.chown(secret / "1795000000-a.pem", 0, STRANGERS)
+    read_only(secret)
+    with pytest.raises(KeyTrouble, match="open to others"):
+        signing.load(secret)
+
+
+def test_a_retired_key_stays_in_its_secret(secret: Path) -> None:
+    """Nothing can be removed there: the sweep leaves it alone, and it is not published."""
+    new = secret / "..2026_11_20" / "1795090000-b.pem"
+    new.write_bytes(signing.new_pem()[1])
+    new.chmod(0o440)
+    (secret / "1795090000-b.pem").symlink_to("..data/1795090000-b.pem")
+    read_only(secret)
+    ring = KeyRing(secret, lambda: 1795999999.0, 3600)
+    assert [turn.state for turn in ring.turns()] == ["retired", "signing"]
+    assert ring.sweep() == []
+    assert len(ring.jwks()["keys"]) == 1
+
+
+def test_a_name_that_is_the_keys_id_says_no_moment(tmp_path: Path) -> None:
+    """Keys that `init` and `keys rotate` make are as old as their files."""
+    kid = signing.create(tmp_path / "keys")
+    path = tmp_path / "keys" / f"{kid}.pem"
+    os.utime(path, (1795000000, 1795000000))
+    assert signing.load(tmp_path / "keys")[kid].since == 1795000000
+    path.rename(path.with_name("1600000000-old.pem"))
+    assert signing.load(tmp_path / "keys")[kid].since == 1600000000
