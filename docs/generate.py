@@ -53,6 +53,11 @@ it.
 once for both. It sets `WHARF_SPOOL`, `WHARF_SOCKETS` and `WHARF_JWKS_URL` itself, and
 `WHARF_ISSUER` unless that is set.
 """
+_ABOUT_CONTAINERS = """\
+Beside these, it has the settings of `make run` and of the gateway, but `WHARF_READY_SECONDS`. The
+image sets `WHARF_DATA=/data`, `WHARF_HOST` and `WHARF_METRICS_HOST` to `0.0.0.0`; without
+`WHARF_INSTANCE` its name is the host's.
+"""
 _ABOUT_PROCESSES = """\
 Read by uWSGI from `services/*/uwsgi.ini`. What is not listed here is fixed there, with its reason.
 """
@@ -87,6 +92,7 @@ def code(text: str) -> str:
 def settings_page() -> str:
     """docs/settings.md."""
     from wharf_auth.settings import Settings as AuthSettings
+    from wharf_native.gateway import CONTAINER_SETTINGS
     from wharf_native.gateway_settings import GATEWAY_SETTINGS
     from wharf_native.settings import RUN_SETTINGS
     from wharf_upload.settings import Settings as UploadSettings
@@ -109,6 +115,9 @@ def settings_page() -> str:
             native(RUN_SETTINGS),
             "## Gateway\n",
             native(GATEWAY_SETTINGS),
+            "## Gateway in a container\n",
+            _ABOUT_CONTAINERS,
+            native(CONTAINER_SETTINGS),
             "## Upload service and worker\n",
             service_table(UploadSettings),
             "## Auth service\n",

@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from typing import Protocol
 
 from wharf_native import connections, foreign_sockets
 from wharf_native.body_floor import STEPS_IN_WINDOW, BodyFloor
-from wharf_native.children import Child
 from wharf_native.gateway_settings import BODY_MIN_BYTES_PER_SECOND, BODY_WINDOW_SECONDS
 from wharf_native.terminal import say
 
 _METRIC = "wharf_gateway_slow_bodies_cut_total"
 _HELP = "Requests that came in below WHARF_BODY_MIN_BYTES_PER_SECOND and were cut."
 _NAMED_ADDRESSES = 5
+
+
+class Watched(Protocol):
+    """nginx's master process; `pid` is 0 when there is none."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def running(self) -> bool: ...
 
 
 class BodyGuard:
@@ -28,7 +38,7 @@ class BodyGuard:
     """
 
     def __init__(
-        self, gateway: Child, port: int, environ: Mapping[str, str], metrics_file: str
+        self, gateway: Watched, port: int, environ: Mapping[str, str], metrics_file: str
     ) -> None:
         rate = BODY_MIN_BYTES_PER_SECOND.number(environ)
         window = BODY_WINDOW_SECONDS.number(environ)

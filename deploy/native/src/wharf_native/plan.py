@@ -8,12 +8,9 @@ from collections.abc import Mapping
 
 from wharf_native.children import Program
 from wharf_native.gateway_settings import gateway_values
+from wharf_native.nginx import nginx_command, render_configuration
 from wharf_native.places import Places
-from wharf_native.rendering import render_tree
 from wharf_native.settings import RunSettings
-from wharf_native.terminal import CannotRunError
-
-_NGINX_PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin")
 
 
 def service_environment(
@@ -35,7 +32,7 @@ def service_environment(
         "WHARF_UPLOAD_SOCKET": places.socket("upload"),
         "WHARF_SOCKETS": places.sockets,
         "WHARF_JWKS_URL": f"{settings.url}/.well-known/jwks.json",
-        "WHARF_FEED_URL": f"http://{settings.metrics_listen}/feed",
+        "WHARF_FEED_URL": f"{settings.metrics_url}/feed",
     }
     bin_directory = os.path.join(settings.root, ".venv/bin")
     environment["PATH"] = f"{bin_directory}:{environ.get('PATH', os.defpath)}"
@@ -51,14 +48,16 @@ def template_values(
     values.update(
         WHARF_DATA=places.data,
         WHARF_RUN=places.nginx,
-        WHARF_LOG=places.log,
+        WHARF_ACCESS_LOG=places.log_file("access"),
+        WHARF_PROBLEMS=f"{places.nginx}/problems",
         WHARF_SPOOL=places.spool,
         WHARF_SNIPPETS=f"{places.nginx}/snippets",
         WHARF_LISTEN=settings.listen,
         WHARF_METRICS_LISTEN=settings.metrics_listen,
         WHARF_AUTH_SOCKET=f"unix:{places.socket('auth')}",
         WHARF_UPLOAD_SOCKET=f"unix:{places.socket('upload')}",
-        WHARF_SOCKETS=places.sockets,
+        WHARF_RECEIVER_SOCKET=f"unix:{places.socket('receiver')}",
+        WHARF_BLOBS_SOCKET=f"unix:{places.socket('blobs')}",
     )
     return values
 
@@ -69,9 +68,7 @@ def render_gateway(settings: RunSettings, places: Places, values: Mapping[str, s
     Raises:
         CannotRunError: there is no template for nginx.conf.
     """
-    source = os.path.join(settings.root, "deploy/nginx")
-    if "nginx.conf" not in render_tree(source, places.nginx, values):
-        raise CannotRunError(f"{source} has no nginx.conf.template")
+    render_configuration(settings.root, places.nginx, values)
 
 
 class Plan:
@@ -89,7 +86,7 @@ class Plan:
         self._environment = environment
         self._places = places
         self._bin = os.path.join(settings.root, ".venv/bin")
-        nginx = nginx_command(places, environment)
+        nginx = nginx_command(places.nginx, environment)
         self.preparations = [
             self._once("auth-migrate", "wharf-auth", "migrate"),
             self._once("auth-init", "wharf-auth", "init"),
@@ -138,16 +135,3 @@ class Plan:
 
 def _quick(name: str, command: list[str], environment: Mapping[str, str]) -> Program:
     return Program(name, command, environment, graceful=signal.SIGTERM, fast=signal.SIGTERM)
-
-
-def nginx_command(places: Places, environ: Mapping[str, str]) -> list[str]:
-    """nginx with our configuration and nothing of the system's.
-
-    `-e stderr` keeps it from opening the log path that the distribution compiled in.
-    """
-    directories = [*environ.get("PATH", os.defpath).split(":"), *_NGINX_PLACES]
-    for directory in directories:
-        path = f"{directory}/nginx"
-        if os.access(path, os.X_OK) and not os.path.isdir(path):
-            return [path, "-e", "stderr", "-p", places.nginx, "-c", f"{places.nginx}/nginx.conf"]
-    raise CannotRunError("nginx was not found; install it (Debian: apt-get install nginx)")

@@ -44,7 +44,7 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
         for path in (*log_files, *other_logs):
             logfiles.rotate(path)
         readiness.check_free(settings.host, settings.port, "WHARF_PORT")
-        readiness.check_free("127.0.0.1", settings.metrics_port, "WHARF_METRICS_PORT")
+        readiness.check_free(settings.metrics_host, settings.metrics_port, "WHARF_METRICS_PORT")
         _supervise(settings, places, environ)
     except StoppedError:
         pass

@@ -18,11 +18,18 @@ HOST = Setting(
 PORT = Setting(
     "WHARF_PORT", "8080", "port", "port that the gateway listens on", minimum=1, maximum=65534
 )
+METRICS_HOST = Setting(
+    "WHARF_METRICS_HOST",
+    "127.0.0.1",
+    "",
+    "address of the port for metrics; whoever reaches it reads the metrics and the names of all "
+    "tenants",
+)
 METRICS_PORT = Setting(
     "WHARF_METRICS_PORT",
     "",
     "port",
-    "port for metrics, on 127.0.0.1 only; WHARF_PORT + 1 when unset",
+    "port for metrics; WHARF_PORT + 1 when unset",
     minimum=1,
     maximum=65535,
     words=("",),
@@ -52,7 +59,7 @@ READY = Setting(
     maximum=3600,
 )
 
-RUN_SETTINGS = (HOST, PORT, METRICS_PORT, DATA, INSTANCE, DRAIN, READY)
+RUN_SETTINGS = (HOST, PORT, METRICS_HOST, METRICS_PORT, DATA, INSTANCE, DRAIN, READY)
 
 # nginx reads paths as words of its configuration: these would end a word or begin a variable.
 _UNSAFE_IN_PATHS = frozenset(" \t\r\n\"'`;{}$\\#*?")
@@ -71,7 +78,8 @@ class RunSettings:
         instance: this Wharf among those on the same data.
         host: address to listen on, as given.
         port: public port.
-        metrics_port: internal port on 127.0.0.1.
+        metrics_host: address of the internal port.
+        metrics_port: internal port.
         drain_seconds: time for requests in flight.
         ready_seconds: time for a start.
     """
@@ -81,6 +89,7 @@ class RunSettings:
         "drain_seconds",
         "host",
         "instance",
+        "metrics_host",
         "metrics_port",
         "port",
         "ready_seconds",
@@ -91,7 +100,8 @@ class RunSettings:
         self.root = root
         self.data = data_directory(DATA.read(environ), root)
         self.instance = instance_name(INSTANCE.read(environ))
-        self.host = _address(HOST.read(environ))
+        self.host = _address(HOST, environ)
+        self.metrics_host = _address(METRICS_HOST, environ)
         self.port = PORT.number(environ)
         self.metrics_port = int(METRICS_PORT.read(environ) or self.port + 1)
         if self.metrics_port == self.port:
@@ -107,12 +117,17 @@ class RunSettings:
     @property
     def metrics_listen(self) -> str:
         """The internal address and port in nginx's notation."""
-        return f"127.0.0.1:{self.metrics_port}"
+        return f"{_bracketed(self.metrics_host)}:{self.metrics_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where this machine reaches the internal port."""
+        return f"http://{_bracketed(_reached(self.metrics_host))}:{self.metrics_port}"
 
     @property
     def local_host(self) -> str:
         """Where this machine reaches the gateway: a wildcard address is nowhere to connect to."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return _reached(self.host)
 
     @property
     def url(self) -> str:
@@ -150,12 +165,17 @@ def instance_name(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
+def _reached(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def _address(setting: Setting, environ: Mapping[str, str]) -> str:
+    text = setting.read(environ)
     if text == "localhost":
         return "127.0.0.1"
     address = text.strip("[]")
     if not address or not _ADDRESS_CHARACTERS.issuperset(address):
-        raise CannotRunError(f"WHARF_HOST={text!r}: allowed is an IP address, such as 0.0.0.0")
+        raise CannotRunError(f"{setting.name}={text!r}: allowed is an IP address, such as 0.0.0.0")
     return address
 
 

@@ -31,7 +31,7 @@ def first_upload(settings: RunSettings, places: Places) -> list[str]:
 
 def welcome(settings: RunSettings, places: Places) -> None:
     """Prints where Wharf is and the first commands to try, in one piece."""
-    metrics = f"http://{settings.metrics_listen}"
+    metrics = settings.metrics_url
     lines = [
         f"ready at {settings.url} (metrics: {metrics}, logs: {places.log})",
         "wharf: upload your first file, from another terminal:",

@@ -1,0 +1,151 @@
+"""The first process of the gateway's container: nginx's parent.
+
+It hands on signals in nginx's own words, cuts slow request bodies where it may (ADR 21), and ends
+when nginx has ended. What nginx logs goes where this process's output goes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from wharf_native.body_guard import BodyGuard
+from wharf_native.front_door import FrontDoor, answers
+from wharf_native.terminal import CannotRunError, say
+
+if TYPE_CHECKING:
+    from wharf_native.gateway import Gateway
+
+_STOP = {signal.SIGTERM, signal.SIGQUIT}
+_WAITED_FOR = {*_STOP, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
+# A guard that is off has nothing to do; a look at nginx now and then costs nothing.
+_LONGEST_PAUSE_SECONDS = 60.0
+
+
+class Nginx:
+    """nginx's master process.
+
+    Attributes:
+        pid: its id; 0 when it has ended.
+    """
+
+    def __init__(self, command: list[str], environ: Mapping[str, str]) -> None:
+        self.pid = os.posix_spawn(
+            command[0],
+            [*command, "-g", "daemon off;"],
+            dict(environ),
+            setsigmask=[],
+            setsigdef=[signal.SIGPIPE],
+        )
+
+    @property
+    def running(self) -> bool:
+        return self.pid != 0
+
+    def send(self, number: signal.Signals) -> None:
+        """Signals the master, which knows best what to do with its workers."""
+        if self.pid:
+            os.kill(self.pid, number)
+
+    def reap(self) -> int | None:
+        """Nginx's exit code once it has ended. The first process inherits others' orphans, too."""
+        code = None
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return code
+            if pid == 0:
+                return code
+            if pid == self.pid:
+                self.pid, code = 0, os.waitstatus_to_exitcode(status)
+
+
+class Stop:
+    """How far the end of the container has come: from draining to the limit of patience."""
+
+    def __init__(self, nginx: Nginx, drain_seconds: float, door: FrontDoor | None) -> None:
+        self._nginx, self._drain_seconds, self._door = nginx, drain_seconds, door
+        self._deadline: float | None = None
+
+    @property
+    def asked_for(self) -> bool:
+        return self._deadline is not None
+
+    def drain(self) -> None:
+        """Lets requests in flight end; nothing new is accepted."""
+        if self._deadline is None:
+            say(f"stopping: requests in flight have {self._drain_seconds:g} s")
+            self._deadline = time.monotonic() + self._drain_seconds
+            if self._door is not None:
+                self._door.close()
+            self._nginx.send(signal.SIGQUIT)
+
+    def at_once(self) -> None:
+        """Ends what is left."""
+        self._deadline = float("inf")
+        self._nginx.send(signal.SIGTERM)
+
+    def pause(self, longest: float) -> float:
+        """Seconds until patience ends."""
+        if self._deadline is None:
+            return longest
+        return max(0.0, min(longest, self._deadline - time.monotonic()))
+
+    def look(self) -> None:
+        """Ends what is left when the time is over."""
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            say("requests are not done, stopping now")
+            self.at_once()
+
+
+def _front_door(gateway: Gateway) -> FrontDoor | None:
+    if not gateway.front_door:
+        return None
+    door = FrontDoor(gateway.front_door, lambda: answers(gateway.settings.port))
+    door.sweep()
+    return door
+
+
+def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
+    """Runs nginx until it ends; returns the container's exit code."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
+    door = _front_door(gateway)
+    nginx = Nginx(gateway.command, environ)
+    if door is not None:
+        door.start()
+    guard = BodyGuard(nginx, gateway.settings.port, environ, gateway.metrics_file)
+    guard.check()
+    stop = Stop(nginx, gateway.settings.drain_seconds, door)
+    while True:
+        pause = stop.pause(min(guard.seconds, _LONGEST_PAUSE_SECONDS))
+        received = signal.sigtimedwait(_WAITED_FOR, pause)
+        if received is not None:
+            _obey(received.si_signo, gateway, nginx, stop)
+        code = nginx.reap()
+        if code is not None:
+            if not stop.asked_for:
+                say(f"nginx ended with exit code {code}")
+            return 0 if stop.asked_for else 1
+        stop.look()
+        guard.look()
+
+
+def _obey(number: int, gateway: Gateway, nginx: Nginx, stop: Stop) -> None:
+    if number in _STOP:
+        stop.drain()
+    elif number == signal.SIGINT:
+        stop.at_once()
+    elif number == signal.SIGUSR1:
+        nginx.send(signal.SIGUSR1)
+    elif number == signal.SIGHUP:
+        # Looks up auth's address anew; the environment of a process does not change.
+        try:
+            gateway.test()
+        except CannotRunError as error:
+            say(f"not reloaded: {error}")
+        else:
+            nginx.send(signal.SIGHUP)

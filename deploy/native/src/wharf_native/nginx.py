@@ -1,0 +1,39 @@
+"""nginx: its configuration made from the templates, and the command that starts it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from wharf_native.rendering import render_tree
+from wharf_native.terminal import CannotRunError
+
+_PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin")
+
+
+def render_configuration(root: str, target: str, values: Mapping[str, str]) -> None:
+    """Writes nginx's configuration.
+
+    Args:
+        root: has the templates in `deploy/nginx`.
+        target: where it is written; nginx's prefix.
+        values: of every name in the templates.
+
+    Raises:
+        CannotRunError: there is no template for nginx.conf, or a name without a value.
+    """
+    source = os.path.join(root, "deploy/nginx")
+    if "nginx.conf" not in render_tree(source, target, values):
+        raise CannotRunError(f"{source} has no nginx.conf.template")
+
+
+def nginx_command(prefix: str, environ: Mapping[str, str]) -> list[str]:
+    """nginx with our configuration and nothing of the system's.
+
+    `-e stderr` keeps it from opening the log path that the distribution compiled in.
+    """
+    for directory in [*environ.get("PATH", os.defpath).split(":"), *_PLACES]:
+        path = f"{directory}/nginx"
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return [path, "-e", "stderr", "-p", prefix, "-c", f"{prefix}/nginx.conf"]
+    raise CannotRunError("nginx was not found; install it (Debian: apt-get install nginx)")
