@@ -10,7 +10,7 @@ CODE := $(wildcard libs services deploy/native deploy/k8s tests loadtests docs/*
 
 .DEFAULT_GOAL := help
 .PHONY: help run status setup test unit contract integration e2e deploy-test \
-	lint types format lock bench scale capacity load docs clean clean-data
+	lint types format lock images bench scale capacity load docs clean clean-data
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ lint: ## Check style: Ruff, formatting, shell syntax, consistent packages
 	@$(PREPARE) dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
-	for script in deploy/native/*.sh deploy/k8s/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
+	for script in deploy/*/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
 	bash -n .ci/run && bash -n .ci/smoke
 	$(BIN)/python -m pip check
 
@@ -82,6 +82,10 @@ capacity: ## Measure what each part spends on a request, on SQLite and PostgreSQ
 k8s: ## Render the manifests of deploy/k8s, validate and scan them
 	@$(PREPARE) k8s
 	@$(BIN)/python -m deploy.k8s.checks
+
+images: ## Build the images (WHARF_VERSION=dev, BASE_IMAGE, NGINX_BASE_IMAGE, BASES=debian)
+	@$(PREPARE) run
+	@PYTHON=$(BIN)/python sh deploy/images/build.sh
 
 docs: ## Regenerate the documentation that is made from code
 	@$(PREPARE) dev

@@ -1,0 +1,103 @@
+#!/bin/sh
+# build.sh: builds wharf-auth, wharf-upload and wharf-gateway; `make images` calls it.
+#
+#   WHARF_VERSION     the images' tag; default dev
+#   BASE_IMAGE        Python for auth and upload; default python:3.13-slim
+#   NGINX_BASE_IMAGE  nginx for the gateway; default nginx:1.30
+#   BASES=debian      make both of Debian's packages instead (debian_base.sh); needs root
+#   WHARF_IMAGE_CACHE where what takes long is kept; default build/cache
+#   PYTHON            of this machine, with pip; default .venv/bin/python
+#
+# The packages come here first, by this machine's pip with its own index, proxy and certificates, and
+# go into the build as files: so the build itself asks nobody, and no address gets into an image.
+set -eu
+cd "$(dirname "$0")/../.."
+tag=${WHARF_VERSION:-dev}
+python=${PYTHON:-.venv/bin/python}
+WHARF_IMAGE_CACHE=${WHARF_IMAGE_CACHE:-$PWD/build/cache}
+export WHARF_IMAGE_CACHE
+
+say() {
+    echo "images: $1"
+}
+
+stop() {
+    echo "images: $1" >&2
+    exit 1
+}
+
+# debian_base KIND: the image wharf-base-KIND, made unless it is there already.
+debian_base() {
+    # shellcheck source=/dev/null
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    image=wharf-base-$1:$suite-$(sha256sum deploy/images/debian_base.sh | cut -c 1-8)
+    if ! docker image inspect "$image" >/dev/null 2>&1; then
+        file=$WHARF_IMAGE_CACHE/$(echo "$image" | tr : -).tar
+        if [ ! -s "$file" ]; then
+            say "making a base image for $1 of Debian's packages" >&2
+            sh deploy/images/debian_base.sh "$1" "$file"
+        fi
+        docker import "$file" "$image" >/dev/null
+    fi
+    echo "$image"
+}
+
+# A base image that is neither here nor to be had is said in one line.
+there() {
+    docker image inspect "$1" >/dev/null 2>&1 || docker pull "$1" ||
+        stop "there is no image $1; name another ($2=...), or make it of Debian's packages (BASES=debian)"
+}
+
+# What decides which packages and wheels a Python takes (PEP 508).
+about_python='import json, os, platform, sys
+print(json.dumps({
+    "implementation_name": sys.implementation.name,
+    "implementation_version": platform.python_version(),
+    "os_name": os.name,
+    "platform_machine": platform.machine(),
+    "platform_python_implementation": platform.python_implementation(),
+    "platform_release": platform.release(),
+    "platform_system": platform.system(),
+    "platform_version": platform.version(),
+    "python_full_version": platform.python_version(),
+    "python_version": "%d.%d" % sys.version_info[:2],
+    "sys_platform": sys.platform,
+}))'
+
+# build NAME DOCKERFILE ARGUMENT...
+build() {
+    name=$1 file=$2
+    shift 2
+    say "building wharf-$name:$tag"
+    docker build --quiet --network none --file "$file" --tag "wharf-$name:$tag" \
+        --build-arg "VERSION=$tag" --build-arg "REVISION=$revision" "$@" . >/dev/null ||
+        stop "wharf-$name could not be built"
+}
+
+# Without its plugin the client says at each build that it is missing.
+docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
+docker info >/dev/null 2>&1 || stop 'no Docker engine answers (docker info); start one first'
+if [ "${BASES:-}" = debian ]; then
+    [ "$(id -u)" = 0 ] || stop 'BASES=debian needs root, for debootstrap'
+    BASE_IMAGE=$(debian_base python)
+    NGINX_BASE_IMAGE=$(debian_base nginx)
+fi
+BASE_IMAGE=${BASE_IMAGE:-python:3.13-slim}
+NGINX_BASE_IMAGE=${NGINX_BASE_IMAGE:-nginx:1.30}
+there "$BASE_IMAGE" BASE_IMAGE
+there "$NGINX_BASE_IMAGE" NGINX_BASE_IMAGE
+about=$(docker run --rm --network none --entrypoint python3 "$BASE_IMAGE" -c "$about_python") ||
+    stop "$BASE_IMAGE has no python3"
+revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+
+for name in auth upload; do
+    echo "$about" | "$python" deploy/images/wheels.py "$name" "build/wheels/$name"
+done
+build auth services/auth/Dockerfile --build-arg "BASE_IMAGE=$BASE_IMAGE"
+build upload services/upload/Dockerfile --build-arg "BASE_IMAGE=$BASE_IMAGE"
+build gateway deploy/nginx/Dockerfile --build-arg "BASE_IMAGE=$NGINX_BASE_IMAGE" \
+    --build-arg "PYTHON_IMAGE=$BASE_IMAGE"
+for name in auth upload gateway; do
+    bytes=$(docker image inspect --format '{{.Size}}' "wharf-$name:$tag")
+    say "wharf-$name:$tag has $((bytes / 1000000)) MB"
+done
