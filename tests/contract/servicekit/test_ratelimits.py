@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask, g, request
+from prometheus_client import REGISTRY
 
-from servicekit import logs, web
+from servicekit import logs, metrics, web
 from servicekit.problems import ProblemError
 from servicekit.ratelimits import RateLimits, RateLimitSettings
-from servicekit.ratelimits.guarded import FALLBACKS, PAUSE_SECONDS, GuardedStorage
+from servicekit.ratelimits.guarded import PAUSE_SECONDS, GuardedStorage
 from servicekit.tokens import Principal
 from tests.servers.redis import RedisServer
 
@@ -26,7 +27,8 @@ def key() -> str:
 
 
 def fallbacks() -> float:
-    return float(FALLBACKS._value.get())
+    metrics.settle()
+    return REGISTRY.get_sample_value("wharf_ratelimit_fallback_total") or 0.0
 
 
 def test_redis_that_is_gone_is_replaced_by_the_process(redis_server: RedisServer, key: str) -> None:

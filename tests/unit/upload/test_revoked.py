@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
 from servicekit.feed_follower import FeedFollower
 from servicekit.revocations import Revocations
+from tests.servers.exposition import Exposition
 from tests.servers.feed import FakeFeed, serving_feed
 from tests.servers.upload import BOUNDARY, UploadService, form_body
 
@@ -85,11 +85,10 @@ def test_revoked_while_the_body_came(upload: UploadService, method: str) -> None
 
 
 def age(upload: UploadService) -> float:
-    """The metric, as it is set for a scrape."""
+    """The metric, as it is looked up for a scrape."""
     reply = upload.request("GET", "/metrics", environ={"WHARF_INTERNAL": "1"})
     assert reply.status_code == 200
-    value = REGISTRY.get_sample_value("wharf_revocation_feed_age_seconds")
-    assert value is not None
+    (value,) = Exposition(reply.text).values("wharf_revocation_feed_age_seconds")
     return value
 
 

@@ -73,6 +73,7 @@ def configure(service: str, level: str = "INFO") -> None:
 
 
 _BLOCK_BYTES = 32 * 1024
+_BEHIND_SECONDS = 1.0
 
 
 class RequestLog:
@@ -90,9 +91,15 @@ class RequestLog:
         *,
         lost: Callable[[], object] | None = None,
         buffer_seconds: float = 0.0,
+        behind: Callable[[], object] = lambda: None,
     ) -> None:
-        """`lost` is called for each write that failed."""
+        """`lost` is called for each write that failed.
+
+        `behind` is called after the lines were written, and each second: what belongs to requests
+        and is no part of their way.
+        """
         self._service, self._descriptor, self._lost = service, descriptor, lost
+        self._behind = behind
         self._buffer_seconds = buffer_seconds
         self._lines: deque[bytes] = deque()
         self._wanted = threading.Event()
@@ -138,7 +145,11 @@ class RequestLog:
             self._ask_for_flush()
 
     def flush(self) -> None:
-        """Writes what was gathered."""
+        """Writes what was gathered, and does what comes behind."""
+        self._write()
+        self._behind()
+
+    def _write(self) -> None:
         while block := self._block():
             try:
                 os.write(self._descriptor, block)
@@ -166,7 +177,7 @@ class RequestLog:
 
     def _flush_now_and_then(self) -> None:
         while True:
-            self._wanted.wait()
-            time.sleep(self._buffer_seconds)
+            if self._wanted.wait(_BEHIND_SECONDS):
+                time.sleep(self._buffer_seconds)
             self._wanted.clear()
             self.flush()

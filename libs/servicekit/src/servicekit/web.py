@@ -47,7 +47,7 @@ def request_id(environ: dict[str, Any]) -> str:
 
 def problem_response(error: ProblemError, identifier: str) -> Response:
     """Renders a problem document and counts it."""
-    metrics.PROBLEMS.labels(error.problem.slug).inc()
+    metrics.refused(error.problem.slug)
     response = Response(
         error.body(identifier), error.problem.status, content_type=problems.CONTENT_TYPE
     )
@@ -95,6 +95,8 @@ def install(
 
     @app.before_request
     def begin() -> None:
+        metrics.in_progress.begin(None)
+        g.in_progress = True
         g.started = time.perf_counter()
         g.request_id = request_id(request.environ)
         g.principal = None
@@ -106,6 +108,11 @@ def install(
     def end(response: Response) -> Response:
         _finish(response, service_log)
         return response
+
+    @app.teardown_request
+    def gone(_: BaseException | None) -> None:
+        if g.pop("in_progress", False):
+            metrics.in_progress.end()
 
     app.register_error_handler(Exception, render)
 

@@ -22,6 +22,7 @@ from servicekit.ratelimits import RateLimits, RateLimitSettings
 from servicekit.settings import SettingsError
 from servicekit.tokens import Verifier
 from wharf_auth import __version__, memory
+from wharf_auth import metrics as own_metrics
 from wharf_auth import settings as auth_settings
 from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.secrets import Hasher, HashingBusy
@@ -97,14 +98,15 @@ def create_app(
     ring = keys or KeyRing(settings.keys_directory, clock, settings.longest_token_seconds)
     parts = _parts(settings, records or _records(settings), ring, clock)
     verifier = _verifier(ring, AUTH_AUDIENCE, settings, clock)
-    web.install(app, logs.RequestLog(SERVICE), verifier, Standing(parts.records))
+    service_log = logs.RequestLog(SERVICE, lost=metrics.lost_line, behind=metrics.settle)
+    web.install(app, service_log, verifier, Standing(parts.records))
     acting.note_refusals(app, parts.records, clock)
     _install_limits(app, parts, limits_url)
     for routes in _ROUTES:
         app.register_blueprint(routes.blueprint(parts))
     app.register_error_handler(HashingBusy, _busy)
     health.install(app, {"database": parts.records.check}, "/auth")
-    metrics.install(app)
+    own_metrics.install(app, __version__, ring)
     _install_openapi(app)
     return app
 

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 
 from flask import Flask, Response, g, request
-from prometheus_client import Gauge
 
-from servicekit import health, jwks, logs, metrics, openapi, tokens, web
+from servicekit import health, jwks, logs, metrics, openapi, problems, tokens, web
 from servicekit.ratelimits import RateLimits, RateLimitSettings
+from servicekit.ratelimits.limiting import BYTES
 from servicekit.revocations import Revocations
-from wharf_upload import cors, translation
+from wharf_upload import __version__, cors, translation
+from wharf_upload import metrics as own_metrics
 from wharf_upload.domain.limits import TenantLimits
 from wharf_upload.domain.links import LinkKeys
 from wharf_upload.domain.origins import Origins
@@ -19,6 +20,7 @@ from wharf_upload.domain.outages import Outage
 from wharf_upload.exchange import raw_path
 from wharf_upload.front import Front
 from wharf_upload.opening import open_records, open_store
+from wharf_upload.problems import UPLOAD
 from wharf_upload.records.sql import SqlRecords
 from wharf_upload.routes import (
     buckets,
@@ -39,11 +41,6 @@ from wharf_upload.stores.parts import Parts
 
 NAME = "upload"
 AUDIENCE = "upload"
-FEED_AGE = Gauge(
-    "wharf_revocation_feed_age_seconds",
-    "Time since the feed of revocations was last heard of; +Inf: never.",
-    multiprocess_mode="mostrecent",
-)
 
 
 def create_app(
@@ -66,6 +63,7 @@ def create_app(
         uploads=records.uploads,
         leases=SharedLeases(records.database, settings.instance),
         parts=Parts(store, settings.resumable_folder),
+        overview=records.overview,
         verifier=tokens.Verifier(
             keys or key_file, issuer=settings.issuer, audience=AUDIENCE, clock=clock
         ),
@@ -83,7 +81,9 @@ def create_app(
         link_keys=LinkKeys(records),
         origins=Origins(records),
         outage=Outage(),
-        log=logs.RequestLog(NAME, lost=metrics.LOG_LINES_LOST.inc, buffer_seconds=0.1),
+        log=logs.RequestLog(
+            NAME, lost=metrics.lost_line, buffer_seconds=0.1, behind=metrics.settle
+        ),
         clock=clock,
         follower=settings.follower_socket,
     )
@@ -106,7 +106,17 @@ def _flask_app(service: Service) -> Flask:
     app = Flask(NAME, static_folder=None)
     web.install(app, service.log, service.verifier, service.revocations)
     service.limits.init_app(app)
-    metrics.install(app, lambda: FEED_AGE.set(service.revocations.age_seconds()))
+    metrics.expect_problems((*problems.COMMON.by_slug, *UPLOAD.by_slug))
+    metrics.expect_policies(("client", "tenant", BYTES))
+    metrics.install(
+        app,
+        __version__,
+        (
+            lambda: own_metrics.storage(service),
+            lambda: own_metrics.ages(service),
+            own_metrics.published,
+        ),
+    )
     resources = (buckets, deletion, events, limits, links, listing, metadata, usage)
     for resource in resources:
         app.register_blueprint(resource.blueprint(service))

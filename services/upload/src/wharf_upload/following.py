@@ -27,6 +27,8 @@ from queue import SimpleQueue
 
 from inotify_simple import INotify, flags
 
+from wharf_upload import noted
+
 log = logging.getLogger(__name__)
 
 # Smaller files are hashed by whoever receives them, in less time than asking takes.
@@ -90,6 +92,11 @@ class Follower:
         self._progress = threading.Condition()
         self._flush = _sync_file_range() if durable else None
         self._clean_at = time.monotonic() + _CLEAN_SECONDS
+
+    @property
+    def files(self) -> int:
+        """How many bodies it follows."""
+        return len(self._files)
 
     def run(self) -> None:
         """Works until the process ends."""
@@ -180,6 +187,7 @@ class Follower:
                 return False
             followed.sha256.update(view[:count])
             followed.offset += count
+            noted.followed_bytes.note(((), count))
             length = followed.offset - followed.flushed
             if self._flush and length >= _FLUSH_BYTES:
                 self._flush(followed.descriptor, followed.flushed, length)

@@ -12,7 +12,7 @@ from flask import Flask
 
 from servicekit import metrics, problems
 from servicekit.problems import ProblemError, reason
-from wharf_upload import cors, signals
+from wharf_upload import cors, noted, protocols, signals, stages
 from wharf_upload.domain.sharing import is_shared
 from wharf_upload.exchange import (
     FILES,
@@ -33,6 +33,7 @@ StartResponse = Callable[..., Any]
 _UPLOADS = frozenset(("PUT", "POST"))
 FILE_ROUTE, FORM_ROUTE = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
 TICKET_ROUTE = "/u/{ticket}"
+_begin, _end = metrics.in_progress.begin, metrics.in_progress.end
 
 
 class Front:
@@ -53,10 +54,13 @@ class Front:
             _set_path(environ)
             return self._app.wsgi_app(environ, start_response)
         exchange = Exchange(environ, FILE_ROUTE)
+        _begin(None)
         try:
             reply = handler(self._service, exchange)
         except Exception as error:  # noqa: BLE001 -- every failure becomes a problem document
             reply = self.refused(exchange, as_problem(error))
+        finally:
+            _end()
         self.share(exchange, reply)
         self.finish(exchange, reply.status)
         reply.headers.append(("X-Request-Id", exchange.request_id))
@@ -83,7 +87,10 @@ class Front:
     def refused(self, exchange: Exchange, error: ProblemError) -> Reply:
         """The problem document; counted and told to whoever listens."""
         exchange.outcome = error.problem.slug
-        metrics.PROBLEMS.labels(error.problem.slug).inc()
+        metrics.refused(error.problem.slug)
+        protocol = protocols.of(exchange)
+        if protocol is not None:
+            noted.uploads.note(((protocol, protocols.outcome(error.problem.status)), 1))
         if exchange.method in _UPLOADS:
             _tell_rejected(exchange, error)
         step = exchange.environ.get("WHARF_STEP")
@@ -161,9 +168,10 @@ def _set_path(environ: dict[str, Any]) -> None:
 
 def _admit(service: Service, exchange: Exchange) -> Reply:
     exchange.route = "(admission)"
-    if resuming.is_resumable(exchange):
-        return resuming.admit(service, exchange)
-    return admitting.admit(service, exchange)
+    admit = resuming.admit if resuming.is_resumable(exchange) else admitting.admit
+    reply = admit(service, exchange)
+    stages.ended(stages.ADMISSION, exchange.started)
+    return reply
 
 
 def _put(service: Service, exchange: Exchange) -> Reply:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from servicekit import jwks, logs, settings
 from servicekit.feed_follower import FeedFollower
-from wharf_upload import signals
+from servicekit.metrics.settling import settle_each_second
+from wharf_upload import metrics, signals
 from wharf_upload import worker as background
 from wharf_upload.app import NAME, create_app
 from wharf_upload.following import Follower
@@ -56,14 +57,16 @@ def helper() -> None:
         durable=_settings.durable,
         is_ours=lambda folder, name: folder == _settings.spool_folder or receiver.holds(name),
     )
+    metrics.watch_mule(follower, receiver.loop)
     tasks: list[Callable[[], None]] = [
+        lambda: settle_each_second(stop),
         lambda: fetcher.run(stop),
         lambda: feed.run(stop),
         follower.run,
     ]
     if _settings.upload_worker:
         # A run that the end of the process cuts off is made up for by the next one.
-        tasks.append(lambda: background.run(_settings, application.service, stop))
+        tasks.append(lambda: background.run(_settings, application.service, stop, metrics.publish))
     for task in tasks:
         threading.Thread(target=_again, args=(task,), daemon=True).start()
     receiver.run()

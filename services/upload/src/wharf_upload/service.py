@@ -15,6 +15,7 @@ from wharf_upload.domain.links import LinkKeys
 from wharf_upload.domain.origins import Origins
 from wharf_upload.domain.outages import Outage
 from wharf_upload.records.base import Records
+from wharf_upload.records.overview import Overview
 from wharf_upload.records.uploads import SqlUploads
 from wharf_upload.settings import Settings
 from wharf_upload.shared_leases import SharedLeases
@@ -32,6 +33,7 @@ class Service:
     uploads: SqlUploads
     leases: SharedLeases
     parts: Parts
+    overview: Overview
     verifier: Verifier
     revocations: Revocations
     limits: RateLimits

@@ -172,6 +172,12 @@ class Settings:
         "`https://files.example.net`; its name has to lead to the same gateway. Empty: they are "
         "on the main host.",
     )
+    metrics_tenants: int = setting(
+        20,
+        doc="Tenants with a label of their own in the metrics; all others are `(other)`.",
+        minimum=0,
+        maximum=1000,
+    )
     log_level: str = setting(
         "INFO", doc="Least severe log level.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )

@@ -6,19 +6,31 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from servicekit.database import noted
+
 Row = tuple[Any, ...]
 
 
 class DatabaseUnavailable(Exception):
     """Locked for too long, out of reach, or out of space. Nothing was changed."""
 
+    kind = noted.UNAVAILABLE
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        noted.errors.note(((self.kind,), 1))
+
 
 class OutOfSpace(DatabaseUnavailable):
     """The database's disk is full. Nothing was changed, not even by a commit that says so."""
 
+    kind = noted.OUT_OF_SPACE
+
 
 class OutcomeUnknown(DatabaseUnavailable):
     """The commit itself failed: the change may or may not be there."""
+
+    kind = noted.OUTCOME_UNKNOWN
 
 
 class UniqueViolation(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar, cast
@@ -13,6 +14,7 @@ from psycopg import errors
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
+from servicekit.database import noted
 from servicekit.database.base import (
     Connection,
     DatabaseUnavailable,
@@ -84,6 +86,7 @@ class _PostgresConnection:
             )
         except psycopg.Error as error:
             raise _translated(error) from error
+        noted.opened(self)
 
     def __del__(self) -> None:
         """The connection of a thread that has ended; psycopg complains of one left open."""
@@ -139,6 +142,7 @@ class PostgresDatabase:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A write transaction; see the contract."""
+        asked = time.perf_counter()
         connection = self.connection()
         try:
             connection.execute("BEGIN")
@@ -146,6 +150,8 @@ class PostgresDatabase:
             # The server was restarted since this thread last spoke to it.
             connection = self.connection(fresh=True)
             connection.execute("BEGIN")
+        begun = time.perf_counter()
+        noted.waits.note(((), begun - asked))
         try:
             yield connection
             commit(connection)
@@ -156,6 +162,8 @@ class PostgresDatabase:
                 except psycopg.Error:
                     connection.raw.close()
             raise
+        finally:
+            noted.transactions.note(((), time.perf_counter() - begun))
 
     def close(self) -> None:
         """Closes the calling thread's connection."""

@@ -13,18 +13,14 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from limits.storage import MemoryStorage, Storage, storage_from_string
-from prometheus_client import Counter
+
+from servicekit.ratelimits import noted
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PAUSE_SECONDS = 5.0
 _REDIS_TIMEOUT_SECONDS = 0.2
-
-FALLBACKS = Counter(
-    "wharf_ratelimit_fallback_total",
-    "Rate limit decisions taken from the process's own count, the shared storage being down.",
-)
 
 
 def storage_options(url: str) -> dict[str, float | str | bool]:
@@ -66,7 +62,7 @@ class GuardedStorage(Storage):
             except Exception as error:  # noqa: BLE001 -- each back-end has exceptions of its own
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
                 log.warning("rate limit storage failed, counting in the process: %s", error)
-        FALLBACKS.inc()
+        noted.fallbacks.note(((), 1))
         return call(self._own)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:

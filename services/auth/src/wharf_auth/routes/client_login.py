@@ -6,19 +6,17 @@ import logging
 from collections.abc import Callable
 
 from flask import request
-from prometheus_client import Counter
 
 from servicekit.problems import ProblemError
 from wharf_auth.domain import clients
 from wharf_auth.domain.secrets import HashingBusy
+from wharf_auth.metrics import LOGINS_FAILED
 from wharf_auth.records.base import Client
 from wharf_auth.routes import Parts
 from wharf_auth.routes.credentials import Credentials, credentials_of
 from wharf_auth.routes.oauth_errors import OAuthError, unavailable
 
 log = logging.getLogger(__name__)
-
-LOGINS_FAILED = Counter("wharf_auth_logins_failed_total", "Logins refused, by reason.", ("reason",))
 
 
 def logged_in(parts: Parts) -> Client:

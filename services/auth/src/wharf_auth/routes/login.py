@@ -24,9 +24,9 @@ from wharf_auth.domain import users
 from wharf_auth.domain.clients import LoginRefused, TenantSuspended
 from wharf_auth.domain.secrets import HashingBusy
 from wharf_auth.domain.sessions import Device, Opened
+from wharf_auth.metrics import LOGINS_FAILED
 from wharf_auth.problems import CROSS_SITE, LOGIN_REFUSED
 from wharf_auth.routes import Parts, cookies
-from wharf_auth.routes.client_login import LOGINS_FAILED
 from wharf_auth.routes.grants.person_tokens import person_token
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ blob of their own; nothing becomes visible unless all of it does.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from servicekit.ids import uuid7_hex
+from wharf_upload import stages
 from wharf_upload.domain import digests, form_choices, keys, multipart, tickets
 from wharf_upload.domain.copying import Copier
 from wharf_upload.domain.digests import Hashing
@@ -53,6 +55,7 @@ class FormReceiver:
 
     def receive(self, spool_file: str, boundary: bytes) -> Stored:
         """Stores all files of the form, or none; raises problems and the domain's errors."""
+        begun = time.perf_counter()
         with ExitStack() as undo:
             # The link outlives the spool file: the gateway removes that when the client goes away.
             form = self._service.store.adopt(BlobName(self._intent.tenant, uuid7_hex()), spool_file)
@@ -63,6 +66,7 @@ class FormReceiver:
             self._commit(files)
         on_conflict = self._choices.on_conflict
         intent = msgspec.structs.replace(self._intent, on_conflict=on_conflict)
+        stages.ended(stages.RECEIVE, begun)
         return keep(self._service, intent, files)
 
     @property

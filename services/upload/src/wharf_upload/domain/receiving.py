@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -16,10 +17,11 @@ import msgspec
 
 from servicekit.database import OutcomeUnknown
 from servicekit.ids import uuid7_hex
+from wharf_upload import noted, stages
 from wharf_upload.domain.digests import DigestMismatch, Hashing
 from wharf_upload.domain.sniffing import HEAD_BYTES, INLINE_TYPES, active_content, sniff
 from wharf_upload.domain.uploads import Intent, check_size, check_type, served_type
-from wharf_upload.following import Question
+from wharf_upload.following import FOLLOW_BYTES, Question
 from wharf_upload.records.base import File, Idempotency, Stored, UploadEnd, Write
 from wharf_upload.records.ledger import now_milliseconds
 from wharf_upload.service import Service
@@ -27,12 +29,15 @@ from wharf_upload.stores.base import BlobName, StoreError
 
 _BLOCK_BYTES = 1 << 20
 _LONGEST_MARK_BYTES = 16
+_KNOWN, _COMPUTED = ("known",), ("computed",)
 
 
 def receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
     """Stores a small file that is in memory."""
+    begun = time.perf_counter()
     check_size(len(content), intent.largest)
     sha256 = hashlib.sha256(content).digest()
+    stages.ended(stages.HASH, begun)
     if intent.digests:
         _verify_bytes(content, sha256, intent.digests)
     sniffed = sniff(content[:HEAD_BYTES], complete=len(content) <= HEAD_BYTES)
@@ -41,11 +46,13 @@ def receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
     file = describe(intent, sha256, len(content), sniffed, active=active)
     name = BlobName(file.tenant, file.blob)
     service.store.put(name, content)
+    stages.ended(stages.RECEIVE, begun)
     return keep(service, intent, (file,))
 
 
 def receive_spooled(service: Service, intent: Intent, spool_file: str) -> Stored:
     """Stores a file that the gateway has spooled, without copying it."""
+    begun = time.perf_counter()
     blob = BlobName(intent.tenant, uuid7_hex())
     # Link first, then look: the gateway removes the spool file when the client goes away.
     writer = service.store.adopt(blob, spool_file)
@@ -64,6 +71,7 @@ def receive_spooled(service: Service, intent: Intent, spool_file: str) -> Stored
         writer.abort()
         raise
     file = describe(intent, sha256, size, sniffed, blob.blob, active=active)
+    stages.ended(stages.RECEIVE, begun)
     return keep(service, intent, (file,))
 
 
@@ -132,6 +140,7 @@ def keep(
         ticket=intent.use,
         upload=upload,
     )
+    begun = time.perf_counter()
     try:
         stored = service.records.write(write)
     except OutcomeUnknown:
@@ -140,6 +149,7 @@ def keep(
     except BaseException:
         discard(service, files)
         raise
+    stages.ended(stages.COMMIT, begun)
     if stored.replayed:
         discard(service, files)
     return stored
@@ -181,13 +191,19 @@ def digest_of(
     question = Question(service.follower, followed, status.st_ino, size)
     # The disk works while the follower reads the last blocks.
     sync()
+    begun = time.perf_counter()
     answer = question.answer()
     if answer is not None and "sha-512" not in expected:
+        stages.ended(stages.HASH, begun)
+        noted.digests.note((_KNOWN, 1))
         if expected.get("sha-256", answer) != answer:
             raise DigestMismatch("sha-256", expected["sha-256"], answer)
         return answer
     hashing = Hashing(sha512="sha-512" in expected)
     hash_range(hashing, descriptor, 0, size)
+    stages.ended(stages.HASH, begun)
+    if size >= FOLLOW_BYTES:
+        noted.digests.note((_COMPUTED, 1))
     hashing.verify(expected)
     return hashing.sha256
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from servicekit.database import DatabaseUnavailable
 from servicekit.ids import uuid7_hex
 from servicekit.problems import MALFORMED, NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
+from wharf_upload import stages
 from wharf_upload.domain import admission, receiving, tickets
 from wharf_upload.domain.conditions import http_date
 from wharf_upload.domain.digests import DigestMismatch
@@ -438,6 +440,7 @@ class Resumable:
             self._drop(upload)
 
     def _stored(self, principal: Principal, upload: Upload, part: Part) -> File:
+        begun = time.perf_counter()
         service, size = self._service, part.size()
         on_conflict = upload.options.on_conflict
         if on_conflict == "replace" and not tickets.may_replace(principal.ticket):
@@ -480,6 +483,7 @@ class Resumable:
             parts=upload.parts,
             expires_at=expires_at,
         )
+        stages.ended(stages.RECEIVE, begun)
         return receiving.keep(service, intent, (file,), end).files[0]
 
     def join(self, principal: Principal, final: Upload) -> Progress:

@@ -103,6 +103,12 @@ class Loop:
         self._ending: set[_Connection] = set()
         self._pipe = _new_pipe()
         self._stopping = False
+        self.received_bytes = 0
+
+    @property
+    def streams(self) -> int:
+        """How many bodies are coming in."""
+        return len(self._streams)
 
     def run(self) -> None:
         """Works until the process ends or `stop` was called."""
@@ -275,6 +281,7 @@ class Loop:
             )
             left -= moved
             stream.received += moved
+            self.received_bytes += moved
         return count
 
     def _check(self, connection: _Connection, stream: Stream) -> None:

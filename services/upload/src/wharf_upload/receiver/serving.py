@@ -20,6 +20,11 @@ class Receiver:
         self._loop = Loop(address, self._handle)
         self._resuming = Resuming(front.service, self._loop.cancel)
 
+    @property
+    def loop(self) -> Loop:
+        """What moves the bodies."""
+        return self._loop
+
     def run(self) -> None:
         """Works until the process ends."""
         self._loop.run()

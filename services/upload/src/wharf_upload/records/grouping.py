@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from servicekit.database import Connection, Database, DatabaseUnavailable
+from wharf_upload import noted
 from wharf_upload.records.base import File, Refused
 from wharf_upload.records.changes import Change
 from wharf_upload.records.ledger import Happening, Ledger
@@ -88,6 +89,7 @@ class GroupCommit:
     def _lead(self, own: _Member) -> None:
         with self._lock:
             group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+        noted.group_sizes.note(((), len(group)))
         try:
             self._commit(group)
         finally:

@@ -29,6 +29,7 @@ from wharf_upload.records.base import (
 from wharf_upload.records.forgetting import forget, forget_events
 from wharf_upload.records.grouping import AfterCommit, BeforeCommit, GroupCommit
 from wharf_upload.records.ledger import Ledger, now_milliseconds
+from wharf_upload.records.overview import Overview
 from wharf_upload.records.quotas import Quota
 from wharf_upload.records.rows import COLUMNS, to_file
 from wharf_upload.records.uploads import SqlUploads
@@ -62,6 +63,7 @@ class SqlRecords:
         self._database = database
         self._group = GroupCommit(database, before_commit, after_commit, quota)
         self.uploads = SqlUploads(database, self._group)
+        self.overview = Overview(database, quota)
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """The bucket; see the contract."""

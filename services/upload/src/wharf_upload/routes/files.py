@@ -19,7 +19,7 @@ from servicekit.problems import (
     TOKEN_MISSING,
 )
 from servicekit.tokens import Principal
-from wharf_upload import documents
+from wharf_upload import documents, protocols, stages
 from wharf_upload.domain import admission, conditions, receiving, serving, tickets
 from wharf_upload.domain.keys import file_name
 from wharf_upload.exchange import Exchange, Headers, Reply, json_reply, path_of, raw_path
@@ -42,6 +42,7 @@ def put_file(service: Service, exchange: Exchange) -> Reply:
         raise LENGTH_REQUIRED("Send Content-Length or Transfer-Encoding: chunked.")
     intent = admission.admit_file(service, exchange)
     service.limits.charge_bytes(exchange.caller, length)
+    stages.ended(stages.ADMISSION, exchange.started)
     return _stored(exchange, receiving.receive_bytes(service, intent, exchange.body(length)))
 
 
@@ -53,7 +54,8 @@ def receive_file(service: Service, exchange: Exchange, spool_file: str) -> Reply
 
 def _stored(exchange: Exchange, stored: Stored) -> Reply:
     file = stored.files[0]
-    exchange.outcome = "replayed" if stored.replayed else "stored"
+    exchange.outcome = outcome = "replayed" if stored.replayed else "stored"
+    protocols.note_stored("ticket" if exchange.by_ticket else "raw", outcome, stored.files)
     headers: Headers = [("Location", path_of(file.bucket, file.key)), ("ETag", file.etag)]
     if stored.replayed:
         headers.append(("Idempotent-Replayed", "true"))

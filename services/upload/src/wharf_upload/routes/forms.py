@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from wharf_upload import documents
+from wharf_upload import documents, protocols
 from wharf_upload.domain import admission, digests, redirects, tickets
 from wharf_upload.domain.forms import FormReceiver
 from wharf_upload.domain.receiving import hash_range
@@ -34,7 +34,10 @@ def receive_form(service: Service, exchange: Exchange, spool_file: str) -> Reply
     boundary = admission.form_boundary(exchange)
     receiver = FormReceiver(service, intent)
     stored = receiver.receive(spool_file, boundary)
-    exchange.outcome = "replayed" if stored.replayed else "stored"
+    exchange.outcome = outcome = "replayed" if stored.replayed else "stored"
+    protocols.note_stored(
+        "form" if not exchange.by_ticket else "ticket_form", outcome, stored.files
+    )
     files = tuple(documents.of_file(file) for file in stored.files)
     headers: Headers = [("Idempotent-Replayed", "true")] if stored.replayed else []
     target = receiver.redirect or _ticket_page(exchange)

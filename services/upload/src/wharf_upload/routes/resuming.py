@@ -16,13 +16,14 @@ from servicekit.problems import (
     TOO_LARGE,
     ProblemError,
 )
-from wharf_upload import documents
+from wharf_upload import documents, protocols
 from wharf_upload.domain import admission, digests
 from wharf_upload.domain.resumable import Appending, Checksum, Progress, Resumable
 from wharf_upload.domain.sniffing import HEAD_BYTES
 from wharf_upload.domain.uploads import TooLarge
 from wharf_upload.exchange import FILES, Exchange, Headers, Reply, json_reply, path_of, raw_path
 from wharf_upload.receiver.loop import Stream
+from wharf_upload.records.base import File
 from wharf_upload.routes import partial, tus
 from wharf_upload.routes.admitting import admission_of, admitted
 from wharf_upload.routes.files import authorize_upload
@@ -108,6 +109,8 @@ class Resuming:
         if upload.concat == "final":
             with self._engine.unless_refused(upload):
                 progress = self._engine.join(exchange.caller, upload)
+            if progress.file is not None:
+                self._count(exchange, progress.file)
             return Reply(201, [location, *tus.fields_of(progress)])
         if not body and upload.length != 0:
             return Reply(201, [location, *tus.fields_of(Progress(upload, 0))])
@@ -223,6 +226,11 @@ class Resuming:
 
         return answer
 
+    @staticmethod
+    def _count(exchange: Exchange, file: File) -> None:
+        exchange.outcome = "stored"
+        protocols.note_stored("tus" if tus.is_tus(exchange) else "ietf", "stored", (file,))
+
     # ---- the body ----
 
     def _stream(
@@ -268,7 +276,7 @@ class Resuming:
             whole = stream.whole and not stream.cancelled
             progress = self._engine.end(appending, error, last=last, whole=whole)
             if progress.file is not None:
-                exchange.outcome = "stored"
+                self._count(exchange, progress.file)
             return answer(progress)
 
         stream = Stream(appending.part.descriptor, appending.offset, length, finish)

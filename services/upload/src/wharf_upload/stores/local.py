@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from wharf_upload import stages
 from wharf_upload.stores.base import BlobMissing, BlobName, Found, StoreBusy, StoreError, StoreFull
 
 # Two digits of a UUIDv7's milliseconds: they change every 256 ms and come round every 65 s.
@@ -241,7 +242,9 @@ class LocalStore:
         if not self.durable:
             return
         try:
+            begun = time.perf_counter()
             os.fsync(descriptor)
+            stages.ended(stages.FSYNC, begun)
         except OSError:
             self._failed[0] = 1
             raise

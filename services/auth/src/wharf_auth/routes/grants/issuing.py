@@ -7,12 +7,10 @@ from typing import Any
 
 import msgspec
 from flask import Response
-from prometheus_client import Counter
 
 from servicekit.web import json_response
+from wharf_auth.metrics import ISSUED
 from wharf_auth.routes import Parts
-
-ISSUED = Counter("wharf_auth_tokens_issued_total", "Access tokens issued.", ("grant",))
 
 
 class TokenAnswer(msgspec.Struct, omit_defaults=True):

@@ -9,9 +9,9 @@ from flask import g
 from servicekit.problems import FORBIDDEN
 from wharf_auth.domain import scopes, tokens, users
 from wharf_auth.domain.sessions import Opened
+from wharf_auth.metrics import ISSUED
 from wharf_auth.records.people import Standing
 from wharf_auth.routes import Parts
-from wharf_auth.routes.grants.issuing import ISSUED
 
 
 def person_token(

@@ -11,11 +11,11 @@ import logging
 from typing import Any
 
 from flask import Response, request
-from prometheus_client import Counter
 
 from servicekit.web import json_response
 from wharf_auth.domain import scopes
 from wharf_auth.domain.sessions import Opened
+from wharf_auth.metrics import REUSED
 from wharf_auth.records.people import RefreshReused, RefreshSuspended, RefreshUnknown
 from wharf_auth.routes import Parts, cookies
 from wharf_auth.routes.grants.issuing import TokenAnswer
@@ -24,7 +24,6 @@ from wharf_auth.routes.oauth_errors import OAuthError
 
 log = logging.getLogger(__name__)
 NAME = "refresh_token"
-REUSED = Counter("wharf_auth_refresh_reused_total", "Refresh tokens used a second time.")
 
 
 def answer(parts: Parts) -> Response:

@@ -1,0 +1,131 @@
+"""Prometheus metrics, right across uWSGI's processes: prometheus_client's multi-process mode.
+
+Here is what both services count; docs/metrics.md has all of it. On a request's way nothing is
+counted, only noted (`servicekit.tallies`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPMethod
+
+from prometheus_client import Counter, Gauge
+
+from servicekit.database import noted as database
+from servicekit.metrics.scraping import Lookup, install, is_internal
+from servicekit.metrics.settling import Times, settle, settles, watch
+from servicekit.metrics.settling import add_up as sum_tally
+from servicekit.metrics.settling import count as count_tally
+from servicekit.metrics.settling import observe as observe_tally
+from servicekit.ratelimits import noted as ratelimits
+from servicekit.tallies import Level, Tally
+
+__all__ = [
+    "REQUEST_BUCKETS",
+    "Lookup",
+    "Times",
+    "count_tally",
+    "expect_policies",
+    "expect_problems",
+    "in_progress",
+    "install",
+    "is_internal",
+    "lost_line",
+    "observe",
+    "observe_tally",
+    "refused",
+    "settle",
+    "settles",
+    "sum_tally",
+    "watch",
+]
+
+REQUEST_BUCKETS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1, 2.5, 5, 10, 30),
+)
+_REQUESTS = Counter(
+    "wharf_http_requests_total", "HTTP requests answered.", ("route", "method", "status")
+)
+_SECONDS = Times(
+    "wharf_http_request_duration_seconds",
+    "Time from the application's first look at a request to its answer.",
+    ("route", "method"),
+    buckets=REQUEST_BUCKETS,
+)
+_IN_PROGRESS = Gauge(
+    "wharf_http_requests_in_progress",
+    "Requests in the hands of threads.",
+    multiprocess_mode="livesum",
+)
+_LOG_LINES_LOST = Counter(
+    "wharf_log_lines_lost_total", "Log lines of requests that could not be written."
+)
+_PROBLEMS = Counter("wharf_problems_total", "Requests refused, by problem.", ("slug",))
+_DATABASE_ERRORS = Counter(
+    "wharf_database_errors_total", "Calls of the database that failed.", ("kind",)
+)
+_DATABASE_TRANSACTIONS = Times(
+    "wharf_database_transaction_duration_seconds",
+    "Time of write transactions, commit included.",
+    buckets=REQUEST_BUCKETS,
+)
+_DATABASE_WAITS = Times(
+    "wharf_database_wait_seconds",
+    "Time that write transactions waited for their turn or for a connection.",
+    buckets=REQUEST_BUCKETS,
+)
+_DATABASE_CONNECTIONS = Gauge(
+    "wharf_database_connections",
+    "Open connections of all processes to the database.",
+    multiprocess_mode="livesum",
+)
+
+_RATELIMIT_HITS = Counter(
+    "wharf_ratelimit_hits_total", "Requests refused for a rate limit.", ("policy",)
+)
+_RATELIMIT_FALLBACKS = Counter(
+    "wharf_ratelimit_fallback_total",
+    "Rate limit decisions taken from the process's own count, the shared storage being down.",
+)
+
+in_progress = Level()
+_requests, _refusals = Tally(), Tally()
+observe_tally(_requests, _SECONDS, _REQUESTS, labels=2)
+count_tally(_refusals, _PROBLEMS)
+count_tally(database.errors, _DATABASE_ERRORS)
+observe_tally(database.transactions, _DATABASE_TRANSACTIONS, labels=0)
+observe_tally(database.waits, _DATABASE_WAITS, labels=0)
+count_tally(ratelimits.refusals, _RATELIMIT_HITS)
+count_tally(ratelimits.fallbacks, _RATELIMIT_FALLBACKS)
+watch(in_progress, _IN_PROGRESS)
+watch(database.connections, _DATABASE_CONNECTIONS)
+for _kind in database.KINDS:
+    _DATABASE_ERRORS.labels(_kind)
+
+_note = _requests.note
+_METHODS = {method.value: method.value for method in HTTPMethod}
+_STATUSES = {status: str(status) for status in range(100, 600)}
+lost_line = _LOG_LINES_LOST.inc
+
+
+def observe(route: str, method: str, status: int, seconds: float) -> None:
+    """Notes one answered request; `route` is a pattern, never a path: labels stay bounded."""
+    _note(((route, _METHODS.get(method, "other"), _STATUSES[status]), seconds))
+
+
+def refused(slug: str) -> None:
+    """Notes a request that was refused with this problem."""
+    _refusals.note(((slug,), 1))
+
+
+def expect_problems(slugs: Iterable[str]) -> None:
+    """Has these be counted from 0: an increase from nothing to one is none."""
+    for slug in slugs:
+        _PROBLEMS.labels(slug)
+
+
+def expect_policies(policies: Iterable[str]) -> None:
+    """The same for policies of rate limits."""
+    for policy in policies:
+        _RATELIMIT_HITS.labels(policy)

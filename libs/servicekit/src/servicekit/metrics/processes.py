@@ -1,0 +1,148 @@
+"""What a service's processes use, and how busy uWSGI is: looked up when somebody asks."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def build(service: str, version: str) -> Iterator[Metric]:
+    """Which code runs."""
+    family = GaugeMetricFamily(
+        "wharf_build_info", "Always 1; the labels say what runs.", labels=_BUILD_LABELS
+    )
+    family.add_metric((service, version, platform.python_version()), 1)
+    yield family
+
+
+_BUILD_LABELS = ("service", "version", "python")
+
+
+def usage() -> Iterator[Metric]:
+    """CPU, memory and descriptors of master, workers and mule."""
+    processes = _processes()
+    master = next((pid for pid, kind in processes.items() if kind == "master"), os.getpid())
+    yield CounterMetricFamily(
+        "wharf_process_cpu_seconds",
+        "CPU time of all processes of the service, those that ended included.",
+        value=sum(_cpu_seconds(pid) for pid in processes),
+    )
+    memory = GaugeMetricFamily(
+        "wharf_process_resident_memory_bytes",
+        "Memory (PSS: shared pages are divided among those who share them).",
+        labels=("process",),
+    )
+    files = GaugeMetricFamily(
+        "wharf_process_open_fds",
+        "Open descriptors of the process that has most of them.",
+        labels=("process",),
+    )
+    for kind in sorted(set(processes.values())):
+        pids = [pid for pid, its in processes.items() if its == kind]
+        memory.add_metric((kind,), sum(_pss_bytes(pid) for pid in pids))
+        files.add_metric((kind,), max(_descriptors(pid) for pid in pids))
+    yield memory
+    yield files
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield GaugeMetricFamily(
+        "wharf_process_max_fds", "Descriptors that one process may have.", value=limit
+    )
+    yield GaugeMetricFamily(
+        "wharf_process_start_time_seconds",
+        "When the service was started, in unix seconds.",
+        value=_started_at(master),
+    )
+
+
+def server() -> Iterator[Metric]:
+    """uWSGI's threads and its queue; nothing where there is no uWSGI."""
+    uwsgi = _uwsgi()
+    if uwsgi is None:
+        return
+    yield GaugeMetricFamily(
+        "wharf_http_threads",
+        "Threads that can take requests.",
+        value=uwsgi.numproc * max(1, uwsgi.cores),
+    )
+    yield GaugeMetricFamily(
+        "wharf_http_listen_queue",
+        "Connections that wait for a thread.",
+        value=uwsgi.listen_queue(),
+    )
+    yield CounterMetricFamily(
+        "wharf_http_worker_restarts",
+        "Workers that were started again.",
+        value=sum(max(0, worker["respawn_count"] - 1) for worker in uwsgi.workers()),
+    )
+
+
+def _uwsgi() -> Any:
+    try:
+        import uwsgi
+    except ImportError:
+        return None  # not under uWSGI
+    return uwsgi
+
+
+def _processes() -> Mapping[int, str]:
+    """The service's processes and their kinds."""
+    uwsgi = _uwsgi()
+    if uwsgi is None:
+        return {os.getpid(): "worker"}
+    master = uwsgi.masterpid()
+    if not master:
+        return {os.getpid(): "worker"}
+    workers = {worker["pid"] for worker in uwsgi.workers()}
+    children: set[int] = set()
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{master}/task"):
+            with open(f"/proc/{master}/task/{thread}/children", encoding="ascii") as file:
+                children.update(int(pid) for pid in file.read().split())
+    return {
+        master: "master",
+        **{pid: "worker" if pid in workers else "mule" for pid in sorted(children)},
+    }
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat (proc(5)) from the third on; none for one that ended."""
+    with suppress(OSError), open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
+    return []
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = _stat(pid)
+    # utime, stime, and those of children that were waited for: fields 14 to 17.
+    return sum(int(field) for field in fields[11:15]) / _TICKS
+
+
+def _started_at(pid: int) -> float:
+    fields = _stat(pid)
+    if not fields:
+        return 0.0
+    with open("/proc/stat", encoding="ascii") as file:
+        booted = next(int(line.split()[1]) for line in file if line.startswith("btime "))
+    return booted + int(fields[19]) / _TICKS
+
+
+def _pss_bytes(pid: int) -> int:
+    with suppress(OSError), open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _descriptors(pid: int) -> int:
+    with suppress(OSError):
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    return 0

@@ -1,0 +1,91 @@
+"""`GET /metrics`: what all processes counted, and what is looked up at that moment.
+
+It is answered only when nginx says that the request came in on the internal port: it sets the uwsgi
+parameter `WHARF_INTERNAL`, which no client can set (it lacks the prefix `HTTP_`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_flask_exporter import PrometheusMetrics
+
+from servicekit.metrics import processes, shared_files
+from servicekit.metrics.settling import settle
+from servicekit.problems import NOT_FOUND
+
+log = logging.getLogger(__name__)
+Lookup = Callable[[], Iterable[Metric]]
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def is_internal(environ: Mapping[str, Any]) -> bool:
+    """Whether the request came in on the gateway's internal port."""
+    return environ.get("WHARF_INTERNAL") == "1"
+
+
+class LookedUp:
+    """A collector of what is looked up when it is asked for."""
+
+    def __init__(self, lookups: Iterable[Lookup]) -> None:
+        self._lookups = tuple(lookups)
+
+    def collect(self) -> Iterator[Metric]:
+        """All families; one whose lookup fails is missing, and no other."""
+        for lookup in self._lookups:
+            try:
+                found = list(lookup())
+            except Exception:  # the rest is needed most when something is broken
+                log.exception("a metric cannot be looked up")
+                continue
+            yield from found
+
+
+def install(app: Flask, version: str, lookups: Iterable[Lookup] = ()) -> None:
+    """Adds `GET /metrics` for the internal port; `lookups` are the service's own."""
+    exporter = _exporter(app)
+    registry = exporter.registry
+    registry.register(
+        LookedUp(
+            (
+                lambda: processes.build(app.name, version),
+                processes.usage,
+                processes.server,
+                *lookups,
+            )
+        )
+    )
+
+    def metrics() -> Response:
+        if not is_internal(request.environ):
+            raise NOT_FOUND("Nothing is here.")
+        settle()
+        with _unmerged():
+            return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    metrics.public = True  # type: ignore[attr-defined]
+    app.add_url_rule("/metrics", view_func=metrics, methods=["GET"])
+
+
+def _exporter(app: Flask) -> PrometheusMetrics:
+    if _FOLDER in os.environ:
+        from prometheus_flask_exporter.multiprocess import UWsgiPrometheusMetrics
+
+        return UWsgiPrometheusMetrics(app, export_defaults=False)
+    registry = CollectorRegistry()
+    registry.register(REGISTRY)
+    return PrometheusMetrics(app, path=None, export_defaults=False, registry=registry)
+
+
+def _unmerged() -> AbstractContextManager[None]:
+    folder = os.environ.get(_FOLDER)
+    return shared_files.merged(Path(folder)) if folder else nullcontext()

@@ -1,0 +1,37 @@
+"""Prometheus' text format, read by prometheus_client's own parser."""
+
+from __future__ import annotations
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+
+class Exposition:
+    """What one address exports."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.families: dict[str, Metric] = {}
+        for family in text_string_to_metric_families(text):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            assert name not in self.families, f"{name} is there twice"
+            self.families[name] = family
+
+    def sum(self, sample: str, **labels: str) -> float:
+        """The sum of the samples of this name that have these labels; 0 without any."""
+        return sum(self.values(sample, **labels))
+
+    def values(self, sample: str, **labels: str) -> list[float]:
+        """The samples of this name that have these labels."""
+        return [
+            float(one.value)
+            for family in self.families.values()
+            for one in family.samples
+            if one.name == sample and labels.items() <= one.labels.items()
+        ]
+
+    def labels(self, family: str) -> set[str]:
+        """The names of a family's labels, `le` left out."""
+        return {
+            name for one in self.families[family].samples for name in one.labels if name != "le"
+        }
