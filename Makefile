@@ -10,7 +10,7 @@ CODE := $(wildcard libs services deploy/native deploy/k8s tests loadtests docs/*
 
 .DEFAULT_GOAL := help
 .PHONY: help run status setup test unit contract integration e2e deploy-test \
-	lint types format lock images bench scale capacity load docs clean clean-data
+	lint types format lock images bench scale capacity load noisy docs clean clean-data
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,10 @@ k8s: ## Render the manifests of deploy/k8s, validate and scan them
 images: ## Build the images (WHARF_VERSION=dev, BASE_IMAGE, NGINX_BASE_IMAGE, BASES=debian)
 	@$(PREPARE) run
 	@PYTHON=$(BIN)/python sh deploy/images/build.sh
+
+noisy: ## Show what a noisy tenant does to quiet ones (ARGS='--seconds 10', BENCH_WORK=dir)
+	@$(PREPARE) test
+	@$(BIN)/python -m loadtests.noisy $(ARGS)
 
 docs: ## Regenerate the documentation that is made from code
 	@$(PREPARE) dev

@@ -17,7 +17,8 @@ _SCOPES = ["files:read", "files:write", "files:delete", "buckets:admin"]
 # What is left behind when a run is killed goes by itself.
 _EXPIRE_SECONDS = 6 * 3600
 _TIMEOUT_SECONDS = 60.0
-_NOISY_REQUESTS_PER_MINUTE = 600
+#: What the noisy tenant of a load test may do.
+NOISY_LIMITS: Mapping[str, int] = {"requests_per_minute": 600, "concurrent_uploads": 2}
 
 
 class SiteFailed(Exception):
@@ -118,7 +119,7 @@ class Site:
         self.faults: list[str] = []
         self._turn = 0
 
-    def set_up(self, quiet: int) -> None:
+    def set_up(self, quiet: int, noisy_limits: Mapping[str, int] = NOISY_LIMITS) -> None:
         """Makes the tenants, each with a bucket whose files expire by themselves."""
         run = uuid.uuid4().hex[:8]
         for number in range(1, quiet + 1):
@@ -128,7 +129,7 @@ class Site:
             "PUT",
             f"/v1/tenants/{self.noisy.tenant}/limits",
             self.token(self._admin),
-            {"requests_per_minute": _NOISY_REQUESTS_PER_MINUTE, "concurrent_uploads": 2},
+            dict(noisy_limits),
         )
 
     def next_quiet(self) -> Account:

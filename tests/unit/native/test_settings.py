@@ -119,6 +119,29 @@ def test_gateway_values_are_checked() -> None:
                 gateway_values({row.name: "1; x"}, templates="/", as_root=False)
 
 
+def test_what_waits_follows_what_is_refused() -> None:
+    """Opening a limit of floods opens the one under which requests wait; its own name wins."""
+    usual = gateway_values({}, templates="/", as_root=False)
+    assert usual["WHARF_CREDENTIAL_WRITES_PER_SECOND"] == "200"
+    assert usual["WHARF_ADDRESS_LOGINS_PER_SECOND"] == "10"
+    opened = gateway_values(
+        {
+            "WHARF_CREDENTIAL_REQUESTS_PER_SECOND": "5000",
+            "WHARF_ADDRESS_REQUESTS_PER_SECOND": "50",
+            "WHARF_ADDRESS_REQUESTS_BURST": "0",
+            "WHARF_CREDENTIAL_WRITES_WAITING": "80",
+        },
+        templates="/",
+        as_root=False,
+    )
+    assert opened["WHARF_CREDENTIAL_WRITES_PER_SECOND"] == "1000"
+    assert opened["WHARF_CREDENTIAL_WRITES_WAITING"] == "80"
+    assert opened["WHARF_CREDENTIAL_WRITES_WAITING_AT_ONCE"] == "10"
+    # nginx knows no rate below one.
+    assert opened["WHARF_ADDRESS_LOGINS_PER_SECOND"] == "1"
+    assert opened["WHARF_ADDRESS_LOGINS_WAITING"] == "1"
+
+
 def test_root_keeps_nginx_as_root() -> None:
     """Only root needs nginx's user directive, and gets it."""
     as_root = gateway_values({}, templates="/", as_root=True)

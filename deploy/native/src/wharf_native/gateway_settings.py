@@ -15,6 +15,18 @@ from wharf_native.terminal import CannotRunError
 
 GIBIBYTE = 1 << 30
 
+AUTO = "auto"
+# What `auto` is: a part of another setting. Whoever opens that one opens these with it.
+_PARTS = {
+    "WHARF_CREDENTIAL_WRITES_PER_SECOND": ("WHARF_CREDENTIAL_REQUESTS_PER_SECOND", 5),
+    "WHARF_CREDENTIAL_WRITES_WAITING": ("WHARF_CREDENTIAL_REQUESTS_BURST", 5),
+    "WHARF_ADDRESS_LOGINS_PER_SECOND": ("WHARF_ADDRESS_REQUESTS_PER_SECOND", 100),
+    "WHARF_ADDRESS_LOGINS_WAITING": ("WHARF_ADDRESS_REQUESTS_BURST", 20),
+}
+# The part of those that may wait which goes through at once: a page that saves a few things is no
+# flood.
+_AT_ONCE = 8
+
 BODY_MIN_BYTES_PER_SECOND = Setting(
     "WHARF_BODY_MIN_BYTES_PER_SECOND",
     "500",
@@ -67,6 +79,43 @@ GATEWAY_SETTINGS = (
         "requests",
         "how far one credential may run ahead of that rate",
         minimum=0,
+    ),
+    Setting(
+        "WHARF_CREDENTIAL_WRITES_PER_SECOND",
+        AUTO,
+        "requests per second",
+        "rate of one credential's requests that change something; more wait for their turn at the "
+        "gateway, so that others have theirs. `auto`: a fifth of "
+        "WHARF_CREDENTIAL_REQUESTS_PER_SECOND",
+        minimum=1,
+        words=(AUTO,),
+    ),
+    Setting(
+        "WHARF_CREDENTIAL_WRITES_WAITING",
+        AUTO,
+        "requests",
+        "how many of them may wait; more are answered with 429. `auto`: a fifth of "
+        "WHARF_CREDENTIAL_REQUESTS_BURST",
+        minimum=1,
+        words=(AUTO,),
+    ),
+    Setting(
+        "WHARF_ADDRESS_LOGINS_PER_SECOND",
+        AUTO,
+        "requests per second",
+        "rate of one client address's logins by secret or password; more wait. `auto`: a hundredth "
+        "of WHARF_ADDRESS_REQUESTS_PER_SECOND",
+        minimum=1,
+        words=(AUTO,),
+    ),
+    Setting(
+        "WHARF_ADDRESS_LOGINS_WAITING",
+        AUTO,
+        "requests",
+        "how many of them may wait; more are answered with 429. `auto`: a twentieth of "
+        "WHARF_ADDRESS_REQUESTS_BURST",
+        minimum=1,
+        words=(AUTO,),
     ),
     Setting(
         "WHARF_ADDRESS_CONNECTIONS",
@@ -180,6 +229,11 @@ def mime_types(templates: str) -> str:
 def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool) -> dict[str, str]:
     """The table's values as the templates see them."""
     values = read_all(GATEWAY_SETTINGS, environ)
+    for name, (whole, part) in _PARTS.items():
+        if values[name] == AUTO:
+            values[name] = str(max(1, int(values[whole]) // part))
+        if name.endswith("_WAITING"):
+            values[f"{name}_AT_ONCE"] = str(max(1, int(values[name]) // _AT_ONCE))
     hosts = values["WHARF_HOSTS"]
     values["WHARF_HOSTS"] = server_name(hosts)
     values["WHARF_REFUSE_OTHER_HOSTS"] = refuse_other_hosts(hosts)
