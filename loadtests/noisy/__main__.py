@@ -77,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make noisy", description=__doc__)
     parser.add_argument("--seconds", type=float, default=25.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--calm", type=float, default=10.0, help="seconds to wait for quiet")
     parser.add_argument("--pause", type=float, default=0.1, help="between a client's requests")
     parser.add_argument("--most", type=float, default=1.5, help="largest ratio that is good")
     parser.add_argument("--noise", default=",".join(noise.KINDS), help="kinds of noise")
@@ -112,7 +113,7 @@ def _run(wharf: DefaultWharf, work: Path, told: argparse.Namespace) -> float:
     alone, beside, answers = Times(), Times(), Counter[str]()
     seconds = 0.0
     for turn in range(1, told.rounds + 1):
-        machine.wait_calm(10)
+        machine.wait_calm(told.calm)
         alone.add(measured(wharf.port, site.quiet, told.seconds, told.pause))
         with noises(wharf.port, site, source, told) as found:
             begin = time.monotonic()

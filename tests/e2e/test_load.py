@@ -72,3 +72,25 @@ def test_a_run_that_cannot_begin_says_why(
     assert done.returncode == 2, done.stdout + done.stderr
     (line,) = done.stderr.splitlines()
     assert hint in line
+
+
+def test_noise_is_measured() -> None:
+    """Beside every kind of noise quiet tenants are served; the noisy one's answers are counted."""
+    kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "loadtests.noisy",
+            *"--seconds=2 --rounds=1 --calm=0 --most=inf".split(),
+        ],
+        env=kept,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in ("all requests", "floods 201", "logins 200", "transfers MB up"):
+        assert said in done.stdout
