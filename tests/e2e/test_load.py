@@ -82,7 +82,7 @@ def test_noise_is_measured() -> None:
             sys.executable,
             "-m",
             "loadtests.noisy",
-            *"--seconds=2 --rounds=1 --calm=0 --most=inf".split(),
+            *["--seconds=2", "--rounds=1", "--calm=0", "--most=inf"],
         ],
         env=kept,
         cwd=ROOT,
