@@ -1,0 +1,358 @@
+"""What is used up, what limits first, and when it will."""
+
+from __future__ import annotations
+
+from deploy.observing.overview import VARIABLES
+from deploy.observing.panels import Dashboard, Query, Row, bars, graph, stat
+from deploy.observing.promql import HERE, INSTALLATION, quantile, rate, series, total
+
+_EACH = "job, instance"
+
+
+def _mean(metric: str, by: str = "") -> str:
+    return f"{rate(f'{metric}_sum', by)} / ({rate(f'{metric}_count', by)} > 0)"
+
+
+def _disk_left(volume: str) -> str:
+    """Seconds until the volume is full at the pace of the last six hours; 90 days at most."""
+    free = series("wharf_storage_free_bytes", f'volume="{volume}"')
+    reserve = series("wharf_storage_reserve_bytes")
+    left = f"(min({free}) - max({reserve}))"
+    return f"clamp({left} / clamp_min(-min(deriv({free}[6h])), 1), 0, 90 * 86400)"
+
+
+_LIMITS = Row(
+    "What limits first",
+    (
+        bars(
+            "Used of what there is",
+            "Each resource as a part of its limit, the worst instance of each. What is nearest "
+            "to 100 % limits first.",
+            "percentunit",
+            Query(
+                f"max({series('wharf_http_requests_in_progress')} / "
+                f"{series('wharf_http_threads')})",
+                "threads",
+            ),
+            Query(
+                "max("
+                + series("wharf_nginx_connections", 'state="active"')
+                + f" / on ({_EACH}) "
+                + series("wharf_nginx_connections_limit")
+                + ")",
+                "connections",
+            ),
+            Query(f"1 - min(wharf:storage_free:ratio{{{HERE}}})", "disk"),
+            Query(
+                f"max(sum by ({_EACH}) ({series('wharf_process_resident_memory_bytes')}) / on "
+                f"({_EACH}) max by ({_EACH}) ({series('wharf_memory_limit_bytes')}))",
+                "memory",
+            ),
+            Query(
+                f"max(max by ({_EACH}) ({series('wharf_process_open_fds')}) / on ({_EACH}) max "
+                f"by ({_EACH}) ({series('wharf_process_max_fds')}))",
+                "descriptors of a process",
+            ),
+            Query(
+                f"max({series('wharf_resumable_reserved_bytes')}) / "
+                f"min({series('wharf_storage_free_bytes')})",
+                "free disk that resumable uploads reserved",
+            ),
+            width=10,
+            height=9,
+            steps=(0.7, 0.9),
+            bounds=(0, 1),
+        ),
+        stat(
+            "Disk full in",
+            "At the pace of the last six hours, above WHARF_DISK_RESERVE_BYTES; 90 days is the "
+            "most that is said.",
+            "s",
+            Query(_disk_left("data"), "data"),
+            Query(_disk_left("spool"), "spool"),
+            width=7,
+            height=9,
+            steps=(2 * 86400, 14 * 86400),
+            below=True,
+        ),
+        graph(
+            "Processor for one request",
+            "CPU time of the services by request at the gateway, mean. The number to size pods "
+            "with: cores / this = requests per second.",
+            "s",
+            Query(
+                f"{rate('wharf_process_cpu_seconds_total')} / "
+                f"({rate('wharf_gateway_answers_total')} > 0)"
+            ),
+            width=7,
+            height=9,
+        ),
+    ),
+)
+_THREADS = Row(
+    "Threads and processor",
+    (
+        graph(
+            "Busy threads",
+            "Requests in the hands of threads, beside the threads there are.",
+            "short",
+            Query(
+                total(series("wharf_http_requests_in_progress"), _EACH), "{{job}} {{instance}} busy"
+            ),
+            Query(total(series("wharf_http_threads"), _EACH), "{{job}} {{instance}} all"),
+        ),
+        graph(
+            "Waiting for a thread",
+            "Connections that uWSGI has not taken yet. Above 0 for long: more threads, "
+            "processes or pods.",
+            "short",
+            Query(series("wharf_http_listen_queue"), "{{job}} {{instance}}"),
+            steps=(5,),
+        ),
+        graph(
+            "Processor",
+            "Cores in use by each service, workers and mule together.",
+            "short",
+            Query(rate("wharf_process_cpu_seconds_total", _EACH), "{{job}} {{instance}}"),
+        ),
+        graph(
+            "Memory",
+            "PSS: pages that processes share are divided among them. It does not grow with the "
+            "size of files.",
+            "bytes",
+            Query(
+                total(series("wharf_process_resident_memory_bytes"), f"{_EACH}, process"),
+                "{{job}} {{instance}} {{process}}",
+            ),
+            stacked=True,
+        ),
+        graph(
+            "Workers started again",
+            "Processes that ended and were replaced.",
+            "short",
+            Query(
+                total(f"increase({series('wharf_http_worker_restarts_total')}[1h])", _EACH),
+                "{{job}} {{instance}} per hour",
+            ),
+        ),
+        graph(
+            "Descriptors",
+            "The most that one process has open.",
+            "short",
+            Query(
+                f"max by ({_EACH}, process) ({series('wharf_process_open_fds')})",
+                "{{job}} {{instance}} {{process}}",
+            ),
+        ),
+    ),
+)
+_GATEWAY = Row(
+    "Gateway",
+    (
+        graph(
+            "Connections",
+            "writing: requests in flight, reading: heads coming in, waiting: kept alive.",
+            "short",
+            Query(
+                total(series("wharf_nginx_connections", 'state!="active"'), "state"), "{{state}}"
+            ),
+            Query(total(series("wharf_nginx_connections_limit")), "limit"),
+        ),
+        graph(
+            "New connections",
+            "And those that nginx dropped because it had no room for them.",
+            "short",
+            Query(rate("wharf_nginx_connections_accepted_total"), "accepted per second"),
+            Query(
+                f"{rate('wharf_nginx_connections_accepted_total')} - "
+                f"{rate('wharf_nginx_connections_handled_total')}",
+                "dropped per second",
+            ),
+            Query(rate("wharf_nginx_requests_total"), "requests per second"),
+        ),
+        graph(
+            "Bodies in the spool",
+            "Large uploads that are coming in; they lie here until the last byte.",
+            "bytes",
+            Query(total(series("wharf_spool_bytes"), "instance"), "{{instance}}"),
+        ),
+        graph(
+            "Bodies coming in",
+            "In the spool, and as resumable uploads.",
+            "short",
+            Query(total(series("wharf_spool_files")), "in the spool"),
+            Query(total(series("wharf_receiver_streams")), "resumable"),
+            Query(total(series("wharf_follower_files")), "followed for their digest"),
+        ),
+        graph(
+            "Slow requests that were cut",
+            "Below WHARF_BODY_MIN_BYTES_PER_SECOND on average.",
+            "short",
+            Query(rate("wharf_gateway_slow_bodies_cut_total") + " * 60", "per minute"),
+        ),
+        graph(
+            "Lines about requests",
+            "What the collector read of nginx. lost or malformed: numbers of requests are too "
+            "small.",
+            "short",
+            Query(rate("wharf_collector_lines_total", "result"), "{{result}} per second"),
+        ),
+    ),
+)
+_DISK = Row(
+    "Disk",
+    (
+        graph(
+            "Free",
+            "For Wharf's user; below the reserve uploads are refused with 507.",
+            "bytes",
+            Query(
+                f"min by (instance, volume) ({series('wharf_storage_free_bytes')})",
+                "{{instance}} {{volume}}",
+            ),
+            Query(f"max({series('wharf_storage_reserve_bytes')})", "reserve"),
+        ),
+        graph(
+            "Added and removed",
+            "Bytes stored a second, and blobs the sweeper removed a second.",
+            "Bps",
+            Query(rate("wharf_upload_stored_bytes_total"), "stored"),
+        ),
+        graph(
+            "Files",
+            "New ones by protocol, and blobs of deleted and replaced ones that were removed.",
+            "short",
+            Query(rate("wharf_upload_files_total", "protocol"), "stored per second, {{protocol}}"),
+            Query(
+                rate("wharf_sweeper_removed_total", where='kind=~"deleted_blobs|rowless_blobs"'),
+                "removed per second",
+            ),
+        ),
+        graph(
+            "Size of a file, mean",
+            "Of files stored in the last minutes.",
+            "bytes",
+            Query(
+                f"{rate('wharf_upload_stored_bytes_total')} / "
+                f"({rate('wharf_upload_files_total')} > 0)"
+            ),
+        ),
+        graph(
+            "Inodes left",
+            "Each file takes one. File systems without a fixed number say 0.",
+            "short",
+            Query(
+                f"min by (instance, volume) ({series('wharf_storage_free_inodes')})",
+                "{{instance}} {{volume}}",
+            ),
+        ),
+        graph(
+            "Sweep",
+            "How long the last one took, and blobs that it could not remove.",
+            "s",
+            Query(series("wharf_sweeper_last_duration_seconds"), "{{instance}} duration"),
+            Query(f"max({series('wharf_sweeper_pause_seconds')})", "pause between two"),
+        ),
+    ),
+)
+_DATABASE = Row(
+    "Database",
+    (
+        graph(
+            "Write transactions",
+            "Each may hold the changes of several uploads.",
+            "short",
+            Query(
+                rate("wharf_database_transaction_duration_seconds_count", _EACH),
+                "{{job}} {{instance}} per second",
+            ),
+        ),
+        graph(
+            "Transactions, 99 % within",
+            "Commit included: on SQLite mostly the fsync of the disk.",
+            "s",
+            Query(
+                quantile(0.99, "wharf_database_transaction_duration_seconds", _EACH),
+                "{{job}} {{instance}}",
+            ),
+        ),
+        graph(
+            "Waiting for the database, 99 % within",
+            "For the writer's turn (SQLite) or a connection (PostgreSQL).",
+            "s",
+            Query(quantile(0.99, "wharf_database_wait_seconds", _EACH), "{{job}} {{instance}}"),
+            steps=(0.5,),
+        ),
+        graph(
+            "Changes in one commit, mean",
+            "Uploads that arrive together share one. Grows with load, and keeps the disk's "
+            "fsyncs few.",
+            "short",
+            Query(_mean("wharf_commit_group_size"), "changes"),
+        ),
+        graph(
+            "Connections",
+            "Open connections to the database, all processes together.",
+            "short",
+            Query(total(series("wharf_database_connections"), _EACH), "{{job}} {{instance}}"),
+        ),
+        graph(
+            "Errors",
+            "unavailable: no connection or a lock too long; out_of_space; outcome_unknown: the "
+            "connection broke during a commit.",
+            "short",
+            Query(rate("wharf_database_errors_total", "job, kind"), "{{job}} {{kind}} per second"),
+            Query(rate("wharf_ratelimit_fallback_total"), "limits counted without their storage"),
+            Query(rate("wharf_log_lines_lost_total"), "log lines lost"),
+        ),
+    ),
+)
+_UPLOADS = Row(
+    "Large uploads",
+    (
+        graph(
+            "Stages, mean",
+            "Where the time of an upload goes.",
+            "s",
+            Query(_mean("wharf_upload_stage_duration_seconds", "stage"), "{{stage}}"),
+        ),
+        graph(
+            "Digests of large bodies",
+            "known: the follower had hashed the body when it was complete. computed: it was "
+            "read again.",
+            "short",
+            Query(rate("wharf_follower_answers_total", "result"), "{{result}} per second"),
+        ),
+        graph(
+            "Bytes of bodies",
+            "Hashed while they came in, and received as resumable uploads.",
+            "Bps",
+            Query(rate("wharf_follower_hashed_bytes_total"), "hashed by the follower"),
+            Query(rate("wharf_receiver_received_bytes_total"), "received resumably"),
+        ),
+    ),
+)
+_MANY = f'count(up{{job="wharf-upload", {INSTALLATION}}} == 1)'
+_SIZE = Row(
+    "Size of this installation",
+    (
+        stat(
+            "Running",
+            "Upload services that answer, and tenants that store something.",
+            "short",
+            Query(_MANY, "upload services"),
+            Query(f"max({series('wharf_tenants')})", "tenants"),
+            Query(f"sum({series('wharf_auth_signing_keys')})", "keys that verify or sign"),
+            width=24,
+            height=5,
+        ),
+    ),
+)
+CAPACITY = Dashboard(
+    "wharf-capacity",
+    "Wharf: capacity",
+    "What is used up, what limits first, when the disk is full, what one request costs. "
+    "docs/capacity.md says how to size an installation.",
+    (_LIMITS, _SIZE, _THREADS, _GATEWAY, _DISK, _DATABASE, _UPLOADS),
+    VARIABLES,
+)

@@ -1,0 +1,342 @@
+"""The dashboard to open first: is all well, and if not, what is wrong."""
+
+from __future__ import annotations
+
+from deploy.observing.panels import Dashboard, Panel, Query, Row, Variable, bars, graph, stat, table
+from deploy.observing.promql import HERE, INSTALLATION, quantile, rate, series
+
+_FIRING = f'ALERTS{{alertname=~"Wharf.+", alertstate="firing", {INSTALLATION}}}'
+_UPLOADS = 'operation=~"upload_.+"'
+_DOWNLOADS = 'operation=~"download.*"'
+VARIABLES = (
+    Variable("installation", "Installation", 'label_values(up{job=~"wharf.*"}, installation)'),
+    Variable(
+        "instance", "Instance", f'label_values(up{{job=~"wharf.*", {INSTALLATION}}}, instance)'
+    ),
+)
+
+
+def _good(slo: str, title: str, description: str, objective: float) -> Panel:
+    ratio = f'wharf:slo_errors:ratio_rate1h{{slo="{slo}", {INSTALLATION}}}'
+    return stat(
+        title,
+        description,
+        "percentunit",
+        Query(f"1 - max({ratio})"),
+        width=4,
+        height=5,
+        steps=(objective,),
+        below=True,
+        bounds=(None, None),
+    )
+
+
+_WELL = Row(
+    "Is all well?",
+    (
+        stat(
+            "Alerts that fire",
+            "Alerts of Wharf's rules that fire now; the table on the right names them.",
+            "short",
+            Query(f"count({_FIRING}) or vector(0)"),
+            width=4,
+            height=5,
+            steps=(1,),
+        ),
+        _good(
+            "upload-availability",
+            "Uploads answered, 1 h",
+            "Part of uploads in the last hour that did not end in an error of the service (5xx "
+            "but 507 for a tenant's quota, and full disks). Objective 99.9 %.",
+            0.999,
+        ),
+        _good(
+            "upload-latency",
+            "Uploads in time, 1 h",
+            "Part of uploads for which the services took at most one second, without the time "
+            "in which the body came in over the network. Objective 99 %.",
+            0.99,
+        ),
+        _good(
+            "download-availability",
+            "Downloads answered, 1 h",
+            "Part of downloads in the last hour that did not end in an error of the service. "
+            "Objective 99.9 %.",
+            0.999,
+        ),
+        _good(
+            "download-latency",
+            "Downloads in time, 1 h",
+            "Part of downloads that the services decided on within 0.1 s; sending is not "
+            "counted. Objective 99 %.",
+            0.99,
+        ),
+        stat(
+            "Targets down",
+            "Parts of Wharf that give Prometheus no metrics: down, hanging, or not reachable.",
+            "short",
+            Query(f'count(up{{job=~"wharf.*", {HERE}}} == 0) or vector(0)'),
+            width=4,
+            height=5,
+            steps=(1,),
+        ),
+        table(
+            "Firing alerts",
+            "Each alert has a page docs/runbooks/<alert>.md: what it means, how to see it, "
+            "what to do.",
+            "short",
+            Query(f"sum by (alertname, severity, instance, tenant, reason, slo) ({_FIRING})"),
+            width=12,
+            columns=(("firing", "short"),),
+        ),
+        bars(
+            "Error budget left, 30 days",
+            "What is left of the failures that 30 days may have. 100 %: none was used; 0 %: "
+            "the objective is missed.",
+            "percentunit",
+            Query(
+                f"1 - avg_over_time(wharf:slo_errors:ratio_rate5m{{{INSTALLATION}}}[30d]) / on "
+                f"(slo) group_left (1 - wharf:slo_objective:ratio)",
+                "{{installation}} {{slo}}",
+            ),
+            width=12,
+            steps=(0.01, 0.25),
+            below=True,
+            bounds=(0, 1),
+        ),
+    ),
+)
+_TRAFFIC = Row(
+    "Traffic",
+    (
+        graph(
+            "Requests by operation",
+            "Requests answered at the gateway. upload_small: a PUT of up to 99,999 bytes; "
+            "download_shared: signed links and public files.",
+            "reqps",
+            Query(rate("wharf_gateway_requests_total", "operation"), "{{operation}}"),
+            stacked=True,
+        ),
+        graph(
+            "Answers by class",
+            "4xx are refusals, 5xx failures, closed: the client went away before the answer.",
+            "reqps",
+            Query(rate("wharf_gateway_answers_total", "class"), "{{class}}"),
+            stacked=True,
+        ),
+        graph(
+            "Bytes",
+            "What came in and what went out, heads included.",
+            "Bps",
+            Query(rate("wharf_gateway_received_bytes_total"), "in"),
+            Query(rate("wharf_gateway_sent_bytes_total"), "out"),
+        ),
+        graph(
+            "Uploads by protocol",
+            "Uploads that were stored. ietf and tus are resumable.",
+            "reqps",
+            Query(rate("wharf_uploads_total", "protocol", 'outcome="stored"'), "{{protocol}}"),
+        ),
+        graph(
+            "Uploads that were not stored",
+            "refused: the client's doing or a limit (4xx, 507); failed: the service's (5xx).",
+            "reqps",
+            Query(
+                rate("wharf_uploads_total", "protocol, outcome", 'outcome=~"refused|failed"'),
+                "{{protocol}} {{outcome}}",
+            ),
+        ),
+        graph(
+            "Stored",
+            "Bytes of files that became visible.",
+            "Bps",
+            Query(rate("wharf_upload_stored_bytes_total", "protocol"), "{{protocol}}"),
+            stacked=True,
+        ),
+    ),
+)
+_ERRORS = Row(
+    "Errors and refusals",
+    (
+        graph(
+            "Failures by operation",
+            "Answers of class 5xx. 507 for a tenant over its quota is not one of them.",
+            "reqps",
+            Query(rate("wharf_gateway_answers_total", "operation", 'class="5xx"'), "{{operation}}"),
+        ),
+        graph(
+            "Refusals by problem",
+            "docs/problems.md says what each means. Which tenant: see the dashboard Tenants.",
+            "reqps",
+            Query(f"{rate('wharf_problems_total', 'slug')} > 0", "{{slug}}"),
+        ),
+        graph(
+            "Answered by the gateway itself",
+            "Errors that nginx answered without a service. 502 and 504: a service is down or "
+            "hangs; 429: limits by address and credential; 499: the client went away.",
+            "reqps",
+            Query(f"{rate('wharf_gateway_refusals_total', 'code')} > 0", "{{code}}"),
+        ),
+        graph(
+            "Rate limits that were hit",
+            "429 by policy of the services: client and tenant per minute, bytes of a tenant, "
+            "logins.",
+            "reqps",
+            Query(rate("wharf_ratelimit_hits_total", "policy"), "{{policy}}"),
+        ),
+        graph(
+            "Logins and tokens",
+            "Tokens issued by grant, and logins that failed by reason.",
+            "reqps",
+            Query(rate("wharf_auth_tokens_issued_total", "grant"), "issued {{grant}}"),
+            Query(rate("wharf_auth_logins_failed_total", "reason"), "failed {{reason}}"),
+            Query(rate("wharf_auth_refresh_reused_total"), "refresh token used twice"),
+        ),
+        graph(
+            "Budgets burn",
+            "How many times faster than allowed the error budget burned in the last hour. "
+            "Above 1 for 30 days misses the objective; above 14.4 somebody is woken.",
+            "short",
+            Query(
+                f"wharf:slo_errors:ratio_rate1h{{{INSTALLATION}}} / on (slo) group_left (1 - "
+                f"wharf:slo_objective:ratio)",
+                "{{installation}} {{slo}}",
+            ),
+            steps=(1, 14.4),
+        ),
+    ),
+)
+_LATENCY = Row(
+    "Time",
+    (
+        graph(
+            "Uploads: time in the services",
+            "Admission and receiving, without the body's way over the network.",
+            "s",
+            *(
+                Query(
+                    quantile(part, "wharf_gateway_service_duration_seconds", where=_UPLOADS), name
+                )
+                for part, name in (
+                    (0.5, "half within"),
+                    (0.95, "95 % within"),
+                    (0.99, "99 % within"),
+                )
+            ),
+            steps=(1,),
+        ),
+        graph(
+            "Downloads: time in the services",
+            "The decision; nginx sends afterwards.",
+            "s",
+            *(
+                Query(
+                    quantile(part, "wharf_gateway_service_duration_seconds", where=_DOWNLOADS), name
+                )
+                for part, name in (
+                    (0.5, "half within"),
+                    (0.95, "95 % within"),
+                    (0.99, "99 % within"),
+                )
+            ),
+            steps=(0.1,),
+        ),
+        graph(
+            "Whole requests, 99 % within",
+            "First byte of the request to last byte of the answer, as the client has it: with "
+            "the time it takes to send and to read.",
+            "s",
+            Query(
+                quantile(0.99, "wharf_gateway_request_duration_seconds", "operation"),
+                "{{operation}}",
+            ),
+        ),
+        graph(
+            "Services: 99 % by operation",
+            "Over five minutes. Which operation is slow.",
+            "s",
+            Query(
+                f"wharf:service_duration_seconds:p99_5m{{{INSTALLATION}}}",
+                "{{installation}} {{operation}}",
+            ),
+        ),
+        graph(
+            "Stages of an upload, 99 % within",
+            "receive: from the body's arrival in Python to the commit. fsync slow: the disk. "
+            "commit slow: the database. hash slow: the digest follower or the processor.",
+            "s",
+            Query(quantile(0.99, "wharf_upload_stage_duration_seconds", "stage"), "{{stage}}"),
+        ),
+        graph(
+            "Routes, 99 % within",
+            "Inside the services, by route; (admission) and (sharing) are questions of the "
+            "gateway's.",
+            "s",
+            Query(
+                quantile(0.99, "wharf_http_request_duration_seconds", "job, route, method"),
+                "{{method}} {{route}}",
+            ),
+        ),
+    ),
+)
+_BACKGROUND = Row(
+    "Behind the scenes",
+    (
+        graph(
+            "Ages",
+            "Time since each was done last. Feed of revocations: a second or two; key set: up "
+            "to 5 min; sweep: up to its pause.",
+            "s",
+            Query(f"max({series('wharf_revocation_feed_age_seconds')})", "feed of revocations"),
+            Query(f"max({series('wharf_verification_keys_age_seconds')})", "issuer's key set"),
+            Query(
+                f"time() - max({series('wharf_sweeper_last_success_timestamp_seconds')})", "sweep"
+            ),
+            Query(
+                f"time() - min({series('wharf_collector_last_run_timestamp_seconds')})",
+                "collector of requests",
+            ),
+        ),
+        graph(
+            "Sweeper",
+            "What the worker removed. rowless_blobs and leftovers without a crash deserve a look.",
+            "short",
+            Query(rate("wharf_sweeper_removed_total", "kind") + " * 60", "{{kind}} per minute"),
+        ),
+        graph(
+            "Resumable uploads",
+            "Unfinished ones, and how many are bringing bytes right now.",
+            "short",
+            Query(f"max({series('wharf_resumable_uploads')})", "unfinished"),
+            Query(f"sum({series('wharf_receiver_streams')})", "coming in now"),
+        ),
+        table(
+            "Versions",
+            "What runs where. Two versions of one service: a rolling update is under way.",
+            "short",
+            Query(f"count by (service, version, python) ({series('wharf_build_info')})"),
+            columns=(("processes", "short"),),
+        ),
+        stat(
+            "Signing key",
+            "Age of the key that signs tokens; rotate once a quarter (docs/operating.md).",
+            "s",
+            Query(f"max({series('wharf_auth_signing_key_age_seconds')})"),
+            steps=(100 * 86400,),
+        ),
+        bars(
+            "Running since",
+            "Time since the start of each service.",
+            "s",
+            Query(f"time() - {series('wharf_process_start_time_seconds')}", "{{job}} {{instance}}"),
+        ),
+    ),
+)
+OVERVIEW = Dashboard(
+    "wharf-overview",
+    "Wharf: service",
+    "Is all well? If not: what fails, since when, which operation. Who causes it is on the "
+    "dashboard Tenants, what is used up on Capacity.",
+    (_WELL, _TRAFFIC, _ERRORS, _LATENCY, _BACKGROUND),
+    VARIABLES,
+)

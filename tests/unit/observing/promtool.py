@@ -1,0 +1,66 @@
+"""Runs promtool on Wharf's rules with courses of series."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "deploy/prometheus/rules"
+NAMES = tuple(sorted(path.name for path in FOLDER.glob("*.yml")))
+
+
+def alerts() -> list[dict[str, Any]]:
+    """All alerting rules."""
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def rules() -> list[dict[str, Any]]:
+    """All rules of all files."""
+    return [
+        rule
+        for name in NAMES
+        for group in yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+    ]
+
+
+@dataclass
+class Course:
+    """Series by name and labels, a sample each `interval`; what is expected of them."""
+
+    series: dict[str, str]
+    interval: str = "1m"
+    alert_rule_test: list[dict[str, Any]] = field(default_factory=list)
+    promql_expr_test: list[dict[str, Any]] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """As promtool wants it."""
+        return {
+            "interval": self.interval,
+            "input_series": [
+                {"series": name, "values": str(values)} for name, values in self.series.items()
+            ],
+            "alert_rule_test": self.alert_rule_test,
+            "promql_expr_test": self.promql_expr_test,
+        }
+
+
+def run(
+    folder: Path, *courses: Course, files: tuple[str, ...] = NAMES, evaluation: str = "1m"
+) -> None:
+    """Fails with promtool's words when something is not as expected."""
+    path = folder / "test.yml"
+    document = {
+        "rule_files": [str(FOLDER / name) for name in files],
+        "evaluation_interval": evaluation,
+        "tests": [course.document() for course in courses],
+    }
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    command = ["promtool", "test", "rules", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

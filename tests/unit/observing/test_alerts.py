@@ -1,0 +1,51 @@
+"""Each alert fires when it should, says what it should, and is silent otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.observing import promtool
+
+CASES: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(
+    (Path(__file__).parent / "alert_cases.yml").read_text(encoding="utf-8")
+)
+RULES = {rule["alert"]: rule for rule in promtool.alerts() if "wharf:slo_" not in rule["expr"]}
+
+
+def expected(alert: str, case: dict[str, Any]) -> dict[str, Any]:
+    """Labels and annotations of the alert that fires."""
+    rule = RULES[alert]
+    annotations = dict(rule["annotations"], summary=case["says"])
+    if case.get("and"):
+        annotations["description"] = case["and"]
+    return {
+        "exp_labels": {**rule["labels"], **case["labels"]},
+        "exp_annotations": annotations,
+    }
+
+
+def looked_at(alert: str, case: dict[str, Any], *found: dict[str, Any]) -> promtool.Course:
+    """The case as a test for promtool."""
+    test = {"eval_time": case["at"], "alertname": alert, "exp_alerts": list(found)}
+    return promtool.Course(case["series"], alert_rule_test=[test])
+
+
+def test_every_alert_has_its_cases() -> None:
+    """No alert is without a case in which it fires and one in which it is silent."""
+    assert set(CASES) == set(RULES)
+    for alert, cases in CASES.items():
+        assert {"fires", "silent"} <= set(cases), alert
+
+
+@pytest.mark.parametrize("alert", sorted(RULES))
+def test_fires_and_is_silent(tmp_path: Path, alert: str) -> None:
+    """It fires once and says what is wrong where; it says nothing of a course that comes near."""
+    courses = [
+        looked_at(alert, case, *([] if name == "silent" else [expected(alert, case)]))
+        for name, case in CASES[alert].items()
+    ]
+    promtool.run(tmp_path, *courses, files=("alerts.yml", "recording.yml"))
