@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PREPARE := PYTHON='$(PYTHON)' sh deploy/native/prepare.sh
 # Extra words for the tool behind a target: make test ARGS='-k quota -x'
 ARGS ?=
-CODE := $(wildcard libs services deploy/native deploy/k8s tests loadtests docs/*.py)
+CODE := $(wildcard libs services deploy/native deploy/observing deploy/k8s tests loadtests docs/*.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run status setup test unit contract integration e2e deploy-test \
@@ -90,6 +90,11 @@ images: ## Build the images (WHARF_VERSION=dev, BASE_IMAGE, NGINX_BASE_IMAGE, BA
 noisy: ## Show what a noisy tenant does to quiet ones (ARGS='--seconds 10', BENCH_WORK=dir)
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.noisy $(ARGS)
+
+.PHONY: observing
+observing: ## Regenerate the rules and dashboards of deploy/observing
+	@$(PREPARE) dev
+	$(BIN)/python -m deploy.observing
 
 docs: ## Regenerate the documentation that is made from code
 	@$(PREPARE) dev

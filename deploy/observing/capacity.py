@@ -213,8 +213,8 @@ _DISK = Row(
             Query(f"max({series('wharf_storage_reserve_bytes')})", "reserve"),
         ),
         graph(
-            "Added and removed",
-            "Bytes stored a second, and blobs the sweeper removed a second.",
+            "Stored",
+            "Bytes of files that became visible.",
             "Bps",
             Query(rate("wharf_upload_stored_bytes_total"), "stored"),
         ),
@@ -291,8 +291,8 @@ _DATABASE = Row(
             Query(_mean("wharf_commit_group_size"), "changes"),
         ),
         graph(
-            "Connections",
-            "Open connections to the database, all processes together.",
+            "Connections to the database",
+            "Open ones, all processes together.",
             "short",
             Query(total(series("wharf_database_connections"), _EACH), "{{job}} {{instance}}"),
         ),

@@ -268,6 +268,13 @@ _LATENCY = Row(
             Query(quantile(0.99, "wharf_upload_stage_duration_seconds", "stage"), "{{stage}}"),
         ),
         graph(
+            "Requests by route",
+            "As the services count them: a large upload is two, (admission) and its route.",
+            "reqps",
+            Query(rate("wharf_http_requests_total", "job, method, route"), "{{method}} {{route}}"),
+            stacked=True,
+        ),
+        graph(
             "Routes, 99 % within",
             "Inside the services, by route; (admission) and (sharing) are questions of the "
             "gateway's.",

@@ -1,0 +1,157 @@
+"""Alerts on error budgets: which pace of failures makes which of them fire, and when they stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.observing.objectives import OBJECTIVES
+from deploy.observing.slos import BURNS, Objective
+from tests.unit.observing import promtool
+from tests.unit.observing.promtool import Course
+
+#: Three days and a bit, of five minutes each.
+_STEPS = 900
+_REQUESTS = 100_000  # in a step
+_ANSWERS = 'wharf_gateway_answers_total{job="wharf-nginx",operation="%s",class="%s"}'
+_SECONDS = 'wharf_gateway_service_duration_seconds_%s{job="wharf-nginx",operation="%s"%s}'
+
+
+def _availability(operation: str) -> Callable[[int, int], dict[str, str]]:
+    return lambda bad, good: {
+        _ANSWERS % (operation, "2xx"): f"0+{good}x{_STEPS}",
+        _ANSWERS % (operation, "5xx"): f"0+{bad}x{_STEPS}",
+        # Neither the tenant's used-up quota nor a client that goes away is the service's failure.
+        _ANSWERS % (operation, "507"): f"0+0x{_STEPS}",
+        _ANSWERS % (operation, "closed"): f"0+{_REQUESTS}x{_STEPS}",
+    }
+
+
+def _latency(operation: str, edge: str) -> Callable[[int, int], dict[str, str]]:
+    return lambda bad, good: {
+        _SECONDS % ("count", operation, ""): f"0+{bad + good}x{_STEPS}",
+        _SECONDS % ("bucket", operation, f',le="{edge}"'): f"0+{good}x{_STEPS}",
+    }
+
+
+#: Series of each objective for so many bad and good requests in five minutes.
+SERIES = {
+    "upload-availability": _availability("upload_small"),
+    "upload-latency": _latency("upload_large", "1.0"),
+    "download-availability": _availability("download_shared"),
+    "download-latency": _latency("download", "0.1"),
+}
+
+
+def firing(alert: str, at: str, *burns: str, burn: str = ".*") -> dict[str, object]:
+    """Which burn rates of an alert, of those that `burn` names, fire at that time."""
+    series = f'ALERTS{{alertname="{alert}", alertstate="firing", burn=~"{burn}"}}'
+    return {
+        "expr": f"count by (burn) ({series})",
+        "eval_time": at,
+        "exp_samples": [{"labels": f'{{burn="{burn}"}}', "value": 1} for burn in burns],
+    }
+
+
+def steady(times: float) -> Course:
+    """Three days in which every budget burns so many times too fast, and what then has to fire."""
+    burns = [f"{burn.times:g}" for burn in BURNS if burn.times < times]
+    course = Course({}, "5m")
+    for one in OBJECTIVES:
+        bad = round(_REQUESTS * (1 - one.ratio) * times)
+        course.series |= SERIES[one.slo](bad, _REQUESTS - bad)
+        course.promql_expr_test.append(firing(one.alert, "74h", *burns))
+    return course
+
+
+def run(folder: Path, *courses: Course, evaluation: str = "2h") -> None:
+    """The rules are looked at so rarely because windows of three days cost promtool seconds."""
+    promtool.run(folder, *courses, files=("slo.yml",), evaluation=evaluation)
+
+
+@pytest.mark.parametrize("times", [0.5, 1.2, 3.2, 6.4, 15])
+def test_each_pace_has_its_alert(tmp_path: Path, times: float) -> None:
+    """Half the allowed pace is silent; just above a burn rate that one fires and no faster one."""
+    run(tmp_path, steady(times))
+
+
+@pytest.mark.parametrize("one", OBJECTIVES, ids=lambda one: one.slo)
+def test_an_outage(tmp_path: Path, one: Objective) -> None:
+    """A total outage wakes somebody within ten minutes, until at most 15 minutes after it."""
+    good, bad = (SERIES[one.slo](*counts) for counts in ((0, _REQUESTS), (_REQUESTS, 0)))
+    # Six good hours, one of outage, one good one.
+    series = {
+        name: _course((_step(good[name]), 72), (_step(bad[name]), 12), (_step(good[name]), 12))
+        for name in good
+    }
+    times = {"6h": [], "6h10m": ["14.4"], "7h": ["14.4"], "7h20m": []}
+    fastest = [firing(one.alert, at, *burns, burn="14.4") for at, burns in times.items()]
+    run(tmp_path, Course(series, "5m", promql_expr_test=fastest), evaluation="10m")
+
+
+def _step(values: str) -> int:
+    """What a series grows by."""
+    return int(values.removeprefix("0+").partition("x")[0])
+
+
+def _course(*parts: tuple[int, int]) -> str:
+    """A counter that grows by so much, so many times; then by another amount."""
+    found, value = ["0"], 0
+    for step, times in parts:
+        found.append(f"{value + step}+{step}x{times - 1}")
+        value += step * times
+    return " ".join(found)
+
+
+@pytest.mark.parametrize("one", OBJECTIVES, ids=lambda one: one.slo)
+def test_a_quiet_night(tmp_path: Path, one: Objective) -> None:
+    """Four failures among five requests of an hour wake nobody."""
+    series = {
+        name: f"{'0+1x4 4x60' if _step(values) else '0x64'}"
+        for name, values in SERIES[one.slo](1, 0).items()
+    }
+    run(tmp_path, Course(series, "5m", promql_expr_test=[firing(one.alert, "1h")]))
+
+
+def test_a_full_disk_is_a_failure_and_a_full_quota_is_none(tmp_path: Path) -> None:
+    """507 counts against the budget only where the service said `storage-full`."""
+    refused = {
+        _ANSWERS % ("upload_small", "5xx"): "0x100",
+        _ANSWERS % ("upload_small", "2xx"): "0+900x100",
+        _ANSWERS % ("upload_small", "507"): "0+100x100",
+    }
+    problem = 'wharf_problems_total{job="wharf-upload",slug="%s"}'
+    quota = Course(
+        {
+            **refused,
+            problem % "tenant-quota-exceeded": "0+100x100",
+            problem % "storage-full": "0x100",
+        },
+        "5m",
+        promql_expr_test=[firing("WharfUploadsFailing", "8h")],
+    )
+    disk = Course(
+        {**refused, problem % "storage-full": "0+100x100"},
+        "5m",
+        promql_expr_test=[firing("WharfUploadsFailing", "8h", "14.4", "6", "3", "1")],
+    )
+    run(tmp_path, quota, disk)
+
+
+def test_installations_are_told_apart(tmp_path: Path) -> None:
+    """The failures of one installation are not watered down by the traffic of another."""
+    answers = 'wharf_gateway_answers_total{installation="%s",operation="download",class="%s"}'
+    series = {
+        answers % ("small", "5xx"): "0+50x100",
+        answers % ("small", "2xx"): "0+50x100",
+        answers % ("large", "5xx"): "0x100",
+        answers % ("large", "2xx"): "0+1000000x100",
+    }
+    expected = {
+        "expr": 'count by (installation) (ALERTS{alertname="WharfDownloadsFailing", burn="14.4"})',
+        "eval_time": "2h",
+        "exp_samples": [{"labels": '{installation="small"}', "value": 1}],
+    }
+    run(tmp_path, Course(series, "5m", promql_expr_test=[expected]))

@@ -1,0 +1,65 @@
+"""Each alert leads to a page that says what it means, how to see it and what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.observing.promtool import ROOT, alerts
+
+RUNBOOKS = ROOT / "docs/runbooks"
+ALERTS = {rule["alert"]: rule for rule in alerts()}
+PAGES = sorted(path.stem for path in RUNBOOKS.glob("Wharf*.md"))
+HEADINGS = ["## What it means", "## How to see it", "## What to do"]
+
+
+def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
+    """No alert is without a page, no page is left of an alert that is gone."""
+    assert sorted(ALERTS) == PAGES
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_an_alert_says_how_urgent_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
+    """`runbook_url` is the page's path in this repository; severity is one of two."""
+    annotations = rule["annotations"]
+    assert annotations["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert annotations["summary"]
+    assert annotations["description"].endswith(".")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_answers_three_questions(name: str) -> None:
+    """Each page has the three headings with something below each, and its links lead somewhere."""
+    text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {name}\n")
+    assert re.findall(r"^## .*$", text, re.MULTILINE) == HEADINGS
+    for part in re.split(r"^## .*$", text, flags=re.MULTILINE)[1:]:
+        assert part.strip()
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert (RUNBOOKS / link).exists(), link
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_name_what_exists(name: str) -> None:
+    """Settings, documents and panels that a page names are there."""
+    text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
+    settings = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    for setting in re.findall(r"`(WHARF_[A-Z_]+)`", text):
+        assert f"`{setting}`" in settings, setting
+    for document in re.findall(r"\bdocs/[\w/-]+\.md", text):
+        assert (ROOT / document).exists(), document
+    for dashboard in re.findall(r"\*Wharf:\s(\w+)\*", text):
+        assert (ROOT / f"deploy/grafana/dashboards/wharf-{_UIDS[dashboard]}.json").exists()
+
+
+_UIDS = {"service": "overview", "tenants": "tenants", "capacity": "capacity"}
+
+
+def test_the_index_lists_all() -> None:
+    """docs/runbooks/README.md names every page."""
+    index = Path(RUNBOOKS / "README.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"\((Wharf\w+)\.md\)", index)) == PAGES
