@@ -9,7 +9,7 @@ ARGS ?=
 CODE := $(wildcard libs services deploy/native deploy/observing deploy/k8s tests loadtests docs/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run status setup test unit contract integration e2e deploy-test \
+.PHONY: help run status restart setup test unit contract integration e2e deploy-test \
 	lint types format lock images bench scale capacity load noisy docs clean clean-data
 
 help: ## List the targets
@@ -22,6 +22,10 @@ run: ## Start Wharf on this machine (WHARF_PORT=8080, WHARF_DATA=./var); Ctrl-C 
 status: ## Say whether Wharf runs on this WHARF_DATA and whether it is ready
 	@$(PREPARE) run
 	@$(BIN)/python -m wharf_native status
+
+restart: ## Replace the processes of the running Wharf, without an outage (ARGS='upload')
+	@$(PREPARE) run
+	@$(BIN)/python -m wharf_native restart $(ARGS)
 
 setup: ## Make .venv with everything for development
 	@$(PREPARE) dev

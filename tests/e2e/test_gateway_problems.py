@@ -138,6 +138,9 @@ def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
             for pid in fragile.processes("upload"):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            # Kept by the supervisor: requests would wait in them for the next process.
+            for name in ("upload.sock", "receiver.sock"):
+                (fragile.data / "run" / name).unlink()
             answers = {
                 "in memory": client.put("x", SMALL),
                 "spooled": client.put("x", LARGE),

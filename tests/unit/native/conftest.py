@@ -22,7 +22,7 @@ CHILDREN = ("nginx", "auth", "upload")
 # Stands for wharf-auth, wharf-upload and uwsgi: notes what happens to it, and has a child of its
 # own, which it takes down when it is told to stop.
 DUMMY = """#!{python}
-import os, signal, socket, sys, time
+import os, signal, sys, time
 
 def note(what):
     with open(os.environ["DUMMY_EVENTS"], "a") as events:
@@ -31,7 +31,7 @@ def note(what):
 program, *arguments = os.path.basename(sys.argv[0]), *sys.argv[1:]
 name = arguments[-1].split("/")[-2] if program == "uwsgi" else program + " " + arguments[0]
 note("start")
-if os.environ.get("DUMMY_FAILS") == name:
+if os.environ.get("DUMMY_FAILS") == name or os.path.exists(os.environ["DUMMY_EVENTS"] + ".fail"):
     sys.exit("this dummy fails")
 if arguments[0] in ("migrate", "init"):
     sys.exit()
@@ -50,8 +50,8 @@ signal.signal(signal.SIGQUIT, stop)
 if helper:
     note("listening")
 if program == "uwsgi" and helper:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(os.environ["WHARF_" + name.upper() + "_SOCKET"])
+    with open(os.environ["WHARF_READY_FILE"], "w") as ready:
+        ready.write("ready")
 while True:
     signal.pause()
 """
@@ -79,6 +79,15 @@ http {
         location / { return 200 ""; }
     }
 }
+"""
+
+RESTART = """
+import sys
+from wharf_native import cli
+root = sys.argv[1]
+cli.checkout = lambda: root
+sys.argv[1:] = ["restart", *sys.argv[2:]]
+cli.main()
 """
 
 START = """
@@ -138,6 +147,17 @@ class Wharf:
         if "DUMMY_FAILS" not in self.environment:
             # nginx may be ready before the others can be told to end.
             self.wait_until(lambda: str(self.events).count("listening") >= 2, "both to listen")
+
+    def restart(self, *names: str) -> subprocess.CompletedProcess[str]:
+        """`wharf restart`."""
+        return subprocess.run(
+            [sys.executable, "-c", RESTART, str(self.events_file.parent), *names],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends a signal and returns the supervisor's exit code."""

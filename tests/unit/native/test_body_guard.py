@@ -5,19 +5,12 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from wharf_native import connections, foreign_sockets
 from wharf_native.body_guard import BodyGuard
 from wharf_native.connections import Connection
-
-
-class Gateway:
-    """Stands for the child that runs nginx."""
-
-    pid, running = 1, True
 
 
 @pytest.fixture
@@ -42,8 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def guard(tmp_path: Path, **environ: str) -> BodyGuard:
     """A guard over a gateway that is not there."""
-    gateway: Any = Gateway()
-    return BodyGuard(gateway, 80, environ, str(tmp_path / "gateway.prom"))
+    return BodyGuard(lambda: [1], 80, environ, str(tmp_path / "gateway.prom"))
 
 
 def test_a_refusal_by_the_kernel_is_said_once(

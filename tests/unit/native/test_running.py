@@ -190,7 +190,8 @@ def test_a_long_data_path(start: Start, environment: dict[str, str], root: Path)
     wharf = start()
     wharf.wait_ready()
     sockets = Path(wharf.places.sockets)
-    assert sorted(path.name for path in sockets.iterdir()) == ["auth.sock", "upload.sock"]
+    found = sorted(path.name for path in sockets.iterdir())
+    assert found == ["auth.sock", "receiver.sock", "upload.sock"]
     assert sockets.stat().st_mode & 0o777 == 0o700
     assert wharf.end() == 0
     assert not sockets.exists()

@@ -215,3 +215,55 @@ def test_a_handler_that_fails(desk: Desk) -> None:
 def failing(_: Stream, __: Exception | None) -> Reply:
     """An end that breaks its promise."""
     raise RuntimeError("broken")
+
+
+def test_leaving_lets_streams_end(desk: Desk) -> None:
+    """After `drain` what has begun is answered, nobody new is taken, and then the loop ends."""
+    with desk.open("late", 6) as connection:
+        connection.sendall(b"abc")
+        assert until(lambda: desk.streams.get("late") and desk.streams["late"].received == 3)
+        desk.loop.drain(60)
+        assert until(lambda: desk.loop.draining)
+        with desk.open("new", 3) as other:
+            other.sendall(b"new")
+            connection.sendall(b"def")
+            assert status(connection) == 204
+            desk.thread.join(60)
+            assert not desk.thread.is_alive()
+    assert (desk.folder / "late").read_bytes() == b"abcdef"
+    assert not (desk.folder / "new").exists()
+
+
+def test_leaving_hangs_up_what_takes_too_long(desk: Desk) -> None:
+    """A stream that goes on after its time keeps what has come; the gateway is told to hang up."""
+    with desk.open("slow", 6) as connection:
+        connection.sendall(b"abc")
+        assert until(lambda: desk.streams.get("slow") and desk.streams["slow"].received == 3)
+        desk.loop.drain(0)
+        answer = connection.recv(4096)
+        assert b"X-Accel-Redirect: /_hang_up\r\n" in answer
+    desk.thread.join(60)
+    assert not desk.thread.is_alive()
+    assert desk.ended == [("slow", 3, False)]
+
+
+def test_a_socket_that_somebody_keeps(tmp_path: Path) -> None:
+    """A listening socket that is open already is used, and outlives the loop."""
+    address = tmp_path / "r.sock"
+    with socket.socket(socket.AF_UNIX) as kept, socket.socket(socket.AF_UNIX) as client:
+        kept.bind(str(address))
+        kept.listen(5)
+        inode = address.stat().st_ino
+        loop = Loop(address, lambda _: Reply(404, []))
+        thread = threading.Thread(target=loop.run, daemon=True)
+        thread.start()
+        client.connect(str(address))
+        client.settimeout(60)
+        variables = {"REQUEST_METHOD": "HEAD", "REQUEST_URI": "/x", "CONTENT_LENGTH": "0"}
+        client.sendall(packet_of(variables))
+        assert client.recv(4096).startswith(b"HTTP/1.1 404")
+        loop.stop()
+        thread.join(60)
+        assert address.stat().st_ino == inode
+        with socket.socket(socket.AF_UNIX) as waiting:
+            waiting.connect(str(address))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 from wharf_native import connections, foreign_sockets
 from wharf_native.body_floor import STEPS_IN_WINDOW, BodyFloor
@@ -17,34 +16,28 @@ _HELP = "Requests that came in below WHARF_BODY_MIN_BYTES_PER_SECOND and were cu
 _NAMED_ADDRESSES = 5
 
 
-class Watched(Protocol):
-    """nginx's master process; `pid` is 0 when there is none."""
-
-    @property
-    def pid(self) -> int: ...
-
-    @property
-    def running(self) -> bool: ...
-
-
 class BodyGuard:
     """Watches over the gateway's connections; `look` has to be called every `seconds`.
 
     Args:
-        gateway: nginx's master process.
+        gateways: ids of nginx's master processes: more than one while a new one takes over.
         port: the public one.
         environ: has the settings.
         metrics_file: where the number of cut requests is kept, for the gateway's internal port.
     """
 
     def __init__(
-        self, gateway: Watched, port: int, environ: Mapping[str, str], metrics_file: str
+        self,
+        gateways: Callable[[], list[int]],
+        port: int,
+        environ: Mapping[str, str],
+        metrics_file: str,
     ) -> None:
         rate = BODY_MIN_BYTES_PER_SECOND.number(environ)
         window = BODY_WINDOW_SECONDS.number(environ)
         self.seconds = window / STEPS_IN_WINDOW
         self._rate, self._floor = rate, BodyFloor(rate, window)
-        self._gateway, self._port = gateway, port
+        self._gateways, self._port = gateways, port
         self._metrics_file = metrics_file
         self._working = rate > 0
         self._cut = 0
@@ -57,8 +50,8 @@ class BodyGuard:
             return
         try:
             connections.established(self._port)
-            workers = foreign_sockets.children(self._gateway.pid)
-            os.close(foreign_sockets.duplicate(workers[0] if workers else self._gateway.pid, 0))
+            processes = [*self._workers(), *self._gateways()]
+            os.close(foreign_sockets.duplicate(processes[0], 0))
         except OSError as error:
             self._working = False
             say(
@@ -69,7 +62,7 @@ class BodyGuard:
     def look(self) -> None:
         """Cuts what is too slow, when it is time to look."""
         now = time.monotonic()
-        if not self._working or now < self._next or not self._gateway.running:
+        if not self._working or now < self._next or not self._gateways():
             return
         self._next = now + self.seconds
         try:
@@ -80,9 +73,11 @@ class BodyGuard:
             # Out of memory or descriptors, or the gateway just ended: the next look may do.
             say(f"looking for slow request bodies failed: {error}")
 
+    def _workers(self) -> list[int]:
+        return [pid for master in self._gateways() for pid in foreign_sockets.children(master)]
+
     def _end(self, slow: list[connections.Connection]) -> None:
-        workers = foreign_sockets.children(self._gateway.pid)
-        ended = foreign_sockets.end_reading(workers, (one.inode for one in slow))
+        ended = foreign_sockets.end_reading(self._workers(), (one.inode for one in slow))
         if not ended:
             return
         self._cut += ended

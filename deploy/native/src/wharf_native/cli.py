@@ -1,4 +1,4 @@
-"""`wharf`: run, status, settings."""
+"""`wharf`: run, status, restart, settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import sys
 from wharf_native.settings import RunSettings
 from wharf_native.terminal import CannotRunError, say
 
-_USAGE = "usage: wharf run | status | settings"
+_USAGE = "usage: wharf run | status | restart [auth] [upload] [gateway] | settings"
+# A new process has WHARF_READY_SECONDS; migrations may come before it.
+_PATIENCE_SECONDS = 300
 
 
 def checkout() -> str:
@@ -23,6 +25,22 @@ def status(settings: RunSettings) -> int:
     trouble = not_ready(settings)
     say(f"ready at {settings.url}" if trouble is None else f"not ready: {trouble}")
     return int(trouble is not None)
+
+
+def restart(settings: RunSettings, names: list[str]) -> None:
+    """Has the running Wharf replace its processes, all of them when none is named.
+
+    Raises:
+        CannotRunError: an unknown name, none runs, or a new process does not come up.
+    """
+    from wharf_native.control import ask
+    from wharf_native.places import Places
+    from wharf_native.restarts import NAMES
+
+    if unknown := sorted(set(names) - set(NAMES)):
+        raise CannotRunError(f"cannot restart {unknown[0]}; choose from {', '.join(NAMES)}")
+    chosen = [name for name in NAMES if name in names or not names]
+    ask(Places(settings.data, os.environ), chosen, _PATIENCE_SECONDS)
 
 
 def print_settings() -> None:
@@ -46,9 +64,12 @@ def main() -> None:
         if arguments == ["settings"]:
             print_settings()
             return
-        if arguments not in (["run"], ["status"]):
+        if arguments not in (["run"], ["status"]) and arguments[:1] != ["restart"]:
             raise CannotRunError(_USAGE)
         settings = RunSettings(os.environ, root=checkout())
+        if arguments[0] == "restart":
+            restart(settings, arguments[1:])
+            return
         if arguments == ["status"]:
             sys.exit(status(settings))
         from wharf_native.running import run

@@ -117,7 +117,12 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
     nginx = Nginx(gateway.command, environ)
     if door is not None:
         door.start()
-    guard = BodyGuard(nginx, gateway.settings.port, environ, gateway.metrics_file)
+    guard = BodyGuard(
+        lambda: [nginx.pid] if nginx.running else [],
+        gateway.settings.port,
+        environ,
+        gateway.metrics_file,
+    )
     guard.check()
     stop = Stop(nginx, gateway.settings.drain_seconds, door)
     while True:

@@ -25,18 +25,20 @@ class Places:
     Attributes:
         data: the directory itself.
         run: sockets, pid files, rendered configuration; worthless after a stop.
+        control: where a running supervisor finds what it is asked for; there while it listens.
         sockets: `run`, or a short directory elsewhere when that would be too long.
         spool: nginx's request bodies.
         log: a file for each child.
     """
 
-    __slots__ = ("data", "log", "nginx", "run", "sockets", "spool")
+    __slots__ = ("control", "data", "log", "nginx", "run", "sockets", "spool")
 
     def __init__(self, data: str, environ: Mapping[str, str], instance: str = ALONE) -> None:
         own = "" if instance == ALONE else f"-{instance}"
         self.data = data
         self.run = f"{data}/run{own}"
         self.nginx = f"{self.run}/nginx"
+        self.control = f"{self.run}/control"
         self.spool = f"{data}/spool/{instance}"
         self.log = f"{data}/log{own}"
         self.sockets = self.run
@@ -45,6 +47,10 @@ class Places:
 
     def socket(self, service: str) -> str:
         return f"{self.sockets}/{service}.sock"
+
+    def ready_file(self, service: str) -> str:
+        """Made by a service when it accepts connections."""
+        return f"{self.run}/{service}.ready"
 
     def metrics(self, service: str) -> str:
         return f"{self.run}/metrics-{service}"

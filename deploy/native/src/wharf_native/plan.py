@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 
-from wharf_native.children import Program
+from wharf_native.children import NGINX_SOCKETS, Program
+from wharf_native.foreign_sockets import children
 from wharf_native.gateway_settings import gateway_values
+from wharf_native.listening import Listeners
 from wharf_native.nginx import nginx_command, render_configuration
 from wharf_native.places import Places
 from wharf_native.settings import RunSettings
@@ -76,15 +79,21 @@ class Plan:
 
     Attributes:
         preparations: run one after the other before anything else, each to its end.
+        gateway_check: judges what was rendered for nginx.
         gateway: nginx.
         services: auth and upload under uWSGI.
     """
 
     def __init__(
-        self, settings: RunSettings, places: Places, environment: Mapping[str, str]
+        self,
+        settings: RunSettings,
+        places: Places,
+        environment: Mapping[str, str],
+        listeners: Listeners,
     ) -> None:
         self._environment = environment
         self._places = places
+        self._listeners = listeners
         self._bin = os.path.join(settings.root, ".venv/bin")
         nginx = nginx_command(places.nginx, environment)
         self.preparations = [
@@ -92,15 +101,18 @@ class Plan:
             self._once("auth-init", "wharf-auth", "init"),
             self._once("upload-migrate", "wharf-upload", "migrate"),
             *self._problem_pages(settings),
-            _quick("nginx-check", [*nginx, "-t", "-q"], environment),
         ]
+        self.gateway_check = _quick("nginx-check", [*nginx, "-t", "-q"], environment)
         # QUIT serves what was begun, TERM does not.
         self.gateway = Program(
             "nginx",
             [*nginx, "-g", "daemon off;"],
-            environment,
+            {**environment, NGINX_SOCKETS: ""},
             graceful=signal.SIGQUIT,
             fast=signal.SIGTERM,
+            sockets=lambda: listeners.of_gateway(places.nginx),
+            # Its master has opened everything when it starts the workers.
+            serves=lambda pid: bool(children(pid)),
         )
         self.services = [self._uwsgi(settings, name) for name in ("auth", "upload")]
 
@@ -116,11 +128,21 @@ class Plan:
         return [_quick("problem-pages", command, self._environment)]
 
     def _uwsgi(self, settings: RunSettings, service: str) -> Program:
+        ini = os.path.join(settings.root, f"services/{service}/uwsgi.ini")
+        ready_file = self._places.ready_file(service)
         environment = {
             **self._environment,
             "PROMETHEUS_MULTIPROC_DIR": self._places.metrics(service),
+            # As after a reload: it looks for its sockets among those that it inherits.
+            "UWSGI_RELOADS": "0",
+            "WHARF_SOCKETS_KEPT": "true",
+            "WHARF_READY_FILE": ready_file,
+            # What it runs on HUP in its own place: the command line of a copy of the supervisor
+            # (`preloaded`) is the supervisor's.
+            "WHARF_PYTHON": os.path.join(settings.root, "deploy/native/uwsgi_again.sh"),
+            "WHARF_UWSGI": f"{self._bin}/uwsgi",
+            "WHARF_UWSGI_INI": ini,
         }
-        ini = os.path.join(settings.root, f"services/{service}/uwsgi.ini")
         # The ini maps TERM (and may map INT) to a stop that drains; QUIT is uWSGI's own and
         # ends the whole stack at once.
         return Program(
@@ -130,7 +152,16 @@ class Plan:
             graceful=signal.SIGTERM,
             fast=signal.SIGQUIT,
             preloaded=True,
+            sockets=lambda: self._sockets_of(service, ready_file),
+            serves=lambda _: os.path.exists(ready_file),
         )
+
+    def _sockets_of(self, service: str, ready_file: str) -> list[int]:
+        """For a start: its sockets, and nothing that looks as if it had started already."""
+        with suppress(FileNotFoundError):
+            os.unlink(ready_file)
+        names = {"auth": ["auth"], "upload": ["upload", "receiver"]}[service]
+        return [self._listeners.unix(self._places.socket(name)) for name in names]
 
 
 def _quick(name: str, command: list[str], environment: Mapping[str, str]) -> Program:

@@ -31,6 +31,9 @@ SHARED_MODULES = (
     "wharf_upload.following",
     "wharf_upload.worker",
 )
+# What was imported, and what its files looked like then.
+_imported: list[str] = []
+_looked: list[int] = []
 _PR_SET_NAME = 15
 # From glibc's malloc.h; it reads its environment once, when the supervisor is started.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -53,6 +56,31 @@ def preload() -> None:
     gc.freeze()
     gc.enable()
     del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+    _imported[:] = _files()
+    _looked[:] = [_look(_imported)]
+
+
+def is_current() -> bool:
+    """Whether the files of what was imported are still the same; true when nothing was."""
+    return not _looked or _looked[0] == _look(_imported)
+
+
+def _files() -> list[str]:
+    found = (getattr(module, "__file__", None) for module in tuple(sys.modules.values()))
+    return [path for path in found if path]
+
+
+def _look(paths: Sequence[str]) -> int:
+    """A number that changes when one of the files is written to or replaced."""
+    seen: list[object] = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError:
+            seen.append(path)
+        else:
+            seen.append((status.st_ino, status.st_mtime_ns, status.st_size))
+    return hash(tuple(seen))
 
 
 def is_own_script(path: str) -> bool:
@@ -64,10 +92,24 @@ def is_own_script(path: str) -> bool:
         return False
 
 
-def run_script(name: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs a Python script in this process, as if it had been started anew; its exit code."""
+def run_script(
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    keep: Sequence[int] = (),
+) -> int:
+    """Runs a Python script in this process, as if it had been started anew; its exit code.
+
+    Of the descriptors those named in `keep` stay open.
+    """
     # The lock on WHARF_DATA among them: an exec would have closed it.
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    first = 3
+    for kept in sorted(keep):
+        os.set_inheritable(kept, True)
+        os.closerange(first, kept)
+        first = kept + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
     os.environ.clear()
     os.environ.update(environment)
     libc = ctypes.CDLL(None)

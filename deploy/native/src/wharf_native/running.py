@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from wharf_native import logfiles, readiness
 from wharf_native.body_guard import BodyGuard
 from wharf_native.children import Child
+from wharf_native.listening import Listeners
 from wharf_native.places import Places, take_lock
 from wharf_native.plan import Plan, render_gateway, service_environment, template_values
 from wharf_native.preloading import preload
+from wharf_native.restarts import Preparing, Restarts
 from wharf_native.settings import RunSettings
 from wharf_native.supervisor import StoppedError, Supervisor, show_tail
 from wharf_native.survivors import end_survivors
@@ -57,8 +59,9 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
 
 def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]) -> None:
     values = template_values(settings, places, environ)
-    render_gateway(settings, places, values)
-    plan = Plan(settings, places, service_environment(settings, places, environ))
+    listeners = Listeners()
+    environment = service_environment(settings, places, environ)
+    plan = Plan(settings, places, environment, listeners)
     programs = [[plan.gateway], plan.services]
     stages = [[Child(p, places.log_file(p.name)) for p in stage] for stage in programs]
     gateway = stages[0][0]
@@ -67,23 +70,37 @@ def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]
         settings.drain_seconds,
         other_logs=[places.log_file(name) for name in _OTHER_LOGS],
     )
-    for program in plan.preparations:
-        supervisor.run_once(Child(program, places.log_file("prepare")))
+    prepare = Preparing(plan, places, supervisor, lambda: render_gateway(settings, places, values))
+    prepare.databases()
+    prepare.gateway()
     try:
         say(f"starting on {places.data}")
         preload()
         supervisor.start()
         _await_ready(settings, supervisor)
-        guard = BodyGuard(gateway, settings.port, environ, f"{places.nginx}/gateway.prom")
+        guard = BodyGuard(
+            lambda: _running([gateway, *supervisor.leaving.of("nginx")]),
+            settings.port,
+            environ,
+            f"{places.nginx}/gateway.prom",
+        )
         guard.check()
         supervisor.duty, supervisor.duty_seconds = guard.look, guard.seconds
+        restarts = Restarts(supervisor, places, prepare, settings.ready_seconds)
+        restarts.listen()
         welcome(settings, places)
         supervisor.watch()
     except StoppedError:
         say("stopping (again to stop at once)")
         raise
     finally:
+        # nginx closes its own; a new connection must not wait for one that will never come.
+        listeners.close_tcp()
         supervisor.stop()
+
+
+def _running(children: list[Child]) -> list[int]:
+    return [child.pid for child in children if child.running]
 
 
 def _await_ready(settings: RunSettings, supervisor: Supervisor) -> None:

@@ -13,7 +13,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from wharf_native.preloading import is_own_script, run_script
+from wharf_native.preloading import is_current, is_own_script, run_script
 
 if TYPE_CHECKING:
     from wharf_native.children import Program
@@ -29,6 +29,7 @@ def spawn(program: Program, log_file: str) -> int:
     The own session keeps a Ctrl-C of the terminal away from it, so that the supervisor alone
     decides the order of the stop.
     """
+    environment, sockets = program.start_with()
     log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     supervisor = os.getpid()
     pid = os.fork()
@@ -38,11 +39,14 @@ def spawn(program: Program, log_file: str) -> int:
     command, code = program.command, 127
     try:
         _become(log, supervisor, program.fast)
-        if program.preloaded and is_own_script(command[0]):
-            code = run_script(program.name, command, program.environment)
+        # What was imported may have been replaced on the disk since: old and new do not mix.
+        if program.preloaded and is_own_script(command[0]) and is_current():
+            code = run_script(program.name, command, environment, keep=sockets)
             sys.stdout.flush()
         else:
-            os.execve(command[0], list(command), dict(program.environment))
+            for descriptor in sockets:
+                os.set_inheritable(descriptor, True)
+            os.execve(command[0], list(command), environment)
     except BaseException as error:  # noqa: BLE001  this copy of the supervisor must end here
         os.write(2, f"wharf: cannot start {command[0]}: {error}\n".encode())
     finally:

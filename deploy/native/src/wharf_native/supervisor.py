@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from wharf_native import logfiles
 from wharf_native.children import CRASH_LIMIT, Child
+from wharf_native.handover import Handover, Leaving
 from wharf_native.terminal import CannotRunError, say
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -21,6 +22,8 @@ _FAST_SECONDS = 3.0
 # One request to stop may arrive twice: from the process group, and passed on by make.
 _SAME_REQUEST_SECONDS = 1.0
 _POLL_SECONDS = 0.25
+# While one process takes the place of another.
+_HANDOVER_SECONDS = 0.02
 _HOUSEKEEPING_SECONDS = 60.0
 
 
@@ -39,7 +42,11 @@ class Supervisor:
 
     Attributes:
         duty: called at least every `duty_seconds` while watching, if there is one.
+        asked: called when the signal `ask_signal` came: somebody wants something.
+        leaving: processes that were replaced and end what they have begun.
     """
+
+    ask_signal = signal.SIGUSR1
 
     def __init__(
         self,
@@ -53,6 +60,9 @@ class Supervisor:
         self._logs = [*(child.log_file for child in self.children), *other_logs]
         self.duty: Callable[[], None] | None = None
         self.duty_seconds = _HOUSEKEEPING_SECONDS
+        self.asked: Callable[[], None] | None = None
+        self.leaving = Leaving(drain_seconds)
+        self._wanted = False
         self._hurry = False
         self._stop_began = 0.0
         self._stops = set(_STOP_SIGNALS)
@@ -61,7 +71,7 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
             self._stops.discard(signal.SIGHUP)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self._waited_for = {*self._stops, signal.SIGCHLD}
+        self._waited_for = {*self._stops, signal.SIGCHLD, self.ask_signal}
         signal.pthread_sigmask(signal.SIG_BLOCK, self._waited_for)
 
     def run_once(self, child: Child, timeout_seconds: float = 120) -> None:
@@ -101,12 +111,45 @@ class Supervisor:
         """
         while done is None or not done():
             self._restart_ended()
-            if self._wait(self._pause(self._longest_pause() if done is None else _POLL_SECONDS)):
+            longest = self._longest_pause() if done is None else _POLL_SECONDS
+            if self._wait(self._pause(longest)):
                 raise StoppedError
-            if self.duty is not None:
-                self.duty()
-            for log in self._logs:
-                logfiles.rotate(log)
+            self._look_around()
+            if self._wanted and self.asked is not None:
+                self._wanted = False
+                self.asked()
+
+    def replace(self, child: Child, timeout_seconds: float) -> None:
+        """Lets a new process of a child take over; the old one ends what it has begun.
+
+        Raises:
+            CannotRunError: the new one does not come up; the old one goes on.
+            StoppedError: a stop was asked for meanwhile.
+        """
+        if child.program.before_restart is not None:
+            child.program.before_restart()
+        if not child.running:  # it has just failed: the next one comes now instead of in a while
+            child.start()
+            return
+        handover = Handover(child, timeout_seconds)
+        while (trouble := handover.step()) is None:
+            self._restart_ended(but=child)
+            if self._wait(_HANDOVER_SECONDS):
+                handover.abandon()
+                self.leaving.add(handover.old)
+                raise StoppedError
+            self._look_around()
+        if trouble:
+            show_tail(child)
+            raise CannotRunError(f"the new {child.name} {trouble}; the old one goes on")
+        self.leaving.add(handover.old)
+
+    def _look_around(self) -> None:
+        if self.duty is not None:
+            self.duty()
+        self.leaving.look()
+        for log in self._logs:
+            logfiles.rotate(log)
 
     def stop(self) -> None:
         """Stops stage after stage; a second stop signal makes it short."""
@@ -114,7 +157,8 @@ class Supervisor:
         deadline = self._stop_began + self.drain_seconds
         for stage in self.stages:
             grace = max(deadline - time.monotonic(), min(self.drain_seconds, _LEAST_GRACE_SECONDS))
-            self._stop_stage([child for child in stage if child.running], grace)
+            replaced = [old for child in stage for old in self.leaving.of(child.name)]
+            self._stop_stage([*(child for child in stage if child.running), *replaced], grace)
 
     def _stop_stage(self, stage: list[Child], grace: float) -> None:
         for child in stage:
@@ -146,9 +190,11 @@ class Supervisor:
                 self._hurry = True
                 return
 
-    def _restart_ended(self) -> None:
+    def _restart_ended(self, but: Child | None = None) -> None:
         now = time.monotonic()
         for child in self.children:
+            if child is but:
+                continue
             how = child.ended()
             if how is not None and not child.crashed():
                 show_tail(child)
@@ -167,12 +213,18 @@ class Supervisor:
         """Seconds until something is due."""
         now = time.monotonic()
         dues = [child.due - now for child in self.children if child.due is not None]
+        if self.leaving:
+            longest = min(longest, 1.0)
         return max(0.0, min([longest, *dues]))
 
     def _wait(self, seconds: float) -> bool:
         """Sleeps until a child ends or the time is over; True when a stop was asked for."""
         received = signal.sigtimedwait(self._waited_for, seconds)
-        return received is not None and received.si_signo in self._stops
+        if received is None:
+            return False
+        if received.si_signo == self.ask_signal:
+            self._wanted = True
+        return received.si_signo in self._stops
 
 
 def _await_end(children: list[Child]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import signal
 import sys
 import threading
 import time
@@ -69,7 +71,16 @@ def helper() -> None:
         tasks.append(lambda: background.run(_settings, application.service, stop, metrics.publish))
     for task in tasks:
         threading.Thread(target=_again, args=(task,), daemon=True).start()
+
+    def leave(*_: object) -> None:
+        receiver.drain(_settings.stream_grace_seconds)
+
+    # uWSGI tells its mules with HUP, whether it ends or starts anew.
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, leave)
     receiver.run()
+    # What the other threads do is made up for by the next process.
+    os._exit(0)
 
 
 def _again(task: Callable[[], None]) -> None:

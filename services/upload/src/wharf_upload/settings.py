@@ -144,6 +144,14 @@ class Settings:
         doc="How long a resumable upload is kept after its last bytes, in seconds.",
         minimum=60,
     )
+    stream_grace_seconds: int = setting(
+        5,
+        doc="How long requests that bring bytes of resumable uploads may go on when the service "
+        "stops or restarts, in seconds; then their connections are closed, and their clients go "
+        "on from the offset.",
+        minimum=0,
+        maximum=60,
+    )
     deleted_grace_seconds: int = setting(
         60,
         doc="How long the bytes of a deleted or replaced file stay on disk, in seconds, so that "

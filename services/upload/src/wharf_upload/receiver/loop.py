@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from wharf_upload.exchange import Reply
 from wharf_upload.receiver import packets
+from wharf_upload.receiver.listening import listener
 from wharf_upload.stores.local import EXHAUSTED, translated
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,14 @@ _TURN_BYTES = 4 << 20
 # How long the rest of a refused body is thrown away, so that nginx reads the answer first.
 _DRAIN_SECONDS = 30.0
 _PACKET_SECONDS = 10.0
+# How long a process that leaves waits until nginx has read an answer in mid-body, at most.
+_READ_SECONDS = 10.0
 _TICK_SECONDS = 1.0
 # A cancelled stream ends when nothing came for so long, and in any case after so long.
 _QUIET_SECONDS, _CANCEL_SECONDS = 0.2, 3.0
 _THREADS = 8
-_BACKLOG = 1024
+# An address of the gateway's that ends the client's connection without an answer.
+HANG_UP = Reply(204, [("X-Accel-Redirect", "/_hang_up")])
 _SPLICE_FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 
@@ -80,6 +84,8 @@ class _Connection:
     error: Exception | None = None
     draining: bool = False
     finishing: bool = False
+    # Instead of the answer: the client's connection ends.
+    hang_up: bool = False
     # When a cancelled stream has been silent for long enough.
     quiet_at: float = 0.0
 
@@ -103,6 +109,8 @@ class Loop:
         self._ending: set[_Connection] = set()
         self._pipe = _new_pipe()
         self._stopping = False
+        # Once nobody new is taken: when what still streams is hung up.
+        self._hang_up_at: float | None = None
         self.received_bytes = 0
 
     @property
@@ -111,8 +119,8 @@ class Loop:
         return len(self._streams)
 
     def run(self) -> None:
-        """Works until the process ends or `stop` was called."""
-        server = _listen(self._address)
+        """Works until the process ends, `stop` was called, or all is done after `drain`."""
+        server = listener(self._address)
         self._selector.register(server, selectors.EVENT_READ, self._accept)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
         next_tick = time.monotonic() + _TICK_SECONDS
@@ -127,8 +135,11 @@ class Loop:
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + _TICK_SECONDS
                 self._close_late_ones()
-                with suppress(KeyError):  # it is there already
-                    self._selector.register(server, selectors.EVENT_READ, self._accept)
+                if self._hang_up_at is None:
+                    with suppress(KeyError):  # it is there already
+                        self._selector.register(server, selectors.EVENT_READ, self._accept)
+            if self._hang_up_at is not None:
+                self._leave(server)
         server.close()
         self._beginnings.shutdown()
         self._ends.shutdown()
@@ -144,6 +155,20 @@ class Loop:
         """Ends `run`; callable from any thread."""
         self._call(lambda: setattr(self, "_stopping", True))
 
+    def drain(self, seconds: float) -> None:
+        """Takes nobody new, and ends `run` when all have their answers; from any thread.
+
+        Streams that go on for longer than so many seconds are hung up: their clients see the
+        connection end without an answer, and ask for the offset as after any other break.
+        """
+        hang_up_at = time.monotonic() + seconds
+        self._call(lambda: setattr(self, "_hang_up_at", self._hang_up_at or hang_up_at))
+
+    @property
+    def draining(self) -> bool:
+        """Whether nobody new is taken any more."""
+        return self._hang_up_at is not None
+
     def cancel(self, stream: Stream) -> None:
         """Ends a stream: a newer request has taken its place. From any thread.
 
@@ -154,6 +179,24 @@ class Loop:
         self._call(lambda: self._cancel(stream))
 
     # ---- in the loop's thread ----
+
+    def _leave(self, server: socket.socket) -> None:
+        # Who waits in the socket waits for the next process, which has it as well.
+        with suppress(KeyError):
+            self._selector.unregister(server)
+        now = time.monotonic()
+        if self._hang_up_at is not None and now >= self._hang_up_at:
+            for stream, connection in list(self._streams.items()):
+                if not connection.finishing:
+                    self._receive(connection, stream)
+                if not connection.finishing:
+                    connection.hang_up = True
+                    self._finish(connection, stream, None)
+        # Of a refused body the rest is nobody's loss, once nginx has had time to read the answer.
+        self._stopping = not any(
+            not one.draining or now < one.deadline - _DRAIN_SECONDS + _READ_SECONDS
+            for one in self._connections
+        )
 
     def _call(self, what: Callable[[], None]) -> None:
         self._done.append(what)
@@ -167,6 +210,8 @@ class Loop:
             self._done.popleft()()
 
     def _accept(self, server: Any) -> None:
+        if self._hang_up_at is not None:
+            return
         with suppress(BlockingIOError, ConnectionAbortedError):
             while True:
                 try:
@@ -350,6 +395,8 @@ class Loop:
 
     def _reply(self, connection: _Connection, reply: Reply, *, all_read: bool = False) -> None:
         connection.stream = None
+        if connection.hang_up and not all_read:
+            reply = HANG_UP
         try:
             connection.socket.sendall(packets.response_of(reply))
         except OSError:
@@ -389,18 +436,6 @@ class Loop:
             waiting = connection.draining or len(connection.packet) < connection.wanted
             if waiting and now > connection.deadline:
                 self._close(connection)
-
-
-def _listen(address: Path) -> socket.socket:
-    with suppress(FileNotFoundError):
-        address.unlink()
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    server.bind(str(address))
-    # Whoever reaches it can say who was admitted: the gateway alone may.
-    address.chmod(0o600)
-    server.listen(_BACKLOG)
-    server.setblocking(False)
-    return server
 
 
 def _new_pipe() -> tuple[int, int]:

@@ -33,6 +33,10 @@ class Receiver:
         """Whether this process works on an upload; another replica may."""
         return self._resuming.holds(identifier)
 
+    def drain(self, seconds: float) -> None:
+        """Takes nobody new; `run` ends when all have their answers (`Loop.drain`)."""
+        self._loop.drain(seconds)
+
     def stop(self) -> None:
         """Ends `run`."""
         self._loop.stop()

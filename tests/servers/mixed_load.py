@@ -1,0 +1,251 @@
+"""Clients of all kinds that go on while something is restarted, and tell honestly what they met.
+
+A fault is: an answer that is not the expected one, a connection that is refused, or one that ends
+before its answer. Two things are none. A connection that was idle may be closed while the next
+request is sent on it, before a byte of the answer: that is the client's to repeat (RFC 9112
+section 9.3.1), and is counted in `repeated`. A stream of a resumable upload may end without an
+answer, which is counted in `hung_up`, if the upload then goes on from an offset that the server
+knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Self
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.e2e.resumable.tus_client import OCTETS, TUS, Tus
+
+SLOW_BYTES, STREAM_BYTES, SMALL_BYTES = 20_000_000, 6_000_000, 10_000
+FILES = "/v1/files/default"
+_BLOCK = 250_000
+_TIMEOUT_SECONDS = 120
+
+
+@dataclass
+class MixedLoad:
+    """`api` is one client of one tenant; a large body takes `slow_seconds`, a stream's
+    `stream_seconds`.
+    """
+
+    api: ApiClient
+    slow_seconds: float = 2.0
+    stream_seconds: float = 4.0
+    faults: list[str] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
+    stored: dict[str, str] = field(default_factory=dict)
+    hung_up: int = 0
+    repeated: int = 0
+
+    def __post_init__(self) -> None:
+        self._over = threading.Event()
+        self._source = random.Random(7).randbytes(SLOW_BYTES + 4096)
+        self._digest = hashlib.sha256(self._source[:SLOW_BYTES]).hexdigest()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        """Begins, and comes back when each kind of request has succeeded once."""
+        answer = self.api.put("to-read", self._source[:SLOW_BYTES])
+        assert answer.status == 201, answer.body
+        self.stored["to-read"] = self._digest
+        kinds: list[Callable[[int], None]] = [
+            self._small, self._small, self._kept_alive, self._large, self._large, self._form,
+            self._read, self._read_matching, self._resumable, self._resumable,
+        ]  # fmt: skip
+        for number, kind in enumerate(kinds):
+            thread = threading.Thread(target=self._go_on, args=(kind, number), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self.wait_for(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Lets all end what they have begun."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join(_TIMEOUT_SECONDS)
+            assert not thread.is_alive(), "a client waits for ever"
+
+    def wait_for(self, more: int) -> None:
+        """Until each kind of request has succeeded so many times more, or one has failed."""
+        kinds = ("small", "kept alive", "large", "form", "read", "matching", "resumable")
+        wanted = {kind: self.done[kind] + more for kind in kinds}
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while any(self.done[kind] < number for kind, number in wanted.items()):
+            assert not self.faults, self.faults[:5]
+            assert time.monotonic() < deadline, f"the load does not get through: {self.done}"
+            time.sleep(0.02)
+
+    def _go_on(self, kind: Callable[[int], None], number: int) -> None:
+        turn = 0
+        while not self._over.is_set():
+            turn += 1
+            try:
+                kind(number * 1_000_000 + turn)
+            except (OSError, http.client.HTTPException, AssertionError) as error:
+                self.faults.append(f"{kind.__name__}: {error!r}")
+                return
+
+    # ---- one request of each kind ----
+
+    def _small(self, number: int) -> None:
+        body = self._body(number, SMALL_BYTES)
+        self._store(f"small-{number}", body, 201, self._request("PUT", f"small-{number}", body)[0])
+        self.done["small"] += 1
+
+    def _kept_alive(self, number: int) -> None:
+        """Several requests on one connection."""
+        with closing(self._connection()) as connection:
+            for turn in range(20):
+                key, body = f"kept-{number}-{turn}", self._body(number + turn, 3000)
+                try:
+                    status, _ = self._send(connection, "PUT", f"{FILES}/{key}", body)
+                except (ConnectionError, http.client.RemoteDisconnected):
+                    if turn == 0:
+                        raise
+                    # Closed while it was idle, as far as a client can tell. PUT may be repeated.
+                    self.repeated += 1
+                    connection.close()
+                    status, _ = self._send(connection, "PUT", f"{FILES}/{key}", body)
+                self._store(key, body, 201, status)
+                self.done["kept alive"] += 1
+
+    def _large(self, number: int) -> None:
+        body = self._body(number, SLOW_BYTES)
+        key = f"large-{number % 2_000_003}"
+        self._store(key, body, 201, self._request("PUT", key, body, seconds=self.slow_seconds)[0])
+        self.done["large"] += 1
+
+    def _form(self, number: int) -> None:
+        names = [f"form-{number}-{part}" for part in range(2)]
+        bodies = [self._body(number + part, 400_000) for part in range(2)]
+        form = multipart_body(*(file_part(*pair) for pair in zip(names, bodies, strict=True)))
+        status, _ = self._request("POST", "", form, {"Content-Type": CONTENT_TYPE})
+        for name, body in zip(names, bodies, strict=True):
+            self._store(name, body, 201, status)
+        self.done["form"] += 1
+
+    def _read(self, _: int) -> None:
+        self._read_with({})
+        self.done["read"] += 1
+
+    def _read_matching(self, _: int) -> None:
+        """Such requests take another way inside nginx."""
+        self._read_with({"If-Match": "*"})
+        self.done["matching"] += 1
+
+    def _resumable(self, number: int) -> None:
+        tus, body = Tus(self.api), self._body(number, STREAM_BYTES)
+        key = f"resumable-{number}"
+        address = tus.created(len(body), filename=key)
+        offset = 0
+        while offset < len(body):
+            try:
+                status, headers = self._patch(address, offset, body[offset:])
+            except (ConnectionError, http.client.RemoteDisconnected):
+                self.hung_up += 1
+                before, offset = offset, tus.offset(address)
+                assert before <= offset <= len(body), (before, offset)
+                continue
+            assert status == 204, f"PATCH: {status}"
+            offset = int(headers["Upload-Offset"])
+        self.stored[key] = hashlib.sha256(body).hexdigest()
+        self.done["resumable"] += 1
+
+    # ---- means ----
+
+    def _read_with(self, headers: dict[str, str]) -> None:
+        with closing(self._connection()) as connection:
+            connection.request("GET", f"{FILES}/to-read", headers=self._headers(headers))
+            answer = connection.getresponse()
+            assert answer.status == 200, f"GET: {answer.status} {answer.read(300)!r}"
+            found = hashlib.sha256()
+            while block := answer.read(_BLOCK):
+                found.update(block)
+                time.sleep(self.slow_seconds * _BLOCK / SLOW_BYTES)
+            assert found.hexdigest() == self._digest, "what was read is not what was stored"
+
+    def _patch(self, address: str, offset: int, body: bytes) -> tuple[int, http.client.HTTPMessage]:
+        fields = {**TUS, "Upload-Offset": str(offset), "Content-Type": OCTETS}
+        with closing(self._connection()) as connection:
+            return self._send(
+                connection, "PATCH", address, body, fields, seconds=self.stream_seconds
+            )
+
+    def _request(
+        self,
+        method: str,
+        key: str,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        seconds: float = 0.0,
+    ) -> tuple[int, http.client.HTTPMessage]:
+        """On a connection of its own."""
+        with closing(self._connection()) as connection:
+            return self._send(
+                connection, method, f"{FILES}/{key}".rstrip("/"), body, headers, seconds=seconds
+            )
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        seconds: float = 0.0,
+    ) -> tuple[int, http.client.HTTPMessage]:
+        fields = self._headers({"Content-Length": str(len(body)), **(headers or {})})
+        connection.request(method, target, self._blocks(body, seconds) if seconds else body, fields)
+        answer = connection.getresponse()
+        text = answer.read()
+        assert answer.status < 500, f"{method} {target}: {answer.status} {text[:300]!r}"
+        return answer.status, answer.headers
+
+    def _blocks(self, body: bytes, seconds: float) -> Iterator[bytes]:
+        for begin in range(0, len(body), _BLOCK):
+            yield body[begin : begin + _BLOCK]
+            time.sleep(seconds * _BLOCK / len(body))
+
+    def _connection(self) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.api.port, timeout=_TIMEOUT_SECONDS
+        )
+        connection.connect()
+        return connection
+
+    def _headers(self, more: dict[str, str]) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api.token}", **more}
+
+    def _body(self, number: int, size: int) -> bytes:
+        begin = number % 4096
+        return self._source[begin : begin + size]
+
+    def _store(self, key: str, body: bytes, wanted: int, status: int) -> None:
+        assert status == wanted, f"{key}: {status}"
+        self.stored[key] = hashlib.sha256(body).hexdigest()
+
+
+def lost(api: ApiClient, stored: dict[str, str]) -> list[str]:
+    """Of what was acknowledged, what is not there, or is not what was sent by its record."""
+    found: dict[str, str] = {}
+    target = f"{FILES}?limit=1000"
+    while target:
+        answer = api.get(target)
+        assert answer.status == 200, answer.body
+        page = answer.json()
+        found.update({file["key"]: file["sha256"] for file in page["files"]})
+        cursor = page["next_cursor"]
+        target = f"{FILES}?limit=1000&cursor={cursor}" if cursor else ""
+    return [key for key, digest in stored.items() if found.get(key) != digest]
