@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,14 @@ _SETTINGS = {
 class Wharf:
     """One running Wharf. `port` is the public one, `metrics_port` the internal one."""
 
-    def __init__(self, data: Path, output: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self, data: Path, output: Path, process: subprocess.Popen[bytes], instance: str = ""
+    ) -> None:
+        """`instance`: its name among those on the same data."""
         self.data, self.output, self.process = data, output, process
         self.port = self.metrics_port = 0
+        own = f"-{instance}" if instance else ""
+        self._log, self._run = data / f"log{own}", data / f"run{own}"
 
     @property
     def url(self) -> str:
@@ -53,7 +59,7 @@ class Wharf:
 
     def log(self, name: str) -> str:
         """All that a child has written so far; `access` is the gateway's access log."""
-        path = self.data / "log" / f"{name}.log"
+        path = self._log / f"{name}.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def log_lines(self, name: str) -> list[dict[str, Any]]:
@@ -63,7 +69,7 @@ class Wharf:
 
     def processes(self, name: str = "") -> list[int]:
         """Ids of the processes whose standard output is a log file of this Wharf."""
-        wanted = str(self.data / "log" / name)
+        wanted = f"{self._log}/{name}"
         found = []
         for entry in os.listdir("/proc"):
             if entry.isdigit():
@@ -86,7 +92,19 @@ class Wharf:
             raise AssertionError(f"Wharf did not stop:\n{self.output.read_text()}") from None
         assert code == 0, self.output.read_text()
         assert self.processes() == []
-        assert _sockets(self.data) == []
+        assert _sockets(self._run) == []
+
+    def kill(self) -> None:
+        """kill -9 of everything, the supervisor first so that it restarts nothing."""
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+        deadline = time.monotonic() + STOP_SECONDS
+        while pids := self.processes():
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            assert time.monotonic() < deadline, "processes survive kill -9"
+            time.sleep(0.01)
 
 
 def _sockets(data: Path) -> list[str]:
@@ -106,7 +124,7 @@ def running(data: Path | None = None, **settings: str) -> Iterator[Wharf]:
     """
     base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
     try:
-        wharf = _start(base, data or base / "data", settings)
+        wharf = start(base, data or base / "data", settings)
         try:
             yield wharf
         finally:
@@ -115,8 +133,9 @@ def running(data: Path | None = None, **settings: str) -> Iterator[Wharf]:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _start(base: Path, data: Path, settings: dict[str, str]) -> Wharf:
-    port, metrics_port = _free_ports()
+def start(base: Path, data: Path, settings: dict[str, str]) -> Wharf:
+    """Starts a Wharf; its output goes into the folder `base`. Who started it stops it."""
+    port, metrics_port = free_ports()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
     environ = {
         **kept,
@@ -134,7 +153,7 @@ def _start(base: Path, data: Path, settings: dict[str, str]) -> Wharf:
             stdout=output,
             stderr=output,
         )
-    wharf = Wharf(data, base / "output", process)
+    wharf = Wharf(data, base / "output", process, settings.get("WHARF_INSTANCE", ""))
     wharf.port, wharf.metrics_port = int(environ["WHARF_PORT"]), metrics_port
     _await_ready(wharf)
     return wharf
@@ -150,7 +169,8 @@ def _await_ready(wharf: Wharf) -> None:
         time.sleep(0.05)
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
+    """Two ports that nobody listens on."""
     with socket.socket() as first, socket.socket() as second:
         first.bind(("127.0.0.1", 0))
         second.bind(("127.0.0.1", 0))

@@ -71,6 +71,11 @@ class Tus:
 
     def cut(self, address: str, offset: int, announced: int, sent: bytes) -> None:
         """A PATCH whose connection breaks after `sent` of `announced` bytes."""
+        with self.begin(address, offset, announced) as connection:
+            connection.sendall(sent)
+
+    def begin(self, address: str, offset: int, announced: int) -> socket.socket:
+        """A PATCH of which the body is still to come."""
         lines = [
             f"PATCH {address} HTTP/1.1",
             "Host: localhost",
@@ -82,5 +87,6 @@ class Tus:
             "",
             "",
         ]
-        with socket.create_connection(("127.0.0.1", self.api.port), timeout=30) as connection:
-            connection.sendall("\r\n".join(lines).encode() + sent)
+        connection = socket.create_connection(("127.0.0.1", self.api.port), timeout=30)
+        connection.sendall("\r\n".join(lines).encode())
+        return connection

@@ -29,6 +29,8 @@ from wharf_upload.following import FOLLOW_BYTES, Follower
 from wharf_upload.records.leases import SqlLeases
 
 __all__ = ["database_url"]
+# The leases themselves are tested on both (tests/contract/records/test_leases.py).
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 PARTIAL = {"Upload-Concat": "partial", "Upload-Metadata": ""}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.servers.upload import UploadService, ages, new_file
 from tests.servers.upload_invariants import live
 from wharf_upload import checking
 from wharf_upload.records.base import TicketUse, Write
+from wharf_upload.replicas import Replicas
 from wharf_upload.stores.base import BlobName, StoreError
 from wharf_upload.sweeping import Ages, Sweeper, Swept
 
@@ -33,13 +35,15 @@ def sweep(upload: UploadService, seconds: float, ahead: float, *, dry_run: bool 
     """Sweeps what is older than so many seconds, with a clock that goes ahead."""
     root = upload.settings.spool_folder.parent
     begin = os.stat(upload.settings.data / "staging").st_mtime
+    clock = lambda: begin + ahead  # noqa: E731 -- the same one for both
     return Sweeper(
         upload.store,
         upload.records,
         root,
         ages(seconds),
         dry_run=dry_run,
-        clock=lambda: begin + ahead,
+        clock=clock,
+        replicas=Replicas(upload.settings.data, clock),
     ).run()
 
 
@@ -68,6 +72,7 @@ def test_old_things_go(upload: UploadService) -> None:
         "rowless_bytes": len(b"rowless"),
         "leftovers": 1,
         "spool_files": 1,
+        "dead_replicas": 0,
         "idempotency_keys": 0,
         "events": 0,
         "purged_rows": 0,
@@ -207,3 +212,63 @@ def test_old_events_are_forgotten_with_the_walk(upload: UploadService) -> None:
     assert sweeper.run(blobs=False).events == 0
     assert sweeper.run(blobs=True).events == 2
     assert [event.kind for event in upload.records.events("demo", 0, 10)] == ["file.replaced"]
+
+
+def body_of(upload: UploadService, replica: str) -> Path:
+    """A body in the spool of a replica that has said once that it lives."""
+    Replicas(upload.settings.data).announce(replica)
+    path = upload.settings.data / "spool" / replica / "0000000001"
+    path.parent.mkdir()
+    path.write_bytes(b"body")
+    return path
+
+
+def test_the_spool_of_a_dead_replica(upload: UploadService) -> None:
+    """Bodies of a replica of which nothing is heard go long before those of a living one."""
+    dead, living = body_of(upload, "dead"), body_of(upload, "living")
+    later = time.time() + 301
+    os.utime(upload.settings.data / "replicas" / "living", (later, later))
+    assert sweep(upload, seconds=_NEVER, ahead=299).spool_files == 0
+    assert sweep(upload, seconds=_NEVER, ahead=302).spool_files == 1
+    assert not dead.exists()
+    assert living.exists()
+    # Its folder stays for the gateway, which may be there all the same.
+    assert dead.parent.exists()
+
+
+def test_who_never_said_a_word_is_not_dead(upload: UploadService) -> None:
+    """Bodies of a gateway beside which no service has ever come up wait for the longest time."""
+    path = body_of(upload, "quiet")
+    (upload.settings.data / "replicas" / "quiet").unlink()
+    assert sweep(upload, seconds=_NEVER, ahead=_NEVER - 60).spool_files == 0
+    assert path.exists()
+    assert sweep(upload, seconds=_NEVER, ahead=_LATER).spool_files == 1
+
+
+def test_what_is_left_of_a_dead_replica(upload: UploadService) -> None:
+    """In the end its folders go as well, and nothing of those that live."""
+    dead, living = body_of(upload, "dead"), body_of(upload, "living")
+    heard = upload.settings.data / "upload" / "dead" / "revocations.jsonl"
+    heard.parent.mkdir()
+    heard.touch()
+    later = time.time() + _LATER
+    os.utime(upload.settings.data / "replicas" / "living", (later, later))
+    swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
+    assert swept.dead_replicas == 1
+    assert not dead.parent.exists()
+    assert not heard.parent.exists()
+    assert living.parent.exists()
+    assert os.listdir(upload.settings.data / "replicas") == ["living"]
+    assert upload.settings.data.joinpath("upload", "upload.db").exists()
+
+
+def test_a_replica_says_that_it_lives(tmp_path: Path) -> None:
+    """Its word is as old as the last time that it was given; it ends with the replica."""
+    replicas, stop = Replicas(tmp_path, lambda: time.time() + 100), threading.Event()
+    assert replicas.silent_seconds("a") is None
+    stop.set()
+    replicas.announce_until(stop, "a")
+    silent = replicas.silent_seconds("a")
+    assert silent is not None
+    assert list(replicas.silent_ones(99)) == ["a"]
+    assert list(replicas.silent_ones(10_000)) == []

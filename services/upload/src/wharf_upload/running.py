@@ -19,6 +19,7 @@ from wharf_upload import worker as background
 from wharf_upload.app import NAME, create_app
 from wharf_upload.following import Follower
 from wharf_upload.receiver.serving import Receiver
+from wharf_upload.replicas import Replicas
 from wharf_upload.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ def helper() -> None:
     it does is waiting, reading and hashing, in which Python's lock is free for the other threads.
     """
     stop = threading.Event()
+    # The gateway makes it as well, and may begin later.
+    _settings.spool_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     fetcher = jwks.Fetcher(_settings.jwks_url, _settings.key_file)
     feed = FeedFollower(_settings.feed_url, _settings.revocation_file)
     receiver = Receiver(application, _settings.receiver_socket)
@@ -64,6 +67,7 @@ def helper() -> None:
         lambda: settle_each_second(stop),
         lambda: fetcher.run(stop),
         lambda: feed.run(stop),
+        lambda: Replicas(_settings.data).announce_until(stop, _settings.instance),
         follower.run,
     ]
     if _settings.upload_worker:

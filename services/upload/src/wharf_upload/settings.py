@@ -139,6 +139,12 @@ class Settings:
         "store without a record is swept when it is older.",
         minimum=1,
     )
+    replica_lost_seconds: int = setting(
+        300,
+        doc="A replica of which nothing was heard for so long, in seconds, is taken for dead: "
+        "bodies in its spool that are as old are swept.",
+        minimum=30,
+    )
     upload_expiry_seconds: int = setting(
         24 * 3600,
         doc="How long a resumable upload is kept after its last bytes, in seconds.",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from servicekit.tokens import MAX_LIFETIME_SECONDS
 from wharf_upload.records.base import Records
+from wharf_upload.replicas import Replicas
 from wharf_upload.stores.base import BlobName, BlobStore, Found, StoreError
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Swept:
     rowless_bytes: int = 0
     leftovers: int = 0
     spool_files: int = 0
+    dead_replicas: int = 0
     idempotency_keys: int = 0
     events: int = 0
     purged_rows: int = 0
@@ -53,12 +55,14 @@ class Ages:
     deleted_grace: float
     idempotency: float
     events: float
+    # Of the word of a replica: after that its spool is nobody's.
+    replica: float = 300.0
 
 
 class Sweeper:
     """One run over everything; `dry_run` only reports."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what it sweeps, and who else may be at it
         self,
         store: BlobStore,
         records: Records,
@@ -69,6 +73,7 @@ class Sweeper:
         clock: Callable[[], float] = time.time,
         purged: Callable[[], frozenset[str]] = frozenset,
         held: Callable[[], bool] = lambda: False,
+        replicas: Replicas | None = None,
     ) -> None:
         self._store, self._records, self._spool_root = store, records, spool_root
         self._ages, self._dry_run, self._clock = ages, dry_run, clock
@@ -78,6 +83,7 @@ class Sweeper:
         self._empty: frozenset[str] = frozenset()
         # Whether somebody copies the store, and deleted files' bytes have to stay meanwhile.
         self._held = held
+        self._replicas = replicas
 
     def run(self, *, blobs: bool = True) -> Swept:
         """Removes what nothing names any more; `blobs` false leaves out the walk over the store."""
@@ -88,6 +94,7 @@ class Sweeper:
         self._deleted()
         self._leftovers()
         self._spool()
+        self._dead_replicas()
         if blobs:
             self._rowless()
         if blobs and not self._dry_run:
@@ -175,22 +182,38 @@ class Sweeper:
 
     def _spool(self) -> None:
         """Bodies that a killed gateway left; a living one removes its own."""
-        limit = self._clock() - self._ages.lease
-        for path in self._spool_files():
-            with suppress(FileNotFoundError):
-                if path.stat().st_ctime <= limit:
-                    self._note(f"spooled {path.parent.name}/{path.name}")
-                    self._swept.spool_files += 1
-                    if not self._dry_run:
-                        path.unlink()
-
-    def _spool_files(self) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             for instance in os.scandir(self._spool_root):
                 if instance.is_dir(follow_symlinks=False):
-                    for entry in os.scandir(instance.path):
-                        if entry.is_file(follow_symlinks=False):
-                            yield Path(entry.path)
+                    self._spool_of(instance.path, self._clock() - self._spool_age(instance.name))
+
+    def _spool_age(self, instance: str) -> float:
+        """How old (seconds) a body has to be that is nobody's: of a dead replica less."""
+        silent = None if self._replicas is None else self._replicas.silent_seconds(instance)
+        if silent is None or silent <= self._ages.replica:
+            return self._ages.lease
+        # Its gateway may still be there: then what it receives is younger than this.
+        return min(self._ages.lease, self._ages.replica)
+
+    def _spool_of(self, folder: str, limit: float) -> None:
+        for entry in os.scandir(folder):
+            with suppress(FileNotFoundError):
+                found = entry.stat(follow_symlinks=False)
+                if entry.is_file(follow_symlinks=False) and found.st_ctime <= limit:
+                    self._note(f"spooled {os.path.basename(folder)}/{entry.name}")
+                    self._swept.spool_files += 1
+                    if not self._dry_run:
+                        os.unlink(entry.path)
+
+    def _dead_replicas(self) -> None:
+        """Replicas of which nothing was heard for longer than any request takes."""
+        if self._replicas is None:
+            return
+        for name in self._replicas.silent_ones(max(self._ages.lease, self._ages.replica)):
+            self._note(f"replica {name}")
+            self._swept.dead_replicas += 1
+            if not self._dry_run:
+                self._replicas.forget(name)
 
     def _note(self, name: str) -> None:
         if self._dry_run:

@@ -10,8 +10,8 @@ from wharf_upload.records.uploads import SqlUploads, Upload
 from wharf_upload.stores.parts import Parts
 
 _BATCH = 200
-# A part is made a moment before its row.
-_YOUNG_SECONDS = 60.0
+# A part is made a moment before its row, and clocks of machines may differ.
+_YOUNG_SECONDS = 300.0
 
 
 @dataclass

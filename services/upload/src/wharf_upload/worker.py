@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from servicekit.database import DatabaseUnavailable
+from servicekit.feed_follower import FeedFollower
 from servicekit.revocations import Revocations
 from wharf_upload import noted, upload_sweeping, worker_report
 from wharf_upload.holding import Holds
@@ -18,7 +20,9 @@ from wharf_upload.opening import open_records, open_store
 from wharf_upload.records.base import Records
 from wharf_upload.records.overview import Overview
 from wharf_upload.records.uploads import SqlUploads
+from wharf_upload.replicas import Replicas
 from wharf_upload.settings import Settings
+from wharf_upload.shared_leases import SharedLease, SharedLeases
 from wharf_upload.stores.base import BlobStore, StoreError
 from wharf_upload.stores.parts import Parts
 from wharf_upload.sweeping import Ages, Sweeper
@@ -30,6 +34,7 @@ log = logging.getLogger(__name__)
 _STORE_WALK_SECONDS = 3600.0
 # All tenants are asked about: no more often than somebody looks.
 _LOOK_SECONDS = 15.0
+_LEASE = "worker"
 
 
 class Opened(Protocol):
@@ -50,6 +55,9 @@ class Opened(Protocol):
     @property
     def overview(self) -> Overview: ...
 
+    @property
+    def leases(self) -> SharedLeases: ...
+
 
 @dataclass(frozen=True)
 class _Own:
@@ -58,6 +66,7 @@ class _Own:
     uploads: SqlUploads
     parts: Parts
     overview: Overview
+    leases: SharedLeases
 
 
 def opened(settings: Settings) -> Opened:
@@ -70,11 +79,14 @@ def opened(settings: Settings) -> Opened:
         records.uploads,
         Parts(store, settings.resumable_folder),
         records.overview,
+        SharedLeases(records.database, settings.instance),
     )
 
 
-def sweeper(settings: Settings, on: Opened, *, dry_run: bool = False) -> Sweeper:
-    """A sweeper for these settings."""
+def sweeper(
+    settings: Settings, on: Opened, *, dry_run: bool = False, heard: Path | None = None
+) -> Sweeper:
+    """A sweeper for these settings; `heard` is where the feed of revocations is followed to."""
     return Sweeper(
         on.store,
         on.records,
@@ -84,10 +96,12 @@ def sweeper(settings: Settings, on: Opened, *, dry_run: bool = False) -> Sweeper
             deleted_grace=settings.deleted_grace_seconds,
             idempotency=settings.idempotency_seconds,
             events=settings.event_seconds,
+            replica=settings.replica_lost_seconds,
         ),
         dry_run=dry_run,
-        purged=Revocations(settings.revocation_file).purged,
+        purged=Revocations(heard or settings.revocation_file).purged,
         held=Holds(settings.data).held,
+        replicas=Replicas(settings.data),
     )
 
 
@@ -103,7 +117,34 @@ def run_until_signal(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(settings, opened(settings), stop)
+    name = f"worker-{settings.instance}"
+    # The service's own may be on another machine, and two must not write one file.
+    heard = settings.data / "upload" / name / "revocations.jsonl"
+    feed, replicas = FeedFollower(settings.feed_url, heard), Replicas(settings.data)
+    threading.Thread(target=feed.run, args=(stop,), daemon=True).start()
+    threading.Thread(target=replicas.announce_until, args=(stop, name), daemon=True).start()
+    run(settings, opened(settings), stop, heard=heard)
+
+
+class _Turn:
+    """Of several workers on the same data one works; when it is gone, another one does."""
+
+    def __init__(self, settings: Settings, on: Opened) -> None:
+        self._needed, self._leases = settings.leases_are_shared, on.leases
+        self._lease: SharedLease | None = None
+
+    def is_ours(self) -> bool:
+        """Whether to work now; raises `DatabaseUnavailable`."""
+        if not self._needed:
+            return True
+        if self._lease is None or not self._lease.is_held():
+            self._lease = self._leases.take(_LEASE, lambda: None, ask=False)
+        return self._lease is not None
+
+    def end(self) -> None:
+        """Lets another one work."""
+        if self._lease is not None:
+            self._lease.release()
 
 
 def run(
@@ -111,12 +152,13 @@ def run(
     on: Opened,
     stop: threading.Event,
     publish: Callable[[Report], None] = lambda _: None,
+    heard: Path | None = None,
 ) -> None:
     """Sweeps again and again until `stop` is set; ends after the step that is under way.
 
-    `publish` hears after each run what there is to say.
+    `publish` hears after each run what there is to say; `heard` is as for `sweeper`.
     """
-    own = sweeper(settings, on)
+    own, turn = sweeper(settings, on, heard=heard), _Turn(settings, on)
     next_walk = next_look = time.monotonic()
     report = Report(pause_seconds=settings.sweep_seconds)
     publish(report)
@@ -124,8 +166,16 @@ def run(
         walk = time.monotonic() >= next_walk
         begun = time.monotonic()
         try:
+            if not turn.is_ours():
+                # Another one sweeps, and says what there is to say of tenants.
+                report = Report(pause_seconds=settings.sweep_seconds, last_success=time.time())
+                publish(report)
+                stop.wait(settings.sweep_seconds)
+                continue
             swept = own.run(blobs=walk).counts()
             swept |= sweep_uploads(settings, on).counts()
+            if walk:
+                on.leases.forget_old()
             if any(swept.values()):
                 log.info("swept", extra={"fields": {"swept": swept}})
             if walk:
@@ -140,6 +190,7 @@ def run(
             log.warning("sweeping will be tried again: %s", error)
         publish(report)
         stop.wait(settings.sweep_seconds)
+    turn.end()
 
 
 def _note(swept: dict[str, int]) -> None:

@@ -128,6 +128,13 @@ class RateLimits:
         if sent >= limit:
             raise refusal(BYTES, item, storage.get_expiry(counter), "content-bytes")
 
+    def counted(self, name: str, seconds: int) -> int:
+        """Adds one to a counter of another's, which lives for so long at most; its new value.
+
+        It may begin anew before that: use it for what no harm is done by.
+        """
+        return self.limiter.storage.incr(name, seconds)
+
     def count_bytes(self, principal: Principal, size: int) -> None:
         """Counts a body whose size nobody knew before it came; it is here, so it is not refused."""
         limit = self._amounts(principal.tenant).tenant_bytes

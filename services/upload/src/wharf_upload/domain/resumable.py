@@ -106,7 +106,7 @@ class Resumable:
     def __init__(self, service: Service) -> None:
         shared = service.settings.leases_are_shared
         self._service, self._leases = service, Leases(service.leases if shared else None)
-        self._begun = tickets.Begun(service.clock)
+        self._begun = tickets.Begun(service.limits.counted)
         self._joining: set[str] = set()
         self._joining_lock = threading.Lock()
 

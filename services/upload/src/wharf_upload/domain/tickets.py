@@ -7,18 +7,16 @@ records, in the commit that makes the files visible.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from servicekit.tickets import Ticket
-from servicekit.tokens import Principal
+from servicekit.tokens import MAX_LIFETIME_SECONDS, Principal
 from wharf_upload.domain import keys
 from wharf_upload.exchange import TICKETS, Exchange, path_bytes, raw_path
 from wharf_upload.records.base import TicketUse
 
 # Enough for uploads in several parts, and for clients that begin anew instead of going on.
 _BEGUN_PER_FILE = 16
-_TICKETS_REMEMBERED = 4096
 
 
 class TicketRefused(ValueError):
@@ -57,39 +55,31 @@ def require(ticket: Ticket, method: str, bucket: str, key: str | None = None) ->
 
 
 class Begun:
-    """How many resumable uploads each ticket has begun, in this process.
+    """How many resumable uploads each ticket has begun, where requests are counted as well.
 
     Files are counted when they are complete, but their bytes are reserved from the beginning: who
     only begins would take the tenant's room with a ticket for one file.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """`clock` gives unix seconds."""
-        self._clock, self._lock = clock, threading.Lock()
-        # When the ticket expires (unix seconds), and how many.
-        self._known: dict[tuple[str, str], tuple[int, int]] = {}
+    def __init__(self, counted: Callable[[str, int], int]) -> None:
+        """`counted` adds one to the counter of a name, which lives for some seconds, and gives it;
+        on several replicas it is one counter (`ratelimits.RateLimits.counted`).
+        """
+        self._counted = counted
 
     def count(self, principal: Principal) -> None:
         """Counts one; raises `TicketRefused` when there were enough for all files of the ticket."""
         limit = principal.ticket.max_files if principal.ticket else None
         if limit is None:
             return
-        name = (principal.tenant, principal.token_id)
-        with self._lock:
-            if len(self._known) >= _TICKETS_REMEMBERED:
-                now = self._clock()
-                self._known = {
-                    one: found for one, found in self._known.items() if found[0] + 60 > now
-                }
-            expires_at, count = self._known.get(name, (0, 0))
-            if count >= _BEGUN_PER_FILE * limit:
-                raise TicketRefused(
-                    "max_files",
-                    f"The ticket is for {limit} files and has begun {count} uploads. Go on with "
-                    "one of them, or get another ticket.",
-                )
-            # A ticket that was narrowed ends earlier than the one whose count it shares.
-            self._known[name] = (max(expires_at, principal.expires_at), count + 1)
+        name = f"begun/{principal.tenant}/{principal.token_id}"
+        most = _BEGUN_PER_FILE * limit
+        if self._counted(name, MAX_LIFETIME_SECONDS) > most:
+            raise TicketRefused(
+                "max_files",
+                f"The ticket is for {limit} files and has begun {most} uploads. Go on with "
+                "one of them, or get another ticket.",
+            )
 
 
 def file_address(exchange: Exchange) -> tuple[str, str]:

@@ -1,0 +1,177 @@
+"""Two replicas are as right as one: what holds at one of them holds at the other."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.e2e.raw_http import until
+from tests.e2e.replicas.conftest import Pair
+from tests.e2e.resumable.tus_client import Tus
+from tests.e2e.tenants import Signer, Tenants, set_limits
+from tests.e2e.test_links import link
+from tests.e2e.test_revocation import make_client
+
+_SECONDS = 60.0
+_WAYS = [pytest.param(SMALL, id="in-memory"), pytest.param(LARGE, id="spooled")]
+
+
+def at_once(*calls: Callable[[], Answer]) -> list[Answer]:
+    """The answers to requests that go out at the same moment."""
+    barrier = threading.Barrier(len(calls))
+
+    def go(call: Callable[[], Answer]) -> Answer:
+        barrier.wait(_SECONDS)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(go, calls))
+
+
+def statuses(answers: list[Answer]) -> list[int]:
+    return sorted(answer.status for answer in answers)
+
+
+def test_begun_at_the_same_moment(pair: Pair) -> None:
+    """Two that begin on empty data make one set of keys and credentials, good at both."""
+    assert len(list((pair.a.data / "auth" / "keys").glob("*.pem"))) == 1
+    demo = pair.a.credentials("demo")
+    token = ApiClient(pair.a.port).login(demo["client_id"], demo["client_secret"]).json()
+    at_b = ApiClient(pair.b.port, token["access_token"])
+    assert at_b.login(demo["client_id"], demo["client_secret"]).status == 200
+    assert at_b.put("hello", SMALL).status == 201
+
+
+def test_apart(pair: Pair) -> None:
+    """Each has a spool, and follows keys and revocations, of its own."""
+    for name in ("a", "b"):
+        assert (pair.a.data / "spool" / name).is_dir()
+        assert until((pair.a.data / "upload" / name / "revocations.jsonl").exists, _SECONDS)
+        assert (pair.a.data / "upload" / name / "jwks.json").exists()
+        assert until((pair.a.data / "replicas" / name).exists, _SECONDS)
+    assert not (pair.a.data / "upload" / "upload.db").exists()
+
+
+@pytest.mark.parametrize("content", _WAYS)
+def test_what_one_stores(pair: Pair, content: bytes) -> None:
+    """A file is there for both from its answer on: read, listed, replaced, deleted, counted."""
+    a, b = pair.clients()
+    a.stored("file", content)
+    assert b.file("file").body == content
+    assert b.listed() == ["file"]
+    assert b.put("file", content + b"more").status in {200, 201, 204}
+    assert a.file("file").body == content + b"more"
+    assert a.used() == b.used() == (len(content) + 4, 1)
+    assert b.delete("file").status == 204
+    assert a.file("file").status == 404
+    assert a.used() == (0, 0)
+
+
+@pytest.mark.parametrize("content", _WAYS)
+def test_one_idempotency_key(pair: Pair, content: bytes) -> None:
+    """The same request at both at the same moment is one file, and one of them is a replay."""
+    clients = pair.clients()
+    once = {"Idempotency-Key": "k", "If-None-Match": "*"}
+    answers = at_once(*(lambda c=c: c.put("file", content, once) for c in clients))
+    assert statuses(answers) == [201, 201]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert [bool(answer.headers["Idempotent-Replayed"]) for answer in answers].count(True) == 1
+    assert clients[0].used() == (len(content), 1)
+
+
+def test_one_quota(pair: Pair) -> None:
+    """Uploads at both at the same moment never take more than the tenant's quota."""
+    a, b = pair.clients()
+    assert set_limits(Signer(pair.a), a.tenant, max_bytes=3 * len(LARGE)).status == 200
+    puts = [
+        lambda client=client, number=number: client.put(f"{number}", LARGE)
+        for number, client in enumerate((a, b) * 5)
+    ]
+    assert statuses(at_once(*puts)) == [201] * 3 + [507] * 7
+    assert a.used() == (3 * len(LARGE), 3)
+
+
+def test_one_count_of_a_ticket(pair: Pair) -> None:
+    """A ticket for one file brings one, whichever replicas it is tried at."""
+    a, b = pair.clients()
+    rules = {"bucket": "default", "prefix": "in/", "max_files": 1}
+    ticket = Signer(pair.a).token(tid=a.tenant, scope="files:write", ticket=rules)
+    puts = [
+        lambda client=client, number=number: client.using(ticket).put(f"in/{number}", SMALL)
+        for number, client in enumerate((a, b) * 3)
+    ]
+    assert statuses(at_once(*puts)) == [201] + [403] * 5
+    assert len(a.listed()) == 1
+
+
+def test_one_rate(pair: Pair) -> None:
+    """Requests are counted together: a limit used up at one replica is used up at the other."""
+    a, b = pair.clients()
+    assert set_limits(Signer(pair.a), a.tenant, requests_per_minute=20).status == 200
+    assert until(lambda: "q=20;" in str(a.file("none").headers["RateLimit-Policy"]), _SECONDS)
+    at_b, after_that = b.file("none").status, a.file("none").status
+    # Unless the minute was over in between.
+    assert at_b == 429 or after_that == 404
+
+
+def test_limits_and_policies(pair: Pair) -> None:
+    """What is set for tenant and bucket at one replica holds at the other within seconds."""
+    a, b = pair.clients()
+    assert a.send_json("PUT", "/v1/buckets/small", {"max_file_bytes": 5}).status in {200, 201}
+    assert b.put("file", SMALL, bucket="small").status == 413
+    assert set_limits(Signer(pair.a), a.tenant, max_file_bytes=3).status == 200
+    assert until(lambda: b.put("file", b"1234").status == 413, _SECONDS)
+
+
+def test_links(pair: Pair) -> None:
+    """Links made at both before there was a key are good at both, until it is rotated at one."""
+    a, b = pair.clients()
+    a.stored("file", LARGE)
+    body = {"bucket": "default", "key": "file"}
+    made = at_once(*(lambda c=c: c.send_json("POST", "/v1/links", body) for c in (a, b)))
+    targets = [str(answer.json()["url"]) for answer in made]
+    for client in (a.using(None), b.using(None)):
+        assert [client.get(target).body for target in targets] == [LARGE, LARGE]
+    assert a.request("POST", "/v1/links/rotate").status in {200, 204}
+    for client in (a.using(None), b.using(None)):
+        assert until(lambda c=client: c.get(targets[0]).status == 404, _SECONDS)
+    assert b.using(None).get(link(a)).status == 200
+
+
+def test_revoked_at_one(pair: Pair, tenants: Tenants) -> None:
+    """A token that is revoked at one replica is refused at the other within seconds."""
+    client = make_client(tenants.admin, "revoked-at-one")
+    at_b = pair.at_b(client.api)
+    assert at_b.put("file", SMALL).status == 201
+    client.revoke(str(client.api.token))
+    assert until(lambda: at_b.file("file").slug == "token-revoked", _SECONDS)
+
+
+def test_suspended_at_one(pair: Pair, tenants: Tenants) -> None:
+    """A tenant that is suspended at one replica is refused at the other within seconds."""
+    client = tenants.tenant()
+    at_b = pair.at_b(client)
+    at_b.stored("file")
+    path = f"/auth/v1/tenants/{client.tenant}/suspend"
+    assert tenants.admin.request("POST", path).status in {200, 204}
+    assert until(lambda: at_b.file("file").slug == "tenant-suspended", _SECONDS)
+
+
+def test_an_upload_at_both(pair: Pair) -> None:
+    """A resumable upload goes on at the other replica from where its connection broke."""
+    a, b = (Tus(client) for client in pair.clients())
+    content = os.urandom(6 << 20)
+    address = a.created(len(content))
+    a.cut(address, 0, len(content), content[: 4 << 20])
+    offset = b.offset(address)
+    assert offset > 0
+    assert b.patch(address, offset, content[offset:]).status == 204
+    assert a.offset(address) == len(content)
+    assert a.api.file("tus.bin").body == content
+    digest = a.api.file("tus.bin").headers["Repr-Digest"]
+    assert digest == b.api.file("tus.bin").headers["Repr-Digest"]

@@ -1,0 +1,98 @@
+"""What breaks under two replicas: Redis, PostgreSQL, and in the end one of the two."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from tests.e2e.api_client import LARGE, SMALL
+from tests.e2e.raw_http import until
+from tests.e2e.replicas.conftest import Pair
+from tests.e2e.resumable.tus_client import Tus
+from tests.e2e.test_links import link
+from tests.servers.load import Load
+
+_SECONDS = 60.0
+
+
+def test_redis_that_does_not_answer(pair: Pair) -> None:
+    """With Redis frozen, and with Redis gone, uploads and downloads go on at both replicas."""
+    for client in pair.clients():
+        client.stored("before")
+    a, b = pair.clients()
+    pair.redis.freeze()
+    try:
+        for client in (a, b):
+            assert [client.put(f"{n}", SMALL).status for n in range(5)] == [201] * 5
+            assert client.put("large", LARGE).status in {201, 200}
+            for n in range(5):
+                assert client.delete(f"{n}").status == 204
+    finally:
+        pair.redis.thaw()
+    pair.redis.stop()
+    try:
+        for client in (a, b):
+            assert client.put("gone", SMALL).status in {201, 200}
+            assert client.file("large").body == LARGE
+    finally:
+        pair.redis.start()
+
+
+def test_postgres_that_is_stopped(pair: Pair) -> None:
+    """Without PostgreSQL both replicas say 503 and when to come back, links that were used go on;
+    with it again both go on by themselves.
+    """
+    a, b = pair.clients()
+    a.stored("file", LARGE)
+    target = link(a)
+    for client in (a, b):
+        assert client.using(None).get(target).body == LARGE
+    pair.postgres.stop()
+    try:
+        for client in (a, b):
+            answer = client.put("other", SMALL)
+            assert answer.status == 503
+            assert int(answer.header("Retry-After")) >= 1
+            assert client.put("other", LARGE).status == 503
+            assert Tus(client).create(5).status == 503
+            assert client.using(None).get(target).body == LARGE
+    finally:
+        pair.postgres.start()
+    for number, client in enumerate((a, b)):
+        assert until(lambda c=client, n=number: c.put(f"after-{n}", SMALL).status == 201, _SECONDS)
+    assert a.listed() == ["after-0", "after-1", "file"]
+    assert b.used() == (len(LARGE) + 2 * len(SMALL), 3)
+
+
+def test_one_is_killed(pair: Pair) -> None:
+    """After kill -9 of one replica under load nothing acknowledged is missing, the other one goes
+    on with its uploads within seconds, and the tenant is charged for what is there.
+    """
+    a, b = pair.clients()
+    content = os.urandom(3 << 20)
+    resumable = Tus(a), Tus(b)
+    address = resumable[1].created(len(content))
+    stalled = resumable[1].begin(address, 0, len(content))
+    stalled.sendall(content[: 2 << 20])
+    part = pair.a.data / "resumable" / address.rpartition("/")[2]
+    assert until(lambda: part.stat().st_size >= 1 << 20, _SECONDS)
+    turn = iter(range(10**9))
+
+    def put(key: str, body: bytes) -> bool:
+        client = (a, b)[next(turn) % 2]
+        return client.put(key, body).status in {200, 201}
+
+    load = Load(put, threads=4)
+    load.run_until(20, then=pair.b.kill)
+    stalled.close()
+    # The lease of the dead one is over after some seconds; until then it is 423.
+    assert until(lambda: resumable[0].head(address).status == 200, _SECONDS)
+    offset = resumable[0].offset(address)
+    assert offset >= 1 << 20
+    assert resumable[0].patch(address, offset, content[offset:]).status == 204
+    assert a.file("tus.bin").body == content
+    there = {key: hashlib.sha256(a.file(key).body).hexdigest() for key in a.listed()}
+    del there["tus.bin"]
+    assert load.faults(there) == []
+    sizes = [int(a.file(key).header("Content-Length")) for key in a.listed()]
+    assert a.used() == (sum(sizes), len(sizes))
