@@ -96,7 +96,7 @@ _WELL = Row(
             "percentunit",
             Query(
                 f"1 - avg_over_time(wharf:slo_errors:ratio_rate5m{{{INSTALLATION}}}[30d]) / on "
-                f"(slo) group_left (1 - wharf:slo_objective:ratio)",
+                f"(slo) group_left() (1 - wharf:slo_objective:ratio)",
                 "{{installation}} {{slo}}",
             ),
             width=12,
@@ -198,7 +198,7 @@ _ERRORS = Row(
             "Above 1 for 30 days misses the objective; above 14.4 somebody is woken.",
             "short",
             Query(
-                f"wharf:slo_errors:ratio_rate1h{{{INSTALLATION}}} / on (slo) group_left (1 - "
+                f"wharf:slo_errors:ratio_rate1h{{{INSTALLATION}}} / on (slo) group_left() (1 - "
                 f"wharf:slo_objective:ratio)",
                 "{{installation}} {{slo}}",
             ),

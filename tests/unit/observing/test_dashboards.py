@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,6 +148,41 @@ def test_every_metric_is_looked_at() -> None:
     """What is measured is on a dashboard or in an alert: else nobody would see it."""
     everything = " ".join(expressions())
     assert [metric for metric in CATALOGUE if metric not in everything] == []
+
+
+def test_every_query_can_be_read(tmp_path: Path) -> None:
+    """promtool parses each query of each panel, filled in as Grafana does it."""
+    written = [
+        {"record": "parsed", "expr": re.sub(r"\$(__\w+|\w+)", _filled, target["expr"])}
+        for name in DASHBOARDS
+        for panel in shown(name)
+        for target in panel["targets"]
+    ]
+    path = tmp_path / "queries.yml"
+    # A rule for each, in a group of its own: the same rule twice in one group is refused.
+    groups = [{"name": f"{number}", "rules": [rule]} for number, rule in enumerate(written)]
+    path.write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
+    command = ["promtool", "check", "rules", "--lint=none", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _filled(variable: re.Match[str]) -> str:
+    return "5m" if variable[1].startswith("__") else ".*"
+
+
+@pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml", "file_sd.yml"])
+def test_configurations(name: str) -> None:
+    """promtool accepts each configuration with its rules; its jobs have the names of the rules."""
+    path = ROOT / "deploy/prometheus" / name
+    command = ["promtool", "check", "config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    jobs = {job["job_name"] for job in config["scrape_configs"]}
+    assert {"wharf-upload", "wharf-auth", "wharf-nginx", "wharf-gateway"} <= jobs
+    assert config["global"]["scrape_interval"] == "15s"
 
 
 def test_every_recording_is_used() -> None:
