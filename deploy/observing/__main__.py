@@ -15,6 +15,7 @@ import yaml
 
 from deploy.observing import slos
 from deploy.observing.capacity import CAPACITY
+from deploy.observing.drawing import document
 from deploy.observing.objectives import OBJECTIVES
 from deploy.observing.overview import OVERVIEW
 from deploy.observing.tenants import TENANTS
@@ -43,7 +44,7 @@ def files() -> dict[str, str]:
     rules = yaml.dump(slos.rules(OBJECTIVES), Dumper=_Dumper, sort_keys=False, width=120)
     made = {"prometheus/rules/slo.yml": _MADE + rules}
     for dashboard in (OVERVIEW, TENANTS, CAPACITY):
-        text = json.dumps(dashboard.document(), indent=2, ensure_ascii=False)
+        text = json.dumps(document(dashboard), indent=2, ensure_ascii=False)
         made[f"grafana/dashboards/{dashboard.uid}.json"] = text + "\n"
     return made
 

@@ -15,10 +15,14 @@ def _sum(*rates: str) -> str:
     return f"sum by (installation) ({' or '.join(rates)})"
 
 
-def _slow(labels: str, seconds: str) -> str:
-    """Requests per second that took longer; `seconds` is an edge of the histogram's buckets."""
+def _slow(labels: str, seconds: float) -> str:
+    """Requests per second that took longer; `seconds` is an edge of the histogram's buckets.
+
+    Prometheus 3 writes edges as floats (1.0) whatever a target calls them, Prometheus 2 does not.
+    """
+    written = "|".join(dict.fromkeys((f"{seconds:g}", f"{float(seconds)}")))
     every = f"rate({_SECONDS}_count{{{labels}}}[WINDOW])"
-    timely = f'rate({_SECONDS}_bucket{{{labels}, le="{seconds}"}}[WINDOW])'
+    timely = f'rate({_SECONDS}_bucket{{{labels}, le=~"{written}"}}[WINDOW])'
     return f"({_sum(every)} - {_sum(timely)})"
 
 
@@ -45,7 +49,7 @@ OBJECTIVES = (
         slo="upload-latency",
         alert="WharfUploadsSlow",
         ratio=0.99,
-        bad=_slow(_TIMED_UPLOADS, "1.0"),
+        bad=_slow(_TIMED_UPLOADS, 1),
         total=_sum(f"rate({_SECONDS}_count{{{_TIMED_UPLOADS}}}[WINDOW])"),
         what="uploads took the services more than 1 s",
     ),
@@ -61,7 +65,7 @@ OBJECTIVES = (
         slo="download-latency",
         alert="WharfDownloadsSlow",
         ratio=0.99,
-        bad=_slow(_DOWNLOADS, "0.1"),
+        bad=_slow(_DOWNLOADS, 0.1),
         total=_sum(f"rate({_SECONDS}_count{{{_DOWNLOADS}}}[WINDOW])"),
         what="downloads took the services more than 0.1 s to decide on",
     ),

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from deploy.observing import __main__ as observing
-from deploy.observing.panels import COLUMNS
+from deploy.observing.drawing import COLUMNS
 from tests.unit.observing.promtool import ROOT, rules
 
 FOLDER = ROOT / "deploy/grafana/dashboards"
