@@ -29,6 +29,7 @@ class Pair:
     b: Wharf
     postgres: PostgresServer
     redis: RedisServer
+    database_url: str
 
     def clients(self, **claims: Any) -> tuple[ApiClient, ApiClient]:
         """One client of a tenant of its own, at each replica."""
@@ -64,7 +65,7 @@ def pair(postgres: PostgresServer, redis_server: RedisServer) -> Iterator[Pair]:
         with ThreadPoolExecutor(2) as starters:
             a, b = starters.map(begin, own)
         try:
-            yield Pair(a, b, postgres, redis_server)
+            yield Pair(a, b, postgres, redis_server, shared["WHARF_DATABASE_URL"])
         finally:
             for wharf in (a, b):
                 if wharf.process.poll() is None:

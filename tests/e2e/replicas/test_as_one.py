@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
@@ -175,3 +176,29 @@ def test_an_upload_at_both(pair: Pair) -> None:
     assert a.api.file("tus.bin").body == content
     digest = a.api.file("tus.bin").headers["Repr-Digest"]
     assert digest == b.api.file("tus.bin").headers["Repr-Digest"]
+
+
+def test_connections(pair: Pair) -> None:
+    """However many requests come at once, connections to PostgreSQL are as many as docs/scaling.md
+    says: for each upload replica threads times processes and 18, for each auth its threads.
+    """
+    a, b = pair.clients()
+    address = Tus(a).created(100)
+    calls = [
+        call
+        for client in (a, b)
+        for call in (
+            *[lambda c=client, n=n: c.put(f"{c.port}-{n}", SMALL) for n in range(20)],
+            *[lambda c=client: Tus(c).head(address) for _ in range(10)],
+            *[lambda c=client: Tus(c).create(1) for _ in range(10)],
+            *[lambda c=client: c.login("nobody", "wrong" * 9) for _ in range(5)],
+        )
+    ]
+    assert {answer.status for answer in at_once(*calls)} <= {200, 201, 401, 423}
+    with psycopg.connect(pair.database_url, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid()"
+        ).fetchone()
+    assert found is not None
+    assert 0 < found[0] <= 2 * (6 + 18) + 2 * 4

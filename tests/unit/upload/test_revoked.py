@@ -12,9 +12,11 @@ from werkzeug.test import TestResponse
 
 from servicekit.feed_follower import FeedFollower
 from servicekit.revocations import Revocations
+from servicekit.testing import Issuer
+from tests.e2e.raw_http import until
 from tests.servers.exposition import Exposition
 from tests.servers.feed import FakeFeed, serving_feed
-from tests.servers.upload import BOUNDARY, UploadService, form_body
+from tests.servers.upload import BOUNDARY, UploadService, assemble, form_body, settings_for
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -113,3 +115,19 @@ def test_ready_and_degraded(upload: UploadService) -> None:
     upload.front._service.revocations._looked_at = -math.inf
     assert "last heard of 100 s ago" in degraded(upload)
     assert age(upload) >= 100
+
+
+def test_a_new_replica(upload_data: Path, issuer: Issuer) -> None:
+    """One replica of several is not ready before it has heard of the feed once; after that it is
+    degraded without it.
+    """
+    replica = assemble(settings_for(upload_data, instance="b", durability="relaxed"), issuer)
+    answer = replica.request("GET", "/readyz")
+    assert (answer.status_code, list(answer.json["down"])) == (503, ["revocations"])
+    file = replica.settings.revocation_file
+    file.parent.mkdir()
+    file.touch()
+    os.utime(file, (1, 1))
+    assert until(lambda: replica.request("GET", "/readyz").status_code == 200)
+    assert replica.request("GET", "/readyz").json["status"] == "degraded"
+    replica.database.close()

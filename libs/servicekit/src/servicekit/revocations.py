@@ -119,6 +119,13 @@ class Revocations:
         self._current()
         return math.inf if self._heard_at is None else max(0.0, time.time() - self._heard_at)
 
+    def unheard(self) -> str | None:
+        """For `/readyz` of one replica of several: that it knows nothing of the feed yet.
+
+        What others have refused for long, it would take.
+        """
+        return self.trouble() if self.age_seconds() == math.inf else None
+
     def trouble(self) -> str | None:
         """For `/readyz`: how old the knowledge is, when it is older than it may be."""
         age = self.age_seconds()

@@ -34,10 +34,11 @@ from wharf_upload.routes import (
     usage,
 )
 from wharf_upload.service import Service
-from wharf_upload.settings import Settings
+from wharf_upload.settings import ALONE, Settings
 from wharf_upload.shared_leases import SharedLeases
 from wharf_upload.stores.local import LocalStore
 from wharf_upload.stores.parts import Parts
+from wharf_upload.stores.spool_check import SpoolCheck
 
 NAME = "upload"
 AUDIENCE = "upload"
@@ -93,7 +94,10 @@ def create_app(
         {
             "database": records.check,
             "storage": store.check,
+            "spool": SpoolCheck(settings.spool_folder, settings.data / "staging").trouble,
             "keys": lambda: None if keys or key_file.loaded() else "no key to verify tokens yet",
+            # The only one there is had rather go on.
+            **({} if settings.instance == ALONE else {"revocations": service.revocations.unheard}),
         },
         # Without the feed the service goes on with what it knows.
         helpful={"revocations": service.revocations.trouble},
