@@ -25,7 +25,11 @@ CAP = 3_000_000
 @pytest.fixture(scope="module")
 def fragile() -> Iterator[Wharf]:
     """A Wharf with a host name and a global cap, whose services are stopped and killed."""
-    with running(WHARF_HOSTS="files.example", WHARF_MAX_BODY_BYTES=str(CAP)) as found:
+    with running(
+        WHARF_HOSTS="files.example",
+        WHARF_MAX_BODY_BYTES=str(CAP),
+        WHARF_SERVICE_PATIENCE_SECONDS="5",
+    ) as found:
         yield found
 
 

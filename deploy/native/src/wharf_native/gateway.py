@@ -93,6 +93,7 @@ class Gateway:
         settings: what it has in common with the native runner.
         run: nginx's prefix.
         spool: of request bodies; this gateway's own.
+        socket_folders: where the services have their sockets.
         front_door: where a balancer on this machine finds it; empty: nowhere.
         metrics_file: what nginx serves of the parent's own counters.
     """
@@ -108,6 +109,10 @@ class Gateway:
         self._sockets = _path(SOCKETS, environ)
         self.front_door = _path(FRONT_DOOR, environ) if environ.get(FRONT_DOOR.name) else ""
         self.values = self._template_values()
+        auth = self.values["WHARF_AUTH_SOCKET"]
+        self.socket_folders = [self._sockets]
+        if auth.startswith("unix:"):
+            self.socket_folders.append(os.path.dirname(auth.removeprefix("unix:")))
         self.command = nginx_command(self.run, environ)
 
     def _template_values(self) -> dict[str, str]:

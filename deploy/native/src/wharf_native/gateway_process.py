@@ -1,6 +1,7 @@
 """The first process of the gateway's container: nginx's parent.
 
-It hands on signals in nginx's own words, cuts slow request bodies where it may (ADR 21), and ends
+It keeps the services' sockets while their containers are replaced, hands on signals in nginx's own
+words, cuts slow request bodies where it may (ADR 21), and ends
 when nginx has ended. What nginx logs goes where this process's output goes.
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wharf_native.body_guard import BodyGuard
 from wharf_native.front_door import FrontDoor, answers
+from wharf_native.keeping import Keeper
 from wharf_native.terminal import CannotRunError, say
 
 if TYPE_CHECKING:
@@ -113,6 +115,8 @@ def _front_door(gateway: Gateway) -> FrontDoor | None:
 def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
     """Runs nginx until it ends; returns the container's exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
+    for folder in gateway.socket_folders:
+        Keeper(folder, gateway.settings.instance).start()
     door = _front_door(gateway)
     nginx = Nginx(gateway.command, environ)
     if door is not None:

@@ -52,6 +52,15 @@ GATEWAY_SETTINGS = (
         minimum=1,
     ),
     Setting(
+        "WHARF_SERVICE_PATIENCE_SECONDS",
+        "60",
+        "seconds",
+        "how long a question of the gateway's to the upload service may wait, before a body or for "
+        "a link: while the service is replaced it waits",
+        minimum=1,
+        maximum=3600,
+    ),
+    Setting(
         "WHARF_ADDRESS_REQUESTS_PER_SECOND",
         "1000",
         "requests per second",

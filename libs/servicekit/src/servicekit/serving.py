@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -44,10 +44,21 @@ def environment(service: str, environ: MutableMapping[str, str]) -> None:
         environ["WHARF_INSTANCE"] = socket.gethostname().lower()
 
 
-def run_uwsgi(service: str) -> NoReturn:
-    """Becomes uWSGI; the environment is ready. Raises `SettingsError`."""
+def run_uwsgi(service: str, paths: Sequence[str]) -> NoReturn:
+    """Becomes uWSGI, or its parent where its sockets are files; the environment is ready.
+
+    Args:
+        service: names uWSGI's options.
+        paths: of the unix sockets that it listens on, which outlive it (`first_process`).
+
+    Raises:
+        SettingsError: there are no options.
+    """
     ini = str(ini_file(service))
     os.umask(0o077)
     environment(service, os.environ)
     uwsgi = f"{sys.prefix}/bin/uwsgi"
-    os.execv(uwsgi, [uwsgi, "--ini", ini])  # noqa: S606 -- no shell is wanted
+    command = [uwsgi, "--ini", ini]
+    if all(path.startswith("/") for path in paths):
+        command = [sys.executable, "-m", "servicekit.first_process", uwsgi, ini, *paths]
+    os.execv(command[0], command)  # noqa: S606 -- no shell is wanted

@@ -124,7 +124,7 @@ def serve() -> None:
         _migrate()
         _init(settings, settings.credentials_path, demo=settings.demo)
     sys.stdout.flush()
-    serving.run_uwsgi(NAME)
+    serving.run_uwsgi(NAME, [os.environ.get("WHARF_AUTH_SOCKET", "")])
 
 
 @cli.group()

@@ -50,7 +50,28 @@ def serve(own: Settings) -> None:
     serving.ini_file("upload")
     if own.serve_prepares:
         _migrate(own)
-    serving.run_uwsgi("upload")
+    own_socket = os.environ.get("WHARF_UPLOAD_SOCKET", "")
+    serving.run_uwsgi("upload", [own_socket, str(own.receiver_socket)])
+
+
+@cli.command("await-gateway")
+@click.option("--seconds", type=click.IntRange(min=0), default=60, help="Wait no longer.")
+@click.pass_obj
+def await_gateway(own: Settings, seconds: int) -> None:
+    """Wait until the gateway beside this service has ended.
+
+    Where both are told to stop at the same moment, the gateway has to end first: it still asks.
+    """
+    import time
+
+    from servicekit import kept_sockets
+
+    deadline = time.monotonic() + seconds
+    folder = own.receiver_socket.parent
+    while any(map(kept_sockets.answers, kept_sockets.keepers(folder))):
+        if time.monotonic() > deadline:
+            sys.exit(f"the gateway has not ended in {seconds} s")
+        time.sleep(0.2)
 
 
 @cli.command()

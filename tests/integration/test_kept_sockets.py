@@ -1,0 +1,166 @@
+"""Sockets of a service whose container is replaced: the service's side and the gateway's."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from servicekit.kept_sockets import Depositor, Kept, answers, keepers
+from tests.e2e.raw_http import until
+
+_KEEPER = """
+import sys, time
+from wharf_native.keeping import Keeper
+Keeper(sys.argv[1], sys.argv[2]).start()
+time.sleep(600)
+"""
+# Stands for uWSGI: serves one inherited socket, and says which process it is.
+_SERVER = """#!{python}
+import os, signal, socket, sys
+assert os.environ["UWSGI_RELOADS"] == "0" and os.environ["WHARF_SOCKETS_KEPT"]
+signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+for name in os.listdir("/proc/self/fd"):
+    if os.path.exists(f"/proc/self/fd/{{name}}") and int(name) > 2:
+        listener = socket.socket(fileno=int(name))
+listener.setblocking(True)
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(str(os.getpid()).encode())
+    connection.close()
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not pytest's own: sockets have short paths."""
+    with tempfile.TemporaryDirectory(prefix="wharf-kept-") as name:
+        yield Path(name)
+
+
+@contextmanager
+def keeper(folder: Path, instance: str = "one") -> Iterator[Path]:
+    """The first process of a gateway, as far as it matters here."""
+    path = folder / f"keeper-{instance}.sock"
+    process = subprocess.Popen([sys.executable, "-c", _KEEPER, str(folder), instance])
+    try:
+        assert until(lambda: answers(path))
+        yield path
+    finally:
+        process.kill()
+        process.wait()
+
+
+def inode(kept: Kept) -> int:
+    """Of the socket itself."""
+    return os.fstat(kept.listener.fileno()).st_ino
+
+
+def deposit(kept: Kept) -> None:
+    """Leaves a copy, and ends as a service does."""
+    depositor = Depositor([kept])
+    depositor.look()
+    depositor.close()
+
+
+def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
+    """Who connects while no service runs is served by the next one, which gets the same socket;
+    without a keeper it makes a new one.
+    """
+    path = folder / "upload.sock"
+    with keeper(folder):
+        first = Kept(path)
+        was = inode(first)
+        deposit(first)
+        first.listener.close()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            second = Kept(path)
+            with closing(second.listener):
+                assert inode(second) == was
+                second.listener.accept()[0].close()
+    assert not answers(keepers(folder)[0])
+    third = Kept(path)
+    with closing(third.listener):
+        assert inode(third) != was
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
+    """After a restart of the gateway, and with each of several gateways, copies are left anew."""
+    kept = Kept(folder / "auth.sock")
+    with closing(kept.listener):
+        depositor = Depositor([kept])
+        depositor.look()
+        for _ in range(2):
+            with keeper(folder), keeper(folder, "two"):
+                depositor.look()
+                # Nobody keeps it twice: each of them has it.
+                (folder / "keeper-one.sock").unlink()
+                again = Kept(folder / "auth.sock")
+                with closing(again.listener):
+                    assert inode(again) == inode(kept)
+        depositor.close()
+
+
+def test_a_socket_that_nobody_reaches_is_not_taken(folder: Path) -> None:
+    """When the file belongs to another socket by now, what was kept is worth nothing."""
+    path = folder / "upload.sock"
+    with keeper(folder):
+        kept = Kept(path)
+        with closing(kept.listener):
+            deposit(kept)
+            path.unlink()
+            other = Kept(path)
+            with closing(other.listener):
+                assert inode(other) != inode(kept)
+
+
+def test_nonsense_is_answered_and_nothing_more(folder: Path) -> None:
+    """A packet that is no request, or names a path, changes nothing and ends nobody."""
+    with keeper(folder) as path:
+        for packet in (b"x", b"take ../x.sock", b"keep upload.sock 1 2", b"keep upload.sock"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+                client.settimeout(60)
+                client.connect(str(path))
+                client.send(packet)
+                assert client.recv(100) == b"none"
+        assert answers(path)
+
+
+def test_the_first_process(folder: Path) -> None:
+    """Its child inherits the socket, gets its signals and gives the exit code; so does the next."""
+    server, path = folder / "server", folder / "upload.sock"
+    server.write_text(_SERVER.format(python=sys.executable))
+    server.chmod(0o755)
+    command = [sys.executable, "-m", "servicekit.first_process", str(server), "x.ini", str(path)]
+
+    def asked() -> int:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(str(path))
+            return int(client.recv(100) or b"0")
+
+    with keeper(folder):
+        first = subprocess.Popen(command)
+        assert until(path.exists)
+        served_by = asked()
+        assert served_by != first.pid
+        with socket.socket(socket.AF_UNIX) as waiting:
+            first.terminate()
+            assert first.wait(60) == 7
+            waiting.settimeout(60)
+            waiting.connect(str(path))
+            second = subprocess.Popen(command)
+            try:
+                assert int(waiting.recv(100)) not in (served_by, 0)
+            finally:
+                second.terminate()
+                second.wait(60)
