@@ -81,6 +81,24 @@ class Wharf:
                     found.append(int(entry))
         return found
 
+    @contextmanager
+    def standing_still(self, name: str) -> Iterator[None]:
+        """All processes of a child are stopped meanwhile, each thread of them."""
+        found = self.processes(name)
+        assert found
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            # One thread gets the signal and stops the others: on a busy machine that takes a while.
+            deadline = time.monotonic() + STOP_SECONDS
+            while not all(map(_stands_still, found)):
+                assert time.monotonic() < deadline, "a stopped process goes on"
+                time.sleep(0.01)
+            yield
+        finally:
+            for pid in found:
+                os.kill(pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """Stops it as an operator does, and checks that nothing is left."""
         self.process.terminate()
@@ -105,6 +123,12 @@ class Wharf:
                     os.kill(pid, signal.SIGKILL)
             assert time.monotonic() < deadline, "processes survive kill -9"
             time.sleep(0.01)
+
+
+def _stands_still(pid: int) -> bool:
+    # After the name in brackets comes the state.
+    states = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(text.rpartition(")")[2].split()[0] in "TZ" for text in states)
 
 
 def _sockets(data: Path) -> list[str]:

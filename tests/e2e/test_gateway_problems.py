@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -118,20 +118,6 @@ def test_a_chunked_body_over_the_cap(fragile: Wharf, client: ApiClient) -> None:
     assert (answer.status, answer.slug) == (413, "too-large")
 
 
-@contextmanager
-def stopped(wharf: Wharf, name: str) -> Iterator[None]:
-    """A service whose processes all stand still."""
-    found = wharf.processes(name)
-    assert found
-    for pid in found:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in found:
-            os.kill(pid, signal.SIGCONT)
-
-
 def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
     """While upload is down, every way answers 503 with Retry-After, and its files come back."""
     client.stored("before", SMALL)
@@ -164,7 +150,7 @@ def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
 
 def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
     """A body whose admission gets no answer is refused within seconds, before it is read."""
-    with nothing_stored(fragile, client.tenant), stopped(fragile, "upload"):
+    with nothing_stored(fragile, client.tenant), fragile.standing_still("upload"):
         bearer = f"Authorization: Bearer {client.token}"
         request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Content-Length: 2000000")
         answer = send(fragile, request)
