@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -11,6 +12,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from servicekit.settings import SettingsError
+
+
+def end_on_term() -> None:
+    """Lets TERM end this process while it starts, also where it is a container's first one.
+
+    The kernel keeps signals from such a process unless it has asked for them.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
 
 
 def ini_file(service: str) -> Path:

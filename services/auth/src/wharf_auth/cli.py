@@ -38,6 +38,7 @@ NAME = "auth"
 
 def main() -> None:
     """Runs the command; a mistake of the operator is one line on standard error."""
+    serving.end_on_term()
     os.umask(0o077)
     try:
         code = cli.main(standalone_mode=False, prog_name="wharf-auth")

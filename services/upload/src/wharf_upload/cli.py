@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from servicekit import logs, settings
+from servicekit import logs, serving, settings
 from servicekit.database import DatabaseUnavailable
 from wharf_upload import signals
 from wharf_upload.settings import Settings
@@ -45,8 +45,6 @@ def _migrate(own: Settings) -> None:
 @click.pass_obj
 def serve(own: Settings) -> None:
     """Serve, in a container: migrate first (WHARF_SERVE_PREPARES), then start uWSGI."""
-    from servicekit import serving
-
     serving.ini_file("upload")
     if own.serve_prepares:
         _migrate(own)
@@ -199,8 +197,11 @@ def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
 
 def main() -> None:
     """The console script."""
+    serving.end_on_term()
     os.umask(0o077)
     try:
         cli()
     except (DatabaseUnavailable, StoreError, settings.SettingsError) as error:
         sys.exit(f"wharf-upload: {error}")
+    except OSError as error:
+        sys.exit(f"wharf-upload: {error.filename or 'the system'}: {error.strerror}")
