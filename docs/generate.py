@@ -54,7 +54,7 @@ once for both. It sets `WHARF_SPOOL`, `WHARF_SOCKETS` and `WHARF_JWKS_URL` itsel
 `WHARF_ISSUER` unless that is set.
 """
 _ABOUT_CONTAINERS = """\
-Beside these, it has the settings of `make run` and of the gateway, but `WHARF_READY_SECONDS`. The
+Beside these, it has the settings of `make run` and of the gateway. The
 image sets `WHARF_DATA=/data`, `WHARF_HOST` and `WHARF_METRICS_HOST` to `0.0.0.0`; without
 `WHARF_INSTANCE` its name is the host's.
 """

@@ -59,8 +59,6 @@ CONTAINER_SETTINGS = (AUTH_SOCKET, SOCKETS, FRONT_DOOR, RUN)
 
 _PATH = re.compile(r"/[A-Za-z0-9/._-]+")
 _HOST_AND_PORT = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]):[0-9]{1,5}")
-# An earlier container with the same name may still be serving what it has begun.
-_LOCK_SECONDS = 30.0
 
 
 def _path(setting: Setting, environ: Mapping[str, str]) -> str:
@@ -160,13 +158,14 @@ class Gateway:
     def own_spool(self) -> int:
         """Makes this the only gateway on its spool, until exit; sweeps what a killed one left.
 
-        nginx numbers spooled bodies from 1: two on one spool remove each other's.
+        nginx numbers spooled bodies from 1: two on one spool remove each other's. An earlier
+        container of the same name may still be serving what it has begun.
 
         Raises:
             CannotRunError: another one has it, and keeps it.
         """
         lock = os.open(self.spool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        deadline = time.monotonic() + _LOCK_SECONDS
+        deadline = time.monotonic() + self.settings.ready_seconds
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

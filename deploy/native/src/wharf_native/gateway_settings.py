@@ -246,6 +246,7 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     hosts = values["WHARF_HOSTS"]
     values["WHARF_HOSTS"] = server_name(hosts)
     values["WHARF_REFUSE_OTHER_HOSTS"] = refuse_other_hosts(hosts)
+    values["WHARF_DEFAULT_SERVER"] = "" if values["WHARF_REFUSE_OTHER_HOSTS"] else " default_server"
     host = content_host(values["WHARF_CONTENT_ORIGIN"], hosts)
     values["WHARF_CONTENT_HOST"] = host or _NO_HOST
     values["WHARF_CONTENT_SERVER"] = "include conf.d/content_origin.conf;" if host else ""
