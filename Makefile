@@ -52,6 +52,7 @@ lint: ## Check style: Ruff, formatting, shell syntax, consistent packages
 	$(BIN)/ruff format --check --quiet .
 	for script in deploy/*/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
 	bash -n .ci/run && bash -n .ci/smoke
+	$(BIN)/hadolint services/*/Dockerfile deploy/nginx/Dockerfile
 	$(BIN)/python -m pip check
 
 types: ## Check types: mypy --strict
