@@ -51,6 +51,11 @@ OPENSSL = Program("openssl", ("/usr/bin/openssl",), "openssl")
 NPM = Program("npm", ("/usr/bin/npm",), "npm")
 # Brings promtool, too.
 PROMETHEUS = Program("prometheus", ("/usr/bin/prometheus",), "prometheus")
+# The engine that images and containers are tested with; control groups for it where nothing has
+# mounted them, and base images of Debian's packages.
+DOCKERD = Program("dockerd", ("/usr/sbin/dockerd", "/usr/bin/dockerd"), "docker.io")
+CGROUPS = Program("cgroupfs-mount", ("/usr/bin/cgroupfs-mount",), "cgroupfs-mount", needed=False)
+DEBOOTSTRAP = Program("debootstrap", ("/usr/sbin/debootstrap",), "debootstrap")
 
 
 class Goal(NamedTuple):
@@ -80,6 +85,9 @@ GOALS = {
             NPM,
             PROMETHEUS,
             OPENSSL,
+            DOCKERD,
+            CGROUPS,
+            DEBOOTSTRAP,
         ),
         scripts=True,
         checkers=True,

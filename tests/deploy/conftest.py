@@ -1,0 +1,33 @@
+"""An engine and the images, made once for all tests that run containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import containers, docker
+from tests.servers.containers import SERVICES, Images, Trio
+from tests.servers.docker import Engine
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The machine's Docker engine, or one that is started for the tests."""
+    with docker.engine() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def images(engine: Engine) -> Iterator[Images]:
+    """Wharf's images, built from this checkout."""
+    made = containers.build(engine)
+    yield made
+    engine.remove("image", [getattr(made, name) for name in SERVICES])
+
+
+@pytest.fixture(scope="module")
+def trio(engine: Engine, images: Images) -> Iterator[Trio]:
+    """Gateway, auth and upload that serve, for one module of tests."""
+    with containers.trio(engine, images, f"wharf-{containers.TAG}") as made:
+        yield made

@@ -1,0 +1,192 @@
+"""Gateway, auth and upload as three containers: what the images do when they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.e2e.raw_http import until
+from tests.servers.containers import CONTAINED, SERVICES, Images, Trio
+from tests.servers.docker import Engine
+
+pytestmark = pytest.mark.timeout(1200)
+
+_ASK = """
+import http.client, json, sys
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=10)
+found = {}
+for path in sys.argv[2:]:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    found[path] = (answer.status, answer.read().decode())
+    connection.close()
+print(json.dumps(found))
+"""
+
+
+def ask(trio: Trio, service: str, port: int, *paths: str) -> dict[str, tuple[int, str]]:
+    """Statuses and bodies of a port inside a container."""
+    words = ("exec", trio.of(service), "python3", "-c", _ASK, str(port), *paths)
+    found = json.loads(trio.engine(*words))
+    return {path: (status, body) for path, (status, body) in found.items()}
+
+
+@pytest.fixture
+def client(trio: Trio) -> Iterator[httpx.Client]:
+    """A client of the demo tenant."""
+    demo = trio.credentials()["demo"]
+    with httpx.Client(base_url=trio.url, timeout=60) as client:
+        answer = client.post(
+            "/auth/oauth/token",
+            data={"grant_type": "client_credentials"},
+            auth=(demo["client_id"], demo["client_secret"]),
+        )
+        assert answer.status_code == 200, answer.text
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        assert client.put("/v1/buckets/docs", json={}).status_code in {200, 201}
+        yield client
+
+
+def test_a_file_goes_in_and_comes_out(trio: Trio, client: httpx.Client) -> None:
+    """A spooled body is linked across the containers' mounts, not copied, and is the same."""
+    content = os.urandom(5_000_000)
+    answer = client.put("/v1/files/docs/big.bin", content=content)
+    assert answer.status_code == 201, answer.text
+    assert client.get("/v1/files/docs/big.bin").content == content
+    # Nothing is left of it where nginx spooled.
+    left = trio.engine("exec", trio.of("gateway"), "find", "/data/spool", "-type", "f")
+    assert left == ""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_has_no_rights(trio: Trio, service: str) -> None:
+    """Every process: uid 10001, no capability, no way to new ones, a root that is only read."""
+    script = (
+        "for p in /proc/[0-9]*; do grep -hE '^(Uid|CapEff|CapBnd|NoNewPrivs):' $p/status; done"
+        " | sort -u | tr -s '\\t' ' '; touch /x 2>&1"
+    )
+    done = trio.engine.try_out("exec", trio.of(service), "sh", "-c", script)
+    lines = done.stdout.splitlines()
+    assert lines[:4] == [
+        "CapBnd: 0000000000000000",
+        "CapEff: 0000000000000000",
+        "NoNewPrivs: 1",
+        "Uid: 10001 10001 10001 10001",
+    ]
+    assert "Read-only file system" in lines[4]
+
+
+def test_what_a_container_sees_of_the_data(trio: Trio) -> None:
+    """The gateway neither reads upload's database nor auth's keys; upload not auth's."""
+    seen = {
+        service: trio.engine("exec", trio.of(service), "find", "/data", "-type", "f").splitlines()
+        for service in SERVICES
+    }
+    databases = {
+        service: {path for path in paths if path.endswith((".db", ".pem", ".json"))}
+        for service, paths in seen.items()
+    }
+    assert databases["gateway"] == set()
+    assert {path.rpartition("/")[2] for path in databases["upload"]} == {"upload.db", "jwks.json"}
+    assert {"/data/auth/auth.db", "/data/credentials.json"} < databases["auth"]
+
+
+def test_internal_ports_show_metrics_and_health_alone(trio: Trio) -> None:
+    """Prometheus and probes find what they need; what needs a token is not there."""
+    found = ask(trio, "auth", 8082, "/metrics", "/healthz", "/readyz", "/jwks", "/feed?after=0")
+    assert {status for status, _ in found.values()} == {200}
+    assert "wharf_http_requests_total" in found["/metrics"][1]
+    found = ask(trio, "upload", 8083, "/metrics", "/healthz", "/readyz")
+    assert {status for status, _ in found.values()} == {200}
+    for service, port in (("auth", 8082), ("upload", 8083)):
+        found = ask(
+            trio, service, port, "/v1/files/docs/x", "/auth/internal/feed", "/", "/v1/usage"
+        )
+        assert {status for status, _ in found.values()} == {404}
+    paths = ("/metrics/auth", "/metrics/upload", "/metrics/gateway", "/metrics/nginx")
+    found = ask(trio, "gateway", 8081, *paths, "/healthz", "/readyz", "/jwks", "/feed")
+    assert {path: status for path, (status, _) in found.items() if status != 200} == {}
+
+
+def test_the_gateway_serves_the_pages_about_problems(trio: Trio) -> None:
+    """The address that is a problem's type leads to its page."""
+    answer = httpx.get(f"{trio.url}/v1/buckets")
+    assert answer.status_code == 401
+    page = httpx.get(trio.url + answer.json()["type"])
+    assert page.status_code == 200
+    assert "<h1>" in page.text
+
+
+def test_hangup_replaces_the_processes(trio: Trio, client: httpx.Client) -> None:
+    """HUP starts uWSGI's workers and nginx's anew, and what is asked meanwhile is answered."""
+    content = b"as before"
+    assert client.put("/v1/files/docs/hangup.txt", content=content).status_code in {200, 201}
+    for service in SERVICES:
+        trio.engine("kill", "--signal", "HUP", trio.of(service))
+    trio.wait_healthy()
+    assert until(lambda: httpx.get(f"{trio.url}/readyz").status_code == 200)
+    assert client.get("/v1/files/docs/hangup.txt").content == content
+    for service in SERVICES:
+        assert trio.engine.inspect(trio.of(service))["State"]["Running"]
+
+
+def _asks_for(number: int, engine: Engine, container: str) -> bool:
+    status = engine("exec", container, "cat", "/proc/1/status")
+    (caught,) = [line for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+def test_the_worker_is_the_upload_image(trio: Trio, images: Images) -> None:
+    """It runs on the same volumes, and TERM ends it in time."""
+    name, (_, files, records, *_) = f"{trio.name}-worker", trio.volumes
+    volumes = ("--volume", f"{files}:/data", "--volume", f"{records}:/data/upload")
+    words = ("run", "--detach", "--name", name, *CONTAINED, *volumes, "--no-healthcheck")
+    trio.engine(*words, images.upload, "worker")
+    try:
+        # The kernel keeps signals from a first process that has not asked for them.
+        assert until(lambda: _asks_for(signal.SIGTERM, trio.engine, name)), trio.engine.output(name)
+        trio.engine("stop", "--time", "60", name)
+        state = trio.engine.inspect(name)["State"]
+        assert state["ExitCode"] in {0, 143}, trio.engine.output(name)
+        assert "Traceback" not in trio.engine.output(name)
+    finally:
+        trio.engine.remove("container", [name])
+
+
+def test_a_second_gateway_on_one_spool_is_refused(
+    trio: Trio, engine: Engine, images: Images
+) -> None:
+    """Two of one name would remove each other's bodies: the second waits, and says why it ends."""
+    files, auth_socket, sockets = trio.volumes[1], trio.volumes[3], trio.volumes[4]
+    volumes = ("--volume", f"{files}:/data", "--volume", f"{auth_socket}:/run/wharf/auth")
+    done = engine.try_out(
+        *("run", "--rm", "--network", "none", *CONTAINED, "--env", "WHARF_INSTANCE=one"),
+        *("--env", "WHARF_READY_SECONDS=1"),
+        *(*volumes, "--volume", f"{sockets}:/run/wharf/upload", images.gateway),
+    )
+    assert done.returncode == 1
+    assert "another gateway uses /data/spool/one" in done.stderr
+
+
+def test_a_stop_is_an_orderly_end_and_the_next_start_knows_everything(
+    trio: Trio, client: httpx.Client
+) -> None:
+    """TERM ends all three with 0; on the same volumes the same client, keys and files are there."""
+    content = b"still here"
+    assert client.put("/v1/files/docs/kept.txt", content=content).status_code in {200, 201}
+    before = trio.credentials()
+    for service in ("gateway", "upload", "auth"):
+        trio.engine("stop", "--time", "60", trio.of(service))
+        state = trio.engine.inspect(trio.of(service))["State"]
+        assert state["ExitCode"] == 0, trio.engine.output(trio.of(service))
+    for service in SERVICES:
+        trio.engine("start", trio.of(service))
+    trio.wait_healthy()
+    assert trio.credentials() == before
+    answer = httpx.get(f"{trio.url}/v1/files/docs/kept.txt", headers=client.headers)
+    assert answer.content == content

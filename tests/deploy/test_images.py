@@ -1,0 +1,165 @@
+"""What is in the images, and what is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.servers.containers import CONTAINED, SERVICES, TAG, Images
+from tests.servers.docker import Engine
+
+# The images are made before the first test.
+pytestmark = pytest.mark.timeout(1200)
+
+# What an image may add to its base.
+LIMITS_MB = {"auth": 100, "upload": 100, "gateway": 10}
+COMPILERS = ("cc", "gcc", "g++", "clang", "make", "ld", "cargo", "pip", "pip3")
+_DISTRIBUTIONS = """
+import importlib.metadata, json
+print(json.dumps(sorted(d.name.lower() for d in importlib.metadata.distributions())))
+"""
+_MODULES = """
+import importlib.util, json, sys
+print(json.dumps([name for name in sys.argv[1:] if importlib.util.find_spec(name)]))
+"""
+
+
+def name_of(images: Images, service: str) -> str:
+    return str(getattr(images, service))
+
+
+def python(engine: Engine, image: str, script: str, *words: str) -> list[str]:
+    """What a script in the image prints, as the image runs."""
+    command = ("run", "--rm", "--network", "none", *CONTAINED, "--entrypoint", "python3", image)
+    return list(json.loads(engine(*command, "-c", script, *words)))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_is_small(engine: Engine, images: Images, service: str) -> None:
+    """It adds little to its base, which machines share."""
+    base = images.nginx_base if service == "gateway" else images.python_base
+    image = name_of(images, service)
+    added = engine.inspect(image)["Size"] - engine.inspect(base)["Size"]
+    assert 0 < added < LIMITS_MB[service] * 1_000_000, f"{image} adds {added / 1e6:.1f} MB"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_says_how_it_is_run(engine: Engine, images: Images, service: str) -> None:
+    """An unprivileged user by number, TERM, a health check, and labels that say what it is."""
+    config = engine.inspect(name_of(images, service))["Config"]
+    assert config["User"] == "10001:10001"
+    assert config["StopSignal"] == "SIGTERM"
+    assert config["Healthcheck"]["Test"][0] == "CMD"
+    assert config["Cmd"] == ["serve"]
+    labels = config["Labels"]
+    assert labels["org.opencontainers.image.title"] == f"wharf-{service}"
+    assert labels["org.opencontainers.image.version"] == TAG
+    assert len(labels["org.opencontainers.image.revision"]) in {7, 40}
+    assert labels["org.opencontainers.image.description"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nothing_in_an_image_builds_or_becomes_root(
+    engine: Engine, images: Images, service: str
+) -> None:
+    """No compiler, no installer of packages of Python, no program with another user's rights."""
+    script = (
+        f"for name in {' '.join(COMPILERS)}; do command -v $name; done; "
+        "find / -xdev -type f -perm /6000 2>/dev/null; python3 -c 'import pip' 2>/dev/null && "
+        "echo pip; find / -xdev -name 'pip-*.whl' 2>/dev/null; true"
+    )
+    command = ("run", "--rm", "--network", "none", *CONTAINED, "--entrypoint", "sh")
+    assert engine(*command, name_of(images, service), "-c", script) == ""
+
+
+@pytest.mark.parametrize(
+    ("service", "own"),
+    [
+        ("auth", ["servicekit", "wharf_auth", "argon2"]),
+        ("upload", ["servicekit", "wharf_upload", "filetype", "inotify_simple"]),
+        ("gateway", ["wharf_native"]),
+    ],
+)
+def test_an_image_has_its_own_packages_alone(
+    engine: Engine, images: Images, service: str, own: list[str]
+) -> None:
+    """Neither another service's code nor what only that needs."""
+    asked = ("servicekit", "wharf_auth", "wharf_upload", "wharf_native")
+    others = ("argon2", "filetype", "inotify_simple", "pytest", "flit_core", "flask")
+    found = python(engine, name_of(images, service), _MODULES, *asked, *others)
+    assert sorted(found) == sorted([*own, *(["flask"] if service != "gateway" else [])])
+
+
+@pytest.mark.parametrize("service", ["auth", "upload"])
+def test_what_is_installed_is_what_is_locked(engine: Engine, images: Images, service: str) -> None:
+    """Each package stands with its hashes in the service's lock file, or is ours."""
+    with open(f"requirements/{service}.txt", encoding="utf-8") as lock:
+        locked = {line.partition("==")[0] for line in lock if line[0].isalpha()}
+    found = set(python(engine, name_of(images, service), _DISTRIBUTIONS))
+    ours = {"wharf-servicekit", f"wharf-{service}"}
+    assert {name.replace("_", "-") for name in found} - ours <= locked
+    assert ours <= found
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_address_of_the_builder_is_in_an_image(
+    engine: Engine, images: Images, service: str
+) -> None:
+    """Where the packages came from is neither in the history nor in a file of pip's or apt's."""
+    image = name_of(images, service)
+    base = images.nginx_base if service == "gateway" else images.python_base
+    inherited = set(engine("history", "--no-trunc", "--format", "{{.CreatedBy}}", base).split())
+    history = engine("history", "--no-trunc", "--format", "{{.CreatedBy}}", image).split()
+    assert not [word for word in history if "://" in word and word not in inherited]
+    script = (
+        "cat /etc/pip.conf /root/.config/pip/pip.conf /root/.pip/pip.conf 2>/dev/null; "
+        "ls /opt/wharf/*.whl /wheels /build 2>/dev/null; true"
+    )
+    command = ("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh")
+    assert engine(*command, image, "-c", script) == ""
+
+
+@pytest.mark.parametrize(
+    ("service", "setting", "line"),
+    [
+        ("auth", "WHARF_TOKEN_TTL_SECONDS=1", "WHARF_TOKEN_TTL_SECONDS='1'"),
+        ("auth", "WHARF_KEYS=/nowhere", "/nowhere"),
+        ("upload", "WHARF_MAX_FILE_BYTES=many", "WHARF_MAX_FILE_BYTES='many'"),
+        ("upload", "WHARF_INSTANCE=../x", "WHARF_INSTANCE='../x'"),
+        ("gateway", "WHARF_MAX_BODY_BYTES=1g", "WHARF_MAX_BODY_BYTES='1g'"),
+        ("gateway", "WHARF_AUTH_SOCKET=a b; c", "WHARF_AUTH_SOCKET='a b; c'"),
+        ("gateway", "WHARF_SOCKETS=here", "WHARF_SOCKETS='here'"),
+        ("gateway", "WHARF_HOST=gateway", "WHARF_HOST='gateway'"),
+    ],
+)
+def test_a_wrong_setting_ends_the_container_with_one_line(
+    engine: Engine, images: Images, service: str, setting: str, line: str
+) -> None:
+    """The line names the variable and its value; nothing is served."""
+    data = ("--tmpfs", "/data:uid=10001,gid=10001,mode=0700")
+    done = engine.try_out(
+        *("run", "--rm", "--network", "none", *CONTAINED, *data, "--env", setting),
+        *("--env", "WHARF_SERVE_PREPARES=true", name_of(images, service)),
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    said = [one for one in done.stderr.splitlines() if one.strip()]
+    assert len(said) == 1, done.stderr
+    assert line in said[0]
+
+
+def test_the_balancers_configuration_is_taken(engine: Engine, images: Images) -> None:
+    """The gateway's nginx has `stream`, and warns of nothing in deploy/nginx/balancer.conf."""
+    command = ("run", "--rm", "--network", "none", *CONTAINED, "--entrypoint", "nginx")
+    test = ("-e", "stderr", "-t", "-q", "-c", "/opt/wharf/deploy/nginx/balancer.conf")
+    done = engine.try_out(*command, images.gateway, *test)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_without_a_volume_it_says_so(engine: Engine, images: Images, service: str) -> None:
+    """A read-only root without a volume is one line, and no traceback."""
+    done = engine.try_out("run", "--rm", "--network", "none", *CONTAINED, name_of(images, service))
+    assert done.returncode == 1
+    assert "Read-only file system" in done.stderr or "read-only" in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr

@@ -1,0 +1,140 @@
+"""Every configuration that the templates can become: nginx takes it, and gixy finds nothing new."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from wharf_native.gateway import Gateway
+from wharf_native.nginx import nginx_command, render_configuration
+from wharf_native.places import Places
+from wharf_native.plan import template_values
+from wharf_native.settings import RunSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What changes the tree, not only a number in it.
+SETTINGS: dict[str, dict[str, str]] = {
+    "defaults": {},
+    "hosts": {"WHARF_HOSTS": "files.example.net,*.example.org"},
+    "content origin": {"WHARF_CONTENT_ORIGIN": "https://content.example.net"},
+    "hosts and content origin": {
+        "WHARF_HOSTS": "files.example.net",
+        "WHARF_CONTENT_ORIGIN": "https://content.example.net",
+        "WHARF_NGINX_WORKERS": "2",
+    },
+}
+ONLY_CONTAINERS: dict[str, dict[str, str]] = {
+    "auth by port": {"WHARF_AUTH_SOCKET": "127.0.0.1:3031"},
+    "front door": {
+        "WHARF_FRONT_DOOR": "{run}/door.sock",
+        "WHARF_CONTENT_ORIGIN": "https://content.example.net",
+    },
+    "front door and hosts": {
+        "WHARF_FRONT_DOOR": "{run}/door.sock",
+        "WHARF_HOSTS": "files.example.net",
+    },
+    "IPv6": {"WHARF_HOST": "::1", "WHARF_AUTH_SOCKET": "[::1]:3031"},
+}
+
+# What gixy finds and we mean; each with its reason.
+MEANT = {
+    "add_header_redefinition": "a location that adds fields includes security_headers.conf once "
+    "more, or what replaces it; tests/e2e look at the fields of the answers",
+    "status_page_exposed": "on the internal port, which answers whoever reaches it by design "
+    "(docs/metrics.md)",
+    "try_files_is_evil_too": 'they are `try_files "" @name`: the way into a named location behind '
+    "admission, which looks for no file",
+    "proxy_pass_normalized": "to this nginx's own socket with names that the server made, of "
+    "hexadecimal digits and slashes: nothing in them is decoded",
+}
+
+
+def native(environ: Mapping[str, str], folder: Path) -> Path:
+    """The native runner's configuration."""
+    data = folder / "data"
+    settings = RunSettings({**environ, "WHARF_DATA": str(data)}, root=str(ROOT))
+    places = Places(settings.data, environ)
+    places.create()
+    render_configuration(str(ROOT), places.nginx, template_values(settings, places, environ))
+    return Path(places.nginx)
+
+
+def container(environ: Mapping[str, str], folder: Path) -> Path:
+    """The gateway image's; `prepare` has nginx test it, too."""
+    run = folder / "run"
+    own = {"WHARF_DATA": str(folder / "data"), "WHARF_GATEWAY_RUN": str(run)}
+    given = {name: value.format(run=folder) for name, value in environ.items()}
+    Gateway({**own, "PATH": os.environ["PATH"], **given}, root=str(ROOT)).prepare()
+    return run
+
+
+Render = Callable[[Mapping[str, str], Path], Path]
+ALL = [
+    *(pytest.param(native, value, id=f"native, {name}") for name, value in SETTINGS.items()),
+    *(
+        pytest.param(container, value, id=f"container, {name}")
+        for name, value in (SETTINGS | ONLY_CONTAINERS).items()
+    ),
+]
+
+
+def known_to_gixy(source: Path, target: Path) -> Path:
+    """A copy without possessive quantifiers, which gixy's own parser of expressions refuses.
+
+    They change how long an expression takes and never what it finds in these.
+    """
+    shutil.copytree(source, target, ignore=lambda _, names: [n for n in names if "sock" in n])
+    for path in target.rglob("*.conf"):
+        text = path.read_text().replace(str(source), str(target))
+        path.write_text(re.sub(r"([+*?}])\+", r"\1", text))
+    return target / "nginx.conf"
+
+
+def gixy(configuration: Path) -> dict[str, str]:
+    """Names of checks that found something, with one of their findings."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("gixy"), "--format", "json", configuration],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # It ends with 1 when there are findings; a configuration that it cannot read is no list.
+    found = json.loads(done.stdout or "null")
+    assert isinstance(found, list), done.stderr
+    return {one["plugin"]: f"{one['severity']} {one['reason']}\n{one['config']}" for one in found}
+
+
+@pytest.mark.parametrize(("render", "environ"), ALL)
+def test_nginx_and_gixy_have_nothing_to_say(
+    render: Render, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """nginx warns of nothing, and gixy of nothing but what is meant."""
+    run = render(environ, tmp_path)
+    command = [*nginx_command(str(run), os.environ), "-t", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = gixy(known_to_gixy(run, tmp_path / "copy"))
+    assert {name: text for name, text in found.items() if name not in MEANT} == {}
+
+
+def test_every_exception_is_still_needed(tmp_path: Path) -> None:
+    """An exception that excuses nothing any more would excuse the next mistake."""
+    run = native(SETTINGS["hosts and content origin"], tmp_path)
+    assert set(gixy(known_to_gixy(run, tmp_path / "copy"))) == set(MEANT)
+
+
+def test_gixy_sees_a_mistake(tmp_path: Path) -> None:
+    """An alias without its slash in one of the snippets is found, through all the includes."""
+    run = native({}, tmp_path)
+    snippet = run / "snippets/blobs.conf"
+    snippet.write_text(snippet.read_text().replace("location /_blobs/ {", "location /_blobs {"))
+    assert "alias_traversal" in gixy(known_to_gixy(run, tmp_path / "copy"))

@@ -1,0 +1,157 @@
+"""Wharf's images, and a gateway, an auth and an upload made of them, without compose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.servers.docker import Engine, lacking
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("auth", "upload", "gateway")
+# What every container of the manual runs with (docs/containers.md).
+CONTAINED = (
+    *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+    *("--tmpfs", "/tmp:size=64m,mode=1777"),
+)
+# Of this checkout: several may share one engine.
+TAG = f"test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+_READY_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Images:
+    """Names of the images, and of those that they are made from."""
+
+    auth: str
+    upload: str
+    gateway: str
+    python_base: str
+    nginx_base: str
+
+
+def build(engine: Engine) -> Images:
+    """Builds them as `make images` does; of Debian's packages where this user may."""
+    settings = {"WHARF_VERSION": TAG, "PYTHON": sys.executable}
+    if not os.geteuid():
+        settings["BASES"] = "debian"
+    done = subprocess.run(
+        ["sh", "deploy/images/build.sh"],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode and "there is no image" in done.stderr:
+        lacking(done.stderr.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {name: f"wharf-{name}:{TAG}" for name in SERVICES}
+    bases = {
+        base: engine.inspect(names[name])["Config"]["Labels"]["org.opencontainers.image.base.name"]
+        for base, name in (("python_base", "auth"), ("nginx_base", "gateway"))
+    }
+    return Images(**names, **bases)
+
+
+class Trio:
+    """One auth, one upload and one gateway on volumes of their own.
+
+    Args:
+        name: begins the names of everything that is made.
+    """
+
+    def __init__(self, engine: Engine, images: Images, name: str) -> None:
+        self.engine, self.images, self.name = engine, images, name
+        self.containers = [f"{name}-{service}" for service in SERVICES]
+        self.volumes = [
+            f"{name}-{volume}"
+            for volume in ("auth", "files", "records", "auth-socket", "upload-sockets")
+        ]
+        self.engine("network", "create", name)
+
+    def of(self, service: str) -> str:
+        """The name of a service's container."""
+        return f"{self.name}-{service}"
+
+    def _run(self, service: str, *options: str) -> None:
+        self.engine(
+            *("run", "--detach", "--name", self.of(service)),
+            *("--network", self.name, "--network-alias", service),
+            *CONTAINED,
+            *options,
+            getattr(self.images, service),
+        )
+
+    def start(self) -> None:
+        """Starts all three; `wait_healthy` says when they serve."""
+        auth, files, records, auth_socket, upload_sockets = self.volumes
+        instance = ("--env", "WHARF_INSTANCE=one")
+        self._run("auth", "--volume", f"{auth}:/data", "--volume", f"{auth_socket}:/run/wharf/auth")
+        self._run(
+            "upload",
+            *instance,
+            *("--env", "WHARF_JWKS_URL=http://gateway:8081/jwks"),
+            *("--env", "WHARF_FEED_URL=http://gateway:8081/feed"),
+            *("--volume", f"{files}:/data", "--volume", f"{records}:/data/upload"),
+            *("--volume", f"{upload_sockets}:/run/wharf/upload"),
+        )
+        self._run(
+            "gateway",
+            *instance,
+            *("--publish", "127.0.0.1::8080"),
+            *("--volume", f"{files}:/data", "--volume", f"{auth_socket}:/run/wharf/auth"),
+            *("--volume", f"{upload_sockets}:/run/wharf/upload"),
+        )
+
+    def health(self, service: str) -> str:
+        """What the image's own HEALTHCHECK has found."""
+        state = self.engine.inspect(self.of(service))["State"]
+        return str(state["Health"]["Status"]) if state["Running"] else "ended"
+
+    def wait_healthy(self) -> None:
+        """Waits until all three are."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while (found := [self.health(one) for one in SERVICES]) != ["healthy"] * len(SERVICES):
+            logs = "\n".join(self.engine.output(name)[-3000:] for name in self.containers)
+            assert "ended" not in found, logs
+            assert time.monotonic() < deadline, f"{found}\n{logs}"
+            time.sleep(0.5)
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is reached from here."""
+        ports: dict[str, Any] = self.engine.inspect(self.of("gateway"))["NetworkSettings"]["Ports"]
+        return f"http://127.0.0.1:{ports['8080/tcp'][0]['HostPort']}"
+
+    def credentials(self) -> dict[str, dict[str, str]]:
+        """The first credentials, as an operator reads them."""
+        text = self.engine("exec", self.of("auth"), "cat", "/data/credentials.json")
+        return dict(json.loads(text))
+
+    def remove(self) -> None:
+        """Removes everything that was made."""
+        self.engine.remove("container", self.containers)
+        self.engine.remove("volume", self.volumes)
+        self.engine.remove("network", [self.name])
+
+
+@contextmanager
+def trio(engine: Engine, images: Images, name: str) -> Iterator[Trio]:
+    """Three containers that serve."""
+    made = Trio(engine, images, name)
+    try:
+        made.start()
+        made.wait_healthy()
+        yield made
+    finally:
+        made.remove()

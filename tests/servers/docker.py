@@ -1,0 +1,133 @@
+"""A Docker engine: the one that runs on this machine, or one of the tests' own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+_START_SECONDS = 60
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skips where a person works; where CI says that all is well, all has to be there."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class Engine:
+    """What answers to `docker` in this environment."""
+
+    def __call__(self, *words: str, seconds: float = 120, **options: Any) -> str:
+        """What the command says on standard output; an assertion shows all when it fails."""
+        done = self.try_out(*words, seconds=seconds, **options)
+        assert done.returncode == 0, f"docker {' '.join(words)}:\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    @staticmethod
+    def try_out(
+        *words: str, seconds: float = 120, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """The command's outcome, whatever it is."""
+        return subprocess.run(
+            ["docker", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+            **options,
+        )
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """All that the engine knows of a container or an image."""
+        (found,) = json.loads(self("inspect", name))
+        return dict(found)
+
+    def output(self, container: str) -> str:
+        """What a container has said on either of its outputs."""
+        done = self.try_out("logs", container)
+        return done.stdout + done.stderr
+
+    def remove(self, kind: str, names: Sequence[str]) -> None:
+        """Removes what is there of containers, volumes, networks or images."""
+        commands = {
+            "container": ("rm", "--force", "--volumes"),
+            "volume": ("volume", "rm", "--force"),
+            "network": ("network", "rm"),
+            "image": ("image", "rm", "--force"),
+        }
+        for name in names:
+            self.try_out(*commands[kind], name)
+
+
+def _answers() -> bool:
+    return Engine.try_out("info").returncode == 0
+
+
+@contextmanager
+def _cgroups() -> Iterator[None]:
+    """Control groups, where nothing has mounted them: a machine without systemd."""
+    if os.path.ismount(_CGROUPS):
+        yield
+        return
+    subprocess.run(["cgroupfs-mount"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--recursive", str(_CGROUPS)], check=False)
+
+
+@contextmanager
+def _daemon(folder: Path) -> Iterator[None]:
+    """A daemon with everything of its own; `docker` in this process talks to it."""
+    address = f"unix://{folder}/docker.sock"
+    places = (f"--data-root={folder}/data", f"--exec-root={folder}/exec")
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["dockerd", *places, f"--pidfile={folder}/pid", f"--host={address}"],
+            stdout=output,
+            stderr=output,
+        )
+    os.environ["DOCKER_HOST"] = address
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while not _answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"dockerd does not start:\n{log.read_text()[-4000:]}")
+            time.sleep(0.2)
+        yield
+    finally:
+        del os.environ["DOCKER_HOST"]
+        process.terminate()
+        process.wait(60)
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """The engine of this machine; else one that is started, and gone afterwards."""
+    if shutil.which("docker") is None:
+        lacking("there is no docker; Debian: apt-get install docker.io")
+    if _answers():
+        yield Engine()
+        return
+    if os.geteuid() or shutil.which("dockerd") is None:
+        lacking("no Docker engine answers, and this user cannot start one")
+    # Paths of sockets are short, and what overlays are made of is no tmpfs.
+    folder = Path(tempfile.mkdtemp(prefix="wharf-docker-", dir="/var/tmp"))
+    try:
+        with _cgroups(), _daemon(folder):
+            yield Engine()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
