@@ -34,5 +34,6 @@ set -- --constraint requirements/dev.txt
 compile all "$AUTH" "$UPLOAD" "$KIT" "$BUILD" "$@"
 compile auth "$AUTH" "$KIT" "$@"
 compile upload "$UPLOAD" "$KIT" "$@"
+compile otel --extra otel "$AUTH" "$UPLOAD" "$KIT" "$@"
 compile build "$BUILD" "$@"
 compile k8s requirements/k8s.in

@@ -9,10 +9,11 @@ import pytest
 from tests.e2e.api_client import LARGE, SMALL, ApiClient
 from tests.e2e.instance import Wharf
 from tests.e2e.raw_http import exchange, head, until
+from tests.servers.exposition import Exposition
 
 METRICS = ["/metrics", "/metrics/", "/metrics/upload", "/metrics/auth", "/metrics/nginx",
-           "/auth/metrics", "/auth/metrics/", "/%6detrics", "//metrics", "/x/../metrics",
-           "/v1/../metrics", "/.well-known/../metrics", "/metrics?x=1"]  # fmt: skip
+           "/nginx_status", "/auth/metrics", "/auth/metrics/", "/%6detrics", "//metrics",
+           "/x/../metrics", "/v1/../metrics", "/.well-known/../metrics", "/metrics?x"]  # fmt: skip
 
 
 def internal(wharf: Wharf, target: str) -> str:
@@ -40,11 +41,17 @@ def test_metrics_of_the_services(wharf: Wharf, service: str) -> None:
 
 
 def test_metrics_of_nginx(wharf: Wharf) -> None:
-    """nginx's own counters are on the internal port."""
-    assert internal(wharf, "/metrics/nginx").startswith("Active connections: ")
+    """nginx's own counters are on the internal port, in Prometheus's format a moment later."""
+    assert internal(wharf, "/nginx_status").startswith("Active connections: ")
+    assert until(lambda: Exposition(internal(wharf, "/metrics/nginx")).sum("wharf_nginx_up") == 1)
+    found = Exposition(internal(wharf, "/metrics/nginx"))
+    assert found.sum("wharf_nginx_connections", state="active") >= 1
+    assert found.sum("wharf_nginx_requests_total") >= 1
 
 
-@pytest.mark.parametrize("target", ["/", "/v1/usage", "/healthz", "/metrics", "/auth/openapi.json"])
+@pytest.mark.parametrize(
+    "target", ["/", "/v1/usage", "/v1/files/default/x", "/metrics", "/auth/openapi.json"]
+)
 def test_nothing_else_is_internal(wharf: Wharf, target: str) -> None:
     """The internal port is no second door to the services."""
     (answer,) = exchange(wharf.metrics_port, head(f"GET {target} HTTP/1.1", "Connection: close"))

@@ -130,6 +130,7 @@ class Gateway:
             WHARF_METRICS_LISTEN=settings.metrics_listen,
             WHARF_AUTH_SOCKET=_auth_server(self._environ),
             WHARF_UPLOAD_SOCKET=f"unix:{self._sockets}/upload.sock",
+            WHARF_SOCKETS=self._sockets,
             WHARF_RECEIVER_SOCKET=f"unix:{self._sockets}/receiver.sock",
             WHARF_BLOBS_SOCKET=f"unix:{self.run}/blobs.sock",
         )

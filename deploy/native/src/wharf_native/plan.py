@@ -59,6 +59,7 @@ def template_values(
         WHARF_METRICS_LISTEN=settings.metrics_listen,
         WHARF_AUTH_SOCKET=f"unix:{places.socket('auth')}",
         WHARF_UPLOAD_SOCKET=f"unix:{places.socket('upload')}",
+        WHARF_SOCKETS=places.sockets,
         WHARF_RECEIVER_SOCKET=f"unix:{places.socket('receiver')}",
         WHARF_BLOBS_SOCKET=f"unix:{places.socket('blobs')}",
     )

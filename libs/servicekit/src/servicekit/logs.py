@@ -100,6 +100,8 @@ class RequestLog:
         """
         self._service, self._descriptor, self._lost = service, descriptor, lost
         self._behind = behind
+        # Hears each line; None: nobody does (`servicekit.tracing`).
+        self.describe: Callable[[dict[str, object]], object] | None = None
         self._buffer_seconds = buffer_seconds
         self._lines: deque[bytes] = deque()
         self._wanted = threading.Event()
@@ -138,6 +140,8 @@ class RequestLog:
             "milliseconds": round((time.perf_counter() - started) * 1e3, 2),
             **fields,
         }
+        if self.describe is not None:
+            self.describe(line)
         self._lines.append(_encode(line) + b"\n")
         if not self._buffer_seconds:
             self.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import time
@@ -43,6 +44,13 @@ def request_id(environ: dict[str, Any]) -> str:
     """The gateway's id of this request; a new one where there is no gateway, as in unit tests."""
     given = environ.get("REQUEST_ID") or ""
     return given if _REQUEST_ID.match(given) else uuid7_hex()
+
+
+@functools.lru_cache(maxsize=1024)
+def who(tenant: str, subject: str) -> tuple[str, str]:
+    """The header field that tells the gateway's log who asked; the gateway keeps it for itself."""
+    shown = subject if subject.isascii() and subject.isprintable() else "(unprintable)"
+    return ("X-Wharf-Who", f"{tenant}/{shown}")
 
 
 def problem_response(error: ProblemError, identifier: str) -> Response:
@@ -125,6 +133,8 @@ def _finish(response: Response, service_log: RequestLog) -> None:
     rule = request.url_rule.rule if request.url_rule else "(none)"
     metrics.observe(rule, request.method, response.status_code, time.perf_counter() - started)
     principal: Principal | None = getattr(g, "principal", None)
+    if principal is not None:
+        response.headers.add(*who(principal.tenant, principal.subject))
     service_log.write(
         request_id=g.request_id,
         method=request.method,
@@ -134,6 +144,7 @@ def _finish(response: Response, service_log: RequestLog) -> None:
         tenant=principal.tenant if principal else None,
         subject=principal.subject if principal else None,
         outcome=getattr(g, "outcome", None),
+        trace_id=request.environ.get("TRACE_ID"),
     )
 
 

@@ -7,7 +7,7 @@ import time
 
 from flask import Flask, Response, g
 
-from servicekit import health, logs, metrics, openapi, web
+from servicekit import health, logs, metrics, openapi, tracing, web
 from servicekit.database import open_database
 from servicekit.problems import (
     SCOPE_MISSING,
@@ -99,6 +99,7 @@ def create_app(
     parts = _parts(settings, records or _records(settings), ring, clock)
     verifier = _verifier(ring, AUTH_AUDIENCE, settings, clock)
     service_log = logs.RequestLog(SERVICE, lost=metrics.lost_line, behind=metrics.settle)
+    app.extensions["service-log"] = service_log
     web.install(app, service_log, verifier, Standing(parts.records))
     acting.note_refusals(app, parts.records, clock)
     _install_limits(app, parts, limits_url)
@@ -173,13 +174,18 @@ def _install_openapi(app: Flask) -> None:
     app.add_url_rule("/auth/openapi.json", view_func=web.public(document), methods=["GET"])
 
 
-def from_environment() -> Flask:
+def from_environment() -> tracing.WsgiApp:
     """What uWSGI serves; ends the process with one line when it cannot be started."""
     memory.return_large_blocks()
     try:
         settings = auth_settings.read()
         logs.configure(SERVICE, settings.log_level)
-        return create_app(settings)
+        app = create_app(settings)
+        if not tracing.wanted(settings.otlp_url):
+            return app
+        spans = tracing.Tracing(SERVICE, __version__, settings.otlp_url)
+        app.extensions["service-log"].describe = spans.describe
+        return tracing.traced(app, spans)
     except (SettingsError, KeyTrouble) as error:
         sys.stderr.write(f"wharf-auth: {error}\n")
         sys.exit(_UWSGI_FAILED_APP)

@@ -92,6 +92,12 @@ class Settings:
         choices=("full", "relaxed"),
         doc="`full`: what was answered survives a power cut; `relaxed`: no fsync, for scratch data",
     )
+    otlp_url: str = setting(
+        "",
+        doc="Where traces are sent by OTLP over HTTP, e.g. `http://collector:4318`; needs the "
+        "packages of `requirements/otel.txt`. Empty: as OpenTelemetry's own variables say, else "
+        "no traces.",
+    )
     log_level: str = setting(
         "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), doc="least level that is logged"
     )

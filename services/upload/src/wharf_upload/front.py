@@ -12,6 +12,7 @@ from flask import Flask
 
 from servicekit import metrics, problems
 from servicekit.problems import ProblemError, reason
+from servicekit.web import who
 from wharf_upload import cors, noted, protocols, signals, stages
 from wharf_upload.domain.sharing import is_shared
 from wharf_upload.exchange import (
@@ -107,8 +108,10 @@ class Front:
         return Reply(error.problem.status, headers, error.body(exchange.request_id))
 
     def share(self, exchange: Exchange, reply: Reply) -> None:
-        """Says which other pages may read the answer (`cors`)."""
-        environ = exchange.environ
+        """Tells the gateway's log who asked, and which other pages may read the answer (`cors`)."""
+        environ, principal = exchange.environ, exchange.principal
+        if principal is not None:
+            reply.headers.append(who(principal.tenant, principal.subject))
         step = environ.get("WHARF_STEP")
         if step == "admit" and reply.status == 403:
             origin = cors.allowed_origin(self._service, environ, exchange.principal)
@@ -131,6 +134,7 @@ class Front:
             tenant=principal.tenant if principal else None,
             subject=principal.subject if principal else None,
             outcome=exchange.outcome,
+            trace_id=exchange.environ.get("TRACE_ID"),
         )
 
 

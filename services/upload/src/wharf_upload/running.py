@@ -14,9 +14,11 @@ from collections.abc import Callable
 from servicekit import jwks, logs, settings
 from servicekit.feed_follower import FeedFollower
 from servicekit.metrics.settling import settle_each_second
-from wharf_upload import metrics, signals
+from servicekit.tracing import Tracing, WsgiApp, traced, wanted
+from wharf_upload import __version__, metrics, signals, stages
 from wharf_upload import worker as background
 from wharf_upload.app import NAME, create_app
+from wharf_upload.collecting.collector import Collector
 from wharf_upload.following import Follower
 from wharf_upload.receiver.serving import Receiver
 from wharf_upload.replicas import Replicas
@@ -36,9 +38,23 @@ def read_settings() -> Settings:
     return own
 
 
+def start_tracing(url: str) -> Tracing | None:
+    """Traces, where they are wanted; ends the process with one line where they cannot be."""
+    try:
+        if not wanted(url):
+            return None
+    except settings.SettingsError as error:
+        sys.exit(f"wharf-upload: {error}")
+    tracing = stages.tracer = Tracing(NAME, __version__, url)
+    application.service.log.describe = tracing.describe
+    return tracing
+
+
 _settings = read_settings()
 logs.configure(NAME, _settings.log_level)
 application = create_app(_settings)
+_tracing = start_tracing(_settings.otlp_url)
+served: WsgiApp = application if _tracing is None else traced(application, _tracing)
 # Workers are forked from here: what exists by now is shared memory as long as nobody writes to it.
 gc.collect()
 gc.freeze()
@@ -55,7 +71,7 @@ def helper() -> None:
     _settings.spool_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     fetcher = jwks.Fetcher(_settings.jwks_url, _settings.key_file)
     feed = FeedFollower(_settings.feed_url, _settings.revocation_file)
-    receiver = Receiver(application, _settings.receiver_socket)
+    receiver = Receiver(application, _settings.receiver_socket, _tracing)
     follower = Follower(
         (_settings.spool_folder, _settings.resumable_folder),
         _settings.follower_socket,
@@ -63,8 +79,12 @@ def helper() -> None:
         is_ours=lambda folder, name: folder == _settings.spool_folder or receiver.holds(name),
     )
     metrics.watch_mule(follower, receiver.loop)
+    collector = Collector(
+        _settings.socket_folder, _settings.effective_nginx_status_url, _settings.metrics_tenants
+    )
     tasks: list[Callable[[], None]] = [
         lambda: settle_each_second(stop),
+        lambda: collector.run(stop),
         lambda: fetcher.run(stop),
         lambda: feed.run(stop),
         lambda: Replicas(_settings.data).announce_until(stop, _settings.instance),

@@ -34,6 +34,11 @@ class Settings:
         "http://127.0.0.1:8081/feed",
         doc="Where revocations and suspensions are followed: the gateway's internal port.",
     )
+    nginx_status_url: str = setting(
+        "",
+        doc="Where nginx's `stub_status` is asked for metrics. Empty: `/nginx_status` where "
+        "`WHARF_FEED_URL` is.",
+    )
     database_url: str = setting(
         "",
         doc="`sqlite:///path` or `postgresql://…`; empty: SQLite in `WHARF_DATA/upload/upload.db`.",
@@ -192,6 +197,12 @@ class Settings:
         minimum=0,
         maximum=1000,
     )
+    otlp_url: str = setting(
+        "",
+        doc="Where traces are sent by OTLP over HTTP, e.g. `http://collector:4318`; needs the "
+        "packages of `requirements/otel.txt`. Empty: as OpenTelemetry's own variables say, else "
+        "no traces.",
+    )
     log_level: str = setting(
         "INFO", doc="Least severe log level.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
@@ -270,13 +281,21 @@ class Settings:
         return self.data / "resumable"
 
     @property
+    def effective_nginx_status_url(self) -> str:
+        """nginx's own counters, with the default filled in."""
+        return self.nginx_status_url or f"{self.feed_url.rpartition('/')[0]}/nginx_status"
+
+    @property
+    def socket_folder(self) -> Path:
+        """What gateway and service share beside the data."""
+        return Path(self.sockets) if self.sockets else self.data / "run"
+
+    @property
     def receiver_socket(self) -> Path:
         """Where the gateway streams bodies to; see `receiver`."""
-        folder = Path(self.sockets) if self.sockets else self.data / "run"
-        return folder / "receiver.sock"
+        return self.socket_folder / "receiver.sock"
 
     @property
     def follower_socket(self) -> Path:
         """Where the digest follower listens; see `following`."""
-        folder = Path(self.sockets) if self.sockets else self.data / "run"
-        return folder / "follower.sock"
+        return self.socket_folder / "follower.sock"

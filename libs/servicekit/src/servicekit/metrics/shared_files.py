@@ -13,7 +13,7 @@ import json
 import os
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -27,37 +27,41 @@ _KEPT = ("counter", "histogram")
 _JOURNAL, _NEW = "merging.json", "merging.new"
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process of this id runs, as a child of the same parent or as that parent.
+def is_held(path: Path) -> bool:
+    """Whether the process that this file is named for has it open.
 
-    The ids of others may come again: a stranger's life must not keep our gauges alive.
+    That a process of the id runs says nothing: ids come again. And whose child it is says nothing
+    either: while a service is restarted the new processes count beside the old ones.
     """
+    folder = f"/proc/{path.stem.rpartition('_')[2]}/fd"
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            fields = file.read().rpartition(")")[2].split()
-    except OSError:
+        for descriptor in os.listdir(folder):
+            with suppress(FileNotFoundError):  # closed meanwhile
+                if os.readlink(f"{folder}/{descriptor}") == str(path):
+                    return True
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    # Of the fields behind the name: the state, and the parent.
-    return fields[0] not in "ZX" and (
-        pid in (os.getpid(), os.getppid()) or int(fields[1]) in (os.getppid(), os.getpid())
-    )
+    except PermissionError:
+        return True  # somebody's it is
+    return False
 
 
 @contextmanager
-def merged(folder: Path, alive: Callable[[int], bool] = is_alive) -> Iterator[None]:
+def merged(folder: Path) -> Iterator[None]:
     """While the files are read: nobody merges, and of the dead there is one file of each kind."""
+    folder = folder.resolve()
     with open(folder / "lock", "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _end_what_began(folder)
-        _merge_dead(folder, alive)
+        _merge_dead(folder)
         yield
 
 
-def _merge_dead(folder: Path, alive: Callable[[int], bool]) -> None:
+def _merge_dead(folder: Path) -> None:
     dead: dict[str, list[Path]] = defaultdict(list)
     for path in folder.glob("*_*.db"):
         kind, _, pid = path.stem.rpartition("_")
-        if pid.isdigit() and pid != "0" and not alive(int(pid)):
+        if pid.isdigit() and pid != "0" and not is_held(path):
             dead[kind].append(path)
     for kind, paths in sorted(dead.items()):
         if kind in _KEPT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from servicekit.tracing import Tracing
 from wharf_upload.exchange import Exchange, Reply
 from wharf_upload.front import Front
 from wharf_upload.receiver.loop import Loop, Stream
@@ -15,8 +16,8 @@ from wharf_upload.translation import as_problem
 class Receiver:
     """Serves resumable uploads on a unix socket of its own."""
 
-    def __init__(self, front: Front, address: Path) -> None:
-        self._front = front
+    def __init__(self, front: Front, address: Path, tracing: Tracing | None = None) -> None:
+        self._front, self._tracing = front, tracing
         self._loop = Loop(address, self._handle)
         self._resuming = Resuming(front.service, self._loop.cancel)
 
@@ -42,6 +43,30 @@ class Receiver:
         self._loop.stop()
 
     def _handle(self, environ: dict[str, Any]) -> Reply | Stream:
+        if self._tracing is None:
+            return self._begin(environ)
+        return self._traced(environ, self._tracing)
+
+    def _traced(self, environ: dict[str, Any], tracing: Tracing) -> Reply | Stream:
+        request = tracing.begin(environ)
+        with tracing.working_on(request):
+            found = self._begin(environ)
+        if isinstance(found, Reply):
+            request.span.end()
+            return found
+        answer = found.finish
+
+        def finish(stream: Stream, error: Exception | None) -> Reply:
+            # In another thread, maybe hours later.
+            with tracing.working_on(request):
+                reply = answer(stream, error)
+            request.span.end()
+            return reply
+
+        found.finish = finish
+        return found
+
+    def _begin(self, environ: dict[str, Any]) -> Reply | Stream:
         exchange = Exchange(environ, ROUTE)
         try:
             found = self._resuming(exchange)

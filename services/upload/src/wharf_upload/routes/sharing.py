@@ -11,6 +11,7 @@ import re
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.problems import METHOD, NOT_FOUND
+from servicekit.web import who
 from wharf_upload import cors
 from wharf_upload.domain import serving, sharing
 from wharf_upload.domain.digests import repr_digest
@@ -51,6 +52,7 @@ def decide(service: Service, exchange: Exchange) -> Reply:
         ("X-Shared-Digest", repr_digest(bytes.fromhex(file.sha256))),
         ("X-Shared-Resource-Policy", resource_policy(service, shared)),
         *_origin(service, exchange),
+        who(file.tenant, ""),
     ]
     return Reply(204, headers)
 

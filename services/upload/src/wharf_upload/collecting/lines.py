@@ -1,0 +1,85 @@
+"""The lines that nginx appends to a file, each read once; what has been read takes no room."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_BLOCK_BYTES = 1 << 20
+_KEEP_SIZE, _PUNCH_HOLE = 1, 2
+# Where nothing can be given back: cut when it is as long, which loses what comes in that moment.
+_CUT_BYTES = 64 << 20
+
+
+class Lines:
+    """Reads on from where it was; `inode` and `offset` (bytes) tell an heir where to begin.
+
+    The file keeps its length, and nginx its place in it: what was read is given back to the file
+    system as a hole (fallocate(2)). So no line is lost or read twice between the two.
+    """
+
+    def __init__(self, path: Path, inode: int = 0, offset: int = 0) -> None:
+        self._path = path
+        self.inode, self.offset = inode, offset
+        self._descriptor = -1
+        self._punch = _Punch()
+
+    def read(self) -> list[bytes]:
+        """The whole lines that came since the last call; none while there is no file."""
+        if not self._open():
+            return []
+        block = os.pread(self._descriptor, _BLOCK_BYTES, self.offset)
+        end = block.rfind(b"\n") + 1
+        self.offset += end
+        # A hole that begins within a block leaves zeros before the next line.
+        return block[:end].lstrip(b"\0").splitlines()
+
+    def forget(self) -> None:
+        """Gives back the room of what was read."""
+        if self._descriptor < 0 or not self.offset:
+            return
+        if self._punch(self._descriptor, self.offset):
+            return
+        if self.offset > _CUT_BYTES:
+            os.ftruncate(self._descriptor, 0)
+            self.offset = 0
+
+    def _open(self) -> bool:
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return False
+        if self._descriptor >= 0 and status.st_ino == os.fstat(self._descriptor).st_ino:
+            if status.st_size < self.offset:
+                self.offset = 0  # somebody emptied it
+            return True
+        self.close()
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        if status.st_ino != self.inode or status.st_size < self.offset:
+            self.inode, self.offset = status.st_ino, 0
+            with suppress(OSError):  # there is nothing but a hole, or no holes here
+                self.offset = os.lseek(self._descriptor, 0, os.SEEK_DATA)
+        return True
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class _Punch:
+    """fallocate(2) with FALLOC_FL_PUNCH_HOLE, which Python lacks."""
+
+    def __init__(self) -> None:
+        self._call = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+        if self._call is not None:
+            self._call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+
+    def __call__(self, descriptor: int, end: int) -> bool:
+        """Makes a hole of everything before `end`; whether the file system can."""
+        if self._call is None:
+            return False
+        return bool(self._call(descriptor, _PUNCH_HOLE | _KEEP_SIZE, 0, end) == 0)

@@ -1,0 +1,70 @@
+"""A Wharf whose metrics, logs and traces are looked at: nobody else's requests are in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.observed.scraping import scrape
+from tests.e2e.raw_http import until
+from tests.e2e.tenants import Signer, Tenants
+from tests.servers.exposition import Exposition
+from tests.servers.otlp import Collector, collecting
+
+TENANTS = 60
+
+
+@pytest.fixture(scope="package")
+def collector() -> Iterator[Collector]:
+    """Where the traces go."""
+    with collecting() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def wharf(collector: Collector) -> Iterator[Wharf]:
+    """One worker of nginx: its lines come in the order of the requests."""
+    with running(
+        WHARF_OTLP_URL=collector.url,
+        OTEL_BSP_SCHEDULE_DELAY="200",
+        WHARF_NGINX_WORKERS="1",
+        WHARF_DURABILITY="full",
+        WHARF_SWEEP_SECONDS="1",
+        WHARF_METRICS_TENANTS=str(TENANTS),
+    ) as found:
+        assert until(lambda: scrape(found, "nginx", wanted=None) is not None)
+        yield found
+
+
+@pytest.fixture(scope="package")
+def signer(wharf: Wharf) -> Signer:
+    return Signer(wharf)
+
+
+@pytest.fixture(scope="package")
+def tenants(wharf: Wharf) -> Tenants:
+    return Tenants(wharf)
+
+
+@pytest.fixture
+def api(signer: Signer) -> ApiClient:
+    """A client of a tenant that this test alone uses."""
+    return signer.client()
+
+
+@pytest.fixture
+def before(wharf: Wharf) -> Exposition:
+    """The gateway's metrics once all that was asked before is counted: a marker comes after it."""
+    label = {"operation": "other", "code": "404"}
+    found = scrape(wharf, "nginx")
+    marked = found.sum("wharf_gateway_requests_total", **label)
+    assert ApiClient(wharf.port).get("/marker").status == 404
+
+    def seen() -> bool:
+        return scrape(wharf, "nginx").sum("wharf_gateway_requests_total", **label) > marked
+
+    assert until(seen)
+    return scrape(wharf, "nginx")

@@ -1,0 +1,24 @@
+"""Reads the internal port as Prometheus does."""
+
+from __future__ import annotations
+
+from typing import overload
+
+from tests.e2e.instance import Wharf
+from tests.e2e.raw_http import exchange, head
+from tests.servers.exposition import Exposition
+
+
+@overload
+def scrape(wharf: Wharf, target: str) -> Exposition: ...
+@overload
+def scrape(wharf: Wharf, target: str, wanted: None) -> Exposition | None: ...
+def scrape(wharf: Wharf, target: str, wanted: int | None = 200) -> Exposition | None:
+    """What `/metrics/<target>` has; with `wanted=None` nothing while it is not there."""
+    (answer,) = exchange(
+        wharf.metrics_port, head(f"GET /metrics/{target} HTTP/1.1", "Connection: close")
+    )
+    if wanted is None and answer.status != 200:
+        return None
+    assert answer.status == 200, answer
+    return Exposition(answer.body.decode())

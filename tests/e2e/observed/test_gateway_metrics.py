@@ -1,0 +1,115 @@
+"""What the collector makes of nginx's lines: operations, tenants, refusals of nginx's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+
+from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import file_part
+from tests.e2e.observed.scraping import scrape
+from tests.e2e.raw_http import exchange, head, until
+from tests.e2e.tenants import Tenants
+from tests.servers.exposition import Exposition
+
+
+def grown(wharf: Wharf, before: Exposition, by: float, name: str, **labels: str) -> bool:
+    """Waits until a counter has grown by exactly so much: lines are gathered for a second."""
+    wanted = before.sum(name, **labels) + by
+    return until(lambda: scrape(wharf, "nginx").sum(name, **labels) == wanted)
+
+
+def test_operations_are_told_apart(wharf: Wharf, api: ApiClient, before: Exposition) -> None:
+    """Each request is counted once, under what it is for, with the tenant that asked."""
+    api.put("small", SMALL)
+    api.put("large", LARGE)
+    api.post(file_part("form.txt"))
+    api.file("small")
+    api.file("absent")
+    api.get("/v1/files/default")
+    api.get("/v1/usage")
+    name = "wharf_gateway_requests_total"
+    for operation, method, code in (
+        ("upload_small", "PUT", "201"),
+        ("upload_large", "PUT", "201"),
+        ("upload_form", "POST", "201"),
+        ("download", "GET", "200"),
+        ("download", "GET", "404"),
+        ("list", "GET", "200"),
+        ("api", "GET", "200"),
+    ):
+        labels = {"operation": operation, "method": method, "code": code}
+        assert grown(wharf, before, 1, name, **labels, answered_by="service"), labels
+    after = scrape(wharf, "nginx")
+    assert after.sum("wharf_tenant_requests_total", tenant=api.tenant) == 7
+    assert after.sum("wharf_tenant_requests_total", tenant=api.tenant, **{"class": "4xx"}) == 1
+    assert after.sum("wharf_tenant_received_bytes_total", tenant=api.tenant) > len(LARGE)
+    assert after.sum("wharf_tenant_service_seconds_total", tenant=api.tenant) > 0
+    durations = "wharf_gateway_service_duration_seconds_count"
+    assert after.sum(durations) - before.sum(durations) >= 7
+
+
+def test_refusals_have_their_tenant(wharf: Wharf, api: ApiClient, before: Exposition) -> None:
+    """What admission refuses before the body is a service's answer, of the tenant who asked."""
+    assert api.request("PUT", "/v1/files/absent/x", LARGE).status == 404
+    assert api.put("x", LARGE, {"If-Match": '"0"'}).status == 412
+    assert grown(wharf, before, 2, "wharf_tenant_refusals_total", tenant=api.tenant, reason="other")
+    labels = {"operation": "upload_large", "code": "412", "answered_by": "service"}
+    assert grown(wharf, before, 1, "wharf_gateway_requests_total", **labels)
+
+
+def test_nginx_refuses_by_itself(wharf: Wharf, before: Exposition) -> None:
+    """An answer that no service has seen is counted by its status, from nobody."""
+    answer = exchange(wharf.port, head("PUT /v1/files/default/x HTTP/1.1", "Connection: close"))
+    assert answer[0].status == 411
+    assert grown(wharf, before, 1, "wharf_gateway_refusals_total", code="411")
+    assert grown(wharf, before, 1, "wharf_gateway_requests_total", code="411", answered_by="nginx")
+
+
+def test_the_sum_over_tenants_is_all(
+    wharf: Wharf, api: ApiClient, tenants: Tenants, before: Exposition
+) -> None:
+    """Every request is in exactly one tenant's counters, those of nobody included."""
+    other = tenants.tenant()
+    for client in (api, other, api.using(None)):
+        client.get("/v1/usage")
+    name = "wharf_gateway_answers_total"
+
+    def together() -> bool:
+        found = scrape(wharf, "nginx")
+        everything = found.sum(name)
+        by_tenant = found.sum("wharf_tenant_requests_total")
+        return everything >= before.sum(name) + 3 and everything == by_tenant
+
+    assert until(together)
+
+
+def test_counts_outlive_the_mule(wharf: Wharf, api: ApiClient, before: Exposition) -> None:
+    """kill -9 of the process that collects loses no request and counts none twice."""
+    labels = {"operation": "api", "code": "200", "method": "GET"}
+    for number in range(20):
+        api.get("/v1/usage")
+        if number == 10:
+            for pid in _mules(wharf):
+                os.kill(pid, signal.SIGKILL)
+    assert grown(wharf, before, 20, "wharf_gateway_requests_total", **labels)
+
+
+def _mules(wharf: Wharf) -> list[int]:
+    """The processes of upload that listen on the receiver's socket."""
+    found = []
+    for pid in wharf.processes("upload"):
+        with open(f"/proc/{pid}/net/unix", encoding="ascii") as file:
+            sockets = {
+                f"socket:[{line.split()[6]}]" for line in file if line.endswith("/receiver.sock\n")
+            }
+        held = set()
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(FileNotFoundError):  # closed meanwhile
+                held.add(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+        if sockets & held:
+            found.append(pid)
+    assert found
+    return found

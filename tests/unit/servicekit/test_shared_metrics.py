@@ -1,0 +1,145 @@
+"""Files in which processes count: what the dead counted goes on to count, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from servicekit.metrics import shared_files
+from servicekit.metrics.shared_files import merged
+from tests.servers.exposition import Exposition
+
+_PROCESS = """
+import sys
+from prometheus_client import Counter, Gauge, Histogram
+Counter("done_total", "Done.", ("what",)).labels("x").inc(int(sys.argv[1]))
+Gauge("now", "Now.", multiprocess_mode="livesum").set(int(sys.argv[1]))
+Histogram("took_seconds", "Took.", buckets=(1, 2)).observe(1.5)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def process(folder: Path, amount: int) -> Iterator[subprocess.Popen[str]]:
+    """A process that has counted so much and lives on."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _PROCESS, str(amount)],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def kill(child: subprocess.Popen[str]) -> None:
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+
+
+def scrape(folder: Path) -> Exposition:
+    """What a scrape sees."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    with merged(folder):
+        return Exposition(generate_latest(registry).decode())
+
+
+def test_the_dead_go_on_to_count(tmp_path: Path) -> None:
+    """Counters and histograms of killed processes stay, their gauges go, and so do their files."""
+    with process(tmp_path, 1) as living:
+        for amount in (10, 100, 1000):
+            with process(tmp_path, amount) as child:
+                kill(child)
+        for _ in range(3):
+            found = scrape(tmp_path)
+            assert found.sum("done_total", what="x") == 1111
+            assert found.sum("took_seconds_bucket", le="2.0") == 4
+            assert found.sum("took_seconds_sum") == 6.0
+            assert found.sum("now") == 1
+        kept = {path.name for path in tmp_path.glob("*.db")}
+        assert kept == {
+            *(f"{kind}_{living.pid}.db" for kind in ("counter", "gauge_livesum", "histogram")),
+            "counter_0.db",
+            "histogram_0.db",
+        }
+
+
+def test_an_id_that_came_again_is_no_life(tmp_path: Path) -> None:
+    """A process that has our dead one's id, and not its files, keeps nothing of it alive."""
+    with process(tmp_path, 5) as child:
+        kill(child)
+        for path in tmp_path.glob(f"*_{child.pid}.db"):
+            path.rename(path.with_name(path.name.replace(str(child.pid), str(os.getpid()))))
+    found = scrape(tmp_path)
+    assert found.sum("now") == 0
+    assert found.sum("done_total") == 5
+
+
+def test_processes_of_another_master_live(tmp_path: Path) -> None:
+    """While a service is restarted its old processes are no children of the new master."""
+    with process(tmp_path, 5) as child:
+        script = (
+            "import sys; from pathlib import Path; from servicekit.metrics.shared_files import *"
+        )
+        script += "\nwith merged(Path(sys.argv[1])): pass"
+        environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", script, tmp_path], check=True, env=environ)
+        assert (tmp_path / f"counter_{child.pid}.db").exists()
+        assert scrape(tmp_path).sum("now") == 5
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_merge_that_is_cut_off_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Wherever a merge ends, the next one goes on: nothing is lost, and nothing counts twice."""
+    for amount in (3, 4):
+        with process(tmp_path, amount) as child:
+            kill(child)
+    left = iter(range(step))
+
+    def cut(method: str) -> None:
+        original = getattr(Path, method)
+
+        def step_or_end(self: Path, *arguments: object, **words: object) -> object:
+            if self.is_relative_to(tmp_path) and next(left, None) is None:
+                raise KeyboardInterrupt
+            return original(self, *arguments, **words)
+
+        monkeypatch.setattr(Path, method, step_or_end)
+
+    for method in ("rename", "unlink", "write_text"):
+        cut(method)
+    try:
+        with merged(tmp_path):
+            pass
+    except KeyboardInterrupt:
+        pass
+    monkeypatch.undo()
+    found = scrape(tmp_path)
+    assert found.sum("done_total") == 7
+    assert found.sum("took_seconds_count") == 2
+
+
+def test_an_empty_file_harms_nobody(tmp_path: Path) -> None:
+    """A process killed in the moment of making its file leaves one without content."""
+    (tmp_path / "counter_999999999.db").touch()
+    assert scrape(tmp_path).text == ""
+    assert not shared_files.is_held(tmp_path / "counter_999999999.db")
