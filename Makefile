@@ -10,7 +10,7 @@ CODE := $(wildcard libs services deploy/native deploy/observing deploy/k8s tests
 
 .DEFAULT_GOAL := help
 .PHONY: help run status restart setup test unit contract integration e2e deploy-test \
-	lint types format lock images bench scale capacity load noisy docs clean clean-data
+	lint types format lock images bench scale capacity load noisy docs clean clean-data k8s
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,7 @@ noisy: ## Show what a noisy tenant does to quiet ones (ARGS='--seconds 10', BENC
 observing: ## Regenerate the rules and dashboards of deploy/observing
 	@$(PREPARE) dev
 	$(BIN)/python -m deploy.observing
+	$(BIN)/python -m deploy.k8s.checks.alerting
 
 docs: ## Regenerate the documentation that is made from code
 	@$(PREPARE) dev

@@ -54,6 +54,10 @@ class Pod:
         """All of them, those of the start included."""
         return [*self.spec.get("initContainers", ()), *self.spec["containers"]]
 
+    def container(self, name: str) -> Mapping[str, Any]:
+        (found,) = [one for one in self.containers() if one["name"] == name]
+        return found
+
     def ports(self) -> dict[str, int]:
         """Numbers of the ports by name."""
         found = (port for one in self.containers() for port in one.get("ports", ()))

@@ -1,0 +1,224 @@
+"""Runs rendered manifests with `podman kube play`: a real engine, without a cluster.
+
+What podman 4.3 (Debian 12) does not do of a manifest is done here in its place, and nothing else:
+
+- Jobs: played as pods that run once.
+- Services: their names are entered into the hosts of the pods that ask for them.
+- `subPath`: podman ignores it, and would mix what is apart; each one becomes a claim of its own.
+- Ports: podman publishes them on the host, where they may be taken; pods are reached directly.
+- Probes: podman wants curl in the image and systemd beside it; the tests ask the same themselves.
+- Secrets: podman makes their files readable for all, and auth refuses such keys. They are laid out
+  as the kubelet does with `defaultMode: 0440` and `fsGroup`: root's, readable for the group.
+- NetworkPolicies, budgets, autoscalers: there is nothing here that could obey them.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.k8s.checks.rendering import Manifest
+from tests.deploy.cluster import Cluster
+
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle")
+# crun of Debian 12 refuses hosts that have cgroups of both versions; runc takes them.
+_CONFIGURATION = """
+[containers]
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
+[engine]
+runtime = "{runtime}"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+
+
+class Podman:
+    """An engine with storage of its own, so that nothing of the machine's is touched."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._storage = (
+            *("--root", str(scratch / "storage"), "--runroot", str(scratch / "run")),
+            *("--tmpdir", str(scratch / "tmp"), "--network-config-dir", str(scratch / "networks")),
+        )
+        configuration = scratch / "containers.conf"
+        configuration.write_text(
+            _CONFIGURATION.format(
+                files=_limit(resource.RLIMIT_NOFILE, 65536),
+                processes=_limit(resource.RLIMIT_NPROC, 4096),
+                runtime="runc" if shutil.which("runc") else "crun",
+            )
+        )
+        self._environment = {**os.environ, "CONTAINERS_CONF": str(configuration)}
+        self._played = 0
+
+    def call(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            ["podman", *self._storage, *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"podman {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done
+
+    def take_image(self, name: str, of_docker: str) -> None:
+        """Copies an image from Docker's store, under the name that the manifests use."""
+        file = self._scratch / "image.tar"
+        subprocess.run(["docker", "save", "--output", str(file), of_docker], check=True)
+        self.call("load", "--quiet", "--input", str(file))
+        file.unlink()
+        if name != of_docker:
+            self.call("tag", of_docker, name)
+
+    def play(self, manifests: list[Manifest]) -> None:
+        self._played += 1
+        file = self._scratch / f"played-{self._played}.yaml"
+        file.write_text(yaml.safe_dump_all(manifests, sort_keys=False))
+        self.call("kube", "play", "--log-driver", "k8s-file", str(file))
+
+    def lay_out_secret(self, name: str, files: Mapping[str, bytes], group: int) -> None:
+        """A volume with files of root's that a group may read."""
+        self.call("volume", "create", name)
+        place = Path(json.loads(self.call("volume", "inspect", name).stdout)[0]["Mountpoint"])
+        for key, value in files.items():
+            file = place / key
+            file.write_bytes(value)
+            os.chown(file, 0, group)
+            file.chmod(0o440)
+
+    def address(self, container: str) -> str:
+        """The address of the pod that a container is in."""
+        pod = self._inspect(container)["Pod"]
+        infra = json.loads(self.call("pod", "inspect", pod).stdout)["InfraContainerID"]
+        networks = self._inspect(infra)["NetworkSettings"]["Networks"]
+        return str(next(iter(networks.values()))["IPAddress"])
+
+    def wait(self, container: str) -> int:
+        """Until a container has ended; its exit code."""
+        return int(self.call("wait", container).stdout)
+
+    def logs(self, container: str) -> str:
+        done = self.call("logs", container, check=False)
+        return done.stdout + done.stderr
+
+    def all_logs(self) -> str:
+        names = self.call("ps", "--all", "--format", "{{.Names}}").stdout.split()
+        return "\n".join(f"== {name}\n{self.logs(name)}" for name in names)
+
+    def execute(self, container: str, *words: str) -> str:
+        return self.call("exec", container, *words).stdout
+
+    def remove_everything(self) -> None:
+        self.call("pod", "rm", "--all", "--force", "--time", "5", check=False)
+        self.call("volume", "rm", "--all", "--force", check=False)
+        self.call("image", "rm", "--all", "--force", check=False)
+        # podman keeps a mount over its storage, for as long as the machine runs.
+        overlay = self._scratch / "storage/overlay"
+        if overlay.is_mount():
+            subprocess.run(["umount", str(overlay)], check=True)
+
+    def _inspect(self, container: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = json.loads(self.call("inspect", container).stdout)[0]
+        return found
+
+
+def _limit(kind: int, enough: int) -> int:
+    """As much as this process may give away; podman's defaults are beyond some hosts' limits."""
+    hard = resource.getrlimit(kind)[1]
+    return enough if hard == resource.RLIM_INFINITY else min(hard, enough)
+
+
+def _pods(manifests: list[Manifest]) -> Iterator[dict[str, Any]]:
+    for one in manifests:
+        if "template" in one.get("spec", {}):
+            yield one["spec"]["template"]["spec"]
+
+
+def _split_claims(spec: dict[str, Any]) -> Iterator[str]:
+    """A claim for each subPath; yields the names of all claims that the pod then has."""
+    claims = {
+        one["name"]: one["persistentVolumeClaim"]["claimName"]
+        for one in spec["volumes"]
+        if "persistentVolumeClaim" in one
+    }
+    spec["volumes"] = [one for one in spec["volumes"] if one["name"] not in claims]
+    made = {}
+    for container in (*spec.get("initContainers", ()), *spec["containers"]):
+        for mount in container["volumeMounts"]:
+            if mount["name"] in claims:
+                part = mount.pop("subPath", "whole")
+                name = f"{claims[mount['name']]}-{part}"
+                mount["name"] = made[name] = f"{mount['name']}-{part}"
+    for claim, volume in made.items():
+        spec["volumes"].append({"name": volume, "persistentVolumeClaim": {"claimName": claim}})
+        yield claim
+
+
+class Playable:
+    """A cluster's manifests, changed as little as podman needs."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        manifests = copy.deepcopy(cluster.manifests)
+        claims: set[str] = set()
+        for spec in _pods(manifests):
+            claims |= set(_split_claims(spec))
+            for volume in spec["volumes"]:
+                if "secret" in volume:
+                    name = volume.pop("secret")["secretName"]
+                    volume["persistentVolumeClaim"] = {"claimName": name}
+            for container in (*spec.get("initContainers", ()), *spec["containers"]):
+                container.pop("ports", None)
+                container["imagePullPolicy"] = "Never"
+                container["image"] = f"localhost/{container['image']}"
+                for name in _PROBES:
+                    container.pop(name, None)
+        template = next(one for one in manifests if one["kind"] == "PersistentVolumeClaim")
+        self.claims = [{**template, "metadata": {"name": name}} for name in sorted(claims)]
+        self.secrets = {
+            one["metadata"]["name"]: {
+                key: base64.b64decode(value) for key, value in one["data"].items()
+            }
+            for one in manifests
+            if one["kind"] == "Secret"
+        }
+        self.config = [one for one in manifests if one["kind"] == "ConfigMap"]
+        self._manifests = manifests
+
+    def job(self, name: str) -> Manifest:
+        """A Job as a pod; its last container is called `<job>-<container>`."""
+        (found,) = [
+            one
+            for one in self._manifests
+            if one["kind"] == "Job" and one["metadata"]["name"] == name
+        ]
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "labels": found["metadata"]["labels"]},
+            "spec": found["spec"]["template"]["spec"],
+        }
+
+    def deployment(self, name: str, hosts: Mapping[str, str]) -> Manifest:
+        """A Deployment whose pods know the addresses of these Services."""
+        (found,) = [
+            one
+            for one in self._manifests
+            if one["kind"] == "Deployment" and one["metadata"]["name"] == name
+        ]
+        found["spec"]["template"]["spec"]["hostAliases"] = [
+            {"ip": address, "hostnames": [host]} for host, address in hosts.items()
+        ]
+        return found

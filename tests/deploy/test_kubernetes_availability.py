@@ -1,0 +1,138 @@
+"""Rollouts, evictions and the autoscaler: somebody always answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.deploy.cluster import WORKLOADS, cluster
+
+PRODUCTION = "production-complete"
+VARIANTS = ("single-node-complete", PRODUCTION)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_selectors_match_templates(variant: str) -> None:
+    """Every Deployment selects its own pods, and nobody else's."""
+    found = cluster(variant)
+    for one in found.kind("Deployment"):
+        selected = found.selected(one["spec"]["selector"])
+        assert [pod.name for pod in selected] == [one["metadata"]["name"]]
+
+
+def test_two_of_each() -> None:
+    """In production auth and upload have two replicas at least, spread over nodes and zones."""
+    found = cluster(PRODUCTION)
+    (scaler,) = found.kind("HorizontalPodAutoscaler")
+    assert scaler["spec"]["minReplicas"] == 2
+    assert found.one("Deployment", "wharf-auth")["spec"]["replicas"] == 2
+    for name in ("auth", "upload"):
+        pod = found.pod(name)
+        spread = pod.spec["topologySpreadConstraints"]
+        assert {one["topologyKey"] for one in spread} == {
+            "kubernetes.io/hostname",
+            "topology.kubernetes.io/zone",
+        }
+        for one in spread:
+            assert [mine.name for mine in found.selected(one["labelSelector"])] == [pod.name]
+
+
+def test_rollouts_in_production() -> None:
+    """A rollout brings a new pod before it takes an old one."""
+    for one in cluster(PRODUCTION).kind("Deployment"):
+        assert one["spec"]["strategy"] == {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+        }
+
+
+def test_rollouts_on_one_node() -> None:
+    """With SQLite the old pod ends before the new one begins, and there is one of each."""
+    for one in cluster("single-node-complete").kind("Deployment"):
+        assert one["spec"]["strategy"] == {"type": "Recreate"}
+        assert one["spec"]["replicas"] == 1
+
+
+def test_the_autoscaler_has_the_say() -> None:
+    """The autoscaler's target exists, names no number of its own, and says what CPU it asks for."""
+    found = cluster(PRODUCTION)
+    (scaler,) = found.kind("HorizontalPodAutoscaler")
+    target = scaler["spec"]["scaleTargetRef"]
+    deployment = found.one(target["kind"], target["name"])
+    assert target["apiVersion"] == deployment["apiVersion"]
+    assert "replicas" not in deployment["spec"]
+    assert scaler["spec"]["maxReplicas"] > scaler["spec"]["minReplicas"]
+    for container in deployment["spec"]["template"]["spec"]["containers"]:
+        assert container["resources"]["requests"]["cpu"]
+
+
+def test_budgets_allow_an_eviction() -> None:
+    """A node can be drained: each budget lets one pod go, of pods of which another stays."""
+    found = cluster(PRODUCTION)
+    least = {"wharf-auth": 2, "wharf-upload": 2}
+    budgets = found.kind("PodDisruptionBudget")
+    assert {one["metadata"]["name"] for one in budgets} == least.keys()
+    for one in budgets:
+        (pod,) = found.selected(one["spec"]["selector"])
+        assert pod.name == one["metadata"]["name"]
+        assert 0 < one["spec"]["maxUnavailable"] < least[pod.name]
+    assert cluster("single-node-complete").kind("PodDisruptionBudget") == []
+
+
+def test_volumes() -> None:
+    """Replicas share a volume that several nodes can mount; where there is one node it need not."""
+    shared = cluster(PRODUCTION).one("PersistentVolumeClaim", "wharf-data")
+    assert shared["spec"]["accessModes"] == ["ReadWriteMany"]
+    single = cluster("single-node-complete").kind("PersistentVolumeClaim")
+    assert [one["metadata"]["name"] for one in single] == ["wharf-data"]
+    assert single[0]["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_is_mounted_exists(variant: str) -> None:
+    """Every claim, Secret and ConfigMap that a pod names is among the manifests."""
+    found = cluster(variant)
+    for pod in found.pods():
+        for volume in pod.spec["volumes"]:
+            if "persistentVolumeClaim" in volume:
+                found.one("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
+            if "secret" in volume:
+                found.one("Secret", volume["secret"]["secretName"])
+        names = {volume["name"] for volume in pod.spec["volumes"]}
+        for container in pod.containers():
+            assert {mount["name"] for mount in container["volumeMounts"]} <= names
+            for source in container.get("envFrom", ()):
+                found.one("ConfigMap", source["configMapRef"]["name"])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_only_jobs_migrate(variant: str) -> None:
+    """One Job for each database brings the schema; pods that serve leave that to them."""
+    found = cluster(variant)
+    jobs = {one["metadata"]["name"]: one for one in found.kind("Job")}
+    assert jobs.keys() == {"wharf-auth-migrate", "wharf-upload-migrate"}
+    for one in jobs.values():
+        spec = one["spec"]["template"]["spec"]
+        words = [c["args"] for c in (*spec.get("initContainers", ()), *spec["containers"])]
+        assert words[0] == ["migrate"]
+        assert one["spec"]["backoffLimit"] > 0
+    for name in ("auth", "upload"):
+        own = found.pod(name).container(name)["env"]
+        assert {"name": "WHARF_SERVE_PREPARES", "value": "false"} in own
+
+
+def test_the_worker() -> None:
+    """In production the worker is a pod of its own; on one node it is a part of upload."""
+    upload = cluster(PRODUCTION).pod("upload").container("upload")
+    assert "WHARF_UPLOAD_WORKER" not in {one["name"] for one in upload["env"]}
+    assert cluster(PRODUCTION).pod("worker").containers()[0]["args"] == ["worker"]
+    single = cluster("single-node-complete")
+    upload = single.pod("upload").container("upload")
+    assert {"name": "WHARF_UPLOAD_WORKER", "value": "true"} in upload["env"]
+    assert not [pod for pod in single.pods() if pod.component == "worker"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_kinds_are_known(variant: str) -> None:
+    """These tests look at every workload: there is no kind of it that they do not know."""
+    with_pods = [one for one in cluster(variant).manifests if "template" in one.get("spec", {})]
+    assert {one["kind"] for one in with_pods} == set(WORKLOADS)

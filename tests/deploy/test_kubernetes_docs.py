@@ -1,0 +1,73 @@
+"""docs/kubernetes.md: the overlay that it tells an operator to write."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from deploy.k8s.checks import rendering, schemas
+from tests.deploy.cluster import Cluster, cluster, folders
+
+PAGE = (rendering.ROOT / "docs/kubernetes.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def mine() -> Cluster:
+    """The page's overlay, beside the others, rendered."""
+    block = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert block
+    folder = folders()["production"].parents[1] / "overlays/mine"
+    folder.mkdir()
+    (folder / "kustomization.yaml").write_text(textwrap.dedent(f"   {block[1].lstrip()}"))
+    return Cluster(rendering.documents(rendering.kustomize().render(folder)))
+
+
+def test_it_is_valid(mine: Cluster, tmp_path: Path) -> None:
+    """What the page tells to apply obeys the schemas."""
+    assert schemas.faults(mine.manifests, tmp_path) == []
+
+
+def test_what_it_changes(mine: Cluster) -> None:
+    """The operator's images, addresses, storage class and host are in it; the rest stays."""
+    images = {one["image"] for pod in mine.pods() for one in pod.containers()}
+    names = ("auth", "gateway", "upload")
+    assert images == {f"registry.example.com/team/wharf-{name}:1.0.0" for name in names}
+    config = mine.generated("ConfigMap", "wharf-config")["data"]
+    assert config["WHARF_ISSUER"] == "https://files.team.example/auth"
+    assert config["WHARF_HOSTS"] == "files.team.example"
+    assert config["WHARF_ADDRESS_CONNECTIONS"]
+    volume = mine.one("PersistentVolumeClaim", "wharf-data")["spec"]
+    assert volume["storageClassName"] == "cephfs-fast"
+    assert volume["resources"]["requests"]["storage"] == "2Ti"
+    ingress = mine.one("Ingress", "wharf")["spec"]
+    assert ingress["rules"][0]["host"] == ingress["tls"][0]["hosts"][0] == "files.team.example"
+    (generated,) = mine.kind("ConfigMap")
+    for pod in mine.pods():
+        for container in pod.containers():
+            assert container["envFrom"][0]["configMapRef"]["name"] == generated["metadata"]["name"]
+
+
+def test_files_that_it_names_exist() -> None:
+    """Every path of this repository on the page is there, but for what the operator makes."""
+    made = {"deploy/k8s/overlays/mine", "deploy/k8s/overlays/mine/kustomization.yaml"}
+    named = set(re.findall(r"\b(?:deploy/k8s|tests/deploy)/[\w./*-]*[\w*]", PAGE)) - made
+    assert len(named) >= 4
+    for name in named:
+        assert list(rendering.ROOT.glob(name)), name
+
+
+def test_numbers_of_the_pages_network() -> None:
+    """The ports of the page's table are those of the policies."""
+    table = PAGE.split("## The network")[1].split("##")[0]
+    on_page = set(map(int, re.findall(r"\b\d{4}\b", table)))
+    ports = {
+        port["port"]
+        for policy in cluster("production-complete").kind("NetworkPolicy")
+        for direction in ("ingress", "egress")
+        for rule in policy["spec"].get(direction, ())
+        for port in rule["ports"]
+    }
+    assert ports - {53} == on_page

@@ -1,0 +1,62 @@
+"""What Prometheus finds: targets with the names that the rules ask for, and the rules."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from deploy.k8s.checks import alerting
+from deploy.k8s.checks.rendering import ROOT
+from tests.deploy.cluster import cluster, matches
+
+VARIANTS = ("single-node-complete", "production-complete")
+
+
+def test_rules_are_those_of_prometheus() -> None:
+    """The component's rules are all of deploy/prometheus/rules, as `make observing` wraps them."""
+    assert alerting.MADE.read_text() == alerting.text()
+    own = cluster("production-complete").one("PrometheusRule", "wharf")["spec"]["groups"]
+    written = [
+        group
+        for name in ("alerts", "recording", "slo")
+        for group in yaml.safe_load((alerting.SOURCE / f"{name}.yml").read_text())["groups"]
+    ]
+    assert own == written
+    assert len([file for file in alerting.SOURCE.iterdir() if file.suffix == ".yml"]) == 3
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_targets_exist(variant: str) -> None:
+    """Each endpoint is a port of a Service that its monitor selects."""
+    found = cluster(variant)
+    for monitor in found.kind("ServiceMonitor"):
+        services = [
+            one
+            for one in found.kind("Service")
+            if matches(monitor["spec"]["selector"], one["metadata"]["labels"])
+        ]
+        if monitor["metadata"]["name"] == "wharf-worker" and "single" in variant:
+            assert services == []  # a part of upload there
+            continue
+        (service,) = services
+        ports = {port["name"] for port in service["spec"]["ports"]}
+        for endpoint in monitor["spec"]["endpoints"]:
+            assert endpoint["port"] in ports
+
+
+def test_jobs_have_the_names_of_the_rules() -> None:
+    """Targets are called as docs/metrics.md says and as the rules' own selectors ask."""
+    jobs = [
+        rule["replacement"]
+        for monitor in cluster("production-complete").kind("ServiceMonitor")
+        for endpoint in monitor["spec"]["endpoints"]
+        for rule in endpoint["relabelings"]
+        if rule["targetLabel"] == "job"
+    ]
+    suggested = re.search(r"Suggested job names: (.+)\.", (ROOT / "docs/metrics.md").read_text())
+    assert suggested
+    assert sorted(jobs) == sorted(re.findall(r"`(.+?)`", suggested[1]))
+    for name in re.findall(r'job="(.+?)"', alerting.text()):
+        assert name in jobs

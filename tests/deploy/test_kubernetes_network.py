@@ -1,0 +1,191 @@
+"""Who may reach whom: nothing but what is said here."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.deploy.cluster import cluster, matches
+
+COMPLETE = ("single-node-complete", "production-complete")
+VARIANTS = ("single-node", "production", *COMPLETE)
+INGRESS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
+PROMETHEUS = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+}
+
+
+def component(name: str) -> dict[str, object]:
+    """The peer that is every pod of one part of Wharf."""
+    labels = {"app.kubernetes.io/name": "wharf", "app.kubernetes.io/component": name}
+    return {"podSelector": {"matchLabels": labels}}
+
+
+def database(name: str) -> dict[str, object]:
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "databases"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": name}},
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_closed_until_opened(variant: str) -> None:
+    """Every pod of the namespace is closed in both directions, also one nobody thought of."""
+    found = cluster(variant)
+    denials = [
+        policy["spec"]
+        for policy in found.kind("NetworkPolicy")
+        if policy["spec"]["podSelector"] == {} and not policy["spec"].keys() & {"ingress", "egress"}
+    ]
+    assert [sorted(spec["policyTypes"]) for spec in denials] == [["Egress", "Ingress"]]
+    for pod in found.pods():
+        assert found.closed(pod, "Ingress")
+        assert found.closed(pod, "Egress")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_only_gateways_reach_uwsgi(variant: str) -> None:
+    """Who reaches auth's uwsgi port can run code there: pods with a gateway, and nobody else."""
+    found = cluster(variant)
+    assert found.may_enter(found.pod("auth"), 3031) == [component("upload")]
+
+
+@pytest.mark.parametrize("variant", COMPLETE)
+def test_every_port_has_its_visitors(variant: str) -> None:
+    """Each port of each pod is reachable for those who need it, and for nobody else."""
+    found = cluster(variant)
+    production = "production" in variant
+    expected = {
+        ("auth", "uwsgi"): [component("upload")],
+        ("auth", "internal"): [PROMETHEUS] + [component("worker")] * production,
+        ("upload", "http"): [INGRESS],
+        ("upload", "internal"): [PROMETHEUS],
+        ("upload", "upload"): [PROMETHEUS],
+        ("worker", "worker"): [PROMETHEUS],
+    }
+    ports = {(pod.component, name) for pod in found.pods() for name in pod.ports()}
+    for pod in found.pods():
+        for name, number in pod.ports().items():
+            assert found.may_enter(pod, number) == expected[pod.component, name], name
+    assert ports == {key for key in expected if key[0] != "worker" or production}
+
+
+@pytest.mark.parametrize("variant", ["single-node", "production"])
+def test_without_components(variant: str) -> None:
+    """Without an Ingress the public port is open to all; without Prometheus no internal one is."""
+    found = cluster(variant)
+    upload = found.pod("upload")
+    assert found.may_enter(upload, 8080) == [{}]
+    for port in (8081, 8083):
+        assert found.may_enter(upload, port) == []
+    worker = [component("worker")] if variant == "production" else []
+    assert found.may_enter(found.pod("auth"), 8082) == worker
+
+
+@pytest.mark.parametrize("variant", COMPLETE)
+def test_what_leaves(variant: str) -> None:
+    """Each pod reaches names, and of everything else just what it works with."""
+    found = cluster(variant)
+    databases = variant == "production-complete"
+    allowed = {
+        "auth": {5432, 6379} if databases else set(),
+        "upload": {3031, 5432, 6379} if databases else {3031},
+        "worker": {5432, 8082},
+        "migrations": {5432} if databases else set(),
+    }
+    peers = {
+        3031: [component("auth")],
+        8082: [component("auth")],
+        5432: [database("postgresql")],
+        6379: [database("redis")],
+    }
+    for pod in found.pods():
+        ports = {one["port"] for rule in found.rules(pod, "Egress") for one in rule["ports"]}
+        assert ports == allowed[pod.component] | {53}, pod.name
+        for port in ports - {53}:
+            assert found.may_leave(pod, port) == peers[port]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_policies_name_pods_that_exist(variant: str) -> None:
+    """No peer of the own namespace is misspelt: each selects a pod."""
+    found = cluster(variant)
+    for policy in found.kind("NetworkPolicy"):
+        for direction, side in (("ingress", "from"), ("egress", "to")):
+            for rule in policy["spec"].get(direction, ()):
+                for peer in rule.get(side, ()):
+                    if "namespaceSelector" not in peer:
+                        assert found.selected(peer["podSelector"]), policy["metadata"]["name"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_services_lead_to_ports(variant: str) -> None:
+    """Each Service selects the pods of one workload, and its ports are theirs."""
+    found = cluster(variant)
+    for service in found.kind("Service"):
+        (pod,) = found.selected({"matchLabels": service["spec"]["selector"]})
+        for port in service["spec"]["ports"]:
+            assert port["targetPort"] in pod.ports(), service["metadata"]["name"]
+            if port["name"] != "http":
+                assert port["port"] == pod.ports()[port["targetPort"]]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_auths_address_stays(variant: str) -> None:
+    """The gateway asks for auth's name once, at its start: the Service has an address."""
+    found = cluster(variant)
+    service = found.one("Service", "wharf-auth")
+    assert service["spec"].get("clusterIP") != "None"
+    gateway = found.pod("upload").container("gateway")
+    (socket,) = [one["value"] for one in gateway["env"] if one["name"] == "WHARF_AUTH_SOCKET"]
+    (port,) = [one["port"] for one in service["spec"]["ports"] if one["name"] == "uwsgi"]
+    assert socket == f"{service['metadata']['name']}:{port}"
+
+
+@pytest.mark.parametrize("variant", COMPLETE)
+def test_ingress(variant: str) -> None:
+    """The Ingress takes bodies of any size, buffers nothing, waits an hour, and leads to Wharf."""
+    found = cluster(variant)
+    ingress = found.one("Ingress", "wharf")
+    prefix = "nginx.ingress.kubernetes.io/"
+    given = {
+        name.removeprefix(prefix): value
+        for name, value in ingress["metadata"]["annotations"].items()
+        if name.startswith(prefix)
+    }
+    assert given == {
+        "proxy-body-size": "0",
+        "proxy-request-buffering": "off",
+        "proxy-buffering": "off",
+        "proxy-read-timeout": "3600",
+        "proxy-send-timeout": "3600",
+        "proxy-connect-timeout": "5",
+    }
+    (rule,) = ingress["spec"]["rules"]
+    assert [rule["host"]] == ingress["spec"]["tls"][0]["hosts"]
+    backend = rule["http"]["paths"][0]["backend"]["service"]
+    ports = found.one("Service", backend["name"])["spec"]["ports"]
+    assert backend["port"]["name"] in {port["name"] for port in ports}
+
+
+@pytest.mark.parametrize("variant", COMPLETE)
+def test_limits_by_address_behind_an_ingress(variant: str) -> None:
+    """With an Ingress all clients have one address, and limits by address make room for them."""
+    limits = cluster(variant).generated("ConfigMap", "wharf-config")["data"]
+    assert int(limits["WHARF_ADDRESS_CONNECTIONS"]) > 10_000
+    assert int(limits["WHARF_ADDRESS_REQUESTS_PER_SECOND"]) > 10_000
+    assert limits["WHARF_ISSUER"]
+    plain = cluster(variant.removesuffix("-complete")).generated("ConfigMap", "wharf-config")
+    assert "WHARF_ADDRESS_CONNECTIONS" not in plain["data"]
+
+
+def test_selectors_are_understood() -> None:
+    """These tests' own idea of a selector: all labels have to fit, an empty one fits everything."""
+    labels = {"a": "1", "b": "2"}
+    assert matches({}, labels)
+    assert matches({"matchLabels": {"a": "1"}}, labels)
+    assert not matches({"matchLabels": {"a": "1", "c": "3"}}, labels)
+    assert matches({"matchExpressions": [{"key": "b", "operator": "In", "values": ["2"]}]}, labels)
+    assert not matches(
+        {"matchExpressions": [{"key": "b", "operator": "In", "values": ["1"]}]}, labels
+    )

@@ -1,0 +1,235 @@
+"""What every pod of deploy/k8s may do, has, mounts and is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from deploy.k8s.checks.rendering import ROOT
+from tests.deploy.cluster import Pod, cluster
+
+VARIANTS = ("single-node-complete", "production-complete")
+PODS = [(variant, pod.name) for variant in VARIANTS for pod in cluster(variant).pods()]
+SERVING = [
+    (variant, pod.name)
+    for variant in VARIANTS
+    for pod in cluster(variant).pods()
+    if pod.kind == "Deployment"
+]
+# Volumes that a "restricted" namespace takes.
+VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
+# docs/kubernetes.md says why: everything that may be waited for at an end, in seconds.
+DRAIN_SECONDS = {"auth": 5 + 30, "upload": 5 + 30 + 35, "worker": 5}
+
+
+def pod_of(variant: str, name: str) -> Pod:
+    (found,) = [pod for pod in cluster(variant).pods() if pod.name == name]
+    return found
+
+
+def environment(variant: str, container: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables by name: those of the ConfigMaps, and the container's own."""
+    found: dict[str, Any] = {}
+    for source in container.get("envFrom", ()):
+        name = source["configMapRef"]["name"]
+        found |= cluster(variant).one("ConfigMap", name)["data"]
+    return found | {one["name"]: one.get("value", one) for one in container.get("env", ())}
+
+
+@pytest.mark.parametrize(("variant", "name"), PODS)
+def test_restricted(variant: str, name: str) -> None:
+    """No container can become root, gain a capability, write its root or call what is odd."""
+    pod = pod_of(variant, name)
+    assert pod.spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "runAsGroup": 10001,
+        "fsGroup": 10001,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    for container in pod.containers():
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, container["name"]
+        assert not any("hostPort" in port for port in container.get("ports", ()))
+    for word in ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"):
+        assert word not in pod.spec
+    for volume in pod.spec["volumes"]:
+        assert VOLUMES.issuperset(volume.keys() - {"name"}), volume["name"]
+
+
+@pytest.mark.parametrize(("variant", "name"), PODS)
+def test_no_token_and_no_links(variant: str, name: str) -> None:
+    """No pod has a token of Kubernetes, nor variables of Services that pass for settings."""
+    pod = pod_of(variant, name)
+    assert pod.spec["automountServiceAccountToken"] is False
+    # A Service called wharf would give WHARF_PORT=tcp://10.0.0.1:80.
+    assert pod.spec["enableServiceLinks"] is False
+    account = cluster(variant).one("ServiceAccount", pod.spec["serviceAccountName"])
+    assert account["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize(("variant", "name"), PODS)
+def test_images_have_a_tag(variant: str, name: str) -> None:
+    """Every image has a tag that an operator sets, and none is what was pushed last."""
+    for container in pod_of(variant, name).containers():
+        image, _, tag = container["image"].partition(":")
+        assert image in {"wharf-auth", "wharf-gateway", "wharf-upload"}
+        assert tag
+        assert tag != "latest"
+
+
+@pytest.mark.parametrize(("variant", "name"), PODS)
+def test_resources(variant: str, name: str) -> None:
+    """Every container says how much CPU and memory it needs, and how much memory it may take."""
+    for container in pod_of(variant, name).containers():
+        resources = container["resources"]
+        assert resources["requests"].keys() == {"cpu", "memory"}
+        assert resources["limits"].keys() == {"memory"}
+
+
+@pytest.mark.parametrize(("variant", "name"), SERVING)
+def test_probes(variant: str, name: str) -> None:
+    """Every container has three probes on ports of its own, and liveness asks no other part."""
+    for container in pod_of(variant, name).spec["containers"]:
+        ports = {port["name"] for port in container["ports"]}
+        for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+            probe = container[kind]
+            ask = probe.get("httpGet") or probe["tcpSocket"]
+            assert ask["port"] in ports
+        liveness = container["livenessProbe"]
+        assert liveness.get("httpGet", {}).get("path", "/healthz") == "/healthz"
+        assert liveness["periodSeconds"] * liveness["failureThreshold"] >= 60
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("component", ["auth", "upload"])
+def test_a_database_that_is_away(variant: str, component: str) -> None:
+    """A rollout waits for database and schema; a pod that served stays when the database goes."""
+    container = cluster(variant).pod(component).container(component)
+    startup, readiness = container["startupProbe"], container["readinessProbe"]
+    assert startup["httpGet"]["path"] == "/readyz"
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 3600
+    assert readiness["httpGet"]["path"] == "/readyz?exclude=database"
+
+
+@pytest.mark.parametrize(("variant", "name"), SERVING)
+def test_time_to_drain(variant: str, name: str) -> None:
+    """A pod may take longer to end than what it waits for: preStop, requests in flight, its end."""
+    pod = pod_of(variant, name)
+    assert pod.spec["terminationGracePeriodSeconds"] > DRAIN_SECONDS[pod.component]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nginx_ends_first(variant: str) -> None:
+    """upload waits for its gateway to end; the gateway waits for nodes to forget the pod."""
+    pod = cluster(variant).pod("upload")
+    gateway, upload = pod.container("gateway"), pod.container("upload")
+    assert gateway["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
+    command = upload["lifecycle"]["preStop"]["exec"]["command"]
+    assert command == ["wharf-upload", "await-gateway", "--seconds", "60"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_link_crosses_no_mount(variant: str) -> None:
+    """Spool, staging and tenants are one mount for upload, and the gateway spools there."""
+    pod = cluster(variant).pod("upload")
+    gateway, upload = pod.container("gateway"), pod.container("upload")
+    mounts = {one["mountPath"]: one for one in upload["volumeMounts"]}
+    below = [path for path in mounts if path.startswith("/data/")]
+    assert below == ["/data/upload"]  # records: nothing is linked to or from there
+    claims = {one["name"]: one.get("persistentVolumeClaim") for one in pod.spec["volumes"]}
+    assert claims[mounts["/data"]["name"]] == {"claimName": "wharf-data"}
+    (of_gateway,) = [one for one in gateway["volumeMounts"] if one["mountPath"] == "/data"]
+    assert of_gateway == mounts["/data"]
+    ours, theirs = environment(variant, upload), environment(variant, gateway)
+    assert ours["WHARF_INSTANCE"] == theirs["WHARF_INSTANCE"]
+    assert "WHARF_SPOOL" not in ours.keys() | theirs.keys()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_gateway_sees_no_records(variant: str) -> None:
+    """The gateway mounts neither the database nor a secret."""
+    pod = cluster(variant).pod("upload")
+    gateway = pod.container("gateway")
+    secrets = {one["name"] for one in pod.spec["volumes"] if "secret" in one}
+    for mount in gateway["volumeMounts"]:
+        assert mount["name"] not in secrets | {"records"}
+        assert mount.get("subPath", "files") == "files"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_signing_keys_are_auths_alone(variant: str) -> None:
+    """Only auth and its Job mount the signing keys, and only the Job the first secret."""
+    users: dict[str, set[str]] = {"wharf-signing-keys": set(), "wharf-credentials": set()}
+    for pod in cluster(variant).pods():
+        for volume in pod.spec["volumes"]:
+            secret = volume.get("secret", {}).get("secretName", "").rsplit("-", 1)[0]
+            if secret in users:
+                users[secret].add(pod.name)
+                # Read by the group, which is the pod's fsGroup; podman wants to be told that it has
+                # to be there.
+                assert volume["secret"]["defaultMode"] == 0o440
+                assert volume["secret"]["optional"] is False
+    assert users == {
+        "wharf-signing-keys": {"wharf-auth", "wharf-auth-migrate"},
+        "wharf-credentials": {"wharf-auth-migrate"},
+    }
+
+
+@pytest.mark.parametrize(("variant", "name"), PODS)
+def test_settings_exist(variant: str, name: str) -> None:
+    """Every WHARF_ variable is a setting that the documentation knows; none holds a secret."""
+    text = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    known = set(re.findall(r"WHARF_[A-Z_]+", text))
+    for container in pod_of(variant, name).containers():
+        for variable, value in environment(variant, container).items():
+            assert variable.removesuffix("_FILE") in known, variable
+            assert "://:" not in str(value)
+            assert not re.search(r"://[^/]*@", str(value)), variable
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_files_of_secrets_are_mounted(variant: str) -> None:
+    """What a variable `…_FILE` names is a key of a Secret that is mounted there."""
+    found = 0
+    for pod in cluster(variant).pods():
+        secrets = {
+            one["name"]: one["secret"]["secretName"]
+            for one in pod.spec["volumes"]
+            if "secret" in one
+        }
+        for container in pod.containers():
+            mounted = {
+                one["mountPath"]: secrets[one["name"]]
+                for one in container["volumeMounts"]
+                if one["name"] in secrets
+            }
+            for variable, value in environment(variant, container).items():
+                if variable.endswith("_FILE"):
+                    folder, _, key = value.rpartition("/")
+                    assert key in cluster(variant).one("Secret", mounted[folder])["data"]
+                    found += 1
+    assert found == {"single-node-complete": 0, "production-complete": 8}[variant]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_temporary_files_have_a_place(variant: str) -> None:
+    """Every container has a /tmp in memory that is its own, and of bounded size."""
+    for pod in cluster(variant).pods():
+        volumes = {one["name"]: one for one in pod.spec["volumes"]}
+        used = [
+            mount["name"]
+            for container in pod.spec["containers"]
+            for mount in container["volumeMounts"]
+            if mount["mountPath"] == "/tmp"
+        ]
+        assert len(used) == len(set(used)) == len(pod.spec["containers"])
+        for name in used:
+            assert volumes[name]["emptyDir"] == {"medium": "Memory", "sizeLimit": "64Mi"}

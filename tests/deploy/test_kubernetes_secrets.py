@@ -1,0 +1,95 @@
+"""deploy/k8s/secrets.sh: what it makes is what auth takes, and it takes nothing away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.k8s.checks.rendering import ROOT
+from wharf_auth import provisioning, signing
+
+SCRIPT = ROOT / "deploy/k8s/secrets.sh"
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Path:
+    """An overlay with an example of database URLs."""
+    (tmp_path / "kustomization.yaml").write_text("resources: [secrets]\n")
+    (tmp_path / "auth-databases.env.example").write_text("WHARF_DATABASE_URL=x://CHANGE-ME@y\n")
+    return tmp_path
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh", str(SCRIPT), *map(str, words)], capture_output=True, text=True, check=False
+    )
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {name: (folder / name).read_text() for name in sorted(os.listdir(folder))}
+
+
+def test_auth_takes_the_keys(overlay: Path) -> None:
+    """A key that it made is one that auth signs with, and its name says when it was made."""
+    assert run(overlay).returncode == 0
+    (key,) = signing.load(overlay / "secrets").values()
+    assert key.private.key_size >= signing.KEY_BITS
+    assert abs(int(key.path.name.partition("-")[0]) - os.stat(key.path).st_mtime) < 60
+
+
+def test_auth_takes_the_credentials(overlay: Path) -> None:
+    """The first administrator's secret is one that `wharf-auth init` takes."""
+    run(overlay)
+    entries = provisioning.read_credentials(overlay / "secrets/credentials.json")
+    assert entries.keys() == {"admin"}
+    assert len(entries["admin"].client_secret) >= 43
+
+
+def test_kustomize_is_told_of_everything(overlay: Path) -> None:
+    """Each file becomes part of the Secret that the manifests mount."""
+    run(overlay)
+    secrets = overlay / "secrets"
+    generators = yaml.safe_load((secrets / "kustomization.yaml").read_text())["secretGenerator"]
+    (key,) = secrets.glob("*.pem")
+    assert generators == [
+        {"name": "wharf-credentials", "files": ["credentials.json"]},
+        {"name": "wharf-signing-keys", "files": [key.name]},
+        {"name": "wharf-auth-databases", "envs": ["auth-databases.env"]},
+    ]
+
+
+def test_nothing_is_overwritten(overlay: Path) -> None:
+    """A second run changes nothing, the operator's own words included."""
+    first = run(overlay)
+    assert f"edit before you apply: {overlay}/secrets/auth-databases.env" in first.stdout
+    (overlay / "secrets/auth-databases.env").write_text("WHARF_DATABASE_URL=mine\n")
+    before = contents(overlay / "secrets")
+    second = run(overlay)
+    assert (second.returncode, second.stdout) == (0, "")
+    assert contents(overlay / "secrets") == before
+
+
+def test_rotation_keeps_the_old_key(overlay: Path) -> None:
+    """A rotation adds a key: tokens that the old one signed are taken until they end."""
+    run(overlay)
+    (old,) = (overlay / "secrets").glob("*.pem")
+    # As if it had been made earlier: names have the time in seconds.
+    old.rename(old.with_name("1700000000-wharf.pem"))
+    assert run(overlay, "rotate").returncode == 0
+    assert len(signing.load(overlay / "secrets")) == 2
+    text = (overlay / "secrets/kustomization.yaml").read_text()
+    assert all(key.name in text for key in (overlay / "secrets").glob("*.pem"))
+
+
+@pytest.mark.parametrize("words", [[], ["/nowhere"], ["OVERLAY", "rotat"], ["OVERLAY", "x", "y"]])
+def test_wrong_words(overlay: Path, words: list[str]) -> None:
+    """A wrong word is answered with one line on how to use it, and nothing is made."""
+    done = run(*(str(overlay) if word == "OVERLAY" else word for word in words))
+    assert done.returncode == 1
+    assert done.stderr.startswith("secrets.sh: ")
+    assert "usage: " in done.stderr
+    assert not (overlay / "secrets").exists()
