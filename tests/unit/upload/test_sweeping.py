@@ -12,7 +12,7 @@ import pytest
 from servicekit.ids import uuid7_hex
 from tests.servers.upload import UploadService, ages, new_file
 from tests.servers.upload_invariants import live
-from wharf_upload import checking
+from wharf_upload import checking, upload_sweeping
 from wharf_upload.records.base import TicketUse, Write
 from wharf_upload.replicas import Replicas
 from wharf_upload.stores.base import BlobName, StoreError
@@ -272,3 +272,24 @@ def test_a_replica_says_that_it_lives(tmp_path: Path) -> None:
     assert silent is not None
     assert list(replicas.silent_ones(99)) == ["a"]
     assert list(replicas.silent_ones(10_000)) == []
+
+
+def test_what_nfs_keeps(upload: UploadService) -> None:
+    """Files that NFS keeps of what is gone and still open are not taken for anybody's leftovers."""
+    upload.put("kept.txt", b"kept")
+    (blob,) = (upload.settings.data / "tenants").rglob("*/*/*")
+    folders = (
+        blob.parent,
+        upload.settings.data / "staging",
+        upload.settings.spool_folder,
+        upload.settings.resumable_folder,
+    )
+    for folder in folders:
+        (folder / ".nfs000000000000002a00000001").touch()
+    assert not any(sweep(upload, seconds=_NEVER, ahead=_LATER).counts().values())
+    service = upload.front.service
+    swept = upload_sweeping.sweep(
+        service.uploads, service.parts, expiry_seconds=1, clock=lambda: time.time() + _LATER
+    )
+    assert swept.rowless_parts == 0
+    assert all((folder / ".nfs000000000000002a00000001").exists() for folder in folders)

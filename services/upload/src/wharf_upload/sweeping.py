@@ -197,6 +197,8 @@ class Sweeper:
 
     def _spool_of(self, folder: str, limit: float) -> None:
         for entry in os.scandir(folder):
+            if entry.name.startswith("."):
+                continue  # what NFS keeps of a file that is gone and still open
             with suppress(FileNotFoundError):
                 found = entry.stat(follow_symlinks=False)
                 if entry.is_file(follow_symlinks=False) and found.st_ctime <= limit:

@@ -311,7 +311,8 @@ class LocalStore:
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            yield from entries
+            # NFS keeps a file that is still open, and gone, under a name with a dot.
+            yield from (entry for entry in entries if not entry.name.startswith("."))
     except FileNotFoundError:
         return
 

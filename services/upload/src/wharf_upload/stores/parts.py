@@ -192,6 +192,8 @@ class Parts:
         """All parts: upload id, and unix seconds of the last change."""
         with suppress(FileNotFoundError), os.scandir(self._folder) as entries:
             for entry in entries:
+                if entry.name.startswith("."):
+                    continue  # what NFS keeps of a file that is gone and still open
                 with suppress(FileNotFoundError):
                     yield entry.name, entry.stat(follow_symlinks=False).st_ctime
 

@@ -25,7 +25,7 @@ class SpoolCheck:
         """What is wrong with the spool, or `None`."""
         if self._works:
             return None
-        name = f".probe-{uuid7_hex()}"
+        name = f"probe-{uuid7_hex()}"
         source, target = self._spool / name, self._staging / name
         try:
             source.touch(mode=0o600, exist_ok=False)
