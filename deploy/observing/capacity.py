@@ -35,9 +35,9 @@ _LIMITS = Row(
                 "threads",
             ),
             Query(
-                "max("
-                + series("wharf_nginx_connections", 'state="active"')
-                + f" / on ({_EACH}) "
+                "max(sum by (instance) ("
+                + series("wharf_nginx_connections", 'state=~"active|writing"')
+                + ") / on (instance) "
                 + series("wharf_nginx_connections_limit")
                 + ")",
                 "connections",
@@ -151,7 +151,8 @@ _GATEWAY = Row(
     (
         graph(
             "Connections",
-            "writing: requests in flight, reading: heads coming in, waiting: kept alive.",
+            "writing: requests in flight, which take two each, reading: heads coming in, waiting: "
+            "kept alive.",
             "short",
             Query(
                 total(series("wharf_nginx_connections", 'state!="active"'), "state"), "{{state}}"

@@ -100,3 +100,14 @@ def test_a_failed_look_does_not_end_the_supervisor(
         own.look()
     assert len(asked) == 6
     assert "No such process" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("workers", "most"), [("3", 6144), ("auto", 2048 * (os.cpu_count() or 1))])
+def test_the_limit_of_connections_is_told(tmp_path: Path, workers: str, most: int) -> None:
+    """What nginx's workers may have together stands beside what was cut, before anything is cut."""
+    guard(tmp_path, WHARF_NGINX_WORKERS=workers)
+    text = (tmp_path / "gateway.prom").read_text()
+    assert (
+        f"# TYPE wharf_nginx_connections_limit gauge\nwharf_nginx_connections_limit {most}\n"
+        in text
+    )

@@ -8,11 +8,24 @@ from collections.abc import Callable, Mapping
 
 from wharf_native import connections, foreign_sockets
 from wharf_native.body_floor import STEPS_IN_WINDOW, BodyFloor
-from wharf_native.gateway_settings import BODY_MIN_BYTES_PER_SECOND, BODY_WINDOW_SECONDS
+from wharf_native.gateway_settings import (
+    BODY_MIN_BYTES_PER_SECOND,
+    BODY_WINDOW_SECONDS,
+    most_connections,
+)
 from wharf_native.terminal import say
 
-_METRIC = "wharf_gateway_slow_bodies_cut_total"
-_HELP = "Requests that came in below WHARF_BODY_MIN_BYTES_PER_SECOND and were cut."
+# Name, type and help text (Prometheus' text format, version 0.0.4).
+_CUT = (
+    "wharf_gateway_slow_bodies_cut_total",
+    "counter",
+    "Requests that came in below WHARF_BODY_MIN_BYTES_PER_SECOND and were cut.",
+)
+_LIMIT = (
+    "wharf_nginx_connections_limit",
+    "gauge",
+    "Connections that all workers of nginx together may have.",
+)
 _NAMED_ADDRESSES = 5
 
 
@@ -23,7 +36,7 @@ class BodyGuard:
         gateways: ids of nginx's master processes: more than one while a new one takes over.
         port: the public one.
         environ: has the settings.
-        metrics_file: where the number of cut requests is kept, for the gateway's internal port.
+        metrics_file: where the gateway's internal port finds what is counted here.
     """
 
     def __init__(
@@ -40,7 +53,7 @@ class BodyGuard:
         self._gateways, self._port = gateways, port
         self._metrics_file = metrics_file
         self._working = rate > 0
-        self._cut = 0
+        self._cut, self._limit = 0, most_connections(environ)
         self._next = 0.0
         self._write_metrics()
 
@@ -92,7 +105,8 @@ class BodyGuard:
     def _write_metrics(self) -> None:
         new = f"{self._metrics_file}.new"
         with open(new, "w", encoding="ascii") as file:
-            file.write(
-                f"# HELP {_METRIC} {_HELP}\n# TYPE {_METRIC} counter\n{_METRIC} {self._cut}\n"
+            file.writelines(
+                f"# HELP {name} {text}\n# TYPE {name} {kind}\n{name} {value}\n"
+                for (name, kind, text), value in ((_CUT, self._cut), (_LIMIT, self._limit))
             )
         os.replace(new, self._metrics_file)

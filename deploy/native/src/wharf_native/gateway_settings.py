@@ -43,6 +43,16 @@ BODY_WINDOW_SECONDS = Setting(
     maximum=3600,
 )
 
+NGINX_WORKERS = Setting(
+    "WHARF_NGINX_WORKERS",
+    AUTO,
+    "processes",
+    "nginx worker processes; `auto` is one for each core",
+    minimum=1,
+    maximum=1024,
+    words=(AUTO,),
+)
+
 GATEWAY_SETTINGS = (
     Setting(
         "WHARF_MAX_BODY_BYTES",
@@ -143,15 +153,7 @@ GATEWAY_SETTINGS = (
     ),
     BODY_MIN_BYTES_PER_SECOND,
     BODY_WINDOW_SECONDS,
-    Setting(
-        "WHARF_NGINX_WORKERS",
-        "auto",
-        "processes",
-        "nginx worker processes; `auto` is one for each core",
-        minimum=1,
-        maximum=1024,
-        words=("auto",),
-    ),
+    NGINX_WORKERS,
     Setting(
         "WHARF_HOSTS",
         "",
@@ -169,6 +171,8 @@ GATEWAY_SETTINGS = (
     ),
 )
 
+#: nginx drops what comes above this in one of its workers.
+WORKER_CONNECTIONS = 2048
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 # One label more than DNS needs: a leading dot or star is nginx's own wildcard.
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.*_[]:")
@@ -178,6 +182,13 @@ _ORIGIN = re.compile(r"https?://((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9-]
 _NO_HOST = "content.invalid"
 
 _MIME_TYPES = ("/etc/nginx/mime.types", "/usr/local/etc/nginx/mime.types")
+
+
+def most_connections(environ: Mapping[str, str]) -> int:
+    """The connections that all workers of nginx together may have, to clients and to services."""
+    workers = NGINX_WORKERS.read(environ)
+    # nginx counts the processors that are online, as cpu_count() does.
+    return WORKER_CONNECTIONS * (os.cpu_count() or 1 if workers == AUTO else int(workers))
 
 
 def server_name(hosts: str) -> str:
@@ -254,6 +265,7 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     # nginx as root would become "nobody" and spool what the services cannot read.
     values["WHARF_NGINX_USER"] = "user root;" if as_root else ""
     values["WHARF_MIME_TYPES"] = mime_types(templates)
+    values["WHARF_WORKER_CONNECTIONS"] = str(WORKER_CONNECTIONS)
     # The container's gateway may have one; natively there is none.
     values.update(front_door.template_values())
     return values

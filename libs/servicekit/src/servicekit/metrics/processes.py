@@ -7,6 +7,7 @@ import platform
 import resource
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -50,6 +51,11 @@ def usage() -> Iterator[Metric]:
         memory.add_metric((kind,), sum(_pss_bytes(pid) for pid in pids))
         files.add_metric((kind,), max(_descriptors(pid) for pid in pids))
     yield memory
+    yield GaugeMetricFamily(
+        "wharf_memory_limit_bytes",
+        "Memory that the service may have: the container's limit, else the machine's memory.",
+        value=memory_limit(),
+    )
     yield files
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     yield GaugeMetricFamily(
@@ -60,6 +66,32 @@ def usage() -> Iterator[Metric]:
         "When the service was started, in unix seconds.",
         value=_started_at(master),
     )
+
+
+def memory_limit(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """The least of the machine's memory and the limits of the control groups around this process.
+
+    In bytes. Reads version 2 of control groups (cgroups(7)) and version 1; a group above this one
+    may be tighter. Inside a container its own group is the root.
+    """
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with suppress(OSError, StopIteration):
+        lines = (proc / "self/cgroup").read_text(encoding="utf-8").splitlines()
+        name = next(line[3:] for line in lines if line.startswith("0::"))
+        own = groups / name.lstrip("/")
+        for folder in (own, *own.parents):
+            limits += _limit(folder / "memory.max")
+            if folder == groups:
+                break
+    limits += _limit(groups / "memory/memory.limit_in_bytes")
+    return min(limits)
+
+
+def _limit(path: Path) -> list[int]:
+    """What stands in the file; nothing where there is no limit ("max") or no file."""
+    with suppress(OSError, ValueError):
+        return [int(path.read_text(encoding="ascii"))]
+    return []
 
 
 def server() -> Iterator[Metric]:
