@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPMessage
 from pathlib import Path
@@ -125,6 +125,14 @@ def answer_of(connection: socket.socket, body: bytes = b"") -> Answer:
         return Answer(response.status, response.headers, response.read())
 
 
+def _listens(address: Path) -> bool:
+    """Whether somebody takes connections there: a socket has its name a moment before."""
+    with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
+        connection.connect(str(address))
+        return True
+    return False
+
+
 @contextmanager
 def receiving(service: UploadService) -> Iterator[ReceiverClient]:
     """A running receiver of this service."""
@@ -135,7 +143,7 @@ def receiving(service: UploadService) -> Iterator[ReceiverClient]:
         thread = threading.Thread(target=receiver.run, daemon=True)
         thread.start()
         try:
-            assert until(address.exists)
+            assert until(lambda: _listens(address))
             yield ReceiverClient(service, address)
         finally:
             receiver.stop()
