@@ -34,6 +34,14 @@ _KNOWN, _COMPUTED = ("known",), ("computed",)
 
 def receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
     """Stores a small file that is in memory."""
+    service.records.announce()
+    try:
+        return _receive_bytes(service, intent, content)
+    finally:
+        service.records.withdraw()
+
+
+def _receive_bytes(service: Service, intent: Intent, content: bytes) -> Stored:
     begun = time.perf_counter()
     check_size(len(content), intent.largest)
     sha256 = hashlib.sha256(content).digest()

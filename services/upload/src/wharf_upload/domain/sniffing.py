@@ -120,6 +120,8 @@ _ACTIVE_MARKUP = re.compile(
     rb"<(?=[SHBIOEMFshbioemf!?])(?i:script|html|svg|!doctype|!entity|body|head|iframe|object|embed|img|meta|form|\?php)"
 )
 _ACTIVE_PDF = re.compile(rb"%(?i:pdf-)")
+# `in` takes twice as long for so short a word in bytes that hold no text.
+_ACTIVE_ZIP = re.compile(re.escape(containers.ZIP_SIGNATURE))
 # A picture that is also JavaScript: its first bytes open a comment or an assignment.
 _SCRIPTED_IMAGE = re.compile(
     rb"(?:GIF8[79]a|BM|RIFF)(?:/[*/])|GIF8[79]a\s*=[\t-\r -~]|\xff\xd8\xff\xe0/[*/]", re.DOTALL
@@ -157,7 +159,7 @@ def active_content(head: bytes) -> bool:
     return bool(
         _ACTIVE_MARKUP.search(head)
         or _ACTIVE_PDF.search(head)
-        or containers.ZIP_SIGNATURE in head
+        or _ACTIVE_ZIP.search(head)
         or _SCRIPTED_IMAGE.match(head)
     )
 

@@ -285,6 +285,15 @@ class Records(Protocol):
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
         """The live file of this key."""
 
+    def announce(self) -> None:
+        """Says that this thread will `write` within milliseconds, so that others share its commit.
+
+        Whether it does or not, it has to call `withdraw` afterwards.
+        """
+
+    def withdraw(self) -> None:
+        """Says that this thread has written, or will not. May be called without need."""
+
     def write(self, write: Write) -> Stored:
         """Makes files visible, durably, charged to the tenant, with their events: one commit."""
 

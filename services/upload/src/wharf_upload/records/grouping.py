@@ -2,7 +2,7 @@
 
 Whoever comes first leads: it takes what waits, runs it in one transaction, commits, and wakes the
 others; what arrives meanwhile is the next group. No thread is set aside for it, and an upload that
-comes alone waits for nobody.
+comes alone waits for nobody; one that has company under way waits for it (`gathering`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from servicekit.database import Connection, Database, DatabaseUnavailable
 from wharf_upload import noted
 from wharf_upload.records.base import File, Refused
 from wharf_upload.records.changes import Change
+from wharf_upload.records.gathering import Gathering
 from wharf_upload.records.ledger import Happening, Ledger
 from wharf_upload.records.quotas import Quota, allowance
 
 MAX_GROUP = 64
+# Others under way have a few hundred microseconds of work left, or an fsync that takes longer than
+# anybody should wait for.
+_PATIENCE_SECONDS = 0.002
 
 
 class BeforeCommit(Protocol):
@@ -61,6 +65,7 @@ class GroupCommit:
     ) -> None:
         self._database, self._quota = database, quota or Quota()
         self._before_commit, self._after_commit = before_commit, after_commit
+        self.gathering = Gathering(_PATIENCE_SECONDS)
         self._waiting: deque[_Member] = deque()
         self._lock = threading.Lock()
         self._led = False
@@ -73,6 +78,7 @@ class GroupCommit:
             self._waiting.append(member)
             lead = not self._led
             self._led = True
+        self.gathering.arrived()
         if not lead:
             # Bounded: statements and waits for the database's lock have time limits of their own.
             member.done.acquire()
@@ -87,6 +93,7 @@ class GroupCommit:
         return member.result
 
     def _lead(self, own: _Member) -> None:
+        self.gathering.wait()
         with self._lock:
             group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
         noted.group_sizes.note(((), len(group)))

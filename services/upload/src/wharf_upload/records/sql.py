@@ -134,6 +134,14 @@ class SqlRecords:
         connection: Any = self._database.reading()
         return changes.find(connection, tenant, bucket, key)
 
+    def announce(self) -> None:
+        """Says that this thread will write soon; see the contract."""
+        self._group.gathering.announce()
+
+    def withdraw(self) -> None:
+        """Says that this thread has written, or will not."""
+        self._group.gathering.arrived()
+
     def write(self, write: Write) -> Stored:
         """Makes files visible; see the contract."""
         first = write.files[0]

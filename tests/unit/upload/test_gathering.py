@@ -1,0 +1,69 @@
+"""Who waits for whom before a commit."""
+
+from __future__ import annotations
+
+import threading
+
+from wharf_upload.records.gathering import Gathering
+
+# Nobody may depend on the patience: a test that does would hang for so long.
+FOR_EVER = 600.0
+
+
+def test_alone_nobody_is_waited_for() -> None:
+    """Without company, and after its own announcement is over, a leader goes on at once."""
+    gathering = Gathering(FOR_EVER)
+    gathering.wait()
+    gathering.announce()
+    gathering.arrived()
+    gathering.wait()
+
+
+def test_waits_for_all_that_are_coming() -> None:
+    """A leader goes on when the last one of those that announced themselves has come."""
+    gathering = Gathering(FOR_EVER)
+    announced, may_come, led = threading.Barrier(3), threading.Event(), threading.Event()
+    come: list[bool] = []
+
+    def member() -> None:
+        gathering.announce()
+        announced.wait(60)
+        may_come.wait(60)
+        come.append(led.is_set())
+        gathering.arrived()
+
+    members = [threading.Thread(target=member) for _ in range(2)]
+    for one in members:
+        one.start()
+    announced.wait(60)
+
+    def lead() -> None:
+        gathering.wait()
+        led.set()
+
+    leader = threading.Thread(target=lead)
+    leader.start()
+    may_come.set()
+    assert led.wait(60)
+    assert come == [False, False]
+    for one in (*members, leader):
+        one.join(60)
+
+
+def test_not_for_long() -> None:
+    """One that announced itself and does not come holds a leader up for its patience only."""
+    gathering = Gathering(0.001)
+    other = threading.Thread(target=gathering.announce)
+    other.start()
+    other.join(60)
+    gathering.wait()
+
+
+def test_coming_without_a_leader_is_nothing() -> None:
+    """Who arrives where nobody waits, or arrives twice, disturbs nobody."""
+    gathering = Gathering(FOR_EVER)
+    gathering.arrived()
+    gathering.announce()
+    gathering.arrived()
+    gathering.arrived()
+    gathering.wait()
