@@ -167,6 +167,19 @@ def test_a_retired_key_is_refused_though_its_file_is_there(
     assert (auth.settings.keys_directory / f"{old}.pem").exists()
 
 
+def test_two_replicas_retire_a_key_once(
+    auth: AuthService, ring: KeyRing, rotate: Callable[[], str]
+) -> None:
+    """Two that sweep one directory do not note twice that a key is gone."""
+    (old,) = published(auth)
+    rotate()
+    other = KeyRing(auth.settings.keys_directory, auth.clock, auth.settings.longest_token_seconds)
+    auth.clock.now += PUBLISH_SECONDS + auth.settings.longest_token_seconds + LEEWAY_SECONDS
+    assert old in {turn.key.kid for one in (ring, other) for turn in one.turns()}
+    assert ring.sweep() == [old]
+    assert other.sweep() == []
+
+
 def test_only_one_key_waits_for_its_turn(
     auth: AuthService, ring: KeyRing, rotate: Callable[[], str]
 ) -> None:

@@ -87,9 +87,16 @@ def create(directory: Path) -> str:
     return kid
 
 
-def remove(key: SigningKey) -> None:
-    """Removes the key's file: what it signed is refused from the next look on."""
-    key.path.unlink(missing_ok=True)
+def remove(key: SigningKey) -> bool:
+    """Removes the key's file: what it signed is refused from the next look on.
+
+    False where it is gone already: another replica may have done it.
+    """
+    try:
+        key.path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def load(directory: Path) -> dict[str, SigningKey]:
@@ -238,9 +245,7 @@ class KeyRing:
         if _mounted_read_only(self.directory):
             return []
         retired = [turn.key for turn in self.turns() if turn.state == "retired"]
-        for key in retired:
-            remove(key)
-        return [key.kid for key in retired]
+        return [key.kid for key in retired if remove(key)]
 
     def jwks(self) -> dict[str, Any]:
         """The key set (RFC 7517): public keys only."""
