@@ -56,6 +56,11 @@ PROMETHEUS = Program("prometheus", ("/usr/bin/prometheus",), "prometheus")
 DOCKERD = Program("dockerd", ("/usr/sbin/dockerd", "/usr/bin/dockerd"), "docker.io")
 CGROUPS = Program("cgroupfs-mount", ("/usr/bin/cgroupfs-mount",), "cgroupfs-mount", needed=False)
 DEBOOTSTRAP = Program("debootstrap", ("/usr/sbin/debootstrap",), "debootstrap")
+# What plays manifests of Kubernetes; Debian's crun refuses hosts with cgroups of both versions.
+PODMAN = Program("podman", ("/usr/bin/podman",), "podman")
+CATATONIT = Program("catatonit", ("/usr/libexec/podman/catatonit",), "catatonit")
+RUNC = Program("runc", ("/usr/sbin/runc", "/usr/bin/runc"), "runc")
+IPTABLES = Program("iptables", ("/usr/sbin/iptables",), "iptables")
 
 
 class Goal(NamedTuple):
@@ -88,6 +93,10 @@ GOALS = {
             DOCKERD,
             CGROUPS,
             DEBOOTSTRAP,
+            PODMAN,
+            CATATONIT,
+            RUNC,
+            IPTABLES,
         ),
         scripts=True,
         checkers=True,

@@ -121,10 +121,11 @@ class Podman:
     def execute(self, container: str, *words: str) -> str:
         return self.call("exec", container, *words).stdout
 
-    def remove_everything(self) -> None:
-        self.call("pod", "rm", "--all", "--force", "--time", "5", check=False)
-        self.call("volume", "rm", "--all", "--force", check=False)
-        self.call("image", "rm", "--all", "--force", check=False)
+    def take_down(self) -> None:
+        """All pods, and what is mounted; images and volumes are files below the scratch folder."""
+        self.call("pod", "rm", "--all", "--force", "--time", "0", check=False)
+        # It made a bridge.
+        self.call("network", "rm", "podman-default-kube-network", check=False)
         # podman keeps a mount over its storage, for as long as the machine runs.
         overlay = self._scratch / "storage/overlay"
         if overlay.is_mount():

@@ -1,0 +1,268 @@
+"""The overlay single-node, run by a real engine: `podman kube play`.
+
+tests/deploy/podman.py says what podman does not do of a manifest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.deploy.cluster import cluster
+from tests.deploy.podman import Playable, Podman
+from tests.servers.containers import Images
+from tests.servers.docker import Engine, lacking
+
+OVERLAY = "single-node"
+GROUP = 10001
+AUTH, UPLOAD = "wharf-auth-pod-0-auth", "wharf-upload-pod-0-upload"
+GATEWAY = "wharf-upload-pod-0-gateway"
+JOBS = {"wharf-auth-migrate": "init", "wharf-upload-migrate": "migrate"}
+WAIT_SECONDS = 120
+# Above what nginx hands over in memory: this one is spooled and linked.
+LARGE_BYTES = 5_000_000
+
+
+class Played:
+    """The overlay, played pod by pod as its Services would bring them together."""
+
+    def __init__(self, podman: Podman) -> None:
+        self.podman = podman
+        self.playable = Playable(cluster(OVERLAY))
+        self.auth = self.upload = ""
+
+    def start(self) -> None:
+        """Volumes, then both Jobs to their end, then the Deployments."""
+        for name, files in self.playable.secrets.items():
+            self.podman.lay_out_secret(name, files, GROUP)
+        self.podman.play(self.playable.claims)
+        for name, last in JOBS.items():
+            self.podman.play([*self.playable.config, self.playable.job(name)])
+            assert self.podman.wait(f"{name}-{last}") == 0, self.podman.all_logs()
+        self.podman.play([*self.playable.config, self.playable.deployment("wharf-auth", {})])
+        self.auth = self.podman.address(AUTH)
+        self.play_upload()
+
+    def play_upload(self) -> None:
+        hosts = {"wharf-auth": self.auth}
+        self.podman.play([*self.playable.config, self.playable.deployment("wharf-upload", hosts)])
+        self.upload = self.podman.address(GATEWAY)
+        self.until_ready()
+
+    def until_ready(self) -> None:
+        """Asks what the startup probes ask."""
+        urls = [f"http://{self.auth}:8082/readyz", f"http://{self.upload}:8083/readyz"]
+        urls.append(f"http://{self.upload}:8081/healthz")
+        until(
+            lambda: all(map(answers, urls)),
+            lambda: f"{[url for url in urls if not answers(url)]}\n{self.podman.all_logs()}",
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.upload}:8080"
+
+    def token(self, client_id: str, secret: str) -> dict[str, str]:
+        """The header field of a client that has logged in."""
+        answer = httpx.post(
+            f"{self.url}/auth/oauth/token",
+            data={"grant_type": "client_credentials"},
+            auth=(client_id, secret),
+        )
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    def administrator(self) -> dict[str, str]:
+        """Logs in with what secrets.sh made."""
+        (secret,) = [one for name, one in self.playable.secrets.items() if "credentials" in name]
+        admin = json.loads(secret["credentials.json"])["admin"]
+        return self.token(admin["client_id"], admin["client_secret"])
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def until(happens: Callable[[], bool], what: Callable[[], str]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not happens():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def podman(engine: Engine, images: Images) -> Iterator[Podman]:
+    """An engine with Wharf's images in storage of its own."""
+    if shutil.which("podman") is None:
+        lacking("there is no podman; Debian: apt-get install podman catatonit runc")
+    if os.geteuid():
+        lacking("Secrets are laid out as root's, and their files need root")
+    # What overlays are made of is no tmpfs.
+    scratch = Path(tempfile.mkdtemp(prefix="wharf-podman-", dir="/var/tmp"))
+    made = Podman(scratch)
+    try:
+        for name in ("auth", "upload", "gateway"):
+            made.take_image(f"localhost/wharf-{name}:dev", getattr(images, name))
+        yield made
+    finally:
+        made.take_down()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def played(podman: Podman) -> Played:
+    made = Played(podman)
+    made.start()
+    return made
+
+
+@pytest.fixture(scope="module")
+def client(played: Played) -> Iterator[httpx.Client]:
+    """A client of a tenant that the administrator has made."""
+    admin = played.administrator()
+    made = httpx.post(f"{played.url}/auth/v1/tenants", json={"tenant": "pods"}, headers=admin)
+    assert made.status_code == 201, made.text
+    made = httpx.post(
+        f"{played.url}/auth/v1/tenants/pods/clients",
+        json={"name": "tests", "scopes": ["files:read", "files:write", "files:delete"]},
+        headers=admin,
+    )
+    assert made.status_code == 201, made.text
+    fields = played.token(made.json()["client_id"], made.json()["client_secret"])
+    with httpx.Client(headers=fields, timeout=60) as one:
+        yield one
+
+
+def digest(body: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+@pytest.mark.parametrize("size", [100, LARGE_BYTES])
+def test_round_trip(played: Played, client: httpx.Client, size: int) -> None:
+    """A file goes up through nginx's memory, or its spool, and comes back the same."""
+    body = os.urandom(size // 2) * 2
+    address = f"{played.url}/v1/files/default/size-{size}.bin"
+    fields = {"Content-Digest": digest(body)}
+    assert client.put(address, content=body, headers=fields).status_code == 201
+    back = client.get(address)
+    assert (back.status_code, back.content) == (200, body)
+
+
+def test_without_a_token(played: Played) -> None:
+    """Who has no token is refused by the pods as anywhere."""
+    assert httpx.get(f"{played.url}/v1/files/default/x").status_code == 401
+
+
+@pytest.mark.parametrize("container", [AUTH, UPLOAD, GATEWAY])
+def test_what_the_kernel_says(played: Played, container: str) -> None:
+    """The first process has no capability and can gain none, is filtered, and is not root."""
+    text = played.podman.execute(container, "cat", "/proc/1/status")
+    status = dict(line.split(":", 1) for line in text.splitlines())
+    assert status["Uid"].split() == ["10001"] * 4
+    assert status["Gid"].split() == ["10001"] * 4
+    for kind in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(status[kind], 16) == 0, kind
+    assert status["NoNewPrivs"].strip() == "1"
+    assert status["Seccomp"].strip() == "2"
+
+
+@pytest.mark.parametrize("container", [AUTH, UPLOAD, GATEWAY])
+def test_the_root_is_read_only(played: Played, container: str) -> None:
+    """Nothing can be written beside the volumes."""
+    done = played.podman.call("exec", container, "touch", "/opt/x", check=False)
+    assert done.returncode != 0
+    assert "Read-only file system" in done.stderr
+    played.podman.execute(container, "touch", "/tmp/x")
+
+
+def test_link_crosses_no_mount(played: Played) -> None:
+    """From the spool a file can be linked to the tenants', and across two mounts it cannot."""
+    script = """
+import errno, os
+open("/data/spool/native/probe", "w").close()
+os.link("/data/spool/native/probe", "/data/tenants/probe")
+assert os.stat("/data/tenants/probe").st_nlink == 2
+os.unlink("/data/tenants/probe")
+try:
+    os.link("/data/spool/native/probe", "/data/upload/probe")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+os.unlink("/data/spool/native/probe")
+"""
+    assert played.podman.execute(UPLOAD, "python3", "-c", script).strip() == "EXDEV"
+
+
+def test_the_gateway_sees_no_database(played: Played) -> None:
+    """upload.db lies where the gateway does not look, and no key of auth's is in its pod."""
+    assert "upload.db" in played.podman.execute(UPLOAD, "ls", "/data/upload")
+    assert played.podman.execute(GATEWAY, "ls", "/data/upload") == ""
+    for container in (UPLOAD, GATEWAY):
+        assert played.podman.call("exec", container, "ls", "/secrets", check=False).returncode
+    assert played.podman.execute(AUTH, "ls", "/secrets/signing-keys")
+
+
+def test_probes(played: Played) -> None:
+    """What the probes of the manifests ask is answered with 200 by the pods' own addresses."""
+    found = cluster(OVERLAY)
+    asked = 0
+    for component, address in (("auth", played.auth), ("upload", played.upload)):
+        pod = found.pod(component)
+        for container in pod.containers():
+            for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+                ask = container[kind]["httpGet"]
+                port = pod.ports()[ask["port"]]
+                answer = httpx.get(f"http://{address}:{port}{ask['path']}")
+                assert answer.status_code == 200, (container["name"], kind, answer.text)
+                asked += 1
+    assert asked == 9
+
+
+@pytest.mark.parametrize(
+    ("port", "path", "name"),
+    [
+        (8083, "/metrics", "wharf_http_requests_total"),
+        (8081, "/metrics/gateway", "wharf_gateway_"),
+    ],
+)
+def test_metrics(played: Played, port: int, path: str, name: str) -> None:
+    """Where the ServiceMonitors send Prometheus there are metrics."""
+    until(
+        lambda: name in httpx.get(f"http://{played.upload}:{port}{path}").text,
+        lambda: httpx.get(f"http://{played.upload}:{port}{path}").text[:2000],
+    )
+
+
+def test_metrics_of_auth(played: Played) -> None:
+    """auth has metrics on its internal port."""
+    assert "wharf_http_requests_total" in httpx.get(f"http://{played.auth}:8082/metrics").text
+
+
+def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
+    """TERM ends the pod of upload by itself and in time; the next pod has all files."""
+    body = os.urandom(LARGE_BYTES)
+    kept = "/v1/files/default/kept.bin"
+    assert client.put(f"{played.url}{kept}", content=body).status_code == 201
+    pod = "wharf-upload-pod-0"
+    grace = cluster(OVERLAY).pod("upload").spec["terminationGracePeriodSeconds"]
+    played.podman.call("pod", "stop", "--time", str(grace), pod)
+    for container in (UPLOAD, GATEWAY):
+        state = json.loads(played.podman.call("inspect", container).stdout)[0]["State"]
+        # 137 would be the KILL at the end of the grace time.
+        assert state["ExitCode"] != 137, played.podman.logs(container)
+    played.podman.call("pod", "rm", "--force", pod)
+    played.play_upload()
+    back = client.get(f"{played.url}{kept}")
+    assert (back.status_code, back.content) == (200, body)
