@@ -13,7 +13,9 @@ OPERATIONS = (
     *("upload_small", "upload_large", "upload_form", "upload_resumable"),
     *("download", "download_shared", "delete", "list", "api", "auth", "health", "other"),
 )
-CLASSES = ("2xx", "3xx", "4xx", "5xx", "closed")
+# 507 is not one of 5xx: nearly always a tenant has used up its quota, which is no failure.
+NO_ROOM = "507"
+CLASSES = ("2xx", "3xx", "4xx", "5xx", NO_ROOM, "closed")
 METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"))
 CODES = frozenset(
     (
@@ -46,7 +48,9 @@ class Line(msgspec.Struct, frozen=True):
     @property
     def answer(self) -> str:
         """The class of the answer."""
-        return "closed" if self.closed else f"{self.code[0]}xx"
+        if self.closed:
+            return "closed"
+        return NO_ROOM if self.code == NO_ROOM else f"{self.code[0]}xx"
 
 
 def parse(text: bytes) -> Line:

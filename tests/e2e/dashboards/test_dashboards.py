@@ -1,0 +1,202 @@
+"""A real Prometheus reads a loaded Wharf: dashboards and rules show what happens, and who it is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.dashboards.traffic import NEARLY_FULL, NOISY, QUIET, Traffic
+from tests.e2e.instance import ROOT, running
+from tests.e2e.raw_http import until
+from tests.servers.prometheus import FOLDER, Prometheus
+
+SECONDS = 60  # a limit, not what it takes
+DASHBOARDS = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
+}
+#: What Grafana puts in: everything is chosen, over the whole time of the test.
+FILLED = {
+    "$__rate_interval": "2m",
+    "$__range": "2m",
+    "$installation": ".*",
+    "$instance": ".*",
+    "$tenant": ".*",
+}
+#: Nothing is down while all is well; test_a_part_that_hangs looks at it.
+DOWN = "wharf-overview: Targets down A"
+_SELECTOR = re.compile(r"\b(wharf_\w+|up)(\{[^}]*\})?")
+#: Alerts that can be made to fire within seconds; the rest do in tests/unit/observing.
+PROVOKED = {
+    "WharfTenantNearQuota",
+    "WharfTenantRefusalsSurge",
+    "WharfStorageFailed",
+    "WharfUploadsFailing",
+    "WharfDatabaseErrors",
+    "WharfRefreshTokenReused",
+    "WharfSigningKeyOld",
+}
+
+
+def filled(expr: str) -> str:
+    """A query as Grafana sends it; without the zero that would stand for a missing metric."""
+    for name, value in FILLED.items():
+        expr = expr.replace(name, value)
+    return expr.replace(" or vector(0)", "")
+
+
+def queries() -> dict[str, str]:
+    """Every query of every panel, by where it is."""
+    return {
+        f"{name}: {panel['title']} {target['refId']}": filled(target["expr"])
+        for name, document in DASHBOARDS.items()
+        for panel in document["panels"]
+        for target in panel.get("targets", ())
+    }
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    """Every rule."""
+    for path in (FOLDER / "rules").glob("*.yml"):
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+            yield from group["rules"]
+
+
+def selectors() -> set[str]:
+    """What the rules read: a metric with the labels that are asked for."""
+    return {"".join(found) for rule in rules() for found in _SELECTOR.findall(rule["expr"])}
+
+
+@pytest.fixture(scope="module")
+def traffic() -> Iterator[Traffic]:
+    """A Wharf that sweeps all the time, takes files of any announced size, and was used."""
+    enormous = str(10**15)
+    with running(
+        WHARF_SWEEP_SECONDS="1",
+        WHARF_MAX_FILE_BYTES=enormous,
+        WHARF_MAX_BODY_BYTES=enormous,
+        WHARF_TENANT_MAX_BYTES="0",
+    ) as wharf:
+        yield Traffic(wharf)
+
+
+@pytest.fixture(scope="module")
+def prometheus(traffic: Traffic) -> Iterator[Prometheus]:
+    """Reads it before the first request, so that counters are seen to grow."""
+    folder = Path(tempfile.mkdtemp(prefix="wharf-prometheus-"))
+    server = Prometheus(folder, traffic.wharf.metrics_port)
+    try:
+        server.start()
+        assert until(lambda: len(server.query("up == 1")) == 4, SECONDS), server.query("up")
+        traffic.first_noise()
+        assert until(
+            lambda: server.query(f'wharf_tenant_requests_total{{tenant="{NOISY}"}}'), SECONDS
+        )
+        traffic.all_ways()
+        traffic.fill_quota()
+        traffic.full_disk()
+        traffic.old_key()
+        traffic.noise()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def silent(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
+    """Those queries that return nothing, or no number."""
+    return {
+        where: expr
+        for where, expr in wanted.items()
+        if not any(value == value for _, value in server.query(expr))  # noqa: PLR0124 -- NaN
+    }
+
+
+def answered(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
+    """What is still silent after a while: empty when all is well."""
+    left = dict(wanted)
+
+    def none_left() -> bool:
+        left.update(silent(server, left))
+        for where in left.keys() - silent(server, left).keys():
+            del left[where]
+        return not left
+
+    until(none_left, SECONDS)
+    return left
+
+
+def test_the_noisy_tenant_is_named_first(prometheus: Prometheus) -> None:
+    """The table on top of the tenants' dashboard, and its rankings, begin with the noisy one."""
+    panels = {panel["title"]: panel for panel in DASHBOARDS["wharf-tenants"]["panels"]}
+    (table,) = (panel for panel in panels.values() if panel["type"] == "table" and panel["id"] == 2)
+    ranked = [table, panels["Most requests"], panels["Most refused"]]
+    for panel in ranked:
+        expr = filled(panel["targets"][0]["expr"])
+        assert until(lambda expr=expr: _first(prometheus, expr) == NOISY, SECONDS), panel["title"]
+        tenants = {labels["tenant"] for labels, _ in prometheus.query(expr)}
+        assert {*QUIET, NEARLY_FULL} <= tenants, panel["title"]
+
+
+def _first(server: Prometheus, expr: str) -> str:
+    """The tenant with the largest value."""
+    found = server.query(expr)
+    return max(found, key=lambda one: one[1])[0]["tenant"] if found else ""
+
+
+def test_every_query_of_every_dashboard_returns_data(prometheus: Prometheus) -> None:
+    """On a loaded Wharf no graph is empty."""
+    wanted = queries()
+    del wanted[DOWN]
+    assert answered(prometheus, wanted) == {}
+
+
+def test_every_variable_has_values(prometheus: Prometheus) -> None:
+    """What is offered at the top of a dashboard is what there is."""
+    for document in DASHBOARDS.values():
+        for variable in document["templating"]["list"]:
+            if variable["name"] in {"datasource", "installation"}:
+                continue  # one installation has no label
+            asked = re.fullmatch(r"label_values\((.*), (\w+)\)", filled(variable["definition"]))
+            assert asked, variable
+            selector, label = asked.groups()
+            assert prometheus.label_values(selector, label), variable["name"]
+
+
+def test_every_rule_has_what_it_reads(prometheus: Prometheus) -> None:
+    """No rule fails, each recording has values, and so has what any rule asks for."""
+    recorded = {rule["record"]: rule["record"] for rule in rules() if "record" in rule}
+    asked = {selector: selector for selector in selectors()}
+    assert answered(prometheus, recorded | asked) == {}
+    assert prometheus.broken_rules() == []
+
+
+def test_every_alert_that_can_be_provoked_fires(prometheus: Prometheus, traffic: Traffic) -> None:
+    """What was done to this Wharf makes these alerts fire; their summaries say who and where."""
+    traffic.locked_database()
+    until(lambda: prometheus.firing() >= PROVOKED, SECONDS)
+    assert PROVOKED - prometheus.firing() == set()
+    summaries = prometheus.summaries()
+    assert f"{NEARLY_FULL} has used 95% of its quota" in summaries
+    assert any(summary.startswith(f"{NOISY} is refused ") for summary in summaries)
+    assert not any("error expanding" in summary for summary in summaries)
+
+
+def test_a_part_that_hangs(prometheus: Prometheus, traffic: Traffic) -> None:
+    """auth stands still: its target is down, and upload no longer hears of revocations."""
+    with traffic.stopped_auth():
+        instance = f"127.0.0.1:{traffic.wharf.metrics_port}"
+        down = f"wharf-auth at {instance} gives no metrics"
+        assert until(lambda: down in prometheus.summaries(), SECONDS)
+        assert until(lambda: "WharfFeedStale" in prometheus.firing(), SECONDS)
+        assert prometheus.query(queries()[DOWN])
+    ended = {"WharfTargetDown", "WharfFeedStale"}
+    assert until(lambda: not prometheus.firing() & ended, SECONDS)

@@ -1,0 +1,183 @@
+"""Traffic of several tenants on every way that Wharf has: one is noisy, some of it is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from tests.e2e import people
+from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.e2e.raw_http import RawConnection, exchange, head
+from tests.e2e.resumable.tus_client import Tus
+from tests.e2e.tenants import Signer, Tenants, set_limits
+
+NOISY, QUIET = "noisy", ("quiet-a", "quiet-b", "quiet-c")
+NEARLY_FULL = "nearly-full"
+#: Above what the gateway leaves to the thread of the request for its digest.
+FOLLOWED = b"x" * (3 << 20)
+#: No disk has room for it; WHARF_MAX_FILE_BYTES has to allow it.
+TOO_MUCH = 900 * 10**12
+_REQUESTS, _ALLOWED = 800, 250
+
+
+class Traffic:
+    """What happens to one Wharf."""
+
+    def __init__(self, wharf: Wharf) -> None:
+        self.wharf, self.signer = wharf, Signer(wharf)
+        self.tenants = Tenants(wharf)
+
+    def all_ways(self) -> None:
+        """Each operation that a graph shows, successful and refused."""
+        for name in QUIET:
+            self._files(self.signer.client(tid=name))
+        api = self.signer.client(tid=QUIET[0])
+        self._resumable(api)
+        self._shared(api)
+        self._ticket(api)
+        self._refused(api)
+        self._people()
+
+    def first_noise(self) -> None:
+        """The noisy tenant is there, and not noisy yet: its counters have a beginning."""
+        self.signer.client(tid=NOISY).stored("first")
+
+    def noise(self) -> None:
+        """Far more requests than the noisy tenant may send: some are stored, the rest is 429."""
+        set_limits(self.signer, NOISY, requests_per_minute=_ALLOWED)
+        api = self.signer.client(tid=NOISY)
+
+        def put(number: int) -> int:
+            return api.put(f"noise-{number}", b"n" * 2000).status
+
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(put, range(_REQUESTS)))
+        assert found.count(201) >= _ALLOWED / 2
+        assert found.count(429) >= _REQUESTS / 2
+
+    def fill_quota(self) -> None:
+        """A tenant that has used 95 % of its quota, and is refused beyond it."""
+        set_limits(self.signer, NEARLY_FULL, max_bytes=100_000, max_files=1000)
+        api = self.signer.client(tid=NEARLY_FULL)
+        api.stored("most", b"x" * 95_000)
+        api.put("rest", b"x" * 10_000).problem(507, "tenant-quota-exceeded")
+
+    def full_disk(self) -> None:
+        """A file that is larger than the disk."""
+        api = self.signer.client(tid=QUIET[1])
+        request = head(
+            "PUT /v1/files/default/huge HTTP/1.1",
+            f"Authorization: Bearer {api.token}",
+            f"Content-Length: {TOO_MUCH}",
+            "Expect: 100-continue",
+            "Connection: close",
+        )
+        (answer,) = exchange(self.wharf.port, request)
+        assert answer.json()["type"] == "/problems/storage-full", answer
+
+    def locked_database(self) -> None:
+        """Uploads while somebody holds the database's lock: 503."""
+        api = self.signer.client(tid=QUIET[2])
+        with _locked(self.wharf), ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda number: api.put(f"locked-{number}").status, range(8)))
+        assert found == [503] * 8
+
+    @contextmanager
+    def stopped_auth(self) -> Iterator[None]:
+        """auth hangs, and what upload heard of revocations is old."""
+        pids = self.wharf.processes("auth.log")
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            # The file's time is when the feed was last heard of.
+            for path in self.wharf.data.rglob("revocations.jsonl"):
+                os.utime(path, (time.time() - 3600,) * 2)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    def old_key(self) -> None:
+        """The key that signs was made a year ago."""
+        folder = self.wharf.data / "auth" / "keys"
+        for path in folder.glob("*.pem"):
+            os.utime(path, (time.time() - 365 * 86400,) * 2)
+        os.utime(folder)  # so auth looks at them again
+
+    @staticmethod
+    def _files(api: ApiClient) -> None:
+        api.stored("small")
+        api.stored("small", SMALL * 2)
+        api.stored("large", FOLLOWED)
+        assert api.post(file_part("a.txt"), file_part("b.txt", LARGE)).status == 201
+        assert api.file("large").status == 200
+        assert api.listed()
+        assert api.delete("large").status == 204
+        assert api.get("/v1/usage").status == 200
+
+    @staticmethod
+    def _resumable(api: ApiClient) -> None:
+        tus = Tus(api)
+        whole = tus.created(len(LARGE))
+        assert tus.patch(whole, 0, LARGE).status == 204
+        unfinished = tus.created(len(LARGE))
+        assert tus.patch(unfinished, 0, LARGE[:1000]).status == 204
+        assert api.put("ietf", LARGE, {"Upload-Complete": "?1"}).status == 201
+
+    def _shared(self, api: ApiClient) -> None:
+        made = api.send_json("POST", "/v1/links", {"bucket": "default", "key": "small"})
+        assert made.status == 201
+        for _ in range(3):
+            assert api.using(None).get(made.json()["url"]).status == 200
+
+    def _ticket(self, api: ApiClient) -> None:
+        ticket = {"bucket": "default", "prefix": "in/"}
+        token = self.signer.token(tid=api.tenant, scope="files:write", ticket=ticket)
+        anyone = api.using(None)
+        assert anyone.request("PUT", f"/u/{token}/one", SMALL).status == 201
+        form = multipart_body(file_part("two"))
+        fields = {"Content-Type": CONTENT_TYPE}
+        assert anyone.request("POST", f"/u/{token}", form, fields).status == 201
+
+    def _refused(self, api: ApiClient) -> None:
+        """Without a token, without a file, with a wrong digest; and a client that goes away."""
+        for _ in range(3):
+            api.using(None).put("a").problem(401, "token-missing")
+            api.file("absent").problem(404, "not-found")
+            wrong = {"Content-Digest": "sha-256=:" + "A" * 43 + "=:"}
+            api.put("wrong", SMALL, wrong).problem(400, "digest-mismatch")
+        with RawConnection(self.wharf.port) as connection:
+            fields = (f"Authorization: Bearer {api.token}", "Content-Length: 500000")
+            connection.send(head("PUT /v1/files/default/cut HTTP/1.1", *fields) + b"x" * 1000)
+
+    def _people(self) -> None:
+        """A login that fails, one that succeeds, and a refresh token that is used twice."""
+        tenant = self.tenants.tenant().tenant
+        ada = people.make(self.tenants.admin, tenant)
+        assert ada.login("wrong password").status == 401
+        assert ada.login().status == 200
+        thief = ada.elsewhere()
+        assert ada.refresh().status == 200
+        assert thief.refresh().status == 400
+        assert json.loads(ada.api.get("/auth/me").body)["status"] == 401
+
+
+@contextmanager
+def _locked(wharf: Wharf) -> Iterator[None]:
+    connection = sqlite3.connect(
+        wharf.data / "upload" / "upload.db", isolation_level=None, timeout=30
+    )
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
