@@ -90,14 +90,21 @@ class Podman:
         self.call("kube", "play", "--log-driver", "k8s-file", str(file))
 
     def lay_out_secret(self, name: str, files: Mapping[str, bytes], group: int) -> None:
-        """A volume with files of root's that a group may read."""
+        """A volume as the kubelet makes it: links to files of root's that a group may read."""
         self.call("volume", "create", name)
         place = Path(json.loads(self.call("volume", "inspect", name).stdout)[0]["Mountpoint"])
+        version = place / "..2026_11_20"
+        version.mkdir()
         for key, value in files.items():
-            file = place / key
+            file = version / key
             file.write_bytes(value)
             os.chown(file, 0, group)
             file.chmod(0o440)
+            (place / key).symlink_to(f"..data/{key}")
+        (place / "..data").symlink_to(version.name)
+        for folder in (version, place):
+            os.chown(folder, 0, group)
+            folder.chmod(0o3777 if folder is place else 0o2755)
 
     def address(self, container: str) -> str:
         """The address of the pod that a container is in."""

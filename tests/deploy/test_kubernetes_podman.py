@@ -257,6 +257,13 @@ def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
     assert client.put(f"{played.url}{kept}", content=body).status_code == 201
     pod = "wharf-upload-pod-0"
     grace = cluster(OVERLAY).pod("upload").spec["terminationGracePeriodSeconds"]
+    # podman knows no preStop. This is upload's, while the gateway lives and when it has ended.
+    upload = cluster(OVERLAY).pod("upload").container("upload")
+    hook = upload["lifecycle"]["preStop"]["exec"]["command"]
+    early = played.podman.call("exec", UPLOAD, *hook[:-1], "1", check=False)
+    assert early.returncode != 0, "upload would end before its gateway"
+    played.podman.call("stop", "--time", str(grace), GATEWAY)
+    played.podman.call("exec", UPLOAD, *hook)
     played.podman.call("pod", "stop", "--time", str(grace), pod)
     for container in (UPLOAD, GATEWAY):
         state = json.loads(played.podman.call("inspect", container).stdout)[0]["State"]
