@@ -191,6 +191,13 @@ class Settings:
         "`https://files.example.net`; its name has to lead to the same gateway. Empty: they are "
         "on the main host.",
     )
+    worker_metrics_port: int = setting(
+        0,
+        doc="Port on which `wharf-upload worker` shows its metrics, on all addresses: for "
+        "Prometheus alone. 0: none. A worker within the service shows them with the service's.",
+        minimum=0,
+        maximum=65535,
+    )
     metrics_tenants: int = setting(
         20,
         doc="Tenants with a label of their own in the metrics; all others are `(other)`.",

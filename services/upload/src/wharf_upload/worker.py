@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -123,7 +124,7 @@ def run_until_signal(settings: Settings) -> None:
     feed, replicas = FeedFollower(settings.feed_url, heard), Replicas(settings.data)
     threading.Thread(target=feed.run, args=(stop,), daemon=True).start()
     threading.Thread(target=replicas.announce_until, args=(stop, name), daemon=True).start()
-    run(settings, opened(settings), stop, heard=heard)
+    run(settings, opened(settings), stop, publisher(settings), heard=heard)
 
 
 class _Turn:
@@ -145,6 +146,17 @@ class _Turn:
         """Lets another one work."""
         if self._lease is not None:
             self._lease.release()
+
+
+def publisher(settings: Settings) -> Callable[[Report], None]:
+    """Who hears the reports of a worker that is a process of its own: its port, if it has one."""
+    if not settings.worker_metrics_port:
+        return lambda _: None
+    # One process alone: its numbers are in its memory. The client asks at its first import.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    from wharf_upload.worker_port import WorkerPort
+
+    return WorkerPort(settings.worker_metrics_port).publish
 
 
 def run(

@@ -36,9 +36,11 @@ def look(report: Report, overview: Overview, most_tenants: int) -> None:
     """Fills in what the database says; raises `DatabaseUnavailable`."""
     counted = _Counted(overview.warning_part)
     # Who is near its quota must not be hidden by those who only have much.
+    half = most_tenants // 2
+    # At least one: for none it would not even look.
     nearest = heapq.nlargest(
-        most_tenants // 2, counted.all(overview.usages()), key=lambda usage: usage.part
-    )
+        max(1, half), counted.all(overview.usages()), key=lambda usage: usage.part
+    )[:half]
     known = {usage.tenant for usage in nearest if usage.part > 0}
     largest = heapq.nlargest(
         most_tenants - len(known),

@@ -112,7 +112,7 @@ def server() -> Iterator[Metric]:
     yield CounterMetricFamily(
         "wharf_http_worker_restarts",
         "Workers that were started again.",
-        value=sum(max(0, worker["respawn_count"] - 1) for worker in uwsgi.workers()),
+        value=sum(worker["respawn_count"] for worker in uwsgi.workers()),
     )
 
 

@@ -1,0 +1,84 @@
+"""Counters over killed processes of a real uWSGI: nothing begins anew, nothing counts twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.e2e.api_client import SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.observed.scraping import scrape
+from tests.e2e.raw_http import until
+
+ROUTE = "/v1/files/{bucket}/{key}"
+FOLDER = "run/metrics-upload"
+
+
+def counted(wharf: Wharf) -> float:
+    """Small files that were stored."""
+    return scrape(wharf, "upload").sum(
+        "wharf_http_requests_total", route=ROUTE, method="PUT", status="201"
+    )
+
+
+def workers(wharf: Wharf) -> list[int]:
+    """The processes that have counted requests: each has a file with its id."""
+    names = os.listdir(wharf.data / FOLDER)
+    pids = {int(name[8:-3]) for name in names if name.startswith("counter_")}
+    return [pid for pid in wharf.processes("upload") if pid in pids]
+
+
+def kill_workers(wharf: Wharf) -> None:
+    """Kills all processes of upload but the master, which starts others."""
+    master = min(wharf.processes("upload"), key=started_at)
+    for pid in workers(wharf):
+        if pid != master:
+            os.kill(pid, signal.SIGKILL)
+
+
+def started_at(pid: int) -> int:
+    """When a process was started, in the kernel's ticks."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rpartition(")")[2].split()[19])
+
+
+def put(api: ApiClient, key: str) -> None:
+    """Stores a file; a request that meets a dying process is sent again, to a key of its own."""
+    tries = iter(range(100))
+    assert until(lambda: api.put(f"{key}-{next(tries)}", SMALL).status == 201)
+
+
+@pytest.mark.parametrize("round_", range(2))
+def test_counts_outlive_the_workers(wharf: Wharf, api: ApiClient, round_: int) -> None:
+    """What killed workers had counted stays, exactly; their gauges and their files go."""
+    before = counted(wharf)
+    restarts = scrape(wharf, "upload").sum("wharf_http_worker_restarts_total")
+    for number in range(10):
+        put(api, f"{round_}-{number}")
+    assert until(lambda: counted(wharf) == before + 10)
+    kill_workers(wharf)
+    put(api, f"{round_}-after")
+    assert until(lambda: counted(wharf) == before + 11), counted(wharf) - before
+    found = scrape(wharf, "upload")
+    assert found.sum("wharf_http_worker_restarts_total") >= restarts + 1
+    # The scrape itself is the one that is in progress.
+    assert until(lambda: scrape(wharf, "upload").sum("wharf_http_requests_in_progress") <= 1)
+    living = set(wharf.processes("upload"))
+    for name in os.listdir(wharf.data / FOLDER):
+        pid = name.rpartition("_")[2].partition(".")[0]
+        if name.endswith(".db"):
+            assert pid == "0" or int(pid) in living, name
+
+
+def test_cpu_time_never_falls(wharf: Wharf, api: ApiClient) -> None:
+    """The CPU time of killed workers stays in the sum, or rate() would see a leap."""
+    before = scrape(wharf, "upload").sum("wharf_process_cpu_seconds_total")
+    assert before > 0
+    kill_workers(wharf)
+    put(api, "cpu")
+    assert scrape(wharf, "upload").sum("wharf_process_cpu_seconds_total") >= before
+    for kind in ("master", "worker", "mule"):
+        memory = scrape(wharf, "upload").sum("wharf_process_resident_memory_bytes", process=kind)
+        assert memory > 1 << 20, kind

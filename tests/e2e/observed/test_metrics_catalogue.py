@@ -1,0 +1,140 @@
+"""docs/metrics.md and what a running Wharf exports are the same, and promtool finds no fault."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import file_part
+from tests.e2e.observed.scraping import scrape
+from tests.e2e.raw_http import until
+from tests.servers.exposition import Exposition
+
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+TARGETS = ("upload", "auth", "nginx", "gateway")
+# Sections of the page, and where their metrics are.
+SECTIONS = {
+    "What clients saw": ("nginx",),
+    "Quotas": ("upload",),
+    "Both services": ("upload", "auth"),
+    "Uploads": ("upload",),
+    "The worker": ("upload",),
+    "auth": ("auth",),
+    "The gateway's supervisor": ("gateway",),
+}
+_ROW = re.compile(r"\| `(?P<name>wharf_\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\|")
+# The default bound of the tenants' label; everything else is bounded by the code.
+_MOST_SERIES = 1500
+
+
+class Row(NamedTuple):
+    name: str
+    type: str
+    labels: frozenset[str]
+
+
+def catalogue() -> dict[str, set[Row]]:
+    """What the page promises of each target."""
+    found: dict[str, set[Row]] = {target: set() for target in TARGETS}
+    for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
+        title = section.partition("\n")[0].partition(":")[0]
+        for match in _ROW.finditer(section):
+            # In parentheses are values.
+            names = re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", match["labels"]))
+            row = Row(match["name"], match["type"], frozenset(names))
+            for target in SECTIONS[title]:
+                found[target].add(row)
+    return found
+
+
+@pytest.fixture(scope="module")
+def pages(wharf: Wharf, signer: object) -> dict[str, Exposition]:
+    """All targets after some traffic of every kind."""
+    api: ApiClient = signer.client()  # type: ignore[attr-defined]
+    api.put("small", SMALL)
+    api.put("large", LARGE)
+    api.post(file_part("form.txt"))
+    api.put("resumed", SMALL, {"Upload-Complete": "?1"})
+    api.file("small")
+    api.file("absent")
+    demo = wharf.credentials("demo")
+    assert api.login(demo["client_id"], demo["client_secret"]).status == 200
+
+    def complete() -> bool:
+        upload = scrape(wharf, "upload")
+        return (
+            upload.sum("wharf_uploads_total", outcome="stored") >= 4
+            and upload.sum("wharf_sweeper_runs_total", result="done") >= 1
+            and upload.sum("wharf_tenants") >= 1
+            and "wharf_sweeper_last_success_timestamp_seconds" in upload.families
+            and scrape(wharf, "nginx").sum("wharf_tenant_requests_total") >= 6
+            and scrape(wharf, "nginx").sum("wharf_nginx_up") == 1
+        )
+
+    assert until(complete)
+    return {target: scrape(wharf, target) for target in TARGETS}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_page_is_what_is_exported(pages: dict[str, Exposition], target: str) -> None:
+    """Each metric of the page is there with its type and labels, and no other one of ours."""
+    found = {
+        Row(name, family.type, frozenset(pages[target].labels(name)))
+        for name, family in pages[target].families.items()
+    }
+    assert found == catalogue()[target]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_promtool_finds_no_fault(pages: dict[str, Exposition], target: str) -> None:
+    """`promtool check metrics` says nothing about names, units, types and help."""
+    assert shutil.which("promtool"), "prepare.sh test installs Debian's prometheus"
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=pages[target].text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_series_are_few(pages: dict[str, Exposition]) -> None:
+    """What a Prometheus keeps of one instance is bounded, and stays small."""
+    for target, page in pages.items():
+        series = sum(len(family.samples) for family in page.families.values())
+        assert series < _MOST_SERIES, target
+
+
+def test_uploads_are_told_apart(pages: dict[str, Exposition]) -> None:
+    """Each protocol has its count of uploads, files and bytes; stages add up."""
+    page = pages["upload"]
+    for protocol, size in (("raw", len(LARGE) + len(SMALL)), ("form", 1), ("ietf", len(SMALL))):
+        assert page.sum("wharf_uploads_total", protocol=protocol, outcome="stored") >= 1
+        assert page.sum("wharf_upload_files_total", protocol=protocol) >= 1
+        assert page.sum("wharf_upload_stored_bytes_total", protocol=protocol) >= size
+    for stage in ("admission", "receive", "hash", "fsync", "commit"):
+        # Forms are hashed while they are read.
+        times = 3 if stage == "hash" else 4
+        assert page.sum("wharf_upload_stage_duration_seconds_count", stage=stage) >= times
+    stored = page.sum("wharf_upload_files_total")
+    assert page.sum("wharf_tenant_used_files") >= stored
+    assert page.sum("wharf_commit_group_size_count") >= 4
+    assert page.sum("wharf_receiver_received_bytes_total") >= len(SMALL)
+
+
+def test_what_is_known_begins_with_zero(pages: dict[str, Exposition]) -> None:
+    """An alert on an increase sees the first one: the series is there before."""
+    upload = pages["upload"]
+    assert upload.values("wharf_problems_total", slug="storage-failed") == [0]
+    assert upload.values("wharf_uploads_total", protocol="tus", outcome="failed") == [0]
+    assert upload.values("wharf_database_errors_total", kind="out_of_space") == [0]
+    assert pages["auth"].values("wharf_ratelimit_hits_total", policy="login-address") == [0]
+    assert pages["nginx"].values("wharf_gateway_refusals_total", code="502") == [0]

@@ -1,0 +1,254 @@
+"""The collector: nginx's lines, the bounded labels of tenants, and starting again."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.servers.exposition import Exposition
+from wharf_upload.collecting.collector import LINES, TEXT, Collector
+from wharf_upload.collecting.lines import Lines
+from wharf_upload.collecting.requests import Counted, Line, parse
+from wharf_upload.collecting.tenants import NOBODY, OTHERS, Tenants
+
+NOWHERE = "http://127.0.0.1:9/nginx_status"
+
+
+def line(
+    operation: str = "download",
+    code: str = "200",
+    who: str = "acme/client-1",
+    header: str = "0.001",
+    received: int = 300,
+    denied: str = "",
+) -> bytes:
+    """A line as nginx writes it."""
+    fields = (
+        operation,
+        "GET",
+        code,
+        "OK",
+        "0.020",
+        header,
+        "0.002",
+        "",
+        denied,
+        received,
+        700,
+        who,
+    )
+    return "\t".join(map(str, fields)).encode() + b"\n"
+
+
+def request(tenant: str, size: int = 0, code: str = "200") -> Line:
+    """A request of a tenant, worth so many bytes."""
+    return parse(line(who=f"{tenant}/x", received=size, code=code).strip())
+
+
+# ---- lines ----
+
+
+def test_each_line_is_read_once(tmp_path: Path) -> None:
+    """Over appends, half lines, holes and a new reader that begins where the old one was."""
+    path = tmp_path / LINES
+    lines = Lines(path)
+    assert lines.read() == []
+    read: list[bytes] = []
+    written = [f"line {number} {'x' * (number % 50)}".encode() for number in range(3000)]
+    content = b"".join(one + b"\n" for one in written)
+    with path.open("ab", buffering=0) as file:
+        for start in range(0, len(content), 7001):
+            file.write(content[start : start + 7001])
+            read += lines.read()
+            if start % 3 == 0:
+                lines.forget()
+            if start % 5 == 0:
+                lines.close()
+                lines = Lines(path, lines.inode, lines.offset)
+    assert read + lines.read() == written
+    lines.forget()
+    assert os.stat(path).st_size == len(content)
+    lines.close()
+
+
+def test_what_was_read_takes_no_room(tmp_path: Path) -> None:
+    """The file keeps its length, and its blocks are given back."""
+    path = tmp_path / LINES
+    path.write_bytes(line() * 20_000)
+    before = os.stat(path).st_blocks
+    lines = Lines(path)
+    while lines.read():
+        pass
+    lines.forget()
+    assert os.stat(path).st_blocks < before / 10
+    # A reader that knows nothing begins behind the hole: with the last block at the most.
+    fresh = Lines(path)
+    assert len(fresh.read()) < 100
+
+
+def test_an_emptied_file_begins_anew(tmp_path: Path) -> None:
+    """Whoever empties or replaces the file loses nothing of what is written after that."""
+    path = tmp_path / LINES
+    path.write_bytes(b"one\ntwo\n")
+    lines = Lines(path)
+    assert lines.read() == [b"one", b"two"]
+    path.write_bytes(b"new\n")
+    assert lines.read() == [b"new"]
+    path.unlink()
+    assert lines.read() == []
+    path.write_bytes(b"other\n")
+    assert lines.read() == [b"other"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"x",
+        b"\t" * 11,
+        line(operation="invented"),
+        line(code="abc"),
+        line().replace(b"OK", b"\t"),
+    ],
+)
+def test_malformed_lines_are_counted(text: bytes) -> None:
+    """What cannot be read is counted as such, and stops nothing."""
+    counted = Counted()
+    counted.add(text.strip(b"\n"))
+    counted.add(line().strip())
+    assert counted.lines == {"counted": 1, "malformed": 1}
+
+
+def test_times_of_several_upstreams_add_up() -> None:
+    """nginx lists the time of each; admission's is a field of its own."""
+    text = b"upload_large\tPUT\t201\tOK\t3.5\t0.010 : 0.2\t0.015, 0.25\t0.005\t\t9\t9\tacme/c"
+    assert parse(text).service_seconds == pytest.approx(0.27)
+
+
+def test_who_answered() -> None:
+    """Without an answer's head of a service nginx has answered, unless admission refused."""
+    assert parse(line(header="", code="411").strip()).service_seconds is None
+    assert parse(line(header="-", code="502").strip()).service_seconds is None
+    assert parse(line(header="", code="412", denied="412").strip()).service_seconds is not None
+
+
+# ---- tenants ----
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 10**6), st.booleans()), max_size=200),
+    st.integers(0, 5),
+)
+def test_no_counter_falls_and_nothing_is_lost(
+    requests: list[tuple[int, int, bool]], most: int
+) -> None:
+    """Whatever comes and however labels change hands: few labels, and together they have it all."""
+    tenants = Tenants(most=most)
+    before: dict[str, int] = {}
+    for number, (tenant, size, rank) in enumerate(requests, 1):
+        tenants.add(request(f"t{tenant}" if tenant else "", size))
+        if rank:
+            tenants.rank()
+        shown = {label: sum(one.answers.values()) for label, one in tenants.shown().items()}
+        gone = sum(sum(one.answers.values()) for one in tenants.past.values())
+        assert len(shown) <= most + 2
+        assert sum(shown.values()) + gone == number
+        for label in before.keys() & shown.keys():
+            assert shown[label] >= before[label]
+        before = shown
+
+
+def test_the_busiest_have_labels() -> None:
+    """Who comes to be the busiest gets a label within a minute, and the quiet stay without."""
+    tenants = Tenants(most=3)
+    for number in range(50):
+        tenants.add(request(f"quiet-{number}", 1000))
+    for _ in range(100):
+        tenants.add(request("noisy", 10**6))
+    assert "noisy" not in tenants.named
+    tenants.rank()
+    assert "noisy" in tenants.named
+    assert len(tenants.named) == 3
+    tenants.add(request("noisy", 10**6))
+    # What came before it had a label stays with the rest: its counter begins with 0.
+    assert tenants.named["noisy"].answers == {"2xx": 1}
+    assert tenants.shown()[OTHERS].answers["2xx"] >= 100
+
+
+def test_labels_do_not_flutter() -> None:
+    """Tenants that are about as busy as the named ones do not take their labels."""
+    tenants, dice = Tenants(most=5), random.Random(1)
+    for number in range(5):
+        tenants.add(request(f"t{number}", 10**6))
+    for _ in range(30):
+        for number in range(10):
+            tenants.add(request(f"t{number}", 10**6 + dice.randrange(200_000)))
+        tenants.rank()
+    assert set(tenants.named) == {f"t{number}" for number in range(5)}
+
+
+def test_memory_is_bounded() -> None:
+    """A hundred thousand tenants that come once leave a bounded number of entries."""
+    tenants = Tenants(most=20)
+    for number in range(100_000):
+        tenants.add(request(f"t{number}"))
+        if number % 20_000 == 0:
+            tenants.rank()
+    for _ in range(2):
+        tenants.rank()
+    assert len(tenants.scores) <= 5000
+    assert len(tenants.past) <= 200
+
+
+def test_refusals_have_reasons() -> None:
+    """Each refusal is counted under the reason that its status tells."""
+    tenants = Tenants()
+    for code in ("429", "429", "507", "413", "401", "403", "409", "500", "200"):
+        tenants.add(request("acme", code=code))
+    assert tenants.named["acme"].refusals == {
+        "rate": 2,
+        "quota": 1,
+        "size": 1,
+        "denied": 2,
+        "other": 1,
+    }
+
+
+# ---- the whole ----
+
+
+def page(folder: Path) -> Exposition:
+    return Exposition((folder / TEXT).read_text())
+
+
+def test_a_collector_that_is_started_again_goes_on(tmp_path: Path) -> None:
+    """Lines that came meanwhile are counted, those from before not once more."""
+    path = tmp_path / LINES
+    counts: Counter[str] = Counter()
+    for round_ in range(4):
+        with path.open("ab") as file:
+            for _ in range(round_ + 1):
+                file.write(line())
+                counts["acme"] += 1
+        collector = Collector(tmp_path, NOWHERE, most_tenants=20)
+        collector.step()
+        assert page(tmp_path).sum("wharf_tenant_requests_total", tenant="acme") == counts["acme"]
+    found = page(tmp_path)
+    assert found.values("wharf_nginx_up") == [0]
+    assert found.sum("wharf_gateway_requests_total", operation="download", code="200") == 10
+    assert found.sum("wharf_gateway_request_duration_seconds_bucket", le="0.025") == 10
+    assert found.sum("wharf_tenant_requests_total", tenant=NOBODY) == 0
+
+
+def test_a_broken_state_is_no_end(tmp_path: Path) -> None:
+    """A state that cannot be read is left behind: the counters begin anew."""
+    (tmp_path / "requests.state").write_bytes(b"{")
+    (tmp_path / LINES).write_bytes(line())
+    Collector(tmp_path, NOWHERE, most_tenants=20).step()
+    assert page(tmp_path).sum("wharf_tenant_requests_total", tenant="acme") == 1
