@@ -31,6 +31,12 @@ class Pair:
     redis: RedisServer
     database_url: str
 
+    def stop(self) -> None:
+        """Stops those that run."""
+        for wharf in (self.a, self.b):
+            if wharf.process.poll() is None:
+                wharf.stop()
+
     def clients(self, **claims: Any) -> tuple[ApiClient, ApiClient]:
         """One client of a tenant of its own, at each replica."""
         at_a = Signer(self.a).client(**claims)
@@ -41,7 +47,7 @@ class Pair:
         return ApiClient(self.b.port, client.token, client.tenant)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def pair(postgres: PostgresServer, redis_server: RedisServer) -> Iterator[Pair]:
     """The two, on empty data."""
     base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
@@ -64,12 +70,11 @@ def pair(postgres: PostgresServer, redis_server: RedisServer) -> Iterator[Pair]:
     try:
         with ThreadPoolExecutor(2) as starters:
             a, b = starters.map(begin, own)
+        found = Pair(a, b, postgres, redis_server, shared["WHARF_DATABASE_URL"])
         try:
-            yield Pair(a, b, postgres, redis_server, shared["WHARF_DATABASE_URL"])
+            yield found
         finally:
-            for wharf in (a, b):
-                if wharf.process.poll() is None:
-                    wharf.stop()
+            found.stop()
     finally:
         shutil.rmtree(base, ignore_errors=True)
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
+import signal
+from collections.abc import Iterator
+
+import pytest
 
 from tests.e2e.api_client import LARGE, SMALL
 from tests.e2e.raw_http import until
@@ -13,6 +18,13 @@ from tests.e2e.test_links import link
 from tests.servers.load import Load
 
 _SECONDS = 60.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def end(pair: Pair) -> Iterator[None]:
+    """Whatever other tests come in this session: after these nobody needs the pair."""
+    yield
+    pair.stop()
 
 
 def test_redis_that_does_not_answer(pair: Pair) -> None:
@@ -62,6 +74,42 @@ def test_postgres_that_is_stopped(pair: Pair) -> None:
         assert until(lambda c=client, n=number: c.put(f"after-{n}", SMALL).status == 201, _SECONDS)
     assert a.listed() == ["after-0", "after-1", "file"]
     assert b.used() == (len(LARGE) + 2 * len(SMALL), 3)
+
+
+def test_one_stands_still(pair: Pair) -> None:
+    """A replica that stands still in the middle of an upload keeps it for some seconds only, and
+    what it does when it goes on is in no file.
+    """
+    a, b = (Tus(client) for client in pair.clients())
+    content = os.urandom(3 << 20)
+    address = b.created(len(content))
+    with b.begin(address, 0, len(content)) as writer:
+        writer.sendall(content[: 2 << 20])
+        part = pair.a.data / "resumable" / address.rpartition("/")[2]
+        assert until(lambda: part.stat().st_size >= 1 << 20, _SECONDS)
+        still = pair.b.processes("upload")
+        assert still
+        for pid in still:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            assert until(lambda: a.head(address).status == 200, _SECONDS)
+            offset = a.offset(address)
+            assert offset >= 1 << 20
+            assert a.patch(address, offset, content[offset:]).status == 204
+            # What comes now are not the file's bytes.
+            writer.sendall(bytes(len(content) - (2 << 20)))
+        finally:
+            for pid in still:
+                os.kill(pid, signal.SIGCONT)
+        assert until(lambda: b.head(address).status == 200, _SECONDS)
+        writer.settimeout(_SECONDS)
+        assert b" 204 " not in writer.recv(100)
+    assert b.offset(address) == len(content)
+    for client in (a.api, b.api):
+        assert client.file("tus.bin").body == content
+    digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    assert digest in a.api.file("tus.bin").header("Repr-Digest")
+    assert a.api.used() == (len(content), 1)
 
 
 def test_one_is_killed(pair: Pair) -> None:
