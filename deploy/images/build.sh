@@ -69,12 +69,14 @@ build() {
     name=$1 file=$2
     shift 2
     say "building wharf-$name:$tag"
-    docker build --quiet --network none --file "$file" --tag "wharf-$name:$tag" \
-        --build-arg "VERSION=$tag" --build-arg "REVISION=$revision" "$@" . >/dev/null ||
-        stop "wharf-$name could not be built"
+    docker build --network none --file "$file" --tag "wharf-$name:$tag" \
+        --build-arg "VERSION=$tag" --build-arg "REVISION=$revision" "$@" . >build/log 2>&1 || {
+        cat build/log >&2
+        stop "wharf-$name could not be built; what it said is above"
+    }
 }
 
-# Without its plugin the client says at each build that it is missing.
+# Without its plugin the client can use the engine's own builder only.
 docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
 docker info >/dev/null 2>&1 || stop 'no Docker engine answers (docker info); start one first'
 if [ "${BASES:-}" = debian ]; then
@@ -88,10 +90,17 @@ there "$BASE_IMAGE" BASE_IMAGE
 there "$NGINX_BASE_IMAGE" NGINX_BASE_IMAGE
 about=$(docker run --rm --network none --entrypoint python3 "$BASE_IMAGE" -c "$about_python") ||
     stop "$BASE_IMAGE has no python3"
+mkdir -p build
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 
+# They are in the context for the time of the builds: another Python would find none of its own there.
+trap 'rm -rf build/wheels' EXIT
+trap 'exit 130' HUP INT TERM
 for name in auth upload; do
-    echo "$about" | "$python" deploy/images/wheels.py "$name" "build/wheels/$name"
+    wheels=$WHARF_IMAGE_CACHE/wheels/$name
+    echo "$about" | "$python" deploy/images/wheels.py "$name" "$wheels"
+    mkdir -p "build/wheels/$name"
+    cp "$wheels"/*.whl "build/wheels/$name/"
 done
 build auth services/auth/Dockerfile --build-arg "BASE_IMAGE=$BASE_IMAGE"
 build upload services/upload/Dockerfile --build-arg "BASE_IMAGE=$BASE_IMAGE"

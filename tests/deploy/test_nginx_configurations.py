@@ -71,7 +71,13 @@ def native(environ: Mapping[str, str], folder: Path) -> Path:
 def container(environ: Mapping[str, str], folder: Path) -> Path:
     """The gateway image's; `prepare` has nginx test it, too."""
     run = folder / "run"
-    own = {"WHARF_DATA": str(folder / "data"), "WHARF_GATEWAY_RUN": str(run)}
+    sockets = folder / "upload"
+    sockets.mkdir()
+    own = {
+        "WHARF_DATA": str(folder / "data"),
+        "WHARF_GATEWAY_RUN": str(run),
+        "WHARF_SOCKETS": str(sockets),
+    }
     given = {name: value.format(run=folder) for name, value in environ.items()}
     Gateway({**own, "PATH": os.environ["PATH"], **given}, root=str(ROOT)).prepare()
     return run
