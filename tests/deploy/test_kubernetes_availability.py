@@ -115,6 +115,8 @@ def test_only_jobs_migrate(variant: str) -> None:
         words = [c["args"] for c in (*spec.get("initContainers", ()), *spec["containers"])]
         assert words[0] == ["migrate"]
         assert one["spec"]["backoffLimit"] > 0
+        # A Job that is still there cannot be applied with another release's image.
+        assert one["spec"]["ttlSecondsAfterFinished"] <= 600
     for name in ("auth", "upload"):
         own = found.pod(name).container(name)["env"]
         assert {"name": "WHARF_SERVE_PREPARES", "value": "false"} in own

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.k8s.checks import __main__ as command
 from deploy.k8s.checks import rendering, scanning, schemas
 from tests.deploy.cluster import NAMESPACE, cluster, folders, rendered
 
@@ -153,3 +154,15 @@ def test_secrets_of_the_rendered_copy_are_private() -> None:
     assert stat.S_IMODE(os.stat(secrets).st_mode) == 0o700
     for name in os.listdir(secrets):
         assert stat.S_IMODE(os.stat(secrets / name).st_mode) == 0o600, name
+
+
+def test_make_k8s_fails_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Faults are counted and named by variant; without a kustomize it says what to install."""
+    wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"porst": 1}}
+    assert command.check("odd", yaml.safe_dump(wrong), tmp_path) > 0
+    assert "k8s: odd: " in capsys.readouterr().out
+    monkeypatch.setattr(rendering, "ways", list)
+    assert command.main() == 1
+    assert "install kubectl" in capsys.readouterr().err
