@@ -68,7 +68,7 @@ lock: ## Re-lock requirements/*.txt (UPGRADE=--upgrade moves to newer versions)
 	@$(PREPARE) dev
 	@UPGRADE='$(UPGRADE)' UV=$(BIN)/uv sh requirements/lock.sh
 
-bench: ## Compare with nginx alone (ROUNDS=3 WORKLOADS=put10k,get1g ARGS=--quick BENCH_WORK=dir)
+bench: ## Compare with nginx and others (ROUNDS=3 PEERS=no WORKLOADS=put10k,get1g ARGS=--quick)
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.bench $(ARGS)
 

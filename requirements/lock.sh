@@ -37,3 +37,4 @@ compile upload "$UPLOAD" "$KIT" "$@"
 compile otel --extra otel "$AUTH" "$UPLOAD" "$KIT" "$@"
 compile build "$BUILD" "$@"
 compile k8s requirements/k8s.in
+compile peers requirements/peers.in "$@"

@@ -1,4 +1,4 @@
-"""`make bench`: Wharf beside nginx alone, on this machine, in the same rounds."""
+"""`make bench`: Wharf beside nginx alone and beside others, on this machine, in the same rounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 
 from loadtests.bench import machine, report, small
-from loadtests.bench.servers import TARGETS, ServerFailed, server
+from loadtests.bench.peers import ensure_peers
+from loadtests.bench.servers import ServerFailed
+from loadtests.bench.targets import OWN, TARGETS, server
 from loadtests.bench.transfers import TransferFailed
 from loadtests.bench.workloads import (
     QUICK,
@@ -35,6 +37,7 @@ def main() -> None:
     scale = QUICK if arguments.quick else WHOLE
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     small.ensure_wrk()
+    ensure_peers(set(arguments.servers))
     base = Path(os.environ.get("BENCH_WORK") or Path(tempfile.gettempdir()) / "wharf-bench")
     base = base.resolve()
     base.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,9 @@ def main() -> None:
         for turn in range(1, arguments.rounds + 1):
             for name in arguments.workloads:
                 records.extend(
-                    _measure(name, target, turn, work, sources, scale) for target in TARGETS
+                    _measure(name, target, turn, work, sources, scale)
+                    for target in arguments.servers
+                    if WORKLOADS[name].takes(target)
                 )
     except KeyboardInterrupt:
         sys.exit(130)
@@ -90,12 +95,26 @@ def _arguments() -> argparse.Namespace:
         default=os.environ.get("WORKLOADS") or ",".join(WORKLOADS),
         help=f"some of {','.join(WORKLOADS)}",
     )
+    parser.add_argument(
+        "--servers",
+        default=os.environ.get("SERVERS") or ",".join(TARGETS if _with_peers() else OWN),
+        help=f"some of {','.join(TARGETS)}; PEERS=no leaves out what is by others",
+    )
     arguments = parser.parse_args()
+    arguments.servers = arguments.servers.replace(",", " ").split()
+    if unknown := set(arguments.servers).difference(TARGETS):
+        parser.error(f"no such server: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
+    if OWN[0] not in arguments.servers:
+        parser.error(f"{OWN[0]} is what the others are compared with")
     arguments.workloads = arguments.workloads.replace(",", " ").split()
     unknown = set(arguments.workloads).difference(WORKLOADS)
     if unknown or arguments.rounds < 1:
         parser.error(f"workloads are {', '.join(WORKLOADS)}; rounds are 1 or more")
     return arguments
+
+
+def _with_peers() -> bool:
+    return os.environ.get("PEERS", "yes") not in {"no", "0", ""}
 
 
 def _require_room(base: Path, scale: Scale) -> None:

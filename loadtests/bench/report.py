@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import median
 
-from loadtests.bench.servers import NGINX, TARGETS
+from loadtests.bench.servers import NGINX
+from loadtests.bench.targets import TARGETS, server
 from loadtests.bench.workloads import WORKLOADS, Record
 
 _HEAD = (
-    *("workload", "server", "median", "of nginx", "goal"),
-    *("p50 ms", "p99 ms", "CPU s/GiB", "peak PSS MB"),
+    *("workload", "server", "synced", "median", "of nginx", "goal"),
+    *("p50 ms", "p99 ms", "CPU", "peak PSS MB"),
 )
 
 
@@ -25,18 +27,20 @@ def table(records: list[Record]) -> str:
 
 
 def _row(name: str, target: str, found: list[Record], records: list[Record]) -> tuple[str, ...]:
-    workload = WORKLOADS[name]
+    workload, measured = WORKLOADS[name], server(target, Path())
     rate = median(one.rate for one in found)
     goal = workload.goals.get(target)
     return (
         workload.title,
-        NGINX if target == NGINX else f"Wharf {target}",
+        measured.title,
+        "yes" if measured.durable else "",
         f"{rate:,.0f} {workload.unit}",
         "1" if target == NGINX else f"{_ratio(found, records):.2f}",
         "" if goal is None else f"≥ {goal:.2f}",
         _middle([one.p50 for one in found], "{:.1f}"),
         _middle([one.p99 for one in found], "{:.1f}"),
-        _middle([one.cpu_per_gib for one in found], "{:.2f}"),
+        _middle([one.cpu_per_gib for one in found], "{:.2f} s/GiB")
+        or _middle([one.cpu_per_request for one in found], "{:.0f} µs"),
         f"{max(one.peak_pss_bytes for one in found) / 1e6:.0f}",
     )
 

@@ -1,4 +1,4 @@
-"""What is measured: nginx alone, and Wharf as `make run` starts it."""
+"""What is measured: nginx alone, and Wharf as `make run` starts it. `peers` has the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Self
 
 NGINX, RELAXED, FULL = "nginx", "relaxed", "full"
-TARGETS = (NGINX, RELAXED, FULL)
 ROOT = Path(__file__).parents[2]
 _START_SECONDS, _STOP_SECONDS = 90.0, 60.0
 
@@ -76,11 +75,18 @@ class ServerFailed(Exception):
 class Server(ABC):
     """A server with data of its own below a folder; both are gone when the block ends."""
 
+    title: str
+    # Where files lie that are put there; a form is posted to; a tus upload is created.
     files: str
     form: str | None = None
     uploads: str | None = None
+    # The way of a small file: "put", "form", or "tus" (creation with the upload, one request).
+    way = "put"
+    # Whether an answer means that the file survives a power cut.
+    durable = False
     ready = "/ready"
-    # Where `one.jpg` can be had without a token; made when it is needed.
+    # Where `one.jpg` can be had; and without a token. Made when they are needed.
+    one = ""
     link = ""
 
     def __init__(self, folder: Path) -> None:
@@ -159,6 +165,7 @@ class Server(ABC):
 class Nginx(Server):
     """The reference."""
 
+    title = NGINX
     files = "/files/"
 
     def _command(self) -> list[str]:
@@ -166,10 +173,15 @@ class Nginx(Server):
         user = "user root;" if os.geteuid() == 0 else ""
         conf = self.folder / "nginx.conf"
         conf.write_text(_NGINX_CONF.format(folder=self.folder, port=self.port, user=user))
+        return [self.program(), "-e", "stderr", "-c", str(conf), "-g", "daemon off;"]
+
+    @staticmethod
+    def program() -> str:
+        """Where nginx is."""
         found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
         if found is None:
             raise ServerFailed("nginx was not found; install it (Debian: apt-get install nginx)")
-        return [found, "-e", "stderr", "-c", str(conf), "-g", "daemon off;"]
+        return found
 
     def _environment(self) -> Mapping[str, str]:
         return {}
@@ -184,6 +196,7 @@ class Wharf(Server):
     def __init__(self, folder: Path, durability: str) -> None:
         super().__init__(folder)
         self._durability = durability
+        self.title, self.durable = f"Wharf {durability}", durability == FULL
 
     def _command(self) -> list[str]:
         return [sys.executable, "-m", "wharf_native", "run"]
@@ -208,11 +221,6 @@ class Wharf(Server):
         with urllib.request.urlopen(request, timeout=10) as reply:
             token: str = json.load(reply)["access_token"]
         return token
-
-
-def server(target: str, folder: Path) -> Server:
-    """A server that has not been started yet."""
-    return Nginx(folder) if target == NGINX else Wharf(folder, target)
 
 
 def _free_ports() -> tuple[int, int]:

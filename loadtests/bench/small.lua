@@ -1,26 +1,34 @@
--- wrk script: small requests over kept-alive connections, either GET of one path or PUT of one body
--- under a new key each time. Set by small.py in the environment; prints one line of JSON at the end.
+-- wrk script: small requests over kept-alive connections, either GET of one path or uploads of one
+-- body under a new name each time, which stands in the path or in the body. Set by small.py in the
+-- environment; prints one line of JSON at the end.
 
 local method = os.getenv("BENCH_METHOD")
 local path = os.getenv("BENCH_PATH")
 local headers = {}
-local token = os.getenv("BENCH_TOKEN")
-if token and token ~= "" then
-  headers["Authorization"] = "Bearer " .. token
+for name, value in os.getenv("BENCH_HEADERS"):gmatch("([^:\n]+): ([^\n]*)") do
+  headers[name] = value
 end
+local named = os.getenv("BENCH_NAMED")
 
-local body, prepared
+local before, after, prepared
 local number = 0
+
+local function read(path)
+  if path == "" then
+    return ""
+  end
+  local file = assert(io.open(path, "rb"))
+  local content = file:read("*a")
+  file:close()
+  return content
+end
 
 function init()
   if method == "GET" then
     prepared = wrk.format("GET", path, headers)
     return
   end
-  local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
-  body = file:read("*a")
-  file:close()
-  headers["Content-Type"] = "image/jpeg"
+  before, after = read(os.getenv("BENCH_BODY")), read(os.getenv("BENCH_BODY_AFTER"))
 end
 
 function request()
@@ -28,7 +36,12 @@ function request()
     return prepared
   end
   number = number + 1
-  return wrk.format("PUT", path .. number .. ".jpg", headers, body)
+  if named == "body" then
+    return wrk.format(method, path, headers, before .. number .. ".jpg" .. after)
+  elseif named == "path" then
+    return wrk.format(method, path .. number .. ".jpg", headers, before)
+  end
+  return wrk.format(method, path, headers, before)
 end
 
 function done(summary, latency)

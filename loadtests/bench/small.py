@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,12 @@ class WrkFailed(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """Requests a second, and latencies in milliseconds."""
+    """Requests a second, latencies in milliseconds, and how many requests there were."""
 
     per_second: float
     p50: float
     p99: float
+    requests: int
 
 
 def ensure_wrk() -> None:
@@ -38,20 +40,47 @@ def ensure_wrk() -> None:
     subprocess.run(["/bin/sh", str(_INSTALLER), "wrk"], check=True, stdout=subprocess.DEVNULL)
 
 
+@dataclass(frozen=True)
+class Ask:
+    """What is sent again and again.
+
+    `named` says where a new name stands each time: in the `path` (which is its beginning), in the
+    `body` (between the contents of `body` and `after`), or nowhere.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Path | None = None
+    after: Path | None = None
+    named: str = ""
+
+
 def run(
     method: str, port: int, path: str, *, token: str, seconds: float, body: Path | None = None
 ) -> Result:
-    """Sends as much as the server takes; `path` of PUT is the beginning of all keys."""
+    """GET of a path, or PUT of a body under keys that begin with it."""
+    fields = {"Authorization": f"Bearer {token}"} if token else {}
+    if body is None:
+        return repeat(port, Ask(method, path, fields), seconds=seconds)
+    fields["Content-Type"] = "image/jpeg"
+    return repeat(port, Ask(method, path, fields, body, named="path"), seconds=seconds)
+
+
+def repeat(port: int, ask: Ask, *, seconds: float) -> Result:
+    """Sends as much as the server takes."""
     command = [
         *("wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--timeout", "30s"),
         *("--duration", f"{seconds:g}s", "--script", str(_SCRIPT), f"http://127.0.0.1:{port}"),
     ]
     environment = {
         **os.environ,
-        "BENCH_METHOD": method,
-        "BENCH_PATH": path,
-        "BENCH_TOKEN": token,
-        "BENCH_BODY": str(body or ""),
+        "BENCH_METHOD": ask.method,
+        "BENCH_PATH": ask.path,
+        "BENCH_HEADERS": "\n".join(f"{name}: {value}" for name, value in ask.headers.items()),
+        "BENCH_BODY": str(ask.body or ""),
+        "BENCH_BODY_AFTER": str(ask.after or ""),
+        "BENCH_NAMED": ask.named,
     }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
@@ -60,7 +89,8 @@ def run(
     found = json.loads(lines[-1].removeprefix("RESULT "))
     if found["refused"] or found["broken"]:
         raise WrkFailed(
-            f"{method} {path}…: {found['refused']} requests were refused, {found['broken']} broken"
+            f"{ask.method} {ask.path}…: {found['refused']} requests were refused, "
+            f"{found['broken']} broken"
         )
-    seconds_taken = found["microseconds"] / 1e6
-    return Result(found["requests"] / seconds_taken, found["p50"] / 1e3, found["p99"] / 1e3)
+    requests, seconds_taken = found["requests"], found["microseconds"] / 1e6
+    return Result(requests / seconds_taken, found["p50"] / 1e3, found["p99"] / 1e3, requests)

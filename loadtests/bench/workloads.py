@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import time
@@ -11,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from loadtests.bench import small
+from loadtests.bench import small, ways
 from loadtests.bench.machine import GIB, MIB, read_through, watched
+from loadtests.bench.peers import COPYPARTY, FLASK, FLASK_NGINX, PEERS, TUS
 from loadtests.bench.servers import FULL, RELAXED, Server
 from loadtests.bench.transfers import Client, put_files
 
@@ -47,7 +47,10 @@ class Sources:
 
 @dataclass(frozen=True)
 class Record:
-    """One measurement. `rate` is in requests a second, or MB (10^6 bytes) a second."""
+    """One measurement. `rate` is in requests a second, or MB (10^6 bytes) a second.
+
+    `cpu_per_gib` is in seconds, `cpu_per_request` in microseconds.
+    """
 
     workload: str
     target: str
@@ -57,17 +60,24 @@ class Record:
     p50: float | None = None
     p99: float | None = None
     cpu_per_gib: float | None = None
+    cpu_per_request: float | None = None
     calm: bool = True
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a workload found; `sent` counts the bytes of large transfers."""
+    """What a workload found; `sent` counts bytes of large transfers, `requests` small ones."""
 
     rate: float
     sent: int = 0
     p50: float | None = None
     p99: float | None = None
+    requests: int = 0
+
+    @staticmethod
+    def of(found: small.Result) -> Outcome:
+        """Of small requests."""
+        return Outcome(found.per_second, 0, found.p50, found.p99, found.requests)
 
 
 Measure = Callable[[Server, Sources, Scale], Outcome]
@@ -75,13 +85,21 @@ Measure = Callable[[Server, Sources, Scale], Outcome]
 
 @dataclass(frozen=True)
 class Workload:
-    """`prepare` stores what is read; `goals` are ratios to nginx that were set for a target."""
+    """`prepare` stores what is read; `goals` are ratios to nginx that were set for a target.
+
+    `peers` are those that can do it, too.
+    """
 
     title: str
     unit: str
     measure: Measure
     goals: Mapping[str, float]
     prepare: Callable[[Server, Sources], None] = lambda _server, _sources: None
+    peers: tuple[str, ...] = ()
+
+    def takes(self, target: str) -> bool:
+        """Whether it can be measured with this server."""
+        return target not in PEERS or target in self.peers
 
 
 def make_sources(folder: Path, scale: Scale) -> Sources:
@@ -101,9 +119,8 @@ def touch(server: Server, sources: Sources) -> None:
     client = Client(server.port, server.headers)
     try:
         for number in range(20):
-            client.put(f"{server.files}touch-{number}.jpg", sources.small)
-            client.get(f"{server.files}touch-{number}.jpg")
-        client.put(f"{server.files}touch-large.jpg", sources.large)
+            client.get(ways.store(server, sources.small, f"touch-{number}.jpg"))
+        ways.store(server, sources.large, "touch-large.jpg")
         if server.form:
             client.post(server.form, sources.small, "touch.jpg")
     finally:
@@ -132,31 +149,19 @@ def record(
         p50=found.p50,
         p99=found.p99,
         cpu_per_gib=use.cpu_seconds / (found.sent / GIB) if found.sent else None,
+        cpu_per_request=use.cpu_seconds * 1e6 / found.requests if found.requests else None,
         calm=calm,
     )
 
 
 def _put_small(server: Server, sources: Sources, scale: Scale) -> Outcome:
-    found = small.run(
-        "PUT",
-        server.port,
-        f"{server.files}small-",
-        token=server.token,
-        seconds=scale.small_seconds,
-        body=sources.small,
-    )
-    return Outcome(found.per_second, p50=found.p50, p99=found.p99)
+    ask = ways.uploading(server, sources.small)
+    return Outcome.of(small.repeat(server.port, ask, seconds=scale.small_seconds))
 
 
 def _get_small(server: Server, _: Sources, scale: Scale) -> Outcome:
-    found = small.run(
-        "GET",
-        server.port,
-        f"{server.files}one.jpg",
-        token=server.token,
-        seconds=scale.small_seconds,
-    )
-    return Outcome(found.per_second, p50=found.p50, p99=found.p99)
+    ask = small.Ask("GET", server.one, server.headers)
+    return Outcome.of(small.repeat(server.port, ask, seconds=scale.small_seconds))
 
 
 def _put_large(server: Server, sources: Sources, scale: Scale) -> Outcome:
@@ -187,14 +192,14 @@ def _post_huge(server: Server, sources: Sources, scale: Scale) -> Outcome:
 
 
 def _get_link(server: Server, _: Sources, scale: Scale) -> Outcome:
-    found = small.run("GET", server.port, server.link, token="", seconds=scale.small_seconds)
-    return Outcome(found.per_second, p50=found.p50, p99=found.p99)
+    ask = small.Ask("GET", server.link, {})
+    return Outcome.of(small.repeat(server.port, ask, seconds=scale.small_seconds))
 
 
 def _make_link(server: Server, sources: Sources) -> None:
     _store(server, sources.small)
     if server.uploads is None:
-        server.link = f"{server.files}one.jpg"
+        server.link = server.one
         return
     client = Client(server.port, server.headers)
     wanted = {"bucket": "default", "key": "one.jpg", "expires_in": 3600}
@@ -218,15 +223,7 @@ def _patch(server: Server, sources: Sources, scale: Scale, chunk: int) -> Outcom
         return _put_huge(server, sources, scale)
     begin = time.perf_counter()
     client = Client(server.port, server.headers)
-    fields = {
-        "Tus-Resumable": "1.0.0",
-        "Upload-Length": str(scale.huge_bytes),
-        "Upload-Metadata": f"filename {base64.b64encode(b'huge.jpg').decode()}",
-    }
-    answer, _ = client.ask("POST", server.uploads, fields)
-    for offset in range(0, scale.huge_bytes, chunk):
-        length = min(chunk, scale.huge_bytes - offset)
-        client.patch(str(answer["Location"]), sources.huge, offset, length)
+    ways.send_by_tus(client, server, sources.huge, chunk)
     client.close()
     seconds = time.perf_counter() - begin
     return Outcome(scale.huge_bytes / 1e6 / seconds, scale.huge_bytes)
@@ -235,7 +232,7 @@ def _patch(server: Server, sources: Sources, scale: Scale, chunk: int) -> Outcom
 def _get_huge(server: Server, _: Sources, scale: Scale) -> Outcome:
     begin = time.perf_counter()
     client = Client(server.port, server.headers)
-    received = client.get(f"{server.files}one.jpg")
+    received = client.get(server.one)
     client.close()
     seconds = time.perf_counter() - begin
     assert received == scale.huge_bytes
@@ -243,7 +240,7 @@ def _get_huge(server: Server, _: Sources, scale: Scale) -> Outcome:
 
 
 def _store(server: Server, source: Path) -> None:
-    put_files(server.port, server.headers, [[f"{server.files}one.jpg"]], source)
+    server.one = ways.store(server, source)
 
 
 def prefetch(sources: Sources) -> None:
@@ -254,7 +251,11 @@ def prefetch(sources: Sources) -> None:
 
 WORKLOADS: Mapping[str, Workload] = {
     "put10k": Workload(
-        "10 KiB PUT, 16 connections", "files/s", _put_small, {RELAXED: 0.20, FULL: 0.10}
+        "10 KiB upload, 16 connections",
+        "files/s",
+        _put_small,
+        {RELAXED: 0.20, FULL: 0.10},
+        peers=PEERS,
     ),
     "get10k": Workload(
         "10 KiB GET by token, 16 connections",
@@ -262,10 +263,19 @@ WORKLOADS: Mapping[str, Workload] = {
         _get_small,
         {RELAXED: 0.15, FULL: 0.15},
         lambda server, sources: _store(server, sources.small),
+        PEERS,
     ),
     "put100m": Workload("4 x 100 MiB PUT at once", "MB/s", _put_large, {RELAXED: 0.90, FULL: 0.75}),
-    "put1g": Workload("1 GiB PUT", "MB/s", _put_huge, {RELAXED: 0.90, FULL: 0.75}),
-    "post1g": Workload("1 GiB form POST (nginx: PUT)", "MB/s", _post_huge, {RELAXED: 0.50}),
+    "put1g": Workload(
+        "1 GiB PUT", "MB/s", _put_huge, {RELAXED: 0.90, FULL: 0.75}, peers=(COPYPARTY,)
+    ),
+    "post1g": Workload(
+        "1 GiB form POST (nginx: PUT)",
+        "MB/s",
+        _post_huge,
+        {RELAXED: 0.50},
+        peers=(FLASK, FLASK_NGINX),
+    ),
     "link10k": Workload(
         "10 KiB GET by signed link, 16 connections",
         "requests/s",
@@ -273,9 +283,15 @@ WORKLOADS: Mapping[str, Workload] = {
         {RELAXED: 0.80, FULL: 0.80},
         _make_link,
     ),
-    "patch1g": Workload("1 GiB, one tus PATCH (nginx: PUT)", "MB/s", _patch_huge, {RELAXED: 0.80}),
+    "patch1g": Workload(
+        "1 GiB, one tus PATCH (nginx: PUT)", "MB/s", _patch_huge, {RELAXED: 0.80}, peers=(TUS,)
+    ),
     "patch8m": Workload(
-        "1 GiB, tus PATCHes of 8 MiB (nginx: PUT)", "MB/s", _patch_chunks, {RELAXED: 0.70}
+        "1 GiB, tus PATCHes of 8 MiB (nginx: PUT)",
+        "MB/s",
+        _patch_chunks,
+        {RELAXED: 0.70},
+        peers=(TUS,),
     ),
     "get1g": Workload(
         "1 GiB GET by token",
@@ -283,5 +299,6 @@ WORKLOADS: Mapping[str, Workload] = {
         _get_huge,
         {RELAXED: 0.95, FULL: 0.95},
         lambda server, sources: _store(server, sources.huge),
+        PEERS,
     ),
 }

@@ -133,7 +133,7 @@ def main() -> None:
     try:
         body = base / "body"
         body.write_bytes(b"\xff\xd8\xff\xe0" + os.urandom(10_000))
-        with servers.server(servers.RELAXED, base / "wharf") as server:
+        with servers.Wharf(base / "wharf", servers.RELAXED) as server:
             request = urllib.request.Request(
                 f"http://127.0.0.1:{server.port}{server.files}{_READ}",
                 body.read_bytes(),

@@ -1,0 +1,67 @@
+"""How files come to the servers: by `PUT`, in a form, or by tus."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from loadtests.bench.machine import MIB
+from loadtests.bench.servers import Server
+from loadtests.bench.small import Ask
+from loadtests.bench.transfers import Client, form_edges
+
+_TUS = {"Tus-Resumable": "1.0.0"}
+_TYPE = "application/offset+octet-stream"
+
+
+def uploading(server: Server, source: Path) -> Ask:
+    """A small upload under a new name each time, as wrk sends it."""
+    if server.way == "form":
+        assert server.form is not None
+        before, after, content_type = form_edges("one.jpg")
+        # The name is put in where the first part ends.
+        name, quote, rest = before.partition('one.jpg"')
+        begin, end = server.folder / "form-begin", server.folder / "form-end"
+        begin.write_text(name, encoding="ascii")
+        end.write_bytes((quote[len("one.jpg") :] + rest).encode() + source.read_bytes() + after)
+        fields = {**server.headers, "Content-Type": content_type}
+        return Ask("POST", server.form, fields, begin, end, named="body")
+    if server.way == "tus":
+        assert server.uploads is not None
+        fields = {**server.headers, **_creation(source.stat().st_size), "Content-Type": _TYPE}
+        return Ask("POST", server.uploads, fields, source)
+    fields = {**server.headers, "Content-Type": "image/jpeg"}
+    return Ask("PUT", f"{server.files}small-", fields, source, named="path")
+
+
+def store(server: Server, source: Path, name: str = "one.jpg") -> str:
+    """Uploads a file; the path under which it can be had."""
+    client = Client(server.port, server.headers)
+    try:
+        if server.way == "form":
+            assert server.form is not None
+            client.post(server.form, source, name)
+        elif server.way == "tus":
+            return send_by_tus(client, server, source, 64 * MIB)
+        else:
+            client.put(f"{server.files}{name}", source)
+        return f"{server.files}{name}"
+    finally:
+        client.close()
+
+
+def send_by_tus(client: Client, server: Server, source: Path, chunk: int) -> str:
+    """Creates an upload and sends the file in requests of so many bytes; its address."""
+    assert server.uploads is not None
+    size = source.stat().st_size
+    answer, _ = client.ask("POST", server.uploads, _creation(size))
+    address = urlsplit(str(answer["Location"])).path
+    for offset in range(0, size, chunk):
+        client.patch(address, source, offset, min(chunk, size - offset))
+    return address
+
+
+def _creation(size: int) -> dict[str, str]:
+    name = base64.b64encode(b"huge.jpg").decode()
+    return {**_TUS, "Upload-Length": str(size), "Upload-Metadata": f"filename {name}"}
