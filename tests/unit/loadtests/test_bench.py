@@ -1,0 +1,97 @@
+"""The benchmark: what it sends, whom it compares, and its table."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from loadtests.bench import report, targets, ways
+from loadtests.bench.peers import FLASK, PEERS, TUS
+from loadtests.bench.servers import FULL, NGINX, ROOT
+from loadtests.bench.workloads import WORKLOADS, Record
+from wharf_upload.domain import multipart
+
+CONTENT = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A file to upload."""
+    path = tmp_path / "small.jpg"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def test_the_form_that_wrk_sends(tmp_path: Path, source: Path) -> None:
+    """Begin, a name and end make one form with the file's bytes under that name."""
+    found = ways.uploading(targets.server(FLASK, tmp_path), source)
+    assert found.body is not None
+    assert found.after is not None
+    body = found.body.read_bytes() + b"17.jpg" + found.after.read_bytes()
+    boundary = multipart.boundary_of(found.headers["Content-Type"])
+    head, _, rest = body.partition(b"\r\n\r\n")
+    assert head.startswith(b"--" + boundary + b"\r\n")
+    assert b'filename="17.jpg"' in head
+    assert rest == CONTENT + b"\r\n--" + boundary + b"--\r\n"
+    assert (found.method, found.named) == ("POST", "body")
+
+
+def test_tus_is_created_with_its_bytes(tmp_path: Path, source: Path) -> None:
+    """A small tus upload is one request that announces its length."""
+    found = ways.uploading(targets.server(TUS, tmp_path), source)
+    assert (found.method, found.named, found.body) == ("POST", "", source)
+    assert found.headers["Upload-Length"] == str(len(CONTENT))
+
+
+def test_every_server_is_measured_by_something() -> None:
+    """Nginx and Wharf do all workloads, and each peer small ones in both directions."""
+    for target in targets.OWN:
+        assert all(workload.takes(target) for workload in WORKLOADS.values())
+    for target in PEERS:
+        done = {name for name, workload in WORKLOADS.items() if workload.takes(target)}
+        assert {"put10k", "get10k"} < done
+        assert "link10k" not in done
+
+
+def test_ratios_are_those_of_a_round() -> None:
+    """The ratio to nginx is the median of those of the rounds, not the ratio of medians."""
+    records = [
+        Record("put10k", target, turn, rate, 1_000_000, cpu_per_request=cpu)
+        for turn, nginx, wharf in ((1, 100, 50), (2, 1000, 100), (3, 10, 2))
+        for target, rate, cpu in ((NGINX, nginx, 10.0), (FULL, wharf, 500.0))
+    ]
+    rows = [line.strip("| ").split(" | ") for line in report.table(records).splitlines()[2:]]
+    assert rows[0][1:5] == ["nginx", "", "100 files/s", "1"]
+    assert rows[1][1:5] == ["Wharf full", "yes", "50 files/s", "0.20"]
+    assert rows[1][8] == "500 µs"
+
+
+def test_flask_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    """The tutorial's application takes a picture and gives it back."""
+    monkeypatch.setenv("BENCH_FOLDER", str(tmp_path))
+    client = importlib.import_module("loadtests.bench.flask_tutorial").app.test_client()
+    with source.open("rb") as file:
+        answer = client.post("/", data={"file": (file, "a b.jpg")})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/uploads/a_b.jpg")
+    with client.get("/uploads/a_b.jpg") as found:
+        assert found.data == CONTENT
+    with source.open("rb") as file:
+        client.post("/", data={"file": (file, "a.exe")})
+    assert not (tmp_path / "a.exe").exists()
+
+
+def test_peers_are_locked_by_hash() -> None:
+    """Each package from npm has its integrity and no address, and each from PyPI a hash."""
+    folder = ROOT / "requirements"
+    packages = json.loads((folder / "peers/package-lock.json").read_text())["packages"]
+    own = packages.pop("")
+    assert own["dependencies"] == {"@tus/file-store": "2.1.1", "@tus/server": "2.4.5"}
+    assert all(found["integrity"].startswith("sha512-") for found in packages.values())
+    assert not any("resolved" in found for found in packages.values())
+    lines = (folder / "peers.txt").read_text().splitlines()
+    pinned = [number for number, line in enumerate(lines) if "==" in line]
+    assert pinned
+    assert all("--hash=sha256:" in lines[number + 1] for number in pinned)
