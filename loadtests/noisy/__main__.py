@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0.1, help="between a client's requests")
     parser.add_argument("--most", type=float, default=1.5, help="largest ratio that is good")
     parser.add_argument("--noise", default=",".join(noise.KINDS), help="kinds of noise")
-    parser.add_argument("--link", type=float, default=1000.0, help="noisy tenant's Mbit/s, 0: any")
+    parser.add_argument("--link", type=float, default=100.0, help="noisy tenant's Mbit/s, 0: any")
     told = parser.parse_args()
     told.noise = told.noise.split(",")
     if unknown := set(told.noise) - set(noise.KINDS):
