@@ -3,7 +3,7 @@
 Robust against other load on the machine: it counts the CPU time of this process, threads that write
 logs and metrics included, and the least of some rounds stands.
 
-    python -m loadtests.hotpath [--rounds 5] [--requests 2000]
+    python -m loadtests.hotpath [--rounds 7] [--requests 4000] [--traces http://127.0.0.1:4318]
 """
 
 from __future__ import annotations
@@ -61,11 +61,13 @@ def microseconds(requests: int, rounds: int, one: Callable[[int], None]) -> floa
     return best / requests * 1e6
 
 
-def measure(base: Path, requests: int, rounds: int) -> None:
-    """Prints both numbers."""
+def measure(base: Path, requests: int, rounds: int, traces: str) -> None:
+    """Prints both numbers; `traces` is where spans are sent, empty for none."""
+    from servicekit import tracing
     from servicekit.database.migrating import upgrade
     from servicekit.testing import Issuer
     from tests.servers.upload import MIGRATIONS, assemble, settings_for
+    from wharf_upload import stages
 
     data = base / "data"
     (data / "upload").mkdir(parents=True)
@@ -79,6 +81,11 @@ def measure(base: Path, requests: int, rounds: int) -> None:
         client_requests_per_minute=most,
     )
     service = assemble(settings, issuer)
+    application: tracing.WsgiApp = service.front
+    if traces:
+        spans = stages.tracer = tracing.Tracing("upload", "0", traces)
+        service.front.service.log.describe = spans.describe
+        application = tracing.traced(service.front, spans)
     token = issuer.token()
 
     def ask(method: str, path: str, wanted: str, body: bytes = b"") -> None:
@@ -86,7 +93,7 @@ def measure(base: Path, requests: int, rounds: int) -> None:
             if not status.startswith(wanted):
                 raise SystemExit(f"{method} {path}: {status}")
 
-        service.front(environ_of(method, path, token, body), start)
+        application(environ_of(method, path, token, body), start)
 
     service.request("PUT", "/v1/buckets/default", b"{}", {"Content-Type": "application/json"})
     ask("PUT", "/v1/files/default/one", "201", BODY)
@@ -102,6 +109,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--requests", type=int, default=4000)
+    arguments.add_argument("--traces", default="", help="where spans are sent (OTLP over HTTP)")
     options = arguments.parse_args()
     base = Path(tempfile.mkdtemp(prefix="wharf-hotpath-", dir="/dev/shm"))
     try:
@@ -109,7 +117,7 @@ def main() -> None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(base / "metrics")
         # The log's lines go where nobody sees them.
         os.dup2(os.open(base / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-        measure(base, options.requests, options.rounds)
+        measure(base, options.requests, options.rounds, options.traces)
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
