@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servicekit import feed_follower
@@ -297,6 +297,7 @@ _CHANGES = st.lists(
 )
 
 
+@settings(deadline=None)  # it syncs files, and other tests use the disk
 @given(batches=st.lists(_CHANGES, max_size=5), restarts=st.sets(st.integers(0, 5)))
 def test_the_last_word_holds(
     tmp_path_factory: pytest.TempPathFactory,

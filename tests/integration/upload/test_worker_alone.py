@@ -1,0 +1,64 @@
+"""`wharf-upload worker`, a process of its own that may be far away from every service."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from servicekit.database import open_database
+from tests.e2e.raw_http import until
+from tests.servers.feed import FakeFeed, serving_feed
+from tests.servers.upload import new_file
+from tests.servers.upload_databases import database_url
+from wharf_upload.records.base import Write
+from wharf_upload.records.sql import SqlRecords
+
+__all__ = ["database_url"]
+_SECONDS = 60.0
+
+
+@contextmanager
+def worker(data: Path, url: str, feed_url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The process; stopped as an operator does."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
+    settings = {
+        "WHARF_DATA": str(data),
+        "WHARF_DATABASE_URL": url,
+        "WHARF_FEED_URL": feed_url,
+        "WHARF_INSTANCE": "far",
+        "WHARF_SWEEP_SECONDS": "1",
+        "WHARF_WORKER_METRICS_PORT": "0",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from wharf_upload.cli import main; main()", "worker"],
+        env={**kept, **settings},
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        assert process.wait(_SECONDS) == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_purges_what_it_hears_of(tmp_path: Path, database_url: str) -> None:
+    """It follows auth's feed by itself: a tenant that is gone is emptied, another one is not."""
+    database = open_database(database_url, durable=False)
+    records = SqlRecords(database)
+    for tenant in ("gone", "there"):
+        records.write(Write(files=(new_file("file", tenant=tenant),)))
+    feed = FakeFeed()
+    feed.add("tenant", "purged", tenant="gone")
+    with serving_feed(feed) as server, worker(tmp_path, database_url, server.url):
+        assert until(lambda: records.usage("gone").files == 0, _SECONDS)
+        assert until((tmp_path / "replicas" / "worker-far").exists, _SECONDS)
+        heard = tmp_path / "upload" / "worker-far" / "revocations.jsonl"
+        assert heard.exists()
+    assert records.usage("there").files == 1
+    database.close()
