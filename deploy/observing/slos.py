@@ -104,8 +104,8 @@ def _alert(one: Objective, burn: Burn) -> Json:
         "labels": {"severity": burn.severity, "burn": f"{burn.times:g}", "window": burn.long},
         "annotations": {
             "summary": f"{{{{ $value | humanizePercentage }}}} of {one.what} in {burn.long}",
-            "description": f"The objective is {one.ratio:.3%} good over 30 days. At this pace the "
-            f"budget for failures is used up in {30 / burn.times:.3g} days.",
+            "description": f"The objective is {one.ratio * 100:g}% good over 30 days. At this pace "
+            f"the budget for failures is used up in {30 / burn.times:.3g} days.",
             "runbook_url": f"docs/runbooks/{one.alert}.md",
         },
     }

@@ -155,3 +155,28 @@ def test_installations_are_told_apart(tmp_path: Path) -> None:
         "exp_samples": [{"labels": '{installation="small"}', "value": 1}],
     }
     run(tmp_path, Course(series, "5m", promql_expr_test=[expected]))
+
+
+@pytest.mark.parametrize("one", OBJECTIVES, ids=lambda one: one.slo)
+def test_an_alert_says_what_fails_and_how_urgent_it_is(tmp_path: Path, one: Objective) -> None:
+    """Part, window, objective and the time until the budget is gone stand in its words."""
+    bad = round(_REQUESTS * 0.5)
+    expected = [
+        {
+            "exp_labels": {
+                "slo": one.slo,
+                "severity": burn.severity,
+                "burn": f"{burn.times:g}",
+                "window": burn.long,
+            },
+            "exp_annotations": {
+                "summary": f"50% of {one.what} in {burn.long}",
+                "description": f"The objective is {one.ratio * 100:g}% good over 30 days. At this "
+                f"pace the budget for failures is used up in {left} days.",
+                "runbook_url": f"docs/runbooks/{one.alert}.md",
+            },
+        }
+        for burn, left in zip(BURNS, ("2.08", "5", "10", "30"), strict=True)
+    ]
+    test = {"eval_time": "8h", "alertname": one.alert, "exp_alerts": expected}
+    run(tmp_path, Course(SERIES[one.slo](bad, bad), "5m", alert_rule_test=[test]))
