@@ -110,16 +110,27 @@ take_apt_back() {
 }
 
 in_root() {
-    quietly chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-        DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"
+    chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+        DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@" >"$work/log" 2>&1 </dev/null
 }
 
+# This machine's package lists may be older than the archive.
+add_packages() {
+    # shellcheck disable=SC2086 # a list of names
+    in_root apt-get dist-upgrade --yes --no-install-recommends &&
+        in_root apt-get install --yes --no-install-recommends $packages
+}
+
+[ -n "$(mirror)" ] || quietly apt-get update
 [ -s "$least" ] || make_least
 mkdir "$root"
 tar --extract --file "$least" --directory "$root" --numeric-owner
 lend_apt
-in_root apt-get dist-upgrade --yes --no-install-recommends
-# shellcheck disable=SC2086 # a list of names
-in_root apt-get install --yes --no-install-recommends $packages
+if ! add_packages; then
+    if ! in_root apt-get update || ! add_packages; then
+        tail -n 30 "$work/log" >&2
+        exit 1
+    fi
+fi
 take_apt_back
 pack "$output"

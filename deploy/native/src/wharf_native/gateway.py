@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -209,6 +210,9 @@ def health(environ: Mapping[str, str]) -> int:
 
 def main() -> None:
     """The container's command line."""
+    if os.getpid() == 1:
+        # The kernel keeps signals from a container's first process that has not asked for them.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     os.umask(0o077)
     try:
         match sys.argv[1:]:

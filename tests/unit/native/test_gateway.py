@@ -1,0 +1,196 @@
+"""The gateway of a container, as a process on this machine: nginx's parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.raw_http import until
+from tests.unit.native.conftest import free_ports
+from wharf_native.gateway import Gateway
+from wharf_native.terminal import CannotRunError
+
+ROOT = Path(__file__).resolve().parents[3]
+_START = "import sys; from wharf_native import gateway; gateway.Gateway.__init__.__defaults__ = "
+HEAD = (
+    b"POST /auth/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
+    b"Expect: 100-continue\r\n\r\n"
+)
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Running:
+    """One gateway whose services are not there: it answers 502 and 503, and that is an answer."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port, metrics_port = free_ports()
+        self.folder, self.output_file = folder, folder / f"output-{self.port}"
+        for name in ("upload", "auth"):
+            (folder / name).mkdir(exist_ok=True)
+        environment = {
+            "WHARF_DATA": f"{folder}/data",
+            "WHARF_GATEWAY_RUN": f"{folder}/run-{self.port}",
+            "WHARF_SOCKETS": f"{folder}/upload",
+            "WHARF_AUTH_SOCKET": f"{folder}/auth/auth.sock",
+            "WHARF_PORT": str(self.port),
+            "WHARF_METRICS_PORT": str(metrics_port),
+            "WHARF_INSTANCE": "one",
+            **settings,
+        }
+        start = f"{_START}({str(ROOT)!r},); sys.argv[1:] = ['serve']; gateway.main()"
+        with self.output_file.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", start],
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.output_file.read_text()
+
+    def answers(self) -> bool:
+        try:
+            with self.connect() as connection:
+                connection.sendall(b"GET /v1/usage HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                return connection.recv(12).startswith(b"HTTP/1.1 50")
+        except OSError:
+            return False
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+
+    def begin(self) -> socket.socket:
+        """A request whose body is under way."""
+        connection = self.connect()
+        connection.sendall(HEAD)
+        # nginx waits for it: it is in flight, and no longer on its way.
+        assert connection.recv(len(CONTINUE), socket.MSG_WAITALL) == CONTINUE
+        connection.sendall(b"12345")
+        return connection
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Running]:
+    """A gateway that serves."""
+    made = Running(tmp_path)
+    try:
+        assert until(made.answers), made.output
+        yield made
+    finally:
+        if made.process.poll() is None:
+            made.end(signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_request_in_flight_is_answered_before_the_end(
+    gateway: Running, number: signal.Signals
+) -> None:
+    """Nobody new is let in meanwhile, and the exit code says that all is well."""
+    with gateway.begin() as connection:
+        gateway.process.send_signal(number)
+        assert until(lambda: "stopping" in gateway.output)
+        assert until(lambda: not gateway.answers())
+        connection.sendall(b"67890")
+        assert connection.recv(12).startswith(b"HTTP/1.1 50")
+    assert gateway.process.wait(60) == 0
+
+
+def test_a_request_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
+    """WHARF_DRAIN_SECONDS is the limit; the exit code is still that of an orderly stop."""
+    gateway = Running(tmp_path, WHARF_DRAIN_SECONDS="0")
+    assert until(gateway.answers), gateway.output
+    with gateway.begin():
+        assert gateway.end(signal.SIGTERM) == 0
+    assert "requests are not done" in gateway.output
+
+
+def test_int_ends_at_once(gateway: Running) -> None:
+    """A request under way is cut."""
+    with gateway.begin() as connection:
+        assert gateway.end(signal.SIGINT) == 0
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+
+
+def test_a_hangup_with_a_broken_configuration_changes_nothing(gateway: Running) -> None:
+    """nginx says what is wrong, and the one that runs goes on."""
+    broken = gateway.folder / f"run-{gateway.port}/nginx.conf"
+    whole = broken.read_text()
+    broken.write_text("events {")
+    gateway.process.send_signal(signal.SIGHUP)
+    assert until(lambda: "not reloaded" in gateway.output)
+    assert gateway.answers()
+    broken.write_text(whole)
+    before = gateway.folder.joinpath(f"run-{gateway.port}/nginx.pid").read_text()
+    gateway.process.send_signal(signal.SIGHUP)
+    assert until(gateway.answers)
+    assert gateway.folder.joinpath(f"run-{gateway.port}/nginx.pid").read_text() == before
+
+
+def test_without_nginx_it_ends(gateway: Running) -> None:
+    """The platform starts the container anew; the exit code is a failure's."""
+    pid = int(gateway.folder.joinpath(f"run-{gateway.port}/nginx.pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    assert gateway.process.wait(60) == 1
+    assert "nginx ended with exit code 0" in gateway.output
+
+
+def test_a_second_one_on_the_same_spool_ends(gateway: Running) -> None:
+    """It says whose spool it is, and the first one's bodies stay."""
+    body = gateway.folder / "data/spool/one/0000000001"
+    body.write_bytes(b"under way")
+    second = Running(gateway.folder, WHARF_READY_SECONDS="1")
+    assert second.process.wait(60) == 1
+    assert "another gateway uses" in second.output
+    assert body.read_bytes() == b"under way"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WHARF_AUTH_SOCKET", "auth"),
+        ("WHARF_AUTH_SOCKET", "auth:http"),
+        ("WHARF_AUTH_SOCKET", "/run/a b.sock"),
+        ("WHARF_AUTH_SOCKET", "auth:3031; } http {"),
+        ("WHARF_SOCKETS", "run"),
+        ("WHARF_FRONT_DOOR", "/run/$host"),
+        ("WHARF_GATEWAY_RUN", "/tmp/;"),
+        ("WHARF_METRICS_HOST", "all"),
+        ("WHARF_INSTANCE", "One"),
+    ],
+)
+def test_a_value_that_would_end_a_directive_is_refused(name: str, value: str) -> None:
+    """The line names the variable and its value."""
+    with pytest.raises(CannotRunError) as refused:
+        Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], name: value}, root=str(ROOT))
+    assert str(refused.value).startswith(f"{name}={value!r}")
+
+
+@pytest.mark.parametrize(
+    ("value", "server"),
+    [
+        ("", "unix:/run/wharf/auth/auth.sock"),
+        ("/run/x.sock", "unix:/run/x.sock"),
+        ("wharf-auth.wharf.svc:3031", "wharf-auth.wharf.svc:3031"),
+        ("[fd00::1]:3031", "[fd00::1]:3031"),
+    ],
+)
+def test_auth_is_a_socket_or_a_port(value: str, server: str) -> None:
+    """In nginx's own notation."""
+    environ = {"WHARF_DATA": "/data", "PATH": os.environ["PATH"], "WHARF_AUTH_SOCKET": value}
+    assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SOCKET"] == server
