@@ -82,7 +82,8 @@ _LIMITS = Row(
             "s",
             Query(
                 f"{rate('wharf_process_cpu_seconds_total')} / "
-                f"({rate('wharf_gateway_answers_total')} > 0)"
+                f"({rate('wharf_gateway_answers_total')} > 0)",
+                "for one request",
             ),
             width=7,
             height=9,
@@ -235,7 +236,8 @@ _DISK = Row(
             "bytes",
             Query(
                 f"{rate('wharf_upload_stored_bytes_total')} / "
-                f"({rate('wharf_upload_files_total')} > 0)"
+                f"({rate('wharf_upload_files_total')} > 0)",
+                "a file",
             ),
         ),
         graph(
@@ -353,7 +355,7 @@ CAPACITY = Dashboard(
     "wharf-capacity",
     "Wharf: capacity",
     "What is used up, what limits first, when the disk is full, what one request costs. "
-    "docs/capacity.md says how to size an installation.",
+    "docs/scaling.md says what more of each brings.",
     (_LIMITS, _SIZE, _THREADS, _GATEWAY, _DISK, _DATABASE, _UPLOADS),
     VARIABLES,
 )

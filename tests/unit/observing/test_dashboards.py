@@ -96,6 +96,16 @@ def test_panels_say_what_they_show(name: str) -> None:
             assert target["datasource"]["uid"] == "${datasource}"
 
 
+def test_graphs_name_their_lines() -> None:
+    """A line or bar has a name that a person reads, not the query."""
+    for name in DASHBOARDS:
+        for panel in shown(name):
+            if panel["type"] in {"timeseries", "bargauge"}:
+                legends = [target["legendFormat"] for target in panel["targets"]]
+                assert "__auto" not in legends, panel["title"]
+                assert len(set(legends)) == len(legends), panel["title"]
+
+
 def test_tables_name_their_columns() -> None:
     """Each query of a table is a column with a title and a unit, and the first is sorted by."""
     tables = [panel for name in DASHBOARDS for panel in shown(name) if panel["type"] == "table"]
@@ -122,12 +132,14 @@ def test_choices(name: str) -> None:
 
 
 def test_links() -> None:
-    """From each dashboard to the others, and from a tenant to the dashboard of tenants."""
+    """From each dashboard to the others, from a tenant to its dashboard; pages named are there."""
     for document in DASHBOARDS.values():
         (link,) = document["links"]
         assert (link["type"], link["tags"]) == ("dashboards", ["wharf"])
-        for uid in re.findall(r"/d/([\w-]+)", json.dumps(document)):
-            assert uid in DASHBOARDS
+        text = json.dumps(document)
+        assert all(uid in DASHBOARDS for uid in re.findall(r"/d/([\w-]+)", text))
+        for page in re.findall(r"docs/[\w/-]+\.md", text):
+            assert (ROOT / page).exists(), page
 
 
 def test_every_metric_is_in_the_catalogue() -> None:
