@@ -74,13 +74,16 @@ class Podman:
             raise AssertionError(f"podman {' '.join(words)}: {done.stdout}{done.stderr}")
         return done
 
-    def take_image(self, name: str, of_docker: str) -> None:
-        """Copies an image from Docker's store, under the name that the manifests use."""
-        file = self._scratch / "image.tar"
-        subprocess.run(["docker", "save", "--output", str(file), of_docker], check=True)
+    def take_images(self, names: Mapping[str, str]) -> None:
+        """Copies images from Docker's store: their names here, and there.
+
+        All at once, since they share layers.
+        """
+        file = self._scratch / "images.tar"
+        subprocess.run(["docker", "save", "--output", str(file), *names.values()], check=True)
         self.call("load", "--quiet", "--input", str(file))
         file.unlink()
-        if name != of_docker:
+        for name, of_docker in names.items():
             self.call("tag", of_docker, name)
 
     def play(self, manifests: list[Manifest]) -> None:

@@ -114,8 +114,12 @@ def podman(engine: Engine, images: Images) -> Iterator[Podman]:
     scratch = Path(tempfile.mkdtemp(prefix="wharf-podman-", dir="/var/tmp"))
     made = Podman(scratch)
     try:
-        for name in ("auth", "upload", "gateway"):
-            made.take_image(f"localhost/wharf-{name}:dev", getattr(images, name))
+        made.take_images(
+            {
+                f"localhost/wharf-{name}:dev": getattr(images, name)
+                for name in ("auth", "upload", "gateway")
+            }
+        )
         yield made
     finally:
         made.take_down()
