@@ -277,3 +277,47 @@ def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
     played.play_upload()
     back = client.get(f"{played.url}{kept}")
     assert (back.status_code, back.content) == (200, body)
+
+
+def test_production_without_its_databases(podman: Podman) -> None:
+    """The pods of production live while PostgreSQL and Redis cannot be reached, and say so.
+
+    No probe would restart one or take it out of its Service, none would join a rollout, and whoever
+    asks is told to come again. Comes last: it ends the pods of the other overlay.
+    """
+    podman.call("pod", "rm", "--all", "--force", "--time", "0")
+    playable = Playable(cluster("production"))
+    for name, files in playable.secrets.items():
+        podman.lay_out_secret(name, files, GROUP)
+    podman.play([*playable.claims, *playable.config, playable.deployment("wharf-auth", {})])
+    auth = podman.address(AUTH)
+    hosts = {"wharf-auth": auth}
+    for name in ("wharf-upload", "wharf-worker"):
+        podman.play([*playable.config, playable.deployment(name, hosts)])
+    upload, worker = podman.address(GATEWAY), podman.address("wharf-worker-pod-0-worker")
+    live = [
+        f"http://{auth}:8082/healthz",
+        f"http://{auth}:8082/readyz?exclude=database",
+        f"http://{upload}:8081/healthz",
+        f"http://{upload}:8083/healthz",
+        f"http://{worker}:8084/metrics",
+    ]
+    until(
+        lambda: all(map(answers, live)),
+        lambda: f"{[url for url in live if not answers(url)]}\n{podman.all_logs()}",
+    )
+    for url in (f"http://{auth}:8082/readyz", f"http://{upload}:8083/readyz"):
+        answer = httpx.get(url)
+        assert answer.status_code == 503
+        assert "database" in answer.json()["down"]
+    refused = httpx.post(
+        f"http://{upload}:8080/auth/oauth/token",
+        headers={"Host": "files.example.com"},
+        data={"grant_type": "client_credentials"},
+        auth=("wharf-admin", "a-secret-that-nobody-can-compare-now"),
+    )
+    assert refused.status_code == 503, refused.text
+    assert int(refused.headers["Retry-After"]) > 0
+    for container in (AUTH, UPLOAD, GATEWAY, "wharf-worker-pod-0-worker"):
+        state = json.loads(podman.call("inspect", container).stdout)[0]
+        assert (state["State"]["Running"], state["RestartCount"]) == (True, 0), container
