@@ -19,7 +19,7 @@ from tests.e2e.raw_http import until
 _KEEPER = """
 import sys, time
 from wharf_native.keeping import Keeper
-Keeper(sys.argv[1], sys.argv[2]).start()
+Keeper(sys.argv[1], sys.argv[2], float(sys.argv[3])).start()
 time.sleep(600)
 """
 # Stands for uWSGI: serves one inherited socket, and says which process it is.
@@ -46,10 +46,10 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def keeper(folder: Path, instance: str = "one") -> Iterator[Path]:
+def keeper(folder: Path, instance: str = "one", seconds: float = 600) -> Iterator[Path]:
     """The first process of a gateway, as far as it matters here."""
     path = folder / f"keeper-{instance}.sock"
-    process = subprocess.Popen([sys.executable, "-c", _KEEPER, str(folder), instance])
+    process = subprocess.Popen([sys.executable, "-c", _KEEPER, str(folder), instance, str(seconds)])
     try:
         assert until(lambda: answers(path))
         yield path
@@ -121,6 +121,23 @@ def test_a_socket_that_nobody_reaches_is_not_taken(folder: Path) -> None:
             other = Kept(path)
             with closing(other.listener):
                 assert inode(other) != inode(kept)
+
+
+def test_what_nobody_serves_for_long_is_closed(folder: Path) -> None:
+    """Who waits for a service that does not come back is let go, and who comes later is refused."""
+    path = folder / "upload.sock"
+    with keeper(folder, seconds=0.1), socket.socket(socket.AF_UNIX) as waiting:
+        kept = Kept(path)
+        with closing(kept.listener):
+            depositor = Depositor([kept])
+            depositor.look()
+            waiting.settimeout(60)
+            waiting.connect(str(path))
+        depositor.close()
+        with pytest.raises(ConnectionResetError):
+            waiting.recv(1)
+        with socket.socket(socket.AF_UNIX) as late, pytest.raises(ConnectionRefusedError):
+            late.connect(str(path))
 
 
 def test_nonsense_is_answered_and_nothing_more(folder: Path) -> None:

@@ -15,11 +15,16 @@ import re
 import selectors
 import socket
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
 from wharf_native.terminal import say
 
+# How long a socket stays open that nobody serves any more. What waits in it is answered with 503
+# then, and what comes later at once.
+KEPT_SECONDS = 30.0
+_LOOK_SECONDS = 1.0
 _PACKET_BYTES = 256
 _REQUEST = re.compile(rb"(keep|take) ([a-z]{1,20}\.sock)(?: ([0-9]{1,20} [0-9]{1,20}))?")
 
@@ -28,6 +33,9 @@ _REQUEST = re.compile(rb"(keep|take) ([a-z]{1,20}\.sock)(?: ([0-9]{1,20} [0-9]{1
 class _Kept:
     descriptor: int
     numbers: bytes
+    # The connection of the process that serves it, open as long as that lives; None: it has ended.
+    owner: socket.socket | None
+    until: float = 0.0
 
 
 class Keeper:
@@ -36,10 +44,11 @@ class Keeper:
     Args:
         folder: has the services' sockets; only our user can enter it.
         instance: tells the keepers of several gateways apart, which may share a folder.
+        seconds: how long sockets are kept whose service has ended.
     """
 
-    def __init__(self, folder: str, instance: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: str, instance: str, seconds: float = KEPT_SECONDS) -> None:
+        self._folder, self._seconds = folder, seconds
         self._path = f"{folder}/keeper-{instance}.sock"
         self._kept: dict[bytes, _Kept] = {}
         self._selector = selectors.DefaultSelector()
@@ -61,11 +70,12 @@ class Keeper:
 
     def _run(self, server: socket.socket) -> None:
         while True:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(_LOOK_SECONDS):
                 if key.fileobj is server:
                     self._selector.register(server.accept()[0], selectors.EVENT_READ)
                 elif isinstance(key.fileobj, socket.socket):
                     self._answer(key.fileobj)
+            self._forget_abandoned()
 
     def _answer(self, client: socket.socket) -> None:
         try:
@@ -75,7 +85,10 @@ class Keeper:
                 return
         except OSError:
             pass
-        # Its process has ended; what it left here stays.
+        # Its process has ended; what it left here stays for the next one.
+        for kept in self._kept.values():
+            if kept.owner is client:
+                kept.owner, kept.until = None, time.monotonic() + self._seconds
         self._selector.unregister(client)
         client.close()
 
@@ -83,7 +96,7 @@ class Keeper:
         match = _REQUEST.fullmatch(packet)
         if match and match[1] == b"keep" and match[3] and len(descriptors) == 1:
             self._forget(match[2])
-            self._kept[match[2]] = _Kept(descriptors[0], match[3])
+            self._kept[match[2]] = _Kept(descriptors[0], match[3], client)
             client.send(b"kept")
             return
         for descriptor in descriptors:
@@ -93,6 +106,12 @@ class Keeper:
             client.send(b"none")
         else:
             socket.send_fds(client, [kept.numbers], [kept.descriptor])
+
+    def _forget_abandoned(self) -> None:
+        now = time.monotonic()
+        for name in [name for name, one in self._kept.items() if not one.owner]:
+            if now > self._kept[name].until:
+                self._forget(name)
 
     def _forget(self, name: bytes) -> None:
         if (old := self._kept.pop(name, None)) is not None:
