@@ -27,6 +27,8 @@ _SERVER = """#!{python}
 import os, signal, socket, sys
 assert os.environ["UWSGI_RELOADS"] == "0" and os.environ["WHARF_SOCKETS_KEPT"]
 signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+for mark in ("", ".term"):
+    open(os.environ["WHARF_READY_FILE"] + mark, "w").close()
 for name in os.listdir("/proc/self/fd"):
     if os.path.exists(f"/proc/self/fd/{{name}}") and int(name) > 2:
         listener = socket.socket(fileno=int(name))

@@ -40,6 +40,8 @@ helper = os.fork()
 def stop(number, frame):
     if helper:
         if number == signal.SIGTERM:
+            # As uWSGI: asked again, it goes on ending.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(float(os.environ.get("DUMMY_DRAIN_SECONDS", "0")))
         note("fast end" if number == signal.SIGQUIT else "end")
         os.kill(helper, signal.SIGKILL)
@@ -50,8 +52,9 @@ signal.signal(signal.SIGQUIT, stop)
 if helper:
     note("listening")
 if program == "uwsgi" and helper:
-    with open(os.environ["WHARF_READY_FILE"], "w") as ready:
-        ready.write("ready")
+    for path in (os.environ["WHARF_READY_FILE"], os.environ["WHARF_READY_FILE"] + ".term"):
+        with open(path, "w") as ready:
+            ready.write("ready")
 while True:
     signal.pause()
 """

@@ -72,9 +72,10 @@ class Leaving:
         for child, deadline in self._left:
             if child.ended() is not None or not child.running:
                 continue
-            if time.monotonic() > deadline:
-                with suppress(ProcessLookupError):
-                    child.send(child.program.fast)
+            late = time.monotonic() > deadline
+            with suppress(ProcessLookupError):
+                # Again and again: a uWSGI that is still starting does not hear it.
+                child.send(child.program.fast if late else child.program.graceful)
             still.append((child, deadline))
         self._left = still
 

@@ -154,13 +154,15 @@ class Plan:
             fast=signal.SIGQUIT,
             preloaded=True,
             sockets=lambda: self._sockets_of(service, ready_file),
-            serves=lambda _: os.path.exists(ready_file),
+            # uWSGI that is still starting does not hear TERM.
+            serves=lambda _: all(map(os.path.exists, (ready_file, f"{ready_file}.term"))),
         )
 
     def _sockets_of(self, service: str, ready_file: str) -> list[int]:
         """For a start: its sockets, and nothing that looks as if it had started already."""
-        with suppress(FileNotFoundError):
-            os.unlink(ready_file)
+        for path in (ready_file, f"{ready_file}.term"):
+            with suppress(FileNotFoundError):
+                os.unlink(path)
         names = {"auth": ["auth"], "upload": ["upload", "receiver"]}[service]
         return [self._listeners.unix(self._places.socket(name)) for name in names]
 

@@ -21,6 +21,7 @@ _LEAST_GRACE_SECONDS = 5.0
 _FAST_SECONDS = 3.0
 # One request to stop may arrive twice: from the process group, and passed on by make.
 _SAME_REQUEST_SECONDS = 1.0
+_AGAIN_SECONDS = 1.0
 _POLL_SECONDS = 0.25
 # While one process takes the place of another.
 _HANDOVER_SECONDS = 0.02
@@ -163,7 +164,7 @@ class Supervisor:
     def _stop_stage(self, stage: list[Child], grace: float) -> None:
         for child in stage:
             child.send(child.program.fast if self._hurry else child.program.graceful)
-        self._await_stop(stage, _FAST_SECONDS if self._hurry else grace)
+        self._await_stop(stage, _FAST_SECONDS if self._hurry else grace, repeat=not self._hurry)
         left = [child for child in stage if child.running]
         for child in left:
             say(f"{child.name} is not done, stopping it now")
@@ -173,8 +174,10 @@ class Supervisor:
             child.kill()
         _await_end(left)
 
-    def _await_stop(self, stage: list[Child], seconds: float) -> None:
+    def _await_stop(self, stage: list[Child], seconds: float, *, repeat: bool = False) -> None:
         """Waits until the children have ended or the time is over.
+
+        `repeat`: who is still starting may not have heard the request, and is asked again.
 
         A stop signal that arrives meanwhile is the second one: it ends this wait, and makes all
         that follows short.
@@ -184,7 +187,9 @@ class Supervisor:
             left = deadline - time.monotonic()
             if left <= 0:
                 return
-            again = self._wait(left)
+            again = self._wait(min(left, _AGAIN_SECONDS))
+            for child in stage if repeat else ():
+                child.send(child.program.graceful)
             late = time.monotonic() - self._stop_began > _SAME_REQUEST_SECONDS
             if again and late and not self._hurry:
                 self._hurry = True

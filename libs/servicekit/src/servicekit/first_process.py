@@ -12,38 +12,80 @@ import os
 import resource
 import signal
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 from servicekit.kept_sockets import Depositor, Kept
 
 _HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
+# So long a start may take before TERM is no longer kept back.
+_START_SECONDS = 20.0
 # uWSGI looks at each number that a descriptor may have; Docker's limit may be a thousand million.
 _MOST_DESCRIPTORS = 65_536
+
+
+class Child:
+    """uWSGI.
+
+    Attributes:
+        pid: its id.
+    """
+
+    def __init__(self, command: list[str]) -> None:
+        folder = Path(tempfile.gettempdir())
+        self._ready = folder / f"wharf-{os.getpid()}.ready"
+        # Two hooks of uWSGI's, in its options: it accepts connections, and it hears TERM.
+        self._marks = (self._ready, self._ready.with_name(f"{self._ready.name}.term"))
+        for mark in self._marks:
+            mark.unlink(missing_ok=True)
+        environment = {
+            **os.environ,
+            # As after a reload: it looks for its sockets among those that it inherits.
+            "UWSGI_RELOADS": "0",
+            "WHARF_SOCKETS_KEPT": "true",
+            "WHARF_READY_FILE": str(self._ready),
+        }
+        self.pid = os.posix_spawn(
+            command[0], command, environment, setsigmask=[], setsigdef=[signal.SIGPIPE]
+        )
+        self._asked_at: float | None = None
+
+    def send(self, number: int) -> None:
+        """Hands a signal on."""
+        if number == signal.SIGTERM:
+            self._asked_at = self._asked_at or time.monotonic()
+        else:
+            os.kill(self.pid, number)
+
+    def look(self) -> None:
+        """Asks it to end, if it is to end.
+
+        While it starts, uWSGI does not hear TERM, or its workers do not. Then it is asked when it
+        has started; and again, which changes nothing for one that has heard it.
+        """
+        if self._asked_at is None:
+            return
+        late = time.monotonic() > self._asked_at + _START_SECONDS
+        if late or all(mark.exists() for mark in self._marks):
+            os.kill(self.pid, signal.SIGTERM)
 
 
 def run(uwsgi: str, ini: str, paths: list[Path]) -> int:
     """Runs uWSGI to its end; returns the exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_HANDED_ON, signal.SIGCHLD})
-    sockets = [Kept(path) for path in paths]
-    depositor = Depositor(sockets)
-    environment = {
-        **os.environ,
-        # As after a reload: it looks for its sockets among those that it inherits.
-        "UWSGI_RELOADS": "0",
-        "WHARF_SOCKETS_KEPT": "true",
-    }
+    depositor = Depositor([Kept(path) for path in paths])
     _limit_descriptors()
-    pid = os.posix_spawn(
-        uwsgi, [uwsgi, "--ini", ini], environment, setsigmask=[], setsigdef=[signal.SIGPIPE]
-    )
+    child = Child([uwsgi, "--ini", ini])
     while True:
         depositor.look()
         received = signal.sigtimedwait({*_HANDED_ON, signal.SIGCHLD}, _LOOK_SECONDS)
         if received is not None and received.si_signo in _HANDED_ON:
-            os.kill(pid, received.si_signo)
-        if (code := _ended(pid)) is not None:
+            child.send(received.si_signo)
+        if (code := _ended(child.pid)) is not None:
             return code
+        child.look()
 
 
 def _ended(pid: int) -> int | None:

@@ -1,0 +1,78 @@
+"""Containers of the services are restarted under load: requests wait, none fails, nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.servers import containers
+from tests.servers.containers import Images, Trio
+from tests.servers.docker import Engine
+from tests.servers.mixed_load import MixedLoad, lost
+
+pytestmark = pytest.mark.timeout(1200)
+
+RESTARTS = 10
+# As docker-compose.yml has it.
+GRACE_SECONDS = {"auth": 35, "upload": 70}
+
+
+@pytest.fixture(scope="module")
+def rolling(engine: Engine, images: Images) -> Iterator[Trio]:
+    """One of each, for these tests alone."""
+    with containers.trio(engine, images, f"wharf-rolling-{containers.TAG}") as made:
+        yield made
+
+
+def client(trio: Trio) -> ApiClient:
+    """A client of the demo tenant."""
+    demo = trio.credentials()["demo"]
+    api = ApiClient(int(urlsplit(trio.url).port or 0))
+    answer = api.login(demo["client_id"], demo["client_secret"])
+    assert answer.status == 200, answer.body
+    return api.using(answer.json()["access_token"])
+
+
+def test_twenty_restarts(rolling: Trio) -> None:
+    """upload and auth are restarted ten times each, a single replica of either: no request fails,
+    and every acknowledged file is there with its bytes.
+    """
+    failed: list[str] = []
+
+    def restart(service: str) -> None:
+        for _ in range(RESTARTS):
+            words = ("restart", "--time", str(GRACE_SECONDS[service]), rolling.of(service))
+            done = rolling.engine.try_out(*words)
+            if done.returncode or load.faults:
+                failed.append(f"{service}: {done.stderr}")
+                return
+
+    with MixedLoad(client(rolling)) as load:
+        threads = [threading.Thread(target=restart, args=(name,)) for name in GRACE_SECONDS]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (failed, load.faults) == ([], [])
+        load.wait_for(1)
+    assert load.faults == []
+    assert lost(load.api, load.stored) == []
+    checked = rolling.engine(
+        "exec", rolling.of("upload"), "wharf-upload", "check", "--read-all"
+    )
+    assert "faults: 0" in checked
+
+
+def test_sockets_survive_the_gateway(rolling: Trio) -> None:
+    """After a restart of the gateway the services' sockets are kept again, and requests wait."""
+    engine = rolling.engine
+    engine("restart", rolling.of("gateway"))
+    rolling.wait_healthy()
+    with MixedLoad(client(rolling)) as load:
+        engine("restart", "--time", "70", rolling.of("upload"))
+        load.wait_for(1)
+    assert load.faults == []
