@@ -1,4 +1,4 @@
-"""Containers of the services are restarted under load: requests wait, none fails, nothing is lost."""
+"""Containers of the services are restarted under load: requests wait, and none fails."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ def test_twenty_restarts(rolling: Trio) -> None:
         load.wait_for(1)
     assert load.faults == []
     assert lost(load.api, load.stored) == []
-    checked = rolling.engine(
-        "exec", rolling.of("upload"), "wharf-upload", "check", "--read-all"
-    )
+    checked = rolling.engine("exec", rolling.of("upload"), "wharf-upload", "check", "--read-all")
     assert "faults: 0" in checked
 
 
