@@ -18,8 +18,11 @@ from pathlib import Path
 
 from servicekit.kept_sockets import Depositor, Kept
 
-_HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
+HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
 _LOOK_SECONDS = 0.5
+# After uWSGI says that it accepts, its processes still make their threads: asked to end in the middle of
+# that, they wait for one another until their mercy is over.
+_SETTLE_SECONDS = 1.0
 # So long a start may take before TERM is no longer kept back.
 _START_SECONDS = 20.0
 # uWSGI looks at each number that a descriptor may have; Docker's limit may be a thousand million.
@@ -51,6 +54,7 @@ class Child:
             command[0], command, environment, setsigmask=[], setsigdef=[signal.SIGPIPE]
         )
         self._asked_at: float | None = None
+        self._heard_at: float | None = None
 
     def send(self, number: int) -> None:
         """Hands a signal on."""
@@ -65,23 +69,26 @@ class Child:
         While it starts, uWSGI does not hear TERM, or its workers do not. Then it is asked when it
         has started; and again, which changes nothing for one that has heard it.
         """
+        now = time.monotonic()
+        if self._heard_at is None and all(mark.exists() for mark in self._marks):
+            self._heard_at = now + _SETTLE_SECONDS
         if self._asked_at is None:
             return
-        late = time.monotonic() > self._asked_at + _START_SECONDS
-        if late or all(mark.exists() for mark in self._marks):
+        late = now > self._asked_at + _START_SECONDS
+        if late or (self._heard_at is not None and now > self._heard_at):
             os.kill(self.pid, signal.SIGTERM)
 
 
 def run(uwsgi: str, ini: str, paths: list[Path]) -> int:
     """Runs uWSGI to its end; returns the exit code."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*_HANDED_ON, signal.SIGCHLD})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*HANDED_ON, signal.SIGCHLD})
     depositor = Depositor([Kept(path) for path in paths])
     _limit_descriptors()
     child = Child([uwsgi, "--ini", ini])
     while True:
         depositor.look()
-        received = signal.sigtimedwait({*_HANDED_ON, signal.SIGCHLD}, _LOOK_SECONDS)
-        if received is not None and received.si_signo in _HANDED_ON:
+        received = signal.sigtimedwait({*HANDED_ON, signal.SIGCHLD}, _LOOK_SECONDS)
+        if received is not None and received.si_signo in HANDED_ON:
             child.send(received.si_signo)
         if (code := _ended(child.pid)) is not None:
             return code

@@ -11,6 +11,7 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from servicekit.first_process import HANDED_ON
 from servicekit.settings import SettingsError
 
 
@@ -71,4 +72,7 @@ def run_uwsgi(service: str, paths: Sequence[str]) -> NoReturn:
     command = [uwsgi, "--ini", ini]
     if all(path.startswith("/") for path in paths):
         command = [sys.executable, "-m", "servicekit.first_process", uwsgi, ini, *paths]
+        # The kernel throws away what comes for a container's first process while that starts anew,
+        # unless it is blocked: then it waits.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON)
     os.execv(command[0], command)  # noqa: S606 -- no shell is wanted
