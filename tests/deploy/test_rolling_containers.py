@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -42,7 +42,10 @@ def test_twenty_restarts(rolling: Trio) -> None:
     and every acknowledged file is there with its bytes.
     """
     failed: list[str] = []
-    back = {"auth": lambda: client(rolling), "upload": lambda: load.api.put("back", b"x")}
+    back: dict[str, Callable[[], object]] = {
+        "auth": lambda: client(rolling),
+        "upload": lambda: load.api.put("back", b"x"),
+    }
 
     def restart(service: str) -> None:
         for _ in range(RESTARTS):

@@ -20,8 +20,8 @@ from servicekit.kept_sockets import Depositor, Kept
 
 HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
 _LOOK_SECONDS = 0.5
-# After uWSGI says that it accepts, its processes still make their threads: asked to end in the middle of
-# that, they wait for one another until their mercy is over.
+# After uWSGI says that it accepts, its processes still make their threads: asked to end in the
+# middle of that, they wait for one another until their mercy is over.
 _SETTLE_SECONDS = 1.0
 # So long a start may take before TERM is no longer kept back.
 _START_SECONDS = 20.0
