@@ -74,9 +74,9 @@ def test_of_the_dead(a: SqlLeases, b: SqlLeases, monkeypatch: pytest.MonkeyPatch
     a.take(NAME)
     monkeypatch.undo()
     assert b.take(NAME) == (2, "a")
-    assert a.renew() == 0
-    assert a.renew(NAME, 1) == 0
-    assert b.renew(NAME, 2) == 1
+    assert a.renew_all() == set()
+    assert not a.renew(NAME, 1)
+    assert b.renew(NAME, 2)
 
 
 def test_renewed(a: SqlLeases, b: SqlLeases, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_renewed(a: SqlLeases, b: SqlLeases, monkeypatch: pytest.MonkeyPatch) ->
         a.take(name)
     a.release("3", 1)
     monkeypatch.undo()
-    assert a.renew() == 2
+    assert a.renew_all() == {("1", 1), ("2", 1)}
     assert [b.take(name) is None for name in ("1", "2", "3")] == [True, True, False]
 
 

@@ -261,15 +261,19 @@ def test_who_still_has_the_file_open_writes_nowhere(replicas: Replicas) -> None:
 def frozen(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes the first replica's keeper do nothing, and its leases run out."""
     inner = replicas.a.service.front.service.leases
+    stands_still = threading.Event()
 
-    def nothing() -> int:
+    def nothing() -> None:
+        stands_still.set()
         raise DatabaseUnavailable("frozen")
 
     def freeze(address: str) -> None:
-        monkeypatch.setattr(inner._rows, "held", nothing)
+        monkeypatch.setattr(inner, "_look", nothing)
+        monkeypatch.setattr(inner, "_renew", nothing)
+        # A round that was under way is over by then.
+        assert stands_still.wait(60)
         name = shared_name(address.rpartition("/")[2])
-        lease = inner._held[name]
-        lease.valid_until = 0.0
+        inner._held[name].valid_until = 0.0
         replicas.b.service.database.reading().execute(
             "UPDATE leases SET expires_at = 1 WHERE name = ?", (name,)
         )

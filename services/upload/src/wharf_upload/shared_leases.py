@@ -153,9 +153,9 @@ class SharedLeases:
         with self._changed:
             before = list(self._held.values())
         valid_until = self._clock() + LEASE_SECONDS
-        # Where a row is another's by now, `_look` sees it: only as many as were renewed are ours.
-        if self._rows.renew() >= len(before):
-            for lease in before:
+        renewed = self._rows.renew_all()
+        for lease in before:
+            if (lease.name, lease.turn) in renewed:
                 lease.valid_until = valid_until
 
     def _look(self) -> None:

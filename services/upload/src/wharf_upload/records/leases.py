@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from servicekit.database import Connection, Database
+from servicekit.database import Connection, Database, Row
 from wharf_upload.records.forgetting import forget
 
 LEASE_SECONDS = 6.0
@@ -77,20 +77,23 @@ class SqlLeases:
                 (name, self.holder, turn),
             )
 
-    def renew(self, name: str | None = None, turn: int = 0) -> int:
-        """Prolongs a lease, or all of this holder; how many. One that ran out and that nobody took
-        since is alive again.
+    def renew(self, name: str, turn: int) -> bool:
+        """Prolongs a lease; whether it still was this holder's. One that ran out, and that nobody
+        took since, is alive again.
         """
-        sql, own = "holder = ? AND held = 1", [self.holder]
-        parameters: list[object] = [_milliseconds(LEASE_SECONDS), *own]
-        if name is not None:
-            sql += " AND name = ? AND turn = ?"
-            parameters += [name, turn]
+        return bool(self._renewed(" AND name = ? AND turn = ?", name, turn))
+
+    def renew_all(self) -> set[tuple[str, int]]:
+        """Prolongs all leases of this holder; their names and turns."""
+        return {(row[0], row[1]) for row in self._renewed("")}
+
+    def _renewed(self, which: str, *parameters: object) -> list[Row]:
         with self._database.transaction() as connection:
             self._hurry(connection)
-            return connection.execute(
-                f"UPDATE leases SET expires_at = {self._now} + ? WHERE {sql}",  # noqa: S608 -- constants only
-                parameters,
+            return connection.rows(
+                f"UPDATE leases SET expires_at = {self._now} + ? "  # noqa: S608 -- constants only
+                f"WHERE holder = ? AND held = 1{which} RETURNING name, turn",
+                (_milliseconds(LEASE_SECONDS), self.holder, *parameters),
             )
 
     def held(self) -> list[Held]:
