@@ -72,13 +72,14 @@ def pages(wharf: Wharf, signer: object) -> dict[str, Exposition]:
         return (
             upload.sum("wharf_uploads_total", outcome="stored") >= 4
             and upload.sum("wharf_sweeper_runs_total", result="done") >= 1
-            and upload.sum("wharf_tenants") >= 1
+            # Looked up every 15 s.
+            and upload.sum("wharf_tenant_used_files") >= upload.sum("wharf_upload_files_total")
             and "wharf_sweeper_last_success_timestamp_seconds" in upload.families
             and scrape(wharf, "nginx").sum("wharf_tenant_requests_total") >= 6
             and scrape(wharf, "nginx").sum("wharf_nginx_up") == 1
         )
 
-    assert until(complete)
+    assert until(complete, 60)
     return {target: scrape(wharf, target) for target in TARGETS}
 
 
