@@ -9,7 +9,7 @@ ARGS ?=
 CODE := $(wildcard libs services deploy/native deploy/observing deploy/k8s tests loadtests docs/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run status restart setup test unit contract integration e2e deploy-test \
+.PHONY: help run status restart setup test unit contract integration e2e deploy-test compose-test \
 	lint types format lock images bench scale capacity load noisy docs clean clean-data k8s
 
 help: ## List the targets
@@ -45,6 +45,10 @@ unit contract integration e2e:
 deploy-test: ## Run tests/deploy
 	@$(PREPARE) test
 	@$(BIN)/python -m pytest tests/deploy $(ARGS)
+
+compose-test: ## Run the tests of docker-compose.yml with a real engine
+	@$(PREPARE) test
+	@$(BIN)/python -m pytest tests/deploy/test_compose_file.py tests/deploy/test_compose.py $(ARGS)
 
 lint: ## Check style: Ruff, formatting, shell syntax, consistent packages
 	@$(PREPARE) dev

@@ -55,6 +55,16 @@ PROMETHEUS = Program("prometheus", ("/usr/bin/prometheus",), "prometheus")
 # mounted them, and base images of Debian's packages.
 DOCKERD = Program("dockerd", ("/usr/sbin/dockerd", "/usr/bin/dockerd"), "docker.io")
 CGROUPS = Program("cgroupfs-mount", ("/usr/bin/cgroupfs-mount",), "cgroupfs-mount", needed=False)
+# Of Compose any will do: the plugin is version 2, Debian's package version 1.
+_PLUGINS = ("/usr/libexec", "/usr/lib", "/usr/local/libexec", "/usr/local/lib")
+COMPOSE = Program(
+    "docker-compose",
+    (
+        "/usr/bin/docker-compose",
+        *(f"{place}/docker/cli-plugins/docker-compose" for place in _PLUGINS),
+    ),
+    "docker-compose",
+)
 DEBOOTSTRAP = Program("debootstrap", ("/usr/sbin/debootstrap",), "debootstrap")
 # What plays manifests of Kubernetes; Debian's crun refuses hosts with cgroups of both versions.
 PODMAN = Program("podman", ("/usr/bin/podman",), "podman")
@@ -92,6 +102,7 @@ GOALS = {
             OPENSSL,
             DOCKERD,
             CGROUPS,
+            COMPOSE,
             DEBOOTSTRAP,
             PODMAN,
             CATATONIT,

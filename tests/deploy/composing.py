@@ -1,0 +1,139 @@
+"""Drives docker-compose.yml as a person does, with whichever Compose this machine has."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+# What a person types, for a machine that has Compose 1 only: it knows no --wait.
+_SHIM = """
+docker() {
+    if [ "$1" != compose ]; then command docker "$@"; return; fi
+    shift
+    local words=()
+    for word in "$@"; do [ "$word" = --wait ] || words+=("$word"); done
+    command docker-compose "${words[@]}"
+}
+"""
+
+
+def has_plugin() -> bool:
+    """Whether `docker compose` is there."""
+    done = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def available() -> bool:
+    """Whether there is any Compose."""
+    return has_plugin() or shutil.which("docker-compose") is not None
+
+
+class Project:
+    """One stack of docker-compose.yml under a name of its own.
+
+    Args:
+        name: of the project; all that it makes is labelled with it.
+        settings: variables of docker-compose.yml.
+    """
+
+    def __init__(self, name: str, settings: Mapping[str, str]) -> None:
+        self.name = name
+        self.settings = dict(settings)
+
+    def shell(self, script: str, **more: str) -> str:
+        """What a shell prints that runs this in the checkout, as README has it."""
+        kept = {key: value for key, value in os.environ.items() if key[:6] != "WHARF_"}
+        own = {"COMPOSE_PROJECT_NAME": self.name, **self.settings, **more}
+        shim = "" if self._plugin else _SHIM
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", shim + script],
+            env={**kept, **own},
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    @cached_property
+    def _plugin(self) -> bool:
+        return has_plugin()
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """What the engine says of each container of the stack, by service."""
+        ids = docker("ps", "--all", "--quiet", "--filter", self._label).split()
+        found = json.loads(docker("inspect", *ids)) if ids else []
+        return {
+            one["Config"]["Labels"]["com.docker.compose.service"]: one
+            for one in found
+            if one["Config"]["Labels"].get("com.docker.compose.oneoff") != "True"
+        }
+
+    def container(self, service: str) -> str:
+        """The name of a service's container."""
+        return str(self.containers()[service]["Name"]).lstrip("/")
+
+    def is_healthy(self, service: str) -> bool:
+        """Whether the engine calls it healthy."""
+        state = self.containers()[service]["State"]
+        return bool(state["Running"]) and state.get("Health", {}).get("Status") == "healthy"
+
+    def volumes(self) -> list[str]:
+        """Names of the stack's volumes."""
+        return docker("volume", "ls", "--quiet", "--filter", self._label).split()
+
+    def networks(self) -> list[dict[str, Any]]:
+        """What the engine says of the stack's networks."""
+        ids = docker("network", "ls", "--quiet", "--filter", self._label).split()
+        found: list[dict[str, Any]] = json.loads(docker("network", "inspect", *ids)) if ids else []
+        return found
+
+    def remove(self) -> None:
+        """Removes all that the stack made, whatever state it is in."""
+        ids = docker("ps", "--all", "--quiet", "--filter", self._label).split()
+        for command, found in (
+            (("rm", "--force", "--volumes"), ids),
+            (("volume", "rm", "--force"), self.volumes()),
+            (("network", "rm"), [network["Id"] for network in self.networks()]),
+        ):
+            if found:
+                docker(*command, *found)
+
+    def logs(self) -> str:
+        """The last words of every container, for a test that fails."""
+        return "\n".join(
+            f"---- {service}: {one['State']['Status']}\n{tail(one['Id'])}"
+            for service, one in sorted(self.containers().items())
+        )
+
+    @property
+    def _label(self) -> str:
+        return f"label=com.docker.compose.project={self.name}"
+
+
+def docker(*words: str) -> str:
+    """What the engine's client prints; it must succeed."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"docker {' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+def tail(container: str, lines: int = 20) -> str:
+    """The last lines that a container wrote."""
+    done = subprocess.run(
+        ["docker", "logs", "--tail", str(lines), container],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout

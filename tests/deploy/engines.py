@@ -1,0 +1,128 @@
+"""Images of PostgreSQL, Redis and Prometheus for machines that cannot pull any: this machine's own
+programs, from Debian's packages, on the base image that the services are built on.
+
+They take the same words as the images of others that docker-compose.yml names: environment, files
+of the first start, commands. What differs is where the programs come from.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import tarfile
+from collections.abc import Iterable, Iterator
+from glob import glob
+from pathlib import Path
+
+_LIBRARIES = "/opt/engines/lib"
+# The base image's C library goes with its loader.
+_NOT_COPIED = re.compile(r"/(ld-linux|libc|libm|libdl|libpthread|librt|libresolv)[-.]")
+
+# What docker-library/postgres does on an empty PGDATA, for the files that we give it.
+_POSTGRES = """#!/bin/sh
+set -eu
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    initdb --pgdata="$PGDATA" --username=postgres --pwfile="$POSTGRES_PASSWORD_FILE" \\
+        --auth-host=scram-sha-256 --auth-local=trust --encoding=UTF8 --locale=C.UTF-8
+    echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+    echo "listen_addresses = '*'" >>"$PGDATA/postgresql.conf"
+    pg_ctl --pgdata="$PGDATA" --options="-c listen_addresses=''" --wait start
+    for script in /docker-entrypoint-initdb.d/*.sql; do
+        psql --set=ON_ERROR_STOP=1 --no-psqlrc --username=postgres --file="$script"
+    done
+    pg_ctl --pgdata="$PGDATA" --mode=fast --wait stop
+fi
+exec "$@"
+"""
+# initdb asks for the name of its user; the image that this stands for lends it one.
+_USER = "wharf:x:10001:10001::/nonexistent:/usr/sbin/nologin\n"
+
+
+def build(name: str, base: str, dockerfile: str, files: Iterable[str], **written: str) -> str:
+    """Builds an image from a base and files of this machine; returns its name.
+
+    Args:
+        name: with its tag.
+        base: the image to build on.
+        dockerfile: what follows `FROM` and the copying.
+        files: paths of this machine; programs bring the libraries they are linked with.
+        written: text of further files, by name, in `/opt/engines`.
+    """
+    text = f"FROM {base}\nCOPY root/ /\nENV LD_LIBRARY_PATH={_LIBRARIES}\n{dockerfile}\n"
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w", dereference=True) as archive:
+        _add_text(archive, "Dockerfile", text, 0o644)
+        for path in sorted(set(files)):
+            archive.add(path, f"root{path}", filter=_readable)
+        for path in sorted(_linked(files)):
+            archive.add(Path(path).resolve(), f"root{_LIBRARIES}/{Path(path).name}")
+        for file, content in written.items():
+            _add_text(archive, f"root/opt/engines/{file}", content, 0o755)
+    done = subprocess.run(
+        ["docker", "build", "--quiet", "--tag", name, "-"],
+        input=context.getvalue(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return name
+
+
+def postgres(name: str, base: str) -> str:
+    """The newest PostgreSQL of this machine, as `postgres:17` is used."""
+    home = max(glob("/usr/lib/postgresql/*"))
+    programs = [f"{home}/bin/{program}" for program in ("postgres", "initdb", "pg_ctl")]
+    # Just-in-time compilation would bring LLVM.
+    modules = [path for path in glob(f"{home}/lib/*.so") if "llvmjit" not in path]
+    clients = [f"{home}/bin/{program}" for program in ("psql", "pg_isready")]
+    share = f"/usr/share/postgresql/{Path(home).name}"
+    return build(
+        name,
+        base,
+        "RUN cat /opt/engines/user >>/etc/passwd && mkdir -p /var/lib/postgresql/data && "
+        f"chmod 1777 /var/lib/postgresql/data\nENV PATH={home}/bin:$PATH\n"
+        'ENTRYPOINT ["/opt/engines/entry"]\nCMD ["postgres", "-c", "jit=off"]',
+        [*programs, *modules, *clients, *_files_below(share), *_files_below("/usr/share/zoneinfo")],
+        entry=_POSTGRES,
+        user=_USER,
+    )
+
+
+def redis(name: str, base: str) -> str:
+    """Redis of this machine, as `valkey/valkey:8` is used."""
+    return build(name, base, "WORKDIR /data", ["/usr/bin/redis-server", "/usr/bin/redis-cli"])
+
+
+def prometheus(name: str, base: str) -> str:
+    """Prometheus of this machine, as `prom/prometheus` is used."""
+    return build(
+        name,
+        base,
+        "RUN mkdir -p /prometheus && chown 65534:65534 /prometheus\nUSER 65534\n"
+        'ENTRYPOINT ["/usr/bin/prometheus"]',
+        ["/usr/bin/prometheus"],
+    )
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    return (str(path) for path in Path(folder).rglob("*") if path.is_file() or path.is_symlink())
+
+
+def _linked(files: Iterable[str]) -> set[str]:
+    """The shared libraries of programs and of what they load, but for the C library."""
+    objects = [path for path in files if path.endswith(".so") or "/bin/" in path]
+    listed = subprocess.run(["ldd", *objects], capture_output=True, text=True, check=False).stdout
+    found = set(re.findall(r"=> (/\S+)", listed))
+    return {path for path in found if not _NOT_COPIED.search(path)}
+
+
+def _readable(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mode |= 0o444
+    return member
+
+
+def _add_text(archive: tarfile.TarFile, name: str, text: str, mode: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(text.encode()), mode
+    archive.addfile(member, io.BytesIO(text.encode()))

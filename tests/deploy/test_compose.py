@@ -1,0 +1,379 @@
+"""docker-compose.yml with a real engine: README's commands word for word, then what goes wrong.
+
+The tests of this file build on each other, in the order in which an operator meets these things.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import engines
+from tests.deploy.composing import ROOT, Project, available, docker, tail
+from tests.deploy.load import Load
+from tests.e2e.raw_http import exchange, head, until
+from tests.servers.containers import SERVICES as NAMES
+from tests.servers.containers import Images
+from tests.servers.docker import lacking
+
+# The engine works through a queue when the machine is busy, and images may have to be made first.
+pytestmark = pytest.mark.timeout(900)
+READY_SECONDS = 240
+DEFAULT = "127.0.0.1:8080"
+SERVICES = {"auth", "upload", "worker", "gateway"}
+REPLICAS = {"auth", "postgres", "redis", "balancer", "worker-1"} | {
+    f"{kind}-{number}" for kind in ("upload", "gateway") for number in "12"
+}
+
+
+def blocks(page: str, heading: str) -> list[str]:
+    """The shell commands below a heading of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+
+
+START, CREDENTIALS, SCALE = blocks("README.md", "With docker compose")
+DOWN, UP = SCALE.splitlines()
+(MOVE,) = blocks("docs/compose.md", "From one to two")
+TOKEN = next(block for block in blocks("README.md", "Use") if block.startswith("token()"))
+UPLOAD, METADATA, DOWNLOAD = next(
+    b for b in blocks("README.md", "Use") if b.startswith("curl")
+).splitlines()[:3]
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Stack(Project):
+    """A stack that is published on a port of its own."""
+
+    #: What was written before there were two.
+    moved: Load
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self.port = free_port()
+        name = f"wharf-test-{secrets.token_hex(3)}"
+        super().__init__(name, {**settings, "WHARF_PUBLISH": f"127.0.0.1:{self.port}"})
+
+    def readme(self, *commands: str, **more: str) -> str:
+        """What README's commands print, with this stack's port in place of the default."""
+        return self.shell("\n".join(commands).replace(DEFAULT, f"127.0.0.1:{self.port}"), **more)
+
+    def token(self) -> str:
+        """A token of the tenant `demo`, got as README says."""
+        return self.readme(CREDENTIALS, TOKEN, 'echo; echo "$TOKEN"').splitlines()[-1]
+
+    def await_health(self, service: str) -> None:
+        """Waits until the engine calls a service healthy."""
+        assert until(lambda: self.is_healthy(service), READY_SECONDS), self.logs()
+
+    def write(self, prefix: str) -> Load:
+        """Uploads that go on until they are stopped."""
+        return Load(self.port, self.token(), prefix)
+
+
+@pytest.fixture(scope="module")
+def settings(images: Images) -> Iterator[dict[str, str]]:
+    """The variables of docker-compose.yml: images that were made here, and none from elsewhere."""
+    if not available():
+        lacking("there is no Compose; Debian: apt-get install docker-compose")
+    tag, base = images.upload.rpartition(":")[2], images.python_base
+    mine = {
+        "WHARF_POSTGRES_IMAGE": engines.postgres(f"wharf-test-postgres:{tag}", base),
+        "WHARF_REDIS_IMAGE": engines.redis(f"wharf-test-redis:{tag}", base),
+        "WHARF_PROMETHEUS_IMAGE": engines.prometheus(f"wharf-test-prometheus:{tag}", base),
+    }
+    variables = {"WHARF_NGINX_IMAGE": images.nginx_base, "WHARF_HEALTH_INTERVAL": "1s"}
+    yield {"WHARF_VERSION": tag, **variables, **mine}
+    docker("rmi", "--force", *mine.values())
+
+
+@pytest.fixture(scope="module")
+def single(settings: dict[str, str]) -> Iterator[Stack]:
+    """One of each, started with README's one command."""
+    stack = Stack(settings)
+    try:
+        stack.readme(START)
+        stack.await_health("gateway")
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="module")
+def scaled(single: Stack) -> Stack:
+    """The same installation with two replicas, as README and docs/compose.md have it."""
+    with single.write("moved") as single.moved:
+        assert until(lambda: len(single.moved.acknowledged) >= 4)
+    single.readme(MOVE.replace("wharf_files", f"{single.name}_files"))
+    single.await_health("balancer")
+    return single
+
+
+def running(stack: Stack) -> set[str]:
+    """Services that run."""
+    return {name for name, one in stack.containers().items() if one["State"]["Running"]}
+
+
+def published(stack: Stack) -> dict[str, set[tuple[str, str]]]:
+    """Addresses and ports of this machine by service, where there are any."""
+    found = {}
+    for name, one in stack.containers().items():
+        bindings = [b for many in one["NetworkSettings"]["Ports"].values() for b in many or ()]
+        if bindings:
+            found[name] = {(binding["HostIp"], binding["HostPort"]) for binding in bindings}
+    return found
+
+
+def test_up(single: Stack) -> None:
+    """One command starts gateway, auth, upload and worker, and opens one port of this machine."""
+    assert running(single) == SERVICES
+    single.await_health("worker")
+    assert published(single) == {"gateway": {("127.0.0.1", str(single.port))}}
+
+
+def test_upload_and_download(single: Stack, tmp_path: Path) -> None:
+    """README's commands put a file in and get the same bytes back."""
+    single.readme(
+        *(CREDENTIALS, TOKEN, UPLOAD, METADATA),
+        DOWNLOAD.replace("/tmp/", f"{tmp_path}/"),
+    )
+    sent = hashlib.sha256((ROOT / "README.md").read_bytes()).digest()
+    assert hashlib.sha256((tmp_path / "README.md").read_bytes()).digest() == sent
+
+
+def test_contained(single: Stack) -> None:
+    """The engine took what the file says: no process has a capability, is root, may become more,
+    or can write into its image.
+    """
+    for service in SERVICES:
+        name = single.container(service)
+        status = docker("exec", name, "cat", "/proc/1/status")
+        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert int(fields["CapBnd"], 16) == int(fields["CapEff"], 16) == 0
+        assert fields["NoNewPrivs"] == "1"
+        assert set(fields["Uid"].split()) == {"10001"}
+        script = "touch /x /etc/x 2>/dev/null && echo written; exit 0"
+        assert docker("exec", name, "sh", "-c", script) == ""
+
+
+def test_secrets(single: Stack) -> None:
+    """Keys and credentials are made at the first start, for auth alone."""
+    auth, gateway = single.container("auth"), single.container("gateway")
+    listed = docker(
+        "exec", auth, "sh", "-c", "stat -c '%a %u' /data/credentials.json /data/auth/keys/*"
+    )
+    assert set(listed.splitlines()) == {"600 10001"}
+    script = "find / -name '*.pem' -path '*keys*' -o -name '*.db' -o -name credentials.json; exit 0"
+    assert docker("exec", gateway, "sh", "-c", f"({script}) 2>/dev/null") == ""
+
+
+def test_data_is_kept(single: Stack) -> None:
+    """After `down` and another start, files and credentials are what they were."""
+    with single.write("kept") as load:
+        assert until(lambda: len(load.acknowledged) >= 4)
+    before = single.readme(CREDENTIALS, "cat $WHARF_DATA/credentials.json")
+    single.readme(DOWN)
+    assert single.containers() == {}
+    single.readme(START)
+    single.await_health("gateway")
+    assert load.lost() == []
+    assert single.readme(CREDENTIALS, "cat $WHARF_DATA/credentials.json") == before
+
+
+def test_scaled_up(scaled: Stack) -> None:
+    """The second command starts two replicas on PostgreSQL and Redis, and opens one port."""
+    assert running(scaled) == REPLICAS
+    assert published(scaled) == {"balancer": {("127.0.0.1", str(scaled.port))}}
+
+
+def test_moved(scaled: Stack) -> None:
+    """What was stored on one machine is there with two replicas, and so are the credentials: those
+    commands of docs/compose.md move it.
+    """
+    scaled.moved.token = scaled.token()
+    assert scaled.moved.lost() == []
+
+
+def accesses(stack: Stack, gateway: str) -> list[dict[str, object]]:
+    """What a gateway noted of uploads."""
+    lines = docker("logs", stack.container(gateway)).splitlines()
+    found = [json.loads(line) for line in lines if line.startswith('{"time"')]
+    return [one for one in found if one.get("method") == "PUT"]
+
+
+def test_both_serve(scaled: Stack) -> None:
+    """Uploads go through both replicas, which know the client's address, and what one has stored
+    the other finds.
+    """
+    with scaled.write("both") as load:
+        assert until(
+            lambda: all(len(accesses(scaled, one)) > 5 for one in ("gateway-1", "gateway-2"))
+        ), scaled.logs()
+    assert load.failed == []
+    assert load.lost() == []
+    assert load.lost() == []  # Each is read twice: at the other replica, too, as often as not.
+    for gateway in ("gateway-1", "gateway-2"):
+        addresses = {str(one["address"]) for one in accesses(scaled, gateway)}
+        assert all(re.fullmatch(r"[0-9.]+", address) for address in addresses), addresses
+
+
+def test_engines_are_used(scaled: Stack) -> None:
+    """The records are in PostgreSQL, under a role that is no superuser, and counters in Redis."""
+    query = (
+        "SELECT count(*) > 0, bool_or(rolsuper) FROM files, pg_roles WHERE rolname = 'wharf_upload'"
+    )
+    psql = ("psql", "--no-psqlrc", "-At", "-U", "postgres", "-d", "wharf_upload", "-c", query)
+    assert docker("exec", scaled.container("postgres"), *psql).strip() == "t|f"
+    script = "REDISCLI_AUTH=$(sed -n 's/^requirepass //p' /secrets/redis.conf) redis-cli dbsize"
+    assert int(docker("exec", scaled.container("redis"), "sh", "-c", script)) > 0
+
+
+def test_passwords(scaled: Stack) -> None:
+    """No password is in an environment or a command; files with them are for one group to read."""
+    upload = scaled.container("upload-1")
+    url = docker("exec", upload, "cat", "/secrets/database-url")
+    password = url.partition("wharf_upload:")[2].partition("@")[0]
+    assert len(password) == 64
+    for one in scaled.containers().values():
+        assert password not in json.dumps(one)
+    listed = docker("exec", upload, "sh", "-c", "stat -c '%a %u %g' /secrets/*")
+    assert set(listed.splitlines()) == {"440 0 10001"}
+
+
+def test_refused_before_the_body(scaled: Stack) -> None:
+    """The balancer passes `Expect: 100-continue` on: without a token the answer is 401, and nobody
+    asked for the body.
+    """
+    request = head(
+        "PUT /v1/files/default/x HTTP/1.1",
+        *("Content-Length: 1000000", "Expect: 100-continue", "Connection: close"),
+    )
+    assert [answer.status for answer in exchange(scaled.port, request)] == [401]
+
+
+TARGETS = """
+import json, urllib.request
+url = "http://127.0.0.1:9090/api/v1/targets?state=active"
+found = json.load(urllib.request.urlopen(url))["data"]["activeTargets"]
+print(*(f"{one['labels']['job']}/{one['labels']['instance']}={one['health']}" for one in found))
+"""
+
+
+def test_observed(scaled: Stack) -> None:
+    """Prometheus of the profile `observe` finds and reads every service, rules loaded."""
+    scaled.shell("docker compose --profile observe up --detach prometheus")
+    name = scaled.container("prometheus")
+    wanted = {"wharf-auth/auth=up", "wharf-worker/worker-1=up"} | {
+        f"{job}-{number}=up"
+        for job in ("wharf-upload/upload", "wharf-nginx/gateway", "wharf-gateway/gateway")
+        for number in "12"
+    }
+
+    def read() -> set[str]:
+        done = subprocess.run(
+            ["docker", "exec", name, "python3", "-c", TARGETS],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return set(done.stdout.split())
+
+    assert until(lambda: wanted <= read(), 120), (read(), tail(name))
+    rules = (
+        "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9090/api/v1/rules').read())"
+    )
+    assert '"alert' in docker("exec", name, "python3", "-c", rules)
+    scaled.shell("docker compose --profile observe rm --stop --force prometheus")
+
+
+def test_a_replica_is_killed(scaled: Stack) -> None:
+    """A replica that is gone at once takes only what it was answering with it: every upload that
+    begins afterwards succeeds, and nothing acknowledged is lost.
+    """
+    with scaled.write("killed") as load:
+        assert until(lambda: len(load.acknowledged) >= 20)
+        docker("kill", scaled.container("gateway-1"), scaled.container("upload-1"))
+        dead = load.mark()
+        assert until(lambda: len([one for one in load.acknowledged if one.number > dead]) >= 30)
+    assert [one for one in load.failed if one.number > dead] == []
+    assert load.lost() == []
+
+
+def test_it_comes_back(scaled: Stack) -> None:
+    """`up` brings the killed replica back, and it takes part again."""
+    scaled.readme(UP)
+    scaled.await_health("gateway-1")
+    with scaled.write("back") as load:
+        before = len(accesses(scaled, "gateway-1"))
+        assert until(lambda: len(accesses(scaled, "gateway-1")) > before + 5), scaled.logs()
+    assert load.failed == []
+
+
+def test_a_service_is_killed(scaled: Stack) -> None:
+    """A gateway whose upload service is gone gets no more connections after some seconds; what came
+    to it before waits, and is answered when the service is back.
+    """
+    doors = scaled.container("balancer")
+
+    def shut() -> bool:
+        return "replica-2.sock\n" not in docker("exec", doors, "ls", "/run/wharf/front")
+
+    with scaled.write("headless") as waiting:
+        assert until(lambda: len(waiting.acknowledged) >= 10)
+        docker("kill", scaled.container("upload-2"))
+        killed = waiting.mark()
+        assert until(shut, READY_SECONDS), scaled.logs()
+        with scaled.write("elsewhere") as others:
+            assert until(lambda: len(others.attempts) >= 30)
+        assert others.failed == []
+        scaled.shell("docker compose --profile scale start upload-2")
+        scaled.await_health("gateway-2")
+        assert until(lambda: not shut(), READY_SECONDS), scaled.logs()
+    # Nothing but a wait that became too long, on a slow machine.
+    assert {one.status for one in waiting.failed if one.number > killed} <= {504}
+    assert waiting.lost() == others.lost() == []
+
+
+def test_upgrade(scaled: Stack, images: Images) -> None:
+    """With a new tag, `up` replaces everything one after the other under load: no upload fails, not
+    by an error of the server, and not by a connection that is refused or cut.
+    """
+    release = f"upgraded-{secrets.token_hex(3)}"
+    new = {name: f"wharf-{name}:{release}" for name in NAMES}
+    old = {name: one["Id"] for name, one in scaled.containers().items()}
+    try:
+        for name, image in new.items():
+            docker("tag", getattr(images, name), image)
+        with scaled.write("upgraded") as load:
+            assert until(lambda: len(load.acknowledged) >= 10)
+            scaled.settings["WHARF_VERSION"] = release
+            scaled.readme(UP)
+            scaled.await_health("gateway-2")
+            replaced = load.mark()
+            assert until(lambda: len([a for a in load.acknowledged if a.number > replaced]) >= 20)
+        now = {name: one["Id"] for name, one in scaled.containers().items()}
+        assert load.failed == []
+        assert {one for one in now if now[one] == old[one]} == {"postgres", "redis", "balancer"}
+        assert load.lost() == []
+    finally:
+        docker("rmi", "--force", *new.values())
+
+
+def test_taken_down(scaled: Stack) -> None:
+    """`down --volumes` leaves no container, volume or network, of neither profile."""
+    scaled.shell("docker compose --profile scale down --volumes")
+    assert (scaled.containers(), scaled.volumes(), scaled.networks()) == ({}, [], [])

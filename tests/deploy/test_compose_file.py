@@ -1,0 +1,252 @@
+"""docker-compose.yml as it is written: valid, and what holds for every container."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.composing import ROOT
+
+FILE = ROOT / "docker-compose.yml"
+PROFILES = {"single", "scale", "observe"}
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services"]
+NETWORKS: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["networks"]
+VOLUMES: dict[str, Any] = yaml.safe_load(FILE.read_text())["volumes"]
+EVERY = pytest.mark.parametrize("name", SERVICES)
+
+
+def mounts(name: str) -> dict[str, str]:
+    """Named volumes of a service and where they are."""
+    words = [entry.split(":") for entry in SERVICES[name].get("volumes", [])]
+    return {word[0]: word[1] for word in words if not word[0].startswith(".")}
+
+
+def networks(name: str) -> set[str]:
+    """The networks that a service is in."""
+    return set(SERVICES[name].get("networks", []))
+
+
+def seconds(text: str) -> int:
+    """A duration of Compose; here they are all in seconds."""
+    match = re.fullmatch(r"(\d+)s", text)
+    assert match, text
+    return int(match.group(1))
+
+
+def test_the_specification() -> None:
+    """The file is valid by the schema of the Compose specification."""
+    program = str(Path(sys.executable).with_name("check-jsonschema"))
+    command = [program, "--builtin-schema", "vendor.compose-spec", str(FILE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [["docker", "compose"], ["docker-compose"]], ids=["2", "1"])
+@pytest.mark.parametrize("profile", ["single", "scale", "observe"])
+def test_read_by_compose(command: list[str], profile: str) -> None:
+    """Each Compose of this machine takes the file, with each profile."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"no {command[0]} here")
+    if subprocess.run([*command, "version"], capture_output=True, check=False).returncode:
+        pytest.skip(f"no {' '.join(command)} here")
+    done = subprocess.run(
+        [*command, "--profile", profile, "config", "--quiet"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_default() -> None:
+    """Without a word, the profile of one machine runs."""
+    assert "\nCOMPOSE_PROFILES=single\n" in (ROOT / ".env").read_text()
+
+
+@EVERY
+def test_contained(name: str) -> None:
+    """Every container is read-only, without capabilities or a way to more rights, and bounded in
+    memory, processes and logs.
+    """
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+    assert all("size=" in entry or "postgresql" in entry for entry in service["tmpfs"])
+    assert "privileged" not in service
+
+
+@EVERY
+def test_capabilities_and_root(name: str) -> None:
+    """Only what hands out secrets is root; it has no network and ends before others run."""
+    service = SERVICES[name]
+    if service.get("user") == "0:0":
+        assert service["network_mode"] == "none"
+        assert service["restart"] == "no"
+        assert set(service.get("cap_add", [])) <= {"CHOWN"}
+    else:
+        assert "cap_add" not in service
+
+
+@EVERY
+def test_profiles(name: str) -> None:
+    """A service is in a profile, and what it waits for is in the same ones."""
+    own = set(SERVICES[name]["profiles"])
+    assert own
+    assert own <= PROFILES
+    for needed in SERVICES[name].get("depends_on", {}):
+        assert own <= set(SERVICES[needed]["profiles"]), needed
+
+
+@pytest.mark.parametrize("profile", ["single", "scale"])
+def test_built_once(profile: str) -> None:
+    """In each profile exactly one service builds each of Wharf's images, and all use it."""
+    members = [one for one in SERVICES.values() if profile in one["profiles"]]
+    building = [one["image"] for one in members if "build" in one]
+    assert len(building) == len(set(building)) == 3
+    own = {one["image"] for one in members if "wharf-" in one["image"]}
+    assert own == set(building)
+
+
+@EVERY
+def test_order(name: str) -> None:
+    """What is waited for is healthy, or has done its work; Prometheus alone need only run."""
+    for needed, how in SERVICES[name].get("depends_on", {}).items():
+        once = SERVICES[needed]["restart"] == "no"
+        expected = "service_completed_successfully" if once else "service_healthy"
+        assert how["condition"] in {expected, "service_started" if needed == "prometheus" else ""}
+
+
+@EVERY
+def test_who_waits_for_what_runs_once(name: str) -> None:
+    """In every profile somebody waits for the end of what runs once: else `up --wait` would take
+    the end for a failure.
+    """
+    if SERVICES[name]["restart"] != "no":
+        return
+    for profile in SERVICES[name]["profiles"]:
+        waiting = [
+            one
+            for one in SERVICES.values()
+            if profile in one["profiles"] and name in one.get("depends_on", {})
+        ]
+        assert waiting, profile
+
+
+@EVERY
+def test_published(name: str) -> None:
+    """Gateway or balancer are published, and Grafana: on loopback unless told otherwise."""
+    ports = SERVICES[name].get("ports", [])
+    if name in {"gateway", "balancer"}:
+        assert ports == ["${WHARF_PUBLISH:-127.0.0.1:8080}:8080"]
+    elif name == "grafana":
+        assert ports == ["${WHARF_GRAFANA_PUBLISH:-127.0.0.1:3000}:3000"]
+    else:
+        assert ports == []
+        # Nor does it reach anything outside.
+        assert "public" not in networks(name)
+        assert SERVICES[name].get("network_mode", "none") == "none"
+
+
+def test_what_is_mounted_from_the_checkout() -> None:
+    """Files that containers read from here are here, and Grafana and Prometheus look where they are
+    mounted: rules, dashboards, and the address of Prometheus.
+    """
+    for service in SERVICES.values():
+        for source, _, mode in (
+            entry.split(":") for entry in service.get("volumes", []) if entry[0] == "."
+        ):
+            assert (ROOT / source).exists(), source
+            assert mode == "ro"
+    grafana = ROOT / "deploy/grafana"
+    (sources,) = (grafana / "provisioning/datasources").iterdir()
+    (source,) = yaml.safe_load(sources.read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert networks("grafana") & networks("prometheus")
+    (providers,) = (grafana / "provisioning/dashboards").iterdir()
+    (provider,) = yaml.safe_load(providers.read_text())["providers"]
+    folder = provider["options"]["path"]
+    assert f"./deploy/grafana/dashboards:{folder}:ro" in SERVICES["grafana"]["volumes"]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (grafana / "dashboards" / Path(home).relative_to(folder)).exists()
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/compose.yml").read_text())
+    for job in scraped["scrape_configs"]:
+        for name in job["dns_sd_configs"][0]["names"]:
+            assert "inside" in networks(name), name
+    assert "inside" in networks("prometheus")
+
+
+def test_networks() -> None:
+    """One network has a way out; records are reached by who needs them alone."""
+    assert [name for name, one in NETWORKS.items() if not one.get("internal")] == ["public"]
+    members = {name for name in SERVICES if "records" in networks(name)}
+    assert members == {"postgres", "redis", "migrate", "upload-1", "upload-2", "worker-1"}
+
+
+def test_who_sees_what() -> None:
+    """Private keys are auth's, records and passwords are never the gateways', and secrets are
+    mounted read-only by all but the one that makes them.
+    """
+    assert {name for name in SERVICES if "auth" in mounts(name)} == {"auth", "auth-init"}
+    for gateway in ("gateway", "gateway-1", "gateway-2", "balancer"):
+        assert not {"records", "database", "auth"} & set(mounts(gateway))
+        assert not [volume for volume in mounts(gateway) if "secrets" in volume]
+    for name, service in SERVICES.items():
+        for entry in service.get("volumes", []):
+            if "-secrets:" in entry and name not in {"secrets", "grafana-secrets"}:
+                assert entry.endswith(":ro"), (name, entry)
+
+
+def test_replicas() -> None:
+    """Two replicas share files, and have sockets, spool, front door and keys of their own."""
+    for kind, shared in (
+        ("upload", {"shared", "upload-secrets"}),
+        ("gateway", {"shared", "front", "auth-socket"}),
+    ):
+        one, two = f"{kind}-1", f"{kind}-2"
+        assert set(mounts(one)) & set(mounts(two)) == shared
+        first, second = SERVICES[one]["environment"], SERVICES[two]["environment"]
+        differing = {name for name in first if first[name] != second[name]}
+        own = {"WHARF_JWKS_URL", "WHARF_FEED_URL"} if kind == "upload" else {"WHARF_FRONT_DOOR"}
+        assert differing == {"WHARF_INSTANCE", *own}
+    for number in "12":
+        names = (f"upload-{number}", f"gateway-{number}")
+        instances = {SERVICES[name]["environment"]["WHARF_INSTANCE"] for name in names}
+        assert instances == {f"replica-{number}"}
+        door = SERVICES[f"gateway-{number}"]["environment"]["WHARF_FRONT_DOOR"]
+        assert f"server unix:{door} " in (ROOT / "deploy/nginx/balancer.conf").read_text()
+
+
+def test_one_after_the_other() -> None:
+    """The second replica waits for the first: `up` after a change never replaces both at once."""
+    assert "gateway-1" in SERVICES["upload-2"]["depends_on"]
+    assert "upload-2" in SERVICES["gateway-2"]["depends_on"]
+
+
+def test_time_to_end() -> None:
+    """A container gets more time to stop than its process gives requests in flight."""
+    drain = 30  # WHARF_DRAIN_SECONDS
+    for name, service in SERVICES.items():
+        grace = seconds(service.get("stop_grace_period", "10s"))
+        if name.startswith(("gateway", "balancer")):
+            assert grace > drain + 5
+        elif name.startswith("upload") and service["restart"] != "no":
+            assert grace > 60
+        elif name == "auth":
+            assert grace > 30
+
+
+def test_every_volume_is_used() -> None:
+    """No volume is declared that nothing mounts, and none mounted that is not declared."""
+    assert {volume for name in SERVICES for volume in mounts(name)} == set(VOLUMES)
