@@ -183,3 +183,25 @@ def test_the_first_process(folder: Path) -> None:
             finally:
                 second.terminate()
                 second.wait(60)
+
+
+def test_the_gateway_ends_first(folder: Path) -> None:
+    """`wharf-upload await-gateway` waits as long as a gateway is there, and no longer than told."""
+    program = Path(sys.executable).parent / "wharf-upload"
+    environ = {**os.environ, "WHARF_DATA": str(folder), "WHARF_SOCKETS": str(folder)}
+
+    def waited(seconds: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, "await-gateway", "--seconds", seconds],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    with keeper(folder):
+        done = waited("0")
+        assert done.returncode == 1
+        assert "the gateway has not ended in 0 s" in done.stderr
+    assert waited("60").returncode == 0
