@@ -23,7 +23,7 @@ from wharf_native.terminal import say
 
 # How long a socket stays open that nobody serves any more. What waits in it is answered with 503
 # then, and what comes later at once.
-KEPT_SECONDS = 60.0
+KEPT_SECONDS = 90.0
 _LOOK_SECONDS = 1.0
 _PACKET_BYTES = 256
 _REQUEST = re.compile(rb"(keep|take) ([a-z]{1,20}\.sock)(?: ([0-9]{1,20} [0-9]{1,20}))?")
