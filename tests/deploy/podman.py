@@ -68,6 +68,7 @@ class Podman:
             env=self._environment,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
         if check and done.returncode != 0:

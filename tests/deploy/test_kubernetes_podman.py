@@ -218,6 +218,24 @@ def test_the_gateway_sees_no_database(played: Played) -> None:
     assert played.podman.execute(AUTH, "ls", "/secrets/signing-keys")
 
 
+def test_commands_of_the_page(played: Played, client: httpx.Client) -> None:
+    """What docs/kubernetes.md lets an operator call in a pod works there, on its read-only root."""
+    assert client.put(f"{played.url}/v1/files/default/saved.txt", content=b"x").status_code == 201
+    execute = played.podman.execute
+    assert "faults: 0" in execute(UPLOAD, "wharf-upload", "check")
+    execute(UPLOAD, "wharf-upload", "sweep", "--dry-run")
+    execute(UPLOAD, "wharf-upload", "backup", "--link", "/data/backup/upload")
+    assert "manifest.json" in execute(UPLOAD, "ls", "/data/backup/upload")
+    execute(AUTH, "wharf-auth", "backup", "/tmp/backup")
+    kept = execute(AUTH, "tar", "-C", "/tmp", "-cf", "-", "backup")
+    assert "backup/auth.db" in kept
+    execute(AUTH, "rm", "-r", "/tmp/backup")
+    execute(AUTH, "wharf-auth", "tenant", "create", "team-a")
+    words = ("client", "create", "team-a", "ci", "--scope", "files:read", "--scope", "files:write")
+    made = dict(line.split(": ") for line in execute(AUTH, "wharf-auth", *words).splitlines())
+    assert played.token(made["client_id"], made["client_secret"])
+
+
 def test_probes(played: Played) -> None:
     """What the probes of the manifests ask is answered with 200 by the pods' own addresses."""
     found = cluster(OVERLAY)
