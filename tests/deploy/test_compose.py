@@ -344,7 +344,7 @@ def test_a_service_is_killed(scaled: Stack) -> None:
         scaled.await_health("gateway-2")
         assert until(lambda: not shut(), READY_SECONDS), scaled.logs()
     # Nothing but a wait that became too long, on a slow machine.
-    assert {one.status for one in waiting.failed if one.number > killed} <= {504}
+    assert {one.status for one in waiting.failed if one.number > killed} <= {503, 504}
     assert waiting.lost() == others.lost() == []
 
 
