@@ -1,0 +1,89 @@
+"""The overlay single-node, played with podman as its Services would bring it together."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import httpx
+
+from tests.deploy.cluster import cluster
+from tests.deploy.podman import Playable, Podman
+
+OVERLAY = "single-node"
+GROUP = 10001
+AUTH, UPLOAD = "wharf-auth-pod-0-auth", "wharf-upload-pod-0-upload"
+GATEWAY = "wharf-upload-pod-0-gateway"
+JOBS = {"wharf-auth-migrate": "init", "wharf-upload-migrate": "migrate"}
+WAIT_SECONDS = 120
+
+
+class Played:
+    """The overlay, played pod by pod as its Services would bring them together."""
+
+    def __init__(self, podman: Podman) -> None:
+        self.podman = podman
+        self.playable = Playable(cluster(OVERLAY))
+        self.auth = self.upload = ""
+
+    def start(self) -> None:
+        """Volumes, then both Jobs to their end, then the Deployments."""
+        for name, files in self.playable.secrets.items():
+            self.podman.lay_out_secret(name, files, GROUP)
+        self.podman.play(self.playable.claims)
+        for name, last in JOBS.items():
+            self.podman.play([*self.playable.config, self.playable.job(name)])
+            assert self.podman.wait(f"{name}-{last}") == 0, self.podman.all_logs()
+        self.podman.play([*self.playable.config, self.playable.deployment("wharf-auth", {})])
+        self.auth = self.podman.address(AUTH)
+        self.play_upload()
+
+    def play_upload(self) -> None:
+        hosts = {"wharf-auth": self.auth}
+        self.podman.play([*self.playable.config, self.playable.deployment("wharf-upload", hosts)])
+        self.upload = self.podman.address(GATEWAY)
+        self.until_ready()
+
+    def until_ready(self) -> None:
+        """Asks what the startup probes ask."""
+        urls = [f"http://{self.auth}:8082/readyz", f"http://{self.upload}:8083/readyz"]
+        urls.append(f"http://{self.upload}:8081/healthz")
+        until(
+            lambda: all(map(answers, urls)),
+            lambda: f"{[url for url in urls if not answers(url)]}\n{self.podman.all_logs()}",
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.upload}:8080"
+
+    def token(self, client_id: str, secret: str) -> dict[str, str]:
+        """The header field of a client that has logged in."""
+        answer = httpx.post(
+            f"{self.url}/auth/oauth/token",
+            data={"grant_type": "client_credentials"},
+            auth=(client_id, secret),
+        )
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    def administrator(self) -> dict[str, str]:
+        """Logs in with what secrets.sh made."""
+        (secret,) = [one for name, one in self.playable.secrets.items() if "credentials" in name]
+        admin = json.loads(secret["credentials.json"])["admin"]
+        return self.token(admin["client_id"], admin["client_secret"])
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def until(happens: Callable[[], bool], what: Callable[[], str]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not happens():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
