@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -10,11 +12,12 @@ import pytest
 
 from tests.e2e.api_client import ApiClient
 from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import RawConnection, head
+from tests.e2e.raw_http import RawConnection, head, until
 from tests.e2e.tenants import Signer
 
-# The last of those that wait has its turn after most of a minute; what others do takes far less.
-WAITING, SENT = 80, 60
+# The last of those that wait has its turn after two minutes; what others do takes far less. And too
+# many are too many still if sending them takes a minute.
+WAITING, SENT, TOO_MANY = 160, 140, 240
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,13 @@ def paced() -> Iterator[Wharf]:
 def answered(connections: list[RawConnection]) -> int:
     """How many of them have an answer by now."""
     return sum(not connection.silent_for(0.001) for connection in connections)
+
+
+def refused(connection: RawConnection) -> bool:
+    """Whether it has its answer by now, and that is 429."""
+    if connection.silent_for(0.001):
+        return False
+    return connection.socket.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 429"
 
 
 def sent(wharf: Wharf, stack: ExitStack, *requests: bytes) -> list[RawConnection]:
@@ -74,17 +84,17 @@ def test_writes_of_a_credential_wait(paced: Wharf) -> None:
         assert signer.client().put("key").status == 201
         through = answered(waiting)
         assert through < SENT
-        # The first ones went through at once, as those of a page that saves a few things.
-        assert waiting[0].socket.recv(64).startswith(b"HTTP/1.1 201")
+        # Some went through at once, as those of a page that saves a few things.
+        assert until(lambda: answered(waiting) > 0)
 
 
 def test_more_writes_than_may_wait_are_refused(paced: Wharf) -> None:
     """Of more writes than may wait the rest is 429, by nginx."""
     flooding = Signer(paced).client()
     with ExitStack() as stack:
-        sent(paced, stack, *(write(flooding, number) for number in range(WAITING + 20)))
-        answer = flooding.put("one-more")
-        assert answer.problem(429, "quota-exceeded")["violated_policies"] == ["address"]
+        waiting = sent(paced, stack, *(write(flooding, number) for number in range(TOO_MANY)))
+        # Which of them are too many is up to the order in which nginx's processes take them.
+        assert until(lambda: any(refused(connection) for connection in waiting))
 
 
 def test_logins_of_an_address_wait(paced: Wharf) -> None:
@@ -94,3 +104,12 @@ def test_logins_of_an_address_wait(paced: Wharf) -> None:
         assert ApiClient(paced.port).get("/auth/readyz").status == 200
         assert Signer(paced).client().put("key").status == 201
         assert answered(waiting) < SENT
+
+
+def test_logins_step_back(paced: Wharf) -> None:
+    """Where processors are scarce, whoever verifies secrets has less of them than files have."""
+
+    def priorities(name: str) -> set[int]:
+        return {os.getpriority(os.PRIO_PROCESS, pid) for pid in paced.processes(f"{name}.log")}
+
+    assert min(priorities("auth")) > max(priorities("upload") | priorities("nginx"))
