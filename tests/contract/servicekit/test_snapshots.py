@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from servicekit.database import open_database, snapshots
-from servicekit.database.migrating import upgrade
+from servicekit.database import open_database, snapshot_postgres, snapshots
+from servicekit.database.migrating import ADVISORY_LOCK, upgrade
 from servicekit.database.snapshot_tables import SnapshotTrouble, Tables
 from servicekit.ids import uuid7_hex
 from tests.servers.postgres import PostgresServer
@@ -237,3 +237,25 @@ def test_damaged(damage: str, tmp_path: Path, new_url: NewDatabase) -> None:
     path = Path(target.removeprefix("sqlite:///"))
     if path.exists():
         assert not any(content(target, tmp_path).values())
+
+
+def test_migrations_wait(
+    new_url: NewDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While rows are read no migration begins: it would hold up everybody behind it."""
+    url = new_url("postgresql")
+    upgrade(url, MIGRATIONS)
+    begun: list[object] = []
+    insert = snapshot_postgres._insert
+
+    def probing(table: str, columns: list[str]) -> str:
+        with psycopg.connect(url) as other:
+            sql = "SELECT pg_try_advisory_xact_lock(%s)"
+            begun.extend(other.execute(sql, (ADVISORY_LOCK,)).fetchone() or ())
+        return insert(table, columns)
+
+    monkeypatch.setattr(snapshot_postgres, "_insert", probing)
+    snapshots.save(url, SCHEMA, tmp_path / "saved.db")
+    assert begun
+    assert not any(begun)
+    upgrade(url, MIGRATIONS)

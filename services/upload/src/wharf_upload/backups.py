@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from servicekit.database import snapshots
+from servicekit.database import open_database, snapshots
 from servicekit.database.snapshot_tables import SnapshotTrouble, reading
 from servicekit.database.snapshots import Schema
 from wharf_upload.holding import Holds
@@ -31,6 +31,7 @@ from wharf_upload.stores.local import LocalStore
 SCHEMA = Schema(Path(__file__).parent / "migrations", "alembic_version")
 _ROWS, _MANIFEST = "upload.db", "manifest.json"
 _BLOB_MODE, _PART_MODE = 0o440, 0o600
+_BLOCK_BYTES = 1 << 20
 
 
 class Manifest(msgspec.Struct):
@@ -79,7 +80,7 @@ def backup(settings: Settings, folder: Path, progress: Progress, *, link: bool =
         (folder / "tenants").mkdir(mode=0o700, exist_ok=True)
         source, into = LocalStore(settings.data), LocalStore(folder)
         counts = _copy_all(rows, source, into, progress, link=link)
-        _parts(rows, settings.resumable_folder, folder / "resumable", counts, fill=False)
+        counts.uploads = _save_parts(settings, rows, folder / "resumable")
         (folder / _MANIFEST).unlink(missing_ok=True)
         rows.replace(folder / _ROWS)
     _remove_others(folder)
@@ -114,7 +115,7 @@ def restore(settings: Settings, folder: Path, progress: Progress, *, link: bool 
     if counts.missing > manifest.missing:
         raise SnapshotTrouble(f"the backup lacks the bytes of {counts.missing} files")
     settings.resumable_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _parts(folder / _ROWS, folder / "resumable", settings.resumable_folder, counts, fill=True)
+    counts.uploads = _restore_parts(settings, folder / _ROWS, folder / "resumable")
     snapshots.load(folder / _ROWS, SCHEMA, settings.effective_database_url)
     return counts
 
@@ -154,25 +155,52 @@ def _named(rows: Path) -> Iterator[tuple[BlobName, int]]:
             yield BlobName(tenant, blob), size
 
 
-def _parts(rows: Path, source: Path, into: Path, counts: Counts, *, fill: bool) -> None:
-    """What arrived of unfinished uploads. A growing file's copy is what had arrived a moment ago.
+def _save_parts(settings: Settings, rows: Path, into: Path) -> int:
+    """What arrived of unfinished uploads, and is sure to be theirs; the number of uploads."""
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(mode=0o700)
+    database = open_database(settings.effective_database_url)
+    saved = 0
+    for name in _unfinished(rows):
+        part = settings.resumable_folder / name
+        # What comes with a checksum counts once that is known to be right. Of two sizes, one before
+        # and one after the look at the row, bytes below the smaller one are not taken back.
+        size = _size(str(part))
+        row = database.reading().row(
+            "SELECT discard_from FROM uploads WHERE id = ? AND file IS NULL", (name,)
+        )
+        size = min(size, _size(str(part)))
+        if row is not None and size >= 0:
+            with suppress(FileNotFoundError):
+                _copy_begin(part, into / name, size if row[0] is None else min(size, row[0]))
+                saved += 1
+    database.close()
+    return saved
 
-    `fill`: an upload without its file, which ended while the backup was made, begins anew.
-    """
-    into.mkdir(mode=0o700, exist_ok=True)
-    with closing(reading(rows)) as database:
-        wanted = {row[0] for row in database.execute("SELECT id FROM uploads WHERE file IS NULL")}
-    for name in wanted:
-        target = into / name
-        with suppress(FileNotFoundError):
+
+def _restore_parts(settings: Settings, rows: Path, source: Path) -> int:
+    """An upload without its file, which ended while the backup was made, begins anew."""
+    names = _unfinished(rows)
+    for name in names:
+        target = settings.resumable_folder / name
+        try:
             _copied(str(source / name), str(target), _PART_MODE)
-            counts.uploads += 1
-        if fill and not target.exists():
+        except FileNotFoundError:
             target.touch(_PART_MODE)
-    if not fill:
-        for path in into.iterdir():
-            if path.name not in wanted:
-                path.unlink()
+    return len(names)
+
+
+def _unfinished(rows: Path) -> list[str]:
+    with closing(reading(rows)) as database:
+        return [row[0] for row in database.execute("SELECT id FROM uploads WHERE file IS NULL")]
+
+
+def _copy_begin(source: Path, target: Path, size: int) -> None:
+    with open(source, "rb") as file, open(target, "xb") as copy:
+        os.fchmod(copy.fileno(), _PART_MODE)
+        while size and (block := file.read(min(size, _BLOCK_BYTES))):
+            copy.write(block)
+            size -= len(block)
 
 
 def _copied(source: str, target: str, mode: int = _BLOB_MODE) -> None:

@@ -23,7 +23,7 @@ from servicekit.database.opening import sqlite_path
 
 log = logging.getLogger(__name__)
 # Any number will do as long as nothing else in the database uses it for an advisory lock.
-_ADVISORY_LOCK = 0x77686172
+ADVISORY_LOCK = 0x77686172
 
 
 def upgrade(url: str, scripts: Path) -> None:
@@ -81,7 +81,7 @@ def _one_at_a_time(engine: sqlalchemy.Engine, path: Path | None) -> Iterator[sql
         return
     with engine.connect() as connection:
         connection.execute(
-            sqlalchemy.text("SELECT pg_advisory_lock(:lock)"), {"lock": _ADVISORY_LOCK}
+            sqlalchemy.text("SELECT pg_advisory_lock(:lock)"), {"lock": ADVISORY_LOCK}
         )
         connection.commit()
         try:
@@ -90,7 +90,7 @@ def _one_at_a_time(engine: sqlalchemy.Engine, path: Path | None) -> Iterator[sql
         finally:
             connection.rollback()
             connection.execute(
-                sqlalchemy.text("SELECT pg_advisory_unlock(:lock)"), {"lock": _ADVISORY_LOCK}
+                sqlalchemy.text("SELECT pg_advisory_unlock(:lock)"), {"lock": ADVISORY_LOCK}
             )
             connection.commit()
 

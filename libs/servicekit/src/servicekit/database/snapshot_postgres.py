@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from servicekit.database.migrating import ADVISORY_LOCK
 from servicekit.database.snapshot_tables import Tables, reading, refuse_rows
 
 _ROWS_AT_ONCE = 2000
@@ -24,7 +25,11 @@ def save(
 
     Where it is not `head` nothing is copied. Raises `psycopg.Error`.
     """
-    with psycopg.connect(url) as source:
+    with psycopg.connect(url, autocommit=True) as source:
+        # A migration waits until this is over, before it locks any table: it would wait for one
+        # that is being read, and everybody else behind it.
+        source.execute("SELECT pg_advisory_lock_shared(%s)", (ADVISORY_LOCK,))
+        source.autocommit = False
         # The rows of all tables are those of the first statement's moment.
         source.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         source.read_only = True

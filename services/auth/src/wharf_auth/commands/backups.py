@@ -22,6 +22,7 @@ from wharf_auth import settings as auth_settings
 _ROWS, _KEYS, _CREDENTIALS, _MANIFEST = "auth.db", "keys", "credentials.json", "manifest.json"
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 VERSION_TABLE = "wharf_auth_revision"
+_NEXT = ".next"
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
@@ -38,31 +39,47 @@ class _Manifest(msgspec.Struct):
 def backup(folder: Path) -> None:
     """Copy accounts, sessions, the audit log and the private keys into FOLDER.
 
-    The service may run meanwhile. Keep the folder as safe as the keys themselves.
+    The service may run meanwhile. An older backup there stays until the new one is whole. Keep the
+    folder as safe as the keys themselves.
     """
     from servicekit.database import snapshots
 
     own = auth_settings.read()
-    (folder / _KEYS).mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    (folder / _MANIFEST).unlink(missing_ok=True)
-    for old in (folder / _KEYS).iterdir():
-        old.unlink()
+    new = folder / _NEXT
+    shutil.rmtree(new, ignore_errors=True)
+    (new / _KEYS).mkdir(mode=0o700, parents=True)
+    for closed in (folder, new):
+        closed.chmod(0o700)
     # Keys first: a rotation meanwhile adds one that the rows do not know of.
-    for key in sorted(own.keys_directory.glob(f"*{signing.SUFFIX}")):
-        _copy(key, folder / _KEYS / key.name)
-    (folder / _CREDENTIALS).unlink(missing_ok=True)
+    keys = sorted(own.keys_directory.glob(f"*{signing.SUFFIX}"))
+    if not keys:
+        raise click.ClickException(f"there are no keys in {own.keys_directory}: nothing is saved")
+    for key in keys:
+        _copy(key, new / _KEYS / key.name)
     if own.credentials_path.exists():
-        _copy(own.credentials_path, folder / _CREDENTIALS)
+        _copy(own.credentials_path, new / _CREDENTIALS)
+    schema = snapshots.Schema(_MIGRATIONS, VERSION_TABLE)
     with _plainly():
-        snapshots.save(
-            own.effective_database_url, snapshots.Schema(_MIGRATIONS, VERSION_TABLE), folder / _ROWS
-        )
-    manifest = _Manifest(
-        int(time.time()), {name: _sha256(folder / name) for name in _files(folder)}
-    )
+        snapshots.save(own.effective_database_url, schema, new / _ROWS)
+    digests = {name: _sha256(new / name) for name in _files(new)}
+    _put_in_place(new, folder)
+    manifest = _Manifest(int(time.time()), digests)
     private_files.write(folder / _MANIFEST, msgspec.json.encode(manifest) + b"\n")
-    click.echo(f"saved accounts and {len(manifest.sha256) - 1} files with secrets in {folder}")
+    click.echo(f"saved accounts and {len(digests) - 1} files with secrets in {folder}")
+
+
+def _put_in_place(new: Path, folder: Path) -> None:
+    """Replaces the older backup by the new one; without its manifest it is none meanwhile."""
+    (folder / _MANIFEST).unlink(missing_ok=True)
+    for name in (_ROWS, _KEYS, _CREDENTIALS):
+        old = folder / name
+        if old.is_dir():
+            shutil.rmtree(old)
+        else:
+            old.unlink(missing_ok=True)
+        if (new / name).exists():
+            (new / name).rename(old)
+    new.rmdir()
 
 
 @click.command()
@@ -70,27 +87,34 @@ def backup(folder: Path) -> None:
 def restore(folder: Path) -> None:
     """Fill an empty installation from the backup in FOLDER, on SQLite or PostgreSQL.
 
-    The service must not run, and must not have been started here before.
+    The service must not run, and must not have been started here before. What was cut short is run
+    again.
     """
     from servicekit.database import snapshots
 
     own = auth_settings.read()
-    names = _checked(folder)
-    if any(own.keys_directory.glob(f"*{signing.SUFFIX}")) or own.credentials_path.exists():
-        raise click.ClickException(
-            f"{own.data} has keys or credentials already; restore needs an empty installation"
-        )
-    with _plainly():
-        snapshots.load(
-            folder / _ROWS, snapshots.Schema(_MIGRATIONS, VERSION_TABLE), own.effective_database_url
-        )
+    # Where each file goes; the rows come last, and in one transaction.
+    places = {
+        name: own.keys_directory / Path(name).name if name.startswith(f"{_KEYS}/") else None
+        for name in _checked(folder)
+    }
+    if _CREDENTIALS in places:
+        places[_CREDENTIALS] = own.credentials_path
+    wanted = {place: folder / name for name, place in places.items() if place is not None}
+    there = [*own.keys_directory.glob(f"*{signing.SUFFIX}"), own.credentials_path]
+    for path in there:
+        if path.exists() and (path not in wanted or _sha256(path) != _sha256(wanted[path])):
+            raise click.ClickException(
+                f"{path} is there already and not of this backup; "
+                "restore needs an empty installation"
+            )
     own.keys_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in names:
-        if name.startswith(f"{_KEYS}/"):
-            _copy(folder / name, own.keys_directory / Path(name).name)
-    if _CREDENTIALS in names:
-        _copy(folder / _CREDENTIALS, own.credentials_path)
-    click.echo(f"restored accounts and {len(names) - 1} files with secrets")
+    for place, source in wanted.items():
+        _copy(source, place)
+    schema = snapshots.Schema(_MIGRATIONS, VERSION_TABLE)
+    with _plainly():
+        snapshots.load(folder / _ROWS, schema, own.effective_database_url)
+    click.echo(f"restored accounts and {len(wanted)} files with secrets")
 
 
 @contextmanager

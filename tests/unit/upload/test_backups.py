@@ -1,0 +1,74 @@
+"""What a backup takes of uploads that are under way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from tests.servers.upload import UploadService
+from wharf_upload import backups
+from wharf_upload.records.uploads import Upload
+
+
+def under_way(upload: UploadService, content: bytes, discard_from: int | None) -> str:
+    """An unfinished upload of which so much has come."""
+    made = Upload(
+        id=uuid7_hex(),
+        tenant="demo",
+        subject="client-1",
+        bucket="default",
+        key="a.bin",
+        length=100,
+        reserved_bytes=100,
+        created_at=1,
+        expires_at=2**50,
+    )
+    upload.records.uploads.create(made)
+    with upload.database.transaction() as connection:
+        connection.execute(
+            "UPDATE uploads SET discard_from = ? WHERE id = ?", (discard_from, made.id)
+        )
+    folder = upload.settings.resumable_folder
+    folder.mkdir(exist_ok=True)
+    (folder / made.id).write_bytes(content)
+    return made.id
+
+
+def saved(upload: UploadService, folder: Path) -> dict[str, bytes]:
+    """What a backup has of each upload."""
+    backups.backup(upload.settings, folder, lambda *_: None)
+    return {path.name: path.read_bytes() for path in (folder / "resumable").iterdir()}
+
+
+def test_unverified_bytes_stay_behind(upload: UploadService, tmp_path: Path) -> None:
+    """Bytes whose checksum has not been compared yet are none in a backup; others are."""
+    plain = under_way(upload, b"0123456789", None)
+    checked = under_way(upload, b"0123456789", 4)
+    found = saved(upload, tmp_path / "backup")
+    assert found == {plain: b"0123456789", checked: b"0123"}
+
+
+def test_a_checksum_that_comes_meanwhile(
+    upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the row says when the bytes are copied counts, and not what it said before."""
+    identifier = under_way(upload, b"0123456789", None)
+    unfinished = backups._unfinished
+
+    def later(rows: Path) -> list[str]:
+        with upload.database.transaction() as connection:
+            connection.execute("UPDATE uploads SET discard_from = 3 WHERE id = ?", (identifier,))
+        return unfinished(rows)
+
+    monkeypatch.setattr(backups, "_unfinished", later)
+    assert saved(upload, tmp_path / "backup") == {identifier: b"012"}
+
+
+def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:
+    """A second backup has nothing of an upload that ended since the first one."""
+    identifier = under_way(upload, b"0123456789", None)
+    assert saved(upload, tmp_path / "backup") == {identifier: b"0123456789"}
+    (upload.settings.resumable_folder / identifier).unlink()
+    assert saved(upload, tmp_path / "backup") == {}
