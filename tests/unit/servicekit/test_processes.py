@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from servicekit.metrics.processes import memory_limit
+from servicekit.metrics import processes
+from servicekit.metrics.processes import memory_limit, usage
 
 MIB = 1 << 20
 
@@ -50,3 +52,42 @@ def test_without_a_limit(tmp_path: Path, proc: Path, limit: str) -> None:
     group(tmp_path, "pods/one", limit)
     assert memory_limit(proc, tmp_path / "groups") == total
     assert memory_limit(tmp_path / "nothing", tmp_path / "nothing") == total
+
+
+def test_a_child_that_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that is reaped between the master's numbers and its own is not left out."""
+    master, child = 1001, 1002
+    reaped = False
+
+    def stat(pid: int) -> list[str]:
+        nonlocal reaped
+        fields = ["0"] * 50
+        if pid == child:
+            # Reaped just before it is looked at.
+            reaped = True
+            return []
+        fields[11:15] = ["100", "0", "700" if reaped else "0", "0"]
+        return fields
+
+    monkeypatch.setattr(processes, "_stat", stat)
+    monkeypatch.setattr(
+        processes,
+        "_processes",
+        lambda: {master: "master"} if reaped else {master: "master", child: "worker"},
+    )
+    (cpu,) = [one for one in usage() if one.name == "wharf_process_cpu_seconds"]
+    assert cpu.samples[0].value == 800 / os.sysconf("SC_CLK_TCK")
+
+
+def test_children_that_end_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading again has an end."""
+    ended = 0
+
+    def stat(_: int) -> list[str]:
+        nonlocal ended
+        ended += 1
+        return ["0"] * 11 + ["1", "0", str(ended), "0"] + ["0"] * 35
+
+    monkeypatch.setattr(processes, "_stat", stat)
+    assert next(iter(usage())).samples[0].value > 0
+    assert ended < 50

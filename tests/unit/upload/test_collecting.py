@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.servers.exposition import Exposition
-from wharf_upload.collecting.collector import LINES, TEXT, Collector
+from wharf_upload.collecting.collector import LINES, STATE, TEXT, Collector
 from wharf_upload.collecting.lines import Lines
 from wharf_upload.collecting.requests import Counted, Line, parse
 from wharf_upload.collecting.tenants import NOBODY, OTHERS, Tenants
@@ -252,3 +254,57 @@ def test_a_broken_state_is_no_end(tmp_path: Path) -> None:
     (tmp_path / LINES).write_bytes(line())
     Collector(tmp_path, NOWHERE, most_tenants=20).step()
     assert page(tmp_path).sum("wharf_tenant_requests_total", tenant="acme") == 1
+
+
+def test_a_state_of_another_release(tmp_path: Path) -> None:
+    """A state without an operation, a refusal or a bucket of today's is gone on with."""
+    path = tmp_path / LINES
+    path.write_bytes(line() + line("delete"))
+    Collector(tmp_path, NOWHERE, most_tenants=20).step()
+    state = json.loads((tmp_path / STATE).read_bytes())
+    del state["operations"]["delete"], state["refusals"]["other"], state["lines"]["malformed"]
+    state["operations"]["download"]["durations"]["counts"].pop()
+    (tmp_path / STATE).write_text(json.dumps(state))
+    with path.open("ab") as file:
+        file.write(line("delete") + line(code="418", header="-") + b"rubbish\n" + line())
+    Collector(tmp_path, NOWHERE, most_tenants=20).step()
+    found = page(tmp_path)
+    assert found.sum("wharf_gateway_requests_total", operation="delete") == 1
+    assert found.sum("wharf_gateway_requests_total", operation="download", code="200") == 2
+    bucket = "wharf_gateway_request_duration_seconds_bucket"
+    # Of what had other buckets nothing is left but what came since: the 418 and the last one.
+    assert found.sum(bucket, operation="download", le="+Inf") == 2
+
+
+def test_a_failing_collector_keeps_no_descriptors(tmp_path: Path) -> None:
+    """However often it fails and begins anew, no more descriptors are open than before."""
+    (tmp_path / LINES).write_bytes(line())
+    (tmp_path / TEXT).mkdir()
+    collector = Collector(tmp_path, NOWHERE, most_tenants=20)
+
+    class Soon(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return self.is_set()
+
+    before, stop = len(os.listdir("/proc/self/fd")), Soon()
+    for _ in range(5):
+        with pytest.raises(OSError, match="nginx"):
+            collector.run(stop)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_nothing_new_is_not_written(tmp_path: Path) -> None:
+    """Without a new line the state stays as it is, and the next line is written again."""
+    path, state = tmp_path / LINES, tmp_path / STATE
+    path.write_bytes(line())
+    collector = Collector(tmp_path, NOWHERE, most_tenants=20)
+    collector.step()
+    state.unlink()
+    (tmp_path / TEXT).unlink()
+    collector.step()
+    assert not state.exists()
+    assert (tmp_path / TEXT).exists()
+    with path.open("ab") as file:
+        file.write(line())
+    collector.step()
+    assert state.exists()

@@ -13,6 +13,8 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+# So often at most, where children end all the time.
+_READINGS = 5
 
 
 def build(service: str, version: str) -> Iterator[Metric]:
@@ -34,7 +36,7 @@ def usage() -> Iterator[Metric]:
     yield CounterMetricFamily(
         "wharf_process_cpu_seconds",
         "CPU time of all processes of the service, those that ended included.",
-        value=sum(_cpu_seconds(pid) for pid in processes),
+        value=_all_cpu_seconds(master),
     )
     memory = GaugeMetricFamily(
         "wharf_process_resident_memory_bytes",
@@ -151,10 +153,29 @@ def _stat(pid: int) -> list[str]:
     return []
 
 
-def _cpu_seconds(pid: int) -> float:
-    fields = _stat(pid)
+def _all_cpu_seconds(master: int) -> float:
+    """CPU time of the service's processes.
+
+    A child that ends while they are read would be missing: it is gone, and was not yet among the
+    master's ended ones. So it is read again until none has ended meanwhile.
+    """
+    ticks, ended = 0, _ended_ticks(master)
+    for _ in range(_READINGS):
+        ticks = sum(_ticks(pid) for pid in _processes())
+        before, ended = ended, _ended_ticks(master)
+        if ended == before:
+            break
+    return ticks / _TICKS
+
+
+def _ticks(pid: int) -> int:
     # utime, stime, and those of children that were waited for: fields 14 to 17.
-    return sum(int(field) for field in fields[11:15]) / _TICKS
+    return sum(int(field) for field in _stat(pid)[11:15])
+
+
+def _ended_ticks(pid: int) -> int:
+    """Of the children that were waited for."""
+    return sum(int(field) for field in _stat(pid)[13:15])
 
 
 def _started_at(pid: int) -> float:

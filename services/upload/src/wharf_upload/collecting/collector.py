@@ -46,6 +46,8 @@ class Collector:
         self._counted = _state(self._folder / STATE)
         self._counted.tenants.most = self._most_tenants
         self._lines = Lines(self._folder / LINES, self._counted.inode, self._counted.offset)
+        # Up to where the state on disk has counted, once this process has written it.
+        self._saved: tuple[int, int] | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Collects each second until `stop` is set.
@@ -57,8 +59,12 @@ class Collector:
                 if stop.wait(_LOOK_SECONDS):
                     return
             self._begin()
-            while not stop.wait(_LOOK_SECONDS):
-                self.step()
+            try:
+                while not stop.wait(_LOOK_SECONDS):
+                    self.step()
+            finally:
+                # Who failed is started again, with other lines: these would stay open for ever.
+                self._lines.close()
 
     def step(self) -> None:
         """Counts what is new and writes the text; raises `OSError`."""
@@ -69,14 +75,18 @@ class Collector:
         if now >= self._next_rank:
             self._next_rank = now + _RANK_SECONDS
             self._counted.tenants.rank()
+            self._saved = None
         if now >= self._next_status:
             self._next_status = now + _STATUS_SECONDS
             self._status = self._ask()
         registry = CollectorRegistry()
         registry.register(self)
         _write(self._folder / TEXT, generate_latest(registry))
-        self._counted.inode, self._counted.offset = self._lines.inode, self._lines.offset
+        if self._saved == (place := (self._lines.inode, self._lines.offset)):
+            return
+        self._counted.inode, self._counted.offset = place
         _write(self._folder / STATE, msgspec.json.encode(self._counted))
+        self._saved = place
         # Only now: a crash before leaves lines that are read again, and a state that skips them.
         self._lines.forget()
 
@@ -109,12 +119,14 @@ def _taken(lock: int) -> bool:
 
 def _state(path: Path) -> Counted:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Counted)
+        counted = msgspec.json.decode(path.read_bytes(), type=Counted)
     except FileNotFoundError:
         return Counted()
     except msgspec.MsgspecError:
         log.warning("the counts of requests begin anew: %s cannot be read", path)
         return Counted()
+    counted.complete()
+    return counted
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -121,6 +121,18 @@ class Counted(msgspec.Struct):
     refusals: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(OWN_REFUSALS, 0))
     tenants: Tenants = msgspec.field(default_factory=Tenants)
 
+    def complete(self) -> None:
+        """Adds what another release did not count; durations in other buckets begin anew."""
+        new = Counted()
+        self.lines = new.lines | self.lines
+        self.operations = new.operations | self.operations
+        self.refusals = new.refusals | self.refusals
+        for operation in self.operations.values():
+            if len(operation.durations.counts) != len(BOUNDS) + 1:
+                operation.durations = Durations()
+            if len(operation.service_durations.counts) != len(BOUNDS) + 1:
+                operation.service_durations = Durations()
+
     def add(self, text: bytes) -> None:
         """Counts one line."""
         try:
