@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import http.server
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -34,13 +37,28 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "replica-1.sock"
 
 
-@pytest.fixture
-def listener(path: Path) -> Iterator[socket.socket]:
-    """nginx's part: listens behind the door."""
+@contextlib.contextmanager
+def nginx(path: Path) -> Iterator[socket.socket]:
+    """nginx's part: listens behind the door, and leaves its socket when it is killed."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{path}{SUFFIX}")
         listening.listen()
         yield listening
+
+
+@pytest.fixture
+def listener(path: Path) -> Iterator[socket.socket]:
+    """nginx behind the door."""
+    with nginx(path) as listening:
+        yield listening
+
+
+@pytest.fixture
+def other(path: Path) -> Iterator[Path]:
+    """Where the door of another replica is, with its nginx listening and no link yet."""
+    link = path.with_name("replica-2.sock")
+    with nginx(link):
+        yield link
 
 
 def reachable(path: Path) -> bool:
@@ -53,11 +71,14 @@ def reachable(path: Path) -> bool:
     return True
 
 
-def other(path: Path) -> Path:
-    """The open door of another replica."""
-    link = path.with_name("replica-2.sock")
-    link.symlink_to(link.name + SUFFIX)
-    return link
+def silent(path: Path, service: Service) -> FrontDoor:
+    """An open door whose service has been silent once: at the next look it would shut."""
+    door = FrontDoor(str(path), service)
+    door.look()
+    service.alive = False
+    door.look()
+    assert reachable(path)
+    return door
 
 
 def test_opens_when_the_service_answers(
@@ -74,15 +95,11 @@ def test_opens_when_the_service_answers(
 
 
 def test_shuts_when_the_service_is_silent(
-    path: Path, service: Service, listener: socket.socket
+    path: Path, service: Service, listener: socket.socket, other: Path
 ) -> None:
     """One silence changes nothing, two in a row send the balancer to the other replica."""
-    other(path)
-    door = FrontDoor(str(path), service)
-    door.look()
-    service.alive = False
-    door.look()
-    assert reachable(path)
+    other.symlink_to(other.name + SUFFIX)
+    door = silent(path, service)
     door.look()
     assert not reachable(path)
     service.alive = True
@@ -90,18 +107,72 @@ def test_shuts_when_the_service_is_silent(
     assert reachable(path)
 
 
-def test_the_last_door_stays_open(path: Path, service: Service, listener: socket.socket) -> None:
+def test_the_last_door_stays_open(
+    path: Path, service: Service, listener: socket.socket, other: Path
+) -> None:
     """With no other replica, clients get this one's 503 rather than no connection."""
-    door = FrontDoor(str(path), service)
-    door.look()
-    service.alive = False
+    door = silent(path, service)
     for _ in range(5):
         door.look()
     assert reachable(path)
-    link = other(path)
+    other.symlink_to(other.name + SUFFIX)
     door.look()
     assert not reachable(path)
-    link.unlink()
+
+
+@pytest.mark.parametrize("socket_left", [True, False])
+def test_the_link_of_a_killed_gateway_is_no_open_door(
+    *, path: Path, service: Service, listener: socket.socket, socket_left: bool
+) -> None:
+    """A link behind which nobody listens, or nothing is, does not let the last door shut."""
+    dead = path.with_name("replica-2.sock")
+    if socket_left:
+        with nginx(dead):
+            pass
+    dead.symlink_to(dead.name + SUFFIX)
+    door = silent(path, service)
+    door.look()
+    assert reachable(path)
+
+
+def test_of_two_that_fall_silent_together_one_stays_open(
+    path: Path,
+    service: Service,
+    listener: socket.socket,
+    other: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A gateway that looks while another is about to shut leaves its own door open."""
+    doors = [silent(path, service)]
+    service.alive = True
+    doors.append(silent(other, service))
+    unlink = os.unlink
+
+    def unlink_after_the_other_looked(name: str) -> None:
+        if len(doors) > 1:
+            doors.pop().look()
+        unlink(name)
+
+    monkeypatch.setattr("wharf_native.front_door.os.unlink", unlink_after_the_other_looked)
+    doors[0].look()
+    assert [reachable(path), reachable(other)] == [False, True]
+
+
+def test_a_folder_that_is_locked_is_not_waited_for(
+    path: Path, service: Service, listener: socket.socket, other: Path
+) -> None:
+    """While another gateway has the folder the door stays as it is; a later look shuts it."""
+    other.symlink_to(other.name + SUFFIX)
+    door = silent(path, service)
+    folder = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        door.look()
+        assert reachable(path)
+    finally:
+        os.close(folder)
+    door.look()
+    assert not reachable(path)
 
 
 def test_a_stop_shuts_for_good(path: Path, service: Service, listener: socket.socket) -> None:

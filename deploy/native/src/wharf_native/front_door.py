@@ -11,10 +11,12 @@ immediately.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from wharf_native import readiness
 from wharf_native.terminal import say
@@ -24,6 +26,8 @@ _LOOK_SECONDS = 1.0
 _PATIENCE = 2
 # Connections that were made and not yet accepted: nginx would drop them when it stops to listen.
 _ACCEPT_SECONDS = 0.5
+# The kernel connects, not nginx: it takes no time, or fails as it would for the balancer.
+_CONNECT_SECONDS = 1.0
 SUFFIX = ".nginx"
 
 
@@ -84,8 +88,7 @@ class FrontDoor:
             if alive and not self.is_open:
                 self._open()
                 say("the balancer may come: upload answers")
-            elif self._failures >= _PATIENCE and self.is_open and self._others_open():
-                self._shut()
+            elif self._failures >= _PATIENCE and self.is_open and self._give_way():
                 say("the balancer is sent to other replicas: upload does not answer")
 
     def close(self) -> None:
@@ -117,10 +120,52 @@ class FrontDoor:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
 
+    def _give_way(self) -> bool:
+        """Shuts if another replica can take over; whether it did.
+
+        A refusal by this one says more than no connection. Gateways that fall silent together
+        would each take the other for open: one at a time looks and shuts.
+        """
+        with _alone_in(os.path.dirname(self._path)) as alone:
+            if not (alone and self._others_open()):
+                return False
+            self._shut()
+            return True
+
     def _others_open(self) -> bool:
-        """Whether another replica can take over. A refusal by this one says more than no answer."""
         folder, own = os.path.split(self._path)
         return any(
-            name != own and name.endswith(".sock") and os.path.islink(f"{folder}/{name}")
+            name != own and name.endswith(".sock") and _is_open(f"{folder}/{name}")
             for name in os.listdir(folder)
         )
+
+
+@contextlib.contextmanager
+def _alone_in(folder: str) -> Iterator[bool]:
+    """Whether this is the only gateway that decides now; another one is not waited for."""
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield _taken(lock)
+    finally:
+        os.close(lock)
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_open(path: str) -> bool:
+    """Whether a balancer would get a connection; a killed gateway leaves its link behind."""
+    if not os.path.islink(path):
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_CONNECT_SECONDS)
+            connection.connect(path)
+    except OSError:
+        return False
+    return True
