@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -155,7 +156,7 @@ def test_published(name: str) -> None:
     else:
         assert ports == []
         # Nor does it reach anything outside.
-        assert "public" not in networks(name)
+        assert not {"public", "grafana"} & networks(name)
         assert SERVICES[name].get("network_mode", "none") == "none"
 
 
@@ -188,8 +189,14 @@ def test_what_is_mounted_from_the_checkout() -> None:
 
 
 def test_networks() -> None:
-    """One network has a way out; records are reached by who needs them alone."""
-    assert [name for name, one in NETWORKS.items() if not one.get("internal")] == ["public"]
+    """Two networks have a way out, of which each is for one that is published: Grafana meets no
+    gateway; records are reached by who needs them alone.
+    """
+    out = {name for name, one in NETWORKS.items() if not one.get("internal")}
+    assert out == {"public", "grafana"}
+    assert {name for name in SERVICES if "public" in networks(name)} == {"gateway", "balancer"}
+    assert {name for name in SERVICES if "grafana" in networks(name)} == {"grafana"}
+    assert networks("grafana") == {"grafana", "dashboards"}
     members = {name for name in SERVICES if "records" in networks(name)}
     assert members == {"postgres", "redis", "migrate", "upload-1", "upload-2", "worker-1"}
 
@@ -229,7 +236,7 @@ def test_replicas() -> None:
 
 
 def test_one_after_the_other() -> None:
-    """The second replica waits for the first: `up` after a change never replaces both at once."""
+    """The second replica waits for the first when a stack starts."""
     assert "gateway-1" in SERVICES["upload-2"]["depends_on"]
     assert "upload-2" in SERVICES["gateway-2"]["depends_on"]
 
@@ -250,3 +257,25 @@ def test_time_to_end() -> None:
 def test_every_volume_is_used() -> None:
     """No volume is declared that nothing mounts, and none mounted that is not declared."""
     assert {volume for name in SERVICES for volume in mounts(name)} == set(VOLUMES)
+
+
+@pytest.mark.parametrize(
+    "dockerfile", ["services/auth", "services/upload", "deploy/nginx"], ids=lambda one: one
+)
+def test_copied_from_a_fresh_checkout(dockerfile: str) -> None:
+    """What a Dockerfile copies is in git, or named by a wildcard in the first part of its path:
+    BuildKit wants every folder before the first wildcard to be there.
+    """
+    text = (ROOT / dockerfile / "Dockerfile").read_text().replace("\\\n", " ")
+    copied = re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE)
+    sources = [word for line in copied for word in line.split()[:-1] if word[:2] != "--"]
+    assert sources
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    held = {Path(file) for file in listed.stdout.splitlines()}
+    held |= {folder for file in held for folder in file.parents}
+    for source in sources:
+        parts = Path(source).parts
+        literal = list(itertools.takewhile(lambda part: not set("*?[") & set(part), parts))
+        assert Path(*literal) in held, source
