@@ -10,7 +10,7 @@ CODE := $(wildcard libs services deploy/native deploy/observing deploy/k8s tests
 
 .DEFAULT_GOAL := help
 .PHONY: help run status restart setup test unit contract integration e2e deploy-test compose-test \
-	lint types format lock images bench scale capacity load noisy docs clean clean-data k8s
+	lint types format lock images upgrade bench scale capacity load noisy docs clean clean-data k8s
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ k8s: ## Render the manifests of deploy/k8s, validate and scan them
 images: ## Build the images (WHARF_VERSION=dev, BASE_IMAGE, NGINX_BASE_IMAGE, BASES=debian)
 	@$(PREPARE) run
 	@PYTHON=$(BIN)/python sh deploy/images/build.sh
+
+upgrade: ## Replace the containers of the running compose stack one by one, after `docker compose build`
+	@sh deploy/compose/upgrade.sh
 
 noisy: ## Show what a noisy tenant does to quiet ones (ARGS='--seconds 10', BENCH_WORK=dir)
 	@$(PREPARE) test

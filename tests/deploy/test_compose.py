@@ -43,6 +43,7 @@ def blocks(page: str, heading: str) -> list[str]:
 
 START, CREDENTIALS, SCALE = blocks("README.md", "With docker compose")
 DOWN, UP = SCALE.splitlines()
+UPGRADE = blocks("docs/compose.md", "Upgrade")[0].splitlines()[-1]
 (MOVE,) = blocks("docs/compose.md", "From one to two")
 TOKEN = next(block for block in blocks("README.md", "Use") if block.startswith("token()"))
 UPLOAD, METADATA, DOWNLOAD = next(
@@ -348,29 +349,66 @@ def test_a_service_is_killed(scaled: Stack) -> None:
     assert waiting.lost() == others.lost() == []
 
 
+def identities(stack: Stack) -> dict[str, str]:
+    """Which container each service has."""
+    return {name: str(one["Id"]) for name, one in stack.containers().items()}
+
+
 def test_upgrade(scaled: Stack, images: Images) -> None:
-    """With a new tag, `up` replaces everything one after the other under load: no upload fails, not
-    by an error of the server, and not by a connection that is refused or cut.
+    """With a new tag, `make upgrade` replaces everything of Wharf one by one under load: no
+    upload fails, not by an error of the server, and not by a connection that is refused or cut.
     """
     release = f"upgraded-{secrets.token_hex(3)}"
     new = {name: f"wharf-{name}:{release}" for name in NAMES}
-    old = {name: one["Id"] for name, one in scaled.containers().items()}
+    old = identities(scaled)
     try:
         for name, image in new.items():
             docker("tag", getattr(images, name), image)
         with scaled.write("upgraded") as load:
             assert until(lambda: len(load.acknowledged) >= 10)
             scaled.settings["WHARF_VERSION"] = release
-            scaled.readme(UP)
-            scaled.await_health("gateway-2")
+            scaled.shell(UPGRADE)
             replaced = load.mark()
             assert until(lambda: len([a for a in load.acknowledged if a.number > replaced]) >= 20)
-        now = {name: one["Id"] for name, one in scaled.containers().items()}
+        now = identities(scaled)
         assert load.failed == []
-        assert {one for one in now if now[one] == old[one]} == {"postgres", "redis", "balancer"}
+        kept = {"postgres", "redis", "balancer"}
+        assert {one for one in REPLICAS if now[one] == old[one]} == kept
         assert load.lost() == []
     finally:
         docker("rmi", "--force", *new.values())
+
+
+def test_a_broken_release(scaled: Stack, images: Images) -> None:
+    """`make upgrade` stops with a line at the first service that does not become healthy; the other
+    replica is what it was and goes on, and no upload fails.
+    """
+    release = f"broken-{secrets.token_hex(3)}"
+    # Prometheus, which takes no word of the gateway's and ends at once.
+    new = {name: getattr(images, name) for name in ("auth", "upload")}
+    new["gateway"] = scaled.settings["WHARF_PROMETHEUS_IMAGE"]
+    old, version = identities(scaled), scaled.settings["WHARF_VERSION"]
+    try:
+        for name, image in new.items():
+            docker("tag", image, f"wharf-{name}:{release}")
+        with scaled.write("broken") as load:
+            assert until(lambda: len(load.acknowledged) >= 10)
+            scaled.settings["WHARF_VERSION"] = release
+            with pytest.raises(AssertionError, match="upgrade: the new gateway-1 is not healthy"):
+                scaled.shell(UPGRADE)
+            stopped = load.mark()
+            assert until(lambda: len([a for a in load.acknowledged if a.number > stopped]) >= 20)
+        now = identities(scaled)
+        assert load.failed == []
+        assert {one for one in REPLICAS if now[one] != old[one]} == {
+            "auth",
+            "upload-1",
+            "gateway-1",
+        }
+        assert load.lost() == []
+    finally:
+        scaled.settings["WHARF_VERSION"] = version
+        docker("rmi", "--force", *(f"wharf-{name}:{release}" for name in new))
 
 
 def test_taken_down(scaled: Stack) -> None:

@@ -1,0 +1,91 @@
+#!/bin/sh
+# upgrade.sh: replaces the containers of the running stack by those of the new images, one command
+# after the other; `make upgrade` calls it. docs/compose.md says what comes before.
+#
+#   WHARF_UPGRADE_SECONDS  how long a new container may take to become healthy; default 300
+#
+# Not `up` for all: Compose 2 then stops and creates every changed container before it waits for any
+# to be healthy. Databases and the balancer are left alone.
+set -eu
+cd "$(dirname "$0")/../.."
+limit_seconds=${WHARF_UPGRADE_SECONDS:-300}
+
+say() {
+    echo "upgrade: $1"
+}
+
+stop() {
+    echo "upgrade: $1" >&2
+    exit 1
+}
+
+# What runs is asked for, so every profile is meant, whatever .env says.
+compose() {
+    if [ "$plugin" = yes ]; then
+        docker compose --profile single --profile scale --profile observe "$@"
+    else
+        docker-compose --profile single --profile scale --profile observe "$@"
+    fi
+}
+
+container() {
+    compose ps --quiet "$1" 2>/dev/null | head -n 1
+}
+
+is_there() {
+    [ -n "$(compose ps --all --quiet "$1" 2>/dev/null)" ]
+}
+
+# once SERVICE: runs what runs once, with the new image, while the old containers serve.
+once() {
+    say "$1"
+    compose run -T --rm --no-deps "$1" </dev/null ||
+        stop "$1 failed; nothing was replaced. What it said is above"
+}
+
+# await_health SERVICE
+await_health() {
+    deadline=$(($(date +%s) + limit_seconds))
+    while :; do
+        found=$(docker inspect --format \
+            '{{if .State.Health}}{{.State.Health.Status}}{{else}}without a health check{{end}} {{.RestartCount}}' \
+            "$(container "$1")" 2>/dev/null) || found='gone 0'
+        case $found in
+        'healthy '*) return ;;
+        'unhealthy '*) return 1 ;;
+        esac
+        # It ends by itself again and again.
+        [ "${found##* }" -lt 3 ] || return 1
+        [ "$(date +%s)" -lt "$deadline" ] || return 1
+        sleep 1
+    done
+}
+
+# replace SERVICE: unless it has no container here.
+replace() {
+    is_there "$1" || return 0
+    say "$1"
+    compose up --detach --no-deps "$1" </dev/null ||
+        stop "$1 could not be replaced; what comes after it is as it was"
+    await_health "$1" ||
+        stop "the new $1 is not healthy (docker logs $(container "$1")); what comes after it is as it was"
+}
+
+if docker compose version >/dev/null 2>&1; then plugin=yes; else plugin=no; fi
+docker info >/dev/null 2>&1 || stop 'no Docker engine answers (docker info)'
+compose ps >/dev/null || stop 'Compose does not take docker-compose.yml and .env; it says above why'
+is_there auth || stop 'nothing of Wharf is here to be upgraded; start it with: docker compose up --detach'
+
+once auth-init
+if is_there upload; then once upload-migrate; fi
+if is_there upload-1; then once migrate; fi
+for service in auth upload gateway upload-1 gateway-1 upload-2 gateway-2 worker worker-1; do
+    replace "$service"
+done
+for service in prometheus grafana; do
+    if is_there "$service"; then
+        say "$service"
+        compose up --detach --no-deps "$service" </dev/null || stop "$service could not be replaced"
+    fi
+done
+say 'done'
