@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.servers.upload import UploadService, ages
 from wharf_upload.holding import Holds
-from wharf_upload.sweeping import Sweeper
+from wharf_upload.sweeping import Sweeper, Swept
 
 
 def sweep(upload: UploadService) -> int:
     """How many deleted blobs a sweeper removed that looks for holds."""
-    holds = Holds(upload.settings.data)
-    root = upload.settings.spool_folder.parent
-    return Sweeper(upload.store, upload.records, root, ages(), held=holds.held).run().deleted_blobs
+    return swept(upload, Holds(upload.settings.data).held).deleted_blobs
+
+
+def swept(upload: UploadService, held: Callable[[], bool]) -> Swept:
+    """A run a little later: what was deleted in this very millisecond is old enough."""
+    root, clock = upload.settings.spool_folder.parent, lambda: time.time() + 10
+    return Sweeper(upload.store, upload.records, root, ages(), held=held, clock=clock).run()
 
 
 def test_while_held(upload: UploadService) -> None:
@@ -30,6 +35,35 @@ def test_while_held(upload: UploadService) -> None:
     assert upload.blobs() == set()
 
 
+def test_asked_once_a_batch(upload: UploadService) -> None:
+    """Holds are asked about once for a batch, after its rows were read."""
+    for name in ("a", "b", "c"):
+        upload.put(name, b"x")
+        upload.request("DELETE", f"/v1/files/default/{name}")
+    asked: list[int] = []
+
+    def held() -> bool:
+        # What is deleted now is not in the batch: whoever begins to copy now has no row of it.
+        upload.put(f"d{len(asked)}", b"x")
+        upload.request("DELETE", f"/v1/files/default/d{len(asked)}")
+        asked.append(len(upload.blobs()))
+        return len(asked) > 1
+
+    assert swept(upload, held).deleted_blobs == 3
+    assert asked == [4, 2]
+
+
+def test_holds_that_cannot_be_seen(upload: UploadService) -> None:
+    """While nobody can tell whether there is a hold, bytes stay, and all else is swept."""
+    upload.put("a", b"one")
+    upload.request("DELETE", "/v1/files/default/a")
+    (upload.settings.spool_folder / "spooled").write_bytes(b"x")
+    (upload.settings.data / "holds").write_bytes(b"no folder")
+    found = swept(upload, Holds(upload.settings.data).held)
+    assert (found.deleted_blobs, found.spool_files, found.failures) == (0, 1, 1)
+    assert len(upload.blobs()) == 1
+
+
 def test_two_at_once(tmp_path: Path) -> None:
     """The end of one hold is not that of another."""
     holds = Holds(tmp_path)
@@ -38,14 +72,14 @@ def test_two_at_once(tmp_path: Path) -> None:
             assert holds.held()
         assert holds.held()
     assert not holds.held()
-    assert list((tmp_path / "tenants").iterdir()) == []
+    assert list((tmp_path / "holds").iterdir()) == []
 
 
 def test_of_a_dead_copier(tmp_path: Path) -> None:
     """A hold that nobody has touched for long holds nothing, and goes when the next one comes."""
     holds = Holds(tmp_path)
-    (tmp_path / "tenants").mkdir()
-    left = tmp_path / "tenants" / ".hold-left"
+    (tmp_path / "holds").mkdir()
+    left = tmp_path / "holds" / "left"
     left.touch()
     assert holds.held()
     os.utime(left, (time.time() - 3600,) * 2)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from servicekit.ids import uuid7_hex
 from tests.servers.upload import UploadService, ages, new_file
 from tests.servers.upload_invariants import live
-from wharf_upload import checking, upload_sweeping
+from wharf_upload import checking, upload_sweeping, worker
 from wharf_upload.records.base import TicketUse, Write
 from wharf_upload.replicas import Replicas
 from wharf_upload.stores.base import BlobName, StoreError
@@ -169,6 +171,74 @@ def test_blob_that_cannot_be_removed(
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert (swept.failures, swept.rowless_blobs, swept.leftovers) == (1, 1, 1)
     assert [entry.blob for entry in upload.records.doomed(1 << 60, 10)] == [doomed]
+
+
+def test_files_that_cannot_be_removed(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Staged, spooled and resumable files that stay are counted, and keep nothing else."""
+    litter(upload)
+    for folder in ("staging", "resumable", str(upload.settings.spool_folder)):
+        for name in ("stuck", "free"):
+            (upload.settings.data / folder / name).write_bytes(b"x")
+    unlink = os.unlink
+
+    def failing(path: str) -> None:
+        if str(path).endswith("stuck"):
+            raise PermissionError(errno.EPERM, "immutable", path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", failing)
+    swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
+    assert (swept.failures, swept.leftovers, swept.spool_files) == (2, 2, 2)
+    assert (swept.deleted_blobs, swept.rowless_blobs) == (1, 1)
+    service = upload.front.service
+    parts = upload_sweeping.sweep(
+        service.uploads, service.parts, expiry_seconds=1, clock=lambda: time.time() + _LATER
+    )
+    assert (parts.failures, parts.rowless_parts) == (1, 1)
+    assert worker.counts(swept, parts)["failures"] == 3
+
+
+def test_folders_that_cannot_be_read(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails under one folder is counted, and all the others are swept."""
+    litter(upload)
+    bad = upload.settings.spool_folder.parent / "bad"
+    bad.mkdir()
+    scandir = os.scandir
+
+    def failing(path: str) -> object:
+        if os.path.basename(path) in ("bad", "staging", "resumable"):
+            raise OSError(errno.EIO, "Input/output error", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
+    assert (swept.failures, swept.leftovers, swept.spool_files) == (2, 0, 1)
+    assert (swept.deleted_blobs, swept.rowless_blobs) == (1, 1)
+    service = upload.front.service
+    assert upload_sweeping.sweep(service.uploads, service.parts, expiry_seconds=1).failures == 1
+
+
+def test_a_failing_disk_does_not_end_the_worker(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that the disk ends is followed by the next one, which leaves out the long walk."""
+    walks: list[bool] = []
+    stop = threading.Event()
+
+    def run(_: Sweeper, *, blobs: bool) -> Swept:
+        walks.append(blobs)
+        if len(walks) == 1:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        stop.set()
+        return Swept()
+
+    monkeypatch.setattr(Sweeper, "run", run)
+    worker.run(replace(upload.settings, sweep_seconds=1), upload.front.service, stop)
+    assert walks == [True, False]
 
 
 def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:

@@ -112,7 +112,7 @@ def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:
     uploads = background.sweep_uploads(own, on, dry_run=dry_run)
     for name in (*swept.names, *uploads.names) if dry_run else ():
         click.echo(f"would remove {name}")
-    for name, count in {**swept.counts(), **uploads.counts()}.items():
+    for name, count in background.counts(swept, uploads).items():
         click.echo(f"{name}: {count}")
 
 

@@ -1,11 +1,12 @@
 """While somebody copies the store, deleted files' bytes stay.
 
-A hold is a file beside the tenants' folders, touched again and again; one that nobody touches any
-more is of a copier that died. It lies on the store, where sweepers on other machines see it.
+A hold is a file in `$WHARF_DATA/holds`, touched again and again; one that nobody touches any more
+is of a copier that died. It lies on the store, where sweepers on other machines see it.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ from pathlib import Path
 
 from servicekit.ids import uuid7_hex
 
-_PREFIX = ".hold-"
 _TOUCH_SECONDS = 10.0
 # Much longer than the pause between two touches on a disk that is busy, and than clocks differ.
 _STALE_SECONDS = 600.0
@@ -25,20 +25,20 @@ class Holds:
 
     def __init__(self, data: Path, clock: Callable[[], float] = time.time) -> None:
         """`data` is WHARF_DATA; `clock` gives unix seconds."""
-        self._folder, self._clock = data / "tenants", clock
+        self._folder, self._clock = data / "holds", clock
 
     def held(self) -> bool:
         """Whether anybody copies the store right now; raises `OSError`."""
-        return any(self._is_fresh(path) for path in self._folder.glob(f"{_PREFIX}*"))
+        return any(self._is_fresh(path) for path in self._all())
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Keeps all bytes for the length of the block; raises `OSError`."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in self._folder.glob(f"{_PREFIX}*"):
+        for path in self._all():
             if not self._is_fresh(path):
                 path.unlink(missing_ok=True)
-        own = self._folder / f"{_PREFIX}{uuid7_hex()}"
+        own = self._folder / uuid7_hex()
         own.touch(0o600)
         done = threading.Event()
         toucher = threading.Thread(target=self._touch, args=(own, done), daemon=True)
@@ -49,6 +49,13 @@ class Holds:
             done.set()
             toucher.join()
             own.unlink(missing_ok=True)
+
+    def _all(self) -> list[Path]:
+        # Not Path.glob: it takes a folder that cannot be read for an empty one.
+        try:
+            return [self._folder / name for name in os.listdir(self._folder)]
+        except FileNotFoundError:
+            return []  # nobody has ever copied
 
     def _touch(self, path: Path, done: threading.Event) -> None:
         while not done.wait(_TOUCH_SECONDS):

@@ -63,7 +63,7 @@ _STREAMED_BYTES = Counter(
 )
 _SWEEPS = Counter("wharf_sweeper_runs_total", "Runs of the sweeper.", ("result",))
 _REMOVED = Counter("wharf_sweeper_removed_total", "What the sweeper removed.", ("kind",))
-_FAILURES = Counter("wharf_sweeper_failures_total", "Blobs that could not be removed.")
+_FAILURES = Counter("wharf_sweeper_failures_total", "Files that could not be removed.")
 _REPORT_FILE = "worker-report.json"
 
 

@@ -20,7 +20,7 @@ followed_bytes = Tally()
 swept = Tally()
 """What the sweeper removed, by kind."""
 sweep_failures = Tally()
-"""Blobs that could not be removed."""
+"""What could not be removed or read."""
 # Of what the sweeper counts.
 NOT_REMOVED = frozenset(("rowless_bytes", "failures"))
 sweeps = Tally()

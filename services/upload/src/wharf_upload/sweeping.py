@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -91,12 +91,10 @@ class Sweeper:
         if not self._dry_run:
             self._purge(again=blobs)
             self._expired()
-        self._deleted()
-        self._leftovers()
-        self._spool()
-        self._dead_replicas()
-        if blobs:
-            self._rowless()
+        steps = (self._deleted, self._leftovers, self._spool, self._dead_replicas)
+        for step in (*steps, self._rowless) if blobs else steps:
+            with self._counting_failures():
+                step()
         if blobs and not self._dry_run:
             before = int((self._clock() - self._ages.events) * 1000)
             self._swept.events = self._records.forget_events(before)
@@ -128,7 +126,11 @@ class Sweeper:
 
     def _deleted(self) -> None:
         before = int((self._clock() - self._ages.deleted_grace) * 1000)
-        while not self._held() and (doomed := self._records.doomed(before, _BATCH)):
+        while doomed := self._records.doomed(before, _BATCH):
+            # Asked after the rows were read: who begins to copy from now on finds none of these
+            # among the files, and so does not miss them.
+            if self._held():
+                return
             for entry in doomed:
                 self._note(f"deleted {entry.tenant}/{entry.blob}")
                 self._swept.deleted_blobs += 1
@@ -136,9 +138,7 @@ class Sweeper:
                 return  # the same ones would come again: this counts the first of them
             # Bytes first: after a crash in between the row says that there is work left.
             gone = [
-                entry.blob
-                for entry in doomed
-                if not self._held() and self._delete(BlobName(entry.tenant, entry.blob))
+                entry.blob for entry in doomed if self._delete(BlobName(entry.tenant, entry.blob))
             ]
             self._records.forget_doomed(gone)
             if len(gone) < len(doomed):
@@ -176,16 +176,19 @@ class Sweeper:
         for name, changed_at in self._store.leftovers():
             if changed_at <= limit:
                 self._note(f"staged {name}")
-                self._swept.leftovers += 1
-                if not self._dry_run:
-                    self._store.remove_leftover(name)
+                with self._counting_failures():
+                    if not self._dry_run:
+                        self._store.remove_leftover(name)
+                    self._swept.leftovers += 1
 
     def _spool(self) -> None:
         """Bodies that a killed gateway left; a living one removes its own."""
-        with suppress(FileNotFoundError):
-            for instance in os.scandir(self._spool_root):
-                if instance.is_dir(follow_symlinks=False):
-                    self._spool_of(instance.path, self._clock() - self._spool_age(instance.name))
+        with suppress(FileNotFoundError), os.scandir(self._spool_root) as instances:
+            for instance in instances:
+                with self._counting_failures():
+                    if instance.is_dir(follow_symlinks=False):
+                        limit = self._clock() - self._spool_age(instance.name)
+                        self._spool_of(instance.path, limit)
 
     def _spool_age(self, instance: str) -> float:
         """How old (seconds) a body has to be that is nobody's: of a dead replica less."""
@@ -196,16 +199,20 @@ class Sweeper:
         return min(self._ages.lease, self._ages.replica)
 
     def _spool_of(self, folder: str, limit: float) -> None:
-        for entry in os.scandir(folder):
-            if entry.name.startswith("."):
-                continue  # what NFS keeps of a file that is gone and still open
-            with suppress(FileNotFoundError):
-                found = entry.stat(follow_symlinks=False)
-                if entry.is_file(follow_symlinks=False) and found.st_ctime <= limit:
-                    self._note(f"spooled {os.path.basename(folder)}/{entry.name}")
-                    self._swept.spool_files += 1
-                    if not self._dry_run:
-                        os.unlink(entry.path)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue  # what NFS keeps of a file that is gone and still open
+                with self._counting_failures():
+                    self._spooled(entry, f"{os.path.basename(folder)}/{entry.name}", limit)
+
+    def _spooled(self, entry: os.DirEntry[str], name: str, limit: float) -> None:
+        found = entry.stat(follow_symlinks=False)
+        if entry.is_file(follow_symlinks=False) and found.st_ctime <= limit:
+            self._note(f"spooled {name}")
+            if not self._dry_run:
+                os.unlink(entry.path)
+            self._swept.spool_files += 1
 
     def _dead_replicas(self) -> None:
         """Replicas of which nothing was heard for longer than any request takes."""
@@ -213,9 +220,21 @@ class Sweeper:
             return
         for name in self._replicas.silent_ones(max(self._ages.lease, self._ages.replica)):
             self._note(f"replica {name}")
-            self._swept.dead_replicas += 1
-            if not self._dry_run:
-                self._replicas.forget(name)
+            with self._counting_failures():
+                if not self._dry_run:
+                    self._replicas.forget(name)
+                self._swept.dead_replicas += 1
+
+    @contextmanager
+    def _counting_failures(self) -> Iterator[None]:
+        """What cannot be read or removed must not keep the rest; what is gone already is fine."""
+        try:
+            yield
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.warning("something cannot be swept: %s", error)
+            self._swept.failures += 1
 
     def _note(self, name: str) -> None:
         if self._dry_run:

@@ -26,7 +26,7 @@ from wharf_upload.settings import Settings
 from wharf_upload.shared_leases import SharedLease, SharedLeases
 from wharf_upload.stores.base import BlobStore, StoreError
 from wharf_upload.stores.parts import Parts
-from wharf_upload.sweeping import Ages, Sweeper
+from wharf_upload.sweeping import Ages, Sweeper, Swept
 from wharf_upload.upload_sweeping import SweptUploads
 from wharf_upload.worker_report import Report
 
@@ -113,6 +113,15 @@ def sweep_uploads(settings: Settings, on: Opened, *, dry_run: bool = False) -> S
     )
 
 
+def counts(swept: Swept, uploads: SweptUploads) -> dict[str, int]:
+    """The numbers of both, with the failures of both in one."""
+    return {
+        **swept.counts(),
+        **uploads.counts(),
+        "failures": swept.failures + uploads.failures,
+    }
+
+
 def run_until_signal(settings: Settings) -> None:
     """Sweeps until TERM or INT."""
     stop = threading.Event()
@@ -184,20 +193,20 @@ def run(
                 publish(report)
                 stop.wait(settings.sweep_seconds)
                 continue
-            swept = own.run(blobs=walk).counts()
-            swept |= sweep_uploads(settings, on).counts()
+            if walk:
+                # Before it: one that fails half-way would else begin again at every run.
+                next_walk = time.monotonic() + _STORE_WALK_SECONDS
+            swept = counts(own.run(blobs=walk), sweep_uploads(settings, on))
             if walk:
                 on.leases.forget_old()
             if any(swept.values()):
                 log.info("swept", extra={"fields": {"swept": swept}})
-            if walk:
-                next_walk = time.monotonic() + _STORE_WALK_SECONDS
             _note(swept)
             report.last_success, report.last_duration = time.time(), time.monotonic() - begun
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + _LOOK_SECONDS
                 worker_report.look(report, on.overview, settings.metrics_tenants)
-        except (DatabaseUnavailable, StoreError) as error:
+        except (DatabaseUnavailable, StoreError, OSError) as error:
             noted.sweeps.note((("failed",), 1))
             log.warning("sweeping will be tried again: %s", error)
         publish(report)
