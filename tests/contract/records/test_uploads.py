@@ -95,6 +95,26 @@ def test_removed_uploads_give_back(records: SqlRecords, database: Database) -> N
     assert faults_in_counts(database) == []
 
 
+def test_a_finished_upload_is_given_up_by_nobody(records: SqlRecords, database: Database) -> None:
+    """Who gives up an upload that another replica has finished leaves what is known of it."""
+    upload = new_upload(10)
+    records.uploads.create(upload)
+    records.write(Write(files=(new_file("a.bin", size=10),), upload=end_of(upload)))
+    assert not records.uploads.give_up(upload)
+    assert records.uploads.get("demo", upload.id) is not None
+    assert faults_in_counts(database) == []
+
+
+def test_an_unfinished_upload_can_be_given_up(records: SqlRecords, database: Database) -> None:
+    """An upload that is given up is forgotten, and counts no longer."""
+    upload = new_upload(10)
+    records.uploads.create(upload)
+    assert records.uploads.give_up(upload)
+    assert records.uploads.get("demo", upload.id) is None
+    assert records.usage("demo").bytes == 0
+    assert faults_in_counts(database) == []
+
+
 def test_parts_end_with_their_whole(records: SqlRecords, database: Database) -> None:
     """Parts count until they are joined, and are forgotten in the commit that joins them."""
     parts = [new_upload(4, concat="partial"), new_upload(6, concat="partial")]

@@ -437,7 +437,9 @@ class Resumable:
         if isinstance(error, lasting) or (
             isinstance(error, ProblemError) and 400 <= error.problem.status < 500
         ):
-            self._drop(upload)
+            # Another replica may have made a file of it meanwhile: that one's client may ask.
+            self._service.uploads.give_up(upload)
+            self._service.parts.remove(upload.id)
 
     def _stored(self, principal: Principal, upload: Upload, part: Part) -> File:
         begun = time.perf_counter()

@@ -161,10 +161,19 @@ class SqlUploads:
 
     def remove(self, upload: Upload) -> bool:
         """Forgets an upload and gives back what it reserved; whether it was there."""
+        return self._remove(upload, finished=True)
 
+    def give_up(self, upload: Upload) -> bool:
+        """As `remove`, unless it has become a file, by another replica: its client may still ask.
+
+        Whether it was there, unfinished.
+        """
+        return self._remove(upload, finished=False)
+
+    def _remove(self, upload: Upload, *, finished: bool) -> bool:
         def change(connection: Connection, ledger: Ledger) -> bool:
             there = _get(connection, upload.tenant, upload.id)
-            if there is None:
+            if there is None or (there.file is not None and not finished):
                 return False
             _forget(connection, ledger, there)
             return True
