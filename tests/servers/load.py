@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import threading
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class Load:
                     self.uncertain.pop(key, None)
                 else:
                     self.refused.append(key)
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 self.uncertain.setdefault(key, set()).add(digest)
                 return
             finally:

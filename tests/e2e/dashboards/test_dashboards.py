@@ -25,8 +25,8 @@ DASHBOARDS = {
 }
 #: What Grafana puts in: everything is chosen, over the whole time of the test.
 FILLED = {
-    "$__rate_interval": "2m",
-    "$__range": "2m",
+    "$__rate_interval": "10m",
+    "$__range": "10m",
     "$installation": ".*",
     "$instance": ".*",
     "$tenant": ".*",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -87,20 +86,13 @@ def test_one_stands_still(pair: Pair) -> None:
         writer.sendall(content[: 2 << 20])
         part = pair.a.data / "resumable" / address.rpartition("/")[2]
         assert until(lambda: part.stat().st_size >= 1 << 20, _SECONDS)
-        still = pair.b.processes("upload")
-        assert still
-        for pid in still:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with pair.b.standing_still("upload"):
             assert until(lambda: a.head(address).status == 200, _SECONDS)
             offset = a.offset(address)
             assert offset >= 1 << 20
             assert a.patch(address, offset, content[offset:]).status == 204
             # What comes now are not the file's bytes.
             writer.sendall(bytes(len(content) - (2 << 20)))
-        finally:
-            for pid in still:
-                os.kill(pid, signal.SIGCONT)
         assert until(lambda: b.head(address).status == 200, _SECONDS)
         writer.settimeout(_SECONDS)
         assert b" 204 " not in writer.recv(100)

@@ -167,7 +167,8 @@ def test_the_digest_of_what_another_replica_cut_back(replicas: Replicas) -> None
     assert replicas.arrived(address, size)
     # The first replica's follower sees this file grow, too, where both are on one machine.
     name = address.rpartition("/")[2]
-    until(lambda: replicas.follower_of_a._files[name].offset == size, 1.0)
+    files = replicas.follower_of_a._files
+    until(lambda: (found := files.get(name)) is not None and found.offset == size, 1.0)
     cut.close()
     assert replicas.b.offset(address) == len(first)
     assert replicas.a.patch(address, len(first), rest).status == 204
