@@ -112,7 +112,11 @@ def test_hup_of_uwsgi(rolling: Wharf) -> None:
             ready.unlink()
             os.kill(upload, signal.SIGHUP)
             wanted = number + 1
-            assert until(lambda wanted=wanted: respawned(rolling) >= wanted and ready.exists())
+            # Longer than the mercy that a process has which does not end by itself.
+            reloaded = until(
+                lambda wanted=wanted: respawned(rolling) >= wanted and ready.exists(), 180
+            )
+            assert reloaded
             assert load.faults == []
     assert master(rolling, "upload") == upload
 
