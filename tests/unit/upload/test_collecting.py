@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -124,7 +125,7 @@ def test_malformed_lines_are_counted(text: bytes) -> None:
     counted = Counted()
     counted.add(text.strip(b"\n"))
     counted.add(line().strip())
-    assert counted.lines == {"counted": 1, "malformed": 1}
+    assert counted.lines == {"counted": 1, "malformed": 1, "lost": 0}
 
 
 def test_times_of_several_upstreams_add_up() -> None:
@@ -308,3 +309,60 @@ def test_nothing_new_is_not_written(tmp_path: Path) -> None:
         file.write(line())
     collector.step()
     assert state.exists()
+
+
+class Room:
+    """A volume with so many bytes of room: who writes more is told ENOSPC."""
+
+    def __init__(self, folder: Path, most: int) -> None:
+        self.folder, self.most = folder, most
+        self.write = Path.write_bytes
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def write_bytes(path: Path, content: bytes) -> int:
+            return self.write_bytes(path, content)
+
+        monkeypatch.setattr(Path, "write_bytes", write_bytes)
+
+    def write_bytes(self, path: Path, content: bytes) -> int:
+        taken = sum(os.stat(one).st_blocks * 512 for one in self.folder.iterdir())
+        if taken + len(content) > self.most:
+            self.write(path, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return self.write(path, content)
+
+
+def test_a_full_volume_gets_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that have filled the volume are given up: it has room again, and the counts go on."""
+    room = Room(tmp_path, 512 << 10)
+    room.watch(monkeypatch)
+    with (tmp_path / LINES).open("ab") as file:
+        file.write(line() * 15_000)
+    collector = Collector(tmp_path, NOWHERE, most_tenants=20)
+    collector.step()
+    assert os.stat(tmp_path / LINES).st_blocks * 512 < 100_000
+    found = page(tmp_path)
+    assert found.sum("wharf_collector_lines_total", result="lost") == 1
+    assert found.sum("wharf_tenant_requests_total", tenant="acme") == 15_000
+    with (tmp_path / LINES).open("ab") as file:
+        file.write(line())
+    # An heir counts nothing twice.
+    Collector(tmp_path, NOWHERE, most_tenants=20).step()
+    assert page(tmp_path).sum("wharf_tenant_requests_total", tenant="acme") == 15_001
+    assert page(tmp_path).sum("wharf_collector_lines_total", result="lost") == 1
+
+
+def test_a_volume_that_others_fill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing can be written lines are counted all the same, and shown when it is over."""
+    room = Room(tmp_path, 0)
+    room.watch(monkeypatch)
+    collector = Collector(tmp_path, NOWHERE, most_tenants=20)
+    for _ in range(3):
+        with (tmp_path / LINES).open("ab") as file:
+            file.write(line() * 5000)
+        collector.step()
+        assert os.stat(tmp_path / LINES).st_blocks * 512 < 100_000
+        assert {one.name for one in tmp_path.iterdir()} == {LINES}
+    room.most = 1 << 30
+    collector.step()
+    assert page(tmp_path).sum("wharf_tenant_requests_total", tenant="acme") == 15_000

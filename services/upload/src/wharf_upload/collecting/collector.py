@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import threading
@@ -24,6 +25,7 @@ LINES, STATE, TEXT = "requests.tsv", "requests.state", "nginx.prom"
 LOCK = "requests.lock"
 _LOOK_SECONDS, _STATUS_SECONDS, _RANK_SECONDS = 1.0, 5.0, 60.0
 _MAX_STATUS_BYTES = 4096
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Collector:
@@ -79,6 +81,17 @@ class Collector:
         if now >= self._next_status:
             self._next_status = now + _STATUS_SECONDS
             self._status = self._ask()
+        try:
+            self._save()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            self._make_room()
+        # Only now: a crash before leaves lines that are read again, and a state that skips them.
+        self._lines.forget()
+
+    def _save(self) -> None:
+        """Writes the text and what is counted; raises `OSError`."""
         registry = CollectorRegistry()
         registry.register(self)
         _write(self._folder / TEXT, generate_latest(registry))
@@ -87,8 +100,21 @@ class Collector:
         self._counted.inode, self._counted.offset = place
         _write(self._folder / STATE, msgspec.json.encode(self._counted))
         self._saved = place
-        # Only now: a crash before leaves lines that are read again, and a state that skips them.
+
+    def _make_room(self) -> None:
+        """Gives up the lines for a volume that they have filled; without that it stays full.
+
+        What was counted of them is in memory alone until the next step that can write. What nginx
+        could not write meanwhile is lost, who knows how much: one line is counted for all of it.
+        """
+        self._counted.lines["lost"] = self._counted.lines.get("lost", 0) + 1
         self._lines.forget()
+        try:
+            self._save()
+        except OSError as error:
+            log.warning("the counts of requests cannot be written: %s", error)
+        else:
+            log.warning("%s was full: lines about requests are lost", self._folder)
 
     def collect(self) -> Iterator[Metric]:
         """All families, for prometheus_client."""
@@ -131,5 +157,9 @@ def _state(path: Path) -> Counted:
 
 def _write(path: Path, content: bytes) -> None:
     new = path.with_suffix(".new")
-    new.write_bytes(content)
+    try:
+        new.write_bytes(content)
+    except OSError:
+        new.unlink(missing_ok=True)  # half of it takes room, too
+        raise
     new.replace(path)

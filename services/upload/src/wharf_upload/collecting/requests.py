@@ -113,7 +113,7 @@ class Counted(msgspec.Struct):
     inode: int = 0
     offset: int = 0
     lines: dict[str, int] = msgspec.field(
-        default_factory=lambda: dict.fromkeys(("counted", "malformed"), 0)
+        default_factory=lambda: dict.fromkeys(("counted", "malformed", "lost"), 0)
     )
     operations: dict[str, Operation] = msgspec.field(
         default_factory=lambda: {name: Operation() for name in OPERATIONS}
