@@ -83,8 +83,13 @@ def _put_in_place(new: Path, folder: Path) -> None:
 
 
 @click.command()
+@click.option(
+    "--records-only",
+    is_flag=True,
+    help="No keys and no credentials: they are in place already, e.g. mounted from secrets.",
+)
 @_FOLDER
-def restore(folder: Path) -> None:
+def restore(folder: Path, *, records_only: bool) -> None:
     """Fill an empty installation from the backup in FOLDER, on SQLite or PostgreSQL.
 
     The service must not run, and must not have been started here before. What was cut short is run
@@ -93,28 +98,35 @@ def restore(folder: Path) -> None:
     from servicekit.database import snapshots
 
     own = auth_settings.read()
+    names = _checked(folder)
     # Where each file goes; the rows come last, and in one transaction.
-    places = {
-        name: own.keys_directory / Path(name).name if name.startswith(f"{_KEYS}/") else None
-        for name in _checked(folder)
-    }
-    if _CREDENTIALS in places:
-        places[_CREDENTIALS] = own.credentials_path
-    wanted = {place: folder / name for name, place in places.items() if place is not None}
-    there = [*own.keys_directory.glob(f"*{signing.SUFFIX}"), own.credentials_path]
-    for path in there:
-        if path.exists() and (path not in wanted or _sha256(path) != _sha256(wanted[path])):
-            raise click.ClickException(
-                f"{path} is there already and not of this backup; "
-                "restore needs an empty installation"
-            )
-    own.keys_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wanted = {} if records_only else _places(own, folder, names)
     for place, source in wanted.items():
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _copy(source, place)
     schema = snapshots.Schema(_MIGRATIONS, VERSION_TABLE)
     with _plainly():
         snapshots.load(folder / _ROWS, schema, own.effective_database_url)
     click.echo(f"restored accounts and {len(wanted)} files with secrets")
+
+
+def _places(own: auth_settings.Settings, folder: Path, names: list[str]) -> dict[Path, Path]:
+    """The files with secrets of the backup by where they go; refuses to replace any other."""
+    wanted = {
+        own.keys_directory / Path(name).name: folder / name
+        for name in names
+        if name.startswith(f"{_KEYS}/")
+    }
+    if _CREDENTIALS in names:
+        wanted[own.credentials_path] = folder / _CREDENTIALS
+    for path in [*own.keys_directory.glob(f"*{signing.SUFFIX}"), own.credentials_path]:
+        if path.exists() and (path not in wanted or _sha256(path) != _sha256(wanted[path])):
+            raise click.ClickException(
+                f"{path} is there already and not of this backup; restore needs an empty "
+                "installation, or --records-only where keys and credentials come from elsewhere "
+                "(WHARF_KEYS, WHARF_CREDENTIALS), e.g. from a secret"
+            )
+    return wanted
 
 
 @contextmanager

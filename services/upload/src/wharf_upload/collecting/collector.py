@@ -108,6 +108,7 @@ class Collector:
         could not write meanwhile is lost, who knows how much: one line is counted for all of it.
         """
         self._counted.lines["lost"] = self._counted.lines.get("lost", 0) + 1
+        self._saved = None
         self._lines.forget()
         try:
             self._save()
