@@ -44,6 +44,11 @@ def test_what_it_changes(mine: Cluster) -> None:
     assert volume["resources"]["requests"]["storage"] == "2Ti"
     ingress = mine.one("Ingress", "wharf")["spec"]
     assert ingress["rules"][0]["host"] == ingress["tls"][0]["hosts"][0] == "files.team.example"
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        labels = [one["metadata"]["labels"] for one in mine.kind(kind)]
+        assert labels
+        assert {one["release"] for one in labels} == {"kube-prometheus-stack"}
+        assert {one["app.kubernetes.io/name"] for one in labels} == {"wharf"}
     (generated,) = mine.kind("ConfigMap")
     for pod in mine.pods():
         for container in pod.containers():

@@ -174,6 +174,9 @@ def test_limits_by_address_behind_an_ingress(variant: str) -> None:
     limits = cluster(variant).generated("ConfigMap", "wharf-config")["data"]
     assert int(limits["WHARF_ADDRESS_CONNECTIONS"]) > 10_000
     assert int(limits["WHARF_ADDRESS_REQUESTS_PER_SECOND"]) > 10_000
+    # Of settings.md, 1 to 100000: one guesser must not shut out everybody.
+    for kind in ("ADDRESS", "CLIENT"):
+        assert 10_000 < int(limits[f"WHARF_LOGIN_FAILURES_PER_{kind}_PER_MINUTE"]) <= 100_000
     assert limits["WHARF_ISSUER"]
     plain = cluster(variant.removesuffix("-complete")).generated("ConfigMap", "wharf-config")
     assert "WHARF_ADDRESS_CONNECTIONS" not in plain["data"]
