@@ -37,7 +37,7 @@ def test_records_only(backup: Path, run: Run, tmp_path: Path) -> None:
     before = {path: os.stat(path).st_mtime_ns for path in backup.rglob("*")}
     done = run("restore", "--records-only", str(backup), environ=environ)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "restored accounts, and no files with secrets\n"
+    assert done.stdout == "restored accounts and 0 files with secrets\n"
     assert {path: os.stat(path).st_mtime_ns for path in backup.rglob("*")} == before
     assert not (tmp_path / "new/auth/keys").exists()
     assert not (tmp_path / "new/credentials.json").exists()
