@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,17 +19,18 @@ from wharf_auth.records.sql import SqlRecords
 
 
 @pytest.fixture
-def initialiser(tmp_path: Path) -> Initialiser:
+def initialiser(tmp_path: Path) -> Iterator[Initialiser]:
     url = f"sqlite:///{tmp_path}/auth/auth.db"
     upgrade(url, MIGRATIONS)
-    return Initialiser(
-        SqlRecords(open_database(url)),
-        Hasher(),
-        tmp_path / "auth" / "keys",
-        tmp_path / "credentials.json",
-        lambda: 1_795_000_000.0,
-        tmp_path,
-    )
+    with closing(open_database(url)) as database:
+        yield Initialiser(
+            SqlRecords(database),
+            Hasher(),
+            tmp_path / "auth" / "keys",
+            tmp_path / "credentials.json",
+            lambda: 1_795_000_000.0,
+            tmp_path,
+        )
 
 
 def works(initialiser: Initialiser, name: str) -> bool:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_the_worker_has_a_port(upload_data: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def overview(upload: UploadService) -> Overview:
+def overview(upload: UploadService) -> Iterator[Overview]:
     """Ten tenants: t1 … t9 with as many bytes as they say, and a small one near its quota."""
     database = open_database(upload.settings.effective_database_url)
     with database.transaction() as connection:
@@ -75,7 +76,8 @@ def overview(upload: UploadService) -> Overview:
             )
         connection.execute("INSERT INTO usage (tenant, bytes, files) VALUES ('small', 9, 1)")
     upload.records.put_limits("small", Limits(max_bytes=10))
-    return Overview(database, Quota(max_bytes=1_000_000, warning_percent=90))
+    yield Overview(database, Quota(max_bytes=1_000_000, warning_percent=90))
+    database.close()
 
 
 def test_who_is_near_its_quota_is_shown(overview: Overview) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from servicekit.database import open_database, snapshots
+from servicekit.database import Database, open_database, snapshots
 from servicekit.database.snapshot_tables import SnapshotTrouble, reading
 from servicekit.database.snapshots import Schema
 from wharf_upload.holding import Holds
@@ -159,23 +159,29 @@ def _save_parts(settings: Settings, rows: Path, into: Path) -> int:
     """What arrived of unfinished uploads, and is sure to be theirs; the number of uploads."""
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(mode=0o700)
-    database = open_database(settings.effective_database_url)
     saved = 0
-    for name in _unfinished(rows):
-        part = settings.resumable_folder / name
-        # What comes with a checksum counts once that is known to be right. Of two sizes, one before
-        # and one after the look at the row, bytes below the smaller one are not taken back.
-        size = _size(str(part))
-        row = database.reading().row(
-            "SELECT discard_from FROM uploads WHERE id = ? AND file IS NULL", (name,)
-        )
-        size = min(size, _size(str(part)))
-        if row is not None and size >= 0:
-            with suppress(FileNotFoundError):
-                _copy_begin(part, into / name, size if row[0] is None else min(size, row[0]))
-                saved += 1
-    database.close()
+    with closing(open_database(settings.effective_database_url)) as database:
+        for name in _unfinished(rows):
+            saved += _save_part(database, settings.resumable_folder / name, into / name)
     return saved
+
+
+def _save_part(database: Database, part: Path, copy: Path) -> bool:
+    """Copies what arrived of one unfinished upload; false when it has ended meanwhile."""
+    # What comes with a checksum counts once that is known to be right. Of two sizes, one before
+    # and one after the look at the row, bytes below the smaller one are not taken back.
+    size = _size(str(part))
+    row = database.reading().row(
+        "SELECT discard_from FROM uploads WHERE id = ? AND file IS NULL", (part.name,)
+    )
+    size = min(size, _size(str(part)))
+    if row is None or size < 0:
+        return False
+    try:
+        _copy_begin(part, copy, size if row[0] is None else min(size, row[0]))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _restore_parts(settings: Settings, rows: Path, source: Path) -> int:

@@ -40,18 +40,24 @@ def upgrade(url: str, scripts: Path) -> None:
     else:
         rest = url.split("://", 1)[1]
         engine = sqlalchemy.create_engine(f"postgresql+psycopg://{rest}")
-    with _one_at_a_time(engine, path) as connection:
-        config = Config()
-        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            # Alembic has no other way to say that it does not know the revision.
-            if not isinstance(error.__cause__, ResolutionError):
-                raise
-            log.warning("the database is of a newer release, and stays as it is: %s", error)
-    engine.dispose()
+    try:
+        with _one_at_a_time(engine, path) as connection:
+            _upgrade(connection, scripts)
+    finally:
+        engine.dispose()
+
+
+def _upgrade(connection: sqlalchemy.Connection, scripts: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        # Alembic has no other way to say that it does not know the revision.
+        if not isinstance(error.__cause__, ResolutionError):
+            raise
+        log.warning("the database is of a newer release, and stays as it is: %s", error)
 
 
 def _begin_for_real(engine: sqlalchemy.Engine) -> None:

@@ -89,7 +89,7 @@ class _PostgresConnection:
         noted.opened(self)
 
     def __del__(self) -> None:
-        """The connection of a thread that has ended; psycopg complains of one left open."""
+        """Closes the connection of a thread that has ended; psycopg warns of one left open."""
         if hasattr(self, "raw"):
             self.raw.close()
 

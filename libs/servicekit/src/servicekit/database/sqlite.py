@@ -58,6 +58,11 @@ class _SqliteConnection:
         except sqlite3.Error as error:
             raise _translated(error) from error
 
+    def __del__(self) -> None:
+        """Closes the connection of a thread that has ended; Python warns of one left open."""
+        if hasattr(self, "raw"):
+            self.raw.close()
+
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         try:
             return self.raw.execute(sql, parameters).fetchall()

@@ -24,8 +24,11 @@ as_json = click.option("--json", "machine", is_flag=True, help="Print JSON, one 
 
 
 def database(settings: Settings) -> Database:
-    """The database of the settings."""
-    return open_database(settings.effective_database_url, durable=settings.durability == "full")
+    """Opens the database of the settings; it is closed when the command ends."""
+    durable = settings.durability == "full"
+    found = open_database(settings.effective_database_url, durable=durable)
+    click.get_current_context().call_on_close(found.close)
+    return found
 
 
 def records() -> SqlRecords:

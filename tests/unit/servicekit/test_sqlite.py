@@ -1,0 +1,73 @@
+"""Connections to SQLite: each one that is opened is closed."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servicekit.database import Database, DatabaseUnavailable, open_database
+
+
+class Watched(sqlite3.Connection):
+    """A connection that counts, for the whole class, how many are opened and closed."""
+
+    opened = closed = 0
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        Watched.opened += 1
+
+    def close(self) -> None:
+        super().close()
+        Watched.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def watched(monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
+    """Connections are counted, from nought."""
+    monkeypatch.setattr(Watched, "opened", 0)
+    monkeypatch.setattr(Watched, "closed", 0)
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
+    return Watched
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    """A database to which nothing is connected yet."""
+    return open_database(f"sqlite:///{tmp_path}/some.db", durable=False)
+
+
+def test_a_thread_that_ends(database: Database, watched: type[Watched]) -> None:
+    """The connection of a thread is closed when the thread ends, without a call of `close`."""
+    thread = threading.Thread(target=lambda: database.reading().row("SELECT 1"))
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert (watched.opened, watched.closed) == (1, 1)
+
+
+def test_a_database_that_is_dropped(tmp_path: Path, watched: type[Watched]) -> None:
+    """A database that nothing refers to any more leaves no connection open."""
+    database = open_database(f"sqlite:///{tmp_path}/some.db", durable=False)
+    database.reading().row("SELECT 1")
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE numbers (n INTEGER)")
+    del database, connection
+    gc.collect()
+    assert (watched.opened, watched.closed) == (2, 2)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path, watched: type[Watched]) -> None:
+    """A connection that turns out to be of no use is closed."""
+    (tmp_path / "some.db").write_bytes(b"no database at all" * 100)
+    database = open_database(f"sqlite:///{tmp_path}/some.db")
+    with pytest.raises((DatabaseUnavailable, sqlite3.DatabaseError)):
+        database.reading()
+    gc.collect()
+    assert (watched.opened, watched.closed) == (1, 1)
