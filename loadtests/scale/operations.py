@@ -137,11 +137,15 @@ Run = Callable[[], object]
 
 @dataclass(frozen=True)
 class Operation:
-    """`prepare` makes what is not measured, and gives what is; `hot`: on the way of a request."""
+    """`prepare` makes what is not measured, and gives what is; `hot`: on the way of a request.
+
+    `lookups` is how many names the operation looks up in one index, each at another place.
+    """
 
     title: str
     prepare: Callable[[Case], Run]
     hot: bool = True
+    lookups: int = 1
 
 
 def _get(case: Case) -> Run:
@@ -383,7 +387,7 @@ OPERATIONS = (
     Operation("buckets", _buckets),
     Operation("expire, nothing to do", _expire_none, hot=False),
     Operation("expire, 10 files", _expire, hot=False),
-    Operation("known_blobs, 200", _known_blobs, hot=False),
+    Operation("known_blobs, 200", _known_blobs, hot=False, lookups=BLOBS_A_TIME),
     Operation("doomed", _doomed, hot=False),
     Operation("forget_idempotency, one", _forget_some, hot=False),
     Operation("expire_tenant, nothing to do", _expire_tenant, hot=False),

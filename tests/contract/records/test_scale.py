@@ -25,6 +25,9 @@ from wharf_upload.records.sql import SqlRecords
 
 # Tenants and files: a page of 100 must be full in the small one, and folders be large in the other.
 _SMALL, _FULL = (5, 3_000), (50, 60_000)
+# PostgreSQL 17 reads a page of an index once for all names that are on it. Names share pages in the
+# small table, and hardly in the other: a name may cost the pages of a lookup of its own.
+_PAGES_A_LOOKUP = 2
 
 
 @dataclass
@@ -136,5 +139,6 @@ def test_growth(pair: Pair, operation: Operation) -> None:
     full_calls, full = cost(pair.full, operation)
     # One more where the file is in a bucket that has to be looked for.
     assert full_calls <= small_calls + 1
+    alone = _PAGES_A_LOOKUP * operation.lookups
     # One step down the index for each statement: it may be a level deeper.
-    assert full <= 1.3 * small + full_calls + 20
+    assert full <= 1.3 * max(small, alone) + full_calls + 20
