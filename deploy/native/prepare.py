@@ -5,11 +5,14 @@ python3-minimal included, hence only modules that are part of that (no shutil,
 no json). Started by prepare.sh. When nothing has changed it reads a stamp and
 is gone within some 50 ms.
 
-    prepare.py run    what `make run` needs: packages of all.txt, nginx
-    prepare.py dev    what lint and types need: packages of dev.txt
-    prepare.py test   what `make test` needs: dev, nginx, Redis, PostgreSQL, Prometheus, a browser
-                      and the scripts of others that it loads (requirements/browser), and k8s
-    prepare.py k8s    what `make k8s` needs: dev, and the checkers of manifests in .venv/k8s
+    prepare.py run       what `make run` needs: packages of all.txt, nginx
+    prepare.py dev       what lint and types need: packages of dev.txt
+    prepare.py contract  what `make unit` and `make contract` need: dev, nginx, Redis, PostgreSQL,
+                         Prometheus, strace
+    prepare.py compose   what `make compose-test` needs: contract, Docker with Compose, debootstrap
+    prepare.py test      what `make test` needs: compose, podman, a browser and the scripts of
+                         others that it loads (requirements/browser), and k8s
+    prepare.py k8s       what `make k8s` needs: dev, and the checkers of manifests in .venv/k8s
 """
 
 from __future__ import annotations
@@ -22,98 +25,16 @@ import sys
 import tempfile
 from glob import glob
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 STAMP = VENV / "wharf-stamp"
 PACKAGES = ("libs/servicekit", "services/auth", "services/upload", "deploy/native")
 
+sys.path.insert(0, str(ROOT))  # -I leaves out the folder of the script
 
-class Program(NamedTuple):
-    """A program of the operating system: where it may be, what installs it."""
-
-    name: str
-    places: tuple[str, ...]
-    package: str
-    needed: bool = True
-
-
-NGINX = Program("nginx", ("/usr/sbin/nginx", "/usr/local/sbin/nginx"), "nginx")
-# Only the commands that `make run` prints use it.
-CURL = Program("curl", ("/usr/bin/curl",), "curl", needed=False)
-REDIS = Program("redis-server", ("/usr/bin/redis-server",), "redis-server")
-# Debian keeps the server's own binaries off PATH, one directory per version.
-POSTGRES = Program("initdb", ("/usr/lib/postgresql/*/bin/initdb",), "postgresql")
-CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "chromium")
-CHROMEDRIVER = Program("chromedriver", ("/usr/bin/chromedriver",), "chromium-driver")
-OPENSSL = Program("openssl", ("/usr/bin/openssl",), "openssl")
-NPM = Program("npm", ("/usr/bin/npm",), "npm")
-# Brings promtool, too.
-PROMETHEUS = Program("prometheus", ("/usr/bin/prometheus",), "prometheus")
-# The engine that images and containers are tested with; control groups for it where nothing has
-# mounted them, and base images of Debian's packages.
-DOCKERD = Program("dockerd", ("/usr/sbin/dockerd", "/usr/bin/dockerd"), "docker.io")
-CGROUPS = Program("cgroupfs-mount", ("/usr/bin/cgroupfs-mount",), "cgroupfs-mount", needed=False)
-# Of Compose any will do: the plugin is version 2, Debian's package version 1.
-_PLUGINS = ("/usr/libexec", "/usr/lib", "/usr/local/libexec", "/usr/local/lib")
-COMPOSE = Program(
-    "docker-compose",
-    (
-        "/usr/bin/docker-compose",
-        *(f"{place}/docker/cli-plugins/docker-compose" for place in _PLUGINS),
-    ),
-    "docker-compose",
-)
-DEBOOTSTRAP = Program("debootstrap", ("/usr/sbin/debootstrap",), "debootstrap")
-# What plays manifests of Kubernetes; Debian's crun refuses hosts with cgroups of both versions.
-PODMAN = Program("podman", ("/usr/bin/podman",), "podman")
-CATATONIT = Program("catatonit", ("/usr/libexec/podman/catatonit",), "catatonit")
-RUNC = Program("runc", ("/usr/sbin/runc", "/usr/bin/runc"), "runc")
-IPTABLES = Program("iptables", ("/usr/sbin/iptables",), "iptables")
-
-
-class Goal(NamedTuple):
-    """What one way of using the repository needs.
-
-    `scripts` are a browser's, `checkers` those of Kubernetes manifests.
-    """
-
-    lock: str
-    programs: tuple[Program, ...]
-    scripts: bool = False
-    checkers: bool = False
-
-
-GOALS = {
-    "run": Goal("all", (NGINX, CURL)),
-    "dev": Goal("dev", ()),
-    "test": Goal(
-        "dev",
-        (
-            NGINX,
-            CURL._replace(needed=True),
-            REDIS,
-            POSTGRES,
-            CHROMIUM,
-            CHROMEDRIVER,
-            NPM,
-            PROMETHEUS,
-            OPENSSL,
-            DOCKERD,
-            CGROUPS,
-            COMPOSE,
-            DEBOOTSTRAP,
-            PODMAN,
-            CATATONIT,
-            RUNC,
-            IPTABLES,
-        ),
-        scripts=True,
-        checkers=True,
-    ),
-    "k8s": Goal("dev", (OPENSSL,), checkers=True),
-}
+from deploy.native.programs import GOALS, Program, debian_release  # noqa: E402 -- see the line above
 
 
 def stop(line: str) -> NoReturn:
@@ -175,11 +96,12 @@ def install_packages(packages: list[str]) -> None:
 
 
 def missing_packages(programs: tuple[Program, ...]) -> list[str]:
-    """Debian packages of the programs that are needed and not there.
+    """Debian packages of the programs that are needed, not there, and in this release.
 
     What is only convenient is installed along with the rest, never alone.
     """
-    missing = [program for program in programs if not found(program)]
+    release = debian_release()
+    missing = [p for p in programs if p.since_debian <= release and not found(p)]
     if not any(program.needed for program in missing):
         return []
     return [program.package for program in missing]

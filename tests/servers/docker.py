@@ -77,15 +77,15 @@ def _answers() -> bool:
 
 @contextmanager
 def _cgroups() -> Iterator[None]:
-    """Control groups, where nothing has mounted them: a machine without systemd."""
+    """Control groups (cgroups(7), version 2), where nothing has mounted them: without systemd."""
     if os.path.ismount(_CGROUPS):
         yield
         return
-    subprocess.run(["cgroupfs-mount"], check=True)
+    subprocess.run(["mount", "-t", "cgroup2", "cgroup2", str(_CGROUPS)], check=True)
     try:
         yield
     finally:
-        subprocess.run(["umount", "--recursive", str(_CGROUPS)], check=False)
+        subprocess.run(["umount", str(_CGROUPS)], check=False)
 
 
 @contextmanager

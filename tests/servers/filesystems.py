@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.docker import lacking
+
 # EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH (linux/fs/ext4/ext4.h).
 _SHUTDOWN, _WITHOUT_FLUSH = 0x8004587D, b"\2\0\0\0"
 
 
 def _run(*command: str) -> None:
+    if shutil.which(command[0]) is None:
+        lacking(f"there is no {command[0]}; `make test` installs it")
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
         pytest.skip(f"{command[0]} is not possible here: {done.stderr.decode().strip()}")

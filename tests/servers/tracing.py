@@ -11,15 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.docker import lacking
+
 Strace = Callable[[str], list[str]]
-
-
-def _installed() -> str | None:
-    found = shutil.which("strace")
-    if found is None and os.geteuid() == 0:
-        subprocess.run(["apt-get", "install", "-qy", "strace"], capture_output=True, check=False)
-        found = shutil.which("strace")
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +23,9 @@ def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
     As strace(1) has it: `fsync:error=EIO` lets every fsync fail, `link:signal=KILL:when=3` kills
     at the third link. `trace_of` reads the trace.
     """
-    program = _installed()
+    program = shutil.which("strace")
     if program is None:
-        pytest.skip("strace is not there and cannot be installed")
+        lacking("there is no strace; Debian: apt-get install strace")
     folder = tmp_path_factory.mktemp("strace")
     probe = subprocess.run([program, "-o", "/dev/null", "true"], capture_output=True, check=False)
     if probe.returncode:

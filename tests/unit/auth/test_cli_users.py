@@ -8,13 +8,15 @@ import pty
 import re
 import select
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from servicekit.database import open_database
 from tests.servers.auth_command import Run, installed, mistake, run
+from tests.servers.docker import lacking
 from wharf_auth.domain.secrets import Hasher
 from wharf_auth.records.sql import SqlRecords
 
@@ -24,9 +26,10 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def records(installed: Run, tmp_path: Path) -> SqlRecords:
+def records(installed: Run, tmp_path: Path) -> Iterator[SqlRecords]:
     """The records that the command works on."""
-    return SqlRecords(open_database(f"sqlite:///{tmp_path}/data/auth/auth.db"))
+    with closing(open_database(f"sqlite:///{tmp_path}/data/auth/auth.db")) as database:
+        yield SqlRecords(database)
 
 
 def good(records: SqlRecords, password: str, name: str = "ada") -> bool:
@@ -79,7 +82,10 @@ def test_password_is_asked_for_at_a_terminal(
     installed: Run, records: SqlRecords, tmp_path: Path
 ) -> None:
     """Twice, and it is not shown while it is typed."""
-    process, terminal = pty.fork()
+    try:
+        process, terminal = pty.fork()
+    except OSError as error:
+        lacking(f"this machine has no pseudo-terminal ({error}); mount devpts at /dev/pts")
     if process == 0:
         command = str(Path(sys.executable).parent / "wharf-auth")
         environ = {**os.environ, "WHARF_DATA": str(tmp_path / "data")}

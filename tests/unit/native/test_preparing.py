@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.servers.docker import lacking
 
 NATIVE = Path(__file__).parents[3] / "deploy/native"
 
@@ -102,6 +106,56 @@ def test_what_is_only_convenient(prepare: ModuleType) -> None:
     convenient = prepare.Program("no-such-program", (), "convenient", needed=False)
     assert prepare.missing_packages((convenient,)) == []
     assert prepare.missing_packages((needed, convenient)) == ["needed", "convenient"]
+
+
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [
+        ('ID=debian\nVERSION_ID="12"\n', 12),
+        ("VERSION_ID=13\nID=debian\n", 13),
+        ("ID=debian\nVERSION_CODENAME=forky\n", sys.maxsize),
+        ('ID=ubuntu\nVERSION_ID="24.04"\n', sys.maxsize),
+        ("", sys.maxsize),
+    ],
+)
+def test_the_release(prepare: ModuleType, tmp_path: Path, text: str, release: int) -> None:
+    """Debian's release is its number; other systems and Debian's next release are the newest."""
+    file = tmp_path / "os-release"
+    file.write_text(text)
+    assert prepare.debian_release(file) == release
+    file.unlink()
+    assert prepare.debian_release(file) == sys.maxsize
+
+
+@pytest.mark.parametrize(("release", "packages"), [(12, ["old"]), (13, ["old", "new"])])
+def test_what_a_release_lacks(
+    prepare: ModuleType, monkeypatch: pytest.MonkeyPatch, release: int, packages: list[str]
+) -> None:
+    """A program is left out on a release that does not have its package."""
+    monkeypatch.setattr(prepare, "debian_release", lambda: release)
+    old = prepare.Program("no-such-program", (), "old")
+    new = prepare.Program("no-such-program", (), "new", since_debian=13)
+    assert prepare.missing_packages((old, new)) == packages
+
+
+def test_this_release_has_all_packages(prepare: ModuleType) -> None:
+    """Debian's archive has each package that `make test` would install on this release."""
+    release = prepare.debian_release()
+    programs = prepare.GOALS["test"].programs
+    wanted = {one.package for one in programs if one.since_debian <= release}
+    if shutil.which("apt-cache") is None:
+        lacking("there is no apt-cache: this is not Debian")
+    listed = subprocess.run(
+        ["apt-cache", "policy", *wanted],
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    if "Candidate: " not in listed:
+        lacking("apt has no package lists; run 'apt-get update'")
+    found = re.findall(r"^(\S+):\n  Installed: .*\n  Candidate: (?!\(none\))", listed, re.MULTILINE)
+    assert set(found) == wanted
 
 
 def test_without_root(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

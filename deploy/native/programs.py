@@ -1,0 +1,117 @@
+"""The programs of the operating system that Wharf runs or tests with, and what installs them.
+
+A release of Debian that lacks a package is told by its number, never by an install that fails.
+Imports only what Debian's python3-minimal has, as prepare.py does.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Program(NamedTuple):
+    """A program of the operating system: where it may be, and the package that installs it.
+
+    `since_debian` is the first release that has or needs the package; an older one goes without.
+    """
+
+    name: str
+    places: tuple[str, ...]
+    package: str
+    needed: bool = True
+    since_debian: int = 0
+
+
+NGINX = Program("nginx", ("/usr/sbin/nginx", "/usr/local/sbin/nginx"), "nginx")
+# Only the commands that `make run` prints use it.
+CURL = Program("curl", ("/usr/bin/curl",), "curl", needed=False)
+REDIS = Program("redis-server", ("/usr/bin/redis-server",), "redis-server")
+# Debian keeps the server's own binaries off PATH, one directory per version.
+POSTGRES = Program("initdb", ("/usr/lib/postgresql/*/bin/initdb",), "postgresql")
+CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "chromium")
+CHROMEDRIVER = Program("chromedriver", ("/usr/bin/chromedriver",), "chromium-driver")
+OPENSSL = Program("openssl", ("/usr/bin/openssl",), "openssl")
+NPM = Program("npm", ("/usr/bin/npm",), "npm")
+# Faults of disks: system calls that fail, and file systems whose power is cut. Debian 13's minimal
+# system has no mkfs.ext4.
+STRACE = Program("strace", ("/usr/bin/strace",), "strace")
+E2FSPROGS = Program("mkfs.ext4", ("/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4"), "e2fsprogs")
+# Brings promtool, too.
+PROMETHEUS = Program("prometheus", ("/usr/bin/prometheus",), "prometheus")
+# The engine that images and containers are tested with.
+DOCKERD = Program("dockerd", ("/usr/sbin/dockerd", "/usr/bin/dockerd"), "docker.io")
+# Its client has a package of its own since Debian 13.
+DOCKER = Program("docker", ("/usr/bin/docker",), "docker-cli", since_debian=13)
+
+
+def docker_plugin(name: str, since_debian: int = 0) -> Program:
+    """A plugin of docker's client; Debian's package has the same name."""
+    folders = ("/usr/libexec", "/usr/lib", "/usr/local/libexec", "/usr/local/lib")
+    places = (f"{folder}/docker/cli-plugins/{name}" for folder in folders)
+    return Program(name, (f"/usr/bin/{name}", *places), name, since_debian=since_debian)
+
+
+# Any Compose will do: Debian 12 has version 1, a program; Debian 13 has version 2, a plugin.
+COMPOSE = docker_plugin("docker-compose")
+# BuildKit. Without it, the client uses the engine's own builder.
+BUILDX = docker_plugin("docker-buildx", since_debian=13)
+# A test asks it what a checkout holds.
+GIT = Program("git", ("/usr/bin/git",), "git")
+# The base images are made of Debian's packages.
+DEBOOTSTRAP = Program("debootstrap", ("/usr/sbin/debootstrap",), "debootstrap")
+# What plays manifests of Kubernetes; Debian's crun refuses hosts with cgroups of both versions.
+PODMAN = Program("podman", ("/usr/bin/podman",), "podman")
+CATATONIT = Program("catatonit", ("/usr/libexec/podman/catatonit",), "catatonit")
+RUNC = Program("runc", ("/usr/sbin/runc", "/usr/bin/runc"), "runc")
+IPTABLES = Program("iptables", ("/usr/sbin/iptables",), "iptables")
+# podman 5 cannot remove a network without its name server.
+AARDVARK = Program(
+    "aardvark-dns", ("/usr/lib/podman/aardvark-dns",), "aardvark-dns", since_debian=13
+)
+
+
+class Goal(NamedTuple):
+    """What one way of using the repository needs.
+
+    `scripts` are a browser's, `checkers` those of Kubernetes manifests.
+    """
+
+    lock: str
+    programs: tuple[Program, ...]
+    scripts: bool = False
+    checkers: bool = False
+
+
+CONTRACT = (NGINX, CURL._replace(needed=True), REDIS, POSTGRES, PROMETHEUS, STRACE)
+ENGINES = (DOCKERD, DOCKER, COMPOSE, BUILDX, DEBOOTSTRAP, RUNC, IPTABLES, GIT)
+PODS = (PODMAN, CATATONIT, AARDVARK, OPENSSL)
+BROWSER = (CHROMIUM, CHROMEDRIVER, NPM)
+GOALS = {
+    "run": Goal("all", (NGINX, CURL)),
+    "dev": Goal("dev", ()),
+    "contract": Goal("dev", CONTRACT),
+    "compose": Goal("dev", (*CONTRACT, *ENGINES)),
+    "test": Goal(
+        "dev",
+        (*CONTRACT, *ENGINES, *PODS, *BROWSER, E2FSPROGS),
+        scripts=True,
+        checkers=True,
+    ),
+    "k8s": Goal("dev", (OPENSSL,), checkers=True),
+}
+
+
+def debian_release(file: Path = Path("/etc/os-release")) -> int:
+    """The release of Debian that this machine has, by os-release(5).
+
+    Another system, and Debian's next release, which has no number yet, count as the newest.
+    """
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        lines = []
+    facts = dict(line.split("=", 1) for line in lines if "=" in line)
+    number = facts.get("VERSION_ID", "").strip('"')
+    return int(number) if facts.get("ID") == "debian" and number.isdecimal() else sys.maxsize
