@@ -4,7 +4,7 @@
 #   WHARF_VERSION     the images' tag; default dev
 #   BASE_IMAGE        Python for auth and upload; default python:3.13-slim
 #   NGINX_BASE_IMAGE  nginx for the gateway; default nginx:1.30
-#   BASES=debian      make both of Debian's packages instead (debian_base.sh); needs root
+#   BASES=debian      make both of Debian 13's packages instead (debian_base.sh); needs root
 #   WHARF_IMAGE_CACHE where what takes long is kept; default build/cache
 #   PYTHON            of this machine, with pip; default .venv/bin/python
 #
@@ -28,15 +28,9 @@ stop() {
 
 # debian_base KIND: the image wharf-base-KIND, made unless it is there already.
 debian_base() {
-    # shellcheck source=/dev/null
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    image=wharf-base-$1:$suite-$(sha256sum deploy/images/debian_base.sh | cut -c 1-8)
+    image=wharf-base-$1:$(sh deploy/images/debian_base.sh tag)
     if ! docker image inspect "$image" >/dev/null 2>&1; then
-        file=$WHARF_IMAGE_CACHE/$(echo "$image" | tr : -).tar
-        if [ ! -s "$file" ]; then
-            say "making a base image for $1 of Debian's packages" >&2
-            sh deploy/images/debian_base.sh "$1" "$file"
-        fi
+        file=$(sh deploy/images/debian_base.sh "$1")
         docker import "$file" "$image" >/dev/null
     fi
     echo "$image"
@@ -47,22 +41,6 @@ there() {
     docker image inspect "$1" >/dev/null 2>&1 || docker pull "$1" ||
         stop "there is no image $1; name another ($2=...), or make it of Debian's packages (BASES=debian)"
 }
-
-# What decides which packages and wheels a Python takes (PEP 508).
-about_python='import json, os, platform, sys
-print(json.dumps({
-    "implementation_name": sys.implementation.name,
-    "implementation_version": platform.python_version(),
-    "os_name": os.name,
-    "platform_machine": platform.machine(),
-    "platform_python_implementation": platform.python_implementation(),
-    "platform_release": platform.release(),
-    "platform_system": platform.system(),
-    "platform_version": platform.version(),
-    "python_full_version": platform.python_version(),
-    "python_version": "%d.%d" % sys.version_info[:2],
-    "sys_platform": sys.platform,
-}))'
 
 # build NAME DOCKERFILE ARGUMENT...
 build() {
@@ -88,8 +66,8 @@ BASE_IMAGE=${BASE_IMAGE:-python:3.13-slim}
 NGINX_BASE_IMAGE=${NGINX_BASE_IMAGE:-nginx:1.30}
 there "$BASE_IMAGE" BASE_IMAGE
 there "$NGINX_BASE_IMAGE" NGINX_BASE_IMAGE
-about=$(docker run --rm --network none --entrypoint python3 "$BASE_IMAGE" -c "$about_python") ||
-    stop "$BASE_IMAGE has no python3"
+about=$(docker run --rm --interactive --network none --entrypoint python3 "$BASE_IMAGE" - \
+    <deploy/images/about_python.py) || stop "$BASE_IMAGE has no python3"
 mkdir -p build
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 

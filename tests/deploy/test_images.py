@@ -45,6 +45,32 @@ def test_an_image_is_small(engine: Engine, images: Images, service: str) -> None
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_buildkit_builds_where_it_is(engine: Engine, images: Images, service: str) -> None:
+    """The Dockerfiles are built by BuildKit where the client has it, else by the engine's own."""
+    has_buildkit = engine.try_out("buildx", "version").returncode == 0
+    comments = engine("history", "--format", "{{.Comment}}", name_of(images, service))
+    assert ("buildkit" in comments) == has_buildkit
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_is_of_debian_13(engine: Engine, images: Images, service: str) -> None:
+    """What is tested is what ships by default: Debian 13 with Python 3.13."""
+    script = (
+        "import json, platform, sys; release = platform.freedesktop_os_release()\n"
+        "print(json.dumps([release['ID'], release['VERSION_ID'], *map(str, sys.version_info[:2])]))"
+    )
+    assert python(engine, name_of(images, service), script) == ["debian", "13", "3", "13"]
+
+
+def test_the_gateway_has_the_nginx_of_debian_13(engine: Engine, images: Images) -> None:
+    """The gateway is tested with nginx 1.26 or newer."""
+    command = ("run", "--rm", "--network", "none", *CONTAINED, "--entrypoint", "nginx")
+    said = engine.try_out(*command, images.gateway, "-v").stderr
+    version = tuple(map(int, said.partition("nginx/")[2].split()[0].split(".")))
+    assert version >= (1, 26)
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_an_image_says_how_it_is_run(engine: Engine, images: Images, service: str) -> None:
     """An unprivileged user by number, TERM, a health check, and labels that say what it is."""
     config = engine.inspect(name_of(images, service))["Config"]
