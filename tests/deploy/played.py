@@ -9,12 +9,12 @@ from collections.abc import Callable
 import httpx
 
 from tests.deploy.cluster import cluster
-from tests.deploy.podman import Playable, Podman
+from tests.deploy.podman import Playable, Podman, pod_of
 
 OVERLAY = "single-node"
 GROUP = 10001
-AUTH, UPLOAD = "wharf-auth-pod-0-auth", "wharf-upload-pod-0-upload"
-GATEWAY = "wharf-upload-pod-0-gateway"
+AUTH, UPLOAD = f"{pod_of('wharf-auth')}-auth", f"{pod_of('wharf-upload')}-upload"
+GATEWAY, WORKER = f"{pod_of('wharf-upload')}-gateway", f"{pod_of('wharf-worker')}-worker"
 JOBS = {"wharf-auth-migrate": "init", "wharf-upload-migrate": "migrate"}
 WAIT_SECONDS = 120
 

@@ -10,6 +10,9 @@ What podman 4.3 (Debian 12) does not do of a manifest is done here in its place,
 - Secrets: podman makes their files readable for all, and auth refuses such keys. They are laid out
   as the kubelet does with `defaultMode: 0440` and `fsGroup`: root's, readable for the group.
 - NetworkPolicies, budgets, autoscalers: there is nothing here that could obey them.
+
+podman 5 (Debian 13) plays the same files. The names of its pods differ, and it gives an `emptyDir`
+in memory to root alone, where the kubelet lets all write: here each `emptyDir` is on the disk.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +43,11 @@ default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 runtime = "{runtime}"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+"""
+# nft is the default of version 5. Docker's own rules, of iptables, drop what only nft lets through.
+_FIREWALL = """
+[network]
+firewall_driver = "iptables"
 """
 
 
@@ -58,6 +67,7 @@ class Podman:
                 processes=_limit(resource.RLIMIT_NPROC, 4096),
                 runtime="runc" if shutil.which("runc") else "crun",
             )
+            + (_FIREWALL if _version() >= 5 else "")
         )
         self._environment = {**os.environ, "CONTAINERS_CONF": str(configuration)}
         self._played = 0
@@ -113,7 +123,7 @@ class Podman:
     def address(self, container: str) -> str:
         """The address of the pod that a container is in."""
         pod = self._inspect(container)["Pod"]
-        infra = json.loads(self.call("pod", "inspect", pod).stdout)["InfraContainerID"]
+        infra = self.call("pod", "inspect", "--format", "{{.InfraContainerID}}", pod).stdout.strip()
         networks = self._inspect(infra)["NetworkSettings"]["Networks"]
         return str(next(iter(networks.values()))["IPAddress"])
 
@@ -145,6 +155,20 @@ class Podman:
     def _inspect(self, container: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = json.loads(self.call("inspect", container).stdout)[0]
         return found
+
+
+@cache
+def _version() -> int:
+    """The major version of podman; 0 where there is none."""
+    if shutil.which("podman") is None:
+        return 0
+    done = subprocess.run(["podman", "--version"], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1].partition(".")[0])
+
+
+def pod_of(deployment: str) -> str:
+    """The name of a Deployment's pod, which has a number before podman 5."""
+    return f"{deployment}-pod" if _version() >= 5 else f"{deployment}-pod-0"
 
 
 def _limit(kind: int, enough: int) -> int:
@@ -188,6 +212,8 @@ class Playable:
         for spec in _pods(manifests):
             claims |= set(_split_claims(spec))
             for volume in spec["volumes"]:
+                if "emptyDir" in volume:
+                    volume["emptyDir"].pop("medium", None)
                 if "secret" in volume:
                     name = volume.pop("secret")["secretName"]
                     volume["persistentVolumeClaim"] = {"claimName": name}

@@ -18,8 +18,18 @@ import httpx
 import pytest
 
 from tests.deploy.cluster import cluster
-from tests.deploy.played import AUTH, GATEWAY, GROUP, OVERLAY, UPLOAD, Played, answers, until
-from tests.deploy.podman import Playable, Podman
+from tests.deploy.played import (
+    AUTH,
+    GATEWAY,
+    GROUP,
+    OVERLAY,
+    UPLOAD,
+    WORKER,
+    Played,
+    answers,
+    until,
+)
+from tests.deploy.podman import Playable, Podman, pod_of
 from tests.servers.containers import Images
 from tests.servers.docker import Engine, lacking
 
@@ -201,7 +211,7 @@ def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
     body = os.urandom(LARGE_BYTES)
     kept = "/v1/files/default/kept.bin"
     assert client.put(f"{played.url}{kept}", content=body).status_code == 201
-    pod = "wharf-upload-pod-0"
+    pod = pod_of("wharf-upload")
     grace = cluster(OVERLAY).pod("upload").spec["terminationGracePeriodSeconds"]
     # podman knows no preStop. This is upload's, while the gateway lives and when it has ended.
     upload = cluster(OVERLAY).pod("upload").container("upload")
@@ -236,7 +246,7 @@ def test_production_without_its_databases(podman: Podman) -> None:
     hosts = {"wharf-auth": auth}
     for name in ("wharf-upload", "wharf-worker"):
         podman.play([*playable.config, playable.deployment(name, hosts)])
-    upload, worker = podman.address(GATEWAY), podman.address("wharf-worker-pod-0-worker")
+    upload, worker = podman.address(GATEWAY), podman.address(WORKER)
     live = [
         f"http://{auth}:8082/healthz",
         f"http://{auth}:8082/readyz?exclude=database",
@@ -260,6 +270,6 @@ def test_production_without_its_databases(podman: Podman) -> None:
     )
     assert refused.status_code == 503, refused.text
     assert int(refused.headers["Retry-After"]) > 0
-    for container in (AUTH, UPLOAD, GATEWAY, "wharf-worker-pod-0-worker"):
+    for container in (AUTH, UPLOAD, GATEWAY, WORKER):
         state = json.loads(podman.call("inspect", container).stdout)[0]
         assert (state["State"]["Running"], state["RestartCount"]) == (True, 0), container
