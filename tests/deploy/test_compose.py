@@ -45,6 +45,7 @@ START, CREDENTIALS, SCALE = blocks("README.md", "With docker compose")
 DOWN, UP = SCALE.splitlines()
 UPGRADE = blocks("docs/compose.md", "Upgrade")[0].splitlines()[-1]
 (MOVE,) = blocks("docs/compose.md", "From one to two")
+TAKE_DOWN = blocks("docs/compose.md", "Take down")[1]
 TOKEN = next(block for block in blocks("README.md", "Use") if block.startswith("token()"))
 UPLOAD, METADATA, DOWNLOAD = next(
     b for b in blocks("README.md", "Use") if b.startswith("curl")
@@ -412,6 +413,6 @@ def test_a_broken_release(scaled: Stack, images: Images) -> None:
 
 
 def test_taken_down(scaled: Stack) -> None:
-    """`down --volumes` leaves no container, volume or network, of neither profile."""
-    scaled.shell("docker compose --profile scale down --volumes")
+    """The command of docs/compose.md leaves no container, volume or network of any profile."""
+    scaled.shell(TAKE_DOWN)
     assert (scaled.containers(), scaled.volumes(), scaled.networks()) == ({}, [], [])
