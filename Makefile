@@ -38,7 +38,11 @@ unit: ## Run tests/unit
 contract: ## Run tests/contract
 integration: ## Run tests/integration
 e2e: ## Run tests/e2e
-unit contract integration e2e:
+unit contract:
+	@$(PREPARE) contract
+	@$(BIN)/python -m pytest tests/$@ $(ARGS)
+
+integration e2e:
 	@$(PREPARE) test
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
 
@@ -46,16 +50,22 @@ deploy-test: ## Run tests/deploy
 	@$(PREPARE) test
 	@$(BIN)/python -m pytest tests/deploy $(ARGS)
 
-compose-test: ## Run the tests of docker-compose.yml with a real engine
-	@$(PREPARE) test
-	@$(BIN)/python -m pytest tests/deploy/test_compose_file.py tests/deploy/test_compose.py $(ARGS)
+compose-test: ## Run the tests of the images and of docker-compose.yml with a real engine
+	@$(PREPARE) compose
+	@$(BIN)/python -m pytest tests/deploy/test_images.py tests/deploy/test_compose_file.py \
+		tests/deploy/test_compose.py $(ARGS)
+
+.PHONY: other-release
+other-release: ## On Debian 12, test on Debian 13, and the other way round (as root)
+	@$(PREPARE) dev
+	@.ci/other-release $(ARGS)
 
 lint: ## Check style: Ruff, formatting, shell syntax, consistent packages
 	@$(PREPARE) dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	for script in deploy/*/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
-	bash -n .ci/run && bash -n .ci/smoke
+	for script in .ci/*; do bash -n "$$script" || exit 1; done
 	$(BIN)/hadolint services/*/Dockerfile deploy/nginx/Dockerfile
 	$(BIN)/python -m pip check
 
