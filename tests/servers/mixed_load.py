@@ -214,9 +214,11 @@ class MixedLoad:
         return answer.status, answer.headers
 
     def _blocks(self, body: bytes, seconds: float) -> Iterator[bytes]:
+        """The body in `seconds`, however short it is: each block takes its share of them."""
         for begin in range(0, len(body), _BLOCK):
-            yield body[begin : begin + _BLOCK]
-            time.sleep(seconds * _BLOCK / len(body))
+            block = body[begin : begin + _BLOCK]
+            yield block
+            time.sleep(seconds * len(block) / len(body))
 
     def _connection(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection(
