@@ -106,17 +106,21 @@ def gateway_workers(nginx: int) -> set[int]:
 def test_hup_of_uwsgi(rolling: Wharf) -> None:
     """uWSGI that is told HUP starts anew in its own place, with its packages; requests wait."""
     upload = master(rolling, "upload")
-    ready = rolling.data / "run" / "upload.ready"
+    # A worker writes the first, the master the second when it has started the mule, too. A HUP
+    # before that would not reach the mule, and uWSGI would wait for it without an end.
+    signs = [rolling.data / "run" / name for name in ("upload.ready", "upload.ready.term")]
     with under_load(rolling) as load:
         for number in range(2):
-            ready.unlink()
+            for sign in signs:
+                sign.unlink()
             os.kill(upload, signal.SIGHUP)
-            wanted = number + 1
             # Longer than the mercy that a process has which does not end by itself.
-            reloaded = until(
-                lambda wanted=wanted: respawned(rolling) >= wanted and ready.exists(), 180
+            assert until(
+                lambda wanted=number + 1: (
+                    respawned(rolling) >= wanted and all(sign.exists() for sign in signs)
+                ),
+                180,
             )
-            assert reloaded
             assert load.faults == []
     assert master(rolling, "upload") == upload
 
