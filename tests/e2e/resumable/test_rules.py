@@ -240,4 +240,4 @@ def test_a_suspended_tenant(tenants: Tenants) -> None:
     assert tenants.admin.request("POST", f"{change}/resume").status == 204
     assert until(lambda: tus.head(address).status == 200)
     assert until(lambda: tus.patch(address, 5, b"67890").status == 204)
-    assert api.file("a").body == b"1234567890"
+    assert until(lambda: api.file("a").body == b"1234567890")
