@@ -102,6 +102,8 @@ lend_apt() {
     apt-config dump | grep -E '^Acquire::(http|https|ftp|Retries|ForceIP)' |
         grep -vE 'Proxy-Auto-Detect|ProxyAutoDetect|::Ca(Info|Path)' \
             >"$root/etc/apt/apt.conf.d/50machine" || true
+    # A list that is missing is an error (make_root); one answer that got lost is none.
+    echo 'Acquire::Retries "3";' >>"$root/etc/apt/apt.conf.d/50machine"
     if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
         cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/apt/machine-certificates.crt"
         echo 'Acquire::https::CaInfo "/etc/apt/machine-certificates.crt";' \
@@ -143,9 +145,10 @@ make_root() {
 
 close_root() {
     rm -rf "$root/etc/apt/sources.list.d/machine.sources" "$root/etc/apt/apt.conf.d/50machine" \
-        "$root/etc/apt/machine-certificates.crt" "$root/etc/apt/auth.conf" "$root/etc/apt/auth.conf.d" "$root/usr/sbin/policy-rc.d" \
-        "$root/etc/resolv.conf" "$root/etc/hosts" "$root/var/lib/apt/lists"/* \
-        "$root/var/cache/apt"/* "$root/var/cache/debconf"/*-old "$root/var/log"/* "$root/tmp"/*
+        "$root/etc/apt/machine-certificates.crt" "$root/etc/apt/auth.conf" \
+        "$root/etc/apt/auth.conf.d" "$root/usr/sbin/policy-rc.d" "$root/etc/resolv.conf" \
+        "$root/etc/hosts" "$root/var/lib/apt/lists"/* "$root/var/cache/apt"/* \
+        "$root/var/cache/debconf"/*-old "$root/var/log"/* "$root/tmp"/*
 }
 
 case "${1-} $#" in
