@@ -92,7 +92,7 @@ def code(text: str) -> str:
 def settings_page() -> str:
     """docs/settings.md."""
     from wharf_auth.settings import Settings as AuthSettings
-    from wharf_native.gateway import CONTAINER_SETTINGS
+    from wharf_native.gateway_container import CONTAINER_SETTINGS
     from wharf_native.gateway_settings import GATEWAY_SETTINGS
     from wharf_native.settings import RUN_SETTINGS
     from wharf_upload.settings import Settings as UploadSettings

@@ -42,7 +42,7 @@ def stop(line: str) -> NoReturn:
     sys.exit(f"wharf: {line}")
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """Tells what takes a while; a run that changes nothing says nothing."""
     print(f"wharf: {line}", flush=True)
 
@@ -90,7 +90,7 @@ def install_packages(packages: list[str]) -> None:
     prefix = as_root()
     if prefix is None:
         stop(f"not root and no passwordless sudo: run 'apt-get install {wanted}' as root first")
-    say(f"installing {wanted} with apt-get (services stay off)")
+    log(f"installing {wanted} with apt-get (services stay off)")
     script = str(ROOT / "deploy/native/apt_install.sh")
     run_quietly([*prefix, "/bin/sh", script, *packages], f"could not install {wanted}")
 
@@ -166,7 +166,7 @@ def fresh(lock: str) -> bool:
 
 def make_venv() -> None:
     """An empty environment that belongs to this Python and this directory."""
-    say(f"making .venv with Python {sys.version.split()[0]}")
+    log(f"making .venv with Python {sys.version.split()[0]}")
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     run_quietly(command, "could not make .venv")
 
@@ -185,7 +185,7 @@ def ensure_venv(lock: str, *, working: bool) -> None:
     if not working:
         make_venv()
     STAMP.unlink(missing_ok=True)
-    say(f"installing the packages of requirements/{lock}.txt")
+    log(f"installing the packages of requirements/{lock}.txt")
     # Wheels only: a machine without a compiler fails here with a clear line,
     # and no stranger's build script runs.
     lock_file = str(ROOT / f"requirements/{lock}.txt")
@@ -211,7 +211,7 @@ def ensure_scripts() -> None:
     done = target / "done"
     if done.is_file() and done.read_bytes() == lock:
         return
-    say("installing the scripts of requirements/browser")
+    log("installing the scripts of requirements/browser")
     target.mkdir(exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         (target / name).write_bytes((source / name).read_bytes())
@@ -230,7 +230,7 @@ def ensure_checkers() -> None:
     stamp, wanted = target / "done", b"".join(lock.read_bytes() for lock in locks)
     if stamp.is_file() and stamp.read_bytes() == wanted:
         return
-    say("installing the checkers of requirements/k8s.txt")
+    log("installing the checkers of requirements/k8s.txt")
     run_quietly([sys.executable, "-m", "venv", "--clear", str(target)], "could not make .venv/k8s")
     for lock, words in zip(locks, ((), ("--no-deps", "--ignore-requires-python")), strict=True):
         pip_install(

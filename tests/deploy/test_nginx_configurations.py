@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from wharf_native.gateway import Gateway
+from wharf_native.gateway_container import Gateway
 from wharf_native.nginx import nginx_command, render_configuration
 from wharf_native.places import Places
 from wharf_native.plan import template_values

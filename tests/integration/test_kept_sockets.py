@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.kept_sockets import Depositor, Kept, answers, keepers
+from servicekit.kept_sockets import FdStoreClient, Kept, answers, fd_stores
 from tests.e2e.raw_http import until
 
 _KEEPER = """
 import sys, time
-from wharf_native.keeping import Keeper
-Keeper(sys.argv[1], sys.argv[2], float(sys.argv[3])).start()
+from wharf_native.fd_store import FdStore
+FdStore(sys.argv[1], sys.argv[2], float(sys.argv[3])).start()
 time.sleep(600)
 """
 # Stands for uWSGI: serves one inherited socket, and says which process it is.
@@ -67,9 +67,9 @@ def inode(kept: Kept) -> int:
 
 def deposit(kept: Kept) -> None:
     """Leaves a copy, and ends as a service does."""
-    depositor = Depositor([kept])
-    depositor.look()
-    depositor.close()
+    client = FdStoreClient([kept])
+    client.poll()
+    client.close()
 
 
 def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
@@ -88,7 +88,7 @@ def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
             with closing(second.listener):
                 assert inode(second) == was
                 second.listener.accept()[0].close()
-    assert not answers(keepers(folder)[0])
+    assert not answers(fd_stores(folder)[0])
     third = Kept(path)
     with closing(third.listener):
         assert inode(third) != was
@@ -99,17 +99,17 @@ def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
     """After a restart of the gateway, and with each of several gateways, copies are left anew."""
     kept = Kept(folder / "auth.sock")
     with closing(kept.listener):
-        depositor = Depositor([kept])
-        depositor.look()
+        client = FdStoreClient([kept])
+        client.poll()
         for _ in range(2):
             with keeper(folder), keeper(folder, "two"):
-                depositor.look()
+                client.poll()
                 # Nobody keeps it twice: each of them has it.
                 (folder / "keeper-one.sock").unlink()
                 again = Kept(folder / "auth.sock")
                 with closing(again.listener):
                     assert inode(again) == inode(kept)
-        depositor.close()
+        client.close()
 
 
 def test_a_socket_that_nobody_reaches_is_not_taken(folder: Path) -> None:
@@ -131,11 +131,11 @@ def test_what_nobody_serves_for_long_is_closed(folder: Path) -> None:
     with keeper(folder, seconds=0.1), socket.socket(socket.AF_UNIX) as waiting:
         kept = Kept(path)
         with closing(kept.listener):
-            depositor = Depositor([kept])
-            depositor.look()
+            client = FdStoreClient([kept])
+            client.poll()
             waiting.settimeout(60)
             waiting.connect(str(path))
-        depositor.close()
+        client.close()
         with pytest.raises(ConnectionResetError):
             waiting.recv(1)
         with socket.socket(socket.AF_UNIX) as late, pytest.raises(ConnectionRefusedError):

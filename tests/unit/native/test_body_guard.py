@@ -54,7 +54,7 @@ def test_a_refusal_by_the_kernel_is_said_once(
     own.check()
     asked.clear()
     for _ in range(5):
-        own.look()
+        own.poll()
     assert asked == []
     assert capsys.readouterr().out.count("slow request bodies are not cut") == 1
 
@@ -63,7 +63,7 @@ def test_a_floor_of_zero_switches_it_off(tmp_path: Path, asked: list[int]) -> No
     """The kernel is asked for nothing."""
     own = guard(tmp_path, WHARF_BODY_MIN_BYTES_PER_SECOND="0")
     own.check()
-    own.look()
+    own.poll()
     assert asked == []
 
 
@@ -77,7 +77,7 @@ def test_a_cut_is_said_and_counted(
     monkeypatch.setattr(foreign_sockets, "end_reading", lambda *_: 1)
     own = guard(tmp_path)
     for _ in range(4):
-        own.look()
+        own.poll()
     assert asked
     assert "from 192.0.2.7" in capsys.readouterr().out
     assert "cut_total 1\n" in (tmp_path / "gateway.prom").read_text()
@@ -97,7 +97,7 @@ def test_a_failed_look_does_not_end_the_supervisor(
     monkeypatch.setattr(foreign_sockets, "end_reading", gone)
     own = guard(tmp_path)
     for _ in range(6):
-        own.look()
+        own.poll()
     assert len(asked) == 6
     assert "No such process" in capsys.readouterr().out
 

@@ -74,9 +74,9 @@ def reachable(path: Path) -> bool:
 def silent(path: Path, service: Service) -> FrontDoor:
     """An open door whose service has been silent once: at the next look it would shut."""
     door = FrontDoor(str(path), service)
-    door.look()
+    door.poll()
     service.alive = False
-    door.look()
+    door.poll()
     assert reachable(path)
     return door
 
@@ -87,10 +87,10 @@ def test_opens_when_the_service_answers(
     """Nobody comes in before the service behind the gateway has answered once."""
     service.alive = False
     door = FrontDoor(str(path), service)
-    door.look()
+    door.poll()
     assert not reachable(path)
     service.alive = True
-    door.look()
+    door.poll()
     assert reachable(path)
 
 
@@ -100,10 +100,10 @@ def test_shuts_when_the_service_is_silent(
     """One silence changes nothing, two in a row send the balancer to the other replica."""
     other.symlink_to(other.name + SUFFIX)
     door = silent(path, service)
-    door.look()
+    door.poll()
     assert not reachable(path)
     service.alive = True
-    door.look()
+    door.poll()
     assert reachable(path)
 
 
@@ -113,10 +113,10 @@ def test_the_last_door_stays_open(
     """With no other replica, clients get this one's 503 rather than no connection."""
     door = silent(path, service)
     for _ in range(5):
-        door.look()
+        door.poll()
     assert reachable(path)
     other.symlink_to(other.name + SUFFIX)
-    door.look()
+    door.poll()
     assert not reachable(path)
 
 
@@ -131,7 +131,7 @@ def test_the_link_of_a_killed_gateway_is_no_open_door(
             pass
     dead.symlink_to(dead.name + SUFFIX)
     door = silent(path, service)
-    door.look()
+    door.poll()
     assert reachable(path)
 
 
@@ -150,11 +150,11 @@ def test_of_two_that_fall_silent_together_one_stays_open(
 
     def unlink_after_the_other_looked(name: str) -> None:
         if len(doors) > 1:
-            doors.pop().look()
+            doors.pop().poll()
         unlink(name)
 
     monkeypatch.setattr("wharf_native.front_door.os.unlink", unlink_after_the_other_looked)
-    doors[0].look()
+    doors[0].poll()
     assert [reachable(path), reachable(other)] == [False, True]
 
 
@@ -167,21 +167,21 @@ def test_a_folder_that_is_locked_is_not_waited_for(
     folder = os.open(path.parent, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
     try:
-        door.look()
+        door.poll()
         assert reachable(path)
     finally:
         os.close(folder)
-    door.look()
+    door.poll()
     assert not reachable(path)
 
 
 def test_a_stop_shuts_for_good(path: Path, service: Service, listener: socket.socket) -> None:
     """After close() a service that answers does not open the door again."""
     door = FrontDoor(str(path), service)
-    door.look()
+    door.poll()
     door.close()
     assert not reachable(path)
-    door.look()
+    door.poll()
     assert not reachable(path)
 
 
@@ -190,7 +190,7 @@ def test_what_came_before_a_stop_is_accepted(
 ) -> None:
     """A connection made before close() is still in nginx's queue after it."""
     door = FrontDoor(str(path), service)
-    door.look()
+    door.poll()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(path))
         door.close()
@@ -206,7 +206,7 @@ def test_what_a_killed_gateway_left_is_swept(path: Path, service: Service) -> No
         assert not door.is_open
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(f"{path}{SUFFIX}")
-            door.look()
+            door.poll()
         assert door.is_open
 
 

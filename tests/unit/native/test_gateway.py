@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.raw_http import until
 from tests.unit.native.conftest import free_ports
-from wharf_native.gateway import Gateway
+from wharf_native.gateway_container import Gateway
 from wharf_native.terminal import CannotRunError
 
 ROOT = Path(__file__).resolve().parents[3]

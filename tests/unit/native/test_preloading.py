@@ -39,7 +39,8 @@ def test_what_is_shared_can_be_shared() -> None:
 # A supervisor that holds a descriptor, as the real one holds the lock on the data.
 _SUPERVISOR = """
 import json, os, signal, sys, time
-from wharf_native.children import Child, Program
+from wharf_native.children import Child
+from wharf_native.program import Program
 script, log, environment = sys.argv[1:]
 held = os.open("/", os.O_RDONLY)
 program = Program(

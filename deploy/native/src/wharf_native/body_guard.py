@@ -13,7 +13,7 @@ from wharf_native.gateway_settings import (
     BODY_WINDOW_SECONDS,
     most_connections,
 )
-from wharf_native.terminal import say
+from wharf_native.terminal import log
 
 # Name, type and help text (Prometheus' text format, version 0.0.4).
 _CUT = (
@@ -67,12 +67,12 @@ class BodyGuard:
             os.close(foreign_sockets.duplicate(processes[0], 0))
         except OSError as error:
             self._working = False
-            say(
+            log(
                 f"slow request bodies are not cut, only pauses are bounded: {error}. It takes "
                 "netlink sockets and pidfd_getfd, which this machine or its sandbox refuses"
             )
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Cuts what is too slow, when it is time to look."""
         now = time.monotonic()
         if not self._working or now < self._next or not self._gateways():
@@ -84,7 +84,7 @@ class BodyGuard:
                 self._end(slow)
         except OSError as error:
             # Out of memory or descriptors, or the gateway just ended: the next look may do.
-            say(f"looking for slow request bodies failed: {error}")
+            log(f"looking for slow request bodies failed: {error}")
 
     def _workers(self) -> list[int]:
         return [pid for master in self._gateways() for pid in foreign_sockets.children(master)]
@@ -97,7 +97,7 @@ class BodyGuard:
         self._write_metrics()
         peers = sorted({one.peer for one in slow})
         more = f" and {len(peers) - _NAMED_ADDRESSES} more" * (len(peers) > _NAMED_ADDRESSES)
-        say(
+        log(
             f"cut {ended} requests that came with less than {self._rate} bytes per second, from "
             f"{', '.join(peers[:_NAMED_ADDRESSES])}{more}"
         )

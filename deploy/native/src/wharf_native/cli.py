@@ -6,7 +6,7 @@ import os
 import sys
 
 from wharf_native.settings import RunSettings
-from wharf_native.terminal import CannotRunError, say
+from wharf_native.terminal import CannotRunError, log
 
 _USAGE = "usage: wharf run | status | restart [auth] [upload] [gateway] | settings"
 # A new process has WHARF_READY_SECONDS; migrations may come before it.
@@ -22,9 +22,9 @@ def status(settings: RunSettings) -> int:
     """Says whether Wharf is ready; 0 when it is."""
     from wharf_native.readiness import not_ready
 
-    trouble = not_ready(settings)
-    say(f"ready at {settings.url}" if trouble is None else f"not ready: {trouble}")
-    return int(trouble is not None)
+    error = not_ready(settings)
+    log(f"ready at {settings.url}" if error is None else f"not ready: {error}")
+    return int(error is not None)
 
 
 def restart(settings: RunSettings, names: list[str]) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from wharf_native.places import Places
-from wharf_native.terminal import CannotRunError, say
+from wharf_native.terminal import CannotRunError, log
 
 SIGNAL = signal.SIGUSR1
 _REQUEST, _ANSWER = ".request", ".answer"
@@ -33,11 +33,11 @@ def ask(places: Places, names: Sequence[str], timeout_seconds: float) -> None:
             raise CannotRunError("no answer from the running Wharf; see its output")
         time.sleep(_POLL_SECONDS)
     with open(mine + _ANSWER, encoding="utf-8") as file:
-        trouble = file.read()
+        error = file.read()
     os.unlink(mine + _ANSWER)
-    if trouble:
-        raise CannotRunError(trouble)
-    say(f"restarted {', '.join(names)}")
+    if error:
+        raise CannotRunError(error)
+    log(f"restarted {', '.join(names)}")
 
 
 def requests(places: Places) -> list[tuple[str, list[str]]]:
@@ -53,9 +53,9 @@ def requests(places: Places) -> list[tuple[str, list[str]]]:
     return found
 
 
-def answer(to: str, trouble: str) -> None:
+def answer(to: str, error: str) -> None:
     """Says how it went; an empty text is good news."""
-    _write(to + _ANSWER, trouble)
+    _write(to + _ANSWER, error)
 
 
 def running(places: Places) -> int:

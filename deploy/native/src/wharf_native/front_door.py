@@ -19,9 +19,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from wharf_native import readiness
-from wharf_native.terminal import say
+from wharf_native.terminal import log
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 # How often in a row the service may fail to answer. One silence may be a replacement or a load.
 _PATIENCE = 2
 # Connections that were made and not yet accepted: nginx would drop them when it stops to listen.
@@ -78,7 +78,7 @@ class FrontDoor:
         """Watches from now on."""
         self._thread.start()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Opens or shuts after one question to the service."""
         alive = self._alive()
         self._failures = 0 if alive else self._failures + 1
@@ -87,9 +87,9 @@ class FrontDoor:
                 return
             if alive and not self.is_open:
                 self._open()
-                say("the balancer may come: upload answers")
+                log("the balancer may come: upload answers")
             elif self._failures >= _PATIENCE and self.is_open and self._give_way():
-                say("the balancer is sent to other replicas: upload does not answer")
+                log("the balancer is sent to other replicas: upload does not answer")
 
     def close(self) -> None:
         """Shuts for good, and waits until nginx has accepted what came before."""
@@ -106,8 +106,8 @@ class FrontDoor:
         return os.path.islink(self._path)
 
     def _watch(self) -> None:
-        while not self._stopping.wait(_LOOK_SECONDS):
-            self.look()
+        while not self._stopping.wait(_POLL_SECONDS):
+            self.poll()
 
     def _open(self) -> None:
         new = f"{self._path}.new"

@@ -11,15 +11,12 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from wharf_native.body_guard import BodyGuard
+from wharf_native.fd_store import FdStore
 from wharf_native.front_door import FrontDoor, answers
-from wharf_native.keeping import Keeper
-from wharf_native.terminal import CannotRunError, say
-
-if TYPE_CHECKING:
-    from wharf_native.gateway import Gateway
+from wharf_native.gateway_container import Gateway
+from wharf_native.terminal import CannotRunError, log
 
 _STOP = {signal.SIGTERM, signal.SIGQUIT}
 _WAITED_FOR = {*_STOP, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
@@ -80,7 +77,7 @@ class Stop:
     def drain(self) -> None:
         """Lets requests in flight end; nothing new is accepted."""
         if self._deadline is None:
-            say(f"stopping: requests in flight have {self._drain_seconds:g} s")
+            log(f"stopping: requests in flight have {self._drain_seconds:g} s")
             self._deadline = time.monotonic() + self._drain_seconds
             if self._door is not None:
                 self._door.close()
@@ -97,10 +94,10 @@ class Stop:
             return longest
         return max(0.0, min(longest, self._deadline - time.monotonic()))
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Ends what is left when the time is over."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            say("requests are not done, stopping now")
+            log("requests are not done, stopping now")
             self.at_once()
 
 
@@ -116,7 +113,7 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
     """Runs nginx until it ends; returns the container's exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
     for folder in gateway.socket_folders:
-        Keeper(folder, gateway.settings.instance).start()
+        FdStore(folder, gateway.settings.instance).start()
     door = _front_door(gateway)
     nginx = Nginx(gateway.command, environ)
     if door is not None:
@@ -137,10 +134,10 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         code = nginx.reap()
         if code is not None:
             if not stop.asked_for:
-                say(f"nginx ended with exit code {code}")
+                log(f"nginx ended with exit code {code}")
             return 0 if stop.asked_for else 1
-        stop.look()
-        guard.look()
+        stop.poll()
+        guard.poll()
 
 
 def _obey(number: int, gateway: Gateway, nginx: Nginx, stop: Stop) -> None:
@@ -155,6 +152,6 @@ def _obey(number: int, gateway: Gateway, nginx: Nginx, stop: Stop) -> None:
         try:
             gateway.test()
         except CannotRunError as error:
-            say(f"not reloaded: {error}")
+            log(f"not reloaded: {error}")
         else:
             nginx.send(signal.SIGHUP)

@@ -63,10 +63,10 @@ class Leaving:
 
     def of(self, name: str) -> list[Child]:
         """Those of a program that still run."""
-        self.look()
+        self.poll()
         return [child for child, _ in self._left if child.name == name]
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Forgets those that have ended, and kills what has had its time."""
         still = []
         for child, deadline in self._left:

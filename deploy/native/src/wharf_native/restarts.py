@@ -12,7 +12,7 @@ from wharf_native.places import Places
 from wharf_native.plan import Plan
 from wharf_native.preloading import is_current
 from wharf_native.supervisor import Supervisor
-from wharf_native.terminal import CannotRunError, say
+from wharf_native.terminal import CannotRunError, log
 
 # Services first: what a new gateway asks for, they know.
 NAMES = ("auth", "upload", "gateway")
@@ -59,7 +59,7 @@ class Restarts:
             try:
                 self._restart(names)
             except CannotRunError as error:
-                say(str(error))
+                log(str(error))
                 control.answer(to, str(error))
             else:
                 control.answer(to, "")
@@ -67,12 +67,12 @@ class Restarts:
     def _restart(self, names: list[str]) -> None:
         if not is_current():
             # Code of another version: its migrations come before it.
-            say("the code has changed: what starts now has a copy of the packages of its own")
+            log("the code has changed: what starts now has a copy of the packages of its own")
             self._prepare.databases()
         for name in names:
             if name == "gateway":
                 self._prepare.gateway()
-            say(f"restarting {name}")
+            log(f"restarting {name}")
             self._supervisor.replace(self._child(name), self._seconds)
 
     def _child(self, name: str) -> Child:

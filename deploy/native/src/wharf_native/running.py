@@ -17,7 +17,7 @@ from wharf_native.restarts import Preparing, Restarts
 from wharf_native.settings import RunSettings
 from wharf_native.supervisor import StoppedError, Supervisor, show_tail
 from wharf_native.survivors import end_survivors
-from wharf_native.terminal import CannotRunError, say
+from wharf_native.terminal import CannotRunError, log
 from wharf_native.welcome import welcome
 
 _CHILDREN = ("nginx", "auth", "upload")
@@ -41,7 +41,7 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
     other_logs = [places.log_file(name) for name in _OTHER_LOGS]
     try:
         if ended := end_survivors(log_files):
-            say(f"ended {ended} processes that an earlier run left")
+            log(f"ended {ended} processes that an earlier run left")
         places.sweep()
         for path in (*log_files, *other_logs):
             logfiles.rotate(path)
@@ -54,7 +54,7 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
         end_survivors(log_files, patience=0.0)
         places.leave()
         os.close(lock)
-    say("stopped")
+    log("stopped")
 
 
 def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]) -> None:
@@ -74,7 +74,7 @@ def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]
     prepare.databases()
     prepare.gateway()
     try:
-        say(f"starting on {places.data}")
+        log(f"starting on {places.data}")
         preload()
         supervisor.start()
         _await_ready(settings, supervisor)
@@ -85,13 +85,13 @@ def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]
             f"{places.nginx}/gateway.prom",
         )
         guard.check()
-        supervisor.duty, supervisor.duty_seconds = guard.look, guard.seconds
+        supervisor.duty, supervisor.duty_seconds = guard.poll, guard.seconds
         restarts = Restarts(supervisor, places, prepare, settings.ready_seconds)
         restarts.listen()
         welcome(settings, places)
         supervisor.watch()
     except StoppedError:
-        say("stopping (again to stop at once)")
+        log("stopping (again to stop at once)")
         raise
     finally:
         # nginx closes its own; a new connection must not wait for one that will never come.
@@ -106,20 +106,20 @@ def _running(children: list[Child]) -> list[int]:
 def _await_ready(settings: RunSettings, supervisor: Supervisor) -> None:
     """Watches the children until the gateway says that all is ready."""
     begin = time.monotonic()
-    trouble: str | None = None
+    error: str | None = None
     shown: str | None = None
 
     def ready() -> bool:
-        nonlocal trouble, shown
-        trouble = readiness.not_ready(settings)
+        nonlocal error, shown
+        error = readiness.not_ready(settings)
         waited = time.monotonic() - begin
-        if trouble is not None and waited > settings.ready_seconds:
+        if error is not None and waited > settings.ready_seconds:
             for child in supervisor.children:
                 show_tail(child)
-            raise CannotRunError(f"not ready after {settings.ready_seconds} s: {trouble}")
-        if trouble is not None and waited > _SILENT_SECONDS and trouble != shown:
-            say(f"waiting: {trouble}")
-            shown = trouble
-        return trouble is None
+            raise CannotRunError(f"not ready after {settings.ready_seconds} s: {error}")
+        if error is not None and waited > _SILENT_SECONDS and error != shown:
+            log(f"waiting: {error}")
+            shown = error
+        return error is None
 
     supervisor.watch(ready)

@@ -11,12 +11,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
 
 from wharf_native.preloading import is_current, is_own_script, run_script
-
-if TYPE_CHECKING:
-    from wharf_native.children import Program
+from wharf_native.program import Program
 
 _PR_SET_PDEATHSIG = 1
 # Python ignores these, and what is ignored stays ignored across exec.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from wharf_native import logfiles
 from wharf_native.children import CRASH_LIMIT, Child
 from wharf_native.handover import Handover, Leaving
-from wharf_native.terminal import CannotRunError, say
+from wharf_native.terminal import CannotRunError, log
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What a stage has even when the one before used up the time to drain.
@@ -133,24 +133,24 @@ class Supervisor:
             child.start()
             return
         handover = Handover(child, timeout_seconds)
-        while (trouble := handover.step()) is None:
+        while (error := handover.step()) is None:
             self._restart_ended(but=child)
             if self._wait(_HANDOVER_SECONDS):
                 handover.abandon()
                 self.leaving.add(handover.old)
                 raise StoppedError
             self._look_around()
-        if trouble:
+        if error:
             show_tail(child)
-            raise CannotRunError(f"the new {child.name} {trouble}; the old one goes on")
+            raise CannotRunError(f"the new {child.name} {error}; the old one goes on")
         self.leaving.add(handover.old)
 
     def _look_around(self) -> None:
         if self.duty is not None:
             self.duty()
-        self.leaving.look()
-        for log in self._logs:
-            logfiles.rotate(log)
+        self.leaving.poll()
+        for log_file in self._logs:
+            logfiles.rotate(log_file)
 
     def stop(self) -> None:
         """Stops stage after stage; a second stop signal makes it short."""
@@ -167,7 +167,7 @@ class Supervisor:
         self._await_stop(stage, _FAST_SECONDS if self._hurry else grace, repeat=not self._hurry)
         left = [child for child in stage if child.running]
         for child in left:
-            say(f"{child.name} is not done, stopping it now")
+            log(f"{child.name} is not done, stopping it now")
             child.send(child.program.fast)
         self._await_stop(left, _FAST_SECONDS)
         for child in left:
@@ -207,7 +207,7 @@ class Supervisor:
                     f"{child.name} {how}, {CRASH_LIMIT} times in a minute; its output is above"
                 )
             if how is not None and child.due is not None:
-                say(f"{child.name} {how}, starting it again in {child.due - now:.1f} s")
+                log(f"{child.name} {how}, starting it again in {child.due - now:.1f} s")
             if child.due is not None and child.due <= now:
                 child.start()
 

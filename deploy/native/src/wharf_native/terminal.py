@@ -10,7 +10,7 @@ class CannotRunError(Exception):
     """Wharf cannot start or go on; the message is one line for the operator."""
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """Prints a line. A terminal that was closed must not stop the orderly stop."""
     try:
         print(f"wharf: {line}", flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wharf_native.places import Places
 from wharf_native.settings import RunSettings
-from wharf_native.terminal import say
+from wharf_native.terminal import log
 
 # The secret goes from the file into curl's standard input: it is neither printed here nor an
 # argument, which every user of the machine could read.
@@ -39,4 +39,4 @@ def welcome(settings: RunSettings, places: Places) -> None:
         *first_upload(settings, places),
         "",
     ]
-    say("\n".join(lines))
+    log("\n".join(lines))

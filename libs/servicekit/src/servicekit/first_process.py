@@ -16,10 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from servicekit.kept_sockets import Depositor, Kept
+from servicekit.kept_sockets import FdStoreClient, Kept
 
 HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 # After uWSGI says that it accepts, its processes still make their threads: asked to end in the
 # middle of that, they wait for one another until their mercy is over.
 _SETTLE_SECONDS = 1.0
@@ -63,7 +63,7 @@ class Child:
         else:
             os.kill(self.pid, number)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Asks it to end, if it is to end.
 
         While it starts, uWSGI does not hear TERM, or its workers do not. Then it is asked when it
@@ -82,17 +82,17 @@ class Child:
 def run(uwsgi: str, ini: str, paths: list[Path]) -> int:
     """Runs uWSGI to its end; returns the exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {*HANDED_ON, signal.SIGCHLD})
-    depositor = Depositor([Kept(path) for path in paths])
+    store = FdStoreClient([Kept(path) for path in paths])
     _limit_descriptors()
     child = Child([uwsgi, "--ini", ini])
     while True:
-        depositor.look()
-        received = signal.sigtimedwait({*HANDED_ON, signal.SIGCHLD}, _LOOK_SECONDS)
+        store.poll()
+        received = signal.sigtimedwait({*HANDED_ON, signal.SIGCHLD}, _POLL_SECONDS)
         if received is not None and received.si_signo in HANDED_ON:
             child.send(received.si_signo)
         if (code := _ended(child.pid)) is not None:
             return code
-        child.look()
+        child.poll()
 
 
 def _ended(pid: int) -> int | None:

@@ -1,6 +1,6 @@
 """A service's listening sockets, which outlive its container: copies lie with the gateway (ADR 28).
 
-The gateway's first process has the other side (`wharf_native/keeping.py`), with the protocol.
+The gateway's first process has the other side (`wharf_native/fd_store.py`), with the protocol.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        found = next((one for one in map(self._take, keepers(path.parent)) if one), None)
+        found = next((one for one in map(self._take, fd_stores(path.parent)) if one), None)
         self.listener = found or self._bind()
         self.listener.setblocking(False)
         self.listener.set_inheritable(True)
@@ -36,8 +36,8 @@ class Kept:
         found = self.path.lstat()
         return f"{found.st_dev} {found.st_ino}".encode()
 
-    def _take(self, keeper: Path) -> socket.socket | None:
-        with suppress(OSError), _connected(keeper) as connection:
+    def _take(self, store: Path) -> socket.socket | None:
+        with suppress(OSError), _connected(store) as connection:
             numbers = self._numbers
             connection.send(b"take " + self.path.name.encode())
             answer, descriptors, _, _ = socket.recv_fds(connection, _PACKET_BYTES, 1)
@@ -60,63 +60,63 @@ class Kept:
         return listener
 
     def leave_with(self, connection: socket.socket) -> None:
-        """Leaves a copy with a keeper; raises OSError."""
+        """Leave a copy with a descriptor store; raises OSError."""
         packet = b"keep " + self.path.name.encode() + b" " + self._numbers
         socket.send_fds(connection, [packet], [self.listener.fileno()])
         if connection.recv(_PACKET_BYTES) != b"kept":
-            raise OSError("the keeper does not take it")
+            raise OSError("the descriptor store does not take it")
 
 
-class Depositor:
-    """Leaves copies with every keeper that there is, and anew with one that comes later."""
+class FdStoreClient:
+    """Leaves copies with every descriptor store there is, and with one that comes later."""
 
     def __init__(self, sockets: list[Kept]) -> None:
         self._sockets = sockets
         self._connections: dict[Path, socket.socket] = {}
 
-    def look(self) -> None:
-        """To be called now and then, and before the service ends."""
-        for keeper, connection in list(self._connections.items()):
+    def poll(self) -> None:
+        """Leave copies with new stores; call it regularly, and before the service ends."""
+        for store, connection in list(self._connections.items()):
             if not _is_open(connection):
                 connection.close()
-                del self._connections[keeper]
-        for keeper in {keeper for one in self._sockets for keeper in keepers(one.path.parent)}:
-            if keeper not in self._connections:
+                del self._connections[store]
+        for store in {store for one in self._sockets for store in fd_stores(one.path.parent)}:
+            if store not in self._connections:
                 with suppress(OSError):
-                    self._leave(keeper)
+                    self._leave(store)
 
     def close(self) -> None:
-        """Ends the connections; what was left stays with the keepers."""
+        """End the connections; the stores keep the copies."""
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
 
-    def _leave(self, keeper: Path) -> None:
-        with _connected(keeper, closing=False) as connection:
+    def _leave(self, store: Path) -> None:
+        with _connected(store, closing=False) as connection:
             for one in self._sockets:
-                if one.path.parent == keeper.parent:
+                if one.path.parent == store.parent:
                     one.leave_with(connection)
-            self._connections[keeper] = connection
+            self._connections[store] = connection
 
 
-def keepers(folder: Path) -> list[Path]:
-    """Where keepers of this folder listen, or have listened."""
+def fd_stores(folder: Path) -> list[Path]:
+    """Return where the descriptor stores of this folder listen, or have listened."""
     return sorted(folder.glob("keeper-*.sock"))
 
 
-def answers(keeper: Path) -> bool:
-    """Whether a keeper is there: its gateway has not ended."""
-    with suppress(OSError), _connected(keeper):
+def answers(store: Path) -> bool:
+    """Return whether a descriptor store is there: its gateway has not ended."""
+    with suppress(OSError), _connected(store):
         return True
     return False
 
 
 @contextmanager
-def _connected(keeper: Path, *, closing: bool = True) -> Iterator[socket.socket]:
+def _connected(store: Path, *, closing: bool = True) -> Iterator[socket.socket]:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.settimeout(_TIMEOUT_SECONDS)
     try:
-        connection.connect(str(keeper))
+        connection.connect(str(store))
         yield connection
     except BaseException:
         connection.close()

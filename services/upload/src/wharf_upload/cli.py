@@ -66,7 +66,7 @@ def await_gateway(own: Settings, seconds: int) -> None:
 
     deadline = time.monotonic() + seconds
     folder = own.receiver_socket.parent
-    while any(map(kept_sockets.answers, kept_sockets.keepers(folder))):
+    while any(map(kept_sockets.answers, kept_sockets.fd_stores(folder))):
         if time.monotonic() > deadline:
             sys.exit(f"the gateway has not ended in {seconds} s")
         time.sleep(0.2)

@@ -19,12 +19,12 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from wharf_native.terminal import say
+from wharf_native.terminal import log
 
 # How long a socket stays open that nobody serves any more. What waits in it is answered with 503
 # then, and what comes later at once.
 KEPT_SECONDS = 90.0
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _PACKET_BYTES = 256
 _REQUEST = re.compile(rb"(keep|take) ([a-z]{1,20}\.sock)(?: ([0-9]{1,20} [0-9]{1,20}))?")
 
@@ -38,12 +38,12 @@ class _Kept:
     until: float = 0.0
 
 
-class Keeper:
+class FdStore:
     """One folder of sockets; `run` serves it in a thread until the process ends.
 
     Args:
         folder: has the services' sockets; only our user can enter it.
-        instance: tells the keepers of several gateways apart, which may share a folder.
+        instance: tells the stores of several gateways apart, which may share a folder.
         seconds: how long sockets are kept whose service has ended.
     """
 
@@ -62,15 +62,15 @@ class Keeper:
             server.bind(self._path)
             os.chmod(self._path, 0o600)
         except OSError as error:
-            say(f"sockets in {self._folder} are not kept over restarts: {error}")
+            log(f"sockets in {self._folder} are not kept over restarts: {error}")
             return
         server.listen()
         self._selector.register(server, selectors.EVENT_READ)
-        threading.Thread(target=self._run, args=(server,), name="keeper", daemon=True).start()
+        threading.Thread(target=self._run, args=(server,), name="fd-store", daemon=True).start()
 
     def _run(self, server: socket.socket) -> None:
         while True:
-            for key, _ in self._selector.select(_LOOK_SECONDS):
+            for key, _ in self._selector.select(_POLL_SECONDS):
                 if key.fileobj is server:
                     self._selector.register(server.accept()[0], selectors.EVENT_READ)
                 elif isinstance(key.fileobj, socket.socket):

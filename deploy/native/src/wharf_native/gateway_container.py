@@ -1,0 +1,175 @@
+"""One gateway container: its settings, the configuration of its nginx and its spool.
+
+Templates, values and their checks are those of the native runner.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+import time
+from collections.abc import Mapping
+
+from wharf_native.front_door import template_values
+from wharf_native.gateway_settings import gateway_values
+from wharf_native.nginx import nginx_command, render_configuration
+from wharf_native.places import remove_files
+from wharf_native.settings import INSTANCE, RunSettings
+from wharf_native.tables import Setting
+from wharf_native.terminal import CannotRunError
+
+# Where an image has the templates and the pages about problems.
+ROOT = "/opt/wharf"
+
+RUN = Setting(
+    "WHARF_GATEWAY_RUN",
+    "/tmp/nginx",  # noqa: S108  a file system of the container's own
+    "",
+    "directory for nginx's configuration, written anew at each start, and its temporary files",
+)
+AUTH_SOCKET = Setting(
+    "WHARF_AUTH_SOCKET",
+    "/run/wharf/auth/auth.sock",
+    "",
+    "where auth listens: the path of a unix socket, or `host:port`. The address is looked up "
+    "once, at the start",
+)
+SOCKETS = Setting(
+    "WHARF_SOCKETS",
+    "/run/wharf/upload",
+    "",
+    "directory in which the upload service beside this gateway has its sockets",
+)
+FRONT_DOOR = Setting(
+    "WHARF_FRONT_DOOR",
+    "",
+    "",
+    "path at which a balancer on the same machine finds this gateway (docs/compose.md); empty: "
+    "nowhere",
+)
+CONTAINER_SETTINGS = (AUTH_SOCKET, SOCKETS, FRONT_DOOR, RUN)
+
+_PATH = re.compile(r"/[A-Za-z0-9/._-]+")
+_HOST_AND_PORT = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]):[0-9]{1,5}")
+
+
+def _path(setting: Setting, environ: Mapping[str, str]) -> str:
+    text = setting.read(environ)
+    if not _PATH.fullmatch(text):
+        raise CannotRunError(
+            f"{setting.name}={text!r}: allowed is an absolute path of letters, "
+            "digits and any of . _ - /"
+        )
+    return text
+
+
+def _auth_server(environ: Mapping[str, str]) -> str:
+    """Auth's address in nginx's notation."""
+    text = AUTH_SOCKET.read(environ)
+    if _PATH.fullmatch(text):
+        return f"unix:{text}"
+    if not _HOST_AND_PORT.fullmatch(text):
+        raise CannotRunError(
+            f"{AUTH_SOCKET.name}={text!r}: allowed is a path, such as {AUTH_SOCKET.default}, or a "
+            "host and port, such as wharf-auth:3031"
+        )
+    return text
+
+
+class Gateway:
+    """What one gateway container is told, checked; and where it has its files.
+
+    Attributes:
+        settings: what it has in common with the native runner.
+        run: nginx's prefix.
+        spool: of request bodies; this gateway's own.
+        socket_folders: where the services have their sockets.
+        front_door: where a balancer on this machine finds it; empty: nowhere.
+        metrics_file: what nginx serves of the parent's own counters.
+    """
+
+    def __init__(self, environ: Mapping[str, str], root: str = ROOT) -> None:
+        instance = environ.get(INSTANCE.name) or socket.gethostname().lower()
+        environ = {**environ, INSTANCE.name: instance}
+        self.settings = RunSettings(environ, root=root)
+        self.run = _path(RUN, environ)
+        self.spool = f"{self.settings.data}/spool/{self.settings.instance}"
+        self.metrics_file = f"{self.run}/gateway.prom"
+        self._environ = environ
+        self._sockets = _path(SOCKETS, environ)
+        self.front_door = _path(FRONT_DOOR, environ) if environ.get(FRONT_DOOR.name) else ""
+        self.values = self._template_values()
+        auth = self.values["WHARF_AUTH_SOCKET"]
+        self.socket_folders = [self._sockets]
+        if auth.startswith("unix:"):
+            self.socket_folders.append(os.path.dirname(auth.removeprefix("unix:")))
+        self.command = nginx_command(self.run, environ)
+
+    def _template_values(self) -> dict[str, str]:
+        settings = self.settings
+        values = gateway_values(
+            self._environ, templates=f"{settings.root}/deploy/nginx", as_root=os.geteuid() == 0
+        )
+        values.update(template_values(self.front_door))
+        values.update(
+            WHARF_DATA=settings.data,
+            WHARF_RUN=self.run,
+            WHARF_ACCESS_LOG="/dev/stdout",
+            WHARF_PROBLEMS=f"{settings.root}/problems",
+            WHARF_SPOOL=self.spool,
+            WHARF_SNIPPETS=f"{self.run}/snippets",
+            WHARF_LISTEN=settings.listen,
+            WHARF_METRICS_LISTEN=settings.metrics_listen,
+            WHARF_AUTH_SOCKET=_auth_server(self._environ),
+            WHARF_UPLOAD_SOCKET=f"unix:{self._sockets}/upload.sock",
+            WHARF_SOCKETS=self._sockets,
+            WHARF_RECEIVER_SOCKET=f"unix:{self._sockets}/receiver.sock",
+            WHARF_BLOBS_SOCKET=f"unix:{self.run}/blobs.sock",
+        )
+        return values
+
+    def prepare(self) -> None:
+        """Writes the configuration and lets nginx test it.
+
+        Raises:
+            CannotRunError: nginx refuses it; it has said why.
+        """
+        os.makedirs(self.run, mode=0o700, exist_ok=True)
+        # A socket that a killed nginx left would keep the next one from listening.
+        remove_files(self.run)
+        os.makedirs(self.spool, mode=0o700, exist_ok=True)
+        render_configuration(self.settings.root, self.run, self.values)
+        self.test()
+
+    def test(self) -> None:
+        """Lets nginx test the configuration; raises CannotRunError."""
+        command = [*self.command, "-t", "-q"]
+        pid = os.posix_spawn(command[0], command, dict(os.environ))
+        if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
+            raise CannotRunError("nginx refuses its configuration; what it says is above")
+
+    def own_spool(self) -> int:
+        """Makes this the only gateway on its spool, until exit; sweeps what a killed one left.
+
+        nginx numbers spooled bodies from 1: two on one spool remove each other's. An earlier
+        container of the same name may still be serving what it has begun.
+
+        Raises:
+            CannotRunError: another one has it, and keeps it.
+        """
+        lock = os.open(self.spool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        deadline = time.monotonic() + self.settings.ready_seconds
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise CannotRunError(
+                        f"another gateway uses {self.spool}; give each a WHARF_INSTANCE of its own"
+                    ) from None
+            time.sleep(0.2)
+        remove_files(self.spool)
+        return lock
