@@ -27,7 +27,7 @@ def key() -> str:
 
 
 def fallbacks() -> float:
-    metrics.settle()
+    metrics.flush()
     return REGISTRY.get_sample_value("wharf_ratelimit_fallback_total") or 0.0
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from servicekit.database import open_database, snapshot_postgres, snapshots
 from servicekit.database.migrating import ADVISORY_LOCK, upgrade
-from servicekit.database.snapshot_tables import SnapshotTrouble, Tables
+from servicekit.database.snapshot_tables import SnapshotError, Tables
 from servicekit.ids import uuid7_hex
 from tests.servers.postgres import PostgresServer
 from tests.servers.upload import MIGRATIONS, new_file
@@ -168,7 +168,7 @@ def test_not_over_another(filled: str, dialect: str, new_url: NewDatabase, tmp_p
     SqlRecords(database).put_limits("other", Limits(max_bytes=1))
     database.close()
     before = content(target, tmp_path)
-    with pytest.raises(SnapshotTrouble, match="limits has rows; restore needs an empty one"):
+    with pytest.raises(SnapshotError, match="limits has rows; restore needs an empty one"):
         snapshots.load(file, SCHEMA, target)
     assert content(target, tmp_path) == before
 
@@ -202,7 +202,7 @@ def test_older_and_newer(
     else:
         with psycopg.connect(old) as connection:
             connection.execute(insert.encode())
-    with pytest.raises(SnapshotTrouble, match=r"schema 0002 and this version needs \d+; migrate"):
+    with pytest.raises(SnapshotError, match=r"schema 0002 and this version needs \d+; migrate"):
         snapshots.save(old, SCHEMA, file)
     snapshots.save(old, snapshots.Schema(older_scripts, SCHEMA.version_table), file)
     target = new_url(dialect)
@@ -211,7 +211,7 @@ def test_older_and_newer(
 
     newer = tmp_path / "newer.db"
     snapshots.save(target, SCHEMA, newer)
-    with pytest.raises(SnapshotTrouble, match="does not know"):
+    with pytest.raises(SnapshotError, match="does not know"):
         snapshots.load(
             newer, snapshots.Schema(older_scripts, SCHEMA.version_table), new_url(dialect)
         )
@@ -231,7 +231,7 @@ def test_damaged(damage: str, tmp_path: Path, new_url: NewDatabase) -> None:
         file.write_bytes(
             {"cut": whole[: len(whole) // 2], "text": b"hello" * 999, "empty": b""}[damage]
         )
-    with pytest.raises(SnapshotTrouble) as trouble:
+    with pytest.raises(SnapshotError) as trouble:
         snapshots.load(file, SCHEMA, target)
     assert "\n" not in str(trouble.value)
     path = Path(target.removeprefix("sqlite:///"))

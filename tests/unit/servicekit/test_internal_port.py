@@ -78,7 +78,7 @@ def port() -> Iterator[int]:
 
 def test_a_probe_says_what_is_wrong(port: int) -> None:
     """Nothing for 200; status and body for anything else; the reason where nobody answers."""
-    assert probing.trouble(port, "/healthz") is None
-    assert "503" in str(probing.trouble(port, "/readyz"))
-    assert "/auth/readyz 1" in str(probing.trouble(port, "/readyz"))
-    assert "no answer from port 1:" in str(probing.trouble(1, "/healthz"))
+    assert probing.error(port, "/healthz") is None
+    assert "503" in str(probing.error(port, "/readyz"))
+    assert "/auth/readyz 1" in str(probing.error(port, "/readyz"))
+    assert "no answer from port 1:" in str(probing.error(1, "/healthz"))

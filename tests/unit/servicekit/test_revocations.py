@@ -40,7 +40,7 @@ def principal(
 
 def slug(revocations: Revocations, who: Principal) -> str | None:
     try:
-        revocations.refuse(who)
+        revocations.check(who)
     except ProblemError as error:
         return error.problem.slug
     return None
@@ -139,7 +139,7 @@ def test_no_feed_yet(followed: Followed) -> None:
     followed.hear()
     assert followed.slug() is None
     assert followed.reader.age_seconds() == math.inf
-    assert "not been heard of" in (followed.reader.trouble() or "")
+    assert "not been heard of" in (followed.reader.error() or "")
     followed.feed.status = 200
     followed.hear()
     assert followed.reader.age_seconds() < math.inf
@@ -149,19 +149,19 @@ def test_age_is_that_of_the_last_good_poll(followed: Followed) -> None:
     """A poll that fails and a restart do not make the knowledge look fresher than it is."""
     followed.follower = FeedFollower(followed.url, followed.path)
     followed.hear()
-    assert followed.reader.trouble() is None
+    assert followed.reader.error() is None
     hour_ago = os.stat(followed.path).st_mtime - 3600
     os.utime(followed.path, (hour_ago, hour_ago))
     followed.feed.status = 500
     followed.restart()
     followed.hear()
     assert 3600 <= followed.reader.age_seconds() < 3700
-    assert "was last heard of 36" in (followed.reader.trouble() or "")
+    assert "was last heard of 36" in (followed.reader.error() or "")
     followed.feed.status = 200
     followed.follower = FeedFollower(followed.url, followed.path)
     followed.follower.open()
     followed.hear()
-    assert followed.reader.trouble() is None
+    assert followed.reader.error() is None
 
 
 def test_many_pages(followed: Followed) -> None:

@@ -28,7 +28,7 @@ def publish(upload: UploadService, feed: FakeFeed) -> None:
         follower.open()
         follower.poll()
     revocations: Revocations = upload.front._service.revocations
-    revocations._looked_at = -math.inf
+    revocations._polled_at = -math.inf
 
 
 def slug(reply: TestResponse) -> str:
@@ -112,7 +112,7 @@ def test_ready_and_degraded(upload: UploadService) -> None:
     assert age(upload) < 5
     file: Path = upload.settings.revocation_file
     os.utime(file, (time.time() - 100, time.time() - 100))
-    upload.front._service.revocations._looked_at = -math.inf
+    upload.front._service.revocations._polled_at = -math.inf
     assert "last heard of 100 s ago" in degraded(upload)
     assert age(upload) >= 100
 

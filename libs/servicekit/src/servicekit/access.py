@@ -32,15 +32,15 @@ _SCHEME = re.compile(r"(?i)\bbearer\b")
 _QUERY_TOKEN = re.compile(r"(?:^|&)access_token=")
 
 
-class Judge(Protocol):
-    """Knows of good tokens that are not accepted any more."""
+class RevocationChecker(Protocol):
+    """Knows which valid tokens are no longer accepted."""
 
-    def refuse(self, principal: Principal) -> None:
-        """Raises the problem when this caller is not accepted; cheap, asked for each request."""
+    def check(self, principal: Principal) -> None:
+        """Raise the problem when this caller is no longer accepted; called for each request."""
 
 
 def authenticate(
-    environ: Mapping[str, Any], verifier: Verifier, judge: Judge | None = None
+    environ: Mapping[str, Any], verifier: Verifier, checker: RevocationChecker | None = None
 ) -> Principal:
     """The principal of a request; raises a 401, 400, 403 or 503 problem.
 
@@ -64,15 +64,15 @@ def authenticate(
         raise CREDENTIALS_AMBIGUOUS(
             "There is a token in the query and one in the Authorization header."
         )
-    return accept(match[1], verifier, judge)
+    return accept(match[1], verifier, checker)
 
 
-def accept(token: str, verifier: Verifier, judge: Judge | None = None) -> Principal:
+def accept(token: str, verifier: Verifier, checker: RevocationChecker | None = None) -> Principal:
     """The principal of a token, wherever it stood; raises a 401, 403 or 503 problem."""
     principal = _verified(token, verifier)
     # Asked each time: the verifier remembers a token for seconds, and a revocation counts at once.
-    if judge is not None:
-        judge.refuse(principal)
+    if checker is not None:
+        checker.check(principal)
     return principal
 
 

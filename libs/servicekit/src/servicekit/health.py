@@ -57,10 +57,10 @@ def failures(checks: Mapping[str, Check]) -> dict[str, str]:
     down = {}
     for name, check in checks.items():
         try:
-            trouble = check()
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the part is not ready
-            log.warning("readiness check %s failed: %s", name, error)
-            trouble = type(error).__name__
-        if trouble:
-            down[name] = trouble
+            error = check()
+        except Exception as failure:  # noqa: BLE001 -- whatever it is, the part is not ready
+            log.warning("readiness check %s failed: %s", name, failure)
+            error = type(failure).__name__
+        if error:
+            down[name] = error
     return down

@@ -27,7 +27,7 @@ UNKNOWN_KEY_SECONDS = 30.0
 REFRESH_SECONDS = 300.0
 RETRY_SECONDS = 1.0
 _MAX_DOCUMENT_BYTES = 256 * 1024
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 class JwksError(Exception):
@@ -62,7 +62,7 @@ class KeyFile:
         self._path, self._clock = path, clock
         self._keys: dict[str, jwt.PyJWK] = {}
         self._version: tuple[int, int] | None = None
-        self._looked_at = float("-inf")
+        self._polled_at = float("-inf")
         self._lock = threading.Lock()
 
     def find(self, kid: str) -> jwt.PyJWK | None:
@@ -70,7 +70,7 @@ class KeyFile:
 
         Raises `KeysUnavailable` while no keys have ever been fetched.
         """
-        if self._clock() - self._looked_at >= _LOOK_SECONDS:
+        if self._clock() - self._polled_at >= _POLL_SECONDS:
             self._look()
         key = self._keys.get(kid)
         if key is None:
@@ -91,7 +91,7 @@ class KeyFile:
     def _look(self) -> None:
         """Reads the file when it has changed."""
         with self._lock:
-            self._looked_at = self._clock()
+            self._polled_at = self._clock()
             try:
                 status = os.stat(self._path)
                 version = (status.st_mtime_ns, status.st_ino)
@@ -161,5 +161,5 @@ class Fetcher:
 
     def run(self, stop: threading.Event) -> None:
         """Steps until `stop` is set."""
-        while not stop.wait(_LOOK_SECONDS):
+        while not stop.wait(_POLL_SECONDS):
             self.step()

@@ -15,16 +15,16 @@ _TIMEOUT_SECONDS = 4.0
 _SHOWN_BYTES = 4096
 
 
-def trouble(port: int, path: str) -> str | None:
-    """What is wrong, in words; `None` when the answer is 200."""
+def error(port: int, path: str) -> str | None:
+    """Return what is wrong, in words; `None` when the answer is 200."""
     answer = b""
     try:
         with socket.create_connection(("localhost", port), timeout=_TIMEOUT_SECONDS) as connection:
             connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
             while len(answer) < _SHOWN_BYTES and (part := connection.recv(_SHOWN_BYTES)):
                 answer += part
-    except OSError as error:
-        return f"no answer from port {port}: {error}"
+    except OSError as failure:
+        return f"no answer from port {port}: {failure}"
     head, _, body = answer.partition(b"\r\n\r\n")
     if head.split(b" ")[1:2] == [b"200"]:
         return None
@@ -35,7 +35,7 @@ def trouble(port: int, path: str) -> str | None:
 def main() -> None:
     """The command line; ends with 1 and one line when something is wrong."""
     variable, path = sys.argv[1:]
-    sys.exit(trouble(int(os.environ[variable].rpartition(":")[2]), path))
+    sys.exit(error(int(os.environ[variable].rpartition(":")[2]), path))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from servicekit.tokens import Principal
 log = logging.getLogger(__name__)
 # What is revoked is refused within 5 s (security.md row 60); older knowledge is no longer that.
 STALE_SECONDS = 5.0
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _TAIL_BYTES = 64
 _TENANT_DETAIL = {
     "deleted": "The tenant is deleted; its operator can still undo that.",
@@ -85,10 +85,10 @@ class Revocations:
         # How far the file was read, and the last bytes before that.
         self._inode, self._offset, self._tail = -1, 0, b""
         self._heard_at: float | None = None
-        self._looked_at = float("-inf")
+        self._polled_at = float("-inf")
         self._lock = threading.Lock()
 
-    def refuse(self, principal: Principal) -> None:
+    def check(self, principal: Principal) -> None:
         """Raises `token-revoked` (401) or `tenant-suspended` (403) where one of them is so."""
         known = self._current()
         state = known.tenants.get(principal.tenant)
@@ -124,9 +124,9 @@ class Revocations:
 
         What others have refused for long, it would take.
         """
-        return self.trouble() if self.age_seconds() == math.inf else None
+        return self.error() if self.age_seconds() == math.inf else None
 
-    def trouble(self) -> str | None:
+    def error(self) -> str | None:
         """For `/readyz`: how old the knowledge is, when it is older than it may be."""
         age = self.age_seconds()
         if age <= STALE_SECONDS:
@@ -136,18 +136,18 @@ class Revocations:
         return f"the feed of revocations was last heard of {int(age)} s ago"
 
     def _current(self) -> _Known:
-        if self._clock() - self._looked_at >= _LOOK_SECONDS and self._lock.acquire(blocking=False):
+        if self._clock() - self._polled_at >= _POLL_SECONDS and self._lock.acquire(blocking=False):
             # Whoever comes while another thread reads goes on with what is known.
             try:
-                self._looked_at = self._clock()
-                self._look()
+                self._polled_at = self._clock()
+                self._poll()
             except OSError as error:
                 log.warning("the file of revocations cannot be read: %s", error.strerror)
             finally:
                 self._lock.release()
         return self._known
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         try:
             file = open(self._path, "rb")  # noqa: SIM115 -- closed below; its absence is no error
         except FileNotFoundError:

@@ -91,9 +91,9 @@ def install(
     app: Flask,
     service_log: RequestLog,
     verifier: Verifier | None,
-    judge: access.Judge | None = None,
+    checker: access.RevocationChecker | None = None,
 ) -> None:
-    """Hooks for all routes; `judge` knows of tokens that are not accepted any more.
+    """Hooks for all routes; `checker` knows which tokens are no longer accepted.
 
     Every route needs a token unless its view has a true attribute `public`: a new route is
     protected by default. `g.principal` is who asks, or `None`.
@@ -110,7 +110,7 @@ def install(
         g.principal = None
         view = app.view_functions.get(request.endpoint or "")
         if verifier is not None and view is not None and not getattr(view, "public", False):
-            g.principal = access.authenticate(request.environ, verifier, judge)
+            g.principal = access.authenticate(request.environ, verifier, checker)
 
     @app.after_request
     def end(response: Response) -> Response:

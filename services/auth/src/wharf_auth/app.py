@@ -98,7 +98,7 @@ def create_app(
     ring = keys or KeyRing(settings.keys_directory, clock, settings.longest_token_seconds)
     parts = _parts(settings, records or _records(settings), ring, clock)
     verifier = _verifier(ring, AUTH_AUDIENCE, settings, clock)
-    service_log = logs.RequestLog(SERVICE, lost=metrics.lost_line, behind=metrics.settle)
+    service_log = logs.RequestLog(SERVICE, lost=metrics.lost_line, behind=metrics.flush)
     app.extensions["service-log"] = service_log
     web.install(app, service_log, verifier, Standing(parts.records))
     acting.note_refusals(app, parts.records, clock)

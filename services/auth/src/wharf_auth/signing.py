@@ -33,7 +33,7 @@ SUFFIX = ".pem"
 # A key's name may say since when it is there, in unix seconds: all files of a Kubernetes secret are
 # written anew with each change.
 _BEGUN = re.compile(r"([0-9]{10})-")
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 class KeyTrouble(Exception):
@@ -182,7 +182,7 @@ class KeyRing:
         self.directory, self._clock = directory, clock
         self._longest_token_seconds = longest_token_seconds
         self._lock = threading.Lock()
-        self._looked_at = clock()
+        self._polled_at = clock()
         self._version = self._directory_version()
         self._keys = load(directory)
 
@@ -203,10 +203,10 @@ class KeyRing:
         return {turn.key.kid: turn.key for turn in turns if turn.state != "retired"}
 
     def _loaded(self, now: float) -> dict[str, SigningKey]:
-        if 0 <= now - self._looked_at < _LOOK_SECONDS:
+        if 0 <= now - self._polled_at < _POLL_SECONDS:
             return self._keys
         with self._lock:
-            self._looked_at = now
+            self._polled_at = now
             version = self._directory_version()
             if version != self._version:
                 try:

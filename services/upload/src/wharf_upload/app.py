@@ -82,9 +82,7 @@ def create_app(
         link_keys=LinkKeys(records),
         origins=Origins(records),
         outage=Outage(),
-        log=logs.RequestLog(
-            NAME, lost=metrics.lost_line, buffer_seconds=0.1, behind=metrics.settle
-        ),
+        log=logs.RequestLog(NAME, lost=metrics.lost_line, buffer_seconds=0.1, behind=metrics.flush),
         clock=clock,
         follower=settings.follower_socket,
     )
@@ -100,7 +98,7 @@ def create_app(
             **({} if settings.instance == ALONE else {"revocations": service.revocations.unheard}),
         },
         # Without the feed the service goes on with what it knows.
-        helpful={"revocations": service.revocations.trouble},
+        helpful={"revocations": service.revocations.error},
     )
     app.register_blueprint(declarations.blueprint(openapi.routes_of(app)))
     return Front(service, app)

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from servicekit.database import Database, open_database, snapshots
-from servicekit.database.snapshot_tables import SnapshotTrouble, reading
+from servicekit.database.snapshot_tables import SnapshotError, reading
 from servicekit.database.snapshots import Schema
 from wharf_upload.holding import Holds
 from wharf_upload.settings import Settings
@@ -69,7 +69,7 @@ def backup(settings: Settings, folder: Path, progress: Progress, *, link: bool =
     """Makes `folder` a backup of now; `link` gives blobs a second name instead of copying them.
 
     Raises:
-        SnapshotTrouble: the rows cannot be saved.
+        SnapshotError: the rows cannot be saved.
         OSError: something cannot be read or written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,17 +103,17 @@ def restore(settings: Settings, folder: Path, progress: Progress, *, link: bool 
     What a run that was cut short has copied is not copied again.
 
     Raises:
-        SnapshotTrouble: it is no whole backup, or the installation is not empty.
+        SnapshotError: it is no whole backup, or the installation is not empty.
         OSError: something cannot be read or written.
     """
     manifest = _read(folder)
     if _sha256(folder / _ROWS) != manifest.rows_sha256:
-        raise SnapshotTrouble(f"{folder / _ROWS} is damaged: its digest is not the manifest's")
+        raise SnapshotError(f"{folder / _ROWS} is damaged: its digest is not the manifest's")
     store = LocalStore(settings.data)
     store.prepare()
     counts = _copy_all(folder / _ROWS, LocalStore(folder), store, progress, link=link)
     if counts.missing > manifest.missing:
-        raise SnapshotTrouble(f"the backup lacks the bytes of {counts.missing} files")
+        raise SnapshotError(f"the backup lacks the bytes of {counts.missing} files")
     settings.resumable_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     counts.uploads = _restore_parts(settings, folder / _ROWS, folder / "resumable")
     snapshots.load(folder / _ROWS, SCHEMA, settings.effective_database_url)
@@ -269,8 +269,8 @@ def _read(folder: Path) -> Manifest:
     try:
         return msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
     except FileNotFoundError:
-        raise SnapshotTrouble(
+        raise SnapshotError(
             f"{folder} is no whole backup: it has no {_MANIFEST}; run the backup again"
         ) from None
     except msgspec.DecodeError as error:
-        raise SnapshotTrouble(f"{folder / _MANIFEST} is damaged: {error}") from None
+        raise SnapshotError(f"{folder / _MANIFEST} is damaged: {error}") from None

@@ -172,7 +172,7 @@ def restore_backup(own: Settings, folder: Path, link: bool) -> None:  # noqa: FB
 
 
 def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
-    from servicekit.database.snapshot_tables import SnapshotTrouble
+    from servicekit.database.snapshot_tables import SnapshotError
     from wharf_upload import backups
 
     run = backups.backup if which == "backup" else backups.restore
@@ -184,7 +184,7 @@ def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
                 bar.update(done - bar.pos)
 
             counts = run(own, folder, progress, link=link)
-    except SnapshotTrouble as error:
+    except SnapshotError as error:
         sys.exit(f"wharf-upload: {error}")
     except OSError as error:
         sys.exit(f"wharf-upload: {error.filename or 'the disk'}: {error.strerror}")

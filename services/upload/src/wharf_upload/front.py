@@ -193,7 +193,7 @@ def _admitted(service: Service, exchange: Exchange) -> None:
     admission = admitting.admitted(exchange.environ["ADMISSION"])
     exchange.principal = admission.principal
     # Expired meanwhile is no matter, revoked or suspended is.
-    service.revocations.refuse(exchange.principal)
+    service.revocations.check(exchange.principal)
     if admission.length is None:
         # Came in chunks: counted against the bytes of this minute only now.
         with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up

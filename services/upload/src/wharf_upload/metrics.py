@@ -31,13 +31,13 @@ _UPLOADS = Counter(
 )
 _FILES = Counter("wharf_upload_files_total", "Files that became visible.", ("protocol",))
 _STORED_BYTES = Counter("wharf_upload_stored_bytes_total", "Bytes of these files.", ("protocol",))
-_STAGES = metrics.Times(
+_STAGES = metrics.BatchHistogram(
     "wharf_upload_stage_duration_seconds",
     "Time of each stage of an upload.",
     ("stage",),
     buckets=_STAGE_BUCKETS,
 )
-_GROUPS = metrics.Times(
+_GROUPS = metrics.BatchHistogram(
     "wharf_commit_group_size",
     "Changes that shared a transaction.",
     buckets=(1, 2, 4, 8, 16, 32, 64),
@@ -68,15 +68,15 @@ _REPORT_FILE = "worker-report.json"
 
 
 def _connect() -> None:
-    metrics.count_tally(noted.uploads, _UPLOADS)
-    metrics.sum_tally(noted.files, _FILES, _STORED_BYTES)
-    metrics.observe_tally(stages.noted, _STAGES, labels=1)
-    metrics.observe_tally(noted.group_sizes, _GROUPS, labels=0)
-    metrics.count_tally(noted.digests, _ANSWERS)
-    metrics.count_tally(noted.followed_bytes, _FOLLOWED_BYTES)
-    metrics.count_tally(noted.sweeps, _SWEEPS)
-    metrics.count_tally(noted.swept, _REMOVED)
-    metrics.count_tally(noted.sweep_failures, _FAILURES)
+    metrics.count_buffer(noted.uploads, _UPLOADS)
+    metrics.sum_buffer(noted.files, _FILES, _STORED_BYTES)
+    metrics.observe_buffer(stages.noted, _STAGES, labels=1)
+    metrics.observe_buffer(noted.group_sizes, _GROUPS, labels=0)
+    metrics.count_buffer(noted.digests, _ANSWERS)
+    metrics.count_buffer(noted.followed_bytes, _FOLLOWED_BYTES)
+    metrics.count_buffer(noted.sweeps, _SWEEPS)
+    metrics.count_buffer(noted.swept, _REMOVED)
+    metrics.count_buffer(noted.sweep_failures, _FAILURES)
 
 
 def _begin_at_zero() -> None:
@@ -105,7 +105,7 @@ def watch_mule(follower: Follower, loop: Loop) -> None:
     """Shows what the mule's parts are doing; called in the mule."""
     known = 0
 
-    def settler() -> None:
+    def flusher() -> None:
         nonlocal known
         _FOLLOWED.set(follower.files)
         _STREAMS.set(loop.streams)
@@ -114,7 +114,7 @@ def watch_mule(follower: Follower, loop: Loop) -> None:
             _STREAMED_BYTES.inc(received - known)
             known = received
 
-    metrics.settles(settler)
+    metrics.on_flush(flusher)
 
 
 # ---- the worker's report ----

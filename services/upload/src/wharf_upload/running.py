@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from servicekit import jwks, logs, settings
 from servicekit.feed_follower import FeedFollower
-from servicekit.metrics.settling import settle_each_second
+from servicekit.metrics.flushing import flush_each_second
 from servicekit.tracing import Tracing, WsgiApp, traced, wanted
 from wharf_upload import __version__, metrics, signals, stages
 from wharf_upload import worker as background
@@ -83,7 +83,7 @@ def helper() -> None:
         _settings.socket_folder, _settings.effective_nginx_status_url, _settings.metrics_tenants
     )
     tasks: list[Callable[[], None]] = [
-        lambda: settle_each_second(stop),
+        lambda: flush_each_second(stop),
         lambda: collector.run(stop),
         lambda: fetcher.run(stop),
         lambda: feed.run(stop),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from servicekit.tallies import Tally
+from servicekit.metric_buffers import MetricBuffer
 
 ADMISSION, RECEIVE, HASH, FSYNC, COMMIT = ALL = (
     ("admission",),
@@ -19,7 +19,7 @@ ADMISSION, RECEIVE, HASH, FSYNC, COMMIT = ALL = (
     ("fsync",),
     ("commit",),
 )
-noted = Tally()
+noted = MetricBuffer()
 _note = noted.note
 
 

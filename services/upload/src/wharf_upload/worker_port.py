@@ -10,8 +10,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 
 from servicekit.metrics import processes
+from servicekit.metrics.flushing import flush, flush_each_second
 from servicekit.metrics.scraping import LookedUp
-from servicekit.metrics.settling import settle, settle_each_second
 from wharf_upload import __version__, metrics
 from wharf_upload.worker_report import Report
 
@@ -36,7 +36,7 @@ class WorkerPort:
             )
         )
         self.server, _ = start_http_server(port, registry=registry)
-        threading.Thread(target=settle_each_second, args=(threading.Event(),), daemon=True).start()
+        threading.Thread(target=flush_each_second, args=(threading.Event(),), daemon=True).start()
 
     def publish(self, report: Report) -> None:
         """Shows this report from now on."""
@@ -48,5 +48,5 @@ class WorkerPort:
 
     @staticmethod
     def _counted() -> Iterator[Metric]:
-        settle()
+        flush()
         return (family for family in REGISTRY.collect() if family.name.startswith(_SHOWN))

@@ -1,36 +1,50 @@
-"""The contract of a database, and its errors."""
+"""The contract of a database, its errors and its metric buffers."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from servicekit.database import noted
+from servicekit.metric_buffers import Level, MetricBuffer
 
 Row = tuple[Any, ...]
+
+UNAVAILABLE, OUT_OF_SPACE, OUTCOME_UNKNOWN = "unavailable", "out_of_space", "outcome_unknown"
+ERROR_KINDS = (UNAVAILABLE, OUT_OF_SPACE, OUTCOME_UNKNOWN)
+
+# What implementations measure.
+errors = MetricBuffer()
+"""Errors by kind."""
+transactions = MetricBuffer()
+"""Seconds of write transactions, without what they waited for."""
+waits = MetricBuffer()
+"""Seconds of waiting for the writer's turn, or for a connection."""
+connections = Level()
+"""Open connections of this process."""
 
 
 class DatabaseUnavailable(Exception):
     """Locked for too long, out of reach, or out of space. Nothing was changed."""
 
-    kind = noted.UNAVAILABLE
+    kind = UNAVAILABLE
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)
-        noted.errors.note(((self.kind,), 1))
+        errors.note(((self.kind,), 1))
 
 
 class OutOfSpace(DatabaseUnavailable):
     """The database's disk is full. Nothing was changed, not even by a commit that says so."""
 
-    kind = noted.OUT_OF_SPACE
+    kind = OUT_OF_SPACE
 
 
 class OutcomeUnknown(DatabaseUnavailable):
     """The commit itself failed: the change may or may not be there."""
 
-    kind = noted.OUTCOME_UNKNOWN
+    kind = OUTCOME_UNKNOWN
 
 
 class UniqueViolation(Exception):
@@ -80,3 +94,10 @@ def commit(connection: Connection) -> None:
         raise
     except DatabaseUnavailable as error:
         raise OutcomeUnknown(str(error)) from error
+
+
+def count_while_alive(connection: object) -> None:
+    """Count a connection in `connections` for as long as the object lives."""
+    connections.begin(None)
+    # Not at the exit: the process's numbers end with it.
+    weakref.finalize(connection, connections.end).atexit = False

@@ -14,7 +14,7 @@ from psycopg import errors
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
-from servicekit.database import noted
+from servicekit.database import base
 from servicekit.database.base import (
     Connection,
     DatabaseUnavailable,
@@ -86,7 +86,7 @@ class _PostgresConnection:
             )
         except psycopg.Error as error:
             raise _translated(error) from error
-        noted.opened(self)
+        base.count_while_alive(self)
 
     def __del__(self) -> None:
         """Closes the connection of a thread that has ended; psycopg warns of one left open."""
@@ -151,7 +151,7 @@ class PostgresDatabase:
             connection = self.connection(fresh=True)
             connection.execute("BEGIN")
         begun = time.perf_counter()
-        noted.waits.note(((), begun - asked))
+        base.waits.note(((), begun - asked))
         try:
             yield connection
             commit(connection)
@@ -163,7 +163,7 @@ class PostgresDatabase:
                     connection.raw.close()
             raise
         finally:
-            noted.transactions.note(((), time.perf_counter() - begun))
+            base.transactions.note(((), time.perf_counter() - begun))
 
     def close(self) -> None:
         """Closes the calling thread's connection."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from servicekit.database.base import Connection
 
 
-def trouble(connection: Connection, version_table: str, needed: str, command: str) -> str | None:
-    """What to do before the service can work, or `None`.
+def error(connection: Connection, version_table: str, needed: str, command: str) -> str | None:
+    """Return what to do before the service can work, or `None`.
 
     Revisions are numbers with leading zeros. A greater one is of a newer release that runs beside
     this one; it only adds to what this one needs (docs/adr/0032). `command` migrates.

@@ -50,7 +50,7 @@ def save(
 
 
 def load(source: Path, tables: Tables, url: str) -> None:
-    """Fills empty tables in one transaction; raises `SnapshotTrouble` and `psycopg.Error`."""
+    """Fills empty tables in one transaction; raises `SnapshotError` and `psycopg.Error`."""
     with closing(reading(source)) as saved, psycopg.connect(url) as database:
         database.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
         for table in tables.columns:

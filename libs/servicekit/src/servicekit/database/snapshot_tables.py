@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 
-class SnapshotTrouble(Exception):
+class SnapshotError(Exception):
     """What the operator has to put right; the message is one line."""
 
 
@@ -48,9 +48,9 @@ def reading(file: Path) -> sqlite3.Connection:
 
 
 def refuse_rows(table: str, found: object, *, seeded: bool) -> None:
-    """Raises `SnapshotTrouble` where a restore would mix with what is there."""
+    """Raises `SnapshotError` where a restore would mix with what is there."""
     if found and not seeded:
-        raise SnapshotTrouble(
+        raise SnapshotError(
             f"the database is in use: its table {table} has rows; restore needs an empty one "
             "(another WHARF_DATA or WHARF_DATABASE_URL)"
         )

@@ -23,7 +23,7 @@ from servicekit.database import snapshot_postgres
 from servicekit.database.migrating import upgrade
 from servicekit.database.opening import sqlite_path
 from servicekit.database.snapshot_tables import (
-    SnapshotTrouble,
+    SnapshotError,
     Tables,
     reading,
     refuse_rows,
@@ -62,7 +62,7 @@ def save(url: str, schema: Schema, file: Path) -> None:
     Others go on reading and writing meanwhile. The file appears when it is whole and durable.
 
     Raises:
-        SnapshotTrouble: the database cannot be read, or was migrated by another version.
+        SnapshotError: the database cannot be read, or was migrated by another version.
     """
     new = file.with_name(f".{file.name}.new")
     new.unlink(missing_ok=True)
@@ -70,7 +70,7 @@ def save(url: str, schema: Schema, file: Path) -> None:
     try:
         found = _vacuum(path, schema, new) if path else _from_postgres(url, schema, new)
         if found != schema.head():
-            raise SnapshotTrouble(
+            raise SnapshotError(
                 f"the database has the schema {found or 'of nobody'} and this version needs "
                 f"{schema.head()}; migrate first, or use the version that runs"
             )
@@ -79,7 +79,7 @@ def save(url: str, schema: Schema, file: Path) -> None:
         os.replace(new, file)
         _sync(file.parent)
     except (sqlite3.Error, psycopg.Error) as error:
-        raise SnapshotTrouble(f"the database cannot be saved: {_line(error)}") from None
+        raise SnapshotError(f"the database cannot be saved: {_line(error)}") from None
     finally:
         new.unlink(missing_ok=True)
 
@@ -90,7 +90,7 @@ def load(file: Path, schema: Schema, url: str) -> None:
     All of them or none: it is one transaction. A file of an older version is migrated on the way.
 
     Raises:
-        SnapshotTrouble: the database holds rows, or the file is damaged, or of a newer version.
+        SnapshotError: the database holds rows, or the file is damaged, or of a newer version.
     """
     with tempfile.TemporaryDirectory(prefix="wharf-restore-") as folder:
         try:
@@ -103,13 +103,13 @@ def load(file: Path, schema: Schema, url: str) -> None:
             else:
                 snapshot_postgres.load(source, tables, url)
         except (sqlite3.Error, psycopg.Error) as error:
-            raise SnapshotTrouble(f"the database cannot be restored: {_line(error)}") from None
+            raise SnapshotError(f"the database cannot be restored: {_line(error)}") from None
 
 
 def _vacuum(path: Path, schema: Schema, new: Path) -> str | None:
     """`VACUUM INTO` reads in one transaction, beside readers and writers."""
     if not path.exists():
-        raise SnapshotTrouble(f"there is no database {path}")
+        raise SnapshotError(f"there is no database {path}")
     with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
         database.execute("VACUUM INTO ?", (str(new),))
     return _revision(new, schema)
@@ -140,12 +140,12 @@ def _migrated(file: Path, schema: Schema) -> Iterator[sqlite3.Connection]:
 def _current(file: Path, schema: Schema, folder: Path) -> Path:
     """The file, or where it is of an older version a copy with today's tables."""
     if not file.is_file():
-        raise SnapshotTrouble(f"there is no {file}")
+        raise SnapshotError(f"there is no {file}")
     found = _revision(file, schema)
     if found == schema.head():
         return file
     if found is None or not schema.knows(found):
-        raise SnapshotTrouble(
+        raise SnapshotError(
             f"{file} has the schema {found or 'of nobody'}, which this version does not know; "
             "restore with the version that made it, or a newer one"
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from servicekit.database import noted
+from servicekit.database import base
 from servicekit.database.base import (
     Connection,
     DatabaseUnavailable,
@@ -54,7 +54,7 @@ class _SqliteConnection:
             raw.execute(f"PRAGMA cache_size=-{cache_kib}")
             # In pages of 4 KiB: rarer checkpoints write what changes all the time less often.
             raw.execute("PRAGMA wal_autocheckpoint=8000")
-            noted.opened(self)
+            base.count_while_alive(self)
         except sqlite3.Error as error:
             raise _translated(error) from error
 
@@ -129,7 +129,7 @@ class SqliteDatabase:
         asked = time.perf_counter()
         with self._writers_turn():
             begun = time.perf_counter()
-            noted.waits.note(((), begun - asked))
+            base.waits.note(((), begun - asked))
             connection = self._writing = self._writing or self._open(_WRITING_CACHE_KIB)
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -139,7 +139,7 @@ class SqliteDatabase:
                 self._undo(connection)
                 raise
             finally:
-                noted.transactions.note(((), time.perf_counter() - begun))
+                base.transactions.note(((), time.perf_counter() - begun))
 
     def _undo(self, connection: _SqliteConnection) -> None:
         """Ends a transaction that failed; the reason why it failed matters more than this."""

@@ -1,7 +1,7 @@
 """Prometheus metrics, right across uWSGI's processes: prometheus_client's multi-process mode.
 
 Here is what both services count; docs/metrics.md has all of it. On a request's way nothing is
-counted, only noted (`servicekit.tallies`).
+counted, only buffered (`servicekit.metric_buffers`).
 """
 
 from __future__ import annotations
@@ -11,32 +11,37 @@ from http import HTTPMethod
 
 from prometheus_client import Counter, Gauge
 
-from servicekit.database import noted as database
+from servicekit.database import base as database
+from servicekit.metric_buffers import Level, MetricBuffer
+from servicekit.metrics.flushing import (
+    BatchHistogram,
+    count_buffer,
+    flush,
+    observe_buffer,
+    on_flush,
+    sum_buffer,
+    watch,
+)
 from servicekit.metrics.scraping import Lookup, install, is_internal
-from servicekit.metrics.settling import Times, settle, settles, watch
-from servicekit.metrics.settling import add_up as sum_tally
-from servicekit.metrics.settling import count as count_tally
-from servicekit.metrics.settling import observe as observe_tally
-from servicekit.ratelimits import noted as ratelimits
-from servicekit.tallies import Level, Tally
+from servicekit.ratelimits import guarded, limiting
 
 __all__ = [
     "REQUEST_BUCKETS",
+    "BatchHistogram",
     "Lookup",
-    "Times",
-    "count_tally",
+    "count_buffer",
     "expect_policies",
     "expect_problems",
+    "flush",
     "in_progress",
     "install",
     "is_internal",
     "lost_line",
     "observe",
-    "observe_tally",
+    "observe_buffer",
+    "on_flush",
     "refused",
-    "settle",
-    "settles",
-    "sum_tally",
+    "sum_buffer",
     "watch",
 ]
 
@@ -47,7 +52,7 @@ REQUEST_BUCKETS = (
 _REQUESTS = Counter(
     "wharf_http_requests_total", "HTTP requests answered.", ("route", "method", "status")
 )
-_SECONDS = Times(
+_SECONDS = BatchHistogram(
     "wharf_http_request_duration_seconds",
     "Time from the application's first look at a request to its answer.",
     ("route", "method"),
@@ -65,12 +70,12 @@ _PROBLEMS = Counter("wharf_problems_total", "Requests refused, by problem.", ("s
 _DATABASE_ERRORS = Counter(
     "wharf_database_errors_total", "Calls of the database that failed.", ("kind",)
 )
-_DATABASE_TRANSACTIONS = Times(
+_DATABASE_TRANSACTIONS = BatchHistogram(
     "wharf_database_transaction_duration_seconds",
     "Time of write transactions, commit included.",
     buckets=REQUEST_BUCKETS,
 )
-_DATABASE_WAITS = Times(
+_DATABASE_WAITS = BatchHistogram(
     "wharf_database_wait_seconds",
     "Time that write transactions waited for their turn or for a connection.",
     buckets=REQUEST_BUCKETS,
@@ -90,17 +95,17 @@ _RATELIMIT_FALLBACKS = Counter(
 )
 
 in_progress = Level()
-_requests, _refusals = Tally(), Tally()
-observe_tally(_requests, _SECONDS, _REQUESTS, labels=2)
-count_tally(_refusals, _PROBLEMS)
-count_tally(database.errors, _DATABASE_ERRORS)
-observe_tally(database.transactions, _DATABASE_TRANSACTIONS, labels=0)
-observe_tally(database.waits, _DATABASE_WAITS, labels=0)
-count_tally(ratelimits.refusals, _RATELIMIT_HITS)
-count_tally(ratelimits.fallbacks, _RATELIMIT_FALLBACKS)
+_requests, _refusals = MetricBuffer(), MetricBuffer()
+observe_buffer(_requests, _SECONDS, _REQUESTS, labels=2)
+count_buffer(_refusals, _PROBLEMS)
+count_buffer(database.errors, _DATABASE_ERRORS)
+observe_buffer(database.transactions, _DATABASE_TRANSACTIONS, labels=0)
+observe_buffer(database.waits, _DATABASE_WAITS, labels=0)
+count_buffer(limiting.refusals, _RATELIMIT_HITS)
+count_buffer(guarded.fallbacks, _RATELIMIT_FALLBACKS)
 watch(in_progress, _IN_PROGRESS)
 watch(database.connections, _DATABASE_CONNECTIONS)
-for _kind in database.KINDS:
+for _kind in database.ERROR_KINDS:
     _DATABASE_ERRORS.labels(_kind)
 
 _note = _requests.note
@@ -110,12 +115,12 @@ lost_line = _LOG_LINES_LOST.inc
 
 
 def observe(route: str, method: str, status: int, seconds: float) -> None:
-    """Notes one answered request; `route` is a pattern, never a path: labels stay bounded."""
+    """Buffer one answered request; `route` is a pattern, never a path: labels stay bounded."""
     _note(((route, _METHODS.get(method, "other"), _STATUSES[status]), seconds))
 
 
 def refused(slug: str) -> None:
-    """Notes a request that was refused with this problem."""
+    """Buffer the refusal of a request with this problem."""
     _refusals.note(((slug,), 1))
 
 

@@ -20,7 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_flask_exporter import PrometheusMetrics
 
 from servicekit.metrics import processes, shared_files
-from servicekit.metrics.settling import settle
+from servicekit.metrics.flushing import flush
 from servicekit.problems import NOT_FOUND
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def install(app: Flask, version: str, lookups: Iterable[Lookup] = ()) -> None:
     def metrics() -> Response:
         if not is_internal(request.environ):
             raise NOT_FOUND("Nothing is here.")
-        settle()
+        flush()
         with _unmerged():
             return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 

@@ -14,10 +14,12 @@ from typing import TypeVar, cast
 
 from limits.storage import MemoryStorage, Storage, storage_from_string
 
-from servicekit.ratelimits import noted
+from servicekit.metric_buffers import MetricBuffer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+fallbacks = MetricBuffer()
+"""Decisions from the process's own count."""
 
 PAUSE_SECONDS = 5.0
 _REDIS_TIMEOUT_SECONDS = 0.2
@@ -62,7 +64,7 @@ class GuardedStorage(Storage):
             except Exception as error:  # noqa: BLE001 -- each back-end has exceptions of its own
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
                 log.warning("rate limit storage failed, counting in the process: %s", error)
-        noted.fallbacks.note(((), 1))
+        fallbacks.note(((), 1))
         return call(self._own)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:

@@ -18,15 +18,18 @@ from flask import Flask, Response
 from flask_limiter import ApplicationLimit, Limiter, RequestLimit
 from limits import RateLimitItem, RateLimitItemPerMinute
 
+from servicekit.metric_buffers import MetricBuffer
 from servicekit.problems import RATE_LIMITED, ProblemError
 
 # Imported for their effect: they register their URL schemes.
-from servicekit.ratelimits import guarded, noted, uwsgicache  # noqa: F401
+from servicekit.ratelimits import guarded, uwsgicache  # noqa: F401
 from servicekit.ratelimits.leases import Leases
 from servicekit.tokens import Principal
 
 # The name of the policy of a tenant's bytes.
 BYTES = "tenant-bytes"
+refusals = MetricBuffer()
+"""Refused requests by policy."""
 
 
 class Amounts(NamedTuple):
@@ -153,7 +156,7 @@ def refusal(name: str, item: RateLimitItem, reset_at: float, unit: str = "") -> 
 
     `unit` is the draft's quota unit, left out for requests.
     """
-    noted.refusals.note(((name,), 1))
+    refusals.note(((name,), 1))
     # Flask-Limiter rounds up on its own, which can make a second more than the window has.
     seconds = min(max(1, math.ceil(reset_at - time.time())), item.get_expiry())
     what = "bytes" if unit else "requests"

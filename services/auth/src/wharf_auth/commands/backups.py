@@ -132,11 +132,11 @@ def _places(own: auth_settings.Settings, folder: Path, names: list[str]) -> dict
 @contextmanager
 def _plainly() -> Iterator[None]:
     """What is wrong with a snapshot is for the operator."""
-    from servicekit.database.snapshot_tables import SnapshotTrouble
+    from servicekit.database.snapshot_tables import SnapshotError
 
     try:
         yield
-    except SnapshotTrouble as error:
+    except SnapshotError as error:
         raise click.ClickException(str(error)) from None
 
 

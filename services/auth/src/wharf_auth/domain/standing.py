@@ -9,12 +9,12 @@ from wharf_auth.records.base import Records
 
 
 class Standing:
-    """Judges each request to this service: `servicekit.access.Judge`."""
+    """Judges each request to this service: `servicekit.access.RevocationChecker`."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    def refuse(self, principal: Principal) -> None:
+    def check(self, principal: Principal) -> None:
         """Raises `tenant-suspended` (403) or `token-revoked` (401) where one of them is so."""
         tenant = self._records.tenant(principal.tenant)
         if tenant is None or tenant.state in {"deleted", "purged"}:
@@ -34,9 +34,9 @@ class Standing:
             )
 
     def in_force(self, principal: Principal) -> bool:
-        """Whether `refuse` has nothing to say."""
+        """Whether `check` has nothing to say."""
         try:
-            self.refuse(principal)
+            self.check(principal)
         except ProblemError:
             return False
         return True

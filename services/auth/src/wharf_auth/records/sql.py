@@ -24,4 +24,4 @@ class SqlRecords(SqlTenants, SqlClients, SqlUsers, SqlSessions, SqlFeed, SqlAudi
     def check(self) -> str | None:
         """What is wrong with the database, or `None`."""
         reading = self._database.reading()
-        return revisions.trouble(reading, VERSION_TABLE, SCHEMA, "wharf-auth migrate")
+        return revisions.error(reading, VERSION_TABLE, SCHEMA, "wharf-auth migrate")

@@ -387,7 +387,7 @@ class Resumable:
             self._give_up_after(error, upload)
             raise error
         # The body may have taken hours. What arrived stays: a tenant may be resumed.
-        self._service.revocations.refuse(appending.principal)
+        self._service.revocations.check(appending.principal)
         if appending.unknown and not whole:
             self._drop(upload)
             return Progress(upload, 0)

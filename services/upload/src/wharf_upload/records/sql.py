@@ -313,4 +313,4 @@ class SqlRecords:
     def check(self) -> str | None:
         """What is wrong with the database, or `None`."""
         reading = self._database.reading()
-        return revisions.trouble(reading, VERSION_TABLE, SCHEMA, "wharf-upload migrate")
+        return revisions.error(reading, VERSION_TABLE, SCHEMA, "wharf-upload migrate")

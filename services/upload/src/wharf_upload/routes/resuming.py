@@ -86,7 +86,7 @@ class Resuming:
         admission_token = exchange.environ.get("ADMISSION")
         if admission_token:
             exchange.principal = admitted(admission_token).principal
-            self._service.revocations.refuse(exchange.principal)
+            self._service.revocations.check(exchange.principal)
         else:
             authorize_upload(self._service, exchange)
 
