@@ -16,11 +16,11 @@ import wharf_auth
 from servicekit.database import open_database
 from servicekit.database.migrating import upgrade
 from wharf_auth import signing
+from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.app import create_app
-from wharf_auth.domain.secrets import Hasher
+from wharf_auth.database.sql import SqlRecords
+from wharf_auth.domain.acts import Act, Actor
 from wharf_auth.provisioning import Entry, Initialiser, read_credentials
-from wharf_auth.records.acts import Act, Actor
-from wharf_auth.records.sql import SqlRecords
 from wharf_auth.settings import Settings
 
 MIGRATIONS = Path(wharf_auth.__file__).parent / "migrations"

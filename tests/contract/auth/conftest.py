@@ -10,8 +10,8 @@ import pytest
 from servicekit.database import Database, open_database
 from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS
-from wharf_auth.records.base import Records
-from wharf_auth.records.sql import SqlRecords
+from wharf_auth.database.contract import Records
+from wharf_auth.database.sql import SqlRecords
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

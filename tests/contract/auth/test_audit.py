@@ -8,8 +8,8 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.auth import act
-from wharf_auth.records.acts import Actor, AuditedAct
-from wharf_auth.records.base import Client, NameTaken, NoSuchClient, Records, Secret, Tenant
+from wharf_auth.database.contract import Client, NameTaken, NoSuchClient, Records, Secret, Tenant
+from wharf_auth.domain.acts import Actor, AuditedAct
 
 ACME = Tenant("acme", "Acme", 1)
 CLIENT, SECRET = Client("c1", "acme", "billing", ("files:read",), 1), Secret("s1", "h", "h", 1)

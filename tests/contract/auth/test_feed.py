@@ -11,8 +11,8 @@ import pytest
 from servicekit.database import Database
 from servicekit.revocations import Revocation
 from tests.servers.auth import act
-from wharf_auth.records import feed
-from wharf_auth.records.base import Client, Records, Secret, Tenant
+from wharf_auth.database import feed
+from wharf_auth.database.contract import Client, Records, Secret, Tenant
 
 LATER = 2_000_000_000
 WRITERS, ACTS = 6, 15

@@ -10,7 +10,7 @@ import pytest
 from servicekit.database import open_database
 from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS, act
-from wharf_auth.records.sql import SqlRecords
+from wharf_auth.database.sql import SqlRecords
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

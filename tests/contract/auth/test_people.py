@@ -10,8 +10,8 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.auth import act
-from wharf_auth.records.base import NameTaken, NoSuchTenant, Records, Tenant, TenantDeleted
-from wharf_auth.records.people import (
+from wharf_auth.database.contract import NameTaken, NoSuchTenant, Records, Tenant, TenantDeleted
+from wharf_auth.database.people_contract import (
     Ending,
     LoginOutdated,
     NoSuchUser,
@@ -21,7 +21,7 @@ from wharf_auth.records.people import (
     Session,
     User,
 )
-from wharf_auth.records.sql import SqlRecords
+from wharf_auth.database.sql import SqlRecords
 
 NOW = 1_795_000_000_123
 HASH = "$argon2id$…"
@@ -117,7 +117,7 @@ def test_other_tenants_users_cannot_be_changed(records: Records, change: Change)
         with pytest.raises(NoSuchUser):
             change(records, tenant, user)
     assert records.user("acme", "u1") == ADA
-    assert records.standing("s1") is not None
+    assert records.active_session("s1") is not None
     assert (revoked(records), acts(records)) == ([], [])
 
 
@@ -135,7 +135,11 @@ def test_what_ends_all_sessions(records: Records, change: Change) -> None:
     records.add_session(replace(SESSION, id="s2"), "t2", HASH)
     records.add_session(replace(SESSION, id="s3", user="u2"), "t3", HASH)
     change(records, "acme", "u1")
-    assert [records.standing(one) is None for one in ("s1", "s2", "s3")] == [True, True, False]
+    assert [records.active_session(one) is None for one in ("s1", "s2", "s3")] == [
+        True,
+        True,
+        False,
+    ]
     assert revoked(records) == [
         ("session", "s1", "revoked", UNTIL),
         ("session", "s2", "revoked", UNTIL),
@@ -164,7 +168,7 @@ def test_disabled_and_enabled(records: Records) -> None:
         records.enable_user("acme", "u1", act())
     assert revoked(records)[1:] == [("subject", "u1", "active", None)]
     assert records.feed(after=0, limit=9).latest == 3
-    assert records.standing("s1") is None
+    assert records.active_session("s1") is None
 
 
 def test_used_tokens_are_remembered_up_to_a_number(records: Records, database: Database) -> None:
@@ -176,10 +180,10 @@ def test_used_tokens_are_remembered_up_to_a_number(records: Records, database: D
     assert row == (101,)
     with pytest.raises(RefreshUnknown):
         rotate(records, "t3", "x", NOW + 200)
-    assert records.standing("s1") is not None
+    assert records.active_session("s1") is not None
     with pytest.raises(RefreshReused):
         rotate(records, "t60", "x", NOW + 200)
-    assert records.standing("s1") is None
+    assert records.active_session("s1") is None
 
 
 def test_session_is_of_the_role_that_holds(records: Records) -> None:
@@ -196,7 +200,7 @@ def test_password_may_keep_a_session(records: Records) -> None:
     records.add_session(SESSION, "t1", HASH)
     records.add_session(replace(SESSION, id="s2"), "t2", HASH)
     records.set_password(ADA, "new", UNTIL, act(at=77), keep_session="s2")
-    assert [records.standing(one) is None for one in ("s1", "s2")] == [True, False]
+    assert [records.active_session(one) is None for one in ("s1", "s2")] == [True, False]
     assert records.password_hash("acme", "u1") == "new"
     shown = records.user("acme", "u1")
     assert shown is not None
@@ -241,10 +245,10 @@ def test_login_has_user_hash_and_tenant(records: Records) -> None:
 def test_session_comes_back_as_it_was(records: Records) -> None:
     """With who is behind it, while it goes on."""
     records.add_session(SESSION, "t1", HASH)
-    standing = records.standing("s1")
-    assert standing is not None
-    assert (standing.user, standing.session) == (ADA, SESSION)
-    assert records.standing("absent") is None
+    found = records.active_session("s1")
+    assert found is not None
+    assert (found.user, found.session) == (ADA, SESSION)
+    assert records.active_session("absent") is None
 
 
 def test_listed_sessions_can_go_on(records: Records) -> None:
@@ -272,9 +276,9 @@ def test_rotation(records: Records) -> None:
     records.add_session(SESSION, "t1", HASH)
     user, session = records.rotate("t1", "t2", idle_since=NOW - 1, ending=Ending(NOW + 50, UNTIL))
     assert (user, session.id) == (ADA, "s1")
-    standing = records.standing("s1")
-    assert standing is not None
-    assert standing.session.used_at == NOW + 50
+    found = records.active_session("s1")
+    assert found is not None
+    assert found.session.used_at == NOW + 50
     assert records.refreshing("t2") == ADA
     assert rotate(records, "t2", "t3") == "s1"
     assert revoked(records) == []
@@ -343,7 +347,7 @@ def test_of_many_rotations_at_once_one_is_done(database: Database, records: Reco
         for number in range(4)
     ]
     assert together(database, calls) == ["RefreshReused"] * 3 + ["done"]
-    assert records.standing("s1") is None
+    assert records.active_session("s1") is None
     assert revoked(records) == [("session", "s1", "revoked", UNTIL)]
 
 
@@ -358,7 +362,7 @@ def test_no_login_slips_past_disabling(database: Database, records: Records) -> 
     calls.insert(3, lambda: records.disable_user("acme", "u1", UNTIL, act()))
     outcomes = together(database, calls)
     assert set(outcomes) <= {"done", "LoginOutdated"}
-    assert [records.standing(f"s{number}") for number in range(6)] == [None] * 6
+    assert [records.active_session(f"s{number}") for number in range(6)] == [None] * 6
     ended = {thing for kind, thing, _, _ in revoked(records) if kind == "session"}
     assert len(ended) == outcomes.count("done") - 1
 

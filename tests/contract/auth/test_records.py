@@ -9,7 +9,7 @@ import pytest
 from servicekit.database import Database, DatabaseUnavailable
 from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS, act
-from wharf_auth.records.base import (
+from wharf_auth.database.contract import (
     Client,
     NameTaken,
     NoSuchClient,

@@ -13,10 +13,10 @@ from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS, AuthService
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
+from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.app import create_app
-from wharf_auth.domain.secrets import Hasher
+from wharf_auth.database.sql import SqlRecords
 from wharf_auth.provisioning import Initialiser
-from wharf_auth.records.sql import SqlRecords
 
 
 @pytest.fixture

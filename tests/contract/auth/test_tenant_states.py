@@ -6,7 +6,7 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.auth import act
-from wharf_auth.records.base import (
+from wharf_auth.database.contract import (
     Client,
     NameTaken,
     NoSuchTenant,
@@ -15,7 +15,7 @@ from wharf_auth.records.base import (
     Tenant,
     TenantDeleted,
 )
-from wharf_auth.records.people import Session, User
+from wharf_auth.database.people_contract import Session, User
 
 ACME = Tenant("acme", "Acme", 1)
 CLIENT, SECRET = Client("c1", "acme", "billing", ("files:read",), 1), Secret("s1", "h", "h", 1)

@@ -16,8 +16,8 @@ from tests.servers import auth as auth_server
 from tests.servers import upload as upload_server
 from tests.servers.postgres import PostgresServer
 from tests.servers.upload import new_file
-from wharf_auth.records import sql as auth_sql
-from wharf_auth.records.base import Client, Secret, Tenant
+from wharf_auth.database import sql as auth_sql
+from wharf_auth.database.contract import Client, Secret, Tenant
 from wharf_upload.records import sql as upload_sql
 from wharf_upload.records.base import Limits, UploadEnd, Write
 from wharf_upload.records.uploads import Upload

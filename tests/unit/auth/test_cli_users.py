@@ -17,8 +17,8 @@ import pytest
 from servicekit.database import open_database
 from tests.servers.auth_command import Run, installed, mistake, run
 from tests.servers.docker import lacking
-from wharf_auth.domain.secrets import Hasher
-from wharf_auth.records.sql import SqlRecords
+from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.database.sql import SqlRecords
 
 __all__ = ["installed", "run"]
 

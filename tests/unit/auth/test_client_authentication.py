@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.servers.auth import TOKEN, AuthService, act, refused
-from wharf_auth.domain import clients, secrets
+from wharf_auth.accounts import clients, secrets
+from wharf_auth.database.contract import Client
+from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import milliseconds
-from wharf_auth.records.acts import Actor
-from wharf_auth.records.base import Client
 
 GRANT = {"grant_type": "client_credentials"}
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers.filesystems import mounted
 from wharf_auth import signing
-from wharf_auth.signing import KeyRing, KeyTrouble
+from wharf_auth.signing import KeyRing, SigningKeyError
 
 # A group that root is in on no machine.
 STRANGERS = 54321
@@ -43,7 +43,7 @@ def test_a_key_of_a_secret_is_taken(secret: Path) -> None:
 
 def test_a_key_that_can_be_changed_is_refused(secret: Path) -> None:
     """The same modes on a file system that is not mounted to be read are a mistake."""
-    with pytest.raises(KeyTrouble, match="open to others"):
+    with pytest.raises(SigningKeyError, match="open to others"):
         signing.load(secret)
 
 
@@ -52,7 +52,7 @@ def test_a_key_open_to_more_than_the_group_is_refused(secret: Path, mode: int) -
     """Everybody's reading, or the group's writing, is no way of handing out a secret."""
     (secret / "1795000000-a.pem").chmod(mode)
     read_only(secret)
-    with pytest.raises(KeyTrouble, match="open to others"):
+    with pytest.raises(SigningKeyError, match="open to others"):
         signing.load(secret)
 
 
@@ -60,7 +60,7 @@ def test_a_key_of_another_group_is_refused(secret: Path) -> None:
     """A group that this process is not in was not meant to share its key with it."""
     os.chown(secret / "1795000000-a.pem", 0, STRANGERS)
     read_only(secret)
-    with pytest.raises(KeyTrouble, match="open to others"):
+    with pytest.raises(SigningKeyError, match="open to others"):
         signing.load(secret)
 
 

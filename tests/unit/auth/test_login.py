@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 from servicekit.tokens import Verifier
 from tests.servers.auth import ISSUER, AuthService
 from tests.servers.people import COOKIE, PASSWORD, Person, logged_in, person
+from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.app import create_app
-from wharf_auth.domain.secrets import Hasher
 from wharf_auth.domain.users import ROLES
 from wharf_auth.signing import KeyRing
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.problems import ProblemError
-from wharf_auth.domain import passwords, users
+from wharf_auth.accounts import passwords
+from wharf_auth.domain import users
 
 
 @given(st.text(max_size=300))

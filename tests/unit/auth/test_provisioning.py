@@ -13,9 +13,9 @@ import pytest
 from servicekit.database import open_database
 from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS, act
-from wharf_auth.domain.secrets import Hasher
-from wharf_auth.provisioning import Initialiser, InitTrouble
-from wharf_auth.records.sql import SqlRecords
+from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.database.sql import SqlRecords
+from wharf_auth.provisioning import InitError, Initialiser
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_unusable_files_are_refused_and_named(
     """A weak or open secret stops the start with one line that names the file."""
     initialiser.credentials.write_text(text)
     initialiser.credentials.chmod(mode)
-    with pytest.raises(InitTrouble, match=line) as caught:
+    with pytest.raises(InitError, match=line) as caught:
         initialiser.run()
     assert str(initialiser.credentials) in str(caught.value)
 
@@ -152,7 +152,7 @@ def test_folder_that_cannot_be_written(initialiser: Initialiser, tmp_path: Path)
     """An impossible path is a line, not a traceback; no client exists that nobody can open."""
     (tmp_path / "file").touch()
     initialiser.credentials = tmp_path / "file" / "credentials.json"
-    with pytest.raises(InitTrouble, match="cannot be"):
+    with pytest.raises(InitError, match="cannot be"):
         initialiser.run()
     assert initialiser.records.login("wharf-admin") is None
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.servers.auth import TOKEN, AuthService, refused
 from tests.servers.people import COOKIE, Person, logged_in, person
+from wharf_auth.accounts.sessions import hash_of
 from wharf_auth.app import create_app
-from wharf_auth.domain.sessions import hash_of
 
 GONE = "log in again"
 

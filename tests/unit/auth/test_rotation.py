@@ -16,9 +16,9 @@ from servicekit.jwks import parse
 from servicekit.tokens import LEEWAY_SECONDS, BadSignature, Verifier
 from tests.servers.auth import ISSUER, AuthService
 from wharf_auth import key_rotation, signing
+from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.rotation import JWKS_MAX_AGE_SECONDS, PUBLISH_SECONDS, turns
 from wharf_auth.key_rotation import RotationRefused
-from wharf_auth.records.acts import Actor
 from wharf_auth.signing import KeyRing
 
 LONGEST = 3600

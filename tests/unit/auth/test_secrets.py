@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from wharf_auth.accounts.clients import new_secret as kept_secret
+from wharf_auth.accounts.secrets import Hasher, HashingBusy, new_secret
+from wharf_auth.database.contract import Secret
 from wharf_auth.domain import scopes
-from wharf_auth.domain.clients import new_secret as kept_secret
-from wharf_auth.domain.secrets import Hasher, HashingBusy, new_secret
-from wharf_auth.records.base import Secret
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tests.servers.auth import Clock
 from wharf_auth.domain.rotation import PUBLISH_SECONDS
 from wharf_auth.signing import (
     KeyRing,
-    KeyTrouble,
+    SigningKeyError,
     create,
     load,
     thumbprint,
@@ -88,7 +88,7 @@ def test_files_open_to_others_are_refused_and_named(directory: Path, mode: int) 
     """A key that others may have read is no secret any more (security.md 80)."""
     path = only(directory)
     path.chmod(mode)
-    with pytest.raises(KeyTrouble) as caught:
+    with pytest.raises(SigningKeyError) as caught:
         KeyRing(directory)
     assert f"{path} is open to others (mode {mode:o}); its mode must be 600" in str(caught.value)
 
@@ -96,21 +96,21 @@ def test_files_open_to_others_are_refused_and_named(directory: Path, mode: int) 
 def test_directory_open_to_others_is_refused(directory: Path) -> None:
     """Whoever may write there could put a key of their own."""
     directory.chmod(0o770)
-    with pytest.raises(KeyTrouble, match=r"key directory .* is open to others"):
+    with pytest.raises(SigningKeyError, match=r"key directory .* is open to others"):
         KeyRing(directory)
 
 
 def test_weak_keys_are_refused_and_named(directory: Path) -> None:
     """1024 bits are not enough."""
     write(directory, rsa.generate_private_key(65537, 1024))
-    with pytest.raises(KeyTrouble, match=r"other\.pem is weak: 1024 bits"):
+    with pytest.raises(SigningKeyError, match=r"other\.pem is weak: 1024 bits"):
         KeyRing(directory)
 
 
 def test_other_kinds_of_keys_are_refused(directory: Path) -> None:
     """An elliptic key cannot sign RS256."""
     write(directory, ec.generate_private_key(ec.SECP256R1()))
-    with pytest.raises(KeyTrouble, match=r"other\.pem is not an RSA key"):
+    with pytest.raises(SigningKeyError, match=r"other\.pem is not an RSA key"):
         KeyRing(directory)
 
 
@@ -120,7 +120,7 @@ def test_garbage_is_refused_and_named(directory: Path, content: bytes) -> None:
     path = directory / "other.pem"
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(KeyTrouble, match=r"other\.pem is not an unencrypted private key"):
+    with pytest.raises(SigningKeyError, match=r"other\.pem is not an unencrypted private key"):
         KeyRing(directory)
 
 
@@ -134,23 +134,23 @@ def test_public_key_is_refused(directory: Path) -> None:
         )
     )
     path.chmod(0o600)
-    with pytest.raises(KeyTrouble, match=r"other\.pem is not"):
+    with pytest.raises(SigningKeyError, match=r"other\.pem is not"):
         load(directory)
 
 
 def test_missing_keys_say_how_to_make_them(tmp_path: Path) -> None:
     """No directory, or an empty one: one line with the command."""
-    with pytest.raises(KeyTrouble, match="wharf-auth init"):
+    with pytest.raises(SigningKeyError, match="wharf-auth init"):
         KeyRing(tmp_path / "absent")
     tmp_path.chmod(0o700)
-    with pytest.raises(KeyTrouble, match="wharf-auth init"):
+    with pytest.raises(SigningKeyError, match="wharf-auth init"):
         KeyRing(tmp_path)
 
 
 def test_messages_are_one_line_without_the_key(directory: Path) -> None:
     """What stops the start can be shown to anybody."""
     only(directory).chmod(0o644)
-    with pytest.raises(KeyTrouble) as caught:
+    with pytest.raises(SigningKeyError) as caught:
         KeyRing(directory)
     assert "\n" not in str(caught.value)
     assert "PRIVATE" not in str(caught.value)

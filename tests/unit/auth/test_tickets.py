@@ -13,8 +13,9 @@ from servicekit.ids import uuid7_hex
 from servicekit.tickets import Ticket
 from servicekit.tokens import Principal
 from servicekit.type_patterns import matches
-from wharf_auth.domain import exchange, scopes, tickets
-from wharf_auth.domain.tickets import TicketError, WantedTicket
+from wharf_auth.domain import scopes, tickets, token_exchange
+from wharf_auth.domain.tickets import TicketError, TicketRequest
+from wharf_auth.domain.token_exchange import TokenExchangeRequest
 
 KEYS = ["a", "a/b", "a/b/c.png", "ab", "b", "a/bc"]
 PREFIXES = ["", "a", "a/", "a/b", "a/b/", "b"]
@@ -24,7 +25,7 @@ REDIRECTS = ["https://a.example/", "https://a.example/x", "http://b.example:8080
 SCOPES = ["files:read", "files:write", "files:delete"]
 
 wanted_tickets = st.builds(
-    WantedTicket,
+    TicketRequest,
     bucket=st.sampled_from(["photos", "photos", "photos", "papers"]),
     key=st.none() | st.sampled_from(KEYS),
     prefix=st.none() | st.sampled_from(PREFIXES),
@@ -36,8 +37,8 @@ wanted_tickets = st.builds(
     redirect=st.none() | st.lists(st.sampled_from(REDIRECTS), max_size=2).map(tuple),
     create_only=st.booleans(),
 )
-wishes = st.builds(
-    exchange.Wish,
+exchange_requests = st.builds(
+    TokenExchangeRequest,
     scope=st.none() | st.lists(st.sampled_from(SCOPES), unique=True).map(" ".join),
     ticket=st.none() | wanted_tickets,
     life_seconds=st.none() | st.integers(1, 100),
@@ -93,30 +94,34 @@ def principal(claims: dict[str, Any]) -> Principal:
     )
 
 
-def exchanged(held: Principal, wish: exchange.Wish, now: int) -> Principal | None:
+def exchanged(held: Principal, request: TokenExchangeRequest, now: int) -> Principal | None:
     """The token of one exchange, or `None` when it is refused."""
     try:
-        made = exchange.claims(held, wish, issuer="i", now=now, token_seconds=50, ticket_seconds=80)
+        made = token_exchange.claims(
+            held, request, issuer="i", now=now, token_seconds=50, ticket_seconds=80
+        )
     except (TicketError, scopes.UnknownScope):
         return None
     return principal(made)
 
 
 @given(
-    st.lists(st.tuples(wishes, st.integers(0, 30)), min_size=1, max_size=6),
+    st.lists(st.tuples(exchange_requests, st.integers(0, 30)), min_size=1, max_size=6),
     st.lists(attempts, min_size=5, max_size=30),
     st.sampled_from(["", "session-1"]),
 )
 def test_no_chain_of_exchanges_widens(
-    chain: list[tuple[exchange.Wish, int]], tried: list[dict[str, Any]], session: str
+    chain: list[tuple[TokenExchangeRequest, int]],
+    tried: list[dict[str, Any]],
+    session: str,
 ) -> None:
     """Each token of a chain allows a part of what the one before allows, for the same account."""
     now = 1000
     held = Principal("acme", "c1", frozenset(SCOPES[:2]), uuid7_hex(), now + 60, now, session)
     first = held
-    for wish, pause in chain:
+    for request, pause in chain:
         now += pause
-        made = exchanged(held, wish, now)
+        made = exchanged(held, request, now)
         if made is None:
             continue
         assert (made.tenant, made.subject) == (held.tenant, held.subject)
@@ -135,7 +140,7 @@ def test_no_chain_of_exchanges_widens(
 
 @given(wanted_tickets, attempts)
 def test_a_first_ticket_allows_what_was_asked_for(
-    wanted: WantedTicket, attempt: dict[str, Any]
+    wanted: TicketRequest, attempt: dict[str, Any]
 ) -> None:
     """Nothing is added to a ticket, and nothing taken away."""
     try:
@@ -160,10 +165,10 @@ def test_a_first_ticket_allows_what_was_asked_for(
 def test_a_ticket_for_a_prefix_does_not_learn_to_replace() -> None:
     """Narrowed to a key it still only creates; a ticket that was for a key replaces."""
     narrowed = tickets.ticket(
-        WantedTicket("photos", key="a/b"), Ticket(bucket="photos", prefix="a/")
+        TicketRequest("photos", key="a/b"), Ticket(bucket="photos", prefix="a/")
     )
     assert (narrowed.key, narrowed.create_only) == ("a/b", True)
-    assert not tickets.ticket(WantedTicket("photos", key="a/b"), None).create_only
+    assert not tickets.ticket(TicketRequest("photos", key="a/b"), None).create_only
 
 
 @pytest.mark.parametrize(
@@ -224,17 +229,17 @@ def test_nonsense_is_named(text: str, why: str) -> None:
 def test_redirects_are_plain_absolute_addresses(url: str) -> None:
     """Whatever a browser might read in two ways is no redirect."""
     with pytest.raises(TicketError, match="cannot be redirected to"):
-        tickets.ticket(WantedTicket("photos", prefix="", redirect=(url,)), None)
+        tickets.ticket(TicketRequest("photos", prefix="", redirect=(url,)), None)
 
 
 @pytest.mark.parametrize("url", REDIRECTS)
 def test_ordinary_redirects_are_taken(url: str) -> None:
     """http and https, with a port, a path and a query."""
-    made = tickets.ticket(WantedTicket("photos", prefix="", redirect=(url, url)), None)
+    made = tickets.ticket(TicketRequest("photos", prefix="", redirect=(url, url)), None)
     assert made.redirect == (url,)
 
 
 def test_names_are_normalised() -> None:
     """A key that came decomposed is the key under which the file will lie."""
-    made = tickets.ticket(WantedTicket("photos", key="cafe\u0301.png"), None)
+    made = tickets.ticket(TicketRequest("photos", key="cafe\u0301.png"), None)
     assert made.key == "caf\u00e9.png"

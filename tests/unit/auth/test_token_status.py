@@ -10,9 +10,9 @@ from werkzeug.test import TestResponse
 
 from tests.servers.auth import ISSUER, TOKEN, AuthService, act, refused
 from tests.servers.people import logged_in
-from wharf_auth.domain import clients
-from wharf_auth.domain.secrets import Hasher
-from wharf_auth.records.acts import Actor
+from wharf_auth.accounts import clients
+from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.domain.acts import Actor
 from wharf_auth.routes.grants.token_exchange import ACCESS_TOKEN, NAME
 
 TICKET = {"bucket": "photos", "prefix": "", "max_files": 2}

@@ -327,7 +327,7 @@ def test_purged_tenants_keep_no_people(auth: AuthService) -> None:
     kept = logged_in(auth, "eve", tenant="acme")
     auth.admin("DELETE", "/tenants/demo")
     auth.clock.now += 366 * 24 * 3600
-    from wharf_auth.domain import tenants
+    from wharf_auth.accounts import tenants
 
     assert tenants.purge_due(auth.records, auth.clock) == ["demo"]
     rows = auth.records._database.reading().rows("SELECT id FROM users")

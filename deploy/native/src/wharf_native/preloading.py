@@ -25,7 +25,7 @@ SHARED_MODULES = (
     "msgspec",
     "prometheus_flask_exporter.multiprocess",
     "pyuwsgi",
-    "wharf_auth.records.sql",
+    "wharf_auth.database.sql",
     "wharf_auth.signing",
     "wharf_upload.cli",
     "wharf_upload.following",

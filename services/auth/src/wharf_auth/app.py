@@ -24,14 +24,14 @@ from servicekit.tokens import Verifier
 from wharf_auth import __version__, memory
 from wharf_auth import metrics as own_metrics
 from wharf_auth import settings as auth_settings
+from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
+from wharf_auth.accounts.secrets import Hasher, HashingBusy
+from wharf_auth.accounts.sessions import Lifetimes, SessionService
+from wharf_auth.accounts.users import UserService
+from wharf_auth.database.contract import Records
+from wharf_auth.database.sql import SqlRecords
 from wharf_auth.domain.clock import Clock
-from wharf_auth.domain.secrets import Hasher, HashingBusy
-from wharf_auth.domain.sessions import Lifetimes, SessionRules
-from wharf_auth.domain.standing import Standing
 from wharf_auth.domain.tokens import AUTH_AUDIENCE, MAX_TOKEN_TTL_SECONDS, UPLOAD_AUDIENCE
-from wharf_auth.domain.users import UserRules
-from wharf_auth.records.base import Records
-from wharf_auth.records.sql import SqlRecords
 from wharf_auth.routes import (
     ClientConverter,
     Parts,
@@ -50,7 +50,7 @@ from wharf_auth.routes import sessions as session_routes
 from wharf_auth.routes import tenants as tenant_routes
 from wharf_auth.routes import users as user_routes
 from wharf_auth.settings import Settings
-from wharf_auth.signing import KeyRing, KeyTrouble
+from wharf_auth.signing import KeyRing, SigningKeyError
 from wharf_auth.throttling import LoginThrottle
 
 SERVICE = "auth"
@@ -90,7 +90,7 @@ def create_app(
     keys: KeyRing | None = None,
     clock: Clock = time.time,
 ) -> Flask:
-    """The WSGI application; raises `SettingsError` or `KeyTrouble` when it cannot work."""
+    """The WSGI application; raises `SettingsError` or `SigningKeyError` when it cannot work."""
     app = Flask(SERVICE, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.url_map.converters |= {"tenant": TenantConverter, "client": ClientConverter}
@@ -100,7 +100,7 @@ def create_app(
     verifier = _verifier(ring, AUTH_AUDIENCE, settings, clock)
     service_log = logs.RequestLog(SERVICE, lost=metrics.lost_line, behind=metrics.flush)
     app.extensions["service-log"] = service_log
-    web.install(app, service_log, verifier, Standing(parts.records))
+    web.install(app, service_log, verifier, DatabaseRevocationChecker(parts.records))
     acting.note_refusals(app, parts.records, clock)
     _install_limits(app, parts, limits_url)
     for routes in _ROUTES:
@@ -128,8 +128,8 @@ def _parts(settings: Settings, records: Records, keys: KeyRing, clock: Clock) ->
     return Parts(
         settings=settings,
         records=records,
-        users=UserRules(records, hasher, clock),
-        sessions=SessionRules(records, hasher, clock, lifetimes),
+        users=UserService(records, hasher, clock),
+        sessions=SessionService(records, hasher, clock, lifetimes),
         keys=keys,
         hasher=hasher,
         throttle=LoginThrottle(
@@ -186,6 +186,6 @@ def from_environment() -> tracing.WsgiApp:
         spans = tracing.Tracing(SERVICE, __version__, settings.otlp_url)
         app.extensions["service-log"].describe = spans.describe
         return tracing.traced(app, spans)
-    except (SettingsError, KeyTrouble) as error:
+    except (SettingsError, SigningKeyError) as error:
         sys.stderr.write(f"wharf-auth: {error}\n")
         sys.exit(_UWSGI_FAILED_APP)

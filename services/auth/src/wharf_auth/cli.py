@@ -16,22 +16,22 @@ from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.settings import SettingsError
 from wharf_auth import __version__
 from wharf_auth import settings as auth_settings
+from wharf_auth.accounts import clients, secrets, tenants
 from wharf_auth.commands.audit import audit, purge
 from wharf_auth.commands.backups import backup, restore
 from wharf_auth.commands.keys import keys
 from wharf_auth.commands.shared import BY, PAGE, as_json, database, pages, records, show
 from wharf_auth.commands.tickets import ticket
 from wharf_auth.commands.users import user
-from wharf_auth.domain import clients, secrets, tenants
+from wharf_auth.database.contract import NoSuchClient, NoSuchTenant, TooManySecrets
+from wharf_auth.database.sql import SqlRecords
 from wharf_auth.domain.scopes import CLIENT_SCOPES
 from wharf_auth.domain.tickets import TicketError
 from wharf_auth.key_rotation import RotationRefused
-from wharf_auth.provisioning import Initialiser, InitTrouble
-from wharf_auth.records.base import NoSuchClient, NoSuchTenant, TooManySecrets
-from wharf_auth.records.sql import SqlRecords
+from wharf_auth.provisioning import InitError, Initialiser
 from wharf_auth.routes import clients as client_routes
 from wharf_auth.routes import tenants as tenant_routes
-from wharf_auth.signing import KeyTrouble
+from wharf_auth.signing import SigningKeyError
 
 NAME = "auth"
 
@@ -50,7 +50,7 @@ def main() -> None:
         _stop(error.format_message())
     except click.Abort:
         sys.exit(130)
-    except (SettingsError, KeyTrouble, InitTrouble, RotationRefused, TicketError) as error:
+    except (SettingsError, SigningKeyError, InitError, RotationRefused, TicketError) as error:
         _stop(str(error))
     except ProblemError as error:
         _stop(error.detail)

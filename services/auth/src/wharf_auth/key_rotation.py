@@ -6,10 +6,10 @@ The service needs no restart: `signing.KeyRing` sees within a second what change
 from __future__ import annotations
 
 from wharf_auth import signing
+from wharf_auth.database.contract import Records
+from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.domain.rotation import KeyState
-from wharf_auth.records.acts import Actor
-from wharf_auth.records.base import Records
 from wharf_auth.signing import KeyRing
 
 

@@ -18,24 +18,24 @@ from pathlib import Path
 import msgspec
 
 from wharf_auth import private_files, signing
-from wharf_auth.domain import clients, secrets
-from wharf_auth.domain.clock import Clock, milliseconds
-from wharf_auth.domain.scopes import ADMIN_SCOPE
-from wharf_auth.domain.tenants import ADMIN_TENANT
-from wharf_auth.records.acts import CLI, Actor
-from wharf_auth.records.base import (
+from wharf_auth.accounts import clients, secrets
+from wharf_auth.accounts.tenants import ADMIN_TENANT
+from wharf_auth.database.contract import (
     MAX_LIVE_SECRETS,
     Client,
     NameTaken,
     Records,
     Tenant,
 )
+from wharf_auth.domain.acts import CLI, Actor
+from wharf_auth.domain.clock import Clock, milliseconds
+from wharf_auth.domain.scopes import ADMIN_SCOPE
 
 DEMO_TENANT = "demo"
 FILE_SCOPES = ("files:read", "files:write", "files:delete", "buckets:admin")
 
 
-class InitTrouble(Exception):
+class InitError(Exception):
     """What the operator has to put right; the message is one line."""
 
 
@@ -120,7 +120,7 @@ class Initialiser:
         if self.hasher.matching(entry.client_secret, login.secrets):
             return False
         if len(login.secrets) >= MAX_LIVE_SECRETS:
-            raise InitTrouble(
+            raise InitError(
                 f"{self.credentials} does not hold a valid secret of {seed.client_id}, which has "
                 f"{MAX_LIVE_SECRETS} others; retire one with `wharf-auth client retire-secret`"
             )
@@ -152,26 +152,26 @@ class Initialiser:
 
 
 def read_credentials(path: Path) -> dict[str, Entry]:
-    """The entries of the file, none when there is no file; raises `InitTrouble`."""
+    """The entries of the file, none when there is no file; raises `InitError`."""
     try:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
-                raise InitTrouble(f"{path} is open to all users; its mode must be 600")
+                raise InitError(f"{path} is open to all users; its mode must be 600")
             entries = msgspec.json.decode(file.read(), type=dict[str, Entry])
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise InitTrouble(f"{path} cannot be read: {error.strerror}") from None
+        raise InitError(f"{path} cannot be read: {error.strerror}") from None
     except msgspec.MsgspecError as error:
-        raise InitTrouble(f"{path} is not a credentials file: {error}") from None
+        raise InitError(f"{path} is not a credentials file: {error}") from None
     for name, seed in (("admin", ADMIN), ("demo", DEMO)):
         entry = entries.get(name)
         if entry is None:
             continue
         if entry.client_id != seed.client_id:
-            raise InitTrouble(f"{path}: the client_id of {name} must be {seed.client_id}")
+            raise InitError(f"{path}: the client_id of {name} must be {seed.client_id}")
         if len(entry.client_secret) < secrets.MIN_SECRET_CHARACTERS:
-            raise InitTrouble(
+            raise InitError(
                 f"{path}: the secret of {name} is weak: it has fewer than "
                 f"{secrets.MIN_SECRET_CHARACTERS} characters"
             )
@@ -179,13 +179,13 @@ def read_credentials(path: Path) -> dict[str, Entry]:
 
 
 def write_credentials(path: Path, entries: dict[str, Entry]) -> None:
-    """Replaces the file at once, readable by its owner only; raises `InitTrouble`."""
+    """Replaces the file at once, readable by its owner only; raises `InitError`."""
     text = msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         private_files.write(path, text)
     except OSError as error:
-        raise InitTrouble(f"{path} cannot be written: {error.strerror}") from None
+        raise InitError(f"{path} cannot be written: {error.strerror}") from None
 
 
 @contextmanager

@@ -36,7 +36,7 @@ _BEGUN = re.compile(r"([0-9]{10})-")
 _POLL_SECONDS = 1.0
 
 
-class KeyTrouble(Exception):
+class SigningKeyError(Exception):
     """A key that must not be used; the message is one line that names the file."""
 
 
@@ -100,7 +100,7 @@ def remove(key: SigningKey) -> bool:
 
 
 def load(directory: Path) -> dict[str, SigningKey]:
-    """All keys of the directory by id; raises `KeyTrouble` for any that must not be used."""
+    """All keys of the directory by id; raises `SigningKeyError` for any that must not be used."""
     try:
         # Nobody changes what lies on a file system that is mounted to be read, as secrets are in
         # containers; whatever mode the mount's own folder has.
@@ -108,13 +108,13 @@ def load(directory: Path) -> dict[str, SigningKey]:
             _require_private(os.stat(directory), f"the key directory {directory}", "700")
         names = sorted(name for name in os.listdir(directory) if name.endswith(SUFFIX))
     except OSError as error:
-        raise KeyTrouble(
+        raise SigningKeyError(
             f"the key directory {directory} cannot be read: {error.strerror}; "
             "`wharf-auth init` makes it"
         ) from None
     keys = [_load_one(directory / name) for name in names]
     if not keys:
-        raise KeyTrouble(f"{directory} holds no key (*{SUFFIX}); `wharf-auth init` makes one")
+        raise SigningKeyError(f"{directory} holds no key (*{SUFFIX}); `wharf-auth init` makes one")
     return {key.kid: key for key in keys}
 
 
@@ -127,13 +127,13 @@ def _load_one(path: Path) -> SigningKey:
                 _require_private(status, what, "600")
             private = serialization.load_pem_private_key(file.read(), password=None)
     except OSError as error:
-        raise KeyTrouble(f"{what} cannot be read: {error.strerror}") from None
+        raise SigningKeyError(f"{what} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise KeyTrouble(f"{what} is not an unencrypted private key in PEM") from None
+        raise SigningKeyError(f"{what} is not an unencrypted private key in PEM") from None
     if not isinstance(private, rsa.RSAPrivateKey):
-        raise KeyTrouble(f"{what} is not an RSA key, which {ALGORITHM} needs")
+        raise SigningKeyError(f"{what} is not an RSA key, which {ALGORITHM} needs")
     if private.key_size < KEY_BITS:
-        raise KeyTrouble(f"{what} is weak: {private.key_size} bits, {KEY_BITS} are the least")
+        raise SigningKeyError(f"{what} is weak: {private.key_size} bits, {KEY_BITS} are the least")
     public = private.public_key()
     kid = thumbprint(public)
     named = _BEGUN.match(path.name) if path.stem != kid else None
@@ -160,7 +160,7 @@ def _is_lent(status: os.stat_result, path: Path) -> bool:
 
 def _require_private(status: os.stat_result, what: str, mode: str) -> None:
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise KeyTrouble(
+        raise SigningKeyError(
             f"{what} is open to others (mode {stat.S_IMODE(status.st_mode):o}); "
             f"its mode must be {mode}"
         )
@@ -169,7 +169,7 @@ def _require_private(status: os.stat_result, what: str, mode: str) -> None:
 class KeyRing:
     """The keys of a directory, loaded again when it changes; signs, and serves public keys.
 
-    Raises `KeyTrouble` when the first load fails. Later troubles are logged, and the keys that
+    Raises `SigningKeyError` when the first load fails. Later troubles are logged, and the keys that
     are known go on.
     """
 
@@ -211,7 +211,7 @@ class KeyRing:
             if version != self._version:
                 try:
                     self._keys = load(self.directory)
-                except KeyTrouble as error:
+                except SigningKeyError as error:
                     log.error("keys are not loaded again: %s", error)  # noqa: TRY400 -- one line
                 self._version = version
         return self._keys

@@ -11,8 +11,8 @@ import msgspec
 
 from servicekit.database import Database, open_database
 from wharf_auth import settings as auth_settings
-from wharf_auth.records.acts import CLI, Actor
-from wharf_auth.records.sql import SqlRecords
+from wharf_auth.database.sql import SqlRecords
+from wharf_auth.domain.acts import CLI, Actor
 from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing
 
@@ -37,7 +37,7 @@ def records() -> SqlRecords:
 
 
 def key_ring(settings: Settings) -> KeyRing:
-    """The signing keys as the service sees them; raises `KeyTrouble`."""
+    """The signing keys as the service sees them; raises `SigningKeyError`."""
     return KeyRing(settings.keys_directory, time.time, settings.longest_token_seconds)
 
 

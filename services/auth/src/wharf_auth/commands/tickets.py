@@ -9,11 +9,12 @@ import click
 
 from servicekit.logs import timestamp
 from wharf_auth import settings as auth_settings
+from wharf_auth.accounts import tenants
 from wharf_auth.commands.shared import BY, as_json, key_ring, records, show
-from wharf_auth.domain import exchange, tenants, tickets
-from wharf_auth.domain.tickets import TicketError, WantedTicket
-from wharf_auth.records.acts import CLI
-from wharf_auth.records.base import Records
+from wharf_auth.database.contract import Records
+from wharf_auth.domain import tickets, token_exchange
+from wharf_auth.domain.acts import CLI
+from wharf_auth.domain.tickets import TicketError, TicketRequest
 
 
 @click.group()
@@ -47,7 +48,7 @@ def ticket_create(
         )
     _require_account(kept, tenant, client)
     now = int(time.time())
-    claims = exchange.first_ticket(
+    claims = token_exchange.first_ticket(
         tickets.ticket(_wanted(name, rules), None),
         issuer=settings.issuer,
         tenant=tenant,
@@ -66,11 +67,11 @@ def ticket_create(
     show(shown, token, machine=machine)
 
 
-def _wanted(bucket: str, rules: dict[str, Any]) -> WantedTicket:
+def _wanted(bucket: str, rules: dict[str, Any]) -> TicketRequest:
     for name in ("max_file_bytes", "max_files"):
         if rules[name] is not None and rules[name] < 1:
             raise TicketError(f"The ticket's {name} is at least 1.")
-    return WantedTicket(
+    return TicketRequest(
         bucket=bucket,
         key=rules["key"],
         prefix=rules["prefix"],
@@ -93,5 +94,7 @@ def _require_account(kept: Records, tenant: str, client: str | None) -> None:
     login = kept.login(client)
     if login is None or login.client.tenant != tenant or login.client.disabled_at is not None:
         raise click.ClickException(f"{tenant} has no active client {client}")
-    if exchange.TICKET_SCOPE not in login.client.scopes:
-        raise click.ClickException(f"the client {client} lacks the scope {exchange.TICKET_SCOPE}")
+    if token_exchange.TICKET_SCOPE not in login.client.scopes:
+        raise click.ClickException(
+            f"the client {client} lacks the scope {token_exchange.TICKET_SCOPE}"
+        )

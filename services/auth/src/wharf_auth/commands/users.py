@@ -8,18 +8,19 @@ import time
 import click
 
 from servicekit.problems import NOT_FOUND
+from wharf_auth.accounts import passwords
+from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.accounts.users import NewUser, UserService
 from wharf_auth.commands.shared import BY, PAGE, as_json, pages, records, show
-from wharf_auth.domain import passwords, users
-from wharf_auth.domain.secrets import Hasher
-from wharf_auth.domain.users import NewUser, UserRules
-from wharf_auth.records.base import NoSuchTenant
+from wharf_auth.database.contract import NoSuchTenant
+from wharf_auth.domain import users
 from wharf_auth.routes import users as user_routes
 
 generate = click.option("--generate", is_flag=True, help="Make a password and print it once.")
 
 
-def _rules() -> UserRules:
-    return UserRules(records(), Hasher(), time.time)
+def _rules() -> UserService:
+    return UserService(records(), Hasher(), time.time)
 
 
 def _password() -> str:

@@ -23,7 +23,7 @@ class TicketError(ValueError):
     """A ticket that cannot be given; the message says what is wrong and what is allowed."""
 
 
-class WantedTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TicketRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The parameter `ticket`: what the ticket is to allow.
 
     What is left out is not narrowed, but for the place: a first ticket names a `key` or a `prefix`.
@@ -40,23 +40,23 @@ class WantedTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     create_only: bool = False
 
 
-def read(text: str) -> WantedTicket:
+def read(text: str) -> TicketRequest:
     """The parameter's JSON; raises `TicketError`."""
     try:
-        return msgspec.json.decode(text, type=WantedTicket)
+        return msgspec.json.decode(text, type=TicketRequest)
     except msgspec.ValidationError as error:
         raise TicketError(f"The ticket is not acceptable: {error}.") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise TicketError("The ticket is not JSON.") from None
 
 
-def ticket(wanted: WantedTicket, held: Ticket | None) -> Ticket:
+def ticket(wanted: TicketRequest, held: Ticket | None) -> Ticket:
     """The ticket that is wanted, within the one that is `held` already; raises `TicketError`."""
     given = _checked(wanted, held)
     return given if held is None else _within(given, wanted, held)
 
 
-def _checked(wanted: WantedTicket, held: Ticket | None) -> Ticket:
+def _checked(wanted: TicketRequest, held: Ticket | None) -> Ticket:
     if wanted.key is not None and wanted.prefix is not None:
         raise TicketError("The ticket names a key and a prefix; send one of them.")
     try:
@@ -89,7 +89,7 @@ def _checked(wanted: WantedTicket, held: Ticket | None) -> Ticket:
     )
 
 
-def _within(given: Ticket, wanted: WantedTicket, held: Ticket) -> Ticket:
+def _within(given: Ticket, wanted: TicketRequest, held: Ticket) -> Ticket:
     """What is given, where it is silent filled in from what is held; raises when it is wider."""
     if given.bucket != held.bucket:
         raise TicketError(f"The ticket is for the bucket {held.bucket}; another one is wider.")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from werkzeug.routing import BaseConverter
 
 from servicekit.tokens import Verifier
+from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.accounts.sessions import SessionService
+from wharf_auth.accounts.users import UserService
+from wharf_auth.database.contract import Records
 from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.names import TENANT_PATTERN
-from wharf_auth.domain.secrets import Hasher
-from wharf_auth.domain.sessions import SessionRules
-from wharf_auth.domain.users import UserRules
-from wharf_auth.records.base import Records
 from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing
 from wharf_auth.throttling import LoginThrottle
@@ -24,8 +24,8 @@ class Parts:
 
     settings: Settings
     records: Records
-    users: UserRules
-    sessions: SessionRules
+    users: UserService
+    sessions: SessionService
     keys: KeyRing
     hasher: Hasher
     throttle: LoginThrottle

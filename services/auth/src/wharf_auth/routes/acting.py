@@ -8,9 +8,9 @@ from flask import Flask, Response, g, request
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.tokens import Principal
+from wharf_auth.database.contract import Records
+from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import Clock, milliseconds
-from wharf_auth.records.acts import Actor
-from wharf_auth.records.base import Records
 
 log = logging.getLogger(__name__)
 _ADMINISTRATION = "/auth/v1/"

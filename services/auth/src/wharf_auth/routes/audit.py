@@ -10,9 +10,9 @@ from flask import Blueprint, g
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND
+from wharf_auth.domain.acts import AuditedAct
 from wharf_auth.domain.names import TENANT_PATTERN
 from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
-from wharf_auth.records.acts import AuditedAct
 from wharf_auth.routes import Parts
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from flask import request
 
 from servicekit.problems import ProblemError
-from wharf_auth.domain import clients
-from wharf_auth.domain.secrets import HashingBusy
+from wharf_auth.accounts import clients
+from wharf_auth.accounts.secrets import HashingBusy
+from wharf_auth.database.contract import Client
 from wharf_auth.metrics import LOGINS_FAILED
-from wharf_auth.records.base import Client
 from wharf_auth.routes import Parts
 from wharf_auth.routes.credentials import Credentials, credentials_of
 from wharf_auth.routes.oauth_errors import OAuthError, unavailable

@@ -9,10 +9,10 @@ from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND
 from servicekit.web import json_response
-from wharf_auth.domain import clients
+from wharf_auth.accounts import clients
+from wharf_auth.database.contract import MAX_LIVE_SECRETS, NoSuchClient, Secret, TooManySecrets
 from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
 from wharf_auth.problems import TOO_MANY_SECRETS
-from wharf_auth.records.base import MAX_LIVE_SECRETS, NoSuchClient, Secret, TooManySecrets
 from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
 from wharf_auth.routes.grants.issuing import no_store

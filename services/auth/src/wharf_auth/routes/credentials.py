@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 
 from flask import Request
 
-from wharf_auth.domain.secrets import MAX_SECRET_CHARACTERS
+from wharf_auth.accounts.secrets import MAX_SECRET_CHARACTERS
 from wharf_auth.routes.oauth_errors import OAuthError
 
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2}) *\Z", re.IGNORECASE)

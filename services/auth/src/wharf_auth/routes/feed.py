@@ -15,8 +15,8 @@ from servicekit.operations import decode_query
 from servicekit.problems import NOT_FOUND
 from servicekit.web import json_response, public
 from wharf_auth import key_rotation
-from wharf_auth.domain.housekeeping import Housekeeping
-from wharf_auth.records.acts import SERVICE, Actor
+from wharf_auth.accounts.housekeeping import Housekeeping
+from wharf_auth.domain.acts import SERVICE, Actor
 from wharf_auth.routes import Parts
 
 

@@ -20,10 +20,10 @@ from servicekit.problems import (
     ProblemError,
 )
 from servicekit.web import json_response, unavailable
+from wharf_auth.accounts.clients import LoginRefused, TenantSuspended
+from wharf_auth.accounts.secrets import HashingBusy
+from wharf_auth.accounts.sessions import Device, Opened
 from wharf_auth.domain import users
-from wharf_auth.domain.clients import LoginRefused, TenantSuspended
-from wharf_auth.domain.secrets import HashingBusy
-from wharf_auth.domain.sessions import Device, Opened
 from wharf_auth.metrics import LOGINS_FAILED
 from wharf_auth.problems import CROSS_SITE, LOGIN_REFUSED
 from wharf_auth.routes import Parts, cookies

@@ -16,8 +16,8 @@ from servicekit.problems import (
     UNPROCESSABLE,
     UNSUPPORTED_MEDIA,
 )
-from wharf_auth.domain import passwords
-from wharf_auth.records.people import Session
+from wharf_auth.accounts import passwords
+from wharf_auth.database.people_contract import Session
 from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
 from wharf_auth.routes.grants.person_tokens import person
@@ -115,8 +115,8 @@ def blueprint(parts: Parts) -> Blueprint:
     @routes.get("/me")
     @operation(ME)
     def me() -> Me:
-        standing = person(parts)
-        user = standing.user
+        owner = person(parts)
+        user = owner.user
         return Me(
             user_id=user.id,
             tenant=user.tenant,
@@ -124,7 +124,7 @@ def blueprint(parts: Parts) -> Blueprint:
             display_name=user.display_name,
             role=user.role,
             scopes=sorted(g.principal.scopes),
-            session=answer(standing.session, g.principal.session),
+            session=answer(owner.session, g.principal.session),
         )
 
     @routes.put("/me/password")
@@ -159,8 +159,8 @@ def blueprint(parts: Parts) -> Blueprint:
 
 
 def _change_password(parts: Parts, body: PasswordChange) -> None:
-    standing = person(parts)
-    user, address = standing.user, request.remote_addr or ""
+    owner = person(parts)
+    user, address = owner.user, request.remote_addr or ""
     account = account_of(user.tenant, user.username)
     # Throttled like a login: whoever has stolen a token must not find the password with it.
     counting(lambda: parts.throttle.check(account, address, person=True))
@@ -168,4 +168,4 @@ def _change_password(parts: Parts, body: PasswordChange) -> None:
     if not parts.hasher.matches(current, parts.records.password_hash(user.tenant, user.id)):
         counting(lambda: parts.throttle.failed(account, address, person=True))
         raise FORBIDDEN("The current password is wrong.")
-    parts.users.set_password(user, body.new_password, actor(), keep_session=standing.session.id)
+    parts.users.set_password(user, body.new_password, actor(), keep_session=owner.session.id)

@@ -10,11 +10,11 @@ from flask import Blueprint
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
-from wharf_auth.domain import tenants
+from wharf_auth.accounts import tenants
+from wharf_auth.database.contract import Tenant, TenantState
 from wharf_auth.domain.names import MAX_LABEL_CHARACTERS, TENANT_PATTERN
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 from wharf_auth.problems import TENANT_DELETED, TENANT_EXISTS, TENANT_RESERVED
-from wharf_auth.records.base import Tenant, TenantState
 from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
 

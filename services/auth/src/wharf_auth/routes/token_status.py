@@ -11,12 +11,12 @@ from servicekit.operations import Answer, Content, Operation, operation
 from servicekit.tickets import Ticket
 from servicekit.tokens import Principal, TokenError
 from servicekit.web import json_response
-from wharf_auth.domain import revocation
+from wharf_auth.accounts import token_revocation
+from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
+from wharf_auth.accounts.sessions import hash_of
+from wharf_auth.database.contract import Client
+from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import milliseconds
-from wharf_auth.domain.sessions import hash_of
-from wharf_auth.domain.standing import Standing
-from wharf_auth.records.acts import Actor
-from wharf_auth.records.base import Client
 from wharf_auth.routes import Parts, oauth_errors
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grants.issuing import no_store
@@ -96,7 +96,7 @@ def blueprint(parts: Parts) -> Blueprint:
     """The two routes."""
     routes = Blueprint("token_status", __name__, url_prefix="/auth/oauth")
     oauth_errors.install(routes)
-    standing = Standing(parts.records)
+    checker = DatabaseRevocationChecker(parts.records)
 
     @routes.post("/revoke")
     @operation(REVOKE)
@@ -104,7 +104,7 @@ def blueprint(parts: Parts) -> Blueprint:
         client, token = _asked(parts)
         held = _known(parts, client, token)
         if held is not None:
-            revocation.revoke(parts.records, parts.clock, held, _actor(client))
+            token_revocation.revoke(parts.records, parts.clock, held, _actor(client))
         else:
             _end_session(parts, client, token)
         return no_store(Response(b"", 200))
@@ -114,7 +114,7 @@ def blueprint(parts: Parts) -> Blueprint:
     def introspect() -> Response:
         client, token = _asked(parts)
         held = _known(parts, client, token)
-        if held is None or not standing.in_force(held):
+        if held is None or not checker.in_force(held):
             return no_store(json_response(Introspection(active=False)))
         return no_store(json_response(_told(parts, held)))
 
@@ -133,13 +133,13 @@ def _known(parts: Parts, client: Client, token: str) -> Principal | None:
         held = parts.verifier.verify(token)
     except TokenError:
         return None
-    return held if revocation.concerns(client, held.tenant) else None
+    return held if token_revocation.concerns(client, held.tenant) else None
 
 
 def _end_session(parts: Parts, client: Client, token: str) -> None:
     """A refresh token ends with its whole family: the session of a person."""
     user = parts.records.refreshing(hash_of(token))
-    if user is None or not revocation.concerns(client, user.tenant):
+    if user is None or not token_revocation.concerns(client, user.tenant):
         return
     if parts.sessions.end_by_refresh(token):
         now = milliseconds(parts.clock)
@@ -148,7 +148,7 @@ def _end_session(parts: Parts, client: Client, token: str) -> None:
 
 
 def _told(parts: Parts, held: Principal) -> Introspection:
-    person = parts.records.standing(held.session) if held.session else None
+    person = parts.records.active_session(held.session) if held.session else None
     return Introspection(
         active=True,
         scope=" ".join(sorted(held.scopes)),

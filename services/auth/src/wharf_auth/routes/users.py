@@ -11,11 +11,11 @@ from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE
 from servicekit.web import json_response
-from wharf_auth.domain import users
+from wharf_auth.accounts import users
+from wharf_auth.database.contract import NoSuchTenant
+from wharf_auth.database.people_contract import User
 from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
 from wharf_auth.problems import TENANT_DELETED, TENANT_RESERVED, USER_EXISTS, USER_PROTECTED
-from wharf_auth.records.base import NoSuchTenant
-from wharf_auth.records.people import User
 from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
 from wharf_auth.routes.managing import keep_to_own_tenant

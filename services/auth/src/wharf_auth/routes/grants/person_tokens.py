@@ -7,10 +7,10 @@ from typing import Any
 from flask import g
 
 from servicekit.problems import FORBIDDEN
+from wharf_auth.accounts.sessions import Opened
+from wharf_auth.database.people_contract import ActiveSession
 from wharf_auth.domain import scopes, tokens, users
-from wharf_auth.domain.sessions import Opened
 from wharf_auth.metrics import ISSUED
-from wharf_auth.records.people import Standing
 from wharf_auth.routes import Parts
 
 
@@ -43,11 +43,11 @@ def person_token(
     }
 
 
-def person(parts: Parts) -> Standing:
+def person(parts: Parts) -> ActiveSession:
     """The person who asks; raises the problem `forbidden` for a program and for a ticket."""
     principal = g.principal
     # A program's exchanged token has a `sid` as well, but no session of that name.
-    standing = parts.records.standing(principal.session) if principal.session else None
-    if standing is None or principal.ticket is not None:
+    owner = parts.records.active_session(principal.session) if principal.session else None
+    if owner is None or principal.ticket is not None:
         raise FORBIDDEN("This is about a person's own session; the token is none of a person.")
-    return standing
+    return owner

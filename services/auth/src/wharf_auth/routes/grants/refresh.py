@@ -13,10 +13,10 @@ from typing import Any
 from flask import Response, request
 
 from servicekit.web import json_response
+from wharf_auth.accounts.sessions import Opened
+from wharf_auth.database.people_contract import RefreshReused, RefreshSuspended, RefreshUnknown
 from wharf_auth.domain import scopes
-from wharf_auth.domain.sessions import Opened
 from wharf_auth.metrics import REUSED
-from wharf_auth.records.people import RefreshReused, RefreshSuspended, RefreshUnknown
 from wharf_auth.routes import Parts, cookies
 from wharf_auth.routes.grants.issuing import TokenAnswer
 from wharf_auth.routes.grants.person_tokens import person_token

@@ -9,8 +9,8 @@ from __future__ import annotations
 from flask import Response, g, request
 
 from servicekit.tokens import MAX_TOKEN_BYTES, KeysUnavailable, Principal, TokenError
-from wharf_auth.domain import exchange, scopes, tickets
-from wharf_auth.domain.standing import Standing
+from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
+from wharf_auth.domain import scopes, tickets, token_exchange
 from wharf_auth.domain.tickets import TicketError
 from wharf_auth.domain.tokens import UPLOAD_AUDIENCE
 from wharf_auth.routes import Parts
@@ -52,7 +52,7 @@ def _subject(parts: Parts, token: str) -> Principal:
     except TokenError as error:
         # RFC 8693 section 2.2.2: whatever is wrong with it is `invalid_request`.
         raise OAuthError("invalid_request", _REFUSED.format(reason=error)) from None
-    if not Standing(parts.records).in_force(held):
+    if not DatabaseRevocationChecker(parts.records).in_force(held):
         reason = "it was revoked, or its tenant, client or session was ended"
         raise OAuthError("invalid_request", _REFUSED.format(reason=reason))
     # For the log: who it was.
@@ -63,14 +63,14 @@ def _subject(parts: Parts, token: str) -> Principal:
 def _narrowed(parts: Parts, held: Principal) -> Response:
     settings, form = parts.settings, request.form
     try:
-        wish = exchange.Wish(
+        wanted = token_exchange.TokenExchangeRequest(
             form.get("scope"),
             tickets.read(form["ticket"]) if form.get("ticket") else None,
             _life(form.get("expires_in"), settings.ticket_ttl_seconds),
         )
-        claims = exchange.claims(
+        claims = token_exchange.claims(
             held,
-            wish,
+            wanted,
             issuer=settings.issuer,
             now=int(parts.clock()),
             token_seconds=settings.token_ttl_seconds,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from servicekit.database import Connection, Database, Row, UniqueViolation
-from wharf_auth.records import audit, feed
-from wharf_auth.records.acts import Act
-from wharf_auth.records.base import (
+from wharf_auth.database import audit, feed
+from wharf_auth.database.contract import (
     MAX_LIVE_SECRETS,
     Client,
     Login,
@@ -15,7 +14,8 @@ from wharf_auth.records.base import (
     Secret,
     TooManySecrets,
 )
-from wharf_auth.records.tenants import require_live_tenant
+from wharf_auth.database.tenants import require_live_tenant
+from wharf_auth.domain.acts import Act
 
 _CLIENT = "SELECT id, tenant, name, scopes, created_at, disabled_at FROM clients"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from servicekit.database import revisions
-from wharf_auth.records.audit import SqlAudit
-from wharf_auth.records.clients import SqlClients
-from wharf_auth.records.feed import SqlFeed
-from wharf_auth.records.sessions import SqlSessions
-from wharf_auth.records.tenants import SqlTenants
-from wharf_auth.records.users import SqlUsers
+from wharf_auth.database.audit import SqlAudit
+from wharf_auth.database.clients import SqlClients
+from wharf_auth.database.feed import SqlFeed
+from wharf_auth.database.sessions import SqlSessions
+from wharf_auth.database.tenants import SqlTenants
+from wharf_auth.database.users import SqlUsers
 
 # What the last of the migrations is called, and where the database remembers it.
 SCHEMA, VERSION_TABLE = "0003", "wharf_auth_revision"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from servicekit.problems import NOT_FOUND
+from wharf_auth.database.contract import NameTaken, NoSuchTenant, Records, Tenant, TenantDeleted
 from wharf_auth.domain import names
+from wharf_auth.domain.acts import SERVICE, Actor
 from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.problems import TENANT_DELETED, TENANT_EXISTS, TENANT_RESERVED
-from wharf_auth.records.acts import SERVICE, Actor
-from wharf_auth.records.base import NameTaken, NoSuchTenant, Records, Tenant, TenantDeleted
 
 # Its clients administer the installation. `wharf-auth init` makes it.
 ADMIN_TENANT = "wharf-admin"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from servicekit.tokens import Principal
+from wharf_auth.database.contract import Client, Records
+from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 from wharf_auth.domain.tokens import last_expiry
-from wharf_auth.records.acts import Actor
-from wharf_auth.records.base import Client, Records
 
 
 def concerns(client: Client, tenant: str) -> bool:
@@ -27,6 +27,6 @@ def revoke(records: Records, clock: Clock, token: Principal, by: Actor) -> None:
     """
     now = milliseconds(clock)
     act = by.does("tokens.revoke", tenant=token.tenant, about=token.token_id, at=now)
-    # What is made by exchange has the first token's id as its session (`domain/exchange.py`).
+    # What is made by exchange has the first token's id as its session (`domain/token_exchange.py`).
     first = not token.session and token.ticket is None
     records.revoke_token(token.tenant, token.token_id, last_expiry(now), act, with_derived=first)

@@ -7,18 +7,18 @@ from contextlib import contextmanager
 
 from servicekit.database import Connection, Database, UniqueViolation
 from servicekit.revocations import State
-from wharf_auth.records import audit, feed
-from wharf_auth.records.acts import Act
-from wharf_auth.records.base import NameTaken, NoSuchTenant
-from wharf_auth.records.people import Ending, NoSuchUser, PasswordLogin, User
-from wharf_auth.records.sessions import (
+from wharf_auth.database import audit, feed
+from wharf_auth.database.contract import NameTaken, NoSuchTenant
+from wharf_auth.database.people_contract import Ending, NoSuchUser, PasswordLogin, User
+from wharf_auth.database.sessions import (
     USER,
     delete_sessions,
     end_sessions,
     publish,
     user_of,
 )
-from wharf_auth.records.tenants import require_live_tenant
+from wharf_auth.database.tenants import require_live_tenant
+from wharf_auth.domain.acts import Act
 
 _USER = f"SELECT {USER} FROM users u"  # noqa: S608 -- columns
 _LOGIN = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from wharf_auth.records.acts import Act
+from wharf_auth.domain.acts import Act
 
 
 class NoSuchUser(Exception):
@@ -72,7 +72,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ActiveSession:
     """Who stands behind an access token at this moment, while its session goes on."""
 
     user: User
@@ -149,7 +149,7 @@ class SessionRecords(Protocol):
         Returns the user as it is now: a role that was taken away meanwhile must not come back.
         """
 
-    def standing(self, session: str) -> Standing | None:
+    def active_session(self, session: str) -> ActiveSession | None:
         """Who is behind a session; `None` when the session was ended or its user disabled."""
 
     def sessions(

@@ -11,22 +11,28 @@ from servicekit.ids import uuid7_hex
 from servicekit.tickets import CLAIM, Ticket
 from servicekit.tokens import Principal
 from wharf_auth.domain import scopes, tickets, tokens
-from wharf_auth.domain.tickets import TicketError, WantedTicket
+from wharf_auth.domain.tickets import TicketError, TicketRequest
 
 TICKET_SCOPE = "files:write"
 
 
 @dataclass(frozen=True)
-class Wish:
+class TokenExchangeRequest:
     """What is asked for; `None` where nothing is said. `life_seconds` is an upper bound."""
 
     scope: str | None = None
-    ticket: WantedTicket | None = None
+    ticket: TicketRequest | None = None
     life_seconds: int | None = None
 
 
 def claims(
-    held: Principal, wish: Wish, *, issuer: str, now: int, token_seconds: int, ticket_seconds: int
+    held: Principal,
+    request: TokenExchangeRequest,
+    *,
+    issuer: str,
+    now: int,
+    token_seconds: int,
+    ticket_seconds: int,
 ) -> dict[str, Any]:
     """The claims of the narrower token; raises `TicketError` or `scopes.UnknownScope`.
 
@@ -36,13 +42,13 @@ def claims(
 
     A ticket that is narrowed keeps its `jti`: uses are counted, and the ticket is revoked, for the
     whole chain. Otherwise `sid` is the session of a person or the `jti` of the first token, with
-    which all ends (see `domain/revocation.py`).
+    which all ends (see `accounts/token_revocation.py`).
     """
-    given = _ticket(held, wish)
-    granted = _scopes(held, wish, given)
+    given = _ticket(held, request)
+    granted = _scopes(held, request, given)
     first_ticket = given is not None and held.ticket is None
     bound = ticket_seconds if first_ticket else held.expires_at - now
-    life = min(bound, wish.life_seconds or token_seconds)
+    life = min(bound, request.life_seconds or token_seconds)
     if life <= 0:
         raise TicketError("The token ends this very second.")
     made = tokens.claims(
@@ -75,17 +81,19 @@ def first_ticket(
     return {**made, CLAIM: msgspec.to_builtins(given)}
 
 
-def _ticket(held: Principal, wish: Wish) -> Ticket | None:
-    if wish.ticket is None:
+def _ticket(held: Principal, request: TokenExchangeRequest) -> Ticket | None:
+    if request.ticket is None:
         return held.ticket
-    return tickets.ticket(wish.ticket, held.ticket)
+    return tickets.ticket(request.ticket, held.ticket)
 
 
-def _scopes(held: Principal, wish: Wish, given: Ticket | None) -> tuple[str, ...]:
+def _scopes(
+    held: Principal, request: TokenExchangeRequest, given: Ticket | None
+) -> tuple[str, ...]:
     if given is None:
-        return scopes.narrowed(scopes.ordered(held.scopes), wish.scope)
+        return scopes.narrowed(scopes.ordered(held.scopes), request.scope)
     if TICKET_SCOPE not in held.scopes:
         raise scopes.UnknownScope(
             f"the token lacks {TICKET_SCOPE}, without which no ticket is made"
         )
-    return scopes.narrowed((TICKET_SCOPE,), wish.scope)
+    return scopes.narrowed((TICKET_SCOPE,), request.scope)

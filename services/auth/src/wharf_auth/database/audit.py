@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from servicekit.database import Connection, Database, Row
-from wharf_auth.records.acts import Act, Actor, AuditedAct
+from wharf_auth.domain.acts import Act, Actor, AuditedAct
 
 _AUDITED = (
     "SELECT seq, actor, actor_tenant, address, request_id, act, tenant, object, at, outcome "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from servicekit.database import Connection, Database
 from servicekit.revocations import Feed, Kind, Revocation, State
-from wharf_auth.records import audit
-from wharf_auth.records.acts import Act
+from wharf_auth.database import audit
+from wharf_auth.domain.acts import Act
 
 
 def append(

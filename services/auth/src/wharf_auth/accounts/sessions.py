@@ -7,12 +7,10 @@ import secrets
 from dataclasses import dataclass
 
 from servicekit.ids import uuid7_hex
-from wharf_auth.domain import passwords, scopes, users
-from wharf_auth.domain.clients import LoginRefused, TenantSuspended
-from wharf_auth.domain.clock import Clock, milliseconds
-from wharf_auth.domain.secrets import Hasher
-from wharf_auth.domain.tokens import last_expiry
-from wharf_auth.records.people import (
+from wharf_auth.accounts import passwords
+from wharf_auth.accounts.clients import LoginRefused, TenantSuspended
+from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.database.people_contract import (
     Ending,
     LoginOutdated,
     PasswordLogin,
@@ -20,6 +18,9 @@ from wharf_auth.records.people import (
     Session,
     User,
 )
+from wharf_auth.domain import scopes, users
+from wharf_auth.domain.clock import Clock, milliseconds
+from wharf_auth.domain.tokens import last_expiry
 
 REFRESH_BYTES = 32
 MAX_USER_AGENT_CHARACTERS = 200
@@ -52,7 +53,7 @@ class Opened:
     refresh_token: str
 
 
-class SessionRules:
+class SessionService:
     """Logins, refreshes and ends; `lifetimes` hold for sessions that are there already, too."""
 
     def __init__(self, people: People, hasher: Hasher, clock: Clock, lifetimes: Lifetimes) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from servicekit.revocations import Feed
-from wharf_auth.records.acts import Act, AuditedAct
-from wharf_auth.records.people import People
+from wharf_auth.database.people_contract import People
+from wharf_auth.domain.acts import Act, AuditedAct
 
 MAX_LIVE_SECRETS = 2
 TenantState = Literal["active", "suspended", "deleted", "purged"]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from servicekit.database import Connection, Database, Row
-from wharf_auth.records import feed
-from wharf_auth.records.people import (
+from wharf_auth.database import feed
+from wharf_auth.database.people_contract import (
+    ActiveSession,
     Ending,
     LoginOutdated,
     RefreshReused,
     RefreshSuspended,
     RefreshUnknown,
     Session,
-    Standing,
     User,
 )
 
@@ -23,7 +23,7 @@ _SESSION = (
     "s.id, s.user_id, s.tenant, s.created_at, s.used_at, s.expires_at, s.address, s.user_agent"
 )
 _SESSIONS = f"SELECT {_SESSION} FROM sessions s"  # noqa: S608 -- columns
-_STANDING = (
+_ACTIVE_SESSION = (
     f"SELECT {USER}, {_SESSION} "  # noqa: S608 -- columns
     "FROM sessions s JOIN users u ON u.id = s.user_id"
 )
@@ -148,15 +148,15 @@ class SqlSessions:
             _sweep(connection, session.created_at)
         return user_of(row)
 
-    def standing(self, session: str) -> Standing | None:
+    def active_session(self, session: str) -> ActiveSession | None:
         """One statement, so that all of it is of one moment."""
         row = self._database.reading().row(
-            f"{_STANDING} WHERE s.id = ? AND s.ended_at IS NULL AND u.disabled_at IS NULL",
+            f"{_ACTIVE_SESSION} WHERE s.id = ? AND s.ended_at IS NULL AND u.disabled_at IS NULL",
             (session,),
         )
         if row is None:
             return None
-        return Standing(user_of(row[:8]), Session(*row[8:]))
+        return ActiveSession(user_of(row[:8]), Session(*row[8:]))
 
     def sessions(
         self, user: str, *, now: int, idle_since: int, after: str, limit: int

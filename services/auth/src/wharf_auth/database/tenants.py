@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from servicekit.database import Connection, Database, Row, UniqueViolation
 from servicekit.revocations import State
-from wharf_auth.records import audit, feed, sessions
-from wharf_auth.records.acts import Act
-from wharf_auth.records.base import NameTaken, NoSuchTenant, Tenant, TenantDeleted
+from wharf_auth.database import audit, feed, sessions
+from wharf_auth.database.contract import NameTaken, NoSuchTenant, Tenant, TenantDeleted
+from wharf_auth.domain.acts import Act
 
 _TENANT = (
     "SELECT name, display_name, created_at, suspended_at, deleted_at, purge_at, purged_at "

@@ -6,13 +6,9 @@ from collections.abc import Iterable
 
 from servicekit.ids import uuid7_hex
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
-from wharf_auth.domain import names, scopes, secrets
-from wharf_auth.domain.clock import Clock, milliseconds
-from wharf_auth.domain.tenants import ADMIN_TENANT
-from wharf_auth.domain.tokens import last_expiry
-from wharf_auth.problems import TENANT_DELETED
-from wharf_auth.records.acts import Actor
-from wharf_auth.records.base import (
+from wharf_auth.accounts import secrets
+from wharf_auth.accounts.tenants import ADMIN_TENANT
+from wharf_auth.database.contract import (
     Client,
     NoSuchClient,
     NoSuchTenant,
@@ -20,6 +16,11 @@ from wharf_auth.records.base import (
     Secret,
     TenantDeleted,
 )
+from wharf_auth.domain import names, scopes
+from wharf_auth.domain.acts import Actor
+from wharf_auth.domain.clock import Clock, milliseconds
+from wharf_auth.domain.tokens import last_expiry
+from wharf_auth.problems import TENANT_DELETED
 
 
 class LoginRefused(Exception):

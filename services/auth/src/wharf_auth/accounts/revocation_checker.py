@@ -1,21 +1,21 @@
-"""Whether who shows a token may still work; with the accounts at hand, no feed is needed."""
+"""Checks in the database whether a valid token is still accepted; auth needs no feed."""
 
 from __future__ import annotations
 
 from servicekit.access import unauthorized
 from servicekit.problems import TENANT_SUSPENDED, TOKEN_REVOKED, ProblemError
 from servicekit.tokens import Principal
-from wharf_auth.records.base import Records
+from wharf_auth.database.contract import Records
 
 
-class Standing:
-    """Judges each request to this service: `servicekit.access.RevocationChecker`."""
+class DatabaseRevocationChecker:
+    """Implements `servicekit.access.RevocationChecker` for the requests to this service."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
 
     def check(self, principal: Principal) -> None:
-        """Raises `tenant-suspended` (403) or `token-revoked` (401) where one of them is so."""
+        """Raise `tenant-suspended` (403) or `token-revoked` (401) where that holds."""
         tenant = self._records.tenant(principal.tenant)
         if tenant is None or tenant.state in {"deleted", "purged"}:
             raise TENANT_SUSPENDED("The tenant of this token is deleted.")
@@ -34,7 +34,7 @@ class Standing:
             )
 
     def in_force(self, principal: Principal) -> bool:
-        """Whether `check` has nothing to say."""
+        """Return whether `check` accepts the token."""
         try:
             self.check(principal)
         except ProblemError:

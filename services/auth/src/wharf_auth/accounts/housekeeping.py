@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable
 
 from servicekit.database import DatabaseUnavailable
-from wharf_auth.domain import tenants
+from wharf_auth.accounts import tenants
+from wharf_auth.database.contract import Records
 from wharf_auth.domain.clock import Clock
-from wharf_auth.records.base import Records
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 5.0

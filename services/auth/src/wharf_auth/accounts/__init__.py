@@ -1,0 +1,1 @@
+"""Use cases: tenants, clients, users and sessions, made, changed and let in."""

@@ -1,0 +1,147 @@
+"""Users: made, changed and deleted by an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from servicekit.ids import uuid7_hex
+from servicekit.problems import NOT_FOUND
+from wharf_auth.accounts import passwords
+from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.accounts.tenants import ADMIN_TENANT
+from wharf_auth.database.contract import NameTaken, NoSuchTenant, TenantDeleted
+from wharf_auth.database.people_contract import NoSuchUser, People, User
+from wharf_auth.domain import names, users
+from wharf_auth.domain.acts import Act, Actor
+from wharf_auth.domain.clock import Clock, milliseconds
+from wharf_auth.domain.tokens import last_expiry
+from wharf_auth.problems import TENANT_DELETED, TENANT_RESERVED, USER_EXISTS
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """A user to be; without a password one is made."""
+
+    tenant: str
+    username: str
+    role: str
+    display_name: str | None = None
+    password: str | None = None
+
+
+class UserService:
+    """Users made and changed, always by somebody. All methods raise the problem `not-found`."""
+
+    def __init__(self, people: People, hasher: Hasher, clock: Clock) -> None:
+        self._people, self._hasher, self._clock = people, hasher, clock
+
+    def create(self, new: NewUser, by: Actor) -> tuple[User, str]:
+        """Adds a user; returns it with its password.
+
+        Raises `user-exists`, `tenant-deleted`, `tenant-reserved`, `unprocessable`; `HashingBusy`.
+        """
+        if new.tenant == ADMIN_TENANT:
+            # Its owner could make clients with `tenants:admin`.
+            raise TENANT_RESERVED(f"The tenant {ADMIN_TENANT} has clients only, no users.")
+        name, now = users.username(new.username), milliseconds(self._clock)
+        user = User(
+            id=uuid7_hex(),
+            tenant=new.tenant,
+            username=name,
+            display_name=names.label(new.display_name or name, "display name"),
+            role=users.role(new.role),
+            created_at=now,
+            password_changed_at=now,
+        )
+        password = passwords.generated() if new.password is None else new.password
+        accepted = passwords.checked(password, name, user.display_name, user.tenant)
+        act = by.does("users.create", tenant=user.tenant, about=user.id, at=now)
+        try:
+            self._people.add_user(user, users.folded(name), self._hasher.hash(accepted), act)
+        except NoSuchTenant:
+            raise NOT_FOUND("There is no such tenant.") from None
+        except TenantDeleted:
+            raise TENANT_DELETED(f"The tenant {user.tenant} is deleted.") from None
+        except NameTaken:
+            raise USER_EXISTS(f"The tenant has a user {name} already.") from None
+        return user, password
+
+    def read(self, tenant: str, user: str) -> User:
+        """One user, by its id."""
+        return _found(self._people.user(tenant, user))
+
+    def named(self, tenant: str, name: str) -> User:
+        """One user, by its name."""
+        return _found(self._people.named(tenant, users.folded(name)))
+
+    def rename(self, tenant: str, user: str, display_name: str, by: Actor) -> None:
+        """Sets the name for people; raises `unprocessable`."""
+        label = names.label(display_name, "display name")
+        act = self._act(by, "users.rename", tenant, user)
+        with _not_found():
+            self._people.set_display_name(tenant, user, label, act)
+
+    def set_role(self, tenant: str, user: str, name: str, by: Actor) -> None:
+        """Sets the role; another one ends all sessions. Raises `unprocessable`."""
+        act = self._act(by, "users.set-role", tenant, user)
+        with _not_found():
+            self._people.set_role(tenant, user, users.role(name), last_expiry(act.at), act)
+
+    def disable(self, tenant: str, user: str, by: Actor) -> None:
+        """Ends all sessions and lets the user log in no more."""
+        act = self._act(by, "users.disable", tenant, user)
+        with _not_found():
+            self._people.disable_user(tenant, user, last_expiry(act.at), act)
+
+    def enable(self, tenant: str, user: str, by: Actor) -> None:
+        """Lets the user log in again."""
+        act = self._act(by, "users.enable", tenant, user)
+        with _not_found():
+            self._people.enable_user(tenant, user, act)
+
+    def set_password(
+        self, user: User, password: str | None, by: Actor, *, keep_session: str = ""
+    ) -> str:
+        """Sets a password, or one that is made here, and ends all sessions but one; returns it.
+
+        Raises `unprocessable`; `HashingBusy`.
+        """
+        password = passwords.generated() if password is None else password
+        accepted = passwords.checked(password, user.username, user.display_name, user.tenant)
+        kept = self._hasher.hash(accepted)
+        act = self._act(by, "users.set-password", user.tenant, user.id)
+        with _not_found():
+            until = last_expiry(act.at)
+            self._people.set_password(user, kept, until, act, keep_session=keep_session)
+        return password
+
+    def delete(self, tenant: str, user: str, by: Actor) -> None:
+        """Removes all that is known of the user, and ends the sessions."""
+        act = self._act(by, "users.delete", tenant, user)
+        with _not_found():
+            self._people.delete_user(tenant, user, last_expiry(act.at), act)
+
+    def end_sessions(self, tenant: str, user: str, by: Actor) -> None:
+        """Ends all sessions."""
+        act = self._act(by, "users.end-sessions", tenant, user)
+        with _not_found():
+            self._people.end_sessions(tenant, user, last_expiry(act.at), act)
+
+    def _act(self, by: Actor, act: str, tenant: str, user: str) -> Act:
+        return by.does(act, tenant=tenant, about=user, at=milliseconds(self._clock))
+
+
+def _found(user: User | None) -> User:
+    if user is None:
+        raise NOT_FOUND("There is no such user.")
+    return user
+
+
+@contextmanager
+def _not_found() -> Iterator[None]:
+    try:
+        yield
+    except NoSuchUser:
+        raise NOT_FOUND("There is no such user.") from None
