@@ -13,6 +13,8 @@ from flask import Flask
 from servicekit import problems
 from servicekit.operations import Answer, Content, Operation, Parameter
 from servicekit.problems import Problem
+from servicekit.protected_routes import protection_of
+from servicekit.protection import Protection
 
 _PATH_PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _REF = "#/components/schemas/{name}"
@@ -33,22 +35,32 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Route:
-    """An operation at an address; `path` in OpenAPI's form, e.g. `/v1/files/{bucket}`."""
+    """An operation at an address; `path` in OpenAPI's form, e.g. `/v1/files/{bucket}`.
+
+    `own` is the protection that the route names where it is registered; `None`: the operation's.
+    """
 
     method: str
     path: str
     operation: Operation
+    own: Protection | None = None
+
+    @property
+    def protection(self) -> Protection:
+        """Who may call it."""
+        return self.own or self.operation.protection
 
 
 def routes_of(app: Flask) -> list[Route]:
     """The declared operations among the routes of a Flask application."""
     found: list[Route] = []
     for rule in app.url_map.iter_rules():
-        declared = getattr(app.view_functions[rule.endpoint], "operation", None)
+        view = app.view_functions[rule.endpoint]
+        declared = getattr(view, "operation", None)
         if declared is not None:
             path = _PATH_PARAMETER.sub(r"{\1}", rule.rule)
             methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
-            found.extend(Route(method, path, declared) for method in methods)
+            found.extend(Route(method, path, declared, protection_of(view)) for method in methods)
     return found
 
 
@@ -90,7 +102,7 @@ def _operation(route: Route, always: tuple[Problem, ...]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "summary": declared.summary,
         "operationId": _operation_id(route),
-        "responses": _responses(declared, always),
+        "responses": _responses(declared, () if route.protection.is_open else always),
     }
     if declared.description:
         made["description"] = declared.description
@@ -107,12 +119,17 @@ def _operation(route: Route, always: tuple[Problem, ...]) -> dict[str, Any]:
             "required": declared.body_required,
             "content": _content(declared.body, form=declared.form),
         }
-    if not declared.public:
-        made["security"] = [{"token": []}]
-        if declared.scope is not None:
-            made["x-required-scope"] = declared.scope
-        if declared.instead:
-            made["x-scope-instead"] = declared.instead
+    return {**made, **_security(route.protection)}
+
+
+def _security(protection: Protection) -> dict[str, Any]:
+    if protection.is_open:
+        return {}
+    made: dict[str, Any] = {"security": [{"token": []}]}
+    if protection.scope:
+        made["x-required-scope"] = protection.scope
+    if protection.instead:
+        made["x-scope-instead"] = protection.instead
     return made
 
 
@@ -157,7 +174,6 @@ def _responses(declared: Operation, always: tuple[Problem, ...]) -> dict[str, An
     for status, answer in declared.answers.items():
         made[str(status)] = _answer(answer)
     by_status: dict[int, list[Problem]] = {}
-    always = () if declared.public else always
     for problem in dict.fromkeys((*always, *_of_decoding(declared), *declared.problems)):
         by_status.setdefault(problem.status, []).append(problem)
     for status, kinds in sorted(by_status.items()):

@@ -1,7 +1,8 @@
 """Declared operations: what a route takes and gives, said once.
 
-The declaration checks the scope, decodes and validates the request, encodes the answer, and
-becomes the OpenAPI document (`servicekit.openapi`); so code and document cannot drift.
+The declaration decodes and validates the request, encodes the answer, and becomes the OpenAPI
+document (`servicekit.openapi`); so code and document cannot drift. Who may call a route is declared
+where it is registered (`servicekit.protected_routes`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
-from flask import Response, g, request
+from flask import Response, request
 
-from servicekit import access
 from servicekit.problems import MALFORMED, UNPROCESSABLE, UNSUPPORTED_MEDIA, Problem
+from servicekit.protected_routes import protected
+from servicekit.protection import Protection, public, scope
 from servicekit.web import json_response
 
 T = TypeVar("T")
@@ -53,9 +55,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One route and method. `scope` None means that no scope is needed beyond what `public` says.
+    """One route and method.
 
-    `instead` is a scope that does as well as `scope`; the view looks at which of them it was.
+    `scope`, `instead` and `public` protect a route that names no protection at its registration.
     `body` is a msgspec type for JSON requests (`form` true: for urlencoded forms), or `Content`;
     `query` a msgspec type for the query; `problems` what may go wrong beyond the common ones.
     """
@@ -73,6 +75,13 @@ class Operation:
     problems: tuple[Problem, ...] = ()
     description: str = ""
 
+    @property
+    def protection(self) -> Protection:
+        """The protection where the route itself names none."""
+        if self.public:
+            return public("declared public")
+        return scope(self.scope or "", instead=self.instead)
+
 
 def operation(declared: Operation) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
     """Puts a declaration to work around a Flask view.
@@ -85,8 +94,6 @@ def operation(declared: Operation) -> Callable[[Callable[..., Any]], Callable[..
     def decorate(view: Callable[..., Any]) -> Callable[..., Response]:
         @functools.wraps(view)
         def call(**arguments: Any) -> Response:
-            if declared.scope is not None:
-                access.require_scope(g.principal, declared.scope, instead=declared.instead)
             if declared.query is not None:
                 arguments["query"] = decode_query(declared.query)
             if isinstance(declared.body, type):
@@ -94,7 +101,8 @@ def operation(declared: Operation) -> Callable[[Callable[..., Any]], Callable[..
             return _response(view(**arguments), next(iter(declared.answers)))
 
         call.operation = declared  # type: ignore[attr-defined]
-        call.public = declared.public  # type: ignore[attr-defined]
+        if declared.public or declared.scope is not None:
+            return protected(call, declared.protection)
         return call
 
     return decorate

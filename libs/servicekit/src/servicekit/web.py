@@ -18,6 +18,8 @@ from servicekit.database import DatabaseUnavailable
 from servicekit.ids import uuid7_hex
 from servicekit.logs import RequestLog
 from servicekit.problems import ProblemError
+from servicekit.protected_routes import protected, protection_of
+from servicekit.protection import public as open_to_all
 from servicekit.tokens import Principal, Verifier
 
 log = logging.getLogger(__name__)
@@ -95,8 +97,8 @@ def install(
 ) -> None:
     """Hooks for all routes; `checker` knows which tokens are no longer accepted.
 
-    Every route needs a token unless its view has a true attribute `public`: a new route is
-    protected by default. `g.principal` is who asks, or `None`.
+    Every route needs a valid token unless it is registered as open (`servicekit.protection`).
+    `g.principal` is the caller, or `None`.
     """
     # A doubled slash is another address; Werkzeug would redirect before anybody shows a token.
     app.url_map.merge_slashes = False
@@ -109,7 +111,7 @@ def install(
         g.request_id = request_id(request.environ)
         g.principal = None
         view = app.view_functions.get(request.endpoint or "")
-        if verifier is not None and view is not None and not getattr(view, "public", False):
+        if verifier is not None and view is not None and not protection_of(view).is_open:
             g.principal = access.authenticate(request.environ, verifier, checker)
 
     @app.after_request
@@ -171,6 +173,5 @@ def _from_werkzeug(error: HTTPException) -> Exception:
 
 
 def public(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Marks a view as needing no token."""
-    view.public = True  # type: ignore[attr-defined]
-    return view
+    """Return a view that needs no token."""
+    return protected(view, open_to_all("declared public"))

@@ -22,6 +22,8 @@ from prometheus_flask_exporter import PrometheusMetrics
 from servicekit.metrics import processes, shared_files
 from servicekit.metrics.flushing import flush
 from servicekit.problems import NOT_FOUND
+from servicekit.protected_routes import protected
+from servicekit.protection import public
 
 log = logging.getLogger(__name__)
 Lookup = Callable[[], Iterable[Metric]]
@@ -72,8 +74,8 @@ def install(app: Flask, version: str, lookups: Iterable[Lookup] = ()) -> None:
         with _unmerged():
             return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
-    metrics.public = True  # type: ignore[attr-defined]
-    app.add_url_rule("/metrics", view_func=metrics, methods=["GET"])
+    view = protected(metrics, public("Prometheus has no token; only the internal port leads here"))
+    app.add_url_rule("/metrics", view_func=view, methods=["GET"])
 
 
 def _exporter(app: Flask) -> PrometheusMetrics:

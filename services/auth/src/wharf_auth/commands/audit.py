@@ -9,7 +9,8 @@ import click
 from wharf_auth import key_rotation
 from wharf_auth import settings as auth_settings
 from wharf_auth.accounts import tenants
-from wharf_auth.commands.shared import BY, PAGE, as_json, key_ring, pages, records, show
+from wharf_auth.bootstrap import key_ring
+from wharf_auth.commands.shared import BY, PAGE, as_json, pages, records, show
 from wharf_auth.routes import audit as audit_routes
 
 

@@ -9,7 +9,8 @@ import click
 from servicekit.logs import timestamp
 from wharf_auth import key_rotation, signing
 from wharf_auth import settings as auth_settings
-from wharf_auth.commands.shared import BY, as_json, key_ring, records, show
+from wharf_auth.bootstrap import key_ring
+from wharf_auth.commands.shared import BY, as_json, records, show
 from wharf_auth.domain.rotation import PUBLISH_SECONDS, KeyState
 
 _NEXT: dict[KeyState, str] = {

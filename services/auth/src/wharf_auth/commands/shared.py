@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from servicekit.database import Database, open_database
+from servicekit.database import Database
+from wharf_auth import bootstrap
 from wharf_auth import settings as auth_settings
-from wharf_auth.database.sql import SqlRecords
+from wharf_auth.database.contract import Records
 from wharf_auth.domain.acts import CLI, Actor
 from wharf_auth.settings import Settings
-from wharf_auth.signing import KeyRing
 
 T = TypeVar("T")
 C = TypeVar("C", str, int)
@@ -24,21 +23,15 @@ as_json = click.option("--json", "machine", is_flag=True, help="Print JSON, one 
 
 
 def database(settings: Settings) -> Database:
-    """Opens the database of the settings; it is closed when the command ends."""
-    durable = settings.durability == "full"
-    found = open_database(settings.effective_database_url, durable=durable)
+    """Open the database of the settings; it is closed when the command ends."""
+    found = bootstrap.database(settings)
     click.get_current_context().call_on_close(found.close)
     return found
 
 
-def records() -> SqlRecords:
+def records() -> Records:
     """The records of the environment's settings."""
-    return SqlRecords(database(auth_settings.read()))
-
-
-def key_ring(settings: Settings) -> KeyRing:
-    """The signing keys as the service sees them; raises `SigningKeyError`."""
-    return KeyRing(settings.keys_directory, time.time, settings.longest_token_seconds)
+    return bootstrap.sql_records(database(auth_settings.read()))
 
 
 def show(found: Any, line: str, *, machine: bool) -> None:

@@ -10,7 +10,8 @@ import click
 from servicekit.logs import timestamp
 from wharf_auth import settings as auth_settings
 from wharf_auth.accounts import tenants
-from wharf_auth.commands.shared import BY, as_json, key_ring, records, show
+from wharf_auth.bootstrap import key_ring
+from wharf_auth.commands.shared import BY, as_json, records, show
 from wharf_auth.database.contract import Records
 from wharf_auth.domain import tickets, token_exchange
 from wharf_auth.domain.acts import CLI

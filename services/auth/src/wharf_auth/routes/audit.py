@@ -10,10 +10,12 @@ from flask import Blueprint, g
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND
+from servicekit.protected_routes import ProtectedBlueprint
+from wharf_auth.context import AppContext
 from wharf_auth.domain.acts import AuditedAct
 from wharf_auth.domain.names import TENANT_PATTERN
 from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
-from wharf_auth.routes import Parts
+from wharf_auth.routes.protections import ADMINISTRATORS_AND_OWNERS
 
 
 class AuditQuery(msgspec.Struct):
@@ -55,8 +57,6 @@ AUDIT = Operation(
         f"With `{ADMIN_SCOPE}` all of it; with `{MEMBERS_SCOPE}` what is about the own tenant. "
         "Nothing can change or remove a line."
     ),
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     query=AuditQuery,
     answers={200: Answer("A page of acts.", AuditPage)},
     problems=(NOT_FOUND,),
@@ -80,9 +80,11 @@ def answer(found: AuditedAct) -> AuditLine:
     )
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The route of the audit log."""
-    routes = Blueprint("audit", __name__, url_prefix="/auth/v1/audit")
+    routes = ProtectedBlueprint(
+        "audit", __name__, url_prefix="/auth/v1/audit", protection=ADMINISTRATORS_AND_OWNERS
+    )
 
     @routes.get("")
     @operation(AUDIT)
@@ -92,7 +94,7 @@ def blueprint(parts: Parts) -> Blueprint:
             tenant = tenant or g.principal.tenant
             if tenant != g.principal.tenant:
                 raise NOT_FOUND("There is no such tenant.")
-        found = parts.records.audit(after=query.after, limit=query.limit + 1, tenant=tenant)
+        found = context.records.audit(after=query.after, limit=query.limit + 1, tenant=tenant)
         page = found[: query.limit]
         more = len(found) > query.limit
         return AuditPage([answer(one) for one in page], page[-1].seq if more else None)

@@ -10,29 +10,29 @@ from flask import request
 from servicekit.problems import ProblemError
 from wharf_auth.accounts import clients
 from wharf_auth.accounts.secrets import HashingBusy
+from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Client
 from wharf_auth.metrics import LOGINS_FAILED
-from wharf_auth.routes import Parts
 from wharf_auth.routes.credentials import Credentials, credentials_of
 from wharf_auth.routes.oauth_errors import OAuthError, unavailable
 
 log = logging.getLogger(__name__)
 
 
-def logged_in(parts: Parts) -> Client:
+def logged_in(context: AppContext) -> Client:
     """The client of the request; raises `OAuthError`, or the problem `quota-exceeded`."""
-    return login(parts, credentials_of(request))
+    return login(context, credentials_of(request))
 
 
-def login(parts: Parts, credentials: Credentials) -> Client:
+def login(context: AppContext, credentials: Credentials) -> Client:
     """The client that proves itself; raises `OAuthError`, or the problem `quota-exceeded`."""
     address = request.remote_addr or ""
-    counting(lambda: parts.throttle.check(credentials.client_id, address))
+    counting(lambda: context.throttle.check(credentials.client_id, address))
     try:
-        return clients.authenticate(parts.records, parts.hasher, credentials.readings)
+        return clients.authenticate(context.records, context.hasher, credentials.readings)
     except clients.LoginRefused:
         LOGINS_FAILED.labels("refused").inc()
-        counting(lambda: parts.throttle.failed(credentials.client_id, address))
+        counting(lambda: context.throttle.failed(credentials.client_id, address))
         raise OAuthError(
             "invalid_client", "The client is not known, or its secret is wrong.", 401
         ) from None

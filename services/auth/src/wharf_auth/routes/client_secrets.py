@@ -8,15 +8,15 @@ from flask import Blueprint, Response
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND
+from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.web import json_response
 from wharf_auth.accounts import clients
+from wharf_auth.context import AppContext
 from wharf_auth.database.contract import MAX_LIVE_SECRETS, NoSuchClient, Secret, TooManySecrets
-from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
 from wharf_auth.problems import TOO_MANY_SECRETS
-from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
 from wharf_auth.routes.grants.issuing import no_store
-from wharf_auth.routes.managing import keep_to_own_tenant
+from wharf_auth.routes.protections import MANAGERS_OF_TENANT
 
 
 class SecretAnswer(msgspec.Struct, kw_only=True):
@@ -42,23 +42,17 @@ class SecretList(msgspec.Struct):
 
 LIST = Operation(
     summary="List a client's live secrets",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     answers={200: Answer("What is known of them; not the secrets themselves.", SecretList)},
     problems=(NOT_FOUND,),
 )
 ADD = Operation(
     summary="Give a client a second secret",
     description="Hand the new one out, then retire the old one: no request fails in between.",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     answers={201: Answer("The secret.", NewSecret)},
     problems=(NOT_FOUND, TOO_MANY_SECRETS),
 )
 RETIRE = Operation(
     summary="End one of a client's secrets",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     answers={204: Answer("Nobody gets a token with it any more.")},
     problems=(NOT_FOUND,),
 )
@@ -71,15 +65,15 @@ def answer(secret: Secret) -> SecretAnswer:
     )
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The routes of clients' secrets."""
-    routes = Blueprint(
+    routes = ProtectedBlueprint(
         "client_secrets",
         __name__,
         url_prefix="/auth/v1/tenants/<tenant:tenant>/clients/<client:client>/secrets",
+        protection=MANAGERS_OF_TENANT,
     )
-    keep_to_own_tenant(routes)
-    records, clock = parts.records, parts.clock
+    records, hasher, clock = context.records, context.hasher, context.clock
 
     @routes.get("")
     @operation(LIST)
@@ -93,7 +87,7 @@ def blueprint(parts: Parts) -> Blueprint:
     @operation(ADD)
     def add(tenant: str, client: str) -> Response:
         try:
-            kept, secret = clients.add_secret(records, parts.hasher, clock, tenant, client, actor())
+            kept, secret = clients.add_secret(records, hasher, clock, tenant, client, actor())
         except NoSuchClient:
             raise _absent() from None
         except TooManySecrets:

@@ -8,14 +8,14 @@ from flask import Blueprint, Response, g
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
+from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.web import json_response
 from wharf_auth.accounts import clients
+from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Client, NoSuchTenant
-from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
 from wharf_auth.problems import CLIENT_PROTECTED, TENANT_DELETED
-from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
-from wharf_auth.routes.managing import keep_to_own_tenant
+from wharf_auth.routes.protections import MANAGERS_OF_TENANT
 from wharf_auth.routes.tenants import Page, time_or_none
 
 
@@ -53,24 +53,18 @@ class ClientList(msgspec.Struct):
 
 CREATE = Operation(
     summary="Create a client",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     body=NewClient,
     answers={201: Answer("The client with its secret.", ClientWithSecret)},
     problems=(NOT_FOUND, TENANT_DELETED, UNPROCESSABLE),
 )
 LIST = Operation(
     summary="List a tenant's clients, oldest first",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     query=Page,
     answers={200: Answer("A page of clients.", ClientList)},
     problems=(NOT_FOUND,),
 )
 DISABLE = Operation(
     summary="Disable a client for good",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     answers={204: Answer("The client gets no more tokens, and those it has are refused.")},
     problems=(NOT_FOUND, CLIENT_PROTECTED),
 )
@@ -94,18 +88,22 @@ def with_secret(client: Client, secret: str) -> ClientWithSecret:
     return ClientWithSecret(**msgspec.structs.asdict(answer(client)), client_secret=secret)
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The routes of clients."""
-    routes = Blueprint("clients", __name__, url_prefix="/auth/v1/tenants/<tenant:tenant>/clients")
-    keep_to_own_tenant(routes)
-    records, clock = parts.records, parts.clock
+    routes = ProtectedBlueprint(
+        "clients",
+        __name__,
+        url_prefix="/auth/v1/tenants/<tenant:tenant>/clients",
+        protection=MANAGERS_OF_TENANT,
+    )
+    records, clock = context.records, context.clock
 
     @routes.post("")
     @operation(CREATE)
     def create(tenant: str, body: NewClient) -> Response:
         client, secret = clients.create(
             records,
-            parts.hasher,
+            context.hasher,
             clock,
             tenant=tenant,
             name=body.name,

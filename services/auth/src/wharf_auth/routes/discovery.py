@@ -10,10 +10,12 @@ from flask import Blueprint, Response
 
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import public
 from servicekit.web import json_response
+from wharf_auth.context import AppContext
 from wharf_auth.domain.rotation import JWKS_MAX_AGE_SECONDS
 from wharf_auth.domain.scopes import SCOPES
-from wharf_auth.routes import Parts
 from wharf_auth.routes.grants import GRANTS
 
 _METADATA_PATH = "/.well-known/oauth-authorization-server"
@@ -47,12 +49,10 @@ class Metadata(msgspec.Struct):
 
 KEYS = Operation(
     summary="The public keys that verify access tokens",
-    public=True,
     answers={200: Answer("The key set.", KeySet, _CACHED)},
 )
 METADATA = Operation(
     summary="Where the endpoints are and what they can do",
-    public=True,
     answers={200: Answer("The metadata.", Metadata, _CACHED)},
     problems=(NOT_FOUND,),
 )
@@ -78,15 +78,17 @@ def metadata(issuer: str, gateway: str) -> Metadata:
     )
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The routes under `/.well-known`."""
-    routes = Blueprint("discovery", __name__)
-    made = metadata(parts.settings.issuer, parts.settings.gateway_url)
+    routes = ProtectedBlueprint(
+        "discovery", __name__, protection=public("keys and endpoints are for everybody")
+    )
+    made = metadata(context.settings.issuer, context.settings.gateway_url)
 
     @routes.get("/.well-known/jwks.json")
     @operation(KEYS)
     def keys() -> Response:
-        return _cached(parts.keys.jwks())
+        return _cached(context.keys.jwks())
 
     @routes.get(_METADATA_PATH)
     @operation(METADATA)
@@ -97,7 +99,7 @@ def blueprint(parts: Parts) -> Blueprint:
     @operation(METADATA)
     def server_with_path(issuer_path: str) -> Response:
         # RFC 8414 section 3.1: an issuer's path comes after the well-known part.
-        if urlsplit(parts.settings.issuer).path != f"/{issuer_path}":
+        if urlsplit(context.settings.issuer).path != f"/{issuer_path}":
             raise NOT_FOUND("This is not the issuer.")
         return _cached(made)
 

@@ -13,11 +13,10 @@ from flask import Blueprint, Response, request
 from servicekit import metrics
 from servicekit.operations import decode_query
 from servicekit.problems import NOT_FOUND
-from servicekit.web import json_response, public
-from wharf_auth import key_rotation
-from wharf_auth.accounts.housekeeping import Housekeeping
-from wharf_auth.domain.acts import SERVICE, Actor
-from wharf_auth.routes import Parts
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import public
+from servicekit.web import json_response
+from wharf_auth.context import AppContext
 
 
 class Position(msgspec.Struct):
@@ -27,23 +26,22 @@ class Position(msgspec.Struct):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The route of the feed."""
-    routes = Blueprint("feed", __name__, url_prefix="/auth/internal")
-    housekeeping = Housekeeping(
-        parts.records,
-        parts.clock,
-        lambda: key_rotation.sweep(parts.keys, parts.records, parts.clock, Actor(SERVICE)),
+    routes = ProtectedBlueprint(
+        "feed",
+        __name__,
+        url_prefix="/auth/internal",
+        protection=public("only the gateway's internal port leads here"),
     )
 
     @routes.get("/feed")
-    @public
     def feed() -> Response:
         if not metrics.is_internal(request.environ):
             raise NOT_FOUND("Nothing is here.")
         position = decode_query(Position)
-        housekeeping.run()
-        response = json_response(parts.records.feed(after=position.after, limit=position.limit))
+        context.housekeeping.run()
+        response = json_response(context.records.feed(after=position.after, limit=position.limit))
         response.headers["Cache-Control"] = "no-store"
         return response
 

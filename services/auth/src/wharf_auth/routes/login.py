@@ -19,14 +19,17 @@ from servicekit.problems import (
     UNSUPPORTED_MEDIA,
     ProblemError,
 )
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import public
 from servicekit.web import json_response, unavailable
 from wharf_auth.accounts.clients import LoginRefused, TenantSuspended
 from wharf_auth.accounts.secrets import HashingBusy
 from wharf_auth.accounts.sessions import Device, Opened
+from wharf_auth.context import AppContext
 from wharf_auth.domain import users
 from wharf_auth.metrics import LOGINS_FAILED
 from wharf_auth.problems import CROSS_SITE, LOGIN_REFUSED
-from wharf_auth.routes import Parts, cookies
+from wharf_auth.routes import cookies
 from wharf_auth.routes.grants.person_tokens import person_token
 
 log = logging.getLogger(__name__)
@@ -69,7 +72,6 @@ LOGIN = Operation(
         "to programs that ask for that. Wrong names, wrong passwords and disabled users get the "
         "same answer. Pages of another origin are refused."
     ),
-    public=True,
     body=Login,
     answers={
         200: Answer(
@@ -96,7 +98,6 @@ LOGIN = Operation(
 LOGOUT = Operation(
     summary="End the session of the cookie, or of the refresh token in the body",
     description="Answers the same when there is no such session, or none any more.",
-    public=True,
     body=Logout,
     body_required=False,
     answers={
@@ -106,10 +107,15 @@ LOGOUT = Operation(
 )
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The routes of logging in and out."""
-    routes = Blueprint("login", __name__, url_prefix="/auth")
-    gateway_url = parts.settings.gateway_url
+    routes = ProtectedBlueprint(
+        "login",
+        __name__,
+        url_prefix="/auth",
+        protection=public("names and password, or the refresh token, are the credential"),
+    )
+    gateway_url = context.settings.gateway_url
 
     @routes.before_request
     def protect() -> None:
@@ -118,15 +124,15 @@ def blueprint(parts: Parts) -> Blueprint:
     @routes.post("/login")
     @operation(LOGIN)
     def login(body: Login) -> Response:
-        opened = _log_in(parts, body)
-        answer = LoginAnswer(**person_token(parts, opened, "password"))
+        opened = _log_in(context, body)
+        answer = LoginAnswer(**person_token(context, opened, "password"))
         if body.refresh_token == "body":  # noqa: S105 -- a place, no secret
             answer.refresh_token = opened.refresh_token
             return json_response(answer)
         if replaced := request.cookies.get(cookies.REFRESH_COOKIE):
-            parts.sessions.end_by_refresh(replaced)
+            context.sessions.end_by_refresh(replaced)
         response = json_response(answer)
-        left = parts.sessions.seconds_left(opened.session)
+        left = context.sessions.seconds_left(opened.session)
         cookies.put(response, opened.refresh_token, left)
         return response
 
@@ -135,7 +141,7 @@ def blueprint(parts: Parts) -> Blueprint:
     def logout(body: Logout) -> Response:
         for token in (body.refresh_token, request.cookies.get(cookies.REFRESH_COOKIE)):
             if token:
-                parts.sessions.end_by_refresh(token)
+                context.sessions.end_by_refresh(token)
         response = Response(status=204)
         cookies.clear(response)
         return response
@@ -144,16 +150,16 @@ def blueprint(parts: Parts) -> Blueprint:
     return routes
 
 
-def _log_in(parts: Parts, body: Login) -> Opened:
+def _log_in(context: AppContext, body: Login) -> Opened:
     address = request.remote_addr or ""
     account = account_of(body.tenant, body.username)
-    counting(lambda: parts.throttle.check(account, address, person=True))
+    counting(lambda: context.throttle.check(account, address, person=True))
     device = Device(address, request.headers.get("User-Agent", ""))
     try:
-        opened = parts.sessions.log_in(body.tenant, body.username, body.password, device)
+        opened = context.sessions.log_in(body.tenant, body.username, body.password, device)
     except LoginRefused:
         LOGINS_FAILED.labels("refused").inc()
-        counting(lambda: parts.throttle.failed(account, address, person=True))
+        counting(lambda: context.throttle.failed(account, address, person=True))
         raise LOGIN_REFUSED(
             "Tenant, name or password is wrong.",
             headers=(("WWW-Authenticate", 'Login realm="wharf"'),),

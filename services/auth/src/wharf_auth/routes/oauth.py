@@ -8,8 +8,11 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from servicekit.operations import Answer, Content, Operation, operation
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import public
+from wharf_auth.context import AppContext
 from wharf_auth.problems import CROSS_SITE
-from wharf_auth.routes import Parts, cookies, oauth_errors
+from wharf_auth.routes import cookies, oauth_errors
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grants import GRANTS
 from wharf_auth.routes.grants.issuing import TokenAnswer
@@ -63,7 +66,6 @@ TOKEN = Operation(
         "Errors are JSON as "
         "in RFC 6749 section 5.2; after too many failures the answer is 429 for a while."
     ),
-    public=True,
     body=Content(FORM, msgspec.json.schema(TokenRequest)["$defs"]["TokenRequest"]),
     answers={
         200: Answer("The token.", TokenAnswer, {"Cache-Control": "`no-store`."}),
@@ -76,9 +78,14 @@ TOKEN = Operation(
 )
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The routes under `/auth/oauth`."""
-    routes = Blueprint("oauth", __name__, url_prefix="/auth/oauth")
+    routes = ProtectedBlueprint(
+        "oauth",
+        __name__,
+        url_prefix="/auth/oauth",
+        protection=public("the grant's own credential is checked"),
+    )
     oauth_errors.install(routes)
 
     @routes.post("/token")
@@ -88,9 +95,9 @@ def blueprint(parts: Parts) -> Blueprint:
         grant = GRANTS.get(required("grant_type"))
         if grant is None:
             # Strangers are not told what there is.
-            logged_in(parts)
+            logged_in(context)
             raise OAuthError("unsupported_grant_type", f"There are {', '.join(GRANTS)}.")
-        return grant(parts)
+        return grant(context)
 
     @routes.after_request
     def private(response: Response) -> Response:

@@ -16,12 +16,13 @@ from servicekit.problems import (
     UNPROCESSABLE,
     UNSUPPORTED_MEDIA,
 )
+from servicekit.protected_routes import ProtectedBlueprint
 from wharf_auth.accounts import passwords
-from wharf_auth.database.people_contract import Session
-from wharf_auth.routes import Parts
+from wharf_auth.context import AppContext
+from wharf_auth.database.people_contract import ActiveSession, Session
 from wharf_auth.routes.acting import actor
-from wharf_auth.routes.grants.person_tokens import person
 from wharf_auth.routes.login import account_of, counting
+from wharf_auth.routes.protections import people
 from wharf_auth.routes.tenants import Page
 
 
@@ -108,14 +109,16 @@ def answer(session: Session, current: str) -> SessionAnswer:
     )
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The routes of the own account."""
-    routes = Blueprint("sessions", __name__, url_prefix="/auth")
+    routes = ProtectedBlueprint(
+        "sessions", __name__, url_prefix="/auth", protection=people(context.records)
+    )
 
     @routes.get("/me")
     @operation(ME)
     def me() -> Me:
-        owner = person(parts)
+        owner: ActiveSession = g.person
         user = owner.user
         return Me(
             user_id=user.id,
@@ -130,13 +133,13 @@ def blueprint(parts: Parts) -> Blueprint:
     @routes.put("/me/password")
     @operation(CHANGE_PASSWORD)
     def change_password(body: PasswordChange) -> None:
-        _change_password(parts, body)
+        _change_password(context, body)
 
     @routes.get("/sessions")
     @operation(LIST)
     def listing(query: Page) -> SessionList:
-        user = person(parts).user
-        found = parts.sessions.listed(user.id, after=query.cursor, limit=query.limit + 1)
+        user = g.person.user
+        found = context.sessions.listed(user.id, after=query.cursor, limit=query.limit + 1)
         page = found[: query.limit]
         return SessionList(
             [answer(session, g.principal.session) for session in page],
@@ -146,8 +149,8 @@ def blueprint(parts: Parts) -> Blueprint:
     @routes.delete("/sessions/<client:session>")
     @operation(END)
     def end(session: str) -> None:
-        user = person(parts).user
-        if not parts.sessions.end(user.id, session):
+        user = g.person.user
+        if not context.sessions.end(user.id, session):
             raise NOT_FOUND("You have no such session.")
 
     @routes.after_request
@@ -158,14 +161,14 @@ def blueprint(parts: Parts) -> Blueprint:
     return routes
 
 
-def _change_password(parts: Parts, body: PasswordChange) -> None:
-    owner = person(parts)
+def _change_password(context: AppContext, body: PasswordChange) -> None:
+    owner: ActiveSession = g.person
     user, address = owner.user, request.remote_addr or ""
     account = account_of(user.tenant, user.username)
     # Throttled like a login: whoever has stolen a token must not find the password with it.
-    counting(lambda: parts.throttle.check(account, address, person=True))
+    counting(lambda: context.throttle.check(account, address, person=True))
     current = passwords.normalized(body.current_password)
-    if not parts.hasher.matches(current, parts.records.password_hash(user.tenant, user.id)):
-        counting(lambda: parts.throttle.failed(account, address, person=True))
+    if not context.hasher.matches(current, context.records.password_hash(user.tenant, user.id)):
+        counting(lambda: context.throttle.failed(account, address, person=True))
         raise FORBIDDEN("The current password is wrong.")
-    parts.users.set_password(user, body.new_password, actor(), keep_session=owner.session.id)
+    context.users.set_password(user, body.new_password, actor(), keep_session=owner.session.id)

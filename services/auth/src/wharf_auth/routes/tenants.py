@@ -10,13 +10,14 @@ from flask import Blueprint
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
+from servicekit.protected_routes import ProtectedBlueprint
 from wharf_auth.accounts import tenants
+from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Tenant, TenantState
 from wharf_auth.domain.names import MAX_LABEL_CHARACTERS, TENANT_PATTERN
-from wharf_auth.domain.scopes import ADMIN_SCOPE
 from wharf_auth.problems import TENANT_DELETED, TENANT_EXISTS, TENANT_RESERVED
-from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
+from wharf_auth.routes.protections import ADMINISTRATORS
 
 MAX_PAGE = 1000
 
@@ -63,45 +64,38 @@ class Page(msgspec.Struct):
 
 CREATE = Operation(
     summary="Create a tenant",
-    scope=ADMIN_SCOPE,
     body=NewTenant,
     answers={201: Answer("The tenant.", TenantAnswer)},
     problems=(TENANT_EXISTS, UNPROCESSABLE),
 )
 LIST = Operation(
     summary="List tenants by name",
-    scope=ADMIN_SCOPE,
     query=Page,
     answers={200: Answer("A page of tenants.", TenantList)},
 )
 READ = Operation(
     summary="Read a tenant",
-    scope=ADMIN_SCOPE,
     answers={200: Answer("The tenant.", TenantAnswer)},
     problems=(NOT_FOUND,),
 )
 SUSPEND = Operation(
     summary="Suspend a tenant: no tokens for its clients, and nothing of it is served",
-    scope=ADMIN_SCOPE,
     answers={204: Answer("The tenant is suspended; everywhere within five seconds.")},
     problems=(NOT_FOUND, TENANT_DELETED, TENANT_RESERVED),
 )
 DELETE = Operation(
     summary="Delete a tenant: as suspended, and removed after the grace time",
     description="Until `purge_at` the tenant can be resumed. Its name is never given again.",
-    scope=ADMIN_SCOPE,
     answers={200: Answer("The tenant as it is now.", TenantAnswer)},
     problems=(NOT_FOUND, TENANT_RESERVED),
 )
 RESUME = Operation(
     summary="Resume a suspended tenant, or a deleted one within its grace time",
-    scope=ADMIN_SCOPE,
     answers={204: Answer("The tenant is active.")},
     problems=(NOT_FOUND, TENANT_DELETED),
 )
 RENAME = Operation(
     summary="Change a tenant's name for people",
-    scope=ADMIN_SCOPE,
     body=Renaming,
     answers={200: Answer("The tenant as it is now.", TenantAnswer)},
     problems=(NOT_FOUND, TENANT_DELETED, UNPROCESSABLE),
@@ -126,10 +120,12 @@ def answer(tenant: Tenant) -> TenantAnswer:
     )
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The routes of tenants."""
-    routes = Blueprint("tenants", __name__, url_prefix="/auth/v1/tenants")
-    records, clock = parts.records, parts.clock
+    routes = ProtectedBlueprint(
+        "tenants", __name__, url_prefix="/auth/v1/tenants", protection=ADMINISTRATORS
+    )
+    records, clock = context.records, context.clock
 
     @routes.post("")
     @operation(CREATE)
@@ -160,7 +156,7 @@ def blueprint(parts: Parts) -> Blueprint:
     @routes.delete("/<tenant:tenant>")
     @operation(DELETE)
     def delete(tenant: str) -> TenantAnswer:
-        grace = parts.settings.tenant_grace_seconds
+        grace = context.settings.tenant_grace_seconds
         tenants.delete(records, clock, tenant, grace, actor())
         return answer(tenants.read(records, tenant))
 

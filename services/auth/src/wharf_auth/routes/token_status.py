@@ -8,16 +8,18 @@ import msgspec
 from flask import Blueprint, Response, g, request
 
 from servicekit.operations import Answer, Content, Operation, operation
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import public
 from servicekit.tickets import Ticket
 from servicekit.tokens import Principal, TokenError
 from servicekit.web import json_response
 from wharf_auth.accounts import token_revocation
-from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
 from wharf_auth.accounts.sessions import hash_of
+from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Client
 from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import milliseconds
-from wharf_auth.routes import Parts, oauth_errors
+from wharf_auth.routes import oauth_errors
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grants.issuing import no_store
 from wharf_auth.routes.oauth_errors import ErrorAnswer, refuse_repeated, required
@@ -76,7 +78,6 @@ REVOKE = Operation(
         "alone: end the session, or revoke the first token, to end what was made of it. A refresh "
         "token ends its session. Unknown tokens, and those of others, are answered alike."
     ),
-    public=True,
     body=Content(_FORM, _SCHEMA),
     answers={200: Answer("The token is of no more use, if it ever was."), **_REFUSALS},
 )
@@ -86,69 +87,72 @@ INTROSPECT = Operation(
         "For tokens of the client's own tenant; with the scope `tenants:admin` for all. Of every "
         "other token, expired and revoked ones included, the answer is `active: false`."
     ),
-    public=True,
     body=Content(_FORM, _SCHEMA),
     answers={200: Answer("What there is to say.", Introspection), **_REFUSALS},
 )
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The two routes."""
-    routes = Blueprint("token_status", __name__, url_prefix="/auth/oauth")
+    routes = ProtectedBlueprint(
+        "token_status",
+        __name__,
+        url_prefix="/auth/oauth",
+        protection=public("the client proves itself with its secret"),
+    )
     oauth_errors.install(routes)
-    checker = DatabaseRevocationChecker(parts.records)
 
     @routes.post("/revoke")
     @operation(REVOKE)
     def revoke() -> Response:
-        client, token = _asked(parts)
-        held = _known(parts, client, token)
+        client, token = _asked(context)
+        held = _known(context, client, token)
         if held is not None:
-            token_revocation.revoke(parts.records, parts.clock, held, _actor(client))
+            token_revocation.revoke(context.records, context.clock, held, _actor(client))
         else:
-            _end_session(parts, client, token)
+            _end_session(context, client, token)
         return no_store(Response(b"", 200))
 
     @routes.post("/introspect")
     @operation(INTROSPECT)
     def introspect() -> Response:
-        client, token = _asked(parts)
-        held = _known(parts, client, token)
-        if held is None or not checker.in_force(held):
+        client, token = _asked(context)
+        held = _known(context, client, token)
+        if held is None or not context.revocations.in_force(held):
             return no_store(json_response(Introspection(active=False)))
-        return no_store(json_response(_told(parts, held)))
+        return no_store(json_response(_told(context, held)))
 
     return routes
 
 
-def _asked(parts: Parts) -> tuple[Client, str]:
+def _asked(context: AppContext) -> tuple[Client, str]:
     refuse_repeated()
-    client = logged_in(parts)
+    client = logged_in(context)
     return client, required("token")
 
 
-def _known(parts: Parts, client: Client, token: str) -> Principal | None:
+def _known(context: AppContext, client: Client, token: str) -> Principal | None:
     """The access token, unless it is none, has expired, or is no business of the client's."""
     try:
-        held = parts.verifier.verify(token)
+        held = context.upload_verifier.verify(token)
     except TokenError:
         return None
     return held if token_revocation.concerns(client, held.tenant) else None
 
 
-def _end_session(parts: Parts, client: Client, token: str) -> None:
+def _end_session(context: AppContext, client: Client, token: str) -> None:
     """A refresh token ends with its whole family: the session of a person."""
-    user = parts.records.refreshing(hash_of(token))
+    user = context.records.refreshing(hash_of(token))
     if user is None or not token_revocation.concerns(client, user.tenant):
         return
-    if parts.sessions.end_by_refresh(token):
-        now = milliseconds(parts.clock)
+    if context.sessions.end_by_refresh(token):
+        now = milliseconds(context.clock)
         act = _actor(client).does("sessions.end", tenant=user.tenant, about=user.id, at=now)
-        parts.records.note(act)
+        context.records.note(act)
 
 
-def _told(parts: Parts, held: Principal) -> Introspection:
-    person = parts.records.active_session(held.session) if held.session else None
+def _told(context: AppContext, held: Principal) -> Introspection:
+    person = context.records.active_session(held.session) if held.session else None
     return Introspection(
         active=True,
         scope=" ".join(sorted(held.scopes)),
@@ -158,7 +162,7 @@ def _told(parts: Parts, held: Principal) -> Introspection:
         exp=held.expires_at,
         iat=held.issued_at,
         sub=held.subject,
-        iss=parts.settings.issuer,
+        iss=context.settings.issuer,
         jti=held.token_id,
         tid=held.tenant,
         sid=held.session or None,

@@ -10,15 +10,15 @@ from flask import Blueprint, Response, g
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE
+from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.web import json_response
 from wharf_auth.accounts import users
+from wharf_auth.context import AppContext
 from wharf_auth.database.contract import NoSuchTenant
 from wharf_auth.database.people_contract import User
-from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
 from wharf_auth.problems import TENANT_DELETED, TENANT_RESERVED, USER_EXISTS, USER_PROTECTED
-from wharf_auth.routes import Parts
 from wharf_auth.routes.acting import actor
-from wharf_auth.routes.managing import keep_to_own_tenant
+from wharf_auth.routes.protections import MANAGERS_OF_TENANT
 from wharf_auth.routes.tenants import Page, time_or_none
 
 Role = Literal["viewer", "editor", "owner"]
@@ -78,8 +78,6 @@ class UserList(msgspec.Struct):
 
 CREATE = Operation(
     summary="Create a user",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     body=NewUser,
     answers={201: Answer("The user.", NewUserAnswer, {"Cache-Control": "`no-store`."})},
     problems=(
@@ -93,46 +91,34 @@ CREATE = Operation(
 )
 LIST = Operation(
     summary="List a tenant's users, oldest first",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     query=Page,
     answers={200: Answer("A page of users.", UserList)},
     problems=(NOT_FOUND,),
 )
 READ = Operation(
     summary="Read a user",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     answers={200: Answer("The user.", UserAnswer)},
     problems=(NOT_FOUND,),
 )
 CHANGE = Operation(
     summary="Change a user's display name, role or state",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     body=UserChange,
     answers={200: Answer("The user as it is now.", UserAnswer)},
     problems=(NOT_FOUND, USER_PROTECTED, UNPROCESSABLE),
 )
 SET_PASSWORD = Operation(
     summary="Set a user's password and end the user's sessions",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     body=NewPassword,
     answers={204: Answer("The password is set.")},
     problems=(NOT_FOUND, USER_PROTECTED, UNPROCESSABLE, UNAVAILABLE),
 )
 DELETE = Operation(
     summary="Delete a user with all that is known of it",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     answers={204: Answer("The user is gone, and its sessions have ended.")},
     problems=(NOT_FOUND, USER_PROTECTED),
 )
 END_SESSIONS = Operation(
     summary="End all sessions of a user",
-    scope=ADMIN_SCOPE,
-    instead=MEMBERS_SCOPE,
     answers={204: Answer("The sessions have ended.")},
     problems=(NOT_FOUND,),
 )
@@ -166,35 +152,39 @@ def _require_other(user: str, doing: str) -> None:
         raise USER_PROTECTED(f"You cannot {doing} yourself.")
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(context: AppContext) -> Blueprint:
     """The routes of users."""
-    routes = Blueprint("users", __name__, url_prefix="/auth/v1/tenants/<tenant:tenant>/users")
-    keep_to_own_tenant(routes)
-    _add_creating(routes, parts)
-    _add_reading(routes, parts)
-    _add_changing(routes, parts)
-    _add_ending(routes, parts)
+    routes = ProtectedBlueprint(
+        "users",
+        __name__,
+        url_prefix="/auth/v1/tenants/<tenant:tenant>/users",
+        protection=MANAGERS_OF_TENANT,
+    )
+    _add_creating(routes, context)
+    _add_reading(routes, context)
+    _add_changing(routes, context)
+    _add_ending(routes, context)
     return routes
 
 
-def _add_creating(routes: Blueprint, parts: Parts) -> None:
+def _add_creating(routes: Blueprint, context: AppContext) -> None:
     @routes.post("")
     @operation(CREATE)
     def create(tenant: str, body: NewUser) -> Response:
         new = users.NewUser(tenant, body.username, body.role, body.display_name, body.password)
-        made, password = parts.users.create(new, actor())
+        made, password = context.users.create(new, actor())
         shown = with_password(made, password if body.password is None else None)
         response = json_response(shown, 201)
         response.headers["Cache-Control"] = "no-store"
         return response
 
 
-def _add_reading(routes: Blueprint, parts: Parts) -> None:
+def _add_reading(routes: Blueprint, context: AppContext) -> None:
     @routes.get("")
     @operation(LIST)
     def listing(tenant: str, query: Page) -> UserList:
         try:
-            found = parts.records.users(tenant, after=query.cursor, limit=query.limit + 1)
+            found = context.records.users(tenant, after=query.cursor, limit=query.limit + 1)
         except NoSuchTenant:
             raise NOT_FOUND("There is no such tenant.") from None
         page = found[: query.limit]
@@ -205,11 +195,11 @@ def _add_reading(routes: Blueprint, parts: Parts) -> None:
     @routes.get("/<client:user>")
     @operation(READ)
     def read(tenant: str, user: str) -> UserAnswer:
-        return answer(parts.users.read(tenant, user))
+        return answer(context.users.read(tenant, user))
 
 
-def _add_changing(routes: Blueprint, parts: Parts) -> None:
-    rules = parts.users
+def _add_changing(routes: Blueprint, context: AppContext) -> None:
+    rules = context.users
 
     @routes.patch("/<client:user>")
     @operation(CHANGE)
@@ -236,14 +226,14 @@ def _add_changing(routes: Blueprint, parts: Parts) -> None:
         rules.set_password(changed, body.password, actor())
 
 
-def _add_ending(routes: Blueprint, parts: Parts) -> None:
+def _add_ending(routes: Blueprint, context: AppContext) -> None:
     @routes.delete("/<client:user>")
     @operation(DELETE)
     def delete(tenant: str, user: str) -> None:
         _require_other(user, "delete")
-        parts.users.delete(tenant, user, actor())
+        context.users.delete(tenant, user, actor())
 
     @routes.delete("/<client:user>/sessions")
     @operation(END_SESSIONS)
     def end_sessions(tenant: str, user: str) -> None:
-        parts.users.end_sessions(tenant, user, actor())
+        context.users.end_sessions(tenant, user, actor())

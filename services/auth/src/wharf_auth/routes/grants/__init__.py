@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from flask import Response
 
-from wharf_auth.routes import Parts
+from wharf_auth.context import AppContext
 from wharf_auth.routes.grants import client_credentials, refresh, token_exchange
 
 #: A grant reads `flask.request`, proves who asks, and answers; it raises `OAuthError`.
-Grant = Callable[[Parts], Response]
+Grant = Callable[[AppContext], Response]
 
 GRANTS: Mapping[str, Grant] = {
     client_credentials.NAME: client_credentials.answer,

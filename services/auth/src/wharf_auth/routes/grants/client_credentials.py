@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Response, request
 
+from wharf_auth.context import AppContext
 from wharf_auth.domain import scopes, tokens
-from wharf_auth.routes import Parts
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grants.issuing import issue
 from wharf_auth.routes.oauth_errors import OAuthError
@@ -13,9 +13,9 @@ from wharf_auth.routes.oauth_errors import OAuthError
 NAME = "client_credentials"
 
 
-def answer(parts: Parts) -> Response:
+def answer(context: AppContext) -> Response:
     """A token with all of the client's scopes, or those that it asks for."""
-    client = logged_in(parts)
+    client = logged_in(context)
     try:
         granted = scopes.narrowed(client.scopes, request.form.get("scope"))
     except scopes.UnknownScope:
@@ -23,11 +23,11 @@ def answer(parts: Parts) -> Response:
             "invalid_scope", f"The client has the scopes {' '.join(client.scopes)}."
         ) from None
     claims = tokens.claims(
-        issuer=parts.settings.issuer,
+        issuer=context.settings.issuer,
         tenant=client.tenant,
         subject=client.id,
         scopes=granted,
-        now=int(parts.clock()),
-        ttl_seconds=parts.settings.token_ttl_seconds,
+        now=int(context.clock()),
+        ttl_seconds=context.settings.token_ttl_seconds,
     )
-    return issue(parts, NAME, claims)
+    return issue(context, NAME, claims)

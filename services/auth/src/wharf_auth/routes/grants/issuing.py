@@ -9,8 +9,8 @@ import msgspec
 from flask import Response
 
 from servicekit.web import json_response
+from wharf_auth.context import AppContext
 from wharf_auth.metrics import ISSUED
-from wharf_auth.routes import Parts
 
 
 class TokenAnswer(msgspec.Struct, omit_defaults=True):
@@ -26,9 +26,9 @@ class TokenAnswer(msgspec.Struct, omit_defaults=True):
     refresh_token: str | None = None
 
 
-def issue(parts: Parts, grant: str, claims: Mapping[str, Any]) -> Response:
+def issue(context: AppContext, grant: str, claims: Mapping[str, Any]) -> Response:
     """Signs, counts and answers."""
-    return answer_of(parts.keys.sign(claims), grant, claims)
+    return answer_of(context.keys.sign(claims), grant, claims)
 
 
 def answer_of(

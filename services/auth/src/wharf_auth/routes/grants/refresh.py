@@ -14,10 +14,11 @@ from flask import Response, request
 
 from servicekit.web import json_response
 from wharf_auth.accounts.sessions import Opened
+from wharf_auth.context import AppContext
 from wharf_auth.database.people_contract import RefreshReused, RefreshSuspended, RefreshUnknown
 from wharf_auth.domain import scopes
 from wharf_auth.metrics import REUSED
-from wharf_auth.routes import Parts, cookies
+from wharf_auth.routes import cookies
 from wharf_auth.routes.grants.issuing import TokenAnswer
 from wharf_auth.routes.grants.person_tokens import person_token
 from wharf_auth.routes.oauth_errors import OAuthError
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 NAME = "refresh_token"
 
 
-def answer(parts: Parts) -> Response:
+def answer(context: AppContext) -> Response:
     """An access token with the scopes of the role as it is now, and the next refresh token."""
     if "Authorization" in request.headers or "client_secret" in request.form:
         raise OAuthError("invalid_request", "A person's session belongs to no client: send none.")
@@ -35,30 +36,30 @@ def answer(parts: Parts) -> Response:
     if given and kept:
         raise OAuthError("invalid_request", "There is a refresh token in the form and a cookie.")
     if given:
-        opened, members = _refreshed(parts, given)
+        opened, members = _refreshed(context, given)
         members[NAME] = opened.refresh_token
         return json_response(TokenAnswer(**members))
     if not kept:
         raise OAuthError("invalid_request", f"The parameter {NAME} is missing.")
-    cookies.require_own_origin(request, parts.settings.gateway_url)
+    cookies.require_own_origin(request, context.settings.gateway_url)
     try:
-        opened, members = _refreshed(parts, kept)
+        opened, members = _refreshed(context, kept)
     except OAuthError as error:
         if error.code == "invalid_grant":
             error.headers = (("Set-Cookie", cookies.clearing()),)
         raise
     response = json_response(TokenAnswer(**members))
-    cookies.put(response, opened.refresh_token, parts.sessions.seconds_left(opened.session))
+    cookies.put(response, opened.refresh_token, context.sessions.seconds_left(opened.session))
     return response
 
 
-def _refreshed(parts: Parts, token: str) -> tuple[Opened, dict[str, Any]]:
+def _refreshed(context: AppContext, token: str) -> tuple[Opened, dict[str, Any]]:
     wanted = request.form.get("scope")
     try:
         # Looked at first: a request that asks for too much does not use the token up.
-        parts.sessions.require_granted(token, wanted)
-        opened = parts.sessions.refresh(token)
-        return opened, person_token(parts, opened, NAME, wanted)
+        context.sessions.require_granted(token, wanted)
+        opened = context.sessions.refresh(token)
+        return opened, person_token(context, opened, NAME, wanted)
     except scopes.UnknownScope:
         raise OAuthError("invalid_scope", "The person's role does not have these scopes.") from None
     except RefreshReused as error:

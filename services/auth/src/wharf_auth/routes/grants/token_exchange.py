@@ -9,11 +9,10 @@ from __future__ import annotations
 from flask import Response, g, request
 
 from servicekit.tokens import MAX_TOKEN_BYTES, KeysUnavailable, Principal, TokenError
-from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
+from wharf_auth.context import AppContext
 from wharf_auth.domain import scopes, tickets, token_exchange
 from wharf_auth.domain.tickets import TicketError
 from wharf_auth.domain.tokens import UPLOAD_AUDIENCE
-from wharf_auth.routes import Parts
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grants.issuing import answer_of
 from wharf_auth.routes.oauth_errors import OAuthError, required, unavailable
@@ -23,7 +22,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 -- 
 _REFUSED = "The subject_token is not acceptable: {reason}."
 
 
-def answer(parts: Parts) -> Response:
+def answer(context: AppContext) -> Response:
     """The narrower token."""
     form = request.form
     for name in ("actor_token", "resource"):
@@ -36,23 +35,23 @@ def answer(parts: Parts) -> Response:
         if (form.get(name) or ACCESS_TOKEN) != ACCESS_TOKEN:
             raise OAuthError("invalid_request", f"The {name} has to be {ACCESS_TOKEN}.")
     required("subject_token_type")
-    held = _subject(parts, required("subject_token"))
+    held = _subject(context, required("subject_token"))
     # RFC 8693 section 2.1: optional; a wrong one is refused, since it is a mistake of somebody's.
     authenticates = "Authorization" in request.headers or form.get("client_secret")
-    if authenticates and logged_in(parts).tenant != held.tenant:
+    if authenticates and logged_in(context).tenant != held.tenant:
         raise OAuthError("unauthorized_client", "The subject_token is of another tenant.")
-    return _narrowed(parts, held)
+    return _narrowed(context, held)
 
 
-def _subject(parts: Parts, token: str) -> Principal:
+def _subject(context: AppContext, token: str) -> Principal:
     try:
-        held = parts.verifier.verify(token)
+        held = context.upload_verifier.verify(token)
     except KeysUnavailable:
         raise unavailable("The keys are not here yet.") from None
     except TokenError as error:
         # RFC 8693 section 2.2.2: whatever is wrong with it is `invalid_request`.
         raise OAuthError("invalid_request", _REFUSED.format(reason=error)) from None
-    if not DatabaseRevocationChecker(parts.records).in_force(held):
+    if not context.revocations.in_force(held):
         reason = "it was revoked, or its tenant, client or session was ended"
         raise OAuthError("invalid_request", _REFUSED.format(reason=reason))
     # For the log: who it was.
@@ -60,8 +59,8 @@ def _subject(parts: Parts, token: str) -> Principal:
     return held
 
 
-def _narrowed(parts: Parts, held: Principal) -> Response:
-    settings, form = parts.settings, request.form
+def _narrowed(context: AppContext, held: Principal) -> Response:
+    settings, form = context.settings, request.form
     try:
         wanted = token_exchange.TokenExchangeRequest(
             form.get("scope"),
@@ -72,7 +71,7 @@ def _narrowed(parts: Parts, held: Principal) -> Response:
             held,
             wanted,
             issuer=settings.issuer,
-            now=int(parts.clock()),
+            now=int(context.clock()),
             token_seconds=settings.token_ttl_seconds,
             ticket_seconds=settings.ticket_ttl_seconds,
         )
@@ -82,7 +81,7 @@ def _narrowed(parts: Parts, held: Principal) -> Response:
         raise OAuthError(
             "invalid_scope", f"The subject_token has the scopes {' '.join(sorted(held.scopes))}."
         ) from None
-    token = parts.keys.sign(claims)
+    token = context.keys.sign(claims)
     if len(token) > MAX_TOKEN_BYTES:
         raise OAuthError("invalid_request", "The ticket is too long; name fewer things in it.")
     return answer_of(token, NAME, claims, token_type=ACCESS_TOKEN)

@@ -1,0 +1,88 @@
+"""Builds the parts of the auth service from its settings; tests pass records and a clock."""
+
+from __future__ import annotations
+
+import time
+
+from servicekit.database import Database, open_database
+from servicekit.tokens import Verifier
+from wharf_auth import key_rotation
+from wharf_auth.accounts.housekeeping import Housekeeping
+from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
+from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.accounts.sessions import Lifetimes, SessionService
+from wharf_auth.accounts.users import UserService
+from wharf_auth.context import AppContext
+from wharf_auth.database.contract import Records
+from wharf_auth.database.sql import SqlRecords
+from wharf_auth.domain.acts import SERVICE, Actor
+from wharf_auth.domain.clock import Clock
+from wharf_auth.domain.tokens import AUTH_AUDIENCE, MAX_TOKEN_TTL_SECONDS, UPLOAD_AUDIENCE
+from wharf_auth.settings import Settings
+from wharf_auth.signing import KeyRing
+from wharf_auth.throttling import LoginThrottle
+
+
+def app_context(
+    settings: Settings,
+    *,
+    records: Records | None = None,
+    keys: KeyRing | None = None,
+    clock: Clock = time.time,
+) -> AppContext:
+    """Build everything that the routes work with; raises `SigningKeyError`."""
+    ring = keys or key_ring(settings, clock)
+    kept = records or sql_records(database(settings))
+    hasher = Hasher(settings.password_hashes_at_once)
+    lifetimes = Lifetimes(settings.session_lifetime_seconds, settings.session_idle_seconds)
+    return AppContext(
+        settings=settings,
+        records=kept,
+        users=UserService(kept, hasher, clock),
+        sessions=SessionService(kept, hasher, clock, lifetimes),
+        revocations=DatabaseRevocationChecker(kept),
+        housekeeping=Housekeeping(
+            kept, clock, lambda: key_rotation.sweep(ring, kept, clock, Actor(SERVICE))
+        ),
+        keys=ring,
+        hasher=hasher,
+        throttle=_throttle(settings),
+        auth_verifier=_verifier(ring, AUTH_AUDIENCE, settings, clock),
+        upload_verifier=_verifier(ring, UPLOAD_AUDIENCE, settings, clock),
+        clock=clock,
+    )
+
+
+def database(settings: Settings) -> Database:
+    """Open the database that the settings name."""
+    durable = settings.durability == "full"
+    return open_database(settings.effective_database_url, durable=durable)
+
+
+def sql_records(opened: Database) -> SqlRecords:
+    """Return the records that an open database holds."""
+    return SqlRecords(opened)
+
+
+def key_ring(settings: Settings, clock: Clock = time.time) -> KeyRing:
+    """Load the signing keys; raises `SigningKeyError`."""
+    return KeyRing(settings.keys_directory, clock, settings.longest_token_seconds)
+
+
+def _throttle(settings: Settings) -> LoginThrottle:
+    return LoginThrottle(
+        settings.effective_limits_url,
+        per_client=settings.login_failures_per_client_per_minute,
+        per_address=settings.login_failures_per_address_per_minute,
+        per_person=settings.login_failures_per_person_per_hour,
+    )
+
+
+def _verifier(keys: KeyRing, audience: str, settings: Settings, clock: Clock) -> Verifier:
+    return Verifier(
+        keys,
+        issuer=settings.issuer,
+        audience=audience,
+        max_lifetime_seconds=MAX_TOKEN_TTL_SECONDS,
+        clock=clock,
+    )

@@ -1,0 +1,40 @@
+"""What the routes of the auth service work with; `bootstrap.py` builds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from servicekit.tokens import Verifier
+from wharf_auth.accounts.housekeeping import Housekeeping
+from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
+from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.accounts.sessions import SessionService
+from wharf_auth.accounts.users import UserService
+from wharf_auth.database.contract import Records
+from wharf_auth.domain.clock import Clock
+from wharf_auth.settings import Settings
+from wharf_auth.signing import KeyRing
+from wharf_auth.throttling import LoginThrottle
+
+
+@dataclass(frozen=True)
+class AppContext:
+    """The parts of one service.
+
+    Attributes:
+        auth_verifier: verifies the tokens of requests to this service.
+        upload_verifier: verifies tokens that clients send as parameters.
+    """
+
+    settings: Settings
+    records: Records
+    users: UserService
+    sessions: SessionService
+    revocations: DatabaseRevocationChecker
+    housekeeping: Housekeeping
+    keys: KeyRing
+    hasher: Hasher
+    throttle: LoginThrottle
+    auth_verifier: Verifier
+    upload_verifier: Verifier
+    clock: Clock

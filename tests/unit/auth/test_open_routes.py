@@ -1,0 +1,68 @@
+"""Who may call the routes of auth: decided where each is registered."""
+
+from __future__ import annotations
+
+import pytest
+
+from servicekit.protected_routes import open_routes
+from tests.servers.auth import AuthService
+
+#: Every route that needs no access token. A new one is added here on purpose, or not at all.
+OPEN = {
+    "GET /.well-known/jwks.json",
+    "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/oauth-authorization-server/<path:issuer_path>",
+    "GET /auth/healthz",
+    "GET /auth/internal/feed",
+    "GET /auth/openapi.json",
+    "GET /auth/readyz",
+    "GET /metrics",
+    "POST /auth/login",
+    "POST /auth/logout",
+    "POST /auth/oauth/introspect",
+    "POST /auth/oauth/revoke",
+    "POST /auth/oauth/token",
+}
+
+
+def test_the_open_routes_are_those_of_the_list(auth: AuthService) -> None:
+    """A route that needs no token and is not in the list above fails this test."""
+    assert set(open_routes(auth.app)) == OPEN
+
+
+def test_every_route_names_its_protection(auth: AuthService) -> None:
+    """No route of auth lives on the default alone: each says who may call it."""
+    views = auth.app.view_functions
+    assert [name for name, view in views.items() if not hasattr(view, "protection")] == []
+
+
+def _protected_routes(auth: AuthService) -> list[tuple[str, str]]:
+    adapter = auth.app.url_map.bind("wharf.test")
+    values = {"tenant": "acme", "client": "c1", "secret": "s1", "user": "u1", "session": "s1"}
+    found = []
+    for rule in auth.app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if f"{method} {rule.rule}" not in OPEN:
+                arguments = {name: values[name] for name in rule.arguments}
+                found.append((method, adapter.build(rule.endpoint, arguments, method)))
+    return found
+
+
+def test_every_other_route_refuses_a_request_without_a_token(auth: AuthService) -> None:
+    """Each route that is not in the list answers 401 `token-missing`."""
+    routes = _protected_routes(auth)
+    assert len(routes) > 20
+    for method, path in routes:
+        reply = auth.app.test_client().open(path, method=method)
+        assert (reply.status_code, reply.get_json()["type"]) == (401, "/problems/token-missing")
+
+
+@pytest.mark.parametrize("client", ["demo"])
+def test_every_other_route_refuses_a_program_without_scopes(auth: AuthService, client: str) -> None:
+    """A token of a program that administers nothing gets 403 or, of another tenant, 404."""
+    token = auth.post_token(client=client).get_json()["access_token"]
+    for method, path in _protected_routes(auth):
+        reply = auth.app.test_client().open(
+            path, method=method, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert reply.status_code in {401, 403, 404}, (method, path)
