@@ -14,7 +14,7 @@ from random import Random
 
 from loadtests.bench import small as wrk
 from loadtests.scale import http_layer, records_layer, report
-from loadtests.scale.operations import Case
+from loadtests.scale.case import Case
 from loadtests.scale.requests import Client
 from loadtests.scale.rows import Generated
 from loadtests.scale.servers import DIALECTS, Databases, ScaleWharf, databases, remove, sizes

@@ -2,135 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from random import Random
 
 import msgspec
 
-from loadtests.scale.rows import CONTENT, CONTENT_SHA256, WHOLE_EVERY
-from loadtests.scale.spread import ARCHIVE, END_MILLISECONDS, HASHED, Tenant
+from loadtests.scale.case import Case
+from loadtests.scale.spread import ARCHIVE, END_MILLISECONDS, HASHED
 from servicekit.ids import uuid7_hex
 from wharf_upload.records.base import (
     Bucket,
     File,
     Idempotency,
     Limits,
-    Page,
     Policy,
     QuotaExceeded,
     TicketUse,
     Write,
 )
-from wharf_upload.records.sql import SqlRecords
 
-PAGE = 100
 # A tenant that may store one byte.
 NO_ROOM = "no-room"
 BLOBS_A_TIME = 200
 # A day that all generated rows that expire have before them.
 _PAST, _FUTURE_MILLISECONDS = 1, 1_000_000_000_000
-
-
-Place = tuple[Tenant, int]
-
-
-@dataclass
-class Case:
-    """Records that hold what `loadtests.scale.rows` generates for these tenants.
-
-    With a number of `hot_files`, only so many are asked for, again and again: each of another
-    tenant, large and small ones alike.
-    """
-
-    records: SqlRecords
-    everybody: list[Tenant]
-    random: Random
-    hot_files: int = 0
-    hot: list[Place] = field(init=False)
-
-    def __post_init__(self) -> None:
-        count = len(self.everybody)
-        ranks = [number * count // self.hot_files for number in range(self.hot_files)]
-        self.hot = [(self.everybody[rank], self._whole(self.everybody[rank])) for rank in ranks]
-
-    def _whole(self, tenant: Tenant) -> int:
-        return self.random.randrange(0, tenant.files, WHOLE_EVERY)
-
-    def _place(self) -> Place:
-        if self.hot:
-            return self.random.choice(self.hot)
-        # As likely a small tenant as a large one: there are many small ones.
-        tenant = self.random.choice(self.everybody)
-        return tenant, self.random.randrange(tenant.files)
-
-    def warm(self) -> None:
-        """Reads all hot files and what lies around them."""
-        for tenant, number in self.hot:
-            bucket, key = tenant.bucket(number), tenant.key(number)
-            file = self.records.file(tenant.name, bucket, key)
-            self.records.file(tenant.name, bucket, f"{key}~")
-            self.records.usage(tenant.name)
-            self.records.buckets(tenant.name)
-            if file is not None:
-                self.records.known_blobs([(tenant.name, file.blob)])
-
-    def tenant(self) -> Tenant:
-        """Any tenant: most of them are small."""
-        return self._place()[0]
-
-    def of_style(self, style: str) -> Tenant:
-        """The largest tenant of a style; the archive's is the largest of all."""
-        return next(tenant for tenant in self.everybody if tenant.style == style)
-
-    def place(self) -> tuple[str, str, str]:
-        """Tenant, bucket and key of a file that is there unless a run has deleted it."""
-        tenant, number = self._place()
-        return tenant.name, tenant.bucket(number), tenant.key(number)
-
-    def new_file(self, *, expires_at: int | None = None) -> File:
-        """A file under a new key among those that are there."""
-        tenant, bucket, key = self.place()
-        blob = uuid7_hex()
-        key = f"{key}~{blob[-8:]}"
-        return File(
-            id=blob,
-            tenant=tenant,
-            bucket=bucket,
-            key=key,
-            blob=blob,
-            size=len(CONTENT),
-            sha256=CONTENT_SHA256,
-            media_type="text/plain",
-            declared_type=None,
-            filename=key.rpartition("/")[2],
-            owner="client-1",
-            created_at=time.time_ns() // 1_000_000,
-            expires_at=expires_at,
-        )
-
-    def stored(self, *, expires_at: int | None = None) -> File:
-        """A new file that is in the records."""
-        return self.records.write(Write(files=(self.new_file(expires_at=expires_at),))).files[0]
-
-    def page(self, style: str, *, prefix: str = "", delimiter: str = "", after: str = "") -> Page:
-        """A page of the largest tenant of a style."""
-        return self.records.list_files(
-            *(self.of_style(style).name, "default"),
-            prefix=prefix,
-            delimiter=delimiter,
-            after=after,
-            limit=PAGE,
-        )
-
-    def archived(self, part: float) -> str:
-        """A key in the archive's large folder, `part` of the way through it."""
-        tenant = self.of_style(ARCHIVE)
-        return tenant.key(int(tenant.files * part) // 10 * 10)
-
 
 Run = Callable[[], object]
 

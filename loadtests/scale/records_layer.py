@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from loadtests.scale.operations import OPERATIONS, Case, Operation
+from loadtests.scale.case import Case
+from loadtests.scale.operations import OPERATIONS, Operation
 
 
 @dataclass(frozen=True)

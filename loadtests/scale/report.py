@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from loadtests.scale.case import Case
 from loadtests.scale.http_layer import LoadRatio
-from loadtests.scale.operations import OPERATIONS, Case
+from loadtests.scale.operations import OPERATIONS
 from loadtests.scale.plans import Recorder, explain
 from loadtests.scale.records_layer import Cost
 from servicekit.database import Database

@@ -13,8 +13,9 @@ from urllib.parse import quote, urlencode
 import jwt
 
 from loadtests.bench.servers import Wharf
+from loadtests.scale.case import PAGE, Case, Place
 from loadtests.scale.connection import Request
-from loadtests.scale.operations import NO_ROOM, PAGE, Case, Place
+from loadtests.scale.operations import NO_ROOM
 from loadtests.scale.rows import CONTENT
 from loadtests.scale.spread import ARCHIVE, FLAT, HASHED, Tenant
 from wharf_upload.records.base import Limits

@@ -12,8 +12,9 @@ from random import Random
 
 import pytest
 
+from loadtests.scale.case import Case
 from loadtests.scale.filling import fill
-from loadtests.scale.operations import OPERATIONS, Case, Operation
+from loadtests.scale.operations import OPERATIONS, Operation
 from loadtests.scale.plans import Plan, Recorder, explain, pages_read
 from loadtests.scale.rows import Generated
 from loadtests.scale.spread import tenants

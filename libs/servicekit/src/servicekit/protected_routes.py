@@ -49,7 +49,7 @@ def protected(view: _View, protection: Protection) -> _View:
 
     @functools.wraps(view)
     def call(**arguments: Any) -> Any:
-        protection.require(g.principal, arguments)
+        protection.require(g.get("principal"), arguments)
         return view(**arguments)
 
     call.protection = protection  # type: ignore[attr-defined]

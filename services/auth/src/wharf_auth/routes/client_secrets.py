@@ -73,15 +73,23 @@ def blueprint(context: AppContext) -> Blueprint:
         url_prefix="/auth/v1/tenants/<tenant:tenant>/clients/<client:client>/secrets",
         protection=MANAGERS_OF_TENANT,
     )
-    records, hasher, clock = context.records, context.hasher, context.clock
+    _add_listing(routes, context)
+    _add_changing(routes, context)
+    return routes
 
+
+def _add_listing(routes: Blueprint, context: AppContext) -> None:
     @routes.get("")
     @operation(LIST)
     def listing(tenant: str, client: str) -> SecretList:
-        login = records.login(client)
+        login = context.records.login(client)
         if login is None or login.client.tenant != tenant:
             raise _absent()
         return SecretList([answer(secret) for secret in login.secrets])
+
+
+def _add_changing(routes: Blueprint, context: AppContext) -> None:
+    records, hasher, clock = context.records, context.hasher, context.clock
 
     @routes.post("")
     @operation(ADD)
@@ -107,8 +115,6 @@ def blueprint(context: AppContext) -> Blueprint:
             raise _absent() from None
         if not live:
             raise NOT_FOUND("The client has no such live secret.")
-
-    return routes
 
 
 def _absent() -> Exception:

@@ -96,6 +96,12 @@ def blueprint(context: AppContext) -> Blueprint:
         url_prefix="/auth/v1/tenants/<tenant:tenant>/clients",
         protection=MANAGERS_OF_TENANT,
     )
+    _add_listing(routes, context)
+    _add_changing(routes, context)
+    return routes
+
+
+def _add_changing(routes: Blueprint, context: AppContext) -> None:
     records, clock = context.records, context.clock
 
     @routes.post("")
@@ -114,19 +120,6 @@ def blueprint(context: AppContext) -> Blueprint:
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    @routes.get("")
-    @operation(LIST)
-    def listing(tenant: str, query: Page) -> ClientList:
-        try:
-            found = records.clients(tenant, after=query.cursor, limit=query.limit + 1)
-        except NoSuchTenant:
-            raise NOT_FOUND("There is no such tenant.") from None
-        page = found[: query.limit]
-        return ClientList(
-            [answer(client) for client in page],
-            page[-1].id if len(found) > query.limit else None,
-        )
-
     @routes.delete("/<client:client>")
     @operation(DISABLE)
     def disable(tenant: str, client: str) -> None:
@@ -134,4 +127,17 @@ def blueprint(context: AppContext) -> Blueprint:
             raise CLIENT_PROTECTED("Disable this client with another one's token.")
         clients.disable(records, clock, tenant, client, actor())
 
-    return routes
+
+def _add_listing(routes: Blueprint, context: AppContext) -> None:
+    @routes.get("")
+    @operation(LIST)
+    def listing(tenant: str, query: Page) -> ClientList:
+        try:
+            found = context.records.clients(tenant, after=query.cursor, limit=query.limit + 1)
+        except NoSuchTenant:
+            raise NOT_FOUND("There is no such tenant.") from None
+        page = found[: query.limit]
+        return ClientList(
+            [answer(client) for client in page],
+            page[-1].id if len(found) > query.limit else None,
+        )

@@ -129,12 +129,7 @@ def blueprint(context: AppContext) -> Blueprint:
         if body.refresh_token == "body":  # noqa: S105 -- a place, no secret
             answer.refresh_token = opened.refresh_token
             return json_response(answer)
-        if replaced := request.cookies.get(cookies.REFRESH_COOKIE):
-            context.sessions.end_by_refresh(replaced)
-        response = json_response(answer)
-        left = context.sessions.seconds_left(opened.session)
-        cookies.put(response, opened.refresh_token, left)
-        return response
+        return _with_cookie(context, json_response(answer), opened)
 
     @routes.post("/logout")
     @operation(LOGOUT)
@@ -148,6 +143,15 @@ def blueprint(context: AppContext) -> Blueprint:
 
     routes.after_request(cookies.private)
     return routes
+
+
+def _with_cookie(context: AppContext, response: Response, opened: Opened) -> Response:
+    """Put the refresh token into the cookie; the session that had the cookie before ends."""
+    if replaced := request.cookies.get(cookies.REFRESH_COOKIE):
+        context.sessions.end_by_refresh(replaced)
+    left = context.sessions.seconds_left(opened.session)
+    cookies.put(response, opened.refresh_token, left)
+    return response
 
 
 def _log_in(context: AppContext, body: Login) -> Opened:

@@ -114,7 +114,18 @@ def blueprint(context: AppContext) -> Blueprint:
     routes = ProtectedBlueprint(
         "sessions", __name__, url_prefix="/auth", protection=people(context.records)
     )
+    _add_own_account(routes, context)
+    _add_own_sessions(routes, context)
 
+    @routes.after_request
+    def private(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return routes
+
+
+def _add_own_account(routes: Blueprint, context: AppContext) -> None:
     @routes.get("/me")
     @operation(ME)
     def me() -> Me:
@@ -135,6 +146,8 @@ def blueprint(context: AppContext) -> Blueprint:
     def change_password(body: PasswordChange) -> None:
         _change_password(context, body)
 
+
+def _add_own_sessions(routes: Blueprint, context: AppContext) -> None:
     @routes.get("/sessions")
     @operation(LIST)
     def listing(query: Page) -> SessionList:
@@ -152,13 +165,6 @@ def blueprint(context: AppContext) -> Blueprint:
         user = g.person.user
         if not context.sessions.end(user.id, session):
             raise NOT_FOUND("You have no such session.")
-
-    @routes.after_request
-    def private(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    return routes
 
 
 def _change_password(context: AppContext, body: PasswordChange) -> None:

@@ -125,6 +125,12 @@ def blueprint(context: AppContext) -> Blueprint:
     routes = ProtectedBlueprint(
         "tenants", __name__, url_prefix="/auth/v1/tenants", protection=ADMINISTRATORS
     )
+    _add_creating_and_reading(routes, context)
+    _add_changing(routes, context)
+    return routes
+
+
+def _add_creating_and_reading(routes: Blueprint, context: AppContext) -> None:
     records, clock = context.records, context.clock
 
     @routes.post("")
@@ -146,6 +152,10 @@ def blueprint(context: AppContext) -> Blueprint:
     @operation(READ)
     def read(tenant: str) -> TenantAnswer:
         return answer(tenants.read(records, tenant))
+
+
+def _add_changing(routes: Blueprint, context: AppContext) -> None:
+    records, clock = context.records, context.clock
 
     @routes.patch("/<tenant:tenant>")
     @operation(RENAME)
@@ -169,5 +179,3 @@ def blueprint(context: AppContext) -> Blueprint:
     @operation(RESUME)
     def resume(tenant: str) -> None:
         tenants.resume(records, clock, tenant, actor())
-
-    return routes
