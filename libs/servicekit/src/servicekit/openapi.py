@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from flask import Flask
+from flask import Flask, Response
 
 from servicekit import problems
+from servicekit.examples import NO_EXAMPLE, Example, Guide
 from servicekit.operations import Answer, Content, Operation, Parameter
 from servicekit.problems import Problem
 from servicekit.protected_routes import protection_of
@@ -64,8 +65,25 @@ def routes_of(app: Flask) -> list[Route]:
     return found
 
 
+def served(build: Callable[[], dict[str, Any]]) -> Callable[[], Response]:
+    """Return a view that answers with the document; the first request builds it."""
+    made: list[bytes] = []
+
+    def get_document() -> Response:
+        if not made:
+            # The text alone is kept: as objects the document takes ten times the memory.
+            made.append(msgspec.json.encode(build()))
+        return Response(made[0], content_type="application/json")
+
+    return get_document
+
+
 def document(
-    title: str, version: str, routes: Iterable[Route], always: tuple[Problem, ...]
+    title: str,
+    version: str,
+    routes: Iterable[Route],
+    always: tuple[Problem, ...],
+    guide: Guide,
 ) -> dict[str, Any]:
     """The OpenAPI document; `always` are the problems every protected operation may answer."""
     routes = sorted(routes, key=lambda route: (route.path, route.method))
@@ -74,10 +92,11 @@ def document(
     )
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, always)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, always, guide)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
+        "tags": [{"name": name, "description": text} for name, text in guide.tags.items()],
         "paths": paths,
         "components": {
             "schemas": {**schemas, "Problem": PROBLEM_SCHEMA},
@@ -97,27 +116,28 @@ def _types(operations: Iterable[Operation]) -> list[type]:
     return list(found)
 
 
-def _operation(route: Route, always: tuple[Problem, ...]) -> dict[str, Any]:
+def _operation(route: Route, always: tuple[Problem, ...], guide: Guide) -> dict[str, Any]:
     declared = route.operation
+    example = guide.examples.get(declared.id, NO_EXAMPLE)
+    values = {**guide.values, **example.values}
     made: dict[str, Any] = {
+        "operationId": declared.id,
+        "tags": [declared.tag],
         "summary": declared.summary,
-        "operationId": _operation_id(route),
-        "responses": _responses(declared, () if route.protection.is_open else always),
+        "responses": _responses(
+            declared, () if route.protection.is_open else always, example, values
+        ),
     }
     if declared.description:
         made["description"] = declared.description
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{([^}]+)}", route.path)
-    ]
-    parameters += _query_parameters(declared)
-    parameters += [_parameter(parameter) for parameter in declared.parameters]
-    if parameters:
+    if parameters := _parameters(route, guide.path_parameters, values):
         made["parameters"] = parameters
     if declared.body is not None:
         made["requestBody"] = {
             "required": declared.body_required,
-            "content": _content(declared.body, form=declared.form),
+            "content": _content(
+                declared.body, _examples(example.body, example.bodies), form=declared.form
+            ),
         }
     return {**made, **_security(route.protection)}
 
@@ -133,9 +153,29 @@ def _security(protection: Protection) -> dict[str, Any]:
     return made
 
 
-def _operation_id(route: Route) -> str:
-    words = re.findall(r"[a-z0-9]+", route.path.lower())
-    return "_".join([route.method.lower(), *words])
+def _examples(value: Any, by_name: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The members of a media type that show `value`, or each of several values by name."""
+    if by_name:
+        return {"examples": {name: {"value": one} for name, one in by_name.items()}}
+    return {} if value is None else {"example": value}
+
+
+def _parameters(
+    route: Route, described: Mapping[str, str], values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    found = [
+        {
+            "name": name,
+            "in": "path",
+            "description": described[name],
+            "required": True,
+            "schema": {"type": "string"},
+        }
+        for name in re.findall(r"{([^}]+)}", route.path)
+    ]
+    found += _query_parameters(route.operation)
+    found += [_parameter(parameter) for parameter in route.operation.parameters]
+    return [one | _examples(values.get(one["name"])) for one in found]
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
@@ -156,23 +196,37 @@ def _query_parameters(declared: Operation) -> list[dict[str, Any]]:
         schema = components[declared.query.__name__]
     required = schema.get("required", ())
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": properties}
+        {
+            "name": name,
+            "in": "query",
+            "description": properties.pop("description", ""),
+            "required": name in required,
+            "schema": properties,
+        }
         for name, properties in schema["properties"].items()
     ]
 
 
-def _content(kind: type | Content, *, form: bool = False) -> dict[str, Any]:
+def _content(
+    kind: type | Content, examples: Mapping[str, Any], *, form: bool = False
+) -> dict[str, Any]:
     if isinstance(kind, Content):
-        return {kind.media_type: {"schema": dict(kind.schema)}}
+        return {kind.media_type: {"schema": dict(kind.schema), **examples}}
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REF)
     media_type = "application/x-www-form-urlencoded" if form else "application/json"
-    return {media_type: {"schema": schema}}
+    return {media_type: {"schema": schema, **examples}}
 
 
-def _responses(declared: Operation, always: tuple[Problem, ...]) -> dict[str, Any]:
+def _responses(
+    declared: Operation,
+    always: tuple[Problem, ...],
+    example: Example,
+    values: Mapping[str, Any],
+) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for status, answer in declared.answers.items():
-        made[str(status)] = _answer(answer)
+        shown = _examples(example.answers.get(status))
+        made[str(status)] = _answer(answer, headers(answer.headers, values), shown)
     by_status: dict[int, list[Problem]] = {}
     for problem in dict.fromkeys((*always, *_of_decoding(declared), *declared.problems)):
         by_status.setdefault(problem.status, []).append(problem)
@@ -195,18 +249,20 @@ def _of_decoding(declared: Operation) -> tuple[Problem, ...]:
     return found
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def _answer(
+    answer: Answer, fields: Mapping[str, Any], examples: Mapping[str, Any]
+) -> dict[str, Any]:
     made: dict[str, Any] = {"description": answer.description}
-    if answer.headers:
-        made["headers"] = headers(answer.headers)
+    if fields:
+        made["headers"] = fields
     if answer.body is not None:
-        made["content"] = _content(answer.body)
+        made["content"] = _content(answer.body, examples)
     return made
 
 
-def headers(meanings: Mapping[str, str]) -> dict[str, Any]:
-    """Header objects from names and meanings."""
+def headers(meanings: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Header objects from names and meanings, with the examples in `values`."""
     return {
-        name: {"description": meaning, "schema": {"type": "string"}}
+        name: {"description": meaning, "schema": {"type": "string"}, **_examples(values.get(name))}
         for name, meaning in meanings.items()
     }

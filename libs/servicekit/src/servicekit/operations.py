@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -58,10 +58,14 @@ class Operation:
     """One route and method.
 
     `scope`, `instead` and `public` protect a route that names no protection at its registration.
+    `id` names the method that a client library has for it: a verb and a noun in lowerCamelCase,
+    unique over all services. It is part of the contract and never changes. `tag` is its group.
     `body` is a msgspec type for JSON requests (`form` true: for urlencoded forms), or `Content`;
     `query` a msgspec type for the query; `problems` what may go wrong beyond the common ones.
     """
 
+    id: str
+    tag: str
     summary: str
     answers: Mapping[int, Answer]
     scope: str | None = None
@@ -81,6 +85,12 @@ class Operation:
         if self.public:
             return public("declared public")
         return scope(self.scope or "", instead=self.instead)
+
+
+def head_of(declared: Operation, name: str, summary: str) -> Operation:
+    """Return the operation of `HEAD`, with the id `name`: `declared` without bodies of answers."""
+    answers = {status: replace(answer, body=None) for status, answer in declared.answers.items()}
+    return replace(declared, id=name, summary=summary, answers=answers)
 
 
 def operation(declared: Operation) -> Callable[[Callable[..., Any]], Callable[..., Response]]:

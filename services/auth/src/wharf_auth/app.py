@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from flask import Flask, Response, g
 
@@ -117,14 +118,15 @@ def _install_limits(app: Flask, context: AppContext) -> None:
 
 
 def _install_openapi(app: Flask) -> None:
-    made: list[Response] = []
+    def document() -> dict[str, Any]:
+        # Only the document needs the examples, so they are not in memory before it is asked for.
+        from wharf_auth.openapi.guide import GUIDE
 
-    def document() -> Response:
-        if not made:
-            always = (*_ALWAYS, SCOPE_MISSING)
-            found = openapi.document("Wharf auth", __version__, openapi.routes_of(app), always)
-            made.append(web.json_response(found))
-        return Response(made[0].get_data(), content_type="application/json")
+        always = (*_ALWAYS, SCOPE_MISSING)
+        return openapi.document("Wharf auth", __version__, openapi.routes_of(app), always, GUIDE)
 
-    view = protected(document, public("the document describes the service, and holds no data"))
+    view = protected(
+        openapi.served(document),
+        public("the document describes the service, and holds no data"),
+    )
     app.add_url_rule("/auth/openapi.json", view_func=view, methods=["GET"])

@@ -21,9 +21,14 @@ from wharf_auth.routes.protections import ADMINISTRATORS_AND_OWNERS
 class AuditQuery(msgspec.Struct):
     """Which part of the log: lines numbered above `after`, at most `limit`, of one tenant."""
 
-    after: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)] = 0
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-    tenant: Annotated[str, msgspec.Meta(pattern=f"^{TENANT_PATTERN}$(?!\n)")] | None = None
+    after: Annotated[
+        int, msgspec.Meta(ge=0, lt=1 << 62, description="`next_after` of the page before.")
+    ] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Acts on a page.")] = 100
+    tenant: Annotated[
+        Annotated[str, msgspec.Meta(pattern=f"^{TENANT_PATTERN}$(?!\n)")] | None,
+        msgspec.Meta(description="Only acts of this tenant."),
+    ] = None
 
 
 class AuditLine(msgspec.Struct):
@@ -52,7 +57,9 @@ class AuditPage(msgspec.Struct):
 
 
 AUDIT = Operation(
-    summary="Read the audit log, oldest first",
+    id="listAuditActs",
+    tag="audit",
+    summary="List the acts in the audit log, oldest first",
     description=(
         f"With `{ADMIN_SCOPE}` all of it; with `{MEMBERS_SCOPE}` what is about the own tenant. "
         "Nothing can change or remove a line."

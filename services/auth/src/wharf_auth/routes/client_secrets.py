@@ -41,18 +41,24 @@ class SecretList(msgspec.Struct):
 
 
 LIST = Operation(
+    id="listClientSecrets",
+    tag="clients",
     summary="List a client's live secrets",
     answers={200: Answer("What is known of them; not the secrets themselves.", SecretList)},
     problems=(NOT_FOUND,),
 )
 ADD = Operation(
+    id="createClientSecret",
+    tag="clients",
     summary="Give a client a second secret",
     description="Hand the new one out, then retire the old one: no request fails in between.",
     answers={201: Answer("The secret.", NewSecret)},
     problems=(NOT_FOUND, TOO_MANY_SECRETS),
 )
 RETIRE = Operation(
-    summary="End one of a client's secrets",
+    id="deleteClientSecret",
+    tag="clients",
+    summary="Retire one of a client's secrets",
     answers={204: Answer("Nobody gets a token with it any more.")},
     problems=(NOT_FOUND,),
 )

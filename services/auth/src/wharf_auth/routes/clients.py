@@ -52,18 +52,24 @@ class ClientList(msgspec.Struct):
 
 
 CREATE = Operation(
+    id="createClient",
+    tag="clients",
     summary="Create a client",
     body=NewClient,
     answers={201: Answer("The client with its secret.", ClientWithSecret)},
     problems=(NOT_FOUND, TENANT_DELETED, UNPROCESSABLE),
 )
 LIST = Operation(
+    id="listClients",
+    tag="clients",
     summary="List a tenant's clients, oldest first",
     query=Page,
     answers={200: Answer("A page of clients.", ClientList)},
     problems=(NOT_FOUND,),
 )
 DISABLE = Operation(
+    id="disableClient",
+    tag="clients",
     summary="Disable a client for good",
     answers={204: Answer("The client gets no more tokens, and those it has are refused.")},
     problems=(NOT_FOUND, CLIENT_PROTECTED),

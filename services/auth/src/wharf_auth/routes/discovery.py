@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,13 +49,22 @@ class Metadata(msgspec.Struct):
 
 
 KEYS = Operation(
-    summary="The public keys that verify access tokens",
+    id="getKeySet",
+    tag="discovery",
+    summary="Read the public keys that verify access tokens",
     answers={200: Answer("The key set.", KeySet, _CACHED)},
 )
 METADATA = Operation(
-    summary="Where the endpoints are and what they can do",
+    id="getServerMetadata",
+    tag="discovery",
+    summary="Read where the endpoints are and what they can do",
     answers={200: Answer("The metadata.", Metadata, _CACHED)},
     problems=(NOT_FOUND,),
+)
+METADATA_OF_ISSUER = replace(
+    METADATA,
+    id="getIssuerMetadata",
+    summary="Read the metadata at the address of an issuer with a path",
 )
 
 
@@ -96,7 +106,7 @@ def blueprint(context: AppContext) -> Blueprint:
         return _cached(made)
 
     @routes.get(f"{_METADATA_PATH}/<path:issuer_path>")
-    @operation(METADATA)
+    @operation(METADATA_OF_ISSUER)
     def server_with_path(issuer_path: str) -> Response:
         # RFC 8414 section 3.1: an issuer's path comes after the well-known part.
         if urlsplit(context.settings.issuer).path != f"/{issuer_path}":

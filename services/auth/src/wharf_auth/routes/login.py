@@ -66,6 +66,8 @@ class Logout(msgspec.Struct, forbid_unknown_fields=True):
 
 
 LOGIN = Operation(
+    id="logIn",
+    tag="sessions",
     summary="Log in with a password",
     description=(
         f"The refresh token is set as the cookie `{cookies.REFRESH_COOKIE}`, or given in the body "
@@ -96,8 +98,11 @@ LOGIN = Operation(
     ),
 )
 LOGOUT = Operation(
-    summary="End the session of the cookie, or of the refresh token in the body",
-    description="Answers the same when there is no such session, or none any more.",
+    id="logOut",
+    tag="sessions",
+    summary="End the session of a refresh token",
+    description="The token is in the cookie or in the body. Answers the same when there is no such "
+    "session, or none any more.",
     body=Logout,
     body_required=False,
     answers={

@@ -59,6 +59,8 @@ class TokenRequest(msgspec.Struct):
 
 
 TOKEN = Operation(
+    id="createToken",
+    tag="tokens",
     summary="Get an access token",
     description=(
         "The client proves itself by HTTP Basic (preferred) or in the form; for a token exchange "

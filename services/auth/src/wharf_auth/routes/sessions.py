@@ -65,11 +65,15 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 ME = Operation(
-    summary="Who I am",
+    id="getCurrentUser",
+    tag="sessions",
+    summary="Read who the person behind the token is",
     answers={200: Answer("The person behind the token.", Me, {"Cache-Control": "`no-store`."})},
     problems=(FORBIDDEN,),
 )
 CHANGE_PASSWORD = Operation(
+    id="changePassword",
+    tag="sessions",
     summary="Change the own password and end all other sessions",
     body=PasswordChange,
     answers={204: Answer("The password is changed.")},
@@ -84,12 +88,16 @@ CHANGE_PASSWORD = Operation(
     ),
 )
 LIST = Operation(
+    id="listSessions",
+    tag="sessions",
     summary="List the own sessions, oldest first",
     query=Page,
     answers={200: Answer("A page of sessions.", SessionList, {"Cache-Control": "`no-store`."})},
     problems=(MALFORMED, FORBIDDEN),
 )
 END = Operation(
+    id="endSession",
+    tag="sessions",
     summary="End one of the own sessions",
     answers={204: Answer("The session has ended; its tokens are refused within seconds.")},
     problems=(FORBIDDEN, NOT_FOUND),

@@ -57,45 +57,67 @@ class TenantList(msgspec.Struct):
 class Page(msgspec.Struct):
     """Which part of a list."""
 
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = 100
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE, description="Entries on a page.")] = 100
     # An opaque text for clients; names and ids, so that a database takes it as it is.
-    cursor: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)")] = ""
+    cursor: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)", description="`next_cursor` of the page before."
+        ),
+    ] = ""
 
 
 CREATE = Operation(
+    id="createTenant",
+    tag="tenants",
     summary="Create a tenant",
     body=NewTenant,
     answers={201: Answer("The tenant.", TenantAnswer)},
     problems=(TENANT_EXISTS, UNPROCESSABLE),
 )
 LIST = Operation(
+    id="listTenants",
+    tag="tenants",
     summary="List tenants by name",
     query=Page,
     answers={200: Answer("A page of tenants.", TenantList)},
 )
 READ = Operation(
+    id="getTenant",
+    tag="tenants",
     summary="Read a tenant",
     answers={200: Answer("The tenant.", TenantAnswer)},
     problems=(NOT_FOUND,),
 )
 SUSPEND = Operation(
-    summary="Suspend a tenant: no tokens for its clients, and nothing of it is served",
+    id="suspendTenant",
+    tag="tenants",
+    summary="Suspend a tenant",
+    description="Its clients get no tokens, and nothing of it is served.",
     answers={204: Answer("The tenant is suspended; everywhere within five seconds.")},
     problems=(NOT_FOUND, TENANT_DELETED, TENANT_RESERVED),
 )
 DELETE = Operation(
-    summary="Delete a tenant: as suspended, and removed after the grace time",
-    description="Until `purge_at` the tenant can be resumed. Its name is never given again.",
+    id="deleteTenant",
+    tag="tenants",
+    summary="Delete a tenant after a time of grace",
+    description="It is suspended at once. Until `purge_at` the tenant can be resumed. Its name is "
+    "never given again.",
     answers={200: Answer("The tenant as it is now.", TenantAnswer)},
     problems=(NOT_FOUND, TENANT_RESERVED),
 )
 RESUME = Operation(
-    summary="Resume a suspended tenant, or a deleted one within its grace time",
+    id="resumeTenant",
+    tag="tenants",
+    summary="Resume a suspended or deleted tenant",
+    description="A deleted one within its time of grace.",
     answers={204: Answer("The tenant is active.")},
     problems=(NOT_FOUND, TENANT_DELETED),
 )
 RENAME = Operation(
-    summary="Change a tenant's name for people",
+    id="updateTenant",
+    tag="tenants",
+    summary="Change a tenant's display name",
     body=Renaming,
     answers={200: Answer("The tenant as it is now.", TenantAnswer)},
     problems=(NOT_FOUND, TENANT_DELETED, UNPROCESSABLE),

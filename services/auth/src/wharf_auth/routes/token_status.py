@@ -70,8 +70,11 @@ _REFUSALS = {
     503: Answer("Logins cannot be checked now.", ErrorAnswer, _RETRY),
 }
 REVOKE = Operation(
-    summary="Revoke a token (RFC 7009)",
+    id="revokeToken",
+    tag="tokens",
+    summary="Revoke a token",
     description=(
+        "RFC 7009. "
         "For tokens of the client's own tenant; with the scope `tenants:admin` for all. The token "
         "is refused everywhere within five seconds; with a client's own token, or a ticket, all "
         "that was exchanged for it. A person's token, and one that was exchanged already, ends "
@@ -82,8 +85,11 @@ REVOKE = Operation(
     answers={200: Answer("The token is of no more use, if it ever was."), **_REFUSALS},
 )
 INTROSPECT = Operation(
-    summary="Ask about a token (RFC 7662)",
+    id="introspectToken",
+    tag="tokens",
+    summary="Ask whether a token is active",
     description=(
+        "RFC 7662. "
         "For tokens of the client's own tenant; with the scope `tenants:admin` for all. Of every "
         "other token, expired and revoked ones included, the answer is `active: false`."
     ),

@@ -77,6 +77,8 @@ class UserList(msgspec.Struct):
 
 
 CREATE = Operation(
+    id="createUser",
+    tag="users",
     summary="Create a user",
     body=NewUser,
     answers={201: Answer("The user.", NewUserAnswer, {"Cache-Control": "`no-store`."})},
@@ -90,34 +92,46 @@ CREATE = Operation(
     ),
 )
 LIST = Operation(
+    id="listUsers",
+    tag="users",
     summary="List a tenant's users, oldest first",
     query=Page,
     answers={200: Answer("A page of users.", UserList)},
     problems=(NOT_FOUND,),
 )
 READ = Operation(
+    id="getUser",
+    tag="users",
     summary="Read a user",
     answers={200: Answer("The user.", UserAnswer)},
     problems=(NOT_FOUND,),
 )
 CHANGE = Operation(
+    id="updateUser",
+    tag="users",
     summary="Change a user's display name, role or state",
     body=UserChange,
     answers={200: Answer("The user as it is now.", UserAnswer)},
     problems=(NOT_FOUND, USER_PROTECTED, UNPROCESSABLE),
 )
 SET_PASSWORD = Operation(
+    id="setUserPassword",
+    tag="users",
     summary="Set a user's password and end the user's sessions",
     body=NewPassword,
     answers={204: Answer("The password is set.")},
     problems=(NOT_FOUND, USER_PROTECTED, UNPROCESSABLE, UNAVAILABLE),
 )
 DELETE = Operation(
+    id="deleteUser",
+    tag="users",
     summary="Delete a user with all that is known of it",
     answers={204: Answer("The user is gone, and its sessions have ended.")},
     problems=(NOT_FOUND, USER_PROTECTED),
 )
 END_SESSIONS = Operation(
+    id="endUserSessions",
+    tag="users",
     summary="End all sessions of a user",
     answers={204: Answer("The sessions have ended.")},
     problems=(NOT_FOUND,),

@@ -24,7 +24,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/v1/buckets")
     @operation(
         Operation(
-            summary="List buckets",
+            id="listBuckets",
+            tag="buckets",
+            summary="List buckets by name",
             scope="files:read",
             answers={200: Answer("The tenant's buckets.", documents.Buckets)},
         )
@@ -36,7 +38,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/v1/buckets/<bucket>")
     @operation(
         Operation(
-            summary="A bucket and its policy",
+            id="getBucket",
+            tag="buckets",
+            summary="Read a bucket and its policy",
             scope="files:read",
             answers={200: Answer("The bucket.", documents.BucketDocument)},
             problems=(NOT_FOUND,),
@@ -48,7 +52,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.put("/v1/buckets/<bucket>")
     @operation(
         Operation(
-            summary="Create a bucket or change its policy",
+            id="putBucket",
+            tag="buckets",
+            summary="Create a bucket or replace its policy",
             scope=SCOPE,
             body=BucketPolicy,
             body_required=False,
@@ -77,6 +83,8 @@ def blueprint(service: Service) -> Blueprint:
     @routes.delete("/v1/buckets/<bucket>")
     @operation(
         Operation(
+            id="deleteBucket",
+            tag="buckets",
             summary="Delete an empty bucket",
             scope=SCOPE,
             answers={204: Answer("The bucket is gone.")},

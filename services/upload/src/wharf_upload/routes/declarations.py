@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, Response
 
 from servicekit import openapi, problems
 from servicekit.openapi import Route
-from servicekit.operations import Answer, Content, Operation, Parameter
-from servicekit.web import json_response, public
+from servicekit.operations import Answer, Content, Operation, Parameter, head_of
+from servicekit.web import public
 from wharf_upload import __version__, documents
 from wharf_upload import problems as own
 from wharf_upload.routes import resumable_declarations
@@ -22,6 +23,9 @@ _IDEMPOTENCY = Parameter(
     "Idempotency-Key", "header", "A key of the client's choice; a repeated request gets one answer."
 )
 _IF_NONE_MATCH = Parameter("If-None-Match", "header", "`*`: create, never replace.")
+_IF_CHANGED = Parameter(
+    "If-None-Match", "header", "Send the content unless it has this entity tag."
+)
 _IF_MATCH = Parameter("If-Match", "header", "Act only on the file with this entity tag.")
 # Any operation may meet these: bad credentials, limits, faults.
 ALWAYS = (
@@ -62,7 +66,9 @@ _RECEIVING = (
 )
 
 GET_FILE = Operation(
-    summary="The file's content",
+    id="downloadFile",
+    tag="files",
+    summary="Download a file",
     description="Sent by the gateway; ranges and conditional requests work.",
     scope="files:read",
     answers={
@@ -76,12 +82,14 @@ GET_FILE = Operation(
         Parameter("download", "query", "Send as an attachment of this name."),
         Parameter("Range", "header", "Bytes, RFC 9110 section 14."),
         _IF_MATCH,
-        _IF_NONE_MATCH,
+        _IF_CHANGED,
     ),
     problems=(own.INVALID_KEY, own.PRECONDITION, problems.RANGE),
 )
 PUT_FILE = Operation(
-    summary="Store a file under a key",
+    id="uploadFile",
+    tag="files",
+    summary="Upload a file",
     description="Creates or replaces; the body is the file.",
     scope="files:write",
     body=Content(),
@@ -110,7 +118,9 @@ PUT_FILE = Operation(
     problems=(*_RECEIVING, own.PRECONDITION),
 )
 POST_FORM = Operation(
-    summary="Store the files of a form",
+    id="uploadForm",
+    tag="files",
+    summary="Upload the files of a form",
     description="Files in any field; plain fields: `prefix`, `on_conflict` (`rename`, `replace`, "
     "`error`), `redirect` (a page to go on to, where the ticket or the bucket's `cors_origins` "
     "allow it). All files are stored, or none.",
@@ -166,25 +176,37 @@ _DESCRIPTION = (
     "address, the answer is the same 404."
 )
 GET_LINK = Operation(
-    summary="A file by signed link",
-    description=_DESCRIPTION + " For a link to a prefix the rest of the key follows the token.",
-    public=True,
-    answers=_SHARED_ANSWERS,
-    parameters=(_DOWNLOAD, _RANGE, _IF_MATCH, _IF_NONE_MATCH),
-    problems=_SHARED_PROBLEMS,
-)
-GET_PUBLIC = Operation(
-    summary="A file of a public bucket",
+    id="downloadFileByLink",
+    tag="sharing",
+    summary="Download a file by a signed link",
     description=_DESCRIPTION,
     public=True,
     answers=_SHARED_ANSWERS,
-    parameters=(_DOWNLOAD, _RANGE, _IF_MATCH, _IF_NONE_MATCH),
+    parameters=(_DOWNLOAD, _RANGE, _IF_MATCH, _IF_CHANGED),
+    problems=_SHARED_PROBLEMS,
+)
+GET_PREFIX_LINK = replace(
+    GET_LINK,
+    id="downloadFileByPrefixLink",
+    summary="Download a file by a signed link to a prefix",
+    description=_DESCRIPTION + " The rest of the key follows the token.",
+)
+GET_PUBLIC = Operation(
+    id="downloadPublicFile",
+    tag="sharing",
+    summary="Download a file of a public bucket",
+    description=_DESCRIPTION,
+    public=True,
+    answers=_SHARED_ANSWERS,
+    parameters=(_DOWNLOAD, _RANGE, _IF_MATCH, _IF_CHANGED),
     problems=_SHARED_PROBLEMS,
 )
 BY_TICKET = "The ticket in the address is the credential: no other one is sent. "
 PUT_BY_TICKET = replace(
     PUT_FILE,
-    summary="Store the one file of a ticket",
+    id="uploadFileByTicket",
+    tag="tickets",
+    summary="Upload the one file that a ticket names",
     description=BY_TICKET + "For a ticket that names a key; the body is the file.",
     public=True,
     scope=None,
@@ -192,27 +214,40 @@ PUT_BY_TICKET = replace(
 )
 PUT_NAME_BY_TICKET = replace(
     PUT_BY_TICKET,
-    summary="Store a file by a ticket",
+    id="uploadNamedFileByTicket",
+    summary="Upload a file below the prefix of a ticket",
     description=BY_TICKET + "The name is put behind the ticket's prefix; no file is replaced.",
 )
 POST_BY_TICKET = replace(
     POST_FORM,
-    summary="Store the files of a form by a ticket",
+    id="uploadFormByTicket",
+    tag="tickets",
+    summary="Upload the files of a form by a ticket",
     description=BY_TICKET + "Files go below the ticket's prefix, or the one file under its key. "
     "A browser that submits the form by itself is sent on to the ticket's first `redirect`.",
     public=True,
     scope=None,
     problems=(*ALWAYS, *POST_FORM.problems),
 )
+HEAD_FILE = head_of(GET_FILE, "headFile", "Read a file's header fields")
+HEAD_LINK = head_of(GET_LINK, "headFileByLink", "Read a file's header fields by a signed link")
+HEAD_PREFIX_LINK = head_of(
+    GET_PREFIX_LINK,
+    "headFileByPrefixLink",
+    "Read a file's header fields by a signed link to a prefix",
+)
+HEAD_PUBLIC = head_of(
+    GET_PUBLIC, "headPublicFile", "Read the header fields of a file of a public bucket"
+)
 HOT = (
     Route("GET", "/s/{token}", GET_LINK),
-    Route("HEAD", "/s/{token}", GET_LINK),
-    Route("GET", "/s/{token}/{key}", GET_LINK),
-    Route("HEAD", "/s/{token}/{key}", GET_LINK),
+    Route("HEAD", "/s/{token}", HEAD_LINK),
+    Route("GET", "/s/{token}/{key}", GET_PREFIX_LINK),
+    Route("HEAD", "/s/{token}/{key}", HEAD_PREFIX_LINK),
     Route("GET", "/public/{tenant}/{bucket}/{key}", GET_PUBLIC),
-    Route("HEAD", "/public/{tenant}/{bucket}/{key}", GET_PUBLIC),
+    Route("HEAD", "/public/{tenant}/{bucket}/{key}", HEAD_PUBLIC),
     Route("GET", FILE, GET_FILE),
-    Route("HEAD", FILE, GET_FILE),
+    Route("HEAD", FILE, HEAD_FILE),
     Route("PUT", FILE, PUT_FILE),
     Route("POST", FORM, POST_FORM),
     Route("PUT", TICKET, PUT_BY_TICKET),
@@ -223,9 +258,8 @@ HOT = (
 
 
 def blueprint(routes_of_app: list[Route]) -> Blueprint:
-    """`GET /openapi.json`, made once."""
+    """The route of `GET /openapi.json`, and the addresses that Flask never answers."""
     routes = Blueprint("openapi", __name__)
-    made = openapi.document("Wharf upload", __version__, [*routes_of_app, *HOT], ALWAYS)
 
     for route in HOT:
         # Flask never sees these, but has to know them for the `Allow` of what it refuses.
@@ -238,12 +272,17 @@ def blueprint(routes_of_app: list[Route]) -> Blueprint:
             strict_slashes=False,
         )
 
-    @routes.get("/openapi.json")
-    @public
-    def get_document() -> Response:
-        return json_response(made)
-
+    routes.add_url_rule(
+        "/openapi.json", view_func=public(openapi.served(lambda: _document(routes_of_app)))
+    )
     return routes
+
+
+def _document(routes_of_app: list[Route]) -> dict[str, Any]:
+    # Only the document needs the examples, so they are not in memory before it is asked for.
+    from wharf_upload.http.openapi.guide import GUIDE
+
+    return openapi.document("Wharf upload", __version__, [*routes_of_app, *HOT], ALWAYS, GUIDE)
 
 
 def _below_flask(**_: str) -> Response:

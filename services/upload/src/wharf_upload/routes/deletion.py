@@ -19,6 +19,8 @@ def blueprint(service: Service) -> Blueprint:
     @routes.delete("/v1/files/<bucket>/<path:key>")
     @operation(
         Operation(
+            id="deleteFile",
+            tag="files",
             summary="Delete a file",
             description="Gone at once for readers; downloads that have begun go on to their end.",
             scope="files:delete",

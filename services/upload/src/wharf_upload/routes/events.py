@@ -30,7 +30,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/v1/events")
     @operation(
         Operation(
-            summary="What happened, in order",
+            id="listEvents",
+            tag="events",
+            summary="List what happened to files and quotas, in order",
             description="Ask again with `next_after` as `after`: every event comes once, in the "
             "order in which things happened, and none is left out. An empty page means that "
             "nothing has happened since.",

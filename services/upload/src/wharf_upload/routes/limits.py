@@ -40,7 +40,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/v1/tenants/<tenant>/limits")
     @operation(
         Operation(
-            summary="What a tenant may use",
+            id="getTenantLimits",
+            tag="usage",
+            summary="Read what a tenant may use",
             scope=SCOPE,
             answers={200: Answer("As it was set, and as it holds.", documents.LimitsDocument)},
             problems=(NOT_FOUND,),
@@ -52,6 +54,8 @@ def blueprint(service: Service) -> Blueprint:
     @routes.put("/v1/tenants/<tenant>/limits")
     @operation(
         Operation(
+            id="setTenantLimits",
+            tag="usage",
             summary="Set what a tenant may use",
             description="All limits at once. They hold in every process within two seconds; what "
             "is stored already stays.",

@@ -47,7 +47,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.post("/v1/links")
     @operation(
         Operation(
-            summary="Make a signed link",
+            id="createLink",
+            tag="sharing",
+            summary="Create a signed link",
             description="Whoever has it reads the file, or the files, until it expires.",
             scope="files:read",
             body=LinkRequest,
@@ -66,6 +68,8 @@ def blueprint(service: Service) -> Blueprint:
     @routes.post("/v1/links/rotate")
     @operation(
         Operation(
+            id="revokeLinks",
+            tag="sharing",
             summary="Revoke all signed links of the tenant",
             description="Holds everywhere within 5 seconds; links made afterwards are good.",
             scope="buckets:admin",

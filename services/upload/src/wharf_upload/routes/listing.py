@@ -34,7 +34,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/v1/files/<bucket>", strict_slashes=False)
     @operation(
         Operation(
-            summary="List files by key",
+            id="listFiles",
+            tag="files",
+            summary="List the files of a bucket by key",
             scope="files:read",
             query=ListQuery,
             answers={200: Answer("A page of the bucket.", documents.Listing)},

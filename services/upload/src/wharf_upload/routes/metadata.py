@@ -55,7 +55,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/v1/metadata/<bucket>/<path:key>")
     @operation(
         Operation(
-            summary="A file's JSON",
+            id="getFileMetadata",
+            tag="files",
+            summary="Read what is known of a file",
             scope="files:read",
             answers={200: Answer("The file.", documents.FileDocument, {"ETag": "Of the content."})},
             problems=(NOT_FOUND, INVALID_KEY),
@@ -67,7 +69,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.patch("/v1/metadata/<bucket>/<path:key>")
     @operation(
         Operation(
-            summary="Change name, metadata or expiry, or move",
+            id="updateFileMetadata",
+            tag="files",
+            summary="Change a file's name, metadata, expiry or key",
             scope="files:write",
             body=FileChange,
             answers={200: Answer("The file after the change.", documents.FileDocument)},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from servicekit import problems
 from servicekit.openapi import Route
-from servicekit.operations import Answer, Content, Operation, Parameter
+from servicekit.operations import Answer, Content, Operation, Parameter, head_of
 from wharf_upload import documents
 from wharf_upload import problems as own
 from wharf_upload.routes import partial, tus
@@ -14,6 +16,13 @@ _TUS = Parameter("Tus-Resumable", "header", "`1.0.0`: the client speaks tus.")
 _OFFSET = Parameter("Upload-Offset", "header", "Where in the file these bytes begin.")
 _LENGTH = Parameter("Upload-Length", "header", "Bytes of the whole file.")
 _CHECKSUM = Parameter("Upload-Checksum", "header", "`sha1` or `sha256`, and base64; tus.")
+_OVERRIDE = Parameter(
+    "X-HTTP-Method-Override",
+    "header",
+    "What the request means.",
+    {"type": "string", "enum": ["PATCH"]},
+    required=True,
+)
 _FIELDS = {
     "Upload-Offset": "Bytes that are there.",
     "Upload-Expires": "tus: when it is forgotten.",
@@ -42,7 +51,9 @@ _COMPLETING = (
     own.PRECONDITION,
 )
 CREATE = Operation(
-    summary="Begin a resumable upload (tus)",
+    id="createUpload",
+    tag="uploads",
+    summary="Create a resumable upload",
     description="tus 1.0.0 with creation, creation-defer-length, creation-with-upload, expiration, "
     "checksum, termination, concatenation and concatenation-unfinished. Names in "
     "`Upload-Metadata`: `bucket`, `key` or `filename`, `filetype`, `on_conflict`. The IETF "
@@ -62,7 +73,9 @@ CREATE = Operation(
     problems=(*_PROBLEMS, *_COMPLETING),
 )
 LOOK = Operation(
-    summary="How far an upload is",
+    id="getUpload",
+    tag="uploads",
+    summary="Read how far an upload is",
     scope="files:write",
     answers={
         200: Answer("tus.", None, _FIELDS),
@@ -72,7 +85,9 @@ LOOK = Operation(
     problems=(*_PROBLEMS, *_COMPLETING),
 )
 APPEND = Operation(
-    summary="Go on with an upload",
+    id="appendToUpload",
+    tag="uploads",
+    summary="Append bytes to an upload",
     scope="files:write",
     description=f"tus sends `{tus.CONTENT_TYPE}`, the IETF protocol `{partial.CONTENT_TYPE}`.",
     body=Content(tus.CONTENT_TYPE),
@@ -90,18 +105,26 @@ APPEND = Operation(
     problems=(*_PROBLEMS, *_COMPLETING),
 )
 END = Operation(
+    id="deleteUpload",
+    tag="uploads",
     summary="Give up an upload",
     scope="files:write",
     answers={204: Answer("It is gone; a file that it has become stays.")},
     parameters=(_TUS,),
     problems=_PROBLEMS,
 )
+HEAD = head_of(LOOK, "headUpload", "Read how far an upload is, from header fields")
+APPEND_BY_POST = replace(
+    APPEND,
+    id="appendToUploadByPost",
+    summary="Append bytes to an upload where PATCH cannot be sent",
+    parameters=(*APPEND.parameters, _OVERRIDE),
+)
 ROUTES = (
     Route("POST", COLLECTION, CREATE),
-    Route("HEAD", UPLOAD, LOOK),
+    Route("HEAD", UPLOAD, HEAD),
     Route("GET", UPLOAD, LOOK),
     Route("PATCH", UPLOAD, APPEND),
-    # With X-HTTP-Method-Override, from clients that cannot send PATCH.
-    Route("POST", UPLOAD, APPEND),
+    Route("POST", UPLOAD, APPEND_BY_POST),
     Route("DELETE", UPLOAD, END),
 )

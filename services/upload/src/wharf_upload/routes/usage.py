@@ -16,7 +16,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/v1/usage")
     @operation(
         Operation(
-            summary="Bytes and files in use, and limits",
+            id="getUsage",
+            tag="usage",
+            summary="Read the bytes and files in use, and the limits",
             scope="files:read",
             answers={200: Answer("What counts against the tenant.", documents.UsageDocument)},
         )

@@ -1,0 +1,1 @@
+"""HTTP values: request and response, the fast path, errors, schemas, CORS."""

@@ -1,0 +1,1 @@
+"""What the OpenAPI document says beyond the declared operations; read when it is built."""

@@ -1,0 +1,102 @@
+"""An example of each operation by its id; `tests/unit/openapi` compares them with the schemas."""
+
+from __future__ import annotations
+
+from servicekit.examples import Example
+from wharf_upload import documents
+from wharf_upload.http.openapi import samples
+from wharf_upload.http.openapi.samples import CONTENT, ETAG, FILE
+
+_UNCHANGED = {"If-None-Match": ETAG}
+_READ = Example(answers={200: CONTENT, 206: CONTENT[:5]}, values=_UNCHANGED)
+_READ_HEAD = Example(values=_UNCHANGED)
+_SHARED = Example(
+    answers=_READ.answers,
+    values={**_UNCHANGED, "Location": "https://files.example/s/kwmkYWNtZa…"},
+)
+_SHARED_HEAD = Example(values=_SHARED.values)
+_STORE = Example(
+    body=CONTENT,
+    answers={201: FILE},
+    values={"Location": FILE.links.content, "Upload-Complete": "?0"},
+)
+_FORM = Example(
+    body={"file": CONTENT, "prefix": "notes/", "on_conflict": "rename"},
+    answers={201: documents.Files((FILE,))},
+    values={"Location": "https://app.example/thanks"},
+)
+_APPEND = Example(body=CONTENT, answers={201: FILE}, values={"Upload-Offset": "0"})
+
+FILES = {
+    "listFiles": Example(
+        answers={200: documents.Listing((FILE,), ("notes/2026/",), next_cursor=None)}
+    ),
+    "downloadFile": _READ,
+    "headFile": _READ_HEAD,
+    "uploadFile": _STORE,
+    "uploadForm": _FORM,
+    "getFileMetadata": Example(answers={200: FILE}),
+    "updateFileMetadata": Example(
+        bodies={
+            "describe": {"metadata": {"author": "王小明"}, "expires_at": "2026-08-24T17:20:00Z"},
+            "move": {"key": "archive/你好.txt"},
+        },
+        answers={200: FILE},
+    ),
+}
+SHARING = {
+    "createLink": Example(
+        bodies={
+            "file": {"bucket": samples.BUCKET, "key": samples.KEY, "expires_in": 3600},
+            "prefix": {"bucket": samples.BUCKET, "prefix": "notes/", "expires_in": 86400},
+        },
+        answers={201: {"url": "/s/kwmkYWNtZa…", "expires_at": "2026-07-25T18:20:00Z"}},
+    ),
+    "downloadFileByLink": _SHARED,
+    "headFileByLink": _SHARED_HEAD,
+    "downloadFileByPrefixLink": _SHARED,
+    "headFileByPrefixLink": _SHARED_HEAD,
+    "downloadPublicFile": _SHARED,
+    "headPublicFile": _SHARED_HEAD,
+}
+TICKETS = {
+    "uploadFileByTicket": _STORE,
+    "uploadNamedFileByTicket": _STORE,
+    "uploadFormByTicket": _FORM,
+}
+UPLOADS = {
+    "createUpload": Example(
+        body=CONTENT,
+        values={"Location": f"/v1/uploads/{samples.UPLOAD}", "Upload-Offset": "14"},
+    ),
+    "appendToUpload": _APPEND,
+    "appendToUploadByPost": _APPEND,
+}
+BUCKETS = {
+    "listBuckets": Example(answers={200: documents.Buckets((samples.DOCUMENTS,))}),
+    "getBucket": Example(answers={200: samples.DOCUMENTS}),
+    "putBucket": Example(
+        body={
+            "max_file_bytes": 104_857_600,
+            "allowed_types": ["text/plain", "application/pdf", "image/*"],
+            "cors_origins": ["https://app.example"],
+        },
+        answers={200: samples.DOCUMENTS, 201: samples.DOCUMENTS},
+    ),
+}
+EVENTS = {
+    "listEvents": Example(
+        answers={200: documents.Events((samples.CREATED, samples.WARNING), next_after=43)}
+    ),
+}
+_LIMITS = documents.LimitsDocument(samples.TENANT, samples.LIMITS, samples.ALLOWED)
+USAGE = {
+    "getUsage": Example(
+        answers={200: documents.UsageDocument(9_663_676_416, 1204, samples.ALLOWED)}
+    ),
+    "getTenantLimits": Example(answers={200: _LIMITS}),
+    "setTenantLimits": Example(
+        body={"max_bytes": 10_737_418_240, "requests_per_minute": 6000}, answers={200: _LIMITS}
+    ),
+}
+EXAMPLES = {**FILES, **SHARING, **TICKETS, **UPLOADS, **BUCKETS, **EVENTS, **USAGE}

@@ -1,0 +1,63 @@
+"""Tags, and what parameters and header fields look like, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from base64 import b64encode, urlsafe_b64encode
+
+from servicekit.examples import Guide
+from wharf_upload.http.openapi import samples
+from wharf_upload.http.openapi.examples import EXAMPLES
+
+TAGS = {
+    "files": "Store, read, list, describe and delete files.",
+    "uploads": "Resumable uploads: tus 1.0.0, and the IETF protocol that begins with `uploadFile`.",
+    "tickets": "Uploads by a ticket in the address, for forms and pages without a token.",
+    "sharing": "Signed links, and the files that are read without a token.",
+    "buckets": "Buckets and their policies.",
+    "events": "What happened to a tenant's files and quotas.",
+    "usage": "What a tenant has stored, and what it may store.",
+}
+PATH_PARAMETERS = {
+    "bucket": "The name of the bucket.",
+    "key": "The key of the file in its bucket, percent-encoded; slashes may stay as they are.",
+    "tenant": "The name of the tenant.",
+    "ticket": "The upload ticket.",
+    "token": "The token of the signed link.",
+    "upload": "The id of the upload, from the `Location` that `createUpload` answers with.",
+}
+_NAME_BASE64 = b64encode(samples.FILENAME.encode()).decode()
+_BUCKET_BASE64 = b64encode(samples.BUCKET.encode()).decode()
+VALUES = {
+    "bucket": samples.BUCKET,
+    "key": samples.KEY,
+    "tenant": samples.TENANT,
+    "ticket": "eyJ…",
+    "token": "kwmkYWNtZa…",
+    "upload": samples.UPLOAD,
+    "after": 41,
+    "cursor": urlsafe_b64encode(samples.KEY.encode()).decode().rstrip("="),
+    "delimiter": "/",
+    "download": samples.FILENAME,
+    "limit": 100,
+    "prefix": "notes/",
+    "Content-Digest": samples.REPR_DIGEST,
+    "ETag": samples.ETAG,
+    "Idempotency-Key": "019f9a4a-7a7b-7f21-8c4d-5b0e6a1d9c33",
+    "If-Match": samples.ETAG,
+    "If-None-Match": "*",
+    "Prefer": "return=minimal",
+    "Range": "bytes=0-4",
+    "Repr-Digest": samples.REPR_DIGEST,
+    "Tus-Resumable": "1.0.0",
+    "Upload-Checksum": f"sha256 {samples.SHA256_BASE64}",
+    "Upload-Complete": "?1",
+    "Upload-Concat": "partial",
+    "Upload-Defer-Length": "1",
+    "Upload-Expires": "Sun, 26 Jul 2026 17:20:00 GMT",
+    "Upload-Length": "104857600",
+    "Upload-Limit": "max-size=107374182400, min-size=0, max-age=86400",
+    "Upload-Metadata": f"filename {_NAME_BASE64},bucket {_BUCKET_BASE64}",
+    "Upload-Offset": "14",
+    "X-HTTP-Method-Override": "PATCH",
+}
+GUIDE = Guide(TAGS, PATH_PARAMETERS, VALUES, EXAMPLES)

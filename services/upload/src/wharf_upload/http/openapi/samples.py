@@ -1,0 +1,70 @@
+"""The things that all examples speak of: one small file, its bucket, an upload."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+
+from wharf_upload import documents
+from wharf_upload.domain import digests
+from wharf_upload.records.base import Bucket, Event, File, Limits, Policy, QuotaWarning
+
+TENANT, BUCKET, KEY = "acme", "documents", "notes/你好.txt"
+FILENAME = "你好.txt"
+CONTENT = "Hello, 世界\n"
+_SHA256 = hashlib.sha256(CONTENT.encode())
+SHA256_BASE64 = b64encode(_SHA256.digest()).decode()
+REPR_DIGEST = digests.repr_digest(_SHA256.digest())
+UPLOAD = "019f9a4a7a7b7c3e9a52d41f08b6e715"
+_CREATED = 1_785_000_000_123
+
+_FILE = File(
+    id="019f9a4a7a7b7d10b1f6c2a94e5d7780",
+    tenant=TENANT,
+    bucket=BUCKET,
+    key=KEY,
+    blob="019f9a4a7a7b7d10b1f6c2a94e5d7780",
+    size=len(CONTENT.encode()),
+    sha256=_SHA256.hexdigest(),
+    media_type="text/plain",
+    declared_type="text/plain",
+    filename=FILENAME,
+    owner="web",
+    metadata={"author": "王小明"},
+    created_at=_CREATED,
+    expires_at=_CREATED + 30 * 24 * 3600 * 1000,
+)
+FILE = documents.of_file(_FILE)
+ETAG = FILE.etag
+CREATED = documents.of_event(Event(seq=42, kind="file.created", at=_CREATED, file=_FILE))
+WARNING = documents.of_event(
+    Event(
+        seq=43,
+        kind="quota.warning",
+        at=_CREATED,
+        warning=QuotaWarning(
+            crossed=("bytes",),
+            percent=90,
+            used_bytes=9_663_676_416,
+            limit_bytes=10_737_418_240,
+            used_files=1204,
+            limit_files=None,
+        ),
+    )
+)
+_POLICY = Policy(
+    max_file_bytes=104_857_600,
+    allowed_types=("text/plain", "application/pdf", "image/*"),
+    cors_origins=("https://app.example",),
+)
+DOCUMENTS = documents.of_bucket(
+    Bucket(tenant=TENANT, name=BUCKET, policy=_POLICY, created_at=_CREATED)
+)
+LIMITS = Limits(max_bytes=10_737_418_240, requests_per_minute=6000)
+ALLOWED = Limits(
+    max_bytes=10_737_418_240,
+    max_file_bytes=107_374_182_400,
+    requests_per_minute=6000,
+    client_requests_per_minute=30_000,
+    concurrent_uploads=32,
+)

@@ -1,0 +1,80 @@
+"""What a reader of the documents is told of each operation."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from servicekit import openapi
+from tests.unit.openapi.documents import Described
+
+# A summary begins with one of these: it says what the operation does, as an order.
+VERBS = re.compile(
+    "(Append|Ask|Change|Create|Delete|Disable|Download|End|Get|Give|List|Log|Read|Resume|Retire|"
+    "Revoke|Set|Suspend|Upload) "
+)
+IMPORTS = """
+import sys
+import wharf_auth.app, wharf_upload.app
+print(sorted(name for name in sys.modules if name.startswith("wharf") and "openapi" in name))
+"""
+
+
+@pytest.mark.parametrize("service", ["auth", "upload"])
+def test_each_operation_has_one_tag_of_the_list(
+    documents: dict[str, dict[str, Any]], service: str
+) -> None:
+    """The tags stand at the top with descriptions; each operation has one, and none is unused."""
+    document = documents[service]
+    listed = [tag["name"] for tag in document["tags"]]
+    assert all(tag["description"].endswith(".") for tag in document["tags"])
+    assert len(listed) == len(set(listed))
+    used = [one["tags"] for path in document["paths"].values() for one in path.values()]
+    assert all(len(tags) == 1 for tags in used)
+    assert {tag for (tag,) in used} == set(listed)
+
+
+def test_each_operation_has_a_summary(operations: list[Described]) -> None:
+    """A summary is one short sentence in the imperative, and no two are the same."""
+    for one in operations:
+        summary = one.declared["summary"]
+        assert VERBS.match(summary), one.name
+        assert len(summary) <= 60, one.name
+        assert not set(summary) & set(".:;()"), one.name
+    assert len({one.declared["summary"] for one in operations}) == len(operations)
+
+
+def test_each_parameter_is_described(operations: list[Described]) -> None:
+    """Every parameter of a path, a query and a header says in a sentence what it is."""
+    for one in operations:
+        for parameter in one.parameters():
+            assert parameter["description"].endswith("."), (one.name, parameter["name"])
+
+
+def test_examples_are_not_loaded_before_they_are_asked_for() -> None:
+    """A worker that nobody asks for the document has no examples in its memory."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_document_is_built_once_when_it_is_asked_for() -> None:
+    """Nothing is built at the start; the second reader gets what was built for the first."""
+    built: list[dict[str, Any]] = []
+
+    def build() -> dict[str, Any]:
+        built.append({"openapi": "3.1.0"})
+        return built[0]
+
+    app = Flask(__name__)
+    app.add_url_rule("/openapi.json", view_func=openapi.served(build))
+    assert built == []
+    replies = [app.test_client().get("/openapi.json") for _ in range(2)]
+    assert [reply.get_json() for reply in replies] == [{"openapi": "3.1.0"}] * 2
+    assert len(built) == 1

@@ -1,0 +1,122 @@
+"""The examples in the documents are what the services take and give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.unit.openapi.documents import Described, members, values
+from wharf_auth.openapi.guide import GUIDE as AUTH
+from wharf_upload.http.openapi.guide import GUIDE as UPLOAD
+
+GUIDES = {"auth": AUTH, "upload": UPLOAD}
+_TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z")
+_SECRETS = {"access_token", "client_secret", "refresh_token", "subject_token", "ticket", "token"}
+
+
+def strict(schema: Any) -> Any:
+    """The schema, with every object closed: a member that it does not name is an error."""
+    if isinstance(schema, list):
+        return [strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: strict(one) for name, one in schema.items()}
+    if isinstance(closed.get("properties"), dict) and "type" in closed:
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+def errors(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
+    """What is wrong with an example."""
+    whole = strict({**schema, "components": document["components"]})
+    validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    return [str(error) for error in validator.iter_errors(value)]
+
+
+def shown(operations: list[Described]) -> Iterator[tuple[str, str, object]]:
+    """Each text in an example: where the example stands, the name of the member, the text."""
+    for one in operations:
+        for where, _, value in one.examples():
+            for name, member in members(value, where.rpartition(" ")[2]):
+                yield where, name, member
+
+
+def test_examples_fit_their_schemas(operations: list[Described]) -> None:
+    """Every example of a body, parameter and header field is valid, and names no unknown member."""
+    checked = 0
+    for one in operations:
+        for where, schema, value in one.examples():
+            assert errors(one.document, schema, value) == [], where
+            checked += 1
+    assert checked > 3 * len(operations)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"size": "14"}, {"size": None}, {"metadata": {"a": 1}}, {"surplus": 1}, {"links": {}}],
+)
+def test_a_wrong_example_is_noticed(
+    documents: dict[str, dict[str, Any]], wrong: dict[str, Any]
+) -> None:
+    """A wrong type, a member too many or one too few in a file's JSON does not pass."""
+    document = documents["upload"]
+    described = document["paths"]["/v1/metadata/{bucket}/{key}"]["get"]["responses"]["200"]
+    content = described["content"]["application/json"]
+    assert errors(document, content["schema"], content["example"]) == []
+    assert errors(document, content["schema"], content["example"] | wrong) != []
+
+
+def test_each_body_has_an_example(operations: list[Described]) -> None:
+    """What is sent and what a success answers is shown, where there is a body."""
+    for one in operations:
+        for where, content in one.media_types():
+            assert values(content), where
+
+
+def test_each_header_field_and_parameter_has_an_example(operations: list[Described]) -> None:
+    """Answers of header fields alone show their values, and so does each parameter."""
+    for one in operations:
+        for where, header in one.fields():
+            assert values(header), where
+        for parameter in one.parameters():
+            assert values(parameter), (one.name, parameter["name"])
+
+
+@pytest.mark.parametrize("service", GUIDES)
+def test_no_example_is_without_its_operation(
+    documents: dict[str, dict[str, Any]], service: str
+) -> None:
+    """An example whose operation is gone, or misspelled, is found."""
+    paths = documents[service]["paths"].values()
+    ids = {operation["operationId"] for methods in paths for operation in methods.values()}
+    assert set(GUIDES[service].examples) <= ids
+
+
+def test_times_are_those_of_the_api(operations: list[Described]) -> None:
+    """Times are RFC 3339 in UTC, with a `Z`."""
+    times = [
+        (where, text)
+        for where, name, text in shown(operations)
+        if (name == "at" or name.endswith("_at")) and text is not None
+    ]
+    assert len(times) > 20
+    for where, text in times:
+        assert _TIME.fullmatch(str(text)), where
+
+
+def test_no_example_looks_like_a_secret(operations: list[Described]) -> None:
+    """Tokens and secrets are cut short by an ellipsis, so that no scanner takes them for real."""
+    found = [(where, str(text)) for where, name, text in shown(operations) if name in _SECRETS]
+    assert len(found) > 10
+    for where, text in found:
+        assert text.startswith("{") or (text.endswith("…") and len(text) < 16), where
+
+
+def test_a_key_is_not_ascii(operations: list[Described]) -> None:
+    """A reader sees at once that keys are Unicode."""
+    keys = {text for _, name, text in shown(operations) if name == "key" and isinstance(text, str)}
+    assert any(not key.isascii() for key in keys)
