@@ -118,7 +118,7 @@ HARMLESS = {
     *("limit", "delimiter", "download", "issuer_path", "after"),
     *("Range", "If-Match", "If-None-Match", "Prefer", "Content-Digest", "Repr-Digest"),
     *("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Complete"),
-    "Upload-Checksum",
+    *("Upload-Checksum", "X-HTTP-Method-Override"),
     "Upload-Metadata",  # test_names_in_upload_metadata
     "Upload-Concat",  # test_parts_of_another_tenant
     "prefix",  # of keys in the bucket of the path: test_tenancy.py

@@ -12,7 +12,7 @@ _READ = Example(answers={200: CONTENT, 206: CONTENT[:5]}, values=_UNCHANGED)
 _READ_HEAD = Example(values=_UNCHANGED)
 _SHARED = Example(
     answers=_READ.answers,
-    values={**_UNCHANGED, "Location": "https://files.example/s/kwmkYWNtZa…"},
+    values={**_UNCHANGED, "Location": "https://files.example/s/l6RhY21l…"},
 )
 _SHARED_HEAD = Example(values=_SHARED.values)
 _STORE = Example(
@@ -50,7 +50,7 @@ SHARING = {
             "file": {"bucket": samples.BUCKET, "key": samples.KEY, "expires_in": 3600},
             "prefix": {"bucket": samples.BUCKET, "prefix": "notes/", "expires_in": 86400},
         },
-        answers={201: {"url": "/s/kwmkYWNtZa…", "expires_at": "2026-07-25T18:20:00Z"}},
+        answers={201: {"url": "/s/l6RhY21l…", "expires_at": "2026-07-25T18:20:00Z"}},
     ),
     "downloadFileByLink": _SHARED,
     "headFileByLink": _SHARED_HEAD,

@@ -32,7 +32,7 @@ VALUES = {
     "key": samples.KEY,
     "tenant": samples.TENANT,
     "ticket": "eyJ…",
-    "token": "kwmkYWNtZa…",
+    "token": "l6RhY21l…",
     "upload": samples.UPLOAD,
     "after": 41,
     "cursor": urlsafe_b64encode(samples.KEY.encode()).decode().rstrip("="),
