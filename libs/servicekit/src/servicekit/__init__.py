@@ -3,4 +3,4 @@
 Admission test for a module: both services use it today, and it knows nothing of files or accounts.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -1,3 +1,3 @@
 """Wharf's auth service: tenants, clients and the tokens they work with."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -1,0 +1,39 @@
+"""Versions: one for all packages, and the changelog says what is cut."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import servicekit
+import wharf_auth
+import wharf_upload
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ("libs/servicekit", "services/auth", "services/upload", "deploy/native")
+HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+CUT = re.compile(r"(\d+)\.(\d+)\.(\d+) \(\d{4}-\d{2}-\d{2}\)")
+
+
+def test_all_packages_have_one_version() -> None:
+    """What a package is called by, and what its code says of itself, is the same everywhere."""
+    named = {
+        tomllib.loads((ROOT / one / "pyproject.toml").read_text())["project"]["version"]
+        for one in PACKAGES
+    }
+    said = {servicekit.__version__, wharf_auth.__version__, wharf_upload.__version__}
+    assert named == said
+    assert len(said) == 1
+
+
+def test_the_version_follows_the_last_one_cut() -> None:
+    """The changelog begins with what is unreleased; the code is no older than the newest cut."""
+    first, *cut = HEADING.findall((ROOT / "CHANGELOG.md").read_text())
+    assert first == "Unreleased"
+    releases = [CUT.fullmatch(one) for one in cut]
+    assert all(releases), cut
+    numbers = [tuple(map(int, one.groups())) for one in releases if one]
+    assert numbers == sorted(numbers, reverse=True)
+    own = tuple(map(int, wharf_upload.__version__.split(".")[:3]))
+    assert own >= numbers[0]
