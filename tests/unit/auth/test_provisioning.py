@@ -118,6 +118,18 @@ def test_disabled_clients_stay_disabled(initialiser: Initialiser) -> None:
     assert "demo" in json.loads(initialiser.credentials.read_text())
 
 
+def test_members_of_newer_releases_stay(initialiser: Initialiser) -> None:
+    """A file to which an entry is added keeps members that only a newer release knows."""
+    initialiser.run(demo=False)
+    found = json.loads(initialiser.credentials.read_text())
+    found["admin"]["next_member"] = {"a": [1]}
+    initialiser.credentials.write_text(json.dumps(found))
+    initialiser.run()
+    now = json.loads(initialiser.credentials.read_text())
+    assert now["admin"] == found["admin"]
+    assert set(now) == {"admin", "demo"}
+
+
 @pytest.mark.parametrize(
     ("text", "mode", "line"),
     [

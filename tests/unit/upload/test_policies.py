@@ -17,6 +17,7 @@ from wharf_upload.domain.uploads import (
     check_type,
 )
 from wharf_upload.records.base import Policy
+from wharf_upload.routes.limits import TenantLimitsBody
 
 EXTENSIONS = st.from_regex(r"[a-z0-9]{1,8}(\.[a-z0-9]{1,4})?", fullmatch=True)
 TOKENS = st.from_regex(r"[a-z][a-z0-9.+-]{0,12}", fullmatch=True)
@@ -202,3 +203,12 @@ def test_policies_of_before_are_read() -> None:
     """A policy that was stored before there were more fields means what it meant."""
     old = msgspec.json.decode(b'{"max_file_bytes":5,"allowed_types":["image/*"]}', type=Policy)
     assert old == Policy(max_file_bytes=5, allowed_types=("image/*",))
+
+
+@pytest.mark.parametrize("body", [BucketPolicy, TenantLimitsBody])
+def test_clients_may_not_send_unknown_members(body: type) -> None:
+    """A member that nobody knows is refused when a client sends it, though not when it is stored: a
+    rule that is misspelled would not narrow anything.
+    """
+    with pytest.raises(msgspec.ValidationError, match="unknown field `max_file_byte`"):
+        msgspec.json.decode(b'{"max_file_byte": 1}', type=body)

@@ -179,10 +179,18 @@ def read_credentials(path: Path) -> dict[str, Entry]:
 
 
 def write_credentials(path: Path, entries: dict[str, Entry]) -> None:
-    """Replaces the file at once, readable by its owner only; raises `InitError`."""
-    text = msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
+    """Replaces the file at once, readable by its owner only; raises `InitError`.
+
+    Members that a newer release has written stay.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        kept = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+        merged = {
+            name: {**kept.get(name, {}), **msgspec.to_builtins(entry)}
+            for name, entry in entries.items()
+        }
+        text = msgspec.json.format(msgspec.json.encode(merged), indent=2) + b"\n"
         private_files.write(path, text)
     except OSError as error:
         raise InitError(f"{path} cannot be written: {error.strerror}") from None

@@ -16,8 +16,11 @@ DEFAULT_BUCKET = "default"
 OnConflict = Literal["replace", "rename", "error"]
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a bucket takes. `None` and empty mean no rule beyond the service's own."""
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bucket takes. `None` and empty mean no rule beyond the service's own.
+
+    A newer release may have stored members that this one does not know: they are not read (ADR 34).
+    """
 
     public: bool = False
     max_file_bytes: int | None = None
@@ -29,7 +32,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cors_origins: tuple[str, ...] = ()
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a tenant may use. As it is stored, `None` is the default of the settings; as it holds
     (`domain.limits.TenantLimits`), `None` is no limit.
 
@@ -257,7 +260,8 @@ class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What happened: `kind` is `file.created`, `file.replaced`, `file.changed`, `file.deleted` or
-    `file.expired`, with the file as it is or was, or `quota.warning` with the numbers.
+    `file.expired`, with the file as it is or was, or `quota.warning` with the numbers. Kinds of
+    newer releases have a file where their names begin with `file.`, and else neither.
     """
 
     seq: int

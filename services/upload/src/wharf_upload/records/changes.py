@@ -48,6 +48,11 @@ _UPSERT = (
         if name not in ("tenant", "bucket", "key")
     )
 )
+# Not a new row in the place of the old one: columns of newer releases move along.
+_MOVE = (
+    f"UPDATE files SET {', '.join(f'{name} = ?' for name in COLUMNS.split(', '))} "  # noqa: S608 -- constants only
+    "WHERE tenant = ? AND bucket = ? AND key = ?"
+)
 _stored = msgspec.json.Decoder(Stored)
 # After so many taken names a random one ends the search.
 _NUMBERED_NAMES = 20
@@ -261,7 +266,10 @@ def expire_tenant(tenant: str, now: int) -> Change:
 
 
 def _remove(connection: Connection, ledger: Ledger, file: File, at: int, kind: str) -> None:
-    _remove_row(connection, file)
+    connection.execute(
+        "DELETE FROM files WHERE tenant = ? AND bucket = ? AND key = ?",
+        (file.tenant, file.bucket, file.key),
+    )
     ledger.doom(file, at)
     ledger.event(kind, file, at)
 
@@ -287,16 +295,8 @@ def alter(file: File, edit: Edit, condition: WriteCondition | None) -> Change:
                 raise KeyTaken(new.key)
             if there is not None:
                 _remove(connection, ledger, there, at, "file.expired")
-            _remove_row(connection, old)
-        connection.execute(_UPSERT, to_row(new))
+        connection.execute(_MOVE, (*to_row(new), old.tenant, old.bucket, old.key))
         ledger.event("file.changed", new, at)
         return new
 
     return change
-
-
-def _remove_row(connection: Connection, file: File) -> None:
-    connection.execute(
-        "DELETE FROM files WHERE tenant = ? AND bucket = ? AND key = ?",
-        (file.tenant, file.bucket, file.key),
-    )

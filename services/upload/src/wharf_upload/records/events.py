@@ -14,6 +14,9 @@ from wharf_upload.records.base import Event, File, QuotaWarning
 
 _file = msgspec.json.Decoder(File)
 _warning = msgspec.json.Decoder(QuotaWarning)
+_KINDS_OF_FILES = frozenset(
+    f"file.{what}" for what in ("created", "replaced", "changed", "deleted", "expired")
+)
 
 
 def after(connection: Connection, tenant: str, number: int, limit: int) -> list[Event]:
@@ -27,8 +30,20 @@ def after(connection: Connection, tenant: str, number: int, limit: int) -> list[
             seq=row[0],
             kind=row[1],
             at=row[2],
-            file=_file.decode(row[3]) if row[1].startswith("file.") else None,
+            file=_file_of(row[1], row[3]),
             warning=_warning.decode(row[3]) if row[1] == "quota.warning" else None,
         )
         for row in rows
     ]
+
+
+def _file_of(kind: str, data: str) -> File | None:
+    """The file that an event is about; of a kind that is not known yet, if there is one."""
+    if not kind.startswith("file."):
+        return None
+    try:
+        return _file.decode(data)
+    except msgspec.ValidationError:
+        if kind in _KINDS_OF_FILES:
+            raise
+        return None
