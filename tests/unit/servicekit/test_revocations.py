@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -235,6 +236,81 @@ def test_bad_answers(followed: Followed, body: bytes) -> None:
     assert followed.slug() == "token-revoked"
 
 
+class NextEntry(Revocation, frozen=True, kw_only=True):
+    """An entry as a newer release may write it."""
+
+    rule: tuple[Any, ...] = (1, None, "line\nend")
+
+
+def hear_next(followed: Followed, *entries: Revocation) -> None:
+    """Hears entries of a newer release."""
+    followed.feed.entries += entries
+    followed.hear()
+
+
+def test_unknown_kinds(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
+    """Entries of a kind that only a newer release knows are passed over, those around them count,
+    and it is said once.
+    """
+    hear_next(
+        followed,
+        entry(1, identifier="t1"),
+        NextEntry(seq=2, kind="next", id="client-1", tenant="demo"),
+        entry(3, "subject", identifier="c-bad"),
+    )
+    assert followed.slug() == "token-revoked"
+    assert followed.slug(principal("t2", subject="c-bad")) == "token-revoked"
+    assert followed.slug(principal("t2")) is None
+    hear_next(
+        followed, NextEntry(seq=4, kind="next"), entry(5, "tenant", "suspended", tenant="acme")
+    )
+    assert followed.reader.tenant_state("acme") == "suspended"
+    assert [record.message for record in caplog.records] == [
+        "the feed has entries of a kind that this release passes over: next"
+    ]
+
+
+def test_the_least_that_an_entry_has(followed: Followed) -> None:
+    """An entry that is not known needs a number and a kind; blanks between members do not count."""
+    followed.feed.body = b'{\n "entries": [\n  {"seq": 1,\n "kind": "next"}],\n "latest": 1}'
+    with pytest.raises(FeedError, match="order"):
+        followed.follower.poll()  # this page again, where the next one was asked for
+    followed.feed.body = b'{"entries": [], "latest": 1}'
+    followed.hear()
+    followed.restart()
+    assert followed.slug() is None
+    assert msgspec.json.decode(followed.path.read_bytes().splitlines()[-1])["latest"] == 1
+
+
+def test_what_is_not_known_is_kept(followed: Followed) -> None:
+    """A newer release that takes over the file finds in it what this one did not understand, also
+    when it was written anew meanwhile.
+    """
+    known = NextEntry(seq=1, kind="tenant", tenant="acme", state="suspended")
+    hear_next(followed, known, NextEntry(seq=2, kind="next"))
+    hear_next(followed, newest := NextEntry(seq=3, kind="next"))
+    followed.restart()
+    lines = followed.path.read_bytes().splitlines()
+    entries = [one for line in lines for one in msgspec.json.decode(line)["entries"]]
+    assert [msgspec.convert(one, NextEntry) for one in entries] == [known, newest]
+    assert msgspec.json.decode(lines[-1])["latest"] == 3
+
+
+@pytest.mark.parametrize(
+    ("found", "refused"),
+    [
+        (Revocation(seq=1, kind="token", id="t1", state="next"), "token-revoked"),
+        (Revocation(seq=1, kind="subject", tenant="demo", id="client-1"), "token-revoked"),
+        (Revocation(seq=1, kind="tenant", tenant="demo", state="next"), "tenant-suspended"),
+    ],
+)
+def test_unknown_states(followed: Followed, found: Revocation, refused: str) -> None:
+    """Who is in a state that only a newer release knows is refused, rather than let in."""
+    hear_next(followed, found)
+    assert followed.slug() == refused
+    assert followed.reader.purged() == frozenset()
+
+
 def test_redirects_are_not_followed(tmp_path: Path) -> None:
     """Revocations come from the address that was set, or not at all."""
     with serving_feed(FakeFeed()) as canary:
@@ -339,9 +415,8 @@ def _direct(feed: FakeFeed, path: Path) -> FeedFollower:
     """A follower that asks the fake without a network."""
     follower = FeedFollower("http://feed.test", path)
 
-    def page(after: int) -> Feed:
-        found = feed.reply(f"/feed?after={after}&limit=3")
-        return msgspec.json.decode(found.body, type=Feed)
+    def page(after: int) -> feed_follower._Page:
+        return feed_follower._page_of(feed.reply(f"/feed?after={after}&limit=3").body)
 
     follower._page = page  # type: ignore[method-assign]
     return follower

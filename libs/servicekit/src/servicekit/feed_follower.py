@@ -2,7 +2,8 @@
 
 One process follows and writes, every worker reads (`servicekit.revocations`). New entries are
 appended; now and then the file is written anew without those that nobody needs any more. The
-follower itself holds no entries in memory.
+follower itself holds no entries in memory. Each is kept as it came: what an older release does not
+know of it, kinds and members, is there for the next one on the same file.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from servicekit.fetching import FetchError, fetch
-from servicekit.revocations import Feed, Revocation, page_of
+from servicekit.revocations import KINDS, Revocation
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
@@ -26,6 +27,17 @@ PAGE_ENTRIES = 1000
 # How often what has expired is dropped, and after how many entries at the least.
 _COMPACT_SECONDS, _COMPACT_ENTRIES = 600.0, 1000
 _MAX_DOCUMENT_BYTES = 4 << 20
+
+
+class _Page(msgspec.Struct, frozen=True, kw_only=True):
+    """As `revocations.Feed`, with the entries as they came."""
+
+    entries: tuple[msgspec.Raw, ...]
+    latest: int
+
+
+_page_of = msgspec.json.Decoder(_Page).decode
+_entry_of = msgspec.json.Decoder(Revocation).decode
 
 
 class FeedError(Exception):
@@ -42,6 +54,7 @@ class FeedFollower:
         # At first so that the first poll makes the file, with entries or without.
         self._compacted_at = float("-inf")
         self._failing = self._damaged = False
+        self._unknown_kinds: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Polls until `stop` is set."""
@@ -100,37 +113,46 @@ class FeedFollower:
         back. Of subjects and tenants the new feed alone decides: they may be alive again.
         """
         old = tuple(
-            entry
+            raw
             for page in self._file_pages()
-            for entry in page.entries
-            if entry.kind in {"token", "session"} and entry.until is not None
+            for raw in page.entries
+            if (entry := _entry_of(raw)).kind in {"token", "session"} and entry.until is not None
         )
-        pages = [Feed(entries=old, latest=0), *self._pages_after(self._page(0))]
+        pages = [_Page(entries=old, latest=0), *self._pages_after(self._page(0))]
         self._rewrite(pages, self._clock())
 
     # ---- the feed ----
 
-    def _pages_after(self, page: Feed) -> Iterator[Feed]:
+    def _pages_after(self, page: _Page) -> Iterator[_Page]:
         """One page and those that follow; each says how far it goes as its `latest`."""
         while page.entries:
-            end = page.entries[-1].seq
-            yield Feed(entries=page.entries, latest=end)
+            end = _entry_of(page.entries[-1]).seq
+            yield _Page(entries=page.entries, latest=end)
             page = self._page(end)
 
-    def _page(self, after: int) -> Feed:
+    def _page(self, after: int) -> _Page:
         try:
             document = fetch(f"{self._url}?after={after}&limit={PAGE_ENTRIES}", _MAX_DOCUMENT_BYTES)
-            page = page_of(document)
+            # Without blanks between members: in the file a page is a line.
+            page = _page_of(msgspec.json.format(document, indent=-1))
+            entries = [_entry_of(raw) for raw in page.entries]
         except (FetchError, msgspec.DecodeError) as error:
             raise FeedError(str(error)) from None
-        numbers = [after, *(entry.seq for entry in page.entries)]
+        numbers = [after, *(entry.seq for entry in entries)]
         if any(one >= other for one, other in itertools.pairwise(numbers)):
             raise FeedError("the entries of the feed are not in order")
+        self._notice({entry.kind for entry in entries} - KINDS)
         return page
+
+    def _notice(self, kinds: set[str]) -> None:
+        """Says once of each kind that this release does not know it."""
+        for kind in sorted(kinds - self._unknown_kinds):
+            log.warning("the feed has entries of a kind that this release passes over: %s", kind)
+        self._unknown_kinds |= kinds
 
     # ---- the file ----
 
-    def _append(self, page: Feed) -> None:
+    def _append(self, page: _Page) -> None:
         if not self._path.exists():
             self._rewrite((page,), self._clock())
             return
@@ -148,7 +170,7 @@ class FeedFollower:
         self._position = page.latest
         self._appended += len(page.entries)
 
-    def _file_pages(self) -> Iterator[Feed]:
+    def _file_pages(self) -> Iterator[_Page]:
         """What the file holds; half a line at its end is none, a damaged one is left out."""
         if not self._path.exists():
             return
@@ -157,25 +179,30 @@ class FeedFollower:
                 if not line.endswith(b"\n"):
                     return
                 try:
-                    yield page_of(line)
+                    page = _page_of(line)
+                    for raw in page.entries:
+                        _entry_of(raw)
                 except msgspec.DecodeError as error:
                     log.error("the feed is read from its beginning, since: %s", error)  # noqa: TRY400 -- one line
                     self._damaged = True
+                else:
+                    yield page
 
-    def _rewrite(self, pages: Iterable[Feed], heard_at: float) -> None:
+    def _rewrite(self, pages: Iterable[_Page], heard_at: float) -> None:
         """Writes the file anew, each thing's last entry only, without those whose time is over.
 
         `heard_at` (unix seconds) is when the feed was last heard of: writing is no word from it.
         """
         position, now = 0, int(self._clock())
-        last: dict[tuple[str, str, str], Revocation] = {}
+        last: dict[tuple[str, str, str], msgspec.Raw] = {}
         for page in pages:
             position = page.latest
-            for entry in page.entries:
+            for raw in page.entries:
+                entry = _entry_of(raw)
                 name = (entry.kind, entry.tenant, entry.id)
                 last.pop(name, None)
                 if entry.state != "active" and (entry.until is None or entry.until > now):
-                    last[name] = entry
+                    last[name] = raw.copy()
         if self._damaged:
             position, self._damaged = 0, False
         entries = tuple(last.values())
@@ -184,8 +211,8 @@ class FeedFollower:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             for start in range(0, len(entries), PAGE_ENTRIES):
-                _write(descriptor, Feed(entries=entries[start : start + PAGE_ENTRIES], latest=0))
-            _write(descriptor, Feed(entries=(), latest=position))
+                _write(descriptor, _Page(entries=entries[start : start + PAGE_ENTRIES], latest=0))
+            _write(descriptor, _Page(entries=(), latest=position))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -196,7 +223,7 @@ class FeedFollower:
         self._compacted_at = self._clock()
 
 
-def _write(descriptor: int, page: Feed) -> None:
+def _write(descriptor: int, page: _Page) -> None:
     rest = memoryview(msgspec.json.encode(page) + b"\n")
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import BinaryIO, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -36,6 +36,7 @@ _Name = TypeVar("_Name")
 
 Kind = Literal["token", "session", "subject", "tenant"]
 State = Literal["revoked", "suspended", "active", "deleted", "purged"]
+KINDS = frozenset(get_args(Kind))
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,15 +48,18 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
 
     Tokens and sessions are `revoked`; subjects `revoked` or `active` again; tenants `suspended`,
     `active`, `deleted` (in its grace time: refused, and kept), `purged` (everything is to go).
+
+    The feed of a newer release may have more. An entry of a kind that is not known is passed over,
+    whatever else it has; a state that is not known is refused as any but `active` is.
     """
 
     seq: int
-    kind: Kind
-    tenant: str
+    kind: Kind | str
+    tenant: str = ""
     id: str = ""
-    state: State
+    state: State | str = "revoked"
     until: int | None = None
-    at: int
+    at: int = 0
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,8 +109,8 @@ class Revocations:
                 "invalid_token",
             )
 
-    def tenant_state(self, tenant: str) -> State:
-        """`active`, `suspended`, `deleted` or `purged`."""
+    def tenant_state(self, tenant: str) -> str:
+        """`active`, `suspended`, `deleted`, `purged`, or what only a newer release knows."""
         return self._current().tenants.get(tenant, "active")
 
     def purged(self) -> frozenset[str]:
@@ -188,10 +192,10 @@ class _Known:
     tokens: set[str] = field(default_factory=set)
     sessions: set[str] = field(default_factory=set)
     subjects: set[tuple[str, str]] = field(default_factory=set)
-    tenants: dict[str, State] = field(default_factory=dict)
+    tenants: dict[str, str] = field(default_factory=dict)
 
     def take(self, entries: tuple[Revocation, ...]) -> None:
-        """Later entries about the same thing replace earlier ones."""
+        """Later entries about the same thing replace earlier ones; unknown kinds count nothing."""
         for entry in entries:
             if entry.kind == "token":
                 _put(self.tokens, entry.id, entry.state)
@@ -199,13 +203,15 @@ class _Known:
                 _put(self.sessions, entry.id, entry.state)
             elif entry.kind == "subject":
                 _put(self.subjects, (entry.tenant, entry.id), entry.state)
+            elif entry.kind != "tenant":
+                continue
             elif entry.state == "active":
                 self.tenants.pop(entry.tenant, None)
             else:
                 self.tenants[entry.tenant] = entry.state
 
 
-def _put(revoked: set[_Name], name: _Name, state: State) -> None:
+def _put(revoked: set[_Name], name: _Name, state: str) -> None:
     if state == "active":
         revoked.discard(name)
     else:
