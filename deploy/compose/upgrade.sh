@@ -79,7 +79,8 @@ is_there auth || stop 'nothing of Wharf is here to be upgraded; start it with: d
 once auth-init
 if is_there upload; then once upload-migrate; fi
 if is_there upload-1; then once migrate; fi
-for service in auth upload gateway upload-1 gateway-1 upload-2 gateway-2 worker worker-1; do
+# auth last: every upload has to understand the tokens that a new one issues (ADR 34).
+for service in upload gateway upload-1 gateway-1 upload-2 gateway-2 worker worker-1 auth; do
     replace "$service"
 done
 for service in prometheus grafana; do

@@ -1,4 +1,6 @@
-"""Vectors about claims: presence, type, borders of time, sessions, tickets (rows 54 to 57, 77)."""
+"""Vectors about claims: presence, type, borders of time, sessions, tickets, and claims that nobody
+knows (rows 54 to 58, 77).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ from typing import Any
 from tests.vectors.making import ABSENT, Maker, Result, Vector, group
 
 LEEWAY_SECONDS = 60
+# Written out: what auth and upload say to each other is not this code's to change alone.
+NARROWS = "wharf-narrows"
 MAX_LIFETIME_SECONDS = 86_400
 
 
@@ -20,6 +24,8 @@ def vectors(maker: Maker) -> list[Vector]:
         *_times_by_type(maker),
         *_borders(maker),
         *_tickets(maker),
+        *_unknown(maker),
+        *_narrowing(maker),
     ]
 
 
@@ -182,3 +188,63 @@ def _tickets(maker: Maker) -> list[Vector]:
         *group("tickets", "valid", [(n, _with(maker, ticket=t)) for n, t in good.items()]),
         *group("tickets", "malformed", [(n, _with(maker, ticket=t)) for n, t in wrong.items()]),
     ]
+
+
+def _unknown(maker: Maker) -> list[Vector]:
+    """Claims that nobody knows are passed over, unless the header says that they narrow."""
+    found: dict[str, Any] = {
+        "next": {"next": [1]},
+        "act": {"act": {"sub": "another"}},
+        "cnf": {"cnf": {"jkt": "x"}},
+        "the name of the header's parameter": {NARROWS: ["next"]},
+        "crit": {"crit": ["next"]},
+    }
+    return group(
+        "claims that nobody knows", "valid", [(n, _with(maker, **c)) for n, c in found.items()]
+    )
+
+
+def _narrowing(maker: Maker) -> list[Vector]:
+    """RFC 7515 section 4.1.11: claims that narrow are named by a parameter that `crit` lists."""
+    marked = {"crit": [NARROWS], NARROWS: ["ticket"]}
+    rules = {"ticket": {"bucket": "photos", "prefix": "in/"}}
+    good: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "a ticket, as auth makes it": (marked, rules),
+        "a ticket, not marked, as 0.1.0 makes it": ({}, rules),
+        "a ticket, named and not critical": ({NARROWS: ["ticket"]}, rules),
+        "a ticket and a claim that nobody knows": (marked, {**rules, "next": 1}),
+    }
+    bad: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "nothing named": ({"crit": [NARROWS], NARROWS: []}, rules),
+        "named by nothing": ({"crit": [NARROWS]}, rules),
+        "nothing critical": ({"crit": [], NARROWS: ["ticket"]}, rules),
+        "critical twice": ({"crit": [NARROWS, NARROWS], NARROWS: ["ticket"]}, rules),
+        "critical as a text": ({"crit": NARROWS, NARROWS: ["ticket"]}, rules),
+        "critical and another": ({"crit": [NARROWS, "x"], "x": 1, NARROWS: ["ticket"]}, rules),
+        "critical and b64": ({"crit": [NARROWS, "b64"], "b64": True, NARROWS: ["ticket"]}, rules),
+        "the claim itself critical": ({"crit": ["ticket"], **rules}, rules),
+        "named twice": ({**marked, NARROWS: ["ticket", "ticket"]}, rules),
+        "named as a text": ({**marked, NARROWS: "ticket"}, rules),
+        "named as an object": ({**marked, NARROWS: {"ticket": 1}}, rules),
+        "named null": ({**marked, NARROWS: None}, rules),
+        "a number named": ({**marked, NARROWS: [7]}, rules),
+        "a list named": ({**marked, NARROWS: [["ticket"]]}, rules),
+        "a claim that nobody knows": ({**marked, NARROWS: ["next"]}, {"next": 1}),
+        "one that nobody knows beside a ticket": (
+            {**marked, NARROWS: ["ticket", "next"]},
+            {**rules, "next": 1},
+        ),
+        "one that nobody knows, not critical": ({NARROWS: ["next"]}, {"next": 1}),
+        "a claim that narrows nothing": ({**marked, NARROWS: ["scope"]}, {}),
+        "a claim that is missing": (marked, {}),
+    }
+    return [
+        *group("claims that narrow", "valid", [(n, _marked(maker, *c)) for n, c in good.items()]),
+        *group(
+            "claims that narrow", "malformed", [(n, _marked(maker, *c)) for n, c in bad.items()]
+        ),
+    ]
+
+
+def _marked(maker: Maker, header: dict[str, Any], claims: dict[str, Any]) -> str:
+    return maker.signed(maker.header(**header), maker.claims(**claims))

@@ -43,7 +43,7 @@ def _types(maker: Maker) -> list[Vector]:
 
 
 def _critical(maker: Maker) -> list[Vector]:
-    """RFC 7515 section 4.1.11, RFC 7797: no extension is understood."""
+    """RFC 7515 section 4.1.11, RFC 7797: no extension but `wharf-narrows` is understood."""
     demands: tuple[object, ...] = (["exp"], ["b64"], ["x"], [], "b64", None, {}, 1, ["alg"])
     found = [
         (f"crit {one!r}", maker.signed(maker.header(crit=one, b64=True, x=1, exp=1)))

@@ -197,7 +197,7 @@ def test_a_ticket_is_made_for_a_bucket(installed: Run) -> None:
         *("--redirect", "https://a.example/done", "--client", "wharf-demo", "--json"),
     )
     made = json.loads(done.stdout)
-    claims = jwt.decode(made["ticket"], options={"verify_signature": False})
+    claims = json.loads(jwt.utils.base64url_decode(made["ticket"].split(".")[1]))
     assert (claims["tid"], claims["sub"], claims["scope"]) == ("demo", "wharf-demo", "files:write")
     assert claims["exp"] - claims["iat"] == 60
     assert claims["ticket"] == {

@@ -213,3 +213,25 @@ def test_key_whose_file_is_named_otherwise_is_good(directory: Path) -> None:
     key = rsa.generate_private_key(65537, 3072)
     write(directory, key)
     assert thumbprint(key.public_key()) in load(directory)
+
+
+@pytest.mark.parametrize("claims", [{}, {"sid": "s"}, {"act": {"sub": "c"}}])
+def test_what_narrows_nothing_is_not_marked(directory: Path, claims: dict[str, object]) -> None:
+    """A token that narrows nothing demands no extension: 0.1.0 takes it as well."""
+    header = jwt.get_unverified_header(KeyRing(directory).sign(claims))
+    assert set(header) == {"alg", "typ", "kid"}
+
+
+def test_tickets_are_marked(directory: Path) -> None:
+    """The header of a ticket says that the claim narrows the token: who knows nothing of tickets
+    refuses it, and does not take it for a full token.
+    """
+    ring = KeyRing(directory)
+    token = ring.sign({"sub": "c", "ticket": {"bucket": "photos", "prefix": ""}})
+    header = json.loads(jwt.utils.base64url_decode(token.split(".")[0]))
+    assert header["crit"] == ["wharf-narrows"]
+    assert header["wharf-narrows"] == ["ticket"]
+    key = ring.find(header["kid"])
+    assert key is not None
+    with pytest.raises(jwt.InvalidTokenError, match="wharf-narrows"):
+        jwt.decode(token, key, algorithms=["RS256"])

@@ -8,7 +8,7 @@ import sys
 from wharf_native.settings import RunSettings
 from wharf_native.terminal import CannotRunError, log
 
-_USAGE = "usage: wharf run | status | restart [auth] [upload] [gateway] | settings"
+_USAGE = "usage: wharf run | status | restart [upload] [auth] [gateway] | settings"
 # A new process has WHARF_READY_SECONDS; migrations may come before it.
 _PATIENCE_SECONDS = 300
 

@@ -9,7 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from servicekit.ids import uuid7_hex
-from servicekit.tokens import ALGORITHM, TYPE
+from servicekit.tokens import ALGORITHM, TYPE, critical
 
 ISSUER = "http://wharf.test/auth"
 AUDIENCE = "upload"
@@ -52,5 +52,6 @@ class Issuer:
 
     def token(self, *, headers: dict[str, Any] | None = None, **changes: Any) -> str:
         """A token with good claims but for `changes`, and a good header but for `headers`."""
-        header = {"typ": TYPE, "kid": self.kid, **(headers or {})}
-        return jwt.encode(self.claims(**changes), self.private_key, ALGORITHM, header)
+        claims = self.claims(**changes)
+        header = {"typ": TYPE, "kid": self.kid, **critical(claims), **(headers or {})}
+        return jwt.encode(claims, self.private_key, ALGORITHM, header)

@@ -24,6 +24,11 @@ MAX_LIFETIME_SECONDS = 24 * 3600
 # A tenant's name becomes a folder's; the issuer's word is not enough for that.
 _TENANT = re.compile("[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "tid", "jti")
+# A header parameter that `crit` lists (RFC 7515 section 4.1.11). It names the claims that narrow
+# what the token allows: whoever does not know one of them has to refuse the token. Other claims
+# that are not known are passed over.
+NARROWS = "wharf-narrows"
+NARROWING = frozenset({TICKET})
 
 
 class TokenError(Exception):
@@ -69,6 +74,28 @@ class Keys(Protocol):
 
     def find(self, kid: str) -> jwt.PyJWK | None:
         """The key of this id, or `None`; may raise `KeysUnavailable`."""
+
+
+class _Jwt(jwt.PyJWT):
+    """Takes tokens that demand the one extension that is understood here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Not `b64`, which PyJWT knows: it has no place in an access token.
+        self._jws._supported_crit = {NARROWS}  # noqa: SLF001 -- PyJWT has no public way
+
+    def header(self, token: str) -> Mapping[str, Any]:
+        """The header of a token whose signature nobody has looked at yet."""
+        return self._jws.get_unverified_header(token)
+
+
+_reader = _Jwt()
+
+
+def critical(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that the header of a token with these claims needs besides the usual ones."""
+    narrowing = sorted(NARROWING.intersection(claims))
+    return {"crit": [NARROWS], NARROWS: narrowing} if narrowing else {}
 
 
 class Verifier:
@@ -127,7 +154,8 @@ class Verifier:
             self._cache[digest] = (until, principal)
 
     def _verify(self, token: str, now: float) -> Principal:
-        key = self._key(_header(token))
+        header = _header(token)
+        key, narrowing = self._key(header), _narrowing(header)
         options: Options = {
             "require": list(_REQUIRED),
             # Times are checked below, against this verifier's own clock.
@@ -137,7 +165,7 @@ class Verifier:
             "enforce_minimum_key_length": True,
         }
         try:
-            claims = jwt.decode(
+            claims = _reader.decode(
                 token,
                 key.key,
                 algorithms=[ALGORITHM],
@@ -155,6 +183,8 @@ class Verifier:
             raise MalformedToken("the token is from another issuer") from None
         except (jwt.PyJWTError, ValueError, RecursionError):
             raise MalformedToken("the token cannot be read") from None
+        if not narrowing <= claims.keys():
+            raise MalformedToken("the token lacks a claim that its header names")
         return self._principal(claims, now)
 
     def _key(self, header: Mapping[str, Any]) -> jwt.PyJWK:
@@ -163,8 +193,6 @@ class Verifier:
         # RFC 9068 section 4; PyJWT does not look at `typ`.
         if str(header.get("typ", "")).lower().removeprefix("application/") != TYPE:
             raise MalformedToken(f"the token's type is not {TYPE}")
-        if "crit" in header:
-            raise MalformedToken("the token demands an extension that is not supported")
         kid = header.get("kid")
         if not isinstance(kid, str) or not kid:
             raise MalformedToken("the token names no key")
@@ -209,9 +237,26 @@ def _header(token: str) -> Mapping[str, Any]:
     if token.count(".") != 2 or "=" in token:
         raise MalformedToken("the token is not three base64url parts")
     try:
-        return jwt.get_unverified_header(token)
+        return _reader.header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):
         raise MalformedToken("the token's header cannot be read") from None
+
+
+def _narrowing(header: Mapping[str, Any]) -> frozenset[str]:
+    """The claims that the header says to narrow the token: each has to be one that is known.
+
+    Tickets of 0.1.0 say nothing.
+    """
+    if header.get("crit", [NARROWS]) != [NARROWS]:
+        raise MalformedToken("the token demands an extension that is not supported")
+    if NARROWS not in header:
+        return frozenset()
+    named = header[NARROWS]
+    if not isinstance(named, list) or not named or not all(isinstance(n, str) for n in named):
+        raise MalformedToken("the token's header does not say which claims narrow it")
+    if len(set(named)) != len(named) or not NARROWING.issuperset(named):
+        raise MalformedToken("the token is narrowed by a claim that is not supported")
+    return frozenset(named)
 
 
 def _session(claims: Mapping[str, Any]) -> str:

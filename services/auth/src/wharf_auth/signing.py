@@ -21,7 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from servicekit.tokens import ALGORITHM, TYPE
+from servicekit.tokens import ALGORITHM, TYPE, critical
 from wharf_auth import private_files
 from wharf_auth.domain import rotation
 from wharf_auth.domain.tokens import MAX_TOKEN_TTL_SECONDS
@@ -222,9 +222,9 @@ class KeyRing:
         return next(turn.key for turn in turns if turn.state == "signing")
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """An access token with these claims."""
+        """An access token with these claims; those that narrow it are marked in its header."""
         key = self.signing_key()
-        headers = {"typ": TYPE, "kid": key.kid}
+        headers = {"typ": TYPE, "kid": key.kid, **critical(claims)}
         return jwt.encode(dict(claims), key.private, ALGORITHM, headers)
 
     def find(self, kid: str) -> jwt.PyJWK | None:
