@@ -14,8 +14,8 @@ from wharf_native.preloading import is_current
 from wharf_native.supervisor import Supervisor
 from wharf_native.terminal import CannotRunError, log
 
-# upload before auth: it has to understand the tokens that a new auth issues (ADR 34). Services before
-# the gateway: what a new gateway asks for, they know.
+# upload before auth: it has to understand the tokens that a new auth issues (ADR 34). Services
+# before the gateway: what a new gateway asks for, they know.
 NAMES = ("upload", "auth", "gateway")
 _CHILD_OF = {"auth": "auth", "upload": "upload", "gateway": "nginx"}
 

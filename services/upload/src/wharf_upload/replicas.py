@@ -2,12 +2,16 @@
 
 It lies on the store and not in the database: without the database nobody is dead. What a replica
 that is gone has left is swept by whose worker it is; a living one's spool is its own affair.
+
+The file says of which release the replica is, and when it said so (by the file's own clock, in unix
+seconds): `0.2.0 1795903000`. Those of 0.1.0 are empty.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import threading
 import time
@@ -15,25 +19,62 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from wharf_upload import __version__
+
 log = logging.getLogger(__name__)
 TOUCH_SECONDS = 10.0
+# Who touches a file and says no release for so long is not who said the one that stands there.
+_SAID_SECONDS = 3 * TOUCH_SECONDS
+_RELEASE = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[.+-]?[a-z][a-z0-9.+-]*)?")
+_MOST_BYTES = 100
+
+Release = tuple[int, int, int]
+
+
+def release_of(version: str) -> Release:
+    """A version's numbers; a development version counts as the release that it leads to.
+
+    Raises:
+        ValueError: it is no version.
+    """
+    found = _RELEASE.fullmatch(version)
+    if found is None:
+        raise ValueError(f"{version!r} is no version")
+    return int(found[1]), int(found[2]), int(found[3])
 
 
 class Replicas:
-    """The replicas on one WHARF_DATA; `clock` gives unix seconds."""
+    """The replicas on one WHARF_DATA; `clock` gives unix seconds, `version` is this process's."""
 
-    def __init__(self, data: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, data: Path, clock: Callable[[], float] = time.time, version: str = __version__
+    ) -> None:
         self._data, self._clock = data, clock
+        self._version, self._release = version, release_of(version)
         self._folder = data / "replicas"
 
     def announce(self, instance: str) -> None:
-        """The replica lives; raises `OSError`."""
+        """The replica lives, and is of this release; raises `OSError`."""
         path = self._folder / instance
         try:
             os.utime(path)
         except FileNotFoundError:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
+        # While one process replaces another they share a name: then the older release holds.
+        said = _said(path)
+        if said is None or said >= self._release:
+            self._say(path)
+
+    def _say(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            # As others will see it: a shared file system has a clock of its own.
+            content = f"{self._version} {os.fstat(descriptor).st_mtime:.0f}\n".encode()
+            os.pwrite(descriptor, content, 0)
+            os.ftruncate(descriptor, len(content))
+        finally:
+            os.close(descriptor)
 
     def announce_until(self, stop: threading.Event, instance: str) -> None:
         """Says so again and again until `stop` is set."""
@@ -60,6 +101,25 @@ class Replicas:
                 if silent is not None and silent > seconds:
                     yield name
 
+    def all_at_least(self, version: str, lost_seconds: float) -> bool:
+        """The release gate: whether every replica that lives is of this release or a newer one.
+
+        Until then nothing may be stored or sent that older ones must not meet. Who was not heard of
+        for `lost_seconds` is dead. A replica of which no release is known is older than any, and
+        nobody is known to be so new where no replica is known at all.
+        """
+        wanted = release_of(version)
+        try:
+            names = os.listdir(self._folder)
+        except OSError:
+            return False
+        living = []
+        for name in names:
+            silent = self.silent_seconds(name)
+            if silent is not None and silent <= lost_seconds:
+                living.append(_said(self._folder / name))
+        return bool(living) and all(said is not None and said >= wanted for said in living)
+
     def forget(self, instance: str) -> None:
         """Removes what is left of a replica that is gone: its empty spool, and what it had heard.
 
@@ -74,3 +134,14 @@ class Replicas:
                 return
             shutil.rmtree(self._data / "upload" / instance, ignore_errors=True)
             (self._folder / instance).unlink()
+
+
+def _said(path: Path) -> Release | None:
+    """The release that a file says, if who touches it is who said so; `None`: it is not known."""
+    try:
+        with open(path, "rb") as file:
+            version, at = file.read(_MOST_BYTES).decode("ascii").split()
+            touched = os.fstat(file.fileno()).st_mtime
+        return release_of(version) if abs(touched - int(at)) <= _SAID_SECONDS else None
+    except (OSError, ValueError):
+        return None

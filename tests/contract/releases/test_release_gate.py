@@ -1,0 +1,156 @@
+"""The release gate: whether all replicas that live are at least of a release, over real files."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from wharf_upload import __version__
+from wharf_upload.replicas import Replicas, release_of
+
+LOST_SECONDS = 300.0
+
+
+@pytest.fixture
+def replicas(tmp_path: Path) -> Replicas:
+    """Those of one WHARF_DATA, seen by one of today's release."""
+    return Replicas(tmp_path)
+
+
+def announced(data: Path, name: str, version: str) -> Path:
+    """Another replica says that it lives."""
+    Replicas(data, version=version).announce(name)
+    return data / "replicas" / name
+
+
+def aged(path: Path, seconds: float) -> None:
+    """The file was touched last so long ago."""
+    moment = time.time() - seconds
+    os.utime(path, (moment, moment))
+
+
+def test_a_replica_says_its_release(replicas: Replicas, tmp_path: Path) -> None:
+    """The file of a replica begins with the version of its code, and is its owner's alone."""
+    replicas.announce("r-1")
+    path = tmp_path / "replicas" / "r-1"
+    version, at = path.read_text().split()
+    assert version == __version__
+    assert abs(int(at) - path.stat().st_mtime) <= 1
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert replicas.all_at_least(__version__, LOST_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("others", "passes"),
+    [
+        ((), True),
+        (("0.3.0",), True),
+        (("0.3.1.dev0", "0.10.0", "1.0.0"), True),
+        (("0.3.0rc1",), True),
+        (("0.2.9",), False),
+        (("0.3.0", "0.2.0.dev0"), False),
+    ],
+)
+def test_all_that_live(tmp_path: Path, others: tuple[str, ...], *, passes: bool) -> None:
+    """The gate opens when every replica is of the release or a newer one, by numbers."""
+    announced(tmp_path, "own", "0.3.0")
+    for number, version in enumerate(others):
+        announced(tmp_path, f"r-{number}", version)
+    assert Replicas(tmp_path).all_at_least("0.3.0", LOST_SECONDS) is passes
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "\n",
+        "0.3.0",
+        "0.3.0 soon",
+        "0.3 1",
+        "0.3.0 1 2",
+        "three 1",
+        "-1.3.0 1",
+        "\0\0\0\0",
+        "é 1",
+        "9" * 5000,
+        "0.3.0 " + "9" * 5000,
+    ],
+)
+def test_what_no_release_can_be_read_from(replicas: Replicas, tmp_path: Path, content: str) -> None:
+    """An empty file, as 0.1.0 has it, and one that is damaged are older than any release."""
+    replicas.announce("own")
+    other = tmp_path / "replicas" / "other"
+    other.write_text(content, encoding="utf-8")
+    assert not replicas.all_at_least("0.0.1", LOST_SECONDS)
+    other.unlink()
+    assert replicas.all_at_least("0.0.1", LOST_SECONDS)
+
+
+def test_dead_replicas_do_not_count(replicas: Replicas, tmp_path: Path) -> None:
+    """An old replica of which nothing was heard for long holds nobody up; a living one does."""
+    replicas.announce("own")
+    other = announced(tmp_path, "other", "0.0.1")
+    aged(other, LOST_SECONDS - 20)
+    assert not replicas.all_at_least("0.2.0", LOST_SECONDS)
+    aged(other, LOST_SECONDS + 20)
+    assert replicas.all_at_least("0.2.0", LOST_SECONDS)
+
+
+def test_nobody_is_known(replicas: Replicas, tmp_path: Path) -> None:
+    """Where no replica is heard of, or the folder cannot be read, the gate is shut."""
+    assert not replicas.all_at_least("0.0.1", LOST_SECONDS)
+    replicas.announce("own")
+    aged(tmp_path / "replicas" / "own", LOST_SECONDS + 20)
+    assert not replicas.all_at_least("0.0.1", LOST_SECONDS)
+    (tmp_path / "replicas" / "own").unlink()
+    (tmp_path / "replicas").rmdir()
+    (tmp_path / "replicas").write_text("")
+    assert not replicas.all_at_least("0.0.1", LOST_SECONDS)
+
+
+def test_two_releases_under_one_name(tmp_path: Path) -> None:
+    """While a process replaces another one, the older release holds; a while after its last word
+    the newer one does.
+    """
+    path = announced(tmp_path, "native", "0.2.0")
+    for version in ("0.3.0", "0.2.0", "0.3.0"):
+        announced(tmp_path, "native", version)
+        assert path.read_text().split()[0] == "0.2.0"
+    later = int(path.read_text().split()[1]) - 31
+    path.write_text(f"0.2.0 {later}\n")
+    announced(tmp_path, "native", "0.3.0")
+    assert path.read_text().split()[0] == "0.3.0"
+    announced(tmp_path, "native", "0.2.0")
+    assert path.read_text().split()[0] == "0.2.0"
+
+
+def test_a_release_that_is_taken_back_to_the_first(replicas: Replicas, tmp_path: Path) -> None:
+    """0.1.0 under the name of a newer one only touches the file: what stands there soon counts no
+    more, and comes back with the newer release.
+    """
+    replicas.announce("native")
+    path = tmp_path / "replicas" / "native"
+    future = path.stat().st_mtime + 31
+    os.utime(path, (future, future))
+    assert not replicas.all_at_least("0.0.1", LOST_SECONDS)
+    replicas.announce("native")
+    assert replicas.all_at_least("0.0.1", LOST_SECONDS)
+
+
+def test_the_file_stays_one_line(tmp_path: Path) -> None:
+    """A shorter version leaves nothing of a longer one behind."""
+    path = announced(tmp_path, "r", "10.20.30.dev12345")
+    announced(tmp_path, "r", "1.2.3")
+    assert path.read_text() == f"1.2.3 {path.read_text().split()[1]}\n"
+
+
+@pytest.mark.parametrize("version", ["", "1", "1.2", "1.2.x", "v1.2.3", "1.2.3 ", "1.2.3\n"])
+def test_what_is_no_version(replicas: Replicas, version: str) -> None:
+    """A gate for something that is no version is a mistake of the code that asks."""
+    with pytest.raises(ValueError, match="no version"):
+        replicas.all_at_least(version, LOST_SECONDS)
+    with pytest.raises(ValueError, match="no version"):
+        release_of(version)
