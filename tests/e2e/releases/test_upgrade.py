@@ -1,0 +1,177 @@
+"""Data made by an earlier release, opened by today's code: nothing is lost, and all goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e import people
+from tests.e2e.api_client import SMALL, ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.raw_http import until
+from tests.e2e.releases.laid import CREDENTIALS, FOLDER, facts, lay
+from tests.e2e.resumable.tus_client import Tus
+from tests.e2e.tenants import Signer, Tenants
+from wharf_upload import __version__
+
+RELEASES = sorted(path.parent.name for path in FOLDER.glob("*/facts.json"))
+WHOLE = bytes(range(256)) * 32
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """A running Wharf on data of a release; `found` are that release's own words on them."""
+
+    wharf: Wharf
+    found: dict[str, Any]
+
+    @property
+    def anyone(self) -> ApiClient:
+        """Whoever has no credential."""
+        return ApiClient(self.wharf.port, None, "demo")
+
+    @property
+    def demo(self) -> ApiClient:
+        """The client of the tenant `demo`, by the secret that the release hashed."""
+        entry = CREDENTIALS["demo"]
+        answer = self.anyone.login(entry["client_id"], entry["client_secret"])
+        assert answer.status == 200, answer.body
+        return self.anyone.using(answer.json()["access_token"])
+
+    def person(self) -> people.Person:
+        """The owner of the tenant, by the password that the release hashed."""
+        ada = people.Person(self.anyone, "", "ada")
+        answer = ada.login()
+        assert answer.status == 200, answer.body
+        return ada
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
+    """Today's Wharf on the data of that release."""
+    base = Path(tempfile.mkdtemp(prefix="wharf-upgraded-"))
+    try:
+        lay(request.param, base / "data")
+        with running(base / "data") as wharf:
+            yield Upgraded(wharf, facts(request.param))
+    finally:
+        shutil.rmtree(base)
+
+
+def test_files(upgraded: Upgraded) -> None:
+    """Every file is listed as it was, and its bytes are those that its digest says."""
+    demo = upgraded.demo
+    for bucket, before in upgraded.found["listed"].items():
+        listed = demo.get(f"/v1/files/{bucket}?limit=1000").json()["files"]
+        named = {one["key"] for one in before}
+        assert [one for one in listed if one["key"] in named] == before
+        for one in before:
+            content = demo.get(one["links"]["content"]).body
+            assert hashlib.sha256(content).hexdigest() == one["sha256"], one["key"]
+
+
+def test_policy_and_limits(upgraded: Upgraded) -> None:
+    """The bucket's policy is in force, and so are the tenant's limits."""
+    demo = upgraded.demo
+    policy = demo.get("/v1/buckets/photos").json()
+    assert (policy["max_file_bytes"], policy["allowed_types"]) == (4096, ["image/*"])
+    assert policy["cors_origins"] == ["https://app.example"]
+    demo.put("a.png", SMALL, bucket="photos").problem(415, "type-not-allowed")
+    demo.put("a.png", bytes(5000), bucket="photos").problem(413, "too-large")
+    assert demo.put("a.png", PNG, bucket="photos").status == 201
+    admin = Tenants(upgraded.wharf).admin
+    limits = admin.get("/v1/tenants/demo/limits").json()["limits"]
+    assert (limits["max_files"], limits["max_bytes"]) == (100, 1 << 30)
+
+
+def test_link(upgraded: Upgraded) -> None:
+    """A signed link that the release made opens its file, until the key is rotated."""
+    assert upgraded.anyone.get(upgraded.found["link"]).body == SMALL
+
+
+def test_resumable_upload(upgraded: Upgraded) -> None:
+    """An upload that was not finished goes on where it was."""
+    tus = Tus(upgraded.demo)
+    address, arrived = upgraded.found["upload"], upgraded.found["arrived"]
+    assert tus.offset(address) == arrived
+    assert tus.patch(address, arrived, WHOLE[arrived:]).status == 204
+    content = tus.api.file("unfinished.bin").body
+    assert hashlib.sha256(content).hexdigest() == upgraded.found["whole_sha256"]
+
+
+def test_ticket(upgraded: Upgraded) -> None:
+    """Of a ticket for two files that brought one before, one is left; the ticket may be of the
+    release, whose header marks nothing.
+    """
+    ticket = upgraded.found["ticket"]
+    token = Signer(upgraded.wharf).token(
+        tid="demo",
+        jti=ticket["jti"],
+        sub=ticket["sub"],
+        scope="files:write",
+        ticket=ticket["rules"],
+    )
+    by = upgraded.anyone.using(token)
+    assert by.put("in/second.txt").status == 201
+    by.put("in/third.txt").problem(403, "ticket-used-up")
+
+
+def test_repeated_request(upgraded: Upgraded) -> None:
+    """A request that is repeated with its Idempotency-Key is answered as it was by the release."""
+    again = upgraded.demo.put("once.txt", SMALL, {"Idempotency-Key": "the-same-request"})
+    assert again.json() == upgraded.found["repeated"]
+
+
+def test_who_was_refused(upgraded: Upgraded) -> None:
+    """A tenant that was suspended and a token that was revoked are refused as before."""
+    signer = Signer(upgraded.wharf)
+    suspended = upgraded.anyone.using(signer.token(tid=upgraded.found["suspended"]))
+    suspended.get("/v1/usage").problem(403, "tenant-suspended")
+    revoked = upgraded.anyone.using(signer.token(tid="demo", jti=upgraded.found["revoked"]))
+    revoked.get("/v1/usage").problem(401, "token-revoked")
+    assert upgraded.anyone.using(signer.token(tid="demo")).get("/v1/usage").status == 200
+
+
+def test_events(upgraded: Upgraded) -> None:
+    """The tenant's events are told from the first one on, and new ones follow."""
+    owner = upgraded.person().api
+    before = upgraded.found["events"]
+    upgraded.demo.stored("after-the-upgrade.txt")
+    told = owner.get("/v1/events?limit=1000").json()["events"]
+    assert [[one["id"], one["kind"]] for one in told[: len(before)]] == before
+    assert told[-1]["kind"] == "file.created"
+    assert told[-1]["file"]["key"] == "after-the-upgrade.txt"
+    assert [one["id"] for one in told] == sorted({one["id"] for one in told})
+
+
+def test_the_replica_says_its_release(upgraded: Upgraded) -> None:
+    """The file that was empty says of which release the replica is now."""
+    path = upgraded.wharf.data / "replicas" / "native"
+    assert until(lambda: path.read_text().startswith(f"{__version__} "), 15)
+
+
+def test_nothing_is_amiss(upgraded: Upgraded) -> None:
+    """Everything is ready, and nothing was logged as an error."""
+    assert upgraded.anyone.get("/readyz").status == 200
+    for name in ("auth", "upload"):
+        lines = upgraded.wharf.log_lines(name)
+        assert [line for line in lines if line.get("level") in ("error", "critical")] == []
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_no_time_has_passed(release: str, tmp_path: Path) -> None:
+    """However old the data are, what was to live for a day is laid as if it was made just now."""
+    lay(release, tmp_path / "data")
+    with sqlite3.connect(tmp_path / "data" / "upload" / "upload.db") as database:
+        ((expires_at,),) = database.execute("SELECT expires_at FROM uploads")
+    assert 23 * 3600 < expires_at / 1000 - time.time() < 25 * 3600
