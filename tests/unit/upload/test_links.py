@@ -89,6 +89,22 @@ def test_garbage_is_refused(raw: bytes) -> None:
             verified(token)
 
 
+def test_links_of_other_releases() -> None:
+    """A link with a member that only a newer release knows is none: the member may be what narrows
+    it. One without the last member, as an older release may have signed it, is good.
+    """
+    members = msgspec.msgpack.decode(msgspec.msgpack.encode(LINK))
+
+    def signed(payload: bytes) -> str:
+        return urlsafe_b64encode(payload + links._mac(payload, KEY)).decode().rstrip("=")
+
+    assert verified(signed(msgspec.msgpack.encode(members))) == LINK
+    assert verified(signed(msgspec.msgpack.encode(members[:-1]))) == LINK
+    for newer in (None, "", 1, ["10.0.0.0/8"]):
+        with pytest.raises(BadLink):
+            verified(signed(msgspec.msgpack.encode([*members, newer])))
+
+
 def test_another_tenant_in_the_payload() -> None:
     """A payload that names another tenant does not verify with the key of the one who signed."""
     mine = links.sign(msgspec.structs.replace(LINK, tenant="evil"), OTHER)

@@ -32,6 +32,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
 
     `target` is a key, or with `is_prefix` what keys have to begin with. `name`: what the download
     is called; empty means as the file is.
+
+    A link with more members than these is refused: a newer release may narrow it by them (ADR 34).
     """
 
     tenant: str
