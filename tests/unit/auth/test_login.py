@@ -49,6 +49,17 @@ def test_scopes_are_those_of_the_role(auth: AuthService, role: str) -> None:
     assert verifier.verify(ada.token).session == found["sid"]
 
 
+def test_role_of_a_newer_release(auth: AuthService) -> None:
+    """Who has a role that only a newer release knows gets a token that allows nothing."""
+    ada = person(auth)
+    with auth.records._database.transaction() as connection:
+        connection.execute("UPDATE users SET role = 'next'")
+    found = claims(ada.login())
+    assert (found["sub"], found["scope"]) == (ada.id, "")
+    assert ada.refresh().get_json()["scope"] == ""
+    assert ada.refresh(scope="files:read").get_json()["error"] == "invalid_scope"
+
+
 def test_role_that_is_taken_away_meanwhile(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from servicekit.tickets import Ticket
 from servicekit.tokens import Principal, Verifier
 from tests.servers.auth import ISSUER, TOKEN, AuthService, act, refused
+from wharf_auth.domain import tokens
 from wharf_auth.routes.grants.token_exchange import ACCESS_TOKEN, NAME
 from wharf_auth.signing import KeyRing
 
@@ -212,3 +213,19 @@ def test_a_ticket_that_nobody_could_verify_is_not_made(auth: AuthService) -> Non
         exchange(auth, token(auth), {**PHOTOS, "redirect": redirects}), 400, "invalid_request"
     )
     assert "too long" in told
+
+
+def test_scopes_of_a_newer_release(auth: AuthService) -> None:
+    """A scope that only a newer release knows is not handed on; the others are."""
+    now = int(auth.clock())
+    claims = tokens.claims(
+        issuer=ISSUER,
+        tenant="demo",
+        subject="wharf-demo",
+        scopes=("next:write", "files:write", "files:read"),
+        now=now,
+        ttl_seconds=900,
+    )
+    held = KeyRing(auth.settings.keys_directory).sign(claims)
+    assert verified(auth, exchanged(auth, held)).scopes == {"files:read", "files:write"}
+    assert exchange(auth, held, scope="next:write").get_json()["error"] == "invalid_scope"

@@ -118,7 +118,7 @@ class SessionService:
         """Raises `scopes.UnknownScope` when a person is not granted all of the wanted scopes."""
         user = self._people.refreshing(hash_of(token)) if wanted else None
         if user is not None:
-            scopes.narrowed(users.ROLES[user.role], wanted)
+            scopes.narrowed(users.scopes_of(user.role), wanted)
 
     def end(self, user: str, session: str) -> bool:
         """Ends one session of a user; whether there was one to end."""

@@ -33,6 +33,11 @@ def ordered(scopes: Iterable[str]) -> tuple[str, ...]:
     return tuple(scope for scope in SCOPES if scope in wanted)
 
 
+def known(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Those that exist in this release, in the fixed order: others a newer one has given."""
+    return ordered(set(scopes).intersection(SCOPES))
+
+
 def narrowed(granted: tuple[str, ...], requested: str | None) -> tuple[str, ...]:
     """The scopes of a new token: all that are granted, or the requested part of them.
 

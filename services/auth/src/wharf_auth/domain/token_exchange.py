@@ -91,7 +91,7 @@ def _scopes(
     held: Principal, request: TokenExchangeRequest, given: Ticket | None
 ) -> tuple[str, ...]:
     if given is None:
-        return scopes.narrowed(scopes.ordered(held.scopes), request.scope)
+        return scopes.narrowed(scopes.known(held.scopes), request.scope)
     if TICKET_SCOPE not in held.scopes:
         raise scopes.UnknownScope(
             f"the token lacks {TICKET_SCOPE}, without which no ticket is made"

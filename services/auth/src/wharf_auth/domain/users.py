@@ -20,6 +20,11 @@ MAX_USERNAME_CHARACTERS = 254
 _PUNCTUATION = frozenset("._-+@'!#$%&*=?^`{|}~")
 
 
+def scopes_of(role: str) -> tuple[str, ...]:
+    """What a person of this role may do; nothing, where only a newer release knows the role."""
+    return ROLES.get(role, ())
+
+
 def username(name: str) -> str:
     """The login name in NFC; raises the problem `unprocessable` when it breaks the rule.
 

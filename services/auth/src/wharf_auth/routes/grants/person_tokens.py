@@ -17,7 +17,7 @@ def person_token(
 
     Raises `scopes.UnknownScope`.
     """
-    granted = scopes.narrowed(users.ROLES[opened.user.role], wanted)
+    granted = scopes.narrowed(users.scopes_of(opened.user.role), wanted)
     now = int(context.clock())
     # No token outlives its session.
     ttl_seconds = min(context.settings.token_ttl_seconds, opened.session.expires_at // 1000 - now)
