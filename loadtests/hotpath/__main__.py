@@ -67,7 +67,7 @@ def measure(base: Path, requests: int, rounds: int, traces: str) -> None:
     from servicekit.database.migrating import upgrade
     from servicekit.testing import Issuer
     from tests.servers.upload import MIGRATIONS, assemble, settings_for
-    from wharf_upload import stages
+    from wharf_upload import timings
 
     data = base / "data"
     (data / "upload").mkdir(parents=True)
@@ -81,11 +81,11 @@ def measure(base: Path, requests: int, rounds: int, traces: str) -> None:
         client_requests_per_minute=most,
     )
     service = assemble(settings, issuer)
-    application: tracing.WsgiApp = service.front
+    application: tracing.WsgiApp = service.app.wsgi
     if traces:
-        spans = stages.tracer = tracing.Tracing("upload", "0", traces)
-        service.front.service.log.describe = spans.describe
-        application = tracing.traced(service.front, spans)
+        spans = timings.tracer = tracing.Tracing("upload", "0", traces)
+        service.context.log.describe = spans.describe
+        application = tracing.traced(service.app.wsgi, spans)
     token = issuer.token()
 
     def ask(method: str, path: str, wanted: str, body: bytes = b"") -> None:

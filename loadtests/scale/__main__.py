@@ -19,7 +19,7 @@ from loadtests.scale.requests import Client
 from loadtests.scale.rows import Generated
 from loadtests.scale.servers import DIALECTS, Databases, ScaleWharf, databases, remove, sizes
 from servicekit.database import open_database
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.sql import SqlRecords
 
 _HOT_FILES = 200
 # As many tenants as are asked for in the full one.

@@ -9,8 +9,9 @@ from random import Random
 from loadtests.scale.rows import CONTENT, CONTENT_SHA256, WHOLE_EVERY
 from loadtests.scale.spread import ARCHIVE, Tenant
 from servicekit.ids import uuid7_hex
-from wharf_upload.records.base import File, Page, Write
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.files import File, Page
 
 PAGE = 100
 

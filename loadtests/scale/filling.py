@@ -16,7 +16,7 @@ from servicekit.database import Row
 from servicekit.database.migrating import upgrade
 from servicekit.database.opening import sqlite_path
 from tests.servers.upload import MIGRATIONS
-from wharf_upload.records.rows import COLUMNS
+from wharf_upload.database.file_rows import COLUMNS
 
 _BATCH = 500_000
 _TABLES: tuple[tuple[str, str, Callable[[Generated], Iterator[Row]]], ...] = (

@@ -12,16 +12,11 @@ import msgspec
 from loadtests.scale.case import Case
 from loadtests.scale.spread import ARCHIVE, END_MILLISECONDS, HASHED
 from servicekit.ids import uuid7_hex
-from wharf_upload.records.base import (
-    Bucket,
-    File,
-    Idempotency,
-    Limits,
-    Policy,
-    QuotaExceeded,
-    TicketUse,
-    Write,
-)
+from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.file_writes import Idempotency, TicketUse, Write
+from wharf_upload.domain.files import File
+from wharf_upload.domain.refusals import QuotaExceeded
+from wharf_upload.domain.tenant_limits import Limits
 
 # A tenant that may store one byte.
 NO_ROOM = "no-room"
@@ -231,13 +226,13 @@ def _known_blobs(case: Case) -> Run:
 
 
 def _doomed(case: Case) -> Run:
-    return lambda: case.records.doomed(_FUTURE_MILLISECONDS * 9, BLOBS_A_TIME)
+    return lambda: case.records.pending_deletion(_FUTURE_MILLISECONDS * 9, BLOBS_A_TIME)
 
 
-def _forget_doomed(case: Case) -> Run:
+def _forget_pending_deletions(case: Case) -> Run:
     file = case.stored()
     case.records.delete(file.tenant, file.bucket, file.key, None)
-    return lambda: case.records.forget_doomed([file.blob])
+    return lambda: case.records.forget_pending_deletions([file.blob])
 
 
 def _forget_idempotency(case: Case) -> Run:
@@ -289,7 +284,7 @@ OPERATIONS = (
     Operation("forget_idempotency, one", _forget_some, hot=False),
     Operation("expire_tenant, nothing to do", _expire_tenant, hot=False),
     Operation("purge_tenant, 10 files", _purge, hot=False),
-    Operation("forget_doomed", _forget_doomed, hot=False),
+    Operation("forget_pending_deletions", _forget_pending_deletions, hot=False),
     Operation("forget_idempotency", _forget_idempotency, hot=False),
     Operation("forget_ticket_uses", _forget_ticket_uses, hot=False),
     Operation("live_files, 1000", _live_files, hot=False),

@@ -12,8 +12,8 @@ from loadtests.scale.operations import OPERATIONS
 from loadtests.scale.plans import Recorder, explain
 from loadtests.scale.records_layer import Cost
 from servicekit.database import Database
-from wharf_upload.records.rows import COLUMNS
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.file_rows import COLUMNS
+from wharf_upload.database.sql import SqlRecords
 
 _LARGEST = 8
 # What finds rows; an INSERT does not.

@@ -18,9 +18,9 @@ from loadtests.scale.connection import Request
 from loadtests.scale.operations import NO_ROOM
 from loadtests.scale.rows import CONTENT
 from loadtests.scale.spread import ARCHIVE, FLAT, HASHED, Tenant
-from wharf_upload.records.base import Limits
-from wharf_upload.stores.base import BlobName
-from wharf_upload.stores.local import LocalStore
+from tests.servers.stores import local_store
+from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.storage.base import BlobName
 
 _SCOPES = "files:read files:write files:delete buckets:admin"
 _numbers: Iterator[int] = itertools.count()
@@ -36,7 +36,7 @@ class Client:
 
     def prepare(self) -> None:
         """Makes the bytes of the hot files, and a tenant without room."""
-        store = LocalStore(self.wharf.folder / "data", durable=False)
+        store = local_store(self.wharf.folder / "data", durable=False)
         for tenant, number in self.case.hot:
             file = self.case.records.file(tenant.name, tenant.bucket(number), tenant.key(number))
             assert file is not None, (tenant, number)

@@ -49,7 +49,7 @@ class Generated:
         self.file_count = sum(tenant.files for tenant in self.everybody)
 
     def files(self) -> Iterator[Row]:
-        """Rows of `files`, as `records/rows.py` has the columns; one in twenty expires some day."""
+        """Rows of `files`, as `file_rows.py` has the columns; one in twenty expires some day."""
         random = Random(self.seed)
         first_event = int(self.file_count * (1 - self.events))
         order = numbers(runs(self.everybody, random))

@@ -17,7 +17,7 @@ from tests.e2e.instance import Wharf, running
 from tests.e2e.multipart_body import file_part
 from tests.e2e.raw_http import RawConnection, exchange, head, until
 from tests.e2e.tenants import Signer
-from wharf_upload.cors import EXPOSED
+from wharf_upload.http.cors import EXPOSED
 
 GOOD = "https://app.example"
 EVIL = [

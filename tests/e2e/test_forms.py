@@ -19,7 +19,7 @@ from tests.e2e.multipart_body import (
 )
 from tests.e2e.traces import nothing_stored
 
-# The read block of the form reader, in bytes (domain/multipart.py).
+# The read block of the form reader, in bytes (uploads/multipart/spool_window.py).
 WINDOW_BYTES = 1 << 20
 
 

@@ -18,8 +18,8 @@ import msgspec
 
 from tests.e2e.raw_http import until
 from tests.servers.upload import UploadService
-from wharf_upload.receiver.packets import packet_of
-from wharf_upload.receiver.serving import Receiver
+from wharf_upload.streaming.server import ResumableServer
+from wharf_upload.streaming.uwsgi_protocol import packet_of
 
 COLLECTION = "/v1/uploads"
 OCTETS = "application/offset+octet-stream"
@@ -139,7 +139,12 @@ def receiving(service: UploadService) -> Iterator[ReceiverClient]:
     # Not pytest's own folder: sockets have short paths.
     with tempfile.TemporaryDirectory(prefix="wharf-receiver-") as folder:
         address = Path(folder) / "receiver.sock"
-        receiver = Receiver(service.front, address)
+        receiver = ResumableServer(
+            service.app.resumable_routes,
+            service.app.answering,
+            service.context.resumable_uploads.holds,
+            address,
+        )
         thread = threading.Thread(target=receiver.run, daemon=True)
         thread.start()
         try:

@@ -24,15 +24,16 @@ from servicekit.database import Database, open_database
 from servicekit.database.migrating import upgrade
 from servicekit.ids import uuid7_hex
 from servicekit.testing import ISSUER, Issuer
+from tests.servers.stores import local_store
 from wharf_upload import signals
-from wharf_upload.app import create_app
-from wharf_upload.front import Front
-from wharf_upload.records.base import File
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.app import Application, create_app
+from wharf_upload.bootstrap import open_backends
+from wharf_upload.context import AppContext
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.files import File
+from wharf_upload.maintenance.sweeper import Ages, Sweeper, Swept
 from wharf_upload.settings import Settings
-from wharf_upload.stores.base import BlobName, BlobStore
-from wharf_upload.stores.local import LocalStore
-from wharf_upload.sweeping import Ages, Sweeper, Swept
+from wharf_upload.storage.base import BlobName, BlobStore
 
 MIGRATIONS = Path(wharf_upload.__file__).parent / "migrations"
 TENANT = "demo"
@@ -86,7 +87,7 @@ def ages(seconds: float = 0) -> Ages:
 class UploadService:
     """The application, what is in it, and a client that plays the gateway."""
 
-    front: Front
+    app: Application
     settings: Settings
     store: BlobStore
     records: SqlRecords
@@ -94,6 +95,15 @@ class UploadService:
     issuer: Issuer
     tenant: str = TENANT
     _spooled: int = field(default=0, repr=False)
+
+    @property
+    def context(self) -> AppContext:
+        """The parts of the application."""
+        return self.app.context
+
+    def restarted(self, **changes: object) -> UploadService:
+        """The service once more, on the same data with other settings."""
+        return assemble(settings_for(self.settings.data, **changes), self.issuer)
 
     def request(
         self,
@@ -106,7 +116,7 @@ class UploadService:
         """One request, as uWSGI hands it on."""
         fields = Headers({"Authorization": f"Bearer {self.issuer.token(tid=self.tenant)}"})
         fields.update(headers or {})
-        return Client(self.front).open(
+        return Client(self.app.wsgi).open(
             path,
             method=method,
             # Not `data`: werkzeug would give a form without a body a boundary of its own.
@@ -198,10 +208,9 @@ def settings_for(data: Path, **changes: object) -> Settings:
     return settings
 
 
-def assemble(settings: Settings, issuer: Issuer) -> UploadService:
+def assemble(settings: Settings, issuer: Issuer, store: BlobStore | None = None) -> UploadService:
     """The service on what the settings name, with every part at hand."""
-    store = LocalStore(settings.data, durable=settings.durable)
-    store.prepare()
+    store = store or local_store(settings.data, durable=settings.durable)
     database = open_database(settings.effective_database_url, durable=settings.durable)
     records = SqlRecords(
         database,
@@ -209,8 +218,8 @@ def assemble(settings: Settings, issuer: Issuer) -> UploadService:
         signals.tell,
         settings.quota,
     )
-    front = create_app(settings, store=store, records=records, keys=issuer)
-    return UploadService(front, settings, store, records, database, issuer)
+    app = create_app(settings, backends=open_backends(settings, store, records), keys=issuer)
+    return UploadService(app, settings, store, records, database, issuer)
 
 
 def faults_in_counts(database: Database) -> list[str]:

@@ -14,7 +14,7 @@ from servicekit.database import Database, open_database
 from servicekit.database.migrating import upgrade
 from tests.servers.postgres import PostgresServer
 from tests.servers.upload import MIGRATIONS
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.sql import SqlRecords
 
 DIALECTS = ("sqlite", "postgresql")
 NewUrl = Callable[[], str]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from tests.servers.upload import UploadService, faults_in_counts
-from wharf_upload import checking
-from wharf_upload.records.base import File
+from wharf_upload.domain.files import File
+from wharf_upload.maintenance import integrity
 
 
 def live(service: UploadService) -> dict[str, str]:
@@ -16,7 +16,7 @@ def live(service: UploadService) -> dict[str, str]:
 
 def assert_sound(service: UploadService) -> None:
     """Every row's bytes are there and are its own; usage is the sum of the rows."""
-    assert list(checking.faults(service.store, service.records, read_all=True)) == []
+    assert list(integrity.faults(service.store, service.records, read_all=True)) == []
     assert faults_in_counts(service.database) == []
     assert uneventful(service) == []
 
@@ -38,4 +38,4 @@ def assert_nothing_else(service: UploadService) -> None:
     assert list(service.store.leftovers()) == []
     assert os.listdir(service.settings.data / "staging") == []
     assert os.listdir(service.settings.spool_folder) == []
-    assert service.records.doomed(1 << 60, 10) == []
+    assert service.records.pending_deletion(1 << 60, 10) == []

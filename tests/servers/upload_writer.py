@@ -12,8 +12,9 @@ import threading
 
 from servicekit.database import open_database
 from tests.servers.upload import new_file
-from wharf_upload.records.base import Refused, Write
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.refusals import Refused
 
 
 def main(url: str, threads: str, files: str, word: str) -> None:

@@ -11,19 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from servicekit.database import Database
 from tests.servers.upload import new_file
+from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.file_writes import Idempotency, OnConflict, Write
+from wharf_upload.domain.files import File
 from wharf_upload.domain.keys import renamed
-from wharf_upload.records.base import (
-    File,
-    Idempotency,
-    KeyTaken,
-    NoSuchFile,
-    OnConflict,
-    PreconditionFailed,
-    Usage,
-    Write,
-)
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.domain.quotas import Usage
+from wharf_upload.domain.refusals import KeyTaken, NoSuchFile, PreconditionFailed
 
 _KEYS = st.sampled_from(["a", "b", "f/a.txt", "f/b.txt", "é", "z"])
 _SIZES = st.integers(0, 1000)
@@ -146,7 +140,7 @@ class Accounts(RuleBasedStateMachine):
         assert list(page.files) == [self._files[key] for key in sorted(self._files)]
         sizes = [file.size for file in self._files.values()]
         assert self._records.usage(self._tenant) == Usage(sum(sizes), len(sizes))
-        doomed = self._records.doomed(1 << 60, 10_000)
+        doomed = self._records.pending_deletion(1 << 60, 10_000)
         assert {one.blob for one in doomed if one.tenant == self._tenant} == self._doomed
 
 

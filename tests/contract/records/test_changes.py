@@ -9,19 +9,18 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import new_file
+from wharf_upload.database.contract import Records
+from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.records.base import (
-    Bucket,
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.files import File
+from wharf_upload.domain.quotas import Usage
+from wharf_upload.domain.refusals import (
     BucketNotEmpty,
-    File,
     KeyTaken,
     NoSuchBucket,
     NoSuchFile,
-    Policy,
     PreconditionFailed,
-    Records,
-    Usage,
-    Write,
 )
 
 
@@ -37,7 +36,9 @@ def test_delete(records: Records) -> None:
     assert records.delete("demo", "default", "a.txt", None) == file
     assert records.file("demo", "default", "a.txt") is None
     assert records.usage("demo") == Usage(0, 0)
-    assert [(one.tenant, one.blob) for one in records.doomed(1 << 60, 10)] == [("demo", file.blob)]
+    assert [(one.tenant, one.blob) for one in records.pending_deletion(1 << 60, 10)] == [
+        ("demo", file.blob)
+    ]
 
 
 def test_delete_what_is_not_there(records: Records) -> None:
@@ -72,7 +73,7 @@ def test_change(records: Records) -> None:
     assert records.change(file, lambda _: wanted, None) == wanted
     assert records.file("demo", "default", "a.txt") == wanted
     assert records.usage("demo") == Usage(5, 1)
-    assert records.doomed(1 << 60, 10) == []
+    assert records.pending_deletion(1 << 60, 10) == []
 
 
 def test_move(records: Records) -> None:
@@ -143,10 +144,10 @@ def test_doomed_in_order(records: Records) -> None:
     old = [stored(records, f"{moment}.txt") for moment in moments]
     for moment in moments:
         stored(records, f"{moment}.txt", created_at=moment)
-    found = records.doomed(moments[0], 10)
+    found = records.pending_deletion(moments[0], 10)
     assert [entry.blob for entry in found] == [old[1].blob, old[2].blob]
-    assert [entry.doomed_at for entry in found] == sorted(moments)[:2]
-    assert [entry.blob for entry in records.doomed(1 << 60, 1)] == [old[1].blob]
+    assert [entry.deleted_at for entry in found] == sorted(moments)[:2]
+    assert [entry.blob for entry in records.pending_deletion(1 << 60, 1)] == [old[1].blob]
 
 
 def test_known_and_forgotten(records: Records) -> None:
@@ -155,9 +156,9 @@ def test_known_and_forgotten(records: Records) -> None:
     records.delete("demo", "default", "b.txt", None)
     names = [("demo", live.blob), ("demo", deleted.blob), ("demo", "f" * 32)]
     assert records.known_blobs(names) == set(names[:2])
-    records.forget_doomed([deleted.blob])
+    records.forget_pending_deletions([deleted.blob])
     assert records.known_blobs(names) == {names[0]}
-    assert records.doomed(1 << 60, 10) == []
+    assert records.pending_deletion(1 << 60, 10) == []
 
 
 def test_live_files(records: Records) -> None:

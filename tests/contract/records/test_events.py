@@ -10,8 +10,11 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import new_file
-from wharf_upload.records.base import Event, Limits, Records, Write
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.contract import Records
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.events import Event
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.tenant_limits import Limits
 
 
 def read(records: Records, tenant: str = "demo", page: int = 2) -> list[Event]:

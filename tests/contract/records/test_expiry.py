@@ -9,8 +9,12 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.database.contract import Records
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.records.base import File, NoSuchFile, PreconditionFailed, Records, Usage, Write
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.files import File
+from wharf_upload.domain.quotas import Usage
+from wharf_upload.domain.refusals import NoSuchFile, PreconditionFailed
 
 _NOW = time.time_ns() // 1_000_000
 _PAST, _FUTURE = _NOW - 1000, _NOW + 1_000_000
@@ -39,7 +43,7 @@ def test_expire(records: Records, database: Database) -> None:
     assert records.expire(_NOW, 100) == 0
     assert keys(records) == ["never"] or keys(records) == ["later", "never"]
     assert records.usage("demo") == Usage(2, 2)
-    doomed = {entry.blob for entry in records.doomed(1 << 60, 100)}
+    doomed = {entry.blob for entry in records.pending_deletion(1 << 60, 100)}
     assert {file.blob for file in over} < doomed
     assert len(doomed) == 4
     events = database.reading().rows("SELECT kind FROM events WHERE kind = 'file.expired'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from servicekit.database import Database
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.sql import SqlRecords
 
 
 def test_more_than_one_step(database: Database, records: SqlRecords) -> None:

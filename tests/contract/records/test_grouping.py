@@ -10,11 +10,11 @@ import pytest
 
 from servicekit.database import Connection, Database, DatabaseUnavailable
 from tests.servers.upload import faults_in_counts, new_file
-from wharf_upload.records import changes
-from wharf_upload.records.base import KeyTaken, Write
-from wharf_upload.records.changes import Change
-from wharf_upload.records.grouping import BeforeCommit, GroupCommit
-from wharf_upload.records.ledger import Ledger
+from wharf_upload.database import file_changes
+from wharf_upload.database.group_commit import BeforeCommit, GroupCommit
+from wharf_upload.database.unit_of_work import Change, UnitOfWork
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.refusals import KeyTaken
 
 Outcome = tuple[Any, BaseException | None]
 
@@ -64,11 +64,11 @@ class Group:
 
 
 def writing(key: str) -> Change:
-    return changes.write(Write(files=(new_file(key),), on_conflict="error"))
+    return file_changes.write(Write(files=(new_file(key),), on_conflict="error"))
 
 
 def raising(error: BaseException) -> Change:
-    def change(connection: Connection, ledger: Ledger) -> None:
+    def change(connection: Connection, ledger: UnitOfWork) -> None:
         # Something is written before it goes wrong: that must go, too.
         connection.execute("INSERT INTO doomed (blob, tenant, doomed_at) VALUES ('x', 'demo', 1)")
         raise error
@@ -100,7 +100,7 @@ def test_a_group_is_one_transaction(database: Database) -> None:
     """Changes that wait for the same leader become visible at the same instant."""
     seen: list[int] = []
 
-    def look(connection: Connection, ledger: Ledger) -> None:
+    def look(connection: Connection, ledger: UnitOfWork) -> None:
         # Another connection sees nothing yet.
         thread = threading.Thread(target=count)
         thread.start()
@@ -129,7 +129,7 @@ def test_poison(database: Database, error: Exception) -> None:
 def test_poisonous_sql(database: Database) -> None:
     """A statement that the database refuses spoils neither the group nor its own connection."""
 
-    def twice(connection: Connection, ledger: Ledger) -> None:
+    def twice(connection: Connection, ledger: UnitOfWork) -> None:
         for _ in range(2):
             connection.execute(
                 "INSERT INTO doomed (blob, tenant, doomed_at) VALUES ('x', 'demo', 1)"
@@ -145,7 +145,7 @@ def test_unavailable_reaches_all(database: Database) -> None:
     """When the database gives up in the middle, every member of the group is told, once."""
     calls: list[str] = []
 
-    def fails(connection: Connection, ledger: Ledger) -> None:
+    def fails(connection: Connection, ledger: UnitOfWork) -> None:
         calls.append("fails")
         raise DatabaseUnavailable("gone")
 

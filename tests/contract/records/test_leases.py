@@ -7,25 +7,25 @@ import threading
 import pytest
 
 from servicekit.database import Database
-from wharf_upload.records import leases
-from wharf_upload.records.leases import Held, SqlLeases
+from wharf_upload.database import lease_rows
+from wharf_upload.database.lease_rows import Held, LeaseRows
 
 NAME = "upload:a"
 
 
 @pytest.fixture
-def a(database: Database) -> SqlLeases:
+def a(database: Database) -> LeaseRows:
     """One replica."""
-    return SqlLeases(database, "a")
+    return LeaseRows(database, "a")
 
 
 @pytest.fixture
-def b(database: Database) -> SqlLeases:
+def b(database: Database) -> LeaseRows:
     """Another one."""
-    return SqlLeases(database, "b")
+    return LeaseRows(database, "b")
 
 
-def test_one_holder(a: SqlLeases, b: SqlLeases) -> None:
+def test_one_holder(a: LeaseRows, b: LeaseRows) -> None:
     """Who asks for a held lease does not get it, and its holder sees that it is wanted."""
     assert a.take(NAME) == (1, "")
     assert a.held() == [Held(NAME, 1, wanted=False)]
@@ -34,14 +34,14 @@ def test_one_holder(a: SqlLeases, b: SqlLeases) -> None:
     assert b.held() == []
 
 
-def test_who_does_not_ask_disturbs_nobody(a: SqlLeases, b: SqlLeases) -> None:
+def test_who_does_not_ask_disturbs_nobody(a: LeaseRows, b: LeaseRows) -> None:
     """A lease can be tried without its holder learning of it."""
     a.take(NAME)
     assert b.take(NAME, ask=False) is None
     assert a.held() == [Held(NAME, 1, wanted=False)]
 
 
-def test_handed_over(a: SqlLeases, b: SqlLeases) -> None:
+def test_handed_over(a: LeaseRows, b: LeaseRows) -> None:
     """After a release the next one has it, is told who was there before, and nobody wants it."""
     taken = a.take(NAME)
     assert taken
@@ -52,7 +52,7 @@ def test_handed_over(a: SqlLeases, b: SqlLeases) -> None:
     assert a.held() == []
 
 
-def test_taken_again_by_the_same(a: SqlLeases) -> None:
+def test_taken_again_by_the_same(a: LeaseRows) -> None:
     """Who had it last, and nobody since, is told so."""
     taken = a.take(NAME)
     assert taken
@@ -60,7 +60,7 @@ def test_taken_again_by_the_same(a: SqlLeases) -> None:
     assert a.take(NAME) == (2, "a")
 
 
-def test_an_old_turn_releases_nothing(a: SqlLeases, b: SqlLeases) -> None:
+def test_an_old_turn_releases_nothing(a: LeaseRows, b: LeaseRows) -> None:
     """A release that comes late ends neither another holder's lease nor a later one's."""
     a.take(NAME)
     a.take(NAME)
@@ -68,9 +68,9 @@ def test_an_old_turn_releases_nothing(a: SqlLeases, b: SqlLeases) -> None:
     assert b.take(NAME) is None
 
 
-def test_of_the_dead(a: SqlLeases, b: SqlLeases, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_the_dead(a: LeaseRows, b: LeaseRows, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease that nobody renews is over after its time, and its old holder cannot revive it."""
-    monkeypatch.setattr(leases, "LEASE_SECONDS", -1.0)
+    monkeypatch.setattr(lease_rows, "LEASE_SECONDS", -1.0)
     a.take(NAME)
     monkeypatch.undo()
     assert b.take(NAME) == (2, "a")
@@ -79,9 +79,9 @@ def test_of_the_dead(a: SqlLeases, b: SqlLeases, monkeypatch: pytest.MonkeyPatch
     assert b.renew(NAME, 2)
 
 
-def test_renewed(a: SqlLeases, b: SqlLeases, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renewed(a: LeaseRows, b: LeaseRows, monkeypatch: pytest.MonkeyPatch) -> None:
     """All leases of a holder are prolonged at once; those that it gave back are not."""
-    monkeypatch.setattr(leases, "LEASE_SECONDS", -1.0)
+    monkeypatch.setattr(lease_rows, "LEASE_SECONDS", -1.0)
     for name in ("1", "2", "3"):
         a.take(name)
     a.release("3", 1)
@@ -96,7 +96,7 @@ def test_of_many_at_once_one_gets_it(database: Database) -> None:
     barrier = threading.Barrier(8)
 
     def ask(name: str) -> None:
-        rows = SqlLeases(database, name)
+        rows = LeaseRows(database, name)
         barrier.wait(60)
         if rows.take(NAME) is not None:
             got.append(name)
@@ -110,7 +110,7 @@ def test_of_many_at_once_one_gets_it(database: Database) -> None:
     assert len(got) == 1
 
 
-def test_old_rows_go(a: SqlLeases, database: Database) -> None:
+def test_old_rows_go(a: LeaseRows, database: Database) -> None:
     """What ended a day ago is forgotten, what ended today is not."""
     for name in ("old", "young"):
         a.take(name)

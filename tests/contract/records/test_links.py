@@ -8,9 +8,10 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import new_file
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.records.base import Bucket, Policy, Write
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.domain.file_writes import Write
 
 GOOD, OTHER = "https://app.example", "https://other.example"
 

@@ -14,8 +14,8 @@ from servicekit.database.migrating import upgrade
 from tests.servers.tracing import Strace
 from tests.servers.upload import MIGRATIONS, new_file
 from tests.servers.upload_databases import DIALECTS
-from wharf_upload.records.base import Write
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.file_writes import Write
 
 _UPGRADE = """
 import sys

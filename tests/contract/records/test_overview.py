@@ -6,11 +6,11 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import new_file
-from wharf_upload.records import overview
-from wharf_upload.records.base import Limits, Write
-from wharf_upload.records.overview import TenantUsage
-from wharf_upload.records.quotas import Quota
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database import overview
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.quotas import Quota, TenantUsage
+from wharf_upload.domain.tenant_limits import Limits
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from servicekit.database import Database
 from tests.servers.upload import faults_in_counts, new_file
-from wharf_upload.records import purging
-from wharf_upload.records.base import Bucket, Idempotency, Limits, Policy, Write
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database import purge
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.file_writes import Idempotency, Write
+from wharf_upload.domain.tenant_limits import Limits
 
-_LISTED = {*purging.LARGE, *purging.SMALL, *purging.OTHERWISE}
+_LISTED = {*purge.LARGE, *purge.SMALL, *purge.OTHERWISE}
 
 
 def tables(database: Database) -> set[str]:
@@ -62,7 +64,7 @@ def test_purge(records: SqlRecords, database: Database) -> None:
     before = rows(database, "other")
     steps = 0
     while count := records.purge_tenant("demo", 2):
-        assert count <= max(2, len(purging.SMALL))
+        assert count <= max(2, len(purge.SMALL))
         steps += 1
     assert steps > 5
     assert rows(database, "demo") == {"doomed": 5}

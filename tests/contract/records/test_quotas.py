@@ -10,12 +10,15 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import faults_in_counts, new_file
-from wharf_upload.records import changes
-from wharf_upload.records.base import File, Limits, QuotaExceeded, Usage, Write
-from wharf_upload.records.grouping import GroupCommit
-from wharf_upload.records.ledger import now_milliseconds
-from wharf_upload.records.quotas import Quota
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database import file_changes
+from wharf_upload.database.group_commit import GroupCommit
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.clock import now_milliseconds
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.files import File
+from wharf_upload.domain.quotas import Quota, Usage
+from wharf_upload.domain.refusals import QuotaExceeded
+from wharf_upload.domain.tenant_limits import Limits
 
 
 @pytest.fixture
@@ -135,7 +138,9 @@ def test_a_refusal_harms_no_other_of_its_group(database: Database) -> None:
 
     def store(key: str, tenant: str) -> None:
         try:
-            group.run(tenant, changes.write(Write(files=(new_file(key, tenant=tenant, size=70),))))
+            group.run(
+                tenant, file_changes.write(Write(files=(new_file(key, tenant=tenant, size=70),)))
+            )
             outcomes[key] = "stored"
         except QuotaExceeded:
             outcomes[key] = "refused"

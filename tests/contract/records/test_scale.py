@@ -22,7 +22,7 @@ from servicekit.database import open_database
 from servicekit.database.sqlite import SqliteDatabase
 from tests.servers.postgres import PostgresServer
 from tests.servers.upload_databases import DIALECTS
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.sql import SqlRecords
 
 # Tenants and files: a page of 100 must be full in the small one, and folders be large in the other.
 _SMALL, _FULL = (5, 3_000), (50, 60_000)

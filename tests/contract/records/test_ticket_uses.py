@@ -8,15 +8,9 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import faults_in_counts, new_file
-from wharf_upload.records.base import (
-    Idempotency,
-    KeyTaken,
-    OnConflict,
-    Records,
-    TicketUse,
-    TicketUsedUp,
-    Write,
-)
+from wharf_upload.database.contract import Records
+from wharf_upload.domain.file_writes import Idempotency, OnConflict, TicketUse, Write
+from wharf_upload.domain.refusals import KeyTaken, TicketUsedUp
 
 EXPIRES = 1_900_000_000_000
 

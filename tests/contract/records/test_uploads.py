@@ -7,9 +7,11 @@ import pytest
 from servicekit.database import Database
 from servicekit.ids import uuid7_hex
 from tests.servers.upload import faults_in_counts, new_file
-from wharf_upload.records.base import Limits, QuotaExceeded, UploadEnd, Write
-from wharf_upload.records.sql import SqlRecords
-from wharf_upload.records.uploads import Options, Upload
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.file_writes import UploadEnd, Write
+from wharf_upload.domain.refusals import QuotaExceeded
+from wharf_upload.domain.resumable_upload import Upload, UploadOptions
+from wharf_upload.domain.tenant_limits import Limits
 
 
 def new_upload(length: int | None = 10, **changes: object) -> Upload:
@@ -40,7 +42,9 @@ def end_of(upload: Upload) -> UploadEnd:
 
 def test_what_was_kept_comes_back(records: SqlRecords) -> None:
     """An upload is read as it was written, by its tenant alone."""
-    options = Options(declared_type="text/plain", on_conflict="error", digests={"sha-256": b"\0x"})
+    options = UploadOptions(
+        declared_type="text/plain", on_conflict="error", digests={"sha-256": b"\0x"}
+    )
     upload = new_upload(options=options, concat="final", parts=("b" * 32, "a" * 32))
     records.uploads.create(upload)
     assert records.uploads.get("demo", upload.id) == upload

@@ -6,20 +6,17 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.database.contract import Records
+from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.records.base import (
-    Bucket,
-    File,
-    Idempotency,
+from wharf_upload.domain.file_writes import Idempotency, OnConflict, Write
+from wharf_upload.domain.files import File
+from wharf_upload.domain.quotas import Usage
+from wharf_upload.domain.refusals import (
     IdempotencyReused,
     KeyTaken,
     NoSuchBucket,
-    OnConflict,
-    Policy,
     PreconditionFailed,
-    Records,
-    Usage,
-    Write,
 )
 
 
@@ -68,7 +65,7 @@ def test_replacing(records: Records, database: Database) -> None:
     assert stored.created == (False,)
     assert records.file("demo", "default", "a.txt") == new
     assert records.usage("demo") == Usage(3, 1)
-    assert [entry.blob for entry in records.doomed(1 << 60, 10)] == [old.blob]
+    assert [entry.blob for entry in records.pending_deletion(1 << 60, 10)] == [old.blob]
     assert kinds(database) == ["file.created", "file.replaced"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wharf_upload import __version__
-from wharf_upload.replicas import Replicas, release_of
+from wharf_upload.maintenance.replicas import Replicas, release_of
 
 LOST_SECONDS = 300.0
 
@@ -87,6 +87,15 @@ def test_what_no_release_can_be_read_from(replicas: Replicas, tmp_path: Path, co
     assert not replicas.all_at_least("0.0.1", LOST_SECONDS)
     other.unlink()
     assert replicas.all_at_least("0.0.1", LOST_SECONDS)
+
+
+def test_words_of_newer_releases(replicas: Replicas, tmp_path: Path) -> None:
+    """A newer release may say more about itself: its release is still read."""
+    replicas.announce("own")
+    other = announced(tmp_path, "other", "0.3.0")
+    other.write_text(f"{other.read_text().strip()} s3=1\n")
+    assert replicas.all_at_least("0.2.0.dev0", LOST_SECONDS)
+    assert not Replicas(tmp_path).all_at_least("0.3.1", LOST_SECONDS)
 
 
 def test_dead_replicas_do_not_count(replicas: Replicas, tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.upload import new_file
 from wharf_auth.database import sql as auth_sql
 from wharf_auth.database.contract import Client, Secret, Tenant
-from wharf_upload.records import sql as upload_sql
-from wharf_upload.records.base import Limits, UploadEnd, Write
-from wharf_upload.records.uploads import Upload
+from wharf_upload.database import sql as upload_sql
+from wharf_upload.domain.file_writes import UploadEnd, Write
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.domain.tenant_limits import Limits
 
 # The last migrations before the first release: nothing older ever runs beside this code.
 FIRST_RELEASE = {"upload": "0006", "auth": "0003"}
@@ -90,7 +91,7 @@ def upload_works(database: Database) -> None:
     assert records.link_key("demo", create=True)
     assert [file.key for file in records.live_files()] == ["a", "k"]
     records.delete("demo", "default", "a", None)
-    assert len(records.doomed(1 << 60, 10)) == 3
+    assert len(records.pending_deletion(1 << 60, 10)) == 3
     while records.purge_tenant("demo", 100):
         pass
     assert not list(records.live_files())

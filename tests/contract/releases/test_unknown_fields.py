@@ -7,9 +7,11 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import new_file
-from wharf_upload.records.base import Bucket, Idempotency, Limits, Policy, Write
-from wharf_upload.records.sql import SqlRecords
-from wharf_upload.records.uploads import Options, Upload
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.file_writes import Idempotency, Write
+from wharf_upload.domain.resumable_upload import Upload, UploadOptions
+from wharf_upload.domain.tenant_limits import Limits
 
 # A member of each kind that JSON has.
 NEWER = ', "next_text": "x", "next_list": [1], "next_object": {"a": null}}'
@@ -125,7 +127,7 @@ def test_resumable_upload(records: SqlRecords, database: Database) -> None:
         bucket="default",
         key="k",
         length=None,
-        options=Options(on_conflict="error", echo="e"),
+        options=UploadOptions(on_conflict="error", echo="e"),
         created_at=1,
         expires_at=2,
     )

@@ -18,10 +18,11 @@ from servicekit.ids import uuid7_hex
 from tests.servers.postgres import PostgresServer
 from tests.servers.upload import MIGRATIONS, new_file
 from tests.servers.upload_databases import DIALECTS
-from wharf_upload.backups import SCHEMA
-from wharf_upload.records.base import Limits, Write
-from wharf_upload.records.sql import SqlRecords
-from wharf_upload.records.uploads import Upload
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.maintenance.backup import SCHEMA
 
 NewDatabase = Callable[[str], str]
 TENANTS = ("demo", "Ärger", "z-last")

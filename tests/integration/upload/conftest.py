@@ -8,16 +8,19 @@ import pytest
 
 from servicekit.testing import Issuer
 from tests.servers.postgres import new_postgres_url, postgres
+from tests.servers.stores import blob_server, socket_server
 from tests.servers.tracing import strace
 from tests.servers.upload import issuer, upload, upload_data, upload_template
 from tests.servers.upload_databases import postgres_template
 from tests.servers.upload_script import write_credentials
 
 __all__ = [
+    "blob_server",
     "issuer",
     "new_postgres_url",
     "postgres",
     "postgres_template",
+    "socket_server",
     "strace",
     "upload",
     "upload_data",

@@ -24,7 +24,7 @@ from tests.e2e.raw_http import until
 from tests.servers.native import NativeWharf
 from tests.servers.upload import UploadService, assemble, faults_in_counts, settings_for
 from tests.servers.upload_invariants import assert_sound, live
-from wharf_upload import upload_sweeping
+from wharf_upload.maintenance import upload_sweeper
 
 _SIZE, _CHUNK = 6_000_000, 400_000
 _KINDS = ("plain", "checked", "deferred")
@@ -214,10 +214,10 @@ def test_what_nobody_goes_on_with_is_swept(scene: Scene, issuer: Issuer) -> None
     for thread in threads:
         thread.join(60)
     service = scene.service(issuer)
-    inner = service.front.service
+    inner = service.context
     expiry = service.settings.upload_expiry_seconds
     later = time.time() + expiry + 120
-    upload_sweeping.sweep(inner.uploads, inner.parts, expiry_seconds=expiry, clock=lambda: later)
+    upload_sweeper.sweep(inner.uploads, inner.parts, expiry_seconds=expiry, clock=lambda: later)
     service.sweep()
     # What a killed completion had made a blob of is too young the first time.
     service.sweep()

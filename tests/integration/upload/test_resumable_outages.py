@@ -58,7 +58,7 @@ def test_locked_at_the_creation(receiver: ReceiverClient) -> None:
     """Nothing is left of an upload that could not be recorded."""
     with held(database(receiver)):
         assert_unavailable(receiver.creation(10))
-        assert list(receiver.service.front.service.parts.all()) == []
+        assert list(receiver.service.context.parts.all()) == []
     assert receiver.offset(receiver.create(10)) == 0
     assert faults_in_counts(receiver.service.database) == []
 
@@ -101,7 +101,7 @@ def test_no_room_for_an_announced_length(cramped: ReceiverClient) -> None:
     fill(cramped.service, leave=1 << 20)
     answer = cramped.creation(4 << 20)
     assert (answer.status, answer.slug) == (507, "storage-full"), answer.body
-    assert list(cramped.service.front.service.parts.all()) == []
+    assert list(cramped.service.context.parts.all()) == []
     assert cramped.service.records.usage("demo").files == 0
 
 
@@ -163,4 +163,4 @@ def test_a_creation_with_bytes_that_fails(cramped: ReceiverClient) -> None:
     answer = answer_of(stream, content[1 << 20 :])
     assert (answer.status, answer.slug) == (507, "storage-full"), answer.body
     assert cramped.service.records.usage("demo").files == 0
-    assert list(cramped.service.front.service.parts.all()) == []
+    assert list(cramped.service.context.parts.all()) == []

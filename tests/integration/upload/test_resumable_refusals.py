@@ -12,7 +12,7 @@ from tests.e2e.raw_http import until
 from tests.servers.receiver import OCTETS, ReceiverClient, answer_of, receiving
 from tests.servers.upload import UploadService, faults_in_counts
 from tests.servers.upload_invariants import assert_sound
-from wharf_upload.records.base import Limits
+from wharf_upload.domain.tenant_limits import Limits
 
 FILE = "/v1/files/default/a.bin"
 

@@ -17,9 +17,10 @@ from tests.e2e.raw_http import until
 from tests.servers.receiver import ReceiverClient, answer_of, receiving
 from tests.servers.upload import UploadService, faults_in_counts
 from tests.servers.upload_invariants import assert_sound, live
-from wharf_upload import checking, upload_sweeping
-from wharf_upload.domain import receiving as receiving_module
-from wharf_upload.stores.base import BlobName
+from wharf_upload.maintenance import integrity, upload_sweeper
+from wharf_upload.storage.base import BlobName
+from wharf_upload.uploads.commit import FileCommit
+from wharf_upload.uploads.resumable.held import HeldUploads
 
 PARTIAL = {"Upload-Concat": "partial", "Upload-Metadata": ""}
 
@@ -75,11 +76,9 @@ def test_unverified_bytes_are_not_joined(receiver: ReceiverClient) -> None:
     service = receiver.service
     name = parts[0].rpartition("/")[2]
     # As kill -9 between the last byte and its verification leaves it.
-    found = service.front.service.uploads.get("demo", name)
+    found = service.context.uploads.get("demo", name)
     assert found is not None
-    service.front.service.uploads.progress(
-        found, expires_at=found.expires_at, discard_from=0, size=6
-    )
+    service.context.uploads.progress(found, expires_at=found.expires_at, discard_from=0, size=6)
     part_file(receiver, parts[0]).write_bytes(b"WRONG!")
     assert receiver.patch(parts[1], 0, b"ghijkl").status == 204
     whole = receiver.create(None, final(*parts))
@@ -150,26 +149,26 @@ def test_swept_while_it_grows(receiver: ReceiverClient) -> None:
     assert arrived(receiver, address, 3)
     # The row is as old as if the request had begun long ago; its last bytes are new.
     service.database.reading().execute("UPDATE uploads SET expires_at = 1")
-    inner = service.front.service
-    swept = upload_sweeping.sweep(inner.uploads, inner.parts, expiry_seconds=seconds)
+    inner = service.context
+    swept = upload_sweeper.sweep(inner.uploads, inner.parts, expiry_seconds=seconds)
     assert swept.expired_uploads == 0
     assert answer_of(writer, b"def").status == 204
     assert service.content("tus.bin") == b"abcdef"
     assert_sound(service)
 
 
-def test_expired_uploads(receiver: ReceiverClient) -> None:
+def test_expired_uploads(receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time an upload is 404 for every verb, and the sweep gives back what it reserved."""
     service = receiver.service
     seconds = service.settings.upload_expiry_seconds
     address = receiver.create(6)
     assert receiver.patch(address, 0, b"abc").status == 204
-    inner, later = service.front.service, time.time() + seconds + 1
-    object.__setattr__(inner, "clock", lambda: later)
+    inner, later = service.context, time.time() + seconds + 1
+    monkeypatch.setattr(HeldUploads, "now", lambda _: int(1000 * later))
     assert receiver.head(address).status == 404
     assert receiver.patch(address, 3, b"def").status == 404
     assert receiver.request("DELETE", address).status == 404
-    swept = upload_sweeping.sweep(
+    swept = upload_sweeper.sweep(
         inner.uploads, inner.parts, expiry_seconds=seconds, clock=lambda: later
     )
     assert swept.expired_uploads == 1
@@ -185,7 +184,7 @@ def test_gone_while_it_was_written_to(receiver: ReceiverClient) -> None:
     writer = receiver.begin(address, 0, 6)
     writer.sendall(b"abc")
     assert arrived(receiver, address, 3)
-    inner = service.front.service
+    inner = service.context
     found = inner.uploads.get("demo", address.rpartition("/")[2])
     assert found is not None
     inner.uploads.remove(found)
@@ -203,16 +202,16 @@ def test_completed_while_its_old_bytes_are_swept(
     """
     service = receiver.service
     address = receiver.create(6)
-    writing = service.front.service.records.write
+    writing = service.context.records.write
     with monkeypatch.context() as patch:
         # As kill -9 before the commit leaves it: bytes with their name, and no row.
-        patch.setattr(receiving_module, "discard", lambda *_: None)
-        patch.setattr(service.front.service.records, "write", unavailable)
+        patch.setattr(FileCommit, "discard", lambda *_: None)
+        patch.setattr(service.context.records, "write", unavailable)
         assert receiver.patch(address, 0, b"abcdef").status == 503
     (old,) = service.blobs()
-    assert service.front.service.records.write == writing
+    assert service.context.records.write == writing
     assert receiver.offset(address) == 6
-    service.front.service.store.delete(BlobName("demo", old.rpartition("/")[2]))
+    service.context.store.delete(BlobName("demo", old.rpartition("/")[2]))
     assert service.content("tus.bin") == b"abcdef"
 
 
@@ -222,8 +221,8 @@ def test_the_check_knows_uploads(receiver: ReceiverClient) -> None:
     assert receiver.patch(sound, 0, b"abc").status == 204
     assert receiver.patch(done, 0, b"abcdef").status == 204
     part_file(receiver, broken).unlink()
-    inner = receiver.service.front.service
-    (fault,) = checking.upload_faults(inner.parts, inner.uploads)
+    inner = receiver.service.context
+    (fault,) = integrity.upload_faults(inner.parts, inner.uploads)
     assert broken.rpartition("/")[2] in fault
     assert faults_in_counts(receiver.service.database) == []
 

@@ -24,9 +24,11 @@ from tests.e2e.raw_http import until
 from tests.servers.receiver import ReceiverClient, answer_of, receiving
 from tests.servers.upload import assemble, faults_in_counts, settings_for
 from tests.servers.upload_databases import database_url
-from wharf_upload.domain.upload_leases import shared_name
-from wharf_upload.following import FOLLOW_BYTES, Follower
-from wharf_upload.records.leases import SqlLeases
+from wharf_upload.database.lease_rows import LeaseRows
+from wharf_upload.database.shared_leases import SqlSharedLeases
+from wharf_upload.hashing.client import FOLLOW_BYTES
+from wharf_upload.hashing.daemon import DigestDaemon
+from wharf_upload.uploads.resumable.leases import shared_name
 
 __all__ = ["database_url"]
 # The leases themselves are tested on both (tests/contract/records/test_leases.py).
@@ -40,7 +42,7 @@ class Replicas:
 
     a: ReceiverClient
     b: ReceiverClient
-    follower_of_a: Follower
+    follower_of_a: DigestDaemon
 
     def part(self, address: str) -> Path:
         """Where an upload grows."""
@@ -67,7 +69,7 @@ class Replicas:
 @contextmanager
 def replica(
     data: Path, name: str, url: str, issuer: Issuer
-) -> Iterator[tuple[ReceiverClient, Follower]]:
+) -> Iterator[tuple[ReceiverClient, DigestDaemon]]:
     """One replica with all that its mule does for uploads."""
     with tempfile.TemporaryDirectory(prefix="wharf-replica-") as sockets:
         settings = settings_for(
@@ -81,7 +83,7 @@ def replica(
         service = assemble(settings, issuer)
         with receiving(service) as client:
             folders = (settings.spool_folder, settings.resumable_folder)
-            follower = Follower(folders, settings.follower_socket, durable=False)
+            follower = DigestDaemon(folders, settings.follower_socket, durable=False)
             threading.Thread(target=follower.run, daemon=True).start()
             assert until(settings.follower_socket.exists)
             yield client, follower
@@ -232,7 +234,7 @@ def test_free_soon_after_a_death(replicas: Replicas) -> None:
     """The upload of a replica that was killed can be gone on with at the other one."""
     address = replicas.a.create(6)
     assert replicas.a.patch(address, 0, b"abc").status == 204
-    dead = SqlLeases(replicas.a.service.database, "dead")
+    dead = LeaseRows(replicas.a.service.database, "dead")
     assert dead.take(shared_name(address.rpartition("/")[2])) is not None
     # Nobody renews that: it is over after six seconds, and the request waits for ten.
     assert replicas.b.patch(address, 3, b"def").status == 204
@@ -261,7 +263,7 @@ def test_who_still_has_the_file_open_writes_nowhere(replicas: Replicas) -> None:
 @pytest.fixture
 def frozen(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes the first replica's keeper do nothing, and its leases run out."""
-    inner = replicas.a.service.front.service.leases
+    inner = replicas.a.service.context.leases
     stands_still = threading.Event()
 
     def nothing() -> None:
@@ -274,6 +276,7 @@ def frozen(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
         # A round that was under way is over by then.
         assert stands_still.wait(60)
         name = shared_name(address.rpartition("/")[2])
+        assert isinstance(inner, SqlSharedLeases)
         inner._held[name].valid_until = 0.0
         replicas.b.service.database.reading().execute(
             "UPDATE leases SET expires_at = 1 WHERE name = ?", (name,)
@@ -310,12 +313,10 @@ def test_completed_by_both(
     frozen(address)
     second = replicas.b.begin(address, 3, 3)
     assert until(
-        lambda: replicas.b.service.front.service.leases.holds(
-            shared_name(address.rpartition("/")[2])
-        )
+        lambda: replicas.b.service.context.leases.holds(shared_name(address.rpartition("/")[2]))
     )
     # As if it had asked just before it lost the lease.
-    inner = replicas.a.service.front.service.leases
+    inner = replicas.a.service.context.leases
     monkeypatch.setattr(inner, "is_held", lambda _: True)
     assert answer_of(first, b"def").status in {204, 404, 500, 503}
     assert answer_of(second, b"def").status in {204, 404}

@@ -11,9 +11,9 @@ import pytest
 from tests.e2e.raw_http import until
 from tests.servers.upload import settings_for
 from tests.servers.upload_databases import database_url
-from wharf_upload import shared_leases, worker
-from wharf_upload.records import leases
-from wharf_upload.sweeping import Sweeper, Swept
+from wharf_upload import bootstrap
+from wharf_upload.database import lease_rows, shared_leases
+from wharf_upload.maintenance.sweeper import Sweeper, Swept
 
 __all__ = ["database_url"]
 
@@ -44,7 +44,7 @@ def swept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Sweeper, "run", run)
     # However slow the machine is, who works keeps its lease.
-    for module in (leases, shared_leases):
+    for module in (lease_rows, shared_leases):
         monkeypatch.setattr(module, "LEASE_SECONDS", 600.0)
     return found
 
@@ -57,7 +57,7 @@ def working(name: str, data: Path, url: str) -> Worker:
     stop = threading.Event()
 
     def run() -> None:
-        worker.run(settings, worker.opened(settings), stop)
+        bootstrap.worker_loop(settings, bootstrap.open_backends(settings)).run(stop)
 
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()

@@ -16,8 +16,8 @@ from tests.e2e.raw_http import until
 from tests.servers.feed import FakeFeed, serving_feed
 from tests.servers.upload import new_file
 from tests.servers.upload_databases import database_url
-from wharf_upload.records.base import Write
-from wharf_upload.records.sql import SqlRecords
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.file_writes import Write
 
 __all__ = ["database_url"]
 _SECONDS = 60.0

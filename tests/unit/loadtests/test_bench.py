@@ -12,7 +12,7 @@ from loadtests.bench import report, targets, ways
 from loadtests.bench.peers import FLASK, PEERS, TUS
 from loadtests.bench.servers import FULL, NGINX, ROOT
 from loadtests.bench.workloads import WORKLOADS, Record
-from wharf_upload.domain import multipart
+from wharf_upload.uploads.multipart import parser
 
 CONTENT = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4
 
@@ -31,7 +31,7 @@ def test_the_form_that_wrk_sends(tmp_path: Path, source: Path) -> None:
     assert found.body is not None
     assert found.after is not None
     body = found.body.read_bytes() + b"17.jpg" + found.after.read_bytes()
-    boundary = multipart.boundary_of(found.headers["Content-Type"])
+    boundary = parser.boundary_of(found.headers["Content-Type"])
     head, _, rest = body.partition(b"\r\n\r\n")
     assert head.startswith(b"--" + boundary + b"\r\n")
     assert b'filename="17.jpg"' in head

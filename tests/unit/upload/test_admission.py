@@ -119,7 +119,7 @@ def test_no_room(upload: UploadService) -> None:
     """A body that is larger than the disk's free space is 507 and says both numbers."""
     length = os.statvfs(upload.settings.data).f_bfree * os.statvfs("/").f_frsize * 2
     length = min(length, upload.settings.max_file_bytes)
-    object.__setattr__(upload.settings, "disk_reserve_bytes", 1 << 60)
+    upload = upload.restarted(disk_reserve_bytes=1 << 60)
     status, slug, problem = denied(ask(upload, length=length))
     assert (status, slug) == (507, "storage-full")
     assert problem["needed_bytes"] == length
@@ -149,7 +149,7 @@ def test_forms_type(upload: UploadService, content_type: str, status: int, slug:
 
 def test_form_that_no_files_could_fill(upload: UploadService) -> None:
     """A form longer than the most files of the largest size is 413 before its body."""
-    object.__setattr__(upload.settings, "max_file_bytes", 1000)
+    upload = upload.restarted(max_file_bytes=1000)
     path = "/v1/files/default"
     longest = 1000 * upload.settings.max_form_files + (1 << 20)
     assert ask(upload, "POST", path, length=longest, Content_Type=FORM).status_code == 204

@@ -8,8 +8,9 @@ import pytest
 
 from servicekit.ids import uuid7_hex
 from tests.servers.upload import UploadService
-from wharf_upload import backups
-from wharf_upload.records.uploads import Upload
+from wharf_upload import bootstrap
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.maintenance import backup
 
 
 def under_way(upload: UploadService, content: bytes, discard_from: int | None) -> str:
@@ -38,7 +39,7 @@ def under_way(upload: UploadService, content: bytes, discard_from: int | None) -
 
 def saved(upload: UploadService, folder: Path) -> dict[str, bytes]:
     """What a backup has of each upload."""
-    backups.backup(upload.settings, folder, lambda *_: None)
+    backup.backup(bootstrap.installation(upload.settings), folder, lambda *_: None)
     return {path.name: path.read_bytes() for path in (folder / "resumable").iterdir()}
 
 
@@ -55,14 +56,14 @@ def test_a_checksum_that_comes_meanwhile(
 ) -> None:
     """What the row says when the bytes are copied counts, and not what it said before."""
     identifier = under_way(upload, b"0123456789", None)
-    unfinished = backups._unfinished
+    unfinished = backup._unfinished
 
     def later(rows: Path) -> list[str]:
         with upload.database.transaction() as connection:
             connection.execute("UPDATE uploads SET discard_from = 3 WHERE id = ?", (identifier,))
         return unfinished(rows)
 
-    monkeypatch.setattr(backups, "_unfinished", later)
+    monkeypatch.setattr(backup, "_unfinished", later)
     assert saved(upload, tmp_path / "backup") == {identifier: b"012"}
 
 

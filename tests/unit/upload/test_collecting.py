@@ -15,10 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.servers.exposition import Exposition
-from wharf_upload.collecting.collector import LINES, STATE, TEXT, Collector
-from wharf_upload.collecting.lines import Lines
-from wharf_upload.collecting.requests import Counted, Line, parse
-from wharf_upload.collecting.tenants import NOBODY, OTHERS, Tenants
+from wharf_upload.observability.nginx_logs.collector import (
+    LINES,
+    STATE,
+    TEXT,
+    Collector,
+)
+from wharf_upload.observability.nginx_logs.lines import Lines
+from wharf_upload.observability.nginx_logs.requests import Counted, Line, parse
+from wharf_upload.observability.nginx_logs.tenants import NOBODY, OTHERS, Tenants
 
 NOWHERE = "http://127.0.0.1:9/nginx_status"
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from servicekit.ids import uuid7_hex
-from wharf_upload.domain.copying import Copier
-from wharf_upload.stores.base import BlobName, StoreError
-from wharf_upload.stores.memory import MemoryStore
+from tests.servers.stores import memory_store
+from wharf_upload.storage.base import BlobName, StoreError
+from wharf_upload.storage.spool_file import SpoolFile
+from wharf_upload.uploads.copying import Copier
 
 _PIECE = 1 << 20
 
@@ -26,10 +27,10 @@ def source(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("pieces", [1, 3, 12])
 def test_order(source: Path, pieces: int) -> None:
     """Pieces arrive in the order in which they were asked for, with and without a thread."""
-    store, name = MemoryStore(), BlobName("demo", uuid7_hex())
+    store, name = memory_store(), BlobName("demo", uuid7_hex())
     writer = store.create(name)
     with source.open("rb") as stream:
-        copier = Copier(stream.fileno())
+        copier = Copier(SpoolFile.borrow("", stream.fileno()))
         for number in reversed(range(pieces)):
             copier.copy(writer, number * _PIECE, _PIECE)
         copier.drain()
@@ -43,9 +44,9 @@ def test_order(source: Path, pieces: int) -> None:
 def test_errors_reach_the_caller(source: Path) -> None:
     """An error of a copy is raised by `drain` at the latest, and ends the thread."""
     before = threading.active_count()
-    writer = MemoryStore(capacity=8 * _PIECE).create(BlobName("demo", uuid7_hex()))
+    writer = memory_store(capacity=8 * _PIECE).create(BlobName("demo", uuid7_hex()))
     with source.open("rb") as stream:
-        copier = Copier(stream.fileno())
+        copier = Copier(SpoolFile.borrow("", stream.fileno()))
         for number in range(12):
             copier.copy(writer, number * _PIECE, _PIECE)
         with pytest.raises(StoreError):
@@ -57,6 +58,6 @@ def test_errors_reach_the_caller(source: Path) -> None:
 def test_nothing_to_drain(source: Path) -> None:
     """`drain` without a copy, and twice, does nothing."""
     with source.open("rb") as stream:
-        copier = Copier(stream.fileno())
+        copier = Copier(SpoolFile.borrow("", stream.fileno()))
         copier.drain()
         copier.drain()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.problems import MALFORMED, RATE_LIMITED
-from wharf_upload.routes.admitting import denial
+from wharf_upload.http.admission_token import denial
 
 # A surrogate cannot come this far: names are checked, and JSON is encoded as UTF-8.
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

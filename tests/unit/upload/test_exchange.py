@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.problems import ProblemError
-from wharf_upload.exchange import Exchange, path_of
+from wharf_upload.http.request import Request, path_of
 
 
-def exchange(uri: str = "/v1/files/default/a.txt", **environ: Any) -> Exchange:
-    return Exchange(
+def exchange(uri: str = "/v1/files/default/a.txt", **environ: Any) -> Request:
+    return Request(
         {"REQUEST_METHOD": "PUT", "REQUEST_URI": uri, "PATH_INFO": "/other", **environ}, ""
     )
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.servers.upload import UploadService
-from wharf_upload.following import FOLLOW_BYTES, Follower, Question
+from wharf_upload.hashing.client import FOLLOW_BYTES, DigestClient
+from wharf_upload.hashing.daemon import DigestDaemon
 
 _BLOCK = os.urandom(1 << 20)
 _DEADLINE_SECONDS = 20
@@ -29,7 +30,7 @@ class Spool:
         is_ours: Callable[[Path, str], bool] = lambda _folder, _name: True,
     ) -> None:
         self.folder, self.address = folder, address
-        self.follower = Follower((folder,), address, durable=True, is_ours=is_ours)
+        self.follower = DigestDaemon((folder,), address, durable=True, is_ours=is_ours)
         threading.Thread(target=self.follower.run, daemon=True).start()
         wait_until(self.listens)
 
@@ -51,7 +52,8 @@ class Spool:
         """What a receiver asks for a body that is complete."""
         status = path.stat()
         wanted = {"inode": status.st_ino, "size": status.st_size, **changes}
-        return Question(self.address, str(path), wanted["inode"], wanted["size"]).answer()
+        client = DigestClient(self.address)
+        return client.ask(str(path), wanted["inode"], wanted["size"]).answer()
 
 
 def wait_until(condition: object) -> None:
@@ -103,8 +105,8 @@ def test_small_file(spool: Spool) -> None:
     """A small file is not followed, and asking for it costs no connection."""
     path = spool.folder / "1"
     path.write_bytes(b"x" * (FOLLOW_BYTES - 1))
-    question = Question(spool.address, str(path), path.stat().st_ino, path.stat().st_size)
-    assert question._socket is None
+    question = DigestClient(spool.address).ask(str(path), path.stat().st_ino, path.stat().st_size)
+    assert question._connection is None
     assert question.answer() is None
 
 
@@ -136,7 +138,7 @@ def test_removed_file(spool: Spool) -> None:
     path.unlink()
     wait_until(lambda: followed.descriptor < 0)
     assert "1" not in spool.follower._files
-    question = Question(spool.address, str(path), status.st_ino, status.st_size)
+    question = DigestClient(spool.address).ask(str(path), status.st_ino, status.st_size)
     assert question.answer() is None
 
 
@@ -164,7 +166,7 @@ def test_nonsense(spool: Spool, question: bytes) -> None:
 
 def test_nobody_listens(tmp_path: Path) -> None:
     """Without a follower there is no answer, and no error."""
-    question = Question(tmp_path / "nobody.sock", "1", 1, FOLLOW_BYTES)
+    question = DigestClient(tmp_path / "nobody.sock").ask("1", 1, FOLLOW_BYTES)
     assert question.answer() is None
 
 

@@ -104,7 +104,7 @@ def test_refused_forms(upload: UploadService, body: bytes, expected: tuple[int, 
 
 def test_a_file_too_many(upload: UploadService) -> None:
     """A form with more files than allowed is refused as a whole."""
-    object.__setattr__(upload.settings, "max_form_files", 2)
+    upload = upload.restarted(max_form_files=2)
     body = form_body([("a", b"1"), ("b", b"2"), ("c", b"3")])
     assert refused(upload.post_form(body)) == (413, "too-large")
     assert nothing_is_left(upload)
@@ -112,7 +112,7 @@ def test_a_file_too_many(upload: UploadService) -> None:
 
 def test_a_file_too_large(upload: UploadService) -> None:
     """Each file is held to the largest size, not the form: one too large refuses all."""
-    object.__setattr__(upload.settings, "max_file_bytes", 100)
+    upload = upload.restarted(max_file_bytes=100)
     fits = form_body([("a", b"1" * 100), ("b", b"2" * 100)])
     assert keys(upload.post_form(fits)) == ["a", "b"]
     body = form_body([("c", b"1"), ("d", b"2" * 101)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from wharf_upload.records.gathering import Gathering
+from wharf_upload.database.commit_batcher import CommitBatcher
 
 # Nobody may depend on the patience: a test that does would hang for so long.
 FOR_EVER = 600.0
@@ -12,7 +12,7 @@ FOR_EVER = 600.0
 
 def test_alone_nobody_is_waited_for() -> None:
     """Without company, and after its own announcement is over, a leader goes on at once."""
-    gathering = Gathering(FOR_EVER)
+    gathering = CommitBatcher(FOR_EVER)
     gathering.wait()
     gathering.announce()
     gathering.arrived()
@@ -21,7 +21,7 @@ def test_alone_nobody_is_waited_for() -> None:
 
 def test_waits_for_all_that_are_coming() -> None:
     """A leader goes on when the last one of those that announced themselves has come."""
-    gathering = Gathering(FOR_EVER)
+    gathering = CommitBatcher(FOR_EVER)
     announced, may_come, led = threading.Barrier(3), threading.Event(), threading.Event()
     come: list[bool] = []
 
@@ -52,7 +52,7 @@ def test_waits_for_all_that_are_coming() -> None:
 
 def test_not_for_long() -> None:
     """One that announced itself and does not come holds a leader up for its patience only."""
-    gathering = Gathering(0.001)
+    gathering = CommitBatcher(0.001)
     other = threading.Thread(target=gathering.announce)
     other.start()
     other.join(60)
@@ -61,7 +61,7 @@ def test_not_for_long() -> None:
 
 def test_coming_without_a_leader_is_nothing() -> None:
     """Who arrives where nobody waits, or arrives twice, disturbs nobody."""
-    gathering = Gathering(FOR_EVER)
+    gathering = CommitBatcher(FOR_EVER)
     gathering.arrived()
     gathering.announce()
     gathering.arrived()

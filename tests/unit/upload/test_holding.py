@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.servers.upload import UploadService, ages
-from wharf_upload.holding import Holds
-from wharf_upload.sweeping import Sweeper, Swept
+from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
+from wharf_upload.maintenance.sweeper import Sweeper, Swept
 
 
 def sweep(upload: UploadService) -> int:
     """How many deleted blobs a sweeper removed that looks for holds."""
-    return swept(upload, Holds(upload.settings.data).held).deleted_blobs
+    return swept(upload, GarbageCollectionPause(upload.settings.data).is_active).deleted_blobs
 
 
 def swept(upload: UploadService, held: Callable[[], bool]) -> Swept:
@@ -26,7 +26,7 @@ def swept(upload: UploadService, held: Callable[[], bool]) -> Swept:
 def test_while_held(upload: UploadService) -> None:
     """A sweeper removes nothing that was deleted during a hold, and all of it afterwards."""
     upload.put("a", b"one")
-    with Holds(upload.settings.data).hold():
+    with GarbageCollectionPause(upload.settings.data).hold():
         upload.put("a", b"two")
         upload.request("DELETE", "/v1/files/default/a")
         assert sweep(upload) == 0
@@ -59,31 +59,31 @@ def test_holds_that_cannot_be_seen(upload: UploadService) -> None:
     upload.request("DELETE", "/v1/files/default/a")
     (upload.settings.spool_folder / "spooled").write_bytes(b"x")
     (upload.settings.data / "holds").write_bytes(b"no folder")
-    found = swept(upload, Holds(upload.settings.data).held)
+    found = swept(upload, GarbageCollectionPause(upload.settings.data).is_active)
     assert (found.deleted_blobs, found.spool_files, found.failures) == (0, 1, 1)
     assert len(upload.blobs()) == 1
 
 
 def test_two_at_once(tmp_path: Path) -> None:
     """The end of one hold is not that of another."""
-    holds = Holds(tmp_path)
-    with holds.hold():
-        with holds.hold():
-            assert holds.held()
-        assert holds.held()
-    assert not holds.held()
+    pause = GarbageCollectionPause(tmp_path)
+    with pause.hold():
+        with pause.hold():
+            assert pause.is_active()
+        assert pause.is_active()
+    assert not pause.is_active()
     assert list((tmp_path / "holds").iterdir()) == []
 
 
 def test_of_a_dead_copier(tmp_path: Path) -> None:
     """A hold that nobody has touched for long holds nothing, and goes when the next one comes."""
-    holds = Holds(tmp_path)
+    pause = GarbageCollectionPause(tmp_path)
     (tmp_path / "holds").mkdir()
     left = tmp_path / "holds" / "left"
     left.touch()
-    assert holds.held()
+    assert pause.is_active()
     os.utime(left, (time.time() - 3600,) * 2)
-    assert not holds.held()
-    with holds.hold():
+    assert not pause.is_active()
+    with pause.hold():
         assert not left.exists()
-        assert holds.held()
+        assert pause.is_active()

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.database import DatabaseUnavailable
-from wharf_upload.domain import links
-from wharf_upload.domain.links import BadLink, Link, LinkKeys
+from wharf_upload.access import links
+from wharf_upload.access.links import BadLink, Link, LinkKeys
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 NOW = 1_795_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wharf_upload.domain import media_types
+from wharf_upload.content_types import media_types
 
 OOXML = "application/vnd.openxmlformats-officedocument."
 

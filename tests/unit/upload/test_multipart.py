@@ -13,8 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.formparser import MultiPartParser
 
-from wharf_upload.domain import multipart, spool_window
-from wharf_upload.domain.multipart import (
+from wharf_upload.storage.spool_file import SpoolFile
+from wharf_upload.uploads.multipart import parser, spool_window
+from wharf_upload.uploads.multipart.parser import (
     EmptyFile,
     Event,
     Field,
@@ -49,8 +50,8 @@ def scan(
     with tempfile.TemporaryFile() as file:
         file.write(body)
         file.flush()
-        yield from multipart.parts(
-            file.fileno(),
+        yield from parser.parts(
+            SpoolFile.borrow("", file.fileno()),
             len(body) if size is None else size,
             boundary,
             limits or Limits(),
@@ -182,8 +183,8 @@ def test_werkzeug_reads_the_same(parts: list[tuple[bool, bytes]]) -> None:
         ),
         boundary=boundary,
     )
-    parser = MultiPartParser(stream_factory=lambda *_, **__: io.BytesIO())
-    fields, files = parser.parse(io.BytesIO(body), boundary, len(body))
+    werkzeug = MultiPartParser(stream_factory=lambda *_, **__: io.BytesIO())
+    fields, files = werkzeug.parse(io.BytesIO(body), boundary, len(body))
     for found in received(body, boundary=boundary, window_bytes=64):
         if isinstance(found, Field):
             assert fields[found.name] == found.value.decode("utf-8", "replace")
@@ -242,7 +243,7 @@ def test_the_position_of_the_file_stays() -> None:
     with tempfile.TemporaryFile() as file:
         file.write(body)
         file.seek(3)
-        list(multipart.parts(file.fileno(), len(body), B))
+        list(parser.parts(SpoolFile.borrow("", file.fileno()), len(body), B))
         assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == 3
 
 

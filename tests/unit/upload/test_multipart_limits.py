@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from wharf_upload.domain import multipart, spool_window
-from wharf_upload.domain.multipart import (
+from wharf_upload.storage.spool_file import SpoolFile
+from wharf_upload.uploads.multipart import parser, spool_window
+from wharf_upload.uploads.multipart.parser import (
     Event,
     FieldTooLarge,
     Limits,
@@ -31,7 +32,9 @@ def scan(
         file.write(body)
         file.flush()
         length = len(body) if size is None else size
-        yield from multipart.parts(file.fileno(), length, b"XbX", limits, window_bytes=window_bytes)
+        yield from parser.parts(
+            SpoolFile.borrow("", file.fileno()), length, b"XbX", limits, window_bytes=window_bytes
+        )
 
 
 def part(parameters: str, content: bytes = b"") -> bytes:

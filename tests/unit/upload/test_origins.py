@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from servicekit.database import DatabaseUnavailable
 from tests.unit.upload.test_links import Clock
-from wharf_upload.domain.origins import Origins
-from wharf_upload.records.base import Bucket, Policy
+from wharf_upload.access.origins import Origins
+from wharf_upload.domain.buckets import Bucket, Policy
 
 GOOD = "https://app.example"
 

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharf_upload.domain.part_headers import MalformedMultipart, PartHeaders, boundary_of, parse
+from wharf_upload.uploads.multipart.part_headers import (
+    MalformedMultipart,
+    PartHeaders,
+    boundary_of,
+    parse,
+)
 
 
 def headers(disposition: str | bytes, *more: bytes) -> bytes:

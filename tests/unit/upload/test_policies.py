@@ -7,16 +7,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from wharf_upload.domain import media_types, policies
+from wharf_upload.content_types import media_types
+from wharf_upload.domain import policies
+from wharf_upload.domain.buckets import Policy
 from wharf_upload.domain.policies import BadPolicy, BucketPolicy
-from wharf_upload.domain.uploads import (
+from wharf_upload.domain.upload_intent import (
     ExtensionNotAllowed,
     TypeNotAllowed,
     check_name,
     check_rename,
     check_type,
 )
-from wharf_upload.records.base import Policy
 from wharf_upload.routes.limits import TenantLimitsBody
 
 EXTENSIONS = st.from_regex(r"[a-z0-9]{1,8}(\.[a-z0-9]{1,4})?", fullmatch=True)

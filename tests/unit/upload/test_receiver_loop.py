@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.raw_http import until
-from wharf_upload.exchange import Reply
-from wharf_upload.receiver.loop import Loop, Stream
-from wharf_upload.receiver.packets import packet_of
+from wharf_upload.http.request import Response
+from wharf_upload.streaming.connection import Stream
+from wharf_upload.streaming.event_loop import StreamServer
+from wharf_upload.streaming.uwsgi_protocol import packet_of
 
 
 class Desk:
@@ -27,7 +28,7 @@ class Desk:
         self.ended: list[tuple[str, int, bool]] = []
         self.streams: dict[str, Stream] = {}
         self.check_at: int | None = None
-        self.loop = Loop(self.address, self.handle)
+        self.loop = StreamServer(self.address, self.handle)
         self.thread = threading.Thread(target=self.loop.run, daemon=True)
         self.thread.start()
         assert until(self._listens)
@@ -36,16 +37,16 @@ class Desk:
         with socket.socket(socket.AF_UNIX) as connection:
             return connection.connect_ex(str(self.address)) == 0
 
-    def handle(self, environ: dict[str, Any]) -> Reply | Stream:
+    def handle(self, environ: dict[str, Any]) -> Response | Stream:
         name = environ["REQUEST_URI"].strip("/")
         if name == "refused":
-            return Reply(413, [], b"too large")
+            return Response(413, [], b"too large")
         descriptor = os.open(self.folder / name, os.O_CREAT | os.O_RDWR, 0o600)
 
-        def finish(stream: Stream, error: Exception | None) -> Reply:
+        def finish(stream: Stream, error: Exception | None) -> Response:
             os.close(descriptor)
             self.ended.append((name, stream.received, stream.whole))
-            return Reply(500, [], str(error).encode()) if error else Reply(204, [])
+            return Response(500, [], str(error).encode()) if error else Response(204, [])
 
         stream = Stream(descriptor, 0, int(environ["CONTENT_LENGTH"]), finish)
         if self.check_at is not None:
@@ -212,7 +213,7 @@ def test_a_handler_that_fails(desk: Desk) -> None:
     ending.close()
 
 
-def failing(_: Stream, __: Exception | None) -> Reply:
+def failing(_: Stream, __: Exception | None) -> Response:
     """An end that breaks its promise."""
     raise RuntimeError("broken")
 
@@ -254,7 +255,7 @@ def test_a_socket_that_somebody_keeps(tmp_path: Path) -> None:
         kept.bind(str(address))
         kept.listen(5)
         inode = address.stat().st_ino
-        loop = Loop(address, lambda _: Reply(404, []))
+        loop = StreamServer(address, lambda _: Response(404, []))
         thread = threading.Thread(target=loop.run, daemon=True)
         thread.start()
         client.connect(str(address))

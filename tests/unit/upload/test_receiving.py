@@ -13,10 +13,8 @@ from werkzeug.test import TestResponse
 from servicekit.database import DatabaseUnavailable, OutcomeUnknown
 from tests.servers.upload import UploadService
 from tests.servers.upload_invariants import assert_nothing_else, assert_sound
-from wharf_upload.domain import receiving
-from wharf_upload.domain.digests import Hashing
-from wharf_upload.records.base import Write
-from wharf_upload.stores.base import StoreError
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.storage.base import StoreError
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"\0" * 100
 WAYS = pytest.mark.parametrize("spooled", [False, True])
@@ -79,7 +77,7 @@ def test_type_is_the_bytes(upload: UploadService, *, spooled: bool) -> None:
 
 def test_size_of_a_body_without_length(upload: UploadService) -> None:
     """A body whose length was not announced is measured, and refused when it is too large."""
-    object.__setattr__(upload.settings, "max_file_bytes", 1000)
+    upload = upload.restarted(max_file_bytes=1000)
     admission = upload.request("PUT", "/v1/files/default/a", environ={"WHARF_STEP": "admit"})
     spooled = upload.settings.spool_folder / "1"
     spooled.write_bytes(b"x" * 1001)
@@ -178,15 +176,3 @@ def test_condition_that_changed_meanwhile(upload: UploadService, *, spooled: boo
     assert (reply.status_code, slug(reply)) == (412, "precondition-failed")
     assert upload.content("a.txt") == b"faster"
     assert len(upload.blobs()) == 1
-
-
-def test_range_that_ends_early(upload: UploadService) -> None:
-    """Hashing a range that a file does not have is a store error, not a digest of less."""
-    path = upload.settings.data / "short"
-    path.write_bytes(b"12345")
-    hashing = Hashing()
-    with path.open("rb") as stream:
-        receiving.hash_range(hashing, stream.fileno(), 1, 3)
-        assert hashing.sha256 == hashlib.sha256(b"234").digest()
-        with pytest.raises(StoreError):
-            receiving.hash_range(hashing, stream.fileno(), 3, 10)

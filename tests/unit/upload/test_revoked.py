@@ -27,7 +27,7 @@ def publish(upload: UploadService, feed: FakeFeed) -> None:
         follower = FeedFollower(server.url, upload.settings.revocation_file)
         follower.open()
         follower.poll()
-    revocations: Revocations = upload.front._service.revocations
+    revocations: Revocations = upload.context.access.revocations
     revocations._polled_at = -math.inf
 
 
@@ -112,7 +112,7 @@ def test_ready_and_degraded(upload: UploadService) -> None:
     assert age(upload) < 5
     file: Path = upload.settings.revocation_file
     os.utime(file, (time.time() - 100, time.time() - 100))
-    upload.front._service.revocations._polled_at = -math.inf
+    upload.context.access.revocations._polled_at = -math.inf
     assert "last heard of 100 s ago" in degraded(upload)
     assert age(upload) >= 100
 

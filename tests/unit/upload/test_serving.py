@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from tests.servers.upload import new_file
-from wharf_upload.domain import serving
+from wharf_upload.downloads import headers
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,13 @@ from wharf_upload.domain import serving
 )
 def test_only_inert_types_inline(media_type: str, *, inline: bool) -> None:
     """What a browser could run is an attachment."""
-    fields = dict(serving.headers(new_file("a.bin", media_type=media_type)))
+    fields = dict(headers.file_headers(new_file("a.bin", media_type=media_type)))
     assert fields["Content-Disposition"].startswith("inline" if inline else "attachment")
 
 
 def test_download_name() -> None:
     """A download name makes an attachment of that name out of any type."""
-    fields = dict(serving.headers(new_file("a.png", media_type="image/png"), "b.png"))
+    fields = dict(headers.file_headers(new_file("a.png", media_type="image/png"), "b.png"))
     assert fields["Content-Disposition"].startswith("attachment")
     assert "b.png" in fields["Content-Disposition"]
 
@@ -37,7 +37,7 @@ def test_download_name() -> None:
 def test_validators() -> None:
     """Tag, date and digest are those of the record."""
     file = new_file("a.txt", created_at=1_795_000_000_999)
-    fields = dict(serving.headers(file))
+    fields = dict(headers.file_headers(file))
     assert fields["ETag"] == f'"{file.sha256}"'
     assert fields["Last-Modified"] == "Wed, 18 Nov 2026 11:06:40 GMT"
     encoded = fields["Repr-Digest"].removeprefix("sha-256=:").removesuffix(":")
@@ -55,4 +55,4 @@ def test_validators() -> None:
 )
 def test_content_type(media_type: str, field: str) -> None:
     """Text is served as UTF-8, so that no browser guesses; nothing else gets a charset."""
-    assert serving.content_type(media_type) == field
+    assert headers.content_type(media_type) == field

@@ -8,9 +8,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharf_upload.domain import containers, media_types, sniffing, uploads
-from wharf_upload.domain.serving import content_type
-from wharf_upload.routes.sharing import kind
+from wharf_upload.content_types import containers, media_types, sniffing
+from wharf_upload.domain import upload_intent
+from wharf_upload.downloads.headers import content_type
+from wharf_upload.routes.shared import kind
 
 TABLE = Path(__file__).parents[3] / "deploy" / "nginx" / "snippets" / "shared_types.conf"
 _TYPE = re.compile(r"(?:application|audio|font|image|text|video)/[a-z0-9.+-]*[a-z0-9]")
@@ -30,7 +31,7 @@ def types_of_files() -> set[str]:
         for value in vars(module).values():
             if isinstance(value, str | tuple | dict):
                 found |= {text for text in _strings(value) if _TYPE.fullmatch(text)}
-    return (found | uploads._REFINEMENTS | media_types.INLINE_TYPES) - {_UNKNOWN}
+    return (found | upload_intent._REFINEMENTS | media_types.INLINE_TYPES) - {_UNKNOWN}
 
 
 def _strings(value: object) -> list[str]:

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from servicekit.database import DatabaseUnavailable
 from tests.servers.upload import UploadService, form_body
-from wharf_upload.domain.sharing import LINKS
+from wharf_upload.downloads.shared import LINKS
 
 GIF_JS = b"GIF89a/*\x01\x00\x80\x00\x00*/=1;alert(1)//\x00"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(20)
@@ -95,7 +95,7 @@ def test_an_outage(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> No
     assert decided(upload, good[:-2]).status_code == 403
     assert decided(upload, good).status_code == 503
     assert len(asked) == 1
-    suspended = upload.front._service.revocations
+    suspended = upload.context.access.revocations
     monkeypatch.setattr(suspended, "tenant_state", lambda _: "suspended")
     assert decided(upload, good).status_code == 403
 

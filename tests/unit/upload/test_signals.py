@@ -13,8 +13,8 @@ from blinker import NamedSignal
 from servicekit.settings import SettingsError
 from tests.servers.upload import UploadService, form_body, new_file
 from wharf_upload import signals
-from wharf_upload.records.base import Write
-from wharf_upload.records.ledger import now_milliseconds
+from wharf_upload.domain.clock import now_milliseconds
+from wharf_upload.domain.file_writes import Write
 
 Told = list[tuple[str, str, dict[str, Any]]]
 ALL = (signals.accepted, signals.rejected, signals.deleted, signals.expired)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharf_upload.domain import sniffing
-from wharf_upload.domain.sniffing import active_content, sniff
+from wharf_upload.content_types import sniffing
+from wharf_upload.content_types.sniffing import active_content, sniff
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40)
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01" + bytes(40)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.upload import UploadService
-from wharf_upload.stores.spool_check import SpoolCheck
+from wharf_upload.storage.spool_check import SpoolCheck
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def test_on_one_mount(folders: tuple[Path, Path]) -> None:
     """Where it works nothing is said, nothing is left, and it is tried once only."""
     check = SpoolCheck(*folders)
-    assert check.trouble() is None
+    assert check.error() is None
     assert [os.listdir(folder) for folder in folders] == [[], []]
     folders[0].rmdir()
-    assert check.trouble() is None
+    assert check.error() is None
 
 
 def test_on_another_file_system(folders: tuple[Path, Path]) -> None:
@@ -36,7 +36,7 @@ def test_on_another_file_system(folders: tuple[Path, Path]) -> None:
     try:
         if other.stat().st_dev == folders[1].stat().st_dev:
             pytest.skip("there is one file system only")
-        assert "WHARF_SPOOL" in str(SpoolCheck(other, folders[1]).trouble())
+        assert "WHARF_SPOOL" in str(SpoolCheck(other, folders[1]).error())
         assert os.listdir(other) == []
     finally:
         other.rmdir()
@@ -46,9 +46,9 @@ def test_before_the_gateway(folders: tuple[Path, Path]) -> None:
     """Without the folder the service is not ready, and is as soon as there is one."""
     folders[0].rmdir()
     check = SpoolCheck(*folders)
-    assert "not there yet" in str(check.trouble())
+    assert "not there yet" in str(check.error())
     folders[0].mkdir()
-    assert check.trouble() is None
+    assert check.error() is None
 
 
 def test_asked_for_readiness(upload: UploadService) -> None:

@@ -14,11 +14,12 @@ import pytest
 from servicekit.ids import uuid7_hex
 from tests.servers.upload import UploadService, ages, new_file
 from tests.servers.upload_invariants import live
-from wharf_upload import checking, upload_sweeping, worker
-from wharf_upload.records.base import TicketUse, Write
-from wharf_upload.replicas import Replicas
-from wharf_upload.stores.base import BlobName, StoreError
-from wharf_upload.sweeping import Ages, Sweeper, Swept
+from wharf_upload import bootstrap
+from wharf_upload.domain.file_writes import TicketUse, Write
+from wharf_upload.maintenance import integrity, sweep_metrics, upload_sweeper
+from wharf_upload.maintenance.replicas import Replicas
+from wharf_upload.maintenance.sweeper import Ages, Sweeper, Swept
+from wharf_upload.storage.base import BlobName, StoreError
 
 _NEVER, _LATER = 3600.0, 7200.0
 
@@ -89,10 +90,10 @@ def test_old_things_go(upload: UploadService) -> None:
 def test_dry_run(upload: UploadService) -> None:
     """A dry run names and counts the same as the run after it, and removes nothing."""
     litter(upload)
-    before, doomed = files(upload), upload.records.doomed(1 << 60, 10)
+    before, doomed = files(upload), upload.records.pending_deletion(1 << 60, 10)
     dry = sweep(upload, seconds=_NEVER, ahead=_LATER, dry_run=True)
     assert files(upload) == before
-    assert upload.records.doomed(1 << 60, 10) == doomed
+    assert upload.records.pending_deletion(1 << 60, 10) == doomed
     assert [name.split()[0] for name in dry.names] == ["deleted", "staged", "spooled", "rowless"]
     real = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert real.counts() == dry.counts()
@@ -144,11 +145,11 @@ def test_check(upload: UploadService, *, read_all: bool) -> None:
     blobs = {file.key: file for file in upload.records.live_files()}
     folder = upload.settings.data / "tenants"
     for key, content in (("cut.txt", b"cont"), ("changed.txt", b"CONTENT")):
-        path = folder / upload.store.internal_path(BlobName("demo", blobs[key].blob))
+        path = folder / upload.store.gateway_path(BlobName("demo", blobs[key].blob))
         path.chmod(0o600)
         path.write_bytes(content)
     upload.store.delete(BlobName("demo", blobs["missing.txt"].blob))
-    lines = list(checking.faults(upload.store, upload.records, read_all=read_all))
+    lines = list(integrity.faults(upload.store, upload.records, read_all=read_all))
     named = {line.partition(":")[0].rpartition("/")[2] for line in lines}
     assert named == {"missing.txt", "cut.txt"} | ({"changed.txt"} if read_all else set())
     assert len(live(upload)) == 4
@@ -159,7 +160,7 @@ def test_blob_that_cannot_be_removed(
 ) -> None:
     """A blob that cannot be removed is counted, stays noted, and keeps nothing else from going."""
     litter(upload)
-    doomed = upload.records.doomed(1 << 60, 10)[0].blob
+    doomed = upload.records.pending_deletion(1 << 60, 10)[0].blob
     delete = upload.store.delete
 
     def failing(name: BlobName) -> None:
@@ -170,7 +171,7 @@ def test_blob_that_cannot_be_removed(
     monkeypatch.setattr(upload.store, "delete", failing)
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert (swept.failures, swept.rowless_blobs, swept.leftovers) == (1, 1, 1)
-    assert [entry.blob for entry in upload.records.doomed(1 << 60, 10)] == [doomed]
+    assert [entry.blob for entry in upload.records.pending_deletion(1 << 60, 10)] == [doomed]
 
 
 def test_files_that_cannot_be_removed(
@@ -192,12 +193,12 @@ def test_files_that_cannot_be_removed(
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert (swept.failures, swept.leftovers, swept.spool_files) == (2, 2, 2)
     assert (swept.deleted_blobs, swept.rowless_blobs) == (1, 1)
-    service = upload.front.service
-    parts = upload_sweeping.sweep(
+    service = upload.context
+    parts = upload_sweeper.sweep(
         service.uploads, service.parts, expiry_seconds=1, clock=lambda: time.time() + _LATER
     )
     assert (parts.failures, parts.rowless_parts) == (1, 1)
-    assert worker.counts(swept, parts)["failures"] == 3
+    assert sweep_metrics.counts(swept, parts)["failures"] == 3
 
 
 def test_folders_that_cannot_be_read(
@@ -218,8 +219,8 @@ def test_folders_that_cannot_be_read(
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert (swept.failures, swept.leftovers, swept.spool_files) == (2, 0, 1)
     assert (swept.deleted_blobs, swept.rowless_blobs) == (1, 1)
-    service = upload.front.service
-    assert upload_sweeping.sweep(service.uploads, service.parts, expiry_seconds=1).failures == 1
+    service = upload.context
+    assert upload_sweeper.sweep(service.uploads, service.parts, expiry_seconds=1).failures == 1
 
 
 def test_a_failing_disk_does_not_end_the_worker(
@@ -237,7 +238,8 @@ def test_a_failing_disk_does_not_end_the_worker(
         return Swept()
 
     monkeypatch.setattr(Sweeper, "run", run)
-    worker.run(replace(upload.settings, sweep_seconds=1), upload.front.service, stop)
+    settings = replace(upload.settings, sweep_seconds=1)
+    bootstrap.worker_loop(settings, upload.context).run(stop)
     assert walks == [True, False]
 
 
@@ -357,8 +359,8 @@ def test_what_nfs_keeps(upload: UploadService) -> None:
     for folder in folders:
         (folder / ".nfs000000000000002a00000001").touch()
     assert not any(sweep(upload, seconds=_NEVER, ahead=_LATER).counts().values())
-    service = upload.front.service
-    swept = upload_sweeping.sweep(
+    service = upload.context
+    swept = upload_sweeper.sweep(
         service.uploads, service.parts, expiry_seconds=1, clock=lambda: time.time() + _LATER
     )
     assert swept.rowless_parts == 0

@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 from servicekit.database import DatabaseUnavailable
 from servicekit.testing import Issuer
 from tests.servers.upload import UploadService, assemble, form_body, settings_for
-from wharf_upload.domain.limits import TenantLimits
-from wharf_upload.records.base import Limits
+from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.tenancy.limits import TenantLimits
 
 WAYS = pytest.mark.parametrize("spooled", [False, True])
 NOTHING = {

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from servicekit.tickets import Ticket
 from tests.servers.upload import BOUNDARY, UploadService, form_body
-from wharf_upload.domain.tickets import TicketRefused, require
+from wharf_upload.access.tickets import TicketRefused, require
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00"

@@ -8,19 +8,26 @@ import pytest
 
 from servicekit.database import DatabaseUnavailable, OutcomeUnknown, OutOfSpace
 from servicekit.problems import MALFORMED
-from wharf_upload.domain import conditions, digests, keys, multipart, tickets, uploads
-from wharf_upload.records import base as records
-from wharf_upload.stores import base as stores
-from wharf_upload.translation import as_problem
+from wharf_upload.access import tickets
+from wharf_upload.domain import (
+    conditions,
+    digests,
+    keys,
+    refusals,
+    upload_intent,
+)
+from wharf_upload.http.errors import as_problem
+from wharf_upload.storage import base as stores
+from wharf_upload.uploads.multipart import parser
 
 _MADE: dict[type[Exception], Exception] = {
     digests.DigestMismatch: digests.DigestMismatch("sha-256", b"1", b"2"),
-    multipart.TooManyParts: multipart.TooManyParts(5, "files"),
-    multipart.FieldTooLarge: multipart.FieldTooLarge(5),
+    parser.TooManyParts: parser.TooManyParts(5, "files"),
+    parser.FieldTooLarge: parser.FieldTooLarge(5),
     tickets.TicketRefused: tickets.TicketRefused("prefix", "text"),
-    uploads.TooLarge: uploads.TooLarge("limit", 5),
-    uploads.ExtensionNotAllowed: uploads.ExtensionNotAllowed("a.exe", ("jpg",)),
-    records.QuotaExceeded: records.QuotaExceeded(
+    upload_intent.TooLarge: upload_intent.TooLarge("limit", 5),
+    upload_intent.ExtensionNotAllowed: upload_intent.ExtensionNotAllowed("a.exe", ("jpg",)),
+    refusals.QuotaExceeded: refusals.QuotaExceeded(
         used_bytes=1,
         limit_bytes=1,
         needed_bytes=1,
@@ -28,13 +35,13 @@ _MADE: dict[type[Exception], Exception] = {
         limit_files=None,
         needed_files=1,
     ),
-    uploads.TypeNotAllowed: uploads.TypeNotAllowed("text/html", ("image/*",)),
+    upload_intent.TypeNotAllowed: upload_intent.TypeNotAllowed("text/html", ("image/*",)),
 }
 
 
 def errors() -> list[type[Exception]]:
     """All exceptions that these modules define."""
-    modules = (conditions, digests, keys, multipart, tickets, uploads, records, stores)
+    modules = (conditions, digests, keys, parser, tickets, upload_intent, refusals, stores)
     return [
         kind
         for module in modules
@@ -62,7 +69,7 @@ def test_every_error(kind: type[Exception]) -> None:
         (stores.StoreError("x"), 500, "storage-failed"),
         (DatabaseUnavailable("x"), 503, "unavailable"),
         (OutcomeUnknown("x"), 503, "unavailable"),
-        (records.NoSuchFile("x"), 404, "not-found"),
+        (refusals.NoSuchFile("x"), 404, "not-found"),
         (ZeroDivisionError("/secret/path"), 500, "internal-error"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from tests.e2e.raw_http import until
-from wharf_upload.domain.upload_leases import Lease, Leases, UploadBusy
+from wharf_upload.uploads.resumable.leases import Lease, Leases, UploadBusy
 
 
 class Crowd:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharf_upload.domain.upload_metadata import MAX_CHARACTERS, MalformedMetadata, parse
+from wharf_upload.uploads.resumable.metadata import MAX_CHARACTERS, MalformedMetadata, parse
 
 NAMES = st.text("abcXYZ019-_.", min_size=1, max_size=20)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wharf_upload.domain.uploads import (
+from wharf_upload.domain.buckets import Policy
+from wharf_upload.domain.upload_intent import (
     TooLarge,
     TypeNotAllowed,
     check_size,
@@ -13,7 +14,6 @@ from wharf_upload.domain.uploads import (
     served_type,
     smallest,
 )
-from wharf_upload.records.base import Policy
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from servicekit.database import open_database
 from tests.e2e.raw_http import until
 from tests.servers.exposition import Exposition
 from tests.servers.upload import UploadService
-from wharf_upload.records.base import Limits
-from wharf_upload.records.overview import Overview
-from wharf_upload.records.quotas import Quota
-from wharf_upload.worker_report import Report, look
+from wharf_upload.database.overview import SqlOverview
+from wharf_upload.domain.quotas import Quota
+from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.maintenance.worker_report import Report, survey
 
 
 def test_the_worker_has_a_port(upload_data: Path, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_the_worker_has_a_port(upload_data: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def overview(upload: UploadService) -> Iterator[Overview]:
+def overview(upload: UploadService) -> Iterator[SqlOverview]:
     """Ten tenants: t1 … t9 with as many bytes as they say, and a small one near its quota."""
     database = open_database(upload.settings.effective_database_url)
     with database.transaction() as connection:
@@ -76,14 +76,14 @@ def overview(upload: UploadService) -> Iterator[Overview]:
             )
         connection.execute("INSERT INTO usage (tenant, bytes, files) VALUES ('small', 9, 1)")
     upload.records.put_limits("small", Limits(max_bytes=10))
-    yield Overview(database, Quota(max_bytes=1_000_000, warning_percent=90))
+    yield SqlOverview(database, Quota(max_bytes=1_000_000, warning_percent=90))
     database.close()
 
 
-def test_who_is_near_its_quota_is_shown(overview: Overview) -> None:
+def test_who_is_near_its_quota_is_shown(overview: SqlOverview) -> None:
     """A small tenant at 90 % has a label before large ones that are far from theirs."""
     report = Report(pause_seconds=1)
-    look(report, overview, 4)
+    survey(report, overview, 4)
     shown = {usage.tenant: usage for usage in report.shown}
     assert set(shown) == {"small", "t9", "t8", "t7"}
     assert shown["small"].limit_bytes == 10
@@ -93,9 +93,9 @@ def test_who_is_near_its_quota_is_shown(overview: Overview) -> None:
     assert report.other_files == 6
 
 
-def test_labels_of_nobody(overview: Overview) -> None:
+def test_labels_of_nobody(overview: SqlOverview) -> None:
     """With no labels at all, everything is in the rest."""
     report = Report(pause_seconds=1)
-    look(report, overview, 0)
+    survey(report, overview, 0)
     assert report.shown == ()
     assert report.other_bytes == 45_009

@@ -28,8 +28,8 @@ SHARED_MODULES = (
     "wharf_auth.database.sql",
     "wharf_auth.signing",
     "wharf_upload.cli",
-    "wharf_upload.following",
-    "wharf_upload.worker",
+    "wharf_upload.hashing.daemon",
+    "wharf_upload.processes.worker",
 )
 # What was imported, and what its files looked like then.
 _imported: list[str] = []

@@ -36,20 +36,15 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Route:
-    """An operation at an address; `path` in OpenAPI's form, e.g. `/v1/files/{bucket}`.
+    """An operation at an address, and who may call it.
 
-    `own` is the protection that the route names where it is registered; `None`: the operation's.
+    `path` is in OpenAPI's form, e.g. `/v1/files/{bucket}`.
     """
 
     method: str
     path: str
     operation: Operation
-    own: Protection | None = None
-
-    @property
-    def protection(self) -> Protection:
-        """Who may call it."""
-        return self.own or self.operation.protection
+    protection: Protection
 
 
 def routes_of(app: Flask) -> list[Route]:

@@ -16,8 +16,6 @@ import msgspec
 from flask import Response, request
 
 from servicekit.problems import MALFORMED, UNPROCESSABLE, UNSUPPORTED_MEDIA, Problem
-from servicekit.protected_routes import protected
-from servicekit.protection import Protection, public, scope
 from servicekit.web import json_response
 
 T = TypeVar("T")
@@ -57,7 +55,6 @@ class Answer:
 class Operation:
     """One route and method.
 
-    `scope`, `instead` and `public` protect a route that names no protection at its registration.
     `id` names the method that a client library has for it: a verb and a noun in lowerCamelCase,
     unique over all services. It is part of the contract and never changes. `tag` is its group.
     `body` is a msgspec type for JSON requests (`form` true: for urlencoded forms), or `Content`;
@@ -68,9 +65,6 @@ class Operation:
     tag: str
     summary: str
     answers: Mapping[int, Answer]
-    scope: str | None = None
-    instead: str = ""
-    public: bool = False
     body: type | Content | None = None
     body_required: bool = True
     form: bool = False
@@ -78,13 +72,6 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     problems: tuple[Problem, ...] = ()
     description: str = ""
-
-    @property
-    def protection(self) -> Protection:
-        """The protection where the route itself names none."""
-        if self.public:
-            return public("declared public")
-        return scope(self.scope or "", instead=self.instead)
 
 
 def head_of(declared: Operation, name: str, summary: str) -> Operation:
@@ -111,8 +98,6 @@ def operation(declared: Operation) -> Callable[[Callable[..., Any]], Callable[..
             return _response(view(**arguments), next(iter(declared.answers)))
 
         call.operation = declared  # type: ignore[attr-defined]
-        if declared.public or declared.scope is not None:
-            return protected(call, declared.protection)
         return call
 
     return decorate

@@ -1,30 +1,25 @@
-"""Puts the service together: the one place where parts are made."""
+"""Puts the routes together: the WSGI application, and the routes of the stream server."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask
 
-from servicekit import health, jwks, logs, metrics, openapi, problems, tokens, web
-from servicekit.ratelimits import RateLimits, RateLimitSettings
+from servicekit import health, metrics, openapi, problems, tokens, web
 from servicekit.ratelimits.limiting import BYTES
-from servicekit.revocations import Revocations
-from wharf_upload import __version__, cors, translation
-from wharf_upload import metrics as own_metrics
-from wharf_upload.domain.limits import TenantLimits
-from wharf_upload.domain.links import LinkKeys
-from wharf_upload.domain.origins import Origins
-from wharf_upload.domain.outages import Outage
-from wharf_upload.exchange import raw_path
-from wharf_upload.front import Front
-from wharf_upload.opening import open_records, open_store
+from wharf_upload import __version__
+from wharf_upload.backends import Backends
+from wharf_upload.bootstrap import open_backends
+from wharf_upload.context import NAME, AppContext, app_context
+from wharf_upload.http import flask_glue
+from wharf_upload.http.answering import Answering
+from wharf_upload.observability import metrics as own_metrics
 from wharf_upload.problems import UPLOAD
-from wharf_upload.records.sql import SqlRecords
 from wharf_upload.routes import (
     buckets,
-    declarations,
     deletion,
     events,
     limits,
@@ -33,106 +28,150 @@ from wharf_upload.routes import (
     metadata,
     usage,
 )
-from wharf_upload.service import Service
+from wharf_upload.routes import openapi as openapi_routes
+from wharf_upload.routes.admission import AdmissionQuestion
+from wharf_upload.routes.cross_origin import CrossOriginRoutes
+from wharf_upload.routes.fast_path import FastPath
+from wharf_upload.routes.files import FileRoutes
+from wharf_upload.routes.forms import FormRoutes
+from wharf_upload.routes.gateway import Admitted, GatewayRoutes
+from wharf_upload.routes.ietf_resumable import UploadLimits
+from wharf_upload.routes.resumable import ResumableRoutes
+from wharf_upload.routes.shared import SharedRoutes
 from wharf_upload.settings import ALONE, Settings
-from wharf_upload.shared_leases import SharedLeases
-from wharf_upload.stores.local import LocalStore
-from wharf_upload.stores.parts import Parts
-from wharf_upload.stores.spool_check import SpoolCheck
+from wharf_upload.storage.spool_check import SpoolCheck
+from wharf_upload.tenancy.limits import LimitsAdministration
 
-NAME = "upload"
-AUDIENCE = "upload"
+
+@dataclass(frozen=True)
+class Application:
+    """What the processes serve: the workers `wsgi`, the stream server `resumable_routes`."""
+
+    context: AppContext
+    wsgi: FastPath
+    resumable_routes: ResumableRoutes
+    answering: Answering
 
 
 def create_app(
     settings: Settings,
     *,
-    store: LocalStore | None = None,
-    records: SqlRecords | None = None,
+    backends: Backends | None = None,
     keys: tokens.Keys | None = None,
     clock: Callable[[], float] = time.time,
-) -> Front:
-    """The WSGI application; what is not given is made from the settings."""
-    store = store or open_store(settings)
-    records = records or open_records(settings, store)
-    tenant_limits = TenantLimits(records, settings.tenant_limits)
-    key_file = jwks.KeyFile(settings.key_file)
-    service = Service(
-        settings=settings,
-        store=store,
-        records=records,
-        uploads=records.uploads,
-        leases=SharedLeases(records.database, settings.instance),
-        parts=Parts(store, settings.resumable_folder),
-        overview=records.overview,
-        verifier=tokens.Verifier(
-            keys or key_file, issuer=settings.issuer, audience=AUDIENCE, clock=clock
-        ),
-        revocations=Revocations(settings.revocation_file),
-        limits=RateLimits(
-            RateLimitSettings(
-                settings.limits_url,
-                settings.tenant_requests_per_minute,
-                settings.client_requests_per_minute,
-                tenant_limits.amounts,
-            ),
-            lambda: g.get("principal"),
-        ),
-        tenant_limits=tenant_limits,
-        link_keys=LinkKeys(records),
-        origins=Origins(records),
-        outage=Outage(),
-        log=logs.RequestLog(NAME, lost=metrics.lost_line, buffer_seconds=0.1, behind=metrics.flush),
-        clock=clock,
-        follower=settings.follower_socket,
+) -> Application:
+    """Return the application; what is not given is made from the settings."""
+    context = app_context(settings, backends or open_backends(settings), keys=keys, clock=clock)
+    access = context.access
+    answering = Answering(context.log, context.cross_origin)
+    upload_limits = UploadLimits(
+        clock,
+        max_file_bytes=settings.max_file_bytes,
+        expiry_seconds=settings.upload_expiry_seconds,
     )
-    app = _flask_app(service)
-    health.install(
-        app,
-        {
-            "database": records.check,
-            "storage": store.check,
-            "spool": SpoolCheck(settings.spool_folder, settings.data / "staging").trouble,
-            "keys": lambda: None if keys or key_file.loaded() else "no key to verify tokens yet",
-            # The only one there is had rather go on.
-            **({} if settings.instance == ALONE else {"revocations": service.revocations.unheard}),
-        },
-        # Without the feed the service goes on with what it knows.
-        helpful={"revocations": service.revocations.error},
+    files = _file_routes(context)
+    shared = SharedRoutes(
+        context.shared_files,
+        context.downloads,
+        context.cross_origin,
+        clock,
+        content_origin=settings.content_origin,
     )
-    app.register_blueprint(declarations.blueprint(openapi.routes_of(app)))
-    return Front(service, app)
+    gateway = GatewayRoutes(
+        Admitted(access.authorizer, access.limits),
+        _admission_question(context),
+        files,
+        FormRoutes(context.receiving.rules, context.receiving.form_receiver),
+        shared,
+        CrossOriginRoutes(context.cross_origin, upload_limits),
+    )
+    return Application(
+        context,
+        FastPath(files, gateway, answering, _flask_app(context, answering)),
+        ResumableRoutes(
+            access.credentials, access.authorizer, context.resumable_uploads, upload_limits
+        ),
+        answering,
+    )
 
 
-def _flask_app(service: Service) -> Flask:
+def _file_routes(context: AppContext) -> FileRoutes:
+    return FileRoutes(
+        context.access.credentials,
+        context.access.limits,
+        context.receiving.admission,
+        context.receiving.file_receiver,
+        context.downloads,
+    )
+
+
+def _admission_question(context: AppContext) -> AdmissionQuestion:
+    return AdmissionQuestion(
+        context.access.credentials,
+        context.access.limits,
+        context.access.tenant_limits,
+        context.receiving.admission,
+        context.uploads,
+    )
+
+
+def _flask_app(context: AppContext, answering: Answering) -> Flask:
     app = Flask(NAME, static_folder=None)
-    web.install(app, service.log, service.verifier, service.revocations)
-    service.limits.init_app(app)
+    web.install(
+        app,
+        context.log,
+        context.access.verifier,
+        context.access.revocations,
+        flask_glue.finish_with(answering),
+    )
+    context.access.limits.init_app(app)
+    _install_metrics(app, context)
+    for routes in _resources(context):
+        app.register_blueprint(routes)
+    app.register_error_handler(Exception, lambda error: flask_glue.refused(answering, error))
+    _install_health(app, context)
+    app.register_blueprint(openapi_routes.blueprint(openapi.routes_of(app)))
+    return app
+
+
+def _resources(context: AppContext) -> tuple[Blueprint, ...]:
+    return (
+        buckets.blueprint(context.buckets),
+        deletion.blueprint(context.files),
+        events.blueprint(context.records),
+        limits.blueprint(LimitsAdministration(context.records, context.access.tenant_limits)),
+        links.blueprint(context.link_maker, content_origin=context.settings.content_origin),
+        listing.blueprint(context.files),
+        metadata.blueprint(context.files),
+        usage.blueprint(context.records, context.access.tenant_limits),
+    )
+
+
+def _install_metrics(app: Flask, context: AppContext) -> None:
     metrics.expect_problems((*problems.COMMON.by_slug, *UPLOAD.by_slug))
     metrics.expect_policies(("client", "tenant", BYTES))
     metrics.install(
         app,
         __version__,
         (
-            lambda: own_metrics.storage(service),
-            lambda: own_metrics.ages(service),
+            lambda: own_metrics.storage(context.settings),
+            lambda: own_metrics.ages(context.settings, context.access.revocations),
             own_metrics.published,
         ),
     )
-    resources = (buckets, deletion, events, limits, links, listing, metadata, usage)
-    for resource in resources:
-        app.register_blueprint(resource.blueprint(service))
-    app.register_error_handler(Exception, _render)
-
-    @app.after_request
-    def share(response: Response) -> Response:
-        if cors.applies(raw_path(request.environ)):
-            principal = g.get("principal")
-            response.headers.extend(cors.fields(service, request.environ, principal))
-        return response
-
-    return app
 
 
-def _render(error: Exception) -> Response:
-    return web.render(error, translation.as_problem)
+def _install_health(app: Flask, context: AppContext) -> None:
+    settings, revocations = context.settings, context.access.revocations
+    spool_check = SpoolCheck(settings.spool_folder, settings.data / "staging")
+    needed = {
+        "database": context.records.check,
+        "storage": context.store.check,
+        "spool": spool_check.error,
+        "keys": context.access.keys_error,
+    }
+    if settings.instance != ALONE:
+        # A single replica goes on with what it knows: there is no other one to answer.
+        needed["revocations"] = revocations.unheard
+    # Without the feed the service goes on with what it knows.
+    health.install(app, needed, helpful={"revocations": revocations.error})

@@ -13,7 +13,7 @@ from servicekit import logs, serving, settings
 from servicekit.database import DatabaseUnavailable
 from wharf_upload import signals
 from wharf_upload.settings import Settings
-from wharf_upload.stores.base import StoreError
+from wharf_upload.storage.base import StoreError
 
 
 @click.group()
@@ -77,7 +77,7 @@ def await_gateway(own: Settings, seconds: int) -> None:
 def worker(own: Settings) -> None:
     """Run the background work until TERM."""
     from servicekit import logs as worker_logs
-    from wharf_upload import worker as background
+    from wharf_upload.processes import worker as background
 
     worker_logs.configure("worker", own.log_level)
     try:
@@ -101,18 +101,19 @@ def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:
     """Remove what nothing refers to: deleted files' bytes, leftovers of crashes."""
     from dataclasses import replace
 
-    from wharf_upload import worker as background
+    from wharf_upload import bootstrap
+    from wharf_upload.maintenance import sweep_metrics
 
     if older_than_seconds is not None:
         own = replace(
             own, lease_seconds=older_than_seconds, deleted_grace_seconds=older_than_seconds
         )
-    on = background.opened(own)
-    swept = background.sweeper(own, on, dry_run=dry_run).run()
-    uploads = background.sweep_uploads(own, on, dry_run=dry_run)
+    backends = bootstrap.open_backends(own)
+    swept = bootstrap.sweeper(own, backends, dry_run=dry_run).run()
+    uploads = bootstrap.sweep_uploads(own, backends, dry_run=dry_run)()
     for name in (*swept.names, *uploads.names) if dry_run else ():
         click.echo(f"would remove {name}")
-    for name, count in background.counts(swept, uploads).items():
+    for name, count in sweep_metrics.counts(swept, uploads).items():
         click.echo(f"{name}: {count}")
 
 
@@ -121,16 +122,14 @@ def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:
 @click.pass_obj
 def check(own: Settings, read_all: bool) -> None:  # noqa: FBT001 -- click passes options so
     """Compare the records with the files; exits with 1 when a file is missing or damaged."""
-    from wharf_upload import checking
-    from wharf_upload.opening import open_records, open_store
-    from wharf_upload.stores.parts import Parts
+    from wharf_upload import bootstrap
+    from wharf_upload.maintenance import integrity
 
-    store = open_store(own)
+    backends = bootstrap.open_backends(own)
     found = 0
-    records = open_records(own, store)
     for line in chain(
-        checking.faults(store, records, read_all=read_all),
-        checking.upload_faults(Parts(store, own.resumable_folder), records.uploads),
+        integrity.faults(backends.store, backends.records, read_all=read_all),
+        integrity.upload_faults(backends.parts, backends.uploads),
     ):
         click.echo(line)
         found += 1
@@ -173,9 +172,10 @@ def restore_backup(own: Settings, folder: Path, link: bool) -> None:  # noqa: FB
 
 def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
     from servicekit.database.snapshot_tables import SnapshotError
-    from wharf_upload import backups
+    from wharf_upload import bootstrap
+    from wharf_upload.maintenance import backup
 
-    run = backups.backup if which == "backup" else backups.restore
+    run = backup.backup if which == "backup" else backup.restore
     try:
         with click.progressbar(length=1, label=which, width=30) as bar:
 
@@ -183,7 +183,7 @@ def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
                 bar.length = total or 1
                 bar.update(done - bar.pos)
 
-            counts = run(own, folder, progress, link=link)
+            counts = run(bootstrap.installation(own), folder, progress, link=link)
     except SnapshotError as error:
         sys.exit(f"wharf-upload: {error}")
     except OSError as error:
@@ -196,7 +196,7 @@ def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     serving.end_on_term()
     os.umask(0o077)
     try:

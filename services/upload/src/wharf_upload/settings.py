@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servicekit.settings import SettingsError, setting
-from wharf_upload.records.base import Limits
-from wharf_upload.records.quotas import Quota
+from wharf_upload.domain.quotas import Quota
+from wharf_upload.domain.tenant_limits import Limits
 
 FULL, RELAXED = "full", "relaxed"
 AUTO, FLOCK, DATABASE = "auto", "flock", "database"
@@ -304,5 +304,5 @@ class Settings:
 
     @property
     def follower_socket(self) -> Path:
-        """Where the digest follower listens; see `following`."""
+        """Where the digest daemon listens; see `hashing.daemon`."""
         return self.socket_folder / "follower.sock"

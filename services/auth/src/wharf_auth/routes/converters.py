@@ -1,4 +1,4 @@
-"""AppContext of a path that routes name, and what they may hold."""
+"""Parts of a path that routes name, and what they may hold."""
 
 from __future__ import annotations
 

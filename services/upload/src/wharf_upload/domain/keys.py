@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import unquote_to_bytes
 
 from servicekit.keys import (
     FORBIDDEN,
@@ -36,6 +37,7 @@ __all__ = [
     "file_name",
     "object_key",
     "object_key_text",
+    "path_bytes",
     "prefix",
     "renamed",
     "tenant_name",
@@ -47,6 +49,11 @@ _EXTENSION = re.compile(r"\.[^. ]{0,31}\Z")
 
 class InvalidFileName(InvalidName):
     """A file name breaks a rule."""
+
+
+def path_bytes(path: str) -> bytes:
+    """Return the bytes of a path, percent-decoded; WSGI shows bytes as Latin-1 (PEP 3333)."""
+    return unquote_to_bytes(path.encode("latin-1"))
 
 
 def file_name(text: str) -> str:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from wharf_upload.domain import media_types
-from wharf_upload.records.base import Policy
+from wharf_upload.content_types import media_types
+from wharf_upload.domain.buckets import Policy
 
 _MAX_SECONDS = 100 * 366 * 24 * 3600
 _EXTENSION = re.compile(r"[a-z0-9][a-z0-9_+-]{0,31}(?:\.[a-z0-9][a-z0-9_+-]{0,31}){0,3}")

@@ -1,58 +1,117 @@
-"""A first look at the tenant's quota, before a large body comes; the commit decides.
-
-Small bodies come along with their request, so for them there is no such look.
-"""
+"""What a tenant has stored, and how much more it may store."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from wharf_upload.domain.admission import FORM_OVERHEAD_BYTES
-from wharf_upload.domain.uploads import Intent
-from wharf_upload.records.base import QuotaExceeded
-from wharf_upload.records.quotas import Allowance
-from wharf_upload.service import Service
+import msgspec
+
+from wharf_upload.domain.refusals import QuotaExceeded
 
 
-def require_for_file(service: Service, intent: Intent, length: int | None) -> None:
-    """Raises `QuotaExceeded` when a body of `length` bytes cannot be stored under its key."""
-    if intent.idempotency is not None:
-        # It may be a repetition of what is stored already, which costs nothing.
-        return
-    try:
-        _require(service, intent.tenant, length or 0, 1)
-    except QuotaExceeded:
-        old = service.records.file(intent.tenant, intent.bucket, intent.key)
-        if old is None:
-            raise
-        _require(service, intent.tenant, (length or 0) - old.size, 0)
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for tenants for whom nothing else is set; `None` is no limit.
 
-
-def require_for_form(service: Service, tenant: str, length: int | None) -> None:
-    """Raises `QuotaExceeded` when a form of `length` bytes cannot be stored.
-
-    Nobody knows yet whether its files replace others: they are taken for new ones.
+    The use of `warning_percent` of a limit is told by an event.
     """
-    _require(service, tenant, max(0, (length or 0) - FORM_OVERHEAD_BYTES), 1)
+
+    max_bytes: int | None = None
+    max_files: int | None = None
+    warning_percent: int = 90
 
 
-def _require(service: Service, tenant: str, needed_bytes: int, needed_files: int) -> None:
-    limits = service.tenant_limits.of(tenant)
-    if limits.max_bytes is None and limits.max_files is None:
-        return
+class Usage(msgspec.Struct, frozen=True):
+    """What a tenant has stored."""
 
-    def look() -> None:
-        used = service.records.usage(tenant)
-        Allowance(
-            used_bytes=used.bytes,
-            used_files=used.files,
-            max_bytes=limits.max_bytes,
-            max_files=limits.max_files,
-        ).require(Counter(), needed_bytes, needed_files)
+    bytes: int
+    files: int
 
-    try:
-        look()
-    except QuotaExceeded:
-        if not service.records.expire_tenant(tenant, int(service.clock() * 1000)):
-            raise
-        look()
+
+class TenantUsage(msgspec.Struct, frozen=True):
+    """What a tenant uses and may use; `None` is no limit."""
+
+    tenant: str
+    used_bytes: int
+    used_files: int
+    limit_bytes: int | None
+    limit_files: int | None
+
+    @property
+    def part(self) -> float:
+        """The part of the quota that is used: of bytes or of files, whichever is more."""
+        return max(
+            _part(self.used_bytes, self.limit_bytes), _part(self.used_files, self.limit_files)
+        )
+
+
+class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which quotas (`bytes`, `files`) so many percent are in use now, and the numbers."""
+
+    crossed: tuple[str, ...]
+    percent: int
+    used_bytes: int
+    limit_bytes: int | None
+    used_files: int
+    limit_files: int | None
+
+
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tenant has stored when the transaction begins, and may store."""
+
+    used_bytes: int
+    used_files: int
+    max_bytes: int | None
+    max_files: int | None
+
+    def require(self, charges: Counter[str], needed_bytes: int, needed_files: int) -> None:
+        """Raise `QuotaExceeded` if so much more is too much after `charges`.
+
+        A change that needs no more bytes is not refused for bytes, however many are used; likewise
+        for files.
+        """
+        used_bytes = self.used_bytes + charges["bytes"]
+        used_files = self.used_files + charges["files"]
+        if _over(used_bytes, needed_bytes, self.max_bytes) or _over(
+            used_files, needed_files, self.max_files
+        ):
+            raise QuotaExceeded(
+                used_bytes=used_bytes,
+                limit_bytes=self.max_bytes,
+                needed_bytes=needed_bytes,
+                used_files=used_files,
+                limit_files=self.max_files,
+                needed_files=needed_files,
+            )
+
+    def warning(self, charges: Counter[str], percent: int) -> QuotaWarning | None:
+        """Return a warning if `charges` cross the threshold of a limit upwards."""
+        after_bytes = self.used_bytes + charges["bytes"]
+        after_files = self.used_files + charges["files"]
+        crossed = [
+            name
+            for name, before, after, limit in (
+                ("bytes", self.used_bytes, after_bytes, self.max_bytes),
+                ("files", self.used_files, after_files, self.max_files),
+            )
+            if limit is not None and 100 * before < percent * limit <= 100 * after
+        ]
+        if not crossed:
+            return None
+        return QuotaWarning(
+            crossed=tuple(crossed),
+            percent=percent,
+            used_bytes=after_bytes,
+            limit_bytes=self.max_bytes,
+            used_files=after_files,
+            limit_files=self.max_files,
+        )
+
+
+def _over(used: int, needed: int, limit: int | None) -> bool:
+    return limit is not None and needed > 0 and used + needed > limit
+
+
+def _part(used: int, limit: int | None) -> float:
+    if limit is None:
+        return 0.0
+    return used / limit if limit else float(used > 0)

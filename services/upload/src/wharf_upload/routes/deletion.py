@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, request
+from flask import g, request
 
 from servicekit.operations import Answer, Operation, Parameter, operation
 from servicekit.problems import NOT_FOUND
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import scope
+from wharf_upload.catalog.files import FileCatalog
 from wharf_upload.domain import conditions
-from wharf_upload.exchange import FILES, file_address, raw_path
+from wharf_upload.http.request import FILES, file_address, raw_path
 from wharf_upload.problems import INVALID_KEY, PRECONDITION
-from wharf_upload.service import Service
 
 
-def blueprint(service: Service) -> Blueprint:
+def blueprint(files: FileCatalog) -> ProtectedBlueprint:
     """The route."""
-    routes = Blueprint("deletion", __name__)
+    routes = ProtectedBlueprint("deletion", __name__, protection=scope("files:delete"))
 
     @routes.delete("/v1/files/<bucket>/<path:key>")
     @operation(
@@ -23,7 +25,6 @@ def blueprint(service: Service) -> Blueprint:
             tag="files",
             summary="Delete a file",
             description="Gone at once for readers; downloads that have begun go on to their end.",
-            scope="files:delete",
             answers={204: Answer("The file is gone.")},
             parameters=(Parameter("If-Match", "header", "Delete only the file with this tag."),),
             problems=(NOT_FOUND, INVALID_KEY, PRECONDITION),
@@ -33,6 +34,6 @@ def blueprint(service: Service) -> Blueprint:
         # The address as it was sent, not as the server in front has normalised it.
         bucket, key = file_address(raw_path(request.environ), FILES)
         condition = conditions.for_write(request.headers.get("If-Match"), None)
-        service.records.delete(g.principal.tenant, bucket, key, condition)
+        files.delete(g.principal.tenant, bucket, key, condition)
 
     return routes

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from flask import Blueprint
 
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
-from wharf_upload import documents
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import scope
 from wharf_upload.domain import keys
-from wharf_upload.records.base import Limits
-from wharf_upload.service import Service
+from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.http import schemas
+from wharf_upload.tenancy.limits import LimitsAdministration
 
-SCOPE = "tenants:admin"
 _LARGEST = 1 << 60
 _Amount = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
 # Counters of a minute are 64 bits wide, and several uploads may join what is counted.
@@ -33,9 +33,9 @@ class TenantLimitsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     concurrent_uploads: Literal[1, 2, 4, 8, 16, 32, 64, 128] | None = None
 
 
-def blueprint(service: Service) -> Blueprint:
+def blueprint(limits: LimitsAdministration) -> ProtectedBlueprint:
     """The routes."""
-    routes = Blueprint("limits", __name__)
+    routes = ProtectedBlueprint("limits", __name__, protection=scope("tenants:admin"))
 
     @routes.get("/v1/tenants/<tenant>/limits")
     @operation(
@@ -43,13 +43,12 @@ def blueprint(service: Service) -> Blueprint:
             id="getTenantLimits",
             tag="usage",
             summary="Read what a tenant may use",
-            scope=SCOPE,
-            answers={200: Answer("As it was set, and as it holds.", documents.LimitsDocument)},
+            answers={200: Answer("As it was set, and as it holds.", schemas.LimitsDocument)},
             problems=(NOT_FOUND,),
         )
     )
-    def get_limits(tenant: str) -> documents.LimitsDocument:
-        return _document(service, _known(tenant))
+    def get_limits(tenant: str) -> schemas.LimitsDocument:
+        return _document(limits, _known(tenant))
 
     @routes.put("/v1/tenants/<tenant>/limits")
     @operation(
@@ -59,16 +58,14 @@ def blueprint(service: Service) -> Blueprint:
             summary="Set what a tenant may use",
             description="All limits at once. They hold in every process within two seconds; what "
             "is stored already stays.",
-            scope=SCOPE,
             body=TenantLimitsBody,
-            answers={200: Answer("These hold now.", documents.LimitsDocument)},
+            answers={200: Answer("These hold now.", schemas.LimitsDocument)},
             problems=(NOT_FOUND, MALFORMED, UNPROCESSABLE, UNSUPPORTED_MEDIA),
         )
     )
-    def put_limits(tenant: str, body: TenantLimitsBody) -> documents.LimitsDocument:
-        service.records.put_limits(_known(tenant), Limits(**msgspec.structs.asdict(body)))
-        service.tenant_limits.forget(tenant)
-        return _document(service, tenant)
+    def put_limits(tenant: str, body: TenantLimitsBody) -> schemas.LimitsDocument:
+        limits.set(_known(tenant), Limits(**msgspec.structs.asdict(body)))
+        return _document(limits, tenant)
 
     return routes
 
@@ -81,8 +78,6 @@ def _known(tenant: str) -> str:
         raise NOT_FOUND("No tenant can have this name.") from None
 
 
-def _document(service: Service, tenant: str) -> documents.LimitsDocument:
-    stored = service.records.limits(tenant)
-    return documents.LimitsDocument(
-        tenant=tenant, limits=stored, effective=stored.over(service.tenant_limits.defaults)
-    )
+def _document(limits: LimitsAdministration, tenant: str) -> schemas.LimitsDocument:
+    stored, effective = limits.read(tenant)
+    return schemas.LimitsDocument(tenant=tenant, limits=stored, effective=effective)

@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
-from flask import Blueprint, g
+from flask import g
 
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
-from wharf_upload.domain import admission, keys, links, sharing
-from wharf_upload.domain.links import Link
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import scope
+from wharf_upload.access.link_maker import LinkMaker
+from wharf_upload.access.links import Link
+from wharf_upload.downloads import shared
 from wharf_upload.problems import INVALID_KEY
-from wharf_upload.service import Service
 
 
 class LinkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,9 +42,9 @@ class LinkDocument(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-def blueprint(service: Service) -> Blueprint:
+def blueprint(maker: LinkMaker, *, content_origin: str) -> ProtectedBlueprint:
     """The routes."""
-    routes = Blueprint("links", __name__)
+    routes = ProtectedBlueprint("links", __name__, protection=scope("files:read"))
 
     @routes.post("/v1/links")
     @operation(
@@ -51,64 +53,41 @@ def blueprint(service: Service) -> Blueprint:
             tag="sharing",
             summary="Create a signed link",
             description="Whoever has it reads the file, or the files, until it expires.",
-            scope="files:read",
             body=LinkRequest,
             answers={201: Answer("The link.", LinkDocument)},
             problems=(NOT_FOUND, MALFORMED, INVALID_KEY, UNPROCESSABLE, UNSUPPORTED_MEDIA),
         )
     )
     def post_link(body: LinkRequest) -> tuple[int, LinkDocument]:
-        link = _link(service, g.principal.tenant, body)
-        token = links.sign(link, service.link_keys.make(link.tenant))
-        url = f"{service.settings.content_origin}{sharing.LINKS}{token}"
+        link = _link(maker, g.principal.tenant, body)
+        url = f"{content_origin}{shared.LINKS}{maker.sign(link)}"
         if link.is_prefix:
             url += "/"
         return 201, LinkDocument(url, datetime.fromtimestamp(link.expires_at, UTC))
 
-    @routes.post("/v1/links/rotate")
+    @routes.post("/v1/links/rotate", protection=scope("buckets:admin"))
     @operation(
         Operation(
             id="revokeLinks",
             tag="sharing",
             summary="Revoke all signed links of the tenant",
             description="Holds everywhere within 5 seconds; links made afterwards are good.",
-            scope="buckets:admin",
             answers={204: Answer("No link made so far is good any more.")},
         )
     )
     def rotate() -> None:
-        service.records.rotate_link_key(g.principal.tenant)
-        service.link_keys.forget(g.principal.tenant)
+        maker.revoke_all(g.principal.tenant)
 
     return routes
 
 
-def _link(service: Service, tenant: str, body: LinkRequest) -> Link:
-    if (body.key is None) == (body.prefix is None):
+def _link(maker: LinkMaker, tenant: str, body: LinkRequest) -> Link:
+    if body.key is not None and body.prefix is None:
+        return maker.to_file(
+            tenant, body.bucket, body.key, body.expires_in, body.disposition, body.filename
+        )
+    if body.prefix is None or body.key is not None:
         raise UNPROCESSABLE("Send key or prefix, one of the two.")
-    if body.prefix is not None and body.filename is not None:
+    if body.filename is not None:
         raise UNPROCESSABLE("A filename is for a link to one file: send it with key, not prefix.")
-    longest = service.settings.link_max_seconds
-    if body.expires_in > longest:
-        raise UNPROCESSABLE(f"expires_in is at most {longest} seconds.", limit_seconds=longest)
-    admission.find_bucket(service, tenant, body.bucket)
-    now = service.clock()
-    if body.key is not None:
-        target = keys.object_key_text(body.key)
-        file = service.records.file(tenant, body.bucket, target)
-        if file is None or file.is_expired(int(now * 1000)):
-            raise NOT_FOUND("There is no such file.")
-    else:
-        target = keys.prefix(body.prefix or "")
-        # A prefix is a folder: `img` must not open `img-internal/…`.
-        if target and not target.endswith("/"):
-            target = keys.prefix(target + "/")
-    return Link(
-        tenant=tenant,
-        bucket=body.bucket,
-        target=target,
-        is_prefix=body.key is None,
-        expires_at=int(now) + body.expires_in,
-        disposition=body.disposition,
-        name="" if body.filename is None else keys.file_name(body.filename),
-    )
+    return maker.to_prefix(tenant, body.bucket, body.prefix, body.expires_in, body.disposition)

@@ -6,14 +6,15 @@ from base64 import b64decode, urlsafe_b64encode
 from typing import Annotated
 
 import msgspec
-from flask import Blueprint, g
+from flask import g
 
 from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import MALFORMED, NOT_FOUND
-from wharf_upload import documents
-from wharf_upload.domain import admission, keys
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import scope
+from wharf_upload.catalog.files import FileCatalog
+from wharf_upload.http import schemas
 from wharf_upload.problems import INVALID_KEY
-from wharf_upload.service import Service
 
 
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,9 +28,9 @@ class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Annotated[str, msgspec.Meta(description="`next_cursor` of the page before.")] = ""
 
 
-def blueprint(service: Service) -> Blueprint:
+def blueprint(files: FileCatalog) -> ProtectedBlueprint:
     """The route."""
-    routes = Blueprint("listing", __name__)
+    routes = ProtectedBlueprint("listing", __name__, protection=scope("files:read"))
 
     @routes.get("/v1/files/<bucket>", strict_slashes=False)
     @operation(
@@ -37,25 +38,22 @@ def blueprint(service: Service) -> Blueprint:
             id="listFiles",
             tag="files",
             summary="List the files of a bucket by key",
-            scope="files:read",
             query=ListQuery,
-            answers={200: Answer("A page of the bucket.", documents.Listing)},
+            answers={200: Answer("A page of the bucket.", schemas.Listing)},
             problems=(NOT_FOUND, MALFORMED, INVALID_KEY),
         )
     )
-    def list_files(bucket: str, query: ListQuery) -> documents.Listing:
-        tenant = g.principal.tenant
-        admission.find_bucket(service, tenant, bucket)
-        page = service.records.list_files(
-            tenant,
+    def list_files(bucket: str, query: ListQuery) -> schemas.Listing:
+        page = files.page(
+            g.principal.tenant,
             bucket,
-            prefix=keys.prefix(query.prefix),
+            prefix=query.prefix,
             delimiter=query.delimiter,
             after=_after(query.cursor),
             limit=query.limit,
         )
-        return documents.Listing(
-            files=tuple(documents.of_file(file) for file in page.files),
+        return schemas.Listing(
+            files=tuple(schemas.of_file(file) for file in page.files),
             prefixes=page.prefixes,
             next_cursor=_cursor(page.next_after),
         )

@@ -8,16 +8,19 @@ import re
 
 from servicekit.problems import MALFORMED, UNPROCESSABLE, UNSUPPORTED_MEDIA
 from servicekit.tickets import Ticket
-from wharf_upload.domain import form_choices, keys, tickets, upload_metadata
-from wharf_upload.domain.conditions import for_write, http_date
-from wharf_upload.domain.form_choices import Choices
-from wharf_upload.domain.resumable import Checksum, Progress, Wanted
-from wharf_upload.domain.uploads import Intent, declared_type
-from wharf_upload.exchange import Exchange, Headers
-from wharf_upload.problems import FINAL_UPLOAD, TUS_VERSION, UPLOAD_LENGTH
-from wharf_upload.records.base import DEFAULT_BUCKET
-from wharf_upload.records.uploads import Concat, Options, Upload
-from wharf_upload.service import Service
+from wharf_upload.access import tickets
+from wharf_upload.domain import keys
+from wharf_upload.domain.buckets import DEFAULT_BUCKET
+from wharf_upload.domain.conditions import for_write
+from wharf_upload.domain.resumable_upload import Concat, Upload, UploadOptions
+from wharf_upload.domain.upload_intent import UploadIntent, declared_type
+from wharf_upload.http.request import TUS_TYPE, UPLOADS, Headers, Request
+from wharf_upload.problems import TUS_VERSION, UPLOAD_LENGTH
+from wharf_upload.uploads import form_options
+from wharf_upload.uploads.form_options import FormOptions
+from wharf_upload.uploads.resumable import metadata
+from wharf_upload.uploads.resumable.held import expires_field
+from wharf_upload.uploads.resumable.values import Checksum, Progress, UploadCreation
 
 VERSION = "1.0.0"
 # Not checksum-trailer: nginx does not pass trailers of requests on.
@@ -25,22 +28,20 @@ EXTENSIONS = (
     "creation,creation-defer-length,creation-with-upload,expiration,checksum,termination,"
     "concatenation,concatenation-unfinished"
 )
-CONTENT_TYPE = "application/offset+octet-stream"
-PATH = "/v1/uploads"
 _ALGORITHMS = {"sha1": "sha1", "sha256": "sha256"}
 _DIGEST_BYTES = {"sha1": 20, "sha256": 32}
 _NUMBER = re.compile(r"[0-9]{1,15}\Z")
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}\Z")
 
 
-def is_tus(exchange: Exchange) -> bool:
+def is_tus(request: Request) -> bool:
     """Whether the client speaks tus."""
-    return exchange.header("TUS_RESUMABLE") is not None
+    return request.header("TUS_RESUMABLE") is not None
 
 
-def require_version(exchange: Exchange) -> None:
+def require_version(request: Request) -> None:
     """Raises 412 for another version of the protocol."""
-    if exchange.header("TUS_RESUMABLE") != VERSION:
+    if request.header("TUS_RESUMABLE") != VERSION:
         raise TUS_VERSION(
             # The gateway adds Tus-Version, also where it refuses in this service's name.
             f"This is tus {VERSION}; send Tus-Resumable: {VERSION}.",
@@ -48,44 +49,44 @@ def require_version(exchange: Exchange) -> None:
         )
 
 
-def options(service: Service) -> Headers:
-    """What `OPTIONS` tells."""
+def options(max_file_bytes: int) -> Headers:
+    """Return what `OPTIONS` tells."""
     return [
         ("Tus-Resumable", VERSION),
         ("Tus-Version", VERSION),
         ("Tus-Extension", EXTENSIONS),
-        ("Tus-Max-Size", str(service.settings.max_file_bytes)),
+        ("Tus-Max-Size", str(max_file_bytes)),
         ("Tus-Checksum-Algorithm", ",".join(_ALGORITHMS)),
     ]
 
 
-def wanted(exchange: Exchange) -> Wanted:
+def creation(request: Request) -> UploadCreation:
     """The upload that a `POST` creates; raises problems."""
-    concat, parts = _concat(exchange)
-    length = _length(exchange, concat)
-    echo = exchange.header("UPLOAD_METADATA") or ""
+    concat, parts = _concat(request)
+    length = _length(request, concat)
+    echo = request.header("UPLOAD_METADATA") or ""
     try:
-        fields = upload_metadata.parse(echo)
-    except upload_metadata.MalformedMetadata as error:
+        fields = metadata.parse(echo)
+    except metadata.MalformedMetadata as error:
         raise MALFORMED(str(error)) from None
-    bucket = _bucket(fields, exchange.caller.ticket)
-    choices = form_choices.read(
+    bucket = _bucket(fields, request.caller.ticket)
+    options = form_options.read(
         {name: fields[name] for name in ("prefix", "on_conflict") if fields.get(name)},
-        Intent.to_come(exchange.caller, bucket),
+        UploadIntent.to_come(request.caller, bucket),
     )
-    key = _key(fields, choices, needed=concat != "partial")
-    if exchange.caller.ticket is not None:
-        tickets.require(exchange.caller.ticket, "POST", bucket, key or None)
-    header = exchange.header
-    return Wanted(
+    key = _key(fields, options, needed=concat != "partial")
+    if request.caller.ticket is not None:
+        tickets.require(request.caller.ticket, "POST", bucket, key or None)
+    header = request.header
+    return UploadCreation(
         bucket=bucket,
         key=key,
         length=length,
         concat=concat,
         parts=parts,
-        options=Options(
+        options=UploadOptions(
             declared_type=declared_type(fields.get("filetype") or fields.get("type")),
-            on_conflict=choices.on_conflict,
+            on_conflict=options.on_conflict,
             condition=for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
             echo=echo,
         ),
@@ -100,15 +101,15 @@ def _bucket(fields: dict[str, str], ticket: Ticket | None) -> str:
         raise UNPROCESSABLE(f"Upload-Metadata: bucket: {error}", field="bucket") from None
 
 
-def _key(fields: dict[str, str], choices: Choices, *, needed: bool) -> str:
+def _key(fields: dict[str, str], options: FormOptions, *, needed: bool) -> str:
     """`key`, else the file's name, placed as forms place theirs; raises `InvalidName`."""
     if fields.get("key"):
         return keys.object_key_text(fields["key"])
     name = fields.get("filename") or fields.get("name")
     if name:
-        return choices.key_of(keys.file_name(name))
-    if choices.key is not None:
-        return choices.key
+        return options.key_of(keys.file_name(name))
+    if options.key is not None:
+        return options.key
     if needed:
         raise UNPROCESSABLE(
             "Upload-Metadata names neither a key nor a filename; send one of them.", field="key"
@@ -116,9 +117,9 @@ def _key(fields: dict[str, str], choices: Choices, *, needed: bool) -> str:
     return ""
 
 
-def _length(exchange: Exchange, concat: Concat) -> int | None:
-    length = announced_length(exchange)
-    deferred = exchange.header("UPLOAD_DEFER_LENGTH")
+def _length(request: Request, concat: Concat) -> int | None:
+    length = announced_length(request)
+    deferred = request.header("UPLOAD_DEFER_LENGTH")
     if concat == "final":
         if length is not None or deferred is not None:
             raise MALFORMED("A final upload has the length of its parts; send no Upload-Length.")
@@ -130,14 +131,14 @@ def _length(exchange: Exchange, concat: Concat) -> int | None:
     return length
 
 
-def announced_length(exchange: Exchange) -> int | None:
+def announced_length(request: Request) -> int | None:
     """`Upload-Length` in bytes; raises 400 for what is no number."""
-    return number(exchange, "UPLOAD_LENGTH", "Upload-Length")
+    return number(request, "UPLOAD_LENGTH", "Upload-Length")
 
 
-def number(exchange: Exchange, field: str, name: str) -> int | None:
+def number(request: Request, field: str, name: str) -> int | None:
     """A field that is a number of bytes."""
-    text = exchange.header(field)
+    text = request.header(field)
     if text is None:
         return None
     if not _NUMBER.match(text):
@@ -145,8 +146,8 @@ def number(exchange: Exchange, field: str, name: str) -> int | None:
     return int(text)
 
 
-def _concat(exchange: Exchange) -> tuple[Concat, tuple[str, ...]]:
-    text = exchange.header("UPLOAD_CONCAT")
+def _concat(request: Request) -> tuple[Concat, tuple[str, ...]]:
+    text = request.header("UPLOAD_CONCAT")
     if text is None:
         return "", ()
     kind, _, rest = text.partition(";")
@@ -160,13 +161,13 @@ def _concat(exchange: Exchange) -> tuple[Concat, tuple[str, ...]]:
 
 def identifier_of(address: str) -> str | None:
     """The upload's id in a path or an absolute address of it."""
-    tail = address.partition("?")[0].rpartition(f"{PATH}/")[2]
+    tail = address.partition("?")[0].rpartition(f"{UPLOADS}/")[2]
     return tail if _IDENTIFIER.match(tail) else None
 
 
-def checksum(exchange: Exchange) -> Checksum | None:
+def checksum(request: Request) -> Checksum | None:
     """`Upload-Checksum` of this request's body; raises 400 for an unknown algorithm."""
-    text = exchange.header("UPLOAD_CHECKSUM")
+    text = request.header("UPLOAD_CHECKSUM")
     if text is None:
         return None
     name, _, encoded = text.partition(" ")
@@ -181,15 +182,10 @@ def checksum(exchange: Exchange) -> Checksum | None:
     return Checksum(_ALGORITHMS[name], digest)
 
 
-def final_upload() -> Exception:
-    """The problem of writing to a final upload (tus 1.0.0, extension Concatenation)."""
-    return FINAL_UPLOAD("A final upload is made of its parts; write to those.")
-
-
-def require_content_type(exchange: Exchange) -> None:
+def require_content_type(request: Request) -> None:
     """Raises 415 unless the body is said to be bytes of an upload."""
-    if exchange.environ.get("CONTENT_TYPE") != CONTENT_TYPE:
-        raise UNSUPPORTED_MEDIA(f"Send Content-Type: {CONTENT_TYPE}.", expected=CONTENT_TYPE)
+    if request.environ.get("CONTENT_TYPE") != TUS_TYPE:
+        raise UNSUPPORTED_MEDIA(f"Send Content-Type: {TUS_TYPE}.", expected=TUS_TYPE)
 
 
 def fields_of(progress: Progress) -> Headers:
@@ -200,7 +196,7 @@ def fields_of(progress: Progress) -> Headers:
         headers.append(("Upload-Offset", str(progress.offset)))
     headers += _length_fields(upload)
     if not progress.complete:
-        headers.append(expires(upload))
+        headers.append(expires_field(upload))
     return headers
 
 
@@ -213,7 +209,7 @@ def head_fields(progress: Progress) -> Headers:
     if upload.concat == "partial":
         headers.append(("Upload-Concat", "partial"))
     if upload.concat == "final":
-        parts = " ".join(f"{PATH}/{part}" for part in upload.parts)
+        parts = " ".join(f"{UPLOADS}/{part}" for part in upload.parts)
         headers.append(("Upload-Concat", f"final;{parts}"))
     return headers
 
@@ -222,8 +218,3 @@ def _length_fields(upload: Upload) -> Headers:
     if upload.length is not None:
         return [("Upload-Length", str(upload.length))]
     return [] if upload.concat == "final" else [("Upload-Defer-Length", "1")]
-
-
-def expires(upload: Upload) -> tuple[str, str]:
-    """`Upload-Expires`."""
-    return ("Upload-Expires", http_date(upload.expires_at // 1000))

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g
+from typing import Protocol
+
+from flask import g
 
 from servicekit.operations import Answer, Operation, operation
-from wharf_upload import documents
-from wharf_upload.service import Service
+from servicekit.protected_routes import ProtectedBlueprint
+from servicekit.protection import scope
+from wharf_upload.domain.quotas import Usage
+from wharf_upload.http import schemas
+from wharf_upload.tenancy.limits import TenantLimits
 
 
-def blueprint(service: Service) -> Blueprint:
+class StoredUsage(Protocol):
+    """What is asked of the database; see `database.contract`."""
+
+    def usage(self, tenant: str) -> Usage:
+        """Return what the tenant has stored."""
+
+
+def blueprint(stored: StoredUsage, tenant_limits: TenantLimits) -> ProtectedBlueprint:
     """The route."""
-    routes = Blueprint("usage", __name__)
+    routes = ProtectedBlueprint("usage", __name__, protection=scope("files:read"))
 
     @routes.get("/v1/usage")
     @operation(
@@ -19,13 +31,12 @@ def blueprint(service: Service) -> Blueprint:
             id="getUsage",
             tag="usage",
             summary="Read the bytes and files in use, and the limits",
-            scope="files:read",
-            answers={200: Answer("What counts against the tenant.", documents.UsageDocument)},
+            answers={200: Answer("What counts against the tenant.", schemas.UsageDocument)},
         )
     )
-    def get_usage() -> documents.UsageDocument:
+    def get_usage() -> schemas.UsageDocument:
         tenant = g.principal.tenant
-        used = service.records.usage(tenant)
-        return documents.UsageDocument(used.bytes, used.files, service.tenant_limits.of(tenant))
+        used = stored.usage(tenant)
+        return schemas.UsageDocument(used.bytes, used.files, tenant_limits.of(tenant))
 
     return routes

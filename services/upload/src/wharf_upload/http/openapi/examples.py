@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from servicekit.examples import Example
-from wharf_upload import documents
+from wharf_upload.http import schemas
 from wharf_upload.http.openapi import samples
 from wharf_upload.http.openapi.samples import CONTENT, ETAG, FILE
 
@@ -22,14 +22,14 @@ _STORE = Example(
 )
 _FORM = Example(
     body={"file": CONTENT, "prefix": "notes/", "on_conflict": "rename"},
-    answers={201: documents.Files((FILE,))},
+    answers={201: schemas.Files((FILE,))},
     values={"Location": "https://app.example/thanks"},
 )
 _APPEND = Example(body=CONTENT, answers={201: FILE}, values={"Upload-Offset": "0"})
 
 FILES = {
     "listFiles": Example(
-        answers={200: documents.Listing((FILE,), ("notes/2026/",), next_cursor=None)}
+        answers={200: schemas.Listing((FILE,), ("notes/2026/",), next_cursor=None)}
     ),
     "downloadFile": _READ,
     "headFile": _READ_HEAD,
@@ -73,7 +73,7 @@ UPLOADS = {
     "appendToUploadByPost": _APPEND,
 }
 BUCKETS = {
-    "listBuckets": Example(answers={200: documents.Buckets((samples.DOCUMENTS,))}),
+    "listBuckets": Example(answers={200: schemas.Buckets((samples.DOCUMENTS,))}),
     "getBucket": Example(answers={200: samples.DOCUMENTS}),
     "putBucket": Example(
         body={
@@ -86,14 +86,12 @@ BUCKETS = {
 }
 EVENTS = {
     "listEvents": Example(
-        answers={200: documents.Events((samples.CREATED, samples.WARNING), next_after=43)}
+        answers={200: schemas.Events((samples.CREATED, samples.WARNING), next_after=43)}
     ),
 }
-_LIMITS = documents.LimitsDocument(samples.TENANT, samples.LIMITS, samples.ALLOWED)
+_LIMITS = schemas.LimitsDocument(samples.TENANT, samples.LIMITS, samples.ALLOWED)
 USAGE = {
-    "getUsage": Example(
-        answers={200: documents.UsageDocument(9_663_676_416, 1204, samples.ALLOWED)}
-    ),
+    "getUsage": Example(answers={200: schemas.UsageDocument(9_663_676_416, 1204, samples.ALLOWED)}),
     "getTenantLimits": Example(answers={200: _LIMITS}),
     "setTenantLimits": Example(
         body={"max_bytes": 10_737_418_240, "requests_per_minute": 6000}, answers={200: _LIMITS}

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 
-from wharf_upload import documents
 from wharf_upload.domain import digests
-from wharf_upload.records.base import Bucket, Event, File, Limits, Policy, QuotaWarning
+from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.events import Event
+from wharf_upload.domain.files import File
+from wharf_upload.domain.quotas import QuotaWarning
+from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.http import schemas
 
 TENANT, BUCKET, KEY = "acme", "documents", "notes/你好.txt"
 FILENAME = "你好.txt"
@@ -34,10 +38,10 @@ _FILE = File(
     created_at=_CREATED,
     expires_at=_CREATED + 30 * 24 * 3600 * 1000,
 )
-FILE = documents.of_file(_FILE)
+FILE = schemas.of_file(_FILE)
 ETAG = FILE.etag
-CREATED = documents.of_event(Event(seq=42, kind="file.created", at=_CREATED, file=_FILE))
-WARNING = documents.of_event(
+CREATED = schemas.of_event(Event(seq=42, kind="file.created", at=_CREATED, file=_FILE))
+WARNING = schemas.of_event(
     Event(
         seq=43,
         kind="quota.warning",
@@ -57,7 +61,7 @@ _POLICY = Policy(
     allowed_types=("text/plain", "application/pdf", "image/*"),
     cors_origins=("https://app.example",),
 )
-DOCUMENTS = documents.of_bucket(
+DOCUMENTS = schemas.of_bucket(
     Bucket(tenant=TENANT, name=BUCKET, policy=_POLICY, created_at=_CREATED)
 )
 LIMITS = Limits(max_bytes=10_737_418_240, requests_per_minute=6000)

@@ -1,0 +1,41 @@
+"""Judges who may: the one place, whichever protocol a request speaks.
+
+A protocol finds the credential of its request and makes a principal of it (for HTTP:
+`http/credentials.py`). Here the principal is asked for a scope, and counted against the rate limits
+of its tenant.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from servicekit.access import RevocationChecker, require_scope
+from servicekit.tokens import Principal
+
+READ, WRITE = "files:read", "files:write"
+
+
+class RateCounters(Protocol):
+    """Counts requests of tenants and clients; see `servicekit.ratelimits.RateLimits`."""
+
+    def charge(self, principal: Principal) -> None:
+        """Count a request; raises the problem `rate-limited`."""
+
+
+class Authorizer:
+    """Tells whether principals may do what they ask."""
+
+    def __init__(self, revocations: RevocationChecker, rates: RateCounters) -> None:
+        self._revocations, self._rates = revocations, rates
+
+    def require(self, principal: Principal, scope: str, *, takes_tickets: bool = False) -> None:
+        """Raise the problem `insufficient-scope` or `rate-limited`, else count the request."""
+        require_scope(principal, scope, takes_tickets=takes_tickets)
+        self._rates.charge(principal)
+
+    def recheck(self, principal: Principal) -> None:
+        """Raise a problem when a principal that was admitted earlier is revoked or suspended.
+
+        A token that expired meanwhile stays good: its body may have taken hours.
+        """
+        self._revocations.check(principal)

@@ -1,0 +1,78 @@
+"""Which other pages may use a bucket: origins (RFC 6454), remembered for a moment.
+
+An origin is compared as a whole, byte for byte, with those that the bucket's policy lists; `*`
+among them is every origin but `null`, which any sandboxed page can be.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.domain.buckets import Bucket
+
+ANY = "*"
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[!-.0-~]{1,255}\Z")
+
+
+class ListedOrigins(Protocol):
+    """What the records know of origins."""
+
+    def bucket(self, tenant: str, name: str) -> Bucket | None:
+        """A bucket."""
+
+    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
+        """Whether a bucket of this name (`None`: any) lists the origin or `*`; of this tenant, or
+        where that is `None`, of whichever.
+        """
+
+
+class Origins:
+    """Answers from memory for `seconds`; while the database is away, longer. Bounded."""
+
+    def __init__(
+        self,
+        records: ListedOrigins,
+        *,
+        seconds: float = 2.0,
+        entries: int = 4096,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._records, self._seconds, self._entries = records, seconds, entries
+        self._clock = clock
+        self._known: dict[tuple[str | None, str | None, str], tuple[float, bool]] = {}
+        self._lock = threading.Lock()
+
+    def allows(self, tenant: str | None, bucket: str | None, origin: str | None) -> bool:
+        """Whether pages of `origin` may use the bucket; `None`: any bucket.
+
+        Where nobody knows the tenant (a preflight, a request without a good token), whether they
+        may use any bucket of this name. Never raises: what cannot be found out is not allowed.
+        """
+        if not origin or not _ORIGIN.match(origin):
+            return False
+        question = (tenant, bucket, origin)
+        known = self._known.get(question)
+        now = self._clock()
+        if known is not None and now < known[0]:
+            return known[1]
+        try:
+            allowed = self._ask(*question)
+        except DatabaseUnavailable:
+            return known is not None and known[1]
+        with self._lock:
+            if len(self._known) >= self._entries:
+                self._known.clear()
+            self._known[question] = (now + self._seconds, allowed)
+        return allowed
+
+    def _ask(self, tenant: str | None, bucket: str | None, origin: str) -> bool:
+        if tenant is None or bucket is None:
+            return self._records.lists_origin(bucket, origin, tenant)
+        found = self._records.bucket(tenant, bucket)
+        listed = found.policy.cors_origins if found else ()
+        return origin in listed or ANY in listed

@@ -1,0 +1,31 @@
+"""What keeps bytes and rows, whichever store and database that is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from wharf_upload.database.contract import Overview, Records, SharedLeases, UploadRecords
+from wharf_upload.storage.base import BlobStore
+from wharf_upload.storage.partial_uploads import PartialUploadStore
+
+
+class Backends(Protocol):
+    """What keeps bytes and rows; the service has it, and opens it once for all its parts."""
+
+    @property
+    def store(self) -> BlobStore: ...
+
+    @property
+    def records(self) -> Records: ...
+
+    @property
+    def uploads(self) -> UploadRecords: ...
+
+    @property
+    def parts(self) -> PartialUploadStore: ...
+
+    @property
+    def overview(self) -> Overview: ...
+
+    @property
+    def leases(self) -> SharedLeases: ...

@@ -1,0 +1,144 @@
+"""Makes parts from the settings: the store, the records, and what maintains them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from servicekit.database import open_database
+from servicekit.revocations import Revocations
+from wharf_upload import signals
+from wharf_upload.backends import Backends
+from wharf_upload.database.contract import Overview, Records, SharedLeases, UploadRecords
+from wharf_upload.database.shared_leases import SqlSharedLeases
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.maintenance import upload_sweeper
+from wharf_upload.maintenance.backup import Installation
+from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
+from wharf_upload.maintenance.replicas import Replicas
+from wharf_upload.maintenance.sweeper import Ages, Sweeper
+from wharf_upload.maintenance.upload_sweeper import SweptUploads
+from wharf_upload.maintenance.worker_loop import WorkerLoop
+from wharf_upload.maintenance.worker_report import Report
+from wharf_upload.settings import Settings
+from wharf_upload.storage.base import BlobName, BlobStore
+from wharf_upload.storage.layout import BlobLayout
+from wharf_upload.storage.local import LocalStore
+from wharf_upload.storage.partial_uploads import PartialUploadStore
+from wharf_upload.storage.timed import TimedStore
+
+
+@dataclass(frozen=True)
+class _OpenBackends:
+    store: BlobStore
+    records: Records
+    uploads: UploadRecords
+    parts: PartialUploadStore
+    overview: Overview
+    leases: SharedLeases
+
+
+def open_store(settings: Settings) -> TimedStore:
+    """Return the blob store, ready for use."""
+    return local_store(settings.data, durable=settings.durable)
+
+
+def local_store(data: Path, *, durable: bool) -> TimedStore:
+    """Return a store on a local or shared disk, its folders made."""
+    store = LocalStore(data, durable=durable)
+    store.prepare()
+    return TimedStore(store)
+
+
+def open_partial_uploads(settings: Settings) -> PartialUploadStore:
+    """Return the growing files of resumable uploads."""
+    return PartialUploadStore(settings.resumable_folder)
+
+
+def open_records(settings: Settings, store: BlobStore) -> SqlRecords:
+    """Return the records; blobs' names are made durable before the rows that point to them."""
+    database = open_database(settings.effective_database_url, durable=settings.durable)
+    return SqlRecords(
+        database,
+        lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs]),
+        signals.tell,
+        settings.quota,
+    )
+
+
+def open_backends(
+    settings: Settings, store: BlobStore | None = None, records: SqlRecords | None = None
+) -> Backends:
+    """Open what the settings name; a store or records that are open already are taken."""
+    store = store or open_store(settings)
+    records = records or open_records(settings, store)
+    return _OpenBackends(
+        store,
+        records,
+        records.uploads,
+        open_partial_uploads(settings),
+        records.overview,
+        SqlSharedLeases(records.database, settings.instance),
+    )
+
+
+def sweeper(
+    settings: Settings, backends: Backends, *, dry_run: bool = False, heard: Path | None = None
+) -> Sweeper:
+    """Return the sweeper; `heard` is the file that the feed of revocations is followed to."""
+    return Sweeper(
+        backends.store,
+        backends.records,
+        settings.spool_folder.parent,
+        Ages(
+            lease=settings.lease_seconds,
+            deleted_grace=settings.deleted_grace_seconds,
+            idempotency=settings.idempotency_seconds,
+            events=settings.event_seconds,
+            replica=settings.replica_lost_seconds,
+        ),
+        dry_run=dry_run,
+        purged=Revocations(heard or settings.revocation_file).purged,
+        held=GarbageCollectionPause(settings.data).is_active,
+        replicas=Replicas(settings.data),
+    )
+
+
+def sweep_uploads(
+    settings: Settings, backends: Backends, *, dry_run: bool = False
+) -> Callable[[], SweptUploads]:
+    """Return the function that makes one run over the resumable uploads."""
+    return lambda: upload_sweeper.sweep(
+        backends.uploads,
+        backends.parts,
+        expiry_seconds=settings.upload_expiry_seconds,
+        dry_run=dry_run,
+    )
+
+
+def worker_loop(
+    settings: Settings,
+    backends: Backends,
+    publish: Callable[[Report], None] = lambda _: None,
+    *,
+    heard: Path | None = None,
+) -> WorkerLoop:
+    """Return the work in the background; `publish` and `heard` are as for its parts."""
+    return WorkerLoop(
+        sweeper(settings, backends, heard=heard),
+        sweep_uploads(settings, backends),
+        backends.leases,
+        backends.overview,
+        leases_are_shared=settings.leases_are_shared,
+        sweep_seconds=settings.sweep_seconds,
+        metrics_tenants=settings.metrics_tenants,
+        publish=publish,
+    )
+
+
+def installation(settings: Settings) -> Installation:
+    """Return what a backup copies, and what a restore fills."""
+    return Installation(
+        settings.data, settings.effective_database_url, settings.resumable_folder, BlobLayout
+    )

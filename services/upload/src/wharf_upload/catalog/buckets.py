@@ -1,0 +1,62 @@
+"""Buckets and their policies."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from wharf_upload.domain import keys
+from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.clock import now_milliseconds
+from wharf_upload.domain.refusals import NoSuchBucket
+
+
+class StoredBuckets(Protocol):
+    """What is asked of the database; see `database.contract`."""
+
+    def bucket(self, tenant: str, name: str) -> Bucket | None:
+        """Return the bucket; `default` exists for every tenant."""
+
+    def buckets(self, tenant: str) -> list[Bucket]:
+        """Return the tenant's buckets by name."""
+
+    def put_bucket(self, bucket: Bucket) -> bool:
+        """Create (true) or change (false) a bucket."""
+
+    def delete_bucket(self, tenant: str, name: str) -> None:
+        """Raise `NoSuchBucket` or `BucketNotEmpty`."""
+
+
+class BucketCatalog:
+    """The buckets of all tenants."""
+
+    def __init__(self, stored: StoredBuckets) -> None:
+        self._stored = stored
+
+    def all_of(self, tenant: str) -> list[Bucket]:
+        """Return the tenant's buckets by name."""
+        return self._stored.buckets(tenant)
+
+    def find(self, tenant: str, name: str) -> Bucket:
+        """Return the bucket; raises `NoSuchBucket`."""
+        found = self._stored.bucket(tenant, name)
+        if found is None:
+            raise NoSuchBucket(name)
+        return found
+
+    def put(self, tenant: str, name: str, policy: Policy) -> tuple[Bucket, bool]:
+        """Give a bucket a policy; return the bucket, and whether it is new.
+
+        Raises `InvalidBucketName`.
+        """
+        wanted = Bucket(
+            tenant=tenant,
+            name=keys.bucket_name(name),
+            policy=policy,
+            created_at=now_milliseconds(),
+        )
+        created = self._stored.put_bucket(wanted)
+        return self.find(tenant, wanted.name), created
+
+    def delete(self, tenant: str, name: str) -> None:
+        """Delete an empty bucket; raises `NoSuchBucket` or `BucketNotEmpty`."""
+        self._stored.delete_bucket(tenant, name)

@@ -1,0 +1,56 @@
+"""A change of a file that leaves its bytes as they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from servicekit.problems import UNPROCESSABLE
+from wharf_upload.domain import keys
+from wharf_upload.domain.files import File
+
+_MAX_METADATA_BYTES = 8 * 1024
+# 9999-12-31T00:00:00Z: later moments cannot be written in RFC 3339 in every time zone.
+_END_OF_TIME_SECONDS = 253402214400
+
+
+class FileEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change; what is unset stays. `expires_at` `None`: never."""
+
+    key: str | UnsetType = UNSET
+    filename: str | UnsetType = UNSET
+    metadata: dict[str, str] | UnsetType = UNSET
+    expires_at: datetime | UnsetType | None = UNSET
+
+    def applied_to(self, file: File, now_seconds: float) -> File:
+        """Return the file after the change; raises `InvalidName` and `unprocessable-content`."""
+        new_key = file.key if self.key is UNSET else keys.object_key_text(self.key)
+        filename = file.filename
+        if self.filename is not UNSET:
+            filename = keys.file_name(self.filename)
+        elif new_key != file.key:
+            filename = new_key.rpartition("/")[2]
+        metadata = file.metadata if self.metadata is UNSET else self.metadata
+        if len(msgspec.json.encode(metadata)) > _MAX_METADATA_BYTES:
+            raise UNPROCESSABLE(f"metadata takes at most {_MAX_METADATA_BYTES} bytes of JSON.")
+        expires_at = file.expires_at
+        if self.expires_at is None:
+            expires_at = None
+        elif self.expires_at is not UNSET:
+            expires_at = _expiry(self.expires_at, now_seconds)
+        return msgspec.structs.replace(
+            file, key=new_key, filename=filename, metadata=metadata, expires_at=expires_at
+        )
+
+
+def _expiry(moment: datetime, now_seconds: float) -> int:
+    if moment.tzinfo is None:
+        raise UNPROCESSABLE("expires_at needs a time zone, e.g. 2030-01-31T12:00:00Z.")
+    seconds = moment.timestamp()
+    if seconds <= now_seconds:
+        raise UNPROCESSABLE("expires_at lies in the past; to remove a file, delete it.")
+    if seconds >= _END_OF_TIME_SECONDS:
+        raise UNPROCESSABLE("expires_at lies beyond the year 9999; for never, send null.")
+    return int(seconds * 1000)

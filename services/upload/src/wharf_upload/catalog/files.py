@@ -1,0 +1,86 @@
+"""Files as the catalog has them: found, listed, changed, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from wharf_upload.catalog.buckets import BucketCatalog
+from wharf_upload.catalog.file_edit import FileEdit
+from wharf_upload.domain import keys
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.files import Edit, File, Page
+from wharf_upload.domain.refusals import NoSuchFile
+from wharf_upload.domain.upload_intent import check_rename
+
+
+class StoredFiles(Protocol):
+    """What is asked of the database; see `database.contract`."""
+
+    def file(self, tenant: str, bucket: str, key: str) -> File | None:
+        """Return the live file of this key."""
+
+    def list_files(
+        self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
+    ) -> Page:
+        """Return files by key, after the key `after`."""
+
+    def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
+        """Store what `edit` makes of a file as it is by then."""
+
+    def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:
+        """Remove a file's row."""
+
+
+class FileCatalog:
+    """The files of all tenants."""
+
+    def __init__(
+        self, stored: StoredFiles, buckets: BucketCatalog, clock: Callable[[], float]
+    ) -> None:
+        """`clock` gives unix seconds."""
+        self._stored, self._buckets, self._clock = stored, buckets, clock
+
+    def find(self, tenant: str, bucket: str, key: str) -> File:
+        """Return the file, whatever its state; raises `NoSuchFile`."""
+        file = self._stored.file(tenant, bucket, key)
+        if file is None or file.is_expired(int(self._clock() * 1000)):
+            raise NoSuchFile(key)
+        return file
+
+    def page(
+        self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
+    ) -> Page:
+        """Return a page of a bucket's files by key; raises `NoSuchBucket` and `InvalidKey`."""
+        self._buckets.find(tenant, bucket)
+        return self._stored.list_files(
+            tenant,
+            bucket,
+            prefix=keys.prefix(prefix),
+            delimiter=delimiter,
+            after=after,
+            limit=limit,
+        )
+
+    def change(self, file: File, wanted: FileEdit, condition: WriteCondition | None) -> File:
+        """Return the file after a change of its key, name, metadata or expiry.
+
+        Raises `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `InvalidName`,
+        `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable-content`.
+        """
+        policy = self._buckets.find(file.tenant, file.bucket).policy
+
+        def edit(current: File) -> File:
+            changed = wanted.applied_to(current, self._clock())
+            for old, new in ((current.key, changed.key), (current.filename, changed.filename)):
+                if new != old:
+                    check_rename(changed.media_type, new.rpartition("/")[2], policy)
+            return changed
+
+        # Judged before it joins a transaction that others share.
+        edit(file)
+        return self._stored.change(file, edit, condition)
+
+    def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> None:
+        """Delete a file; raises `NoSuchFile` or `PreconditionFailed`."""
+        self._stored.delete(tenant, bucket, key, condition)

@@ -1,0 +1,1 @@
+"""Finds media types from the bytes of files."""

@@ -1,0 +1,232 @@
+"""The parts of the service and how they are put together, on any store and any database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import g
+
+from servicekit import jwks, logs, metrics, tokens
+from servicekit.logs import RequestLog
+from servicekit.ratelimits import RateLimits, RateLimitSettings
+from servicekit.revocations import Revocations
+from servicekit.tokens import Verifier
+from wharf_upload.access.authorization import Authorizer
+from wharf_upload.access.link_maker import LinkMaker
+from wharf_upload.access.links import LinkKeys
+from wharf_upload.access.origins import Origins
+from wharf_upload.access.tickets import TicketUploadLimit
+from wharf_upload.backends import Backends
+from wharf_upload.catalog.buckets import BucketCatalog
+from wharf_upload.catalog.files import FileCatalog
+from wharf_upload.database.circuit_breaker import CircuitBreaker
+from wharf_upload.database.contract import Overview, Records, SharedLeases, UploadRecords
+from wharf_upload.downloads.files import Downloads
+from wharf_upload.downloads.shared import SharedFiles
+from wharf_upload.hashing.client import DigestClient
+from wharf_upload.http.cors import CrossOrigin
+from wharf_upload.http.credentials import Credentials
+from wharf_upload.settings import Settings
+from wharf_upload.storage.base import BlobStore
+from wharf_upload.storage.partial_uploads import PartialUploadStore
+from wharf_upload.tenancy.limits import TenantLimits
+from wharf_upload.tenancy.quotas import QuotaCheck
+from wharf_upload.uploads.admission import Admission
+from wharf_upload.uploads.commit import FileCommit
+from wharf_upload.uploads.content_digest import ContentDigests
+from wharf_upload.uploads.disk_room import DiskRoom
+from wharf_upload.uploads.receive_file import FileReceiver
+from wharf_upload.uploads.receive_form import FormReceiver
+from wharf_upload.uploads.resumable.append import UploadAppender
+from wharf_upload.uploads.resumable.complete import UploadCompleter
+from wharf_upload.uploads.resumable.concatenate import UploadConcatenator
+from wharf_upload.uploads.resumable.create import UploadCreator
+from wharf_upload.uploads.resumable.engine import ResumableUploads
+from wharf_upload.uploads.resumable.held import HeldUploads
+from wharf_upload.uploads.resumable.leases import Leases
+from wharf_upload.uploads.resumable.progress import UploadProgress
+from wharf_upload.uploads.resumable.terminate import UploadTerminator
+from wharf_upload.uploads.rules import UploadRules
+
+NAME, AUDIENCE = "upload", "upload"
+
+
+@dataclass(frozen=True)
+class AccessParts:
+    """Who may, and how much. `keys_error` says what is wrong with the keys, or `None`."""
+
+    verifier: Verifier
+    keys_error: Callable[[], str | None]
+    revocations: Revocations
+    authorizer: Authorizer
+    credentials: Credentials
+    limits: RateLimits
+    tenant_limits: TenantLimits
+
+
+@dataclass(frozen=True)
+class ReceivingParts:
+    """What takes bodies, whichever way they come."""
+
+    rules: UploadRules
+    room: DiskRoom
+    admission: Admission
+    commit: FileCommit
+    digest_client: DigestClient
+    digests: ContentDigests
+    file_receiver: FileReceiver
+    form_receiver: FormReceiver
+
+
+@dataclass(frozen=True)
+class AppContext:
+    """What processes and routes are put together from. `clock` gives unix seconds."""
+
+    settings: Settings
+    clock: Callable[[], float]
+    log: RequestLog
+    store: BlobStore
+    records: Records
+    uploads: UploadRecords
+    parts: PartialUploadStore
+    leases: SharedLeases
+    overview: Overview
+    access: AccessParts
+    receiving: ReceivingParts
+    resumable_uploads: ResumableUploads
+    downloads: Downloads
+    buckets: BucketCatalog
+    files: FileCatalog
+    link_maker: LinkMaker
+    shared_files: SharedFiles
+    cross_origin: CrossOrigin
+
+
+def app_context(
+    settings: Settings,
+    backends: Backends,
+    *,
+    keys: tokens.Keys | None,
+    clock: Callable[[], float],
+) -> AppContext:
+    """Return the parts on a store and a database; `clock` gives unix seconds."""
+    store, records = backends.store, backends.records
+    access = _access(settings, records, keys, clock)
+    receiving = _receiving(settings, store, records, access.tenant_limits, clock)
+    held = HeldUploads(
+        backends.uploads,
+        backends.parts,
+        Leases(backends.leases if settings.leases_are_shared else None),
+        receiving.digest_client,
+        clock,
+        expiry_seconds=settings.upload_expiry_seconds,
+    )
+    link_keys, buckets = LinkKeys(records), BucketCatalog(records)
+    shared_files = SharedFiles(records, link_keys, access.revocations, CircuitBreaker(), clock)
+    return AppContext(
+        settings=settings,
+        clock=clock,
+        log=logs.RequestLog(NAME, lost=metrics.lost_line, buffer_seconds=0.1, behind=metrics.flush),
+        store=store,
+        records=records,
+        uploads=backends.uploads,
+        parts=backends.parts,
+        leases=backends.leases,
+        overview=backends.overview,
+        access=access,
+        receiving=receiving,
+        resumable_uploads=_resumable(held, store, receiving, access),
+        downloads=Downloads(records, store, clock),
+        buckets=buckets,
+        files=FileCatalog(records, buckets, clock),
+        link_maker=LinkMaker(records, link_keys, clock, max_seconds=settings.link_max_seconds),
+        shared_files=shared_files,
+        cross_origin=CrossOrigin(Origins(records), shared_files),
+    )
+
+
+def _access(
+    settings: Settings,
+    records: Records,
+    keys: tokens.Keys | None,
+    clock: Callable[[], float],
+) -> AccessParts:
+    """Who may, and how much."""
+    key_file = jwks.KeyFile(settings.key_file)
+    verifier = tokens.Verifier(
+        keys or key_file, issuer=settings.issuer, audience=AUDIENCE, clock=clock
+    )
+    revocations = Revocations(settings.revocation_file)
+    tenant_limits = TenantLimits(records, settings.tenant_limits)
+    limits = RateLimits(
+        RateLimitSettings(
+            settings.limits_url,
+            settings.tenant_requests_per_minute,
+            settings.client_requests_per_minute,
+            tenant_limits.amounts,
+        ),
+        lambda: g.get("principal"),
+    )
+    authorizer = Authorizer(revocations, limits)
+    return AccessParts(
+        verifier=verifier,
+        keys_error=lambda: None if keys or key_file.loaded() else "no key to verify tokens yet",
+        revocations=revocations,
+        authorizer=authorizer,
+        credentials=Credentials(verifier, revocations, authorizer),
+        limits=limits,
+        tenant_limits=tenant_limits,
+    )
+
+
+def _receiving(
+    settings: Settings,
+    store: BlobStore,
+    records: Records,
+    tenant_limits: TenantLimits,
+    clock: Callable[[], float],
+) -> ReceivingParts:
+    """What takes bodies, whichever way they come."""
+    rules = UploadRules(records, tenant_limits, max_file_bytes=settings.max_file_bytes)
+    room = DiskRoom(store, reserve_bytes=settings.disk_reserve_bytes)
+    commit = FileCommit(store, records)
+    digest_client = DigestClient(settings.follower_socket)
+    digests = ContentDigests(digest_client)
+    return ReceivingParts(
+        rules=rules,
+        room=room,
+        admission=Admission(
+            rules,
+            room,
+            QuotaCheck(records, tenant_limits, clock),
+            records,
+            max_form_files=settings.max_form_files,
+            clock=clock,
+        ),
+        commit=commit,
+        digest_client=digest_client,
+        digests=digests,
+        file_receiver=FileReceiver(store, commit, records, digests),
+        form_receiver=FormReceiver(store, commit, max_files=settings.max_form_files),
+    )
+
+
+def _resumable(
+    held: HeldUploads, store: BlobStore, receiving: ReceivingParts, access: AccessParts
+) -> ResumableUploads:
+    rules, room = receiving.rules, receiving.room
+    terminator = UploadTerminator(held)
+    completer = UploadCompleter(held, rules, store, receiving.commit, receiving.digests, terminator)
+    concatenator = UploadConcatenator(held, completer)
+    recheck = access.authorizer.recheck
+    ticket_limit = TicketUploadLimit(access.limits.counted)
+    return ResumableUploads(
+        held,
+        rules,
+        UploadCreator(held, rules, room, receiving.admission, ticket_limit),
+        UploadAppender(held, rules, room, completer, concatenator, terminator, recheck),
+        concatenator,
+        UploadProgress(held, completer, concatenator),
+        terminator,
+    )

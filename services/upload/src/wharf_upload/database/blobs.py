@@ -1,0 +1,45 @@
+"""Which blobs rows name, and which wait for the deletion of their bytes."""
+
+from __future__ import annotations
+
+from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.domain.files import PendingDeletion
+
+_BLOBS_A_TIME = 100
+_KNOWN_BLOBS = tuple(
+    f"SELECT tenant, blob FROM {table} WHERE blob IN ({', '.join('?' * _BLOBS_A_TIME)})"  # noqa: S608 -- constants only
+    for table in ("files", "doomed")
+)
+
+
+class SqlBlobs(Aggregate):
+    """Implements `contract.BlobRecords`."""
+
+    def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return which of these (tenant, blob) a row names."""
+        connection, known = self._database.reading(), set[tuple[str, str]]()
+        for start in range(0, len(names), _BLOBS_A_TIME):
+            some = names[start : start + _BLOBS_A_TIME]
+            # Always as many: one statement to prepare. In order: neighbours in the index.
+            blobs = sorted(blob for _, blob in some)
+            blobs += blobs[-1:] * (_BLOBS_A_TIME - len(blobs))
+            # Files first: a blob on its way from one table to the other is seen in one of them.
+            for statement in _KNOWN_BLOBS:
+                known.update((row[0], row[1]) for row in connection.rows(statement, blobs))
+        return known.intersection(names)
+
+    def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
+        """Return blobs that were given up before a time."""
+        rows = self._database.reading().rows(
+            "SELECT tenant, blob, doomed_at FROM doomed WHERE doomed_at < ? "
+            "ORDER BY doomed_at LIMIT ?",
+            (before, limit),
+        )
+        return [PendingDeletion(tenant=row[0], blob=row[1], deleted_at=row[2]) for row in rows]
+
+    def forget_pending_deletions(self, blobs: list[str]) -> None:
+        """Drop the rows of blobs whose bytes are gone."""
+        with self._database.transaction() as connection:
+            connection.execute_many(
+                "DELETE FROM doomed WHERE blob = ?", [(blob,) for blob in blobs]
+            )

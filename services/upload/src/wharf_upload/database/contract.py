@@ -1,0 +1,258 @@
+"""The contracts of the database: what is kept, and what can be asked.
+
+Each protocol is about one subject, so that a use case names only what it needs. Questions take the
+tenant. Times are unix milliseconds, sizes are bytes. All methods raise `DatabaseUnavailable` when
+the database does not answer; writes raise the kinds of `Refused` (`domain.refusals`) besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from wharf_upload.domain.buckets import Bucket
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.events import Event
+from wharf_upload.domain.file_writes import Stored, Write
+from wharf_upload.domain.files import Edit, File, Page, PendingDeletion
+from wharf_upload.domain.quotas import TenantUsage, Usage
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.domain.tenant_limits import Limits
+
+
+class BucketRecords(Protocol):
+    """Buckets, their policies, and the origins that these list."""
+
+    def bucket(self, tenant: str, name: str) -> Bucket | None:
+        """Return the bucket; `default` exists for every tenant."""
+
+    def buckets(self, tenant: str) -> list[Bucket]:
+        """Return the tenant's buckets by name."""
+
+    def put_bucket(self, bucket: Bucket) -> bool:
+        """Create (true) or change (false) a bucket."""
+
+    def delete_bucket(self, tenant: str, name: str) -> None:
+        """Remove an empty bucket; raises `NoSuchBucket` or `BucketNotEmpty`."""
+
+    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
+        """Tell whether a bucket of this name lists the origin or `*`.
+
+        `None` as the name stands for any bucket, `None` as the tenant for any tenant.
+        """
+
+
+class FileRecords(Protocol):
+    """Live files."""
+
+    def file(self, tenant: str, bucket: str, key: str) -> File | None:
+        """Return the live file of this key."""
+
+    def list_files(
+        self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
+    ) -> Page:
+        """Return files by key, after the key `after`; keys behind a delimiter are one prefix."""
+
+    def live_files(self) -> Iterator[File]:
+        """Yield all live files of all tenants, for checks and backups."""
+
+    def announce(self) -> None:
+        """Say that this thread calls `write` within milliseconds, so that others share its commit.
+
+        The thread has to call `withdraw` afterwards, whether it has written or not.
+        """
+
+    def withdraw(self) -> None:
+        """Say that this thread has written, or will not. May be called without need."""
+
+    def write(self, write: Write) -> Stored:
+        """Make files visible, durably, charged to the tenant, with their events: one commit."""
+
+    def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
+        """Store what `edit` makes of a file as it is by then: its name, metadata, expiry or key.
+
+        `edit` may be called more than once. Raises `NoSuchFile`, also when another file has taken
+        the key since, `KeyTaken` and `PreconditionFailed`.
+        """
+
+    def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:
+        """Remove a file's row; raises `NoSuchFile` or `PreconditionFailed`."""
+
+    def expire(self, now: int, limit: int) -> int:
+        """Delete at most `limit` files whose time is over; return how many."""
+
+    def expire_tenant(self, tenant: str, now: int) -> int:
+        """Delete a bounded number of one tenant's files whose time is over; return how many."""
+
+
+class BlobRecords(Protocol):
+    """Which blobs are in use, and which wait for their deletion."""
+
+    def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return which of these (tenant, blob) a row names: of live files or pending deletions."""
+
+    def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
+        """Return blobs that were given up before a time."""
+
+    def forget_pending_deletions(self, blobs: list[str]) -> None:
+        """Drop the rows of blobs whose bytes are gone."""
+
+
+class TenantRecords(Protocol):
+    """What a tenant may use, and what it uses."""
+
+    def limits(self, tenant: str) -> Limits:
+        """Return what was set for the tenant; all `None` where nothing was."""
+
+    def put_limits(self, tenant: str, limits: Limits) -> None:
+        """Set a tenant's limits, all of them."""
+
+    def usage(self, tenant: str) -> Usage:
+        """Return what the tenant has stored."""
+
+    def purge_tenant(self, tenant: str, limit: int) -> int:
+        """Remove at most `limit` rows of a tenant, of any kind; return how many, 0 at the end."""
+
+
+class EventRecords(Protocol):
+    """What happened to a tenant's files."""
+
+    def events(self, tenant: str, after: int, limit: int) -> list[Event]:
+        """Return the events after a number, in order; none is missing before the last one."""
+
+    def forget_events(self, before: int) -> int:
+        """Drop events older than a time, but each tenant's newest one; return how many."""
+
+
+class TicketRecords(Protocol):
+    """How many files each upload ticket has brought."""
+
+    def ticket_uses(self, tenant: str, ticket: str) -> int:
+        """Return how many files an upload ticket has brought."""
+
+    def forget_ticket_uses(self, before: int) -> int:
+        """Drop the counts of tickets that expired before a time; return how many."""
+
+
+class LinkKeyRecords(Protocol):
+    """The secrets that signed links are signed with."""
+
+    def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
+        """Return the tenant's secret; with `create`, make it if there is none."""
+
+    def rotate_link_key(self, tenant: str) -> None:
+        """Give the tenant a new secret: every link signed so far is void."""
+
+
+class Records(
+    BucketRecords,
+    FileRecords,
+    BlobRecords,
+    TenantRecords,
+    EventRecords,
+    TicketRecords,
+    LinkKeyRecords,
+    Protocol,
+):
+    """All of them, on one database."""
+
+    def forget_idempotency(self, before: int) -> int:
+        """Drop remembered requests older than a time; return how many."""
+
+    def check(self) -> str | None:
+        """Return what is wrong with the database, or `None`."""
+
+
+class UploadRecords(Protocol):
+    """Resumable uploads: what is kept of them until they are files, and a while after.
+
+    Changes raise `UploadGone` for an upload that was removed, and `QuotaExceeded`.
+    """
+
+    def create(self, upload: Upload) -> None:
+        """Add an upload and reserve its length."""
+
+    def get(self, tenant: str, identifier: str) -> Upload | None:
+        """Return the upload of this tenant."""
+
+    def announce_length(self, upload: Upload, length: int) -> Upload:
+        """Set and reserve the length of an upload that began without one."""
+
+    def reserve(self, upload: Upload, size: int) -> Upload:
+        """Make `size` bytes what an upload of unknown length reserves."""
+
+    def progress(
+        self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
+    ) -> None:
+        """Note that bytes came: the upload lives on, and without a length they are reserved."""
+
+    def renew(self, upload: Upload, expires_at: int) -> None:
+        """Move the upload's expiry to a later time."""
+
+    def remove(self, upload: Upload) -> bool:
+        """Forget an upload and give back what it reserved; return whether it was there."""
+
+    def give_up(self, upload: Upload) -> bool:
+        """Remove an upload unless it has become a file; return whether it was there, unfinished.
+
+        Another replica may have made it a file, and its client may still ask for it.
+        """
+
+    def expired(self, now: int, limit: int) -> list[Upload]:
+        """Return uploads whose time is over."""
+
+    def finals_of(self, tenant: str, part: str) -> list[Upload]:
+        """Return the unfinished final uploads that a partial upload is a part of."""
+
+    def unfinished(self) -> Iterator[tuple[str, str]]:
+        """Yield tenant and id of all unfinished uploads, by id."""
+
+    def known(self, identifier: str) -> bool:
+        """Tell whether there is an unfinished upload of this id, whose bytes are still needed."""
+
+
+class Overview(Protocol):
+    """What all tenants use, for the operator's metrics."""
+
+    @property
+    def warning_part(self) -> float:
+        """The part of a quota from which on a tenant is warned."""
+
+    def usages(self) -> Iterator[TenantUsage]:
+        """Yield what each tenant uses that ever stored something."""
+
+    def unfinished(self) -> tuple[int, int]:
+        """Return the number of resumable uploads not complete, and the bytes they reserve."""
+
+
+class SharedLease(Protocol):
+    """A lease of this process that holds over all replicas."""
+
+    @property
+    def was_elsewhere(self) -> bool:
+        """Whether another process had it last, or may have."""
+
+    def is_held(self) -> bool:
+        """Tell whether it still is this process's."""
+
+    def release(self) -> None:
+        """End it; without the database it ends by itself a little later."""
+
+
+class SharedLeases(Protocol):
+    """The leases of this process that hold over all replicas."""
+
+    def take(
+        self, name: str, wanted: Callable[[], None], *, ask: bool = True
+    ) -> SharedLease | None:
+        """Return the lease, or `None` while another process has it.
+
+        With `ask` that process is asked to let go. `wanted` is called, in another thread, when
+        another process wants the lease.
+        """
+
+    def holds(self, name: str) -> bool:
+        """Tell whether this process has it, as far as it knows."""
+
+    def forget_old(self) -> int:
+        """Drop the rows of leases that ended long ago; return how many."""

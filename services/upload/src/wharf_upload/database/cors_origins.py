@@ -1,0 +1,29 @@
+"""The index of origins that buckets list."""
+
+from __future__ import annotations
+
+from servicekit.database import Connection
+
+ANY_ORIGIN = "*"
+
+
+def index(connection: Connection, tenant: str, bucket: str, origins: tuple[str, ...]) -> None:
+    """Make the index say what the bucket's policy says; in the policy's own transaction."""
+    connection.execute("DELETE FROM cors_origins WHERE tenant = ? AND bucket = ?", (tenant, bucket))
+    if origins:
+        connection.execute_many(
+            "INSERT INTO cors_origins (bucket, origin, tenant) VALUES (?, ?, ?)",
+            [(bucket, origin, tenant) for origin in dict.fromkeys(origins)],
+        )
+
+
+def is_listed(
+    connection: Connection, bucket: str | None, origin: str, tenant: str | None = None
+) -> bool:
+    """Tell whether such a bucket lists the origin or `*`; `None` stands for any."""
+    sql, names = "SELECT 1 FROM cors_origins WHERE origin IN (?, ?)", []
+    for column, name in (("bucket", bucket), ("tenant", tenant)):
+        if name is not None:
+            sql += f" AND {column} = ?"
+            names.append(name)
+    return connection.row(f"{sql} LIMIT 1", (origin, ANY_ORIGIN, *names)) is not None

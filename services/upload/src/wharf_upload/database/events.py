@@ -1,0 +1,94 @@
+"""The events of a tenant, in order.
+
+Numbers are given inside the transaction that the event tells of, and transactions of one tenant
+take turns (on PostgreSQL by the lock on its row of `usage`). So whoever has read up to a number
+misses nothing of that tenant below it; numbers that are left out belong to others.
+"""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+import msgspec
+
+from servicekit.database import Database
+from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.retention import ROWS_A_TIME
+from wharf_upload.domain.events import Event
+from wharf_upload.domain.files import File
+from wharf_upload.domain.quotas import QuotaWarning
+
+_file = msgspec.json.Decoder(File)
+_warning = msgspec.json.Decoder(QuotaWarning)
+_KINDS_OF_FILES = frozenset(
+    f"file.{what}" for what in ("created", "replaced", "changed", "deleted", "expired")
+)
+
+
+class SqlEvents(Aggregate):
+    """Implements `contract.EventRecords`."""
+
+    def events(self, tenant: str, after: int, limit: int) -> list[Event]:
+        """Return the tenant's events after a number, at most `limit`."""
+        rows = self._database.reading().rows(
+            "SELECT seq, kind, at, data FROM events WHERE tenant = ? AND seq > ? "
+            "ORDER BY seq LIMIT ?",
+            (tenant, after, limit),
+        )
+        return [
+            Event(
+                seq=row[0],
+                kind=row[1],
+                at=row[2],
+                file=_file_of(row[1], row[3]),
+                warning=_warning.decode(row[3]) if row[1] == "quota.warning" else None,
+            )
+            for row in rows
+        ]
+
+    def forget_events(self, before: int) -> int:
+        """Drop events older than a time, but each tenant's newest one; return how many.
+
+        Tenant by tenant: an index by time would cost each upload.
+        """
+        count, last = 0, ""
+        while tenants := self._database.reading().rows(
+            "SELECT tenant FROM usage WHERE tenant > ? ORDER BY tenant LIMIT ?", (last, ROWS_A_TIME)
+        ):
+            for (last,) in tenants:
+                count += _forget_old(self._database, last, before)
+        return count
+
+
+def _file_of(kind: str, data: str) -> File | None:
+    """The file that an event is about; of a kind that is not known yet, if there is one."""
+    if not kind.startswith("file."):
+        return None
+    try:
+        return _file.decode(data)
+    except msgspec.ValidationError:
+        if kind in _KINDS_OF_FILES:
+            raise
+        return None
+
+
+def _forget_old(database: Database, tenant: str, before: int) -> int:
+    """Drop a tenant's old events, but not the newest one.
+
+    SQLite would give the number after it out again, and a reader who goes on after that number
+    would miss the event that has it.
+    """
+    count = 0
+    while True:
+        rows = database.reading().rows(
+            "SELECT seq, at FROM events WHERE tenant = ? ORDER BY seq LIMIT ?",
+            (tenant, ROWS_A_TIME + 1),
+        )
+        old = [row[0] for row in takewhile(lambda row: row[1] < before, rows[:-1])]
+        if not old:
+            return count
+        with database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM events WHERE tenant = ? AND seq <= ?", (tenant, old[-1])
+            )
+        count += len(old)

@@ -1,0 +1,106 @@
+"""Changes of the records inside a transaction that others may share.
+
+A change first looks (and may refuse), then writes; a refusal therefore leaves nothing behind, and
+the transaction goes on for the others of its group.
+"""
+
+from __future__ import annotations
+
+from servicekit.database import Connection
+from wharf_upload.database import file_rows, idempotency, ticket_uses, upload_ends, write_plan
+from wharf_upload.database.buckets import require_bucket
+from wharf_upload.database.file_expiry import remove
+from wharf_upload.database.file_rows import find
+from wharf_upload.database.unit_of_work import Change, UnitOfWork
+from wharf_upload.domain.buckets import DEFAULT_BUCKET
+from wharf_upload.domain.clock import now_milliseconds
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.file_writes import Stored, Write
+from wharf_upload.domain.files import Edit, File
+from wharf_upload.domain.refusals import KeyTaken, NoSuchFile, PreconditionFailed
+
+
+def write(wanted: Write) -> Change:
+    """Return the change that makes files visible."""
+
+    def change(connection: Connection, unit: UnitOfWork) -> Stored:
+        first = wanted.files[0]
+        replay = idempotency.replay(connection, wanted)
+        if replay is not None:
+            return replay
+        if first.bucket != DEFAULT_BUCKET:
+            require_bucket(connection, first.tenant, first.bucket)
+        if wanted.ticket is not None:
+            ticket_uses.require(connection, first.tenant, wanted.ticket, len(wanted.files))
+        reserved = upload_ends.reserved(connection, first.tenant, wanted.upload)
+        planned = write_plan.affordable(connection, unit, wanted, reserved)
+        unit.charges[first.tenant].subtract(reserved)
+        created = tuple(_put(connection, unit, file, old) for file, old in planned)
+        stored = Stored(files=tuple(file for file, _ in planned), created=created)
+        if wanted.ticket is not None:
+            ticket_uses.count(connection, first.tenant, wanted.ticket, len(planned))
+        if wanted.idempotency is not None:
+            idempotency.remember(connection, first.tenant, wanted.idempotency, stored)
+        if wanted.upload is not None:
+            upload_ends.note(connection, first.tenant, wanted.upload, stored.files[0])
+        return stored
+
+    return change
+
+
+def _put(connection: Connection, unit: UnitOfWork, file: File, old: File | None) -> bool:
+    """Make a file visible in the place of `old`; return whether it is a new one."""
+    at = file.created_at
+    file_rows.upsert(connection, file)
+    unit.add(file, 1)
+    if old is not None:
+        unit.mark_pending_deletion(old, at)
+        if old.is_expired(at):
+            unit.event("file.expired", old, at)
+    created = old is None or old.is_expired(at)
+    unit.event("file.created" if created else "file.replaced", file, at)
+    return created
+
+
+def delete(tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> Change:
+    """Return the change that removes a file."""
+
+    def change(connection: Connection, unit: UnitOfWork) -> File:
+        at = now_milliseconds()
+        old = find(connection, tenant, bucket, key)
+        if old is None or old.is_expired(at):
+            raise NoSuchFile(key)
+        if condition is not None and not condition.allows(old.etag):
+            raise PreconditionFailed(key)
+        remove(connection, unit, old, at, "file.deleted")
+        return old
+
+    return change
+
+
+def alter(file: File, edit: Edit, condition: WriteCondition | None) -> Change:
+    """Return the change of a file's name, metadata or expiry, or its move to another key.
+
+    `edit` works on the file as it is inside the transaction, so that two changes of different
+    things both last.
+    """
+
+    def change(connection: Connection, unit: UnitOfWork) -> File:
+        at = now_milliseconds()
+        old = find(connection, file.tenant, file.bucket, file.key)
+        if old is None or old.id != file.id or old.is_expired(at):
+            raise NoSuchFile(file.key)
+        if condition is not None and not condition.allows(old.etag):
+            raise PreconditionFailed(file.key)
+        new = edit(old)
+        if new.key != old.key:
+            there = find(connection, new.tenant, new.bucket, new.key)
+            if there is not None and not there.is_expired(at):
+                raise KeyTaken(new.key)
+            if there is not None:
+                remove(connection, unit, there, at, "file.expired")
+        file_rows.move(connection, old, new)
+        unit.event("file.changed", new, at)
+        return new
+
+    return change

@@ -1,0 +1,53 @@
+"""Files whose time is over: they do not exist any more, and their rows are removed by and by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from servicekit.database import Connection
+from wharf_upload.database import file_rows
+from wharf_upload.database.file_rows import COLUMNS, find, to_file
+from wharf_upload.database.unit_of_work import Change, UnitOfWork
+from wharf_upload.domain.files import File
+
+_SELECT_EXPIRED = (
+    f"SELECT {COLUMNS} FROM files WHERE tenant = ? "  # noqa: S608 -- constants only
+    "AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?"
+)
+_EXPIRED_A_TIME = 1000
+
+
+def expire(tenant: str, names: Sequence[tuple[str, str]], now: int) -> Change:
+    """Return the change that removes those of a tenant's files (bucket, key) whose time is over.
+
+    Its result is their number. All are removed in one transaction: a million files that expire at
+    once are not a million commits.
+    """
+
+    def change(connection: Connection, unit: UnitOfWork) -> int:
+        found = (find(connection, tenant, bucket, key) for bucket, key in names)
+        expired = [file for file in found if file is not None and file.is_expired(now)]
+        for file in expired:
+            remove(connection, unit, file, now, "file.expired")
+        return len(expired)
+
+    return change
+
+
+def expire_tenant(tenant: str, now: int) -> Change:
+    """Return the change that removes some of a tenant's expired files; its result is how many."""
+
+    def change(connection: Connection, unit: UnitOfWork) -> int:
+        rows = connection.rows(_SELECT_EXPIRED, (tenant, now, _EXPIRED_A_TIME))
+        for row in rows:
+            remove(connection, unit, to_file(row), now, "file.expired")
+        return len(rows)
+
+    return change
+
+
+def remove(connection: Connection, unit: UnitOfWork, file: File, at: int, kind: str) -> None:
+    """Remove a file within a transaction; an event of this kind says so."""
+    file_rows.delete(connection, file)
+    unit.mark_pending_deletion(file, at)
+    unit.event(kind, file, at)

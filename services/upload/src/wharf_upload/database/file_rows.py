@@ -1,0 +1,97 @@
+"""Rows of the table `files` to and from `File`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from servicekit.database import Connection, Row
+from wharf_upload.domain.files import File
+
+COLUMNS = (
+    "id, tenant, bucket, key, blob, size, sha256, media_type, declared_type, filename, owner, "
+    "state, metadata, created_at, expires_at, active"
+)
+_SELECT = f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? AND key = ?"  # noqa: S608 -- constants only
+# Not a new row in the place of the old one: columns of newer releases move along.
+_MOVE = (
+    f"UPDATE files SET {', '.join(f'{name} = ?' for name in COLUMNS.split(', '))} "  # noqa: S608 -- constants only
+    "WHERE tenant = ? AND bucket = ? AND key = ?"
+)
+_UPSERT = (
+    f"INSERT INTO files ({COLUMNS}) VALUES ({', '.join('?' for _ in COLUMNS.split(','))}) "  # noqa: S608 -- constants only
+    "ON CONFLICT (tenant, bucket, key) DO UPDATE SET "
+    + ", ".join(
+        f"{name} = excluded.{name}"
+        for name in COLUMNS.split(", ")
+        if name not in ("tenant", "bucket", "key")
+    )
+)
+_metadata = msgspec.json.Decoder(dict[str, str])
+
+
+def to_file(row: Row) -> File:
+    """Return a file from a row of `COLUMNS`."""
+    return File(
+        id=row[0],
+        tenant=row[1],
+        bucket=row[2],
+        key=row[3],
+        blob=row[4],
+        size=row[5],
+        sha256=row[6],
+        media_type=row[7],
+        declared_type=row[8],
+        filename=row[9],
+        owner=row[10],
+        state=row[11],
+        metadata={} if row[12] == "{}" else _metadata.decode(row[12]),
+        created_at=row[13],
+        expires_at=row[14],
+        active=bool(row[15]),
+    )
+
+
+def to_row(file: File) -> Row:
+    """Return the parameters for `COLUMNS`."""
+    return (
+        file.id,
+        file.tenant,
+        file.bucket,
+        file.key,
+        file.blob,
+        file.size,
+        file.sha256,
+        file.media_type,
+        file.declared_type,
+        file.filename,
+        file.owner,
+        file.state,
+        msgspec.json.encode(file.metadata).decode() if file.metadata else "{}",
+        file.created_at,
+        file.expires_at,
+        int(file.active),
+    )
+
+
+def find(connection: Connection, tenant: str, bucket: str, key: str) -> File | None:
+    """Return the file of a key, expired or not."""
+    row = connection.row(_SELECT, (tenant, bucket, key))
+    return to_file(row) if row else None
+
+
+def upsert(connection: Connection, file: File) -> None:
+    """Write the file's row, over another one of its key."""
+    connection.execute(_UPSERT, to_row(file))
+
+
+def move(connection: Connection, old: File, new: File) -> None:
+    """Change a file's row, its key included; columns of newer releases move along (ADR 34)."""
+    connection.execute(_MOVE, (*to_row(new), old.tenant, old.bucket, old.key))
+
+
+def delete(connection: Connection, file: File) -> None:
+    """Remove the file's row."""
+    connection.execute(
+        "DELETE FROM files WHERE tenant = ? AND bucket = ? AND key = ?",
+        (file.tenant, file.bucket, file.key),
+    )

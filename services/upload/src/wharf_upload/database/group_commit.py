@@ -1,0 +1,169 @@
+"""Group commit: many small uploads share one durable transaction.
+
+Whoever comes first leads: it takes what waits, runs it in one transaction, commits, and wakes the
+others; what arrives meanwhile is the next group. No thread is set aside for it, and an upload that
+comes alone waits for nobody; one that has company under way waits for it (`commit_batcher`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from servicekit.database import Connection, Database, DatabaseUnavailable
+from servicekit.metric_buffers import MetricBuffer
+from wharf_upload.database.allowances import allowance
+from wharf_upload.database.commit_batcher import CommitBatcher
+from wharf_upload.database.unit_of_work import Change, FileEvent, UnitOfWork
+from wharf_upload.domain.files import File
+from wharf_upload.domain.quotas import Quota
+from wharf_upload.domain.refusals import Refused
+
+group_sizes = MetricBuffer()
+"""Changes in one transaction, for the metrics."""
+MAX_GROUP = 64
+# Others under way have a few hundred microseconds of work left, or an fsync that takes longer than
+# anybody should wait for.
+_PATIENCE_SECONDS = 0.002
+
+
+class BeforeCommit(Protocol):
+    """Is called with the blobs (tenant, blob) of a group before it commits."""
+
+    def __call__(self, blobs: list[tuple[str, str]]) -> None:
+        """Make their names durable; raise to refuse the whole group."""
+
+
+class AfterCommit(Protocol):
+    """Is called once for each thing that a change did to a file, in the thread that asked."""
+
+    def __call__(self, tenant: str, kind: str, file: File) -> None:
+        """Tell others; must not raise."""
+
+
+@dataclass(eq=False, slots=True)
+class _Member:
+    tenant: str
+    change: Change
+    blobs: list[tuple[str, str]]
+    # Held until the outcome is there. A plain lock wakes faster than an Event.
+    done: threading.Lock = field(default_factory=threading.Lock)
+    finished: bool = False
+    result: Any = None
+    error: BaseException | None = None
+    file_events: list[FileEvent] = field(default_factory=list)
+
+
+class GroupCommit:
+    """Runs changes in shared transactions; one per process."""
+
+    def __init__(
+        self,
+        database: Database,
+        before_commit: BeforeCommit | None = None,
+        after_commit: AfterCommit | None = None,
+        quota: Quota | None = None,
+    ) -> None:
+        self._database, self._quota = database, quota or Quota()
+        self._before_commit, self._after_commit = before_commit, after_commit
+        self.batcher = CommitBatcher(_PATIENCE_SECONDS)
+        self._waiting: deque[_Member] = deque()
+        self._lock = threading.Lock()
+        self._led = False
+
+    def run(self, tenant: str, change: Change, blobs: list[tuple[str, str]] | None = None) -> Any:
+        """Return the change's result when it is durable; raises its refusal too."""
+        member = _Member(tenant, change, blobs or [])
+        member.done.acquire()
+        with self._lock:
+            self._waiting.append(member)
+            lead = not self._led
+            self._led = True
+        self.batcher.arrived()
+        if not lead:
+            # Bounded: statements and waits for the database's lock have time limits of their own.
+            member.done.acquire()
+        if not member.finished:
+            # The first of all, or woken to lead because the group before this one has ended.
+            self._lead(member)
+        if self._after_commit is not None:
+            for kind, file in member.file_events:
+                self._after_commit(file.tenant, kind, file)
+        if member.error is not None:
+            raise member.error
+        return member.result
+
+    def _lead(self, own: _Member) -> None:
+        self.batcher.wait()
+        with self._lock:
+            group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+        group_sizes.note(((), len(group)))
+        try:
+            self._commit(group)
+        finally:
+            with self._lock:
+                successor = self._waiting[0] if self._waiting else None
+                if successor is None:
+                    self._led = False
+            for member in group:
+                if member is not own:
+                    member.done.release()
+            if successor is not None:
+                successor.done.release()
+
+    def _commit(self, group: list[_Member]) -> None:
+        blobs = [blob for member in group for blob in member.blobs]
+        try:
+            if self._before_commit is not None and blobs:
+                self._before_commit(blobs)
+        except BaseException as error:  # noqa: BLE001 -- each waiting thread gets it
+            # Not once more for each alone: a second fsync says that all is well when it is not.
+            _refuse(group, error)
+        else:
+            self._attempt(group)
+
+    def _attempt(self, group: list[_Member]) -> None:
+        try:
+            self._transaction(group)
+        except BaseException as error:  # noqa: BLE001 -- each waiting thread gets it
+            if len(group) > 1 and not isinstance(error, DatabaseUnavailable):
+                # One poisonous change must not take the others down: each on its own.
+                for member in group:
+                    self._attempt([member])
+                return
+            _refuse(group, error)
+
+    def _transaction(self, group: list[_Member]) -> None:
+        unit = UnitOfWork(self._quota)
+        with self._database.transaction() as connection:
+            self._lock_tenants(connection, group, unit)
+            for member in group:
+                member.error = None
+                known = len(unit.file_events)
+                try:
+                    member.result = member.change(connection, unit)
+                except Refused as error:
+                    member.error = error
+                member.file_events = unit.file_events[known:]
+            unit.close(connection)
+        for member in group:
+            member.finished = True
+
+    def _lock_tenants(self, connection: Connection, group: list[_Member], unit: UnitOfWork) -> None:
+        """Make changes of one tenant take turns on PostgreSQL, over all processes and machines."""
+        if self._database.dialect == "sqlite":
+            return  # one writer at a time anyway
+        for tenant in sorted({member.tenant for member in group}):
+            connection.execute(
+                "INSERT INTO usage (tenant, bytes, files) VALUES (?, 0, 0) "
+                "ON CONFLICT (tenant) DO NOTHING",
+                (tenant,),
+            )
+            unit.allowances[tenant] = allowance(connection, tenant, self._quota, lock=True)
+
+
+def _refuse(group: list[_Member], error: BaseException) -> None:
+    for member in group:
+        member.error, member.finished, member.file_events = error, True, []

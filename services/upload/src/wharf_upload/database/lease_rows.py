@@ -1,0 +1,120 @@
+"""Rows of leases that hold over all replicas. Times are the database's own: clocks may differ.
+
+A lease that nobody renews ends by itself. A row stays after its release, so that the next holder
+learns whether another one was there meanwhile; the worker removes rows that have become old.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from servicekit.database import Connection, Database, Row
+from wharf_upload.database.retention import forget
+
+LEASE_SECONDS = 6.0
+_OLD_MILLISECONDS = 24 * 3600 * 1000
+# Unix milliseconds by the clock of the database.
+_NOW = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+}
+
+
+class Taken(NamedTuple):
+    """A lease that was got: its turn, and who had it before (empty: nobody, or it is forgotten)."""
+
+    turn: int
+    previous: str
+
+
+class Held(NamedTuple):
+    """A lease as its row says; `wanted`: somebody else waits for it."""
+
+    name: str
+    turn: int
+    wanted: bool
+
+
+class LeaseRows:
+    """The rows of leases in SQLite or PostgreSQL; raises `DatabaseUnavailable`.
+
+    `holder` names this process, and no other one ever. None of its own threads compete here.
+    """
+
+    def __init__(self, database: Database, holder: str) -> None:
+        self._database, self.holder = database, holder
+        self._now = _NOW[database.dialect]
+
+    def take(self, name: str, *, ask: bool = True) -> Taken | None:
+        """Return the lease, or `None` while another holder has it; `ask` that one to let go."""
+        with self._database.transaction() as connection:
+            self._hurry(connection)
+            rows = connection.rows(
+                "INSERT INTO leases (name, holder, previous, turn, held, wanted, expires_at) "  # noqa: S608 -- constants only
+                f"VALUES (?, ?, '', 1, 1, 0, {self._now} + ?) "
+                "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
+                "previous = leases.holder, turn = leases.turn + 1, held = 1, wanted = 0, "
+                "expires_at = excluded.expires_at "
+                f"WHERE leases.held = 0 OR leases.expires_at <= {self._now} "
+                "OR leases.holder = excluded.holder RETURNING turn, previous",
+                (name, self.holder, _milliseconds(LEASE_SECONDS)),
+            )
+            if rows:
+                return Taken(*rows[0])
+            if ask:
+                connection.execute(
+                    "UPDATE leases SET wanted = 1 WHERE name = ? AND wanted = 0", (name,)
+                )
+        return None
+
+    def release(self, name: str, turn: int) -> None:
+        """End a lease; without effect when it is not this holder's any more."""
+        with self._database.transaction() as connection:
+            self._hurry(connection)
+            connection.execute(
+                f"UPDATE leases SET held = 0, wanted = 0, expires_at = {self._now} "  # noqa: S608 -- constants only
+                "WHERE name = ? AND holder = ? AND turn = ? AND held = 1",
+                (name, self.holder, turn),
+            )
+
+    def renew(self, name: str, turn: int) -> bool:
+        """Prolong a lease; return whether it still was this holder's.
+
+        A lease that ran out, and that nobody took since, is alive again.
+        """
+        return bool(self._renewed(" AND name = ? AND turn = ?", name, turn))
+
+    def renew_all(self) -> set[tuple[str, int]]:
+        """Prolong all leases of this holder; return their names and turns."""
+        return {(row[0], row[1]) for row in self._renewed("")}
+
+    def _renewed(self, which: str, *parameters: object) -> list[Row]:
+        with self._database.transaction() as connection:
+            self._hurry(connection)
+            return connection.rows(
+                f"UPDATE leases SET expires_at = {self._now} + ? "  # noqa: S608 -- constants only
+                f"WHERE holder = ? AND held = 1{which} RETURNING name, turn",
+                (_milliseconds(LEASE_SECONDS), self.holder, *parameters),
+            )
+
+    def held(self) -> list[Held]:
+        """Return the leases of this holder, as the rows say."""
+        rows = self._database.reading().rows(
+            "SELECT name, turn, wanted FROM leases WHERE holder = ? AND held = 1", (self.holder,)
+        )
+        return [Held(row[0], row[1], bool(row[2])) for row in rows]
+
+    def forget(self) -> int:
+        """Drop the rows of leases that ended a day ago; return how many."""
+        row = self._database.reading().row(f"SELECT {self._now}")
+        before = (row[0] if row else 0) - _OLD_MILLISECONDS
+        return forget(self._database, "leases", "expires_at", "name", before)
+
+    def _hurry(self, connection: Connection) -> None:
+        """Commit without a sync: a holder notices that a crash of the database lost its lease."""
+        if self._database.dialect == "postgresql":
+            connection.execute("SET LOCAL synchronous_commit = off")
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)

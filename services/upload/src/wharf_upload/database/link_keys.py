@@ -1,0 +1,47 @@
+"""The secrets that tenants' signed links are signed with."""
+
+from __future__ import annotations
+
+import secrets
+
+from servicekit.database import Connection
+from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.domain.clock import now_milliseconds
+
+_KEY_BYTES = 32
+
+
+class SqlLinkKeys(Aggregate):
+    """Implements `contract.LinkKeyRecords`."""
+
+    def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
+        """Return the tenant's secret; with `create`, make it if there is none."""
+        found = _find(self._database.reading(), tenant)
+        if found is not None or not create:
+            return found
+        with self._database.transaction() as connection:
+            _insert(connection, tenant, "DO NOTHING")
+            # Read back: another process may have been first.
+            return _find(connection, tenant)
+
+    def rotate_link_key(self, tenant: str) -> None:
+        """Give the tenant a new secret: every link signed so far is void."""
+        with self._database.transaction() as connection:
+            _insert(
+                connection,
+                tenant,
+                "DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at",
+            )
+
+
+def _find(connection: Connection, tenant: str) -> bytes | None:
+    row = connection.row("SELECT secret FROM link_keys WHERE tenant = ?", (tenant,))
+    return bytes.fromhex(row[0]) if row else None
+
+
+def _insert(connection: Connection, tenant: str, on_conflict: str) -> None:
+    connection.execute(
+        "INSERT INTO link_keys (tenant, secret, created_at) VALUES (?, ?, ?) "  # noqa: S608 -- constants only
+        f"ON CONFLICT (tenant) {on_conflict}",
+        (tenant, secrets.token_hex(_KEY_BYTES), now_milliseconds()),
+    )

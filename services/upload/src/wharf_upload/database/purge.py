@@ -1,0 +1,83 @@
+"""Removing everything of a tenant, in steps that are small enough to stand between uploads.
+
+A new table with a column `tenant` belongs into one of the lists here; a test says so.
+"""
+
+from __future__ import annotations
+
+from servicekit.database import Connection
+from wharf_upload.database.file_rows import COLUMNS, to_file
+from wharf_upload.database.unit_of_work import Change, UnitOfWork
+from wharf_upload.domain.clock import now_milliseconds
+
+# Tables that may have many rows of a tenant, with what names a row of one; by and by.
+LARGE = {
+    "events": "seq",
+    "idempotency": "subject, key",
+    "ticket_uses": "ticket",
+    "upload_parts": "final, position",
+    "uploads": "id",
+}
+# The rest, in one step at the end. `usage` goes with them, since all it counted is gone.
+SMALL = ("buckets", "cors_origins", "limits", "link_keys", "usage")
+# Rows that go in another way: files one by one, pending deletions when their bytes are gone.
+OTHERWISE = ("files", "doomed")
+
+
+def purge_step(tenant: str, limit: int) -> Change:
+    """Return the change that removes at most `limit` rows of a tenant.
+
+    Its result is their number, 0 when none is left. The sweeper removes the blobs of the files
+    later. No event tells of it: the deletion of the tenant does.
+    """
+
+    def change(connection: Connection, unit: UnitOfWork) -> int:
+        return (
+            _files(connection, unit, tenant, limit)
+            or _large(connection, tenant, limit)
+            or _small(connection, tenant)
+        )
+
+    return change
+
+
+def _files(connection: Connection, unit: UnitOfWork, tenant: str, limit: int) -> int:
+    rows = connection.rows(
+        f"SELECT {COLUMNS} FROM files WHERE tenant = ? ORDER BY bucket, key LIMIT ?",  # noqa: S608 -- constants only
+        (tenant, limit),
+    )
+    files = [to_file(row) for row in rows]
+    connection.execute_many(
+        "DELETE FROM files WHERE tenant = ? AND bucket = ? AND key = ?",
+        [(tenant, file.bucket, file.key) for file in files],
+    )
+    now = now_milliseconds()
+    for file in files:
+        unit.mark_pending_deletion(file, now)
+    return len(files)
+
+
+def _large(connection: Connection, tenant: str, limit: int) -> int:
+    for table, names in LARGE.items():
+        # Looked for first and deleted by name: in one statement with a subquery, PostgreSQL reads
+        # all rows of the tenant for each step.
+        rows = connection.rows(
+            f"SELECT tenant, {names} FROM {table} WHERE tenant = ? LIMIT ?",  # noqa: S608 -- constants only
+            (tenant, limit),
+        )
+        named = "".join(f" AND {name} = ?" for name in names.split(", "))
+        connection.execute_many(f"DELETE FROM {table} WHERE tenant = ?{named}", rows)  # noqa: S608 -- constants only
+        if rows:
+            return len(rows)
+    return 0
+
+
+def _small(connection: Connection, tenant: str) -> int:
+    count = sum(
+        connection.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,))  # noqa: S608 -- constants only
+        for table in SMALL
+        if table != "usage"
+    )
+    # On PostgreSQL it was made a moment ago to be locked: no sign of work.
+    connection.execute("DELETE FROM usage WHERE tenant = ?", (tenant,))
+    return count

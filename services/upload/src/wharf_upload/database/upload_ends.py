@@ -1,0 +1,49 @@
+"""The end of a resumable upload, inside the transaction that makes its file visible."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from servicekit.database import Connection
+from wharf_upload.domain.file_writes import UploadEnd
+from wharf_upload.domain.files import File
+from wharf_upload.domain.refusals import UploadGone
+
+_NOTHING: Counter[str] = Counter()
+
+
+def reserved(connection: Connection, tenant: str, upload: UploadEnd | None) -> Counter[str]:
+    """Return the `bytes` and `files` that were reserved for it, its parts' included.
+
+    Raises `UploadGone`.
+    """
+    if upload is None:
+        return _NOTHING
+    own = connection.row(
+        "SELECT reserved_bytes FROM uploads WHERE tenant = ? AND id = ? AND file IS NULL",
+        (tenant, upload.id),
+    )
+    if own is None:
+        # Removed or completed by another request, and given back, while its last one worked.
+        raise UploadGone
+    found = Counter(bytes=own[0], files=1)
+    for part in upload.parts:
+        row = connection.row(
+            "SELECT reserved_bytes FROM uploads WHERE tenant = ? AND id = ?", (tenant, part)
+        )
+        if row is not None:
+            found.update(bytes=row[0], files=1)
+    return found
+
+
+def note(connection: Connection, tenant: str, upload: UploadEnd, file: File) -> None:
+    """Note what came of it, and forget its parts."""
+    connection.execute(
+        "UPDATE uploads SET file = ?, length = ?, reserved_bytes = 0, discard_from = NULL, "
+        "expires_at = ? WHERE tenant = ? AND id = ?",
+        (msgspec.json.encode(file).decode(), file.size, upload.expires_at, tenant, upload.id),
+    )
+    for part in upload.parts:
+        connection.execute("DELETE FROM uploads WHERE tenant = ? AND id = ?", (tenant, part))

@@ -1,0 +1,176 @@
+"""Resumable uploads: what is kept of them until they are files, and a while after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from servicekit.database import Connection
+from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.unit_of_work import UnitOfWork
+from wharf_upload.database.upload_rows import COLUMNS, find, reserved, to_row, to_upload
+from wharf_upload.domain.resumable_upload import Upload
+
+_ROWS_A_TIME = 1000
+
+
+class SqlUploads(Aggregate):
+    """Implements `contract.UploadRecords`, which says more of each method."""
+
+    def create(self, upload: Upload) -> None:
+        """Add an upload and reserve its length."""
+
+        def change(connection: Connection, unit: UnitOfWork) -> None:
+            unit.allowance(connection, upload.tenant).require(
+                unit.charges[upload.tenant], upload.reserved_bytes, 1
+            )
+            connection.execute(
+                f"INSERT INTO uploads ({COLUMNS}) "  # noqa: S608 -- constants only
+                f"VALUES ({', '.join('?' for _ in COLUMNS.split(','))})",
+                to_row(upload),
+            )
+            connection.execute_many(
+                "INSERT INTO upload_parts (final, position, part, tenant) VALUES (?, ?, ?, ?)",
+                [
+                    (upload.id, position, part, upload.tenant)
+                    for position, part in enumerate(upload.parts)
+                ],
+            )
+            _charge(unit, upload.tenant, upload.reserved_bytes, 1)
+
+        self._group.run(upload.tenant, change)
+
+    def get(self, tenant: str, identifier: str) -> Upload | None:
+        """Return the upload of this tenant."""
+        return find(self._database.reading(), tenant, identifier)
+
+    def announce_length(self, upload: Upload, length: int) -> Upload:
+        """Set and reserve the length of an upload that began without one."""
+
+        def change(connection: Connection, unit: UnitOfWork) -> Upload:
+            more = length - reserved(connection, upload)
+            unit.allowance(connection, upload.tenant).require(unit.charges[upload.tenant], more, 0)
+            connection.execute(
+                "UPDATE uploads SET length = ?, reserved_bytes = ? WHERE tenant = ? AND id = ?",
+                (length, length, upload.tenant, upload.id),
+            )
+            _charge(unit, upload.tenant, more, 0)
+            return msgspec.structs.replace(upload, length=length, reserved_bytes=length)
+
+        changed: Upload = self._group.run(upload.tenant, change)
+        return changed
+
+    def reserve(self, upload: Upload, size: int) -> Upload:
+        """Make `size` bytes what an upload of unknown length reserves."""
+
+        def change(connection: Connection, unit: UnitOfWork) -> Upload:
+            more = size - reserved(connection, upload)
+            unit.allowance(connection, upload.tenant).require(unit.charges[upload.tenant], more, 0)
+            connection.execute(
+                "UPDATE uploads SET reserved_bytes = ? WHERE tenant = ? AND id = ?",
+                (size, upload.tenant, upload.id),
+            )
+            _charge(unit, upload.tenant, more, 0)
+            return msgspec.structs.replace(upload, reserved_bytes=size)
+
+        changed: Upload = self._group.run(upload.tenant, change)
+        return changed
+
+    def progress(
+        self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
+    ) -> None:
+        """Note that bytes came: the upload lives on, and without a length they are reserved."""
+
+        def change(connection: Connection, unit: UnitOfWork) -> None:
+            before = reserved(connection, upload)
+            after = before if upload.length is not None else size
+            connection.execute(
+                "UPDATE uploads SET expires_at = ?, discard_from = ?, reserved_bytes = ? "
+                "WHERE tenant = ? AND id = ?",
+                (expires_at, discard_from, after, upload.tenant, upload.id),
+            )
+            _charge(unit, upload.tenant, after - before, 0)
+
+        self._group.run(upload.tenant, change)
+
+    def renew(self, upload: Upload, expires_at: int) -> None:
+        """Move the upload's expiry to a later time."""
+
+        def change(connection: Connection, _: UnitOfWork) -> None:
+            connection.execute(
+                "UPDATE uploads SET expires_at = ? WHERE tenant = ? AND id = ? AND expires_at < ?",
+                (expires_at, upload.tenant, upload.id, expires_at),
+            )
+
+        self._group.run(upload.tenant, change)
+
+    def remove(self, upload: Upload) -> bool:
+        """Forget an upload and give back what it reserved; return whether it was there."""
+        return self._remove(upload, finished=True)
+
+    def give_up(self, upload: Upload) -> bool:
+        """Remove an upload unless it has become a file; return whether it was there, unfinished."""
+        return self._remove(upload, finished=False)
+
+    def _remove(self, upload: Upload, *, finished: bool) -> bool:
+        def change(connection: Connection, unit: UnitOfWork) -> bool:
+            there = find(connection, upload.tenant, upload.id)
+            if there is None or (there.file is not None and not finished):
+                return False
+            _forget(connection, unit, there)
+            return True
+
+        return bool(self._group.run(upload.tenant, change))
+
+    def expired(self, now: int, limit: int) -> list[Upload]:
+        """Return uploads whose time is over."""
+        rows = self._database.reading().rows(
+            f"SELECT {COLUMNS} FROM uploads WHERE expires_at <= ? "  # noqa: S608 -- constants only
+            "ORDER BY expires_at LIMIT ?",
+            (now, limit),
+        )
+        return [to_upload(row, ()) for row in rows]
+
+    def finals_of(self, tenant: str, part: str) -> list[Upload]:
+        """Return the unfinished final uploads that a partial upload is a part of."""
+        rows = self._database.reading().rows(
+            "SELECT p.final FROM upload_parts p JOIN uploads u ON u.id = p.final "
+            "WHERE p.tenant = ? AND p.part = ? AND u.file IS NULL",
+            (tenant, part),
+        )
+        found = (self.get(tenant, row[0]) for row in rows)
+        return [upload for upload in found if upload is not None]
+
+    def unfinished(self) -> Iterator[tuple[str, str]]:
+        """Yield tenant and id of all unfinished uploads, by id."""
+        last = ""
+        while rows := self._database.reading().rows(
+            "SELECT tenant, id FROM uploads WHERE id > ? AND file IS NULL ORDER BY id LIMIT ?",
+            (last, _ROWS_A_TIME),
+        ):
+            yield from ((tenant, identifier) for tenant, identifier in rows)
+            last = rows[-1][1]
+
+    def known(self, identifier: str) -> bool:
+        """Tell whether there is an unfinished upload of this id."""
+        return bool(
+            self._database.reading().row(
+                "SELECT 1 FROM uploads WHERE id = ? AND file IS NULL", (identifier,)
+            )
+        )
+
+
+def _forget(connection: Connection, unit: UnitOfWork, upload: Upload) -> None:
+    connection.execute(
+        "DELETE FROM uploads WHERE tenant = ? AND id = ?", (upload.tenant, upload.id)
+    )
+    connection.execute(
+        "DELETE FROM upload_parts WHERE tenant = ? AND final = ?", (upload.tenant, upload.id)
+    )
+    if upload.file is None:
+        _charge(unit, upload.tenant, -upload.reserved_bytes, -1)
+
+
+def _charge(unit: UnitOfWork, tenant: str, size: int, files: int) -> None:
+    unit.charges[tenant].update(bytes=size, files=files)

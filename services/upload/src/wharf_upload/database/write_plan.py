@@ -1,0 +1,101 @@
+"""Under which keys a write puts its files, what it replaces, and whether the quota admits it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from servicekit.database import Connection
+from wharf_upload.database.file_expiry import expire_tenant
+from wharf_upload.database.file_rows import find
+from wharf_upload.database.unit_of_work import UnitOfWork
+from wharf_upload.domain.file_writes import TicketUse, Write
+from wharf_upload.domain.files import File
+from wharf_upload.domain.keys import renamed
+from wharf_upload.domain.refusals import KeyTaken, PreconditionFailed, QuotaExceeded
+
+# After so many taken names a random one ends the search.
+_NUMBERED_NAMES = 20
+Plan = list[tuple[File, File | None]]
+"""Each file under its final key, with the one that it replaces."""
+
+
+def affordable(
+    connection: Connection, unit: UnitOfWork, wanted: Write, reserved: Counter[str]
+) -> Plan:
+    """Return the plan of a write that the tenant's quota, and what was reserved for it, admit.
+
+    Expired files that are not swept yet still count: they are removed before a write is refused.
+    """
+    planned = _plan(connection, wanted)
+    tenant, at = wanted.files[0].tenant, wanted.files[0].created_at
+    try:
+        _require_quota(connection, unit, planned, reserved)
+    except QuotaExceeded:
+        if not expire_tenant(tenant, at)(connection, unit):
+            raise
+        planned = _plan(connection, wanted)
+        _require_quota(connection, unit, planned, reserved)
+    return planned
+
+
+def _require_quota(
+    connection: Connection,
+    unit: UnitOfWork,
+    planned: Plan,
+    reserved: Counter[str],
+) -> None:
+    tenant = planned[0][0].tenant
+    replaced = [old for _, old in planned if old is not None]
+    unit.allowance(connection, tenant).require(
+        unit.charges[tenant],
+        sum(file.size for file, _ in planned)
+        - sum(old.size for old in replaced)
+        - reserved["bytes"],
+        len(planned) - len(replaced) - reserved["files"],
+    )
+
+
+def _plan(connection: Connection, wanted: Write) -> Plan:
+    """Return the plan without a look at the quota; raises refusals, writes nothing."""
+    planned: Plan = []
+    claimed: set[str] = set()
+    for file in wanted.files:
+        old = find(connection, file.tenant, file.bucket, file.key)
+        # An expired file that has not been swept yet does not exist, and its row is replaced.
+        there = None if old is None or old.is_expired(file.created_at) else old
+        if wanted.condition is not None and not wanted.condition.allows(
+            there.etag if there else None
+        ):
+            raise PreconditionFailed(file.key)
+        if there is not None or file.key in claimed:
+            # Two files of one form under one key would hide each other, whatever was asked for.
+            if wanted.on_conflict == "error" or (
+                wanted.on_conflict == "replace" and file.key in claimed
+            ):
+                raise KeyTaken(file.key)
+            if wanted.on_conflict == "rename":
+                planned.append((_renamed(connection, file, claimed, wanted.ticket), None))
+                claimed.add(planned[-1][0].key)
+                continue
+        claimed.add(file.key)
+        planned.append((file, old))
+    return planned
+
+
+def _renamed(
+    connection: Connection, file: File, claimed: set[str], ticket: TicketUse | None
+) -> File:
+    key = _free_key(connection, file, claimed)
+    if ticket is not None and not key.startswith(ticket.prefix):
+        raise KeyTaken(file.key)  # the number would stand inside the prefix
+    return msgspec.structs.replace(file, key=key, filename=key.rpartition("/")[2])
+
+
+def _free_key(connection: Connection, file: File, claimed: set[str]) -> str:
+    for number in range(2, _NUMBERED_NAMES + 2):
+        key = renamed(file.key, number)
+        if key not in claimed and find(connection, file.tenant, file.bucket, key) is None:
+            return key
+    return renamed(file.key, int(file.id[-8:], 16))

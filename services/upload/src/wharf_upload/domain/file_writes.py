@@ -1,0 +1,62 @@
+"""What a write of files asks of the records, and what comes of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.files import File
+
+OnConflict = Literal["replace", "rename", "error"]
+
+
+class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
+    """A client's `Idempotency-Key`; `fingerprint` tells whether the request is the same one."""
+
+    subject: str
+    key: str
+    fingerprint: str
+
+
+class TicketUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The upload ticket of a write: `id` is its token's, `prefix` what keys have to begin with,
+    those that the records choose as well. Files are counted where `max_files` limits them, until
+    some time after `expires_at`.
+    """
+
+    id: str
+    max_files: int | None
+    prefix: str
+    expires_at: int
+
+
+class UploadEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """A resumable upload that ends with the write; what it and its `parts` reserved is given back.
+
+    It is remembered until `expires_at`, for clients that did not get the answer.
+    """
+
+    id: str
+    parts: tuple[str, ...]
+    expires_at: int
+
+
+class Write(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that become visible together, or not at all. All are of one tenant and bucket."""
+
+    files: tuple[File, ...]
+    on_conflict: OnConflict = "replace"
+    condition: WriteCondition | None = None
+    idempotency: Idempotency | None = None
+    ticket: TicketUse | None = None
+    upload: UploadEnd | None = None
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a write: the files under their final keys, and which of them are new."""
+
+    files: tuple[File, ...]
+    created: tuple[bool, ...]
+    replayed: bool = False

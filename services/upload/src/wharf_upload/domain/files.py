@@ -1,0 +1,61 @@
+"""Files as the records keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as it stands in the records. `sha256` is in hexadecimal digits.
+
+    `active`: the bytes hold what could act if a browser took them for another type, so they are
+    never shown inline (`sniffing.active_content`).
+    """
+
+    id: str
+    tenant: str
+    bucket: str
+    key: str
+    blob: str
+    size: int
+    sha256: str
+    media_type: str
+    declared_type: str | None
+    filename: str
+    owner: str
+    state: str = "available"
+    metadata: dict[str, str] = {}
+    created_at: int
+    expires_at: int | None = None
+    active: bool = False
+
+    def is_expired(self, now_milliseconds: int) -> bool:
+        """Tell whether the file's time is over: from that moment on it does not exist."""
+        return self.expires_at is not None and self.expires_at <= now_milliseconds
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag (RFC 9110 section 8.8.3): the content's digest."""
+        return f'"{self.sha256}"'
+
+
+# What a change makes of a file.
+Edit = Callable[[File], File]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of a listing; `next_after` is where the next one starts, `None` at the end."""
+
+    files: tuple[File, ...]
+    prefixes: tuple[str, ...]
+    next_after: str | None
+
+
+class PendingDeletion(msgspec.Struct, frozen=True):
+    """A blob whose file was deleted or replaced at `deleted_at`."""
+
+    tenant: str
+    blob: str
+    deleted_at: int

@@ -1,0 +1,74 @@
+"""Why a write or deletion is refused."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A write or deletion that the records do not take; nothing was changed."""
+
+
+class UploadGone(Refused):
+    """The resumable upload was removed while a request worked on it."""
+
+
+class PreconditionFailed(Refused):
+    """`If-Match` or `If-None-Match` does not hold."""
+
+
+class KeyTaken(Refused):
+    """There is a file of this key and the caller wants no replacement."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class IdempotencyReused(Refused):
+    """The key was used for another request."""
+
+
+class TicketUsedUp(Refused):
+    """The ticket has brought, or would bring, more files than it may."""
+
+    def __init__(self, max_files: int) -> None:
+        super().__init__(f"The ticket is good for {max_files} files.")
+        self.max_files = max_files
+
+
+class NoSuchBucket(Refused):
+    """The bucket does not exist (any more)."""
+
+
+class NoSuchFile(Refused):
+    """The file does not exist (any more)."""
+
+
+class QuotaExceeded(Refused):
+    """The tenant may not store so much more; `None` is no limit.
+
+    `needed_bytes` and `needed_files` are what would be added, with what is replaced given back.
+    """
+
+    def __init__(
+        self,
+        *,
+        used_bytes: int,
+        limit_bytes: int | None,
+        needed_bytes: int,
+        used_files: int,
+        limit_files: int | None,
+        needed_files: int,
+    ) -> None:
+        super().__init__("the tenant's quota is used up")
+        self.numbers = {
+            "used_bytes": used_bytes,
+            "limit_bytes": limit_bytes,
+            "needed_bytes": needed_bytes,
+            "used_files": used_files,
+            "limit_files": limit_files,
+            "needed_files": needed_files,
+        }
+
+
+class BucketNotEmpty(Refused):
+    """The bucket holds files."""

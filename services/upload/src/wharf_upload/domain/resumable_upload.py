@@ -1,0 +1,47 @@
+"""A resumable upload, until it is a file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.file_writes import OnConflict
+from wharf_upload.domain.files import File
+
+Concat = Literal["", "partial", "final"]
+
+
+class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was said at creation and matters at the end. `echo` is tus' Upload-Metadata as sent."""
+
+    declared_type: str | None = None
+    on_conflict: OnConflict = "replace"
+    condition: WriteCondition | None = None
+    digests: dict[str, bytes] = {}
+    echo: str = ""
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """A resumable upload. `length` (bytes) is `None` while it is not known; times are unix ms.
+
+    `discard_from`: what lies behind this offset was not verified, and is given up when the request
+    that brought it has ended. `reserved_bytes` count against the quota until the end.
+    `file` is there when the upload is complete (but for partial ones, which become no file).
+    """
+
+    id: str
+    tenant: str
+    subject: str
+    bucket: str
+    key: str
+    length: int | None
+    concat: Concat = ""
+    parts: tuple[str, ...] = ()
+    options: UploadOptions = UploadOptions()
+    discard_from: int | None = None
+    reserved_bytes: int = 0
+    file: File | None = None
+    created_at: int
+    expires_at: int

@@ -1,0 +1,29 @@
+"""The limits of a tenant."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tenant may use. As it is stored, `None` is the default of the settings; as it holds
+    (`tenancy.limits.TenantLimits`), `None` is no limit.
+
+    `requests_per_minute` is of the whole tenant, `client_requests_per_minute` of each client of it.
+    """
+
+    max_bytes: int | None = None
+    max_files: int | None = None
+    max_file_bytes: int | None = None
+    requests_per_minute: int | None = None
+    client_requests_per_minute: int | None = None
+    bytes_per_minute: int | None = None
+    concurrent_uploads: int | None = None
+
+    def over(self, defaults: Limits) -> Limits:
+        """Return these limits, and the defaults where one is `None`."""
+        chosen = {
+            name: getattr(defaults, name) if getattr(self, name) is None else getattr(self, name)
+            for name in self.__struct_fields__
+        }
+        return Limits(**chosen)

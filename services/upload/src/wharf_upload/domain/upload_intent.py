@@ -1,0 +1,179 @@
+"""What a client wants to upload, as its request line and header fields say it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from servicekit.tickets import Ticket
+from servicekit.tokens import Principal
+from wharf_upload.content_types import media_types
+from wharf_upload.domain.buckets import Policy
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.file_writes import Idempotency, OnConflict, TicketUse
+
+_MEDIA_TYPE = re.compile(
+    r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,96}(?: *;[ -~]{0,200})?\Z"
+)
+_UNKNOWN = "application/octet-stream"
+# The bytes of these are plain text to a sniffer; the client's word refines, and makes none active.
+_REFINEMENTS = frozenset(
+    (
+        "text/csv",
+        "text/markdown",
+        "text/tab-separated-values",
+        "text/calendar",
+        "text/vcard",
+        "application/json",
+        "application/x-ndjson",
+        "application/yaml",
+        "application/toml",
+    )
+)
+
+
+class SizeLimit(NamedTuple):
+    """The smallest of the limits that hold for a file, in bytes, and its name for people."""
+
+    bytes: int
+    name: str
+
+
+class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """One file to come."""
+
+    tenant: str
+    subject: str
+    bucket: str
+    key: str
+    policy: Policy
+    largest: SizeLimit
+    declared_type: str | None = None
+    digests: Mapping[str, bytes] = {}
+    condition: WriteCondition | None = None
+    on_conflict: OnConflict = "replace"
+    idempotency: Idempotency | None = None
+    ticket: Ticket | None = None
+    use: TicketUse | None = None
+
+    @classmethod
+    def to_come(cls, caller: Principal, bucket: str) -> UploadIntent:
+        """Of a caller whose file has no key yet, and whose bucket nobody has looked at."""
+        return cls(
+            tenant=caller.tenant,
+            subject=caller.subject,
+            bucket=bucket,
+            key="",
+            policy=Policy(),
+            largest=SizeLimit(0, "limit"),
+            ticket=caller.ticket,
+        )
+
+    @property
+    def filename(self) -> str:
+        """The key's last segment."""
+        return self.key.rpartition("/")[2]
+
+
+class TypeNotAllowed(ValueError):
+    """The bytes are of a type that the bucket, or the ticket, does not take."""
+
+    def __init__(
+        self,
+        media_type: str,
+        allowed: tuple[str, ...],
+        filename: str | None = None,
+        *,
+        whose: str = "bucket",
+    ) -> None:
+        if filename is None:
+            text = f"The bytes are {media_type}; this {whose} takes {', '.join(allowed)}."
+        else:
+            text = f"The bytes are {media_type}, which the name {filename} does not say."
+        super().__init__(text)
+        self.media_type, self.allowed = media_type, allowed
+
+
+class ExtensionNotAllowed(ValueError):
+    """The name has an extension that the bucket does not take, or none."""
+
+    def __init__(self, filename: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"This bucket takes names that end with .{', .'.join(allowed)} only.")
+        self.filename, self.allowed = filename, allowed
+
+
+class TooLarge(ValueError):
+    """The file is larger than a limit (bytes); `limit` names it."""
+
+    def __init__(self, limit: str, limit_bytes: int) -> None:
+        super().__init__(f"The file is larger than the {limit} of {limit_bytes} bytes.")
+        self.limit, self.limit_bytes = limit, limit_bytes
+
+
+def declared_type(field: str | None) -> str | None:
+    """A Content-Type as it may be kept; what is no media type is as good as none."""
+    return field if field and _MEDIA_TYPE.match(field) else None
+
+
+def smallest(*limits: tuple[str, int | None]) -> SizeLimit:
+    """The limit to name, of several (name, bytes), the first one where two are equal; `None` is no
+    limit, and one at least has to be one.
+    """
+    found = [SizeLimit(size, name) for name, size in limits if size is not None]
+    return min(found, key=lambda limit: limit.bytes)
+
+
+def check_size(size: int, largest: SizeLimit) -> None:
+    """Raises `TooLarge`."""
+    if size > largest.bytes:
+        raise TooLarge(largest.name, largest.bytes)
+
+
+def check_name(filename: str, policy: Policy) -> None:
+    """Raises `ExtensionNotAllowed`; case does not count, and a name that begins with the dot has no
+    extension.
+    """
+    allowed = policy.allowed_extensions
+    if allowed and not any(filename[1:].lower().endswith(f".{extension}") for extension in allowed):
+        raise ExtensionNotAllowed(filename, allowed)
+
+
+def check_type(
+    media_type: str, filename: str, policy: Policy, ticket: Ticket | None = None
+) -> None:
+    """Raises `TypeNotAllowed`; the type is what the bytes are, never what the client says.
+
+    Where types or extensions are limited, the name's extension must not promise another type.
+    """
+    allowed = policy.allowed_types
+    if allowed and not any(media_types.matches(pattern, media_type) for pattern in allowed):
+        raise TypeNotAllowed(media_type, allowed)
+    narrower = ticket.allowed_types if ticket is not None else ()
+    if narrower and not any(media_types.matches(pattern, media_type) for pattern in narrower):
+        raise TypeNotAllowed(media_type, narrower, whose="ticket")
+    limited = allowed or narrower or policy.allowed_extensions
+    if limited and media_types.extension_agrees(filename, media_type) is False:
+        raise TypeNotAllowed(media_type, allowed, filename)
+
+
+def check_rename(media_type: str, filename: str, policy: Policy) -> None:
+    """Raises what `check_name` and `check_type` raise for a stored file that gets another name."""
+    check_name(filename, policy)
+    # Its type may have been refined from plain text, which is what the bytes are.
+    sniffed = "text/plain" if media_type in _REFINEMENTS else media_type
+    if policy.allowed_types or policy.allowed_extensions:
+        agrees = media_types.extension_agrees(filename, sniffed)
+        if agrees is False:
+            raise TypeNotAllowed(media_type, policy.allowed_types, filename)
+
+
+def served_type(sniffed: str, declared: str | None) -> str:
+    """The type that a file is served with: the bytes', refined among plain texts."""
+    if sniffed == "text/plain" and declared is not None:
+        essence = declared.partition(";")[0].strip().lower()
+        if essence in _REFINEMENTS:
+            return essence
+    return sniffed or _UNKNOWN

@@ -1,0 +1,36 @@
+"""Finds the file that a reader may have, and what sends its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from wharf_upload.domain.files import File
+from wharf_upload.domain.refusals import NoSuchFile
+from wharf_upload.storage.base import BlobName, BlobStore
+
+
+class StoredFiles(Protocol):
+    """What downloads ask the database; see `database.contract`."""
+
+    def file(self, tenant: str, bucket: str, key: str) -> File | None:
+        """Return the live file of this key."""
+
+
+class Downloads:
+    """Finds files and where the gateway has their bytes."""
+
+    def __init__(self, files: StoredFiles, store: BlobStore, clock: Callable[[], float]) -> None:
+        """`clock` gives unix seconds."""
+        self._files, self._store, self._clock = files, store, clock
+
+    def find(self, tenant: str, bucket: str, key: str) -> File:
+        """Return the file that is served under a key now; raises `NoSuchFile`."""
+        file = self._files.file(tenant, bucket, key)
+        if file is None or file.state != "available" or file.is_expired(int(self._clock() * 1000)):
+            raise NoSuchFile(key)
+        return file
+
+    def location(self, file: File) -> str:
+        """Return the path of the file's bytes below the gateway's internal locations."""
+        return self._store.gateway_path(BlobName(file.tenant, file.blob))

@@ -1,0 +1,60 @@
+"""How a file is served: as what, under which name, and with which header fields."""
+
+from __future__ import annotations
+
+from wharf_upload.content_types.media_types import INLINE_TYPES
+from wharf_upload.domain.conditions import http_date
+from wharf_upload.domain.digests import repr_digest
+from wharf_upload.domain.dispositions import Kind, content_disposition
+from wharf_upload.domain.files import File
+
+Headers = list[tuple[str, str]]
+
+
+PRIVATE = "private, no-cache"
+
+
+def file_headers(
+    file: File,
+    download_name: str | None = None,
+    *,
+    disposition: str | None = None,
+    cache_control: str = PRIVATE,
+) -> Headers:
+    """The representation's header fields; `download_name` forces an attachment of that name.
+
+    `disposition`: the whole field, where a link has chosen it. The gateway adds the security
+    fields (`deploy/nginx/snippets/user_content.conf`).
+    """
+    return [
+        ("Content-Type", content_type(file.media_type)),
+        ("Content-Disposition", disposition or disposition_of(file, download_name)),
+        ("ETag", file.etag),
+        ("Last-Modified", http_date(file.created_at // 1000)),
+        ("Repr-Digest", repr_digest(bytes.fromhex(file.sha256))),
+        ("Cache-Control", cache_control),
+    ]
+
+
+def disposition_of(
+    file: File, download_name: str | None = None, *, kind: Kind = "inline", name: str = ""
+) -> str:
+    """The Content-Disposition: inline where that was asked for, the type is inert and the bytes
+    hold nothing else (security.md rows 31, 41); `download_name` forces an attachment.
+    """
+    inline = (
+        kind == "inline"
+        and download_name is None
+        and file.media_type in INLINE_TYPES
+        and not file.active
+    )
+    return content_disposition(
+        "inline" if inline else "attachment", download_name or name or file.filename
+    )
+
+
+def content_type(media_type: str) -> str:
+    """The Content-Type field: text is UTF-8 here, since what is not does not sniff as text."""
+    if media_type.startswith("text/"):
+        return media_type + "; charset=utf-8"
+    return media_type

@@ -1,0 +1,216 @@
+"""Files that are served without a token: by a signed link, or from a public bucket.
+
+Whatever is wrong with a link or an address, nobody is told more than that nothing is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.access import links
+from wharf_upload.access.links import BadLink, LinkKeys
+from wharf_upload.domain import keys
+from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.dispositions import Kind
+from wharf_upload.domain.files import File
+from wharf_upload.domain.keys import path_bytes
+from wharf_upload.downloads import headers
+
+LINKS, PUBLIC = "/s/", "/public/"
+# Revalidated soon: what is deleted or suspended is out of shared caches within that time as well.
+PUBLIC_CACHE = "public, max-age=2, must-revalidate"
+
+
+class NotShared(Exception):
+    """Nothing is here, for whichever reason."""
+
+
+class Address(NamedTuple):
+    """Where a path leads: the bucket it speaks of, the key, and how the file may be shown.
+
+    `until` is when the address stops working, in unix seconds.
+    """
+
+    tenant: str
+    bucket: str
+    key: str
+    is_public: bool
+    kind: Kind = "inline"
+    name: str = ""
+    until: float | None = None
+
+
+class Shared(NamedTuple):
+    """A file that is served, and what its answer says. `until`: unix seconds, if it ends."""
+
+    file: File
+    address: Address
+    policy: Policy
+
+    @property
+    def until(self) -> float | None:
+        """When this stops being true: the link's end or the file's."""
+        ends = [self.address.until]
+        if self.file.expires_at is not None:
+            ends.append(self.file.expires_at / 1000)
+        return min((end for end in ends if end is not None), default=None)
+
+    @property
+    def cache_control(self) -> str:
+        """The Cache-Control field."""
+        return PUBLIC_CACHE if self.address.is_public else headers.PRIVATE
+
+    def disposition(self, download_name: str | None) -> str:
+        """The Content-Disposition field."""
+        return headers.disposition_of(
+            self.file, download_name, kind=self.address.kind, name=self.address.name
+        )
+
+
+def is_shared(path: str) -> bool:
+    """Whether a path as it was sent is a signed link or in a public bucket."""
+    return path.startswith((LINKS, PUBLIC))
+
+
+class StoredFiles(Protocol):
+    """What shared files ask the database; see `database.contract`."""
+
+    def bucket(self, tenant: str, name: str) -> Bucket | None:
+        """Return the bucket."""
+
+    def file(self, tenant: str, bucket: str, key: str) -> File | None:
+        """Return the live file of this key."""
+
+
+class TenantStates(Protocol):
+    """What the feed of revocations says of tenants; see `servicekit.revocations`."""
+
+    def tenant_state(self, tenant: str) -> str:
+        """Return `active`, `suspended` or `deleted`."""
+
+
+class Breaker(Protocol):
+    """Lets one request in a while ask a database that is away; see `database.circuit_breaker`."""
+
+    def is_open(self) -> bool:
+        """Return whether not to ask now; after `False` the caller records what came of it."""
+
+    def is_tripped(self) -> bool:
+        """Return whether the database is taken to be away."""
+
+    def record_failure(self) -> None:
+        """The database did not answer."""
+
+    def record_success(self) -> None:
+        """The database answered."""
+
+    def record_unknown(self) -> None:
+        """It was not asked after all."""
+
+
+class SharedFiles:
+    """Finds what links and public addresses show; goes on with less while the database is away."""
+
+    def __init__(
+        self,
+        stored: StoredFiles,
+        link_keys: LinkKeys,
+        tenants: TenantStates,
+        breaker: Breaker,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` gives unix seconds."""
+        self._stored, self._link_keys, self._tenants = stored, link_keys, tenants
+        self._breaker, self._clock = breaker, clock
+
+    def find(self, path: str) -> Shared:
+        """Return the file that a path shows now; raises `NotShared` and `DatabaseUnavailable`.
+
+        While the database is away only one request every few seconds asks it.
+        """
+        if self._breaker.is_open():
+            return self._find(path, ask=False)
+        try:
+            found = self._find(path, ask=True)
+        except DatabaseUnavailable:
+            self._breaker.record_failure()
+            return self._find(path, ask=False)
+        except BaseException:
+            self._breaker.record_unknown()
+            raise
+        self._breaker.record_success()
+        return found
+
+    def place_of(self, path: str) -> Address | None:
+        """Return where a path leads as far as it can be told, or `None`; never raises."""
+        try:
+            return self._address_of(path, ask=not self._breaker.is_tripped())
+        except (NotShared, DatabaseUnavailable):
+            return None
+
+    def _address_of(self, path: str, *, ask: bool) -> Address:
+        """Where a path leads, its signature verified; raises `NotShared`, `DatabaseUnavailable`.
+
+        Without `ask` the database is not asked: only what is remembered counts.
+        """
+        try:
+            if path.startswith(LINKS):
+                return self._link(path[len(LINKS) :], ask=ask)
+            if path.startswith(PUBLIC):
+                return _public(path[len(PUBLIC) :])
+        except (BadLink, keys.InvalidName):
+            raise NotShared from None
+        raise NotShared
+
+    def _find(self, path: str, *, ask: bool) -> Shared:
+        """Without `ask` it always raises `DatabaseUnavailable`, unless signature, time or tenant
+        are wrong: the gateway may then go on with an earlier decision.
+        """
+        address = self._address_of(path, ask=ask)
+        if self._tenants.tenant_state(address.tenant) != "active":
+            raise NotShared
+        if not ask:
+            raise DatabaseUnavailable("the database did not answer a moment ago")
+        bucket = self._stored.bucket(address.tenant, address.bucket)
+        if bucket is None or (address.is_public and not bucket.policy.public):
+            raise NotShared
+        file = self._stored.file(address.tenant, address.bucket, address.key)
+        now_milliseconds = int(self._clock() * 1000)
+        if file is None or file.state != "available" or file.is_expired(now_milliseconds):
+            raise NotShared
+        return Shared(file, address, bucket.policy)
+
+    def _link(self, rest: str, *, ask: bool) -> Address:
+        token, slash, below = rest.partition("/")
+        link = links.verify(token, partial(self._link_keys.find, ask=ask), self._clock())
+        wanted = link.target
+        if link.is_prefix:
+            wanted = keys.object_key(wanted.encode() + path_bytes(below))
+            # Unicode normalisation may join what is sent with the end of the prefix.
+            if not wanted.startswith(link.target):
+                raise NotShared
+        elif slash:
+            raise NotShared
+        return Address(
+            tenant=link.tenant,
+            bucket=link.bucket,
+            key=wanted,
+            is_public=False,
+            kind=link.disposition,
+            name=link.name,
+            until=link.expires_at,
+        )
+
+
+def _public(rest: str) -> Address:
+    tenant, _, rest = rest.partition("/")
+    bucket, _, key = rest.partition("/")
+    return Address(
+        tenant=keys.tenant_name(tenant),
+        bucket=keys.bucket_name(bucket),
+        key=keys.object_key(path_bytes(key)),
+        is_public=True,
+    )

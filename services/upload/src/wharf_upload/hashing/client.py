@@ -1,0 +1,68 @@
+"""Asks the digest daemon for what it has hashed; a client without an answer hashes by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+# The receiver hashes smaller files itself, in less time than asking takes.
+FOLLOW_BYTES = 2 << 20
+_ANSWER_SECONDS_BASE, _ANSWER_BYTES_PER_SECOND = 5.0, 100e6
+
+
+def timeout_seconds(size_bytes: int) -> float:
+    """Return how long a client waits for the digest of so many bytes."""
+    return _ANSWER_SECONDS_BASE + size_bytes / _ANSWER_BYTES_PER_SECOND
+
+
+class PendingDigest:
+    """A question that the daemon may answer while the client does other work."""
+
+    def __init__(self, connection: socket.socket | None) -> None:
+        self._connection = connection
+
+    def answer(self) -> bytes | None:
+        """Return the SHA-256 of the file, or `None`: then it must be computed."""
+        if self._connection is None:
+            return None
+        with self._connection:
+            try:
+                return bytes.fromhex(self._connection.recv(4096).decode())
+            except (OSError, ValueError):
+                return None
+
+
+class DigestClient:
+    """Speaks to the digest daemon of this machine over its unix socket."""
+
+    def __init__(self, address: Path) -> None:
+        self._address = address
+
+    def ask(self, path: str, inode: int, size_bytes: int) -> PendingDigest:
+        """Ask for the digest of a file that the daemon may have seen grow under `path`."""
+        if size_bytes < FOLLOW_BYTES:
+            return PendingDigest(None)
+        question = {"name": os.path.basename(path), "inode": inode, "size": size_bytes}
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout_seconds(size_bytes))
+            connection.connect(str(self._address))
+            connection.sendall(json.dumps(question).encode())
+        except OSError:
+            connection.close()
+            return PendingDigest(None)
+        return PendingDigest(connection)
+
+    def forget(self, name: str) -> None:
+        """Tell the daemon that a file was cut back; return when the daemon knows.
+
+        Without a daemon there is nothing to forget.
+        """
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_ANSWER_SECONDS_BASE)
+            connection.connect(str(self._address))
+            connection.sendall(json.dumps({"forget": name}).encode())
+            connection.recv(16)

@@ -1,0 +1,71 @@
+"""What the gateway keeps between the admission of a request and the end of its body.
+
+nginx passes on 2xx, 401 and 403 only, and of a refusal neither body nor other header fields. So a
+refusal is always 403 here, with the real status, the problem document and its header fields in
+header fields of their own; the gateway makes the answer from them
+(`snippets/admission_locations.conf`). An admission names who was admitted, and the gateway hands
+that back with the body: a token that expires while a long body comes in does not cost the body.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import msgspec
+
+from servicekit.problems import ProblemError
+from servicekit.tokens import Principal
+from wharf_upload.http.request import Headers, Request, Response
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """Who was admitted, and the length of the body (bytes), where it was announced."""
+
+    principal: Principal
+    length: int | None
+
+
+_admitted = msgspec.json.Decoder(Admitted)
+# Header fields of a problem that the gateway passes on (`snippets/admission_locations.conf`).
+_PASSED_ON = {
+    "WWW-Authenticate": "X-Denied-Authenticate",
+    "Retry-After": "X-Denied-Retry-After",
+    "RateLimit": "X-Denied-RateLimit",
+    "RateLimit-Policy": "X-Denied-RateLimit-Policy",
+    "Allow": "X-Denied-Allow",
+}
+
+
+def encode(admitted: Admitted) -> str:
+    """Return the token that the gateway hands back; it never leaves the gateway."""
+    return urlsafe_b64encode(msgspec.json.encode(admitted)).decode()
+
+
+def of_request(request: Request) -> Admitted | None:
+    """Return who was admitted before this request's body; `None` where nobody was asked."""
+    token = request.environ.get("ADMISSION")
+    return _admitted.decode(urlsafe_b64decode(token)) if token else None
+
+
+def denial(error: ProblemError, request_id: str) -> Response:
+    """Return a refusal in the form that nginx can pass on."""
+    headers: Headers = [
+        ("X-Denied-Status", str(error.problem.status)),
+        ("X-Denied-Problem", _ascii_json(error.body(request_id))),
+    ]
+    for name, value in error.headers:
+        if name in _PASSED_ON:
+            headers.append((_PASSED_ON[name], value))
+    return Response(403, headers)
+
+
+def _ascii_json(body: bytes) -> str:
+    """JSON in a header field: other scripts escaped, and no line end can be in it."""
+    return "".join(
+        character if character < "\x7f" else _escaped(character) for character in body.decode()
+    )
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

@@ -1,0 +1,96 @@
+"""What every answer of the service goes through: problems, CORS, the log line, the metrics."""
+
+from __future__ import annotations
+
+import time
+
+from servicekit import metrics, problems
+from servicekit.logs import RequestLog
+from servicekit.problems import ProblemError
+from servicekit.web import who
+from wharf_upload import signals
+from wharf_upload.http import admission_token, upload_protocol
+from wharf_upload.http.cors import CrossOrigin, applies
+from wharf_upload.http.errors import as_problem
+from wharf_upload.http.request import Request, Response, raw_path, shown_path
+
+_UPLOADS = frozenset(("PUT", "POST"))
+
+
+class Answering:
+    """Finishes answers, the same for the fast path, the gateway's questions, streams and Flask."""
+
+    def __init__(self, log: RequestLog, cross_origin: CrossOrigin) -> None:
+        self.log, self._cross_origin = log, cross_origin
+
+    def refuse(self, request: Request, error: Exception) -> Response:
+        """Return the answer to an upload or a download that failed; tell the receivers."""
+        problem = as_problem(error)
+        response = self.problem(request, problem)
+        upload_protocol.note_refused(request, problem.problem.status)
+        if request.method in _UPLOADS:
+            _tell_rejected(request, problem)
+        step = request.environ.get("WHARF_STEP")
+        if step == "admit":
+            return admission_token.denial(problem, request.request_id)
+        if step:
+            # A question of the gateway's: it makes the answer.
+            return Response(problem.problem.status, [])
+        return response
+
+    def problem(self, request: Request, error: Exception) -> Response:
+        """Return the problem document of any exception, and count it."""
+        problem = as_problem(error)
+        request.outcome = problem.problem.slug
+        metrics.refused(problem.problem.slug)
+        headers = [
+            ("Content-Type", problems.CONTENT_TYPE),
+            ("Cache-Control", "no-store"),
+            *problem.headers,
+        ]
+        return Response(problem.problem.status, headers, problem.body(request.request_id))
+
+    def finish(self, request: Request, response: Response) -> None:
+        """Add the fields that every answer has; write the log line, observe the metrics."""
+        self._share(request, response)
+        principal = request.principal
+        status = response.status
+        metrics.observe(
+            request.route, request.method, status, time.perf_counter() - request.started
+        )
+        self.log.write(
+            request_id=request.request_id,
+            method=request.method,
+            route=request.route,
+            status=status,
+            started=request.started,
+            tenant=principal.tenant if principal else None,
+            subject=principal.subject if principal else None,
+            outcome=request.outcome,
+            trace_id=request.environ.get("TRACE_ID"),
+        )
+
+    def _share(self, request: Request, response: Response) -> None:
+        """Tell the gateway's log who asked, and which other pages may read the answer."""
+        environ, principal = request.environ, request.principal
+        if principal is not None:
+            response.headers.append(who(principal.tenant, principal.subject))
+        step = environ.get("WHARF_STEP")
+        if step == "admit" and response.status == 403:
+            origin = self._cross_origin.allowed(environ, principal)
+            if origin is not None:
+                response.headers.append(("X-Denied-Allow-Origin", origin))
+        elif not step and request.method != "OPTIONS" and applies(raw_path(environ)):
+            response.headers.extend(self._cross_origin.fields(environ, principal))
+
+
+def _tell_rejected(request: Request, error: ProblemError) -> None:
+    principal = request.principal
+    signals.send(
+        signals.rejected,
+        principal.tenant if principal else "",
+        slug=error.problem.slug,
+        status=error.problem.status,
+        subject=principal.subject if principal else "",
+        path=shown_path(request.environ),
+    )

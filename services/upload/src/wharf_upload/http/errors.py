@@ -1,0 +1,93 @@
+"""From the domain's, the records' and the store's errors to problems: the one place that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from servicekit.database import OutOfSpace
+from servicekit.problems import MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
+from servicekit.web import as_problem as common_problem
+from servicekit.web import unavailable
+from wharf_upload import problems
+from wharf_upload.access import tickets
+from wharf_upload.domain import (
+    conditions,
+    digests,
+    keys,
+    refusals,
+    upload_intent,
+)
+from wharf_upload.storage import base as stores
+from wharf_upload.uploads.multipart import parser
+from wharf_upload.uploads.resumable import leases
+
+Translation = Callable[[Any], ProblemError]
+
+_BY_TYPE: dict[type[Exception], Translation] = {
+    keys.InvalidName: lambda e: problems.INVALID_KEY(str(e)),
+    conditions.MalformedCondition: lambda e: MALFORMED(str(e)),
+    digests.MalformedDigest: lambda e: problems.INVALID_DIGEST(str(e)),
+    digests.DigestMismatch: lambda e: problems.DIGEST_MISMATCH(str(e), algorithm=e.algorithm),
+    upload_intent.TooLarge: lambda e: TOO_LARGE(str(e), limit=e.limit, limit_bytes=e.limit_bytes),
+    upload_intent.TypeNotAllowed: lambda e: problems.TYPE_NOT_ALLOWED(
+        str(e), media_type=e.media_type, allowed_types=e.allowed
+    ),
+    upload_intent.ExtensionNotAllowed: lambda e: problems.EXTENSION_NOT_ALLOWED(
+        str(e), filename=e.filename, allowed_extensions=e.allowed
+    ),
+    tickets.TicketRefused: lambda e: problems.TICKET_REFUSED(str(e), rule=e.rule),
+    refusals.TicketUsedUp: lambda e: problems.TICKET_USED_UP(str(e), max_files=e.max_files),
+    parser.TooManyParts: lambda e: TOO_LARGE(
+        str(e), limit=f"number of {e.what}", limit_count=e.limit
+    ),
+    parser.FieldTooLarge: lambda e: TOO_LARGE(
+        str(e), limit="form fields", limit_bytes=e.limit_bytes
+    ),
+    parser.MalformedMultipart: lambda e: problems.MALFORMED_FORM(str(e)),
+    leases.UploadBusy: lambda _: problems.UPLOAD_BUSY(
+        "Another request is writing to this upload; it was asked to stop.",
+        headers=(("Retry-After", "1"),),
+        retry_after=1,
+    ),
+    refusals.PreconditionFailed: lambda _: problems.PRECONDITION(
+        "The file that is there does not fit If-Match or If-None-Match."
+    ),
+    refusals.KeyTaken: lambda e: problems.KEY_TAKEN(
+        f"There is a file with the key {e.key}.", key=e.key
+    ),
+    refusals.IdempotencyReused: lambda _: problems.IDEMPOTENCY_REUSED(
+        "This Idempotency-Key was used for a request with another address or other bytes."
+    ),
+    refusals.NoSuchBucket: lambda _: NOT_FOUND("There is no such bucket."),
+    refusals.UploadGone: lambda _: NOT_FOUND("There is no such upload."),
+    refusals.NoSuchFile: lambda _: NOT_FOUND("There is no such file."),
+    refusals.QuotaExceeded: lambda e: problems.TENANT_QUOTA(_quota_detail(e.numbers), **e.numbers),
+    refusals.BucketNotEmpty: lambda _: problems.BUCKET_NOT_EMPTY("The bucket holds files."),
+    OutOfSpace: lambda _: problems.STORAGE_FULL("There was no room for the file's record."),
+    stores.StoreFull: lambda _: problems.STORAGE_FULL("There was no room for the whole file."),
+    stores.StoreBusy: lambda _: unavailable("The service has too much to do at once."),
+    stores.BlobMissing: lambda _: problems.STORAGE_FAILED("The file's bytes cannot be read."),
+    stores.StoreError: lambda _: problems.STORAGE_FAILED("The file could not be stored."),
+}
+
+
+def _quota_detail(numbers: dict[str, int | None]) -> str:
+    parts = [
+        f"{numbers[f'used_{unit}']} of {limit} {unit} are used, "
+        f"and {max(0, numbers[f'needed_{unit}'] or 0)} more are needed"
+        for unit in ("bytes", "files")
+        if (limit := numbers[f"limit_{unit}"]) is not None
+    ]
+    return f"{'; '.join(parts)}."
+
+
+def as_problem(error: Exception) -> ProblemError:
+    """The problem for any exception."""
+    if isinstance(error, ProblemError):
+        return error
+    for kind in type(error).__mro__:
+        translation = _BY_TYPE.get(kind)
+        if translation is not None:
+            return translation(error)
+    return common_problem(error)

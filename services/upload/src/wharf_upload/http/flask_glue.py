@@ -1,0 +1,55 @@
+"""Flask's requests and answers as the values of `http/request.py`, and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flask import Response as FlaskResponse
+from flask import g
+from flask import request as flask_request
+
+from wharf_upload.http.answering import Answering
+from wharf_upload.http.request import Request, Response
+
+
+class PlainResponse(FlaskResponse):
+    """An answer with the header fields that its maker chose, and no others."""
+
+    default_mimetype = None
+
+
+def current() -> Request:
+    """Return the value of the request that Flask is answering."""
+    found: Request | None = g.get("upload_request")
+    if found is None:
+        found = g.upload_request = Request(flask_request.environ, _rule())
+        found.request_id = g.get("request_id") or found.request_id
+        found.started = g.get("started") or time.perf_counter()
+    if found.principal is None:
+        found.principal = g.get("principal")
+    return found
+
+
+def refused(answering: Answering, error: Exception) -> FlaskResponse:
+    """Return the problem document of an exception."""
+    response = answering.problem(current(), error)
+    return PlainResponse(response.body, response.status, response.headers)
+
+
+def finish_with(answering: Answering) -> Callable[[FlaskResponse], None]:
+    """Return what finishes each of Flask's answers."""
+
+    def finish(response: FlaskResponse) -> None:
+        request = current()
+        request.outcome = request.outcome or g.get("outcome")
+        added = Response(response.status_code, [])
+        answering.finish(request, added)
+        response.headers.extend(added.headers)
+        response.headers["X-Request-Id"] = request.request_id
+
+    return finish
+
+
+def _rule() -> str:
+    return flask_request.url_rule.rule if flask_request.url_rule else "(none)"

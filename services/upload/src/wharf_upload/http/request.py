@@ -1,0 +1,142 @@
+"""A request and its answer on the hot path, below Flask: a WSGI environment seen with few costs."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, NamedTuple
+from urllib.parse import quote_from_bytes
+
+import msgspec
+
+from servicekit.problems import MALFORMED, NOT_FOUND, TOKEN_MISSING
+from servicekit.tokens import Principal
+from servicekit.web import request_id
+from wharf_upload.domain import keys
+from wharf_upload.problems import INVALID_KEY
+
+FILES, TICKETS, UPLOADS = "/v1/files/", "/u/", "/v1/uploads"
+# Labels of the metrics, and names in the log.
+FILE_ROUTE, FORM_ROUTE = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
+TICKET_ROUTE = "/u/{ticket}"
+# Media types of the bodies of resumable uploads: tus 1.0.0, and the IETF draft.
+TUS_TYPE, PARTIAL_UPLOAD_TYPE = "application/offset+octet-stream", "application/partial-upload"
+_LENGTH = re.compile(r"[0-9]{1,15}\Z")
+# Keys that are their own percent-encoded form: most of them.
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9/._~-]+\Z")
+_SAFE_IN_PATH = "/-._~!$&'()*+,;=:@"
+
+Headers = list[tuple[str, str]]
+
+
+class Response(NamedTuple):
+    """An answer: status, header fields, body."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+
+class Request:
+    """One request on its way; `principal` and `outcome` are filled in as it goes."""
+
+    __slots__ = ("environ", "method", "outcome", "principal", "request_id", "route", "started")
+
+    def __init__(self, environ: dict[str, Any], route: str) -> None:
+        self.environ = environ
+        self.route = route
+        self.method: str = environ["REQUEST_METHOD"]
+        self.started = time.perf_counter()
+        self.request_id = request_id(environ)
+        self.principal: Principal | None = None
+        self.outcome: str | None = None
+
+    def header(self, name: str) -> str | None:
+        """A header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`; empty is absent."""
+        return self.environ.get("HTTP_" + name) or None
+
+    @property
+    def by_ticket(self) -> bool:
+        """Whether the credential stands in the path: `/u/{ticket}…`."""
+        return raw_path(self.environ).startswith(TICKETS)
+
+    @property
+    def caller(self) -> Principal:
+        """Who asks; raises the problem `token-missing` where nobody was asked for a token."""
+        if self.principal is None:
+            raise TOKEN_MISSING("The request has no credential.")
+        return self.principal
+
+    def address(self) -> tuple[str, str]:
+        """Bucket and key of `/v1/files/{bucket}/{key…}`, from the bytes that the client sent.
+
+        Raises the problems `not-found` and `invalid-key`.
+        """
+        return file_address(raw_path(self.environ), FILES)
+
+    def content_length(self) -> int | None:
+        """The declared length of the body, in bytes; `None` for a chunked one."""
+        text = self.environ.get("CONTENT_LENGTH") or self.environ.get("HTTP_CONTENT_LENGTH")
+        if not text:
+            return None
+        if not _LENGTH.match(text):
+            raise MALFORMED("Content-Length is not a number of bytes.")
+        return int(text)
+
+    def body(self, length: int) -> bytes:
+        """The whole body, which the gateway holds already; raises `malformed-request` if cut."""
+        content: bytes = self.environ["wsgi.input"].read(length) if length else b""
+        if len(content) != length:
+            raise MALFORMED("The body ended before its Content-Length.")
+        return content
+
+
+def raw_path(environ: dict[str, Any]) -> str:
+    """The path as it was sent: the gateway's own reading of it has dots and slashes resolved."""
+    uri: str = environ.get("REQUEST_URI") or environ["PATH_INFO"]
+    return uri.partition("?")[0]
+
+
+def shown_path(environ: dict[str, Any]) -> str:
+    """The path as others may see it: a ticket is a credential."""
+    path = raw_path(environ)
+    return f"{TICKETS}(masked)" if path.startswith(TICKETS) else path
+
+
+def names_file(path: str) -> bool:
+    """Whether a path below `/v1/files/` has a key; what has only a bucket is a listing."""
+    return "/" in path[len(FILES) :].rstrip("/")
+
+
+def file_address(path: str, prefix: str) -> tuple[str, str]:
+    """Bucket and key of a path below a prefix, e.g. `/v1/files/`; raises problems."""
+    if not path.startswith(prefix):
+        # The server in front resolved dots or escapes in it; here only what was sent counts.
+        raise NOT_FOUND("Nothing is here.")
+    bucket, _, raw = path[len(prefix) :].partition("/")
+    try:
+        bucket = keys.bucket_name(bucket)
+    except ValueError:
+        raise NOT_FOUND("There is no such bucket.") from None
+    return bucket, key_of(raw)
+
+
+def key_of(raw: str) -> str:
+    """A key from its percent-encoded form; raises the problem `invalid-key`."""
+    try:
+        return keys.object_key(keys.path_bytes(raw))
+    except ValueError as error:
+        raise INVALID_KEY(str(error)) from None
+
+
+def path_of(bucket: str, key: str, prefix: str = FILES) -> str:
+    """The percent-encoded path of a file."""
+    if not _PLAIN_KEY.match(key):
+        key = quote_from_bytes(key.encode(), safe=_SAFE_IN_PATH)
+    return f"{prefix}{bucket}/{key}"
+
+
+def json_response(status: int, content: object, headers: Headers) -> Response:
+    """An answer with a JSON body."""
+    headers.append(("Content-Type", "application/json"))
+    return Response(status, headers, msgspec.json.encode(content))

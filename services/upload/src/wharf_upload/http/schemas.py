@@ -1,0 +1,160 @@
+"""The JSON that the API speaks. To add a field to a file's JSON: here, and in `of_file`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.events import Event
+from wharf_upload.domain.files import File
+from wharf_upload.domain.quotas import QuotaWarning
+from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.http.request import path_of
+
+METADATA = "/v1/metadata/"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Where the file can be reached: paths on this host."""
+
+    content: str
+    metadata: str
+
+
+class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A file. `size` is in bytes, `sha256` in hexadecimal digits, times are RFC 3339 UTC."""
+
+    id: str
+    bucket: str
+    key: str
+    filename: str
+    size: int
+    sha256: str
+    media_type: str
+    declared_type: str | None
+    etag: str
+    state: str
+    metadata: dict[str, str]
+    created_at: datetime
+    expires_at: datetime | None
+    links: Links
+
+
+class Files(msgspec.Struct, frozen=True):
+    """The files that a form brought."""
+
+    files: tuple[FileDocument, ...]
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A page of a bucket; `next_cursor` gets the next one, null at the end."""
+
+    files: tuple[FileDocument, ...]
+    prefixes: tuple[str, ...]
+    next_cursor: str | None
+
+
+class BucketDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A bucket and its policy."""
+
+    name: str
+    public: bool
+    max_file_bytes: int | None
+    allowed_types: tuple[str, ...]
+    allowed_extensions: tuple[str, ...]
+    expire_after_seconds: int | None
+    cors_origins: tuple[str, ...]
+    created_at: datetime
+
+
+class Buckets(msgspec.Struct, frozen=True):
+    """The tenant's buckets by name."""
+
+    buckets: tuple[BucketDocument, ...]
+
+
+class UsageDocument(msgspec.Struct, frozen=True):
+    """What the tenant has stored, bytes and number of files, and what it may; null: no limit."""
+
+    bytes: int
+    files: int
+    allowed: Limits
+
+
+class LimitsDocument(msgspec.Struct, frozen=True):
+    """A tenant's limits as they were set (null: the default) and as they hold (null: no limit)."""
+
+    tenant: str
+    limits: Limits
+    effective: Limits
+
+
+class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened. `file` is the file as it is or was; `quota` is there for `quota.warning`."""
+
+    id: int
+    kind: str
+    at: datetime
+    file: FileDocument | None
+    quota: QuotaWarning | None
+
+
+class Events(msgspec.Struct, frozen=True):
+    """Events in order; `next_after` is what to ask for next."""
+
+    events: tuple[EventDocument, ...]
+    next_after: int
+
+
+def moment(milliseconds: int) -> datetime:
+    """Unix milliseconds as a time."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def of_file(file: File) -> FileDocument:
+    """A file's JSON."""
+    return FileDocument(
+        id=file.id,
+        bucket=file.bucket,
+        key=file.key,
+        filename=file.filename,
+        size=file.size,
+        sha256=file.sha256,
+        media_type=file.media_type,
+        declared_type=file.declared_type,
+        etag=file.etag,
+        state=file.state,
+        metadata=file.metadata,
+        created_at=moment(file.created_at),
+        expires_at=None if file.expires_at is None else moment(file.expires_at),
+        links=Links(path_of(file.bucket, file.key), path_of(file.bucket, file.key, METADATA)),
+    )
+
+
+def of_bucket(bucket: Bucket) -> BucketDocument:
+    """A bucket's JSON."""
+    policy: Policy = bucket.policy
+    return BucketDocument(
+        name=bucket.name,
+        public=policy.public,
+        max_file_bytes=policy.max_file_bytes,
+        allowed_types=policy.allowed_types,
+        allowed_extensions=policy.allowed_extensions,
+        expire_after_seconds=policy.expire_after_seconds,
+        cors_origins=policy.cors_origins,
+        created_at=moment(bucket.created_at),
+    )
+
+
+def of_event(event: Event) -> EventDocument:
+    """An event's JSON."""
+    return EventDocument(
+        id=event.seq,
+        kind=event.kind,
+        at=moment(event.at),
+        file=None if event.file is None else of_file(event.file),
+        quota=event.warning,
+    )

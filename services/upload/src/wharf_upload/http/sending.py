@@ -1,0 +1,64 @@
+"""The answer with a file: the application names the bytes, the gateway sends them."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from wharf_upload.domain import conditions
+from wharf_upload.domain.files import File
+from wharf_upload.domain.keys import file_name
+from wharf_upload.http.request import Headers, Request, Response
+from wharf_upload.problems import PRECONDITION
+
+INTERNAL, INTERNAL_MATCHED = "/_blobs/", "/_blobs_matched/"
+_QUERY_FIELDS = 8
+_CONTENT_FIELDS = frozenset(("Content-Type", "Content-Disposition", "Repr-Digest"))
+
+
+def send(request: Request, file: File, location: str, headers: Headers) -> Response:
+    """Return the answer with a file whose reader is allowed to have it.
+
+    `location` is where the bytes are below the gateway's internal locations. Judges the conditions
+    of RFC 9110 section 13; raises the problem `precondition-failed`.
+    """
+    status = _conditional_status(request, file)
+    if status == 412:
+        raise PRECONDITION("The file has changed.", headers=(("ETag", file.etag),))
+    if status == 304:
+        request.outcome = "not-modified"
+        # RFC 9110 section 15.4.5: no fields that describe content which is not sent.
+        return Response(304, [field for field in headers if field[0] not in _CONTENT_FIELDS])
+    request.outcome = "served"
+    # nginx would test If-Match once more, against a tag of its own making: it has a way without.
+    internal = INTERNAL if request.header("IF_MATCH") is None else INTERNAL_MATCHED
+    headers.append(("X-Accel-Redirect", internal + location))
+    return Response(200, headers)
+
+
+def download_name(query: str | None, file: File) -> str | None:
+    """Return the name in `?download=`, the file's own where that is empty; `None` without one.
+
+    Raises `InvalidFileName`.
+    """
+    if not query:
+        return None
+    try:
+        fields = parse_qs(query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS)
+    except ValueError:
+        return None
+    names = fields.get("download")
+    if not names:
+        return None
+    return file_name(names[0]) if names[0] else file.filename
+
+
+def _conditional_status(request: Request, file: File) -> int:
+    header = request.header
+    return conditions.for_read(
+        file.etag,
+        file.created_at // 1000,
+        if_match=header("IF_MATCH"),
+        if_none_match=header("IF_NONE_MATCH"),
+        if_modified_since=header("IF_MODIFIED_SINCE"),
+        if_unmodified_since=header("IF_UNMODIFIED_SINCE"),
+    )

@@ -1,0 +1,51 @@
+"""By which protocol an upload comes, and how it ended: labels of the metrics."""
+
+from __future__ import annotations
+
+from servicekit.metric_buffers import MetricBuffer
+from wharf_upload.domain.files import File
+from wharf_upload.http.request import FILES, Request, raw_path
+
+_UPLOADS = "/v1/uploads"
+PROTOCOLS = ("raw", "form", "tus", "ietf", "ticket", "ticket_form")
+OUTCOMES = ("stored", "replayed", "refused", "failed")
+
+uploads = MetricBuffer()
+"""Uploads that ended, by protocol and outcome."""
+files = MetricBuffer()
+"""Bytes of each file that became visible, by protocol."""
+
+
+def of(request: Request) -> str | None:
+    """The protocol of a request; `None` for one that brings no file."""
+    path, method = raw_path(request.environ), request.method
+    if request.by_ticket:
+        return {"PUT": "ticket", "POST": "ticket_form"}.get(method)
+    if path.startswith(_UPLOADS) and method in {"POST", "PATCH"}:
+        return "tus" if request.header("TUS_RESUMABLE") else "ietf"
+    if not path.startswith(FILES):
+        return None
+    if method == "PUT":
+        return "ietf" if request.header("UPLOAD_COMPLETE") else "raw"
+    return "form" if method == "POST" else None
+
+
+def note_refused(request: Request, status: int) -> None:
+    """Note an upload that ended with an error status; requests that bring no file count nowhere."""
+    protocol = of(request)
+    if protocol is not None:
+        uploads.note(((protocol, outcome(status)), 1))
+
+
+def outcome(status: int) -> str:
+    """How an upload that was answered with this error ended: 507 says no, it does not fail."""
+    return "failed" if status >= 500 and status != 507 else "refused"
+
+
+def note_stored(protocol: str, outcome: str, stored: tuple[File, ...]) -> None:
+    """Notes an upload that ended well: `stored` or `replayed`."""
+    uploads.note(((protocol, outcome), 1))
+    if outcome == "stored":
+        label = (protocol,)
+        for file in stored:
+            files.note((label, file.size))

@@ -1,0 +1,41 @@
+"""What the sweepers did, for the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from servicekit.metric_buffers import MetricBuffer
+from wharf_upload.maintenance.sweeper import Swept
+from wharf_upload.maintenance.upload_sweeper import SweptUploads
+
+swept = MetricBuffer()
+"""What the sweepers removed, by kind."""
+sweep_failures = MetricBuffer()
+"""What could not be removed or read."""
+sweeps = MetricBuffer()
+"""Runs of the sweepers: `done` or `failed`."""
+# Counts of a run that are not numbers of removed things.
+NOT_REMOVED = frozenset(("rowless_bytes", "failures"))
+
+
+def counts(swept: Swept, uploads: SweptUploads) -> dict[str, int]:
+    """Return the numbers of both sweepers, with the failures of both in one."""
+    return {
+        **swept.counts(),
+        **uploads.counts(),
+        "failures": swept.failures + uploads.failures,
+    }
+
+
+def note_run(counts: Mapping[str, int]) -> None:
+    """Note a run that went through, with what it counted."""
+    sweeps.note((("done",), 1))
+    sweep_failures.note(((), counts["failures"]))
+    for kind, count in counts.items():
+        if count and kind not in NOT_REMOVED:
+            swept.note(((kind,), count))
+
+
+def note_failed_run() -> None:
+    """Note a run that an error ended."""
+    sweeps.note((("failed",), 1))

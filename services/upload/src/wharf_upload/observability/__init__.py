@@ -1,0 +1,1 @@
+"""Exports metrics. Each room fills its own buffers."""

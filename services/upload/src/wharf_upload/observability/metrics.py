@@ -1,0 +1,253 @@
+"""Prometheus metrics of the upload service; docs/metrics.md says what each means."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from prometheus_client import Counter, Gauge
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from servicekit import metrics
+from servicekit.revocations import Revocations
+from wharf_upload import timings
+from wharf_upload.database import group_commit
+from wharf_upload.hashing import daemon
+from wharf_upload.hashing.daemon import DigestDaemon
+from wharf_upload.http import upload_protocol
+from wharf_upload.maintenance import sweep_metrics
+from wharf_upload.maintenance.sweeper import Swept
+from wharf_upload.maintenance.upload_sweeper import SweptUploads
+from wharf_upload.maintenance.worker_report import Report
+from wharf_upload.settings import Settings
+from wharf_upload.streaming.event_loop import StreamServer
+from wharf_upload.uploads import content_digest
+
+_STAGE_BUCKETS = (
+    *(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+_UPLOADS = Counter(
+    "wharf_uploads_total", "Uploads that ended, refused ones included.", ("protocol", "outcome")
+)
+_FILES = Counter("wharf_upload_files_total", "Files that became visible.", ("protocol",))
+_STORED_BYTES = Counter("wharf_upload_stored_bytes_total", "Bytes of these files.", ("protocol",))
+_STAGES = metrics.BatchHistogram(
+    "wharf_upload_stage_duration_seconds",
+    "Time of each stage of an upload.",
+    ("stage",),
+    buckets=_STAGE_BUCKETS,
+)
+_GROUPS = metrics.BatchHistogram(
+    "wharf_commit_group_size",
+    "Changes that shared a transaction.",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
+)
+_ANSWERS = Counter(
+    "wharf_follower_answers_total",
+    "Digests of large bodies: known by the follower, or computed by who received.",
+    ("result",),
+)
+_FOLLOWED_BYTES = Counter(
+    "wharf_follower_hashed_bytes_total", "Bytes that were hashed while they came in."
+)
+_FOLLOWED = Gauge(
+    "wharf_follower_files", "Bodies that are being followed.", multiprocess_mode="livesum"
+)
+_STREAMS = Gauge(
+    "wharf_receiver_streams",
+    "Bodies of resumable uploads that are coming in.",
+    multiprocess_mode="livesum",
+)
+_STREAMED_BYTES = Counter(
+    "wharf_receiver_received_bytes_total", "Bytes of resumable uploads that came in."
+)
+_SWEEPS = Counter("wharf_sweeper_runs_total", "Runs of the sweeper.", ("result",))
+_REMOVED = Counter("wharf_sweeper_removed_total", "What the sweeper removed.", ("kind",))
+_FAILURES = Counter("wharf_sweeper_failures_total", "Files that could not be removed.")
+_REPORT_FILE = "worker-report.json"
+
+
+def _connect() -> None:
+    metrics.count_buffer(upload_protocol.uploads, _UPLOADS)
+    metrics.sum_buffer(upload_protocol.files, _FILES, _STORED_BYTES)
+    metrics.observe_buffer(timings.noted, _STAGES, labels=1)
+    metrics.observe_buffer(group_commit.group_sizes, _GROUPS, labels=0)
+    metrics.count_buffer(content_digest.results, _ANSWERS)
+    metrics.count_buffer(daemon.hashed_bytes, _FOLLOWED_BYTES)
+    metrics.count_buffer(sweep_metrics.sweeps, _SWEEPS)
+    metrics.count_buffer(sweep_metrics.swept, _REMOVED)
+    metrics.count_buffer(sweep_metrics.sweep_failures, _FAILURES)
+
+
+def _begin_at_zero() -> None:
+    """Make known labels begin with 0: Prometheus sees no increase from nothing to one."""
+    for protocol in upload_protocol.PROTOCOLS:
+        for outcome in upload_protocol.OUTCOMES:
+            _UPLOADS.labels(protocol, outcome)
+        _FILES.labels(protocol)
+        _STORED_BYTES.labels(protocol)
+    for stage in timings.ALL:
+        _STAGES.labels(*stage)
+    for result in ("known", "computed"):
+        _ANSWERS.labels(result)
+    for result in ("done", "failed"):
+        _SWEEPS.labels(result)
+    for kind in {**Swept().counts(), **SweptUploads().counts()}:
+        if kind not in sweep_metrics.NOT_REMOVED:
+            _REMOVED.labels(kind)
+
+
+_connect()
+_begin_at_zero()
+
+
+def watch_mule(daemon: DigestDaemon, loop: StreamServer) -> None:
+    """Show what the mule's parts are doing; called in the mule."""
+    known = 0
+
+    def flusher() -> None:
+        nonlocal known
+        _FOLLOWED.set(daemon.files)
+        _STREAMS.set(loop.streams)
+        received = loop.received_bytes
+        if received != known:
+            _STREAMED_BYTES.inc(received - known)
+            known = received
+
+    metrics.on_flush(flusher)
+
+
+# ---- the worker's report ----
+
+
+def publish(report: Report) -> None:
+    """Show the report of a worker that is a thread of the mule: any process may be asked."""
+    path = _report_path()
+    if path is not None:
+        new = path.with_suffix(".new")
+        new.write_bytes(msgspec.json.encode(report))
+        new.replace(path)
+
+
+def _report_path() -> Path | None:
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) / _REPORT_FILE if folder else None
+
+
+def published() -> Iterator[Metric]:
+    """Yield the families of the report that was published last; none before."""
+    path = _report_path()
+    if path is not None:
+        with suppress(FileNotFoundError):
+            yield from families(msgspec.json.decode(path.read_bytes(), type=Report))
+
+
+def families(report: Report) -> Iterator[Metric]:
+    """Yield the families of a report."""
+    yield _gauge("wharf_sweeper_pause_seconds", "WHARF_SWEEP_SECONDS.", report.pause_seconds)
+    if report.last_success is not None:
+        yield _gauge(
+            "wharf_sweeper_last_success_timestamp_seconds",
+            "When the sweeper went through last, in unix seconds.",
+            report.last_success,
+        )
+        yield _gauge(
+            "wharf_sweeper_last_duration_seconds", "How long that took.", report.last_duration
+        )
+    yield _gauge("wharf_tenants", "Tenants that store something.", report.tenants)
+    yield _gauge(
+        "wharf_tenants_near_quota",
+        "Tenants at or above WHARF_QUOTA_WARNING_PERCENT of their bytes or files.",
+        report.tenants_near_quota,
+    )
+    yield _gauge(
+        "wharf_resumable_uploads", "Resumable uploads not complete.", report.unfinished_uploads
+    )
+    yield _gauge(
+        "wharf_resumable_reserved_bytes", "Bytes reserved for them.", report.reserved_bytes
+    )
+    yield from _quotas(report)
+
+
+def _quotas(report: Report) -> Iterator[Metric]:
+    other: dict[str, int] = {"used_bytes": report.other_bytes, "used_files": report.other_files}
+    for name, help_text in (
+        ("used_bytes", "Bytes that count against the tenant's quota."),
+        ("used_files", "Files that count against the tenant's quota."),
+        ("limit_bytes", "Bytes that the tenant may use."),
+        ("limit_files", "Files that the tenant may have."),
+    ):
+        family = GaugeMetricFamily(f"wharf_tenant_{name}", help_text, labels=("tenant",))
+        for usage in report.shown:
+            value: int | None = getattr(usage, name)
+            if value is not None:
+                family.add_metric((usage.tenant,), value)
+        if name in other:
+            family.add_metric(("(other)",), other[name])
+        yield family
+
+
+def _gauge(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, help_text, value=value)
+
+
+# ---- what is looked up when somebody asks ----
+
+
+def storage(settings: Settings) -> Iterator[Metric]:
+    """Yield the room on the disks, and what lies in the spool."""
+    volumes = {"data": settings.data, "spool": settings.spool_folder}
+    free = _by_volume("wharf_storage_free_bytes", "Free bytes.")
+    size = _by_volume("wharf_storage_size_bytes", "Size of the file system.")
+    inodes = _by_volume("wharf_storage_free_inodes", "Files that can still be made.")
+    for volume, path in volumes.items():
+        with suppress(FileNotFoundError):
+            status = os.statvfs(path)
+            free.add_metric((volume,), status.f_bavail * status.f_frsize)
+            size.add_metric((volume,), status.f_blocks * status.f_frsize)
+            inodes.add_metric((volume,), status.f_favail)
+    yield from (free, size, inodes)
+    yield _gauge(
+        "wharf_storage_reserve_bytes",
+        "WHARF_DISK_RESERVE_BYTES: with less room uploads are refused.",
+        settings.disk_reserve_bytes,
+    )
+    sizes = list(_sizes(volumes["spool"]))
+    yield _gauge("wharf_spool_files", "Bodies in the gateway's spool.", len(sizes))
+    yield _gauge("wharf_spool_bytes", "Bytes of them so far.", sum(sizes))
+
+
+def _by_volume(name: str, help_text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_text, labels=("volume",))
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False):
+                    yield entry.stat(follow_symlinks=False).st_size
+
+
+def ages(settings: Settings, revocations: Revocations) -> Iterator[Metric]:
+    """Yield how old the service's knowledge of its issuer is."""
+    yield _gauge(
+        "wharf_revocation_feed_age_seconds",
+        "Time since the feed of revocations was last heard of; +Inf: never.",
+        revocations.age_seconds(),
+    )
+    try:
+        age = max(0.0, time.time() - settings.key_file.stat().st_mtime)
+    except FileNotFoundError:
+        age = math.inf
+    yield _gauge(
+        "wharf_verification_keys_age_seconds",
+        "Time since the issuer's keys were last fetched; +Inf: never.",
+        age,
+    )

@@ -1,0 +1,161 @@
+"""One line of nginx about a request, and the numbers that many of them make."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import msgspec
+
+from wharf_upload.observability.nginx_logs.tenants import NOBODY, Tenants
+
+# $wharf_operation and what else stands in a line: `log_format wharf_metrics`.
+OPERATIONS = (
+    *("upload_small", "upload_large", "upload_form", "upload_resumable"),
+    *("download", "download_shared", "delete", "list", "api", "auth", "health", "other"),
+)
+# 507 is not one of 5xx: nearly always a tenant has used up its quota, which is no failure.
+NO_ROOM = "507"
+CLASSES = ("2xx", "3xx", "4xx", "5xx", NO_ROOM, "closed")
+METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"))
+CODES = frozenset(
+    (
+        *("200", "201", "204", "206", "303", "304", "400", "401", "403", "404", "405", "408"),
+        *("409", "411", "412", "413", "414", "415", "416", "421", "422", "429", "431", "460"),
+        *("499", "500", "501", "502", "503", "504", "507"),
+    )
+)
+OWN_REFUSALS = (
+    *("400", "403", "404", "405", "408", "411", "413", "414", "416", "421", "429", "431"),
+    *("499", "500", "501", "502", "503", "504", "507", "other"),
+)
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_FIELDS = 12
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What a line says. Times are seconds; `service_seconds` is `None` when no service answered."""
+
+    operation: str
+    method: str
+    code: str
+    closed: bool
+    seconds: float
+    service_seconds: float | None
+    received_bytes: int
+    sent_bytes: int
+    tenant: str
+
+    @property
+    def answer(self) -> str:
+        """The class of the answer."""
+        if self.closed:
+            return "closed"
+        return NO_ROOM if self.code == NO_ROOM else f"{self.code[0]}xx"
+
+
+def parse(text: bytes) -> Line:
+    """Reads a line; raises `ValueError`."""
+    fields = text.decode("utf-8", "replace").split("\t")
+    if len(fields) != _FIELDS:
+        raise ValueError(f"{len(fields)} fields")
+    operation, method, code, completion, seconds, *times, denied, received, sent, who = fields
+    if operation not in OPERATIONS:
+        raise ValueError(operation)
+    header_time, response_time, admission_time = (_first_sum(one) for one in times)
+    answered = header_time is not None or denied != ""
+    return Line(
+        operation=operation,
+        method=method if method in METHODS else "other",
+        code=f"{int(code):03}",
+        # 499 is nginx's own word; an answer that could not be sent whole is `""` instead of "OK".
+        closed=code == "499" or completion == "",
+        seconds=float(seconds),
+        service_seconds=(response_time or 0.0) + (admission_time or 0.0) if answered else None,
+        received_bytes=int(received),
+        sent_bytes=int(sent),
+        tenant=who.partition("/")[0] or NOBODY,
+    )
+
+
+def _first_sum(text: str) -> float | None:
+    """Times of one request's upstreams, as in `0.004 : 0.001`, added up; `None` without any."""
+    numbers = [float(word) for word in text.replace(",", " ").split() if word[0].isdigit()]
+    return sum(numbers) if numbers else None
+
+
+class Durations(msgspec.Struct):
+    """A histogram: numbers by bucket, not added up, and the sum of what was observed."""
+
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    total: float = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Adds one observation."""
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
+
+
+class Operation(msgspec.Struct):
+    """What is counted of one operation."""
+
+    answers: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
+    # By "method code answered_by".
+    requests: dict[str, int] = {}
+    durations: Durations = msgspec.field(default_factory=Durations)
+    service_durations: Durations = msgspec.field(default_factory=Durations)
+    received_bytes: int = 0
+    sent_bytes: int = 0
+
+
+class Counted(msgspec.Struct):
+    """Everything that is kept over a restart, with where in nginx's file it was taken from."""
+
+    inode: int = 0
+    offset: int = 0
+    lines: dict[str, int] = msgspec.field(
+        default_factory=lambda: dict.fromkeys(("counted", "malformed", "lost"), 0)
+    )
+    operations: dict[str, Operation] = msgspec.field(
+        default_factory=lambda: {name: Operation() for name in OPERATIONS}
+    )
+    refusals: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(OWN_REFUSALS, 0))
+    tenants: Tenants = msgspec.field(default_factory=Tenants)
+
+    def complete(self) -> None:
+        """Adds what another release did not count; durations in other buckets begin anew."""
+        new = Counted()
+        self.lines = new.lines | self.lines
+        self.operations = new.operations | self.operations
+        self.refusals = new.refusals | self.refusals
+        for operation in self.operations.values():
+            if len(operation.durations.counts) != len(BOUNDS) + 1:
+                operation.durations = Durations()
+            if len(operation.service_durations.counts) != len(BOUNDS) + 1:
+                operation.service_durations = Durations()
+
+    def add(self, text: bytes) -> None:
+        """Counts one line."""
+        try:
+            line = parse(text)
+        except (ValueError, IndexError):
+            self.lines["malformed"] += 1
+            return
+        self.lines["counted"] += 1
+        self._add_operation(line)
+        self.tenants.add(line)
+        if line.service_seconds is None and line.code >= "400":
+            self.refusals[line.code if line.code in self.refusals else "other"] += 1
+
+    def _add_operation(self, line: Line) -> None:
+        operation = self.operations[line.operation]
+        answered_by = "nginx" if line.service_seconds is None else "service"
+        key = f"{line.method} {line.code if line.code in CODES else 'other'} {answered_by}"
+        operation.requests[key] = operation.requests.get(key, 0) + 1
+        operation.answers[line.answer] = operation.answers.get(line.answer, 0) + 1
+        operation.received_bytes += line.received_bytes
+        operation.sent_bytes += line.sent_bytes
+        if line.closed or line.code >= "500":
+            return
+        operation.durations.observe(line.seconds)
+        if line.service_seconds is not None:
+            operation.service_durations.observe(line.service_seconds)

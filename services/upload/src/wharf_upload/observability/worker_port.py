@@ -1,0 +1,53 @@
+"""Metrics of a worker that is a process of its own: on a port of its own, beside nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+from prometheus_client.core import Metric
+
+from servicekit.metrics import processes
+from servicekit.metrics.flushing import flush, flush_each_second
+from servicekit.metrics.scraping import LookedUp
+from wharf_upload import __version__
+from wharf_upload.maintenance.worker_report import Report
+from wharf_upload.observability import metrics
+
+# Of all that the service counts, what this process does as well.
+_SHOWN = ("wharf_sweeper_", "wharf_database_")
+
+
+class WorkerPort:
+    """Serves the metrics on `port`, to whoever reaches it; `publish` takes the worker's reports."""
+
+    def __init__(self, port: int) -> None:
+        self._report: Report | None = None
+        registry = CollectorRegistry()
+        registry.register(
+            LookedUp(
+                (
+                    self._counted,
+                    self._reported,
+                    partial(processes.build, "worker", __version__),
+                    processes.usage,
+                )
+            )
+        )
+        self.server, _ = start_http_server(port, registry=registry)
+        threading.Thread(target=flush_each_second, args=(threading.Event(),), daemon=True).start()
+
+    def publish(self, report: Report) -> None:
+        """Show this report from now on."""
+        self._report = report
+
+    def _reported(self) -> Iterator[Metric]:
+        if self._report is not None:
+            yield from metrics.families(self._report)
+
+    @staticmethod
+    def _counted() -> Iterator[Metric]:
+        flush()
+        return (family for family in REGISTRY.collect() if family.name.startswith(_SHOWN))

@@ -1,0 +1,1 @@
+"""The processes of the service. They compose; no other room imports them."""

@@ -1,0 +1,43 @@
+"""What uWSGI's master makes before it forks: the settings, the application, the tracing.
+
+Importing this module makes them, once for the workers and the mule.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from servicekit import logs, settings
+from servicekit.tracing import Tracing, wanted
+from wharf_upload import __version__, signals, timings
+from wharf_upload.app import create_app
+from wharf_upload.context import NAME
+from wharf_upload.settings import Settings
+
+
+def read_settings() -> Settings:
+    """Return the settings; a wrong one, or a receiver that fails, ends the process with a line."""
+    try:
+        own = settings.read(Settings)
+        signals.load(own.receivers)
+    except settings.SettingsError as error:
+        sys.exit(f"wharf-upload: {error}")
+    return own
+
+
+def start_tracing(url: str) -> Tracing | None:
+    """Start traces where they are wanted; end the process with a line where they cannot be."""
+    try:
+        if not wanted(url):
+            return None
+    except settings.SettingsError as error:
+        sys.exit(f"wharf-upload: {error}")
+    tracing = timings.tracer = Tracing(NAME, __version__, url)
+    application.context.log.describe = tracing.describe
+    return tracing
+
+
+own_settings = read_settings()
+logs.configure(NAME, own_settings.log_level)
+application = create_app(own_settings)
+tracing = start_tracing(own_settings.otlp_url)

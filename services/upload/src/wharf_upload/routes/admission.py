@@ -1,0 +1,98 @@
+"""`auth_request`: nginx asks whether a body may come, before it reads one byte of it."""
+
+from __future__ import annotations
+
+from servicekit.problems import NOT_FOUND
+from servicekit.ratelimits import RateLimits
+from servicekit.tokens import Principal
+from wharf_upload import timings
+from wharf_upload.http import admission_token
+from wharf_upload.http.admission_token import Admitted
+from wharf_upload.http.credentials import Credentials
+from wharf_upload.http.request import (
+    FILES,
+    UPLOADS,
+    Request,
+    Response,
+    names_file,
+    raw_path,
+)
+from wharf_upload.http.upload_fields import file_upload, form_boundary, form_upload, refuse_method
+from wharf_upload.routes import ietf_resumable, tus
+from wharf_upload.tenancy.limits import TenantLimits
+from wharf_upload.uploads.admission import Admission
+from wharf_upload.uploads.resumable.values import UploadRows
+
+_METHODS_OF_AN_UPLOAD = "HEAD, GET, PATCH, DELETE, OPTIONS"
+
+
+class AdmissionQuestion:
+    """Answers the gateway's question for every request with a large body, or a streamed one."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        rates: RateLimits,
+        tenant_limits: TenantLimits,
+        admission: Admission,
+        uploads: UploadRows,
+    ) -> None:
+        self._credentials, self._rates, self._tenant_limits = credentials, rates, tenant_limits
+        self._admission, self._uploads = admission, uploads
+
+    def admit(self, request: Request) -> Response:
+        """Return the answer that lets the body come, or raise the problem that refuses it."""
+        request.route = "(admission)"
+        principal = self._credentials.authorize_upload(request)
+        if ietf_resumable.is_streamed(request):
+            self._admit_streamed(request)
+        else:
+            self._admit_spooled(request)
+        response = self._answer(request, principal)
+        timings.ended(timings.ADMISSION, request.started)
+        return response
+
+    def _admit_spooled(self, request: Request) -> None:
+        if request.method == "PUT":
+            path = raw_path(request.environ)
+            if path.startswith(FILES) and not names_file(path):
+                raise refuse_method("GET, HEAD, POST")
+            self._admission.admit_large_file(file_upload(request))
+        elif request.method == "POST":
+            upload = form_upload(request)
+            form_boundary(request)
+            self._admission.admit_form(upload)
+        else:
+            raise refuse_method(
+                "PUT, POST" if request.by_ticket else "GET, HEAD, PUT, POST, DELETE"
+            )
+
+    def _admit_streamed(self, request: Request) -> None:
+        path = raw_path(request.environ)
+        if tus.is_tus(request):
+            tus.require_version(request)
+        if path.startswith(FILES):
+            ietf_resumable.require_version(request)
+            self._admission.admit_streamed_file(file_upload(request))
+            return
+        if path.rstrip("/") == UPLOADS:
+            if request.method != "POST":
+                raise refuse_method("POST, OPTIONS")
+            return
+        identifier = tus.identifier_of(path)
+        if identifier is None or self._uploads.get(request.caller.tenant, identifier) is None:
+            raise NOT_FOUND("There is no such upload.")
+        if request.method not in {"PATCH", "POST"}:
+            raise refuse_method(_METHODS_OF_AN_UPLOAD)
+
+    def _answer(self, request: Request, principal: Principal) -> Response:
+        """Name who was admitted, and charge the tenant for the body."""
+        length = request.content_length()
+        self._rates.charge_bytes(principal, length)
+        request.outcome = "admitted"
+        headers = [("X-Admission", admission_token.encode(Admitted(principal, length)))]
+        uploads = self._tenant_limits.of(principal.tenant).concurrent_uploads
+        if uploads is not None:
+            # The gateway holds the tenant to this number (`snippets/tenant_uploads.conf`).
+            headers.append(("X-Tenant-Uploads", f"{uploads} {principal.tenant}"))
+        return Response(204, headers)

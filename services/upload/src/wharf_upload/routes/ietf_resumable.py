@@ -1,0 +1,134 @@
+"""Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload): a dialect of the engine.
+
+Interop versions 8 and 9 are spoken. There is no 104 response: nginx forwards no interim response
+of an application but 103, and any other breaks the connection. A client that wants to be able to
+resume creates carefully: an empty request with `Upload-Complete: ?0` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from servicekit.problems import MALFORMED, UNSUPPORTED_MEDIA
+from wharf_upload.access import tickets
+from wharf_upload.domain.resumable_upload import UploadOptions
+from wharf_upload.http.request import (
+    FILES,
+    PARTIAL_UPLOAD_TYPE,
+    UPLOADS,
+    Headers,
+    Request,
+    raw_path,
+)
+from wharf_upload.http.upload_fields import file_upload
+from wharf_upload.routes.tus import number
+from wharf_upload.uploads.resumable.values import Progress, UploadCreation
+
+INTEROP_VERSIONS = ("8", "9")
+_TRUE, _FALSE = "?1", "?0"
+
+
+def is_partial(request: Request) -> bool:
+    """Whether the request creates or continues an upload of this protocol."""
+    return request.header("UPLOAD_COMPLETE") is not None
+
+
+def require_version(request: Request) -> None:
+    """Raises 400 for a draft that is not spoken here; without the field the newest is meant."""
+    version = request.header("UPLOAD_DRAFT_INTEROP_VERSION")
+    if version is not None and version not in INTEROP_VERSIONS:
+        raise MALFORMED(
+            f"Upload-Draft-Interop-Version is {' or '.join(INTEROP_VERSIONS)} here.",
+            interop_versions=list(INTEROP_VERSIONS),
+        )
+
+
+def complete(request: Request) -> bool:
+    """`Upload-Complete`, a structured-field boolean: whether this request brings the end."""
+    text = request.header("UPLOAD_COMPLETE")
+    if text not in (_TRUE, _FALSE):
+        raise MALFORMED("Upload-Complete is ?0 or ?1.")
+    return text == _TRUE
+
+
+def offset(request: Request) -> int:
+    """`Upload-Offset` in bytes."""
+    found = number(request, "UPLOAD_OFFSET", "Upload-Offset")
+    if found is None:
+        raise MALFORMED("Send Upload-Offset: where in the file these bytes begin.")
+    return found
+
+
+def length(request: Request, begins_at: int) -> int | None:
+    """The whole length, where it can be told: announced, or from the request with the end."""
+    announced = number(request, "UPLOAD_LENGTH", "Upload-Length")
+    body = request.content_length()
+    if not complete(request) or body is None:
+        return announced
+    if announced is not None and announced != begins_at + body:
+        raise MALFORMED("Upload-Length is not the offset and this request's content together.")
+    return begins_at + body
+
+
+def creation(request: Request) -> UploadCreation:
+    """Return the upload that a `PUT` of a file begins; raises what parsing such a `PUT` raises."""
+    upload = file_upload(request)
+    return UploadCreation(
+        bucket=upload.bucket,
+        key=upload.key,
+        length=length(request, 0),
+        options=UploadOptions(
+            declared_type=upload.declared_type,
+            on_conflict="replace" if tickets.may_replace(upload.ticket) else "error",
+            condition=upload.condition,
+            # The representation's: this message may hold a part of it only.
+            digests=dict(upload.digests),
+        ),
+    )
+
+
+def require_content_type(request: Request) -> None:
+    """Raises 415 unless the body is said to be a part of an upload."""
+    if request.environ.get("CONTENT_TYPE") != PARTIAL_UPLOAD_TYPE:
+        raise UNSUPPORTED_MEDIA(
+            f"Send Content-Type: {PARTIAL_UPLOAD_TYPE}.", expected=PARTIAL_UPLOAD_TYPE
+        )
+
+
+class UploadLimits:
+    """Says `Upload-Limit`: sizes in bytes, age in seconds."""
+
+    def __init__(
+        self, clock: Callable[[], float], *, max_file_bytes: int, expiry_seconds: int
+    ) -> None:
+        """`clock` gives unix seconds."""
+        self.max_file_bytes = max_file_bytes
+        self._clock, self._expiry_seconds = clock, expiry_seconds
+
+    def field(self, progress: Progress | None = None, most: int | None = None) -> tuple[str, str]:
+        """Return the header field; `most` is the largest size by the rules of this upload."""
+        age = self._expiry_seconds
+        if progress is not None:
+            age = max(0, progress.upload.expires_at // 1000 - int(self._clock()))
+        largest = self.max_file_bytes if most is None else most
+        return ("Upload-Limit", f"max-size={largest}, min-size=0, max-age={age}")
+
+    def fields_of(self, progress: Progress, most: int | None = None) -> Headers:
+        """Return what every answer about an upload says."""
+        headers: Headers = [
+            ("Upload-Complete", _TRUE if progress.complete else _FALSE),
+            ("Upload-Offset", str(progress.offset)),
+            self.field(progress, most),
+            ("Cache-Control", "no-store"),
+        ]
+        if progress.upload.length is not None:
+            headers.append(("Upload-Length", str(progress.upload.length)))
+        return headers
+
+
+def is_streamed(request: Request) -> bool:
+    """Tell whether the gateway streams this request (`deploy/nginx/conf.d/requests.conf`)."""
+    path = raw_path(request.environ)
+    if path.startswith(FILES):
+        return request.method == "PUT" and is_partial(request)
+    return path == UPLOADS or path.startswith(UPLOADS + "/")

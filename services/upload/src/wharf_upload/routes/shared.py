@@ -1,0 +1,122 @@
+"""`/s/{token}` and `/public/{tenant}/{bucket}/{key…}`: files without a token.
+
+Most answers are the gateway's (`deploy/nginx/snippets/shared_files.conf.template`): it asks
+`decide` which file to send and as what, keeps the answer for a moment, and sends the file. Requests
+with conditions that nginx cannot judge come here whole (`get`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from servicekit.problems import METHOD, NOT_FOUND
+from servicekit.web import who
+from wharf_upload.domain.digests import repr_digest
+from wharf_upload.domain.files import File
+from wharf_upload.domain.keys import InvalidName
+from wharf_upload.downloads.files import Downloads
+from wharf_upload.downloads.headers import file_headers
+from wharf_upload.downloads.shared import LINKS, NotShared, Shared, SharedFiles
+from wharf_upload.http.cors import CrossOrigin
+from wharf_upload.http.request import Headers, Request, Response, raw_path
+from wharf_upload.http.sending import download_name, send
+
+LINK_ROUTE, PUBLIC_ROUTE = "/s/{token}", "/public/{tenant}/{bucket}/{key}"
+ALLOWED = "GET, HEAD, OPTIONS"
+# How long the gateway keeps a decision, in seconds. It counts whole seconds, so up to one more.
+_GOOD_SECONDS, _BAD_SECONDS = 1, 1
+_NOT_IN_EXTENSION = re.compile(r"[^a-z0-9+-]")
+
+
+class SharedRoutes:
+    """Answers about files that links and public addresses show."""
+
+    def __init__(
+        self,
+        shared_files: SharedFiles,
+        downloads: Downloads,
+        cross_origin: CrossOrigin,
+        clock: Callable[[], float],
+        *,
+        content_origin: str,
+    ) -> None:
+        """`content_origin` is the origin of user content, empty for none of its own."""
+        self._shared_files, self._downloads = shared_files, downloads
+        self._cross_origin, self._clock = cross_origin, clock
+        self._content_origin = content_origin
+
+    def decide(self, request: Request) -> Response:
+        """Tell which file the gateway sends for a path; a 403 says that there is none."""
+        request.route = "(sharing)"
+        origin = self._cross_origin.allowed(request.environ, None)
+        allowed: Headers = [] if origin is None else [("X-Allow-Origin", origin)]
+        try:
+            shared = self._shared_files.find(raw_path(request.environ))
+        except NotShared:
+            request.outcome = "not-found"
+            return Response(403, [("X-Accel-Expires", str(_BAD_SECONDS)), *allowed])
+        request.outcome = "shared"
+        file = shared.file
+        headers: Headers = [
+            ("X-Accel-Expires", str(_seconds(shared, self._clock()))),
+            ("X-Shared-Blob", self._downloads.location(file)),
+            ("X-Shared-Kind", kind(file.media_type)),
+            ("X-Shared-Etag", file.etag),
+            ("X-Shared-Disposition", shared.disposition(_name(request, file))),
+            ("X-Shared-Cache-Control", shared.cache_control),
+            ("X-Shared-Digest", repr_digest(bytes.fromhex(file.sha256))),
+            ("X-Shared-Resource-Policy", self._resource_policy(shared)),
+            *allowed,
+            who(file.tenant, ""),
+        ]
+        return Response(204, headers)
+
+    def get(self, request: Request) -> Response:
+        """Answer itself, conditions judged by the file's own tag."""
+        path = raw_path(request.environ)
+        request.route = LINK_ROUTE if path.startswith(LINKS) else PUBLIC_ROUTE
+        if request.method not in ("GET", "HEAD"):
+            raise METHOD(METHOD.description, headers=(("Allow", ALLOWED),))
+        try:
+            shared = self._shared_files.find(path)
+        except NotShared:
+            # Word for word what the gateway says (snippets/problems.conf.template).
+            raise NOT_FOUND("Nothing is here.") from None
+        headers = file_headers(
+            shared.file,
+            disposition=shared.disposition(_name(request, shared.file)),
+            cache_control=shared.cache_control,
+        )
+        headers.append(("Cross-Origin-Resource-Policy", self._resource_policy(shared)))
+        return send(request, shared.file, self._downloads.location(shared.file), headers)
+
+    def _resource_policy(self, shared: Shared) -> str:
+        """Who may embed the file (Fetch section 3.7): everybody, where the bucket is public or user
+        content has an origin of its own, since then every page that shows it is of another one.
+        """
+        everybody = shared.policy.public or self._content_origin
+        return "cross-origin" if everybody else "same-origin"
+
+
+def kind(media_type: str) -> str:
+    """Return the type as an extension; `deploy/nginx/snippets/shared_types.conf` turns it back."""
+    return _NOT_IN_EXTENSION.sub("_", media_type.lower().replace("/", "-"))
+
+
+def _name(request: Request, file: File) -> str | None:
+    """The wanted name of the download; for one that cannot be, the file's own.
+
+    nginx passes on yes and no alone when it asks, so there is no word for "a bad name".
+    """
+    try:
+        return download_name(request.environ.get("QUERY_STRING"), file)
+    except InvalidName:
+        return download_name("download=", file)
+
+
+def _seconds(shared: Shared, now: float) -> int:
+    if shared.until is None:
+        return _GOOD_SECONDS
+    # Whole seconds, and one less: what ends is not there a moment longer.
+    return max(0, min(_GOOD_SECONDS, int(shared.until - now) - 1))

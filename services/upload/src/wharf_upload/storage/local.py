@@ -1,0 +1,279 @@
+"""Blobs as files on a local disk (or a shared one), laid out as `layout` says.
+
+Pure I/O: what the operating system refuses is raised as it is, and `TimedStore` translates it.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from wharf_upload.storage.base import BlobName, Found
+from wharf_upload.storage.errors import BlobMissing, StoreBusy, StoreError
+from wharf_upload.storage.layout import BlobLayout, entries
+from wharf_upload.storage.spool_file import SpoolFile
+
+_BLOB_MODE = 0o440
+_MAX_ANCHORED = 100_000
+# How long a look at the free space holds; far less than it takes to fill the usual reserve.
+_FREE_SECONDS = 0.05
+
+
+class LocalReader(io.BufferedReader):
+    """An open blob."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file."""
+        super().__init__(io.FileIO(path))
+
+    def size(self) -> int:
+        """Return the size of the blob in bytes."""
+        return os.fstat(self.fileno()).st_size
+
+
+class StagedFile:
+    """A file in the staging folder on its way to its final name."""
+
+    def __init__(
+        self, store: LocalStore, name: BlobName, staged: str, descriptor: int, size: int
+    ) -> None:
+        """Take over the staged name; the descriptor stays its owner's."""
+        self._store, self._name, self._staged = store, name, staged
+        self._descriptor, self._size = descriptor, size
+        self._synced, self._failed, self._ended = -1, False, False
+
+    def size(self) -> int:
+        """Return the number of bytes so far."""
+        return self._size
+
+    def sync(self) -> None:
+        """Write the bytes to the disk."""
+        if self._synced == self._size:
+            return
+        if self._failed:
+            # After a failure the kernel may have dropped the data: another fsync would lie.
+            raise StoreError("the disk failed to write")
+        self._failed = True
+        os.fchmod(self._descriptor, _BLOB_MODE)
+        self._store.sync(self._descriptor)
+        self._failed, self._synced = False, self._size
+
+    def commit(self, sha256: bytes | None = None) -> None:  # noqa: ARG002 -- a disk checks none
+        """Write the bytes to the disk, then put the name into the tenant's folder."""
+        try:
+            self.sync()
+            self._store.link(self._staged, self._name)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Remove the staged name."""
+        if not self._ended:
+            self._ended = True
+            with suppress(OSError):
+                os.unlink(self._staged)
+
+
+class LocalWriter(StagedFile):
+    """A staged file that grows; it owns its descriptor."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append the bytes."""
+        view = memoryview(data)
+        while view:
+            written = os.write(self._descriptor, view)
+            view = view[written:]
+            self._size += written
+
+    def copy_range(self, spool: SpoolFile, offset: int, length: int) -> None:
+        """Append a range of a spool file; the bytes do not pass through this process."""
+        while length:
+            copied = os.copy_file_range(spool.fileno(), self._descriptor, length, offset)
+            if not copied:
+                raise StoreError("the source ended early")
+            offset += copied
+            length -= copied
+            self._size += copied
+
+    def abort(self) -> None:
+        """Remove the staged name and close the file."""
+        if not self._ended:
+            os.close(self._descriptor)
+        super().abort()
+
+
+class LocalStore:
+    """Blobs below `data/tenants`, unfinished ones in `data/staging`; one filesystem for both."""
+
+    def __init__(self, data: Path, *, durable: bool = True) -> None:
+        """Name the folders; `prepare` makes them. `durable`: wait for the disk."""
+        self.durable = durable
+        self.on_sync: Callable[[float], None] = lambda _: None
+        self._layout = BlobLayout(data)
+        self._tenants, self._staging = self._layout.tenants, self._layout.staging
+        # Shared with the processes that are forked from this one.
+        self._failed = mmap.mmap(-1, 1)
+        self._free, self._free_until = 0, 0.0
+        # Folders whose names are known to be durable.
+        self._anchored: set[str] = set()
+        self.path: Callable[[BlobName], str] = self._layout.path
+        self.gateway_path: Callable[[BlobName], str] = self._layout.relative_path
+
+    def prepare(self) -> None:
+        """Make the two top folders."""
+        self._layout.make()
+
+    def create(self, name: BlobName) -> LocalWriter:
+        """Return a writer for a new file in the staging folder."""
+        staged = f"{self._staging}/{name.blob}"
+        descriptor = os.open(staged, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        return LocalWriter(self, name, staged, descriptor, 0)
+
+    def adopt(self, name: BlobName, spool: SpoolFile) -> StagedFile:
+        """Give the spool file a second name, in the staging folder.
+
+        From now on its owner may remove its path. What has got the name must be the file that is
+        open: another process may have put another one in its place.
+        """
+        staged = f"{self._staging}/{name.blob}"
+        os.link(spool.path, staged)
+        content = StagedFile(self, name, staged, spool.fileno(), spool.size)
+        try:
+            is_the_same = os.lstat(staged).st_ino == spool.inode
+        except BaseException:
+            content.abort()
+            raise
+        if not is_the_same:
+            content.abort()
+            raise StoreBusy("another process has taken the file over")
+        return content
+
+    def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:  # noqa: ARG002 -- a disk checks none
+        """Write straight under the final name, which nothing points to yet.
+
+        What a crash leaves is a blob without a record, and the sweeper removes those.
+        """
+        descriptor = self._create_named(name)
+        try:
+            written = os.write(descriptor, content)
+            while written < len(content):
+                written += os.write(descriptor, memoryview(content)[written:])
+            self.sync(descriptor)
+        except BaseException:
+            self.delete(name)
+            raise
+        finally:
+            os.close(descriptor)
+
+    def _create_named(self, name: BlobName) -> int:
+        """Return a new file under the final name."""
+        path = self.path(name)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, _BLOB_MODE)
+        except FileNotFoundError:
+            self._make_folder(path)
+            return os.open(path, flags, _BLOB_MODE)
+
+    def link(self, staged: str, name: BlobName) -> None:
+        """Give a staged file its final name; a name that is taken is an error, never replaced."""
+        path = self.path(name)
+        try:
+            os.link(staged, path)
+        except FileNotFoundError:
+            self._make_folder(path)
+            os.link(staged, path)
+
+    @staticmethod
+    def _make_folder(path: str) -> None:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+
+    def make_durable(self, names: list[BlobName]) -> None:
+        """Sync each folder in which these blobs lie once, and the folders above it at first."""
+        if not self.durable:
+            return
+        for folder in {os.path.dirname(self.path(name)) for name in names}:
+            if folder not in self._anchored:
+                self._anchor(folder)
+            self._sync_folder(folder)
+
+    def _anchor(self, folder: str) -> None:
+        """Make the way to a folder durable, once a process.
+
+        Another process may have made the folder just now, and not synced it yet.
+        """
+        tenant = os.path.dirname(folder)
+        self._sync_folder(self._tenants)
+        self._sync_folder(tenant)
+        if len(self._anchored) >= _MAX_ANCHORED:
+            self._anchored.clear()
+        self._anchored.add(folder)
+
+    def _sync_folder(self, folder: str) -> None:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def sync(self, descriptor: int) -> None:
+        """Call fsync once, and never again: after a failure the kernel may have dropped data."""
+        if not self.durable:
+            return
+        begun = time.perf_counter()
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            self._failed[0] = 1
+            raise
+        self.on_sync(begun)
+
+    def open(self, name: BlobName) -> LocalReader:
+        """Return the content."""
+        try:
+            return LocalReader(self.path(name))
+        except FileNotFoundError:
+            raise BlobMissing("no such blob") from None
+
+    def delete(self, name: BlobName) -> None:
+        """Remove a blob."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.path(name))
+
+    def blobs(self) -> Iterator[Found]:
+        """Walk the tenants' folders."""
+        return self._layout.blobs()
+
+    def leftovers(self) -> Iterator[tuple[str, float]]:
+        """Yield what lies in the staging folder."""
+        for entry in entries(self._staging):
+            with suppress(FileNotFoundError):
+                yield entry.name, entry.stat(follow_symlinks=False).st_ctime
+
+    def remove_leftover(self, name: str) -> None:
+        """Remove a staged file."""
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self._staging}/{os.path.basename(name)}")
+
+    def free_bytes(self) -> int:
+        """Return the free space for an unprivileged user, as it was a moment ago at most."""
+        now = time.monotonic()
+        if now >= self._free_until:
+            status = os.statvfs(self._tenants)
+            self._free = status.f_bavail * status.f_frsize
+            self._free_until = now + _FREE_SECONDS
+        return self._free
+
+    def check(self) -> str | None:
+        """Say whether the folders are there and can be written to."""
+        if self._failed[0]:
+            return "the disk failed to write; check it, then restart the service"
+        for folder in (self._tenants, self._staging):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                return "the data folder cannot be written to"
+        return None

@@ -1,0 +1,133 @@
+"""A store in memory: for tests, and to show what the contract asks."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from wharf_upload.storage.base import BlobName, Found
+from wharf_upload.storage.errors import BlobMissing, StoreError, StoreFull
+from wharf_upload.storage.spool_file import SpoolFile
+
+_BLOCK_BYTES = 1 << 20
+
+
+class MemoryReader(io.BytesIO):
+    """A blob's content."""
+
+    def size(self) -> int:
+        """Return the size of the blob in bytes."""
+        return len(self.getbuffer())
+
+
+class MemoryWriter:
+    """Content on its way into the dictionary."""
+
+    def __init__(self, store: MemoryStore, name: BlobName) -> None:
+        """Begin with no bytes."""
+        self._store, self._name = store, name
+        self._content = bytearray()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append the bytes."""
+        if self._store.free_bytes() < len(self._content) + len(data):
+            raise StoreFull("no room left")
+        self._content += data
+
+    def copy_range(self, spool: SpoolFile, offset: int, length: int) -> None:
+        """Append a range of a spool file."""
+        while length:
+            block = spool.read_at(offset, min(length, _BLOCK_BYTES))
+            if not block:
+                raise StoreError("the source ended early")
+            self.write(block)
+            offset += len(block)
+            length -= len(block)
+
+    def size(self) -> int:
+        """Return the number of bytes so far."""
+        return len(self._content)
+
+    def sync(self) -> None:
+        """Do nothing: memory is never durable."""
+
+    def commit(self, sha256: bytes | None = None) -> None:
+        """Make the blob visible."""
+        self._store.put(self._name, bytes(self._content), sha256)
+
+    def abort(self) -> None:
+        """Forget the content."""
+        self._content = bytearray()
+
+
+class MemoryStore:
+    """Blobs in a dictionary; `capacity` in bytes."""
+
+    def __init__(self, capacity: int = 1 << 30) -> None:
+        """Begin without blobs."""
+        self.on_sync: Callable[[float], None] = lambda _: None
+        self._capacity = capacity
+        self._blobs: dict[BlobName, tuple[bytes, float]] = {}
+        self._lock = threading.Lock()
+
+    def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
+        """Make a blob visible; raises `StoreError` when the name is taken."""
+        if sha256 is not None and hashlib.sha256(content).digest() != sha256:
+            raise StoreError("the content does not have its digest")
+        with self._lock:
+            if name in self._blobs:
+                raise StoreError("the name is taken")
+            if len(content) > self.free_bytes():
+                raise StoreFull("no room left")
+            self._blobs[name] = (content, time.time())
+
+    def create(self, name: BlobName) -> MemoryWriter:
+        """Return a writer for a new blob."""
+        return MemoryWriter(self, name)
+
+    def adopt(self, name: BlobName, spool: SpoolFile) -> MemoryWriter:
+        """Return a writer that holds a copy of the spool file: memory cannot link."""
+        writer = MemoryWriter(self, name)
+        writer.copy_range(spool, 0, spool.size)
+        return writer
+
+    def make_durable(self, names: list[BlobName]) -> None:
+        """Do nothing: memory is never durable."""
+
+    def open(self, name: BlobName) -> MemoryReader:
+        """Return the content."""
+        try:
+            return MemoryReader(self._blobs[name][0])
+        except KeyError:
+            raise BlobMissing("no such blob") from None
+
+    def gateway_path(self, name: BlobName) -> str:
+        """Return a path as on a local disk, though no gateway can see it."""
+        return f"{name.tenant}/{name.blob}"
+
+    def delete(self, name: BlobName) -> None:
+        """Remove a blob."""
+        self._blobs.pop(name, None)
+
+    def blobs(self) -> Iterator[Found]:
+        """Yield all blobs."""
+        for name, (content, changed_at) in list(self._blobs.items()):
+            yield Found(name, len(content), changed_at)
+
+    def leftovers(self) -> Iterator[tuple[str, float]]:
+        """Yield nothing: writers leave nothing."""
+        return iter(())
+
+    def remove_leftover(self, name: str) -> None:
+        """Do nothing: there are none."""
+
+    def free_bytes(self) -> int:
+        """Return the room for new content."""
+        return self._capacity - sum(len(content) for content, _ in self._blobs.values())
+
+    def check(self) -> str | None:
+        """Return `None`: memory is always well."""
+        return None

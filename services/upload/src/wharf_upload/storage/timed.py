@@ -1,0 +1,179 @@
+"""`TimedStore`: times every store, and translates the errors of every store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from wharf_upload import timings
+from wharf_upload.storage.base import (
+    BlobName,
+    BlobReader,
+    BlobWriter,
+    Found,
+    PendingBlob,
+    StoreDriver,
+)
+from wharf_upload.storage.errors import StoreError, as_store_error, translating
+from wharf_upload.storage.spool_file import SpoolFile
+
+
+def _note_sync(begun: float) -> None:
+    timings.ended(timings.FSYNC, begun)
+
+
+class TimedReader:
+    """A reader whose errors are the store's."""
+
+    def __init__(self, reader: BlobReader) -> None:
+        """Wrap a reader of the store."""
+        self._reader = reader
+
+    def size(self) -> int:
+        """Return the size of the blob in bytes."""
+        with translating:
+            return self._reader.size()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes."""
+        with translating:
+            return self._reader.read(size)
+
+    def close(self) -> None:
+        """Give up the rest."""
+        with translating:
+            self._reader.close()
+
+    def __enter__(self) -> Self:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the reader."""
+        self.close()
+
+
+class TimedBlob:
+    """Content that is not visible yet, whose errors are the store's."""
+
+    def __init__(self, pending: PendingBlob) -> None:
+        """Wrap content of the store."""
+        self._pending = pending
+
+    def size(self) -> int:
+        """Return the number of bytes so far."""
+        return self._pending.size()
+
+    def sync(self) -> None:
+        """Begin early with what `commit` has to do."""
+        with translating:
+            self._pending.sync()
+
+    def commit(self, sha256: bytes | None = None) -> None:
+        """Make the bytes durable, then visible."""
+        with translating:
+            self._pending.commit(sha256)
+
+    def abort(self) -> None:
+        """Forget the content."""
+        self._pending.abort()
+
+
+class TimedWriter(TimedBlob):
+    """A writer whose errors are the store's."""
+
+    def __init__(self, writer: BlobWriter) -> None:
+        """Wrap a writer of the store."""
+        super().__init__(writer)
+        self._writer = writer
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append the bytes."""
+        with translating:
+            self._writer.write(data)
+
+    def copy_range(self, spool: SpoolFile, offset: int, length: int) -> None:
+        """Append a range of a spool file."""
+        with translating:
+            self._writer.copy_range(spool, offset, length)
+
+
+class TimedStore:
+    """Any store, timed, with its errors translated. It is the store that the service sees."""
+
+    def __init__(self, store: StoreDriver) -> None:
+        """Wrap a store; its waits are noted as the stage `fsync`."""
+        self._store = store
+        store.on_sync = _note_sync
+        # No I/O, so nothing is timed or translated: asked for each download.
+        self.gateway_path: Callable[[BlobName], str] = store.gateway_path
+
+    def create(self, name: BlobName) -> TimedWriter:
+        """Return a writer for a new blob."""
+        with translating:
+            return TimedWriter(self._store.create(name))
+
+    def adopt(self, name: BlobName, spool: SpoolFile) -> TimedBlob:
+        """Return a new blob that holds a spool file's content."""
+        with translating:
+            return TimedBlob(self._store.adopt(name, spool))
+
+    def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
+        """Store a small blob in one go."""
+        try:  # as `translating` does, for less: every small upload passes here
+            self._store.put(name, content, sha256)
+        except OSError as error:
+            raise as_store_error(error) from error
+
+    def make_durable(self, names: list[BlobName]) -> None:
+        """Return when the names of committed blobs survive a power cut."""
+        try:
+            self._store.make_durable(names)
+        except OSError as error:
+            raise as_store_error(error) from error
+
+    def open(self, name: BlobName) -> TimedReader:
+        """Return the content."""
+        with translating:
+            return TimedReader(self._store.open(name))
+
+    def delete(self, name: BlobName) -> None:
+        """Remove a blob."""
+        with translating:
+            self._store.delete(name)
+
+    def blobs(self) -> Iterator[Found]:
+        """Yield all visible blobs."""
+        with translating:
+            yield from self._store.blobs()
+
+    def leftovers(self) -> Iterator[tuple[str, float]]:
+        """Yield what unfinished writers left."""
+        with translating:
+            yield from self._store.leftovers()
+
+    def remove_leftover(self, name: str) -> None:
+        """Remove one of `leftovers`."""
+        with translating:
+            self._store.remove_leftover(name)
+
+    def free_bytes(self) -> int:
+        """Return the room for new content."""
+        try:
+            return self._store.free_bytes()
+        except OSError as error:
+            raise as_store_error(error) from error
+
+    def check(self) -> str | None:
+        """Return what is wrong with the store, or `None`; a store that raises is not well."""
+        try:
+            with translating:
+                return self._store.check()
+        except StoreError as error:
+            return f"the store cannot be asked: {error}"

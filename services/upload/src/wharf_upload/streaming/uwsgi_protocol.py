@@ -1,0 +1,66 @@
+"""The uwsgi protocol, as nginx speaks it: a packet of variables, then the body; HTTP comes back."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from servicekit.problems import reason
+from wharf_upload.http.request import Response
+
+HEADER_BYTES = 4
+_HEADER = struct.Struct("<BHB")
+_LENGTH = struct.Struct("<H")
+
+
+class MalformedPacket(Exception):
+    """What came is not a packet of variables."""
+
+
+def size_of(header: bytes) -> int:
+    """The bytes that follow a packet's header; raises `MalformedPacket`."""
+    modifier, size, _ = _HEADER.unpack(header)
+    if modifier != 0:
+        raise MalformedPacket("not a request")
+    return int(size)
+
+
+def environ_of(packet: bytes) -> dict[str, Any]:
+    """The variables of a packet as WSGI has them: bytes shown as Latin-1 (PEP 3333)."""
+    environ: dict[str, Any] = {}
+    position, end = 0, len(packet)
+    texts: list[str] = []
+    while position < end:
+        if position + 2 > end:
+            raise MalformedPacket("cut off")
+        (length,) = _LENGTH.unpack_from(packet, position)
+        position += 2
+        if position + length > end:
+            raise MalformedPacket("cut off")
+        texts.append(packet[position : position + length].decode("latin-1"))
+        position += length
+    if len(texts) % 2:
+        raise MalformedPacket("a name without a value")
+    environ.update(zip(texts[::2], texts[1::2], strict=True))
+    if not {"REQUEST_METHOD", "REQUEST_URI"} <= environ.keys():
+        raise MalformedPacket("not a request")
+    return environ
+
+
+def packet_of(variables: dict[str, str]) -> bytes:
+    """A packet of variables: what nginx sends."""
+    body = b"".join(
+        _LENGTH.pack(len(text)) + text
+        for pair in variables.items()
+        for text in (part.encode("latin-1") for part in pair)
+    )
+    return _HEADER.pack(0, len(body), 0) + body
+
+
+def response_of(response: Response) -> bytes:
+    """A reply as nginx reads it."""
+    lines = [f"HTTP/1.1 {reason(response.status)}"]
+    lines += [f"{name}: {value}" for name, value in response.headers]
+    if response.body or response.status not in {204, 304}:
+        lines.append(f"Content-Length: {len(response.body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.body

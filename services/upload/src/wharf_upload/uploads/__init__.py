@@ -1,0 +1,1 @@
+"""The way in: from admission to a stored file."""

@@ -1,0 +1,128 @@
+"""Admission: everything that can be decided about an upload before its body is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from servicekit.tokens import Principal
+from wharf_upload.access import tickets
+from wharf_upload.domain.buckets import Policy
+from wharf_upload.domain.files import File
+from wharf_upload.domain.refusals import KeyTaken, PreconditionFailed, TicketUsedUp
+from wharf_upload.domain.upload_intent import SizeLimit, UploadIntent, check_name, check_size
+from wharf_upload.domain.upload_request import UploadRequest
+from wharf_upload.tenancy.quotas import QuotaCheck
+from wharf_upload.uploads.disk_room import DiskRoom
+from wharf_upload.uploads.rules import UploadRules
+
+# What a form adds to its files: boundaries, part headers, plain fields.
+FORM_OVERHEAD_BYTES = 1 << 20
+
+
+class StoredFiles(Protocol):
+    """What admission asks the database; see `database.contract`."""
+
+    def file(self, tenant: str, bucket: str, key: str) -> File | None:
+        """Return the live file of this key."""
+
+    def ticket_uses(self, tenant: str, ticket: str) -> int:
+        """Return how many files an upload ticket has brought."""
+
+
+class Admission:
+    """Decides about uploads before their bodies; the commit decides again about what may change."""
+
+    def __init__(
+        self,
+        rules: UploadRules,
+        room: DiskRoom,
+        quotas: QuotaCheck,
+        files: StoredFiles,
+        *,
+        max_form_files: int,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` gives unix seconds."""
+        self._rules, self._room, self._quotas, self._files = rules, room, quotas, files
+        self._max_form_files, self._clock = max_form_files, clock
+
+    def intent_of(self, upload: UploadRequest) -> UploadIntent:
+        """Return what is to be stored for a `PUT` that was admitted before its body.
+
+        Raises `NoSuchBucket` and `ExtensionNotAllowed`.
+        """
+        intent = self._rules.intent_of(upload)
+        check_name(intent.filename, intent.policy)
+        return intent
+
+    def admit_file(self, upload: UploadRequest) -> UploadIntent:
+        """Return what is to be stored for a `PUT` that may come.
+
+        Raises what `intent_of` raises, `TooLarge`, `KeyTaken`, `TicketUsedUp`,
+        `PreconditionFailed` and the problem `storage-full`.
+        """
+        intent = self._rules.intent_of(upload)
+        self._judge(upload, intent.policy, intent.largest)
+        return intent
+
+    def admit_large_file(self, upload: UploadRequest) -> None:
+        """Decide as `admit_file`, with a first look at the quota: it spares a large body."""
+        self.admit_streamed_file(upload)
+        self._quotas.require_for_file(upload)
+
+    def admit_streamed_file(self, upload: UploadRequest) -> None:
+        """Decide as `admit_file`; the creation of the upload looks at the quota."""
+        self._judge(upload, *self._rules.of(upload.caller, upload.bucket))
+
+    def _judge(self, upload: UploadRequest, policy: Policy, largest: SizeLimit) -> None:
+        check_name(upload.key.rpartition("/")[2], policy)
+        length = upload.length_bytes
+        if length is not None:
+            check_size(length, largest)
+        self._room.require(length or 0)
+        # With an Idempotency-Key the last use of the ticket, or the file that stands in the way,
+        # may be of the first try of this very request.
+        if upload.idempotency is None:
+            self.require_ticket_use(upload.caller)
+            self._require_free_key(upload)
+
+    def admit_form(self, upload: UploadRequest) -> None:
+        """Decide about a multipart `POST`.
+
+        Raises `NoSuchBucket`, `TooLarge`, `TicketUsedUp`, `QuotaExceeded` and the problem
+        `storage-full`.
+        """
+        rules = self._rules.of(upload.caller, upload.bucket)
+        if upload.idempotency is None:
+            self.require_ticket_use(upload.caller)
+        length = upload.length_bytes
+        if length is not None:
+            files = tickets.most_files(upload.ticket, self._max_form_files)
+            if length > rules.largest.bytes * files + FORM_OVERHEAD_BYTES:
+                check_size(length, rules.largest)
+            # The spooled form and the files copied out of it lie side by side for a moment.
+            self._room.require(2 * length)
+        self._quotas.require_for_form(upload.tenant, max(0, (length or 0) - FORM_OVERHEAD_BYTES))
+
+    def require_ticket_use(self, caller: Principal) -> None:
+        """Raise `TicketUsedUp` when the caller's ticket has brought all its files."""
+        limit = caller.ticket.max_files if caller.ticket is not None else None
+        if limit is None:
+            return
+        if self._files.ticket_uses(caller.tenant, caller.token_id) >= limit:
+            raise TicketUsedUp(limit)
+
+    def _require_free_key(self, upload: UploadRequest) -> None:
+        replaces = tickets.may_replace(upload.ticket)
+        if upload.condition is None and replaces:
+            return
+        file = self._files.file(upload.tenant, upload.bucket, upload.key)
+        expired = file is not None and file.is_expired(int(self._clock() * 1000))
+        current = None if expired else file
+        if upload.condition is not None and not upload.condition.allows(
+            None if current is None else current.etag
+        ):
+            raise PreconditionFailed
+        if not replaces and current is not None:
+            raise KeyTaken(current.key)

@@ -1,0 +1,84 @@
+"""The commit of an upload: stored blobs become visible as files, all of them or none."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+from typing import Protocol
+
+import msgspec
+
+from servicekit.database import OutcomeUnknown
+from wharf_upload import timings
+from wharf_upload.domain.file_writes import (
+    Idempotency,
+    Stored,
+    UploadEnd,
+    Write,
+)
+from wharf_upload.domain.files import File
+from wharf_upload.domain.upload_intent import UploadIntent
+from wharf_upload.storage.base import BlobName, BlobStore, StoreError
+
+
+class FileWrites(Protocol):
+    """What the commit asks the database; see `database.contract`."""
+
+    def write(self, write: Write) -> Stored:
+        """Make files visible, durably, in one commit."""
+
+
+class FileCommit:
+    """Writes the records of stored blobs; removes the blobs that no record will name."""
+
+    def __init__(self, store: BlobStore, files: FileWrites) -> None:
+        self._store, self._files = store, files
+
+    def keep(
+        self, intent: UploadIntent, files: tuple[File, ...], upload: UploadEnd | None = None
+    ) -> Stored:
+        """Make stored blobs visible as files; return them with their final keys.
+
+        `upload` is the resumable upload that becomes the file. Raises `Refused` kinds,
+        `OutcomeUnknown` and `DatabaseUnavailable`.
+        """
+        write = Write(
+            files=files,
+            on_conflict=intent.on_conflict,
+            condition=intent.condition,
+            idempotency=_with_content(intent, files),
+            ticket=intent.use,
+            upload=upload,
+        )
+        begun = time.perf_counter()
+        try:
+            stored = self._files.write(write)
+        except OutcomeUnknown:
+            # A row may point to these bytes. If none does, the sweeper finds them.
+            raise
+        except BaseException:
+            self.discard(files)
+            raise
+        timings.ended(timings.COMMIT, begun)
+        if stored.replayed:
+            self.discard(files)
+        return stored
+
+    def discard(self, files: tuple[File, ...]) -> None:
+        """Remove blobs that no row will point to."""
+        for file in files:
+            # A blob that stays is swept later; the reason why it is unwanted matters more here.
+            with suppress(StoreError):
+                self._store.delete(BlobName(file.tenant, file.blob))
+
+
+def _with_content(intent: UploadIntent, files: tuple[File, ...]) -> Idempotency | None:
+    """The request's fingerprint, its choice and its files' names and bytes included."""
+    idempotency = intent.idempotency
+    if idempotency is None:
+        return None
+    whole = hashlib.sha256(f"{idempotency.fingerprint} {intent.on_conflict}".encode())
+    for file in files:
+        whole.update(f"\n{file.sha256} {file.key}".encode())
+    return msgspec.structs.replace(idempotency, fingerprint=whole.hexdigest())

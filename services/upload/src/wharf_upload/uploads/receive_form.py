@@ -1,0 +1,209 @@
+"""Receiving a form: one spool file that holds several files and plain fields.
+
+The form is read once. Each file's bytes are hashed as they pass, and copied in the kernel into a
+blob of their own; nothing becomes visible unless all of it does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import msgspec
+
+from servicekit.ids import uuid7_hex
+from wharf_upload import timings
+from wharf_upload.access import tickets
+from wharf_upload.access.tickets import TicketRefused
+from wharf_upload.domain import digests, keys
+from wharf_upload.domain.digests import Hashing
+from wharf_upload.domain.file_writes import Stored
+from wharf_upload.domain.files import File
+from wharf_upload.domain.refusals import TicketUsedUp
+from wharf_upload.domain.upload_intent import (
+    UploadIntent,
+    check_name,
+    check_size,
+    declared_type,
+)
+from wharf_upload.problems import NO_FILE
+from wharf_upload.storage.base import BlobName, BlobStore, BlobWriter
+from wharf_upload.storage.spool_file import SpoolFile
+from wharf_upload.uploads import form_options, new_file
+from wharf_upload.uploads.commit import FileCommit
+from wharf_upload.uploads.copying import Copier
+from wharf_upload.uploads.form_options import FormOptions
+from wharf_upload.uploads.multipart import parser
+
+
+@dataclass
+class _Arriving:
+    """A file of the form on its way into its blob."""
+
+    name: str
+    declared_type: str | None
+    expected: Mapping[str, bytes]
+    blob: str
+    writer: BlobWriter
+    hashing: Hashing
+    # Where its bytes lie in the form.
+    begin: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class ReceivedForm:
+    """A form whose files are stored. `redirect` is where it wants its browser sent: an allowed
+    address, or `None`.
+    """
+
+    stored: Stored
+    redirect: str | None
+
+
+class FormReceiver:
+    """Stores all files of a form, or none."""
+
+    def __init__(self, store: BlobStore, commit: FileCommit, *, max_files: int) -> None:
+        """`max_files` is how many files a form may hold."""
+        self._store, self._commit, self._max_files = store, commit, max_files
+
+    def receive(self, intent: UploadIntent, spool_path: str, boundary: bytes) -> ReceivedForm:
+        """Store the files of a spooled form; `intent` says who sends it where, its key is empty.
+
+        Raises problems, the errors of `multipart.parser`, of names, types and sizes, `StoreError`
+        and what the commit raises.
+        """
+        begun = time.perf_counter()
+        with ExitStack() as undo:
+            # An open file outlives its path: the gateway removes that when the client goes away.
+            spool = undo.enter_context(SpoolFile.open(spool_path))
+            if intent.digests:
+                _verify_message(spool, intent.digests)
+            form = _Form(self._store, intent, self._max_files, spool)
+            undo.callback(form.abort)
+            form.read(boundary)
+            files, options = form.files()
+            try:
+                form.commit()
+            except BaseException:
+                self._commit.discard(files)
+                raise
+        chosen = msgspec.structs.replace(intent, on_conflict=options.on_conflict)
+        timings.ended(timings.RECEIVE, begun)
+        return ReceivedForm(self._commit.keep(chosen, files), options.redirect)
+
+
+class _Form:
+    """One form while it is read: its files on their way into blobs, and its plain fields."""
+
+    def __init__(
+        self, store: BlobStore, intent: UploadIntent, max_files: int, spool: SpoolFile
+    ) -> None:
+        self._store, self._intent, self._max_files = store, intent, max_files
+        self._spool = spool
+        self._arrived: list[_Arriving] = []
+        self._fields: dict[str, str] = {}
+        self._empty_inputs = 0
+
+    def read(self, boundary: bytes) -> None:
+        """Read the form once; its files are hashed and copied while their bytes pass."""
+        copier = Copier(self._spool)
+        limits = parser.Limits(max_files=self._max_files)
+        current: _Arriving | None = None
+        try:
+            for event in parser.parts(self._spool, self._spool.size, boundary, limits):
+                if isinstance(event, parser.PartData) and current is not None:
+                    self._take(current, event)
+                    copier.copy(current.writer, event.offset, len(event.view))
+                elif isinstance(event, parser.PartBegin):
+                    current = self._begin(event)
+                elif isinstance(event, parser.Field):
+                    self._fields[event.name] = event.value.decode("utf-8", "replace")
+                elif isinstance(event, parser.EmptyFile):
+                    self._empty_inputs += 1
+        finally:
+            # No copy may still run when the writers are closed.
+            copier.drain()
+
+    def _begin(self, event: parser.PartBegin) -> _Arriving:
+        if not event.filename:
+            raise NO_FILE(
+                f"The field {event.name!r} holds a file without a name; give it one.",
+                field=event.name,
+            )
+        name = self._name(event.filename)
+        check_name(name, self._intent.policy)
+        expected = digests.expected(event.content_digest) if event.content_digest else {}
+        blob = uuid7_hex()
+        arriving = _Arriving(
+            name=name,
+            declared_type=declared_type(event.content_type),
+            expected=expected,
+            blob=blob,
+            writer=self._store.create(BlobName(self._intent.tenant, blob)),
+            hashing=Hashing(sha512="sha-512" in expected),
+        )
+        self._arrived.append(arriving)
+        return arriving
+
+    def _name(self, filename: str) -> str:
+        """The name under which the next file is stored; raises when its ticket takes no more."""
+        ticket = self._intent.ticket
+        if ticket is None:
+            return keys.file_name(filename)
+        if len(self._arrived) >= tickets.most_files(ticket, len(self._arrived) + 1):
+            if ticket.key is not None:
+                raise TicketRefused("key", "The ticket is for one file; the form holds more.")
+            raise TicketUsedUp(ticket.max_files or 0)
+        if ticket.key is not None:
+            # What the file is called where it comes from does not matter: the ticket names it.
+            return ticket.key.rpartition("/")[2]
+        return keys.file_name(filename)
+
+    def _take(self, arriving: _Arriving, event: parser.PartData) -> None:
+        if not arriving.size:
+            arriving.begin = event.offset
+        arriving.hashing.update(event.view)
+        arriving.size += len(event.view)
+        check_size(arriving.size, self._intent.largest)
+
+    def files(self) -> tuple[tuple[File, ...], FormOptions]:
+        """Return the records of the files, and what the fields of the form chose."""
+        if not self._arrived:
+            if self._empty_inputs:
+                raise NO_FILE("No file was chosen: the form's file inputs are empty.")
+            raise NO_FILE("The form holds fields, but no file.")
+        options = form_options.read(self._fields, self._intent)
+        return tuple(self._file(arriving, options) for arriving in self._arrived), options
+
+    def _file(self, arriving: _Arriving, options: FormOptions) -> File:
+        arriving.hashing.verify(arriving.expected)
+        key, ticket = options.key_of(arriving.name), self._intent.ticket
+        if ticket is not None:
+            tickets.require(ticket, "POST", self._intent.bucket, key)
+        intent = msgspec.structs.replace(
+            self._intent, key=key, declared_type=arriving.declared_type
+        )
+        size = arriving.size
+        look = new_file.look_at(intent, self._spool, arriving.begin, size)
+        return new_file.describe(intent, arriving.hashing.sha256, size, look, arriving.blob)
+
+    def commit(self) -> None:
+        """Make the bytes of all files durable and visible to the store; raises `StoreError`."""
+        for arriving in self._arrived:
+            arriving.writer.commit(arriving.hashing.sha256)
+
+    def abort(self) -> None:
+        """Give up what is not committed."""
+        for arriving in self._arrived:
+            arriving.writer.abort()
+
+
+def _verify_message(spool: SpoolFile, expected: Mapping[str, bytes]) -> None:
+    """A form's Content-Digest is that of the whole message, boundaries included (RFC 9530)."""
+    hashing = Hashing(sha512="sha-512" in expected)
+    spool.hash_into(hashing, 0, spool.size)
+    hashing.verify(expected)

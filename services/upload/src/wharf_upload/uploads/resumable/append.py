@@ -1,0 +1,262 @@
+"""A request that brings bytes to an upload: it has the upload to itself from begin to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from servicekit.database import DatabaseUnavailable
+from servicekit.problems import ProblemError
+from servicekit.tokens import Principal
+from wharf_upload.content_types.sniffing import HEAD_BYTES, sniff
+from wharf_upload.domain.refusals import Refused
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.domain.upload_intent import check_size, check_type
+from wharf_upload.problems import FINAL_UPLOAD, OFFSET_MISMATCH, UPLOAD_LENGTH
+from wharf_upload.storage.partial_uploads import PartialUpload
+from wharf_upload.uploads.disk_room import DiskRoom
+from wharf_upload.uploads.resumable import checksums
+from wharf_upload.uploads.resumable.complete import UploadCompleter
+from wharf_upload.uploads.resumable.concatenate import UploadConcatenator
+from wharf_upload.uploads.resumable.held import HeldUploads, expires_field
+from wharf_upload.uploads.resumable.leases import Lease, UploadBusy
+from wharf_upload.uploads.resumable.terminate import UploadTerminator
+from wharf_upload.uploads.resumable.values import (
+    Announced,
+    Checksum,
+    ExceedsUpload,
+    IncomingBody,
+    Progress,
+    UploadSession,
+)
+from wharf_upload.uploads.rules import UploadRules
+
+
+class UploadAppender:
+    """Takes bytes for uploads: `begin` or `begin_created`, then `incoming`, which ends it."""
+
+    def __init__(
+        self,
+        held: HeldUploads,
+        rules: UploadRules,
+        room: DiskRoom,
+        completer: UploadCompleter,
+        concatenator: UploadConcatenator,
+        terminator: UploadTerminator,
+        recheck: Callable[[Principal], None],
+    ) -> None:
+        """`recheck` raises a problem when a principal is revoked or suspended by now."""
+        self._held, self._rules, self._room = held, rules, room
+        self._completer, self._concatenator = completer, concatenator
+        self._terminator, self._recheck = terminator, recheck
+
+    def begin(
+        self,
+        principal: Principal,
+        identifier: str,
+        offset: int,
+        announced: Callable[[], Announced],
+        *,
+        empty: bool = False,
+    ) -> UploadSession | Progress:
+        """Return the session of an upload for bytes at `offset`.
+
+        `announced` tells what the request says of its bytes. An `empty` request of a client that
+        missed the last answer gets the progress of the complete upload, whatever it says.
+
+        Raises the problems `not-found`, `final-upload`, `mismatching-upload-offset` and
+        `inconsistent-length`, and `UploadBusy`.
+        """
+        releases = self._held.leases.releases
+        upload = self._held.find(principal, identifier)
+        if upload.concat == "final":
+            raise FINAL_UPLOAD("A final upload is made of its parts; write to those.")
+        if empty and upload.file is not None and upload.file.size == offset:
+            return Progress(upload, offset, upload.file)
+        said = announced()
+        upload, lease = self._held.hold_found(principal, upload, releases)
+        return self._session(principal, upload, lease, offset, said)
+
+    def begin_created(
+        self, principal: Principal, upload: Upload, checksums: tuple[Checksum, ...]
+    ) -> UploadSession:
+        """As `begin`, in the request that created the upload: its client does not know it yet."""
+        with self._terminator.unless_refused(upload):
+            lease = self._held.take(upload.id)
+            session = self._session(principal, upload, lease, 0, Announced(checksums))
+        session.unknown = True
+        return session
+
+    def _session(
+        self,
+        principal: Principal,
+        upload: Upload,
+        lease: Lease,
+        offset: int,
+        said: Announced,
+    ) -> UploadSession:
+        part: PartialUpload | None = None
+        try:
+            if upload.file is not None:
+                raise _mismatch(upload, offset, upload.file.size)
+            part = self._held.open(upload.id)
+            size = self._held.settled_size(upload, part)
+            if offset != size:
+                raise _mismatch(upload, offset, size)
+            upload = self._announced(principal, upload, said.length, size)
+            # What came without a checksum is kept, also when what came before had one.
+            discard_from = size if said.checksums else None
+            if discard_from != upload.discard_from:
+                self._held.note(upload, discard_from=discard_from, size=size)
+                upload = msgspec.structs.replace(
+                    upload,
+                    discard_from=discard_from,
+                    reserved_bytes=size if upload.length is None else upload.reserved_bytes,
+                )
+            return UploadSession(principal, upload, part, lease, size, said.checksums)
+        except BaseException:
+            if part is not None:
+                part.close()
+            lease.release()
+            raise
+
+    def _announced(
+        self, principal: Principal, upload: Upload, length: int | None, size: int
+    ) -> Upload:
+        if length is None or length == upload.length:
+            return upload
+        if upload.length is not None or length < size:
+            raise UPLOAD_LENGTH(
+                f"The upload's length is {upload.length}; {length} does not fit it.",
+                length=upload.length,
+            )
+        check_size(length, self._rules.of(principal, upload.bucket).largest)
+        return self._held.rows.announce_length(upload, length)
+
+    def incoming(self, session: UploadSession, length: int, *, last: bool = False) -> IncomingBody:
+        """Return where a body of `length` bytes goes; `last`: the client says it brings the end.
+
+        Ends the session when it raises: `ExceedsUpload`, `QuotaExceeded` and the problem
+        `storage-full`.
+        """
+        try:
+            self._require_room(session, length)
+        except BaseException:
+            self.abandon(session)
+            raise
+
+        def finish(whole: bool, error: Exception | None) -> Progress:  # noqa: FBT001 -- a callback
+            return self._end(session, error, last=last, whole=whole)
+
+        body = IncomingBody(
+            session.part.descriptor, session.offset, length, finish, session.lease.on_request
+        )
+        if session.offset < HEAD_BYTES and not session.upload.concat:
+            body.check_at = HEAD_BYTES - session.offset
+            body.check = lambda: self._check_head(session)
+        return body
+
+    def abandon(self, session: UploadSession) -> None:
+        """End a request that was refused before its bytes."""
+        try:
+            self._give_back(session)
+        finally:
+            session.release()
+
+    def _require_room(self, session: UploadSession, length: int) -> None:
+        """Reserve the bytes where the whole length is unknown; what does not come is given back."""
+        upload = session.upload
+        most = upload.length
+        if most is None:
+            most = self._rules.of(session.principal, upload.bucket).largest.bytes
+        room = most - session.offset
+        if length > room:
+            raise ExceedsUpload(length, room, most)
+        self._room.require(length)
+        size = session.offset + length
+        if upload.length is None and size != upload.reserved_bytes:
+            session.upload = self._held.rows.reserve(upload, size)
+
+    def _check_head(self, session: UploadSession) -> None:
+        """Look at the first bytes as soon as they are there; raises `TypeNotAllowed`."""
+        upload = session.upload
+        head = session.part.spool_file().read_at(0, HEAD_BYTES)
+        check_type(
+            sniff(head, complete=False),
+            upload.key.rpartition("/")[2],
+            self._rules.of(session.principal, upload.bucket).policy,
+            session.principal.ticket,
+        )
+
+    def _end(
+        self, session: UploadSession, error: Exception | None, *, last: bool, whole: bool
+    ) -> Progress:
+        """End a request that brought bytes: keep them, and complete the upload when it can be."""
+        try:
+            # Before anything is cut back or given up: it may be another replica's by now.
+            session.lease.require()
+            progress = self._settle(session, error, last=last, whole=whole)
+        except UploadBusy:
+            raise
+        except BaseException:
+            self._give_back(session)
+            raise
+        finally:
+            session.release()
+        if progress.upload.concat == "partial" and progress.complete:
+            self._concatenator.join_finals_of(session.principal, progress.upload)
+        return progress
+
+    def _give_back(self, session: UploadSession) -> None:
+        """After a failure: an upload that no client knows goes, others keep what has come."""
+        upload = session.upload
+        if session.unknown:
+            session.part.close()  # else the disk keeps its bytes
+            self._terminator.forget(upload)
+        elif upload.length is None:
+            # Refused: it was dropped.
+            with suppress(Refused, DatabaseUnavailable):
+                size = session.part.size()
+                self._held.note(upload, discard_from=upload.discard_from, size=size)
+
+    def _settle(
+        self, session: UploadSession, error: Exception | None, *, last: bool, whole: bool
+    ) -> Progress:
+        upload, part = session.upload, session.part
+        if error is not None:
+            self._terminator.give_up_after(error, upload)
+            raise error
+        # The body may have taken hours. What arrived stays: a tenant may be resumed.
+        self._recheck(session.principal)
+        if session.unknown and not whole:
+            self._terminator.remove(upload)
+            return Progress(upload, 0)
+        size = part.size()
+        wrong = checksums.mismatch(session) if whole else None
+        if wrong is not None or (session.checksums and not whole):
+            self._held.truncate(upload, part, session.offset)
+            self._held.note(upload, discard_from=None, size=session.offset)
+            if wrong is not None:
+                raise wrong
+            return Progress(upload, session.offset)
+        if last and whole and upload.length is None:
+            upload = self._held.rows.announce_length(upload, size)
+        if size == upload.length and not upload.concat:
+            return self._completer.complete(session.principal, upload, part)
+        self._held.note(upload, discard_from=None, size=size)
+        return Progress(upload, size)
+
+
+def _mismatch(upload: Upload, offset: int, actual: int) -> ProblemError:
+    return OFFSET_MISMATCH(
+        f"The upload is at {actual} bytes; the request continues it at {offset}.",
+        headers=(
+            ("Upload-Offset", str(actual)),
+            ("Upload-Complete", "?1" if upload.file else "?0"),
+            *(() if upload.file else (expires_field(upload),)),
+        ),
+        expected_offset=actual,
+        provided_offset=offset,
+    )

@@ -1,0 +1,92 @@
+"""The completion of an upload: all bytes are there, and it becomes a file like any other."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from servicekit.ids import uuid7_hex
+from servicekit.tokens import Principal
+from wharf_upload import timings
+from wharf_upload.access import tickets
+from wharf_upload.domain.file_writes import UploadEnd
+from wharf_upload.domain.files import File
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.domain.upload_intent import UploadIntent, check_name, check_size
+from wharf_upload.storage.base import BlobName, BlobStore
+from wharf_upload.storage.partial_uploads import PartialUpload
+from wharf_upload.uploads import new_file
+from wharf_upload.uploads.commit import FileCommit
+from wharf_upload.uploads.content_digest import ContentDigests
+from wharf_upload.uploads.resumable.held import HeldUploads
+from wharf_upload.uploads.resumable.terminate import UploadTerminator
+from wharf_upload.uploads.resumable.values import Progress
+from wharf_upload.uploads.rules import UploadRules
+
+
+class UploadCompleter:
+    """Makes files of uploads: type from the bytes, digest, durable order of writes, one commit."""
+
+    def __init__(
+        self,
+        held: HeldUploads,
+        rules: UploadRules,
+        store: BlobStore,
+        commit: FileCommit,
+        digests: ContentDigests,
+        terminator: UploadTerminator,
+    ) -> None:
+        self._held, self._rules, self._store = held, rules, store
+        self._commit, self._digests, self._terminator = commit, digests, terminator
+
+    def complete(self, principal: Principal, upload: Upload, part: PartialUpload) -> Progress:
+        """Make a file of an upload; what the policy or the quota refuses is gone for good."""
+        try:
+            file = self._stored(self._intent(principal, upload), upload, part)
+        except Exception as error:
+            self._terminator.give_up_after(error, upload)
+            raise
+        self._held.partials.remove(upload.id)
+        return Progress(msgspec.structs.replace(upload, file=file), file.size, file)
+
+    def _intent(self, principal: Principal, upload: Upload) -> UploadIntent:
+        on_conflict = upload.options.on_conflict
+        if on_conflict == "replace" and not tickets.may_replace(principal.ticket):
+            on_conflict = "error"  # began with a token that could do more than this one
+        policy, largest = self._rules.of(principal, upload.bucket)
+        return UploadIntent(
+            tenant=upload.tenant,
+            subject=upload.subject,
+            bucket=upload.bucket,
+            key=upload.key,
+            policy=policy,
+            largest=largest,
+            declared_type=upload.options.declared_type,
+            digests=upload.options.digests,
+            condition=upload.options.condition,
+            on_conflict=on_conflict,
+            ticket=principal.ticket,
+            use=tickets.use_of(principal),
+        )
+
+    def _stored(self, intent: UploadIntent, upload: Upload, part: PartialUpload) -> File:
+        begun = time.perf_counter()
+        spool = part.spool_file()
+        check_name(intent.filename, intent.policy)
+        check_size(spool.size, intent.largest)
+        look = new_file.look_at(intent, spool, 0, spool.size)
+        # A name of its own each time: one that a crash left without a row may be swept right now.
+        blob = BlobName(upload.tenant, uuid7_hex())
+        pending = self._store.adopt(blob, spool)
+        try:
+            sha256 = self._digests.sha256_of(spool, intent.digests, sync=pending.sync)
+            part.require_current()
+            pending.commit(sha256)
+        except BaseException:
+            pending.abort()
+            raise
+        file = new_file.describe(intent, sha256, spool.size, look, blob.blob)
+        end = UploadEnd(id=upload.id, parts=upload.parts, expires_at=self._held.expires_at())
+        timings.ended(timings.RECEIVE, begun)
+        return self._commit.keep(intent, (file,), end).files[0]

@@ -1,0 +1,98 @@
+"""Concatenation (tus 1.0.0): a final upload is made of partial ones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from servicekit.tokens import Principal
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.storage.base import BlobMissing
+from wharf_upload.uploads.resumable.complete import UploadCompleter
+from wharf_upload.uploads.resumable.held import HeldUploads, released
+from wharf_upload.uploads.resumable.leases import JoinedElsewhere
+from wharf_upload.uploads.resumable.values import Progress
+
+
+class UploadConcatenator:
+    """Joins the parts of final uploads."""
+
+    def __init__(self, held: HeldUploads, completer: UploadCompleter) -> None:
+        self._held, self._completer = held, completer
+        self._joining: set[str] = set()
+        self._joining_lock = threading.Lock()
+
+    def join_finals_of(self, principal: Principal, part: Upload) -> None:
+        """Join the final uploads for which this partial one was the last to come."""
+        for final in self._held.rows.finals_of(part.tenant, part.id):
+            self.join(principal, final)
+
+    def join(self, principal: Principal, final: Upload) -> Progress:
+        """Join the parts of a final upload when all are there; else nothing happens."""
+        if self._sizes(final) is None:
+            # Before any lease is asked for: a part that is still coming is left in peace.
+            return Progress(final, 0)
+        with ExitStack() as leases:
+            if not leases.enter_context(self._alone(final.id)):
+                return Progress(final, 0)  # the last part's end joins; another one's is on its way
+            try:
+                lease = self._held.take(final.id, patient=True, queue=False)
+            except JoinedElsewhere:
+                return Progress(final, 0)  # as above, in another replica
+            leases.enter_context(released(lease))
+            # In one order always: two finals of the same parts must not wait for each other.
+            for name in sorted(final.parts):
+                leases.enter_context(released(self._held.take(name, patient=True)))
+            final = self._held.find(principal, final.id)
+            if final.file is not None:
+                return Progress(final, final.file.size, final.file)
+            sizes = self._sizes(final)
+            if sizes is None:
+                return Progress(final, 0)
+            return self._joined(principal, final, sizes)
+
+    @contextmanager
+    def _alone(self, final: str) -> Iterator[bool]:
+        """Whether no other request joins it: waiting for one would only hold a thread."""
+        with self._joining_lock:
+            alone = final not in self._joining
+            self._joining.add(final)
+        try:
+            yield alone
+        finally:
+            if alone:
+                self._joining.discard(final)
+
+    def _sizes(self, final: Upload) -> list[int] | None:
+        """The sizes (bytes) of its parts, when all of them are complete."""
+        sizes = []
+        for name in final.parts:
+            part = self._held.rows.get(final.tenant, name)
+            try:
+                size = self._held.partials.size(name)
+            except BlobMissing:
+                return None
+            if part is None or part.length != size:
+                return None
+            if part.discard_from is not None and size > part.discard_from:
+                return None  # bytes that were never verified
+            sizes.append(size)
+        return sizes
+
+    def _joined(self, principal: Principal, final: Upload, sizes: list[int]) -> Progress:
+        whole = self._held.open(final.id)
+        try:
+            self._held.truncate(final, whole, 0)
+            for name, size in zip(final.parts, sizes, strict=True):
+                source = self._held.partials.open(name, alone=self._held.leases.is_shared)
+                try:
+                    whole.append(source.spool_file(), size)
+                finally:
+                    source.close()
+            progress = self._completer.complete(principal, final, whole)
+        finally:
+            whole.close()
+        for name in final.parts:
+            self._held.partials.remove(name)
+        return progress

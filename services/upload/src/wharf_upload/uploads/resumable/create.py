@@ -1,0 +1,73 @@
+"""The creation of an upload: its row, its reservation, its empty file."""
+
+from __future__ import annotations
+
+from servicekit.ids import uuid7_hex
+from servicekit.problems import MALFORMED
+from servicekit.tokens import Principal
+from wharf_upload.access.tickets import TicketUploadLimit
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.domain.upload_intent import check_name, check_size
+from wharf_upload.uploads.admission import Admission
+from wharf_upload.uploads.disk_room import DiskRoom
+from wharf_upload.uploads.resumable.held import HeldUploads
+from wharf_upload.uploads.resumable.values import UploadCreation
+from wharf_upload.uploads.rules import UploadRules
+
+
+class UploadCreator:
+    """Creates uploads."""
+
+    def __init__(
+        self,
+        held: HeldUploads,
+        rules: UploadRules,
+        room: DiskRoom,
+        admission: Admission,
+        ticket_limit: TicketUploadLimit,
+    ) -> None:
+        self._held, self._rules, self._room = held, rules, room
+        self._admission, self._ticket_limit = admission, ticket_limit
+
+    def create(self, principal: Principal, wanted: UploadCreation) -> Upload:
+        """Return a new upload, its length reserved.
+
+        Raises `NoSuchBucket`, `TicketUsedUp`, `TicketRefused`, `ExtensionNotAllowed`, `TooLarge`,
+        `QuotaExceeded`, `StoreError` and the problems `storage-full` and `malformed-request`.
+        """
+        self._require_allowed(principal, wanted)
+        upload = Upload(
+            id=uuid7_hex(),
+            tenant=principal.tenant,
+            subject=principal.subject,
+            bucket=wanted.bucket,
+            key=wanted.key,
+            length=wanted.length,
+            concat=wanted.concat,
+            parts=wanted.parts,
+            options=wanted.options,
+            # The parts of a final upload have reserved its bytes already.
+            reserved_bytes=0 if wanted.concat == "final" else wanted.length or 0,
+            created_at=self._held.now(),
+            expires_at=self._held.expires_at(),
+        )
+        self._held.partials.create(upload.id)
+        try:
+            self._held.rows.create(upload)
+        except BaseException:
+            self._held.partials.remove(upload.id)
+            raise
+        return upload
+
+    def _require_allowed(self, principal: Principal, wanted: UploadCreation) -> None:
+        policy, largest = self._rules.of(principal, wanted.bucket)
+        self._admission.require_ticket_use(principal)
+        if wanted.concat != "partial":
+            check_name(wanted.key.rpartition("/")[2], policy)
+        if wanted.length is not None:
+            check_size(wanted.length, largest)
+            self._room.require(wanted.length)
+        for part in wanted.parts:
+            if self._held.find(principal, part).concat != "partial":
+                raise MALFORMED("Upload-Concat names an upload that is not a partial one.")
+        self._ticket_limit.count(principal)

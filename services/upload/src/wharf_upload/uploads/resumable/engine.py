@@ -1,0 +1,47 @@
+"""The engine of resumable uploads: one for tus and for the IETF protocol, which only speak to it.
+
+An upload is a row and a growing file. The file's size is its offset. When all has come, it becomes
+a file like any other. Each step has a module of its own; here they are put together.
+"""
+
+from __future__ import annotations
+
+from servicekit.tokens import Principal
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.uploads.resumable.append import UploadAppender
+from wharf_upload.uploads.resumable.concatenate import UploadConcatenator
+from wharf_upload.uploads.resumable.create import UploadCreator
+from wharf_upload.uploads.resumable.held import HeldUploads
+from wharf_upload.uploads.resumable.progress import UploadProgress
+from wharf_upload.uploads.resumable.terminate import UploadTerminator
+from wharf_upload.uploads.rules import UploadRules
+
+
+class ResumableUploads:
+    """The steps of an upload, for the routes of both protocols."""
+
+    def __init__(
+        self,
+        held: HeldUploads,
+        rules: UploadRules,
+        creator: UploadCreator,
+        appender: UploadAppender,
+        concatenator: UploadConcatenator,
+        progress: UploadProgress,
+        terminator: UploadTerminator,
+    ) -> None:
+        self._held, self._rules = held, rules
+        self.creator, self.appender, self.concatenator = creator, appender, concatenator
+        self.progress, self.terminator = progress, terminator
+
+    def find(self, principal: Principal, identifier: str) -> Upload:
+        """Return the upload; raises the problem `not-found` and `TicketRefused`."""
+        return self._held.find(principal, identifier)
+
+    def max_bytes(self, principal: Principal, upload: Upload) -> int:
+        """Return how many bytes the upload may have, by its bucket and the credential."""
+        return self._rules.of(principal, upload.bucket).largest.bytes
+
+    def holds(self, identifier: str) -> bool:
+        """Tell whether this process works on an upload; always, where it is the only replica."""
+        return self._held.leases.holds(identifier)

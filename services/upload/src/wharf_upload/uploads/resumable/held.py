@@ -1,0 +1,151 @@
+"""One upload at a time for one request: its row, its growing file, its lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from servicekit.problems import NOT_FOUND, ProblemError
+from servicekit.tokens import Principal
+from wharf_upload.access import tickets
+from wharf_upload.domain.conditions import http_date
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.hashing.client import DigestClient
+from wharf_upload.storage.base import BlobMissing
+from wharf_upload.storage.partial_uploads import PartialUpload
+from wharf_upload.uploads.resumable.leases import Lease, Leases
+from wharf_upload.uploads.resumable.values import PartialUploads, UploadRows
+
+# The time until an upload expires is prolonged at most so often: each time is a commit.
+_RENEW_MILLISECONDS = 60_000
+
+
+class HeldUploads:
+    """Finds uploads, and gives a request one of them for itself.
+
+    Every call names who asks; the uploads of other people do not exist for the caller.
+    """
+
+    def __init__(
+        self,
+        rows: UploadRows,
+        partials: PartialUploads,
+        leases: Leases,
+        digests: DigestClient,
+        clock: Callable[[], float],
+        *,
+        expiry_seconds: int,
+    ) -> None:
+        """`clock` gives unix seconds."""
+        self.rows, self.partials, self.leases = rows, partials, leases
+        self._digests, self._clock, self._expiry_seconds = digests, clock, expiry_seconds
+
+    def now(self) -> int:
+        """Return the unix time in milliseconds."""
+        return int(self._clock() * 1000)
+
+    def expires_at(self) -> int:
+        """Return when an upload expires that gets bytes now, in unix milliseconds."""
+        return self.now() + 1000 * self._expiry_seconds
+
+    def find(self, principal: Principal, identifier: str) -> Upload:
+        """Return the upload; raises the problem `not-found` and `TicketRefused`."""
+        upload = self.rows.get(principal.tenant, identifier)
+        if upload is None or upload.subject != principal.subject or self._is_over(upload):
+            raise NOT_FOUND("There is no such upload.")
+        if principal.ticket is not None:
+            # Which methods it names was asked when the upload was created.
+            method = principal.ticket.methods[0]
+            tickets.require(principal.ticket, method, upload.bucket, upload.key or None)
+        return upload
+
+    def _is_over(self, upload: Upload) -> bool:
+        """Whether its time is over; of unfinished ones it is counted from their last bytes."""
+        now = self.now()
+        if upload.expires_at > now:
+            return False
+        changed_at = 0.0 if upload.file else self.partials.changed_at(upload.id)
+        return 1000 * (changed_at + self._expiry_seconds) <= now
+
+    def hold(self, principal: Principal, identifier: str) -> tuple[Upload, Lease]:
+        """Return the upload and its lease; a request that has the lease is asked to stop.
+
+        Raises the problem `not-found`, `TicketRefused` and `UploadBusy`.
+        """
+        releases = self.leases.releases
+        return self.hold_found(principal, self.find(principal, identifier), releases)
+
+    def hold_found(
+        self, principal: Principal, upload: Upload, releases: int
+    ) -> tuple[Upload, Lease]:
+        """As `hold`, for an upload that was read when `leases.releases` was `releases`.
+
+        The row is read again only where another request may have changed it since.
+        """
+        lease = self.take(upload.id)
+        if not lease.was_elsewhere and self.leases.releases == releases:
+            return upload, lease
+        try:
+            return self.find(principal, upload.id), lease
+        except BaseException:
+            lease.release()
+            raise
+
+    def take(self, identifier: str, *, patient: bool = False, queue: bool = True) -> Lease:
+        """Return the lease of an upload; raises `UploadBusy`."""
+        lease = self.leases.take(identifier, patient=patient, queue=queue)
+        if lease.was_elsewhere:
+            # Another replica may have cut back, and written anew, what this one has hashed.
+            self._digests.forget(identifier)
+        return lease
+
+    def open(self, upload: str) -> PartialUpload:
+        """Return the growing file; raises the problem `not-found` and `StoreBusy`."""
+        try:
+            return self.partials.open(upload, alone=self.leases.is_shared)
+        except BlobMissing:
+            raise NOT_FOUND("There is no such upload.") from None
+
+    def settled_size(self, upload: Upload, part: PartialUpload) -> int:
+        """Return the part's size after giving up what an interrupted request could not verify."""
+        size = part.size()
+        if upload.discard_from is not None and size > upload.discard_from:
+            self.truncate(upload, part, upload.discard_from)
+            return upload.discard_from
+        return size
+
+    def truncate(self, upload: Upload, part: PartialUpload, size: int) -> None:
+        """Give up what lies behind `size` bytes."""
+        part.truncate(size)
+        # The digest daemon has read, and hashed, what is gone now.
+        self._digests.forget(upload.id)
+
+    def note(self, upload: Upload, *, discard_from: int | None, size: int) -> None:
+        """Keep what must be known after a crash; most requests that bring bytes change nothing."""
+        expires_at = self.expires_at()
+        if (
+            discard_from == upload.discard_from
+            and upload.length is not None
+            and expires_at - upload.expires_at < _RENEW_MILLISECONDS
+        ):
+            return
+        self.rows.progress(upload, expires_at=expires_at, discard_from=discard_from, size=size)
+
+
+@contextmanager
+def released(lease: Lease) -> Iterator[None]:
+    """Release a lease at the end of the block."""
+    try:
+        yield
+    finally:
+        lease.release()
+
+
+def expires_field(upload: Upload) -> tuple[str, str]:
+    """Return the header field `Upload-Expires`."""
+    return ("Upload-Expires", http_date(upload.expires_at // 1000))
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether the same request would be refused again; a fault of ours may pass."""
+    return isinstance(error, ProblemError) and 400 <= error.problem.status < 500

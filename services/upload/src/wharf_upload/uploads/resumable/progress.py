@@ -1,0 +1,47 @@
+"""How far an upload is."""
+
+from __future__ import annotations
+
+from servicekit.tokens import Principal
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.uploads.resumable.complete import UploadCompleter
+from wharf_upload.uploads.resumable.concatenate import UploadConcatenator
+from wharf_upload.uploads.resumable.held import HeldUploads, released
+from wharf_upload.uploads.resumable.values import Progress
+
+
+class UploadProgress:
+    """Tells how far uploads are."""
+
+    def __init__(
+        self, held: HeldUploads, completer: UploadCompleter, concatenator: UploadConcatenator
+    ) -> None:
+        self._held, self._completer, self._concatenator = held, completer, concatenator
+
+    def of(self, principal: Principal, identifier: str) -> Progress:
+        """Return how far an upload is; end a request that still brings bytes to it.
+
+        Makes up for what a crash left undone. Raises the problem `not-found`, `TicketRefused` and
+        `UploadBusy`.
+        """
+        releases = self._held.leases.releases
+        upload = self._held.find(principal, identifier)
+        if upload.concat == "final" and upload.file is None:
+            return self._concatenator.join(principal, upload)
+        if upload.file is not None:
+            return Progress(upload, upload.file.size, upload.file)
+        upload, lease = self._held.hold_found(principal, upload, releases)
+        with released(lease):
+            if upload.file is not None:
+                return Progress(upload, upload.file.size, upload.file)
+            return self._settled(principal, upload)
+
+    def _settled(self, principal: Principal, upload: Upload) -> Progress:
+        part = self._held.open(upload.id)
+        try:
+            size = self._held.settled_size(upload, part)
+            if size == upload.length and not upload.concat:
+                return self._completer.complete(principal, upload, part)
+            return Progress(upload, size)
+        finally:
+            part.close()

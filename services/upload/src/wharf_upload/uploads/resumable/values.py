@@ -1,0 +1,163 @@
+"""What passes between the steps of a resumable upload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from servicekit.tokens import Principal
+from wharf_upload.domain.files import File
+from wharf_upload.domain.resumable_upload import Concat, Upload, UploadOptions
+from wharf_upload.storage.partial_uploads import PartialUpload
+from wharf_upload.uploads.resumable.leases import Lease
+
+_NO_OPTIONS = UploadOptions()
+
+
+class UploadRows(Protocol):
+    """The rows of resumable uploads; see `database.uploads`."""
+
+    def create(self, upload: Upload) -> None:
+        """Add an upload and reserve its length."""
+
+    def get(self, tenant: str, identifier: str) -> Upload | None:
+        """Return the upload of this tenant."""
+
+    def announce_length(self, upload: Upload, length: int) -> Upload:
+        """Set the length of an upload that began without one."""
+
+    def reserve(self, upload: Upload, size: int) -> Upload:
+        """Make `size` bytes what an upload without a length reserves."""
+
+    def progress(
+        self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
+    ) -> None:
+        """Note that bytes came."""
+
+    def remove(self, upload: Upload) -> bool:
+        """Forget an upload; return whether it was there."""
+
+    def give_up(self, upload: Upload) -> bool:
+        """Forget an upload unless it has become a file."""
+
+    def finals_of(self, tenant: str, part: str) -> list[Upload]:
+        """Return the unfinished final uploads of a partial one."""
+
+
+class PartialUploads(Protocol):
+    """The growing files of resumable uploads; see `storage.partial_uploads`."""
+
+    def create(self, upload: str) -> None:
+        """Make an empty one; raises `StoreError`."""
+
+    def open(self, upload: str, *, alone: bool = False) -> PartialUpload:
+        """Return it for this caller alone; raises `BlobMissing` or `StoreBusy`."""
+
+    def size(self, upload: str) -> int:
+        """Return its size in bytes; raises `BlobMissing`."""
+
+    def changed_at(self, upload: str) -> float:
+        """Return when its last bytes came, in unix seconds; 0 for none."""
+
+    def remove(self, upload: str) -> None:
+        """Remove it; one that is missing is no error."""
+
+    def all(self) -> Iterator[tuple[str, float]]:
+        """Yield upload id, and unix seconds of the last change."""
+
+
+@dataclass(frozen=True)
+class UploadCreation:
+    """A new upload, as either protocol says it. `length` is in bytes, `None`: not known yet."""
+
+    bucket: str
+    key: str
+    length: int | None
+    options: UploadOptions = _NO_OPTIONS
+    concat: Concat = ""
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """What the body of one request must hash to; `algorithm` is one of hashlib's.
+
+    `announced` is its name in Content-Digest, where it came from there (RFC 9530).
+    """
+
+    algorithm: str
+    digest: bytes
+    announced: str = ""
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What a request says of its bytes. `length` (bytes) is that of the whole upload, or `None`."""
+
+    checksums: tuple[Checksum, ...] = ()
+    length: int | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an upload is: `offset` bytes are there. `file` when it has become one."""
+
+    upload: Upload
+    offset: int
+    file: File | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return self.file is not None or self.offset == self.upload.length
+
+
+@dataclass
+class UploadSession:
+    """A request that brings bytes, with the upload to itself until it ends."""
+
+    principal: Principal
+    upload: Upload
+    part: PartialUpload
+    lease: Lease
+    offset: int
+    checksums: tuple[Checksum, ...] = ()
+    # Whether only this request knows the upload: if it breaks, no client can go on.
+    unknown: bool = False
+
+    def release(self) -> None:
+        """Let other requests have the upload."""
+        self.part.close()
+        self.lease.release()
+
+
+class ExceedsUpload(Exception):
+    """A request brings more bytes than its upload takes.
+
+    `length`: the bytes of the request; `room`: the bytes that may follow; `most`: the bytes that
+    the upload may have in all.
+    """
+
+    def __init__(self, length: int, room: int, most: int) -> None:
+        super().__init__(f"The request brings {length} bytes; the upload takes {room} more.")
+        self.length, self.room, self.most = length, room, most
+
+
+@dataclass
+class IncomingBody:
+    """Where the body of a request goes.
+
+    `descriptor` is written from `offset` on, at most `length` bytes. `check` is called once when
+    `check_at` bytes are there; what it raises ends the body. `finish` is called when no more bytes
+    come, with whether all of them came, and an error or none. `on_cancel` is told how to end the
+    body when a newer request wants the upload.
+    """
+
+    descriptor: int
+    offset: int
+    length: int
+    finish: Callable[[bool, Exception | None], Progress]
+    on_cancel: Callable[[Callable[[], None]], None]
+    check: Callable[[], None] | None = None
+    check_at: int | None = None
