@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from wharf_upload.stores.base import BlobStore
-from wharf_upload.stores.local import LocalStore
-from wharf_upload.stores.memory import MemoryStore
+from tests.servers.stores import blob_server, local_store, memory_store, socket_server, socket_store
+from wharf_upload.storage.base import BlobStore
+from wharf_upload.storage.memory import MemoryStore
+from wharf_upload.storage.spool_file import SpoolFile
+
+__all__ = ["blob_server", "socket_server"]
 
 
-@pytest.fixture(params=["local", "local without fsync", "memory"])
+@pytest.fixture(params=["local", "local without fsync", "memory", "timed memory", "socket"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     """An empty store."""
     if request.param == "memory":
-        return MemoryStore()
-    local = LocalStore(tmp_path / "data", durable=request.param == "local")
-    local.prepare()
-    return local
+        return MemoryStore()  # raises the store's errors by itself
+    if request.param == "timed memory":
+        return memory_store()
+    if request.param == "socket":
+        return socket_store(request.getfixturevalue("socket_server"))
+    return local_store(tmp_path / "data", durable=request.param == "local")
 
 
 @pytest.fixture
@@ -27,3 +33,10 @@ def spool_file(tmp_path: Path) -> Path:
     path = tmp_path / "spooled"
     path.write_bytes(b"spooled body")
     return path
+
+
+@pytest.fixture
+def spool(spool_file: Path) -> Iterator[SpoolFile]:
+    """The same, open."""
+    with SpoolFile.open(str(spool_file)) as opened:
+        yield opened

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from servicekit.ids import uuid7_hex
-from wharf_upload.stores.base import BlobMissing, BlobName, BlobStore, StoreError
+from wharf_upload.storage.base import (
+    BlobMissing,
+    BlobName,
+    BlobStore,
+    StoreError,
+)
+from wharf_upload.storage.spool_file import SpoolFile
 
 
 def new_name(tenant: str = "demo") -> BlobName:
@@ -30,22 +36,44 @@ def test_put_then_open(store: BlobStore, body: bytes) -> None:
     assert content(store, name) == body
 
 
+def test_reading_in_pieces(store: BlobStore) -> None:
+    """A reader knows the blob's size at once, and its pieces are the blob, the last one short."""
+    name = new_name()
+    store.put(name, bytes(range(256)) * 1000)
+    with store.open(name) as stream:
+        assert stream.size() == 256_000
+        pieces = list(iter(lambda: stream.read(100_000), b""))
+    assert [len(piece) for piece in pieces] == [100_000, 100_000, 56_000]
+    assert b"".join(pieces) == bytes(range(256)) * 1000
+
+
+def test_put_with_its_digest(store: BlobStore) -> None:
+    """A blob whose digest is told, and right, is stored as any other."""
+    name = new_name()
+    store.put(name, b"content", hashlib.sha256(b"content").digest())
+    assert content(store, name) == b"content"
+
+
 def test_missing(store: BlobStore) -> None:
     """Opening a blob that nobody stored raises `BlobMissing`, not an operating system error."""
     with pytest.raises(BlobMissing):
         store.open(new_name())
 
 
-def test_a_taken_name_is_not_replaced(store: BlobStore, spool_file: Path) -> None:
+def test_a_taken_name_is_not_replaced(store: BlobStore, spool: SpoolFile) -> None:
     """A second blob of the same name is refused, whichever way it comes; the first one stays."""
     name = new_name()
     store.put(name, b"first")
     with pytest.raises(StoreError):
         store.put(name, b"second")
-    writer = store.adopt(name, str(spool_file))
+    adopted = store.adopt(name, spool)
     with pytest.raises(StoreError):
-        writer.commit()
-    writer.abort()
+        adopted.commit()
+    adopted.abort()
+    created = store.create(name)
+    with pytest.raises(StoreError):
+        created.commit()
+    created.abort()
     assert content(store, name) == b"first"
     assert list(store.leftovers()) == []
 
@@ -116,10 +144,10 @@ def test_make_durable(store: BlobStore) -> None:
     store.make_durable([])
 
 
-def test_internal_path(store: BlobStore) -> None:
+def test_gateway_path(store: BlobStore) -> None:
     """The gateway's path is relative, names the tenant and the blob, and climbs nowhere."""
     name = new_name()
-    parts = store.internal_path(name).split("/")
+    parts = store.gateway_path(name).split("/")
     assert parts[0] == name.tenant
     assert parts[-1] == name.blob
     assert not {"", ".", ".."} & set(parts)
@@ -153,20 +181,21 @@ def test_free_bytes_and_check(store: BlobStore) -> None:
     assert store.check() is None
 
 
-def test_no_descriptor_stays_open(store: BlobStore, spool_file: Path) -> None:
+def test_no_descriptor_stays_open(store: BlobStore, spool: SpoolFile) -> None:
     """Storing, refusing, reading and deleting leave no file descriptor open."""
     before = len(os.listdir("/proc/self/fd"))
     name = new_name()
     store.put(name, b"x")
     with pytest.raises(StoreError):
         store.put(name, b"y")
-    adopted = store.adopt(new_name(), str(spool_file))
-    adopted.commit()
+    store.adopt(new_name(), spool).commit()
+    store.adopt(new_name(), spool).abort()
     created = store.create(new_name())
     created.abort()
     with pytest.raises(StoreError):
-        store.adopt(new_name(), str(spool_file) + "-gone")
+        store.adopt(name, spool).commit()
     content(store, name)
+    store.open(name).close()
     list(store.blobs())
     store.delete(name)
     assert len(os.listdir("/proc/self/fd")) == before

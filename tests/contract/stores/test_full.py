@@ -1,4 +1,4 @@
-"""A store without room: memory with a capacity, and a filesystem of a few megabytes."""
+"""A store without room: memory or a server with a capacity, and a filesystem of a few megabytes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ import pytest
 
 from servicekit.ids import uuid7_hex
 from tests.servers.filesystems import mounted
-from wharf_upload.stores.base import BlobName, BlobStore, StoreFull
-from wharf_upload.stores.local import LocalStore
-from wharf_upload.stores.memory import MemoryStore
+from tests.servers.stores import local_store, memory_store, socket_store
+from wharf_upload.storage.base import BlobName, BlobStore, StoreFull
+from wharf_upload.storage.spool_file import SpoolFile
 
 CAPACITY = 2 << 20
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "socket"])
 def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
     """A store with room for about two megabytes."""
     if request.param == "memory":
-        yield MemoryStore(CAPACITY)
+        yield memory_store(CAPACITY)
+        return
+    if request.param == "socket":
+        server = request.getfixturevalue("socket_server")
+        server.reset(CAPACITY)
+        yield socket_store(server)
         return
     with mounted(tmp_path / "small", "tmpfs", f"size={CAPACITY}") as folder:
-        local = LocalStore(folder)
-        local.prepare()
-        yield local
+        yield local_store(folder)
 
 
 def new_name() -> BlobName:
@@ -56,20 +59,21 @@ def test_writing_into_a_full_store(small: BlobStore) -> None:
     assert small.free_bytes() >= free
 
 
-def test_copying_into_a_full_store(small: BlobStore) -> None:
+def test_copying_into_a_full_store(small: BlobStore, tmp_path: Path) -> None:
     """A copied range that does not fit is `StoreFull` too."""
-    source = small.create(new_name())
-    source.write(b"x" * (1 << 20))
+    spool_file = tmp_path / "small" / "spooled"  # a disk copies from itself only
+    spool_file.parent.mkdir(exist_ok=True)
+    spool_file.write_bytes(b"x" * (1 << 20))
     writer = small.create(new_name())
 
     def copy_thrice() -> None:
-        for _ in range(3):
-            writer.copy_from(source.descriptor(), 0, 1 << 20)
+        with SpoolFile.open(str(spool_file)) as spool:
+            for _ in range(3):
+                writer.copy_range(spool, 0, 1 << 20)
 
     with pytest.raises(StoreFull):
         copy_thrice()
     writer.abort()
-    source.abort()
 
 
 def test_reading_from_a_full_store(small: BlobStore) -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from servicekit.ids import uuid7_hex
-from wharf_upload.stores.base import BlobName, StoreError, StoreFull
-from wharf_upload.stores.local import LocalStore
+from tests.servers.stores import local_store
+from wharf_upload import timings
+from wharf_upload.storage.base import BlobName, StoreBusy, StoreError, StoreFull
+from wharf_upload.storage.local import LocalStore
+from wharf_upload.storage.spool_file import SpoolFile
+from wharf_upload.storage.timed import TimedStore
 
 
 def new_name() -> BlobName:
@@ -25,10 +29,8 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def local(data: Path) -> LocalStore:
-    store = LocalStore(data)
-    store.prepare()
-    return store
+def local(data: Path) -> TimedStore:
+    return local_store(data)
 
 
 @pytest.fixture
@@ -66,48 +68,54 @@ def failing_fsync(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], list[
     return install
 
 
-def test_blob_is_read_only(local: LocalStore, data: Path) -> None:
+def test_blob_is_read_only(local: TimedStore, data: Path) -> None:
     """A blob can be written by nobody and read by nobody else, whichever way it came."""
     spooled = data / "spooled"
     spooled.write_bytes(b"x")
     put, adopted, created = new_name(), new_name(), new_name()
     local.put(put, b"x")
-    local.adopt(adopted, str(spooled)).commit()
+    with SpoolFile.open(str(spooled)) as spool:
+        local.adopt(adopted, spool).commit()
     local.create(created).commit()
     for name in (put, adopted, created):
-        mode = (data / "tenants" / local.internal_path(name)).stat().st_mode
+        mode = (data / "tenants" / local.gateway_path(name)).stat().st_mode
         assert stat.S_IMODE(mode) == 0o440
 
 
-def test_adopting_copies_nothing(local: LocalStore, data: Path) -> None:
+def test_adopting_copies_nothing(local: TimedStore, data: Path) -> None:
     """The blob of a spooled body is the spool file itself: the same inode."""
     spooled = data / "spooled"
     spooled.write_bytes(b"x")
     name = new_name()
-    local.adopt(name, str(spooled)).commit()
-    blob = data / "tenants" / local.internal_path(name)
+    with SpoolFile.open(str(spooled)) as spool:
+        local.adopt(name, spool).commit()
+    blob = data / "tenants" / local.gateway_path(name)
     assert blob.stat().st_ino == spooled.stat().st_ino
 
 
-def test_adopting_follows_no_link(local: LocalStore, data: Path) -> None:
+def test_adopting_follows_no_link(local: TimedStore, data: Path) -> None:
     """A symbolic link in the spool is refused, and what it points to is not stored."""
     secret = data / "secret"
     secret.write_bytes(b"secret")
     link = data / "spooled"
     link.symlink_to(secret)
     with pytest.raises(StoreError):
-        local.adopt(new_name(), str(link))
+        SpoolFile.open(str(link))
+    with SpoolFile.open(str(secret)) as spool:
+        spool.path = str(link)
+        with pytest.raises(StoreBusy):
+            local.adopt(new_name(), spool)
     assert list(local.leftovers()) == []
 
 
-def test_bytes_are_synced_before_names(local: LocalStore, data: Path, synced: list[str]) -> None:
+def test_bytes_are_synced_before_names(local: TimedStore, data: Path, synced: list[str]) -> None:
     """A staged file is synced before its name appears, the folder's parents before the folder."""
     name = new_name()
     writer = local.create(name)
     writer.write(b"x")
     writer.commit()
     local.make_durable([name])
-    folder = (data / "tenants" / local.internal_path(name)).parent
+    folder = (data / "tenants" / local.gateway_path(name)).parent
     assert synced == [
         str(data / "staging" / name.blob),
         str(data / "tenants"),
@@ -116,7 +124,7 @@ def test_bytes_are_synced_before_names(local: LocalStore, data: Path, synced: li
     ]
 
 
-def test_one_sync_for_a_folder(local: LocalStore, synced: list[str]) -> None:
+def test_one_sync_for_a_folder(local: TimedStore, synced: list[str]) -> None:
     """Many names in one folder are made durable by one fsync."""
     stamp = uuid7_hex()[:12]
     names = [BlobName("demo", stamp + uuid7_hex()[12:]) for _ in range(6)]
@@ -130,8 +138,7 @@ def test_one_sync_for_a_folder(local: LocalStore, synced: list[str]) -> None:
 
 def test_relaxed_never_syncs(data: Path, synced: list[str]) -> None:
     """Without durability there is not one fsync."""
-    relaxed = LocalStore(data, durable=False)
-    relaxed.prepare()
+    relaxed = local_store(data, durable=False)
     name = new_name()
     relaxed.put(name, b"x")
     relaxed.create(new_name()).commit()
@@ -143,7 +150,7 @@ def test_relaxed_never_syncs(data: Path, synced: list[str]) -> None:
     ("number", "expected"), [(errno.EIO, StoreError), (errno.ENOSPC, StoreFull)]
 )
 def test_failed_sync_of_a_small_file(
-    local: LocalStore,
+    local: TimedStore,
     failing_fsync: Callable[[int, str], list[str]],
     number: int,
     expected: type[StoreError],
@@ -161,7 +168,7 @@ def test_failed_sync_of_a_small_file(
 
 @pytest.mark.parametrize("early", [True, False])
 def test_failed_sync_of_a_staged_file(
-    local: LocalStore, failing_fsync: Callable[[int, str], list[str]], *, early: bool
+    local: TimedStore, failing_fsync: Callable[[int, str], list[str]], *, early: bool
 ) -> None:
     """A staged file whose fsync fails, early or at its commit, is a store error; one try only."""
     failed = failing_fsync(errno.EIO, "staging/")
@@ -169,6 +176,8 @@ def test_failed_sync_of_a_staged_file(
     writer.write(b"x")
     with pytest.raises(StoreError):
         (writer.sync if early else writer.commit)()
+    with pytest.raises(StoreError):
+        writer.commit()
     writer.abort()
     assert len(failed) == 1
     assert list(local.blobs()) == []
@@ -177,7 +186,7 @@ def test_failed_sync_of_a_staged_file(
 
 
 def test_failed_sync_of_a_folder(
-    local: LocalStore, failing_fsync: Callable[[int, str], list[str]]
+    local: TimedStore, failing_fsync: Callable[[int, str], list[str]]
 ) -> None:
     """Names are not durable when the folder's fsync fails, and the store says that it is down."""
     name = new_name()
@@ -195,7 +204,7 @@ def test_check_names_no_path(data: Path) -> None:
     assert str(data) not in trouble
 
 
-def test_leftovers_are_removed_by_name(local: LocalStore, data: Path) -> None:
+def test_leftovers_are_removed_by_name(local: TimedStore, data: Path) -> None:
     """A leftover's name cannot lead out of the staging folder."""
     outside = data / "outside"
     outside.write_bytes(b"x")
@@ -206,3 +215,42 @@ def test_leftovers_are_removed_by_name(local: LocalStore, data: Path) -> None:
     for name, _ in list(local.leftovers()):
         local.remove_leftover(name)
     assert not staged.exists()
+
+
+def test_each_fsync_is_timed(local: TimedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each fsync of a file or a folder is one observation of the stage `fsync`."""
+    stages: list[str] = []
+    monkeypatch.setattr(timings, "_note", lambda entry: stages.append(entry[0][0]))
+    name = new_name()
+    local.put(name, b"x")
+    assert stages == ["fsync"]
+    local.make_durable([name])
+    assert stages == ["fsync"] * 4
+
+
+def test_adopting_opens_nothing(
+    local: TimedStore, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between adoption and commit the spool file's own descriptor serves: nothing is opened."""
+    spooled = data / "spooled"
+    spooled.write_bytes(b"x")
+    name = new_name()
+    local.put(BlobName("demo", name.blob[:-1] + "0"), b"")  # makes the folder
+    with SpoolFile.open(str(spooled)) as spool:
+        monkeypatch.setattr(os, "open", None)
+        local.adopt(name, spool).commit()
+
+
+def test_adopting_what_another_has_replaced(local: TimedStore, data: Path) -> None:
+    """A file that took the path of the open one is not stored, and what is open is untouched."""
+    spooled, other = data / "spooled", data / "other"
+    spooled.write_bytes(b"mine")
+    other.write_bytes(b"not mine")
+    with SpoolFile.open(str(spooled)) as spool:
+        other.rename(spooled)
+        with pytest.raises(StoreBusy):
+            local.adopt(new_name(), spool)
+        assert spool.read_at(0, 100) == b"mine"
+    assert list(local.blobs()) == []
+    assert list(local.leftovers()) == []
+    assert spooled.read_bytes() == b"not mine"

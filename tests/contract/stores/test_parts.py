@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from wharf_upload.stores.base import BlobMissing, BlobName
-from wharf_upload.stores.local import LocalStore
-from wharf_upload.stores.parts import Parts
+from tests.servers.stores import local_store
+from wharf_upload.storage.base import BlobMissing, BlobName, BlobStore, StoreBusy
+from wharf_upload.storage.partial_uploads import PartialUpload, PartialUploadStore
+from wharf_upload.storage.spool_file import SpoolFile
 
 _NOBODY = 65534
 _COMMIT_TWICE = """
 import os
 import sys
 from pathlib import Path
-from wharf_upload.stores.base import BlobName
-from wharf_upload.stores.local import LocalStore
-from wharf_upload.stores.parts import Parts
+from wharf_upload.bootstrap import local_store
+from wharf_upload.storage.base import BlobName
+from wharf_upload.storage.partial_uploads import PartialUploadStore
 
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
-store = LocalStore(Path(sys.argv[1]), durable=False)
-store.prepare()
-parts = Parts(store, Path(sys.argv[1]) / "resumable")
+store = local_store(Path(sys.argv[1]), durable=False)
+parts = PartialUploadStore(Path(sys.argv[1]) / "resumable")
 upload = "ab" * 16
 parts.create(upload)
 for blob in ("cd" * 16, "ef" * 16):
     part = parts.open(upload)
     part.truncate(3)
-    parts.commit(part, BlobName("demo", blob))
+    pending = store.adopt(BlobName("demo", blob), part.spool_file())
+    pending.commit()
     part.close()
 print(parts.size(upload))
 """
@@ -59,16 +62,52 @@ def test_completed_between_opening_and_locking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A part that another process completes at this very moment is not handed out: it is a blob."""
-    store = LocalStore(tmp_path, durable=False)
-    store.prepare()
-    parts, upload = Parts(store, tmp_path / "resumable"), "ab" * 16
+    store = local_store(tmp_path, durable=False)
+    parts, upload = PartialUploadStore(tmp_path / "resumable"), "ab" * 16
     parts.create(upload)
 
     def lock(*_: object) -> None:
         path = tmp_path / "resumable" / upload
-        store.link(str(path), BlobName("demo", upload))
+        with SpoolFile.open(str(path)) as spool:
+            store.adopt(BlobName("demo", upload), spool).commit()
         path.unlink()
 
-    monkeypatch.setattr("wharf_upload.stores.parts.fcntl.flock", lock)
+    monkeypatch.setattr("wharf_upload.storage.partial_uploads.fcntl.flock", lock)
     with pytest.raises(BlobMissing):
         parts.open(upload)
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Iterator[PartialUpload]:
+    """A part of five bytes, open."""
+    upload = "ab" * 16
+    parts = PartialUploadStore(tmp_path / "resumable")
+    parts.create(upload)
+    opened = parts.open(upload)
+    os.write(opened.descriptor, b"bytes")
+    yield opened
+    opened.close()
+
+
+def test_any_store_adopts_a_part(store: BlobStore, part: PartialUpload) -> None:
+    """A part becomes a blob in any store; closing the part is what lets others have it."""
+    name = BlobName("demo", "cd" * 16)
+    content = store.adopt(name, part.spool_file())
+    content.sync()
+    part.require_current()
+    content.commit()
+    with store.open(name) as stream:
+        assert stream.read() == b"bytes"
+    with pytest.raises(BlockingIOError), open(part.path, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_a_part_that_was_taken_over(part: PartialUpload, how: str) -> None:
+    """A part that another replica has replaced by its copy, or ended, is not current any more."""
+    path = Path(part.path)
+    path.unlink()
+    if how == "replaced":
+        path.write_bytes(b"bytes")
+    with pytest.raises(StoreBusy):
+        part.require_current()

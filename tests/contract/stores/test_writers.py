@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from servicekit.ids import uuid7_hex
-from wharf_upload.stores.base import BlobMissing, BlobName, BlobStore, StoreError
+from wharf_upload.storage.base import (
+    BlobMissing,
+    BlobName,
+    BlobStore,
+    StoreBusy,
+    StoreError,
+)
+from wharf_upload.storage.spool_file import SpoolFile
 
 
 def new_name() -> BlobName:
@@ -59,15 +66,26 @@ def test_abort_after_commit(store: BlobStore) -> None:
     assert content(store, name) == b"content"
 
 
-def test_descriptor(store: BlobStore) -> None:
-    """The descriptor reads what was written so far, also after more was written."""
+def test_size(store: BlobStore) -> None:
+    """A writer's size is that of what was written so far, whatever kind of buffer it came in."""
     writer = store.create(new_name())
-    writer.write(b"one")
-    assert os.pread(writer.descriptor(), 100, 0) == b"one"
-    writer.write(memoryview(b"two"))
-    assert os.pread(writer.descriptor(), 100, 0) == b"onetwo"
-    assert writer.size() == 6
+    sizes = [writer.size()]
+    for data in (b"one", memoryview(b"four"), b""):
+        writer.write(data)
+        sizes.append(writer.size())
     writer.abort()
+    assert sizes == [0, 3, 7, 7]
+
+
+def test_commit_with_its_digest(store: BlobStore, spool: SpoolFile) -> None:
+    """A commit that is told the right digest makes the blob visible, written or adopted."""
+    written, adopted = new_name(), new_name()
+    writer = store.create(written)
+    writer.write(b"content")
+    writer.commit(hashlib.sha256(b"content").digest())
+    store.adopt(adopted, spool).commit(hashlib.sha256(b"spooled body").digest())
+    assert content(store, written) == b"content"
+    assert content(store, adopted) == b"spooled body"
 
 
 def test_write_after_sync(store: BlobStore) -> None:
@@ -81,37 +99,65 @@ def test_write_after_sync(store: BlobStore) -> None:
     assert content(store, name) == b"early late"
 
 
-def test_adopt(store: BlobStore, spool_file: Path) -> None:
+def test_adopt(store: BlobStore, spool_file: Path, spool: SpoolFile) -> None:
     """An adopted body survives the removal of the spool file, before and after the commit."""
     name = new_name()
-    writer = store.adopt(name, str(spool_file))
+    writer = store.adopt(name, spool)
     spool_file.unlink()
     assert writer.size() == len(b"spooled body")
-    assert os.pread(writer.descriptor(), 100, 0) == b"spooled body"
+    writer.sync()
     writer.commit()
     assert content(store, name) == b"spooled body"
 
 
-def test_abort_of_adopted(store: BlobStore, spool_file: Path) -> None:
+@pytest.mark.parametrize("synced", [True, False])
+def test_abort_of_adopted(
+    store: BlobStore, spool_file: Path, spool: SpoolFile, *, synced: bool
+) -> None:
     """Aborting an adopted body leaves the spool file to its owner and nothing in the store."""
-    writer = store.adopt(new_name(), str(spool_file))
+    writer = store.adopt(new_name(), spool)
+    if synced:
+        writer.sync()
     writer.abort()
+    assert list(store.blobs()) == []
     assert spool_file.read_bytes() == b"spooled body"
     assert list(store.leftovers()) == []
 
 
-def test_adopt_of_a_missing_file(store: BlobStore, tmp_path: Path) -> None:
-    """A spool file that is gone is a `StoreError` and leaves nothing."""
-    with pytest.raises(StoreError):
-        store.adopt(new_name(), str(tmp_path / "gone"))
+def test_adopt_of_a_file_that_went(store: BlobStore, spool_file: Path, spool: SpoolFile) -> None:
+    """A spool file that its owner has removed is stored whole or is a `StoreError`."""
+    spool_file.unlink()
+    name = new_name()
+    try:
+        store.adopt(name, spool).commit()
+    except StoreError:
+        assert list(store.blobs()) == []
+    else:
+        assert content(store, name) == b"spooled body"
     assert list(store.leftovers()) == []
 
 
-def test_copy_from_a_short_file(store: BlobStore, spool_file: Path) -> None:
+def test_adopt_of_a_file_that_was_replaced(
+    store: BlobStore, spool_file: Path, spool: SpoolFile
+) -> None:
+    """Another file under the same path is never stored in the place of the one that is open."""
+    spool_file.unlink()
+    spool_file.write_bytes(b"another body")
+    name = new_name()
+    try:
+        store.adopt(name, spool).commit()
+    except StoreBusy:
+        assert list(store.blobs()) == []
+    else:
+        assert content(store, name) == b"spooled body"
+    assert list(store.leftovers()) == []
+
+
+def test_copy_from_a_short_file(store: BlobStore, spool: SpoolFile) -> None:
     """A range that ends behind the source's end is a `StoreError`, not an endless loop."""
     writer = store.create(new_name())
-    with spool_file.open("rb") as source, pytest.raises(StoreError):
-        writer.copy_from(source.fileno(), 5, 1000)
+    with pytest.raises(StoreError):
+        writer.copy_range(spool, 5, 1000)
     writer.abort()
 
 
@@ -136,14 +182,14 @@ def test_writes_and_copies(
     source.write_bytes(source_bytes)
     name, expected = new_name(), b""
     writer = store.create(name)
-    with source.open("rb") as stream:
+    with SpoolFile.open(str(source)) as spool:
         for piece in pieces:
             if isinstance(piece, bytes):
                 writer.write(piece)
                 expected += piece
             else:
                 offset, length = piece
-                writer.copy_from(stream.fileno(), offset, length)
+                writer.copy_range(spool, offset, length)
                 expected += source_bytes[offset : offset + length]
             assert writer.size() == len(expected)
     writer.commit()

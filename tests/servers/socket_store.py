@@ -1,0 +1,257 @@
+"""A store whose bytes lie behind a socket (`blob_server`), slow and failing on demand.
+
+It stands for any store that is no folder: nothing can be linked into it, an answer may come late
+or never, and a write may have happened whose answer was lost. As every store it is pure I/O, and
+`TimedStore` translates its errors.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import IO, Any, Self
+
+from tests.servers import blob_server as protocol
+from wharf_upload.storage.base import BlobName, Found
+from wharf_upload.storage.errors import BlobMissing, StoreBusy, StoreError
+from wharf_upload.storage.spool_file import SpoolFile
+
+_BLOCK_BYTES = 1 << 20
+_TIMEOUT_SECONDS = 10.0
+
+
+class Answer:
+    """An answer whose body may still be on its way; it is closed when all of it was read."""
+
+    def __init__(self, connection: socket.socket, stream: IO[bytes]) -> None:
+        self._connection, self._stream = connection, stream
+        received = protocol.receive(stream)
+        if received is None:
+            raise ConnectionError("the store gave no answer")
+        self.head, self.length = received
+        self._left = self.length
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes of the body; raises `OSError` when they do not come."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = self._stream.read(wanted)
+        self._left -= len(data)
+        if len(data) < wanted:
+            raise ConnectionError("the store's answer was cut")
+        return data
+
+    def close(self) -> None:
+        """Gives up the rest."""
+        self._stream.close()
+        self._connection.close()
+
+
+class SocketReader:
+    """A blob's content, as it arrives."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.read = answer.read
+        self.close = answer.close
+
+    def size(self) -> int:
+        """Bytes of the whole blob."""
+        return self._answer.length
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SocketWriter:
+    """Content that is sent piece by piece, and shown by one operation at its end."""
+
+    def __init__(self, store: SocketStore, name: BlobName) -> None:
+        self._store, self._name = store, name
+        self._writer, self._size = str(store.ask("begin").head["writer"]), 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Appends."""
+        self._store.ask("append", bytes(data), writer=self._writer)
+        self._size += len(data)
+
+    def copy_range(self, spool: SpoolFile, offset: int, length: int) -> None:
+        """Appends a range of a spool file."""
+        while length:
+            block = spool.read_at(offset, min(length, _BLOCK_BYTES))
+            if not block:
+                raise StoreError("the source ended early")
+            self.write(block)
+            offset += len(block)
+            length -= len(block)
+
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._size
+
+    def sync(self) -> None:
+        """Asks whether all has arrived."""
+        self._store.ask_and_report("sync", writer=self._writer)
+
+    def commit(self, sha256: bytes | None = None) -> None:
+        """Shows the blob; the server compares the digest."""
+        self._store.ask_and_report(
+            "commit", writer=self._writer, **_named(self._name), sha256=_hex(sha256)
+        )
+        self._writer = ""
+
+    def abort(self) -> None:
+        """Forgets the content; when the server cannot be told, a leftover stays there."""
+        if self._writer:
+            with suppress(OSError, StoreError):
+                self._store.ask("abort", writer=self._writer)
+            self._writer = ""
+
+
+class SocketAdopted:
+    """A spool file that is sent when its receiver wants it durable, not before."""
+
+    def __init__(self, store: SocketStore, name: BlobName, spool: SpoolFile) -> None:
+        self._writer, self._spool = SocketWriter(store, name), spool
+        self.abort = self._writer.abort
+
+    def size(self) -> int:
+        """Bytes of the spool file."""
+        return self._spool.size
+
+    def sync(self) -> None:
+        """Sends what was not sent yet."""
+        sent = self._writer.size()
+        self._writer.copy_range(self._spool, sent, self._spool.size - sent)
+
+    def commit(self, sha256: bytes | None = None) -> None:
+        """Sends the rest, and shows the blob."""
+        self.sync()
+        self._writer.commit(sha256)
+
+
+class SocketStore:
+    """The client: one connection an operation."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.on_sync: Callable[[float], None] = lambda _: None
+
+    def stream(self, operation: str, body: bytes = b"", **fields: object) -> Answer:
+        """The answer to an operation, its body not read yet."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_TIMEOUT_SECONDS)
+        stream = connection.makefile("rb")
+        try:
+            _connect(connection, self._address)
+            connection.sendall(protocol.message_of({"operation": operation, **fields}, body))
+            answer = Answer(connection, stream)
+            _raise_what(answer.head)
+        except BaseException:
+            stream.close()
+            connection.close()
+            raise
+        return answer
+
+    def ask(self, operation: str, body: bytes = b"", **fields: object) -> Answer:
+        """The answer to an operation that has no body."""
+        answer = self.stream(operation, body, **fields)
+        answer.close()
+        return answer
+
+    def ask_and_report(self, operation: str, body: bytes = b"", **fields: object) -> None:
+        """As `ask`, for what makes bytes durable."""
+        begun = time.perf_counter()
+        self.ask(operation, body, **fields)
+        self.on_sync(begun)
+
+    def create(self, name: BlobName) -> SocketWriter:
+        """A writer for a new blob."""
+        return SocketWriter(self, name)
+
+    def adopt(self, name: BlobName, spool: SpoolFile) -> SocketAdopted:
+        """A blob that will hold a copy of the spool file."""
+        return SocketAdopted(self, name, spool)
+
+    def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
+        """Sends and shows a blob in one operation."""
+        self.ask_and_report("put", content, **_named(name), sha256=_hex(sha256))
+
+    def make_durable(self, names: list[BlobName]) -> None:
+        """Asks whether all are there: what is there is durable."""
+        if names:
+            self.ask("make_durable", names=[(name.tenant, name.blob) for name in names])
+
+    def open(self, name: BlobName) -> SocketReader:
+        """The content, as it arrives."""
+        return SocketReader(self.stream("open", **_named(name)))
+
+    def gateway_path(self, name: BlobName) -> str:
+        """A path, though no gateway speaks this protocol."""
+        return f"{name.tenant}/{name.blob}"
+
+    def delete(self, name: BlobName) -> None:
+        """Removes a blob."""
+        self.ask("delete", **_named(name))
+
+    def blobs(self) -> Iterator[Found]:
+        """All blobs, in one answer."""
+        for tenant, blob, size, changed_at in self._list("blobs"):
+            yield Found(BlobName(tenant, blob), size, changed_at)
+
+    def leftovers(self) -> Iterator[tuple[str, float]]:
+        """What writers left that ended without a word."""
+        yield from self._list("leftovers")
+
+    def _list(self, operation: str) -> Any:
+        answer = self.stream(operation)
+        try:
+            return json.loads(answer.read())
+        finally:
+            answer.close()
+
+    def remove_leftover(self, name: str) -> None:
+        """Removes what a writer left."""
+        self.ask("abort", writer=name)
+
+    def free_bytes(self) -> int:
+        """Room for new content."""
+        return int(self.ask("free_bytes").head["bytes"])
+
+    def check(self) -> str | None:
+        """Whether the server answers; raises `OSError` when it does not."""
+        self.ask("check")
+        return None
+
+
+def _connect(connection: socket.socket, address: str) -> None:
+    try:
+        connection.connect(address)
+    except (ConnectionError, FileNotFoundError, TimeoutError):
+        raise StoreBusy("the store does not answer") from None
+
+
+def _raise_what(head: dict[str, Any]) -> None:
+    if head.get("missing"):
+        raise BlobMissing("no such blob")
+    if "errno" in head:
+        raise OSError(head["errno"], "the store refused")
+
+
+def _named(name: BlobName) -> dict[str, Any]:
+    return {"tenant": name.tenant, "blob": name.blob}
+
+
+def _hex(sha256: bytes | None) -> str | None:
+    return None if sha256 is None else sha256.hex()
