@@ -1,0 +1,125 @@
+"""Who may call the routes of upload: decided where each is registered."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from werkzeug.test import Client
+
+from servicekit import openapi
+from servicekit.problems import TOKEN_MISSING, ProblemError
+from servicekit.protected_routes import open_routes
+from tests.servers.upload import UploadService
+from wharf_upload.http.openapi import files
+from wharf_upload.http.request import Request
+from wharf_upload.routes.gateway import PROTECTIONS
+from wharf_upload.routes.resumable import ROUTE
+
+#: Every route of Flask's that needs no access token. A new one is added here on purpose, or not
+#: at all.
+OPEN = {
+    "GET /healthz",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /readyz",
+}
+#: The same for what the gateway has prepared.
+OPEN_AT_THE_GATEWAY = {
+    "GET shared",
+    "OPTIONS",
+    "POST spooled",
+    "PUT spooled",
+    "question cors",
+    "question share",
+}
+#: The same for operations that are answered before Flask, or for the gateway.
+OPEN_OPERATIONS = {
+    "GET /public/{tenant}/{bucket}/{key}",
+    "GET /s/{token}",
+    "GET /s/{token}/{key}",
+    "HEAD /public/{tenant}/{bucket}/{key}",
+    "HEAD /s/{token}",
+    "HEAD /s/{token}/{key}",
+    "POST /u/{ticket}",
+    "PUT /u/{ticket}",
+    "PUT /u/{ticket}/{key}",
+}
+
+
+@pytest.fixture
+def flask_app(upload: UploadService) -> Flask:
+    """The routes that Flask answers."""
+    return upload.app.wsgi._app
+
+
+def test_the_open_routes_are_those_of_the_list(flask_app: Flask) -> None:
+    """A route that needs no token and is not in the list above fails this test."""
+    assert set(open_routes(flask_app)) == OPEN
+
+
+def test_the_open_operations_are_those_of_the_list() -> None:
+    """The same is true of what the fast path, the gateway and the stream server answer."""
+    found = {f"{one.method} {one.path}" for one in files.ROUTES if one.protection.is_open}
+    assert found == OPEN_OPERATIONS
+
+
+def test_what_the_gateway_prepares_is_of_the_list() -> None:
+    """The same is true of spooled bodies, shared files, preflights and the gateway's questions."""
+    assert {name for name, one in PROTECTIONS.items() if one.is_open} == OPEN_AT_THE_GATEWAY
+
+
+def test_a_spooled_body_needs_its_admission(upload: UploadService) -> None:
+    """A body that comes without an admission is refused, whatever names its spool file."""
+    environ = {"SPOOL_FILE": "/nowhere"}
+    for method, path in (("PUT", "/v1/files/default/a"), ("POST", "/v1/files/default")):
+        assert upload.request(method, path, environ=environ).status_code == 401
+
+
+def test_every_route_names_its_protection(flask_app: Flask) -> None:
+    """No route of upload lives on the default alone: each says who may call it."""
+    views = flask_app.view_functions
+    assert [name for name, view in views.items() if not hasattr(view, "protection")] == []
+
+
+def test_every_other_route_refuses_a_request_without_a_token(flask_app: Flask) -> None:
+    """Each route of Flask's that is not in the list answers 401 `token-missing`."""
+    adapter = flask_app.url_map.bind("wharf.test")
+    values = {"tenant": "demo", "bucket": "b", "key": "k", "upload": "u"}
+    values |= {"token": "t", "ticket": "t"}
+    called = 0
+    for rule in flask_app.url_map.iter_rules():
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            if f"{method} {rule.rule}" not in OPEN:
+                arguments = {name: values[name] for name in rule.arguments}
+                path = adapter.build(rule.endpoint, arguments, method)
+                reply = flask_app.test_client().open(path, method=method)
+                assert reply.status_code == 401, (method, path)
+                assert reply.get_json()["type"] == TOKEN_MISSING.type
+                called += 1
+    assert called > 15
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_the_fast_path_refuses_a_request_without_a_token(
+    upload: UploadService, method: str
+) -> None:
+    """A file is neither sent nor taken without a token."""
+    reply = Client(upload.app.wsgi).open("/v1/files/default/a.txt", method=method)
+    assert reply.status_code == 401
+    assert upload.blobs() == set()
+
+
+@pytest.mark.parametrize(
+    "route",
+    [one for one in files.ROUTES if one.path.startswith("/v1/uploads")],
+    ids=lambda one: f"{one.method} {one.path}",
+)
+def test_the_stream_server_refuses_a_request_without_a_token(
+    upload: UploadService, route: openapi.Route
+) -> None:
+    """No operation of a resumable upload begins without a token."""
+    path = route.path.replace("{upload}", "0" * 32)
+    environ = {"REQUEST_METHOD": route.method, "REQUEST_URI": path, "PATH_INFO": path}
+    with pytest.raises(ProblemError) as caught:
+        upload.app.resumable_routes(Request(environ, ROUTE))
+    assert caught.value.problem is TOKEN_MISSING
