@@ -60,10 +60,11 @@ other-release: ## On Debian 12, test on Debian 13, and the other way round (as r
 	@$(PREPARE) dev
 	@.ci/other-release $(ARGS)
 
-lint: ## Check style: Ruff, formatting, shell syntax, consistent packages
+lint: ## Check style: Ruff, formatting, imports between rooms, shell syntax, consistent packages
 	@$(PREPARE) dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
+	$(BIN)/lint-imports --no-cache
 	for script in deploy/*/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
 	for script in .ci/*; do bash -n "$$script" || exit 1; done
 	$(BIN)/hadolint services/*/Dockerfile deploy/nginx/Dockerfile
@@ -124,7 +125,7 @@ docs: ## Regenerate the documentation that is made from code
 	$(BIN)/python docs/generate.py
 
 clean: ## Remove .venv and caches; data in var stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -not -path './var/*' -prune -exec rm -rf {} +
 
 clean-data: ## Remove ./var with every uploaded file in it (asks first)

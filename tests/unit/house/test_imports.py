@@ -1,0 +1,198 @@
+"""`make lint` refuses an import that the layers in pyproject.toml do not allow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SOURCES = {
+    "servicekit": "libs/servicekit/src",
+    "wharf_auth": "services/auth/src",
+    "wharf_upload": "services/upload/src",
+    "wharf_native": "deploy/native/src",
+}
+
+
+@dataclass
+class Tree:
+    """A copy of all packages."""
+
+    root: Path
+
+    def append(self, path: str, text: str) -> None:
+        """Add a text to the end of a module, which may be new."""
+        with (self.root / path).open("a", encoding="utf-8") as file:
+            file.write(f"\n{text}\n")
+
+    def lint(self) -> subprocess.CompletedProcess[str]:
+        """Run lint-imports as `make lint` does, on the copy alone."""
+        return subprocess.run(
+            [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(self.root), "COLUMNS": "300"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """A copy without a mistake."""
+    for package, folder in SOURCES.items():
+        shutil.copytree(
+            ROOT / folder / package,
+            tmp_path / package,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return Tree(tmp_path)
+
+
+def test_the_packages_keep_all_contracts(tree: Tree) -> None:
+    """The copy passes, so that a failure below is that of the added import."""
+    done = tree.lint()
+    assert done.returncode == 0, done.stdout
+    assert " 0 broken." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "contract"),
+    [
+        (
+            "wharf_upload/domain/keys.py",
+            "import flask",
+            "The domain of wharf_upload has no framework, database, file or socket",
+        ),
+        (
+            "wharf_upload/content_types/sniffing.py",
+            "import wharf_upload.domain.keys",
+            "Layers of wharf_upload",
+        ),
+        (
+            "wharf_upload/uploads/commit.py",
+            "import wharf_upload.storage.local",
+            "Only wharf_upload.bootstrap chooses the store of wharf_upload",
+        ),
+        (
+            "wharf_upload/app.py",
+            "import wharf_upload.database.sql",
+            "Only wharf_upload.bootstrap chooses the database of wharf_upload",
+        ),
+        (
+            "wharf_upload/uploads/commit.py",
+            "import wharf_upload.http.request",
+            "Layers of wharf_upload",
+        ),
+        (
+            "wharf_upload/catalog/files.py",
+            "import wharf_upload.settings",
+            "Use cases of wharf_upload know no settings",
+        ),
+        (
+            "wharf_upload/downloads/files.py",
+            "import flask",
+            "Use cases of wharf_upload import no framework and no driver",
+        ),
+        (
+            "wharf_upload/routes/buckets.py",
+            "import wharf_upload.processes.worker",
+            "Only the command line imports a process of wharf_upload",
+        ),
+        (
+            "wharf_auth/accounts/users.py",
+            "import wharf_auth.database.sql",
+            "Only wharf_auth.bootstrap chooses the database of wharf_auth",
+        ),
+        (
+            "wharf_auth/domain/names.py",
+            "import wharf_auth.settings",
+            "Layers of wharf_auth",
+        ),
+        (
+            "servicekit/ids.py",
+            "import servicekit.web",
+            "Layers of servicekit",
+        ),
+        (
+            "servicekit/ids.py",
+            "import wharf_upload",
+            "The services do not know each other, and servicekit knows none",
+        ),
+        (
+            "wharf_auth/problems.py",
+            "import wharf_upload",
+            "The services do not know each other, and servicekit knows none",
+        ),
+        (
+            "wharf_native/places.py",
+            "import servicekit.ids",
+            "wharf_native uses the standard library alone",
+        ),
+    ],
+)
+def test_a_wrong_import_is_named(tree: Tree, path: str, text: str, contract: str) -> None:
+    """An import inside a function breaks its contract, and the report names both modules."""
+    tree.append(path, f"def late() -> None:\n    {text}")
+    done = tree.lint()
+    assert done.returncode == 1, done.stdout
+    assert f"{contract} BROKEN" in done.stdout
+    importer = path.removesuffix(".py").replace("/", ".")
+    assert f"{importer} -> {text.removeprefix('import ')} (l." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "importer", "imported"),
+    [
+        # Two modules of one room.
+        (
+            "wharf_upload/domain/buckets.py",
+            "import wharf_upload.domain.policies",
+            ".buckets",
+            ".policies",
+        ),
+        # Two packages of one room.
+        (
+            "wharf_upload/uploads/multipart/parser.py",
+            "import wharf_upload.uploads.receive_form",
+            ".multipart",
+            ".receive_form",
+        ),
+        # The supervisor, which has no layers.
+        ("wharf_native/terminal.py", "import wharf_native.places", ".terminal", ".places"),
+    ],
+)
+def test_a_circle_is_named(tree: Tree, path: str, text: str, importer: str, imported: str) -> None:
+    """An import that closes a circle is refused, and the report names what it joins."""
+    tree.append(path, f"def late() -> None:\n    {text}")
+    done = tree.lint()
+    assert done.returncode == 1, done.stdout
+    assert "No package has a circle of imports BROKEN" in done.stdout
+    assert importer in done.stdout
+    assert imported in done.stdout
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """The modules have an order, even those between a package and what lies in it."""
+    graph = grimp.build_graph(*SOURCES, cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(list(TopologicalSorter(imports).static_order())) == len(graph.modules)
+
+
+@pytest.mark.parametrize("package", ["servicekit", "wharf_auth", "wharf_upload"])
+def test_a_module_without_a_layer_is_refused(tree: Tree, package: str) -> None:
+    """A new room must be given its place before anything can import it."""
+    tree.append(f"{package}/stray.py", "")
+    done = tree.lint()
+    assert done.returncode == 1, done.stdout
+    assert f"Layers of {package} BROKEN" in done.stdout
+    assert "stray" in done.stdout

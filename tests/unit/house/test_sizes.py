@@ -1,0 +1,72 @@
+"""No file and no function is longer than a reader can hold; tests are lists of claims."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+FOLDERS = ("libs", "services", "deploy", "loadtests", "docs")
+MAX_FILE, MAX_FUNCTION = 350, 50
+# Only what is data, not logic.
+LONG_FILES = {
+    "deploy/observing/capacity.py": "the panels of one dashboard, listed",
+}
+LONG_FUNCTIONS = {
+    "services/upload/src/wharf_upload/migrations/versions/0001_files.py:upgrade": (
+        "the statements of a released schema; they do not change any more"
+    ),
+}
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*.py")):
+            # An environment or an install of somebody's below the tree is not ours.
+            if not {".venv", "node_modules", "site-packages"} & set(path.parts):
+                yield path
+
+
+def long_files(root: Path) -> dict[str, int]:
+    """Return the files that are too long, with their lines."""
+    found = {
+        str(path.relative_to(root)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in _files(root)
+    }
+    return {name: lines for name, lines in found.items() if lines > MAX_FILE}
+
+
+def long_functions(root: Path) -> dict[str, int]:
+    """Return the functions that are too long, with their lines, decorators not counted."""
+    found = {}
+    for path in _files(root):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                lines = node.end_lineno - node.lineno + 1
+                if lines > MAX_FUNCTION:
+                    found[f"{path.relative_to(root)}:{node.name}"] = lines
+    return found
+
+
+def test_only_lists_of_data_are_long_files() -> None:
+    """Every longer file is excused by name, and every excuse is still needed."""
+    assert long_files(ROOT).keys() == LONG_FILES.keys(), long_files(ROOT)
+
+
+def test_only_lists_of_data_are_long_functions() -> None:
+    """Every longer function is excused by name, and every excuse is still needed."""
+    assert long_functions(ROOT).keys() == LONG_FUNCTIONS.keys(), long_functions(ROOT)
+
+
+def test_one_line_too_many_is_found(tmp_path: Path) -> None:
+    """The limits are exact, for a method as for a function."""
+    (tmp_path / "docs").mkdir()
+    method = "class A:\n    def good(self):\n" + "        pass\n" * (MAX_FUNCTION - 1)
+    method += "    async def bad(self):\n" + "        pass\n" * MAX_FUNCTION
+    (tmp_path / "docs/a.py").write_text(method)
+    (tmp_path / "docs/b.py").write_text("\n" * MAX_FILE)
+    (tmp_path / "docs/c.py").write_text("\n" * (MAX_FILE + 1))
+    assert long_functions(tmp_path) == {"docs/a.py:bad": MAX_FUNCTION + 1}
+    assert long_files(tmp_path) == {"docs/c.py": MAX_FILE + 1}
