@@ -1,0 +1,104 @@
+"""The pages that lead a newcomer through the tree name files and calls that are there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+UPLOAD = ROOT / "services/upload/src/wharf_upload"
+ARCHITECTURE = ROOT / "docs/architecture.md"
+PAGES = (ARCHITECTURE, ROOT / "docs/glossary.md", *sorted((ROOT / "docs/how-to").glob("*.md")))
+LINKED = (*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md")
+# Names of files are in backticks; other endings are those of data, which no tree holds.
+_FILE = re.compile(
+    r"`([\w.<>-]+\.py|[\w./<>-]+/(?:[\w.<>-]+\.(?:py|md|ya?ml|template|conf|ini|sh))?)`"
+)
+_TOP = ("services/", "libs/", "deploy/", "docs/", "tests/", "loadtests/")
+_LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+# A step of a way: number, module, function.
+_STEP = re.compile(r"^\| (\d+) \| `([\w/]+\.py)` \| `([\w.]+)`", re.MULTILINE)
+_ROOM = re.compile(r"^\| `(\w+)/` \|", re.MULTILINE)
+WAYS = {"The way of a small PUT": 15, "The way of a tus PATCH": 25}
+
+
+def _named(page: Path) -> set[str]:
+    """The files and folders that a page names; `<what>` stands for a name that is free."""
+    names = _FILE.findall(page.read_text(encoding="utf-8"))
+    return {name for name in names if not name.startswith(("/", "<"))}
+
+
+def _exists(name: str, page: Path) -> bool:
+    """Whether a file is there: below the root, the upload service, or the folder of its page."""
+    place = name.partition("<")[0].rpartition("/")[0] if "<" in name else name
+    bases = (ROOT,) if name.startswith(_TOP) else (ROOT, UPLOAD, page.parent, ROOT / "deploy/nginx")
+    return any((base / place).exists() for base in bases)
+
+
+def _section(title: str) -> str:
+    """The text below a heading of the architecture's page."""
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    return text.partition(f" {title}\n")[2].partition("\n#")[0]
+
+
+def _functions(module: Path) -> set[str]:
+    """The functions of a module, methods as `Class.method`."""
+    found = set()
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            methods = (part for part in node.body if isinstance(part, ast.FunctionDef))
+            found |= {f"{node.name}.{method.name}" for method in methods}
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_files_exist(page: Path) -> None:
+    """No page sends its reader to a file that was moved or removed."""
+    assert {name for name in _named(page) if not _exists(name, page)} == set()
+
+
+def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
+    """Old names, with and without a top folder, are no files any more; free names need a folder."""
+    page = tmp_path / "page.md"
+    page.write_text("`records/rows.py` `tests/none/test_x.py` `none/<what>.py` `routes/<what>.py`")
+    missing = {name for name in _named(page) if not _exists(name, page)}
+    assert missing == {"records/rows.py", "tests/none/test_x.py", "none/<what>.py"}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A relative link of any page leads to a file of the tree."""
+    links = set(_LINK.findall(page.read_text(encoding="utf-8")))
+    assert {link for link in links if not (page.parent / link).exists()} == set()
+
+
+@pytest.mark.parametrize("title", WAYS)
+def test_a_way_is_short_and_its_calls_exist(title: str) -> None:
+    """The steps are numbered, few, each in a module of its own, and each names a function there."""
+    steps = _STEP.findall(_section(title))
+    assert [int(number) for number, _, _ in steps] == list(range(1, len(steps) + 1))
+    assert 5 < len(steps) <= WAYS[title]
+    modules = [module for _, module, _ in steps]
+    assert len(modules) == len(set(modules))
+    missing = {name for _, module, name in steps if name not in _functions(UPLOAD / module)}
+    assert missing == set()
+
+
+def test_every_room_of_upload_is_in_the_table() -> None:
+    """A room that is new says in the table what it holds; one that is gone is not named."""
+    folders = {
+        path.name for path in UPLOAD.iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
+    assert set(_ROOM.findall(_section("The rooms of upload"))) == folders
+
+
+def test_the_index_of_the_how_tos_lists_all() -> None:
+    """Each page of the folder is linked from its index."""
+    folder = ROOT / "docs/how-to"
+    linked = set(_LINK.findall((folder / "README.md").read_text(encoding="utf-8")))
+    assert linked == {path.name for path in folder.glob("*.md")} - {"README.md"}
