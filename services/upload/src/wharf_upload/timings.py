@@ -19,8 +19,8 @@ ADMISSION, RECEIVE, HASH, FSYNC, COMMIT = ALL = (
     ("fsync",),
     ("commit",),
 )
-noted = MetricBuffer()
-_note = noted.note
+durations = MetricBuffer()
+_note = durations.note
 
 
 class Tracer(Protocol):

@@ -76,7 +76,7 @@ _REPORT_FILE = "worker-report.json"
 def _connect() -> None:
     metrics.count_buffer(upload_protocol.uploads, _UPLOADS)
     metrics.sum_buffer(upload_protocol.files, _FILES, _STORED_BYTES)
-    metrics.observe_buffer(timings.noted, _STAGES, labels=1)
+    metrics.observe_buffer(timings.durations, _STAGES, labels=1)
     metrics.observe_buffer(group_commit.group_sizes, _GROUPS, labels=0)
     metrics.count_buffer(content_digest.results, _ANSWERS)
     metrics.count_buffer(daemon.hashed_bytes, _FOLLOWED_BYTES)
