@@ -32,10 +32,7 @@ Task = Callable[[], None]
 
 def run_mule() -> None:
     """Serve resumable uploads until TERM or HUP, with everything else in threads of its own."""
-    own = startup.own_settings
-    # The gateway makes it as well, and may begin later.
-    own.spool_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    application = startup.application
+    own, application = startup.own_settings, startup.application
     server = ResumableServer(
         application.resumable_routes,
         application.answering,
@@ -43,6 +40,16 @@ def run_mule() -> None:
         own.receiver_socket,
         startup.tracing,
     )
+
+    def leave(*_: object) -> None:
+        server.drain(own.stream_grace_seconds)
+
+    # uWSGI tells its mules with HUP, whether it ends or starts anew. It may do so from now on: what
+    # it says before that is lost, and it waits for the mule.
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, leave)
+    # The gateway makes it as well, and may begin later.
+    own.spool_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     daemon = DigestDaemon(
         (own.spool_folder, own.resumable_folder),
         own.follower_socket,
@@ -52,13 +59,6 @@ def run_mule() -> None:
     metrics.watch_mule(daemon, server.loop)
     for task in (*_tasks(own, threading.Event()), daemon.run):
         threading.Thread(target=_again, args=(task,), daemon=True).start()
-
-    def leave(*_: object) -> None:
-        server.drain(own.stream_grace_seconds)
-
-    # uWSGI tells its mules with HUP, whether it ends or starts anew.
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, leave)
     server.run()
     # What the other threads do is made up for by the next process.
     os._exit(0)
