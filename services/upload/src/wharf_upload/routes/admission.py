@@ -6,6 +6,7 @@ from servicekit.problems import NOT_FOUND
 from servicekit.ratelimits import RateLimits
 from servicekit.tokens import Principal
 from wharf_upload import timings
+from wharf_upload.database.contract import UploadRecords
 from wharf_upload.http import admission_token
 from wharf_upload.http.admission_token import Admitted
 from wharf_upload.http.credentials import Credentials
@@ -21,7 +22,6 @@ from wharf_upload.http.upload_fields import file_upload, form_boundary, form_upl
 from wharf_upload.routes import ietf_resumable, tus
 from wharf_upload.tenancy.limits import TenantLimits
 from wharf_upload.uploads.admission import Admission
-from wharf_upload.uploads.resumable.values import UploadRows
 
 _METHODS_OF_AN_UPLOAD = "HEAD, GET, PATCH, DELETE, OPTIONS"
 
@@ -35,7 +35,7 @@ class AdmissionQuestion:
         rates: RateLimits,
         tenant_limits: TenantLimits,
         admission: Admission,
-        uploads: UploadRows,
+        uploads: UploadRecords,
     ) -> None:
         self._credentials, self._rates, self._tenant_limits = credentials, rates, tenant_limits
         self._admission, self._uploads = admission, uploads

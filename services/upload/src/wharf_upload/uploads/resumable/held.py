@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.access import tickets
+from wharf_upload.database.contract import UploadRecords
 from wharf_upload.domain.conditions import http_date
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.hashing.client import DigestClient
 from wharf_upload.storage.base import BlobMissing
 from wharf_upload.storage.partial_uploads import PartialUpload
 from wharf_upload.uploads.resumable.leases import Lease, Leases
-from wharf_upload.uploads.resumable.values import PartialUploads, UploadRows
+from wharf_upload.uploads.resumable.values import PartialUploads
 
 # The time until an upload expires is prolonged at most so often: each time is a commit.
 _RENEW_MILLISECONDS = 60_000
@@ -28,7 +29,7 @@ class HeldUploads:
 
     def __init__(
         self,
-        rows: UploadRows,
+        rows: UploadRecords,
         partials: PartialUploads,
         leases: Leases,
         digests: DigestClient,

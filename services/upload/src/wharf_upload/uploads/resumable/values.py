@@ -15,36 +15,6 @@ from wharf_upload.uploads.resumable.leases import Lease
 _NO_OPTIONS = UploadOptions()
 
 
-class UploadRows(Protocol):
-    """The rows of resumable uploads; see `database.uploads`."""
-
-    def create(self, upload: Upload) -> None:
-        """Add an upload and reserve its length."""
-
-    def get(self, tenant: str, identifier: str) -> Upload | None:
-        """Return the upload of this tenant."""
-
-    def announce_length(self, upload: Upload, length: int) -> Upload:
-        """Set the length of an upload that began without one."""
-
-    def reserve(self, upload: Upload, size: int) -> Upload:
-        """Make `size` bytes what an upload without a length reserves."""
-
-    def progress(
-        self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
-    ) -> None:
-        """Note that bytes came."""
-
-    def remove(self, upload: Upload) -> bool:
-        """Forget an upload; return whether it was there."""
-
-    def give_up(self, upload: Upload) -> bool:
-        """Forget an upload unless it has become a file."""
-
-    def finals_of(self, tenant: str, part: str) -> list[Upload]:
-        """Return the unfinished final uploads of a partial one."""
-
-
 class PartialUploads(Protocol):
     """The growing files of resumable uploads; see `storage.partial_uploads`."""
 
