@@ -79,6 +79,21 @@ def test_a_child_that_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cpu.samples[0].value == 800 / os.sysconf("SC_CLK_TCK")
 
 
+def test_a_child_that_is_being_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child whose time the master has already is not counted twice while it is still listed."""
+    master, child = 1001, 1002
+
+    def stat(pid: int) -> list[str]:
+        own = ["X"] if pid == child else ["S"]
+        times = ["700", "0", "0", "0"] if pid == child else ["100", "0", "700", "0"]
+        return own + ["0"] * 10 + times + ["0"] * 35
+
+    monkeypatch.setattr(processes, "_stat", stat)
+    monkeypatch.setattr(processes, "_processes", lambda: {master: "master", child: "worker"})
+    (cpu,) = [one for one in usage() if one.name == "wharf_process_cpu_seconds"]
+    assert cpu.samples[0].value == 800 / os.sysconf("SC_CLK_TCK")
+
+
 def test_children_that_end_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading again has an end."""
     ended = 0

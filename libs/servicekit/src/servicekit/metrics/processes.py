@@ -170,7 +170,10 @@ def _all_cpu_seconds(master: int) -> float:
 
 def _ticks(pid: int) -> int:
     # utime, stime, and those of children that were waited for: fields 14 to 17.
-    return sum(int(field) for field in _stat(pid)[11:15])
+    fields = _stat(pid)
+    if fields[:1] == ["X"]:
+        return 0  # being waited for: its time is, or is about to be, among the master's ended ones
+    return sum(int(field) for field in fields[11:15])
 
 
 def _ended_ticks(pid: int) -> int:
