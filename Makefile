@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PREPARE := PYTHON='$(PYTHON)' sh deploy/native/prepare.sh
 # Extra words for the tool behind a target: make test ARGS='-k quota -x'
 ARGS ?=
-CODE := $(wildcard libs services deploy/native deploy/observing deploy/k8s tests loadtests docs/*.py)
+CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing deploy/k8s tests loadtests docs/*.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run status restart setup test unit contract integration e2e deploy-test compose-test \

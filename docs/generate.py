@@ -18,7 +18,7 @@ from pathlib import Path
 
 from servicekit.problems import BASE, COMMON, Catalogue, Problem, reason
 from wharf_auth.problems import CATALOGUE as AUTH
-from wharf_native.tables import Setting
+from wharf_gateway.tables import Setting
 from wharf_upload.problems import UPLOAD
 
 DOCS = Path(__file__).resolve().parent
@@ -92,9 +92,9 @@ def code(text: str) -> str:
 def settings_page() -> str:
     """docs/settings.md."""
     from wharf_auth.settings import Settings as AuthSettings
-    from wharf_native.gateway_container import CONTAINER_SETTINGS
-    from wharf_native.gateway_settings import GATEWAY_SETTINGS
-    from wharf_native.settings import RUN_SETTINGS
+    from wharf_gateway.container import CONTAINER_SETTINGS
+    from wharf_gateway.run_settings import RUN_SETTINGS
+    from wharf_gateway.settings import GATEWAY_SETTINGS
     from wharf_upload.settings import Settings as UploadSettings
 
     def native(settings: tuple[Setting, ...]) -> str:

@@ -30,7 +30,14 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 STAMP = VENV / "wharf-stamp"
-PACKAGES = ("libs/servicekit", "services/auth", "services/upload", "deploy/native")
+PACKAGES = (
+    "libs/servicekit",
+    "libs/slow_body_floor",
+    "services/auth",
+    "services/upload",
+    "deploy/gateway",
+    "deploy/native",
+)
 
 sys.path.insert(0, str(ROOT))  # -I leaves out the folder of the script
 

@@ -104,15 +104,23 @@ def test_nothing_in_an_image_builds_or_becomes_root(
     [
         ("auth", ["servicekit", "wharf_auth", "argon2"]),
         ("upload", ["servicekit", "wharf_upload", "filetype", "inotify_simple"]),
-        ("gateway", ["wharf_native"]),
+        ("gateway", ["slow_body_floor", "wharf_gateway"]),
     ],
 )
 def test_an_image_has_its_own_packages_alone(
     engine: Engine, images: Images, service: str, own: list[str]
 ) -> None:
     """Neither another service's code nor what only that needs."""
-    asked = ("servicekit", "wharf_auth", "wharf_upload", "wharf_native")
-    others = ("argon2", "filetype", "inotify_simple", "pytest", "flit_core", "flask")
+    asked = ("servicekit", "slow_body_floor", "wharf_auth", "wharf_upload", "wharf_gateway")
+    others = (
+        "wharf_native",
+        "argon2",
+        "filetype",
+        "inotify_simple",
+        "pytest",
+        "flit_core",
+        "flask",
+    )
     found = python(engine, name_of(images, service), _MODULES, *asked, *others)
     assert sorted(found) == sorted([*own, *(["flask"] if service != "gateway" else [])])
 

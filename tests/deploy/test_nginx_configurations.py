@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from wharf_native.gateway_container import Gateway
-from wharf_native.nginx import nginx_command, render_configuration
+from wharf_gateway.container import Gateway
+from wharf_gateway.nginx import nginx_command, render_configuration
+from wharf_gateway.run_settings import RunSettings
 from wharf_native.places import Places
 from wharf_native.plan import template_values
-from wharf_native.settings import RunSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,7 @@ from tests.e2e.raw_http import until
 
 _KEEPER = """
 import sys, time
-from wharf_native.fd_store import FdStore
+from wharf_gateway.fd_store import FdStore
 FdStore(sys.argv[1], sys.argv[2], float(sys.argv[3])).start()
 time.sleep(600)
 """

@@ -11,7 +11,14 @@ import wharf_auth
 import wharf_upload
 
 ROOT = Path(__file__).parents[3]
-PACKAGES = ("libs/servicekit", "services/auth", "services/upload", "deploy/native")
+PACKAGES = (
+    "libs/servicekit",
+    "libs/slow_body_floor",
+    "services/auth",
+    "services/upload",
+    "deploy/gateway",
+    "deploy/native",
+)
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 CUT = re.compile(r"(\d+)\.(\d+)\.(\d+) \(\d{4}-\d{2}-\d{2}\)")
 

@@ -16,8 +16,10 @@ import pytest
 ROOT = Path(__file__).parents[3]
 SOURCES = {
     "servicekit": "libs/servicekit/src",
+    "slow_body_floor": "libs/slow_body_floor/src",
     "wharf_auth": "services/auth/src",
     "wharf_upload": "services/upload/src",
+    "wharf_gateway": "deploy/gateway/src",
     "wharf_native": "deploy/native/src",
 }
 
@@ -136,7 +138,27 @@ def test_the_packages_keep_all_contracts(tree: Tree) -> None:
         (
             "wharf_native/places.py",
             "import servicekit.ids",
-            "wharf_native uses the standard library alone",
+            "The native runner and the gateway use the standard library alone",
+        ),
+        (
+            "wharf_gateway/nginx.py",
+            "import wharf_native.places",
+            "The native runner imports the gateway, and not the other way round",
+        ),
+        (
+            "slow_body_floor/guard.py",
+            "import wharf_gateway.terminal",
+            "The native runner imports the gateway, and not the other way round",
+        ),
+        (
+            "wharf_upload/settings.py",
+            "import wharf_gateway.tables",
+            "The services know neither the gateway nor its parts",
+        ),
+        (
+            "wharf_gateway/tables.py",
+            "import wharf_gateway.nginx",
+            "Layers of wharf_gateway",
         ),
     ],
 )
@@ -168,7 +190,7 @@ def test_a_wrong_import_is_named(tree: Tree, path: str, text: str, contract: str
             ".receive_form",
         ),
         # The supervisor, which has no layers.
-        ("wharf_native/terminal.py", "import wharf_native.places", ".terminal", ".places"),
+        ("wharf_native/places.py", "import wharf_native.plan", ".places", ".plan"),
     ],
 )
 def test_a_circle_is_named(tree: Tree, path: str, text: str, importer: str, imported: str) -> None:
@@ -188,7 +210,7 @@ def test_no_module_imports_itself_through_others() -> None:
     assert len(list(TopologicalSorter(imports).static_order())) == len(graph.modules)
 
 
-@pytest.mark.parametrize("package", ["servicekit", "wharf_auth", "wharf_upload"])
+@pytest.mark.parametrize("package", ["servicekit", "wharf_auth", "wharf_upload", "wharf_gateway"])
 def test_a_module_without_a_layer_is_refused(tree: Tree, package: str) -> None:
     """A new room must be given its place before anything can import it."""
     tree.append(f"{package}/stray.py", "")

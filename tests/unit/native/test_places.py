@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from wharf_gateway.terminal import CannotRunError
 from wharf_native import logfiles
 from wharf_native.places import SOCKET_PATH_BYTES, Places, short_directory, take_lock
-from wharf_native.terminal import CannotRunError
 
 
 @pytest.mark.parametrize("length", [10, 77, 78, 79, 80, 200])

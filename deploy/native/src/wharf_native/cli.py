@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from wharf_native.settings import RunSettings
-from wharf_native.terminal import CannotRunError, log
+from wharf_gateway.run_settings import RunSettings
+from wharf_gateway.terminal import CannotRunError, log
 
 _USAGE = "usage: wharf run | status | restart [upload] [auth] [gateway] | settings"
 # A new process has WHARF_READY_SECONDS; migrations may come before it.
@@ -20,7 +20,7 @@ def checkout() -> str:
 
 def status(settings: RunSettings) -> int:
     """Says whether Wharf is ready; 0 when it is."""
-    from wharf_native.readiness import not_ready
+    from wharf_gateway.readiness import not_ready
 
     error = not_ready(settings)
     log(f"ready at {settings.url}" if error is None else f"not ready: {error}")
@@ -45,9 +45,9 @@ def restart(settings: RunSettings, names: list[str]) -> None:
 
 def print_settings() -> None:
     """Prints the tables of settings for the documentation."""
-    from wharf_native.gateway_settings import GATEWAY_SETTINGS
-    from wharf_native.settings import RUN_SETTINGS
-    from wharf_native.tables import markdown
+    from wharf_gateway.run_settings import RUN_SETTINGS
+    from wharf_gateway.settings import GATEWAY_SETTINGS
+    from wharf_gateway.tables import markdown
 
     print("# Settings of the native runner and the gateway\n")
     print("Made by `make docs` from the code; change them there.\n")

@@ -7,8 +7,8 @@ import signal
 import time
 from collections.abc import Sequence
 
+from wharf_gateway.terminal import CannotRunError, log
 from wharf_native.places import Places
-from wharf_native.terminal import CannotRunError, log
 
 SIGNAL = signal.SIGUSR1
 _REQUEST, _ANSWER = ".request", ".answer"

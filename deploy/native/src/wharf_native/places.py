@@ -8,7 +8,8 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.leftovers import remove_files
+from wharf_gateway.terminal import CannotRunError
 
 # A UNIX socket's path may have 107 bytes (sun_path of 108 holds a final zero).
 SOCKET_PATH_BYTES = 107
@@ -123,13 +124,6 @@ def _own_directory(path: str) -> None:
         ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
         if not ours or stat.S_IMODE(found.st_mode) & 0o077:
             raise CannotRunError(f"{path} exists and is not ours alone; remove it") from None
-
-
-def remove_files(directory: str) -> None:
-    """Removes every file below a directory; directories stay."""
-    for parent, _, names in os.walk(directory):
-        for name in names:
-            os.unlink(f"{parent}/{name}")
 
 
 def take_lock(places: Places) -> int:

@@ -7,13 +7,13 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 
-from wharf_native.foreign_sockets import children
-from wharf_native.gateway_settings import gateway_values
+from slow_body_floor.foreign_sockets import children
+from wharf_gateway.nginx import nginx_command, render_configuration
+from wharf_gateway.run_settings import RunSettings
+from wharf_gateway.settings import gateway_values
 from wharf_native.listening import Listeners
-from wharf_native.nginx import nginx_command, render_configuration
 from wharf_native.places import Places
 from wharf_native.program import NGINX_SOCKETS, Program
-from wharf_native.settings import RunSettings
 
 
 def service_environment(

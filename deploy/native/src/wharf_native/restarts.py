@@ -6,13 +6,13 @@ import os
 import shutil
 from collections.abc import Callable
 
+from wharf_gateway.terminal import CannotRunError, log
 from wharf_native import control
 from wharf_native.children import Child
 from wharf_native.places import Places
 from wharf_native.plan import Plan
 from wharf_native.preloading import is_current
 from wharf_native.supervisor import Supervisor
-from wharf_native.terminal import CannotRunError, log
 
 # upload before auth: it has to understand the tokens that a new auth issues (ADR 34). Services
 # before the gateway: what a new gateway asks for, they know.

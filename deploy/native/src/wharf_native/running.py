@@ -6,18 +6,19 @@ import os
 import time
 from collections.abc import Mapping
 
-from wharf_native import logfiles, readiness
-from wharf_native.body_guard import BodyGuard
+from wharf_gateway import readiness
+from wharf_gateway.body_guard import BodyGuard
+from wharf_gateway.run_settings import RunSettings
+from wharf_gateway.terminal import CannotRunError, log
+from wharf_native import logfiles
 from wharf_native.children import Child
 from wharf_native.listening import Listeners
 from wharf_native.places import Places, take_lock
 from wharf_native.plan import Plan, render_gateway, service_environment, template_values
 from wharf_native.preloading import preload
 from wharf_native.restarts import Preparing, Restarts
-from wharf_native.settings import RunSettings
 from wharf_native.supervisor import StoppedError, Supervisor, show_tail
 from wharf_native.survivors import end_survivors
-from wharf_native.terminal import CannotRunError, log
 from wharf_native.welcome import welcome
 
 _CHILDREN = ("nginx", "auth", "upload")

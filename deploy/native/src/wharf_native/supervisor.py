@@ -10,10 +10,10 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 
+from wharf_gateway.terminal import CannotRunError, log
 from wharf_native import logfiles
 from wharf_native.children import CRASH_LIMIT, Child
 from wharf_native.handover import Handover, Leaving
-from wharf_native.terminal import CannotRunError, log
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What a stage has even when the one before used up the time to drain.

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Iterable
 
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.terminal import CannotRunError
 
 # A child whose supervisor was just killed is on its way out by itself.
 _PATIENCE_SECONDS = 3.0

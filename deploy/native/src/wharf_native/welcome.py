@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from wharf_gateway.run_settings import RunSettings
+from wharf_gateway.terminal import log
 from wharf_native.places import Places
-from wharf_native.settings import RunSettings
-from wharf_native.terminal import log
 
 # The secret goes from the file into curl's standard input: it is neither printed here nor an
 # argument, which every user of the machine could read.

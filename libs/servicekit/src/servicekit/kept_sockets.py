@@ -1,6 +1,6 @@
 """A service's listening sockets, which outlive its container: copies lie with the gateway (ADR 28).
 
-The gateway's first process has the other side (`wharf_native/fd_store.py`), with the protocol.
+The gateway's first process has the other side (`wharf_gateway/fd_store.py`), with the protocol.
 """
 
 from __future__ import annotations

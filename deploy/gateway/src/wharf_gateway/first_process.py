@@ -12,11 +12,11 @@ import signal
 import time
 from collections.abc import Mapping
 
-from wharf_native.body_guard import BodyGuard
-from wharf_native.fd_store import FdStore
-from wharf_native.front_door import FrontDoor, answers
-from wharf_native.gateway_container import Gateway
-from wharf_native.terminal import CannotRunError, log
+from wharf_gateway.body_guard import BodyGuard
+from wharf_gateway.container import Gateway
+from wharf_gateway.fd_store import FdStore
+from wharf_gateway.front_door import FrontDoor, answers
+from wharf_gateway.terminal import CannotRunError, log
 
 _STOP = {signal.SIGTERM, signal.SIGQUIT}
 _WAITED_FOR = {*_STOP, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}

@@ -1,12 +1,14 @@
-"""How the runner itself is set: where it listens and where the data is."""
+"""Settings that the native runner and the gateway's container share: where they listen and where
+the data is.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 
-from wharf_native.tables import Setting
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.tables import Setting
+from wharf_gateway.terminal import CannotRunError
 
 HOST = Setting(
     "WHARF_HOST",
@@ -70,10 +72,10 @@ _ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
 
 
 class RunSettings:
-    """The runner's settings, read once and checked.
+    """These settings, read once and checked.
 
     Attributes:
-        root: the checkout.
+        root: the checkout, or where an image has the templates.
         data: absolute path of WHARF_DATA.
         instance: this Wharf among those on the same data.
         host: address to listen on, as given.

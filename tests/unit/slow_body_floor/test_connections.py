@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from wharf_native import connections, foreign_sockets
+from slow_body_floor import connections, foreign_sockets
 
 # Takes one connection, says so, and exits with 0 when it reads the end of it.
 _READER = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.terminal import CannotRunError
 
 
 class Setting:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from wharf_native.gateway_settings import (
+from wharf_gateway.run_settings import RUN_SETTINGS, RunSettings
+from wharf_gateway.settings import (
     GATEWAY_SETTINGS,
     gateway_values,
     refuse_other_hosts,
     server_name,
 )
-from wharf_native.places import Places
-from wharf_native.plan import service_environment, template_values
-from wharf_native.settings import RUN_SETTINGS, RunSettings
-from wharf_native.tables import Setting, markdown
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.tables import Setting, markdown
+from wharf_gateway.terminal import CannotRunError
 
 
 def settings(**environ: str) -> RunSettings:
@@ -148,30 +146,6 @@ def test_root_keeps_nginx_as_root() -> None:
     as_user = gateway_values({}, templates="/", as_root=False)
     assert as_root["WHARF_NGINX_USER"] == "user root;"
     assert as_user["WHARF_NGINX_USER"] == ""
-
-
-def test_what_services_see() -> None:
-    """Services see every variable that we see, and paths that agree with the gateway's."""
-    environ = {"WHARF_LOG_LEVEL": "debug", "HOME": "/h", "WHARF_ISSUER": ""}
-    run = settings(WHARF_PORT="9000")
-    places = Places(run.data, environ)
-    values = template_values(run, places, environ)
-    seen = service_environment(run, places, environ)
-    assert seen["WHARF_LOG_LEVEL"] == "debug"
-    assert seen["HOME"] == "/h"
-    assert seen["WHARF_ISSUER"] == "http://127.0.0.1:9000/auth"
-    assert seen["WHARF_JWKS_URL"] == "http://127.0.0.1:9000/.well-known/jwks.json"
-    assert values["WHARF_AUTH_SOCKET"] == f"unix:{seen['WHARF_AUTH_SOCKET']}"
-    assert values["WHARF_SPOOL"] == seen["WHARF_SPOOL"] == "/srv/wharf/var/spool/native"
-
-
-def test_a_given_issuer_is_kept() -> None:
-    """Behind a public name the issuer is what the operator says."""
-    environ = {"WHARF_ISSUER": "https://files.example.org/auth"}
-    run = settings()
-    places = Places(run.data, environ)
-    seen = service_environment(run, places, environ)
-    assert seen["WHARF_ISSUER"] == "https://files.example.org/auth"
 
 
 def test_the_tables_for_the_documentation() -> None:

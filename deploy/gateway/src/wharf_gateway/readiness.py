@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket
 
-from wharf_native.settings import RunSettings
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.run_settings import RunSettings
+from wharf_gateway.terminal import CannotRunError
 
 _TIMEOUT_SECONDS = 2.0
 _ANSWER_BYTES = 1 << 16

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from wharf_native.rendering import render_tree
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.rendering import render_tree
+from wharf_gateway.terminal import CannotRunError
 
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin")
 

@@ -1,7 +1,7 @@
 """nginx configuration from templates: `${WHARF_NAME}` is replaced, nothing else is.
 
 nginx has variables of its own, `$name` and `${name}`; only names in capitals that begin with
-WHARF_ are the runner's, so that neither has to be escaped.
+WHARF_ are Wharf's, so that neither has to be escaped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.terminal import CannotRunError
 
 _NAME = re.compile(r"\$\{(WHARF_[A-Z0-9_]+)\}")
 _TEMPLATE = ".template"

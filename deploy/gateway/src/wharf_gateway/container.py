@@ -1,6 +1,6 @@
 """One gateway container: its settings, the configuration of its nginx and its spool.
 
-Templates, values and their checks are those of the native runner.
+The native runner renders the same templates, with the same settings and checks.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import socket
 import time
 from collections.abc import Mapping
 
-from wharf_native.front_door import template_values
-from wharf_native.gateway_settings import gateway_values
-from wharf_native.nginx import nginx_command, render_configuration
-from wharf_native.places import remove_files
-from wharf_native.settings import INSTANCE, RunSettings
-from wharf_native.tables import Setting
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.front_door import template_values
+from wharf_gateway.leftovers import remove_files
+from wharf_gateway.nginx import nginx_command, render_configuration
+from wharf_gateway.run_settings import INSTANCE, RunSettings
+from wharf_gateway.settings import gateway_values
+from wharf_gateway.tables import Setting
+from wharf_gateway.terminal import CannotRunError
 
 # Where an image has the templates and the pages about problems.
 ROOT = "/opt/wharf"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharf_native.body_floor import BodyFloor
-from wharf_native.connections import Connection
+from slow_body_floor.connections import Connection
+from slow_body_floor.floor import BodyFloor
 
 RATE, WINDOW = 500, 30
 STEP = 5

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.instance import free_ports
 from tests.e2e.raw_http import until
-from tests.unit.native.conftest import free_ports
-from wharf_native.gateway_container import Gateway
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.container import Gateway
+from wharf_gateway.terminal import CannotRunError
 
 ROOT = Path(__file__).resolve().parents[3]
-_START = "import sys; from wharf_native import gateway; gateway.Gateway.__init__.__defaults__ = "
+_START = "import sys; from wharf_gateway import cli; cli.Gateway.__init__.__defaults__ = "
 HEAD = (
     b"POST /auth/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
     b"Expect: 100-continue\r\n\r\n"
@@ -45,7 +45,7 @@ class Running:
             "WHARF_INSTANCE": "one",
             **settings,
         }
-        start = f"{_START}({str(ROOT)!r},); sys.argv[1:] = ['serve']; gateway.main()"
+        start = f"{_START}({str(ROOT)!r},); sys.argv[1:] = ['serve']; cli.main()"
         with self.output_file.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", start],

@@ -1,4 +1,4 @@
-"""`python3 -m wharf_native.gateway`: the gateway as a container of its own.
+"""`python3 -m wharf_gateway`: the gateway as a container of its own.
 
 serve   write nginx's configuration, test it, and run nginx until told to stop
 check   write and test it
@@ -12,15 +12,15 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from wharf_native.gateway_container import Gateway
-from wharf_native.terminal import CannotRunError, log
+from wharf_gateway.container import Gateway
+from wharf_gateway.terminal import CannotRunError, log
 
 _USAGE = "usage: gateway serve | check | health"
 
 
 def serve(environ: Mapping[str, str]) -> int:
     """Runs the gateway until it is told to stop; returns the exit code."""
-    from wharf_native.gateway_process import run
+    from wharf_gateway.first_process import run
 
     gateway = Gateway(environ)
     gateway.prepare()
@@ -33,7 +33,7 @@ def serve(environ: Mapping[str, str]) -> int:
 
 def health(environ: Mapping[str, str]) -> int:
     """Says what is not ready; 0 when everything is."""
-    from wharf_native.readiness import not_ready
+    from wharf_gateway.readiness import not_ready
 
     gateway = Gateway(environ)
     error = not_ready(gateway.settings)
@@ -64,7 +64,3 @@ def main() -> None:
         sys.exit(f"wharf: {error}")
     except OSError as error:
         sys.exit(f"wharf: {error}")
-
-
-if __name__ == "__main__":
-    main()

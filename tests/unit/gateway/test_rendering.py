@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wharf_native.rendering import render, render_tree
-from wharf_native.terminal import CannotRunError
+from wharf_gateway.rendering import render, render_tree
+from wharf_gateway.terminal import CannotRunError
 
 
 def test_only_our_names_are_replaced() -> None:

@@ -18,8 +18,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from wharf_native import readiness
-from wharf_native.terminal import log
+from wharf_gateway import readiness
+from wharf_gateway.terminal import log
 
 _POLL_SECONDS = 1.0
 # How often in a row the service may fail to answer. One silence may be a replacement or a load.

@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from wharf_native.terminal import log
+from wharf_gateway.terminal import log
 
 # How long a socket stays open that nobody serves any more. What waits in it is answered with 503
 # then, and what comes later at once.

@@ -1,7 +1,7 @@
 """Shutting down a socket of another process: pidfd_getfd(2).
 
 The kernel allows it to the same user where that may trace the other process; with Yama's
-`ptrace_scope` of 1, the default of many systems, that is an ancestor. The supervisor is one.
+`ptrace_scope` of 1, the default of many systems, that is an ancestor.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from wharf_native.front_door import SUFFIX, FrontDoor, answers, template_values
+from wharf_gateway.front_door import SUFFIX, FrontDoor, answers, template_values
 
 
 class Service:
@@ -153,7 +153,7 @@ def test_of_two_that_fall_silent_together_one_stays_open(
             doors.pop().poll()
         unlink(name)
 
-    monkeypatch.setattr("wharf_native.front_door.os.unlink", unlink_after_the_other_looked)
+    monkeypatch.setattr("wharf_gateway.front_door.os.unlink", unlink_after_the_other_looked)
     doors[0].poll()
     assert [reachable(path), reachable(other)] == [False, True]
 

@@ -1,4 +1,4 @@
-"""The supervisor's own few lines; what the services say goes into their log files."""
+"""Lines for the operator: of the supervisor, or of the gateway's first process."""
 
 from __future__ import annotations
 

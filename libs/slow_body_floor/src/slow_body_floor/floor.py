@@ -1,17 +1,17 @@
-"""A floor on the rate of request bodies, which nginx does not have.
+"""Finds the connections on which a request comes in too slowly.
 
-nginx bounds the pause between two reads (`WHARF_BODY_TIMEOUT_SECONDS`), so a client that sends one
-byte before each pause is over keeps a connection, and a spool file, for ever. This looks at all
-connections of the gateway now and then, and finds those on which a request keeps coming, and too
-slowly. It knows nothing of HTTP: since a server says nothing before it has read the request, a
-connection is in the middle of a request when bytes come in and none have gone out since (ADR 21).
+A server such as nginx bounds the pause between two reads, so a client that sends one byte before
+each pause is over keeps a connection, and a spool file, for ever. This looks at all connections of
+the server now and then, and finds those on which a request keeps coming, and too slowly. It knows
+nothing of HTTP: since a server says nothing before it has read the request, a connection is in the
+middle of a request when bytes come in and none have gone out since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wharf_native.connections import Connection
+from slow_body_floor.connections import Connection
 
 # A window is looked at in so many steps: it is that much longer at the most.
 STEPS_IN_WINDOW = 6
@@ -67,7 +67,7 @@ class BodyFloor:
         """Notes that more came; whether it is too little.
 
         Only a connection on which bytes just came is judged: one that is silent waits for its
-        answer, or for its next request, or will run into nginx's own bound on pauses.
+        answer, or for its next request, or will run into the server's own bound on pauses.
         """
         arrivals.received = connection.received
         oldest = now - self._window_seconds

@@ -1,4 +1,4 @@
-"""What the nginx templates may name, beside the paths and addresses that the runner knows.
+"""What the nginx templates may name, beside paths and addresses.
 
 `wharf settings` prints this table for the documentation.
 """
@@ -9,9 +9,9 @@ import os
 import re
 from collections.abc import Mapping
 
-from wharf_native import front_door
-from wharf_native.tables import Setting, read_all
-from wharf_native.terminal import CannotRunError
+from wharf_gateway import front_door
+from wharf_gateway.tables import Setting, read_all
+from wharf_gateway.terminal import CannotRunError
 
 GIBIBYTE = 1 << 30
 

@@ -1,0 +1,3 @@
+from wharf_gateway.cli import main
+
+main()

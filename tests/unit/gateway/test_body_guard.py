@@ -1,0 +1,49 @@
+"""What the gateway tells of the guard over request bodies."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from slow_body_floor import connections, foreign_sockets
+from slow_body_floor.connections import Connection
+from wharf_gateway.body_guard import BodyGuard
+
+
+def guard(tmp_path: Path, **environ: str) -> BodyGuard:
+    """A guard over a gateway that is not there."""
+    return BodyGuard(lambda: [1], 80, environ, str(tmp_path / "gateway.prom"))
+
+
+def test_cuts_are_counted_in_the_file_of_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file has the number of all cuts, and the output a line for each look that cut."""
+    received, now = iter(range(100)), iter(range(0, 10_000, 100))
+    monkeypatch.setattr(
+        connections, "established", lambda _: [Connection(1, 5, "192.0.2.7", next(received), 0)]
+    )
+    monkeypatch.setattr(foreign_sockets, "children", lambda _: [])
+    monkeypatch.setattr(foreign_sockets, "end_reading", lambda *_: 2)
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    own = guard(tmp_path, WHARF_BODY_MIN_BYTES_PER_SECOND="7")
+    for cuts in (1, 2):
+        for _ in range(3 + cuts // 2):
+            own.poll()
+        assert f"cut_total {2 * cuts}\n" in (tmp_path / "gateway.prom").read_text()
+    line = "wharf: cut 2 requests that came with less than 7 bytes per second, from 192.0.2.7\n"
+    assert capsys.readouterr().out == 2 * line
+
+
+@pytest.mark.parametrize(("workers", "most"), [("3", 6144), ("auto", 2048 * (os.cpu_count() or 1))])
+def test_the_limit_of_connections_is_told(tmp_path: Path, workers: str, most: int) -> None:
+    """What nginx's workers may have together stands beside what was cut, before anything is cut."""
+    guard(tmp_path, WHARF_NGINX_WORKERS=workers)
+    text = (tmp_path / "gateway.prom").read_text()
+    assert (
+        f"# TYPE wharf_nginx_connections_limit gauge\nwharf_nginx_connections_limit {most}\n"
+        in text
+    )

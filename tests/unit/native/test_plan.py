@@ -1,0 +1,31 @@
+"""What the native runner tells the services."""
+
+from __future__ import annotations
+
+from wharf_gateway.run_settings import RunSettings
+from wharf_native.places import Places
+from wharf_native.plan import service_environment, template_values
+
+
+def test_what_services_see() -> None:
+    """Services see every variable that we see, and paths that agree with the gateway's."""
+    environ = {"WHARF_LOG_LEVEL": "debug", "HOME": "/h", "WHARF_ISSUER": ""}
+    run = RunSettings({"WHARF_PORT": "9000"}, root="/srv/wharf")
+    places = Places(run.data, environ)
+    values = template_values(run, places, environ)
+    seen = service_environment(run, places, environ)
+    assert seen["WHARF_LOG_LEVEL"] == "debug"
+    assert seen["HOME"] == "/h"
+    assert seen["WHARF_ISSUER"] == "http://127.0.0.1:9000/auth"
+    assert seen["WHARF_JWKS_URL"] == "http://127.0.0.1:9000/.well-known/jwks.json"
+    assert values["WHARF_AUTH_SOCKET"] == f"unix:{seen['WHARF_AUTH_SOCKET']}"
+    assert values["WHARF_SPOOL"] == seen["WHARF_SPOOL"] == "/srv/wharf/var/spool/native"
+
+
+def test_a_given_issuer_is_kept() -> None:
+    """Behind a public name the issuer is what the operator says."""
+    environ = {"WHARF_ISSUER": "https://files.example.org/auth"}
+    run = RunSettings({}, root="/srv/wharf")
+    places = Places(run.data, environ)
+    seen = service_environment(run, places, environ)
+    assert seen["WHARF_ISSUER"] == "https://files.example.org/auth"
