@@ -18,7 +18,7 @@ compile() {
     shift
     "$UV" pip compile --quiet --universal --python-version 3.11 \
         --generate-hashes --no-emit-index-url --no-emit-find-links \
-        --no-emit-package wharf-servicekit \
+        --no-emit-package wharf-servicekit --no-emit-package wharf-kept-sockets \
         --custom-compile-command "make lock" \
         ${UPGRADE:-} "$@" --output-file "requirements/$name.txt" >/dev/null
     echo "requirements/$name.txt"

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 STAMP = VENV / "wharf-stamp"
 PACKAGES = (
+    "libs/kept_sockets",
     "libs/servicekit",
     "libs/slow_body_floor",
     "services/auth",

@@ -102,25 +102,18 @@ def test_nothing_in_an_image_builds_or_becomes_root(
 @pytest.mark.parametrize(
     ("service", "own"),
     [
-        ("auth", ["servicekit", "wharf_auth", "argon2"]),
-        ("upload", ["servicekit", "wharf_upload", "filetype", "inotify_simple"]),
-        ("gateway", ["slow_body_floor", "wharf_gateway"]),
+        ("auth", ["kept_sockets", "servicekit", "wharf_auth", "argon2"]),
+        ("upload", ["kept_sockets", "servicekit", "wharf_upload", "filetype", "inotify_simple"]),
+        ("gateway", ["kept_sockets", "slow_body_floor", "wharf_gateway"]),
     ],
 )
 def test_an_image_has_its_own_packages_alone(
     engine: Engine, images: Images, service: str, own: list[str]
 ) -> None:
     """Neither another service's code nor what only that needs."""
-    asked = ("servicekit", "slow_body_floor", "wharf_auth", "wharf_upload", "wharf_gateway")
-    others = (
-        "wharf_native",
-        "argon2",
-        "filetype",
-        "inotify_simple",
-        "pytest",
-        "flit_core",
-        "flask",
-    )
+    libraries = ("kept_sockets", "servicekit", "slow_body_floor")
+    asked = (*libraries, "wharf_auth", "wharf_upload", "wharf_gateway", "wharf_native")
+    others = ("argon2", "filetype", "inotify_simple", "pytest", "flit_core", "flask")
     found = python(engine, name_of(images, service), _MODULES, *asked, *others)
     assert sorted(found) == sorted([*own, *(["flask"] if service != "gateway" else [])])
 
@@ -131,7 +124,7 @@ def test_what_is_installed_is_what_is_locked(engine: Engine, images: Images, ser
     with open(f"requirements/{service}.txt", encoding="utf-8") as lock:
         locked = {line.partition("==")[0] for line in lock if line[0].isalpha()}
     found = set(python(engine, name_of(images, service), _DISTRIBUTIONS))
-    ours = {"wharf-servicekit", f"wharf-{service}"}
+    ours = {"wharf-kept-sockets", "wharf-servicekit", f"wharf-{service}"}
     assert {name.replace("_", "-") for name in found} - ours <= locked
     assert ours <= found
 

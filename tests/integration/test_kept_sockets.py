@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from servicekit.kept_sockets import FdStoreClient, Kept, answers, fd_stores
+from kept_sockets import packets, store
+from kept_sockets.client import Kept, answers, fd_stores
 from tests.e2e.raw_http import until
 
 _KEEPER = """
 import sys, time
-from wharf_gateway.fd_store import FdStore
+from kept_sockets.store import FdStore
 FdStore(sys.argv[1], sys.argv[2], float(sys.argv[3])).start()
 time.sleep(600)
 """
+_PACKET_OF_0_1_0 = re.compile(rb"(keep|take) ([a-z]{1,20}\.sock)(?: ([0-9]{1,20} [0-9]{1,20}))?")
 # Stands for uWSGI: serves one inherited socket, and says which process it is.
 _SERVER = """#!{python}
 import os, signal, socket, sys
@@ -65,13 +71,6 @@ def inode(kept: Kept) -> int:
     return os.fstat(kept.listener.fileno()).st_ino
 
 
-def deposit(kept: Kept) -> None:
-    """Leaves a copy, and ends as a service does."""
-    client = FdStoreClient([kept])
-    client.poll()
-    client.close()
-
-
 def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
     """Who connects while no service runs is served by the next one, which gets the same socket;
     without a keeper it makes a new one.
@@ -80,7 +79,7 @@ def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
     with keeper(folder):
         first = Kept(path)
         was = inode(first)
-        deposit(first)
+        first.leave_copies()
         first.listener.close()
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
@@ -99,17 +98,15 @@ def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
     """After a restart of the gateway, and with each of several gateways, copies are left anew."""
     kept = Kept(folder / "auth.sock")
     with closing(kept.listener):
-        client = FdStoreClient([kept])
-        client.poll()
+        kept.leave_copies()
         for _ in range(2):
             with keeper(folder), keeper(folder, "two"):
-                client.poll()
+                kept.leave_copies()
                 # Nobody keeps it twice: each of them has it.
                 (folder / "keeper-one.sock").unlink()
                 again = Kept(folder / "auth.sock")
                 with closing(again.listener):
                     assert inode(again) == inode(kept)
-        client.close()
 
 
 def test_a_socket_that_nobody_reaches_is_not_taken(folder: Path) -> None:
@@ -118,7 +115,7 @@ def test_a_socket_that_nobody_reaches_is_not_taken(folder: Path) -> None:
     with keeper(folder):
         kept = Kept(path)
         with closing(kept.listener):
-            deposit(kept)
+            kept.leave_copies()
             path.unlink()
             other = Kept(path)
             with closing(other.listener):
@@ -131,15 +128,108 @@ def test_what_nobody_serves_for_long_is_closed(folder: Path) -> None:
     with keeper(folder, seconds=0.1), socket.socket(socket.AF_UNIX) as waiting:
         kept = Kept(path)
         with closing(kept.listener):
-            client = FdStoreClient([kept])
-            client.poll()
+            kept.leave_copies()
             waiting.settimeout(60)
             waiting.connect(str(path))
-        client.close()
         with pytest.raises(ConnectionResetError):
             waiting.recv(1)
         with socket.socket(socket.AF_UNIX) as late, pytest.raises(ConnectionRefusedError):
             late.connect(str(path))
+
+
+def test_a_copy_that_is_renewed_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """90 s count from the last renewal: a service may run for as long as it likes."""
+    now = [0.0]
+    monkeypatch.setattr(store, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    store.FdStore(str(folder), "one").start()
+    kept = Kept(folder / "upload.sock")
+    with closing(kept.listener):
+        for _ in range(3):
+            kept.leave_copies()
+            again = Kept(kept.path)
+            with closing(again.listener):
+                assert inode(again) == inode(kept)
+            now[0] += 89
+
+
+def test_a_socket_without_its_file_is_not_left(folder: Path) -> None:
+    """A service that still ends beside the next one does not push that one's copy out."""
+    path = folder / "upload.sock"
+    with keeper(folder):
+        old = Kept(path)
+        path.unlink()
+        new = Kept(path)
+        with closing(old.listener), closing(new.listener):
+            new.leave_copies()
+            old.leave_copies()
+            third = Kept(path)
+            with closing(third.listener):
+                assert inode(third) == inode(new)
+
+
+def test_a_gateway_that_hangs_is_not_waited_for(folder: Path) -> None:
+    """The first process goes on to hand signals on, however long the gateway answers nothing."""
+    kept = Kept(folder / "upload.sock")
+    with packets.new_socket(60) as hanging, closing(kept.listener):
+        hanging.bind(str(folder / "keeper-one.sock"))
+        hanging.listen(1)
+        begin = time.monotonic()
+        for _ in range(50):
+            kept.leave_copies()
+        assert time.monotonic() - begin < 5
+
+
+def test_a_service_of_the_release_before(folder: Path) -> None:
+    """0.1.0's packets are answered as it expects; it hears the end of a connection that it leaves
+    open, after which it leaves its copy anew.
+    """
+
+    def asked(packet: bytes, *descriptors: int) -> tuple[bytes, socket.socket | None]:
+        with packets.new_socket(60) as connection:
+            connection.connect(str(keeper_path))
+            socket.send_fds(connection, [packet], descriptors)
+            answer = packets.receive(connection)
+            assert connection.recv(1) == b""
+            return answer
+
+    with keeper(folder) as keeper_path, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "upload.sock"))
+        assert asked(b"keep upload.sock 1 2", listener.fileno()) == (b"kept", None)
+        numbers, found = asked(b"take upload.sock")
+        assert numbers == b"1 2"
+        assert found is not None
+        with found:
+            assert os.fstat(found.fileno()).st_ino == os.fstat(listener.fileno()).st_ino
+
+
+def test_a_gateway_of_the_release_before(folder: Path) -> None:
+    """0.1.0 understands our packets; it keeps a copy for 90 s after the connection has ended."""
+    path, understood = folder / "upload.sock", []
+    with packets.new_socket(60) as gateway:
+        gateway.bind(str(folder / "keeper-one.sock"))
+        gateway.listen()
+
+        def serve() -> None:
+            for _ in range(2):
+                with gateway.accept()[0] as client:
+                    packet, listener = packets.receive(client)
+                    understood.append((_PACKET_OF_0_1_0.fullmatch(packet), listener is not None))
+                    if listener is not None:
+                        listener.close()
+                    with suppress(BrokenPipeError):
+                        client.send(b"none")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        path.touch()  # as after a crash; it asks for a socket whose file is there
+        kept = Kept(path)
+        with closing(kept.listener):
+            kept.leave_copies()
+            thread.join(60)
+    assert [(match and match[1], left) for match, left in understood] == [
+        (b"take", False),
+        (b"keep", True),
+    ]
 
 
 def test_nonsense_is_answered_and_nothing_more(folder: Path) -> None:

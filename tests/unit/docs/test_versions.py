@@ -12,6 +12,7 @@ import wharf_upload
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = (
+    "libs/kept_sockets",
     "libs/servicekit",
     "libs/slow_body_floor",
     "services/auth",

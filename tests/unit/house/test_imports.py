@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SOURCES = {
+    "kept_sockets": "libs/kept_sockets/src",
     "servicekit": "libs/servicekit/src",
     "slow_body_floor": "libs/slow_body_floor/src",
     "wharf_auth": "services/auth/src",
@@ -149,6 +150,11 @@ def test_the_packages_keep_all_contracts(tree: Tree) -> None:
             "slow_body_floor/guard.py",
             "import wharf_gateway.terminal",
             "The native runner imports the gateway, and not the other way round",
+        ),
+        (
+            "kept_sockets/packets.py",
+            "import servicekit.ids",
+            "The services do not know each other, and servicekit knows none",
         ),
         (
             "wharf_upload/settings.py",

@@ -12,9 +12,9 @@ import signal
 import time
 from collections.abc import Mapping
 
+from kept_sockets.store import FdStore
 from wharf_gateway.body_guard import BodyGuard
 from wharf_gateway.container import Gateway
-from wharf_gateway.fd_store import FdStore
 from wharf_gateway.front_door import FrontDoor, answers
 from wharf_gateway.terminal import CannotRunError, log
 
@@ -113,7 +113,10 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
     """Runs nginx until it ends; returns the container's exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
     for folder in gateway.socket_folders:
-        FdStore(folder, gateway.settings.instance).start()
+        try:
+            FdStore(folder, gateway.settings.instance).start()
+        except OSError as error:
+            log(f"sockets in {folder} are not kept over restarts: {error}")
     door = _front_door(gateway)
     nginx = Nginx(gateway.command, environ)
     if door is not None:

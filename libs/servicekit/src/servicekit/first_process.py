@@ -2,7 +2,7 @@
 
     python -m servicekit.first_process UWSGI INI SOCKET…
 
-It opens the sockets, or gets those that the container before has left (`kept_sockets`), hands
+It opens the sockets, or takes those that the container before has left (`kept_sockets`), hands
 signals on, and ends with uWSGI and its exit code. Nothing of the service is loaded here.
 """
 
@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from servicekit.kept_sockets import FdStoreClient, Kept
+from kept_sockets.client import Kept
 
 HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
 _POLL_SECONDS = 0.5
@@ -29,87 +29,61 @@ _START_SECONDS = 20.0
 _MOST_DESCRIPTORS = 65_536
 
 
-class Child:
-    """uWSGI.
-
-    Attributes:
-        pid: its id.
-    """
+class Uwsgi:
+    """uWSGI. While it starts, it does not hear TERM, or its workers do not."""
 
     def __init__(self, command: list[str]) -> None:
-        folder = Path(tempfile.gettempdir())
-        self._ready = folder / f"wharf-{os.getpid()}.ready"
-        # Two hooks of uWSGI's, in its options: it accepts connections, and it hears TERM.
-        self._marks = (self._ready, self._ready.with_name(f"{self._ready.name}.term"))
+        ready = f"{tempfile.gettempdir()}/wharf-{os.getpid()}.ready"
+        # Two hooks in its options make these: it accepts connections, and it hears TERM.
+        self._marks = (Path(ready), Path(f"{ready}.term"))
         for mark in self._marks:
             mark.unlink(missing_ok=True)
-        environment = {
-            **os.environ,
-            # As after a reload: it looks for its sockets among those that it inherits.
-            "UWSGI_RELOADS": "0",
-            "WHARF_SOCKETS_KEPT": "true",
-            "WHARF_READY_FILE": str(self._ready),
-        }
-        self.pid = os.posix_spawn(
-            command[0], command, environment, setsigmask=[], setsigdef=[signal.SIGPIPE]
+        # As after a reload: it looks for its sockets among those that it inherits.
+        kept = {"UWSGI_RELOADS": "0", "WHARF_SOCKETS_KEPT": "true", "WHARF_READY_FILE": ready}
+        self._pid = os.posix_spawn(
+            command[0], command, os.environ | kept, setsigmask=[], setsigdef=[signal.SIGPIPE]
         )
-        self._asked_at: float | None = None
-        self._heard_at: float | None = None
+        self._hears_by = time.monotonic() + _START_SECONDS
+        self._to_end = False
 
     def send(self, number: int) -> None:
-        """Hands a signal on."""
+        """Hand a signal on; TERM is sent by `poll`."""
         if number == signal.SIGTERM:
-            self._asked_at = self._asked_at or time.monotonic()
+            self._to_end = True
         else:
-            os.kill(self.pid, number)
+            os.kill(self._pid, number)
 
     def poll(self) -> None:
-        """Asks it to end, if it is to end.
+        """Ask it to end, if it is to end and can hear; again and again, which changes nothing."""
+        made = [mark.stat().st_mtime for mark in self._marks if mark.exists()]
+        started = len(made) == len(self._marks) and max(made) < time.time() - _SETTLE_SECONDS
+        if self._to_end and (started or time.monotonic() > self._hears_by):
+            os.kill(self._pid, signal.SIGTERM)
 
-        While it starts, uWSGI does not hear TERM, or its workers do not. Then it is asked when it
-        has started; and again, which changes nothing for one that has heard it.
-        """
-        now = time.monotonic()
-        if self._heard_at is None and all(mark.exists() for mark in self._marks):
-            self._heard_at = now + _SETTLE_SECONDS
-        if self._asked_at is None:
-            return
-        late = now > self._asked_at + _START_SECONDS
-        if late or (self._heard_at is not None and now > self._heard_at):
-            os.kill(self.pid, signal.SIGTERM)
+    def exit_code(self) -> int | None:
+        """Return its code once it has ended. This process gets others' orphans to bury, too."""
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == self._pid:
+                code = os.waitstatus_to_exitcode(ended[1])
+                return code if code >= 0 else 128 - code
+        return None
 
 
 def run(uwsgi: str, ini: str, paths: list[Path]) -> int:
-    """Runs uWSGI to its end; returns the exit code."""
+    """Run uWSGI to its end; return the exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {*HANDED_ON, signal.SIGCHLD})
-    store = FdStoreClient([Kept(path) for path in paths])
-    _limit_descriptors()
-    child = Child([uwsgi, "--ini", ini])
-    while True:
-        store.poll()
+    sockets = [Kept(path) for path in paths]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, _MOST_DESCRIPTORS), hard))
+    child = Uwsgi([uwsgi, "--ini", ini])
+    while (code := child.exit_code()) is None:
+        for one in sockets:
+            one.leave_copies()
         received = signal.sigtimedwait({*HANDED_ON, signal.SIGCHLD}, _POLL_SECONDS)
         if received is not None and received.si_signo in HANDED_ON:
             child.send(received.si_signo)
-        if (code := _ended(child.pid)) is not None:
-            return code
         child.poll()
-
-
-def _ended(pid: int) -> int | None:
-    """The exit code of uWSGI; a container's first process gets others' orphans to bury, too."""
-    while True:
-        found, status = os.waitpid(-1, os.WNOHANG)
-        if found == pid:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
-        if found == 0:
-            return None
-
-
-def _limit_descriptors() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft > _MOST_DESCRIPTORS:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_DESCRIPTORS, hard))
+    return code
 
 
 if __name__ == "__main__":

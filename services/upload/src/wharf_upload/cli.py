@@ -62,11 +62,11 @@ def await_gateway(own: Settings, seconds: int) -> None:
     """
     import time
 
-    from servicekit import kept_sockets
+    from kept_sockets import client
 
     deadline = time.monotonic() + seconds
     folder = own.receiver_socket.parent
-    while any(map(kept_sockets.answers, kept_sockets.fd_stores(folder))):
+    while any(map(client.answers, client.fd_stores(folder))):
         if time.monotonic() > deadline:
             sys.exit(f"the gateway has not ended in {seconds} s")
         time.sleep(0.2)

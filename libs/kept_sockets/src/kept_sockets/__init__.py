@@ -1,0 +1,1 @@
+"""Keeps a service's listening sockets open while its container is replaced (ADR 37)."""

@@ -1,0 +1,75 @@
+"""The service's side: takes the sockets that are kept for it, and leaves copies of its own."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from kept_sockets import packets
+
+_BACKLOG = 1024
+_TIMEOUT_SECONDS = 5.0
+
+
+class Kept:
+    """One listening unix socket: the one that is kept for us, or else a new one.
+
+    Attributes:
+        path: where it is found.
+        listener: never blocks, and is inherited.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.listener = self._take() or self._bind()
+        self.listener.setblocking(False)
+        self.listener.set_inheritable(True)
+        self._file = _numbers(path)
+
+    def _take(self) -> socket.socket | None:
+        for store in fd_stores(self.path.parent):
+            with suppress(OSError), packets.new_socket(_TIMEOUT_SECONDS) as connection:
+                connection.connect(str(store))
+                file = _numbers(self.path)
+                packets.send(connection, b"take " + self.path.name.encode())
+                numbers, listener = packets.receive(connection)
+                if listener and numbers == file:
+                    return listener
+                if listener:  # the file is another socket's by now: nobody can reach this one
+                    listener.close()
+        return None
+
+    def _bind(self) -> socket.socket:
+        self.path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(self.path))
+        # Whoever reaches it can run code.
+        self.path.chmod(0o600)
+        listener.listen(_BACKLOG)
+        return listener
+
+    def leave_copies(self) -> None:
+        """Leave or renew a copy with every store; call it each second. It waits for no answer."""
+        for store in fd_stores(self.path.parent):
+            with suppress(OSError), packets.new_socket(0) as connection:
+                connection.connect(str(store))
+                if _numbers(self.path) == self._file:
+                    packet = b"keep %s %s" % (self.path.name.encode(), self._file)
+                    packets.send(connection, packet, self.listener)
+
+
+def fd_stores(folder: Path) -> list[Path]:
+    """Return where the stores of this folder listen, or have listened."""
+    return sorted(folder.glob(packets.STORE_NAME.format("*")))
+
+
+def answers(store: Path) -> bool:
+    """Return whether a store is there: its gateway has not ended."""
+    with packets.new_socket(_TIMEOUT_SECONDS) as connection:
+        return connection.connect_ex(str(store)) == 0
+
+
+def _numbers(file: Path) -> bytes:
+    found = file.lstat()
+    return b"%d %d" % (found.st_dev, found.st_ino)
