@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+# A unix socket's path, or host and port.
+Address = Path | tuple[str, int]
 START_SECONDS = 30
 # Beside the Python that runs the tests: the same virtual environment.
 BINARY = Path(sys.executable).parent / "uwsgi"
@@ -34,20 +36,38 @@ class Reply:
     body: bytes
 
 
-def connect(path: Path) -> socket.socket:
+def connect(address: Address) -> socket.socket:
     """A connection to a uWSGI socket."""
-    connection = socket.socket(socket.AF_UNIX)
+    connection = socket.socket(socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET)
     connection.settimeout(30)
-    connection.connect(str(path))
+    connection.connect(str(address) if isinstance(address, Path) else address)
     return connection
 
 
-def send_head(
-    connection: socket.socket, method: str, target: str, parameters: Mapping[str, str], length: int
-) -> None:
-    """Sends a request without its body, as nginx does."""
+def packet(variables: Iterable[tuple[str, str]], modifier: int = 0, detail: int = 0) -> bytes:
+    """A packet of the uwsgi protocol; `detail` is its modifier2."""
+    packed = b"".join(
+        struct.pack("<H", len(part)) + part
+        for pair in variables
+        for part in (pair[0].encode(), pair[1].encode())
+    )
+    return struct.pack("<BHB", modifier, len(packed), detail) + packed
+
+
+def raw_answer(address: Address, sent: bytes) -> bytes:
+    """All that comes back for these bytes; nothing when the connection is closed."""
+    received = b""
+    with connect(address) as connection, suppress(ConnectionResetError, BrokenPipeError):
+        connection.sendall(sent)
+        while block := connection.recv(65536):
+            received += block
+    return received
+
+
+def head(method: str, target: str, parameters: Mapping[str, str], length: int) -> dict[str, str]:
+    """The variables of a request, as nginx sends them."""
     path, _, query = target.partition("?")
-    values = {
+    return {
         "REQUEST_METHOD": method,
         "REQUEST_URI": target,
         "PATH_INFO": path,
@@ -60,12 +80,13 @@ def send_head(
         "REMOTE_ADDR": "192.0.2.1",
         **parameters,
     }
-    packed = b"".join(
-        struct.pack("<H", len(part)) + part
-        for pair in values.items()
-        for part in (pair[0].encode(), pair[1].encode())
-    )
-    connection.sendall(struct.pack("<BHB", 0, len(packed), 0) + packed)
+
+
+def send_head(
+    connection: socket.socket, method: str, target: str, parameters: Mapping[str, str], length: int
+) -> None:
+    """Sends a request without its body, as nginx does."""
+    connection.sendall(packet(head(method, target, parameters, length).items()))
 
 
 def read_reply(connection: socket.socket) -> Reply:
@@ -77,14 +98,14 @@ def read_reply(connection: socket.socket) -> Reply:
 
 
 def request(
-    path: Path,
+    address: Address,
     method: str,
     target: str,
     body: bytes = b"",
     parameters: Mapping[str, str] | None = None,
 ) -> Reply:
     """One request and its reply."""
-    with connect(path) as connection:
+    with connect(address) as connection:
         send_head(connection, method, target, parameters or {}, len(body))
         # Sending nothing is something here: uWSGI may have answered and closed by now.
         if body:
@@ -97,17 +118,16 @@ class Uwsgi:
 
     def __init__(self, arguments: list[str], environ: Mapping[str, str], directory: Path) -> None:
         self.socket = directory / "uwsgi.sock"
+        self._has_socket = any("{socket}" in text for text in (*arguments, *environ.values()))
         self._log = directory / "uwsgi.log"
+
+        def filled(text: str) -> str:
+            return text.replace("{socket}", str(self.socket)).replace("{folder}", str(directory))
+
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(BINARY), *(one.replace("{socket}", str(self.socket)) for one in arguments)],
-                env={
-                    **os.environ,
-                    **{
-                        name: value.replace("{socket}", str(self.socket))
-                        for name, value in environ.items()
-                    },
-                },
+                [str(BINARY), *map(filled, arguments)],
+                env={**os.environ, **{name: filled(text) for name, text in environ.items()}},
                 stdout=log,
                 stderr=log,
                 # Workers that survive their master must not survive the test.
@@ -122,10 +142,16 @@ class Uwsgi:
     def wait_until_ready(self, marker: str = "WSGI app 0") -> None:
         """Waits until the application is loaded."""
         deadline = time.monotonic() + START_SECONDS
-        while marker not in self.log or not self.socket.exists():
+        while marker not in self.log or (self._has_socket and not self.socket.exists()):
             if time.monotonic() > deadline or self.process.poll() is not None:
                 pytest.fail(f"uWSGI does not start:\n{self.log}")
             time.sleep(0.05)
+
+    def processes(self) -> list[int]:
+        """The master and its children."""
+        master = self.process.pid
+        children = Path(f"/proc/{master}/task/{master}/children").read_text()
+        return [master, *(int(pid) for pid in children.split())]
 
     def wait(self, seconds: float = START_SECONDS) -> int:
         """Waits for the end; the exit code."""
@@ -144,7 +170,7 @@ class Uwsgi:
 
 @contextmanager
 def running(arguments: list[str], environ: Mapping[str, str]) -> Iterator[Uwsgi]:
-    """uWSGI with `{socket}` replaced in arguments and environment; ended afterwards."""
+    """uWSGI with `{socket}` and `{folder}` filled in; ended afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="wharf-uwsgi-"))
     server = Uwsgi(arguments, environ, directory)
     try:

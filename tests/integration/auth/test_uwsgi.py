@@ -62,13 +62,6 @@ def login(server: uwsgi.Uwsgi, entry: Entry, secret: str | None = None) -> uwsgi
     return uwsgi.request(server.socket, "POST", TOKEN, FORM, parameters(entry, secret))
 
 
-def processes(server: uwsgi.Uwsgi) -> list[int]:
-    """The master and its workers."""
-    master = server.process.pid
-    children = Path(f"/proc/{master}/task/{master}/children").read_text()
-    return [master, *(int(pid) for pid in children.split())]
-
-
 def test_it_issues_tokens(server: uwsgi.Uwsgi, demo: Entry) -> None:
     """A login over the socket, with the gateway's request id in the answer and in the log."""
     reply = login(server, demo)
@@ -81,13 +74,13 @@ def test_it_issues_tokens(server: uwsgi.Uwsgi, demo: Entry) -> None:
 
 
 def test_socket_is_for_its_user_alone(server: uwsgi.Uwsgi) -> None:
-    """Whoever reaches a uwsgi socket can run code (security.md 75)."""
+    """Whoever reaches it speaks as the gateway, so no other user may (security.md 75)."""
     assert stat.S_IMODE(server.socket.stat().st_mode) == 0o600
 
 
 def test_term_lets_requests_finish(server: uwsgi.Uwsgi, demo: Entry) -> None:
     """A login in flight gets its token after TERM; then all is gone, the socket included."""
-    before = processes(server)
+    before = server.processes()
     with uwsgi.connect(server.socket) as connection:
         uwsgi.send_head(connection, "POST", TOKEN, parameters(demo), len(FORM))
         connection.sendall(FORM[:10])
@@ -104,16 +97,16 @@ def test_term_lets_requests_finish(server: uwsgi.Uwsgi, demo: Entry) -> None:
 
 def test_hup_replaces_the_worker_without_a_gap(server: uwsgi.Uwsgi, demo: Entry) -> None:
     """Requests all through a reload: each is answered, and in the end by another worker."""
-    master, worker = processes(server)
+    master, worker = server.processes()
     os.kill(master, signal.SIGHUP)
     until = time.monotonic() + uwsgi.START_SECONDS
     while time.monotonic() < until and (
-        worker in processes(server) or server.log.count("app 0") < 2
+        worker in server.processes() or server.log.count("app 0") < 2
     ):
         assert login(server, demo).status == 200
     assert login(server, demo).status == 200
-    assert processes(server)[0] == master
-    assert worker not in processes(server)
+    assert server.processes()[0] == master
+    assert worker not in server.processes()
 
 
 def test_failures_are_counted_across_workers(server: uwsgi.Uwsgi, demo: Entry) -> None:
@@ -122,7 +115,7 @@ def test_failures_are_counted_across_workers(server: uwsgi.Uwsgi, demo: Entry) -
         # The windows of uWSGI's counters are the clock's minutes: this must fit into one.
         time.sleep(60.1 - time.time() % 60)
     assert {login(server, demo, "wrong").status for _ in range(6)} == {401}
-    os.kill(processes(server)[1], signal.SIGKILL)
+    os.kill(server.processes()[1], signal.SIGKILL)
     time.sleep(1)
     assert [login(server, demo, "wrong").status for _ in range(6)] == [401] * 4 + [429] * 2
     assert login(server, demo).status == 429
@@ -141,7 +134,7 @@ def test_memory_stays_small(server: uwsgi.Uwsgi, demo: Entry) -> None:
     for thread in threads:
         thread.join()
     total = 0
-    for pid in processes(server):
+    for pid in server.processes():
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         total += next(int(line.split()[1]) for line in rollup.splitlines() if "Pss:" in line)
     assert total < MAX_MEMORY_KB
@@ -150,7 +143,7 @@ def test_memory_stays_small(server: uwsgi.Uwsgi, demo: Entry) -> None:
 def test_heavy_libraries_are_not_loaded(server: uwsgi.Uwsgi, demo: Entry) -> None:
     """With SQLite and uWSGI's cache no driver of another database is in memory."""
     assert login(server, demo).status == 200
-    for pid in processes(server):
+    for pid in server.processes():
         maps = Path(f"/proc/{pid}/maps").read_text()
         assert not [name for name in ("psycopg", "sqlalchemy", "libpq") if name in maps]
 
