@@ -45,7 +45,7 @@ def test_closed_until_opened(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_only_gateways_reach_uwsgi(variant: str) -> None:
-    """Who reaches auth's uwsgi port can run code there: pods with a gateway, and nobody else."""
+    """Who reaches auth's uwsgi port speaks as a gateway: pods with one may, and nobody else."""
     found = cluster(variant)
     assert found.may_enter(found.pod("auth"), 3031) == [component("upload")]
 

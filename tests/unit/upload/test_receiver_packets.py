@@ -39,9 +39,10 @@ def test_nonsense_is_refused(packet: bytes) -> None:
 
 
 def test_other_kinds_of_packets() -> None:
-    """A packet that is no request (uWSGI's own commands) is refused."""
-    with pytest.raises(MalformedPacket):
-        size_of(b"\x16\x00\x00\x00")
+    """Each of the 255 kinds of packets that are no requests (uWSGI's own commands) is refused."""
+    for modifier in range(1, 256):
+        with pytest.raises(MalformedPacket):
+            size_of(bytes([modifier, 0, 0, 0]))
 
 
 def test_answers() -> None:

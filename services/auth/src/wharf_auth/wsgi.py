@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from servicekit import internal_port, logs, tracing
+from servicekit import internal_port, logs, tracing, uwsgi_setenv
 from servicekit.settings import SettingsError
 from wharf_auth import __version__, memory, settings
 from wharf_auth.app import SERVICE, create_app
@@ -26,6 +26,7 @@ _INTERNAL = {
 
 def from_environment() -> internal_port.Application:
     """Return what uWSGI serves; ends the process with one line when it cannot be started."""
+    uwsgi_setenv.forbid()
     memory.return_large_blocks()
     try:
         served: internal_port.Application = _traced(settings.read())

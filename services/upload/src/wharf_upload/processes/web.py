@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 
-from servicekit import internal_port
+from servicekit import internal_port, uwsgi_setenv
 from servicekit.tracing import WsgiApp, traced
 from wharf_upload.processes import (
     startup,
@@ -29,6 +29,7 @@ def served() -> WsgiApp:
     return application
 
 
+uwsgi_setenv.forbid()
 application = served()
 # What exists before the fork is shared memory as long as nobody writes to it.
 gc.collect()
