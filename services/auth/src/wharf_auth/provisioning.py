@@ -7,7 +7,6 @@ decides what the secrets are.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from servicekit import file_lock
 from wharf_auth import private_files, signing
 from wharf_auth.accounts import clients, secrets
 from wharf_auth.accounts.tenants import ADMIN_TENANT
@@ -200,9 +200,5 @@ def write_credentials(path: Path, entries: dict[str, Entry]) -> None:
 def _one_at_a_time(directory: Path) -> Iterator[None]:
     """Several starts at once: the first one works, the others find it done."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(directory / "init.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with file_lock.held(directory / "init.lock"):
         yield
-    finally:
-        os.close(descriptor)

@@ -5,9 +5,7 @@ Several starts at once are safe: one migrates under a lock, the others wait and 
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from alembic.config import Config
 from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 
+from servicekit import file_lock
 from servicekit.database.opening import sqlite_path
 
 log = logging.getLogger(__name__)
@@ -77,13 +76,8 @@ def _begin_for_real(engine: sqlalchemy.Engine) -> None:
 @contextmanager
 def _one_at_a_time(engine: sqlalchemy.Engine, path: Path | None) -> Iterator[sqlalchemy.Connection]:
     if path is not None:
-        descriptor = os.open(f"{path}-migration", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            with engine.begin() as connection:
-                yield connection
-        finally:
-            os.close(descriptor)
+        with file_lock.held(Path(f"{path}-migration")), engine.begin() as connection:
+            yield connection
         return
     with engine.connect() as connection:
         connection.execute(

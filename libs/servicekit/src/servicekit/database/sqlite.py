@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from servicekit import file_lock
 from servicekit.database import base
 from servicekit.database.base import (
     Connection,
@@ -25,7 +25,6 @@ WAIT_SECONDS = 2.0
 # Pages are in the system's cache: a copy for each thread that reads costs memory and little else.
 # What a transaction changes should fit, or it is written to the log before its end.
 _READING_CACHE_KIB, _WRITING_CACHE_KIB = 64, 1024
-_TURN_POLL_SECONDS = 0.0002
 
 
 def _translated(error: sqlite3.Error) -> Exception:
@@ -158,19 +157,12 @@ class SqliteDatabase:
             raise DatabaseUnavailable("another writer holds the database")
         try:
             descriptor = self._turn_descriptor()
-            deadline = time.monotonic() + WAIT_SECONDS
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise DatabaseUnavailable("another writer holds the database") from None
-                    time.sleep(_TURN_POLL_SECONDS)
+            if not file_lock.take(descriptor, WAIT_SECONDS):
+                raise DatabaseUnavailable("another writer holds the database")
             try:
                 yield
             finally:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                file_lock.give_back(descriptor)
         finally:
             self._turn.release()
 

@@ -1,0 +1,113 @@
+"""Locks on files: one holder at a time, over threads and processes, and gone with its holder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from servicekit import file_lock
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from servicekit import file_lock
+with file_lock.held(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def test_one_holder_at_a_time(tmp_path: Path) -> None:
+    """Threads that read, wait and write a number lose none, since they take turns."""
+    number = tmp_path / "number"
+    number.write_text("0")
+
+    def work() -> None:
+        for _ in range(20):
+            with file_lock.held(tmp_path / "lock"):
+                found = int(number.read_text())
+                time.sleep(0.0005)
+                number.write_text(str(found + 1))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert number.read_text() == "80"
+
+
+def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
+    """A block that fails gives the lock back."""
+    path = tmp_path / "lock"
+    try:
+        with file_lock.held(path):
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+    with opened(path) as descriptor:
+        assert file_lock.take(descriptor)
+
+
+def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+    """The kernel gives back what a process held that was killed."""
+    path = tmp_path / "lock"
+    with holder(path) as child, opened(path) as descriptor:
+        assert not file_lock.take(descriptor)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        assert file_lock.take(descriptor)
+
+
+def test_waiting_ends_in_time(tmp_path: Path) -> None:
+    """What another holds is waited for as long as was asked, and not longer."""
+    path = tmp_path / "lock"
+    with holder(path), opened(path) as descriptor:
+        begun = time.monotonic()
+        assert not file_lock.take(descriptor, 0.1)
+        assert 0.1 <= time.monotonic() - begun < 2
+
+
+def test_what_is_given_back_is_taken_by_who_waits(tmp_path: Path) -> None:
+    """Who waits gets the lock when its holder gives it back, its file being open still."""
+    path = tmp_path / "lock"
+    with opened(path) as first, opened(path) as second:
+        assert file_lock.take(first)
+        timer = threading.Timer(0.05, file_lock.give_back, [first])
+        timer.start()
+        assert file_lock.take(second, 10)
+        timer.join()
+        assert not file_lock.take(first)
