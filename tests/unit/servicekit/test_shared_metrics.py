@@ -125,7 +125,7 @@ def test_a_merge_that_is_cut_off_counts_once(
 
         monkeypatch.setattr(Path, method, step_or_end)
 
-    for method in ("rename", "unlink", "write_text"):
+    for method in ("rename", "replace", "unlink"):
         cut(method)
     try:
         with merged(tmp_path):

@@ -8,12 +8,18 @@ import os
 import random
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servicekit import atomic_file
 from tests.servers.exposition import Exposition
 from wharf_upload.observability.nginx_logs.collector import (
     LINES,
@@ -321,20 +327,23 @@ class Room:
 
     def __init__(self, folder: Path, most: int) -> None:
         self.folder, self.most = folder, most
-        self.write = Path.write_bytes
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def write_bytes(path: Path, content: bytes) -> int:
-            return self.write_bytes(path, content)
+        replacing = atomic_file.replacing
 
-        monkeypatch.setattr(Path, "write_bytes", write_bytes)
+        @contextmanager
+        def limited(path: Path, **_: object) -> Iterator[SimpleNamespace]:
+            with replacing(path) as file:
+                yield SimpleNamespace(write=partial(self.write, file))
 
-    def write_bytes(self, path: Path, content: bytes) -> int:
+        monkeypatch.setattr(atomic_file, "replacing", limited)
+
+    def write(self, file: BinaryIO, content: bytes) -> None:
         taken = sum(os.stat(one).st_blocks * 512 for one in self.folder.iterdir())
         if taken + len(content) > self.most:
-            self.write(path, content[: len(content) // 2])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return self.write(path, content)
+            file.write(content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
+        file.write(content)
 
 
 def test_a_full_volume_gets_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

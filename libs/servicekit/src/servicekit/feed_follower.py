@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from servicekit import atomic_file
 from servicekit.fetching import FetchError, fetch
 from servicekit.revocations import KINDS, Revocation
 
@@ -207,18 +208,12 @@ class FeedFollower:
             position, self._damaged = 0, False
         entries = tuple(last.values())
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
+        with atomic_file.replacing(self._path, mode=0o600, durable=True) as file:
+            descriptor = file.fileno()
             for start in range(0, len(entries), PAGE_ENTRIES):
                 _write(descriptor, _Page(entries=entries[start : start + PAGE_ENTRIES], latest=0))
             _write(descriptor, _Page(entries=(), latest=position))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.utime(new, (heard_at, heard_at))
-        os.replace(new, self._path)
-        _sync_folder(self._path.parent)
+            os.utime(descriptor, (heard_at, heard_at))
         self._position, self._kept, self._appended = position, len(entries), 0
         self._compacted_at = self._clock()
 
@@ -227,11 +222,3 @@ def _write(descriptor: int, page: _Page) -> None:
     rest = memoryview(msgspec.json.encode(page) + b"\n")
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

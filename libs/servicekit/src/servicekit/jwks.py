@@ -18,6 +18,7 @@ from pathlib import Path
 
 import jwt
 
+from servicekit import atomic_file
 from servicekit.fetching import FetchError, fetch
 from servicekit.tokens import KeysUnavailable
 
@@ -133,9 +134,7 @@ class Fetcher:
             raise JwksError(str(error)) from None
         parse(document)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".new")
-        new.write_bytes(document)
-        os.replace(new, self._path)
+        atomic_file.write(self._path, document)
 
     def step(self) -> None:
         """Fetches when it is time to, or when an unknown key was seen."""

@@ -8,7 +8,6 @@ resets nothing, and nothing is counted twice, wherever this is cut off.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import struct
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import mmap_dict
+
+from servicekit import atomic_file, file_lock
 
 # Not typed.
 MmapedDict: Any = mmap_dict.MmapedDict
@@ -50,8 +51,7 @@ def is_held(path: Path) -> bool:
 def merged(folder: Path) -> Iterator[None]:
     """While the files are read: nobody merges, and of the dead there is one file of each kind."""
     folder = folder.resolve()
-    with open(folder / "lock", "ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock.held(folder / "lock"):
         _end_what_began(folder)
         _merge_dead(folder)
         yield
@@ -85,10 +85,8 @@ def _add_up(folder: Path, name: str, paths: list[Path]) -> None:
     for key, value in sums.items():
         target.write_value(key, value, 0.0)
     target.close()
-    journal = folder / _JOURNAL
-    begun = journal.with_suffix(".tmp")
-    begun.write_text(json.dumps({"name": name, "dead": [path.name for path in paths]}))
-    begun.rename(journal)
+    left = {"name": name, "dead": [path.name for path in paths]}
+    atomic_file.write(folder / _JOURNAL, json.dumps(left).encode())
     _end_what_began(folder)
 
 

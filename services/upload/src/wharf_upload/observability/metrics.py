@@ -13,7 +13,7 @@ import msgspec
 from prometheus_client import Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from servicekit import metrics
+from servicekit import atomic_file, metrics
 from servicekit.revocations import Revocations
 from wharf_upload import timings
 from wharf_upload.database import group_commit
@@ -130,9 +130,7 @@ def publish(report: Report) -> None:
     """Show the report of a worker that is a thread of the mule: any process may be asked."""
     path = _report_path()
     if path is not None:
-        new = path.with_suffix(".new")
-        new.write_bytes(msgspec.json.encode(report))
-        new.replace(path)
+        atomic_file.write(path, msgspec.json.encode(report))
 
 
 def _report_path() -> Path | None:

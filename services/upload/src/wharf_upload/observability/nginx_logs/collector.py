@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import threading
 import time
@@ -15,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
+from servicekit import atomic_file, file_lock
 from servicekit.fetching import FetchError, fetch
 from wharf_upload.observability.nginx_logs import exposition
 from wharf_upload.observability.nginx_logs.lines import Lines
@@ -57,7 +57,7 @@ class Collector:
         While a service is restarted there may be two: the new one waits for the old one's end.
         """
         with open(self._folder / LOCK, "ab") as lock:
-            while not _taken(lock.fileno()):
+            while not file_lock.take(lock.fileno()):
                 if stop.wait(_LOOK_SECONDS):
                     return
             self._begin()
@@ -94,11 +94,11 @@ class Collector:
         """Writes the text and what is counted; raises `OSError`."""
         registry = CollectorRegistry()
         registry.register(self)
-        _write(self._folder / TEXT, generate_latest(registry))
+        atomic_file.write(self._folder / TEXT, generate_latest(registry))
         if self._saved == (place := (self._lines.inode, self._lines.offset)):
             return
         self._counted.inode, self._counted.offset = place
-        _write(self._folder / STATE, msgspec.json.encode(self._counted))
+        atomic_file.write(self._folder / STATE, msgspec.json.encode(self._counted))
         self._saved = place
 
     def _make_room(self) -> None:
@@ -136,14 +136,6 @@ class Collector:
             return None
 
 
-def _taken(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _state(path: Path) -> Counted:
     try:
         counted = msgspec.json.decode(path.read_bytes(), type=Counted)
@@ -154,13 +146,3 @@ def _state(path: Path) -> Counted:
         return Counted()
     counted.complete()
     return counted
-
-
-def _write(path: Path, content: bytes) -> None:
-    new = path.with_suffix(".new")
-    try:
-        new.write_bytes(content)
-    except OSError:
-        new.unlink(missing_ok=True)  # half of it takes room, too
-        raise
-    new.replace(path)
