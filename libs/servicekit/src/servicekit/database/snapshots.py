@@ -6,7 +6,6 @@ whichever engine the rows come from or go to. Only command lines import this: it
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -19,6 +18,7 @@ import psycopg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from servicekit import atomic_file
 from servicekit.database import snapshot_postgres
 from servicekit.database.migrating import upgrade
 from servicekit.database.opening import sqlite_path
@@ -64,24 +64,18 @@ def save(url: str, schema: Schema, file: Path) -> None:
     Raises:
         SnapshotError: the database cannot be read, or was migrated by another version.
     """
-    new = file.with_name(f".{file.name}.new")
-    new.unlink(missing_ok=True)
     path = sqlite_path(url)
     try:
-        found = _vacuum(path, schema, new) if path else _from_postgres(url, schema, new)
-        if found != schema.head():
-            raise SnapshotError(
-                f"the database has the schema {found or 'of nobody'} and this version needs "
-                f"{schema.head()}; migrate first, or use the version that runs"
-            )
-        os.chmod(new, 0o600)
-        _sync(new)
-        os.replace(new, file)
-        _sync(file.parent)
+        with atomic_file.replacing(file, mode=0o600, durable=True) as empty:
+            new = Path(empty.name)
+            found = _vacuum(path, schema, new) if path else _from_postgres(url, schema, new)
+            if found != schema.head():
+                raise SnapshotError(
+                    f"the database has the schema {found or 'of nobody'} and this version needs "
+                    f"{schema.head()}; migrate first, or use the version that runs"
+                )
     except (sqlite3.Error, psycopg.Error) as error:
         raise SnapshotError(f"the database cannot be saved: {_line(error)}") from None
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def load(file: Path, schema: Schema, url: str) -> None:
@@ -193,14 +187,6 @@ def _into_sqlite(source: Path, tables: Tables, path: Path) -> None:
                 f'INSERT INTO main."{table}" ({names}) SELECT {names} FROM saved."{table}"'  # noqa: S608
             )
         database.execute("COMMIT")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _line(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from servicekit import atomic_file
 from servicekit.database import Database, open_database, snapshots
 from servicekit.database.snapshot_tables import SnapshotError, reading
 from servicekit.database.snapshots import Schema
@@ -218,17 +219,11 @@ def _copy_begin(source: Path, target: Path, size: int) -> None:
 
 def _copied(source: str, target: str, mode: int = _BLOB_MODE) -> None:
     """Copy in the kernel; the name appears when all bytes are there."""
-    new = f"{target}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(new)
-    shutil.copyfile(source, new)
-    os.chmod(new, mode)
-    descriptor = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(new, target)
+    with atomic_file.replacing(Path(target), mode=0o600) as file:
+        shutil.copyfile(source, file.name)
+        os.fchmod(file.fileno(), mode)
+        # The names are synced all at once, when the last one is there.
+        os.fsync(file.fileno())
 
 
 def _linked(source: str, target: str) -> None:

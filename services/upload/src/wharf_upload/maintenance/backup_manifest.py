@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from servicekit import atomic_file
 from servicekit.database.snapshot_tables import SnapshotError
 
 _NAME = "manifest.json"
@@ -35,12 +36,8 @@ def sha256_of(path: Path) -> str:
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Make the folder a whole backup; the manifest is the last file of it on the disk."""
-    path = folder / _NAME
-    new = path.with_suffix(".next")
-    new.write_bytes(msgspec.json.encode(manifest) + b"\n")
     os.sync()
-    new.replace(path)
-    os.sync()
+    atomic_file.write(folder / _NAME, msgspec.json.encode(manifest) + b"\n", durable=True)
 
 
 def remove(folder: Path) -> None:
