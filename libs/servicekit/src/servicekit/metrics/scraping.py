@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_flask_exporter import PrometheusMetrics
@@ -54,9 +54,10 @@ class LookedUp:
 
 def install(app: Flask, version: str, lookups: Iterable[Lookup] = ()) -> None:
     """Adds `GET /metrics` for the internal port; `lookups` are the service's own."""
-    exporter = _exporter(app)
-    registry = exporter.registry
-    registry.register(
+    # It knows whether one process counts or several (ADR 39).
+    exporter = PrometheusMetrics.for_app_factory(path=None, export_defaults=False)
+    looked_up = CollectorRegistry()
+    looked_up.register(
         LookedUp(
             (
                 lambda: processes.build(app.name, version),
@@ -72,20 +73,13 @@ def install(app: Flask, version: str, lookups: Iterable[Lookup] = ()) -> None:
             raise NOT_FOUND("Nothing is here.")
         flush()
         with _unmerged():
-            return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+            counted, _ = exporter.generate_metrics()
+        return Response(
+            counted + generate_latest(looked_up).decode(), content_type=CONTENT_TYPE_LATEST
+        )
 
     view = protected(metrics, public("Prometheus has no token; only the internal port leads here"))
     app.add_url_rule("/metrics", view_func=view, methods=["GET"])
-
-
-def _exporter(app: Flask) -> PrometheusMetrics:
-    if _FOLDER in os.environ:
-        from prometheus_flask_exporter.multiprocess import UWsgiPrometheusMetrics
-
-        return UWsgiPrometheusMetrics(app, export_defaults=False)
-    registry = CollectorRegistry()
-    registry.register(REGISTRY)
-    return PrometheusMetrics(app, path=None, export_defaults=False, registry=registry)
 
 
 def _unmerged() -> AbstractContextManager[None]:
