@@ -114,7 +114,7 @@ def _install_limits(app: Flask, context: AppContext) -> None:
         lambda: g.get("principal"),
     )
     limits.init_app(app)
-    context.throttle.init_app(app)
+    context.throttle.open()
 
 
 def _install_openapi(app: Flask) -> None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterator
-from typing import cast
 
-from flask import Flask
-from flask_limiter import Limiter
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits.strategies import FixedWindowRateLimiter
 
-from servicekit.ratelimits.guarded import storage_options
+from servicekit.ratelimits.guarded import open_storage
 from servicekit.ratelimits.limiting import refusal
 
 _NAMESPACE = "wharf-login"
@@ -34,20 +32,16 @@ class LoginThrottle:
         self._client = RateLimitItemPerMinute(per_client, namespace=_NAMESPACE)
         self._address = RateLimitItemPerMinute(per_address, namespace=_NAMESPACE)
         self._person = RateLimitItemPerHour(per_person, namespace=_NAMESPACE)
-        self._limiter = Limiter(
-            key_func=lambda: "",
-            storage_uri=url,
-            storage_options=cast("dict[str, str | int]", storage_options(url)),
-            strategy="fixed-window",
-        )
+        self._url = url
+        self._strategy: FixedWindowRateLimiter
 
-    def init_app(self, app: Flask) -> None:
-        """Opens the storage."""
-        self._limiter.init_app(app)
+    def open(self) -> None:
+        """Opens the storage; commands do not need it, and have no cache of uWSGI's."""
+        self._strategy = FixedWindowRateLimiter(open_storage(self._url))
 
     def check(self, client: str, address: str, *, person: bool = False) -> None:
         """Raises the problem `quota-exceeded` when there were too many failures."""
-        strategy = self._limiter.limiter
+        strategy = self._strategy
         for name, item, key in self._counters(client, address, person=person):
             if not strategy.test(item, key, name):
                 reset = strategy.get_window_stats(item, key, name).reset_time
@@ -59,7 +53,7 @@ class LoginThrottle:
     def failed(self, client: str, address: str, *, person: bool = False) -> None:
         """Counts one failure."""
         for name, item, key in self._counters(client, address, person=person):
-            self._limiter.limiter.hit(item, key, name)
+            self._strategy.hit(item, key, name)
 
     def _counters(
         self, client: str, address: str, *, person: bool

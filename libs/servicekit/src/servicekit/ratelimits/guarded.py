@@ -25,14 +25,11 @@ PAUSE_SECONDS = 5.0
 _REDIS_TIMEOUT_SECONDS = 0.2
 
 
-def storage_options(url: str) -> dict[str, float | str | bool]:
-    """Options of a storage: no request waits long for a Redis that does not answer."""
-    if not url.startswith("redis"):
-        return {}
-    return {
-        "socket_timeout": _REDIS_TIMEOUT_SECONDS,
-        "socket_connect_timeout": _REDIS_TIMEOUT_SECONDS,
-    }
+def open_storage(url: str) -> Storage:
+    """Open a storage by its URL; no request waits long for a Redis that does not answer."""
+    waits = ("socket_timeout", "socket_connect_timeout") if url.startswith("redis") else ()
+    options: dict[str, float | str | bool] = dict.fromkeys(waits, _REDIS_TIMEOUT_SECONDS)
+    return cast(Storage, storage_from_string(url, **options))
 
 
 class GuardedStorage(Storage):
@@ -48,7 +45,7 @@ class GuardedStorage(Storage):
         inner: str = "memory://",
     ) -> None:
         super().__init__(uri, wrap_exceptions=wrap_exceptions)
-        self._inner = cast(Storage, storage_from_string(inner, **storage_options(inner)))
+        self._inner = open_storage(inner)
         self._own = MemoryStorage()
         self._paused_until = 0.0
 
