@@ -67,7 +67,7 @@ lint: ## Check style: Ruff, formatting, imports between rooms, shell syntax, con
 	$(BIN)/lint-imports --no-cache
 	for script in deploy/*/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
 	for script in .ci/*; do bash -n "$$script" || exit 1; done
-	$(BIN)/hadolint services/*/Dockerfile deploy/nginx/Dockerfile
+	$(BIN)/hadolint services/Dockerfile deploy/nginx/Dockerfile
 	$(BIN)/python -m pip check
 
 types: ## Check types: mypy --strict

@@ -79,9 +79,8 @@ for name in auth upload; do
     echo "$about" | "$python" deploy/images/wheels.py "$name" "$wheels"
     mkdir -p "build/wheels/$name"
     cp "$wheels"/*.whl "build/wheels/$name/"
+    build "$name" services/Dockerfile --build-arg "SERVICE=$name" --build-arg "BASE_IMAGE=$BASE_IMAGE"
 done
-build auth services/auth/Dockerfile --build-arg "BASE_IMAGE=$BASE_IMAGE"
-build upload services/upload/Dockerfile --build-arg "BASE_IMAGE=$BASE_IMAGE"
 build gateway deploy/nginx/Dockerfile --build-arg "BASE_IMAGE=$NGINX_BASE_IMAGE" \
     --build-arg "PYTHON_IMAGE=$BASE_IMAGE"
 for name in auth upload gateway; do
