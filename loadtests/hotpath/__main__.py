@@ -1,68 +1,58 @@
-"""CPU time of a request in the upload service's Python, without nginx and uWSGI: `GET`, `PUT`.
+"""CPU time of requests in the upload service's Python, without nginx and uWSGI.
 
 Robust against other load on the machine: it counts the CPU time of this process, threads that write
 logs and metrics included, and the least of some rounds stands.
 
-    python -m loadtests.hotpath [--rounds 7] [--requests 4000] [--traces http://127.0.0.1:4318]
+    python -m loadtests.hotpath [--rounds 7] [--requests 4000] [--json]
+                                [--cases GET,PUT] [--traces http://127.0.0.1:4318]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from io import BytesIO
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-BODY = b"x" * 10_000
-
-
-def environ_of(method: str, path: str, token: str, body: bytes = b"") -> dict[str, Any]:
-    """What uWSGI makes of a request that nginx passes on."""
-    return {
-        "REQUEST_METHOD": method,
-        "REQUEST_URI": path,
-        "PATH_INFO": "/_direct",
-        "QUERY_STRING": "",
-        "CONTENT_TYPE": "application/octet-stream" if body else "",
-        "CONTENT_LENGTH": str(len(body)) if body else "",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "8080",
-        "REMOTE_ADDR": "127.0.0.1",
-        "REQUEST_SCHEME": "http",
-        "REQUEST_ID": "0123456789abcdef0123456789abcdef",
-        "TRACE_ID": "0123456789abcdef0123456789abcdef",
-        "HTTP_AUTHORIZATION": f"Bearer {token}",
-        "HTTP_HOST": "localhost:8080",
-        "HTTP_USER_AGENT": "curl/8",
-        "HTTP_ACCEPT": "*/*",
-        "wsgi.input": BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.url_scheme": "http",
-    }
+from loadtests.hotpath.cases import BUCKET, Case, Gateway
 
 
-def microseconds(requests: int, rounds: int, one: Callable[[int], None]) -> float:
-    """The least CPU time of a request over all rounds."""
-    best = float("inf")
-    for _ in range(rounds):
-        begin = time.process_time()
-        for number in range(requests):
-            one(number)
-        # What is written behind the requests belongs to them.
-        time.sleep(0.3)
-        best = min(best, time.process_time() - begin)
-    return best / requests * 1e6
+def microseconds(case: Case, requests: int, turn: int, gateway: Gateway) -> float:
+    """Return the CPU time of a request of one kind in one round."""
+    names = [f"{case.name.replace(' ', '-')}-{turn}-{number}" for number in range(requests)]
+    case.prepare(names)
+    begin = time.process_time()
+    for name in names:
+        case.ask(name)
+    # What is written behind the requests belongs to them.
+    time.sleep(0.3)
+    spent = time.process_time() - begin
+    gateway.empty_spool()
+    return spent / requests * 1e6
 
 
-def measure(base: Path, requests: int, rounds: int, traces: str) -> None:
-    """Prints both numbers; `traces` is where spans are sent, empty for none."""
+def measure(
+    gateway: Gateway, wanted: Collection[str], requests: int, rounds: int
+) -> dict[str, float]:
+    """Return the least CPU time of each wanted kind of request over all rounds."""
+    kinds = {case.name: case for case in gateway.cases()}
+    chosen = {name: case for name, case in kinds.items() if not wanted or name in wanted}
+    best = dict.fromkeys(chosen, float("inf"))
+    for turn in range(rounds):
+        for name, case in chosen.items():
+            number = max(1, int(requests * case.share))
+            best[name] = min(best[name], microseconds(case, number, turn, gateway))
+    return best
+
+
+def application(base: Path, traces: str) -> Gateway:
+    """Return the gateway to a service on this folder; `traces` is where spans are sent, if any."""
     from servicekit import tracing
     from servicekit.database.migrating import upgrade
     from servicekit.testing import Issuer
@@ -81,45 +71,47 @@ def measure(base: Path, requests: int, rounds: int, traces: str) -> None:
         client_requests_per_minute=most,
     )
     service = assemble(settings, issuer)
-    application: tracing.WsgiApp = service.app.wsgi
+    wsgi: tracing.WsgiApp = service.app.wsgi
     if traces:
         spans = timings.tracer = tracing.Tracing("upload", "0", traces)
         service.context.log.describe = spans.describe
-        application = tracing.traced(service.app.wsgi, spans)
-    token = issuer.token()
-
-    def ask(method: str, path: str, wanted: str, body: bytes = b"") -> None:
-        def start(status: str, _: object) -> None:
-            if not status.startswith(wanted):
-                raise SystemExit(f"{method} {path}: {status}")
-
-        application(environ_of(method, path, token, body), start)
-
-    service.request("PUT", "/v1/buckets/default", b"{}", {"Content-Type": "application/json"})
-    ask("PUT", "/v1/files/default/one", "201", BODY)
-    put = microseconds(
-        requests // 4, rounds, lambda n: ask("PUT", f"/v1/files/default/{n}", "201", BODY)
-    )
-    get = microseconds(requests, rounds, lambda _: ask("GET", "/v1/files/default/one", "200"))
-    print(f"GET {get:.1f} us  PUT {put:.1f} us", file=sys.stdout)
+        wsgi = tracing.traced(service.app.wsgi, spans)
+    service.request("PUT", "/v1/buckets/default", BUCKET, {"Content-Type": "application/json"})
+    return Gateway(wsgi, issuer.token(), settings.spool_folder)
 
 
-def main() -> None:
-    """Runs it on data in memory, so that the disk does not count."""
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--rounds", type=int, default=7)
-    arguments.add_argument("--requests", type=int, default=4000)
-    arguments.add_argument("--traces", default="", help="where spans are sent (OTLP over HTTP)")
-    options = arguments.parse_args()
+@contextmanager
+def _folder_in_memory() -> Iterator[Path]:
+    """A folder for data, so that the disk does not count; log lines go where nobody sees them."""
     base = Path(tempfile.mkdtemp(prefix="wharf-hotpath-", dir="/dev/shm"))
+    told = os.dup(2)
     try:
         (base / "metrics").mkdir()
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(base / "metrics")
-        # The log's lines go where nobody sees them.
         os.dup2(os.open(base / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-        measure(base, options.requests, options.rounds, options.traces)
+        yield base
     finally:
+        os.dup2(told, 2)
         shutil.rmtree(base, ignore_errors=True)
+
+
+def main() -> None:
+    """The command line."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--rounds", type=int, default=7)
+    arguments.add_argument("--requests", type=int, default=4000)
+    arguments.add_argument("--cases", default="", help="some of the kinds, by comma; default: all")
+    arguments.add_argument("--json", action="store_true", help="print one object")
+    arguments.add_argument("--traces", default="", help="where spans are sent (OTLP over HTTP)")
+    options = arguments.parse_args()
+    wanted = [name for name in options.cases.split(",") if name]
+    with _folder_in_memory() as base:
+        found = measure(application(base, options.traces), wanted, options.requests, options.rounds)
+    if options.json:
+        print(json.dumps(found))
+    else:
+        print("  ".join(f"{name} {value:.1f} us" for name, value in found.items()))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,158 @@
+"""The kinds of requests whose CPU time is measured, and the gateway's part in each of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+# Not servicekit's name: what imports servicekit must first say where metrics go.
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+BODY = b"x" * 10_000
+_FILES = "/v1/files/default"
+_ORIGIN = "https://app.example"
+_BOUNDARY = "wharf-hotpath-boundary"
+_FORM_TYPE = f"multipart/form-data; boundary={_BOUNDARY}"
+_FORM = (
+    f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="'.encode(),
+    b'"\r\nContent-Type: application/octet-stream\r\n\r\n' + BODY + b"\r\n"
+    b"--" + _BOUNDARY.encode() + b"--\r\n",
+)
+# Announced at admission: more than goes the short way.
+_LARGE_BYTES = str(1 << 30)
+# What a bucket has whose files are pages' to read and write.
+BUCKET = b'{"cors_origins": ["' + _ORIGIN.encode() + b'"]}'
+
+
+def environ_of(method: str, path: str, token: str, body: bytes = b"") -> dict[str, Any]:
+    """Return what uWSGI makes of a request that nginx passes on."""
+    return {
+        "REQUEST_METHOD": method,
+        "REQUEST_URI": path,
+        "PATH_INFO": "/_direct",
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": "application/octet-stream" if body else "",
+        "CONTENT_LENGTH": str(len(body)) if body else "",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "8080",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REQUEST_SCHEME": "http",
+        "REQUEST_ID": "0123456789abcdef0123456789abcdef",
+        "TRACE_ID": "0123456789abcdef0123456789abcdef",
+        "HTTP_AUTHORIZATION": f"Bearer {token}",
+        "HTTP_HOST": "localhost:8080",
+        "HTTP_USER_AGENT": "curl/8",
+        "HTTP_ACCEPT": "*/*",
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.url_scheme": "http",
+    }
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of request.
+
+    `ask` sends one request under a name that is new each time. `prepare` does before the clock runs
+    what belongs to nginx: it spools the bodies of the requests of these names. `share` is the part
+    of the wanted number of requests that is sent: dear ones are fewer.
+    """
+
+    name: str
+    ask: Callable[[str], object]
+    prepare: Callable[[Sequence[str]], None] = lambda _names: None
+    share: float = 0.25
+
+
+class Gateway:
+    """Sends requests to the application as nginx does, from the same input each time."""
+
+    def __init__(self, application: Application, token: str, spool_folder: Path) -> None:
+        self._application, self._token, self._spool_folder = application, token, spool_folder
+        self._admission = ""
+
+    def cases(self) -> tuple[Case, ...]:
+        """Return all kinds of requests, after those that they need."""
+        self.put("one")
+        self._admission = self.admit("one")["X-Admission"]
+        return (
+            Case("GET", self.get, share=1.0),
+            Case("PUT", self.put),
+            Case("admission", self.admit),
+            Case("spooled PUT", self.put_spooled, self._spool_bodies),
+            Case("form", self.post_form, self._spool_forms),
+            Case("preflight", self.preflight),
+        )
+
+    def get(self, _name: str) -> None:
+        """Send a `GET` of a file."""
+        self._ask(environ_of("GET", f"{_FILES}/one", self._token), "200")
+
+    def put(self, name: str) -> None:
+        """Send a `PUT` whose body is in memory."""
+        self._ask(environ_of("PUT", f"{_FILES}/{name}", self._token, BODY), "201")
+
+    def admit(self, name: str) -> dict[str, str]:
+        """Ask for the admission of a large `PUT`; return the answer's header fields."""
+        question = environ_of("PUT", f"{_FILES}/{name}", self._token)
+        question |= {"WHARF_STEP": "admit", "CONTENT_LENGTH": _LARGE_BYTES}
+        return self._ask(question, "204")
+
+    def put_spooled(self, name: str) -> None:
+        """Send a `PUT` that was admitted and whose body nginx has spooled."""
+        request = environ_of("PUT", f"{_FILES}/{name}", self._token)
+        self._ask(request | self._spooled(name, len(BODY)), "201")
+
+    def post_form(self, name: str) -> None:
+        """Send a form with one file that was admitted and that nginx has spooled."""
+        request = environ_of("POST", _FILES, self._token)
+        length = sum(map(len, _FORM)) + len(name)
+        self._ask(request | self._spooled(name, length) | {"CONTENT_TYPE": _FORM_TYPE}, "201")
+
+    def preflight(self, _name: str) -> None:
+        """Send the question of a browser before a page's `PUT` to another origin."""
+        request = environ_of("OPTIONS", f"{_FILES}/one", "")
+        del request["HTTP_AUTHORIZATION"]
+        request |= {
+            "HTTP_ORIGIN": _ORIGIN,
+            "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT",
+            "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "authorization,content-type",
+        }
+        answer = self._ask(request, "204")
+        assert answer["Access-Control-Allow-Origin"] == _ORIGIN
+
+    def empty_spool(self) -> None:
+        """Remove the bodies that were spooled, as nginx does after each answer."""
+        for path in self._spool_folder.iterdir():
+            path.unlink()
+
+    def _spooled(self, name: str, length: int) -> dict[str, Any]:
+        return {
+            "SPOOL_FILE": str(self._spool_folder / name),
+            "ADMISSION": self._admission,
+            "CONTENT_LENGTH": str(length),
+        }
+
+    def _spool_bodies(self, names: Sequence[str]) -> None:
+        for name in names:
+            (self._spool_folder / name).write_bytes(BODY)
+
+    def _spool_forms(self, names: Sequence[str]) -> None:
+        before, after = _FORM
+        for name in names:
+            (self._spool_folder / name).write_bytes(before + name.encode() + after)
+
+    def _ask(self, environ: dict[str, Any], wanted: str) -> dict[str, str]:
+        answer: dict[str, str] = {}
+
+        def start(status: str, headers: list[tuple[str, str]]) -> None:
+            if not status.startswith(wanted):
+                raise SystemExit(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}: {status}")
+            answer.update(headers)
+
+        self._application(environ, start)
+        return answer
