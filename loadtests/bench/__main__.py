@@ -5,85 +5,51 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from loadtests.bench import machine, report, small
+from loadtests.bench.disk import DiskFailed, WorkFolder, work_folder
 from loadtests.bench.peers import ensure_peers
-from loadtests.bench.servers import ServerFailed
-from loadtests.bench.targets import OWN, TARGETS, server
+from loadtests.bench.results import Run
+from loadtests.bench.rounds import HotpathFailed, run_rounds, say
+from loadtests.bench.servers import ROOT, Nginx, ServerFailed
+from loadtests.bench.sources import QUICK, WHOLE, Scale
+from loadtests.bench.targets import OWN, TARGETS
 from loadtests.bench.transfers import TransferFailed
-from loadtests.bench.workloads import (
-    QUICK,
-    WHOLE,
-    WORKLOADS,
-    Record,
-    Scale,
-    Sources,
-    make_sources,
-    prefetch,
-    record,
-    touch,
-)
+from loadtests.bench.workloads import WORKLOADS
 
 
 def main() -> None:
     """The command line."""
     arguments = _arguments()
     scale = QUICK if arguments.quick else WHOLE
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     small.ensure_wrk()
     ensure_peers(set(arguments.servers))
     base = Path(os.environ.get("BENCH_WORK") or Path(tempfile.gettempdir()) / "wharf-bench")
     base = base.resolve()
-    base.mkdir(parents=True, exist_ok=True)
-    _require_room(base, scale)
-    if note := machine.file_system_note(base):
-        _say(f"note: {note}")
-    records: list[Record] = []
-    work = Path(tempfile.mkdtemp(prefix="run-", dir=base))
+    commit = _commit()
     try:
-        sources = make_sources(work, scale)
-        for turn in range(1, arguments.rounds + 1):
-            for name in arguments.workloads:
-                records.extend(
-                    _measure(name, target, turn, work, sources, scale)
-                    for target in arguments.servers
-                    if WORKLOADS[name].takes(target)
-                )
+        with work_folder(base, _needed_bytes(scale)) as work:
+            _warn(base, work)
+            place = _machine(work)
+            records, prices = run_rounds(
+                arguments.workloads, arguments.servers, arguments.rounds, work.path, scale
+            )
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ServerFailed, TransferFailed, small.WrkFailed) as error:
+    except (ServerFailed, TransferFailed, HotpathFailed, DiskFailed, small.WrkFailed) as error:
         sys.exit(f"bench: {error}")
-    finally:
-        shutil.rmtree(work)
-    print(
-        _heading(base, arguments.rounds, quick=arguments.quick), "", report.table(records), sep="\n"
-    )
-    if restless := sum(not one.calm for one in records):
-        print(f"\n{restless} of {len(records)} measurements began while the machine was busy.")
-
-
-def _measure(
-    name: str, target: str, turn: int, work: Path, sources: Sources, scale: Scale
-) -> Record:
-    """One measurement on a fresh server, which is gone afterwards with all that it stored."""
-    with server(target, work / target) as running:
-        touch(running, sources)
-        machine.warm_page_cache(work, scale.warm_bytes)
-        # After the holes, so that it stays in memory before them.
-        WORKLOADS[name].prepare(running, sources)
-        os.sync()
-        prefetch(sources)
-        calm = machine.wait_calm(scale.calm_seconds)
-        found = record(name, target, turn, running, sources, scale, calm=calm)
-    os.sync()
-    _say(f"round {turn}, {name}, {target}: {found.rate:,.0f} {WORKLOADS[name].unit}")
-    return found
+    run = Run(commit, place, arguments.quick, records, prices)
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    path = arguments.result or base / "results" / f"{commit}-{stamp}.json"
+    run.save(path)
+    print(f"{place}, {commit}, medians of {arguments.rounds} rounds\n")
+    print(report.table(run), "", report.hotpath_table(run), "", sep="\n")
+    print(f"Result: {path}", *report.remarks(run), sep="\n")
 
 
 def _arguments() -> argparse.Namespace:
@@ -99,6 +65,12 @@ def _arguments() -> argparse.Namespace:
         "--servers",
         default=os.environ.get("SERVERS") or ",".join(TARGETS if _with_peers() else OWN),
         help=f"some of {','.join(TARGETS)}; PEERS=no leaves out what is by others",
+    )
+    parser.add_argument(
+        "--result",
+        type=Path,
+        default=Path(os.environ["RESULT"]) if os.environ.get("RESULT") else None,
+        help="where the result is written, as JSON; without it below BENCH_WORK",
     )
     arguments = parser.parse_args()
     arguments.servers = arguments.servers.replace(",", " ").split()
@@ -117,28 +89,43 @@ def _with_peers() -> bool:
     return os.environ.get("PEERS", "yes") not in {"no", "0", ""}
 
 
-def _require_room(base: Path, scale: Scale) -> None:
-    # The sources; the stored file; a form in the spool beside its copy; and small files.
-    needed = 4 * scale.huge_bytes + 10 * scale.large_bytes + machine.GIB
-    free = shutil.disk_usage(base).free
-    if free < needed:
-        sys.exit(f"bench: {base} has {free >> 20} MiB free, {needed >> 20} MiB are needed")
+def _needed_bytes(scale: Scale) -> int:
+    # The sources; the stored file; a form in the spool beside its copy; small files; and what the
+    # file system needs for itself.
+    return (4 * scale.huge_bytes + 10 * scale.large_bytes + machine.GIB) * 9 // 8
 
 
-def _heading(base: Path, rounds: int, *, quick: bool) -> str:
-    kind, _ = machine.file_system(base)
-    version = subprocess.run(
-        ["uname", "-r"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    small_sizes = "; --quick: sizes too small for conclusions" if quick else ""
+def _warn(base: Path, work: WorkFolder) -> None:
+    if work.lacking:
+        say(
+            f"no journaled file system of its own ({work.lacking}): it goes on in {work.path}, "
+            "and numbers are less steady"
+        )
+    for note in (machine.memory_note(base), machine.journal_note(work.path)):
+        if note:
+            say(f"note: {note}")
+
+
+def _machine(work: WorkFolder) -> str:
+    """What the numbers were measured on."""
+    kind, _ = machine.file_system(work.path)
+    own = "" if work.lacking else " in an image of its own"
+    nginx = subprocess.run([Nginx.program(), "-v"], capture_output=True, text=True, check=True)
     return (
-        f"{os.cpu_count()} cores ({platform.machine()}), Linux {version}, {kind}, "
-        f"medians of {rounds} rounds{small_sizes}"
+        f"{os.cpu_count()} cores ({platform.machine()}), Linux {platform.release()}, "
+        f"{nginx.stderr.strip().rpartition(': ')[2]}, Python {platform.python_version()}, "
+        f"{kind}{own}"
     )
 
 
-def _say(line: str) -> None:
-    print(f"bench: {line}", file=sys.stderr, flush=True)
+def _commit() -> str:
+    """The revision that is measured; `-dirty` where the tree differs from it."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -1,59 +1,109 @@
-"""The one table."""
+"""The tables of a run, and what it can and cannot be used for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from loadtests.bench.results import Row, Run
 from loadtests.bench.servers import NGINX
+from loadtests.bench.spread import is_unsteady, spread
 from loadtests.bench.targets import TARGETS, server
-from loadtests.bench.workloads import WORKLOADS, Record
+from loadtests.bench.workloads import WORKLOADS
 
 _HEAD = (
-    *("workload", "server", "synced", "median", "of nginx", "goal"),
-    *("p50 ms", "p99 ms", "CPU", "peak PSS MB"),
+    *("workload", "server", "synced", "median", "of nginx", "spread", "goal"),
+    *("p50 ms", "p99 ms", "CPU", "spread", "peak PSS MB"),
 )
 
 
-def table(records: list[Record]) -> str:
-    """Medians over the rounds; ratios to nginx are those of each round, and then the median."""
-    lines = [_HEAD, tuple("---" for _ in _HEAD)]
-    for name in WORKLOADS:
-        for target in TARGETS:
-            found = [one for one in records if one.workload == name and one.target == target]
-            if found:
-                lines.append(_row(name, target, found, records))
+def table(run: Run) -> str:
+    """Return medians over the rounds; ratios to nginx are those of each round, then the median."""
+    rows = run.rows()
+    found = [
+        rows[key] for name in WORKLOADS for target in TARGETS if (key := (name, target)) in rows
+    ]
+    return markdown(_HEAD, [_row(one) for one in found])
+
+
+def hotpath_table(run: Run) -> str:
+    """Return the CPU time of the upload service's Python by kind of request; empty without any."""
+    rows = run.hotpath_rows().items()
+    lines = [(kind, f"{median(found):.0f} µs", spread_cell(found)) for kind, found in rows]
+    return markdown(("request, Python alone", "CPU", "spread"), lines) if lines else ""
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table."""
+    lines = [head, ["---" for _ in head], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _row(name: str, target: str, found: list[Record], records: list[Record]) -> tuple[str, ...]:
-    workload, measured = WORKLOADS[name], server(target, Path())
-    rate = median(one.rate for one in found)
-    goal = workload.goals.get(target)
+def spread_cell(values: Sequence[float]) -> str:
+    """Return how far rounds lie apart, and whether that is too far; empty for one round."""
+    return f"{'unsteady ' if is_unsteady(values) else ''}{_percent(values)}"
+
+
+def _percent(values: Sequence[float]) -> str:
+    found = spread(values)
+    return "" if found is None else f"{found * 100:.0f} %"
+
+
+def title(workload: str) -> str:
+    """Return what a workload is called; one of another revision by its name."""
+    return WORKLOADS[workload].title if workload in WORKLOADS else workload
+
+
+def remarks(run: Run) -> list[str]:
+    """Return what the reader must know before he judges by this run; the verdict stands last."""
+    lines = []
+    if restless := sum(not one.calm for one in run.records):
+        lines.append(f"{restless} of {len(run.records)} measurements began on a busy machine.")
+    if run.quick:
+        lines.append("--quick: sizes too small for conclusions.")
+    if max(one.turn for one in run.records) == 1:
+        return [*lines, "One round has no spread: this run cannot be used to judge any row."]
+    unusable = list(_unusable(run))
+    if unusable:
+        return [*lines, f"This run cannot be used to judge: {'; '.join(unusable)}."]
+    return [*lines, "Every row is steady: rounds differ by 15 % or less."]
+
+
+def _unusable(run: Run) -> list[str]:
+    """What the rounds differ in by too much, row by row."""
+    numbers = {
+        f"{row.workload} {row.target}": {"rate": row.judged, "CPU": row.cpu}
+        for row in run.rows().values()
+    }
+    numbers |= {f"{kind} in Python": {"CPU": one} for kind, one in run.hotpath_rows().items()}
+    found = []
+    for name, kinds in numbers.items():
+        wild = [f"{what} {_percent(one)}" for what, one in kinds.items() if is_unsteady(one)]
+        if wild:
+            found.append(f"{name} ({', '.join(wild)})")
+    return found
+
+
+def _row(row: Row) -> tuple[str, ...]:
+    workload, measured = WORKLOADS[row.workload], server(row.target, Path())
+    goal = workload.goals.get(row.target)
     return (
         workload.title,
         measured.title,
         "yes" if measured.durable else "",
-        f"{rate:,.0f} {workload.unit}",
-        "1" if target == NGINX else f"{_ratio(found, records):.2f}",
+        f"{median(row.rates):,.0f} {workload.unit}",
+        "1" if row.target == NGINX else f"{median(row.ratios):.2f}",
+        spread_cell(row.judged),
         "" if goal is None else f"≥ {goal:.2f}",
-        _middle([one.p50 for one in found], "{:.1f}"),
-        _middle([one.p99 for one in found], "{:.1f}"),
-        _middle([one.cpu_per_gib for one in found], "{:.2f} s/GiB")
-        or _middle([one.cpu_per_request for one in found], "{:.0f} µs"),
-        f"{max(one.peak_pss_bytes for one in found) / 1e6:.0f}",
+        _middle([one.p50 for one in row.records], "{:.1f}"),
+        _middle([one.p99 for one in row.records], "{:.1f}"),
+        _middle(row.cpu, "{:.0f} µs" if row.is_small else "{:.2f} s/GiB"),
+        spread_cell(row.cpu),
+        f"{max(row.memory) / 1e6:.0f}",
     )
 
 
-def _ratio(found: list[Record], records: list[Record]) -> float:
-    reference = {
-        one.turn: one.rate
-        for one in records
-        if one.target == NGINX and one.workload == found[0].workload
-    }
-    return median(one.rate / reference[one.turn] for one in found)
-
-
-def _middle(values: list[float | None], form: str) -> str:
+def _middle(values: Sequence[float | None], form: str) -> str:
     known = [value for value in values if value is not None]
     return form.format(median(known)) if known else ""

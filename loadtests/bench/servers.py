@@ -22,10 +22,11 @@ NGINX, RELAXED, FULL = "nginx", "relaxed", "full"
 ROOT = Path(__file__).parents[2]
 _START_SECONDS, _STOP_SECONDS = 90.0, 60.0
 
-# WebDAV PUT bounds what taking files in can reach, static files what giving them back can.
+# WebDAV PUT bounds what taking files in can reach, static files what giving them back can. A bound
+# has the best that nginx can have (docs/benchmark.md, "The bound").
 _NGINX_CONF = """
 {user}
-worker_processes auto;
+worker_processes {workers};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
@@ -35,7 +36,13 @@ http {{
     tcp_nopush on;
     keepalive_requests 1000000000;
     client_max_body_size 0;
+    # As large as the gateway's (deploy/nginx/snippets/spooling.conf).
+    client_body_buffer_size 1m;
+    # Where the files are: PUT ends with a rename, not with a copy.
     client_body_temp_path {folder}/spool;
+    open_file_cache max=2000 inactive=1h;
+    open_file_cache_valid 1h;
+    open_file_cache_min_uses 1;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
@@ -118,7 +125,7 @@ class Server(ABC):
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True)
-        command = self._command()
+        command = [*_dying_with_us(), *self._command()]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
@@ -172,7 +179,10 @@ class Nginx(Server):
         (self.folder / "files").mkdir()
         user = "user root;" if os.geteuid() == 0 else ""
         conf = self.folder / "nginx.conf"
-        conf.write_text(_NGINX_CONF.format(folder=self.folder, port=self.port, user=user))
+        workers = os.environ.get("WHARF_NGINX_WORKERS") or "auto"
+        conf.write_text(
+            _NGINX_CONF.format(folder=self.folder, port=self.port, user=user, workers=workers)
+        )
         return [self.program(), "-e", "stderr", "-c", str(conf), "-g", "daemon off;"]
 
     @staticmethod
@@ -221,6 +231,12 @@ class Wharf(Server):
         with urllib.request.urlopen(request, timeout=10) as reply:
             token: str = json.load(reply)["access_token"]
         return token
+
+
+def _dying_with_us() -> list[str]:
+    """What ends a server whose bench was killed: it would hold the disk of the run."""
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", "TERM"] if program else []
 
 
 def _free_ports() -> tuple[int, int]:

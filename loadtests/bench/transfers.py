@@ -44,6 +44,12 @@ class Client:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self._socket.setsockopt(socket.SOL_SOCKET, option, limit)
 
+    @property
+    def local_port(self) -> int:
+        """The client's end."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
     def put(self, path: str, file: Path) -> None:
         """Uploads a file as it is."""
         self._upload("PUT", path, file, b"", b"", "image/jpeg")
@@ -125,11 +131,10 @@ def _check(reply: HTTPResponse, method: str, path: str, body: bytes) -> None:
         raise TransferFailed(f"{method} {path} was answered with {reply.status}: {shown}")
 
 
-def put_files(port: int, headers: Mapping[str, str], paths: list[list[str]], file: Path) -> float:
-    """Uploads one file under many paths, each inner list over a connection of its own; seconds."""
+def put_files(clients: list[Client], paths: list[list[str]], file: Path) -> float:
+    """Uploads one file under many paths, each inner list over one of the connections; seconds."""
 
-    def send(own: list[str]) -> None:
-        client = Client(port, headers)
+    def send(client: Client, own: list[str]) -> None:
         try:
             for path in own:
                 client.put(path, file)
@@ -138,6 +143,6 @@ def put_files(port: int, headers: Mapping[str, str], paths: list[list[str]], fil
 
     begin = time.perf_counter()
     with ThreadPoolExecutor(len(paths)) as pool:
-        for done in [pool.submit(send, own) for own in paths]:
+        for done in list(map(pool.submit, [send] * len(paths), clients, paths)):
             done.result()
     return time.perf_counter() - begin

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,57 +10,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from loadtests.bench import small, ways
-from loadtests.bench.machine import GIB, MIB, read_through, watched
+from loadtests.bench.balance import balanced
+from loadtests.bench.machine import GIB, MIB, watched
 from loadtests.bench.peers import COPYPARTY, FLASK, FLASK_NGINX, PEERS, TUS
+from loadtests.bench.results import Record
 from loadtests.bench.servers import FULL, RELAXED, Server
+from loadtests.bench.sources import Scale, Sources
 from loadtests.bench.transfers import Client, put_files
 
-SMALL_BYTES = 10 * 1024
-_JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
 _PARALLEL, _FILES_EACH = 4, 2
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much is sent: `small_seconds` of small requests, and files of these many bytes."""
-
-    small_seconds: float
-    large_bytes: int
-    huge_bytes: int
-    warm_bytes: int
-    calm_seconds: float
-
-
-WHOLE = Scale(8, 100 * MIB, GIB, 24 * GIB, 60)
-QUICK = Scale(1, 4 * MIB, 32 * MIB, 256 * MIB, 1)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Files to upload."""
-
-    small: Path
-    large: Path
-    huge: Path
-
-
-@dataclass(frozen=True)
-class Record:
-    """One measurement. `rate` is in requests a second, or MB (10^6 bytes) a second.
-
-    `cpu_per_gib` is in seconds, `cpu_per_request` in microseconds.
-    """
-
-    workload: str
-    target: str
-    turn: int
-    rate: float
-    peak_pss_bytes: int
-    p50: float | None = None
-    p99: float | None = None
-    cpu_per_gib: float | None = None
-    cpu_per_request: float | None = None
-    calm: bool = True
+# Wharf's gateway keeps a descriptor from the second request on.
+_WARM_READS = 3
 
 
 @dataclass(frozen=True)
@@ -102,18 +61,6 @@ class Workload:
         return target not in PEERS or target in self.peers
 
 
-def make_sources(folder: Path, scale: Scale) -> Sources:
-    """Random bytes behind the head of a JPEG file."""
-    sources = Sources(folder / "small.jpg", folder / "large.jpg", folder / "huge.jpg")
-    sizes = (SMALL_BYTES, scale.large_bytes, scale.huge_bytes)
-    for path, size in zip((sources.small, sources.large, sources.huge), sizes, strict=True):
-        with path.open("wb") as file:
-            left = size - file.write(_JPEG)
-            while left:
-                left -= file.write(os.urandom(min(left, MIB)))
-    return sources
-
-
 def touch(server: Server, sources: Sources) -> None:
     """Makes a server load what it loads late, on both ways of a body and on that of a GET."""
     client = Client(server.port, server.headers)
@@ -125,6 +72,20 @@ def touch(server: Server, sources: Sources) -> None:
             client.post(server.form, sources.small, "touch.jpg")
     finally:
         client.close()
+
+
+def warm(server: Server) -> None:
+    """Reads what is read again: its pages and its descriptor are kept by whoever keeps them.
+
+    Else a cache would be as warm as a server's own way of storing left it.
+    """
+    paths = {server.one: server.headers, server.link: {}}
+    for path, headers in paths.items():
+        if path:
+            client = Client(server.port, headers)
+            for _ in range(_WARM_READS):
+                client.get(path)
+            client.close()
 
 
 def record(
@@ -169,13 +130,17 @@ def _put_large(server: Server, sources: Sources, scale: Scale) -> Outcome:
         [f"{server.files}large-{one}-{two}.jpg" for two in range(_FILES_EACH)]
         for one in range(_PARALLEL)
     ]
-    seconds = put_files(server.port, server.headers, paths, sources.large)
+    clients = balanced(
+        lambda: Client(server.port, server.headers), _PARALLEL, server.port, server.pid
+    )
+    seconds = put_files(clients, paths, sources.large)
     sent = _PARALLEL * _FILES_EACH * scale.large_bytes
     return Outcome(sent / 1e6 / seconds, sent)
 
 
 def _put_huge(server: Server, sources: Sources, scale: Scale) -> Outcome:
-    seconds = put_files(server.port, server.headers, [[f"{server.files}huge.jpg"]], sources.huge)
+    client = Client(server.port, server.headers)
+    seconds = put_files([client], [[f"{server.files}huge.jpg"]], sources.huge)
     return Outcome(scale.huge_bytes / 1e6 / seconds, scale.huge_bytes)
 
 
@@ -241,12 +206,6 @@ def _get_huge(server: Server, _: Sources, scale: Scale) -> Outcome:
 
 def _store(server: Server, source: Path) -> None:
     server.one = ways.store(server, source)
-
-
-def prefetch(sources: Sources) -> None:
-    """What is sent comes from memory."""
-    for path in (sources.small, sources.large, sources.huge):
-        read_through(path)
 
 
 WORKLOADS: Mapping[str, Workload] = {

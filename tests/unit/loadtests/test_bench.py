@@ -1,17 +1,19 @@
-"""The benchmark: what it sends, whom it compares, and its table."""
+"""The benchmark: what it sends, whom it compares, and how its bound is configured."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from loadtests.bench import report, targets, ways
+from loadtests.bench import targets, ways
 from loadtests.bench.peers import FLASK, PEERS, TUS
-from loadtests.bench.servers import FULL, NGINX, ROOT
-from loadtests.bench.workloads import WORKLOADS, Record
+from loadtests.bench.rounds import in_turn
+from loadtests.bench.servers import NGINX, ROOT
+from loadtests.bench.workloads import WORKLOADS
 from wharf_upload.uploads.multipart import parser
 
 CONTENT = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4
@@ -56,17 +58,33 @@ def test_every_server_is_measured_by_something() -> None:
         assert "link10k" not in done
 
 
-def test_ratios_are_those_of_a_round() -> None:
-    """The ratio to nginx is the median of those of the rounds, not the ratio of medians."""
-    records = [
-        Record("put10k", target, turn, rate, 1_000_000, cpu_per_request=cpu)
-        for turn, nginx, wharf in ((1, 100, 50), (2, 1000, 100), (3, 10, 2))
-        for target, rate, cpu in ((NGINX, nginx, 10.0), (FULL, wharf, 500.0))
-    ]
-    rows = [line.strip("| ").split(" | ") for line in report.table(records).splitlines()[2:]]
-    assert rows[0][1:5] == ["nginx", "", "100 files/s", "1"]
-    assert rows[1][1:5] == ["Wharf full", "yes", "50 files/s", "0.20"]
-    assert rows[1][8] == "500 µs"
+def test_each_server_comes_first_in_turn() -> None:
+    """Over as many rounds as servers, each has every place in the order once."""
+    orders = [in_turn(("a", "b", "c"), turn) for turn in (1, 2, 3)]
+    assert orders == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"]]
+    assert in_turn(("a", "b", "c"), 4) == orders[0]
+
+
+def _largest_body_buffer(text: str) -> int:
+    units = {"": 1, "k": 1 << 10, "m": 1 << 20}
+    found = re.findall(r"^\s*client_body_buffer_size (\d+)([km]?);", text, re.MULTILINE)
+    return max((int(size) * units[unit] for size, unit in found), default=0)
+
+
+def test_the_bound_has_what_the_gateway_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound's nginx takes bodies in blocks as large as Wharf's, and has as many workers."""
+    bound = targets.server(NGINX, tmp_path)
+    monkeypatch.setenv("WHARF_NGINX_WORKERS", "3")
+    bound._command()
+    conf = (tmp_path / "nginx.conf").read_text(encoding="utf-8")
+    gateway = [path for path in (ROOT / "deploy/nginx").rglob("*.*") if path.is_file()]
+    wanted = max(_largest_body_buffer(path.read_text(encoding="utf-8")) for path in gateway)
+    assert _largest_body_buffer(conf) >= wanted > 0
+    assert "worker_processes 3;" in conf
+    for switch in ("sendfile on;", "access_log off;", "open_file_cache max="):
+        assert switch in conf
 
 
 def test_flask_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Path) -> None:

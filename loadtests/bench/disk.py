@@ -1,0 +1,173 @@
+"""The disk of a run: a file system of its own, with a journal, where root may mount one.
+
+It lies in a sparse image below the folder of the bench. On ext4 without a journal, rounds of one
+code differed by three times.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.bench import machine
+
+_RUN_PREFIX = "wharf-bench-run-"
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What a usual disk has; the default for a small image is a fraction of it.
+_JOURNAL_MIB = 512
+# mkfs, mount and losetup are not on everybody's PATH.
+_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+# The servers of a run that was killed end within.
+_PATIENCE_SECONDS = 20.0
+
+
+class DiskFailed(Exception):
+    """The bench cannot begin or tidy up below its folder; the message says why."""
+
+
+class _NotPossible(Exception):
+    """An image cannot be mounted on this machine; the message says why."""
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """Where a run works; `lacking` says why it has no file system of its own."""
+
+    path: Path
+    lacking: str = ""
+
+
+@contextmanager
+def work_folder(base: Path, size_bytes: int) -> Iterator[WorkFolder]:
+    """Yield a folder with room for so many bytes, on a file system of its own where it can be.
+
+    After the block it is gone with all that was in it, and so is what a run that was killed has
+    left below `base`. SIGTERM and SIGHUP end the block, as Ctrl-C does. Raises `DiskFailed`.
+    """
+    with _alone(base), _handling(*_ENDING, handler=_end):
+        for left in sorted(base.glob(f"{_RUN_PREFIX}*")):
+            print(f"bench: removing what a run that was killed left: {left}", file=sys.stderr)
+            _remove(left)
+        _require_room(base, size_bytes)
+        run = Path(tempfile.mkdtemp(prefix=_RUN_PREFIX, dir=base))
+        try:
+            yield _prepared(run, size_bytes)
+        finally:
+            with _handling(*_ENDING, handler=signal.SIG_IGN):
+                _remove(run)
+
+
+def _prepared(run: Path, size_bytes: int) -> WorkFolder:
+    try:
+        return WorkFolder(_mount(run, size_bytes))
+    except _NotPossible as error:
+        plain = run / "plain"
+        plain.mkdir()
+        return WorkFolder(plain, str(error))
+
+
+def _mount(run: Path, size_bytes: int) -> Path:
+    if os.geteuid():
+        raise _NotPossible("not root")
+    image, disk = run / "disk.img", run / "disk"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    journal = min(_JOURNAL_MIB, size_bytes // machine.MIB // 12)
+    # All of it made now: else a thread of the kernel goes on with that during measurements.
+    whole = "lazy_itable_init=0,lazy_journal_init=0"
+    _run("mkfs.ext4", "-q", "-m", "0", "-E", whole, "-J", f"size={journal}", str(image))
+    _run("mount", "-o", "loop", str(image), str(disk))
+    # Else each page is in memory twice. Where it cannot be had, the numbers are still good.
+    _, device = machine.file_system(disk)
+    _tool("losetup", "--direct-io=on", device)
+    return disk
+
+
+def _run(*command: str) -> None:
+    if shutil.which(command[0], path=_PATH) is None:
+        raise _NotPossible(f"there is no {command[0]}")
+    done = _tool(*command)
+    if done.returncode:
+        said = " ".join(done.stderr.split())
+        raise _NotPossible(f"{command[0]} is not possible here: {said}")
+
+
+def _tool(*command: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which(command[0], path=_PATH) or command[0]
+    return subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)
+
+
+def _remove(run: Path) -> None:
+    """Unmount and remove what belongs to a run."""
+    disk = run / "disk"
+    try:
+        if os.path.ismount(disk):
+            _unmount(disk)
+        shutil.rmtree(run)
+    except OSError as error:
+        raise DiskFailed(f"cannot remove {run}: {error}") from error
+
+
+def _unmount(disk: Path) -> None:
+    """Unmount a disk, which gives its loop device back."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (done := _tool("umount", str(disk))).returncode:
+        if "busy" not in done.stderr:
+            raise OSError(done.stderr.strip())
+        if time.monotonic() > deadline:
+            # Gone at once for all others; for the process that holds it when that ends.
+            done = _tool("umount", "--lazy", str(disk))
+            if done.returncode:
+                raise OSError(done.stderr.strip())
+            return
+        time.sleep(0.2)
+
+
+def _require_room(base: Path, size_bytes: int) -> None:
+    free = shutil.disk_usage(base).free
+    if free < size_bytes:
+        raise DiskFailed(f"{base} has {free >> 20} MiB free, {size_bytes >> 20} MiB are needed")
+
+
+@contextmanager
+def _alone(base: Path) -> Iterator[None]:
+    """Lets one bench at a time run here: two would disturb each other."""
+    base.mkdir(parents=True, exist_ok=True)
+    with (base / "wharf-bench.lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DiskFailed(f"another bench runs in {base}") from None
+        yield
+
+
+@contextmanager
+def _handling(*numbers: signal.Signals, handler: Callable[..., object] | int) -> Iterator[None]:
+    """Handles signals during a block, but for those that are ignored already (nohup)."""
+    asked = [one for one in numbers if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in asked}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _end(number: int, _frame: object) -> None:
+    """Ends the run; a second signal must not end the tidying."""
+    for one in _ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)

@@ -1,0 +1,109 @@
+"""What a run found: measurements, the rows that they make, and the file that keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from loadtests.bench.servers import NGINX
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measurement. `rate` is in requests a second, or MB (10^6 bytes) a second.
+
+    `cpu_per_gib` is in seconds, `cpu_per_request` in microseconds.
+    """
+
+    workload: str
+    target: str
+    turn: int
+    rate: float
+    peak_pss_bytes: int
+    p50: float | None = None
+    p99: float | None = None
+    cpu_per_gib: float | None = None
+    cpu_per_request: float | None = None
+    calm: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A server in a workload, one value a round.
+
+    `ratios` are to nginx in the same round; for nginx itself there are none.
+    """
+
+    workload: str
+    target: str
+    records: tuple[Record, ...]
+    ratios: tuple[float, ...]
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Requests or MB a second."""
+        return tuple(one.rate for one in self.records)
+
+    @property
+    def judged(self) -> tuple[float, ...]:
+        """What the speed is judged by: ratios to nginx, and nginx by its rates."""
+        return self.ratios or self.rates
+
+    @property
+    def cpu(self) -> tuple[float, ...]:
+        """Seconds a GiB, or microseconds a small request."""
+        each = (one.cpu_per_gib or one.cpu_per_request for one in self.records)
+        return tuple(value for value in each if value is not None)
+
+    @property
+    def memory(self) -> tuple[float, ...]:
+        """Peak PSS in bytes."""
+        return tuple(float(one.peak_pss_bytes) for one in self.records)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is about small requests, which CPU judges beside the rate."""
+        return any(one.cpu_per_request is not None for one in self.records)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the bench. `hotpath` has microseconds by kind of request, for each round."""
+
+    commit: str
+    machine: str
+    quick: bool
+    records: tuple[Record, ...]
+    hotpath: tuple[dict[str, float], ...] = ()
+
+    def rows(self) -> dict[tuple[str, str], Row]:
+        """Return the rows by workload and server, in the order in which they were measured."""
+        found: dict[tuple[str, str], list[Record]] = {}
+        for one in self.records:
+            found.setdefault((one.workload, one.target), []).append(one)
+        return {
+            (workload, target): Row(workload, target, tuple(own), self._ratios(own))
+            for (workload, target), own in found.items()
+        }
+
+    def _ratios(self, own: Iterable[Record]) -> tuple[float, ...]:
+        nginx = {(one.workload, one.turn): one.rate for one in self.records if one.target == NGINX}
+        return tuple(one.rate / nginx[one.workload, one.turn] for one in own if one.target != NGINX)
+
+    def hotpath_rows(self) -> dict[str, tuple[float, ...]]:
+        """Return the microseconds of all rounds by kind of request."""
+        kinds = self.hotpath[0] if self.hotpath else {}
+        return {kind: tuple(turn[kind] for turn in self.hotpath) for kind in kinds}
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+
+
+def load(path: Path) -> Run:
+    """Read a run; raises `OSError` and `msgspec.DecodeError`."""
+    return msgspec.json.decode(path.read_bytes(), type=Run)
