@@ -10,7 +10,7 @@ CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing d
 
 .DEFAULT_GOAL := help
 .PHONY: help run status restart setup test unit contract integration e2e deploy-test compose-test \
-	lint types format lock images upgrade bench scale capacity load noisy docs clean clean-data k8s
+	lint types format lock images upgrade bench bench-compare scale capacity load noisy docs clean clean-data k8s
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,9 +83,13 @@ lock: ## Re-lock requirements/*.txt (UPGRADE=--upgrade moves to newer versions)
 	@$(PREPARE) dev
 	@UPGRADE='$(UPGRADE)' UV=$(BIN)/uv sh requirements/lock.sh
 
-bench: ## Compare with nginx and others (ROUNDS=3 PEERS=no WORKLOADS=put10k,get1g ARGS=--quick)
+bench: ## Compare with nginx and others (ROUNDS=3 PEERS=no WORKLOADS=put10k,get1g RESULT=x.json)
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+bench-compare: ## Say which rows of two results of `make bench` moved (A=before.json B=after.json)
+	@$(PREPARE) dev
+	@$(BIN)/python -m loadtests.bench.compare $(A) $(B)
 
 scale: ## Compare ten million files with an empty database (ARGS='--files 100000', SCALE_WORK=dir)
 	@$(PREPARE) test
