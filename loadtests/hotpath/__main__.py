@@ -5,6 +5,7 @@ logs and metrics included, and the least of some rounds stands.
 
     python -m loadtests.hotpath [--rounds 7] [--requests 4000] [--json]
                                 [--cases GET,PUT] [--traces http://127.0.0.1:4318]
+                                [--database postgresql://user@host/empty]
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def measure(
     return best
 
 
-def application(base: Path, traces: str) -> Gateway:
+def application(base: Path, traces: str, database: str) -> Gateway:
     """Return the gateway to a service on this folder; `traces` is where spans are sent, if any."""
     from servicekit import tracing
     from servicekit.database.migrating import upgrade
@@ -61,11 +62,13 @@ def application(base: Path, traces: str) -> Gateway:
 
     data = base / "data"
     (data / "upload").mkdir(parents=True)
-    upgrade(f"sqlite:///{data / 'upload' / 'upload.db'}", MIGRATIONS)
+    database = database or f"sqlite:///{data / 'upload' / 'upload.db'}"
+    upgrade(database, MIGRATIONS)
     issuer = Issuer()
     most = 10**9
     settings = settings_for(
         data,
+        database_url=database,
         durability="relaxed",
         tenant_requests_per_minute=most,
         client_requests_per_minute=most,
@@ -103,10 +106,16 @@ def main() -> None:
     arguments.add_argument("--cases", default="", help="some of the kinds, by comma; default: all")
     arguments.add_argument("--json", action="store_true", help="print one object")
     arguments.add_argument("--traces", default="", help="where spans are sent (OTLP over HTTP)")
+    arguments.add_argument("--database", default="", help="an empty one; SQLite in memory without")
     options = arguments.parse_args()
     wanted = [name for name in options.cases.split(",") if name]
     with _folder_in_memory() as base:
-        found = measure(application(base, options.traces), wanted, options.requests, options.rounds)
+        found = measure(
+            application(base, options.traces, options.database),
+            wanted,
+            options.requests,
+            options.rounds,
+        )
     if options.json:
         print(json.dumps(found))
     else:

@@ -68,12 +68,12 @@ class Connection(Protocol):
 
 
 class Database(Protocol):
-    """Connections are per thread and opened when first used, so a fork inherits none."""
+    """Connections are opened when they are first used: a fork before that inherits none."""
 
     dialect: str
 
     def reading(self) -> Connection:
-        """The calling thread's connection, outside any transaction. Sees what is committed."""
+        """A connection outside any transaction. Sees what is committed."""
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """A write transaction: committed durably at the end of the block, undone on an error.
@@ -83,7 +83,7 @@ class Database(Protocol):
         """
 
     def close(self) -> None:
-        """Closes the calling thread's connection."""
+        """Closes the calling thread's connection, or the pool; the next use opens another."""
 
 
 def commit(connection: Connection) -> None:

@@ -1,0 +1,151 @@
+"""The connections that a process has to PostgreSQL: shared, few, and never over a fork."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from servicekit.database import DatabaseUnavailable
+from servicekit.database.base import connections
+from servicekit.database.postgres import PostgresDatabase
+from tests.servers.postgres import PostgresServer
+
+SESSIONS = (
+    "SELECT count(*), count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity "
+    "WHERE datname = current_database() AND backend_type = 'client backend' "
+    "AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.fixture
+def database(new_postgres_url: str) -> Iterator[PostgresDatabase]:
+    """A database with one table of numbers."""
+    database = PostgresDatabase(new_postgres_url)
+    database.reading().execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
+    yield database
+    database.close()
+
+
+def sessions(url: str) -> tuple[int, int]:
+    """How many sessions others have in the database, and how many of them are in something."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute(SESSIONS.encode()).fetchone()
+    assert found
+    return found[0], found[1]
+
+
+def in_threads(count: int, database: PostgresDatabase, *, together: bool) -> None:
+    """Has each thread write a number, one after the other or all at once."""
+    barrier = threading.Barrier(count)
+
+    def write(number: int) -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO numbers (n) VALUES (?)", (number,))
+            if together:
+                barrier.wait(20)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+        if not together:
+            thread.join()
+    for thread in threads:
+        thread.join()
+    assert database.reading().row("SELECT count(*) FROM numbers") == (count,)
+
+
+@pytest.mark.parametrize(("together", "opened"), [(False, 1), (True, 12)])
+def test_as_many_as_are_in_use(
+    database: PostgresDatabase, new_postgres_url: str, *, together: bool, opened: int
+) -> None:
+    """Twelve threads take one connection after each other, and twelve at once."""
+    in_threads(12, database, together=together)
+    assert sessions(new_postgres_url) == (opened, 0)
+
+
+def test_nothing_stays_open(database: PostgresDatabase, new_postgres_url: str) -> None:
+    """A transaction that fails leaves its connection idle, and the next one takes it."""
+    for error in (ValueError, KeyboardInterrupt):
+        with pytest.raises(error), database.transaction() as connection:  # noqa: PT012 -- all of it
+            connection.execute("INSERT INTO numbers (n) VALUES (1)")
+            raise error
+        assert sessions(new_postgres_url) == (1, 0)
+    in_threads(1, database, together=False)
+    assert sessions(new_postgres_url) == (1, 0)
+
+
+def test_the_gauge_follows(
+    database: PostgresDatabase, postgres: PostgresServer, new_postgres_url: str
+) -> None:
+    """The number of connections is right after a restart of the server and after `close`."""
+    before = connections.now()
+    in_threads(3, database, together=True)
+    assert connections.now() == before + 2
+    postgres.stop()
+    postgres.start()
+    assert database.reading().rows("SELECT n FROM numbers ORDER BY n") == [(0,), (1,), (2,)]
+    deadline = time.monotonic() + 10
+    while sessions(new_postgres_url)[0] != connections.now() - before + 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # the pool replaces what was idle
+    database.close()
+    assert connections.now() == before - 1
+    assert sessions(new_postgres_url) == (0, 0)
+    assert database.reading().row("SELECT 1") == (1,)
+
+
+def test_a_server_that_is_gone_is_told_at_once(
+    database: PostgresDatabase, postgres: PostgresServer
+) -> None:
+    """Nobody waits for a server that refuses connections, and the reason is the server's own."""
+    in_threads(3, database, together=True)
+    postgres.stop()
+    try:
+        for _ in range(5):
+            started = time.monotonic()
+            with pytest.raises(DatabaseUnavailable, match="No such file or directory"):
+                database.reading().row("SELECT 1")
+            assert time.monotonic() - started < 1
+    finally:
+        postgres.start()
+    started = time.monotonic()
+    assert database.reading().row("SELECT 1") == (1,)
+    assert time.monotonic() - started < 2
+
+
+FORK = """
+import os, sys
+from servicekit.database import open_database
+database = open_database(sys.argv[1])
+ask = lambda: database.reading().row("SELECT pg_backend_pid()")[0]
+before = ask()
+child = os.fork()
+if child == 0:
+    assert ask() != before
+    sys.exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+assert ask() == before
+"""
+
+
+def test_a_fork_shares_no_connection(new_postgres_url: str) -> None:
+    """A child has a session of its own, and its end leaves that of its parent as it is.
+
+    Both end at once, without a word.
+    """
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FORK, new_postgres_url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - started < 4
+    assert sessions(new_postgres_url) == (0, 0)
