@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from servicekit.database import open_database, snapshot_postgres, snapshots
+from servicekit.database import open_database, snapshots
+from servicekit.database.backup_manifest import BackupError
 from servicekit.database.migrating import ADVISORY_LOCK, upgrade
-from servicekit.database.snapshot_tables import SnapshotError, Tables
 from servicekit.ids import uuid7_hex
 from tests.servers.postgres import PostgresServer
 from tests.servers.upload import MIGRATIONS, new_file
@@ -83,11 +84,12 @@ def content(url: str, tmp_path: Path) -> dict[str, list[tuple[object, ...]]]:
     """All rows by table, in an order that no engine decides."""
     file = tmp_path / "content.db"
     snapshots.save(url, SCHEMA, file)
-    tables = Tables(file, SCHEMA.version_table, frozenset())
+    with snapshots.reading(file).connect() as saved:
+        names = [table.name for table in snapshots.tables_of(saved, SCHEMA)]
     with closing(sqlite3.connect(file)) as database:
         return {
             name: sorted(database.execute(f"SELECT * FROM {name}").fetchall(), key=repr)
-            for name in tables.columns
+            for name in names
         }
 
 
@@ -169,7 +171,7 @@ def test_not_over_another(filled: str, dialect: str, new_url: NewDatabase, tmp_p
     SqlRecords(database).put_limits("other", Limits(max_bytes=1))
     database.close()
     before = content(target, tmp_path)
-    with pytest.raises(SnapshotError, match="limits has rows; restore needs an empty one"):
+    with pytest.raises(BackupError, match="limits has rows; restore needs an empty one"):
         snapshots.load(file, SCHEMA, target)
     assert content(target, tmp_path) == before
 
@@ -203,7 +205,7 @@ def test_older_and_newer(
     else:
         with psycopg.connect(old) as connection:
             connection.execute(insert.encode())
-    with pytest.raises(SnapshotError, match=r"schema 0002 and this version needs \d+; migrate"):
+    with pytest.raises(BackupError, match=r"schema 0002 and this version needs \d+; migrate"):
         snapshots.save(old, SCHEMA, file)
     snapshots.save(old, snapshots.Schema(older_scripts, SCHEMA.version_table), file)
     target = new_url(dialect)
@@ -212,7 +214,7 @@ def test_older_and_newer(
 
     newer = tmp_path / "newer.db"
     snapshots.save(target, SCHEMA, newer)
-    with pytest.raises(SnapshotError, match="does not know"):
+    with pytest.raises(BackupError, match="does not know"):
         snapshots.load(
             newer, snapshots.Schema(older_scripts, SCHEMA.version_table), new_url(dialect)
         )
@@ -232,7 +234,7 @@ def test_damaged(damage: str, tmp_path: Path, new_url: NewDatabase) -> None:
         file.write_bytes(
             {"cut": whole[: len(whole) // 2], "text": b"hello" * 999, "empty": b""}[damage]
         )
-    with pytest.raises(SnapshotError) as trouble:
+    with pytest.raises(BackupError) as trouble:
         snapshots.load(file, SCHEMA, target)
     assert "\n" not in str(trouble.value)
     path = Path(target.removeprefix("sqlite:///"))
@@ -247,15 +249,15 @@ def test_migrations_wait(
     url = new_url("postgresql")
     upgrade(url, MIGRATIONS)
     begun: list[object] = []
-    insert = snapshot_postgres._insert
+    copy = snapshots._copy
 
-    def probing(table: str, columns: list[str]) -> str:
+    def probing(*arguments: Any) -> None:
         with psycopg.connect(url) as other:
             sql = "SELECT pg_try_advisory_xact_lock(%s)"
             begun.extend(other.execute(sql, (ADVISORY_LOCK,)).fetchone() or ())
-        return insert(table, columns)
+        copy(*arguments)
 
-    monkeypatch.setattr(snapshot_postgres, "_insert", probing)
+    monkeypatch.setattr(snapshots, "_copy", probing)
     snapshots.save(url, SCHEMA, tmp_path / "saved.db")
     assert begun
     assert not any(begun)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from servicekit.database import snapshots
 from servicekit.ids import uuid7_hex
 from tests.servers.upload import UploadService
 from wharf_upload import bootstrap
@@ -56,14 +60,14 @@ def test_a_checksum_that_comes_meanwhile(
 ) -> None:
     """What the row says when the bytes are copied counts, and not what it said before."""
     identifier = under_way(upload, b"0123456789", None)
-    unfinished = backup._unfinished
+    save = snapshots.save
 
-    def later(rows: Path) -> list[str]:
+    def later(*arguments: Any) -> None:
+        save(*arguments)
         with upload.database.transaction() as connection:
             connection.execute("UPDATE uploads SET discard_from = 3 WHERE id = ?", (identifier,))
-        return unfinished(rows)
 
-    monkeypatch.setattr(backup, "_unfinished", later)
+    monkeypatch.setattr(snapshots, "save", later)
     assert saved(upload, tmp_path / "backup") == {identifier: b"012"}
 
 
@@ -73,3 +77,21 @@ def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:
     assert saved(upload, tmp_path / "backup") == {identifier: b"0123456789"}
     (upload.settings.resumable_folder / identifier).unlink()
     assert saved(upload, tmp_path / "backup") == {}
+
+
+def test_cut_short(upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second backup that fails leaves what the first one has of unfinished uploads."""
+    identifier, folder = under_way(upload, b"0123456789", None), tmp_path / "backup"
+    before = saved(upload, folder)
+    (upload.settings.resumable_folder / identifier).write_bytes(b"01234567890123456789")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "truncate", full)
+        with pytest.raises(OSError, match="No space"):
+            saved(upload, folder)
+    assert (folder / "manifest.json").exists()
+    assert {path.name: path.read_bytes() for path in (folder / "resumable").iterdir()} == before
+    assert saved(upload, folder) == {identifier: b"01234567890123456789"}

@@ -11,6 +11,7 @@ import click
 
 from servicekit import serving
 from servicekit.database import DatabaseUnavailable
+from servicekit.database.backup_manifest import BackupError
 from servicekit.problems import ProblemError
 from servicekit.settings import SettingsError
 from wharf_auth import __version__, bootstrap
@@ -30,6 +31,15 @@ from wharf_auth.provisioning import InitError, Initialiser
 from wharf_auth.signing import SigningKeyError
 
 NAME = "auth"
+# Each message is one line for the operator.
+_MISTAKES = (
+    BackupError,
+    InitError,
+    RotationRefused,
+    SettingsError,
+    SigningKeyError,
+    TicketError,
+)
 
 
 def main() -> None:
@@ -46,7 +56,7 @@ def main() -> None:
         _stop(error.format_message())
     except click.Abort:
         sys.exit(130)
-    except (SettingsError, SigningKeyError, InitError, RotationRefused, TicketError) as error:
+    except _MISTAKES as error:
         _stop(str(error))
     except ProblemError as error:
         _stop(error.detail)

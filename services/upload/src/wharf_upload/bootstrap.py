@@ -11,11 +11,12 @@ from servicekit.revocations import Revocations
 from wharf_upload import signals
 from wharf_upload.backends import Backends
 from wharf_upload.database.contract import Overview, Records, SharedLeases, UploadRecords
+from wharf_upload.database.saved_rows import open_saved_rows
 from wharf_upload.database.shared_leases import SqlSharedLeases
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.maintenance import upload_sweeper
-from wharf_upload.maintenance.backup import Installation
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
+from wharf_upload.maintenance.installation import Installation
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.maintenance.sweeper import Ages, Sweeper
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
@@ -139,6 +140,12 @@ def worker_loop(
 
 def installation(settings: Settings) -> Installation:
     """Return what a backup copies, and what a restore fills."""
+    url = settings.effective_database_url
     return Installation(
-        settings.data, settings.effective_database_url, settings.resumable_folder, BlobLayout
+        data=settings.data,
+        database_url=url,
+        uploads=SqlRecords(open_database(url)).uploads,
+        resumable_folder=settings.resumable_folder,
+        blobs_in=BlobLayout,
+        saved_rows=open_saved_rows,
     )

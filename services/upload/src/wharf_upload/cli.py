@@ -171,7 +171,7 @@ def restore_backup(own: Settings, folder: Path, link: bool) -> None:  # noqa: FB
 
 
 def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
-    from servicekit.database.snapshot_tables import SnapshotError
+    from servicekit.database.backup_manifest import BackupError
     from wharf_upload import bootstrap
     from wharf_upload.maintenance import backup
 
@@ -184,7 +184,7 @@ def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
                 bar.update(done - bar.pos)
 
             counts = run(bootstrap.installation(own), folder, progress, link=link)
-    except SnapshotError as error:
+    except BackupError as error:
         sys.exit(f"wharf-upload: {error}")
     except OSError as error:
         sys.exit(f"wharf-upload: {error.filename or 'the disk'}: {error.strerror}")

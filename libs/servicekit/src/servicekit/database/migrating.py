@@ -34,16 +34,22 @@ def upgrade(url: str, scripts: Path) -> None:
     path = sqlite_path(url)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = sqlalchemy.create_engine(f"sqlite:///{path}")
-        _begin_for_real(engine)
-    else:
+    with _one_at_a_time(engine_of(url), path) as connection:
+        _upgrade(connection, scripts)
+
+
+def engine_of(url: str) -> sqlalchemy.Engine:
+    """Return SQLAlchemy's engine for a URL; its connections are closed when they are given back."""
+    path = sqlite_path(url)
+    if path is None:
         rest = url.split("://", 1)[1]
-        engine = sqlalchemy.create_engine(f"postgresql+psycopg://{rest}")
-    try:
-        with _one_at_a_time(engine, path) as connection:
-            _upgrade(connection, scripts)
-    finally:
-        engine.dispose()
+        return sqlalchemy.create_engine(
+            f"postgresql+psycopg://{rest}", poolclass=sqlalchemy.NullPool
+        )
+    file = sqlalchemy.URL.create("sqlite", database=str(path))
+    engine = sqlalchemy.create_engine(file, poolclass=sqlalchemy.NullPool)
+    _begin_for_real(engine)
+    return engine
 
 
 def _upgrade(connection: sqlalchemy.Connection, scripts: Path) -> None:

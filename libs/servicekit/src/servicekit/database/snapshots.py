@@ -13,41 +13,44 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import psycopg
+import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy.dialects.postgresql import REGCLASS
+from sqlalchemy.exc import SQLAlchemyError
 
 from servicekit import atomic_file
-from servicekit.database import snapshot_postgres
-from servicekit.database.migrating import upgrade
+from servicekit.database.backup_manifest import BackupError
+from servicekit.database.migrating import ADVISORY_LOCK, engine_of, upgrade
 from servicekit.database.opening import sqlite_path
-from servicekit.database.snapshot_tables import (
-    SnapshotError,
-    Tables,
-    reading,
-    refuse_rows,
-    table_names,
-)
+
+_ROWS_AT_ONCE = 2000
+# Two restores into one database: the second one waits, and finds that it is not empty.
+_RESTORE_LOCK = 0x72657374
 
 
 @dataclass(frozen=True)
 class Schema:
-    """A service's schema: the folder of its migrations, and the table that has the revision."""
+    """A service's schema: the folder of its migrations, and the table that has the revision.
+
+    `seeded` are the tables that the migrations fill themselves.
+    """
 
     scripts: Path
     version_table: str
+    seeded: frozenset[str] = frozenset()
 
     def head(self) -> str:
-        """The revision that this version of the service works with."""
+        """Return the revision that this version of the service works with."""
         return str(self._directory().get_current_head())
 
-    def knows(self, revision: str) -> bool:
-        """Whether a migration leads on from there."""
-        return revision in self.revisions()
-
     def revisions(self) -> list[str]:
-        """All revisions, the newest one first."""
+        """Return all revisions, the newest one first."""
         return [one.revision for one in self._directory().walk_revisions()]
 
     def _directory(self) -> ScriptDirectory:
@@ -57,137 +60,158 @@ class Schema:
 
 
 def save(url: str, schema: Schema, file: Path) -> None:
-    """Writes all rows of the database at `url`, as they are at one moment, to a new file.
+    """Write all rows of the database at `url`, as they are at one moment, to a new file.
 
     Others go on reading and writing meanwhile. The file appears when it is whole and durable.
 
     Raises:
-        SnapshotError: the database cannot be read, or was migrated by another version.
+        BackupError: the database cannot be read, or was migrated by another version.
     """
     path = sqlite_path(url)
-    try:
-        with atomic_file.replacing(file, mode=0o600, durable=True) as empty:
-            new = Path(empty.name)
-            found = _vacuum(path, schema, new) if path else _from_postgres(url, schema, new)
-            if found != schema.head():
-                raise SnapshotError(
-                    f"the database has the schema {found or 'of nobody'} and this version needs "
-                    f"{schema.head()}; migrate first, or use the version that runs"
-                )
-    except (sqlite3.Error, psycopg.Error) as error:
-        raise SnapshotError(f"the database cannot be saved: {_line(error)}") from None
+    with _in_one_line("saved"), atomic_file.replacing(file, mode=0o600, durable=True) as empty:
+        new = Path(empty.name)
+        if path is None:
+            try:
+                _transfer(engine_of(url), schema, _url(new))
+            finally:
+                Path(f"{new}-migration").unlink(missing_ok=True)
+        else:
+            _vacuum(path, new)
+            with reading(new).connect() as saved:
+                _require_head(saved, schema)
 
 
 def load(file: Path, schema: Schema, url: str) -> None:
-    """Fills the database at `url`, which is made if need be, with the rows of the file.
+    """Fill the database at `url`, which is made if need be, with the rows of the file.
 
     All of them or none: it is one transaction. A file of an older version is migrated on the way.
 
     Raises:
-        SnapshotError: the database holds rows, or the file is damaged, or of a newer version.
+        BackupError: the database holds rows, or the file is damaged, or of a newer version.
     """
-    with tempfile.TemporaryDirectory(prefix="wharf-restore-") as folder:
-        try:
-            source = _current(file, schema, Path(folder))
-            upgrade(url, schema.scripts)
-            tables = Tables(source, schema.version_table, _seeded(schema, Path(folder)))
-            path = sqlite_path(url)
-            if path is not None:
-                _into_sqlite(source, tables, path)
+    with _in_one_line("restored"), tempfile.TemporaryDirectory(prefix="wharf-restore-") as folder:
+        with reading(file).connect() as saved:
+            if _revision(saved, schema) in schema.revisions()[1:]:
+                file = shutil.copyfile(file, Path(folder) / "older.db")
+                upgrade(_url(file), schema.scripts)
             else:
-                snapshot_postgres.load(source, tables, url)
-        except (sqlite3.Error, psycopg.Error) as error:
-            raise SnapshotError(f"the database cannot be restored: {_line(error)}") from None
+                _require_head(saved, schema)
+        _transfer(reading(file), schema, url)
 
 
-def _vacuum(path: Path, schema: Schema, new: Path) -> str | None:
-    """`VACUUM INTO` reads in one transaction, beside readers and writers."""
+def tables_of(file: sa.Connection, schema: Schema) -> list[sa.Table]:
+    """Return the tables of a snapshot, in an order in which rows may refer to those before them."""
+    found = sa.MetaData()
+    found.reflect(file, only=lambda name, _: name != schema.version_table)
+    return found.sorted_tables
+
+
+def reading(file: Path) -> sa.Engine:
+    """Return an engine for a snapshot, which may lie where nothing can be written."""
+    uri = f"file:{quote(str(file))}?mode=ro"
+    return sa.create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=sa.NullPool
+    )
+
+
+def _url(path: Path) -> str:
+    return f"sqlite:///{quote(str(path))}"
+
+
+def _vacuum(path: Path, new: Path) -> None:
+    """Read SQLite in one transaction, beside readers and writers."""
     if not path.exists():
-        raise SnapshotError(f"there is no database {path}")
+        raise BackupError(f"there is no database {path}")
     with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
         database.execute("VACUUM INTO ?", (str(new),))
-    return _revision(new, schema)
 
 
-def _from_postgres(url: str, schema: Schema, new: Path) -> str | None:
-    with _migrated(new, schema) as target:
-        tables = Tables(new, schema.version_table, frozenset())
-        try:
-            return snapshot_postgres.save(
-                url, tables, target, version_table=schema.version_table, head=schema.head()
-            )
-        except psycopg.errors.UndefinedTable:
-            return None
+def _transfer(engine: sa.Engine, schema: Schema, url: str) -> None:
+    """Copy all rows into the database at `url`, in one transaction. One of the two is SQLite."""
+    upgrade(url, schema.scripts)
+    with engine.connect() as source, engine_of(url).begin() as target:
+        if source.dialect.name == "postgresql":
+            # A migration waits until this is over, before it locks any table: it would wait for
+            # one that is being read, and everybody else behind it.
+            source.execute(sa.select(sa.func.pg_advisory_lock_shared(ADVISORY_LOCK)))
+            source.commit()
+            # The rows of all tables are those of the first statement's moment.
+            source.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        if target.dialect.name == "postgresql":
+            target.execute(sa.select(sa.func.pg_advisory_xact_lock(_RESTORE_LOCK)))
+        _require_head(source, schema)
+        tables = tables_of(source if source.dialect.name == "sqlite" else target, schema)
+        for table in tables:
+            _require_empty(target, table, schema)
+        for table in tables:
+            _copy(source, target, table, schema)
+        if target.dialect.name == "postgresql":
+            # Without statistics the first queries would be planned for empty tables.
+            target.exec_driver_sql("ANALYZE")
+
+
+def _copy(source: sa.Connection, target: sa.Connection, table: sa.Table, schema: Schema) -> None:
+    """Copy all rows of one table, in place of those that a migration has put there."""
+    if table.name in schema.seeded:
+        target.execute(sa.delete(table))
+    rows = source.execute(sa.select(table), execution_options={"yield_per": _ROWS_AT_ONCE})
+    if target.dialect.name == "postgresql":
+        _copy_in(target, table, rows)
+        _advance_sequences(target, table)
+    else:
+        insert = str(sa.insert(table).compile(dialect=target.dialect))
+        for part in rows.partitions():
+            target.exec_driver_sql(insert, [tuple(row) for row in part])
+
+
+def _copy_in(target: sa.Connection, table: sa.Table, rows: sa.CursorResult[Any]) -> None:
+    connection: Any = target.connection.driver_connection
+    columns = sql.SQL(", ").join(map(sql.Identifier, table.columns.keys()))
+    copy_in = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), columns)
+    with connection.cursor() as cursor, cursor.copy(copy_in) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _advance_sequences(target: sa.Connection, table: sa.Table) -> None:
+    """Let the next number that the table gives be above those that came with the rows."""
+    for column in table.primary_key:
+        found = sa.select(sa.func.pg_get_serial_sequence(table.name, column.name))
+        if sequence := target.scalar(found):
+            after = sa.select(sa.func.coalesce(sa.func.max(column), 0) + 1).scalar_subquery()
+            target.execute(sa.select(sa.func.setval(sa.cast(sequence, REGCLASS), after, False)))
+
+
+def _revision(connection: sa.Connection, schema: Schema) -> str | None:
+    if not sa.inspect(connection).has_table(schema.version_table):
+        return None
+    number = sa.column("version_num", sa.String())
+    return connection.scalar(sa.select(number).select_from(sa.table(schema.version_table)))
+
+
+def _require_head(connection: sa.Connection, schema: Schema) -> None:
+    found = _revision(connection, schema)
+    if found != schema.head():
+        raise BackupError(
+            f"the rows have the schema {found or 'of nobody'} and this version needs "
+            f"{schema.head()}; migrate first, or use the version that runs: this one does not know "
+            "what is newer"
+        )
+
+
+def _require_empty(target: sa.Connection, table: sa.Table, schema: Schema) -> None:
+    """Refuse a restore that would mix with what is there."""
+    if table.name not in schema.seeded and target.execute(sa.select(table).limit(1)).first():
+        raise BackupError(
+            f"the database is in use: its table {table.name} has rows; restore needs an empty one "
+            "(another WHARF_DATA or WHARF_DATABASE_URL)"
+        )
 
 
 @contextmanager
-def _migrated(file: Path, schema: Schema) -> Iterator[sqlite3.Connection]:
-    """A new SQLite file with the tables."""
-    upgrade(f"sqlite:///{file}", schema.scripts)
-    Path(f"{file}-migration").unlink(missing_ok=True)
-    with closing(sqlite3.connect(file)) as database:
-        # The file is synced once, when it is whole.
-        database.execute("PRAGMA synchronous=OFF")
-        yield database
-
-
-def _current(file: Path, schema: Schema, folder: Path) -> Path:
-    """The file, or where it is of an older version a copy with today's tables."""
-    if not file.is_file():
-        raise SnapshotError(f"there is no {file}")
-    found = _revision(file, schema)
-    if found == schema.head():
-        return file
-    if found is None or not schema.knows(found):
-        raise SnapshotError(
-            f"{file} has the schema {found or 'of nobody'}, which this version does not know; "
-            "restore with the version that made it, or a newer one"
-        )
-    copy = folder / "older.db"
-    shutil.copyfile(file, copy)
-    with _migrated(copy, schema):
-        return copy
-
-
-def _revision(file: Path, schema: Schema) -> str | None:
-    with closing(reading(file)) as database:
-        try:
-            row = database.execute(
-                f'SELECT version_num FROM "{schema.version_table}"'  # noqa: S608 -- a constant
-            ).fetchone()
-        except sqlite3.OperationalError:
-            return None
-    return row[0] if row else None
-
-
-def _seeded(schema: Schema, folder: Path) -> frozenset[str]:
-    """Tables that are not empty in a new database."""
-    with _migrated(folder / "new.db", schema) as database:
-        return frozenset(
-            name
-            for name in table_names(database, schema.version_table)
-            if database.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone()  # noqa: S608
-        )
-
-
-def _into_sqlite(source: Path, tables: Tables, path: Path) -> None:
-    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
-        database.execute("PRAGMA synchronous=FULL")
-        database.execute("ATTACH ? AS saved", (str(source),))
-        database.execute("BEGIN IMMEDIATE")
-        for table in tables.columns:
-            seeded = table in tables.seeded
-            found = database.execute(f'SELECT 1 FROM main."{table}" LIMIT 1')  # noqa: S608
-            refuse_rows(table, found.fetchone(), seeded=seeded)
-        for table, columns in tables.columns.items():
-            names = ", ".join(f'"{name}"' for name in columns)
-            if table in tables.seeded:
-                database.execute(f'DELETE FROM main."{table}"')  # noqa: S608 -- names of the schema
-            database.execute(
-                f'INSERT INTO main."{table}" ({names}) SELECT {names} FROM saved."{table}"'  # noqa: S608
-            )
-        database.execute("COMMIT")
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0]
+def _in_one_line(done: str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, psycopg.Error, SQLAlchemyError) as error:
+        line = str(error).strip().split("\n", 1)[0]
+        raise BackupError(f"the database cannot be {done}: {line}") from None

@@ -211,6 +211,22 @@ class UploadRecords(Protocol):
         """Tell whether there is an unfinished upload of this id, whose bytes are still needed."""
 
 
+class SavedRows(Protocol):
+    """The rows of a backup, of this version or an older one: which bytes belong to it."""
+
+    def total_bytes(self) -> int:
+        """Return the bytes of all files."""
+
+    def blobs(self) -> Iterator[tuple[str, str, int]]:
+        """Yield tenant, blob and size of each file."""
+
+    def has_blob(self, tenant: str, blob: str) -> bool:
+        """Tell whether a file has this blob."""
+
+    def unfinished(self) -> Iterator[tuple[str, str]]:
+        """Yield tenant and id of all unfinished uploads."""
+
+
 class Overview(Protocol):
     """What all tenants use, for the operator's metrics."""
 

@@ -1,31 +1,22 @@
-"""The manifest of a backup: without it, a folder is none."""
+"""The manifest of a backup: the file that is written last, and without which a folder is none."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from servicekit import atomic_file
-from servicekit.database.snapshot_tables import SnapshotError
 
 _NAME = "manifest.json"
+M = TypeVar("M", bound=msgspec.Struct)
 
 
-class Manifest(msgspec.Struct):
-    """What a whole backup has beside it. `made_at` is in unix seconds.
-
-    `missing` files had no bytes even where the backup comes from.
-    """
-
-    made_at: int
-    files: int
-    bytes: int
-    rows_sha256: str
-    missing: int = 0
-    format: int = 1
+class BackupError(Exception):
+    """What the operator has to put right; the message is one line."""
 
 
 def sha256_of(path: Path) -> str:
@@ -34,7 +25,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write(folder: Path, manifest: Manifest) -> None:
+def write(folder: Path, manifest: msgspec.Struct) -> None:
     """Make the folder a whole backup; the manifest is the last file of it on the disk."""
     os.sync()
     atomic_file.write(folder / _NAME, msgspec.json.encode(manifest) + b"\n", durable=True)
@@ -45,13 +36,13 @@ def remove(folder: Path) -> None:
     (folder / _NAME).unlink(missing_ok=True)
 
 
-def read(folder: Path) -> Manifest:
-    """Return the manifest; raises `SnapshotError` for what is no whole backup."""
+def read(folder: Path, kind: type[M]) -> M:
+    """Return the manifest; raises `BackupError` for what is no whole backup."""
     try:
-        return msgspec.json.decode((folder / _NAME).read_bytes(), type=Manifest)
+        return msgspec.json.decode((folder / _NAME).read_bytes(), type=kind)
     except FileNotFoundError:
-        raise SnapshotError(
+        raise BackupError(
             f"{folder} is no whole backup: it has no {_NAME}; run the backup again"
         ) from None
     except msgspec.DecodeError as error:
-        raise SnapshotError(f"{folder / _NAME} is damaged: {error}") from None
+        raise BackupError(f"{folder / _NAME} is damaged: {error}") from None

@@ -1,0 +1,40 @@
+"""The rows of a backup, which are an SQLite file of this version or an older one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+
+class SqliteSavedRows:
+    """Implements `contract.SavedRows`, which says more of each method."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._run = database.execute
+
+    def total_bytes(self) -> int:
+        """Return the bytes of all files."""
+        return int(self._run("SELECT coalesce(sum(size), 0) FROM files").fetchone()[0])
+
+    def blobs(self) -> Iterator[tuple[str, str, int]]:
+        """Yield tenant, blob and size of each file."""
+        return self._run("SELECT tenant, blob, size FROM files")
+
+    def has_blob(self, tenant: str, blob: str) -> bool:
+        """Tell whether a file has this blob."""
+        found = self._run("SELECT 1 FROM files WHERE blob = ? AND tenant = ?", (blob, tenant))
+        return found.fetchone() is not None
+
+    def unfinished(self) -> Iterator[tuple[str, str]]:
+        """Yield tenant and id of all unfinished uploads."""
+        return self._run("SELECT tenant, id FROM uploads WHERE file IS NULL")
+
+
+@contextmanager
+def open_saved_rows(file: Path) -> Iterator[SqliteSavedRows]:
+    """Open the file, which may lie where nothing can be written."""
+    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
+        yield SqliteSavedRows(database)

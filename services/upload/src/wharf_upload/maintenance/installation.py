@@ -1,0 +1,40 @@
+"""What a backup copies, and what a restore fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from wharf_upload.database.contract import SavedRows, UploadRecords
+from wharf_upload.storage.base import BlobName, Found
+
+
+class BlobFolder(Protocol):
+    """The blobs of a data folder, each a file."""
+
+    def make(self) -> None:
+        """Make the folders."""
+
+    def path(self, name: BlobName) -> str:
+        """Return the path of the blob's file."""
+
+    def blobs(self) -> Iterator[Found]:
+        """Yield all blobs."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The places of one installation.
+
+    `blobs_in` returns the blobs below a data folder, `saved_rows` opens the rows of a backup.
+    """
+
+    data: Path
+    database_url: str
+    uploads: UploadRecords
+    resumable_folder: Path
+    blobs_in: Callable[[Path], BlobFolder]
+    saved_rows: Callable[[Path], AbstractContextManager[SavedRows]]

@@ -1,0 +1,27 @@
+"""A service on SQLite has no driver of another database in memory, and nothing that migrates."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("alembic", "psycopg", "psycopg_pool", "sqlalchemy")
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        ("wharf_auth.app", "wharf_auth.bootstrap", "wharf_auth.cli"),
+        ("wharf_upload.app", "wharf_upload.bootstrap", "wharf_upload.cli"),
+        ("wharf_upload.processes.worker", "wharf_upload.streaming.server"),
+    ],
+)
+def test_what_only_commands_need_is_imported_late(modules: tuple[str, ...]) -> None:
+    """Importing a service imports none of these: together they are 30 MB."""
+    script = f"import sys, {', '.join(modules)}\nprint(sorted(set({HEAVY}) & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
