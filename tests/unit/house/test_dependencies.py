@@ -1,0 +1,129 @@
+"""Each package declares what it imports, and nothing that it does not."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+# A package is a folder of one of these, with a pyproject.toml.
+FOLDERS = ("libs", "services", "deploy")
+# What a package needs and does not import.
+NEEDED = {
+    "redis": "limits imports it where a URL says redis://",
+    "pyuwsgi": "the program in which the service runs",
+}
+# uWSGI makes this module inside its own processes.
+NOT_INSTALLED = {"uwsgi"}
+
+
+def packages(root: Path) -> dict[str, Path]:
+    """Return the folder of each package, by the name of its distribution."""
+    found = [path for folder in FOLDERS for path in sorted(root.glob(f"{folder}/*/pyproject.toml"))]
+    return {_pyproject(path.parent)["project"]["name"]: path.parent for path in found}
+
+
+def declared(folder: Path) -> set[str]:
+    """Return the distributions that the package says it needs, with and without its extras."""
+    project = _pyproject(folder)["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    requirements = [*project["dependencies"], *(one for extra in extras for one in extra)]
+    names = (re.match(r"[\w.-]+", one) for one in requirements)
+    return {_normal(name[0]) for name in names if name} - {_normal(project["name"])}
+
+
+def imported(folder: Path, own: dict[str, str]) -> set[str]:
+    """Return the distributions from which the package imports; `own` are ours by module."""
+    modules = {name for path in (folder / "src").rglob("*.py") for name in _modules(path)}
+    foreign = {name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names}
+    known = metadata.packages_distributions()
+    return {_distribution(name, known, own) for name in foreign - NOT_INSTALLED}
+
+
+def _modules(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            # A name may be a module, and decides where several share one namespace.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _distribution(name: str, known: Mapping[str, list[str]], own: dict[str, str]) -> str:
+    """Return the distribution that has the module, or the name of its package where none has."""
+    top = name.partition(".")[0]
+    if top in own:
+        return own[top]
+    candidates = sorted(set(known.get(top, [top])))
+    holders = [one for one in candidates if len(candidates) == 1 or _holds(one, name)]
+    return _normal(holders[0]) if holders else name
+
+
+def _holds(distribution: str, name: str) -> bool:
+    files = {str(file) for file in metadata.files(distribution) or ()}
+    parts = name.split(".")
+    paths = ("/".join(parts[:count]) for count in range(len(parts), 1, -1))
+    return any(f"{path}{end}" in files for path in paths for end in (".py", "/__init__.py"))
+
+
+def _pyproject(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _own(root: Path) -> dict[str, str]:
+    """Return the distribution of each module that is ours."""
+    return {
+        module.name: name
+        for name, folder in packages(root).items()
+        for module in (folder / "src").iterdir()
+    }
+
+
+@pytest.mark.parametrize("name", packages(ROOT))
+def test_a_package_declares_what_it_imports(name: str) -> None:
+    """The two lists are one, but for what is needed without an import."""
+    folder, own = packages(ROOT)[name], _own(ROOT)
+    assert declared(folder) - NEEDED.keys() == imported(folder, own) - {name}
+
+
+def test_nothing_is_excused_in_vain() -> None:
+    """Every package that is needed without an import is declared somewhere, and never imported."""
+    folders, own = packages(ROOT).values(), _own(ROOT)
+    assert NEEDED.keys() <= set[str]().union(*map(declared, folders))
+    assert not NEEDED.keys() & set[str]().union(*(imported(folder, own) for folder in folders))
+
+
+def test_every_kind_of_import_counts(tmp_path: Path) -> None:
+    """An import in a function, one under another name and one from a namespace are all found."""
+    source = tmp_path / "src/some/module.py"
+    source.parent.mkdir(parents=True)
+    source.write_text(
+        "import os, jwt\n"
+        "from . import other\n"
+        "from servicekit.ids import uuid7_hex\n"
+        "def late():\n"
+        "    import prometheus_client.core as core\n"
+        "    from opentelemetry import trace\n"
+        "    from opentelemetry.sdk.trace import TracerProvider\n"
+        "    import of_nobody.module\n"
+    )
+    assert imported(tmp_path, {"servicekit": "wharf-servicekit"}) == {
+        "pyjwt",
+        "wharf-servicekit",
+        "prometheus-client",
+        "opentelemetry-api",
+        "opentelemetry-sdk",
+        "of-nobody",
+    }
