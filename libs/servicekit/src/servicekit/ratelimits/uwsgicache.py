@@ -52,9 +52,11 @@ class UwsgiCacheStorage(Storage):
         if not uwsgi.cache_inc(item, amount, period + 1, cache):
             raise CacheFull(f"the uWSGI cache {cache!r} is full")
         count: int = uwsgi.cache_num(item, cache)
-        if count <= amount:
-            # The first of its window leaves word of the period for `get` and `get_expiry`.
-            uwsgi.cache_update(f"{key}@period", str(period).encode(), 2 * period + 1, cache)
+        # The first of its window leaves word of the period for `get` and `get_expiry`. Of several
+        # at one moment none may see itself as the first: whoever finds no word leaves it, too.
+        word = f"{key}@period"
+        if count <= amount or not uwsgi.cache_exists(word, cache):
+            uwsgi.cache_update(word, str(period).encode(), 2 * period + 1, cache)
         return count
 
     def _period(self, key: str) -> int | None:

@@ -1,0 +1,51 @@
+"""Counters in uWSGI's cache, where hits come between the steps of one another."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pytest
+
+from servicekit.ratelimits.uwsgicache import UwsgiCacheStorage
+
+
+class Cache:
+    """What uWSGI's cache keeps; `others` hits of other threads come between increment and look."""
+
+    def __init__(self, others: int) -> None:
+        self.others = others
+        self.numbers: dict[str, int] = {}
+        self.texts: dict[str, bytes] = {}
+
+    def module(self) -> types.ModuleType:
+        """The module that uWSGI gives its processes."""
+        found = types.ModuleType("uwsgi")
+        for name in ("cache_inc", "cache_num", "cache_get", "cache_update", "cache_exists"):
+            setattr(found, name, getattr(self, name))
+        return found
+
+    def cache_inc(self, key: str, amount: int, _expires: int, _cache: str) -> bool:
+        self.numbers[key] = self.numbers.get(key, 0) + amount + self.others
+        return True
+
+    def cache_num(self, key: str, _cache: str) -> int:
+        return self.numbers.get(key, 0)
+
+    def cache_get(self, key: str, _cache: str) -> bytes | None:
+        return self.texts.get(key)
+
+    def cache_update(self, key: str, value: bytes, _expires: int, _cache: str) -> None:
+        self.texts[key] = value
+
+    def cache_exists(self, key: str, _cache: str) -> bool:
+        return key in self.texts
+
+
+@pytest.mark.parametrize("others", [0, 1, 20])
+def test_the_first_hits_of_a_window_are_known(monkeypatch: pytest.MonkeyPatch, others: int) -> None:
+    """A counter can be asked after its first hit, also when that hit saw those of others."""
+    monkeypatch.setitem(sys.modules, "uwsgi", Cache(others).module())
+    storage = UwsgiCacheStorage("uwsgi-cache://limits")
+    assert storage.incr("key", 3600) == 1 + others
+    assert storage.get("key") == 1 + others
