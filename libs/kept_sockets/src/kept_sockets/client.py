@@ -22,17 +22,25 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.listener = self._take() or self._bind()
-        self.listener.setblocking(False)
-        self.listener.set_inheritable(True)
-        self._file = _numbers(path)
+        self._use(self._take() or self._bind())
+
+    def bind_again(self) -> None:
+        """Listen anew where somebody has removed the file: nobody could reach this socket."""
+        if not self.path.exists():
+            self.listener.close()
+            self._use(self._bind())
+
+    def _use(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        listener.set_inheritable(True)
+        self.listener, self._file = listener, _numbers(self.path)
 
     def _take(self) -> socket.socket | None:
         for store in fd_stores(self.path.parent):
             with suppress(OSError), packets.new_socket(_TIMEOUT_SECONDS) as connection:
                 connection.connect(str(store))
                 file = _numbers(self.path)
-                packets.send(connection, b"take " + self.path.name.encode())
+                connection.send(b"take " + self.path.name.encode())
                 numbers, listener = packets.receive(connection)
                 if listener and numbers == file:
                     return listener
@@ -44,7 +52,7 @@ class Kept:
         self.path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(str(self.path))
-        # Whoever reaches it can run code.
+        # Whoever reaches it speaks as the gateway does (ADR 41).
         self.path.chmod(0o600)
         listener.listen(_BACKLOG)
         return listener
@@ -56,7 +64,7 @@ class Kept:
                 connection.connect(str(store))
                 if _numbers(self.path) == self._file:
                     packet = b"keep %s %s" % (self.path.name.encode(), self._file)
-                    packets.send(connection, packet, self.listener)
+                    socket.send_fds(connection, [packet], [self.listener.fileno()])
 
 
 def fd_stores(folder: Path) -> list[Path]:

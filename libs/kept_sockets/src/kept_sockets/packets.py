@@ -23,11 +23,6 @@ def new_socket(timeout_seconds: float) -> socket.socket:
     return made
 
 
-def send(connection: socket.socket, packet: bytes, listener: socket.socket | None = None) -> None:
-    """Send a packet, and a copy of the socket with it."""
-    socket.send_fds(connection, [packet], [listener.fileno()] if listener else [])
-
-
 def receive(connection: socket.socket) -> tuple[bytes, socket.socket | None]:
     """Return a packet and the socket that came with it."""
     packet, descriptors, _, _ = socket.recv_fds(connection, _LARGEST_BYTES, 1)

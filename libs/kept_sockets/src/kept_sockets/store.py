@@ -59,9 +59,9 @@ class FdStore:
             if name in self._kept:
                 self._kept.pop(name)[0].close()
             self._kept[name] = listener, numbers, time.monotonic() + self._seconds
-            packets.send(client, b"kept")
+            client.send(b"kept")
         elif verb == b"take" and name in self._kept:
             listener, numbers, _ = self._kept[name]
-            packets.send(client, numbers, listener)
+            socket.send_fds(client, [numbers], [listener.fileno()])
         else:
-            packets.send(client, b"none")
+            client.send(b"none")

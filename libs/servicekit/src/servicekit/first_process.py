@@ -74,7 +74,8 @@ def run(uwsgi: str, ini: str, paths: list[Path]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, {*HANDED_ON, signal.SIGCHLD})
     sockets = [Kept(path) for path in paths]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, _MOST_DESCRIPTORS), hard))
+    if soft == resource.RLIM_INFINITY or soft > _MOST_DESCRIPTORS:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_DESCRIPTORS, hard))
     child = Uwsgi([uwsgi, "--ini", ini])
     while (code := child.exit_code()) is None:
         for one in sockets:
