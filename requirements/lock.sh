@@ -19,6 +19,7 @@ compile() {
     "$UV" pip compile --quiet --universal --python-version 3.11 \
         --generate-hashes --no-emit-index-url --no-emit-find-links \
         --no-emit-package wharf-servicekit --no-emit-package wharf-kept-sockets \
+        --no-emit-package wharf-gateway --no-emit-package wharf-slow-body-floor \
         --custom-compile-command "make lock" \
         ${UPGRADE:-} "$@" --output-file "requirements/$name.txt" >/dev/null
     echo "requirements/$name.txt"
@@ -27,11 +28,12 @@ compile() {
 KIT=libs/servicekit/pyproject.toml
 AUTH=services/auth/pyproject.toml
 UPLOAD=services/upload/pyproject.toml
+NATIVE=deploy/native/pyproject.toml
 BUILD=requirements/build.in
 
-compile dev "$AUTH" "$UPLOAD" "$KIT" "$BUILD" requirements/dev.in
+compile dev "$AUTH" "$UPLOAD" "$KIT" "$NATIVE" "$BUILD" requirements/dev.in
 set -- --constraint requirements/dev.txt
-compile all "$AUTH" "$UPLOAD" "$KIT" "$BUILD" "$@"
+compile all "$AUTH" "$UPLOAD" "$KIT" "$NATIVE" "$BUILD" "$@"
 compile auth "$AUTH" "$KIT" "$@"
 compile upload "$UPLOAD" "$KIT" "$@"
 compile otel --extra otel "$AUTH" "$UPLOAD" "$KIT" "$@"

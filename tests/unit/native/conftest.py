@@ -31,7 +31,8 @@ def note(what):
 program, *arguments = os.path.basename(sys.argv[0]), *sys.argv[1:]
 name = arguments[-1].split("/")[-2] if program == "uwsgi" else program + " " + arguments[0]
 note("start")
-if os.environ.get("DUMMY_FAILS") == name or os.path.exists(os.environ["DUMMY_EVENTS"] + ".fail"):
+told = program == "uwsgi" and os.path.exists(os.environ["DUMMY_EVENTS"] + ".fail")
+if os.environ.get("DUMMY_FAILS") == name or told:
     sys.exit("this dummy fails")
 if arguments[0] in ("migrate", "init"):
     sys.exit()
@@ -79,6 +80,10 @@ http {
     }
     server {
         listen ${WHARF_METRICS_LISTEN};
+        location / { return 200 ""; }
+    }
+    server {
+        listen ${WHARF_BLOBS_SOCKET};
         location / { return 200 ""; }
     }
 }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from wharf_native import preloading
+from wharf_native.survivors import survivors
 
 from .conftest import Wharf
 
@@ -61,7 +63,7 @@ def test_a_new_one_that_fails(wharf: Wharf) -> None:
     Path(f"{wharf.events_file}.fail").touch()
     done = wharf.restart("upload")
     assert done.returncode == 1
-    assert "the new upload ended with exit code 1; the old one goes on" in done.stderr
+    assert "the new upload does not come up; the old one goes on" in done.stderr
     assert "upload: this dummy fails" in wharf.output
     assert "end upload" not in wharf.events
     Path(f"{wharf.events_file}.fail").unlink()
@@ -75,7 +77,7 @@ def test_a_wrong_configuration(wharf: Wharf, root: Path) -> None:
     template.write_text("nonsense;")
     done = wharf.restart("gateway")
     assert done.returncode == 1
-    assert "nginx-check ended with exit code 1" in done.stderr
+    assert "gateway-check ended with exit code 1" in done.stderr
     assert 'unknown directive "nonsense"' in wharf.output
     url = f"http://127.0.0.1:{wharf.environment['WHARF_PORT']}/"
     with urllib.request.urlopen(url, timeout=20) as reply:
@@ -91,17 +93,26 @@ def test_what_cannot_be_restarted(wharf: Wharf) -> None:
     assert f"no Wharf runs on {wharf.places.data}" in wharf.restart().stderr
 
 
-def test_code_that_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Imported files that are written to, replaced or gone are not current any more."""
-    file = tmp_path / "module.py"
-    file.write_text("1")
-    monkeypatch.setattr(preloading, "_imported", [str(file)])
-    monkeypatch.setattr(preloading, "_looked", [preloading._look([str(file)])])
-    assert preloading.is_current()
-    other = tmp_path / "other.py"
-    other.write_text("2")
-    os.utime(other, ns=(file.stat().st_mtime_ns, file.stat().st_mtime_ns))
-    other.rename(file)
-    assert not preloading.is_current()
-    file.unlink()
-    assert not preloading.is_current()
+def test_many_that_fail(wharf: Wharf) -> None:
+    """Restarts that fail, however many in a row, leave the old process alone."""
+    Path(f"{wharf.events_file}.fail").touch()
+    for _ in range(6):
+        assert wharf.restart("upload").returncode == 1
+    assert wharf.process.poll() is None
+    assert "end upload" not in wharf.events
+    Path(f"{wharf.events_file}.fail").unlink()
+    assert wharf.restart("upload").returncode == 0
+    assert wharf.end() == 0
+
+
+def test_while_it_crashes(wharf: Wharf) -> None:
+    """A restart brings back a service that is between two tries."""
+    Path(f"{wharf.events_file}.fail").touch()
+    for pid in survivors([wharf.places.log_file("upload")]):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wharf.wait_until(lambda: "upload ended" in wharf.output, "the end of upload")
+    Path(f"{wharf.events_file}.fail").unlink()
+    assert wharf.restart("upload").returncode == 0
+    wharf.wait_until(lambda: bool(survivors([wharf.places.log_file("upload")])), "upload")
+    assert wharf.end() == 0

@@ -1,4 +1,4 @@
-"""Lines for the operator: of the supervisor, or of the gateway's first process."""
+"""Lines for the operator: of the native runner, or of the gateway's first process."""
 
 from __future__ import annotations
 

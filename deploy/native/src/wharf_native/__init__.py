@@ -1,6 +1,5 @@
-"""Runs Wharf on one machine without containers: nginx, both services and the worker.
+"""`make run`: nginx and both services on one machine, without containers.
 
-The supervisor stays in memory as long as Wharf runs, so this package keeps to small modules of
-the standard library: no `typing`, `dataclasses`, `pathlib`, `subprocess` or `json`, which would
-double what it needs. What `preloading.py` imports is another matter: the children share it.
+supervisord does the work (supervisord.conf, ADR 36). It stays in memory as long as Wharf runs, so
+this package imports little beside it.
 """

@@ -8,9 +8,9 @@ import sys
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import CannotRunError, log
 
+# A new process has WHARF_READY_SECONDS, the one before it WHARF_DRAIN_SECONDS, for each part.
+_PATIENCE_SECONDS = 600.0
 _USAGE = "usage: wharf run | status | restart [upload] [auth] [gateway] | settings"
-# A new process has WHARF_READY_SECONDS; migrations may come before it.
-_PATIENCE_SECONDS = 300
 
 
 def checkout() -> str:
@@ -33,14 +33,29 @@ def restart(settings: RunSettings, names: list[str]) -> None:
     Raises:
         CannotRunError: an unknown name, none runs, or a new process does not come up.
     """
-    from wharf_native.control import ask
+    import http.client
+    import socket
+    import xmlrpc.client
+
+    from wharf_native.attendant import NAMES, connect
     from wharf_native.places import Places
-    from wharf_native.restarts import NAMES
 
     if unknown := sorted(set(names) - set(NAMES)):
         raise CannotRunError(f"cannot restart {unknown[0]}; choose from {', '.join(NAMES)}")
     chosen = [name for name in NAMES if name in names or not names]
-    ask(Places(settings.data, os.environ), chosen, _PATIENCE_SECONDS)
+    places = Places(settings.data, os.environ, settings.instance)
+    socket.setdefaulttimeout(_PATIENCE_SECONDS)
+    try:
+        error = connect(places.socket("manager")).wharf.restart(chosen)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise CannotRunError(
+            f"no Wharf runs on {places.data}; start it with `wharf run` (stop one of 0.1.0 first)"
+        ) from None
+    except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+        raise CannotRunError("no answer from the running Wharf; see its output") from None
+    if error:
+        raise CannotRunError(error)
+    log(f"restarted {', '.join(chosen)}")
 
 
 def print_settings() -> None:

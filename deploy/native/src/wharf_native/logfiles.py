@@ -6,6 +6,8 @@ import os
 
 ROTATE_BYTES = 32 << 20
 _TAIL_BYTES = 8192
+# Where the log of a program was at its last start.
+_begun: dict[str, int] = {}
 
 
 def size(path: str) -> int:
@@ -42,3 +44,18 @@ def tail(path: str, start: int = 0, lines: int = 15) -> list[str]:
     except FileNotFoundError:
         return []
     return text.splitlines()[-lines:]
+
+
+def begins(name: str) -> None:
+    """Notes that a program starts: what its log has until now is not its own."""
+    _begun[name] = size(_path(name))
+
+
+def show_tail(name: str) -> None:
+    """Prints the last lines that a program has logged since its start."""
+    for line in tail(_path(name), _begun.get(name, 0)):
+        print(f"  {name}: {line}", flush=True)
+
+
+def _path(name: str) -> str:
+    return f"{os.environ['WHARF_LOG']}/{name}.log"

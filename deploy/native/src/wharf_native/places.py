@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,20 +27,18 @@ class Places:
     Attributes:
         data: the directory itself.
         run: sockets, pid files, rendered configuration; worthless after a stop.
-        control: where a running supervisor finds what it is asked for; there while it listens.
         sockets: `run`, or a short directory elsewhere when that would be too long.
         spool: nginx's request bodies.
         log: a file for each child.
     """
 
-    __slots__ = ("control", "data", "log", "nginx", "run", "sockets", "spool")
+    __slots__ = ("data", "log", "nginx", "run", "sockets", "spool")
 
     def __init__(self, data: str, environ: Mapping[str, str], instance: str = ALONE) -> None:
         own = "" if instance == ALONE else f"-{instance}"
         self.data = data
         self.run = f"{data}/run{own}"
         self.nginx = f"{self.run}/nginx"
-        self.control = f"{self.run}/control"
         self.spool = f"{data}/spool/{instance}"
         self.log = f"{data}/log{own}"
         self.sockets = self.run
@@ -80,6 +79,8 @@ class Places:
         for directory in (self.metrics("auth"), self.metrics("upload"), self.spool, self.nginx):
             remove_files(directory)
         self.remove_sockets()
+        # 0.1.0 took requests there: its `wharf restart` must not find it.
+        shutil.rmtree(f"{self.run}/control", ignore_errors=True)
 
     def remove_sockets(self) -> None:
         """Removes sockets and pid files, and the short directory where there is one."""

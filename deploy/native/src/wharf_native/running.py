@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 
+from kept_sockets.client import Kept
 from wharf_gateway import readiness
 from wharf_gateway.body_guard import BodyGuard
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import CannotRunError, log
 from wharf_native import logfiles
-from wharf_native.children import Child
-from wharf_native.listening import Listeners
+from wharf_native.attendant import Attendant
 from wharf_native.places import Places, take_lock
-from wharf_native.plan import Plan, render_gateway, service_environment, template_values
-from wharf_native.preloading import preload
-from wharf_native.restarts import Preparing, Restarts
-from wharf_native.supervisor import StoppedError, Supervisor, show_tail
+from wharf_native.plan import render_gateway, service_environment, template_values
+from wharf_native.process_manager import Manager
 from wharf_native.survivors import end_survivors
 from wharf_native.welcome import welcome
 
-_CHILDREN = ("nginx", "auth", "upload")
-# Written by nginx itself, and by what runs before the children.
-_OTHER_LOGS = ("access", "prepare")
+_PROCESSES = ("nginx", "auth", "upload")
+# nginx itself writes access.log, and what runs before the others prepare.log.
+_LOGS = (*_PROCESSES, "access", "prepare")
 # A short wait is normal and says nothing.
 _SILENT_SECONDS = 5.0
+_HOUSEKEEPING_SECONDS = 60.0
 
 
 def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
@@ -38,19 +40,16 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
     places = Places(settings.data, environ, settings.instance)
     places.create()
     lock = take_lock(places)
-    log_files = [places.log_file(name) for name in _CHILDREN]
-    other_logs = [places.log_file(name) for name in _OTHER_LOGS]
+    log_files = [places.log_file(name) for name in _PROCESSES]
     try:
         if ended := end_survivors(log_files):
             log(f"ended {ended} processes that an earlier run left")
         places.sweep()
-        for path in (*log_files, *other_logs):
-            logfiles.rotate(path)
+        for name in _LOGS:
+            logfiles.rotate(places.log_file(name))
         readiness.check_free(settings.host, settings.port, "WHARF_PORT")
         readiness.check_free(settings.metrics_host, settings.metrics_port, "WHARF_METRICS_PORT")
-        _supervise(settings, places, environ)
-    except StoppedError:
-        pass
+        _manage(settings, places, environ)
     finally:
         end_survivors(log_files, patience=0.0)
         places.leave()
@@ -58,69 +57,76 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
     log("stopped")
 
 
-def _supervise(settings: RunSettings, places: Places, environ: Mapping[str, str]) -> None:
+def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -> None:
     values = template_values(settings, places, environ)
-    listeners = Listeners()
-    environment = service_environment(settings, places, environ)
-    plan = Plan(settings, places, environment, listeners)
-    programs = [[plan.gateway], plan.services]
-    stages = [[Child(p, places.log_file(p.name)) for p in stage] for stage in programs]
-    gateway = stages[0][0]
-    supervisor = Supervisor(
-        stages,
-        settings.drain_seconds,
-        other_logs=[places.log_file(name) for name in _OTHER_LOGS],
+    inherited = service_environment(settings, places, environ)
+    os.environ.clear()
+    os.environ.update(inherited)
+    attendant = Attendant(
+        settings,
+        places,
+        preparations=_preparations(settings),
+        render=lambda: render_gateway(settings, places, values),
+        serving=_serving,
     )
-    prepare = Preparing(plan, places, supervisor, lambda: render_gateway(settings, places, values))
-    prepare.databases()
-    prepare.gateway()
-    try:
-        log(f"starting on {places.data}")
-        preload()
-        supervisor.start()
-        _await_ready(settings, supervisor)
-        guard = BodyGuard(
-            lambda: _running([gateway, *supervisor.leaving.of("nginx")]),
-            settings.port,
-            environ,
-            f"{places.nginx}/gateway.prom",
-        )
-        guard.check()
-        supervisor.duty, supervisor.duty_seconds = guard.poll, guard.seconds
-        restarts = Restarts(supervisor, places, prepare, settings.ready_seconds)
-        restarts.listen()
-        welcome(settings, places)
-        supervisor.watch()
-    except StoppedError:
-        log("stopping (again to stop at once)")
-        raise
-    finally:
-        # nginx closes its own; a new connection must not wait for one that will never come.
-        listeners.close_tcp()
-        supervisor.stop()
+    sockets = [Kept(Path(places.socket(name))) for name in ("auth", "upload", "receiver")]
+    manager = Manager(attendant, sockets)
+    manager.serve()
+    for one in sockets:
+        one.listener.close()
+    if manager.error:
+        raise CannotRunError(manager.error)
 
 
-def _running(children: list[Child]) -> list[int]:
-    return [child.pid for child in children if child.running]
+def _preparations(settings: RunSettings) -> list[str]:
+    names = ["auth-migrate", "auth-init", "upload-migrate"]
+    # An installation without docs has no pages of problems.
+    pages = os.path.exists(os.path.join(settings.root, "docs/generate.py"))
+    return [*names, "gateway-pages"] if pages else names
 
 
-def _await_ready(settings: RunSettings, supervisor: Supervisor) -> None:
-    """Watches the children until the gateway says that all is ready."""
-    begin = time.monotonic()
-    error: str | None = None
-    shown: str | None = None
+def _serving(attendant: Attendant) -> None:
+    """Waits until the gateway says that all is ready, and looks after it from then on."""
+    settings, places = attendant.settings, attendant.places
+    _await_ready(attendant, settings)
+    guard = BodyGuard(
+        lambda: [pid] if (pid := attendant.manager.processes()["nginx"].pid) else [],
+        settings.port,
+        os.environ,
+        f"{places.nginx}/gateway.prom",
+    )
+    guard.check()
+    threading.Thread(target=_keep_house, args=[guard, places], daemon=True).start()
+    welcome(settings, places)
+
+
+def _keep_house(guard: BodyGuard, places: Places) -> None:
+    """Cuts slow bodies and keeps log files from growing, for ever."""
+    while True:
+        try:
+            guard.poll()
+            for name in _LOGS:
+                logfiles.rotate(places.log_file(name))
+        except Exception:  # noqa: BLE001 -- the next time may do
+            traceback.print_exc()
+        time.sleep(min(guard.seconds, _HOUSEKEEPING_SECONDS))
+
+
+def _await_ready(attendant: Attendant, settings: RunSettings) -> None:
+    begin, error, shown = time.monotonic(), None, None
 
     def ready() -> bool:
         nonlocal error, shown
         error = readiness.not_ready(settings)
-        waited = time.monotonic() - begin
-        if error is not None and waited > settings.ready_seconds:
-            for child in supervisor.children:
-                show_tail(child)
-            raise CannotRunError(f"not ready after {settings.ready_seconds} s: {error}")
-        if error is not None and waited > _SILENT_SECONDS and error != shown:
+        late = time.monotonic() - begin > _SILENT_SECONDS
+        if error is not None and late and error != shown:
             log(f"waiting: {error}")
             shown = error
         return error is None
 
-    supervisor.watch(ready)
+    try:
+        attendant.wait(ready, settings.ready_seconds, f"not ready after {settings.ready_seconds} s")
+    except CannotRunError as late:
+        for name in _PROCESSES:
+            logfiles.show_tail(name)
+        raise CannotRunError(f"{late}: {error}") from None

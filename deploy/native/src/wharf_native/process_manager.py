@@ -1,0 +1,141 @@
+"""The process manager: supervisord in this process, with Wharf's rules for its end (ADR 36)."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from supervisor import events
+from supervisor.medusa import asyncore_25 as asyncore
+from supervisor.options import ServerOptions
+from supervisor.states import SIGNALLABLE_STATES, ProcessStates, SupervisorStates
+from supervisor.supervisord import Supervisor
+
+from kept_sockets.client import Kept
+from wharf_gateway.terminal import log
+from wharf_native import logfiles
+
+# One request to stop may arrive twice: from the process group, and passed on by make.
+_SAME_REQUEST_SECONDS = 1.0
+_AGAIN_SECONDS = 1.0
+# What the services have even when the gateway used up the time to drain.
+_LEAST_SECONDS = 5.0
+
+
+class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
+    """Runs programs until it is told to stop or one of them keeps failing.
+
+    Every process inherits the listening sockets: while one gives way to the next, connections wait.
+
+    Attributes:
+        attendant: its `begin` is called with this manager when it takes requests, and its `restart`
+            over XML-RPC.
+        error: why it could not go on; empty after a stop that was asked for.
+    """
+
+    def __init__(self, attendant: Any, sockets: Sequence[Kept]) -> None:
+        self._stops = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as it is under nohup
+            self._stops.add(signal.SIGHUP)
+        options = ServerOptions()
+        options.realize(["-c", str(Path(__file__).with_name("supervisord.conf"))])
+        options.first, options.test = True, False
+        super().__init__(options)
+        self.attendant, self.error, self._sockets = attendant, "", sockets
+        self._bell = _bell()
+        self._stop_asked_at, self._stop_by, self._again_at = 0.0, math.inf, 0.0
+
+    def serve(self) -> None:
+        """Runs to the end of all programs."""
+        with suppress(asyncore.ExitNow):
+            self.main()
+        # Whoever has just connected must not wait for an answer.
+        self.options.close_httpservers()
+
+    def fail(self, error: str) -> None:
+        """Stops everything for this reason."""
+        self.error = self.error or error
+        self.options.mood = SupervisorStates.SHUTDOWN
+        self._bell.send(b"\0")
+
+    def processes(self) -> dict[str, Any]:
+        """supervisord's own records of all processes, by name; `pid` is 0 when none runs."""
+        groups = self.process_groups.values()
+        return {one.config.name: one for group in groups for one in group.processes.values()}
+
+    # What follows is called by supervisord.
+
+    def runforever(self) -> None:
+        """Serves until all programs have ended after a stop."""
+        events.subscribe(events.ProcessStateEvent, self._changed)
+        self.attendant.begin(self)
+        super().runforever()
+
+    def handle_signal(self) -> None:
+        """Stops on the first signal; a second one, a while later, makes it short."""
+        if self.options.get_signal() not in self._stops:
+            return
+        now = time.monotonic()
+        if not self._stop_asked_at:
+            self._stop_asked_at = now
+            self._stop_by = time.time() + float(os.environ["WHARF_DRAIN_SECONDS"])
+            log("stopping (again to stop at once)")
+            self.options.mood = SupervisorStates.SHUTDOWN
+        elif now - self._stop_asked_at > _SAME_REQUEST_SECONDS:
+            for process in self.processes().values():
+                process.config.stopwaitsecs = process.delay = 0
+
+    def tick(self, now: float | None = None) -> None:
+        """Asks those that are to end once more: a uWSGI that is starting does not hear it."""
+        super().tick(now)
+        if time.monotonic() >= self._again_at:
+            self._again_at = time.monotonic() + _AGAIN_SECONDS
+            for process in self.processes().values():
+                if process.get_state() == ProcessStates.STOPPING:
+                    process.signal(process.config.stopsignal)
+
+    def _changed(self, event: Any) -> None:
+        process, state = event.process, event.process.get_state()
+        name = process.config.name.partition("-")[0]
+        if state == ProcessStates.STARTING:
+            for one in self._sockets:
+                one.bind_again()
+            logfiles.begins("prepare" if process.group.config.name == "prepare" else name)
+        elif state == ProcessStates.STOPPING:
+            process.delay = min(process.delay, max(self._stop_by, time.time() + _LEAST_SECONDS))
+        elif state not in SIGNALLABLE_STATES and process.pid:
+            # What it left behind: an nginx worker without a master would keep the port.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        if self.get_state() != SupervisorStates.RUNNING:
+            return
+        if state == ProcessStates.FATAL:
+            logfiles.show_tail(name)
+            times = process.config.startretries + 1
+            self.fail(f"{name} ended {times} times in a row; its output is above")
+        elif process.config.autorestart and state in {ProcessStates.BACKOFF, ProcessStates.EXITED}:
+            log(f"{name} ended, starting it again")
+            self._bell.send(b"\0")
+
+
+def restart_interface(manager: Manager) -> Any:
+    """The XML-RPC interface of `wharf restart`; named in supervisord.conf."""
+    return SimpleNamespace(restart=manager.attendant.restart)
+
+
+def _bell() -> socket.socket:
+    """A socket that ends supervisord's wait when a signal, or somebody, writes to it (PEP 475)."""
+    inner, outer = socket.socketpair()
+    outer.setblocking(False)
+    signal.set_wakeup_fd(outer.fileno(), warn_on_full_buffer=False)
+    wakes = asyncore.dispatcher(inner)
+    wakes.writable, wakes.handle_read = lambda: False, lambda: inner.recv(4096)
+    return outer

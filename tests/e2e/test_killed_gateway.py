@@ -1,0 +1,41 @@
+"""nginx is killed: it comes back, with everything that it listens on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.e2e.api_client import SMALL, ApiClient
+from tests.e2e.instance import running
+from tests.e2e.raw_http import until
+from tests.e2e.tenants import Signer
+
+
+def test_a_killed_nginx_comes_back() -> None:
+    """Each time nginx's master is killed another one serves soon, and nothing else restarts."""
+    with running() as wharf:
+        api = Signer(wharf).client()
+        api.stored("before", SMALL)
+        for _ in range(3):
+            master = int(Path(wharf.data, "run/nginx/nginx.pid").read_text())
+            services = set(wharf.processes("auth")) | set(wharf.processes("upload"))
+            os.kill(master, signal.SIGKILL)
+            assert until(lambda old=master: master_of(wharf.data) not in {0, old})
+            assert until(lambda: reads(api) == SMALL)
+            assert set(wharf.processes("auth")) | set(wharf.processes("upload")) == services
+        assert wharf.process.poll() is None
+
+
+def reads(api: ApiClient) -> bytes:
+    """The file's bytes; none while nobody listens."""
+    try:
+        return api.file("before").body
+    except OSError:
+        return b""
+
+
+def master_of(data: Path) -> int:
+    """nginx's master; 0 when none has written its id."""
+    path = data / "run/nginx/nginx.pid"
+    return int(path.read_text() or 0) if path.exists() else 0

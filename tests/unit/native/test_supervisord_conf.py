@@ -1,0 +1,79 @@
+"""What supervisord makes of its configuration."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from supervisor.options import ServerOptions
+
+import wharf_native
+
+FOLDER = Path(wharf_native.__file__).parent
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """All of it, as read."""
+    names = ("WHARF_RUN", "WHARF_LOG", "WHARF_SOCKETS")
+    for name in names:
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("WHARF_ROOT", str(tmp_path / "it's 100% mine"))
+    monkeypatch.setenv("WHARF_NGINX", "/opt/100% mine/nginx")
+    monkeypatch.setenv("WHARF_DRAIN_SECONDS", "7")
+    (tmp_path / "it's 100% mine").mkdir()
+    found = ServerOptions()
+    found.realize(["-c", str(FOLDER / "supervisord.conf")])
+    return found
+
+
+def processes(options: Any) -> dict[str, Any]:
+    """By name."""
+    return {
+        one.name: one for group in options.process_group_configs for one in group.process_configs
+    }
+
+
+def test_the_gateway_stops_first(options: Any) -> None:
+    """Of the groups the gateway has the highest priority, and both services are in one group."""
+    groups = sorted(options.process_group_configs, key=lambda group: group.priority)
+    assert [group.name for group in groups] == ["prepare", "services", "gateway"]
+    assert len(groups[1].process_configs) == 4
+
+
+def test_nothing_starts_by_itself(options: Any) -> None:
+    """Each program waits for its turn; preparations are not started again when they end."""
+    found = processes(options)
+    assert not any(one.autostart for one in found.values())
+    again = {name for name, one in found.items() if one.autorestart}
+    assert again == {"auth-0", "auth-1", "upload-0", "upload-1", "nginx"}
+
+
+def test_services_inherit_the_listening_sockets(options: Any) -> None:
+    """supervisord closes no descriptor but the first three before it starts a program."""
+    assert options.minfds <= 3
+
+
+def test_paths_with_blanks_and_signs(options: Any, tmp_path: Path) -> None:
+    """Commands and environments name the folders as they are called."""
+    found = processes(options)
+    assert shlex.split(found["nginx"].command)[4] == "/opt/100% mine/nginx"
+    root = str(tmp_path / "it's 100% mine")
+    assert found["upload-1"].directory == root
+    assert found["upload-1"].environment["WHARF_UWSGI_INI"] == f"{root}/services/upload/uwsgi.ini"
+
+
+def test_a_program_gets_its_words_and_writes_to_its_log(tmp_path: Path) -> None:
+    """`program.sh` passes words on as they are; output of both kinds is added to the log file."""
+    (tmp_path / "a.log").write_text("before\n")
+    words = ["/bin/sh", "-c", 'printf "%s|" "$@"; echo error >&2', "-", "it's", "$HOME a", "%s"]
+    subprocess.run(
+        ["/bin/sh", FOLDER / "program.sh", "a", "TERM", *words],
+        env={**os.environ, "WHARF_LOG": str(tmp_path)},
+        check=True,
+    )
+    assert (tmp_path / "a.log").read_text() == "before\nit's|$HOME a|%s|error\n"
