@@ -357,7 +357,7 @@ def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
         for pid in fragile.processes("upload"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        # Kept by the supervisor: requests would wait in them for the next process.
+        # Kept by the process manager: requests would wait in them for the next process.
         for name in ("upload.sock", "receiver.sock"):
             (fragile.data / "run" / name).unlink()
         for origin in ORIGINS:

@@ -122,13 +122,13 @@ def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
     """While upload is down, every way answers 503 with Retry-After, and its files come back."""
     client.stored("before", SMALL)
     with nothing_stored(fragile, client.tenant):
-        # Stopped first, so that the supervisor's new one cannot be there before the requests.
+        # Stopped first, so that the process manager's new one cannot be there before the requests.
         os.kill(fragile.process.pid, signal.SIGSTOP)
         try:
             for pid in fragile.processes("upload"):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            # Kept by the supervisor: requests would wait in them for the next process.
+            # Kept by the process manager: requests would wait in them for the next process.
             for name in ("upload.sock", "receiver.sock"):
                 (fragile.data / "run" / name).unlink()
             answers = {
