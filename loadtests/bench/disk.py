@@ -154,8 +154,13 @@ def _alone(base: Path) -> Iterator[None]:
 
 @contextmanager
 def _handling(*numbers: signal.Signals, handler: Callable[..., object] | int) -> Iterator[None]:
-    """Handles signals during a block, but for those that are ignored already (nohup)."""
-    asked = [one for one in numbers if signal.getsignal(one) is not signal.SIG_IGN]
+    """Handles signals during a block, but for a SIGHUP that is ignored already (nohup).
+
+    An ignored SIGINT, which a shell's `&` leaves behind, does not mean that an explicit one is to
+    be ignored too.
+    """
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    asked = [one for one in numbers if one != signal.SIGHUP or not ignored]
     before = {number: signal.signal(number, handler) for number in asked}
     try:
         yield

@@ -18,9 +18,11 @@ from tests.servers.filesystems import disk as disk_for_tests
 
 SIZE = 64 << 20
 _PROGRAM = f"""
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from loadtests.bench.disk import work_folder
+# As from a terminal, also where the tests themselves run under nohup.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with work_folder(Path(sys.argv[1]), {SIZE}) as work:
     print(work.path, flush=True)
     time.sleep(60)
