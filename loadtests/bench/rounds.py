@@ -42,13 +42,13 @@ def _measure(name: str, target: str, turn: int, sources: Sources, scale: Scale) 
     work = sources.small.parent
     with server(target, work / target) as running:
         touch(running, sources)
-        machine.warm_page_cache(work, scale.warm_bytes)
-        # After the holes, so that it stays in memory before them.
+        machine.warm_memory(scale.warm_bytes)
         WORKLOADS[name].prepare(running, sources)
         os.sync()
         prefetch(sources)
         warm(running)
         calm = machine.wait_calm(scale.calm_seconds)
+        machine.warm_memory(scale.warm_bytes)
         found = record(name, target, turn, running, sources, scale, calm=calm)
     os.sync()
     say(f"round {turn}, {name}, {target}: {found.rate:,.0f} {WORKLOADS[name].unit}")

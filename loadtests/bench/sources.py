@@ -14,7 +14,10 @@ _JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is sent: `small_seconds` of small requests, and files of these many bytes."""
+    """How much is sent: `small_seconds` of small requests, and files of these many bytes.
+
+    `warm_bytes` is what a workload needs of memory that nobody had before: file, spool and copy.
+    """
 
     small_seconds: float
     large_bytes: int
@@ -25,7 +28,7 @@ class Scale:
     hotpath_rounds: int
 
 
-WHOLE = Scale(8, 100 * MIB, GIB, 24 * GIB, 60, 2000, 5)
+WHOLE = Scale(8, 100 * MIB, GIB, 4 * GIB, 60, 2000, 5)
 QUICK = Scale(1, 4 * MIB, 32 * MIB, 256 * MIB, 1, 100, 1)
 
 

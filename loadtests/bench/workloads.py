@@ -21,6 +21,8 @@ from loadtests.bench.transfers import Client, put_files
 _PARALLEL, _FILES_EACH = 4, 2
 # Wharf's gateway keeps a descriptor from the second request on.
 _WARM_READS = 3
+# One of them takes less than half a second.
+_HUGE_READS = 4
 
 
 @dataclass(frozen=True)
@@ -197,10 +199,10 @@ def _patch(server: Server, sources: Sources, scale: Scale, chunk: int) -> Outcom
 def _get_huge(server: Server, _: Sources, scale: Scale) -> Outcome:
     begin = time.perf_counter()
     client = Client(server.port, server.headers)
-    received = client.get(server.one)
+    received = sum(client.get(server.one) for _ in range(_HUGE_READS))
     client.close()
     seconds = time.perf_counter() - begin
-    assert received == scale.huge_bytes
+    assert received == scale.huge_bytes * _HUGE_READS
     return Outcome(received / 1e6 / seconds, received)
 
 
@@ -253,7 +255,7 @@ WORKLOADS: Mapping[str, Workload] = {
         peers=(TUS,),
     ),
     "get1g": Workload(
-        "1 GiB GET by token",
+        "1 GiB GET by token, 4 times",
         "MB/s",
         _get_huge,
         {RELAXED: 0.95, FULL: 0.95},

@@ -81,6 +81,14 @@ def test_cpu_time_is_exact() -> None:
     assert machine.cpu_seconds(own) - before >= 0.15
 
 
+def test_memory_is_given_back() -> None:
+    """After warming, the process has no more memory than before."""
+    own = {os.getpid()}
+    before = machine.pss_bytes(own)
+    machine.warm_memory(64 * machine.MIB)
+    assert machine.pss_bytes(own) - before < 16 * machine.MIB
+
+
 def test_a_process_that_is_gone_costs_nothing(tmp_path: Path) -> None:
     """The time of a process that has ended, and been waited for, is none, and no error."""
     with subprocess.Popen(["true"], cwd=tmp_path) as process:
