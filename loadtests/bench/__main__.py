@@ -90,9 +90,10 @@ def _with_peers() -> bool:
 
 
 def _needed_bytes(scale: Scale) -> int:
-    # The sources; the stored file; a form in the spool beside its copy; small files; and what the
-    # file system needs for itself.
-    return (4 * scale.huge_bytes + 10 * scale.large_bytes + machine.GIB) * 9 // 8
+    # The sources; the file of each try, and the last one in the spool beside its copy; small files;
+    # and what the file system needs for itself.
+    huge = (scale.tries + 2) * scale.huge_bytes
+    return (huge + 8 * scale.large_bytes + machine.GIB) * 9 // 8
 
 
 def _warn(base: Path, work: WorkFolder) -> None:

@@ -141,7 +141,7 @@ def warm_memory(at_most: int) -> None:
         line = next(line for line in file if line.startswith("MemAvailable:"))
     size = min(at_most, int(line.split()[1]) * 1024 // 2) // MIB * MIB
     block = bytes(MIB)
-    with mmap.mmap(-1, size) as memory:
+    with mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         with suppress(OSError):  # a kernel without them
             # Large pages, so that large ones are free afterwards.
             memory.madvise(mmap.MADV_HUGEPAGE)

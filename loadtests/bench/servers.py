@@ -98,6 +98,7 @@ class Server(ABC):
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.token = folder, ""
+        self._names = 0
         self.port, self._next_port = _free_ports()
         self._output = folder / "output"
         self._process: subprocess.Popen[bytes] | None = None
@@ -122,6 +123,11 @@ class Server(ABC):
     def headers(self) -> dict[str, str]:
         """What each request has to carry."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def new_name(self) -> str:
+        """Return a name that no file here has yet, without its ending."""
+        self._names += 1
+        return f"file-{self._names}"
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True)

@@ -23,16 +23,17 @@ def uploading(server: Server, source: Path) -> Ask:
         # The name is put in where the first part ends.
         name, quote, rest = before.partition('one.jpg"')
         begin, end = server.folder / "form-begin", server.folder / "form-end"
-        begin.write_text(name, encoding="ascii")
+        begin.write_text(f"{name}{server.new_name()}-", encoding="ascii")
         end.write_bytes((quote[len("one.jpg") :] + rest).encode() + source.read_bytes() + after)
         fields = {**server.headers, "Content-Type": content_type}
         return Ask("POST", server.form, fields, begin, end, named="body")
     if server.way == "tus":
         assert server.uploads is not None
-        fields = {**server.headers, **_creation(source.stat().st_size), "Content-Type": _TYPE}
+        creation = _creation(source.stat().st_size, "small.jpg")
+        fields = {**server.headers, **creation, "Content-Type": _TYPE}
         return Ask("POST", server.uploads, fields, source)
     fields = {**server.headers, "Content-Type": "image/jpeg"}
-    return Ask("PUT", f"{server.files}small-", fields, source, named="path")
+    return Ask("PUT", f"{server.files}{server.new_name()}-", fields, source, named="path")
 
 
 def store(server: Server, source: Path, name: str = "one.jpg") -> str:
@@ -43,7 +44,7 @@ def store(server: Server, source: Path, name: str = "one.jpg") -> str:
             assert server.form is not None
             client.post(server.form, source, name)
         elif server.way == "tus":
-            return send_by_tus(client, server, source, 64 * MIB)
+            return send_by_tus(client, server, source, 64 * MIB, name)
         else:
             client.put(f"{server.files}{name}", source)
         return f"{server.files}{name}"
@@ -51,17 +52,17 @@ def store(server: Server, source: Path, name: str = "one.jpg") -> str:
         client.close()
 
 
-def send_by_tus(client: Client, server: Server, source: Path, chunk: int) -> str:
+def send_by_tus(client: Client, server: Server, source: Path, chunk: int, name: str) -> str:
     """Creates an upload and sends the file in requests of so many bytes; its address."""
     assert server.uploads is not None
     size = source.stat().st_size
-    answer, _ = client.ask("POST", server.uploads, _creation(size))
+    answer, _ = client.ask("POST", server.uploads, _creation(size, name))
     address = urlsplit(str(answer["Location"])).path
     for offset in range(0, size, chunk):
         client.patch(address, source, offset, min(chunk, size - offset))
     return address
 
 
-def _creation(size: int) -> dict[str, str]:
-    name = base64.b64encode(b"huge.jpg").decode()
-    return {**_TUS, "Upload-Length": str(size), "Upload-Metadata": f"filename {name}"}
+def _creation(size: int, name: str) -> dict[str, str]:
+    encoded = base64.b64encode(name.encode()).decode()
+    return {**_TUS, "Upload-Length": str(size), "Upload-Metadata": f"filename {encoded}"}

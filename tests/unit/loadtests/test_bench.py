@@ -36,7 +36,7 @@ def test_the_form_that_wrk_sends(tmp_path: Path, source: Path) -> None:
     boundary = parser.boundary_of(found.headers["Content-Type"])
     head, _, rest = body.partition(b"\r\n\r\n")
     assert head.startswith(b"--" + boundary + b"\r\n")
-    assert b'filename="17.jpg"' in head
+    assert b'filename="file-1-17.jpg"' in head
     assert rest == CONTENT + b"\r\n--" + boundary + b"--\r\n"
     assert (found.method, found.named) == ("POST", "body")
 
