@@ -17,13 +17,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from kept_sockets import packets, store
-from kept_sockets.client import Kept, answers, fd_stores
+import kept_sockets
+from kept_sockets import FdStore, Kept, fd_stores, new_socket, receive
 from tests.e2e.raw_http import until
 
 _KEEPER = """
 import sys, time
-from kept_sockets.store import FdStore
+from kept_sockets import FdStore
 FdStore(sys.argv[1], sys.argv[2], float(sys.argv[3])).start()
 time.sleep(600)
 """
@@ -66,6 +66,17 @@ def keeper(folder: Path, instance: str = "one", seconds: float = 600) -> Iterato
         process.wait()
 
 
+def kept_socket(path: Path) -> Kept:
+    """The service's side."""
+    return Kept(str(path))
+
+
+def answers(store: str | Path) -> bool:
+    """Whether a store is there."""
+    with new_socket(5) as connection:
+        return connection.connect_ex(str(store)) == 0
+
+
 def inode(kept: Kept) -> int:
     """Of the socket itself."""
     return os.fstat(kept.listener.fileno()).st_ino
@@ -77,18 +88,18 @@ def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
     """
     path = folder / "upload.sock"
     with keeper(folder):
-        first = Kept(path)
+        first = kept_socket(path)
         was = inode(first)
         first.leave_copies()
         first.listener.close()
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
-            second = Kept(path)
+            second = kept_socket(path)
             with closing(second.listener):
                 assert inode(second) == was
                 second.listener.accept()[0].close()
-    assert not answers(fd_stores(folder)[0])
-    third = Kept(path)
+    assert not answers(fd_stores(str(folder))[0])
+    third = kept_socket(path)
     with closing(third.listener):
         assert inode(third) != was
         assert path.stat().st_mode & 0o777 == 0o600
@@ -96,7 +107,7 @@ def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
 
 def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
     """After a restart of the gateway, and with each of several gateways, copies are left anew."""
-    kept = Kept(folder / "auth.sock")
+    kept = kept_socket(folder / "auth.sock")
     with closing(kept.listener):
         kept.leave_copies()
         for _ in range(2):
@@ -104,7 +115,7 @@ def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
                 kept.leave_copies()
                 # Nobody keeps it twice: each of them has it.
                 (folder / "keeper-one.sock").unlink()
-                again = Kept(folder / "auth.sock")
+                again = kept_socket(folder / "auth.sock")
                 with closing(again.listener):
                     assert inode(again) == inode(kept)
 
@@ -113,11 +124,11 @@ def test_a_socket_that_nobody_reaches_is_not_taken(folder: Path) -> None:
     """When the file belongs to another socket by now, what was kept is worth nothing."""
     path = folder / "upload.sock"
     with keeper(folder):
-        kept = Kept(path)
+        kept = kept_socket(path)
         with closing(kept.listener):
             kept.leave_copies()
             path.unlink()
-            other = Kept(path)
+            other = kept_socket(path)
             with closing(other.listener):
                 assert inode(other) != inode(kept)
 
@@ -126,7 +137,7 @@ def test_what_nobody_serves_for_long_is_closed(folder: Path) -> None:
     """Who waits for a service that does not come back is let go, and who comes later is refused."""
     path = folder / "upload.sock"
     with keeper(folder, seconds=0.1), socket.socket(socket.AF_UNIX) as waiting:
-        kept = Kept(path)
+        kept = kept_socket(path)
         with closing(kept.listener):
             kept.leave_copies()
             waiting.settimeout(60)
@@ -140,9 +151,9 @@ def test_what_nobody_serves_for_long_is_closed(folder: Path) -> None:
 def test_a_copy_that_is_renewed_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """90 s count from the last renewal: a service may run for as long as it likes."""
     now = [0.0]
-    monkeypatch.setattr(store, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    store.FdStore(str(folder), "one").start()
-    kept = Kept(folder / "upload.sock")
+    monkeypatch.setattr(kept_sockets, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    FdStore(str(folder), "one").start()
+    kept = kept_socket(folder / "upload.sock")
     with closing(kept.listener):
         for _ in range(3):
             kept.leave_copies()
@@ -156,21 +167,21 @@ def test_a_socket_without_its_file_is_not_left(folder: Path) -> None:
     """A service that still ends beside the next one does not push that one's copy out."""
     path = folder / "upload.sock"
     with keeper(folder):
-        old = Kept(path)
+        old = kept_socket(path)
         path.unlink()
-        new = Kept(path)
+        new = kept_socket(path)
         with closing(old.listener), closing(new.listener):
             new.leave_copies()
             old.leave_copies()
-            third = Kept(path)
+            third = kept_socket(path)
             with closing(third.listener):
                 assert inode(third) == inode(new)
 
 
 def test_a_gateway_that_hangs_is_not_waited_for(folder: Path) -> None:
     """The first process goes on to hand signals on, however long the gateway answers nothing."""
-    kept = Kept(folder / "upload.sock")
-    with packets.new_socket(60) as hanging, closing(kept.listener):
+    kept = kept_socket(folder / "upload.sock")
+    with new_socket(60) as hanging, closing(kept.listener):
         hanging.bind(str(folder / "keeper-one.sock"))
         hanging.listen(1)
         begin = time.monotonic()
@@ -185,10 +196,10 @@ def test_a_service_of_the_release_before(folder: Path) -> None:
     """
 
     def asked(packet: bytes, *descriptors: int) -> tuple[bytes, socket.socket | None]:
-        with packets.new_socket(60) as connection:
+        with new_socket(60) as connection:
             connection.connect(str(keeper_path))
             socket.send_fds(connection, [packet], descriptors)
-            answer = packets.receive(connection)
+            answer = receive(connection)
             assert connection.recv(1) == b""
             return answer
 
@@ -205,14 +216,14 @@ def test_a_service_of_the_release_before(folder: Path) -> None:
 def test_a_gateway_of_the_release_before(folder: Path) -> None:
     """0.1.0 understands our packets; it keeps a copy for 90 s after the connection has ended."""
     path, understood = folder / "upload.sock", []
-    with packets.new_socket(60) as gateway:
+    with new_socket(60) as gateway:
         gateway.bind(str(folder / "keeper-one.sock"))
         gateway.listen()
 
         def serve() -> None:
             for _ in range(2):
                 with gateway.accept()[0] as client:
-                    packet, listener = packets.receive(client)
+                    packet, listener = receive(client)
                     understood.append((_PACKET_OF_0_1_0.fullmatch(packet), listener is not None))
                     if listener is not None:
                         listener.close()
@@ -222,7 +233,7 @@ def test_a_gateway_of_the_release_before(folder: Path) -> None:
         thread = threading.Thread(target=serve)
         thread.start()
         path.touch()  # as after a crash; it asks for a socket whose file is there
-        kept = Kept(path)
+        kept = kept_socket(path)
         with closing(kept.listener):
             kept.leave_copies()
             thread.join(60)

@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Mapping
 
-from kept_sockets.store import FdStore
+from kept_sockets import FdStore
 from wharf_gateway.body_guard import BodyGuard
 from wharf_gateway.container import Gateway
 from wharf_gateway.front_door import FrontDoor, answers

@@ -37,10 +37,6 @@ _IS_WANTED = {*_GOES_ON, ProcessStates.BACKOFF, ProcessStates.EXITED}
 _KILL_SECONDS = 10.0
 
 
-class StoppedError(Exception):
-    """Everything is being stopped."""
-
-
 def connect(socket: str) -> Any:
     """supervisord's XML-RPC interface at a unix socket."""
     transport = SupervisorTransport(serverurl=f"unix://{socket}")
@@ -84,16 +80,11 @@ class Attendant:
         return answer
 
     def wait(self, condition: Callable[[], bool], seconds: float, error: str) -> None:
-        """Waits until the condition holds.
-
-        Raises:
-            CannotRunError: it does not after so many seconds, with this error.
-            StoppedError: everything is being stopped meanwhile.
-        """
+        """Waits until the condition holds; raises `CannotRunError` after that, or if all stops."""
         deadline = time.monotonic() + seconds
         while not condition():
             if self._is_stopping():
-                raise StoppedError("Wharf is being stopped")
+                raise CannotRunError("Wharf is being stopped")
             if time.monotonic() > deadline:
                 raise CannotRunError(error)
             time.sleep(_POLL_SECONDS)
@@ -170,8 +161,9 @@ class Attendant:
         try:
             self.wait(serves, self.settings.ready_seconds, error)
         except CannotRunError:
-            logfiles.show_tail(service)
-            self._ask("stopProcess", f"services:{new.config.name}")
+            if not self._is_stopping():
+                logfiles.show_tail(service)
+                self._ask("stopProcess", f"services:{new.config.name}")
             raise
         self._ask("stopProcess", f"services:{old.config.name}")
 

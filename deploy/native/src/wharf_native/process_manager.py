@@ -19,7 +19,7 @@ from supervisor.options import ServerOptions
 from supervisor.states import SIGNALLABLE_STATES, ProcessStates, SupervisorStates
 from supervisor.supervisord import Supervisor
 
-from kept_sockets.client import Kept
+from kept_sockets import Kept
 from wharf_gateway.terminal import log
 from wharf_native import logfiles
 

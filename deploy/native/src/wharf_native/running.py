@@ -7,9 +7,8 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 
-from kept_sockets.client import Kept
+from kept_sockets import Kept
 from wharf_gateway import readiness
 from wharf_gateway.body_guard import BodyGuard
 from wharf_gateway.run_settings import RunSettings
@@ -69,7 +68,7 @@ def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -
         render=lambda: render_gateway(settings, places, values),
         serving=_serving,
     )
-    sockets = [Kept(Path(places.socket(name))) for name in ("auth", "upload", "receiver")]
+    sockets = [Kept(places.socket(name)) for name in ("auth", "upload", "receiver")]
     manager = Manager(attendant, sockets)
     manager.serve()
     for one in sockets:

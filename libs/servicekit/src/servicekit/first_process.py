@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kept_sockets.client import Kept
+from kept_sockets import Kept
 
 HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
 _POLL_SECONDS = 0.5
@@ -69,7 +69,7 @@ class Uwsgi:
         return None
 
 
-def run(uwsgi: str, ini: str, paths: list[Path]) -> int:
+def run(uwsgi: str, ini: str, paths: list[str]) -> int:
     """Run uWSGI to its end; return the exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {*HANDED_ON, signal.SIGCHLD})
     sockets = [Kept(path) for path in paths]
@@ -88,4 +88,4 @@ def run(uwsgi: str, ini: str, paths: list[Path]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], sys.argv[2], [Path(path) for path in sys.argv[3:]]))
+    sys.exit(run(sys.argv[1], sys.argv[2], sys.argv[3:]))

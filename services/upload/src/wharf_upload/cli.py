@@ -62,11 +62,15 @@ def await_gateway(own: Settings, seconds: int) -> None:
     """
     import time
 
-    from kept_sockets import client
+    from kept_sockets import fd_stores, new_socket
+
+    def answers(store: str) -> bool:
+        with new_socket(5.0) as connection:
+            return connection.connect_ex(store) == 0
 
     deadline = time.monotonic() + seconds
-    folder = own.receiver_socket.parent
-    while any(map(client.answers, client.fd_stores(folder))):
+    folder = str(own.receiver_socket.parent)
+    while any(map(answers, fd_stores(folder))):
         if time.monotonic() > deadline:
             sys.exit(f"the gateway has not ended in {seconds} s")
         time.sleep(0.2)
