@@ -108,7 +108,11 @@ class PostgresServer:
     def frozen(self) -> Iterator[None]:
         """No process of the server does anything meanwhile; connections stay open."""
         assert self._process
-        processes = [self._process.pid, *self._children(self._process.pid)]
+        server = self._process.pid
+        # It first: a backend that it starts after the list was read would go on working.
+        os.kill(server, signal.SIGSTOP)
+        os.waitid(os.P_PID, server, os.WSTOPPED | os.WNOWAIT)
+        processes = [server, *self._children(server)]
         for pid in processes:
             with suppress(ProcessLookupError):  # a backend whose client has just gone
                 os.kill(pid, signal.SIGSTOP)
