@@ -10,6 +10,8 @@ from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.settings import gateway_values
 from wharf_native.places import Places
 
+_KEPT_BYTES = str(2 * 1024 * 1024)
+
 
 def service_environment(
     settings: RunSettings, places: Places, environ: Mapping[str, str]
@@ -24,9 +26,10 @@ def service_environment(
         # A heap for each thread costs more memory than waiting for a shared one costs time.
         "MALLOC_ARENA_MAX": "1",
         # Free memory of so many bytes goes back to the kernel. By default both bounds grow with
-        # what is freed, and each process comes to keep what its largest listing took.
-        "MALLOC_TRIM_THRESHOLD_": str(256 * 1024),
-        "MALLOC_MMAP_THRESHOLD_": str(256 * 1024),
+        # what is freed, and each process comes to keep what its largest listing took. The buffers
+        # of 1 MiB stay below them: hashing a large file took 6 % longer from mapped ones.
+        "MALLOC_TRIM_THRESHOLD_": _KEPT_BYTES,
+        "MALLOC_MMAP_THRESHOLD_": _KEPT_BYTES,
         # The background work is a part of upload's uWSGI, and no process of its own (ADR 20).
         "WHARF_UPLOAD_WORKER": "true",
         **{name: value for name, value in environ.items() if value or name[:6] != "WHARF_"},
