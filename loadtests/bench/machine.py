@@ -131,11 +131,11 @@ def wait_calm(patience_seconds: float) -> bool:
 
 
 def warm_memory(at_most: int) -> None:
-    """Takes free memory, writes to it and gives it back: the next to need some gets it first.
+    """Takes free memory, writes to it and gives it back; the server then gets that memory.
 
     A virtual machine gives free memory back to its host within seconds, and then the first touch of
-    a page costs more than writing it. That time is the server's, and differs by five times. Call it
-    right before the measurement.
+    a page costs more than writing it. The server's CPU time for one file differed by five times.
+    Call this right before the measurement.
     """
     with open("/proc/meminfo", encoding="ascii") as file:
         line = next(line for line in file if line.startswith("MemAvailable:"))

@@ -80,7 +80,7 @@ class Attendant:
         return answer
 
     def wait(self, condition: Callable[[], bool], seconds: float, error: str) -> None:
-        """Waits until the condition holds; raises `CannotRunError` after that, or if all stops."""
+        """Waits until the condition holds; raises `CannotRunError` if time is up or all stops."""
         deadline = time.monotonic() + seconds
         while not condition():
             if self._is_stopping():

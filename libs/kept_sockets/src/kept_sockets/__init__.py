@@ -80,7 +80,7 @@ class Kept:
 
 
 class FdStore:
-    """The gateway's side: keeps copies for one folder of sockets in a thread, until it ends.
+    """The gateway's side: keeps copies for one folder of sockets, in a thread that never ends.
 
     Args:
         folder: has the services' sockets; only our user can enter it.
