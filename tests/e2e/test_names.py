@@ -1,7 +1,10 @@
 """Names and keys (security.md rows 19 to 28, 38) on both ways and in forms."""
 
+# ruff: noqa: RUF001 -- letters of other scripts are what this is about.
+
 from __future__ import annotations
 
+import base64
 import re
 from urllib.parse import quote
 
@@ -9,8 +12,9 @@ import pytest
 
 from tests.e2e.api_client import LARGE, SMALL, ApiClient
 from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import Part, file_part
+from tests.e2e.multipart_body import Part, field_part, file_part
 from tests.e2e.raw_http import exchange, head
+from tests.e2e.tenants import Signer
 from tests.e2e.traces import nothing_stored
 
 WAYS = [pytest.param(SMALL, id="in-memory"), pytest.param(LARGE, id="spooled")]
@@ -47,9 +51,10 @@ INVISIBLE = [
     "\u200b",
     "\u200d",
     "\ufeff",
-    "\u00ad",
     "\U000e0041",
 ]
+# Each with a character that belongs to how it is written, though nobody sees it.
+WRITTEN = ["می\u200cخواهم.txt", "ශ්\u200dරී.txt", "👨\u200d👩\u200d👧.jpg", "🏳\ufe0f\u200d🌈.png"]
 
 
 def put_raw(wharf: Wharf, api: ApiClient, key: str, content: bytes) -> tuple[int, str]:
@@ -143,6 +148,67 @@ def test_invisible_characters_are_refused(wharf: Wharf, api: ApiClient, characte
         extended = f"filename*=UTF-8''{quote(name)}"
         part = Part(f'Content-Disposition: form-data; name="f"; {extended}'.encode(), b"x")
         api.post(part).problem(400, "invalid-key")
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_joiners_that_belong_to_a_name(api: ApiClient, name: str) -> None:
+    """Row 21: a joiner between letters or emoji stays, on every way in and out."""
+    for content in (SMALL, LARGE):
+        assert api.stored(quote(name), content)["key"] == name
+    assert api.file(quote(name)).body == LARGE
+    answer = api.post(file_part(name), file_part(f"folder/{name}"))
+    keys = [file["key"] for file in answer.json()["files"]]
+    assert all(name.partition(".")[0] in key for key in keys)
+    shown = api.file(f"{quote(name)}?download=").header("Content-Disposition")
+    assert quote(name) in shown
+    joiner = next(index for index, char in enumerate(name) if char in "\u200c\u200d")
+    listed = api.get(f"/v1/files/default?prefix={quote(name[: joiner + 1])}").json()["files"]
+    assert name in [file["key"] for file in listed]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("\u200ereport.pdf", "report.pdf"), ("Donau\xaddampf.txt", "Donaudampf.txt")],
+)
+def test_marks_that_programs_put_into_names(
+    wharf: Wharf, api: ApiClient, sent: str, kept: str
+) -> None:
+    """Row 21: a mark in front and soft hyphens are dropped from a file's name; a path is exact."""
+    assert api.post(file_part(sent)).json()["files"][0]["key"] == kept
+    renamed = api.send_json("PATCH", f"/v1/metadata/default/{kept}", {"filename": f"\u200f{sent}"})
+    assert renamed.json()["filename"] == kept
+    with nothing_stored(wharf, api.tenant):
+        api.put(quote(sent), SMALL).problem(400, "invalid-key")
+
+
+def test_a_refusal_names_file_and_character(api: ApiClient, signer: Signer) -> None:
+    """Row 21: on every way in, the refusal says of which name, which character and where."""
+    name, shown = "ab\u202egpj.exe", "ab<U+202E>gpj.exe"
+    api.stored("there")
+    encoded = base64.b64encode(name.encode()).decode()
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "1"}
+    rules = {"bucket": "default", "prefix": ""}
+    ticket = signer.token(tid=api.tenant, scope="files:write", ticket=rules)
+    answers = [
+        api.put(quote(name), SMALL),
+        api.put(quote(name), LARGE),
+        api.post(file_part("good.txt"), file_part(name)),
+        api.post(file_part("good.txt"), field_part("prefix", name)),
+        *(
+            api.request("POST", "/v1/uploads", headers={**tus, "Upload-Metadata": f"{n} {encoded}"})
+            for n in ("filename", "key")
+        ),
+        api.using(None).request("PUT", f"/u/{ticket}/{quote(name)}", SMALL),
+        api.send_json("PATCH", "/v1/metadata/default/there", {"key": name}),
+        api.send_json("PATCH", "/v1/metadata/default/there", {"filename": name}),
+        api.get(f"/v1/files/default?prefix={quote(name)}"),
+    ]
+    for answer in answers:
+        problem = answer.problem(400, "invalid-key")
+        assert problem["character"] == "U+202E"
+        assert problem["position"] == 3
+        assert problem["name"] == shown
+        assert f'"{shown}" holds U+202E RIGHT-TO-LEFT OVERRIDE at position 3' in problem["detail"]
 
 
 def test_twins_do_not_overwrite_each_other(api: ApiClient) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from servicekit.problems import ProblemError
 from wharf_auth.accounts import passwords
-from wharf_auth.domain import users
+from wharf_auth.domain import names, users
 
 
 @given(st.text(max_size=300))
@@ -47,6 +47,29 @@ def test_accepted_names_are_visible_and_stay(name: str) -> None:
 def test_names_of_people(name: str) -> None:
     """Plain names and addresses of any script are accepted as they are."""
     assert users.username(name) == name
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("می\u200cپز", "می\u200cپز"),
+        ("ශ්\u200dරී ලංකා", "ශ්\u200dරී ලංකා"),
+        ("Team 👩\u200d💻", "Team 👩\u200d💻"),
+        ("\u200eDonau\xaddampf ", "Donaudampf"),
+    ],
+)
+def test_labels_of_all_languages(sent: str, kept: str) -> None:
+    """A name for people keeps the joiners of its language, and loses what nobody sees."""
+    assert names.label(sent, "display name") == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["a\u202eb", "a\u200db", "a\u200bb", "a\x00", "\ud800", "\ue000", " "]
+)
+def test_labels_that_are_none(text: str) -> None:
+    """A name for people without a letter, or with something hidden in it, is refused."""
+    with pytest.raises(ProblemError):
+        names.label(text, "display name")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
+
+from servicekit.name_characters import Misplaced, ends_in_joiner, first_misplaced, shown
 
 MAX_KEY_BYTES = 1024
 MAX_SEGMENT_BYTES = 255
@@ -26,27 +29,27 @@ _ASCII_SEGMENT = r"(?!\.\.?(?:/|\Z))[ -.0-\[\]-~]{1,255}+"
 _ASCII_KEY = re.compile(rf"{_ASCII_SEGMENT}(?:/{_ASCII_SEGMENT})*+")
 _ASCII_KEY_BYTES = re.compile(_ASCII_KEY.pattern.encode())
 
-_CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffb"
-_BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u206a-\u206f"
-# The zero-width joiner is among them, so emoji made with it (families, flags) are refused: with
-# it allowed, two keys that look the same could differ. Variation selectors stay allowed: phones
-# and macOS write them into ordinary names.
-_ZERO_WIDTH = "\xad\u034f\u180e\u200b-\u200d\u2060-\u2065\ufeff\U0001d173-\U0001d17a"
-_TAGS = "\U000e0000-\U000e007f"
-_SURROGATE = "\ud800-\udfff"
-# Never characters (Unicode 23.7); a listing's seek relies on U+10FFFF being in no key.
-_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
-    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
-)
-
-#: Every character that no name may hold (security.md rows 20 and 21).
-FORBIDDEN = re.compile(f"[{_CONTROL}{_BIDI}{_ZERO_WIDTH}{_TAGS}{_SURROGATE}{_NONCHARACTERS}]")
-
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
 class InvalidName(ValueError):
-    """A name that a client chose breaks a rule; the message says which and what to do."""
+    """A name that a client chose breaks a rule; the message says which and what to do.
+
+    Attributes:
+        members: `name`, as it can be shown, and `character` (`U+202E`) and `position` (from 1)
+            where one character is to blame; for the problem document.
+    """
+
+    def __init__(
+        self, message: str, name: str | None = None, misplaced: Misplaced | None = None
+    ) -> None:
+        """Take the sentence, the name that it is about, and the character that is wrong in it."""
+        super().__init__(message)
+        self.members: dict[str, Any] = {}
+        if name is not None:
+            self.members["name"] = shown(name)
+        if misplaced is not None:
+            self.members |= {"character": misplaced.code, "position": misplaced.position}
 
 
 class InvalidKey(InvalidName):
@@ -70,11 +73,16 @@ def object_key(raw: bytes) -> str:
     if len(raw) <= MAX_KEY_BYTES and _ASCII_KEY_BYTES.fullmatch(raw):
         return raw.decode("ascii")
     if len(raw) > MAX_UNNORMALISED_BYTES:
-        raise InvalidKey(too_long("key", MAX_KEY_BYTES))
+        raise _too_long("key", MAX_KEY_BYTES, raw.decode("utf-8", "replace"))
     try:
         text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidKey("The key is not UTF-8; percent-encode its UTF-8 bytes.") from None
+    except UnicodeDecodeError as error:
+        name = raw.decode("utf-8", "replace")
+        raise InvalidKey(
+            f'The key "{shown(name)}" is not UTF-8: its byte {error.start + 1} is '
+            f"0x{raw[error.start]:02X}. Percent-encode its UTF-8 bytes.",
+            name,
+        ) from None
     return _checked_key(text)
 
 
@@ -90,13 +98,15 @@ def object_key_text(text: str) -> str:
 
 
 def prefix(text: str) -> str:
-    """Return the NFC prefix: a key that may be empty and may end in "/".
+    """Return the NFC prefix: a key that may be empty, and may end in "/" or in a joiner.
 
     Raises:
         InvalidKey: a rule of keys is broken.
     """
     if text.endswith("/"):
         return _within(object_key_text(text[:-1]) + "/", MAX_KEY_BYTES)
+    if ends_in_joiner(text):  # what makes sense of it may follow
+        return _checked_key(text, may_go_on=True)
     return object_key_text(text) if text else ""
 
 
@@ -122,43 +132,55 @@ def tenant_name(text: str) -> str:
     return text
 
 
-def _checked_key(text: str) -> str:
+def _checked_key(text: str, *, may_go_on: bool = False) -> str:
     if len(text) > MAX_UNNORMALISED_BYTES:
-        raise InvalidKey(too_long("key", MAX_KEY_BYTES))
+        raise _too_long("key", MAX_KEY_BYTES, text)
     key = unicodedata.normalize("NFC", text)
-    if FORBIDDEN.search(key):  # surrogates too, so that encoding below cannot fail
-        raise InvalidKey(characters("key"))
+    misplaced = first_misplaced(key)  # surrogates too, so that encoding below cannot fail
+    if misplaced is not None and not (may_go_on and misplaced.position == len(key)):
+        # Where it stands in what was sent.
+        misplaced = first_misplaced(text) or misplaced
+        raise InvalidKey(misplaced_in("key", text, misplaced), text, misplaced)
     for segment in _within(key, MAX_KEY_BYTES).split("/"):
-        _check_segment(segment)
+        _check_segment(segment, key)
     return key
 
 
-def _check_segment(segment: str) -> None:
+def _check_segment(segment: str, key: str) -> None:
     if segment in {"", ".", ".."}:
-        raise InvalidKey('A segment of the key is empty, "." or ".."; remove or rename it.')
+        raise InvalidKey(
+            f'A segment of the key "{shown(key)}" is empty, "." or ".."; remove or rename it.', key
+        )
     # A backslash is a plain character here, but a Windows client that downloads by key takes it
     # for a separator.
     if "\\" in segment and ".." in segment.split("\\"):
-        raise InvalidKey('The key holds ".." before or after a backslash; remove it.')
+        raise InvalidKey(
+            f'The key "{shown(key)}" holds ".." before or after a backslash; remove it.', key
+        )
     if len(segment.encode()) > MAX_SEGMENT_BYTES:
-        raise InvalidKey(too_long("segment of the key", MAX_SEGMENT_BYTES))
+        raise _too_long("segment of the key", MAX_SEGMENT_BYTES, segment)
 
 
 def _within(key: str, limit: int) -> str:
     if len(key.encode()) > limit:
-        raise InvalidKey(too_long("key", limit))
+        raise _too_long("key", limit, key)
     return key
 
 
-def too_long(what: str, limit: int) -> str:
+def _too_long(what: str, limit: int, name: str) -> InvalidKey:
+    return InvalidKey(too_long(what, limit, name), name)
+
+
+def too_long(what: str, limit: int, name: str) -> str:
     """The sentence about a name that is too long."""
-    return f"The {what} is longer than {limit} bytes of UTF-8; shorten it."
+    return f'The {what} "{shown(name)}" is longer than {limit} bytes of UTF-8; shorten it.'
 
 
-def characters(what: str) -> str:
-    """The sentence about a name with forbidden characters."""
+def misplaced_in(what: str, name: str, misplaced: Misplaced) -> str:
+    """The sentence about a name with a character that may not stand where it stands."""
     return (
-        f"The {what} holds control, bidirectional or zero-width characters; send it without them."
+        f'The {what} "{shown(name)}" holds {misplaced}. Control, bidirectional and stray '
+        "zero-width characters are not taken; send it without."
     )
 
 

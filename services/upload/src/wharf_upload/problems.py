@@ -10,8 +10,10 @@ INVALID_KEY = UPLOAD.declare(
     "invalid-key",
     400,
     "The key or name is not allowed",
-    "A key is 1 to 1024 bytes of UTF-8 without control, bidirectional or zero-width characters; "
-    "no segment between slashes is empty, `.` or `..`, or longer than 255 bytes.",
+    "A key is 1 to 1024 bytes of UTF-8 without control or bidirectional characters, and with "
+    "zero-width ones only where a word or an emoji needs them; no segment between slashes is "
+    "empty, `.` or `..`, or longer than 255 bytes. `name` is the name, `character` and `position` "
+    "what is wrong in it.",
 )
 INVALID_DIGEST = UPLOAD.declare(
     "invalid-digest",

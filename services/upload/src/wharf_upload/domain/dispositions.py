@@ -56,8 +56,12 @@ def safe_name(filename: str) -> str:
 
 
 def _ascii(name: str) -> str:
-    """Return the ASCII stand-in: accents dropped, everything else that cannot stand quoted "_"."""
+    """Return the ASCII stand-in: without accents and joiners, and "_" for all that cannot stand."""
     decomposed = unicodedata.normalize("NFD", name)
-    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    bare = "".join(
+        char
+        for char in decomposed
+        if not unicodedata.combining(char) and unicodedata.category(char) != "Cf"
+    )
     # Dropping accents may uncover a device name, so it is made safe again.
     return safe_name(_NOT_QUOTABLE.sub("_", bare))

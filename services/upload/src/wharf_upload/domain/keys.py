@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from urllib.parse import unquote_to_bytes
 
 from servicekit.keys import (
-    FORBIDDEN,
     MAX_KEY_BYTES,
     MAX_SEGMENT_BYTES,
     MAX_UNNORMALISED_BYTES,
@@ -16,13 +14,14 @@ from servicekit.keys import (
     InvalidName,
     InvalidTenantName,
     bucket_name,
-    characters,
+    misplaced_in,
     object_key,
     object_key_text,
     prefix,
     tenant_name,
     too_long,
 )
+from servicekit.name_characters import FORBIDDEN, display_name, first_misplaced, shown
 
 __all__ = [
     "FORBIDDEN",
@@ -60,21 +59,25 @@ def file_name(text: str) -> str:
     """Return the NFC file name (1 to 255 bytes) in a name that a client sent.
 
     Some browsers send the whole path on the user's machine; what follows the last slash or
-    backslash is the name.
+    backslash is the name. What only programs put into names, and nobody sees, is left out.
 
     Raises:
-        InvalidFileName: empty, "." or "..", too long, or it holds forbidden characters.
+        InvalidFileName: empty, "." or "..", too long, or a character in it is not allowed there.
     """
-    name = text[max(text.rfind("/"), text.rfind("\\")) + 1 :]
-    if len(name) > MAX_UNNORMALISED_BYTES:
-        raise InvalidFileName(too_long("file name", MAX_SEGMENT_BYTES))
-    name = unicodedata.normalize("NFC", name)
-    if FORBIDDEN.search(name):
-        raise InvalidFileName(characters("file name"))
+    sent = text[max(text.rfind("/"), text.rfind("\\")) + 1 :]
+    if len(sent) > MAX_UNNORMALISED_BYTES:
+        raise InvalidFileName(too_long("file name", MAX_SEGMENT_BYTES, sent), sent)
+    name = display_name(sent)
+    misplaced = first_misplaced(name)
+    if misplaced is not None:
+        raise InvalidFileName(misplaced_in("file name", name, misplaced), name, misplaced)
     if name in {"", ".", ".."}:
-        raise InvalidFileName('The file name is empty, "." or ".."; send a real one.')
+        raise InvalidFileName(
+            f'The file name "{shown(text)}" ends in an empty name, "." or ".."; send a real one.',
+            text,
+        )
     if len(name.encode()) > MAX_SEGMENT_BYTES:
-        raise InvalidFileName(too_long("file name", MAX_SEGMENT_BYTES))
+        raise InvalidFileName(too_long("file name", MAX_SEGMENT_BYTES, name), name)
     return name
 
 
@@ -92,6 +95,8 @@ def renamed(key: str, n: int) -> str:
     head = directory + slash
     room = min(MAX_SEGMENT_BYTES, MAX_KEY_BYTES - len(head.encode())) - len(tail.encode())
     kept = stem.encode()[: max(room, 0)].decode("utf-8", errors="ignore")
+    while kept and first_misplaced(kept + tail):  # a joiner whose other side was cut off
+        kept = kept[:-1]
     if not kept:
         raise InvalidKey("The key is too long to be renamed; send a shorter one.")
     return head + kept + tail

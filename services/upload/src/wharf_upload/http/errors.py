@@ -25,7 +25,7 @@ from wharf_upload.uploads.resumable import leases
 Translation = Callable[[Any], ProblemError]
 
 _BY_TYPE: dict[type[Exception], Translation] = {
-    keys.InvalidName: lambda e: problems.INVALID_KEY(str(e)),
+    keys.InvalidName: lambda e: problems.INVALID_KEY(str(e), **e.members),
     conditions.MalformedCondition: lambda e: MALFORMED(str(e)),
     digests.MalformedDigest: lambda e: problems.INVALID_DIGEST(str(e)),
     digests.DigestMismatch: lambda e: problems.DIGEST_MISMATCH(str(e), algorithm=e.algorithm),

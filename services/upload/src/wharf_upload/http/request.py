@@ -125,8 +125,8 @@ def key_of(raw: str) -> str:
     """A key from its percent-encoded form; raises the problem `invalid-key`."""
     try:
         return keys.object_key(keys.path_bytes(raw))
-    except ValueError as error:
-        raise INVALID_KEY(str(error)) from None
+    except keys.InvalidKey as error:
+        raise INVALID_KEY(str(error), **error.members) from None
 
 
 def path_of(bucket: str, key: str, prefix: str = FILES) -> str:
