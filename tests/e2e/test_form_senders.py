@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.e2e.api_client import ApiClient
@@ -52,7 +56,45 @@ OLD_CURL = (
     b"Content-Type: text/plain\r\n\r\nhello\r\n"
     b"--------------------------d74496d66958873e--\r\n"
 )
+# aiohttp percent-encodes the whole name, and writes the type first.
+AIOHTTP = (
+    b"--f1b7d0a2c3e44f5a9b6c7d8e9fa0b1c2\r\n"
+    b"Content-Type: application/octet-stream\r\n"
+    b'Content-Disposition: form-data; name="file"; '
+    b'filename="%E6%97%A5%E6%9C%AC%20%22a%22.txt"\r\n\r\nhello\r\n'
+    b"--f1b7d0a2c3e44f5a9b6c7d8e9fa0b1c2--\r\n"
+)
+# Spring writes an encoded word (RFC 2047).
+SPRING = (
+    b"--HKGXqYvV1dq3VfTh5Jg4vmVb3n0sQF\r\n"
+    b'Content-Disposition: form-data; name="file"; '
+    b'filename="=?UTF-8?Q?=E6=97=A5=E6=9C=AC_=22a=22.txt?="\r\n'
+    b"Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello\r\n"
+    b"--HKGXqYvV1dq3VfTh5Jg4vmVb3n0sQF--\r\n"
+)
+# .NET writes both, the encoded word in base64.
+DOT_NET = (
+    b"--1f2e3d4c-5b6a-7980-9182-736455463728\r\n"
+    b"Content-Type: text/plain\r\n"
+    b"Content-Disposition: form-data; name=file; "
+    b'filename="=?utf-8?B?5pel5pysICJhIi50eHQ=?="; '
+    b"filename*=utf-8''%E6%97%A5%E6%9C%AC%20%22a%22.txt\r\n\r\nhello\r\n"
+    b"--1f2e3d4c-5b6a-7980-9182-736455463728--\r\n"
+)
+OLD_DOT_NET = DOT_NET.replace(b"; filename*=utf-8''%E6%97%A5%E6%9C%AC%20%22a%22.txt", b"")
+# Go escapes with backslashes.
+GO = (
+    b"--8f0d0a2c3e44f5a9b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e9f0a1\r\n"
+    b'Content-Disposition: form-data; name="file"; filename="' + NAME + b' \\"a\\".txt"\r\n'
+    b"Content-Type: application/octet-stream\r\n\r\nhello\r\n"
+    b"--8f0d0a2c3e44f5a9b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e9f0a1--\r\n"
+)
 SENDERS = {
+    "aiohttp": AIOHTTP,
+    "spring": SPRING,
+    "dot-net": DOT_NET,
+    "old-dot-net": OLD_DOT_NET,
+    "go": GO,
     "chrome": CHROME,
     "firefox": FIREFOX,
     "safari": SAFARI,
@@ -121,6 +163,25 @@ def test_curl_sees_a_refusal(wharf: Wharf, api: ApiClient, tmp_path: Path) -> No
         status, body = curl(other, *arguments, cwd=tmp_path)
         assert status == 401
         assert json.loads(body)["type"] == "/problems/token-malformed"
+
+
+@pytest.mark.parametrize("agent", [{}, {"User-Agent": "somebody's program"}])
+@pytest.mark.parametrize("name", ["my file.txt", "100%20.txt", "日本 (1).txt"])
+def test_aiohttp_as_it_is(wharf: Wharf, api: ApiClient, name: str, agent: dict[str, str]) -> None:
+    """aiohttp's file has the name that it was given, whatever the program calls itself."""
+
+    async def send() -> Any:
+        form = aiohttp.FormData()
+        form.add_field("file", io.BytesIO(b"x"), filename=name)
+        headers = {"Authorization": f"Bearer {api.token}", **agent}
+        target = f"{wharf.url}/v1/files/default"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(target, data=form, headers=headers) as answer,
+        ):
+            return await answer.json()
+
+    assert asyncio.run(send())["files"][0]["key"] == name
 
 
 def test_a_library_as_it_is(wharf: Wharf, api: ApiClient) -> None:

@@ -164,15 +164,15 @@ def parts(
         MalformedMultipart: anything else that is not RFC 7578.
         TooManyParts, FieldTooLarge: a limit was passed; what came before was already yielded.
     """
-    return _Body(SpoolWindow(spool, size, b"\r\n--" + boundary, window_bytes), limits).events()
+    window = SpoolWindow(spool, size, b"\r\n--" + boundary, window_bytes)
+    return _Body(window, limits, boundary).events()
 
 
 class _Body:
     """One pass over a body."""
 
-    def __init__(self, window: SpoolWindow, limits: Limits) -> None:
-        self._window = window
-        self._limits = limits
+    def __init__(self, window: SpoolWindow, limits: Limits, boundary: bytes) -> None:
+        self._window, self._limits, self._boundary = window, limits, boundary
         self._position = 0  # just after the last boundary line
         self._closed = False
         self._lookalikes = 0
@@ -218,7 +218,7 @@ class _Body:
         if end < 0:
             raise MalformedMultipart(f"A part's headers take over {limit} bytes; shorten them.")
         start = self._position + end + len(_HEADERS_END)
-        return part_headers.parse(block[:end], self._limits.max_headers), start
+        return part_headers.parse(block[:end], self._limits.max_headers, self._boundary), start
 
     def _field(self, name: str, start: int) -> Field:
         value = bytearray()

@@ -2,6 +2,7 @@
 
 RFC 7578 and RFC 2046 as browsers and curl write them: names in raw UTF-8, '"' CR and LF in names
 percent-encoded (WHATWG HTML, "multipart/form-data encoding algorithm") or quoted with backslashes.
+`sent_names.py` knows how other senders write names.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
+
+from wharf_upload.uploads.multipart import sent_names
 
 _WORD: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]++"
 # In a quoted string a backslash escapes only '"' and itself: browsers send paths and names with
@@ -35,7 +38,6 @@ _EXTENDED = re.compile(
 )
 # Enough for any sender; more would make one header cost more than its bytes.
 _MAX_PARAMETERS: Final = 16
-_ENCODED_IN_NAMES: Final = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))
 _IDENTITY_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
 
 
@@ -75,8 +77,10 @@ def boundary_of(content_type: str) -> bytes:
     return boundary.encode("ascii")
 
 
-def parse(block: bytes, max_headers: int) -> PartHeaders:
+def parse(block: bytes, max_headers: int, boundary: bytes = b"") -> PartHeaders:
     """Parse the header lines of a part, without the empty line that ends them.
+
+    `boundary` is the form's: it tells one sender from others.
 
     Raises:
         MalformedMultipart: they are too many, not UTF-8, or not those of a form's part.
@@ -90,7 +94,8 @@ def parse(block: bytes, max_headers: int) -> PartHeaders:
         raise MalformedMultipart(
             "A part has a Content-Transfer-Encoding, which RFC 7578 retired; send plain bytes."
         )
-    name, filename = _form_data(disposition)
+    from_aiohttp = sent_names.is_from_aiohttp(boundary, next(iter(fields)))
+    name, filename = _form_data(disposition, percent_encoded=from_aiohttp)
     return PartHeaders(name, filename, fields.get("content-type"), fields.get("content-digest"))
 
 
@@ -116,23 +121,30 @@ def _fields(block: bytes, max_headers: int) -> dict[str, str]:
     return fields
 
 
-def _form_data(disposition: str) -> tuple[str, str | None]:
+def _form_data(disposition: str, *, percent_encoded: bool) -> tuple[str, str | None]:
     """Return (field name, file name) of a Content-Disposition; RFC 7578 section 4.2."""
     kind = _FORM_DATA.match(disposition)
     if kind is None:
         raise MalformedMultipart("A part's Content-Disposition is not form-data; send a form.")
     parameters = _parameters(disposition, kind.end(), "Content-Disposition")
-    if "name" not in parameters:
-        raise MalformedMultipart("A part has no field name; name every part.")
     if any(key.startswith("filename*") and key != "filename*" for key in parameters):
         # RFC 2231 continuations: taking such a part for a plain field would lose the file.
         raise MalformedMultipart("A part's file name comes in pieces; send it in one parameter.")
-    filename = parameters.get("filename")
-    if filename is not None:
-        filename = _decoded(filename)
-    if "filename*" in parameters:
-        filename = _extended(parameters["filename*"])
-    return _decoded(parameters["name"]), filename
+    name = _value(parameters, "name")
+    if name is None:
+        raise MalformedMultipart("A part has no field name; name every part.")
+    return name, _value(parameters, "filename", percent_encoded=percent_encoded)
+
+
+def _value(
+    parameters: dict[str, str], parameter: str, *, percent_encoded: bool = False
+) -> str | None:
+    """Return what a parameter says; its extended form, where there is one, goes before it."""
+    extended = parameters.get(f"{parameter}*")
+    if extended is not None:
+        return _extended(extended, parameter)
+    plain = parameters.get(parameter)
+    return None if plain is None else sent_names.read(plain, percent_encoded=percent_encoded)
 
 
 def _parameters(value: str, position: int, field: str) -> dict[str, str]:
@@ -161,20 +173,14 @@ def _unquoted(value: str) -> str:
     return _ESCAPED.sub(r"\1", inner) if "\\" in inner else inner
 
 
-def _decoded(name: str) -> str:
-    """Undo the three percent-encodings of browsers, and no other: "100%25" stays as it is."""
-    if "%" in name:
-        for encoded, char in _ENCODED_IN_NAMES:
-            name = name.replace(encoded, char)
-    return name
-
-
-def _extended(value: str) -> str:
+def _extended(value: str, parameter: str) -> str:
     """Decode an ext-value: UTF-8'en'%e2%82%ac."""
     parts = _EXTENDED.fullmatch(value)
     if parts is None:
-        raise MalformedMultipart("A part's filename* is malformed; send UTF-8''percent-encoded.")
+        raise MalformedMultipart(
+            f"A part's {parameter}* is malformed; send UTF-8''percent-encoded."
+        )
     try:
         return unquote_to_bytes(parts[2]).decode(parts[1])
     except UnicodeDecodeError:
-        raise MalformedMultipart("A part's filename* is not UTF-8; encode it again.") from None
+        raise MalformedMultipart(f"A part's {parameter}* is not UTF-8; encode it again.") from None
