@@ -256,6 +256,63 @@ def test_if_match_on_a_download(api: ApiClient) -> None:
     api.file("file", since).problem(412, "precondition-failed")
 
 
+CONDITIONS = [
+    {},
+    {"If-Match": "*"},
+    {"If-Match": "{etag}"},
+    {"If-Unmodified-Since": "{modified}"},
+    {"If-Unmodified-Since": "Fri, 31 Dec 2100 23:59:59 GMT"},
+    {"If-None-Match": '"other"'},
+    {"If-Modified-Since": "Sun, 06 Nov 1994 08:49:37 GMT"},
+    {"If-Range": "{etag}"},
+    {"If-Range": "{modified}"},
+    {"If-Match": "{etag}", "If-Range": "{etag}"},
+    {"If-Match": "*", "If-Range": "{modified}", "If-Unmodified-Since": "{modified}"},
+]
+
+
+@pytest.mark.parametrize("conditions", CONDITIONS, ids=str)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_ranges_with_conditions(api: ApiClient, method: str, conditions: dict[str, str]) -> None:
+    """A condition that holds changes nothing of the answer, with one range, several or none."""
+    etag = api.stored("text.txt", b"plain text\n" * 1000)["etag"]
+    modified = api.file("text.txt").header("Last-Modified")
+    fields = {
+        name: value.replace("{etag}", etag).replace("{modified}", modified)
+        for name, value in conditions.items()
+    }
+    target = "/v1/files/default/text.txt"
+    several = {"Range": "bytes=0-0,9-9,-1"}
+    for wanted in ({}, {"Range": "bytes=0-0"}, several):
+        plain = api.request(method, target, headers=wanted)
+        answer = api.request(method, target, headers={**wanted, **fields})
+        assert comparable(answer) == comparable(plain)
+    plain = api.request(method, target, headers=several)
+    assert plain.status == 206
+    assert plain.header("Content-Type").startswith("multipart/byteranges")
+    if method == "GET":
+        assert plain.body.count(b"Content-Type: text/plain; charset=utf-8\r\n") == 3
+
+
+def comparable(answer: Answer) -> tuple[object, ...]:
+    """What two answers with the same content have in common, their boundaries aside."""
+    own = {"Date", "X-Request-Id", "Content-Type"}
+    kind, _, boundary = answer.header("Content-Type").partition("; boundary=")
+    body = answer.body.replace(boundary.encode(), b"boundary") if boundary else answer.body
+    fields = sorted((k, v) for k, v in answer.headers.items() if k not in own)
+    return answer.status, kind, fields, body
+
+
+def test_if_range_with_a_condition(api: ApiClient) -> None:
+    """With `If-Match`, too, a tag of another file in `If-Range` brings the whole file."""
+    etag = api.stored("file", BYTES)["etag"]
+    for validator in ('"other"', f"W/{etag}", "Sun, 06 Nov 1994 08:49:37 GMT"):
+        fields = {"Range": "bytes=0-9", "If-Range": validator, "If-Match": etag}
+        answer = api.file("file", fields)
+        assert (answer.status, answer.body) == (200, BYTES)
+        assert answer.header("ETag") == etag
+
+
 def test_head_says_what_get_would(api: ApiClient) -> None:
     """HEAD has the fields of GET, Content-Length included, and no body."""
     etag = api.stored("file", BYTES)["etag"]

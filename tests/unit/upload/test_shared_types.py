@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from wharf_upload.content_types import containers, media_types, sniffing
 from wharf_upload.domain import upload_intent
 from wharf_upload.downloads.headers import content_type
-from wharf_upload.routes.shared import kind
+from wharf_upload.http.sending import kind
 
 TABLE = Path(__file__).parents[3] / "deploy" / "nginx" / "snippets" / "shared_types.conf"
 _TYPE = re.compile(r"(?:application|audio|font|image|text|video)/[a-z0-9.+-]*[a-z0-9]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs
 
 from wharf_upload.domain import conditions
@@ -12,6 +13,7 @@ from wharf_upload.problems import PRECONDITION
 
 INTERNAL, INTERNAL_MATCHED = "/_blobs/", "/_blobs_matched/"
 _QUERY_FIELDS = 8
+_NOT_IN_EXTENSION = re.compile(r"[^a-z0-9+-]")
 _CONTENT_FIELDS = frozenset(("Content-Type", "Content-Disposition", "Repr-Digest"))
 
 
@@ -29,10 +31,20 @@ def send(request: Request, file: File, location: str, headers: Headers) -> Respo
         # RFC 9110 section 15.4.5: no fields that describe content which is not sent.
         return Response(304, [field for field in headers if field[0] not in _CONTENT_FIELDS])
     request.outcome = "served"
-    # nginx would test If-Match once more, against a tag of its own making: it has a way without.
-    internal = INTERNAL if request.header("IF_MATCH") is None else INTERNAL_MATCHED
-    headers.append(("X-Accel-Redirect", internal + location))
+    # nginx would test these once more, against a tag and a date of its own: it has a way without.
+    if request.header("IF_MATCH") is None and request.header("IF_UNMODIFIED_SINCE") is None:
+        headers.append(("X-Accel-Redirect", INTERNAL + location))
+    else:
+        path = f"{INTERNAL_MATCHED}{location}.{kind(file.media_type)}"
+        # The type comes from there: of several ranges it is another one.
+        headers = [field for field in headers if field[0] != "Content-Type"]
+        headers.append(("X-Accel-Redirect", path))
     return Response(200, headers)
+
+
+def kind(media_type: str) -> str:
+    """Return the type as an extension; `deploy/nginx/snippets/shared_types.conf` turns it back."""
+    return _NOT_IN_EXTENSION.sub("_", media_type.lower().replace("/", "-"))
 
 
 def download_name(query: str | None, file: File) -> str | None:

@@ -7,7 +7,6 @@ with conditions that nginx cannot judge come here whole (`get`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from servicekit.problems import METHOD, NOT_FOUND
@@ -20,13 +19,12 @@ from wharf_upload.downloads.headers import file_headers
 from wharf_upload.downloads.shared import LINKS, NotShared, Shared, SharedFiles
 from wharf_upload.http.cors import CrossOrigin
 from wharf_upload.http.request import Headers, Request, Response, raw_path
-from wharf_upload.http.sending import download_name, send
+from wharf_upload.http.sending import download_name, kind, send
 
 LINK_ROUTE, PUBLIC_ROUTE = "/s/{token}", "/public/{tenant}/{bucket}/{key}"
 ALLOWED = "GET, HEAD, OPTIONS"
 # How long the gateway keeps a decision, in seconds. It counts whole seconds, so up to one more.
 _GOOD_SECONDS, _BAD_SECONDS = 1, 1
-_NOT_IN_EXTENSION = re.compile(r"[^a-z0-9+-]")
 
 
 class SharedRoutes:
@@ -97,11 +95,6 @@ class SharedRoutes:
         """
         everybody = shared.policy.public or self._content_origin
         return "cross-origin" if everybody else "same-origin"
-
-
-def kind(media_type: str) -> str:
-    """Return the type as an extension; `deploy/nginx/snippets/shared_types.conf` turns it back."""
-    return _NOT_IN_EXTENSION.sub("_", media_type.lower().replace("/", "-"))
 
 
 def _name(request: Request, file: File) -> str | None:
