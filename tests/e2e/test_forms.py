@@ -12,11 +12,13 @@ from tests.e2e.api_client import ApiClient
 from tests.e2e.instance import Wharf
 from tests.e2e.multipart_body import (
     BOUNDARY,
+    CONTENT_TYPE,
     Part,
     field_part,
     file_part,
     multipart_body,
 )
+from tests.e2e.raw_http import exchange, head
 from tests.e2e.traces import nothing_stored
 
 # The read block of the form reader, in bytes (uploads/multipart/spool_window.py).
@@ -188,6 +190,43 @@ def test_what_is_no_form(wharf: Wharf, api: ApiClient, content_type: str) -> Non
     with nothing_stored(wharf, api.tenant):
         answer = api.post_body(multipart_body(file_part("a")), {"Content-Type": content_type})
         assert answer.problem(415, "unsupported-media-type")["expected"] == "multipart/form-data"
+
+
+FORM_SENT_BY_PUT = [
+    pytest.param({}, id="whole"),
+    pytest.param({"Upload-Complete": "?1"}, id="the whole of a resumable upload"),
+    pytest.param({"Upload-Complete": "?0"}, id="a part of one"),
+]
+
+
+@pytest.mark.parametrize("fields", FORM_SENT_BY_PUT)
+@pytest.mark.parametrize("size", [10, 300_000])
+@pytest.mark.parametrize("spelling", [CONTENT_TYPE, "Multipart/Form-Data;boundary=x"])
+def test_a_form_sent_by_put(
+    wharf: Wharf, api: ApiClient, spelling: str, size: int, fields: dict[str, str]
+) -> None:
+    """PUT of a form is a 415 that says what to do instead: its envelope would become the file."""
+    body = multipart_body(file_part("cat.txt", bytes(size)))
+    with nothing_stored(wharf, api.tenant):
+        answer = api.put("cat.txt", body, {"Content-Type": spelling, **fields})
+        assert "POST" in answer.problem(415, "unsupported-media-type")["detail"]
+
+
+@pytest.mark.parametrize("content_type", ["multipart/mixed; boundary=x", "message/rfc822", ""])
+def test_other_envelopes_are_files(api: ApiClient, content_type: str) -> None:
+    """PUT of any other type stores the body as it is."""
+    assert api.put("mail", b"--x\r\n", {"Content-Type": content_type}).status == 201
+
+
+def test_a_form_sent_by_put_and_expect(wharf: Wharf, api: ApiClient) -> None:
+    """PUT of a form that waits for an invitation gets none."""
+    fields = (
+        f"Authorization: Bearer {api.token}",
+        f"Content-Type: {CONTENT_TYPE}",
+        *("Content-Length: 1000000", "Expect: 100-continue", "Connection: close"),
+    )
+    (answer,) = exchange(wharf.port, head("PUT /v1/files/default/a HTTP/1.1", *fields))
+    assert (answer.status, answer.slug) == (415, "unsupported-media-type")
 
 
 @pytest.mark.parametrize("boundary", ["", "; boundary=", "; boundary=" + "x" * 71, '; boundary="x'])

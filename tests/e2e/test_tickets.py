@@ -268,6 +268,16 @@ def test_expect_with_a_ticket(wharf: Wharf, tickets: Tickets) -> None:
     assert answer.json()["type"] == "/problems/ticket-used-up"
 
 
+@pytest.mark.parametrize("content", WAYS)
+def test_a_form_sent_by_put(wharf: Wharf, tickets: Tickets, content: bytes) -> None:
+    """PUT of a form by ticket is refused, and the ticket is not used up."""
+    token = tickets.token(max_files=1)
+    with nothing_stored(wharf, tickets.api.tenant):
+        answer = tickets.anyone.request("PUT", f"/u/{token}/a", content, FORM)
+        answer.problem(415, "unsupported-media-type")
+    assert tickets.anyone.request("PUT", f"/u/{token}/a", content).status == 201
+
+
 def uwsgi_packet(**parameters: str) -> bytes:
     """A request as nginx sends it to the service (uwsgi protocol, modifier 0)."""
     body = b"".join(

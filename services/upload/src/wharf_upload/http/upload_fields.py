@@ -18,18 +18,21 @@ from wharf_upload.http.request import FILES, TICKETS, Request, raw_path
 from wharf_upload.problems import CONTENT_ENCODING
 from wharf_upload.uploads.multipart import parser
 
+_FORM_TYPE = "multipart/form-data"
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}\Z")
 
 
 def file_upload(request: Request) -> UploadRequest:
     """Return what a `PUT` asks for.
 
-    Raises the problems `not-found`, `invalid-key`, `malformed-request` and
-    `content-encoding-not-supported`, and `TicketRefused`, `MalformedDigest`, `MalformedCondition`.
+    Raises the problems `not-found`, `invalid-key`, `malformed-request`, `unsupported-media-type`
+    and `content-encoding-not-supported`, and `TicketRefused`, `MalformedDigest`,
+    `MalformedCondition`.
     """
     caller = request.caller
     bucket, key = file_address(request)
     refuse_encodings(request)
+    _refuse_form(request)
     header = request.header
     return UploadRequest(
         caller=caller,
@@ -71,13 +74,27 @@ def form_boundary(request: Request) -> bytes:
 
     Raises the problem `unsupported-media-type`, and `MalformedMultipart`.
     """
-    content_type = request.environ.get("CONTENT_TYPE") or ""
-    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+    if not _is_form(request):
         raise UNSUPPORTED_MEDIA(
             "Send a form with multipart/form-data, or one file with PUT and its key in the path.",
-            expected="multipart/form-data",
+            expected=_FORM_TYPE,
         )
-    return parser.boundary_of(content_type)
+    return parser.boundary_of(request.environ.get("CONTENT_TYPE") or "")
+
+
+def _is_form(request: Request) -> bool:
+    content_type: str = request.environ.get("CONTENT_TYPE") or ""
+    return content_type.partition(";")[0].strip().lower() == _FORM_TYPE
+
+
+def _refuse_form(request: Request) -> None:
+    """Raise the problem `unsupported-media-type` for a form: its envelope would become the file."""
+    if _is_form(request):
+        raise UNSUPPORTED_MEDIA(
+            "A form is sent with POST, to the bucket or to the ticket, and each of its files is "
+            "stored. PUT stores its body as it is: send the file alone, with the file's own type.",
+            expected="the file's own type",
+        )
 
 
 def refuse_encodings(request: Request) -> None:

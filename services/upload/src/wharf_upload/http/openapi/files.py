@@ -84,7 +84,8 @@ PUT_FILE = Operation(
     id="uploadFile",
     tag="files",
     summary="Upload a file",
-    description="Creates or replaces; the body is the file.",
+    description="Creates or replaces; the body is the file. A form (multipart/form-data) is "
+    "refused: send it by `uploadForm`.",
     body=Content(),
     answers={
         201: Answer(
@@ -108,7 +109,7 @@ PUT_FILE = Operation(
             "is in `Location`.",
         ),
     ),
-    problems=(*_RECEIVING, own.PRECONDITION),
+    problems=(*_RECEIVING, own.PRECONDITION, problems.UNSUPPORTED_MEDIA),
 )
 POST_FORM = Operation(
     id="uploadForm",
