@@ -40,7 +40,9 @@ CAP, CONNECTIONS = 3_000_000, 12
 BUCKET = "cross-origin"
 UPLOADS_SEND = {
     *("authorization", "content-type", "if-match", "if-none-match", "idempotency-key"),
-    *("content-digest", "repr-digest", "prefer", "range", "x-request-id"),
+    *("content-digest", "repr-digest", "prefer", "range", "x-request-id", "if-unmodified-since"),
+    # What libraries that trace requests add to those of a page.
+    *("traceparent", "tracestate", "baggage", "sentry-trace", "b3", "x-datadog-trace-id"),
 }
 
 

@@ -24,15 +24,20 @@ from wharf_upload.http.request import FILES, TICKETS, UPLOADS, Headers, raw_path
 
 _PREFIXES = (FILES, TICKETS, shared.LINKS, shared.PUBLIC, UPLOADS)
 READ_METHODS, WRITE_METHODS = "GET, HEAD", "GET, HEAD, POST, PUT, PATCH, DELETE"
-# What a page may send beside what every page may. Cache-Control and X-Requested-With mean nothing
-# here, but dropzone and others send them, and are refused a preflight that leaves them out.
+# What a page may send beside what every page may. The last ones mean little or nothing here, but
+# dropzone and others, and the libraries that trace requests, add them to every request of a page.
 SENT = (
-    "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Range, Range, "
+    "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, "
+    "If-Range, Range, "
     "Idempotency-Key, Content-Digest, Repr-Digest, Prefer, X-Request-Id, Tus-Resumable, "
     "Upload-Length, Upload-Defer-Length, Upload-Offset, Upload-Metadata, Upload-Checksum, "
     "Upload-Concat, Upload-Complete, Upload-Draft-Interop-Version, X-HTTP-Method-Override, "
-    "Cache-Control, "
-    "X-Requested-With"
+    "Cache-Control, X-Requested-With, "
+    # W3C Trace Context and Baggage, Sentry, B3, Datadog, New Relic, Jaeger, Application Insights.
+    "traceparent, tracestate, baggage, sentry-trace, b3, X-B3-TraceId, X-B3-SpanId, "
+    "X-B3-ParentSpanId, X-B3-Sampled, X-B3-Flags, x-datadog-trace-id, x-datadog-parent-id, "
+    "x-datadog-origin, x-datadog-sampling-priority, x-datadog-tags, newrelic, uber-trace-id, "
+    "Request-Id, Request-Context"
 )
 # What a page may read beside what every page may; the same in snippets/cors_answer.conf.
 EXPOSED = (
