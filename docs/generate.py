@@ -67,6 +67,11 @@ Every refusal is a problem document (RFC 9457, `application/problem+json`) with 
 gateway serves a page at that address. Compare `type`, never `title` or `detail`: their words may
 change.
 
+Who asks for HTML more than for JSON (`Accept`, as browsers write it when a person follows a link or
+submits a form) gets a small page instead, with the same status and header fields, and a link back
+to where the person came from. JSON is the default, also for `*/*` and for what Java's own client
+sends.
+
 The token endpoint (`POST /auth/oauth/token`) answers the errors of its own standard, RFC 6749, with
 `error` and `error_description` alone, and adds these two to the problems that it shares with all
 other routes.

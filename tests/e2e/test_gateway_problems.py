@@ -175,26 +175,46 @@ def test_request_ids(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_documents_are_those_of_the_services() -> None:
-    """Each document in nginx's configuration has slug, title and status of a declared problem."""
-    text = (TEMPLATES / "problems.conf.template").read_text() + (
-        TEMPLATES / "admission_locations.conf.template"
-    ).read_text()
+    """Each refusal in nginx's configuration has slug, title and status of a declared problem."""
     from wharf_upload.problems import UPLOAD
 
     declared = {**problems.COMMON.by_slug, **UPLOAD.by_slug}
-    shape = r'return (\d+) \'\{"type":"/problems/([a-z-]+)","title":"([^"]+)","status":(\d+),'
+    text = "".join(path.read_text() for path in sorted(TEMPLATES.glob("*.template")))
+    shape = (
+        r"set \$problem_slug ([a-z-]+);\s+set \$problem_status (\d+);\s+"
+        r"set \$problem_title \"([^\"]+)\";\s+set \$problem_detail (.+);"
+    )
     found = re.findall(shape, text)
-    assert len(found) == len(re.findall('"type":"/problems/', text)) > 10
-    for returned, slug, title, status in found:
+    assert len(found) == len(re.findall("set .problem_slug", text)) > 15
+    for slug, status, title, detail in found:
         assert (declared[slug].title, declared[slug].status) == (title, int(status))
-        assert returned == status
+        # It stands in JSON and in HTML as it is.
+        assert not re.search(r"[<>&\\]", detail.strip('"'))
+        assert '"' not in detail.strip('"')
 
 
 def test_every_refusal_of_nginx_has_a_document() -> None:
     """Each error page that is named exists as a location, and the other way round."""
     pages = (TEMPLATES / "error_pages.conf").read_text()
     text = (TEMPLATES / "problems.conf.template").read_text()
-    named = set(re.findall(r"= (@problem_\d+|/_problem_\d+);", pages + text))
+    named = re.findall(r"=\d+ (@problem_\w+|/_problem_\d+\.)(\$refusal_form)?;", pages + text)
     # The first of two locations asks which origin may read it, and goes on to the second.
-    named |= set(re.findall(r'try_files "" (@refuse_\d+);', text))
-    assert named == set(re.findall(r"^location (?:= )?(\S+) \{", text, re.MULTILINE))
+    named += re.findall(r'try_files "" (@refuse_)(\$refusal_form);', text)
+    expected = {
+        f"{name}{form}"
+        for name, variable in named
+        for form in (("document", "page") if variable and name[0] == "@" else ("",))
+    }
+    assert expected == set(re.findall(r"^location (\S+) \{", text, re.MULTILINE))
+
+
+def test_an_error_page_has_its_status() -> None:
+    """Each error page names the status that is sent, and its location is of that status."""
+    text = "".join(path.read_text() for path in sorted(TEMPLATES.iterdir()))
+    for line in re.findall(r"^\s*error_page .+;$", text, re.MULTILINE):
+        found = re.fullmatch(r"\s*error_page [\d ]+ =(\d+) [@/]_?(\w+).*;", line)
+        if "@cors_unknown" in line:
+            continue
+        assert found, line
+        digits = re.search(r"\d+", found[2])
+        assert digits is None or digits[0] == found[1], line

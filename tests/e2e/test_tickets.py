@@ -265,7 +265,7 @@ def test_expect_with_a_ticket(wharf: Wharf, tickets: Tickets) -> None:
         connection.send(head(f"PUT /u/{token}/b HTTP/1.1", *fields))
         (answer,) = connection.answers()
     assert answer.status == 403
-    assert answer.json()["type"] == "/problems/ticket-used-up"
+    assert answer.slug == "ticket-used-up"
 
 
 @pytest.mark.parametrize("content", WAYS)

@@ -18,16 +18,26 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 def test_any_text(detail: str, member: str) -> None:
     """Whatever a problem says, the field is one line of printable ASCII and the same JSON."""
     error = MALFORMED(detail, member=member)
-    reply = denial(error, "request-1")
+    reply = denial(error, "request-1", {})
     (field,) = [value for name, value in reply.headers if name == "X-Denied-Problem"]
     assert field.isascii()
     assert field.isprintable()
     assert json.loads(field) == json.loads(error.body("request-1"))
 
 
+@given(detail=_TEXT)
+def test_any_text_on_a_page(detail: str) -> None:
+    """Whatever a problem says, the field with its page is one line of printable ASCII."""
+    reply = denial(MALFORMED(detail), "request-1", {"HTTP_ACCEPT": "text/html"})
+    fields = dict(reply.headers)
+    assert fields["X-Denied-Form"] == "page"
+    assert fields["X-Denied-Problem"].isascii()
+    assert fields["X-Denied-Problem"].isprintable()
+
+
 def test_status() -> None:
     """nginx is told 403 and nothing in the body, whatever the real status is."""
-    reply = denial(RATE_LIMITED("Too fast."), "request-1")
+    reply = denial(RATE_LIMITED("Too fast."), "request-1", {})
     assert (reply.status, reply.body) == (403, b"")
     assert ("X-Denied-Status", "429") in reply.headers
 
@@ -35,6 +45,6 @@ def test_status() -> None:
 def test_fields_that_are_passed_on() -> None:
     """`Retry-After` is passed on under nginx's name for it, other fields are not."""
     error = RATE_LIMITED("Too fast.", headers=(("Retry-After", "7"), ("X-Own", "secret")))
-    headers = denial(error, "request-1").headers
+    headers = denial(error, "request-1", {}).headers
     assert ("X-Denied-Retry-After", "7") in headers
     assert "secret" not in dict(headers).values()

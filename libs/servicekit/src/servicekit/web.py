@@ -6,14 +6,14 @@ import functools
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from servicekit import access, metrics, problems
+from servicekit import access, metrics, problem_pages, problems
 from servicekit.database import DatabaseUnavailable
 from servicekit.ids import uuid7_hex
 from servicekit.logs import RequestLog
@@ -22,6 +22,8 @@ from servicekit.protected_routes import protection_of
 from servicekit.tokens import Principal, Verifier
 
 log = logging.getLogger(__name__)
+# A request that wants no page.
+_NOBODY: Mapping[str, Any] = {}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 _BY_STATUS = {
     problem.status: problem
@@ -54,12 +56,13 @@ def who(tenant: str, subject: str) -> tuple[str, str]:
     return ("X-Wharf-Who", f"{tenant}/{shown}")
 
 
-def problem_response(error: ProblemError, identifier: str) -> Response:
-    """Renders a problem document and counts it."""
+def problem_response(
+    error: ProblemError, identifier: str, environ: Mapping[str, Any] = _NOBODY
+) -> Response:
+    """Renders a refusal and counts it: a document, or a page where the request wants one."""
     metrics.refused(error.problem.slug)
-    response = Response(
-        error.body(identifier), error.problem.status, content_type=problems.CONTENT_TYPE
-    )
+    content_type, body = problem_pages.render(error, identifier, environ)
+    response = Response(body, error.problem.status, content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
     for name, value in error.headers:
         response.headers[name] = value
@@ -162,7 +165,7 @@ def render(
     if "request_id" not in g:
         g.request_id = request_id(request.environ)
     g.outcome = problem.problem.slug
-    return problem_response(problem, g.request_id)
+    return problem_response(problem, g.request_id, request.environ)
 
 
 def _from_werkzeug(error: HTTPException) -> Exception:

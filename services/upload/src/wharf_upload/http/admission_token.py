@@ -1,8 +1,8 @@
 """What the gateway keeps between the admission of a request and the end of its body.
 
 nginx passes on 2xx, 401 and 403 only, and of a refusal neither body nor other header fields. So a
-refusal is always 403 here, with the real status, the problem document and its header fields in
-header fields of their own; the gateway makes the answer from them
+refusal is always 403 here, with the real status, the problem document or page and its header fields
+in header fields of their own; the gateway makes the answer from them
 (`snippets/admission_locations.conf`). An admission names who was admitted, and the gateway hands
 that back with the body: a token that expires while a long body comes in does not cost the body.
 """
@@ -10,9 +10,12 @@ that back with the body: a token that expires while a long body comes in does no
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
+from servicekit import problem_pages
 from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.http.request import Headers, Request, Response
@@ -47,16 +50,24 @@ def of_request(request: Request) -> Admitted | None:
     return _admitted.decode(urlsafe_b64decode(token)) if token else None
 
 
-def denial(error: ProblemError, request_id: str) -> Response:
-    """Return a refusal in the form that nginx can pass on."""
+def denial(error: ProblemError, request_id: str, environ: Mapping[str, Any]) -> Response:
+    """Return a refusal in the form that nginx can pass on: the document, or the page."""
+    content_type, body = problem_pages.render(error, request_id, environ)
+    is_page = content_type == problem_pages.CONTENT_TYPE
     headers: Headers = [
         ("X-Denied-Status", str(error.problem.status)),
-        ("X-Denied-Problem", _ascii_json(error.body(request_id))),
+        ("X-Denied-Problem", _ascii_html(body) if is_page else _ascii_json(body)),
+        ("X-Denied-Form", "page" if is_page else "document"),
     ]
     for name, value in error.headers:
         if name in _PASSED_ON:
             headers.append((_PASSED_ON[name], value))
     return Response(403, headers)
+
+
+def _ascii_html(body: bytes) -> str:
+    """HTML in a header field; a page is one line already."""
+    return body.decode().encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _ascii_json(body: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from servicekit import metrics, problems
+from servicekit import metrics, problem_pages
 from servicekit.logs import RequestLog
 from servicekit.problems import ProblemError
 from servicekit.web import who
@@ -32,23 +32,24 @@ class Answering:
             _tell_rejected(request, problem)
         step = request.environ.get("WHARF_STEP")
         if step == "admit":
-            return admission_token.denial(problem, request.request_id)
+            return admission_token.denial(problem, request.request_id, request.environ)
         if step:
             # A question of the gateway's: it makes the answer.
             return Response(problem.problem.status, [])
         return response
 
     def problem(self, request: Request, error: Exception) -> Response:
-        """Return the problem document of any exception, and count it."""
+        """Return the problem of any exception, as document or page, and count it."""
         problem = as_problem(error)
         request.outcome = problem.problem.slug
         metrics.refused(problem.problem.slug)
+        content_type, body = problem_pages.render(problem, request.request_id, request.environ)
         headers = [
-            ("Content-Type", problems.CONTENT_TYPE),
+            ("Content-Type", content_type),
             ("Cache-Control", "no-store"),
             *problem.headers,
         ]
-        return Response(problem.problem.status, headers, problem.body(request.request_id))
+        return Response(problem.problem.status, headers, body)
 
     def finish(self, request: Request, response: Response) -> None:
         """Add the fields that every answer has; write the log line, observe the metrics."""

@@ -1,0 +1,62 @@
+"""Refusals as small pages: for people whose browsers follow a link or submit a form by themselves.
+
+nginx tells its own refusals in the same way (`deploy/nginx/conf.d/refusals.conf.template`). A page
+has no style and no script: the gateway's Content-Security-Policy allows none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import escape
+from typing import Any, Final
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from servicekit import problems
+from servicekit.problems import ProblemError
+
+CONTENT_TYPE = "text/html; charset=utf-8"
+_OFFERED: Final = (problems.CONTENT_TYPE, "application/json", "text/html")
+# What Java's own client sends unless it is told otherwise is no person's wish.
+_JAVA: Final = "text/html, image/gif, image/jpeg, *"
+# An address that can stand in a page as it is.
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{1,2000}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PAGE: Final = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width"><title>{title}</title></head>'
+    "<body><h1>{title}</h1><p>{detail}</p><p>{way_back}</p>"
+    '<p>HTTP {status}. <a href="{type}">What this means</a>. '
+    "Request id: <code>{request_id}</code></p></body></html>"
+)
+
+
+def are_wanted(accept: str | None) -> bool:
+    """Whether an Accept field wants HTML more than JSON, or as much and by its name alone."""
+    if not accept or "text/html" not in accept.lower() or accept.startswith(_JAVA):
+        return False
+    return parse_accept_header(accept, MIMEAccept).best_match(_OFFERED) == "text/html"
+
+
+def render(error: ProblemError, request_id: str, environ: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return Content-Type and body of a refusal, as the request's Accept field wants it."""
+    if not are_wanted(environ.get("HTTP_ACCEPT")):
+        return problems.CONTENT_TYPE, error.body(request_id)
+    return CONTENT_TYPE, page(error, request_id, environ.get("HTTP_REFERER")).encode()
+
+
+def page(error: ProblemError, request_id: str, referer: str | None) -> str:
+    """Return the page of a refusal, in one line; `referer` is whence the person came."""
+    way_back = "Go back with your browser."
+    if referer is not None and _ADDRESS.fullmatch(referer):
+        way_back = f'<a href="{escape(referer)}">Go back</a>'
+    return _PAGE.format(
+        title=escape(error.problem.title),
+        detail=escape(_CONTROL.sub(" ", error.detail)),
+        way_back=way_back,
+        status=error.problem.status,
+        type=error.problem.type,
+        request_id=escape(request_id),
+    )
