@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from urllib.parse import quote
 
 import pytest
 
@@ -123,7 +124,8 @@ def test_conflicts_error(wharf: Wharf, api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("on_conflict", "overwrite"), ("on_conflict", ""), ("redirect", "/x")]
+    ("name", "value"),
+    [("on_conflict", "overwrite"), ("on_conflict", ""), ("redirect", "/x"), ("paths", "yes")],
 )
 def test_choices_that_are_none(wharf: Wharf, api: ApiClient, name: str, value: str) -> None:
     """A choice that does not exist is a 422 that names the field, never ignored."""
@@ -227,6 +229,80 @@ def test_a_form_sent_by_put_and_expect(wharf: Wharf, api: ApiClient) -> None:
     )
     (answer,) = exchange(wharf.port, head("PUT /v1/files/default/a HTTP/1.1", *fields))
     assert (answer.status, answer.slug) == (415, "unsupported-media-type")
+
+
+def test_paths_are_dropped_unless_they_are_kept(api: ApiClient) -> None:
+    """Folders in a file's name stay only with the field `paths=keep`, wherever it stands."""
+    named = file_part("photos/2026/a.jpg")
+    for fields in ((), (field_part("paths", "drop"),)):
+        answer = api.post(*fields, field_part("on_conflict", "replace"), named)
+        assert [file["key"] for file in answer.json()["files"]] == ["a.jpg"]
+    for parts in (
+        (field_part("paths", "keep"), field_part("prefix", "in"), named),
+        (named, field_part("prefix", "in/"), field_part("paths", "keep")),
+    ):
+        file = api.post(*parts).json()["files"][0]
+        assert file["filename"] == file["key"].rpartition("/")[2]
+    assert api.listed() == ["a.jpg", "in/photos/2026/a (2).jpg", "in/photos/2026/a.jpg"]
+
+
+def test_a_folder(api: ApiClient) -> None:
+    """A folder as browsers send it comes in with its tree, and a second time beside the first."""
+    contents = {"trip/a.txt": b"a", "trip/day 1/b.txt": b"b", "trip/день/c.txt": b"c"}
+    parts = [file_part(name, content) for name, content in contents.items()]
+    keep = field_part("paths", "keep")
+    assert api.post(keep, *parts).status == 201
+    assert api.listed() == sorted(contents)
+    for name, content in contents.items():
+        assert api.file(quote(name)).body == content
+    again = api.post(keep, *parts).json()["files"]
+    assert [file["key"] for file in again] == [
+        "trip/a (2).txt",
+        "trip/day 1/b (2).txt",
+        "trip/день/c (2).txt",
+    ]
+    refused = api.post(keep, field_part("on_conflict", "error"), *parts)
+    assert refused.problem(409, "key-taken")["key"] == "trip/a.txt"
+    assert api.post(keep, field_part("on_conflict", "replace"), *parts).status == 201
+
+
+@pytest.mark.parametrize("field", ["relativePath", "fullPath", "webkitRelativePath"])
+def test_a_path_in_a_field_of_its_own(api: ApiClient, field: str) -> None:
+    """Scripts send the path before the file; one that is not of this file does not count."""
+    answer = api.post(
+        field_part("paths", "keep"),
+        *(field_part(field, "/trip/a.txt"), file_part("a.txt")),
+        *(field_part(field, "null"), file_part("b.txt")),
+        *(field_part(field, "trip/other.txt"), file_part("c.txt")),
+        file_part("a.txt"),
+    )
+    assert [file["key"] for file in answer.json()["files"]] == [
+        "trip/a.txt",
+        "b.txt",
+        "c.txt",
+        "a.txt",
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../a",
+        "a/../../b",
+        "a\\..\\..\\b",
+        "C:\\Users\\me\\a",
+        "//server/share/a",
+        "a//b",
+        "a/\u202eb/c",
+        "x" * 256 + "/a",
+        "a/" * 600 + "a",
+    ],
+)
+def test_paths_that_lead_out(wharf: Wharf, api: ApiClient, path: str) -> None:
+    """A path that leaves its folder, or is none, is a 400, and nothing of the form is stored."""
+    with nothing_stored(wharf, api.tenant):
+        parts = (file_part("good"), file_part(path))
+        api.post(field_part("paths", "keep"), *parts).problem(400, "invalid-key")
 
 
 @pytest.mark.parametrize("boundary", ["", "; boundary=", "; boundary=" + "x" * 71, '; boundary="x'])

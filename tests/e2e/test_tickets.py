@@ -278,6 +278,17 @@ def test_a_form_sent_by_put(wharf: Wharf, tickets: Tickets, content: bytes) -> N
     assert tickets.anyone.request("PUT", f"/u/{token}/a", content).status == 201
 
 
+def test_folders(tickets: Tickets) -> None:
+    """A form with `paths=keep` stays below its ticket's prefix; a ticket's one key is its key."""
+    body = multipart_body(field_part("paths", "keep"), file_part("trip/day/a.txt"))
+    for rules, key in (({}, "in/trip/day/a.txt"), ({"key": "one.txt"}, "one.txt")):
+        answer = tickets.anyone.request("POST", f"/u/{tickets.token(**rules)}", body, FORM)
+        assert [file["key"] for file in answer.json()["files"]] == [key]
+    leads_out = multipart_body(field_part("paths", "keep"), file_part("../../a.txt"))
+    answer = tickets.anyone.request("POST", f"/u/{tickets.token()}", leads_out, FORM)
+    answer.problem(400, "invalid-key")
+
+
 def uwsgi_packet(**parameters: str) -> bytes:
     """A request as nginx sends it to the service (uwsgi protocol, modifier 0)."""
     body = b"".join(

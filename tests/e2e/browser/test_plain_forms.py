@@ -18,6 +18,13 @@ FORM = """
 </form>
 """
 
+FOLDER = """
+<form method=post enctype=multipart/form-data action="{action}">
+  <input type=hidden name=paths value=keep>
+  <input type=file name=files webkitdirectory multiple><button>Send</button>
+</form>
+"""
+
 
 def sent(visitor: Visitor, content: bytes, onward: str = "", **rules: object) -> str:
     """Fills in the form and sends it; the text of the page on which the visitor ends.
@@ -97,6 +104,23 @@ def test_the_way_back(visitor: Visitor) -> None:
     sent(visitor, HTML, thanks(visitor))
     visitor.browser.find_element(By.LINK_TEXT, "Go back").click()
     visitor.awaited(lambda: visitor.browser.current_url.startswith(f"{visitor.site.origin(OURS)}/"))
+
+
+def test_a_folder(visitor: Visitor) -> None:
+    """A folder that is chosen in a plain form comes in with its paths."""
+    visitor.bucket()
+    folder = visitor.folder / "trip"
+    for name in ("a.txt", "day/b.txt"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    visitor.site.page("<h1>Thank you</h1>", "/thanks")
+    ticket = visitor.ticket(redirect=[thanks(visitor)])
+    visitor.visit(FOLDER.format(action=f"{visitor.wharf.url}/u/{ticket}"))
+    visitor.choose("input[type=file]", str(folder))
+    visitor.browser.find_element(By.TAG_NAME, "button").click()
+    visitor.awaited(lambda: visitor.browser.current_url.startswith(thanks(visitor)))
+    assert visitor.stored() == ["trip/a.txt", "trip/day/b.txt"]
 
 
 def test_the_ticket_is_in_no_referrer(visitor: Visitor) -> None:

@@ -71,6 +71,18 @@ def test_on_conflict(upload: UploadService, on_conflict: str | None, expected: l
     assert upload.content("a.txt") == (b"new" if on_conflict == "replace" else b"old")
 
 
+def test_paths_of_a_folder(upload: UploadService) -> None:
+    """Relative paths become keys with `paths=keep` alone, and none of them leads out."""
+    files = [("trip/a", b"1"), ("trip\\b", b"2")]
+    assert keys(upload.post_form(form_body(files))) == ["a", "b"]
+    kept = upload.post_form(form_body(files, {"paths": "keep", "prefix": "in"}))
+    assert keys(kept) == ["in/trip/a", "in/trip/b"]
+    for path in ("../a", "trip/../../a", "C:/a", "//a/b"):
+        reply = upload.post_form(form_body([("good", b"1"), (path, b"2")], {"paths": "keep"}))
+        assert refused(reply) == (400, "invalid-key")
+    assert len(upload.blobs()) == 4
+
+
 def test_error_on_conflict(upload: UploadService) -> None:
     """With `error` one taken key refuses the whole form, and leaves none of its files."""
     upload.post_form(form_body([("a.txt", b"old")]))

@@ -257,6 +257,64 @@ def test_a_file_name_is_a_key_of_its_own(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("photos/2026/a.jpg", "photos/2026/a.jpg"),
+        ("a.jpg", "a.jpg"),
+        ("/photos/a.jpg", "photos/a.jpg"),
+        ("photos\\2026\\a.jpg", "photos/2026/a.jpg"),
+        ("./photos/./a.jpg", "photos/a.jpg"),
+        ("cafe\u0301/\u200ea.jpg", "caf\xe9/a.jpg"),
+        (".../a", ".../a"),
+        ("a:b/c", "a:b/c"),
+    ],
+)
+def test_paths_inside_of_a_folder(sent: str, kept: str) -> None:
+    """A relative path of either system keeps its folders, each of them a clean name."""
+    assert keys.relative_path(sent) == kept
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../a",
+        "a/../b",
+        "a/..",
+        "a\\..\\b",
+        "..\\a",
+        "//server/share/a",
+        "\\\\server\\share\\a",
+        "C:\\Users\\me\\a.jpg",
+        "c:/a.jpg",
+        "/C:/a.jpg",
+        "a//b",
+        "a/",
+        "a/.",
+        "",
+        "a\u202e/b",
+        "a/b\x00",
+        "x" * 256 + "/a",
+        "\xad/a",
+    ],
+)
+def test_paths_out_of_a_folder_are_refused(path: str) -> None:
+    """Nothing climbs out, begins at a root or a drive, or has a segment that is no name."""
+    with pytest.raises(keys.InvalidFileName):
+        keys.relative_path(path)
+
+
+@given(st.text(NAME_CHARACTERS, max_size=20))
+def test_a_relative_path_is_a_key_inside(text: str) -> None:
+    """What is accepted is a key that stays below its folder, and the same when it is sent again."""
+    try:
+        path = keys.relative_path(text)
+    except keys.InvalidFileName:
+        return
+    assert keys.object_key_text("folder/" + path) == "folder/" + path
+    assert keys.relative_path(path) == path
+
+
+@pytest.mark.parametrize(
     ("key", "expected"),
     [
         ("a/photo.jpg", "a/photo (2).jpg"),

@@ -38,10 +38,12 @@ __all__ = [
     "object_key_text",
     "path_bytes",
     "prefix",
+    "relative_path",
     "renamed",
     "tenant_name",
 ]
 
+_DRIVE = re.compile(r"[A-Za-z]:/")
 _COMPOUND_EXTENSION = re.compile(r"\.tar\.[A-Za-z0-9]{1,5}\Z")
 _EXTENSION = re.compile(r"\.[^. ]{0,31}\Z")
 
@@ -79,6 +81,28 @@ def file_name(text: str) -> str:
     if len(name.encode()) > MAX_SEGMENT_BYTES:
         raise InvalidFileName(too_long("file name", MAX_SEGMENT_BYTES, name), name)
     return name
+
+
+def relative_path(text: str) -> str:
+    """Return the path of a file in a folder that a client sent, each of its segments a file name.
+
+    A slash or backslash parts the segments. The path that a browser gives to what was dropped
+    begins with one slash, which is left out, and so are segments ".".
+
+    Raises:
+        InvalidFileName: it leads out of the folder, or a segment is no file name.
+    """
+    sent = text.replace("\\", "/").removeprefix("/")
+    folders = [segment for segment in sent.split("/")[:-1] if segment != "."]
+    if ".." not in folders and "" not in folders:
+        path = "/".join([*map(file_name, folders), file_name(sent)])
+        if not _DRIVE.match(path):
+            return path
+    raise InvalidFileName(
+        f'The path "{shown(text)}" is not one inside of a folder: send it relative, with no empty '
+        'segment and no "..".',
+        text,
+    )
 
 
 def renamed(key: str, n: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -13,25 +14,30 @@ from wharf_upload.domain import keys, redirects
 from wharf_upload.domain.file_writes import OnConflict
 from wharf_upload.domain.upload_intent import UploadIntent
 
+_Choice = TypeVar("_Choice")
 _ON_CONFLICT: Mapping[str, OnConflict] = {
     "rename": "rename",
     "replace": "replace",
     "error": "error",
 }
+#: Fields with the path of the file behind them: of Uppy, of dropzone, and as browsers call it.
+PATH_FIELDS = frozenset(("relativePath", "fullPath", "webkitRelativePath"))
+_PATHS: Mapping[str, bool] = {"keep": True, "drop": False}
 
 
 class FormOptions(msgspec.Struct, frozen=True):
     """What was chosen, as it may be done. `key` is that of the one file, of a ticket that names it;
-    else each file's name is put behind `folder`.
+    else each file's name is put behind `folder`, with the folders of its path if `keeps_paths`.
     """
 
     folder: str
     on_conflict: OnConflict
     key: str | None = None
     redirect: str | None = None
+    keeps_paths: bool = False
 
     def key_of(self, name: str) -> str:
-        """The key of a file of this name; raises `InvalidKey`."""
+        """The key of a file of this name, or of this relative path; raises `InvalidKey`."""
         return keys.object_key_text(self.folder + name) if self.key is None else self.key
 
 
@@ -40,6 +46,7 @@ def read(fields: Mapping[str, str], intent: UploadIntent) -> FormOptions:
     prefix = keys.prefix(fields.get("prefix", ""))
     if prefix and not prefix.endswith("/"):
         prefix += "/"
+    keeps_paths = _choice(fields, "paths", _PATHS, "drop")
     ticket = intent.ticket
     if ticket is not None and ticket.key is not None:
         if prefix:
@@ -47,7 +54,19 @@ def read(fields: Mapping[str, str], intent: UploadIntent) -> FormOptions:
         key = keys.object_key_text(ticket.key)
         return FormOptions("", _on_conflict(fields, intent), key, _redirect(fields, intent))
     prefix = tickets.folder(ticket) + prefix
-    return FormOptions(prefix, _on_conflict(fields, intent), None, _redirect(fields, intent))
+    return FormOptions(
+        prefix, _on_conflict(fields, intent), None, _redirect(fields, intent), keeps_paths
+    )
+
+
+def path_of(filename: str, field: str) -> str:
+    """Return the path of a file in a folder, as its client sent it.
+
+    Browsers send it as the file's name; scripts of pages send it in a field before the file, which
+    counts where it ends in the file's name.
+    """
+    last = field.replace("\\", "/").rpartition("/")[2]
+    return field if last and last == filename else filename
 
 
 def _on_conflict(fields: Mapping[str, str], intent: UploadIntent) -> OnConflict:
@@ -55,14 +74,22 @@ def _on_conflict(fields: Mapping[str, str], intent: UploadIntent) -> OnConflict:
     names_key = ticket is not None and ticket.key is not None
     replaces = tickets.may_replace(ticket)
     default = ("replace" if replaces else "error") if names_key else "rename"
-    choice = fields.get("on_conflict", default)
-    if choice not in _ON_CONFLICT:
-        raise UNPROCESSABLE("on_conflict is one of rename, replace and error.", field="on_conflict")
+    choice = _choice(fields, "on_conflict", _ON_CONFLICT, default)
     if names_key and choice == "rename":
         raise TicketRefused("key", "The ticket is for one key, and another name would be another.")
     if choice == "replace" and not replaces:
         raise TicketRefused("replace", "The ticket adds files and replaces none.")
-    return _ON_CONFLICT[choice]
+    return choice
+
+
+def _choice(
+    fields: Mapping[str, str], name: str, choices: Mapping[str, _Choice], default: str
+) -> _Choice:
+    chosen = fields.get(name, default)
+    if chosen not in choices:
+        *words, last = choices
+        raise UNPROCESSABLE(f"{name} is one of {', '.join(words)} and {last}.", field=name)
+    return choices[chosen]
 
 
 def _redirect(fields: Mapping[str, str], intent: UploadIntent) -> str | None:

@@ -43,6 +43,8 @@ class _Arriving:
     """A file of the form on its way into its blob."""
 
     name: str
+    # Its path in a folder, as the client sent it.
+    path: str
     declared_type: str | None
     expected: Mapping[str, bytes]
     blob: str
@@ -107,6 +109,8 @@ class _Form:
         self._arrived: list[_Arriving] = []
         self._fields: dict[str, str] = {}
         self._empty_inputs = 0
+        # What a field says of the path of the file behind it.
+        self._next_path = ""
 
     def read(self, boundary: bytes) -> None:
         """Read the form once; its files are hashed and copied while their bytes pass."""
@@ -121,7 +125,9 @@ class _Form:
                 elif isinstance(event, parser.PartBegin):
                     current = self._begin(event)
                 elif isinstance(event, parser.Field):
-                    self._fields[event.name] = event.value.decode("utf-8", "replace")
+                    self._fields[event.name] = text = event.value.decode("utf-8", "replace")
+                    if event.name in form_options.PATH_FIELDS:
+                        self._next_path = text
                 elif isinstance(event, parser.EmptyFile):
                     self._empty_inputs += 1
         finally:
@@ -140,6 +146,7 @@ class _Form:
         blob = uuid7_hex()
         arriving = _Arriving(
             name=name,
+            path=form_options.path_of(event.filename, self._next_path),
             declared_type=declared_type(event.content_type),
             expected=expected,
             blob=blob,
@@ -147,6 +154,7 @@ class _Form:
             hashing=Hashing(sha512="sha-512" in expected),
         )
         self._arrived.append(arriving)
+        self._next_path = ""
         return arriving
 
     def _name(self, filename: str) -> str:
@@ -181,7 +189,8 @@ class _Form:
 
     def _file(self, arriving: _Arriving, options: FormOptions) -> File:
         arriving.hashing.verify(arriving.expected)
-        key, ticket = options.key_of(arriving.name), self._intent.ticket
+        name = keys.relative_path(arriving.path) if options.keeps_paths else arriving.name
+        key, ticket = options.key_of(name), self._intent.ticket
         if ticket is not None:
             tickets.require(ticket, "POST", self._intent.bucket, key)
         intent = msgspec.structs.replace(

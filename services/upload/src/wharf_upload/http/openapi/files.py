@@ -116,8 +116,9 @@ POST_FORM = Operation(
     tag="files",
     summary="Upload the files of a form",
     description="Files in any field; plain fields: `prefix`, `on_conflict` (`rename`, `replace`, "
-    "`error`), `redirect` (a page to go on to, where the ticket or the bucket's `cors_origins` "
-    "allow it). All files are stored, or none.",
+    "`error`), `paths` (`keep`: the folders in a file's name become part of its key, below "
+    "`prefix`; else only what follows the last slash counts), `redirect` (a page to go on to, "
+    "where the ticket or the bucket's `cors_origins` allow it). All files are stored, or none.",
     body=Content(
         "multipart/form-data",
         {
@@ -126,6 +127,7 @@ POST_FORM = Operation(
                 "file": {"type": "string", "format": "binary"},
                 "prefix": {"type": "string"},
                 "on_conflict": {"enum": ["rename", "replace", "error"]},
+                "paths": {"enum": ["drop", "keep"]},
                 "redirect": {"type": "string", "format": "uri"},
             },
             "required": ["file"],
