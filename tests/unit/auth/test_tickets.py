@@ -199,6 +199,7 @@ def test_a_ticket_for_a_prefix_does_not_learn_to_replace() -> None:
         ('{"bucket": "photos", "prefix": "", "max_file_bytes": "7"}', "bytes"),
         ('{"bucket": "photos", "prefix": "", "allowed_types": ["png"]}', "media type"),
         ('{"bucket": "photos", "prefix": "", "allowed_types": "image/*"}', "allowed_types"),
+        ('{"bucket": "photos", "prefix": "", "allowed_types": ["text/javascript"]}', "No file"),
         ('{"bucket": "photos", "prefix": "", "sizes": 1}', "sizes"),
     ],
 )

@@ -11,7 +11,7 @@ import msgspec
 
 from servicekit import keys
 from servicekit.tickets import Method, Ticket
-from servicekit.type_patterns import covers, is_pattern
+from servicekit.type_patterns import can_match, covers, is_pattern
 
 # More than a browser or a database takes; both ends of it are checked again at admission.
 _MOST = 1 << 50
@@ -74,6 +74,11 @@ def _checked(wanted: TicketRequest, held: Ticket | None) -> Ticket:
             raise TicketError(
                 f"{pattern[:100]!a} is no media type; send some like image/png or image/*."
             )
+    if wanted.allowed_types and not any(map(can_match, wanted.allowed_types)):
+        raise TicketError(
+            f"No file is ever found to be {' or '.join(wanted.allowed_types)[:200]}; "
+            "scripts and style sheets are text/plain."
+        )
     for url in wanted.redirect or ():
         _check_redirect(url)
     return Ticket(
