@@ -103,7 +103,7 @@ def test_nothing_in_an_image_builds_or_becomes_root(
     ("service", "own"),
     [
         ("auth", ["kept_sockets", "servicekit", "wharf_auth", "argon2"]),
-        ("upload", ["kept_sockets", "servicekit", "wharf_upload", "filetype", "inotify_simple"]),
+        ("upload", ["kept_sockets", "servicekit", "wharf_upload", "inotify_simple"]),
         ("gateway", ["kept_sockets", "slow_body_floor", "wharf_gateway"]),
     ],
 )
@@ -113,7 +113,7 @@ def test_an_image_has_its_own_packages_alone(
     """Neither another service's code nor what only that needs."""
     libraries = ("kept_sockets", "servicekit", "slow_body_floor")
     asked = (*libraries, "wharf_auth", "wharf_upload", "wharf_gateway", "wharf_native")
-    others = ("argon2", "filetype", "inotify_simple", "pytest", "flit_core", "flask")
+    others = ("argon2", "inotify_simple", "pytest", "flit_core", "flask")
     found = python(engine, name_of(images, service), _MODULES, *asked, *others)
     assert sorted(found) == sorted([*own, *(["flask"] if service != "gateway" else [])])
 

@@ -108,3 +108,11 @@ def test_what_could_act_is_remembered(records: SqlRecords, *, active: bool) -> N
     replaced = new_file("b", active=not active)
     records.write(Write(files=(replaced,), condition=WriteCondition(must_exist=True)))
     assert records.file("demo", "default", "b") == replaced
+
+
+@pytest.mark.parametrize("utf8", [True, False])
+def test_a_charset_that_is_not_known_is_remembered(records: SqlRecords, *, utf8: bool) -> None:
+    """Whether text is UTF-8 is kept beside its type, and is no part of it."""
+    kept = new_file("a", media_type="text/csv", utf8=utf8)
+    records.write(Write(files=(kept,)))
+    assert records.file("demo", "default", "a") == kept

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from servicekit import known_types
+from servicekit.file_types import FILE_TYPES
 from wharf_upload.content_types import media_types
 
+TOOLS = Path(__file__).parents[3] / "services" / "upload" / "tools"
 OOXML = "application/vnd.openxmlformats-officedocument."
 
 
@@ -29,6 +34,13 @@ def test_nothing_executable_is_inline() -> None:
         ("text/plain;q=1", "Text/Plain", True),
         ("text/plain", "text/plain2", False),
         ("image/png", "image/jpeg", False),
+        ("image/jpg", "image/jpeg", True),
+        ("audio/x-wav", "audio/wav", True),
+        ("application/x-zip-compressed", "application/zip", True),
+        ("application/ogg", "audio/ogg", True),
+        ("application/ogg", "video/ogg", True),
+        ("application/zip", "application/java-archive", False),
+        ("text/plain", "text/html", False),
         ("*/*", "", False),
     ],
 )
@@ -101,8 +113,114 @@ def test_is_pattern(text: str, *, expected: bool) -> None:
         ("a.bin", "image/png", None),
         ("a.iso", "application/octet-stream", None),
         ("a.pdf.exe", "application/pdf", False),
+        # Names that their own writers give.
+        ("a.opus", "audio/ogg", True),
+        ("a.spx", "audio/ogg", True),
+        ("a.ogv", "video/ogg", True),
+        ("a.m4a", "video/mp4", True),
+        ("a.m4a", "audio/mp4", True),
+        ("a.m4a", "audio/3gpp", True),
+        ("a.m4b", "audio/mp4", True),
+        ("a.mp4", "audio/mp4", True),
+        ("a.mp4", "video/quicktime", True),
+        ("a.mov", "video/mp4", True),
+        ("a.3gp", "video/3gpp", True),
+        ("a.3gp", "audio/3gpp", True),
+        ("a.3gp", "video/mp4", True),
+        ("a.3g2", "video/3gpp2", True),
+        ("a.weba", "audio/webm", True),
+        ("a.webm", "audio/webm", True),
+        ("a.mka", "audio/x-matroska", True),
+        ("a.wma", "audio/x-ms-wma", True),
+        ("a.asf", "video/x-ms-wmv", True),
+        ("a.eml", "text/plain", True),
+        ("a.mht", "text/plain", True),
+        ("a.mbox", "text/plain", True),
+        ("a.m3u8", "text/plain", True),
+        ("a.srt", "text/plain", True),
+        ("a.ics", "text/plain", True),
+        ("a.pem", "text/plain", True),
+        ("a.crt", "application/pkix-cert", True),
+        ("a.stl", "text/plain", True),
+        ("a.ai", "application/pdf", True),
+        ("a.ai", "application/postscript", True),
+        ("a.eps", "application/postscript", True),
+        ("a.dotx", OOXML + "wordprocessingml.document", True),
+        ("a.xlsm", OOXML + "spreadsheetml.sheet", True),
+        ("a.docx", "application/x-ole-storage", True),
+        ("a.msi", "application/x-msi", True),
+        ("a.kmz", "application/zip", True),
+        ("a.cbr", "application/vnd.rar", True),
+        ("a.svgz", "application/gzip", True),
+        ("a.nef", "image/tiff", True),
+        ("a.dng", "image/tiff", True),
+        ("a.otf", "font/ttf", True),
+        ("a.ttf", "font/otf", True),
+        ("a.pcap", "application/x-pcapng", True),
+        ("a.nc", "application/x-hdf5", True),
+        ("a.gpkg", "application/x-sqlite3", True),
+        ("a.deb", "application/x-unix-archive", True),
+        ("a.so", "application/x-executable", True),
+        ("a.dll", "application/x-msdownload", True),
+        ("a.gpx", "application/xml", True),
+        ("a.txt", "application/xml", True),
+        ("a.TAR.GZ", "application/gzip", True),
+        # And what they may not hide.
+        ("a.exe", "image/jpeg", False),
+        ("a.jpg", "application/x-msdownload", False),
+        ("a.jpg", "text/plain", False),
+        ("a.jpg", "application/zip", False),
+        ("a.docx", "application/java-archive", False),
+        ("a.mp3", "video/mp4", False),
+        ("a.csv", "text/html", False),
+        ("a.json", "image/svg+xml", False),
+        ("a.svg", "application/xml", False),
+        ("a.xhtml", "application/xml", False),
+        ("a.html", "image/svg+xml", False),
+        ("a.m3u8", "application/x-msdownload", False),
+        ("a.eml", "application/x-msdownload", False),
+        ("a.opus", "video/webm", False),
+        ("a.pdf", "application/postscript", False),
     ],
 )
 def test_extensions(filename: str, media_type: str, *, expected: bool | None) -> None:
     """An extension agrees, contradicts, or says nothing about the bytes."""
     assert media_types.extension_agrees(filename, media_type) is expected
+
+
+def test_relations_have_no_circle() -> None:
+    """No type is made of itself, and what it is made of is known to the table by its own name."""
+    for one in known_types.all_types():
+        above = known_types.ancestors(one)
+        assert one not in above
+        assert all(known_types.name_of(each) == each for each in above), one
+
+
+def test_every_type_of_a_file_has_one_name() -> None:
+    """What sniffers return is the name that policies are compared with."""
+    assert {each for each in FILE_TYPES if known_types.name_of(each) != each} == set()
+
+
+def test_no_text_extension_hides_a_page() -> None:
+    """An extension under which text fits takes neither HTML nor SVG."""
+    fitting = [
+        extension
+        for extension in known_types.all_extensions()
+        if media_types.extension_agrees(f"a.{extension}", "text/plain")
+    ]
+    assert len(fitting) > 200
+    for media_type in ("text/html", "image/svg+xml"):
+        taking = {e for e in fitting if media_types.extension_agrees(f"a.{e}", media_type)}
+        assert all("application/xml" in known_types.of_extension(e) for e in taking), taking
+
+
+def test_the_table_has_what_wharf_adds() -> None:
+    """Each line that Wharf adds to the kept tables is in the table that is made of them."""
+    lines = (TOOLS / "own_types.txt").read_text(encoding="utf-8").splitlines()
+    added = [line.split(";") for line in lines if not line.startswith("#")]
+    assert len(added) > 150
+    for name, extensions, aliases, parents in added:
+        one = name.strip()
+        assert {one} == {known_types.name_of(each) for each in (one, *aliases.split())}
+        assert all(one in known_types.of_extension(each) for each in extensions.split()), one
+        assert known_types.ancestors(one) >= set(parents.split()), one

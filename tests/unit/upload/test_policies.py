@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import assume, given
@@ -193,11 +195,11 @@ def test_extensions_alone_make_names_agree_with_bytes() -> None:
 def test_a_stored_file_keeps_to_the_policy_under_a_new_name() -> None:
     """A new name needs an allowed extension that the bytes agree with; refined text is text."""
     policy = Policy(allowed_extensions=("csv", "txt", "html"))
-    check_rename("text/csv", "table.txt", policy)
+    check_rename("text/csv", 1, "table.txt", policy)
     with pytest.raises(ExtensionNotAllowed):
-        check_rename("text/csv", "table.exe", policy)
+        check_rename("text/csv", 1, "table.exe", policy)
     with pytest.raises(TypeNotAllowed):
-        check_rename("text/csv", "page.html", policy)
+        check_rename("text/csv", 1, "page.html", policy)
 
 
 def test_policies_of_before_are_read() -> None:
@@ -213,3 +215,28 @@ def test_clients_may_not_send_unknown_members(body: type) -> None:
     """
     with pytest.raises(msgspec.ValidationError, match="unknown field `max_file_byte`"):
         msgspec.json.decode(b'{"max_file_byte": 1}', type=body)
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        ("text/csv",), ("application/json",), ("text/markdown",), ("message/rfc822",), ("text/*",),
+        ("application/ogg",), ("text/x-python",), ("application/gpx+xml",), ("model/*",),
+        ("image/jpg",),
+        ("application/vnd.ms-excel.sheet.macroEnabled.12",), ("text/javascript", "image/png"),
+        ("application/octet-stream",),
+    ],
+)  # fmt: skip
+def test_a_policy_that_some_file_satisfies_is_kept(allowed: tuple[str, ...]) -> None:
+    """A type that a file can be found or said to be is taken as it is written."""
+    assert policies.checked(BucketPolicy(allowed_types=allowed)).allowed_types == allowed
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [("text/javascript",), ("text/css",), ("unheard/*",), ("x/y", "application/x-unheard-of")],
+)
+def test_a_policy_that_nobody_satisfies_is_refused(allowed: tuple[str, ...]) -> None:
+    """A bucket into which nothing fits is refused when it is made, and the types are named."""
+    with pytest.raises(BadPolicy, match=re.escape(allowed[0])):
+        policies.checked(BucketPolicy(allowed_types=allowed))

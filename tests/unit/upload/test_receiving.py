@@ -75,6 +75,56 @@ def test_type_is_the_bytes(upload: UploadService, *, spooled: bool) -> None:
     assert upload.put("a.png", PNG, bucket="photos", spooled=spooled).status_code == 201
 
 
+@WAYS
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"hello", "text/plain; charset=utf-8"),
+        ("Größe".encode(), "text/plain; charset=utf-8"),
+        ("BMW;Größe".encode("cp1252"), "text/plain"),
+        ("名前".encode("shift_jis"), "text/plain"),
+        ("名前".encode("iso2022_jp"), "text/plain"),
+        ("Größe".encode("utf-16"), "text/plain"),
+        (b"x" * 300_000 + "Größe".encode(), "text/plain; charset=utf-8"),
+        (b"x" * 300_000 + "Größe".encode("cp1252"), "text/plain"),
+        ("ä".encode() * 600_000, "text/plain; charset=utf-8"),
+        ("ä".encode() * 600_000 + b"\xc3", "text/plain"),
+    ],
+)
+def test_a_charset_only_where_it_is_known(
+    upload: UploadService, body: bytes, field: str, *, spooled: bool
+) -> None:
+    """Text goes out as UTF-8 when all of it is, wherever the first other byte stands."""
+    reply = upload.put("a.txt", body, spooled=spooled)
+    assert reply.status_code == 201
+    assert reply.json
+    assert reply.json["media_type"] == "text/plain"
+    reply = upload.request("GET", "/v1/files/default/a.txt")
+    assert reply.headers["Content-Type"] == field
+
+
+@WAYS
+def test_a_bucket_for_a_kind_of_text(upload: UploadService, *, spooled: bool) -> None:
+    """A bucket for CSV takes CSV, whoever says it, and empty files by their names."""
+    json_type = {"Content-Type": "application/json"}
+    upload.request("PUT", "/v1/buckets/tables", b'{"allowed_types": ["text/csv"]}', json_type)
+
+    def put(name: str, body: bytes, declared: str) -> tuple[int, str | None]:
+        headers = {"Content-Type": declared}
+        reply = upload.put(name, body, headers, bucket="tables", spooled=spooled)
+        assert reply.json
+        return reply.status_code, reply.json.get("media_type")
+
+    assert put("a.csv", b"a,b\n", "text/csv") == (201, "text/csv")
+    assert put("b.csv", b"a,b\n", "application/vnd.ms-excel") == (201, "text/csv")
+    assert put("c.csv", b"", "text/csv") == (201, "application/octet-stream")
+    assert put("d.txt", b"", "text/csv")[0] == 415
+    assert put("e.txt", b"a,b\n", "text/plain")[0] == 415
+    assert put("f.csv", PNG, "text/csv")[0] == 415
+    reply = upload.request("PUT", "/v1/buckets/no", b'{"allowed_types": ["text/css"]}', json_type)
+    assert reply.status_code == 422
+
+
 def test_size_of_a_body_without_length(upload: UploadService) -> None:
     """A body whose length was not announced is measured, and refused when it is too large."""
     upload = upload.restarted(max_file_bytes=1000)

@@ -54,5 +54,6 @@ def test_validators() -> None:
     ],
 )
 def test_content_type(media_type: str, field: str) -> None:
-    """Text is served as UTF-8, so that no browser guesses; nothing else gets a charset."""
+    """Text that is UTF-8 says so, so that no browser guesses; nothing else gets a charset."""
     assert headers.content_type(media_type) == field
+    assert headers.content_type(media_type, utf8=False) == media_type

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from servicekit.tickets import Ticket
+from wharf_upload.content_types.sniffing import may_become
 from wharf_upload.domain.buckets import Policy
 from wharf_upload.domain.upload_intent import (
     TooLarge,
     TypeNotAllowed,
+    check_early,
+    check_empty,
+    check_rename,
     check_size,
     check_type,
     declared_type,
@@ -99,6 +104,8 @@ def test_declared_type(field: str | None, *, kept: bool) -> None:
         ("text/html", "text/csv", "text/html"),
         ("", "text/csv", "application/octet-stream"),
         ("text/plain", None, "text/plain"),
+        ("text/plain", "text/x-yaml", "application/yaml"),
+        ("text/plain", "text/x-python", "text/plain"),
     ],
 )
 def test_served_type(sniffed: str, declared: str | None, served: str) -> None:
@@ -112,3 +119,118 @@ def test_name_must_agree_where_types_are_limited() -> None:
     check_type("image/png", "picture.png", Policy(allowed_types=("image/*",)))
     with pytest.raises(TypeNotAllowed, match=r"page\.html"):
         check_type("image/png", "page.html", Policy(allowed_types=("image/*",)))
+
+
+CSV = "text/csv"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "sniffed", "declared", "filename", "recorded"),
+    [
+        ((CSV,), "text/plain", CSV, "a.csv", CSV),
+        ((CSV,), "text/plain", "TEXT/CSV; header=present", "a.csv", CSV),
+        ((CSV,), "text/plain", "application/vnd.ms-excel", "a.csv", CSV),
+        ((CSV,), "text/plain", None, "a.csv", CSV),
+        (("text/plain",), "text/plain", CSV, "a.csv", CSV),
+        (("text/*",), "text/plain", None, "a.csv", "text/plain"),
+        (("text/*",), "text/plain", "application/json", "a.json", "application/json"),
+        (("application/json",), "text/plain", None, "a.json", "application/json"),
+        (("text/markdown",), "text/plain", None, "a.md", "text/markdown"),
+        (("application/x-yaml",), "text/plain", None, "a.yml", "application/yaml"),
+        (("message/rfc822",), "text/plain", None, "a.eml", "message/rfc822"),
+        (("message/*",), "text/plain", "message/rfc822", "a", "message/rfc822"),
+        (("application/gpx+xml",), "application/xml", None, "a.gpx", "application/gpx+xml"),
+        (("image/x-adobe-dng",), "image/tiff", None, "a.dng", "image/x-adobe-dng"),
+        (("image/jpg",), "image/jpeg", None, "a.jpg", "image/jpeg"),
+    ],
+)
+def test_a_policy_is_judged_by_the_type_that_the_record_gets(
+    allowed: tuple[str, ...], sniffed: str, declared: str | None, filename: str, recorded: str
+) -> None:
+    """A kind of what the bytes are is believed where the policy names it."""
+    policy = Policy(allowed_types=allowed)
+    assert check_type(sniffed, filename, policy, declared=declared) == recorded
+
+
+@pytest.mark.parametrize(
+    ("allowed", "sniffed", "declared", "filename"),
+    [
+        ((CSV,), "text/plain", None, "a.txt"),
+        ((CSV,), "text/plain", "application/json", "a.json"),
+        ((CSV,), "image/png", CSV, "a.csv"),
+        ((CSV,), "text/html", CSV, "a.csv"),
+        (("text/html",), "text/plain", "text/html", "a.html"),
+        (("image/svg+xml",), "application/xml", "image/svg+xml", "a.svg"),
+        (("text/javascript", CSV), "text/plain", "text/javascript", "a.js"),
+        (("application/gpx+xml",), "text/plain", "application/gpx+xml", "a.gpx"),
+        (("application/pdf",), "text/plain", "application/pdf", "a.pdf"),
+        (("image/png",), "image/jpeg", "image/png", "a.png"),
+        ((CSV,), "text/plain", CSV, "a.jpg"),
+    ],
+)
+def test_a_word_of_the_client_makes_nothing_else(
+    allowed: tuple[str, ...], sniffed: str, declared: str | None, filename: str
+) -> None:
+    """No declared type and no extension makes what the bytes cannot be, or active content."""
+    with pytest.raises(TypeNotAllowed):
+        check_type(sniffed, filename, Policy(allowed_types=allowed), declared=declared)
+
+
+def test_bucket_and_ticket_are_satisfied_by_one_type() -> None:
+    """What the record gets is allowed by both, and the one that refuses is named."""
+    ticket = Ticket(bucket="b", prefix="", methods=("PUT",), allowed_types=("application/json",))
+    policy = Policy(allowed_types=("text/plain", CSV))
+    assert check_type("text/plain", "a.json", policy, ticket) == "application/json"
+    with pytest.raises(TypeNotAllowed, match="this ticket takes application/json"):
+        check_type("text/plain", "a.csv", policy, ticket)
+    with pytest.raises(TypeNotAllowed, match="this bucket takes text/plain"):
+        check_type("image/png", "a.png", policy, ticket)
+
+
+@pytest.mark.parametrize(
+    ("policy", "filename", "fits"),
+    [
+        (Policy(), "a.png", True),
+        (Policy(allowed_extensions=("png",)), "a.png", True),
+        (Policy(allowed_types=("image/*",)), "a.png", True),
+        (Policy(allowed_types=("image/*",)), "a.txt", False),
+        (Policy(allowed_types=("image/*",)), "a", False),
+        (Policy(allowed_types=(CSV,)), "a.csv", True),
+        (Policy(allowed_types=("text/plain",)), "__init__.py", True),
+        (Policy(allowed_types=("*/*",)), "a", True),
+    ],
+)
+def test_an_empty_file_is_judged_by_its_name(policy: Policy, filename: str, *, fits: bool) -> None:
+    """An empty file has no type, so it passes where its extension does."""
+    if fits:
+        check_empty(filename, policy)
+        check_rename("application/octet-stream", 0, filename, policy)
+        return
+    with pytest.raises(TypeNotAllowed):
+        check_empty(filename, policy)
+
+
+@pytest.mark.parametrize(
+    ("head", "allowed", "refused"),
+    [
+        (b"PK\3\4" + bytes(100), ("application/epub+zip",), False),
+        (b"PK\3\4" + bytes(100), ("video/*", "image/png"), True),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), ("application/msword",), False),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), ("application/zip",), True),
+        (b"\0\0\0\x10ftypisom" + bytes(100), ("audio/*",), False),
+        (bytes(8192), ("application/x-iso9660-image",), False),
+        (bytes(8192), ("image/jpeg",), True),
+        (b"a,b\n", (CSV,), False),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), (CSV,), True),
+    ],
+)
+def test_a_first_look_refuses_what_cannot_become_right(
+    head: bytes, allowed: tuple[str, ...], *, refused: bool
+) -> None:
+    """What a container holds may be told by its end, so its begin refuses it only for its kind."""
+    policy, types = Policy(allowed_types=allowed), may_become(head)
+    if not refused:
+        check_early(types, "a", policy, None, CSV)
+        return
+    with pytest.raises(TypeNotAllowed):
+        check_early(types, "a", policy, None, CSV)

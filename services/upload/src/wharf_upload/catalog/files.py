@@ -74,7 +74,7 @@ class FileCatalog:
             changed = wanted.applied_to(current, self._clock())
             for old, new in ((current.key, changed.key), (current.filename, changed.filename)):
                 if new != old:
-                    check_rename(changed.media_type, new.rpartition("/")[2], policy)
+                    check_rename(changed.media_type, changed.size, new.rpartition("/")[2], policy)
             return changed
 
         # Judged before it joins a transaction that others share.

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from mimetypes import MimeTypes
 from typing import Final
 
-from servicekit.type_patterns import essence, is_pattern, matches
+from servicekit import known_types
+from servicekit.file_types import FILE_TYPES, UNKNOWN
+from servicekit.type_patterns import can_match, essence, is_pattern, matches, may_be_claimed
 
-__all__ = ["INLINE_TYPES", "extension_agrees", "is_pattern", "matches"]
+__all__ = [
+    "INLINE_TYPES", "REFINEMENTS", "can_match", "claims", "extension_agrees", "found_type",
+    "is_pattern", "matches", "types_of_name",
+]  # fmt: skip
 
 #: Types that no browser executes: the only ones ever served inline (security.md row 41). HTML,
 #: SVG, XML and PDF are left out on purpose.
@@ -17,88 +22,29 @@ INLINE_TYPES: Final = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"}
     | {"image/x-icon"}
     | {"audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/flac", "audio/aac"}
+    | {"audio/webm", "video/ogg"}
     | {"video/mp4", "video/webm", "video/quicktime", "video/mpeg"}
     | {"text/plain"}
 )
+#: The bytes of these are plain text to a sniffer; the client's word refines, and makes none active.
+REFINEMENTS: Final = frozenset(
+    {"text/csv", "text/markdown", "text/tab-separated-values", "text/calendar", "text/vcard"}
+    | {"application/json", "application/x-ndjson", "application/yaml", "application/toml"}
+)
 
-_UNKNOWN: Final = "application/octet-stream"
-# The library's own table only: what the host has in /etc/mime.types must not decide.
-_TABLE: Final = MimeTypes(filenames=())
-_ENCODINGS: Final = {
-    "gzip": "application/gzip",
-    "bzip2": "application/x-bzip2",
-    "xz": "application/x-xz",
-    "compress": "application/x-compress",
-    "br": "application/x-brotli",
-}
-_OOXML: Final = "application/vnd.openxmlformats-officedocument."
-_MORE: Final = {
-    ".7z": "application/x-7z-compressed", ".apk": "application/vnd.android.package-archive",
-    ".cab": "application/vnd.ms-cab-compressed", ".cr2": "image/x-canon-cr2",
-    ".deb": "application/vnd.debian.binary-package", ".dicom": "application/dicom",
-    ".dcm": "application/dicom", ".dll": "application/x-msdownload",
-    ".exe": "application/x-msdownload", ".so": "application/x-executable",
-    ".docm": _OOXML + "wordprocessingml.document",
-    ".docx": _OOXML + "wordprocessingml.document", ".epub": "application/epub+zip",
-    ".flac": "audio/flac", ".flv": "video/x-flv", ".heic": "image/heic", ".heif": "image/heic",
-    ".jar": "application/java-archive", ".jfif": "image/jpeg", ".log": "text/plain",
-    ".lz4": "application/x-lz4", ".m4a": "audio/mp4", ".m4v": "video/mp4",
-    ".md": "text/markdown", ".mkv": "video/x-matroska", ".msg": "application/vnd.ms-outlook",
-    ".msi": "application/x-ole-storage", ".odp": "application/vnd.oasis.opendocument.presentation",
-    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
-    ".odt": "application/vnd.oasis.opendocument.text", ".oga": "audio/ogg", ".ogg": "audio/ogg",
-    ".ogv": "audio/ogg", ".otf": "font/otf", ".potx": _OOXML + "presentationml.presentation",
-    ".pptm": _OOXML + "presentationml.presentation",
-    ".pptx": _OOXML + "presentationml.presentation", ".psd": "image/vnd.adobe.photoshop",
-    ".rar": "application/vnd.rar", ".rpm": "application/x-rpm", ".rtf": "application/rtf",
-    ".sql": "text/x-sql", ".sqlite": "application/x-sqlite3", ".toml": "text/x-toml",
-    ".ttf": "font/ttf", ".wmv": "video/x-ms-wmv", ".woff": "font/woff", ".woff2": "font/woff2",
-    ".xlsm": _OOXML + "spreadsheetml.sheet", ".xlsx": _OOXML + "spreadsheetml.sheet",
-    ".yaml": "text/x-yaml", ".yml": "text/x-yaml", ".zst": "application/zstd",
-}  # fmt: skip
-# Spellings of one type, and families whose members share one signature.
-_SAME: Final = {
-    "application/font-woff": "font/woff",
-    "application/ogg": "audio/ogg",
-    "application/vnd.ms-word.document.macroenabled.12": _OOXML + "wordprocessingml.document",
-    "application/x-gzip": "application/gzip",
-    "application/x-pkcs12": _UNKNOWN,
-    "application/x-rar-compressed": "application/vnd.rar",
-    "application/x-zip-compressed": "application/zip",
-    "audio/mp3": "audio/mpeg",
-    "audio/mp4a-latm": "audio/mp4",
-    "audio/vnd.wave": "audio/wav",
-    "audio/x-aiff": "audio/aiff",
-    "audio/x-flac": "audio/flac",
-    "audio/x-wav": "audio/wav",
-    "image/apng": "image/png",
-    "image/heif": "image/heic",
-    "image/jpg": "image/jpeg",
-    "image/pjpeg": "image/jpeg",
-    "image/vnd.microsoft.icon": "image/x-icon",
-    "image/x-ms-bmp": "image/bmp",
-    "text/xml": "application/xml",
-    "video/3gpp2": "video/3gpp",
-    "video/avi": "video/x-msvideo",
-    "video/ogg": "audio/ogg",
-    "video/x-m4v": "video/mp4",
-}
-# Claims that bytes without a signature cannot contradict: these are text on disk.
-_TEXTUAL_APPLICATIONS: Final = frozenset(
-    {"application/json", "application/javascript", "application/x-javascript", "application/x-sh"}
-    | {"application/x-csh", "application/x-tcl", "application/x-latex", "application/x-tex"}
-    | {"application/x-ndjson", "application/manifest+json", "application/x-python-code"}
-    | {"application/x-httpd-php", "application/xml", "application/n-quads", "application/trig"}
-)
-# Claims that active content hides behind: plain text is not good enough for them.
-_MARKUP: Final = frozenset({"text/html", "image/svg+xml", "application/xhtml+xml"})
-_ZIP_BASED = re.compile(
-    r"application/(?:zip|epub\+zip|java-archive|vnd\.(?:openxmlformats-|oasis\.|android\.|ms-visio)"
-    r".*)"
-)
-_OLE_BASED: Final = frozenset(
-    {"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"}
-    | {"application/vnd.visio", "application/vnd.ms-outlook", "application/x-ole-storage"}
+_TEXT: Final = "text/plain"
+_SCRIPT: Final = "text/x-script"
+_XML: Final = "application/xml"
+_XHTML: Final = "application/xhtml+xml"
+# Claims that active content hides behind: plain text is not good enough for them, and what they are
+# no name of plain text may hide.
+_MARKUP: Final = frozenset({"text/html", "image/svg+xml", _XHTML})
+# Formats that are written as text or in binary form.
+_TEXT_TOO: Final = frozenset(
+    {"application/pkix-cert", "application/x-pem-file", "application/pkcs8", "application/pkcs10"}
+    | {"application/pkcs7-mime", "application/pkcs7-signature", "application/x-pkcs7-certificates"}
+    | {"application/pkix-crl", "application/pgp-encrypted", "application/pgp-signature"}
+    | {"application/pgp-keys", "model/stl", "model/ply", "model/obj", "image/x-xbitmap"}
 )
 # What bytes can be recognised as: only of these does "unknown" contradict the extension.
 _RECOGNISABLE = re.compile(
@@ -108,69 +54,76 @@ _RECOGNISABLE = re.compile(
 )
 
 
+known_types.load()
+
+
 @lru_cache(maxsize=4096)
 def extension_agrees(filename: str, media_type: str) -> bool | None:
-    """Tell whether a file name's extension fits a sniffed media type.
+    """Tell whether a file name's extension fits the type of its bytes.
 
-    None: there is no extension, it is unknown, or the bytes of its type carry no signature.
-    Extensions of text formats fit any plain text, except those of HTML, XHTML and SVG, which need
-    their own markup. A bare ZIP or OLE2 container fits the formats built on it, and the reverse.
+    It fits when one of the types that it stands for is the bytes' type, or a kind of it, or the
+    bytes' type a kind of that one. HTML, XHTML and SVG need their own markup. None: there is no
+    extension, it is unknown or says nothing, or the bytes of its type carry no signature.
     """
-    claimed = _claimed(filename)
-    if claimed is None or (claimed == _UNKNOWN != media_type):  # ".bin" claims nothing
+    claimed = types_of_name(filename)
+    found = known_types.name_of(essence(media_type))
+    if not claimed or claimed == {UNKNOWN} != {found}:  # ".bin" claims nothing
         return None
-    found = _canonical(media_type)
-    if claimed == found or _fits_text(claimed, found):
+    if any(_fits(one, found) for one in claimed):
         return True
-    if _in_one_container(claimed, found):
+    unrecognisable = (one for one in claimed if not _RECOGNISABLE.fullmatch(one))
+    return None if found == UNKNOWN and any(unrecognisable) else False
+
+
+def types_of_name(filename: str) -> frozenset[str]:
+    """Return the types that a name's extension stands for; the longest known one counts."""
+    for extension in _extensions(filename):
+        found = known_types.of_extension(extension)
+        if found:
+            return found
+    return frozenset()
+
+
+def claims(sniffed: str, declared: str | None, filename: str) -> Iterator[str]:
+    """Return the types that a client says a file is of, where the bytes do not tell so far.
+
+    Each is a kind of what the bytes are, and none is active.
+    """
+    said = set() if declared is None else {known_types.name_of(essence(declared))}
+    for one in sorted(said) + sorted(types_of_name(filename) - said):
+        above = known_types.ancestors(one)
+        # What is shown as XML needs its bytes to be XML: plain text may hide anything.
+        base = _XML if _XML in above else sniffed
+        if sniffed == base and sniffed in above and may_be_claimed(one):
+            yield one
+
+
+def found_type(recorded: str) -> str:
+    """Return the type that the bytes of a file had, of which the record may have a kind."""
+    if recorded in REFINEMENTS:
+        return _TEXT
+    above = known_types.ancestors(recorded) & FILE_TYPES
+    if recorded in FILE_TYPES or not above:
+        return recorded
+    return max(above, key=lambda each: (len(known_types.ancestors(each)), each))
+
+
+def _extensions(filename: str) -> Iterator[str]:
+    """Return what may be the extension, the longest first; a name may begin with a dot."""
+    parts = filename.lower().split(".")
+    start = 1 if parts[0] else 2
+    for at in range(max(start, len(parts) - 3), len(parts)):
+        yield ".".join(parts[at:])
+
+
+def _fits(claimed: str, found: str) -> bool:
+    if claimed == found:
         return True
-    if found == _UNKNOWN and not _RECOGNISABLE.fullmatch(claimed):
-        return None
-    return False
-
-
-def _claimed(filename: str) -> str | None:
-    """Return the canonical type that the extension stands for; None when it is unknown."""
-    dot = filename.rfind(".")
-    if dot <= 0:
-        return None
-    more = _MORE.get(filename[dot:].lower())
-    if more is not None:
-        return more
-    guessed, encoding = _TABLE.guess_type(f"x{filename[dot:].lower()}")
-    if encoding is not None:
-        return _ENCODINGS.get(encoding)
-    return None if guessed is None else _canonical(guessed)
-
-
-def _fits_text(claimed: str, found: str) -> bool:
-    if found == "application/xhtml+xml":
-        return claimed in {"text/html", "application/xml"}
+    if found in _MARKUP:
+        # SVG and XHTML are XML, so ".xml" is no lie.
+        return claimed == _XML if found != _XHTML else claimed in {"text/html", _XML}
     if claimed in _MARKUP:
         return False
-    if found in {"text/plain", "text/x-script"}:
-        return _is_text(claimed)
-    # SVG is XML, so ".xml" is no lie; nor is an extension whose XML the sniffer cannot name.
-    return (found.endswith("+xml") and claimed == "application/xml") or (
-        found == "application/xml" and claimed.endswith("+xml")
-    )
-
-
-def _is_text(media_type: str) -> bool:
-    return media_type.startswith("text/") or (
-        media_type in _TEXTUAL_APPLICATIONS or media_type.endswith(("+json", "+xml"))
-    )
-
-
-def _in_one_container(claimed: str, found: str) -> bool:
-    """A container may not show its kind in the first bytes, so the bare one fits them all."""
-    if "application/zip" in {claimed, found}:
-        return bool(_ZIP_BASED.fullmatch(claimed) and _ZIP_BASED.fullmatch(found))
-    if "application/x-ole-storage" in {claimed, found}:
-        return {claimed, found} <= _OLE_BASED
-    return False
-
-
-def _canonical(media_type: str) -> str:
-    plain = essence(media_type)
-    return _SAME.get(plain, plain)
+    if found in {_TEXT, _SCRIPT}:
+        return claimed in _TEXT_TOO or known_types.are_related(claimed, _TEXT)
+    return known_types.are_related(claimed, found)

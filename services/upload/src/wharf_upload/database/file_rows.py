@@ -26,6 +26,9 @@ _UPSERT = (
         if name not in ("tenant", "bucket", "key")
     )
 )
+# What the column of the type says of text that is not known to be UTF-8. Releases that do not know
+# it hand it on as a parameter.
+_NOT_UTF8 = "; charset=unknown"
 _metadata = msgspec.json.Decoder(dict[str, str])
 
 
@@ -39,7 +42,7 @@ def to_file(row: Row) -> File:
         blob=row[4],
         size=row[5],
         sha256=row[6],
-        media_type=row[7],
+        media_type=row[7].removesuffix(_NOT_UTF8),
         declared_type=row[8],
         filename=row[9],
         owner=row[10],
@@ -48,6 +51,7 @@ def to_file(row: Row) -> File:
         created_at=row[13],
         expires_at=row[14],
         active=bool(row[15]),
+        utf8=not row[7].endswith(_NOT_UTF8),
     )
 
 
@@ -61,7 +65,7 @@ def to_row(file: File) -> Row:
         file.blob,
         file.size,
         file.sha256,
-        file.media_type,
+        file.media_type if file.utf8 else file.media_type + _NOT_UTF8,
         file.declared_type,
         file.filename,
         file.owner,

@@ -11,7 +11,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """A file as it stands in the records. `sha256` is in hexadecimal digits.
 
     `active`: the bytes hold what could act if a browser took them for another type, so they are
-    never shown inline (`sniffing.active_content`).
+    never shown inline (`active_content.py`). `utf8`: where the bytes are text, they are known to be
+    UTF-8.
     """
 
     id: str
@@ -30,6 +31,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     expires_at: int | None = None
     active: bool = False
+    utf8: bool = True
 
     def is_expired(self, now_milliseconds: int) -> bool:
         """Tell whether the file's time is over: from that moment on it does not exist."""

@@ -37,7 +37,9 @@ class BucketPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         msgspec.Meta(
             max_length=100,
-            description="Media types or `type/*`, compared with what the bytes are.",
+            description="Media types or `type/*`, compared with what the bytes are. Where these "
+            "do not tell further, the declared type or the extension does, as for `text/csv`; an "
+            "empty file is judged by its extension.",
         ),
     ] = ()
     allowed_extensions: Annotated[
@@ -72,6 +74,11 @@ def checked(wanted: BucketPolicy) -> Policy:
     for pattern in wanted.allowed_types:
         if not media_types.is_pattern(pattern):
             raise BadPolicy(f"allowed_types: {pattern!r} is neither a media type nor `type/*`.")
+    if wanted.allowed_types and not any(map(media_types.can_match, wanted.allowed_types)):
+        raise BadPolicy(
+            f"allowed_types: no file is found to be {' or '.join(wanted.allowed_types)[:200]}; "
+            "docs/types.md lists what they can be. Scripts and style sheets are text/plain."
+        )
     return Policy(
         public=wanted.public,
         max_file_bytes=wanted.max_file_bytes,

@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from servicekit.file_types import UNKNOWN
+from servicekit.known_types import name_of
 from servicekit.tickets import Ticket
 from servicekit.tokens import Principal
+from servicekit.type_patterns import essence
 from wharf_upload.content_types import media_types
 from wharf_upload.domain.buckets import Policy
 from wharf_upload.domain.conditions import WriteCondition
@@ -17,21 +20,6 @@ from wharf_upload.domain.file_writes import Idempotency, OnConflict, TicketUse
 
 _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,96}(?: *;[ -~]{0,200})?\Z"
-)
-_UNKNOWN = "application/octet-stream"
-# The bytes of these are plain text to a sniffer; the client's word refines, and makes none active.
-_REFINEMENTS = frozenset(
-    (
-        "text/csv",
-        "text/markdown",
-        "text/tab-separated-values",
-        "text/calendar",
-        "text/vcard",
-        "application/json",
-        "application/x-ndjson",
-        "application/yaml",
-        "application/toml",
-    )
 )
 
 
@@ -142,38 +130,100 @@ def check_name(filename: str, policy: Policy) -> None:
 
 
 def check_type(
-    media_type: str, filename: str, policy: Policy, ticket: Ticket | None = None
-) -> None:
-    """Raises `TypeNotAllowed`; the type is what the bytes are, never what the client says.
+    sniffed: str,
+    filename: str,
+    policy: Policy,
+    ticket: Ticket | None = None,
+    *,
+    declared: str | None = None,
+) -> str:
+    """Return the type that the file gets; raises `TypeNotAllowed`.
 
-    Where types or extensions are limited, the name's extension must not promise another type.
+    It is what the bytes are, or a kind of it that the client's word names: as which one the policy
+    and the ticket take it. Where types or extensions are limited, the name's extension must not
+    promise another type.
     """
-    allowed = policy.allowed_types
-    if allowed and not any(media_types.matches(pattern, media_type) for pattern in allowed):
-        raise TypeNotAllowed(media_type, allowed)
+    served = served_type(sniffed, declared)
     narrower = ticket.allowed_types if ticket is not None else ()
-    if narrower and not any(media_types.matches(pattern, media_type) for pattern in narrower):
-        raise TypeNotAllowed(media_type, narrower, whose="ticket")
-    limited = allowed or narrower or policy.allowed_extensions
-    if limited and media_types.extension_agrees(filename, media_type) is False:
-        raise TypeNotAllowed(media_type, allowed, filename)
+    if not (policy.allowed_types or narrower or policy.allowed_extensions):
+        return served
+    lists = (policy.allowed_types, narrower)
+    if not _takes(lists, sniffed, served):
+        claimed = media_types.claims(sniffed, declared, filename)
+        taken = next((one for one in claimed if _takes(lists, sniffed, one)), None)
+        if taken is None:
+            raise _not_allowed(served, policy.allowed_types, narrower, sniffed)
+        served = taken
+    if media_types.extension_agrees(filename, sniffed) is False:
+        raise TypeNotAllowed(served, policy.allowed_types, filename)
+    return served
 
 
-def check_rename(media_type: str, filename: str, policy: Policy) -> None:
+def check_empty(filename: str, policy: Policy, ticket: Ticket | None = None) -> None:
+    """Raises `TypeNotAllowed` for an empty file: it has no type, so its extension decides."""
+    claimed = media_types.types_of_name(filename) or {UNKNOWN}
+    narrower = ticket.allowed_types if ticket is not None else ()
+    lists = (policy.allowed_types, narrower)
+    if not any(_takes(lists, one, media_types.found_type(one)) for one in claimed):
+        raise _not_allowed(UNKNOWN, policy.allowed_types, narrower, UNKNOWN)
+
+
+def check_early(
+    types: tuple[str, ...],
+    filename: str,
+    policy: Policy,
+    ticket: Ticket | None,
+    declared: str | None,
+) -> None:
+    """Raises `TypeNotAllowed` for a file that is still coming when none of the types that it may
+    get is allowed.
+    """
+    refused: TypeNotAllowed | None = None
+    for one in types:
+        try:
+            check_type(one, filename, policy, ticket, declared=declared)
+        except TypeNotAllowed as error:
+            refused = refused or error
+        else:
+            return
+    if refused is not None:
+        raise refused
+
+
+def check_rename(media_type: str, size: int, filename: str, policy: Policy) -> None:
     """Raises what `check_name` and `check_type` raise for a stored file that gets another name."""
     check_name(filename, policy)
-    # Its type may have been refined from plain text, which is what the bytes are.
-    sniffed = "text/plain" if media_type in _REFINEMENTS else media_type
-    if policy.allowed_types or policy.allowed_extensions:
-        agrees = media_types.extension_agrees(filename, sniffed)
+    if size and (policy.allowed_types or policy.allowed_extensions):
+        # Its type may have been refined; the bytes are what they were.
+        agrees = media_types.extension_agrees(filename, media_types.found_type(media_type))
         if agrees is False:
             raise TypeNotAllowed(media_type, policy.allowed_types, filename)
+    elif not size:
+        check_empty(filename, policy)
 
 
 def served_type(sniffed: str, declared: str | None) -> str:
     """The type that a file is served with: the bytes', refined among plain texts."""
     if sniffed == "text/plain" and declared is not None:
-        essence = declared.partition(";")[0].strip().lower()
-        if essence in _REFINEMENTS:
-            return essence
-    return sniffed or _UNKNOWN
+        refined = name_of(essence(declared))
+        if refined in media_types.REFINEMENTS:
+            return refined
+    return sniffed or UNKNOWN
+
+
+def _takes(lists: tuple[tuple[str, ...], ...], *types: str) -> bool:
+    """Tell whether each list is empty or has a pattern for one of the types."""
+    return all(
+        not patterns
+        or any(media_types.matches(pattern, one) for pattern in patterns for one in types)
+        for patterns in lists
+    )
+
+
+def _not_allowed(
+    served: str, allowed: tuple[str, ...], narrower: tuple[str, ...], sniffed: str
+) -> TypeNotAllowed:
+    """Return the refusal of the bucket, or of the ticket when the bucket takes the file."""
+    if _takes((allowed,), served, sniffed):
+        return TypeNotAllowed(served, narrower, whose="ticket")
+    return TypeNotAllowed(served, allowed)

@@ -27,7 +27,7 @@ def file_headers(
     fields (`deploy/nginx/snippets/user_content.conf`).
     """
     return [
-        ("Content-Type", content_type(file.media_type)),
+        ("Content-Type", content_type(file.media_type, utf8=file.utf8)),
         ("Content-Disposition", disposition or disposition_of(file, download_name)),
         ("ETag", file.etag),
         ("Last-Modified", http_date(file.created_at // 1000)),
@@ -53,8 +53,8 @@ def disposition_of(
     )
 
 
-def content_type(media_type: str) -> str:
-    """The Content-Type field: text is UTF-8 here, since what is not does not sniff as text."""
-    if media_type.startswith("text/"):
+def content_type(media_type: str, *, utf8: bool = True) -> str:
+    """The Content-Type field: text has a charset where it is known to be UTF-8."""
+    if utf8 and media_type.startswith("text/"):
         return media_type + "; charset=utf-8"
     return media_type

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs
 
+from servicekit.file_types import FILE_TYPES
+from wharf_upload.content_types.media_types import found_type
 from wharf_upload.domain import conditions
 from wharf_upload.domain.files import File
 from wharf_upload.domain.keys import file_name
@@ -14,6 +16,8 @@ from wharf_upload.problems import PRECONDITION
 INTERNAL, INTERNAL_MATCHED = "/_blobs/", "/_blobs_matched/"
 _QUERY_FIELDS = 8
 _NOT_IN_EXTENSION = re.compile(r"[^a-z0-9+-]")
+# Behind the extension of text whose charset is not known.
+_NOT_UTF8 = "--8bit"
 _CONTENT_FIELDS = frozenset(("Content-Type", "Content-Disposition", "Repr-Digest"))
 
 
@@ -35,16 +39,22 @@ def send(request: Request, file: File, location: str, headers: Headers) -> Respo
     if request.header("IF_MATCH") is None and request.header("IF_UNMODIFIED_SINCE") is None:
         headers.append(("X-Accel-Redirect", INTERNAL + location))
     else:
-        path = f"{INTERNAL_MATCHED}{location}.{kind(file.media_type)}"
+        path = f"{INTERNAL_MATCHED}{location}.{kind(file.media_type, utf8=file.utf8)}"
         # The type comes from there: of several ranges it is another one.
         headers = [field for field in headers if field[0] != "Content-Type"]
         headers.append(("X-Accel-Redirect", path))
     return Response(200, headers)
 
 
-def kind(media_type: str) -> str:
-    """Return the type as an extension; `deploy/nginx/snippets/shared_types.conf` turns it back."""
-    return _NOT_IN_EXTENSION.sub("_", media_type.lower().replace("/", "-"))
+def kind(media_type: str, *, utf8: bool = True) -> str:
+    """Return the type as an extension; `deploy/nginx/snippets/shared_types.conf` turns it back.
+
+    The gateway knows the types of bytes. A kind of one that a client has named goes out as that.
+    """
+    if media_type not in FILE_TYPES:
+        media_type = found_type(media_type)
+    extension = _NOT_IN_EXTENSION.sub("_", media_type.lower().replace("/", "-"))
+    return extension if utf8 else f"{extension}{_NOT_UTF8}"
 
 
 def download_name(query: str | None, file: File) -> str | None:

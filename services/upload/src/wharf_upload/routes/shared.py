@@ -59,7 +59,7 @@ class SharedRoutes:
         headers: Headers = [
             ("X-Accel-Expires", str(_seconds(shared, self._clock()))),
             ("X-Shared-Blob", self._downloads.location(file)),
-            ("X-Shared-Kind", kind(file.media_type)),
+            ("X-Shared-Kind", kind(file.media_type, utf8=file.utf8)),
             ("X-Shared-Etag", file.etag),
             ("X-Shared-Disposition", shared.disposition(_name(request, file))),
             ("X-Shared-Cache-Control", shared.cache_control),

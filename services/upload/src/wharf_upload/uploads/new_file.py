@@ -4,30 +4,51 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from servicekit.file_types import UNKNOWN
 from servicekit.ids import uuid7_hex
-from wharf_upload.content_types.sniffing import HEAD_BYTES, INLINE_TYPES, active_content, sniff
+from wharf_upload.content_types.active_content import active_content
+from wharf_upload.content_types.media_types import INLINE_TYPES
+from wharf_upload.content_types.plain_text import is_known_utf8, is_utf8_throughout
+from wharf_upload.content_types.sniffing import HEAD_BYTES, sniff
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.files import File
-from wharf_upload.domain.upload_intent import UploadIntent, check_type, served_type
+from wharf_upload.domain.upload_intent import UploadIntent, check_empty, check_type
 from wharf_upload.storage.spool_file import SpoolFile
 
 _LONGEST_MARK_BYTES = 16
 
 
 class Look(NamedTuple):
-    """What the bytes of a file say: their media type, and whether they hold what could act."""
+    """What the bytes of a file say: their media type, whether they hold what could act, and, where
+    they are text, whether they are known to be UTF-8.
+    """
 
     media_type: str
     active: bool
+    utf8: bool = True
+
+
+_EMPTY = Look(UNKNOWN, active=False)
 
 
 def of_bytes(intent: UploadIntent, content: bytes, sha256: bytes) -> File:
     """Return the record of a file in memory; raises `TypeNotAllowed`."""
     size = len(content)
-    media_type = sniff(content[:HEAD_BYTES], complete=size <= HEAD_BYTES)
-    check_type(media_type, intent.filename, intent.policy, intent.ticket)
-    active = _is_active(media_type, content[:HEAD_BYTES], content[_tail_start(size) :])
-    return describe(intent, sha256, size, Look(media_type, active))
+    if not size:
+        return describe(intent, sha256, 0, _look_at_nothing(intent))
+    if size <= HEAD_BYTES:
+        sniffed = sniff(content, complete=True)
+    else:
+        sniffed = sniff(
+            content[:HEAD_BYTES],
+            complete=False,
+            size=size,
+            read_at=lambda offset, length: content[offset : offset + length],
+        )
+    media_type = _type_of(intent, sniffed)
+    active = _is_active(sniffed, content[:HEAD_BYTES], content[_tail_start(size) :])
+    utf8 = not media_type.startswith("text/") or is_known_utf8(content)
+    return describe(intent, sha256, size, Look(media_type, active, utf8))
 
 
 def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Look:
@@ -35,12 +56,21 @@ def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Lo
 
     Raises `TypeNotAllowed` and `StoreError`.
     """
-    head = spool.read_at(begin, min(size, HEAD_BYTES))
-    media_type = sniff(head, complete=size <= HEAD_BYTES)
-    check_type(media_type, intent.filename, intent.policy, intent.ticket)
+    if not size:
+        return _look_at_nothing(intent)
+
+    def read_at(offset: int, length: int) -> bytes:
+        return spool.read_at(begin + offset, max(0, min(length, size - offset)))
+
+    head = read_at(0, HEAD_BYTES)
+    sniffed = sniff(head, complete=size <= HEAD_BYTES, size=size, read_at=read_at)
+    media_type = _type_of(intent, sniffed)
     start = _tail_start(size)
-    tail = spool.read_at(begin + start, size - start) if start < size else b""
-    return Look(media_type, _is_active(media_type, head, tail))
+    tail = read_at(start, size - start) if start < size else b""
+    utf8 = not media_type.startswith("text/") or (
+        is_known_utf8(head) if size <= HEAD_BYTES else is_utf8_throughout(size, read_at)
+    )
+    return Look(media_type, _is_active(sniffed, head, tail), utf8)
 
 
 def describe(
@@ -57,7 +87,8 @@ def describe(
         blob=identifier,
         size=size,
         sha256=sha256.hex(),
-        media_type=served_type(look.media_type, intent.declared_type),
+        media_type=look.media_type,
+        utf8=look.utf8,
         declared_type=intent.declared_type,
         filename=intent.filename,
         owner=intent.subject,
@@ -65,6 +96,18 @@ def describe(
         expires_at=None if lifetime is None else now + 1000 * lifetime,
         active=look.active,
     )
+
+
+def _type_of(intent: UploadIntent, sniffed: str) -> str:
+    return check_type(
+        sniffed, intent.filename, intent.policy, intent.ticket, declared=intent.declared_type
+    )
+
+
+def _look_at_nothing(intent: UploadIntent) -> Look:
+    """Return what an empty file says: it has no type."""
+    check_empty(intent.filename, intent.policy, intent.ticket)
+    return _EMPTY
 
 
 def _is_active(media_type: str, head: bytes, tail: bytes) -> bool:

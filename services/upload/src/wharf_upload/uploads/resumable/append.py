@@ -10,10 +10,10 @@ import msgspec
 from servicekit.database import DatabaseUnavailable
 from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
-from wharf_upload.content_types.sniffing import HEAD_BYTES, sniff
+from wharf_upload.content_types.sniffing import HEAD_BYTES, may_become
 from wharf_upload.domain.refusals import Refused
 from wharf_upload.domain.resumable_upload import Upload
-from wharf_upload.domain.upload_intent import check_size, check_type
+from wharf_upload.domain.upload_intent import check_early, check_size
 from wharf_upload.problems import FINAL_UPLOAD, OFFSET_MISMATCH, UPLOAD_LENGTH
 from wharf_upload.storage.partial_uploads import PartialUpload
 from wharf_upload.uploads.disk_room import DiskRoom
@@ -182,12 +182,12 @@ class UploadAppender:
     def _check_head(self, session: UploadSession) -> None:
         """Look at the first bytes as soon as they are there; raises `TypeNotAllowed`."""
         upload = session.upload
-        head = session.part.spool_file().read_at(0, HEAD_BYTES)
-        check_type(
-            sniff(head, complete=False),
+        check_early(
+            may_become(session.part.spool_file().read_at(0, HEAD_BYTES)),
             upload.key.rpartition("/")[2],
             self._rules.of(session.principal, upload.bucket).policy,
             session.principal.ticket,
+            upload.options.declared_type,
         )
 
     def _end(

@@ -1,0 +1,212 @@
+"""Formats that are told by more than a fixed word: a pattern, a size, or how the file ends."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Final
+
+from wharf_upload.content_types.content import Content
+
+_PNM: Final = re.compile(rb"P([1-6])\s(?:\s|#[^\n]*\n)*\d{1,9}\s+(?:#[^\n]*\n)?\d{1,9}\s")
+_PNM_KINDS: Final = {
+    b"1": "image/x-portable-bitmap", b"2": "image/x-portable-graymap",
+    b"3": "image/x-portable-pixmap", b"4": "image/x-portable-bitmap",
+    b"5": "image/x-portable-graymap", b"6": "image/x-portable-pixmap",
+}  # fmt: skip
+_FORM_KINDS: Final = {
+    b"AIFF": "audio/aiff", b"AIFC": "audio/x-aifc",
+    b"ILBM": "image/x-ilbm", b"PBM ": "image/x-ilbm",
+}  # fmt: skip
+_CPIO: Final = re.compile(rb"07070(?:[12][0-9A-Fa-f]{104}|7[0-7]{70})")
+_TAR_CHECKSUM: Final = re.compile(rb" *([0-7]{1,7})[ \0]")
+_TORRENT: Final = re.compile(
+    rb"d\d{1,2}:(?:announce|announce-list|comment|created by|creation date|info|nodes|publisher)"
+)
+_DWG: Final = re.compile(rb"AC10[0-9]{2}\0")
+_LHA: Final = re.compile(rb"-(?:lh[0-9sd]|lz[0-9s]|pm[0-2])-")
+_BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_QOI: Final = struct.Struct(">4xLLBB")
+_LZMA: Final = struct.Struct("<xLQ")
+_ARJ: Final = struct.Struct("<2xHBBBxxxB")
+_STL: Final = struct.Struct("<80xL")
+_TGA: Final = struct.Struct("<BBB2xHB4xHHB")  # text, map, kind, map's size and depth, picture
+_PYTHON_3: Final = range(3000, 4000)  # the magic numbers of Python 3
+_ANY_SIZE: Final = (1 << 64) - 1
+
+# DER: what a certificate, a key store and a signed message begin with inside the outer sequence.
+_DER: Final = (
+    (re.compile(rb"\x30[\x81-\x83].{1,3}\xa0\x03\x02\x01[\x00-\x02]\x02", re.DOTALL),
+     "application/pkix-cert"),
+    (re.compile(rb"\x02\x01\x03\x30"), "application/pkcs12"),
+    (re.compile(rb"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07[\x02\x03]"), "application/pkcs7-mime"),
+)  # fmt: skip
+
+
+def portable_map_type(content: Content) -> str | None:
+    """Return the type of a Netpbm picture: a size follows its two letters."""
+    found = _PNM.match(content.head)
+    return _PNM_KINDS[found[1]] if found else None
+
+
+def form_type(content: Content) -> str | None:
+    """Return the type of an IFF file by the kind of its form."""
+    return _FORM_KINDS.get(content.head[8:12])
+
+
+def cpio_type(content: Content) -> str | None:
+    """Return the type of a cpio archive whose header is all digits."""
+    return "application/x-cpio" if _CPIO.match(content.head) else None
+
+
+def torrent_type(content: Content) -> str | None:
+    """Return the type of a torrent: a dictionary with one of the keys that BEP 3 names."""
+    return "application/x-bittorrent" if _TORRENT.match(content.head) else None
+
+
+def dwg_type(content: Content) -> str | None:
+    """Return the type of a drawing of AutoCAD: its version is followed by zeros."""
+    return "image/vnd.dwg" if _DWG.match(content.head) else None
+
+
+def bzip2_type(content: Content) -> str | None:
+    """Return the type of a bzip2 file: a block, or the end, follows its first four letters."""
+    return "application/x-bzip2" if _BZIP2.match(content.head) else None
+
+
+def lha_type(content: Content) -> str | None:
+    """Return the type of an LHA archive: a method stands behind size and sum of the header."""
+    return "application/x-lha" if _LHA.match(content.head, 2) else None
+
+
+def qoi_type(content: Content) -> str | None:
+    """Return "image/qoi": a size, three or four channels and one of two spaces of colour."""
+    found = content.numbers(_QOI, 0)
+    fits = found is not None and found[0] and found[1] and found[2] in {3, 4} and found[3] in {0, 1}
+    return "image/qoi" if fits else None
+
+
+def sgi_type(content: Content) -> str | None:
+    """Return "image/x-sgi": storage, bytes of a channel and dimensions have few values."""
+    head = content.head
+    fits = head[2:3] in {b"\0", b"\1"} and head[3:4] in {b"\1", b"\2"}
+    return "image/x-sgi" if fits and head[4:6] in {b"\0\1", b"\0\2", b"\0\3"} else None
+
+
+def icns_type(content: Content) -> str | None:
+    """Return "image/x-icns": the header holds the size of the file."""
+    size = int.from_bytes(content.head[4:8], "big")
+    return "image/x-icns" if size > 8 and content.size in {None, size} else None
+
+
+def lzma_type(content: Content) -> str | None:
+    """Return the type of a file of LZMA alone: a dictionary of a usual size, and a length."""
+    found = content.numbers(_LZMA, 0)
+    if found is None or found[0] < 4096 or found[0] & (found[0] - 1):
+        return None
+    return "application/x-lzma" if found[1] == _ANY_SIZE or found[1] < 1 << 40 else None
+
+
+def arj_type(content: Content) -> str | None:
+    """Return the type of an ARJ archive: its main header has its size and kind."""
+    found = content.numbers(_ARJ, 0)
+    if found is None:
+        return None
+    size, first, version, _, kind = found
+    return "application/x-arj" if 30 <= first < size <= 2600 and version and kind <= 4 else None
+
+
+def pcapng_type(content: Content) -> str | None:
+    """Return the type of a pcapng file: its first block has a byte order (RFC draft, 4.1)."""
+    fits = content.head[8:12] in {b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a"}
+    return "application/x-pcapng" if fits else None
+
+
+def sqlite_type(content: Content) -> str | None:
+    """Return the type of an SQLite database, or of one that GeoPackage has made its own."""
+    geo = content.head[68:72] in {b"GPKG", b"GP10", b"GP11"}
+    return "application/geopackage+sqlite3" if geo else "application/x-sqlite3"
+
+
+def parquet_type(content: Content) -> str | None:
+    """Return the type of a Parquet file: it ends as it begins."""
+    if content.size is None:
+        return "application/vnd.apache.parquet"
+    return "application/vnd.apache.parquet" if content.holds(b"PAR1", content.size - 4) else None
+
+
+def orc_type(content: Content) -> str | None:
+    """Return the type of an ORC file: it ends as it begins, and with a length."""
+    if content.size is None:
+        return "application/x-orc"
+    return "application/x-orc" if content.holds(b"ORC", content.size - 4) else None
+
+
+def der_type(content: Content) -> str | None:
+    """Return the type of a certificate, key store or signed message in DER: its length is exact."""
+    head = content.head
+    if len(head) < 8 or head[1] & 0x80 == 0 or not 1 <= head[1] & 0x7F <= 4:
+        return None
+    inner = 2 + (head[1] & 0x7F)
+    size = inner + int.from_bytes(head[2:inner], "big")
+    if content.size not in {None, size}:
+        return None
+    for pattern, media_type in _DER:
+        if pattern.match(head, inner):
+            return media_type
+    return None
+
+
+def flv_type(content: Content) -> str | None:
+    """Return "video/x-flv": only two flags may be set, and the header has nine bytes."""
+    head = content.head
+    fits = len(head) > 8 and not head[4] & 0xFA and head[5:9] == b"\0\0\0\x09"
+    return "video/x-flv" if fits else None
+
+
+def python_type(content: Content) -> str | None:
+    """Return the type of compiled Python: a magic number of Python 3, few flags."""
+    head = content.head
+    number, flags = int.from_bytes(head[:2], "little"), int.from_bytes(head[4:8], "little")
+    fits = number in _PYTHON_3 and flags < 4 and len(head) > 16
+    return "application/x-python-bytecode" if fits else None
+
+
+def old_tar_type(content: Content) -> str | None:
+    """Return the type of a tar archive from before POSIX: the sum of its header is right."""
+    head = content.head
+    found = _TAR_CHECKSUM.match(head, 148)
+    if not found or len(head) < 512 or not head[0]:
+        return None
+    total = sum(head[:148]) + 8 * 0x20 + sum(head[156:512])
+    return "application/x-tar" if total == int(found[1], 8) else None
+
+
+def by_end_or_size(content: Content) -> str | None:
+    """Return the type of a file without a word at its begin: a disk, or a mesh of triangles."""
+    found = content.numbers(_STL, 0)
+    if found is not None and found[0] and content.size == 84 + 50 * found[0]:
+        return "model/stl"
+    if content.holds(b"CD001", 0x8001):
+        return "application/x-iso9660-image"
+    if content.size is None:
+        return None
+    if content.holds(b"koly", content.size - 512):
+        return "application/x-apple-diskimage"
+    if content.holds(b"conectix", content.size - 512):
+        return "application/x-vhd-disk"
+    new = content.holds(b"TRUEVISION-XFILE.\0", content.size - 18)
+    return "image/x-tga" if new or content.size == _old_tga_bytes(content) else None
+
+
+def _old_tga_bytes(content: Content) -> int | None:
+    """Return how large a Targa picture is that is not compressed and has no mark at its end."""
+    found = content.numbers(_TGA, 0)
+    if found is None:
+        return None
+    text, has_map, kind, colours, map_depth, width, height, depth = found
+    if has_map != (kind == 1) or kind not in {1, 2, 3} or depth not in {8, 15, 16, 24, 32}:
+        return None
+    in_map = colours * ((map_depth + 7) // 8) if has_map else 0
+    pixels: int = width * height * ((depth + 7) // 8)
+    return 18 + text + in_map + pixels if pixels else None
