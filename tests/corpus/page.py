@@ -1,0 +1,98 @@
+"""Makes docs/types.md of the corpus: what Wharf finds in real files, beside what libmagic says.
+
+python -m tests.corpus.page
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from servicekit.file_types import FILE_TYPES
+from wharf_upload.content_types.sniffing import HEAD_BYTES, sniff
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parents[1] / "docs" / "types.md"
+_ABOUT = HERE / "about.md"
+
+
+class Case(NamedTuple):
+    """A file of the corpus, what a person and libmagic call it, and who wrote it."""
+
+    name: str
+    media_type: str
+    libmagic: str
+    writer: str
+
+    @property
+    def extension(self) -> str:
+        """The end of the name, with its dot."""
+        _, dot, end = self.name.partition(".")
+        return f"`{dot}{end}`" if dot else "(none)"
+
+
+def cases() -> list[Case]:
+    """Return the lines of the manifest."""
+    lines = (HERE / "manifest.tsv").read_text(encoding="utf-8").splitlines()
+    return [Case(*line.split("\t")) for line in lines if not line.startswith("#")]
+
+
+def files() -> Iterator[tuple[str, bytes]]:
+    """Return names and contents of the files."""
+    with tarfile.open(HERE / "corpus.tar.xz") as archive:
+        for entry in archive:
+            content = archive.extractfile(entry)
+            assert content is not None
+            yield entry.name, content.read()
+
+
+def found_in(content: bytes) -> str:
+    """Return what Wharf finds in a file."""
+    return sniff(
+        content[:HEAD_BYTES],
+        complete=len(content) <= HEAD_BYTES,
+        size=len(content),
+        read_at=lambda offset, length: content[offset : offset + length],
+    )
+
+
+def page(found: dict[str, str]) -> str:
+    """Return the page, of what is found in each file."""
+    by_type: dict[str, list[Case]] = defaultdict(list)
+    for case in cases():
+        by_type[found[case.name]].append(case)
+    version = (HERE / "manifest.tsv").read_text(encoding="utf-8").splitlines()[1].rpartition(" ")[2]
+    lines = [
+        f"## In {len(found)} real files",
+        "",
+        f"Made by `python -m tests.corpus.page` of `tests/corpus`, beside libmagic {version}.",
+        "",
+        "| type | names | files | libmagic says | written by |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [_row(media_type, several) for media_type, several in sorted(by_type.items())]
+    others = sorted(FILE_TYPES - by_type.keys())
+    lines += [
+        "",
+        "## Also known",
+        "",
+        "Of these the corpus has no file:",
+        ", ".join(f"`{media_type}`" for media_type in others) + ".",
+    ]
+    return _ABOUT.read_text(encoding="utf-8") + "\n".join(lines) + "\n"
+
+
+def _row(media_type: str, several: list[Case]) -> str:
+    answers = sorted({case.libmagic for case in several})
+    said = ["the same" if answer == media_type else f"`{answer}`" for answer in answers]
+    programs = sorted({case.writer.partition(" ")[0] for case in several})
+    names = sorted({case.extension for case in several})
+    cells = (f"`{media_type}`", ", ".join(names), str(len(several)), ", ".join(said))
+    return "| " + " | ".join((*cells, ", ".join(programs))) + " |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page({name: found_in(content) for name, content in files()}), encoding="utf-8")
