@@ -13,21 +13,16 @@ from binascii import Error as Base64Error
 from collections.abc import Mapping
 from typing import Final
 
+from wharf_upload.domain.structured_fields import KEY, PARAMETERS
+
 SHA_256: Final = "sha-256"
 SHA_512: Final = "sha-512"
 
 _LENGTHS: Final = {SHA_256: 32, SHA_512: 64}  # bytes
 
-# Structured fields (RFC 9651): the dictionaries of RFC 9530 hold byte sequences (digests) or
-# integers (preferences). Parameters are allowed by the grammar and mean nothing here. All
-# quantifiers are possessive: a hostile field costs one pass.
-_KEY = r"([a-z*][a-z0-9_.*-]*+)"
-_BARE_ITEM = (
-    r'(?:"(?:[ !#-\[\]-~]|\\["\\])*+"|:[A-Za-z0-9+/=]*+:|[A-Za-z0-9*?+.-][!#-+.-:A-Z^-z|~-]*+)'
-)
-_PARAMETERS = rf"(?:; *+[a-z*][a-z0-9_.*-]*+(?:={_BARE_ITEM})?)*+"
-_DIGEST = re.compile(rf"{_KEY}=:([A-Za-z0-9+/=]*+):{_PARAMETERS}")
-_PREFERENCE = re.compile(rf"{_KEY}=([0-9]{{1,15}}+){_PARAMETERS}")
+# The dictionaries of RFC 9530 hold byte sequences (digests) or integers (preferences).
+_DIGEST = re.compile(rf"{KEY}=:([A-Za-z0-9+/=]*+):{PARAMETERS}")
+_PREFERENCE = re.compile(rf"{KEY}=([0-9]{{1,15}}+){PARAMETERS}")
 _COMMA = re.compile(r"[ \t]*+,[ \t]*+")
 
 
