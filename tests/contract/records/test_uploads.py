@@ -8,7 +8,7 @@ from servicekit.database import Database
 from servicekit.ids import uuid7_hex
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database.sql import SqlRecords
-from wharf_upload.domain.file_writes import UploadEnd, Write
+from wharf_upload.domain.file_writes import Idempotency, UploadEnd, Write
 from wharf_upload.domain.refusals import QuotaExceeded
 from wharf_upload.domain.resumable_upload import Upload, UploadOptions
 from wharf_upload.domain.tenant_limits import Limits
@@ -43,7 +43,11 @@ def end_of(upload: Upload) -> UploadEnd:
 def test_what_was_kept_comes_back(records: SqlRecords) -> None:
     """An upload is read as it was written, by its tenant alone."""
     options = UploadOptions(
-        declared_type="text/plain", on_conflict="error", digests={"sha-256": b"\0x"}
+        declared_type="text/plain",
+        on_conflict="error",
+        digests={"sha-256": b"\0x"},
+        metadata={"author": "王小明"},
+        idempotency=Idempotency(subject="c", key="k", fingerprint="f"),
     )
     upload = new_upload(options=options, concat="final", parts=("b" * 32, "a" * 32))
     records.uploads.create(upload)
@@ -151,3 +155,19 @@ def test_known_while_unfinished(records: SqlRecords) -> None:
     records.write(Write(files=(new_file("a.bin", size=10),), upload=end_of(upload)))
     assert not records.uploads.known(upload.id)
     assert not records.uploads.known("0" * 32)
+
+
+def test_an_upload_that_repeats_a_request(records: SqlRecords, database: Database) -> None:
+    """An upload with the Idempotency-Key of a stored file ends as that file, for no charge."""
+    once = Idempotency(subject="client-1", key="k", fingerprint="f")
+    (first,) = records.write(Write(files=(new_file("a.bin", size=10),), idempotency=once)).files
+    upload = new_upload(10)
+    records.uploads.create(upload)
+    again = Write(files=(new_file("a.bin", size=10),), idempotency=once, upload=end_of(upload))
+    stored = records.write(again)
+    assert (stored.replayed, stored.files) == (True, (first,))
+    found = records.uploads.get("demo", upload.id)
+    assert found is not None
+    assert (found.file, found.reserved_bytes, found.expires_at) == (first, 0, 2_000)
+    assert (records.usage("demo").bytes, records.usage("demo").files) == (10, 1)
+    assert faults_in_counts(database) == []

@@ -8,10 +8,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from servicekit.problems import UNPROCESSABLE
-from wharf_upload.domain import keys
+from wharf_upload.domain import file_metadata, keys
 from wharf_upload.domain.files import File
 
-_MAX_METADATA_BYTES = 8 * 1024
 # 9999-12-31T00:00:00Z: later moments cannot be written in RFC 3339 in every time zone.
 _END_OF_TIME_SECONDS = 253402214400
 
@@ -33,8 +32,10 @@ class FileEdit(msgspec.Struct, frozen=True, kw_only=True):
         elif new_key != file.key:
             filename = new_key.rpartition("/")[2]
         metadata = file.metadata if self.metadata is UNSET else self.metadata
-        if len(msgspec.json.encode(metadata)) > _MAX_METADATA_BYTES:
-            raise UNPROCESSABLE(f"metadata takes at most {_MAX_METADATA_BYTES} bytes of JSON.")
+        try:
+            file_metadata.check(metadata)
+        except file_metadata.MetadataTooLarge as error:
+            raise UNPROCESSABLE(str(error)) from None
         expires_at = file.expires_at
         if self.expires_at is None:
             expires_at = None

@@ -27,6 +27,7 @@ def write(wanted: Write) -> Change:
         first = wanted.files[0]
         replay = idempotency.replay(connection, wanted)
         if replay is not None:
+            _end_upload(connection, unit, wanted, replay)
             return replay
         if first.bucket != DEFAULT_BUCKET:
             require_bucket(connection, first.tenant, first.bucket)
@@ -46,6 +47,14 @@ def write(wanted: Write) -> Change:
         return stored
 
     return change
+
+
+def _end_upload(connection: Connection, unit: UnitOfWork, wanted: Write, replay: Stored) -> None:
+    """End the resumable upload of a repeated request: its file is the one that is there."""
+    if wanted.upload is not None:
+        tenant = wanted.files[0].tenant
+        unit.charges[tenant].subtract(upload_ends.reserved(connection, tenant, wanted.upload))
+        upload_ends.note(connection, tenant, wanted.upload, replay.files[0])
 
 
 def _put(connection: Connection, unit: UnitOfWork, file: File, old: File | None) -> bool:

@@ -7,20 +7,24 @@ from typing import Literal
 import msgspec
 
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.domain.file_writes import OnConflict
+from wharf_upload.domain.file_writes import Idempotency, OnConflict
 from wharf_upload.domain.files import File
 
 Concat = Literal["", "partial", "final"]
 
 
 class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was said at creation and matters at the end. `echo` is tus' Upload-Metadata as sent."""
+    """What was said at creation and matters at the end. `echo` is tus' Upload-Metadata as sent,
+    `metadata` what of it becomes the file's.
+    """
 
     declared_type: str | None = None
     on_conflict: OnConflict = "replace"
     condition: WriteCondition | None = None
     digests: dict[str, bytes] = {}
     echo: str = ""
+    metadata: dict[str, str] = {}
+    idempotency: Idempotency | None = None
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
     digests: Mapping[str, bytes] = {}
     condition: WriteCondition | None = None
     on_conflict: OnConflict = "replace"
+    metadata: dict[str, str] = {}
     idempotency: Idempotency | None = None
     ticket: Ticket | None = None
     use: TicketUse | None = None

@@ -16,7 +16,7 @@ from servicekit.protection import scope
 from servicekit.web import json_response
 from wharf_upload.catalog.file_edit import FileEdit
 from wharf_upload.catalog.files import FileCatalog
-from wharf_upload.domain import conditions
+from wharf_upload.domain import conditions, file_metadata
 from wharf_upload.domain.files import File
 from wharf_upload.http import schemas
 from wharf_upload.http.request import file_address, raw_path
@@ -28,7 +28,7 @@ from wharf_upload.problems import (
     TYPE_NOT_ALLOWED,
 )
 
-_MetadataText = Annotated[str, msgspec.Meta(max_length=1024)]
+_MetadataText = Annotated[str, msgspec.Meta(max_length=file_metadata.MAX_CHARACTERS)]
 
 
 class FileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -92,6 +92,7 @@ def describe(
         declared_type=intent.declared_type,
         filename=intent.filename,
         owner=intent.subject,
+        metadata=intent.metadata,
         created_at=now,
         expires_at=None if lifetime is None else now + 1000 * lifetime,
         active=look.active,

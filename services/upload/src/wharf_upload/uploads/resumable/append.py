@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -11,6 +11,7 @@ from servicekit.database import DatabaseUnavailable
 from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.content_types.sniffing import HEAD_BYTES, may_become
+from wharf_upload.domain.digests import MalformedDigest
 from wharf_upload.domain.refusals import Refused
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import check_early, check_size
@@ -106,6 +107,7 @@ class UploadAppender:
             if offset != size:
                 raise _mismatch(upload, offset, size)
             upload = self._announced(principal, upload, said.length, size)
+            upload = _with_digests(upload, said.digests)
             # What came without a checksum is kept, also when what came before had one.
             discard_from = size if said.checksums else None
             if discard_from != upload.discard_from:
@@ -247,6 +249,21 @@ class UploadAppender:
             return self._completer.complete(session.principal, upload, part)
         self._held.note(upload, discard_from=None, size=size)
         return Progress(upload, size)
+
+
+def _with_digests(upload: Upload, announced: Mapping[str, bytes]) -> Upload:
+    """Return the upload with the digests of the whole that the request with its end announces.
+
+    Raises `MalformedDigest` where its creation has announced others.
+    """
+    if not announced:
+        return upload
+    options = upload.options
+    digests = {**announced, **options.digests}
+    if any(digests[name] != digest for name, digest in announced.items()):
+        raise MalformedDigest("Repr-Digest is not the one that the upload began with.")
+    options = msgspec.structs.replace(options, digests=digests)
+    return msgspec.structs.replace(upload, options=options)
 
 
 def _mismatch(upload: Upload, offset: int, actual: int) -> ProblemError:

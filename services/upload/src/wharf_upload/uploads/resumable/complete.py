@@ -10,8 +10,7 @@ from servicekit.ids import uuid7_hex
 from servicekit.tokens import Principal
 from wharf_upload import timings
 from wharf_upload.access import tickets
-from wharf_upload.domain.file_writes import UploadEnd
-from wharf_upload.domain.files import File
+from wharf_upload.domain.file_writes import Stored, UploadEnd
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import UploadIntent, check_name, check_size
 from wharf_upload.storage.base import BlobName, BlobStore
@@ -43,12 +42,14 @@ class UploadCompleter:
     def complete(self, principal: Principal, upload: Upload, part: PartialUpload) -> Progress:
         """Make a file of an upload; what the policy or the quota refuses is gone for good."""
         try:
-            file = self._stored(self._intent(principal, upload), upload, part)
+            stored = self._stored(self._intent(principal, upload), upload, part)
         except Exception as error:
             self._terminator.give_up_after(error, upload)
             raise
         self._held.partials.remove(upload.id)
-        return Progress(msgspec.structs.replace(upload, file=file), file.size, file)
+        (file,) = stored.files
+        upload = msgspec.structs.replace(upload, file=file)
+        return Progress(upload, file.size, file, replayed=stored.replayed)
 
     def _intent(self, principal: Principal, upload: Upload) -> UploadIntent:
         on_conflict = upload.options.on_conflict
@@ -66,11 +67,13 @@ class UploadCompleter:
             digests=upload.options.digests,
             condition=upload.options.condition,
             on_conflict=on_conflict,
+            metadata=upload.options.metadata,
+            idempotency=upload.options.idempotency,
             ticket=principal.ticket,
             use=tickets.use_of(principal),
         )
 
-    def _stored(self, intent: UploadIntent, upload: Upload, part: PartialUpload) -> File:
+    def _stored(self, intent: UploadIntent, upload: Upload, part: PartialUpload) -> Stored:
         begun = time.perf_counter()
         spool = part.spool_file()
         check_name(intent.filename, intent.policy)
@@ -89,4 +92,4 @@ class UploadCompleter:
         file = new_file.describe(intent, sha256, spool.size, look, blob.blob)
         end = UploadEnd(id=upload.id, parts=upload.parts, expires_at=self._held.expires_at())
         timings.ended(timings.RECEIVE, begun)
-        return self._commit.keep(intent, (file,), end).files[0]
+        return self._commit.keep(intent, (file,), end)

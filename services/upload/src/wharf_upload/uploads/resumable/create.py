@@ -61,7 +61,9 @@ class UploadCreator:
 
     def _require_allowed(self, principal: Principal, wanted: UploadCreation) -> None:
         policy, largest = self._rules.of(principal, wanted.bucket)
-        self._admission.require_ticket_use(principal)
+        if wanted.options.idempotency is None:
+            # Otherwise the last use of the ticket may be of the first try of this very upload.
+            self._admission.require_ticket_use(principal)
         if wanted.concat != "partial":
             check_name(wanted.key.rpartition("/")[2], policy)
         if wanted.length is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from servicekit.tokens import Principal
@@ -63,19 +63,27 @@ class Checksum:
 
 @dataclass(frozen=True)
 class Announced:
-    """What a request says of its bytes. `length` (bytes) is that of the whole upload, or `None`."""
+    """What a request says of its bytes.
+
+    `length` (bytes, or `None`) and `digests` (by algorithm) are those of the whole upload.
+    """
 
     checksums: tuple[Checksum, ...] = ()
     length: int | None = None
+    digests: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an upload is: `offset` bytes are there. `file` when it has become one."""
+    """How far an upload is: `offset` bytes are there. `file` when it has become one.
+
+    `replayed`: an earlier request with the same Idempotency-Key has stored that file.
+    """
 
     upload: Upload
     offset: int
     file: File | None = None
+    replayed: bool = False
 
     @property
     def complete(self) -> bool:
