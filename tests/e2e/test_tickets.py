@@ -317,3 +317,52 @@ def test_a_gateway_that_goes_away(wharf: Wharf, tickets: Tickets) -> None:
             )
     assert until(lambda: "gone-49" in wharf.log("upload"))
     assert token[:30] not in wharf.log("upload")
+
+
+@pytest.mark.parametrize("content", WAYS)
+def test_a_file_in_parts(tickets: Tickets, content: bytes) -> None:
+    """Parts by ticket make one file: Location holds the ticket, and is all that a client needs."""
+    token, anyone = tickets.token(max_files=1), tickets.anyone
+    half = len(content) // 2
+    begun = anyone.request("PUT", f"/u/{token}/a", content[:half], {"Upload-Complete": "?0"})
+    assert begun.status == 201, begun.body
+    tickets.api.file("in/a").problem(404, "not-found")
+    address = begun.header("Location")
+    seen = anyone.request("HEAD", address)
+    assert (seen.status, seen.header("Upload-Offset")) == (204, str(half))
+    last = {"Upload-Offset": str(half), "Upload-Complete": "?1"}
+    partial = {"Content-Type": "application/partial-upload", **last}
+    ended = anyone.request("PATCH", address, content[half:], partial)
+    assert (ended.status, ended.header("Location")) == (201, "/v1/files/default/in/a")
+    assert tickets.api.file("in/a").body == content
+    assert anyone.request("GET", address).header("Upload-Complete") == "?1"
+    anyone.request("PUT", f"/u/{token}/b", content).problem(403, "ticket-used-up")
+
+
+def test_a_long_ticket_in_parts(tickets: Tickets) -> None:
+    """The address of an upload may hold a ticket that is as long as a token may be."""
+    pages = [f"https://app.example/{number}/{'x' * 180}" for number in range(22)]
+    token = tickets.token(redirect=pages, prefix="p" * 200 + "/")
+    for content in (b"", LARGE):
+        begun = tickets.anyone.request(
+            "PUT", f"/u/{token}/{len(content)}", content, {"Upload-Complete": "?0"}
+        )
+        assert begun.status == 201
+        assert tickets.anyone.request("HEAD", begun.header("Location")).status == 204
+
+
+def test_an_upload_by_ticket_is_in_no_log(wharf: Wharf, tickets: Tickets) -> None:
+    """Row 3: no log shows the ticket in the address of an upload."""
+    token = tickets.token()
+    begun = tickets.anyone.request("PUT", f"/u/{token}/a", b"", {"Upload-Complete": "?0"})
+    address = begun.header("Location")
+    answers = [
+        begun,
+        tickets.anyone.request("HEAD", address),
+        tickets.anyone.request("PATCH", address, b"x", {"Upload-Offset": "5"}),
+        tickets.anyone.request("DELETE", address),
+    ]
+    assert logged(wharf, [answer.header("X-Request-Id") for answer in answers])
+    secret = token.rpartition(".")[2]
+    for path in sorted((wharf.data / "log").iterdir()):
+        assert secret not in path.read_text(encoding="utf-8", errors="replace"), path.name

@@ -61,7 +61,10 @@ def pages(wharf: Wharf, signer: object) -> dict[str, Exposition]:
     api.put("small", SMALL)
     api.put("large", LARGE)
     api.post(file_part("form.txt"))
-    api.put("resumed", SMALL, {"Upload-Complete": "?1"})
+    begun = api.put("resumed", b"", {"Upload-Complete": "?0"})
+    last = {"Upload-Offset": "0", "Upload-Complete": "?1"}
+    partial = {"Content-Type": "application/partial-upload", **last}
+    assert api.request("PATCH", begun.header("Location"), SMALL, partial).status == 201
     api.file("small")
     api.file("absent")
     demo = wharf.credentials("demo")

@@ -80,9 +80,14 @@ def test_an_upload_is_one_trace(
 def test_a_resumable_upload_is_traced(wharf: Wharf, api: ApiClient, collector: Collector) -> None:
     """The receiver's end of an upload is in the trace of the request with the last bytes."""
     trace, parent = secrets.token_hex(16), secrets.token_hex(8)
-    answer = api.put(
-        "resumed", SMALL, {"Traceparent": parent_of(trace, parent), "Upload-Complete": "?1"}
-    )
+    begun = api.put("resumed", b"", {"Upload-Complete": "?0"})
+    fields = {
+        "Traceparent": parent_of(trace, parent),
+        "Content-Type": "application/partial-upload",
+        "Upload-Offset": "0",
+        "Upload-Complete": "?1",
+    }
+    answer = api.request("PATCH", begun.header("Location"), SMALL, fields)
     assert answer.status == 201, answer.body
     assert until(lambda: names(collector.trace(trace)) >= {"admission", "receive", "commit"})
 

@@ -43,6 +43,11 @@ OPEN_OPERATIONS = {
     "POST /u/{ticket}",
     "PUT /u/{ticket}",
     "PUT /u/{ticket}/{key}",
+    "DELETE /u/{ticket}/uploads/{upload}",
+    "GET /u/{ticket}/uploads/{upload}",
+    "HEAD /u/{ticket}/uploads/{upload}",
+    "PATCH /u/{ticket}/uploads/{upload}",
+    "POST /u/{ticket}/uploads/{upload}",
 }
 
 

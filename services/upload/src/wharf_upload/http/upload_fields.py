@@ -14,39 +14,53 @@ from wharf_upload.domain.file_writes import Idempotency
 from wharf_upload.domain.keys import path_bytes
 from wharf_upload.domain.upload_intent import declared_type
 from wharf_upload.domain.upload_request import UploadRequest
+from wharf_upload.http import completeness
 from wharf_upload.http.request import FILES, TICKETS, Request, raw_path
 from wharf_upload.problems import CONTENT_ENCODING
 from wharf_upload.uploads.multipart import parser
 
 _FORM_TYPE = "multipart/form-data"
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}\Z")
+_PART_OF_A_FILE = "Upload-Complete cannot be read here. Send it once, as ?0 or ?1 and nothing else."
+_PART_OF_A_FORM = (
+    "A form brings whole files. Send a file in parts with PUT and Upload-Complete: ?0, or with tus "
+    "1.0.0 at /v1/uploads."
+)
 
 
 def file_upload(request: Request) -> UploadRequest:
-    """Return what a `PUT` asks for.
+    """Return what a `PUT` of a whole file asks for.
 
     Raises the problems `not-found`, `invalid-key`, `malformed-request`, `unsupported-media-type`
     and `content-encoding-not-supported`, and `TicketRefused`, `MalformedDigest`,
     `MalformedCondition`.
     """
-    caller = request.caller
+    completeness.require_whole(request, _PART_OF_A_FILE)
+    header = request.header
+    return _file_upload(request, _announced(header("CONTENT_DIGEST"), header("REPR_DIGEST")))
+
+
+def part_upload(request: Request) -> UploadRequest:
+    """Return what a `PUT` asks for that begins a file in parts; raises as `file_upload`."""
+    completeness.require_part(request)
+    # Content-Digest is of what this request brings, which is not the file.
+    return _file_upload(request, _announced(request.header("REPR_DIGEST")))
+
+
+def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequest:
     bucket, key = file_address(request)
     refuse_encodings(request)
     _refuse_form(request)
     header = request.header
     return UploadRequest(
-        caller=caller,
+        caller=request.caller,
         bucket=bucket,
         key=key,
         length_bytes=request.content_length(),
         declared_type=declared_type(request.environ.get("CONTENT_TYPE")),
-        digests=_announced(
-            # Of a part of the file only, where more requests follow (`Upload-Complete`).
-            header("CONTENT_DIGEST") if header("UPLOAD_COMPLETE") is None else None,
-            header("REPR_DIGEST"),
-        ),
+        digests=announced,
         condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
-        idempotency=_idempotency(request, f"PUT {bucket}/{key}"),
+        idempotency=idempotency(request, f"PUT {bucket}/{key}"),
     )
 
 
@@ -58,6 +72,7 @@ def form_upload(request: Request) -> UploadRequest:
     `MalformedDigest`.
     """
     bucket = _form_bucket(request)
+    completeness.require_whole(request, _PART_OF_A_FORM)
     refuse_encodings(request)
     return UploadRequest(
         caller=request.caller,
@@ -65,7 +80,7 @@ def form_upload(request: Request) -> UploadRequest:
         length_bytes=request.content_length(),
         # Of the whole message, boundaries included (RFC 9530 section 2).
         digests=_announced(request.header("CONTENT_DIGEST")),
-        idempotency=_idempotency(request, f"POST {bucket}"),
+        idempotency=idempotency(request, f"POST {bucket}"),
     )
 
 
@@ -164,10 +179,10 @@ def _named_bucket(path: str) -> str:
         raise NOT_FOUND("There is no such bucket.") from None
 
 
-def _idempotency(request: Request, what: str) -> Idempotency | None:
-    """The `Idempotency-Key`, with a fingerprint of what can be told before the body.
+def idempotency(request: Request, what: str) -> Idempotency | None:
+    """Return the `Idempotency-Key`, with a fingerprint of what can be told before the body.
 
-    The commit adds the digest of the body.
+    The commit adds the digest of the body. Raises `malformed-request`.
     """
     key = request.header("IDEMPOTENCY_KEY")
     if key is None:

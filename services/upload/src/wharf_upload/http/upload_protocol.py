@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from servicekit.metric_buffers import MetricBuffer
 from wharf_upload.domain.files import File
-from wharf_upload.http.request import FILES, Request, raw_path
+from wharf_upload.http.request import FILES, UPLOADS, Request, raw_path
+from wharf_upload.http.upload_addresses import identifier_of
 
-_UPLOADS = "/v1/uploads"
 PROTOCOLS = ("raw", "form", "tus", "ietf", "ticket", "ticket_form")
 OUTCOMES = ("stored", "replayed", "refused", "failed")
 
@@ -19,15 +19,16 @@ files = MetricBuffer()
 def of(request: Request) -> str | None:
     """The protocol of a request; `None` for one that brings no file."""
     path, method = raw_path(request.environ), request.method
+    if method == "PUT" and (request.header("UPLOAD_COMPLETE") or "").startswith("?0"):
+        return "ietf"
+    of_uploads = path.startswith(UPLOADS) or identifier_of(path) is not None
+    if of_uploads and method in {"POST", "PATCH"}:
+        return "tus" if request.header("TUS_RESUMABLE") else "ietf"
     if request.by_ticket:
         return {"PUT": "ticket", "POST": "ticket_form"}.get(method)
-    if path.startswith(_UPLOADS) and method in {"POST", "PATCH"}:
-        return "tus" if request.header("TUS_RESUMABLE") else "ietf"
     if not path.startswith(FILES):
         return None
-    if method == "PUT":
-        return "ietf" if request.header("UPLOAD_COMPLETE") else "raw"
-    return "form" if method == "POST" else None
+    return {"PUT": "raw", "POST": "form"}.get(method)
 
 
 def note_refused(request: Request, status: int) -> None:

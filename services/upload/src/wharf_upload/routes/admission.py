@@ -7,18 +7,26 @@ from servicekit.ratelimits import RateLimits
 from servicekit.tokens import Principal
 from wharf_upload import timings
 from wharf_upload.database.contract import UploadRecords
-from wharf_upload.http import admission_token
+from wharf_upload.http import admission_token, completeness
 from wharf_upload.http.admission_token import Admitted
 from wharf_upload.http.credentials import Credentials
 from wharf_upload.http.request import (
     FILES,
+    TICKETS,
     UPLOADS,
     Request,
     Response,
     names_file,
     raw_path,
 )
-from wharf_upload.http.upload_fields import file_upload, form_boundary, form_upload, refuse_method
+from wharf_upload.http.upload_addresses import identifier_of
+from wharf_upload.http.upload_fields import (
+    file_upload,
+    form_boundary,
+    form_upload,
+    part_upload,
+    refuse_method,
+)
 from wharf_upload.routes import ietf_resumable, tus
 from wharf_upload.tenancy.limits import TenantLimits
 from wharf_upload.uploads.admission import Admission
@@ -57,7 +65,9 @@ class AdmissionQuestion:
             path = raw_path(request.environ)
             if path.startswith(FILES) and not names_file(path):
                 raise refuse_method("GET, HEAD, POST")
-            self._admission.admit_large_file(file_upload(request))
+            upload = file_upload(request)
+            completeness.require_length(request, upload.length_bytes)
+            self._admission.admit_large_file(upload)
         elif request.method == "POST":
             upload = form_upload(request)
             form_boundary(request)
@@ -71,15 +81,14 @@ class AdmissionQuestion:
         path = raw_path(request.environ)
         if tus.is_tus(request):
             tus.require_version(request)
-        if path.startswith(FILES):
-            ietf_resumable.require_version(request)
-            self._admission.admit_streamed_file(file_upload(request))
+        if request.method == "PUT" and path.startswith((FILES, TICKETS)):
+            self._admission.admit_streamed_file(part_upload(request))
             return
         if path.rstrip("/") == UPLOADS:
             if request.method != "POST":
                 raise refuse_method("POST, OPTIONS")
             return
-        identifier = tus.identifier_of(path)
+        identifier = identifier_of(path)
         if identifier is None or self._uploads.get(request.caller.tenant, identifier) is None:
             raise NOT_FOUND("There is no such upload.")
         if request.method not in {"PATCH", "POST"}:

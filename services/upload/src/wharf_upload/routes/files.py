@@ -8,6 +8,9 @@ client cannot tell them apart.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 from servicekit.problems import LENGTH_REQUIRED
 from servicekit.ratelimits import RateLimits
 from wharf_upload import timings
@@ -15,7 +18,7 @@ from wharf_upload.access.authorization import READ
 from wharf_upload.domain.file_writes import Stored
 from wharf_upload.downloads.files import Downloads
 from wharf_upload.downloads.headers import file_headers
-from wharf_upload.http import schemas, upload_protocol
+from wharf_upload.http import completeness, schemas, upload_protocol
 from wharf_upload.http.credentials import Credentials
 from wharf_upload.http.request import (
     FILE_ROUTE,
@@ -55,6 +58,7 @@ class FileRoutes:
         if length is None:
             # A chunked body never comes this way; without any length there is none (RFC 9110 8.6).
             raise LENGTH_REQUIRED("Send Content-Length or Transfer-Encoding: chunked.")
+        completeness.require_length(request, length)
         intent = self._admission.admit_file(upload)
         self._rates.charge_bytes(upload.caller, length)
         timings.ended(timings.ADMISSION, request.started)
@@ -65,6 +69,8 @@ class FileRoutes:
         upload = file_upload(request)
         intent = self._admission.intent_of(upload)
         spool_file: str = request.environ["SPOOL_FILE"]
+        with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up
+            completeness.require_length(request, os.stat(spool_file).st_size)
         return _stored(request, self._receiver.receive_spooled(intent, spool_file))
 
     def get(self, request: Request) -> Response:
@@ -83,6 +89,8 @@ def _stored(request: Request, stored: Stored) -> Response:
     headers: Headers = [("Location", path_of(file.bucket, file.key)), ("ETag", file.etag)]
     if stored.replayed:
         headers.append(("Idempotent-Replayed", "true"))
+    if completeness.speaks(request):
+        headers += [("Upload-Complete", "?1"), ("Upload-Offset", str(file.size))]
     if "return=minimal" in (request.header("PREFER") or "").replace(" ", "").split(","):
         headers.append(("Preference-Applied", "return=minimal"))
         return Response(204, headers)

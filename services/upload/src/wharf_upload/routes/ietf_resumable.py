@@ -1,8 +1,9 @@
 """Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload): a dialect of the engine.
 
 Interop versions 8 and 9 are spoken. There is no 104 response: nginx forwards no interim response
-of an application but 103, and any other breaks the connection. A client that wants to be able to
-resume creates carefully: an empty request with `Upload-Complete: ?0` first.
+of an application but 103, and any other breaks the connection. So only a `PUT` with
+`Upload-Complete: ?0` can be resumed, and a client that wants to be able to resume creates
+carefully: an empty one first. One with `?1` is the `PUT` of a whole file (`routes/files.py`).
 """
 
 from __future__ import annotations
@@ -11,44 +12,32 @@ from collections.abc import Callable
 
 from servicekit.problems import MALFORMED, UNSUPPORTED_MEDIA
 from wharf_upload.access import tickets
+from wharf_upload.domain import structured_fields
 from wharf_upload.domain.resumable_upload import UploadOptions
+from wharf_upload.http.completeness import is_part, number
 from wharf_upload.http.request import (
     FILES,
     PARTIAL_UPLOAD_TYPE,
+    TICKETS,
     UPLOADS,
     Headers,
     Request,
     raw_path,
 )
-from wharf_upload.http.upload_fields import file_upload
-from wharf_upload.routes.tus import number
+from wharf_upload.http.upload_addresses import identifier_of
+from wharf_upload.http.upload_fields import file_upload, part_upload
+from wharf_upload.problems import UPLOAD_LENGTH
 from wharf_upload.uploads.resumable.values import Progress, UploadCreation
 
-INTEROP_VERSIONS = ("8", "9")
 _TRUE, _FALSE = "?1", "?0"
 
 
-def is_partial(request: Request) -> bool:
-    """Whether the request creates or continues an upload of this protocol."""
-    return request.header("UPLOAD_COMPLETE") is not None
-
-
-def require_version(request: Request) -> None:
-    """Raises 400 for a draft that is not spoken here; without the field the newest is meant."""
-    version = request.header("UPLOAD_DRAFT_INTEROP_VERSION")
-    if version is not None and version not in INTEROP_VERSIONS:
-        raise MALFORMED(
-            f"Upload-Draft-Interop-Version is {' or '.join(INTEROP_VERSIONS)} here.",
-            interop_versions=list(INTEROP_VERSIONS),
-        )
-
-
 def complete(request: Request) -> bool:
-    """`Upload-Complete`, a structured-field boolean: whether this request brings the end."""
-    text = request.header("UPLOAD_COMPLETE")
-    if text not in (_TRUE, _FALSE):
+    """Tell whether this request brings the end; raises 400 without a boolean that says so."""
+    said = structured_fields.boolean(request.header("UPLOAD_COMPLETE") or "")
+    if said is None:
         raise MALFORMED("Upload-Complete is ?0 or ?1.")
-    return text == _TRUE
+    return said
 
 
 def offset(request: Request) -> int:
@@ -66,13 +55,17 @@ def length(request: Request, begins_at: int) -> int | None:
     if not complete(request) or body is None:
         return announced
     if announced is not None and announced != begins_at + body:
-        raise MALFORMED("Upload-Length is not the offset and this request's content together.")
+        raise UPLOAD_LENGTH(
+            "Upload-Length is not the offset and this request's content together.",
+            length=announced,
+        )
     return begins_at + body
 
 
 def creation(request: Request) -> UploadCreation:
     """Return the upload that a `PUT` of a file begins; raises what parsing such a `PUT` raises."""
-    upload = file_upload(request)
+    # The gateway of the release before sends whole files here, too.
+    upload = part_upload(request) if is_part(request) else file_upload(request)
     return UploadCreation(
         bucket=upload.bucket,
         key=upload.key,
@@ -81,8 +74,8 @@ def creation(request: Request) -> UploadCreation:
             declared_type=upload.declared_type,
             on_conflict="replace" if tickets.may_replace(upload.ticket) else "error",
             condition=upload.condition,
-            # The representation's: this message may hold a part of it only.
             digests=dict(upload.digests),
+            idempotency=upload.idempotency,
         ),
     )
 
@@ -129,6 +122,10 @@ class UploadLimits:
 def is_streamed(request: Request) -> bool:
     """Tell whether the gateway streams this request (`deploy/nginx/conf.d/requests.conf`)."""
     path = raw_path(request.environ)
-    if path.startswith(FILES):
-        return request.method == "PUT" and is_partial(request)
+    if path.startswith((FILES, TICKETS)) and request.method == "PUT":
+        # The gateway of the release before says nothing.
+        word = request.environ.get("WHARF_PART")
+        return is_part(request) if word is None else bool(word)
+    if path.startswith(TICKETS):
+        return identifier_of(path) is not None
     return path == UPLOADS or path.startswith(UPLOADS + "/")

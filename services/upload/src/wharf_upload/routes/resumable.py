@@ -1,4 +1,4 @@
-"""`/v1/uploads`, and `PUT` of a file with `Upload-Complete`: resumable uploads in both dialects.
+"""`/v1/uploads`, and `PUT` of a file in parts: resumable uploads in both dialects.
 
 The stream server (`streaming/server.py`) calls these handlers: one process of this machine knows
 which request writes to which upload. nginx has asked `routes/admission.py` first wherever there is
@@ -13,24 +13,24 @@ from dataclasses import dataclass
 from servicekit.problems import LENGTH_REQUIRED, MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
 from wharf_upload.access.authorization import Authorizer
 from wharf_upload.domain import digests
-from wharf_upload.domain.files import File
 from wharf_upload.domain.upload_intent import TooLarge
-from wharf_upload.http import admission_token, schemas, upload_protocol
+from wharf_upload.http import admission_token, completeness
 from wharf_upload.http.credentials import Credentials
 from wharf_upload.http.errors import as_problem
 from wharf_upload.http.request import (
     FILES,
+    TICKET_ROUTE,
+    TICKETS,
     UPLOADS,
-    Headers,
     Request,
     Response,
-    json_response,
-    path_of,
     raw_path,
 )
+from wharf_upload.http.upload_addresses import identifier_of
 from wharf_upload.http.upload_fields import refuse_encodings, refuse_method
-from wharf_upload.routes import ietf_resumable, tus
+from wharf_upload.routes import ietf_resumable, tus, upload_answers
 from wharf_upload.routes.ietf_resumable import UploadLimits
+from wharf_upload.routes.upload_answers import UploadAnswers
 from wharf_upload.uploads.resumable.engine import ResumableUploads
 from wharf_upload.uploads.resumable.values import (
     Announced,
@@ -65,6 +65,7 @@ class ResumableRoutes:
     ) -> None:
         self._credentials, self._authorizer = credentials, authorizer
         self._uploads, self._limits = uploads, limits
+        self._answers = UploadAnswers(uploads, limits)
 
     def __call__(self, request: Request) -> Response | Incoming:
         """Return an answer, or where the body goes; raises problems and the domain's errors."""
@@ -87,6 +88,8 @@ class ResumableRoutes:
             raise problem from error
 
     def _authorize(self, request: Request) -> None:
+        if request.by_ticket:
+            request.route = TICKET_ROUTE
         admitted = admission_token.of_request(request)
         if admitted is None:
             self._credentials.authorize_upload(request)
@@ -96,22 +99,20 @@ class ResumableRoutes:
 
     def _answer(self, request: Request) -> Response | Incoming:
         path = raw_path(request.environ)
-        method = request.environ.get("HTTP_X_HTTP_METHOD_OVERRIDE") or request.method
-        if path.startswith(FILES):
-            if request.method != "PUT":
-                raise refuse_method("PUT")
+        if request.method == "PUT" and path.startswith((FILES, TICKETS)):
             return self._create_file(request)
+        method = request.environ.get("HTTP_X_HTTP_METHOD_OVERRIDE") or request.method
         if path.rstrip("/") == UPLOADS:
             request.route = UPLOADS
             if method != "POST":
                 raise refuse_method("POST, OPTIONS")
             return self._create(request)
-        identifier = tus.identifier_of(path)
+        identifier = identifier_of(path)
         if identifier is None:
             raise NOT_FOUND("There is no such upload.")
         handlers: dict[str, Callable[[Request, str], Response | Incoming]] = {
-            "HEAD": self._head,
-            "GET": self._head,
+            "HEAD": self._look,
+            "GET": self._look,
             "PATCH": self._patch,
             "DELETE": self._delete,
         }
@@ -125,7 +126,7 @@ class ResumableRoutes:
         if not tus.is_tus(request):
             raise MALFORMED(
                 "Here uploads are created with tus (send Tus-Resumable: 1.0.0); the IETF protocol "
-                "begins with PUT of the file and Upload-Complete."
+                "begins with PUT of the file and Upload-Complete: ?0."
             )
         wanted = tus.creation(request)
         checksums = _checksums(request)
@@ -133,65 +134,47 @@ class ResumableRoutes:
         if length:
             tus.require_content_type(request)
         upload = self._uploads.creator.create(request.caller, wanted)
-        location = ("Location", f"{UPLOADS}/{upload.id}")
         request.outcome = "upload-created"
         if upload.concat == "final":
             with self._uploads.terminator.unless_refused(upload):
                 progress = self._uploads.concatenator.join(request.caller, upload)
-            _count(request, progress.file)
-            return Response(201, [location, *tus.fields_of(progress)])
+            upload_answers.count(request, progress)
+            return self._answers.created(request, progress)
         if not length and upload.length != 0:
-            return Response(201, [location, *tus.fields_of(Progress(upload, 0))])
+            return self._answers.created(request, Progress(upload, 0))
         session = self._uploads.appender.begin_created(request.caller, upload, checksums)
-
-        def answer(progress: Progress) -> Response:
-            return Response(201, [location, *tus.fields_of(progress)])
-
-        return self._incoming(request, session, length, answer)
+        return self._incoming(request, session, length, self._answers.created)
 
     def _create_file(self, request: Request) -> Response | Incoming:
-        ietf_resumable.require_version(request)
         wanted = ietf_resumable.creation(request)
         checksums = _checksums(request)
         length = _required_length(request)
         upload = self._uploads.creator.create(request.caller, wanted)
-        last = ietf_resumable.complete(request)
-        location = ("Location", f"{UPLOADS}/{upload.id}")
+        last = not completeness.is_part(request)
         request.outcome = "upload-created"
         if length == 0 and not last:
-            return Response(201, [location, *self._ietf_fields(request, Progress(upload, 0))])
+            return self._answers.created(request, Progress(upload, 0))
         session = self._uploads.appender.begin_created(request.caller, upload, checksums)
-        return self._incoming(
-            request, session, length, self._ietf_answer(request, location), last=last
-        )
+        return self._incoming(request, session, length, self._answers.created, last=last)
 
     # ---- an upload ----
 
-    def _head(self, request: Request, identifier: str) -> Response:
-        request.route = ROUTE
+    def _look(self, request: Request, identifier: str) -> Response:
         progress = self._uploads.progress.of(request.caller, identifier)
-        request.outcome = "upload-seen"
-        if tus.is_tus(request):
-            return Response(200, [*tus.fields_of(progress), *tus.head_fields(progress)])
-        return Response(204, self._ietf_fields(request, progress))
+        return self._answers.seen(request, progress)
 
     def _delete(self, request: Request, identifier: str) -> Response:
-        request.route = ROUTE
         self._uploads.terminator.terminate(request.caller, identifier)
         request.outcome = "upload-ended"
         return Response(204, [])
 
     def _patch(self, request: Request, identifier: str) -> Response | Incoming:
-        request.route = ROUTE
         speaks_tus = tus.is_tus(request)
-        answer: Callable[[Progress], Response]
         if speaks_tus:
             tus.require_content_type(request)
-            answer = _tus_answer
         else:
-            ietf_resumable.require_version(request)
+            completeness.require_version(request)
             ietf_resumable.require_content_type(request)
-            answer = self._ietf_answer(request)
         offset = ietf_resumable.offset(request)
 
         def announced() -> Announced:
@@ -200,22 +183,24 @@ class ResumableRoutes:
                 if speaks_tus
                 else ietf_resumable.length(request, offset)
             )
-            return Announced(_checksums(request), length)
+            whole = digests.expected(request.header("REPR_DIGEST") or "")
+            return Announced(_checksums(request), length, whole)
 
         empty = request.content_length() == 0
         appender = self._uploads.appender
         begun = appender.begin(request.caller, identifier, offset, announced, empty=empty)
         if isinstance(begun, Progress):
-            return answer(begun)
+            request.outcome = "upload-seen"
+            return self._answers.continued(request, begun)
         last = not speaks_tus and ietf_resumable.complete(request)
-        return self._incoming(request, begun, None, answer, last=last)
+        return self._incoming(request, begun, None, self._answers.continued, last=last)
 
     def _incoming(
         self,
         request: Request,
         session: UploadSession,
         length: int | None,
-        answer: Callable[[Progress], Response],
+        answer: Callable[[Request, Progress], Response],
         *,
         last: bool = False,
     ) -> Incoming:
@@ -228,48 +213,10 @@ class ResumableRoutes:
         request.outcome = "upload-continued"
 
         def ended(progress: Progress) -> Response:
-            _count(request, progress.file)
-            return answer(progress)
+            upload_answers.count(request, progress)
+            return answer(request, progress)
 
         return Incoming(body, ended)
-
-    # ---- the IETF protocol's answers ----
-
-    def _ietf_fields(self, request: Request, progress: Progress) -> Headers:
-        most = None
-        if not progress.complete:
-            most = self._uploads.max_bytes(request.caller, progress.upload)
-        return self._limits.fields_of(progress, most)
-
-    def _ietf_answer(
-        self, request: Request, location: tuple[str, str] | None = None
-    ) -> Callable[[Progress], Response]:
-        """The last request is answered as the `PUT` of the whole file would be."""
-
-        def answer(progress: Progress) -> Response:
-            headers = self._ietf_fields(request, progress)
-            if progress.file is not None:
-                file = progress.file
-                request.outcome = "stored"
-                headers += [("Location", path_of(file.bucket, file.key)), ("ETag", file.etag)]
-                return json_response(201, schemas.of_file(file), headers)
-            if location is not None:
-                return Response(201, [location, *headers])
-            return Response(204, headers)
-
-        return answer
-
-
-def _tus_answer(progress: Progress) -> Response:
-    return Response(204, tus.fields_of(progress))
-
-
-def _count(request: Request, file: File | None) -> None:
-    """Note a file that an upload has become."""
-    if file is not None:
-        request.outcome = "stored"
-        protocol = "tus" if tus.is_tus(request) else "ietf"
-        upload_protocol.note_stored(protocol, "stored", (file,))
 
 
 def _required_length(request: Request) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 
 from servicekit.problems import MALFORMED, UNPROCESSABLE, UNSUPPORTED_MEDIA
 from servicekit.tickets import Ticket
@@ -14,7 +13,9 @@ from wharf_upload.domain.buckets import DEFAULT_BUCKET
 from wharf_upload.domain.conditions import for_write
 from wharf_upload.domain.resumable_upload import Concat, Upload, UploadOptions
 from wharf_upload.domain.upload_intent import UploadIntent, declared_type
+from wharf_upload.http.completeness import number
 from wharf_upload.http.request import TUS_TYPE, UPLOADS, Headers, Request
+from wharf_upload.http.upload_addresses import identifier_in
 from wharf_upload.problems import TUS_VERSION, UPLOAD_LENGTH
 from wharf_upload.uploads import form_options
 from wharf_upload.uploads.form_options import FormOptions
@@ -30,8 +31,6 @@ EXTENSIONS = (
 )
 _ALGORITHMS = {"sha1": "sha1", "sha256": "sha256"}
 _DIGEST_BYTES = {"sha1": 20, "sha256": 32}
-_NUMBER = re.compile(r"[0-9]{1,15}\Z")
-_IDENTIFIER = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def is_tus(request: Request) -> bool:
@@ -136,16 +135,6 @@ def announced_length(request: Request) -> int | None:
     return number(request, "UPLOAD_LENGTH", "Upload-Length")
 
 
-def number(request: Request, field: str, name: str) -> int | None:
-    """A field that is a number of bytes."""
-    text = request.header(field)
-    if text is None:
-        return None
-    if not _NUMBER.match(text):
-        raise MALFORMED(f"{name} is not a number of bytes.")
-    return int(text)
-
-
 def _concat(request: Request) -> tuple[Concat, tuple[str, ...]]:
     text = request.header("UPLOAD_CONCAT")
     if text is None:
@@ -153,16 +142,10 @@ def _concat(request: Request) -> tuple[Concat, tuple[str, ...]]:
     kind, _, rest = text.partition(";")
     if kind == "partial" and not rest:
         return "partial", ()
-    parts = tuple(identifier_of(part) for part in rest.split())
+    parts = tuple(identifier_in(part) for part in rest.split())
     if kind != "final" or not parts or None in parts or len(set(parts)) < len(parts):
         raise MALFORMED("Upload-Concat is `partial`, or `final;` and the addresses of the parts.")
     return "final", tuple(part for part in parts if part is not None)
-
-
-def identifier_of(address: str) -> str | None:
-    """The upload's id in a path or an absolute address of it."""
-    tail = address.partition("?")[0].rpartition(f"{UPLOADS}/")[2]
-    return tail if _IDENTIFIER.match(tail) else None
 
 
 def checksum(request: Request) -> Checksum | None:

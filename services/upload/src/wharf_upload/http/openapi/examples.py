@@ -25,7 +25,11 @@ _FORM = Example(
     answers={201: schemas.Files((FILE,))},
     values={"Location": "https://app.example/thanks"},
 )
-_APPEND = Example(body=CONTENT, answers={201: FILE}, values={"Upload-Offset": "0"})
+_APPEND = Example(
+    body=CONTENT,
+    answers={200: FILE, 201: FILE},
+    values={"Upload-Offset": "0", "Prefer": "return=representation"},
+)
 
 FILES = {
     "listFiles": Example(
@@ -63,6 +67,8 @@ TICKETS = {
     "uploadFileByTicket": _STORE,
     "uploadNamedFileByTicket": _STORE,
     "uploadFormByTicket": _FORM,
+    "appendToUploadByTicket": _APPEND,
+    "appendToUploadByPostByTicket": _APPEND,
 }
 UPLOADS = {
     "createUpload": Example(

@@ -21,6 +21,7 @@ _IF_NONE_MATCH = Parameter("If-None-Match", "header", "`*`: create, never replac
 _IF_CHANGED = Parameter(
     "If-None-Match", "header", "Send the content unless it has this entity tag."
 )
+_PREFER = Parameter("Prefer", "header", "`return=minimal`: no JSON.")
 _IF_MATCH = Parameter("If-Match", "header", "Act only on the file with this entity tag.")
 # Any operation may meet these: bad credentials, limits, faults.
 ALWAYS = (
@@ -101,15 +102,20 @@ PUT_FILE = Operation(
         _IDEMPOTENCY,
         Parameter("Content-Digest", "header", "Verified, RFC 9530."),
         Parameter("Repr-Digest", "header", "Verified, RFC 9530."),
-        Parameter("Prefer", "header", "`return=minimal`: no JSON."),
+        _PREFER,
         Parameter(
             "Upload-Complete",
             "header",
             "`?0`: begins a resumable upload (draft-ietf-httpbis-resumable-upload); its address "
-            "is in `Location`.",
+            "is in `Location`. `?1`: this is the whole file.",
         ),
     ),
-    problems=(*_RECEIVING, own.PRECONDITION, problems.UNSUPPORTED_MEDIA),
+    problems=(
+        *_RECEIVING,
+        own.PRECONDITION,
+        own.UPLOAD_LENGTH,
+        problems.UNSUPPORTED_MEDIA,
+    ),
 )
 POST_FORM = Operation(
     id="uploadForm",
@@ -135,11 +141,19 @@ POST_FORM = Operation(
     ),
     answers={
         201: Answer("Stored, durably.", schemas.Files),
+        204: Answer("Stored, durably (`Prefer: return=minimal`)."),
         303: Answer("Stored, durably; go on to the page.", headers={"Location": "The page."}),
     },
-    parameters=(_IDEMPOTENCY,),
+    parameters=(
+        _IF_NONE_MATCH,
+        _IF_MATCH,
+        _IDEMPOTENCY,
+        Parameter("Content-Digest", "header", "Of the whole form: verified, RFC 9530."),
+        _PREFER,
+    ),
     problems=(
         *_RECEIVING,
+        own.PRECONDITION,
         own.MALFORMED_FORM,
         own.NO_FILE,
         problems.UNSUPPORTED_MEDIA,
@@ -247,4 +261,5 @@ ROUTES = (
     Route("PUT", TICKET_NAME, PUT_NAME_BY_TICKET, TICKETED),
     Route("POST", TICKET, POST_BY_TICKET, TICKETED),
     *uploads.ROUTES,
+    *uploads.by_ticket(TICKETED, ALWAYS),
 )

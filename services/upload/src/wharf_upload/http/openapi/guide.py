@@ -23,7 +23,7 @@ PATH_PARAMETERS = {
     "tenant": "The name of the tenant.",
     "ticket": "The upload ticket.",
     "token": "The token of the signed link.",
-    "upload": "The id of the upload, from the `Location` that `createUpload` answers with.",
+    "upload": "The id of the upload, from the `Location` that its creation answers with.",
 }
 _NAME_BASE64 = b64encode(samples.FILENAME.encode()).decode()
 _BUCKET_BASE64 = b64encode(samples.BUCKET.encode()).decode()
@@ -41,6 +41,7 @@ VALUES = {
     "limit": 100,
     "prefix": "notes/",
     "Content-Digest": samples.REPR_DIGEST,
+    "Content-Location": samples.FILE.links.content,
     "ETag": samples.ETAG,
     "Idempotency-Key": "019f9a4a-7a7b-7f21-8c4d-5b0e6a1d9c33",
     "If-Match": samples.ETAG,

@@ -7,12 +7,14 @@ from dataclasses import replace
 from servicekit import problems
 from servicekit.openapi import Route
 from servicekit.operations import Answer, Content, Operation, Parameter, head_of
-from servicekit.protection import scope
+from servicekit.problems import Problem
+from servicekit.protection import Protection, scope
 from wharf_upload import problems as own
 from wharf_upload.http import schemas
 from wharf_upload.http.request import PARTIAL_UPLOAD_TYPE, TUS_TYPE
 
 COLLECTION, UPLOAD = "/v1/uploads", "/v1/uploads/{upload}"
+BY_TICKET = "/u/{ticket}/uploads/{upload}"
 _TUS = Parameter("Tus-Resumable", "header", "`1.0.0`: the client speaks tus.")
 _OFFSET = Parameter("Upload-Offset", "header", "Where in the file these bytes begin.")
 _LENGTH = Parameter("Upload-Length", "header", "Bytes of the whole file.")
@@ -24,7 +26,10 @@ _OVERRIDE = Parameter(
     {"type": "string", "enum": ["PATCH"]},
     required=True,
 )
+_REPR_DIGEST = Parameter("Repr-Digest", "header", "Of the whole file: verified at its end.")
+_PREFER = Parameter("Prefer", "header", "`return=representation`: the file's JSON with its end.")
 _FIELDS = {
+    "Content-Location": "The file that the upload has become.",
     "Upload-Offset": "Bytes that are there.",
     "Upload-Expires": "tus: when it is forgotten.",
     "Upload-Limit": "IETF: what may come.",
@@ -57,8 +62,10 @@ CREATE = Operation(
     summary="Create a resumable upload",
     description="tus 1.0.0 with creation, creation-defer-length, creation-with-upload, expiration, "
     "checksum, termination, concatenation and concatenation-unfinished. Names in "
-    "`Upload-Metadata`: `bucket`, `key` or `filename`, `filetype`, `on_conflict`. The IETF "
-    "protocol begins with `PUT` of the file and `Upload-Complete`.",
+    "`Upload-Metadata`: `bucket`, `key` or `filename`, `filetype`, `on_conflict`; all others "
+    "become the file's metadata. The IETF protocol begins with `PUT` of the file and "
+    "`Upload-Complete: ?0`. With `Prefer: return=representation` the 201 of a whole file has its "
+    "JSON.",
     body=Content(TUS_TYPE),
     body_required=False,
     answers={201: Answer("The upload.", None, {"Location": "The upload.", **_FIELDS})},
@@ -69,6 +76,13 @@ CREATE = Operation(
         Parameter("Upload-Metadata", "header", "Names and base64 values."),
         Parameter("Upload-Concat", "header", "`partial`, or `final;` and the parts' addresses."),
         _CHECKSUM,
+        _REPR_DIGEST,
+        Parameter(
+            "Idempotency-Key", "header", "Of the file: two uploads with one key make one file."
+        ),
+        Parameter("If-Match", "header", "Replace only the file with this entity tag."),
+        Parameter("If-None-Match", "header", "`*`: create, never replace."),
+        _PREFER,
     ),
     problems=(*_PROBLEMS, *_COMPLETING),
 )
@@ -76,11 +90,13 @@ LOOK = Operation(
     id="getUpload",
     tag="uploads",
     summary="Read how far an upload is",
+    description="Names the file that the upload has become. With `Prefer: return=representation` "
+    "the answer to `GET` is a 200 with its JSON.",
     answers={
         200: Answer("tus.", None, _FIELDS),
         204: Answer("IETF.", None, _FIELDS),
     },
-    parameters=(_TUS,),
+    parameters=(_TUS, _PREFER),
     problems=(*_PROBLEMS, *_COMPLETING),
 )
 APPEND = Operation(
@@ -90,6 +106,11 @@ APPEND = Operation(
     description=f"tus sends `{TUS_TYPE}`, the IETF protocol `{PARTIAL_UPLOAD_TYPE}`.",
     body=Content(TUS_TYPE),
     answers={
+        200: Answer(
+            "tus with `Prefer: return=representation`: the file is stored, durably.",
+            schemas.FileDocument,
+            _FIELDS,
+        ),
         204: Answer("The bytes are kept.", None, _FIELDS),
         201: Answer("IETF: the file is stored, durably.", schemas.FileDocument, _FIELDS),
     },
@@ -98,6 +119,8 @@ APPEND = Operation(
         _OFFSET,
         _LENGTH,
         _CHECKSUM,
+        _REPR_DIGEST,
+        _PREFER,
         Parameter("Upload-Complete", "header", "IETF: `?1` when these are the last bytes."),
     ),
     problems=(*_PROBLEMS, *_COMPLETING),
@@ -114,7 +137,7 @@ HEAD = head_of(LOOK, "headUpload", "Read how far an upload is, from header field
 APPEND_BY_POST = replace(
     APPEND,
     id="appendToUploadByPost",
-    summary="Append bytes to an upload where PATCH cannot be sent",
+    summary="Append bytes where PATCH cannot be sent",
     parameters=(*APPEND.parameters, _OVERRIDE),
 )
 WRITE = scope("files:write")
@@ -126,3 +149,26 @@ ROUTES = (
     Route("POST", UPLOAD, APPEND_BY_POST, WRITE),
     Route("DELETE", UPLOAD, END, WRITE),
 )
+
+
+def by_ticket(protection: Protection, always: tuple[Problem, ...]) -> tuple[Route, ...]:
+    """Return the routes of uploads that began with a ticket in the address.
+
+    `always` are the problems that any operation may meet.
+    """
+    return tuple(
+        Route(
+            one.method,
+            BY_TICKET,
+            replace(
+                one.operation,
+                id=f"{one.operation.id}ByTicket",
+                tag="tickets",
+                summary=f"{one.operation.summary}, by ticket",
+                problems=(*always, *one.operation.problems),
+            ),
+            protection,
+        )
+        for one in ROUTES
+        if one.path == UPLOAD
+    )

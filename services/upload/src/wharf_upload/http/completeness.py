@@ -1,0 +1,124 @@
+"""Whether a request brings a whole file or a part of one (draft-ietf-httpbis-resumable-upload).
+
+`Upload-Complete` is a hint on the request with a whole file, and a demand on one with a part: a
+part must never be stored as if it were the file. So these fields are refused where they cannot be
+read, while other hints would be ignored (ADR 43).
+"""
+
+from __future__ import annotations
+
+import re
+
+from servicekit.problems import MALFORMED
+from wharf_upload.domain import structured_fields
+from wharf_upload.http.request import Request
+from wharf_upload.problems import UPLOAD_LENGTH
+
+INTEROP_VERSIONS = ("8", "9")
+_NUMBER = re.compile(r"[0-9]{1,15}\Z")
+_VERSIONS_TEXT = " and ".join(INTEROP_VERSIONS)
+
+
+def is_part(request: Request) -> bool:
+    """Tell whether more of the file is to come in other requests.
+
+    Drafts up to interop version 3 say so with `Upload-Incomplete: ?1`. Raises `malformed-request`
+    for what is no boolean, and for fields that contradict each other.
+    """
+    header, gateways_word = request.header, request.environ.get("WHARF_PART")
+    complete, incomplete = header("UPLOAD_COMPLETE"), header("UPLOAD_INCOMPLETE")
+    if complete is None and incomplete is None and not gateways_word:
+        return False
+    # The gateway reads the first of two fields with one name, and this service the last.
+    said = {True} if gateways_word else set()
+    if complete is not None:
+        said.add(not _boolean("Upload-Complete", complete))
+    if incomplete is not None:
+        said.add(_boolean("Upload-Incomplete", incomplete))
+    if len(said) > 1:
+        raise MALFORMED(
+            "Upload-Complete and Upload-Incomplete contradict each other, or stand there twice."
+        )
+    return said.pop()
+
+
+def require_part(request: Request) -> None:
+    """Raise `malformed-request` unless the request begins a file in parts that is taken here."""
+    if not is_part(request):
+        raise MALFORMED("Upload-Complete is ?0 where a file in parts begins.")
+    require_version(request)
+
+
+def require_version(request: Request) -> None:
+    """Raise `malformed-request` for a part in a draft that is not spoken here.
+
+    Without a version that can be read the newest is meant.
+    """
+    header = request.header
+    old = header("UPLOAD_INCOMPLETE") is not None and header("UPLOAD_COMPLETE") is None
+    if old or not _is_spoken(header("UPLOAD_DRAFT_INTEROP_VERSION")):
+        raise MALFORMED(
+            f"A file in parts is taken in the interop versions {_VERSIONS_TEXT} of "
+            "draft-ietf-httpbis-resumable-upload (Upload-Complete: ?0), and in tus 1.0.0 at "
+            "/v1/uploads. Without either, send the whole file in one request.",
+            interop_versions=list(INTEROP_VERSIONS),
+        )
+
+
+def speaks(request: Request) -> bool:
+    """Tell whether the answer to a whole file may have the fields of the protocol."""
+    header = request.header
+    return header("UPLOAD_COMPLETE") is not None and _is_spoken(
+        header("UPLOAD_DRAFT_INTEROP_VERSION")
+    )
+
+
+def require_whole(request: Request, what: str) -> None:
+    """Raise `malformed-request` for a part of a file where only whole ones are stored.
+
+    `what` says how a part is sent instead.
+    """
+    if is_part(request):
+        require_version(request)
+        raise MALFORMED(what)
+    if number(request, "UPLOAD_OFFSET", "Upload-Offset"):
+        raise MALFORMED(
+            "Upload-Offset says that the file has begun in another request. Go on with PATCH at "
+            "the address that its beginning was answered with."
+        )
+
+
+def require_length(request: Request, length: int | None) -> None:
+    """Raise `inconsistent-upload-length` where a whole file of `length` bytes is said to be longer.
+
+    `None`: not known yet.
+    """
+    announced = number(request, "UPLOAD_LENGTH", "Upload-Length")
+    if announced is not None and length is not None and announced != length:
+        raise UPLOAD_LENGTH(
+            f"Upload-Length says {announced} bytes and the content has {length}. Send the whole "
+            "file, or begin with Upload-Complete: ?0.",
+            length=announced,
+        )
+
+
+def number(request: Request, field: str, name: str) -> int | None:
+    """Return a field that is a number of bytes; raises `malformed-request`."""
+    text = request.header(field)
+    if text is None:
+        return None
+    if not _NUMBER.match(text):
+        raise MALFORMED(f"{name} is not a number of bytes.")
+    return int(text)
+
+
+def _is_spoken(field: str | None) -> bool:
+    version = None if field is None else structured_fields.integer(field)
+    return version is None or str(version) in INTEROP_VERSIONS
+
+
+def _boolean(name: str, text: str) -> bool:
+    value = structured_fields.boolean(text)
+    if value is None:
+        raise MALFORMED(f"{name} is ?0 or ?1.")
+    return value

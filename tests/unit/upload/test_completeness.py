@@ -1,0 +1,202 @@
+"""Parts are not files: what the fields of resumable uploads mean where whole files are stored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse
+
+from tests.servers.upload import UploadService, form_body
+from wharf_upload.domain import structured_fields
+from wharf_upload.http.completeness import INTEROP_VERSIONS, is_part, speaks
+from wharf_upload.http.request import Request
+from wharf_upload.problems import UPLOAD_LENGTH
+
+WAYS = pytest.mark.parametrize("spooled", [False, True])
+# The newest draft that a client may speak, and all before it.
+VERSIONS = [str(number) for number in range(3, 13)]
+
+
+def problem(reply: TestResponse) -> dict[str, Any]:
+    """The problem document, whichever of the two ways it came."""
+    found: dict[str, Any] = json.loads(reply.headers.get("X-Denied-Problem") or reply.text)
+    return found
+
+
+def asked(**fields: str) -> Request:
+    """A `PUT` with these header fields."""
+    named = {f"HTTP_{name}": value for name, value in fields.items()}
+    return Request({"REQUEST_METHOD": "PUT", "PATH_INFO": "/", "REQUEST_URI": "/", **named}, "")
+
+
+@WAYS
+@pytest.mark.parametrize("version", [*VERSIONS, "", "6;a=b", "soon"])
+@pytest.mark.parametrize("field", ["Upload-Complete: ?1", "Upload-Incomplete: ?0"])
+def test_a_whole_file_is_a_file(
+    upload: UploadService, *, field: str, version: str, spooled: bool
+) -> None:
+    """A `PUT` that says it brings the whole file is stored, in any version of the protocol."""
+    name, _, value = field.partition(": ")
+    sent = {name: value, "Upload-Draft-Interop-Version": version}
+    reply = upload.put("a.txt", b"hello", sent, spooled=spooled)
+    assert reply.status_code == 201
+    assert upload.content("a.txt") == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [("", True), ("8", True), ("9", True), ("6", False), ("10", False)]
+)
+def test_the_protocols_extras(upload: UploadService, version: str, told: object) -> None:
+    """State and offset are told with a whole file in the versions that are spoken, else nothing."""
+    sent = {"Upload-Complete": "?1", "Upload-Draft-Interop-Version": version}
+    reply = upload.put("a.txt", b"hello", sent)
+    fields = (reply.headers.get("Upload-Complete"), reply.headers.get("Upload-Offset"))
+    assert fields == (("?1", "5") if told else (None, None))
+    assert "Upload-Complete" not in upload.put("b.txt", b"hello").headers
+
+
+NOT_WHOLE = {
+    "a part": {"Upload-Complete": "?0"},
+    "a part in a version that is spoken": {
+        "Upload-Complete": "?0",
+        "Upload-Draft-Interop-Version": "8",
+    },
+    "a part in another version": {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "6"},
+    "a part of an old draft": {"Upload-Incomplete": "?1"},
+    "no boolean": {"Upload-Complete": "yes"},
+    "no boolean, but a digit": {"Upload-Complete": "0"},
+    "no boolean in the old field": {"Upload-Incomplete": "true"},
+    "two values": {"Upload-Complete": "?1, ?0"},
+    "parameters that are none": {"Upload-Complete": "?1; ?0"},
+    "two fields that contradict each other": {"Upload-Complete": "?1", "Upload-Incomplete": "?1"},
+    "not the beginning": {"Upload-Offset": "5"},
+    "no offset": {"Upload-Offset": "middle"},
+}
+
+
+@WAYS
+@pytest.mark.parametrize("fields", NOT_WHOLE.values(), ids=NOT_WHOLE)
+def test_a_part_is_no_file(upload: UploadService, *, fields: dict[str, str], spooled: bool) -> None:
+    """What may be a part of a file is refused where whole files are stored, and nothing is kept."""
+    reply = upload.put("a.txt", b"hello", fields, spooled=spooled)
+    assert problem(reply)["type"] == "/problems/malformed-request"
+    assert upload.content("a.txt") is None
+    assert upload.blobs() == set()
+
+
+@pytest.mark.parametrize("fields", NOT_WHOLE.values(), ids=NOT_WHOLE)
+def test_a_part_in_a_form(upload: UploadService, fields: dict[str, str]) -> None:
+    """A form whose files may be parts is refused, and nothing is kept."""
+    reply = upload.post_form(form_body([("a.txt", b"hello")]), fields)
+    assert problem(reply)["type"] == "/problems/malformed-request"
+    assert upload.content("a.txt") is None
+
+
+def test_what_a_form_is_told(upload: UploadService) -> None:
+    """The refusal of a part in a form names both protocols for files in parts."""
+    reply = upload.post_form(form_body([("a.txt", b"hello")]), {"Upload-Complete": "?0"})
+    detail = problem(reply)["detail"]
+    assert "Upload-Complete: ?0" in detail
+    assert "tus" in detail
+
+
+def test_a_whole_form(upload: UploadService) -> None:
+    """A form that says it is complete is stored."""
+    reply = upload.post_form(form_body([("a.txt", b"hello")]), {"Upload-Complete": "?1"})
+    assert reply.status_code == 201
+
+
+@pytest.mark.parametrize("which", ["a part in another version", "a part of an old draft"])
+def test_the_versions_are_named(upload: UploadService, which: str) -> None:
+    """The refusal of a part in a version that is not spoken names those that are, and tus."""
+    found = problem(upload.put("a.txt", b"hello", NOT_WHOLE[which]))
+    assert found["interop_versions"] == list(INTEROP_VERSIONS)
+    assert "tus" in found["detail"]
+
+
+@WAYS
+@pytest.mark.parametrize("complete", [{}, {"Upload-Complete": "?1"}])
+def test_a_length_that_is_not_the_contents(
+    upload: UploadService, *, complete: dict[str, str], spooled: bool
+) -> None:
+    """A file with an `Upload-Length` that is not its own is refused, and stored with its own."""
+    for length, status in (("100", 400), ("5", 201)):
+        sent = {"Upload-Length": length, **complete}
+        reply = upload.put("a.txt", b"hello", sent, spooled=spooled)
+        if status == 400:
+            assert problem(reply)["type"] == f"/problems/{UPLOAD_LENGTH.slug}"
+            assert upload.content("a.txt") is None
+        else:
+            assert reply.status_code == status
+
+
+def test_a_length_of_chunks(upload: UploadService) -> None:
+    """`Upload-Length` of a body in chunks is compared with what has come."""
+    sent = {"Upload-Length": "100"}
+    reply = upload._spool("PUT", "/v1/files/default/a", b"hello", sent, announce=False)
+    assert problem(reply)["type"] == f"/problems/{UPLOAD_LENGTH.slug}"
+    assert upload.content("a") is None
+
+
+@pytest.mark.parametrize("fields", [{"UPLOAD_COMPLETE": "?1"}, {}])
+def test_the_gateways_word(fields: dict[str, str]) -> None:
+    """What the gateway took for a part is none for the service: the field stands there twice."""
+    request = asked(**fields)
+    assert not is_part(request)
+    request.environ["WHARF_PART"] = "1"
+    if fields:
+        with pytest.raises(Exception, match="twice"):
+            is_part(request)
+    else:
+        assert is_part(request)
+
+
+def test_both_drafts_agree() -> None:
+    """The fields of an old and of a new draft may stand side by side when they say the same."""
+    assert is_part(asked(UPLOAD_COMPLETE="?0", UPLOAD_INCOMPLETE="?1"))
+    assert not is_part(asked(UPLOAD_COMPLETE="?1", UPLOAD_INCOMPLETE="?0"))
+    assert speaks(asked(UPLOAD_COMPLETE="?1", UPLOAD_INCOMPLETE="?0"))
+    assert not speaks(asked(UPLOAD_INCOMPLETE="?0"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("?1", True),
+        ("?0", False),
+        (" ?0 ", False),
+        ("?1;a", True),
+        ('?0; a="?1";b=:AA==:', False),
+        ("?2", None),
+        ("1", None),
+        ("true", None),
+        ("?1,?1", None),
+        ("?1 ;a", None),
+        ("?1;", None),
+        ("\t?1", None),
+        ("", None),
+    ],
+)
+def test_booleans(field: str, value: object) -> None:
+    """A boolean is read as RFC 9651 has it, parameters included, and nothing else is one."""
+    assert structured_fields.boolean(field) is value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("8", 8), ("-1", -1), ("08;a=b", 8), ("8.0", None), ("8,9", None)]
+)
+def test_integers(field: str, value: object) -> None:
+    """An integer is read as RFC 9651 has it, and a decimal or a list is none."""
+    assert structured_fields.integer(field) == value
+
+
+@given(st.text())
+def test_any_text(field: str) -> None:
+    """Whatever is sent, reading it ends with a value or with none."""
+    assert structured_fields.boolean(field) in (True, False, None)
+    number = structured_fields.integer(field)
+    assert number is None or abs(number) < 10**15
