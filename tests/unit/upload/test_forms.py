@@ -143,12 +143,26 @@ def test_digest_of_a_part(upload: UploadService) -> None:
     assert nothing_is_left(upload)
 
 
-def test_digest_of_the_message(upload: UploadService) -> None:
+@pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
+def test_digest_of_the_message(upload: UploadService, field: str) -> None:
     """A wrong digest of the whole message refuses the form."""
-    headers = {"Content-Digest": f"sha-256=:{'A' * 43}=:"}
+    headers = {field: f"sha-256=:{'A' * 43}=:"}
     reply = upload.post_form(form_body([("a.txt", b"1")]), headers)
     assert refused(reply) == (400, "digest-mismatch")
     assert nothing_is_left(upload)
+
+
+def test_conditions(upload: UploadService) -> None:
+    """A condition is one of each file of the form: where one does not hold, none is stored."""
+    upload.put("b.txt", b"there")
+    body = form_body([("a.txt", b"1"), ("b.txt", b"2")], {"on_conflict": "replace"})
+    for condition in ({"If-None-Match": "*"}, {"If-Match": '"other"'}):
+        assert refused(upload.post_form(body, condition)) == (412, "precondition-failed")
+    assert upload.content("b.txt") == b"there"
+    assert upload.content("a.txt") is None
+    one = form_body([("b.txt", b"2")], {"on_conflict": "replace"})
+    assert upload.post_form(one, {"If-Match": "*"}).status_code == 201
+    assert upload.content("b.txt") == b"2"
 
 
 def test_idempotency(upload: UploadService) -> None:

@@ -41,7 +41,8 @@ SENT = (
 )
 # What a page may read beside what every page may; the same in snippets/cors_answer.conf.
 EXPOSED = (
-    "ETag, Location, Content-Range, Content-Disposition, Accept-Ranges, Repr-Digest, "
+    "ETag, Location, Content-Location, Content-Range, Content-Disposition, Accept-Ranges, "
+    "Repr-Digest, "
     "Idempotent-Replayed, Preference-Applied, X-Request-Id, Retry-After, RateLimit, "
     "RateLimit-Policy, WWW-Authenticate, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, "
     "Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Defer-Length, Upload-Expires, "

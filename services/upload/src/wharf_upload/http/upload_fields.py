@@ -68,18 +68,21 @@ def form_upload(request: Request) -> UploadRequest:
     """Return what a multipart `POST` asks for; its files are in the body.
 
     Raises the problems `not-found`, `method-not-allowed`, `malformed-request`,
-    `unsupported-media-type` and `content-encoding-not-supported`, and `TicketRefused` and
-    `MalformedDigest`.
+    `unsupported-media-type` and `content-encoding-not-supported`, and `TicketRefused`,
+    `MalformedDigest` and `MalformedCondition`.
     """
     bucket = _form_bucket(request)
     completeness.require_whole(request, _PART_OF_A_FORM)
     refuse_encodings(request)
+    header = request.header
     return UploadRequest(
         caller=request.caller,
         bucket=bucket,
         length_bytes=request.content_length(),
-        # Of the whole message, boundaries included (RFC 9530 section 2).
-        digests=_announced(request.header("CONTENT_DIGEST")),
+        # Of the whole message, boundaries included (RFC 9530 sections 2 and 3).
+        digests=_announced(header("CONTENT_DIGEST"), header("REPR_DIGEST")),
+        # Of each file of the form.
+        condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
         idempotency=idempotency(request, f"POST {bucket}"),
     )
 

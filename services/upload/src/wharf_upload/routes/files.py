@@ -18,7 +18,7 @@ from wharf_upload.access.authorization import READ
 from wharf_upload.domain.file_writes import Stored
 from wharf_upload.downloads.files import Downloads
 from wharf_upload.downloads.headers import file_headers
-from wharf_upload.http import completeness, schemas, upload_protocol
+from wharf_upload.http import completeness, preferences, schemas, upload_protocol
 from wharf_upload.http.credentials import Credentials
 from wharf_upload.http.request import (
     FILE_ROUTE,
@@ -91,7 +91,6 @@ def _stored(request: Request, stored: Stored) -> Response:
         headers.append(("Idempotent-Replayed", "true"))
     if completeness.speaks(request):
         headers += [("Upload-Complete", "?1"), ("Upload-Offset", str(file.size))]
-    if "return=minimal" in (request.header("PREFER") or "").replace(" ", "").split(","):
-        headers.append(("Preference-Applied", "return=minimal"))
-        return Response(204, headers)
+    if preferences.returned(request) == "minimal":
+        return Response(204, [*headers, preferences.applied("minimal")])
     return json_response(201, schemas.of_file(file), headers)

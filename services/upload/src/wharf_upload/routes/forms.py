@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wharf_upload.domain import redirects
-from wharf_upload.http import schemas, upload_protocol
+from wharf_upload.http import preferences, schemas, upload_protocol
 from wharf_upload.http.request import Headers, Request, Response, json_response, path_of
 from wharf_upload.http.upload_fields import form_boundary, form_upload
 from wharf_upload.uploads.receive_form import FormReceiver
@@ -34,6 +34,8 @@ class FormRoutes:
             return Response(303, [*headers, ("Location", target), ("Cache-Control", "no-store")])
         if len(stored.files) == 1:
             headers.append(("Location", path_of(upload.bucket, stored.files[0].key)))
+        if preferences.returned(request) == "minimal":
+            return Response(204, [*headers, preferences.applied("minimal")])
         files = tuple(schemas.of_file(file) for file in stored.files)
         return json_response(201, schemas.Files(files), headers)
 

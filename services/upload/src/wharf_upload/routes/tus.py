@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 
 from servicekit.problems import MALFORMED, UNPROCESSABLE, UNSUPPORTED_MEDIA
 from servicekit.tickets import Ticket
 from wharf_upload.access import tickets
-from wharf_upload.domain import keys
+from wharf_upload.domain import digests, file_metadata, keys
 from wharf_upload.domain.buckets import DEFAULT_BUCKET
 from wharf_upload.domain.conditions import for_write
 from wharf_upload.domain.resumable_upload import Concat, Upload, UploadOptions
@@ -16,6 +17,7 @@ from wharf_upload.domain.upload_intent import UploadIntent, declared_type
 from wharf_upload.http.completeness import number
 from wharf_upload.http.request import TUS_TYPE, UPLOADS, Headers, Request
 from wharf_upload.http.upload_addresses import identifier_in
+from wharf_upload.http.upload_fields import idempotency
 from wharf_upload.problems import TUS_VERSION, UPLOAD_LENGTH
 from wharf_upload.uploads import form_options
 from wharf_upload.uploads.form_options import FormOptions
@@ -31,6 +33,10 @@ EXTENSIONS = (
 )
 _ALGORITHMS = {"sha1": "sha1", "sha256": "sha256"}
 _DIGEST_BYTES = {"sha1": 20, "sha256": 32}
+# What Upload-Metadata says of the file itself; all other pairs become the file's metadata.
+_KNOWN = frozenset(
+    ("bucket", "key", "filename", "name", "filetype", "type", "prefix", "on_conflict")
+)
 
 
 def is_tus(request: Request) -> bool:
@@ -77,6 +83,9 @@ def creation(request: Request) -> UploadCreation:
     if request.caller.ticket is not None:
         tickets.require(request.caller.ticket, "POST", bucket, key or None)
     header = request.header
+    own = _own_metadata(fields)
+    # What is told of the file belongs to the request: with other metadata it is another one.
+    what = f"POST {UPLOADS} {bucket}/{key} {json.dumps(own, sort_keys=True)}"
     return UploadCreation(
         bucket=bucket,
         key=key,
@@ -87,9 +96,22 @@ def creation(request: Request) -> UploadCreation:
             declared_type=declared_type(fields.get("filetype") or fields.get("type")),
             on_conflict=options.on_conflict,
             condition=for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
+            digests=digests.expected(header("REPR_DIGEST") or ""),
             echo=echo,
+            metadata=own,
+            idempotency=idempotency(request, what),
         ),
     )
+
+
+def _own_metadata(fields: dict[str, str]) -> dict[str, str]:
+    """The pairs that become the file's metadata; raises 400 for what a file cannot have."""
+    own = {name: value for name, value in fields.items() if name not in _KNOWN}
+    try:
+        file_metadata.check(own)
+    except file_metadata.MetadataTooLarge as error:
+        raise MALFORMED(f"Upload-Metadata: {error}") from None
+    return own
 
 
 def _bucket(fields: dict[str, str], ticket: Ticket | None) -> str:

@@ -1,9 +1,15 @@
-"""Answers about resumable uploads, in the words of the protocol that the client speaks."""
+"""Answers about resumable uploads, in the words of the protocol that the client speaks.
+
+An upload that has become a file names it (`Content-Location`): the key may be another one than was
+asked for. The file's JSON comes with the last answer: in the IETF protocol always, since its last
+request is answered as the `PUT` of the whole file would be, and in tus with
+`Prefer: return=representation`.
+"""
 
 from __future__ import annotations
 
 from wharf_upload.domain.files import File
-from wharf_upload.http import schemas, upload_addresses, upload_protocol
+from wharf_upload.http import preferences, schemas, upload_addresses, upload_protocol
 from wharf_upload.http.request import Headers, Request, Response, json_response, path_of
 from wharf_upload.routes import tus
 from wharf_upload.routes.ietf_resumable import UploadLimits
@@ -21,7 +27,7 @@ class UploadAnswers:
         """Return the answer to the request that began an upload, with its first bytes or none."""
         location = upload_addresses.location(request, progress.upload.id)
         if tus.is_tus(request):
-            return Response(201, [location, *tus.fields_of(progress)])
+            return _of_tus(request, (201, 201), [location, *tus.fields_of(progress)], progress)
         if progress.file is not None:
             return self._stored(request, progress, progress.file)
         return Response(201, [location, *self._ietf_fields(request, progress)])
@@ -29,7 +35,8 @@ class UploadAnswers:
     def continued(self, request: Request, progress: Progress) -> Response:
         """Return the answer to a request that brought more bytes."""
         if tus.is_tus(request):
-            return Response(204, tus.fields_of(progress))
+            # 204 is what tus wants; who asks for the file's JSON gets a 200.
+            return _of_tus(request, (204, 200), tus.fields_of(progress), progress)
         if progress.file is not None:
             return self._stored(request, progress, progress.file)
         return Response(204, self._ietf_fields(request, progress))
@@ -38,15 +45,23 @@ class UploadAnswers:
         """Return the answer to `HEAD` and `GET`."""
         request.outcome = "upload-seen"
         if tus.is_tus(request):
-            return Response(200, [*tus.fields_of(progress), *tus.head_fields(progress)])
-        return Response(204, self._ietf_fields(request, progress))
+            status, headers = 200, [*tus.fields_of(progress), *tus.head_fields(progress)]
+        else:
+            status, headers = 204, self._ietf_fields(request, progress)
+        headers += _told(progress)
+        if request.method == "GET" and progress.file is not None and _wants_document(request):
+            return _document(200, headers, progress.file)
+        return Response(status, headers)
 
     def _stored(self, request: Request, progress: Progress, file: File) -> Response:
         headers = [
             *self._ietf_fields(request, progress),
             ("Location", path_of(file.bucket, file.key)),
             ("ETag", file.etag),
+            *_told(progress),
         ]
+        if preferences.returned(request) == "minimal":
+            return Response(204, [*headers, preferences.applied("minimal")])
         return json_response(201, schemas.of_file(file), headers)
 
     def _ietf_fields(self, request: Request, progress: Progress) -> Headers:
@@ -62,3 +77,37 @@ def count(request: Request, progress: Progress) -> None:
         request.outcome = outcome = "replayed" if progress.replayed else "stored"
         protocol = "tus" if tus.is_tus(request) else "ietf"
         upload_protocol.note_stored(protocol, outcome, (progress.file,))
+
+
+def _of_tus(
+    request: Request, statuses: tuple[int, int], headers: Headers, progress: Progress
+) -> Response:
+    """Return an answer with one of two statuses: without a body, and with the file's JSON."""
+    headers = [*headers, *_told(progress)]
+    if progress.file is None:
+        return Response(statuses[0], headers)
+    if _wants_document(request):
+        return _document(statuses[1], headers, progress.file)
+    if preferences.returned(request) == "minimal":
+        headers.append(preferences.applied("minimal"))
+    return Response(statuses[0], headers)
+
+
+def _wants_document(request: Request) -> bool:
+    return preferences.returned(request) == "representation"
+
+
+def _document(status: int, headers: Headers, file: File) -> Response:
+    headers.append(preferences.applied("representation"))
+    return json_response(status, schemas.of_file(file), headers)
+
+
+def _told(progress: Progress) -> Headers:
+    """The fields that name the file, and say that an earlier request has stored it."""
+    file = progress.file
+    if file is None:
+        return []
+    headers: Headers = [("Content-Location", path_of(file.bucket, file.key))]
+    if progress.replayed:
+        headers.append(("Idempotent-Replayed", "true"))
+    return headers
