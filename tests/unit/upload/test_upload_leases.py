@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from tests.e2e.raw_http import until
+from wharf_upload.database.contract import SharedLease
 from wharf_upload.uploads.resumable.leases import Lease, Leases, UploadBusy
 
 
@@ -56,3 +58,51 @@ def test_few_wait_however_many_uploads_are_held() -> None:
     assert sorted(crowd.outcomes) == ["busy"] * 7 + ["taken"] * 5
     for upload in uploads:
         leases.take(upload).release()
+
+
+def test_a_lease_that_nobody_has() -> None:
+    """Who does not want to wait gets a free lease, and of another the holder learns that it did."""
+    leases = Leases()
+    held = leases.take_free("upload")
+    assert held is not None
+    before = held.asked
+    assert leases.take_free("upload") is None
+    assert (before, held.asked) == (False, True)
+    held.release()
+    again = leases.take_free("upload")
+    assert again is not None
+    again.release()
+
+
+class Elsewhere:
+    """Other replicas: one of them has every upload, until it has been asked for so many times."""
+
+    def __init__(self, leases: list[Leases], times: int) -> None:
+        self.asked, self._leases, self._times = 0, leases, times
+
+    def take(
+        self, name: str, wanted: Callable[[], None], *, ask: bool = True
+    ) -> SharedLease | None:
+        """Refuse, while another thread of this process asks for the same upload."""
+        assert (ask, callable(wanted)) == (False, True)
+        self.asked += 1
+        if self.asked <= self._times:
+            assert self._leases[0].take_free(name.removeprefix("upload:")) is None
+        return None
+
+    def holds(self, name: str) -> bool:
+        """No."""
+        return not name
+
+    def forget_old(self) -> int:
+        """None."""
+        return 0
+
+
+def test_who_only_tried_tries_again_for_others() -> None:
+    """A thread that met this one, and not the other replica, is tried for once more."""
+    found: list[Leases] = []
+    others = Elsewhere(found, times=2)
+    found.append(Leases(others))
+    assert found[0].take_free("upload") is None
+    assert others.asked == 3

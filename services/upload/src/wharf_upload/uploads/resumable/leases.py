@@ -135,6 +135,35 @@ class Leases:
             raise
         return lease
 
+    def take_free(self, upload: str) -> Lease | None:
+        """The lease, if nobody has it, here or elsewhere; `None` without waiting.
+
+        A holder in this process learns that somebody asked (`Lease.asked`).
+        """
+        while True:
+            lease = self._take_free_here(upload)
+            if lease is None or self._replicas is None:
+                return lease
+            try:
+                lease.shared = self._replicas.take(shared_name(upload), lease.ask, ask=False)
+            finally:
+                if lease.shared is None:
+                    lease.release()
+            if lease.shared is not None:
+                return lease
+            if not lease.asked:
+                return None
+            # Who asked meanwhile met this lease, and not the one of the other replica.
+
+    def _take_free_here(self, upload: str) -> Lease | None:
+        with self._changed:
+            holder = self._held.get(upload)
+            if holder is not None:
+                holder.ask()
+                return None
+            lease = self._held[upload] = Lease(self, upload)
+            return lease
+
     def _await_others(
         self, replicas: SharedLeases, lease: Lease, name: str, deadline: float, *, patient: bool
     ) -> None:
