@@ -11,7 +11,7 @@ import pytest
 
 from servicekit.database import snapshots
 from servicekit.ids import uuid7_hex
-from tests.servers.upload import UploadService
+from tests.servers.upload import UploadService, settings_for
 from wharf_upload import bootstrap
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.maintenance import backup
@@ -69,6 +69,20 @@ def test_a_checksum_that_comes_meanwhile(
 
     monkeypatch.setattr(snapshots, "save", later)
     assert saved(upload, tmp_path / "backup") == {identifier: b"012"}
+
+
+def test_slices_that_wait(upload: UploadService, tmp_path: Path) -> None:
+    """Slices that were answered, and wait for those in front of them, come back from a backup."""
+    identifier = under_way(upload, b"0123456789", None)
+    waiting, half = f"{identifier}-1-2", f"{identifier}-1-3-{uuid7_hex()}"
+    for name in (waiting, half, f"{identifier}-refused"):
+        (upload.settings.resumable_folder / name).write_bytes(b"slice")
+    kept = {identifier: b"0123456789", waiting: b"slice"}
+    assert saved(upload, tmp_path / "backup") == kept
+    other = settings_for(tmp_path / "other")
+    backup.restore(bootstrap.installation(other), tmp_path / "backup", lambda *_: None)
+    found = {path.name: path.read_bytes() for path in other.resumable_folder.iterdir()}
+    assert found == kept
 
 
 def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:

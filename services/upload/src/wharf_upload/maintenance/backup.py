@@ -24,6 +24,7 @@ from wharf_upload.database.contract import SavedRows
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.installation import BlobFolder, Installation
 from wharf_upload.storage.base import BlobName
+from wharf_upload.storage.parked_slices import is_parked
 
 SCHEMA = snapshots.Schema(Path(__file__).parents[1] / "migrations", "alembic_version")
 _ROWS, _PARTS = "upload.db", "resumable"
@@ -142,6 +143,8 @@ def _save_parts(own: Installation, saved: SavedRows, into: Path) -> int:
     """Save what arrived of unfinished uploads and is verified; return the number of uploads."""
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(mode=0o700)
+    # Before what they may be joined to meanwhile.
+    _copy_parked(own.resumable_folder, into)
     return sum(_save_part(own, tenant, name, into / name) for tenant, name in saved.unfinished())
 
 
@@ -163,9 +166,18 @@ def _save_part(own: Installation, tenant: str, name: str, copy: Path) -> bool:
     return True
 
 
+def _copy_parked(source: Path, into: Path) -> None:
+    """Copy slices of files that wait for those in front of them."""
+    for path in source.glob("*-*-*"):
+        if is_parked(path.name):
+            with suppress(FileNotFoundError):  # joined meanwhile
+                _copy(str(path), str(into / path.name), _PART_MODE)
+
+
 def _restore_parts(saved: SavedRows, source: Path, into: Path) -> int:
     """Restore unfinished uploads; one without bytes, which ended meanwhile, begins anew."""
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _copy_parked(source, into)
     count = 0
     for _, name in saved.unfinished():
         count += 1

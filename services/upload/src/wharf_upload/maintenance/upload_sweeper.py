@@ -11,6 +11,7 @@ from typing import Protocol
 
 from wharf_upload.database.contract import UploadRecords
 from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.storage.parked_slices import upload_of
 
 log = logging.getLogger(__name__)
 _BATCH = 200
@@ -76,7 +77,7 @@ def sweep(
             break  # the same ones would come again
     with _counting_failures(swept):
         for identifier, changed_at in parts.all():
-            if changed_at <= now - _YOUNG_SECONDS and not uploads.known(identifier):
+            if changed_at <= now - _YOUNG_SECONDS and not uploads.known(upload_of(identifier)):
                 with _counting_failures(swept):
                     if not dry_run:
                         parts.remove(identifier)

@@ -53,13 +53,14 @@ class PartialUpload:
         with translating:
             os.ftruncate(self.descriptor, size)
 
-    def append(self, source: SpoolFile, length: int) -> None:
-        """Copy a file's first `length` bytes to the end, inside the kernel."""
+    def append(self, source: SpoolFile, length: int, begin: int = 0) -> None:
+        """Copy `length` bytes of a file, from `begin` on, to the end, inside the kernel."""
         with translating:
-            offset_in, offset_out = 0, self.size()
-            while offset_in < length:
+            offset_in, offset_out = begin, self.size()
+            while offset_in < begin + length:
+                left = begin + length - offset_in
                 copied = os.copy_file_range(
-                    source.fileno(), self.descriptor, length - offset_in, offset_in, offset_out
+                    source.fileno(), self.descriptor, left, offset_in, offset_out
                 )
                 if not copied:
                     raise BlobMissing("a part is shorter than it was")
@@ -88,9 +89,9 @@ class PartialUploadStore:
     def _path(self, upload: str) -> str:
         return f"{self._folder}/{upload}"
 
-    def create(self, upload: str) -> None:
-        """An empty part; raises `StoreError`."""
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+    def create(self, upload: str, *, exist_ok: bool = False) -> None:
+        """An empty part, or with `exist_ok` the one that is there; raises `StoreError`."""
+        flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | (0 if exist_ok else os.O_EXCL)
         with translating:
             os.close(os.open(self._path(upload), flags, _PART_MODE))
 

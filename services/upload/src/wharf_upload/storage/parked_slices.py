@@ -1,0 +1,133 @@
+"""Slices of files that came before those in front of them, until these are there.
+
+They lie beside the growing files of resumable uploads, as
+`resumable/<upload id>-<when the upload began>-<index>`: of an upload that began anew under the same
+id none is taken for one of the new one's. What is left of them goes with the upload
+(`maintenance/upload_sweeper.py`). Beside them lies `<upload id>-refused`, which says why an upload
+was refused to slices that were under way then.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from servicekit.ids import uuid7_hex
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.storage.errors import translating
+from wharf_upload.storage.partial_uploads import PartialUpload
+from wharf_upload.storage.spool_file import SpoolFile
+
+_MODE = 0o600
+_LONGEST_REASON = 4096
+
+
+class ParkedSlices:
+    """What waits in the folder of the growing files. All methods raise `StoreError`."""
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        """`durable`: wait for the disk."""
+        self._folder, self._durable = str(folder), durable
+
+    def sync(self, part: PartialUpload, *, new: bool) -> None:
+        """Make the bytes of a growing file durable, and its name when the file is `new`.
+
+        An uploader cannot ask what is there: what was answered must stay.
+        """
+        if self._durable:
+            with translating:
+                os.fsync(part.descriptor)
+            if new:
+                self._sync_folder()
+
+    def park(self, upload: Upload, index: int, spool: SpoolFile, begin: int, size: int) -> None:
+        """Keep `size` bytes of a spool file, from `begin` on, as a slice of an upload."""
+        path = self._path(upload, index)
+        new = f"{path}-{uuid7_hex()}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+        with translating:
+            parked = PartialUpload(new, os.open(new, flags, _MODE))
+            try:
+                parked.append(spool, size, begin)
+                if self._durable:
+                    os.fsync(parked.descriptor)
+                os.rename(new, path)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(new)
+                raise
+            finally:
+                parked.close()
+        if self._durable:
+            self._sync_folder()
+
+    def open(self, upload: Upload, index: int) -> SpoolFile | None:
+        """Return a parked slice; `None` when it is not there."""
+        path = self._path(upload, index)
+        with translating:
+            # NFS asks the server anew which names there are when the folder is opened.
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+                descriptor = os.open(os.path.basename(path), flags, dir_fd=folder)
+            except FileNotFoundError:
+                return None
+            finally:
+                os.close(folder)
+            return SpoolFile(path, descriptor, owned=True)
+
+    def is_there(self, upload: Upload, index: int) -> bool:
+        """Tell whether a slice is parked."""
+        found = self.open(upload, index)
+        if found is not None:
+            found.close()
+        return found is not None
+
+    def remove(self, upload: Upload, index: int) -> None:
+        """Remove a parked slice; one that is missing is no error."""
+        with translating, suppress(FileNotFoundError):
+            os.unlink(self._path(upload, index))
+
+    def note_refusal(self, upload: str, reason: str) -> None:
+        """Remember for some minutes why an upload was refused; in time it is swept."""
+        with translating, open(self._refusal(upload), "w", encoding="utf-8") as note:
+            note.write(reason[:_LONGEST_REASON])
+
+    def refusal(self, upload: str) -> str | None:
+        """Return why the upload was refused a short while ago, `None` when it was not."""
+        with translating:
+            try:
+                with open(self._refusal(upload), encoding="utf-8") as note:
+                    return note.read(_LONGEST_REASON)
+            except FileNotFoundError:
+                return None
+
+    def forget_refusal(self, upload: str) -> None:
+        """Let the upload begin anew."""
+        with translating, suppress(FileNotFoundError):
+            os.unlink(self._refusal(upload))
+
+    def _path(self, upload: Upload, index: int) -> str:
+        return f"{self._folder}/{upload.id}-{upload.created_at}-{index}"
+
+    def _refusal(self, upload: str) -> str:
+        return f"{self._folder}/{upload}-refused"
+
+    def _sync_folder(self) -> None:
+        with translating:
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def is_parked(name: str) -> bool:
+    """Tell whether a file of the folder is a parked slice, by its name."""
+    return name.count("-") == 2
+
+
+def upload_of(name: str) -> str:
+    """Return the id of the upload to which a file of the folder belongs."""
+    return name.partition("-")[0]

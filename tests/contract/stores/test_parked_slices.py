@@ -1,0 +1,100 @@
+"""Parked slices: whole or not there, and never taken for those of another upload."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.storage.errors import StoreError
+from wharf_upload.storage.parked_slices import ParkedSlices, upload_of
+from wharf_upload.storage.partial_uploads import PartialUploadStore
+from wharf_upload.storage.spool_file import SpoolFile
+
+_ID = "ab" * 16
+
+
+def upload(created_at: int = 1) -> Upload:
+    """An upload that began then."""
+    return Upload(
+        id=_ID,
+        tenant="demo",
+        subject="client-1",
+        bucket="default",
+        key="a.bin",
+        length=10,
+        created_at=created_at,
+        expires_at=1_000,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where uploads grow."""
+    return PartialUploadStore(tmp_path / "resumable").folder
+
+
+@pytest.fixture(params=[False, True])
+def parked(folder: Path, request: pytest.FixtureRequest) -> ParkedSlices:
+    """The parked slices, on a disk that is waited for or not."""
+    return ParkedSlices(folder, durable=request.param)
+
+
+def spooled(tmp_path: Path, content: bytes) -> SpoolFile:
+    """A body."""
+    path = tmp_path / "spooled"
+    path.write_bytes(content)
+    return SpoolFile.open(str(path))
+
+
+def read(parked: ParkedSlices, index: int, created_at: int = 1) -> bytes | None:
+    """What is parked."""
+    found = parked.open(upload(created_at), index)
+    if found is None:
+        return None
+    with found:
+        return found.read_at(0, found.size)
+
+
+def test_a_slice_comes_back(parked: ParkedSlices, tmp_path: Path, folder: Path) -> None:
+    """A range of a body is kept under its index, replaced by the next one, and removed."""
+    with spooled(tmp_path, b"--slice one--slice two--") as spool:
+        parked.park(upload(), 3, spool, 2, 9)
+        assert read(parked, 3) == b"slice one"
+        parked.park(upload(), 3, spool, 13, 9)
+    assert read(parked, 3) == b"slice two"
+    assert parked.is_there(upload(), 3)
+    assert not parked.is_there(upload(), 2)
+    (name,) = os.listdir(folder)
+    assert upload_of(name) == _ID
+    parked.remove(upload(), 3)
+    parked.remove(upload(), 3)
+    assert read(parked, 3) is None
+    assert os.listdir(folder) == []
+
+
+def test_an_upload_that_began_anew(parked: ParkedSlices, tmp_path: Path) -> None:
+    """What was parked for an upload is not there for a later one of the same id."""
+    with spooled(tmp_path, b"slice") as spool:
+        parked.park(upload(1), 0, spool, 0, 5)
+    assert read(parked, 0, created_at=2) is None
+
+
+def test_a_body_that_is_shorter(parked: ParkedSlices, tmp_path: Path, folder: Path) -> None:
+    """Of a slice that cannot be read whole nothing is left."""
+    with spooled(tmp_path, b"slice") as spool, pytest.raises(StoreError):
+        parked.park(upload(), 0, spool, 0, 6)
+    assert os.listdir(folder) == []
+
+
+def test_a_refusal_is_remembered(parked: ParkedSlices, folder: Path) -> None:
+    """Why an upload was refused is known until it is forgotten, and belongs to the upload."""
+    assert parked.refusal(_ID) is None
+    parked.note_refusal(_ID, "wegen Überfüllung")
+    assert parked.refusal(_ID) == "wegen Überfüllung"
+    (name,) = os.listdir(folder)
+    assert upload_of(name) == _ID
+    parked.forget_refusal(_ID)
+    assert parked.refusal(_ID) is None
