@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from servicekit.database import Database
@@ -10,7 +12,7 @@ from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.file_writes import Idempotency, UploadEnd, Write
 from wharf_upload.domain.refusals import QuotaExceeded
-from wharf_upload.domain.resumable_upload import Upload, UploadOptions
+from wharf_upload.domain.resumable_upload import Slicing, Upload, UploadOptions
 from wharf_upload.domain.tenant_limits import Limits
 
 
@@ -171,3 +173,23 @@ def test_an_upload_that_repeats_a_request(records: SqlRecords, database: Databas
     assert (found.file, found.reserved_bytes, found.expires_at) == (first, 0, 2_000)
     assert (records.usage("demo").bytes, records.usage("demo").files) == (10, 1)
     assert faults_in_counts(database) == []
+
+
+def test_files_that_come_in_slices(records: SqlRecords) -> None:
+    """A file that comes in slices is known by who sends it, where to, with which ticket."""
+    slicing = Slicing(slice_bytes=4, ticket="t")
+    records.uploads.create(new_upload(10, options=UploadOptions(slicing=slicing)))
+    records.uploads.create(new_upload(90, options=UploadOptions(echo='"slicing":')))
+
+    def takes(**changed: Any) -> bool:
+        asked = {"tenant": "demo", "subject": "client-1", "bucket": "default", "ticket": "t"}
+        return records.uploads.takes_slices(**{**asked, "least_bytes": 10, **changed})
+
+    assert takes()
+    assert takes(least_bytes=0)
+    assert not takes(least_bytes=11)
+    assert not takes(ticket="")
+    assert not takes(ticket="u")
+    assert not takes(tenant="other")
+    assert not takes(subject="somebody else")
+    assert not takes(bucket="photos")

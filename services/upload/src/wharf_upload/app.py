@@ -81,7 +81,7 @@ def create_app(
         Admitted(access.authorizer, access.limits),
         _admission_question(context),
         files,
-        FormRoutes(context.receiving.rules, context.receiving.form_receiver),
+        FormRoutes(context.receiving.rules, context.form_receiver),
         shared,
         CrossOriginRoutes(context.cross_origin, upload_limits),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flask import g
 
@@ -29,6 +30,7 @@ from wharf_upload.http.cors import CrossOrigin
 from wharf_upload.http.credentials import Credentials
 from wharf_upload.settings import Settings
 from wharf_upload.storage.base import BlobStore
+from wharf_upload.storage.parked_slices import ParkedSlices
 from wharf_upload.storage.partial_uploads import PartialUploadStore
 from wharf_upload.tenancy.limits import TenantLimits
 from wharf_upload.tenancy.quotas import QuotaCheck
@@ -48,6 +50,8 @@ from wharf_upload.uploads.resumable.leases import Leases
 from wharf_upload.uploads.resumable.progress import UploadProgress
 from wharf_upload.uploads.resumable.terminate import UploadTerminator
 from wharf_upload.uploads.rules import UploadRules
+from wharf_upload.uploads.slices.join import SliceJoiner
+from wharf_upload.uploads.slices.receive import SliceReceiver
 
 NAME, AUDIENCE = "upload", "upload"
 
@@ -76,7 +80,6 @@ class ReceivingParts:
     digest_client: DigestClient
     digests: ContentDigests
     file_receiver: FileReceiver
-    form_receiver: FormReceiver
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class AppContext:
     access: AccessParts
     receiving: ReceivingParts
     resumable_uploads: ResumableUploads
+    form_receiver: FormReceiver
     downloads: Downloads
     buckets: BucketCatalog
     files: FileCatalog
@@ -113,7 +117,7 @@ def app_context(
     """Return the parts on a store and a database; `clock` gives unix seconds."""
     store, records = backends.store, backends.records
     access = _access(settings, records, keys, clock)
-    receiving = _receiving(settings, store, records, access.tenant_limits, clock)
+    receiving = _receiving(settings, backends, access.tenant_limits, clock)
     held = HeldUploads(
         backends.uploads,
         backends.parts,
@@ -122,6 +126,7 @@ def app_context(
         clock,
         expiry_seconds=settings.upload_expiry_seconds,
     )
+    steps = _upload_steps(held, store, receiving, access)
     link_keys, buckets = LinkKeys(records), BucketCatalog(records)
     shared_files = SharedFiles(records, link_keys, access.revocations, CircuitBreaker(), clock)
     return AppContext(
@@ -136,7 +141,13 @@ def app_context(
         overview=backends.overview,
         access=access,
         receiving=receiving,
-        resumable_uploads=_resumable(held, store, receiving, access),
+        resumable_uploads=_resumable(held, steps, receiving, access),
+        form_receiver=FormReceiver(
+            store,
+            receiving.commit,
+            _slices(held, steps, settings, receiving),
+            max_files=settings.max_form_files,
+        ),
         downloads=Downloads(records, store, clock),
         buckets=buckets,
         files=FileCatalog(records, buckets, clock),
@@ -182,12 +193,12 @@ def _access(
 
 def _receiving(
     settings: Settings,
-    store: BlobStore,
-    records: Records,
+    backends: Backends,
     tenant_limits: TenantLimits,
     clock: Callable[[], float],
 ) -> ReceivingParts:
     """What takes bodies, whichever way they come."""
+    store, records = backends.store, backends.records
     rules = UploadRules(records, tenant_limits, max_file_bytes=settings.max_file_bytes)
     room = DiskRoom(store, reserve_bytes=settings.disk_reserve_bytes)
     commit = FileCommit(store, records)
@@ -201,6 +212,7 @@ def _receiving(
             room,
             QuotaCheck(records, tenant_limits, clock),
             records,
+            backends.uploads,
             max_form_files=settings.max_form_files,
             clock=clock,
         ),
@@ -208,25 +220,51 @@ def _receiving(
         digest_client=digest_client,
         digests=digests,
         file_receiver=FileReceiver(store, commit, records, digests),
-        form_receiver=FormReceiver(store, commit, max_files=settings.max_form_files),
+    )
+
+
+class _UploadSteps(NamedTuple):
+    """The steps that uploads in requests of their own, and uploads in forms, have in common."""
+
+    creator: UploadCreator
+    completer: UploadCompleter
+    terminator: UploadTerminator
+
+
+def _upload_steps(
+    held: HeldUploads, store: BlobStore, receiving: ReceivingParts, access: AccessParts
+) -> _UploadSteps:
+    rules, terminator = receiving.rules, UploadTerminator(held)
+    ticket_limit = TicketUploadLimit(access.limits.counted)
+    return _UploadSteps(
+        UploadCreator(held, rules, receiving.room, receiving.admission, ticket_limit),
+        UploadCompleter(held, rules, store, receiving.commit, receiving.digests, terminator),
+        terminator,
     )
 
 
 def _resumable(
-    held: HeldUploads, store: BlobStore, receiving: ReceivingParts, access: AccessParts
+    held: HeldUploads, steps: _UploadSteps, receiving: ReceivingParts, access: AccessParts
 ) -> ResumableUploads:
-    rules, room = receiving.rules, receiving.room
-    terminator = UploadTerminator(held)
-    completer = UploadCompleter(held, rules, store, receiving.commit, receiving.digests, terminator)
+    rules, recheck = receiving.rules, access.authorizer.recheck
+    creator, completer, terminator = steps
     concatenator = UploadConcatenator(held, completer)
-    recheck = access.authorizer.recheck
-    ticket_limit = TicketUploadLimit(access.limits.counted)
     return ResumableUploads(
         held,
         rules,
-        UploadCreator(held, rules, room, receiving.admission, ticket_limit),
-        UploadAppender(held, rules, room, completer, concatenator, terminator, recheck),
+        creator,
+        UploadAppender(held, rules, receiving.room, completer, concatenator, terminator, recheck),
         concatenator,
         UploadProgress(held, completer, concatenator),
         terminator,
     )
+
+
+def _slices(
+    held: HeldUploads, steps: _UploadSteps, settings: Settings, receiving: ReceivingParts
+) -> SliceReceiver:
+    """What takes forms with slices of files."""
+    creator, completer, terminator = steps
+    parked = ParkedSlices(settings.resumable_folder, durable=settings.durable)
+    joiner = SliceJoiner(held, parked, receiving.rules, completer, terminator)
+    return SliceReceiver(held, parked, creator, joiner)

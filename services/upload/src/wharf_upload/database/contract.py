@@ -210,6 +210,14 @@ class UploadRecords(Protocol):
     def known(self, identifier: str) -> bool:
         """Tell whether there is an unfinished upload of this id, whose bytes are still needed."""
 
+    def takes_slices(
+        self, tenant: str, subject: str, bucket: str, *, ticket: str, least_bytes: int
+    ) -> bool:
+        """Tell whether a file comes, or has just come, in slices, and has `least_bytes`.
+
+        `ticket` is the id of the upload ticket that the slices come with, empty for none.
+        """
+
 
 class SavedRows(Protocol):
     """The rows of a backup, of this version or an older one: which bytes belong to it."""

@@ -87,3 +87,9 @@ def to_upload(row: Row, parts: tuple[str, ...]) -> Upload:
         created_at=row[11],
         expires_at=row[12],
     )
+
+
+def ticket_of_slices(options: str) -> str | None:
+    """Return the id of the ticket with which slices come, "" for none; `None` without slices."""
+    slicing = _options.decode(options).slicing
+    return None if slicing is None else slicing.ticket

@@ -9,7 +9,14 @@ import msgspec
 from servicekit.database import Connection
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.unit_of_work import UnitOfWork
-from wharf_upload.database.upload_rows import COLUMNS, find, reserved, to_row, to_upload
+from wharf_upload.database.upload_rows import (
+    COLUMNS,
+    find,
+    reserved,
+    ticket_of_slices,
+    to_row,
+    to_upload,
+)
 from wharf_upload.domain.resumable_upload import Upload
 
 _ROWS_A_TIME = 1000
@@ -159,6 +166,17 @@ class SqlUploads(Aggregate):
                 "SELECT 1 FROM uploads WHERE id = ? AND file IS NULL", (identifier,)
             )
         )
+
+    def takes_slices(
+        self, tenant: str, subject: str, bucket: str, *, ticket: str, least_bytes: int
+    ) -> bool:
+        """Tell whether a file comes, or has just come, in slices, and has `least_bytes`."""
+        rows = self._database.reading().rows(
+            "SELECT options FROM uploads WHERE tenant = ? AND subject = ? AND bucket = ? "
+            "AND length >= ? AND options LIKE ?",
+            (tenant, subject, bucket, least_bytes, '%"slicing":%'),
+        )
+        return any(ticket_of_slices(row[0]) == ticket for row in rows)
 
 
 def _forget(connection: Connection, unit: UnitOfWork, upload: Upload) -> None:

@@ -13,9 +13,21 @@ from wharf_upload.domain.files import File
 Concat = Literal["", "partial", "final"]
 
 
+class Slicing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the file of forms with slices is cut: all slices but the last have `slice_bytes`.
+
+    `ticket` is the id of the upload ticket that they come with, empty for none.
+    """
+
+    slice_bytes: int
+    ticket: str = ""
+
+
 class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was said at creation and matters at the end. `echo` is tus' Upload-Metadata as sent,
     `metadata` what of it becomes the file's.
+
+    `slicing` is there when the bytes come in forms; no other request knows such an upload.
     """
 
     declared_type: str | None = None
@@ -25,6 +37,7 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     echo: str = ""
     metadata: dict[str, str] = {}
     idempotency: Idempotency | None = None
+    slicing: Slicing | None = None
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from wharf_upload.domain.files import File
 from wharf_upload.domain.quotas import QuotaWarning
 from wharf_upload.domain.tenant_limits import Limits
 from wharf_upload.http.request import path_of
+from wharf_upload.uploads.slices.fields import Slice
 
 METADATA = "/v1/metadata/"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,6 +48,18 @@ class Files(msgspec.Struct, frozen=True):
     """The files that a form brought."""
 
     files: tuple[FileDocument, ...]
+
+
+class SliceDocument(msgspec.Struct, frozen=True):
+    """A slice that is kept: `index` (from 0) of `count` slices of a file of `size` bytes.
+
+    The others are awaited until `expires_at`; the answer to the last one has the file.
+    """
+
+    index: int
+    count: int
+    size: int
+    expires_at: datetime
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -132,6 +145,11 @@ def of_file(file: File) -> FileDocument:
         expires_at=None if file.expires_at is None else moment(file.expires_at),
         links=Links(path_of(file.bucket, file.key), path_of(file.bucket, file.key, METADATA)),
     )
+
+
+def of_slice(found: Slice, expires_at: int) -> SliceDocument:
+    """A kept slice's JSON; `expires_at` in unix milliseconds."""
+    return SliceDocument(found.index, found.count, found.length, moment(expires_at))
 
 
 def of_bucket(bucket: Bucket) -> BucketDocument:

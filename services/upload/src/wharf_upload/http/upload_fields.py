@@ -18,6 +18,7 @@ from wharf_upload.http import completeness
 from wharf_upload.http.request import FILES, TICKETS, Request, raw_path
 from wharf_upload.problems import CONTENT_ENCODING
 from wharf_upload.uploads.multipart import parser
+from wharf_upload.uploads.slices import fields as slices
 
 _FORM_TYPE = "multipart/form-data"
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}\Z")
@@ -68,11 +69,12 @@ def form_upload(request: Request) -> UploadRequest:
     """Return what a multipart `POST` asks for; its files are in the body.
 
     Raises the problems `not-found`, `method-not-allowed`, `malformed-request`,
-    `unsupported-media-type` and `content-encoding-not-supported`, and `TicketRefused`,
-    `MalformedDigest` and `MalformedCondition`.
+    `slices-not-joined`, `unsupported-media-type` and `content-encoding-not-supported`, and
+    `TicketRefused`, `MalformedDigest` and `MalformedCondition`.
     """
     bucket = _form_bucket(request)
     completeness.require_whole(request, _PART_OF_A_FORM)
+    _refuse_slices(request)
     refuse_encodings(request)
     header = request.header
     return UploadRequest(
@@ -85,6 +87,16 @@ def form_upload(request: Request) -> UploadRequest:
         condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
         idempotency=idempotency(request, f"POST {bucket}"),
     )
+
+
+def _refuse_slices(request: Request) -> None:
+    """Raise the problem `slices-not-joined` where header fields say that a form holds a slice."""
+    if request.header("CONTENT_RANGE") is not None:
+        # RFC 9110 section 14.4 gives it no meaning in a request but that of a partial PUT.
+        raise slices.not_joined("jQuery File Upload")
+    if request.header("UPLOAD_LENGTH") is not None and request.header("UPLOAD_COMPLETE") is None:
+        # It would go on with PATCH, as tus does, and is not tus.
+        raise slices.not_joined("FilePond")
 
 
 def form_boundary(request: Request) -> bytes:

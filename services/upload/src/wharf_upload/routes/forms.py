@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from wharf_upload.domain import redirects
 from wharf_upload.http import preferences, schemas, upload_protocol
 from wharf_upload.http.request import Headers, Request, Response, json_response, path_of
 from wharf_upload.http.upload_fields import form_boundary, form_upload
-from wharf_upload.uploads.receive_form import FormReceiver
+from wharf_upload.uploads.receive_form import FormReceiver, KeptSlice
 from wharf_upload.uploads.rules import UploadRules
 
 
@@ -17,12 +19,23 @@ class FormRoutes:
         self._rules, self._receiver = rules, receiver
 
     def post_spooled(self, request: Request) -> Response:
-        """Store all files of a form that was admitted and is spooled, or none of them."""
+        """Store all files of a form that was admitted and is spooled, or none of them.
+
+        A form with a slice of a file is answered with 202 while other slices are missing.
+        """
         upload = form_upload(request)
         intent = self._rules.intent_of(upload)
         received = self._receiver.receive(
-            intent, request.environ["SPOOL_FILE"], form_boundary(request)
+            request.caller,
+            intent,
+            request.environ["SPOOL_FILE"],
+            form_boundary(request),
+            dict(parse_qsl(request.environ.get("QUERY_STRING") or "")),
         )
+        if isinstance(received, KeptSlice):
+            request.outcome = "upload-continued"
+            kept = schemas.of_slice(received.slice, received.expires_at)
+            return json_response(202, kept, [("Cache-Control", "no-store")])
         stored = received.stored
         request.outcome = outcome = "replayed" if stored.replayed else "stored"
         upload_protocol.note_stored(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from servicekit.tokens import Principal
 from wharf_upload.access import tickets
 from wharf_upload.domain.buckets import Policy
 from wharf_upload.domain.files import File
-from wharf_upload.domain.refusals import KeyTaken, PreconditionFailed, TicketUsedUp
+from wharf_upload.domain.refusals import (
+    KeyTaken,
+    PreconditionFailed,
+    QuotaExceeded,
+    TicketUsedUp,
+)
 from wharf_upload.domain.upload_intent import SizeLimit, UploadIntent, check_name, check_size
 from wharf_upload.domain.upload_request import UploadRequest
 from wharf_upload.tenancy.quotas import QuotaCheck
@@ -30,6 +36,15 @@ class StoredFiles(Protocol):
         """Return how many files an upload ticket has brought."""
 
 
+class SlicedUploads(Protocol):
+    """Files that come in slices; see `database.contract`."""
+
+    def takes_slices(
+        self, tenant: str, subject: str, bucket: str, *, ticket: str, least_bytes: int
+    ) -> bool:
+        """Tell whether a file comes, or has just come, in slices, and has `least_bytes`."""
+
+
 class Admission:
     """Decides about uploads before their bodies; the commit decides again about what may change."""
 
@@ -39,12 +54,14 @@ class Admission:
         room: DiskRoom,
         quotas: QuotaCheck,
         files: StoredFiles,
+        sliced: SlicedUploads,
         *,
         max_form_files: int,
         clock: Callable[[], float],
     ) -> None:
         """`clock` gives unix seconds."""
         self._rules, self._room, self._quotas, self._files = rules, room, quotas, files
+        self._sliced = sliced
         self._max_form_files, self._clock = max_form_files, clock
 
     def intent_of(self, upload: UploadRequest) -> UploadIntent:
@@ -94,16 +111,38 @@ class Admission:
         `storage-full`.
         """
         rules = self._rules.of(upload.caller, upload.bucket)
-        if upload.idempotency is None:
-            self.require_ticket_use(upload.caller)
         length = upload.length_bytes
+        content_bytes = max(0, (length or 0) - FORM_OVERHEAD_BYTES)
+        if upload.idempotency is None:
+            with self._but_slices(upload, content_bytes):
+                self.require_ticket_use(upload.caller)
         if length is not None:
             files = tickets.most_files(upload.ticket, self._max_form_files)
             if length > rules.largest.bytes * files + FORM_OVERHEAD_BYTES:
                 check_size(length, rules.largest)
             # The spooled form and the files copied out of it lie side by side for a moment.
             self._room.require(2 * length)
-        self._quotas.require_for_form(upload.tenant, max(0, (length or 0) - FORM_OVERHEAD_BYTES))
+        with self._but_slices(upload, content_bytes):
+            self._quotas.require_for_form(upload.tenant, content_bytes)
+
+    @contextmanager
+    def _but_slices(self, upload: UploadRequest, content_bytes: int) -> Iterator[None]:
+        """Let a form come after a refusal when it may bring a slice: its file is accounted for.
+
+        What it brings is known when it is there: then it is decided again.
+        """
+        caller = upload.caller
+        try:
+            yield
+        except (TicketUsedUp, QuotaExceeded):
+            if not self._sliced.takes_slices(
+                caller.tenant,
+                caller.subject,
+                upload.bucket,
+                ticket=caller.token_id if caller.ticket is not None else "",
+                least_bytes=content_bytes,
+            ):
+                raise
 
     def require_ticket_use(self, caller: Principal) -> None:
         """Raise `TicketUsedUp` when the caller's ticket has brought all its files."""

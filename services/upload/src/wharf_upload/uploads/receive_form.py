@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import msgspec
 
 from servicekit.ids import uuid7_hex
+from servicekit.problems import UNPROCESSABLE
+from servicekit.tokens import Principal
 from wharf_upload import timings
 from wharf_upload.access import tickets
 from wharf_upload.access.tickets import TicketRefused
@@ -36,6 +38,12 @@ from wharf_upload.uploads.commit import FileCommit
 from wharf_upload.uploads.copying import Copier
 from wharf_upload.uploads.form_options import FormOptions
 from wharf_upload.uploads.multipart import parser
+from wharf_upload.uploads.slices import fields as slice_fields
+from wharf_upload.uploads.slices.fields import Slice
+from wharf_upload.uploads.slices.receive import SliceReceiver
+from wharf_upload.uploads.slices.values import ArrivedSlice
+
+_NO_TYPE = "application/octet-stream"
 
 
 @dataclass
@@ -48,7 +56,8 @@ class _Arriving:
     declared_type: str | None
     expected: Mapping[str, bytes]
     blob: str
-    writer: BlobWriter
+    # None for a slice: it goes from the form into its file.
+    writer: BlobWriter | None
     hashing: Hashing
     # Where its bytes lie in the form.
     begin: int = 0
@@ -65,18 +74,36 @@ class ReceivedForm:
     redirect: str | None
 
 
+@dataclass(frozen=True)
+class KeptSlice:
+    """A slice of a file that is not whole yet; until `expires_at` (unix ms) others may come."""
+
+    slice: Slice
+    expires_at: int
+
+
 class FormReceiver:
     """Stores all files of a form, or none."""
 
-    def __init__(self, store: BlobStore, commit: FileCommit, *, max_files: int) -> None:
+    def __init__(
+        self, store: BlobStore, commit: FileCommit, slices: SliceReceiver, *, max_files: int
+    ) -> None:
         """`max_files` is how many files a form may hold."""
-        self._store, self._commit, self._max_files = store, commit, max_files
+        self._store, self._commit, self._slices = store, commit, slices
+        self._max_files = max_files
 
-    def receive(self, intent: UploadIntent, spool_path: str, boundary: bytes) -> ReceivedForm:
+    def receive(
+        self,
+        principal: Principal,
+        intent: UploadIntent,
+        spool_path: str,
+        boundary: bytes,
+        query: Mapping[str, str],
+    ) -> ReceivedForm | KeptSlice:
         """Store the files of a spooled form; `intent` says who sends it where, its key is empty.
 
-        Raises problems, the errors of `multipart.parser`, of names, types and sizes, `StoreError`
-        and what the commit raises.
+        Some uploaders say in the `query` of the address what they send. Raises problems, the errors
+        of `multipart.parser`, of names, types and sizes, `StoreError` and what the commit raises.
         """
         begun = time.perf_counter()
         with ExitStack() as undo:
@@ -87,6 +114,9 @@ class FormReceiver:
             form = _Form(self._store, intent, self._max_files, spool)
             undo.callback(form.abort)
             form.read(boundary)
+            arrived = form.slice(principal, query)
+            if arrived is not None:
+                return self._received_slice(arrived)
             files, options = form.files()
             try:
                 form.commit()
@@ -96,6 +126,13 @@ class FormReceiver:
         chosen = msgspec.structs.replace(intent, on_conflict=options.on_conflict)
         timings.ended(timings.RECEIVE, begun)
         return ReceivedForm(self._commit.keep(chosen, files), options.redirect)
+
+    def _received_slice(self, arrived: ArrivedSlice) -> ReceivedForm | KeptSlice:
+        outcome = self._slices.receive(arrived)
+        if outcome.file is None:
+            return KeptSlice(arrived.slice, outcome.expires_at)
+        stored = Stored(files=(outcome.file,), created=(True,), replayed=outcome.repeated)
+        return ReceivedForm(stored, arrived.options.redirect)
 
 
 class _Form:
@@ -111,6 +148,8 @@ class _Form:
         self._empty_inputs = 0
         # What a field says of the path of the file behind it.
         self._next_path = ""
+        # Whether a field was there that a form with a slice has.
+        self._may_be_slice = False
 
     def read(self, boundary: bytes) -> None:
         """Read the form once; its files are hashed and copied while their bytes pass."""
@@ -121,13 +160,16 @@ class _Form:
             for event in parser.parts(self._spool, self._spool.size, boundary, limits):
                 if isinstance(event, parser.PartData) and current is not None:
                     self._take(current, event)
-                    copier.copy(current.writer, event.offset, len(event.view))
+                    if current.writer is not None:
+                        copier.copy(current.writer, event.offset, len(event.view))
                 elif isinstance(event, parser.PartBegin):
                     current = self._begin(event)
                 elif isinstance(event, parser.Field):
                     self._fields[event.name] = text = event.value.decode("utf-8", "replace")
                     if event.name in form_options.PATH_FIELDS:
                         self._next_path = text
+                    if event.name in slice_fields.NAMES:
+                        self._may_be_slice = True
                 elif isinstance(event, parser.EmptyFile):
                     self._empty_inputs += 1
         finally:
@@ -144,13 +186,16 @@ class _Form:
         check_name(name, self._intent.policy)
         expected = digests.expected(event.content_digest) if event.content_digest else {}
         blob = uuid7_hex()
+        goes_elsewhere = self._may_be_slice and slice_fields.announces_slice(self._fields)
         arriving = _Arriving(
             name=name,
             path=form_options.path_of(event.filename, self._next_path),
             declared_type=declared_type(event.content_type),
             expected=expected,
             blob=blob,
-            writer=self._store.create(BlobName(self._intent.tenant, blob)),
+            writer=None
+            if goes_elsewhere
+            else self._store.create(BlobName(self._intent.tenant, blob)),
             hashing=Hashing(sha512="sha-512" in expected),
         )
         self._arrived.append(arriving)
@@ -174,9 +219,38 @@ class _Form:
     def _take(self, arriving: _Arriving, event: parser.PartData) -> None:
         if not arriving.size:
             arriving.begin = event.offset
-        arriving.hashing.update(event.view)
+        if arriving.writer is not None or arriving.expected:
+            arriving.hashing.update(event.view)
         arriving.size += len(event.view)
         check_size(arriving.size, self._intent.largest)
+
+    def slice(self, principal: Principal, query: Mapping[str, str]) -> ArrivedSlice | None:
+        """Return the slice that the form holds; `None` for whole files, and for none.
+
+        Raises the problems `slices-not-joined`, `inconsistent-slice` and `unprocessable`.
+        """
+        if not self._may_be_slice and slice_fields.NAMES.isdisjoint(query):
+            return None
+        said = {**query, **self._fields}
+        found = [slice_fields.read(said, arriving.size) for arriving in self._arrived]
+        if len(found) > 1 and any(found):
+            raise UNPROCESSABLE("A form with a slice of a file holds no other file.", field="file")
+        if not found or found[0] is None:
+            return None
+        (arriving,) = self._arrived
+        arriving.hashing.verify(arriving.expected)
+        options = form_options.read(self._fields, self._intent)
+        return ArrivedSlice(
+            slice=found[0],
+            principal=principal,
+            bucket=self._intent.bucket,
+            key=self._key(arriving, options),
+            options=options,
+            # A browser gives slices no type of their own.
+            declared_type=None if arriving.declared_type == _NO_TYPE else arriving.declared_type,
+            spool=self._spool,
+            begin=arriving.begin,
+        )
 
     def files(self) -> tuple[tuple[File, ...], FormOptions]:
         """Return the records of the files, and what the fields of the form chose."""
@@ -189,26 +263,34 @@ class _Form:
 
     def _file(self, arriving: _Arriving, options: FormOptions) -> File:
         arriving.hashing.verify(arriving.expected)
-        name = keys.relative_path(arriving.path) if options.keeps_paths else arriving.name
-        key, ticket = options.key_of(name), self._intent.ticket
-        if ticket is not None:
-            tickets.require(ticket, "POST", self._intent.bucket, key)
         intent = msgspec.structs.replace(
-            self._intent, key=key, declared_type=arriving.declared_type
+            self._intent,
+            key=self._key(arriving, options),
+            declared_type=arriving.declared_type,
         )
         size = arriving.size
         look = new_file.look_at(intent, self._spool, arriving.begin, size)
         return new_file.describe(intent, arriving.hashing.sha256, size, look, arriving.blob)
 
+    def _key(self, arriving: _Arriving, options: FormOptions) -> str:
+        """The key of a file, inside the caller's ticket."""
+        name = keys.relative_path(arriving.path) if options.keeps_paths else arriving.name
+        key, ticket = options.key_of(name), self._intent.ticket
+        if ticket is not None:
+            tickets.require(ticket, "POST", self._intent.bucket, key)
+        return key
+
     def commit(self) -> None:
         """Make the bytes of all files durable and visible to the store; raises `StoreError`."""
         for arriving in self._arrived:
-            arriving.writer.commit(arriving.hashing.sha256)
+            if arriving.writer is not None:
+                arriving.writer.commit(arriving.hashing.sha256)
 
     def abort(self) -> None:
         """Give up what is not committed."""
         for arriving in self._arrived:
-            arriving.writer.abort()
+            if arriving.writer is not None:
+                arriving.writer.abort()
 
 
 def _verify_message(spool: SpoolFile, expected: Mapping[str, bytes]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from servicekit.examples import Example
 from wharf_upload.http import schemas
 from wharf_upload.http.openapi import samples
@@ -22,7 +24,10 @@ _STORE = Example(
 )
 _FORM = Example(
     body={"file": CONTENT, "prefix": "notes/", "on_conflict": "rename"},
-    answers={201: schemas.Files((FILE,))},
+    answers={
+        201: schemas.Files((FILE,)),
+        202: schemas.SliceDocument(0, 3, 5_000_000, FILE.created_at + timedelta(days=1)),
+    },
     values={"Location": "https://app.example/thanks"},
 )
 _APPEND = Example(

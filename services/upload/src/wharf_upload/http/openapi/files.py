@@ -124,7 +124,9 @@ POST_FORM = Operation(
     description="Files in any field; plain fields: `prefix`, `on_conflict` (`rename`, `replace`, "
     "`error`), `paths` (`keep`: the folders in a file's name become part of its key, below "
     "`prefix`; else only what follows the last slash counts), `redirect` (a page to go on to, "
-    "where the ticket or the bucket's `cors_origins` allow it). All files are stored, or none.",
+    "where the ticket or the bucket's `cors_origins` allow it). All files are stored, or none. A "
+    "form with a slice of a file from dropzone (`dzuuid`, `dzchunkindex`…) is acknowledged with "
+    "202, and the answer to the last slice has the file; slices of other uploaders are refused.",
     body=Content(
         "multipart/form-data",
         {
@@ -141,6 +143,9 @@ POST_FORM = Operation(
     ),
     answers={
         201: Answer("Stored, durably.", schemas.Files),
+        202: Answer(
+            "The slice is kept, durably; others of its file are missing.", schemas.SliceDocument
+        ),
         204: Answer("Stored, durably (`Prefer: return=minimal`)."),
         303: Answer("Stored, durably; go on to the page.", headers={"Location": "The page."}),
     },
@@ -156,6 +161,10 @@ POST_FORM = Operation(
         own.PRECONDITION,
         own.MALFORMED_FORM,
         own.NO_FILE,
+        own.SLICES_NOT_JOINED,
+        own.INCONSISTENT_SLICE,
+        own.SLICES_REFUSED,
+        own.UPLOAD_BUSY,
         problems.UNSUPPORTED_MEDIA,
     ),
 )

@@ -29,15 +29,19 @@ class UploadCreator:
         self._held, self._rules, self._room = held, rules, room
         self._admission, self._ticket_limit = admission, ticket_limit
 
-    def create(self, principal: Principal, wanted: UploadCreation) -> Upload:
+    def create(
+        self, principal: Principal, wanted: UploadCreation, identifier: str | None = None
+    ) -> Upload:
         """Return a new upload, its length reserved.
+
+        With an `identifier` its growing file is there already, and the caller has it.
 
         Raises `NoSuchBucket`, `TicketUsedUp`, `TicketRefused`, `ExtensionNotAllowed`, `TooLarge`,
         `QuotaExceeded`, `StoreError` and the problems `storage-full` and `malformed-request`.
         """
         self._require_allowed(principal, wanted)
         upload = Upload(
-            id=uuid7_hex(),
+            id=identifier or uuid7_hex(),
             tenant=principal.tenant,
             subject=principal.subject,
             bucket=wanted.bucket,
@@ -51,7 +55,8 @@ class UploadCreator:
             created_at=self._held.now(),
             expires_at=self._held.expires_at(),
         )
-        self._held.partials.create(upload.id)
+        if identifier is None:
+            self._held.partials.create(upload.id)
         try:
             self._held.rows.create(upload)
         except BaseException:

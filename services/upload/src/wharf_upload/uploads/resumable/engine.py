@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from servicekit.tokens import Principal
 from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.storage.parked_slices import upload_of
 from wharf_upload.uploads.resumable.append import UploadAppender
 from wharf_upload.uploads.resumable.concatenate import UploadConcatenator
 from wharf_upload.uploads.resumable.create import UploadCreator
@@ -43,5 +44,8 @@ class ResumableUploads:
         return self._rules.of(principal, upload.bucket).largest.bytes
 
     def holds(self, identifier: str) -> bool:
-        """Tell whether this process works on an upload; always, where it is the only replica."""
-        return self._held.leases.holds(identifier)
+        """Tell whether this process works on an upload; always, where it is the only replica.
+
+        A parked slice is no upload: nobody will ask for its digest.
+        """
+        return upload_of(identifier) == identifier and self._held.leases.holds(identifier)

@@ -52,16 +52,18 @@ class HeldUploads:
     def find(self, principal: Principal, identifier: str) -> Upload:
         """Return the upload; raises the problem `not-found` and `TicketRefused`."""
         upload = self.rows.get(principal.tenant, identifier)
-        if upload is None or upload.subject != principal.subject or self._is_over(upload):
+        if upload is None or upload.subject != principal.subject or self.is_over(upload):
             raise NOT_FOUND("There is no such upload.")
+        if upload.options.slicing is not None:
+            raise NOT_FOUND("There is no such upload.")  # its bytes come in forms alone
         if principal.ticket is not None:
             # Which methods it names was asked when the upload was created.
             method = principal.ticket.methods[0]
             tickets.require(principal.ticket, method, upload.bucket, upload.key or None)
         return upload
 
-    def _is_over(self, upload: Upload) -> bool:
-        """Whether its time is over; of unfinished ones it is counted from their last bytes."""
+    def is_over(self, upload: Upload) -> bool:
+        """Tell whether its time is over; of unfinished ones it counts from their last bytes."""
         now = self.now()
         if upload.expires_at > now:
             return False
@@ -97,6 +99,13 @@ class HeldUploads:
         lease = self.leases.take(identifier, patient=patient, queue=queue)
         if lease.was_elsewhere:
             # Another replica may have cut back, and written anew, what this one has hashed.
+            self._digests.forget(identifier)
+        return lease
+
+    def take_free(self, identifier: str) -> Lease | None:
+        """Return the lease of an upload that no request has; `None` without waiting."""
+        lease = self.leases.take_free(identifier)
+        if lease is not None and lease.was_elsewhere:
             self._digests.forget(identifier)
         return lease
 

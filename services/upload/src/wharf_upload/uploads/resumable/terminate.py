@@ -51,7 +51,12 @@ class UploadTerminator:
 
     def give_up_after(self, error: Exception, upload: Upload) -> None:
         """Remove an upload after a refusal, which would be the same next time."""
-        if isinstance(error, (Refused, ValueError)) or is_refusal(error):
+        if ends_upload(error):
             # Another replica may have made a file of it meanwhile: that one's client may ask.
             self._held.rows.give_up(upload)
             self._held.partials.remove(upload.id)
+
+
+def ends_upload(error: Exception) -> bool:
+    """Tell whether an upload is given up after an error: it would be refused again."""
+    return isinstance(error, (Refused, ValueError)) or is_refusal(error)

@@ -1,0 +1,162 @@
+"""Joins slices at the end of a growing file, in their order, and completes it with the last one."""
+
+from __future__ import annotations
+
+from servicekit.problems import ProblemError
+from servicekit.tokens import Principal
+from wharf_upload.content_types.sniffing import HEAD_BYTES, sniff
+from wharf_upload.domain.files import File
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.domain.upload_intent import check_type
+from wharf_upload.problems import INCONSISTENT_SLICE
+from wharf_upload.storage.parked_slices import ParkedSlices
+from wharf_upload.storage.partial_uploads import PartialUpload
+from wharf_upload.storage.spool_file import SpoolFile
+from wharf_upload.uploads.resumable.complete import UploadCompleter
+from wharf_upload.uploads.resumable.held import HeldUploads
+from wharf_upload.uploads.resumable.terminate import UploadTerminator, ends_upload
+from wharf_upload.uploads.rules import UploadRules
+from wharf_upload.uploads.slices.turns import Turn
+from wharf_upload.uploads.slices.values import ArrivedSlice, Joined
+
+_BLOCK_BYTES = 1 << 20
+
+
+class SliceJoiner:
+    """Takes slices for uploads of which the caller has the turn."""
+
+    def __init__(
+        self,
+        held: HeldUploads,
+        parked: ParkedSlices,
+        rules: UploadRules,
+        completer: UploadCompleter,
+        terminator: UploadTerminator,
+    ) -> None:
+        self._held, self._parked, self._rules = held, parked, rules
+        self._completer, self._terminator = completer, terminator
+
+    def join(
+        self, turn: Turn, upload: Upload, principal: Principal, arrived: ArrivedSlice | None
+    ) -> Joined:
+        """Put a slice where it belongs, and the parked ones behind it; complete a whole file.
+
+        Raises what completions raise, and the problem `inconsistent-slice`.
+        """
+        turn.lease.require()
+        part = turn.part
+        before = self._settled(upload, part)
+        if arrived is not None:
+            self._place(upload, part, before, arrived)
+        joined = self._join_parked(upload, part)
+        size = part.size()
+        if size == upload.length:
+            turn.lease.require()
+            file = self._completed(principal, upload, part)
+        else:
+            file = None
+            if before < HEAD_BYTES <= size:
+                self._check_head(principal, upload, part)
+            if size > before:
+                self._parked.sync(part, new=before == 0)
+            self._held.note(upload, discard_from=None, size=size)
+        # Not before: what is not durable yet may be lost, and joined again.
+        for index in joined:
+            self._parked.remove(upload, index)
+        return Joined(upload, _index_at(upload, size), file)
+
+    def _settled(self, upload: Upload, part: PartialUpload) -> int:
+        """The size, after giving up a slice that was cut off by the end of a process."""
+        size = part.size()
+        begun = size % _slice_bytes(upload) if size != upload.length else 0
+        if begun:
+            self._held.truncate(upload, part, size - begun)
+        return size - begun
+
+    def _place(self, upload: Upload, part: PartialUpload, size: int, arrived: ArrivedSlice) -> None:
+        found = arrived.slice
+        next_index = _index_at(upload, size)
+        if found.index < next_index:
+            _require_same(part, arrived)
+        elif found.index == next_index:
+            self._append(upload, part, arrived.spool, arrived.begin, found.size)
+        else:
+            self._parked.park(upload, found.index, arrived.spool, arrived.begin, found.size)
+
+    def _join_parked(self, upload: Upload, part: PartialUpload) -> list[int]:
+        """Append the parked slices that follow; return which."""
+        joined: list[int] = []
+        while (size := part.size()) != upload.length:
+            index = _index_at(upload, size)
+            parked = self._parked.open(upload, index)
+            if parked is None:
+                break
+            try:
+                if parked.size != min(_slice_bytes(upload), (upload.length or 0) - size):
+                    # A machine without power has lost a part of it; it has to come again.
+                    self._parked.remove(upload, index)
+                    break
+                self._append(upload, part, parked, 0, parked.size)
+            finally:
+                parked.close()
+            joined.append(index)
+        return joined
+
+    def _append(
+        self, upload: Upload, part: PartialUpload, source: SpoolFile, begin: int, size: int
+    ) -> None:
+        before = part.size()
+        try:
+            part.append(source, size, begin)
+        except BaseException:
+            self._held.truncate(upload, part, before)
+            raise
+
+    def _check_head(self, principal: Principal, upload: Upload, part: PartialUpload) -> None:
+        """Look at the first bytes as soon as they are there; raises `TypeNotAllowed`."""
+        head = part.spool_file().read_at(0, HEAD_BYTES)
+        policy = self._rules.of(principal, upload.bucket).policy
+        name = upload.key.rpartition("/")[2]
+        try:
+            check_type(sniff(head, complete=False), name, policy, principal.ticket)
+        except Exception as error:
+            self._terminator.give_up_after(error, upload)
+            self._note_refusal(upload, error)
+            raise
+
+    def _completed(self, principal: Principal, upload: Upload, part: PartialUpload) -> File | None:
+        try:
+            return self._completer.complete(principal, upload, part).file
+        except Exception as error:
+            self._note_refusal(upload, error)
+            raise
+
+    def _note_refusal(self, upload: Upload, error: Exception) -> None:
+        """Let slices that are under way now know that their file was refused."""
+        if ends_upload(error):
+            reason = error.detail if isinstance(error, ProblemError) else str(error)
+            self._parked.note_refusal(upload.id, reason)
+
+
+def _slice_bytes(upload: Upload) -> int:
+    slicing = upload.options.slicing
+    if slicing is None:
+        raise ValueError("the upload has no slices")
+    return slicing.slice_bytes
+
+
+def _index_at(upload: Upload, size: int) -> int:
+    """Which slice follows `size` bytes of whole slices; their number at the end of the file."""
+    return -(-size // _slice_bytes(upload))
+
+
+def _require_same(part: PartialUpload, arrived: ArrivedSlice) -> None:
+    """Raise the problem `inconsistent-slice` for another content of a slice that is there."""
+    found, there = arrived.slice, part.spool_file()
+    for offset in range(0, found.size, _BLOCK_BYTES):
+        length = min(_BLOCK_BYTES, found.size - offset)
+        sent = arrived.spool.read_at(arrived.begin + offset, length)
+        if sent != there.read_at(found.begin + offset, length):
+            raise INCONSISTENT_SLICE(
+                f"Slice {found.index} came before, with other bytes.", field="dzchunkindex"
+            )

@@ -1,0 +1,213 @@
+"""Slices that come in forms are put together in the growing file of a resumable upload.
+
+The upload's id is made from who sends it, where to, and the uploader's identifier, so that each
+slice finds it. The front of the file is in the growing file; slices that came too early are parked
+beside it. Limits, quota and expiry are those of any resumable upload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+
+import msgspec
+
+from servicekit.tokens import Principal
+from wharf_upload.domain.resumable_upload import Slicing, Upload, UploadOptions
+from wharf_upload.problems import INCONSISTENT_SLICE, SLICES_REFUSED
+from wharf_upload.storage.parked_slices import ParkedSlices
+from wharf_upload.uploads.resumable.create import UploadCreator
+from wharf_upload.uploads.resumable.held import HeldUploads
+from wharf_upload.uploads.resumable.leases import UploadBusy
+from wharf_upload.uploads.resumable.values import UploadCreation
+from wharf_upload.uploads.slices.join import SliceJoiner
+from wharf_upload.uploads.slices.turns import SliceTurns, Turn
+from wharf_upload.uploads.slices.values import ArrivedSlice, Joined, SliceOutcome
+
+# Another request needs milliseconds to begin an upload.
+_PATIENCE_SECONDS, _LOOK_SECONDS = 10.0, 0.01
+
+
+class SliceReceiver:
+    """Takes slices in any order, side by side and again and again; makes one file of them."""
+
+    def __init__(
+        self, held: HeldUploads, parked: ParkedSlices, creator: UploadCreator, joiner: SliceJoiner
+    ) -> None:
+        self._held, self._parked, self._creator = held, parked, creator
+        self._joiner, self._turns = joiner, SliceTurns(held)
+
+    def receive(self, arrived: ArrivedSlice) -> SliceOutcome:
+        """Keep a slice, durably; return the file when no slice is missing.
+
+        Raises what the creation and the completion of an upload raise, `UploadBusy`, and the
+        problems `inconsistent-slice` and `slices-refused`.
+        """
+        identifier = upload_id(arrived)
+        try:
+            return self._receive(identifier, arrived)
+        except Exception:
+            # This request's own refusal is what its client must hear of.
+            with suppress(Exception):
+                self._join_for_others(identifier, arrived.principal)
+            raise
+
+    def _receive(self, identifier: str, arrived: ArrivedSlice) -> SliceOutcome:
+        until = time.monotonic() + _PATIENCE_SECONDS
+        kept = False
+        while True:
+            with self._turns.take(identifier) as turn:
+                found = None if turn is None else self._advance(turn, identifier, arrived, kept)
+            if found is not None:
+                joined, repeated = found
+                if joined.file is not None or not self._is_parked(joined):
+                    return SliceOutcome(joined.file, self._held.expires_at(), repeated=repeated)
+                kept = True
+            elif turn is None and kept:
+                # Whoever has the turn looks for parked slices when it ends.
+                return SliceOutcome(None, self._held.expires_at())
+            elif turn is None:
+                upload = self._found(identifier, arrived)
+                if upload is None:
+                    _wait(until)
+                elif upload.file is not None:
+                    return SliceOutcome(upload.file, upload.expires_at, repeated=True)
+                else:
+                    self._park(upload, arrived)
+                    kept = True
+
+    def _park(self, upload: Upload, arrived: ArrivedSlice) -> None:
+        found = arrived.slice
+        self._parked.park(upload, found.index, arrived.spool, arrived.begin, found.size)
+
+    def _advance(
+        self,
+        turn: Turn,
+        identifier: str,
+        arrived: ArrivedSlice,
+        kept: bool,  # noqa: FBT001 -- of one caller
+    ) -> tuple[Joined, bool] | None:
+        """Join what is there; `kept`: this slice is parked, or joined already.
+
+        Return how far the file is, and whether another request had made it; `None` when there has
+        to be another turn, with an empty file.
+        """
+        upload = self._found(identifier, arrived)
+        if upload is None:
+            if turn.part.size():
+                # Of an upload before this one. It may be a blob by now: nothing is written to it.
+                self._held.partials.remove(identifier)
+                return None
+            upload = self._begun(identifier, arrived, kept=kept)
+            kept = False  # it was kept for an upload that is no more
+        if upload.file is not None:
+            # Its growing file went when it became a file: this one is new.
+            self._held.partials.remove(identifier)
+            return Joined(upload, arrived.slice.count, upload.file), True
+        waiting = None if kept else arrived
+        return self._joiner.join(turn, upload, arrived.principal, waiting), False
+
+    def _join_for_others(self, identifier: str, principal: Principal) -> None:
+        """Join what others parked while this request had the turn, and was refused."""
+        while self._unfinished(principal, identifier) is not None:
+            with self._turns.take(identifier) as turn:
+                upload = self._unfinished(principal, identifier)
+                if turn is None or upload is None:
+                    return
+                joined = self._joiner.join(turn, upload, principal, None)
+            if joined.file is not None or not self._is_parked(joined):
+                return
+
+    def _unfinished(self, principal: Principal, identifier: str) -> Upload | None:
+        upload = self._held.rows.get(principal.tenant, identifier)
+        return upload if upload is not None and upload.file is None else None
+
+    def _is_parked(self, joined: Joined) -> bool:
+        """Whether the missing slice was parked while this request had the turn."""
+        return self._parked.is_there(joined.upload, joined.next_index)
+
+    def _found(self, identifier: str, arrived: ArrivedSlice) -> Upload | None:
+        """The upload of this slice, which it has to fit; `None` where none has begun."""
+        upload = self._held.rows.get(arrived.principal.tenant, identifier)
+        if upload is None or self._held.is_over(upload):
+            return None
+        for name, said, known in (
+            ("dztotalfilesize", arrived.slice.length, upload.length),
+            ("dzchunksize", arrived.slice.slice_bytes, _slice_bytes(upload)),
+            ("key", arrived.key, upload.key),
+            ("on_conflict", arrived.options.on_conflict, upload.options.on_conflict),
+        ):
+            if said != known:
+                raise INCONSISTENT_SLICE(
+                    f"An earlier slice said {name} is {known}; this one says {said}.", field=name
+                )
+        return upload
+
+    def _begun(self, identifier: str, arrived: ArrivedSlice, *, kept: bool) -> Upload:
+        """A new upload; raises what its creation raises, and the problem `slices-refused`."""
+        try:
+            self._require_not_refused(identifier, begins=arrived.slice.index == 0 and not kept)
+            old = self._held.rows.get(arrived.principal.tenant, identifier)
+            if old is not None:
+                self._held.rows.remove(old)  # its time is over
+            return self._creator.create(arrived.principal, _creation(arrived), identifier)
+        except BaseException:
+            self._held.partials.remove(identifier)
+            raise
+
+    def _require_not_refused(self, identifier: str, *, begins: bool) -> None:
+        """Refuse slices that were under way when their file was refused; the first begins anew."""
+        reason = self._parked.refusal(identifier)
+        if reason is None:
+            return
+        if not begins:
+            raise SLICES_REFUSED(f"An earlier slice of this file was refused: {reason}")
+        self._parked.forget_refusal(identifier)
+
+
+def upload_id(arrived: ArrivedSlice) -> str:
+    """Return the id of the upload to which a slice belongs.
+
+    Holders of tickets of one client are strangers to each other: a ticket has uploads of its own.
+    """
+    principal = arrived.principal
+    names = (
+        principal.tenant,
+        principal.subject,
+        ticket_id(principal),
+        arrived.bucket,
+        arrived.slice.uuid,
+    )
+    return hashlib.sha256(msgspec.json.encode(names)).hexdigest()[:32]
+
+
+def ticket_id(principal: Principal) -> str:
+    """Return the id of the caller's upload ticket, empty for a token that is none."""
+    return principal.token_id if principal.ticket is not None else ""
+
+
+def _wait(until: float) -> None:
+    """Wait for another request, which begins the upload; raises `UploadBusy`."""
+    if time.monotonic() > until:
+        raise UploadBusy("another request begins this upload")
+    time.sleep(_LOOK_SECONDS)
+
+
+def _creation(arrived: ArrivedSlice) -> UploadCreation:
+    return UploadCreation(
+        bucket=arrived.bucket,
+        key=arrived.key,
+        length=arrived.slice.length,
+        options=UploadOptions(
+            declared_type=arrived.declared_type,
+            on_conflict=arrived.options.on_conflict,
+            slicing=Slicing(
+                slice_bytes=arrived.slice.slice_bytes, ticket=ticket_id(arrived.principal)
+            ),
+        ),
+    )
+
+
+def _slice_bytes(upload: Upload) -> int | None:
+    return None if upload.options.slicing is None else upload.options.slicing.slice_bytes

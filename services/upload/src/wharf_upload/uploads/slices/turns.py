@@ -1,0 +1,73 @@
+"""One request at a time joins the slices of a file, and none waits for another.
+
+A request that finds the file taken parks its slice and leaves. Whoever had the file looks for
+parked slices again after letting it go; so each slice is joined by the one or the other. A request
+that only tried, and was in the way of another for that moment, tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from wharf_upload.storage.base import BlobMissing, StoreBusy
+from wharf_upload.storage.partial_uploads import PartialUpload
+from wharf_upload.uploads.resumable.held import HeldUploads
+from wharf_upload.uploads.resumable.leases import Lease
+
+
+class Turn(NamedTuple):
+    """The growing file of an upload, for one request alone."""
+
+    part: PartialUpload
+    lease: Lease
+
+
+class SliceTurns:
+    """Gives a request the growing file of an upload when no other request has it."""
+
+    def __init__(self, held: HeldUploads) -> None:
+        self._held = held
+
+    @contextmanager
+    def take(self, upload: str) -> Iterator[Turn | None]:
+        """Yield the turn, or `None` while another request has it.
+
+        The file is made if there is none, whether there is such an upload or not.
+        """
+        turn = self._taken(upload)
+        try:
+            yield turn
+        finally:
+            if turn is not None:
+                turn.part.close()
+                turn.lease.release()
+
+    def _taken(self, upload: str) -> Turn | None:
+        while True:
+            lease = self._held.take_free(upload)
+            if lease is None:
+                return None
+            try:
+                part = self._opened(upload)
+            except BaseException:
+                lease.release()
+                raise
+            if part is not None:
+                return Turn(part, lease)
+            lease.release()
+            if not lease.asked:
+                return None
+
+    def _opened(self, upload: str) -> PartialUpload | None:
+        """The file; `None` while another process has it, or has just completed it."""
+        partials, alone = self._held.partials, self._held.leases.is_shared
+        try:
+            try:
+                return partials.open(upload, alone=alone)
+            except BlobMissing:
+                partials.create(upload, exist_ok=True)
+                return partials.open(upload, alone=alone)
+        except (StoreBusy, BlobMissing):
+            return None

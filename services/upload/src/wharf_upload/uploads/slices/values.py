@@ -1,0 +1,48 @@
+"""What passes between the steps by which slices become a file."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from servicekit.tokens import Principal
+from wharf_upload.domain.files import File
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.storage.spool_file import SpoolFile
+from wharf_upload.uploads.form_options import FormOptions
+from wharf_upload.uploads.slices.fields import Slice
+
+
+class ArrivedSlice(NamedTuple):
+    """A slice in a spooled form: its bytes begin at `begin` of the spool file.
+
+    `key`, `options` and `declared_type` are those of the whole file.
+    """
+
+    slice: Slice
+    principal: Principal
+    bucket: str
+    key: str
+    options: FormOptions
+    declared_type: str | None
+    spool: SpoolFile
+    begin: int
+
+
+class Joined(NamedTuple):
+    """How far the front of a file is: slice `next_index` is missing. `file` when none is."""
+
+    upload: Upload
+    next_index: int
+    file: File | None = None
+
+
+class SliceOutcome(NamedTuple):
+    """What came of a slice: `file` when none is missing any more.
+
+    `repeated`: another request had made the file before. Until `expires_at` (unix milliseconds)
+    the other slices may come.
+    """
+
+    file: File | None
+    expires_at: int
+    repeated: bool = False

@@ -1,0 +1,157 @@
+"""A file in slices keeps every rule that a file in one piece keeps, from its first slice on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from servicekit.problems import ProblemError
+from tests.servers.slices import (
+    SLICE,
+    Sliced,
+    assert_one_file,
+    document,
+    file_of,
+    in_folder,
+    refused,
+)
+from tests.servers.upload import UploadService, form_body
+from tests.servers.upload_invariants import live
+from wharf_upload.domain.tenant_limits import Limits
+
+
+def test_too_large(upload: UploadService) -> None:
+    """A file that is too large as a whole is refused with its first slice, whichever that is."""
+    upload = upload.restarted(max_file_bytes=2 * SLICE)
+    for index in (0, 2):
+        assert refused(Sliced(upload).send(index)) == (413, "too-large")
+    assert in_folder(upload) == []
+    assert upload.records.usage("demo").bytes == 0
+
+
+def test_the_quota(upload: UploadService) -> None:
+    """The whole file is reserved with its first slice, counts once, and its slices find room."""
+    sliced = Sliced(upload)
+    upload.records.put_limits("demo", Limits(max_bytes=len(sliced.content), max_files=1))
+    sliced.send(0)
+    usage = upload.records.usage("demo")
+    assert (usage.bytes, usage.files) == (len(sliced.content), 1)
+    other = upload.post_form(form_body([("other.bin", b"x")]))
+    assert refused(other) == (507, "tenant-quota-exceeded")
+    sliced.send(1)
+    file_of(sliced.send(2))
+    assert_one_file(sliced)
+
+
+def test_beyond_the_quota(upload: UploadService) -> None:
+    """A file for which there is no room as a whole is refused with its first slice."""
+    sliced = Sliced(upload)
+    upload.records.put_limits("demo", Limits(max_bytes=len(sliced.content) - 1))
+    assert refused(sliced.send(0)) == (507, "tenant-quota-exceeded")
+    assert in_folder(upload) == []
+
+
+def test_a_refused_type(upload: UploadService) -> None:
+    """What the bytes are is told by the first slice; those under way are refused with it."""
+    policy = b'{"allowed_types": ["image/*"]}'
+    upload.request("PUT", "/v1/buckets/photos", policy, {"Content-Type": "application/json"})
+    page = b"<!doctype html><html>" + bytes(2 * SLICE)
+    sliced = Sliced(upload, page, "photo.png", bucket="photos")
+    assert sliced.send(1).status_code == 202
+    assert refused(sliced.send(0)) == (415, "type-not-allowed")
+    late = sliced.send(2)
+    assert refused(late) == (409, "slices-refused")
+    assert "text/html" in document(late)["detail"]
+    assert upload.records.usage("demo").bytes == 0
+    assert live(upload) == {}
+    # The first slice begins anew, and is refused for what it is.
+    assert refused(sliced.send(0)) == (415, "type-not-allowed")
+
+
+def test_the_type_is_that_of_the_whole(upload: UploadService) -> None:
+    """The type comes from the bytes of the whole file, and no slice has one of its own."""
+    png = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c02")
+    sliced = Sliced(upload, png + b"<!doctype html>" + bytes(2 * SLICE), "photo.png")
+    found = file_of(sliced.send_all())
+    assert (found["media_type"], found["declared_type"]) == ("image/png", None)
+
+
+def test_uploads_of_forms_are_no_others(upload: UploadService) -> None:
+    """An upload whose bytes come in forms does not exist for tus."""
+    Sliced(upload).send(0)
+    (growing,) = in_folder(upload)
+    principal = upload.context.access.verifier.verify(upload.issuer.token(tid="demo"))
+    assert upload.context.uploads.get("demo", growing) is not None
+    with pytest.raises(ProblemError, match="no such upload"):
+        upload.context.resumable_uploads.find(principal, growing)
+
+
+def by_ticket(upload: UploadService, **rules: Any) -> dict[str, str]:
+    """The header of somebody with a ticket of their own."""
+    place = {} if "key" in rules else {"prefix": ""}
+    ticket = {"bucket": "default", **place, **rules}
+    token = upload.issuer.token(tid="demo", scope="files:write", ticket=ticket)
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_ticket_for_one_file(upload: UploadService) -> None:
+    """A file in slices uses a ticket up once, and a last answer that was lost can be had."""
+    sliced = Sliced(upload, headers=by_ticket(upload, max_files=1, prefix="in/"))
+    stored = file_of(sliced.send_all())
+    assert stored["key"] == "in/photo.bin"
+    assert file_of(sliced.send(2)) == stored
+    assert_one_file(sliced, "in/photo.bin")
+    another = upload.post_form(form_body([("other.bin", b"x")]), sliced.headers)
+    assert refused(another) == (403, "ticket-used-up")
+    assert refused(sliced.send(0, dzuuid="another")) == (403, "ticket-used-up")
+
+
+def test_a_ticket_for_a_key(upload: UploadService) -> None:
+    """With a ticket for a key the file gets that key, whatever it is called."""
+    sliced = Sliced(upload, headers=by_ticket(upload, key="in/a.bin"))
+    assert file_of(sliced.send_all())["key"] == "in/a.bin"
+
+
+def test_a_ticket_for_small_files(upload: UploadService) -> None:
+    """A ticket's limit is held by the whole file, with its first slice."""
+    sliced = Sliced(upload, headers=by_ticket(upload, max_file_bytes=2 * SLICE))
+    assert refused(sliced.send(0)) == (413, "too-large")
+
+
+def test_tickets_do_not_meet(upload: UploadService) -> None:
+    """Two tickets of one client, and the client itself, have files of their own for one uuid."""
+    senders = [
+        Sliced(upload, headers=by_ticket(upload, prefix="a/")),
+        Sliced(upload, headers=by_ticket(upload, prefix="a/")),
+        Sliced(upload, fields={"prefix": "a"}),
+    ]
+    for index in (0, 1):
+        assert [sender.send(index).status_code for sender in senders] == [202, 202, 202]
+    keys = [file_of(sender.send(2))["key"] for sender in senders]
+    assert keys == ["a/photo.bin", "a/photo (2).bin", "a/photo (3).bin"]
+    for sender, key in zip(senders, keys, strict=True):
+        assert upload.content(str(key)) == sender.content
+
+
+def test_by_query(upload: UploadService) -> None:
+    """An uploader that says in the address what it sends makes no file of a slice, either."""
+    body = form_body([("blob", b"slice")])
+    reply = upload.post_form(body, bucket="default?qqpartindex=0&qqtotalparts=2&qqfilename=a")
+    assert refused(reply) == (415, "slices-not-joined")
+    assert live(upload) == {}
+
+
+@pytest.mark.parametrize(
+    ("header", "uploader"),
+    [
+        ({"Content-Range": "bytes 0-4/10"}, "jQuery File Upload"),
+        ({"Upload-Length": "10"}, "FilePond"),
+    ],
+)
+def test_by_header(upload: UploadService, header: dict[str, str], uploader: str) -> None:
+    """An uploader that says in the header what it sends is refused before its body."""
+    reply = upload.post_form(form_body([("a.bin", b"slice")]), header)
+    assert refused(reply) == (415, "slices-not-joined")
+    assert document(reply)["uploader"] == uploader
+    assert live(upload) == {}

@@ -1,0 +1,188 @@
+"""Slices of dropzone: in any order, again and again, they become one file and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.servers.slices import SLICE, Sliced, assert_one_file, file_of, in_folder, refused
+from tests.servers.upload import UploadService, form_body
+from tests.servers.upload_invariants import live
+from wharf_upload.maintenance import upload_sweeper
+
+
+def test_in_order(upload: UploadService) -> None:
+    """Slices in order are one file, answered as a form is; before, each is acknowledged."""
+    sliced = Sliced(upload)
+    first = sliced.send(0)
+    assert first.status_code == 202
+    assert first.json
+    assert {name: first.json[name] for name in ("index", "count", "size")} == {
+        "index": 0,
+        "count": 3,
+        "size": len(sliced.content),
+    }
+    assert live(upload) == {}
+    assert sliced.send(1).status_code == 202
+    last = sliced.send(2)
+    assert file_of(last)["filename"] == "photo.bin"
+    assert last.headers["Location"] == "/v1/files/default/photo.bin"
+    assert_one_file(sliced)
+
+
+@pytest.mark.parametrize("order", [(2, 1, 0), (1, 0, 2), (2, 0, 1), (0, 2, 1), (1, 2, 0)])
+def test_in_any_order(upload: UploadService, order: tuple[int, ...]) -> None:
+    """Slices in any order are the same file, and it is there with the last to come."""
+    sliced = Sliced(upload)
+    *first, last = [sliced.send(index) for index in order]
+    assert [reply.status_code for reply in first] == [202, 202]
+    assert file_of(last)["size"] == len(sliced.content)
+    assert_one_file(sliced)
+
+
+def test_a_slice_twice(upload: UploadService) -> None:
+    """A slice that comes again is acknowledged again, joined or parked, and changes nothing."""
+    sliced = Sliced(upload)
+    for index in (0, 0, 2, 2):
+        assert sliced.send(index).status_code == 202
+    first = file_of(sliced.send(1))
+    for index in (1, 0, 2):
+        again = sliced.send(index)
+        assert file_of(again) == first
+        assert again.headers["Idempotent-Replayed"] == "true"
+    assert_one_file(sliced)
+
+
+def test_other_bytes_for_a_slice(upload: UploadService) -> None:
+    """A slice that comes again with other bytes is a conflict, and the first ones stay."""
+    sliced = Sliced(upload)
+    sliced.send(0)
+    body = form_body([("photo.bin", bytes(SLICE))], sliced.said(0))
+    assert refused(upload.post_form(body)) == (409, "inconsistent-slice")
+    sliced.send(1)
+    file_of(sliced.send(2))
+    assert_one_file(sliced)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"dztotalfilesize": str(2 * SLICE + 8)},
+        {"dzchunksize": str(SLICE + 1), "dzchunkbyteoffset": str(SLICE + 1)},
+        {"prefix": "elsewhere"},
+        {"on_conflict": "replace"},
+    ],
+)
+def test_slices_that_do_not_fit(upload: UploadService, changed: dict[str, str]) -> None:
+    """A slice that says something else than the ones before is a conflict, and no harm."""
+    sliced = Sliced(upload)
+    sliced.send(0)
+    assert refused(sliced.send(1, **changed)) == (409, "inconsistent-slice")
+    sliced.send(1)
+    file_of(sliced.send(2))
+    assert_one_file(sliced)
+
+
+def test_two_files_in_a_form(upload: UploadService) -> None:
+    """A form with a slice and another file is refused as a whole."""
+    sliced = Sliced(upload)
+    files = [("photo.bin", sliced.bytes_of(0)), ("other.bin", sliced.bytes_of(0))]
+    assert refused(upload.post_form(form_body(files, sliced.said(0)))) == (422, "unprocessable")
+    assert live(upload) == {}
+    assert in_folder(upload) == []
+
+
+def test_fields_behind_the_file(upload: UploadService) -> None:
+    """Fields that follow the slice are as good as fields before it."""
+    sliced = Sliced(upload, fields={"prefix": "in"})
+
+    def send(index: int) -> TestResponse:
+        file = form_body([("photo.bin", sliced.bytes_of(index))])
+        closing = file.rindex(b"\r\n--")
+        after = form_body([], sliced.said(index))
+        return upload.post_form(file[: closing + 2] + after)
+
+    assert [send(index).status_code for index in (0, 1)] == [202, 202]
+    assert file_of(send(2))["key"] == "in/photo.bin"
+    assert_one_file(sliced, "in/photo.bin")
+
+
+def test_choices_of_the_form(upload: UploadService) -> None:
+    """Prefix and conflict are chosen as in any form: nothing is overwritten unless it says so."""
+    upload.put("in/photo.bin", b"old")
+    sliced = Sliced(upload, fields={"prefix": "in"})
+    assert file_of(sliced.send_all())["key"] == "in/photo (2).bin"
+    assert upload.content("in/photo.bin") == b"old"
+
+
+def test_a_form_of_one_slice(upload: UploadService) -> None:
+    """A small file of a dropzone that always says so is an ordinary form, answered at once."""
+    sliced = Sliced(upload, content=b"small")
+    assert file_of(sliced.send(0))["size"] == 5
+    assert_one_file(sliced)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_process_that_ends(upload: UploadService, index: int) -> None:
+    """What was answered outlives the process, and what was cut off is given up."""
+    sliced = Sliced(upload)
+    assert sliced.send(index).status_code == 202
+    (growing,) = [name for name in in_folder(upload) if "-" not in name]
+    with open(upload.settings.resumable_folder / growing, "ab") as part:
+        part.write(b"half a slice")
+    sliced.upload = upload.restarted()
+    assert sliced.send(1 - index).status_code == 202
+    file_of(sliced.send(2))
+    assert_one_file(sliced)
+
+
+def test_a_parked_slice_that_lost_bytes(upload: UploadService) -> None:
+    """A parked slice that is not whole is not joined; sent again it is."""
+    sliced = Sliced(upload)
+    sliced.send(1)
+    (parked,) = [name for name in in_folder(upload) if "-" in name]
+    os.truncate(upload.settings.resumable_folder / parked, 10)
+    assert sliced.send(0).status_code == 202
+    assert sliced.send(2).status_code == 202
+    file_of(sliced.send(1))
+    assert_one_file(sliced)
+
+
+def swept(upload: UploadService, seconds: float) -> dict[str, int]:
+    """What the sweeper removes of uploads when so much time has passed."""
+    context = upload.context
+    later = context.clock() + seconds
+    return upload_sweeper.sweep(
+        context.uploads, context.parts, expiry_seconds=1000, clock=lambda: later
+    ).counts()
+
+
+def test_leftovers_expire(upload: UploadService) -> None:
+    """What was never finished goes in time, with its parked slices and what it reserved."""
+    sliced = Sliced(upload)
+    for index in (0, 2):
+        sliced.send(index)
+    assert len(in_folder(upload)) == 2
+    assert swept(upload, 900) == {"expired_uploads": 0, "rowless_parts": 0}
+    assert len(in_folder(upload)) == 2
+    assert swept(upload, 100_000) == {"expired_uploads": 1, "rowless_parts": 1}
+    assert in_folder(upload) == []
+    assert upload.records.usage("demo").bytes == 0
+
+
+def test_an_expired_file_begins_anew(upload: UploadService) -> None:
+    """A slice after the time of its file begins a new one, without what was there."""
+    sliced = Sliced(upload)
+    for index in (0, 2):
+        sliced.send(index)
+    (growing,) = [name for name in in_folder(upload) if "-" not in name]
+    os.utime(upload.settings.resumable_folder / growing, (0, 0))
+    with upload.database.transaction() as connection:
+        connection.execute("UPDATE uploads SET expires_at = 1")
+    assert sliced.send(1).status_code == 202
+    assert sliced.send(2).status_code == 202
+    file_of(sliced.send(0))
+    assert live(upload) == {"photo.bin": hashlib.sha256(sliced.content).hexdigest()}
