@@ -16,6 +16,10 @@ from selenium.webdriver.chrome.service import Service
 CHROMIUM, CHROMEDRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 _SCRIPTS = Path(__file__).parents[2] / ".venv/browser/node_modules"
 DROPZONE = _SCRIPTS / "dropzone/dist/min/dropzone.min.js"
+DROPZONE_6 = _SCRIPTS / "dropzone-6/dist/dropzone-min.js"
+PLUPLOAD = _SCRIPTS / "plupload/js/plupload.full.min.js"
+RESUMABLE = _SCRIPTS / "resumablejs/resumable.js"
+FINE_UPLOADER = _SCRIPTS / "fine-uploader/fine-uploader/fine-uploader.core.js"
 UPPY = _SCRIPTS / "uppy/dist/uppy.min.js"
 SCRIPT_SECONDS = 30
 _ARGUMENTS = (
