@@ -1,0 +1,206 @@
+"""A form while it is read: its files on their way into blobs, and its plain fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from servicekit.ids import uuid7_hex
+from servicekit.problems import UNPROCESSABLE
+from servicekit.tokens import Principal
+from wharf_upload.access import tickets
+from wharf_upload.access.tickets import TicketRefused
+from wharf_upload.domain import digests, keys
+from wharf_upload.domain.digests import Hashing
+from wharf_upload.domain.files import File
+from wharf_upload.domain.refusals import TicketUsedUp
+from wharf_upload.domain.upload_intent import UploadIntent, check_name, check_size, declared_type
+from wharf_upload.problems import NO_FILE
+from wharf_upload.storage.base import BlobName, BlobStore, BlobWriter
+from wharf_upload.storage.spool_file import SpoolFile
+from wharf_upload.uploads import form_options, new_file
+from wharf_upload.uploads.copying import Copier
+from wharf_upload.uploads.form_options import FormOptions
+from wharf_upload.uploads.multipart import parser
+from wharf_upload.uploads.slices import fields as slice_fields
+from wharf_upload.uploads.slices.values import ArrivedSlice
+
+_NO_TYPE = "application/octet-stream"
+
+
+@dataclass
+class _Arriving:
+    """A file of the form on its way into its blob."""
+
+    name: str
+    # Its path in a folder, as the client sent it.
+    path: str
+    declared_type: str | None
+    expected: Mapping[str, bytes]
+    blob: str
+    # None for a slice: it goes from the form into its file.
+    writer: BlobWriter | None
+    hashing: Hashing
+    # Where its bytes lie in the form.
+    begin: int = 0
+    size: int = 0
+
+
+class ArrivingForm:
+    """One form of a caller, of which nothing is visible yet."""
+
+    def __init__(
+        self, store: BlobStore, intent: UploadIntent, max_files: int, spool: SpoolFile
+    ) -> None:
+        self._store, self._intent, self._max_files = store, intent, max_files
+        self._spool = spool
+        self._arrived: list[_Arriving] = []
+        self._fields: dict[str, str] = {}
+        self._empty_inputs = 0
+        # What a field says of the path of the file behind it.
+        self._next_path = ""
+        # Whether a field was there that a form with a slice has.
+        self._may_be_slice = False
+
+    def read(self, boundary: bytes) -> None:
+        """Read the form once; its files are hashed and copied while their bytes pass."""
+        copier = Copier(self._spool)
+        limits = parser.Limits(max_files=self._max_files)
+        current: _Arriving | None = None
+        try:
+            for event in parser.parts(self._spool, self._spool.size, boundary, limits):
+                if isinstance(event, parser.PartData) and current is not None:
+                    self._take(current, event)
+                    if current.writer is not None:
+                        copier.copy(current.writer, event.offset, len(event.view))
+                elif isinstance(event, parser.PartBegin):
+                    current = self._begin(event)
+                elif isinstance(event, parser.Field):
+                    self._fields[event.name] = text = event.value.decode("utf-8", "replace")
+                    if event.name in form_options.PATH_FIELDS:
+                        self._next_path = text
+                    if event.name in slice_fields.NAMES:
+                        self._may_be_slice = True
+                elif isinstance(event, parser.EmptyFile):
+                    self._empty_inputs += 1
+        finally:
+            # No copy may still run when the writers are closed.
+            copier.drain()
+
+    def _begin(self, event: parser.PartBegin) -> _Arriving:
+        if not event.filename:
+            raise NO_FILE(
+                f"The field {event.name!r} holds a file without a name; give it one.",
+                field=event.name,
+            )
+        name = self._name(event.filename)
+        check_name(name, self._intent.policy)
+        expected = digests.expected(event.content_digest) if event.content_digest else {}
+        blob = uuid7_hex()
+        goes_elsewhere = self._may_be_slice and slice_fields.announces_slice(self._fields)
+        arriving = _Arriving(
+            name=name,
+            path=form_options.path_of(event.filename, self._next_path),
+            declared_type=declared_type(event.content_type),
+            expected=expected,
+            blob=blob,
+            writer=None
+            if goes_elsewhere
+            else self._store.create(BlobName(self._intent.tenant, blob)),
+            hashing=Hashing(sha512="sha-512" in expected),
+        )
+        self._arrived.append(arriving)
+        self._next_path = ""
+        return arriving
+
+    def _name(self, filename: str) -> str:
+        """The name under which the next file is stored; raises when its ticket takes no more."""
+        ticket = self._intent.ticket
+        if ticket is None:
+            return keys.file_name(filename)
+        if len(self._arrived) >= tickets.most_files(ticket, len(self._arrived) + 1):
+            if ticket.key is not None:
+                raise TicketRefused("key", "The ticket is for one file; the form holds more.")
+            raise TicketUsedUp(ticket.max_files or 0)
+        if ticket.key is not None:
+            # What the file is called where it comes from does not matter: the ticket names it.
+            return ticket.key.rpartition("/")[2]
+        return keys.file_name(filename)
+
+    def _take(self, arriving: _Arriving, event: parser.PartData) -> None:
+        if not arriving.size:
+            arriving.begin = event.offset
+        if arriving.writer is not None or arriving.expected:
+            arriving.hashing.update(event.view)
+        arriving.size += len(event.view)
+        check_size(arriving.size, self._intent.largest)
+
+    def slice(self, principal: Principal, query: Mapping[str, str]) -> ArrivedSlice | None:
+        """Return the slice that the form holds; `None` for whole files, and for none.
+
+        Raises the problems `slices-not-joined`, `inconsistent-slice` and `unprocessable`.
+        """
+        if not self._may_be_slice and slice_fields.NAMES.isdisjoint(query):
+            return None
+        said = {**query, **self._fields}
+        found = [slice_fields.read(said, arriving.size) for arriving in self._arrived]
+        if len(found) > 1 and any(found):
+            raise UNPROCESSABLE("A form with a slice of a file holds no other file.", field="file")
+        if not found or found[0] is None:
+            return None
+        (arriving,) = self._arrived
+        arriving.hashing.verify(arriving.expected)
+        options = form_options.read(self._fields, self._intent)
+        return ArrivedSlice(
+            slice=found[0],
+            principal=principal,
+            bucket=self._intent.bucket,
+            key=self._key(arriving, options),
+            options=options,
+            # A browser gives slices no type of their own.
+            declared_type=None if arriving.declared_type == _NO_TYPE else arriving.declared_type,
+            spool=self._spool,
+            begin=arriving.begin,
+        )
+
+    def files(self) -> tuple[tuple[File, ...], FormOptions]:
+        """Return the records of the files, and what the fields of the form chose."""
+        if not self._arrived:
+            if self._empty_inputs:
+                raise NO_FILE("No file was chosen: the form's file inputs are empty.")
+            raise NO_FILE("The form holds fields, but no file.")
+        options = form_options.read(self._fields, self._intent)
+        return tuple(self._file(arriving, options) for arriving in self._arrived), options
+
+    def _file(self, arriving: _Arriving, options: FormOptions) -> File:
+        arriving.hashing.verify(arriving.expected)
+        intent = msgspec.structs.replace(
+            self._intent,
+            key=self._key(arriving, options),
+            declared_type=arriving.declared_type,
+        )
+        size = arriving.size
+        look = new_file.look_at(intent, self._spool, arriving.begin, size)
+        return new_file.describe(intent, arriving.hashing.sha256, size, look, arriving.blob)
+
+    def _key(self, arriving: _Arriving, options: FormOptions) -> str:
+        """The key of a file, inside the caller's ticket."""
+        name = keys.relative_path(arriving.path) if options.keeps_paths else arriving.name
+        key, ticket = options.key_of(name), self._intent.ticket
+        if ticket is not None:
+            tickets.require(ticket, "POST", self._intent.bucket, key)
+        return key
+
+    def commit(self) -> None:
+        """Make the bytes of all files durable and visible to the store; raises `StoreError`."""
+        for arriving in self._arrived:
+            if arriving.writer is not None:
+                arriving.writer.commit(arriving.hashing.sha256)
+
+    def abort(self) -> None:
+        """Give up what is not committed."""
+        for arriving in self._arrived:
+            if arriving.writer is not None:
+                arriving.writer.abort()
