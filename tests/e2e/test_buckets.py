@@ -152,11 +152,15 @@ def test_wildcards(api: ApiClient) -> None:
     api.put("x.png", b"%PDF-1.7\n", bucket="bucket").problem(415, "type-not-allowed")
 
 
-def test_an_empty_file_has_no_type(api: ApiClient) -> None:
-    """Row 12: where types are limited an empty file is refused, since it is of none of them."""
+def test_an_empty_file_goes_by_its_name(api: ApiClient) -> None:
+    """Row 12: where types are limited an empty file is judged by its extension, and has no type."""
     make(api, allowed_types=["image/*"])
-    api.put("x.png", b"", bucket="bucket").problem(415, "type-not-allowed")
-    api.post(file_part("x.png", b""), bucket="bucket").problem(415, "type-not-allowed")
+    stored = api.put("x.png", b"", bucket="bucket")
+    assert (stored.status, stored.json()["media_type"]) == (201, "application/octet-stream")
+    assert api.post(file_part("y.png", b""), bucket="bucket").status == 201
+    for name in ("x.txt", "x.html", "x"):
+        api.put(name, b"", bucket="bucket").problem(415, "type-not-allowed")
+        api.post(file_part(name, b""), bucket="bucket").problem(415, "type-not-allowed")
 
 
 def test_extensions_go_by_the_name_and_agree_with_the_bytes(wharf: Wharf, api: ApiClient) -> None:
