@@ -144,9 +144,13 @@ def adding_form_of(name: str, content: bytes) -> bytes:
     return multipart_body(file_part(name, content))
 
 
-def form(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
-    """A form."""
-    return sender.api.post_body(form_of(name, content), {**first, **brings})
+def form(body: Callable[[str, bytes], bytes]) -> Send:
+    """A form; `body` makes it."""
+
+    def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
+        return sender.api.post_body(body(name, content), {**first, **brings})
+
+    return send
 
 
 def form_by_ticket(*, key: bool = False, header: bool = False) -> Send:
@@ -173,12 +177,12 @@ def tus_at_once(
     )
 
 
-def tus_in_two(method: str = "PATCH", *, ticket: bool = False) -> Send:
-    """tus, creation and one request with the bytes."""
+def tus_in_two(method: str = "PATCH", *, ticket: bool = False, chooses: bool = True) -> Send:
+    """tus, creation and one request with the bytes; `chooses`: it says what is replaced."""
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         tus = Tus(sender.anyone.using(sender.ticket()) if ticket else sender.api)
-        choice = {} if ticket else {"on_conflict": "replace"}
+        choice = {"on_conflict": "replace"} if chooses and not ticket else {}
         begun = tus.create(len(content), None, first, filename=name, **choice)
         if begun.status != 201:
             return begun
@@ -249,7 +253,10 @@ WAYS: dict[str, Way] = {
     "PUT in parts by a ticket for a key": Way(
         in_parts(_by_key, "POST"), (PUT_TICKET, TICKET_PATCH_BY_POST), "ietf", FOLDER
     ),
-    "form": Way(form, (POST_FORM,), "form", message=form_of),
+    "form": Way(form(form_of), (POST_FORM,), "form", message=form_of),
+    "form without a choice": Way(
+        form(adding_form_of), (POST_FORM,), "form", message=adding_form_of
+    ),
     "form, ticket in header": Way(
         form_by_ticket(header=True),
         (POST_FORM,),
@@ -271,6 +278,7 @@ WAYS: dict[str, Way] = {
     ),
     "tus at once": Way(tus_at_once, (CREATE,), "tus"),
     "tus": Way(tus_in_two(), (CREATE, PATCH), "tus"),
+    "tus without a choice": Way(tus_in_two(chooses=False), (CREATE, PATCH), "tus"),
     "tus by POST": Way(tus_in_two("POST"), (CREATE, PATCH_BY_POST), "tus"),
     "tus, ticket in header": Way(
         tus_in_two(ticket=True), (CREATE, PATCH), "tus", FOLDER, replaces=False

@@ -71,6 +71,18 @@ def test_on_conflict(upload: UploadService, on_conflict: str | None, expected: l
     assert upload.content("a.txt") == (b"new" if on_conflict == "replace" else b"old")
 
 
+def test_if_match_replaces(upload: UploadService) -> None:
+    """With If-Match each file of a form replaces the one of its name, and makes no second one."""
+    upload.post_form(form_body([("a.txt", b"old"), ("b.txt", b"old")]))
+    body = form_body([("a.txt", b"new"), ("b.txt", b"new")])
+    assert keys(upload.post_form(body, {"If-Match": "*"})) == ["a.txt", "b.txt"]
+    assert upload.content("a.txt") == b"new"
+    renaming = form_body([("a.txt", b"newer")], {"on_conflict": "rename"})
+    assert refused(upload.post_form(renaming, {"If-Match": "*"})) == (422, "unprocessable")
+    assert upload.content("a.txt") == b"new"
+    assert_sound(upload)
+
+
 def test_paths_of_a_folder(upload: UploadService) -> None:
     """Relative paths become keys with `paths=keep` alone, and none of them leads out."""
     files = [("trip/a", b"1"), ("trip\\b", b"2")]

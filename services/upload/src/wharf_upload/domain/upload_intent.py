@@ -49,7 +49,9 @@ class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
     use: TicketUse | None = None
 
     @classmethod
-    def to_come(cls, caller: Principal, bucket: str) -> UploadIntent:
+    def to_come(
+        cls, caller: Principal, bucket: str, condition: WriteCondition | None
+    ) -> UploadIntent:
         """Of a caller whose file has no key yet, and whose bucket nobody has looked at."""
         return cls(
             tenant=caller.tenant,
@@ -58,6 +60,7 @@ class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
             key="",
             policy=Policy(),
             largest=SizeLimit(0, "limit"),
+            condition=condition,
             ticket=caller.ticket,
         )
 

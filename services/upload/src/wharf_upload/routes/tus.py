@@ -75,14 +75,15 @@ def creation(request: Request) -> UploadCreation:
     except metadata.MalformedMetadata as error:
         raise MALFORMED(str(error)) from None
     bucket = _bucket(fields, request.caller.ticket)
+    header = request.header
+    condition = for_write(header("IF_MATCH"), header("IF_NONE_MATCH"))
     options = form_options.read(
         {name: fields[name] for name in ("prefix", "on_conflict") if fields.get(name)},
-        UploadIntent.to_come(request.caller, bucket),
+        UploadIntent.to_come(request.caller, bucket, condition),
     )
     key = _key(fields, options, needed=concat != "partial")
     if request.caller.ticket is not None:
         tickets.require(request.caller.ticket, "POST", bucket, key or None)
-    header = request.header
     own = _own_metadata(fields)
     # What is told of the file belongs to the request: with other metadata it is another one.
     what = f"POST {UPLOADS} {bucket}/{key} {json.dumps(own, sort_keys=True)}"
@@ -95,7 +96,7 @@ def creation(request: Request) -> UploadCreation:
         options=UploadOptions(
             declared_type=declared_type(fields.get("filetype") or fields.get("type")),
             on_conflict=options.on_conflict,
-            condition=for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
+            condition=condition,
             digests=digests.expected(header("REPR_DIGEST") or ""),
             echo=echo,
             metadata=own,

@@ -73,10 +73,16 @@ def _on_conflict(fields: Mapping[str, str], intent: UploadIntent) -> OnConflict:
     ticket = intent.ticket
     names_key = ticket is not None and ticket.key is not None
     replaces = tickets.may_replace(ticket)
-    default = ("replace" if replaces else "error") if names_key else "rename"
+    must_exist = intent.condition is not None and intent.condition.must_exist
+    default = ("replace" if replaces else "error") if names_key or must_exist else "rename"
     choice = _choice(fields, "on_conflict", _ON_CONFLICT, default)
     if names_key and choice == "rename":
         raise TicketRefused("key", "The ticket is for one key, and another name would be another.")
+    if must_exist and choice == "rename":
+        raise UNPROCESSABLE(
+            "If-Match is of a file that is replaced, and on_conflict=rename replaces none.",
+            field="on_conflict",
+        )
     if choice == "replace" and not replaces:
         raise TicketRefused("replace", "The ticket adds files and replaces none.")
     return choice

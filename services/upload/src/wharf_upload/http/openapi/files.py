@@ -122,9 +122,10 @@ POST_FORM = Operation(
     tag="files",
     summary="Upload the files of a form",
     description="Files in any field; plain fields: `prefix`, `on_conflict` (`rename`, `replace`, "
-    "`error`), `paths` (`keep`: the folders in a file's name become part of its key, below "
-    "`prefix`; else only what follows the last slash counts), `redirect` (a page to go on to, "
-    "where the ticket or the bucket's `cors_origins` allow it). All files are stored, or none. A "
+    "`error`; the default is `rename`, with `If-Match` it is `replace`), `paths` (`keep`: the "
+    "folders in a file's name become part of its key, below `prefix`; else only what follows the "
+    "last slash counts), `redirect` (a page to go on to, where the ticket or the bucket's "
+    "`cors_origins` allow it). All files are stored, or none. A "
     "form with a slice of a file from dropzone (`dzuuid`, `dzchunkindex`…) is acknowledged with "
     "202, and the answer to the last slice has the file; slices of other uploaders are refused.",
     body=Content(

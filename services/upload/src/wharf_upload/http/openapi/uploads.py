@@ -80,7 +80,9 @@ CREATE = Operation(
         Parameter(
             "Idempotency-Key", "header", "Of the file: two uploads with one key make one file."
         ),
-        Parameter("If-Match", "header", "Replace only the file with this entity tag."),
+        Parameter(
+            "If-Match", "header", "Replace only the file with this entity tag; never rename."
+        ),
         Parameter("If-None-Match", "header", "`*`: create, never replace."),
         _PREFER,
     ),
