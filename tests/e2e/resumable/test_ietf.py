@@ -6,7 +6,9 @@ import base64
 import hashlib
 import os
 
-from tests.e2e.api_client import Answer, ApiClient
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
 
 PATCH = {"Content-Type": "application/partial-upload"}
 
@@ -101,6 +103,18 @@ def test_preconditions(api: ApiClient) -> None:
     api.stored("ietf/new.bin")
     assert append(api, address, 0, b"x", last=True).status == 412
     assert api.request("HEAD", address).status == 404
+
+
+@pytest.mark.parametrize("content", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
+@pytest.mark.parametrize("target", ["/v1/files/default", "/v1/files/default/"])
+def test_an_address_without_a_key(api: ApiClient, target: str, content: bytes) -> None:
+    """A part for a bucket is a 405 with the methods that it takes, as a whole file for it is."""
+    whole = api.request("PUT", target, content)
+    part = api.request("PUT", target, content, {"Upload-Complete": "?0"})
+    for answer in (whole, part):
+        answer.problem(405, "method-not-allowed")
+    named = [set(answer.header("Allow").split(", ")) for answer in (whole, part)]
+    assert named[0] == named[1]
 
 
 def test_cancel(api: ApiClient) -> None:

@@ -15,7 +15,7 @@ from wharf_upload.domain.keys import path_bytes
 from wharf_upload.domain.upload_intent import declared_type
 from wharf_upload.domain.upload_request import UploadRequest
 from wharf_upload.http import completeness
-from wharf_upload.http.request import FILES, TICKETS, Request, raw_path
+from wharf_upload.http.request import FILES, TICKETS, Request, names_file, raw_path
 from wharf_upload.problems import CONTENT_ENCODING
 from wharf_upload.uploads.multipart import parser
 from wharf_upload.uploads.slices import fields as slices
@@ -44,6 +44,7 @@ def file_upload(request: Request) -> UploadRequest:
 def part_upload(request: Request) -> UploadRequest:
     """Return what a `PUT` asks for that begins a file in parts; raises as `file_upload`."""
     completeness.require_part(request)
+    require_file(request)
     # Content-Digest is of what this request brings, which is not the file.
     return _file_upload(request, _announced(request.header("REPR_DIGEST")))
 
@@ -146,6 +147,13 @@ def refuse_encodings(request: Request) -> None:
 def refuse_method(allowed: str) -> ProblemError:
     """Return the problem `method-not-allowed`; `allowed` is its Allow field."""
     return METHOD(METHOD.description, headers=(("Allow", allowed),))
+
+
+def require_file(request: Request) -> None:
+    """Raise the problem `method-not-allowed` for a `PUT` to a bucket."""
+    path = raw_path(request.environ)
+    if path.startswith(FILES) and not names_file(path):
+        raise refuse_method("GET, HEAD, POST, OPTIONS")
 
 
 def file_address(request: Request) -> tuple[str, str]:

@@ -16,7 +16,6 @@ from wharf_upload.http.request import (
     UPLOADS,
     Request,
     Response,
-    names_file,
     raw_path,
 )
 from wharf_upload.http.upload_addresses import identifier_of
@@ -26,6 +25,7 @@ from wharf_upload.http.upload_fields import (
     form_upload,
     part_upload,
     refuse_method,
+    require_file,
 )
 from wharf_upload.routes import ietf_resumable, tus
 from wharf_upload.tenancy.limits import TenantLimits
@@ -62,9 +62,7 @@ class AdmissionQuestion:
 
     def _admit_spooled(self, request: Request) -> None:
         if request.method == "PUT":
-            path = raw_path(request.environ)
-            if path.startswith(FILES) and not names_file(path):
-                raise refuse_method("GET, HEAD, POST")
+            require_file(request)
             upload = file_upload(request)
             completeness.require_length(request, upload.length_bytes)
             self._admission.admit_large_file(upload)
