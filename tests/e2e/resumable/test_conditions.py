@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.api_client import ApiClient
-from tests.e2e.resumable.tus_client import Tus
+from tests.e2e.resumable.tus_client import Tus, metadata
+from tests.e2e.tenants import Signer
 
 
 def test_if_match_replaces(tus: Tus, api: ApiClient) -> None:
@@ -20,3 +23,49 @@ def test_if_match_and_another_name(tus: Tus, api: ApiClient) -> None:
     api.stored("a.txt", b"there")
     answer = tus.create(3, headers={"If-Match": "*"}, filename="a.txt", on_conflict="rename")
     assert answer.problem(422, "unprocessable")["field"] == "on_conflict"
+
+
+def test_if_match_with_a_ticket_that_adds(tus: Tus, api: ApiClient, signer: Signer) -> None:
+    """A ticket that replaces nothing is refused with If-Match, and adds no second file."""
+    api.stored("in/a.txt", b"there")
+    rules = {"bucket": "default", "prefix": "in/"}
+    ticket = signer.token(tid=api.tenant, scope="files:write", ticket=rules)
+    adding = Tus(api.using(ticket))
+    answer = adding.create(3, headers={"If-Match": "*"}, filename="a.txt")
+    answer.problem(409, "key-taken")
+    assert api.listed() == ["in/a.txt"]
+
+
+REFUSED = {
+    "If-None-Match": ({"If-None-Match": "*"}, {}, 412, "precondition-failed"),
+    "If-Match": ({"If-Match": '"other"'}, {}, 412, "precondition-failed"),
+    "on_conflict": ({}, {"on_conflict": "error"}, 409, "key-taken"),
+}
+
+
+@pytest.mark.parametrize("which", REFUSED)
+@pytest.mark.parametrize("concat", [False, True])
+def test_refused_at_the_creation(tus: Tus, api: ApiClient, which: str, *, concat: bool) -> None:
+    """What the file that is there forbids is refused before the bytes, and reserves nothing."""
+    condition, said, status, slug = REFUSED[which]
+    api.stored("a.txt", b"there")
+    if concat:
+        part = tus.create(9, headers={"Upload-Concat": "partial"}).header("Location")
+        condition = {**condition, "Upload-Concat": f"final;{part}", "Upload-Length": ""}
+    before = api.used()
+    tus.create(9, None, condition, filename="a.txt", **said).problem(status, slug)
+    assert api.used() == before
+    # It may be the first try of this very request that has stored the file.
+    again = {**condition, "Idempotency-Key": "once"}
+    assert tus.create(9, None, again, filename="a.txt", **said).status == 201
+
+
+def test_parts_have_no_conditions(tus: Tus, api: ApiClient) -> None:
+    """A part becomes no file: what its creation says of one is decided where they are joined."""
+    api.stored("a.txt", b"there")
+    partial = {
+        "Upload-Concat": "partial",
+        "If-None-Match": "*",
+        "Upload-Metadata": metadata(filename="a.txt", on_conflict="error"),
+    }
+    assert tus.create(9, headers=partial).status == 201

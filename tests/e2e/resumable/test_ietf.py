@@ -9,6 +9,7 @@ import os
 import pytest
 
 from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.e2e.tenants import Signer
 
 PATCH = {"Content-Type": "application/partial-upload"}
 
@@ -103,6 +104,28 @@ def test_preconditions(api: ApiClient) -> None:
     api.stored("ietf/new.bin")
     assert append(api, address, 0, b"x", last=True).status == 412
     assert api.request("HEAD", address).status == 404
+
+
+@pytest.mark.parametrize("condition", [{"If-None-Match": "*"}, {"If-Match": '"other"'}])
+def test_preconditions_at_the_creation(api: ApiClient, condition: dict[str, str]) -> None:
+    """A careful creation whose condition fails is refused, and reserves nothing."""
+    api.stored("ietf/there.bin", b"there")
+    before = api.used()
+    sent = {"Upload-Complete": "?0", "Upload-Length": "1000", **condition}
+    api.put("ietf/there.bin", b"", sent).problem(412, "precondition-failed")
+    assert api.used() == before
+    # It may be the first try of this very request that has stored the file.
+    begin(api, "ietf/there.bin", **{**condition, "Idempotency-Key": "once"})
+
+
+def test_a_taken_key_at_the_creation(api: ApiClient, signer: Signer) -> None:
+    """A ticket that replaces nothing begins no upload for a key that is taken."""
+    api.stored("in/a.bin", b"there")
+    rules = {"bucket": "default", "prefix": "in/"}
+    ticket = signer.token(tid=api.tenant, scope="files:write", ticket=rules)
+    anyone, sent = api.using(None), {"Upload-Complete": "?0"}
+    anyone.request("PUT", f"/u/{ticket}/a.bin", b"", sent).problem(409, "key-taken")
+    assert anyone.request("PUT", f"/u/{ticket}/b.bin", b"", sent).status == 201
 
 
 @pytest.mark.parametrize("content", [b"", SMALL, LARGE], ids=["empty", "small", "large"])

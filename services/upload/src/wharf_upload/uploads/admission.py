@@ -9,6 +9,8 @@ from typing import Protocol
 from servicekit.tokens import Principal
 from wharf_upload.access import tickets
 from wharf_upload.domain.buckets import Policy
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.file_writes import OnConflict
 from wharf_upload.domain.files import File
 from wharf_upload.domain.refusals import (
     KeyTaken,
@@ -102,7 +104,13 @@ class Admission:
         # may be of the first try of this very request.
         if upload.idempotency is None:
             self.require_ticket_use(upload.caller)
-            self._require_free_key(upload)
+            self.require_free_key(
+                upload.tenant,
+                upload.bucket,
+                upload.key,
+                upload.condition,
+                "replace" if tickets.may_replace(upload.ticket) else "error",
+            )
 
     def admit_form(self, upload: UploadRequest) -> None:
         """Decide about a multipart `POST`.
@@ -152,16 +160,23 @@ class Admission:
         if self._files.ticket_uses(caller.tenant, caller.token_id) >= limit:
             raise TicketUsedUp(limit)
 
-    def _require_free_key(self, upload: UploadRequest) -> None:
-        replaces = tickets.may_replace(upload.ticket)
-        if upload.condition is None and replaces:
+    def require_free_key(
+        self,
+        tenant: str,
+        bucket: str,
+        key: str,
+        condition: WriteCondition | None,
+        on_conflict: OnConflict,
+    ) -> None:
+        """Raise `PreconditionFailed` or `KeyTaken` where the file that is there forbids another."""
+        if condition is None and on_conflict != "error":
             return
-        file = self._files.file(upload.tenant, upload.bucket, upload.key)
+        file = self._files.file(tenant, bucket, key)
         expired = file is not None and file.is_expired(int(self._clock() * 1000))
         current = None if expired else file
-        if upload.condition is not None and not upload.condition.allows(
+        if condition is not None and not condition.allows(
             None if current is None else current.etag
         ):
             raise PreconditionFailed
-        if not replaces and current is not None:
+        if on_conflict == "error" and current is not None:
             raise KeyTaken(current.key)

@@ -37,7 +37,8 @@ class UploadCreator:
         With an `identifier` its growing file is there already, and the caller has it.
 
         Raises `NoSuchBucket`, `TicketUsedUp`, `TicketRefused`, `ExtensionNotAllowed`, `TooLarge`,
-        `QuotaExceeded`, `StoreError` and the problems `storage-full` and `malformed-request`.
+        `PreconditionFailed`, `KeyTaken`, `QuotaExceeded`, `StoreError` and the problems
+        `storage-full` and `malformed-request`.
         """
         self._require_allowed(principal, wanted)
         upload = Upload(
@@ -77,4 +78,18 @@ class UploadCreator:
         for part in wanted.parts:
             if self._held.find(principal, part).concat != "partial":
                 raise MALFORMED("Upload-Concat names an upload that is not a partial one.")
+        self._require_free_key(principal, wanted)
         self._ticket_limit.count(principal)
+
+    def _require_free_key(self, principal: Principal, wanted: UploadCreation) -> None:
+        """Refuse what the commit would refuse, before the bytes come."""
+        options = wanted.options
+        # As with the ticket: the file that stands in the way may be this one. Parts become no file.
+        if options.idempotency is None and wanted.concat != "partial":
+            self._admission.require_free_key(
+                principal.tenant,
+                wanted.bucket,
+                wanted.key,
+                options.condition,
+                options.on_conflict,
+            )
