@@ -140,6 +140,28 @@ def test_an_address_without_a_key(api: ApiClient, target: str, content: bytes) -
     assert named[0] == named[1]
 
 
+def test_an_empty_file(api: ApiClient) -> None:
+    """An upload of length 0 is a file with its creation, also where no word says that it ends."""
+    sent = {"Upload-Complete": "?0", "Upload-Length": "0"}
+    answer = api.put("ietf/empty.bin", b"", sent)
+    assert (answer.status, answer.header("Upload-Complete")) == (201, "?1")
+    assert answer.json()["size"] == 0
+    assert api.listed() == ["ietf/empty.bin"]
+    assert api.file("ietf/empty.bin").body == b""
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("content", [b"", b"12345"])
+def test_an_end_without_bytes(api: ApiClient, content: bytes, *, last: bool) -> None:
+    """A request without bytes makes the file when it tells that all of them are there."""
+    address = begin(api, "ietf/end.bin")
+    assert append(api, address, 0, content, last=False).status == 204
+    length = {"Upload-Length": str(len(content))}
+    answer = append(api, address, len(content), b"", last=last, **length)
+    assert (answer.status, answer.header("Upload-Complete")) == (201, "?1")
+    assert api.file("ietf/end.bin").body == content
+
+
 def test_cancel(api: ApiClient) -> None:
     """DELETE ends an upload."""
     address = begin(api, "ietf/cancel.bin")

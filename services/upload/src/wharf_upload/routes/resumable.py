@@ -152,7 +152,7 @@ class ResumableRoutes:
         upload = self._uploads.creator.create(request.caller, wanted)
         last = not completeness.is_part(request)
         request.outcome = "upload-created"
-        if length == 0 and not last:
+        if length == 0 and not last and upload.length != 0:
             return self._answers.created(request, Progress(upload, 0))
         session = self._uploads.appender.begin_created(request.caller, upload, checksums)
         return self._incoming(request, session, length, self._answers.created, last=last)
