@@ -102,3 +102,37 @@ def test_a_form_of_parts(wharf: Wharf, api: ApiClient, signer: Signer, content: 
             ),
         ):
             assert "tus" in answer.problem(400, "malformed-request")["detail"]
+
+
+CONTRADICTING = {
+    "twice, part first": ["Upload-Complete: ?0", "Upload-Complete: ?1"],
+    "twice, whole first": ["Upload-Complete: ?1", "Upload-Complete: ?0"],
+    "both": ["Upload-Complete: ?1", "Upload-Incomplete: ?1"],
+    "both, otherwise": ["Upload-Complete: ?0", "Upload-Incomplete: ?0"],
+    "no boolean in the old field": ["Upload-Complete: ?1", "Upload-Incomplete: no"],
+    "two offsets": ["Upload-Complete: ?1", "Upload-Offset: 0"],
+}
+
+
+@SIZES
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+@pytest.mark.parametrize("fields", CONTRADICTING.values(), ids=CONTRADICTING)
+def test_an_end_that_may_be_none(
+    wharf: Wharf, api: ApiClient, content: bytes, method: str, fields: list[str]
+) -> None:
+    """Bytes of which it cannot be told whether they are the last are a 400, and make no file."""
+    address = api.put("a.txt", b"", {"Upload-Complete": "?0"}).header("Location")
+    request = head(
+        f"{method} {address} HTTP/1.1",
+        f"Authorization: Bearer {api.token}",
+        f"Content-Length: {len(content)}",
+        "Content-Type: application/partial-upload",
+        "X-HTTP-Method-Override: PATCH",
+        "Upload-Offset: 0",
+        *fields,
+        "Connection: close",
+    )
+    answer = exchange(wharf.port, request + content)[-1]
+    assert (answer.status, answer.slug) == (400, "malformed-request")
+    assert api.request("HEAD", address).header("Upload-Offset") == "0"
+    assert api.listed() == []

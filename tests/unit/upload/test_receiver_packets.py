@@ -28,6 +28,15 @@ def test_variables_come_back(variables: dict[str, str]) -> None:
     assert environ_of(packet[HEADER_BYTES:]) == {**variables, **NEEDED}
 
 
+def test_a_header_field_in_two_lines() -> None:
+    """The lines of a header field are one list (RFC 9110, 5.3); of others the last counts."""
+    lines = [("HTTP_A", "1"), ("OTHER", "1"), ("HTTP_A", "2"), ("OTHER", "2"), ("HTTP_A", "3")]
+    packet = b"".join(
+        packet_of({name: value})[HEADER_BYTES:] for name, value in [*lines, *NEEDED.items()]
+    )
+    assert environ_of(packet) == {"HTTP_A": "1, 2, 3", "OTHER": "2", **NEEDED}
+
+
 @given(st.binary(max_size=200))
 def test_nonsense_is_refused(packet: bytes) -> None:
     """Whatever comes is a request, or the one error."""

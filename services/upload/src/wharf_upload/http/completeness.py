@@ -29,7 +29,7 @@ def is_part(request: Request) -> bool:
     complete, incomplete = header("UPLOAD_COMPLETE"), header("UPLOAD_INCOMPLETE")
     if complete is None and incomplete is None and not gateways_word:
         return False
-    # The gateway reads the first of two fields with one name, and this service the last.
+    # Of two fields with one name the gateway may read the first, and uWSGI the last.
     said = {True} if gateways_word else set()
     if complete is not None:
         said.add(not _boolean("Upload-Complete", complete))

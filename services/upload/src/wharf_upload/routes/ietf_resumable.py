@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from servicekit.problems import MALFORMED, UNSUPPORTED_MEDIA
 from wharf_upload.access import tickets
-from wharf_upload.domain import structured_fields
 from wharf_upload.domain.resumable_upload import UploadOptions
 from wharf_upload.http.completeness import is_part, number
 from wharf_upload.http.request import (
@@ -34,10 +33,9 @@ _TRUE, _FALSE = "?1", "?0"
 
 def complete(request: Request) -> bool:
     """Tell whether this request brings the end; raises 400 without a boolean that says so."""
-    said = structured_fields.boolean(request.header("UPLOAD_COMPLETE") or "")
-    if said is None:
-        raise MALFORMED("Upload-Complete is ?0 or ?1.")
-    return said
+    if request.header("UPLOAD_COMPLETE") is None:
+        raise MALFORMED("Send Upload-Complete: ?0, or ?1 with the last bytes.")
+    return not is_part(request)
 
 
 def offset(request: Request) -> int:

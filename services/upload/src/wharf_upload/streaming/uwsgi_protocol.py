@@ -26,7 +26,10 @@ def size_of(header: bytes) -> int:
 
 
 def environ_of(packet: bytes) -> dict[str, Any]:
-    """The variables of a packet as WSGI has them: bytes shown as Latin-1 (PEP 3333)."""
+    """The variables of a packet as WSGI has them: bytes shown as Latin-1 (PEP 3333).
+
+    A header field that stands in several lines is one list, as nginx makes it from 1.23 on.
+    """
     environ: dict[str, Any] = {}
     position, end = 0, len(packet)
     texts: list[str] = []
@@ -41,7 +44,9 @@ def environ_of(packet: bytes) -> dict[str, Any]:
         position += length
     if len(texts) % 2:
         raise MalformedPacket("a name without a value")
-    environ.update(zip(texts[::2], texts[1::2], strict=True))
+    for name, value in zip(texts[::2], texts[1::2], strict=True):
+        repeated = name.startswith("HTTP_") and name in environ
+        environ[name] = f"{environ[name]}, {value}" if repeated else value
     if not {"REQUEST_METHOD", "REQUEST_URI"} <= environ.keys():
         raise MalformedPacket("not a request")
     return environ
