@@ -42,6 +42,7 @@ NOT_WHOLE = {
     "parameters that are none": ["Upload-Complete: ?0; ?1"],
     "a tab in front": ["Upload-Complete: \t?0"],
     "not the beginning": ["Upload-Offset: 7"],
+    "a part that is not the beginning": ["Upload-Complete: ?0", "Upload-Offset: 3"],
     "a length that is not the content's": ["Upload-Length: 7"],
     "the same with a word": ["Upload-Complete: ?1", "Upload-Length: 7"],
 }

@@ -47,6 +47,7 @@ def require_part(request: Request) -> None:
     if not is_part(request):
         raise MALFORMED("Upload-Complete is ?0 where a file in parts begins.")
     require_version(request)
+    _require_beginning(request)
 
 
 def require_version(request: Request) -> None:
@@ -81,11 +82,7 @@ def require_whole(request: Request, what: str) -> None:
     if is_part(request):
         require_version(request)
         raise MALFORMED(what)
-    if number(request, "UPLOAD_OFFSET", "Upload-Offset"):
-        raise MALFORMED(
-            "Upload-Offset says that the file has begun in another request. Go on with PATCH at "
-            "the address that its beginning was answered with."
-        )
+    _require_beginning(request)
 
 
 def require_length(request: Request, length: int | None) -> None:
@@ -110,6 +107,14 @@ def number(request: Request, field: str, name: str) -> int | None:
     if not _NUMBER.match(text):
         raise MALFORMED(f"{name} is not a number of bytes.")
     return int(text)
+
+
+def _require_beginning(request: Request) -> None:
+    if number(request, "UPLOAD_OFFSET", "Upload-Offset"):
+        raise MALFORMED(
+            "Upload-Offset says that the file has begun in another request. Go on with PATCH at "
+            "the address that its beginning was answered with."
+        )
 
 
 def _is_spoken(field: str | None) -> bool:
