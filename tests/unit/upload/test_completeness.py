@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from tests.servers.upload import UploadService, form_body
 from wharf_upload.domain import structured_fields
+from wharf_upload.http import upload_protocol
 from wharf_upload.http.completeness import INTEROP_VERSIONS, is_part, speaks
 from wharf_upload.http.request import Request
 from wharf_upload.problems import UPLOAD_LENGTH
@@ -153,6 +154,30 @@ def test_the_gateways_word(fields: dict[str, str]) -> None:
             is_part(request)
     else:
         assert is_part(request)
+
+
+@pytest.mark.parametrize(
+    ("fields", "protocol"),
+    [
+        ({"UPLOAD_COMPLETE": "?0"}, "ietf"),
+        ({"UPLOAD_INCOMPLETE": "?1"}, "ietf"),
+        ({"UPLOAD_COMPLETE": "?1"}, "raw"),
+        ({"UPLOAD_INCOMPLETE": "?0"}, "raw"),
+        ({}, "raw"),
+    ],
+)
+def test_the_protocol_of_a_refusal(fields: dict[str, str], protocol: str) -> None:
+    """A refused `PUT` of a part counts as one of the protocol for parts, in old drafts as well."""
+    request = asked(**fields)
+    request.environ["REQUEST_URI"] = "/v1/files/default/a.txt"
+    assert upload_protocol.of(request) == protocol
+
+
+def test_the_gateways_word_in_metrics() -> None:
+    """What the gateway took for a part counts so, whatever the service reads."""
+    request = asked(UPLOAD_COMPLETE="?1")
+    request.environ.update(REQUEST_URI="/v1/files/default/a.txt", WHARF_PART="1")
+    assert upload_protocol.of(request) == "ietf"
 
 
 def test_both_drafts_agree() -> None:

@@ -19,7 +19,7 @@ files = MetricBuffer()
 def of(request: Request) -> str | None:
     """The protocol of a request; `None` for one that brings no file."""
     path, method = raw_path(request.environ), request.method
-    if method == "PUT" and (request.header("UPLOAD_COMPLETE") or "").startswith("?0"):
+    if method == "PUT" and _says_part(request):
         return "ietf"
     of_uploads = path.startswith(UPLOADS) or identifier_of(path) is not None
     if of_uploads and method in {"POST", "PATCH"}:
@@ -29,6 +29,15 @@ def of(request: Request) -> str | None:
     if not path.startswith(FILES):
         return None
     return {"PUT": "raw", "POST": "form"}.get(method)
+
+
+def _says_part(request: Request) -> bool:
+    """Tell whether a field says that more is to come, also where another contradicts it."""
+    return (
+        bool(request.environ.get("WHARF_PART"))
+        or (request.header("UPLOAD_COMPLETE") or "").startswith("?0")
+        or (request.header("UPLOAD_INCOMPLETE") or "").startswith("?1")
+    )
 
 
 def note_refused(request: Request, status: int) -> None:
