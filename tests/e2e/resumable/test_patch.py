@@ -147,6 +147,16 @@ def test_method_override(tus: Tus, api: ApiClient) -> None:
     assert api.file("override.bin").body == b"12345"
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_safe_method_stays_safe(tus: Tus, api: ApiClient, method: str) -> None:
+    """No field makes a request that only looks end an upload (RFC 9110, 9.2.1)."""
+    address = tus.created(5, filename="kept.bin")
+    sent = {**TUS, "X-HTTP-Method-Override": "DELETE"}
+    answer = api.request(method, address, headers=sent)
+    assert (answer.status, answer.header("Upload-Offset")) == (200, "0")
+    assert tus.offset(address) == 0
+
+
 def test_the_last_answer_was_lost(tus: Tus) -> None:
     """A request without bytes at the end of a complete upload is told that all is there."""
     address = tus.created(3, filename="lost.bin")

@@ -101,7 +101,9 @@ class ResumableRoutes:
         path = raw_path(request.environ)
         if request.method == "PUT" and path.startswith((FILES, TICKETS)):
             return self._create_file(request)
-        method = request.environ.get("HTTP_X_HTTP_METHOD_OVERRIDE") or request.method
+        method = request.method
+        if method == "POST":
+            method = request.header("X_HTTP_METHOD_OVERRIDE") or method
         if path.rstrip("/") == UPLOADS:
             request.route = UPLOADS
             if method != "POST":
