@@ -11,7 +11,7 @@ from servicekit.ids import uuid7_hex
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.file_writes import Idempotency, UploadEnd, Write
-from wharf_upload.domain.refusals import QuotaExceeded
+from wharf_upload.domain.refusals import QuotaExceeded, UploadGone
 from wharf_upload.domain.resumable_upload import Slicing, Upload, UploadOptions
 from wharf_upload.domain.tenant_limits import Limits
 
@@ -93,6 +93,19 @@ def test_length_that_comes_later(records: SqlRecords, database: Database) -> Non
     assert records.uploads.announce_length(current, 20).reserved_bytes == 20
     assert records.usage("demo").bytes == 20
     assert faults_in_counts(database) == []
+
+
+def test_digests_that_come_later(records: SqlRecords) -> None:
+    """What a later request says of the whole is kept, beside what the creation said."""
+    upload = new_upload(options=UploadOptions(echo="e"))
+    records.uploads.create(upload)
+    digests = {"sha-256": b"\0x", "sha-512": b"y"}
+    changed = records.uploads.announce_digests(upload, digests)
+    assert changed.options == UploadOptions(echo="e", digests=digests)
+    assert records.uploads.get("demo", upload.id) == changed
+    records.uploads.remove(upload)
+    with pytest.raises(UploadGone):
+        records.uploads.announce_digests(upload, digests)
 
 
 def test_removed_uploads_give_back(records: SqlRecords, database: Database) -> None:

@@ -138,6 +138,14 @@ def test_resumable_upload(records: SqlRecords, database: Database) -> None:
     records.uploads.progress(upload, expires_at=9, discard_from=None, size=5)
     records.uploads.announce_length(upload, 7)
     assert database.reading().row("SELECT options FROM uploads") == before
+    changed = records.uploads.announce_digests(upload, {"sha-256": b"x"})
+    assert records.uploads.get("demo", upload.id) == msgspec.structs.replace(
+        changed, length=7, reserved_bytes=7, expires_at=9
+    )
+    row = database.reading().row("SELECT options FROM uploads")
+    assert before is not None
+    assert row is not None
+    assert msgspec.json.decode(before[0]).items() <= msgspec.json.decode(row[0]).items()
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,17 @@ def test_an_end_without_bytes(api: ApiClient, content: bytes, *, last: bool) -> 
     assert api.file("ietf/end.bin").body == content
 
 
+def test_a_digest_in_the_middle(api: ApiClient) -> None:
+    """Repr-Digest is kept wherever it comes: a file of other bytes is not stored."""
+    good = base64.b64encode(hashlib.sha256(b"12345").digest()).decode()
+    for key, end, status in (("ok", b"45", 201), ("bad", b"54", 400)):
+        address = begin(api, key)
+        digest = {"Repr-Digest": f"sha-256=:{good}:"}
+        assert append(api, address, 0, b"123", last=False, **digest).status == 204
+        assert append(api, address, 3, end, last=True).status == status
+    assert api.listed() == ["ok"]
+
+
 def test_cancel(api: ApiClient) -> None:
     """DELETE ends an upload."""
     address = begin(api, "ietf/cancel.bin")

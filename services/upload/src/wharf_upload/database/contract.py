@@ -7,7 +7,7 @@ the database does not answer; writes raise the kinds of `Refused` (`domain.refus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from wharf_upload.domain.buckets import Bucket
@@ -177,6 +177,9 @@ class UploadRecords(Protocol):
 
     def announce_length(self, upload: Upload, length: int) -> Upload:
         """Set and reserve the length of an upload that began without one."""
+
+    def announce_digests(self, upload: Upload, digests: Mapping[str, bytes]) -> Upload:
+        """Keep what the whole must hash to, by algorithm; it was not said at the creation."""
 
     def reserve(self, upload: Upload, size: int) -> Upload:
         """Make `size` bytes what an upload of unknown length reserves."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from servicekit.database import Connection, Row
@@ -48,6 +50,23 @@ def reserved(connection: Connection, upload: Upload) -> int:
         raise UploadGone
     reserved: int = row[0]
     return reserved
+
+
+def options_with_digests(
+    connection: Connection, upload: Upload, digests: Mapping[str, bytes]
+) -> str:
+    """Return the options of an unfinished upload with other digests, as a row has them.
+
+    What a newer release has put there stays. Raises `UploadGone`.
+    """
+    row = connection.row(
+        "SELECT options FROM uploads WHERE tenant = ? AND id = ? AND file IS NULL",
+        (upload.tenant, upload.id),
+    )
+    if row is None:
+        raise UploadGone
+    options = {**msgspec.json.decode(row[0]), "digests": digests}
+    return msgspec.json.encode(options).decode()
 
 
 def to_row(upload: Upload) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -12,6 +12,7 @@ from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.database.upload_rows import (
     COLUMNS,
     find,
+    options_with_digests,
     reserved,
     ticket_of_slices,
     to_row,
@@ -67,6 +68,19 @@ class SqlUploads(Aggregate):
 
         changed: Upload = self._group.run(upload.tenant, change)
         return changed
+
+    def announce_digests(self, upload: Upload, digests: Mapping[str, bytes]) -> Upload:
+        """Keep what the whole must hash to, by algorithm; it was not said at the creation."""
+
+        def change(connection: Connection, _: UnitOfWork) -> None:
+            connection.execute(
+                "UPDATE uploads SET options = ? WHERE tenant = ? AND id = ?",
+                (options_with_digests(connection, upload, digests), upload.tenant, upload.id),
+            )
+
+        self._group.run(upload.tenant, change)
+        options = msgspec.structs.replace(upload.options, digests=dict(digests))
+        return msgspec.structs.replace(upload, options=options)
 
     def reserve(self, upload: Upload, size: int) -> Upload:
         """Make `size` bytes what an upload of unknown length reserves."""

@@ -107,7 +107,7 @@ class UploadAppender:
             if offset != size:
                 raise _mismatch(upload, offset, size)
             upload = self._announced(principal, upload, said.length, size)
-            upload = _with_digests(upload, said.digests)
+            upload = self._with_digests(upload, said.digests)
             # What came without a checksum is kept, also when what came before had one.
             discard_from = size if said.checksums else None
             if discard_from != upload.discard_from:
@@ -136,6 +136,20 @@ class UploadAppender:
             )
         check_size(length, self._rules.of(principal, upload.bucket).largest)
         return self._held.rows.announce_length(upload, length)
+
+    def _with_digests(self, upload: Upload, announced: Mapping[str, bytes]) -> Upload:
+        """Return the upload with the digests of the whole that this request announces.
+
+        They are kept: nobody knows yet which request brings the end. Raises `MalformedDigest` where
+        an earlier one has announced others.
+        """
+        before = upload.options.digests
+        digests = {**before, **announced}
+        if digests == before:
+            return upload
+        if any(digests[name] != digest for name, digest in before.items()):
+            raise MalformedDigest("Repr-Digest is not the one that the upload began with.")
+        return self._held.rows.announce_digests(upload, digests)
 
     def incoming(self, session: UploadSession, length: int, *, last: bool = False) -> IncomingBody:
         """Return where a body of `length` bytes goes; `last`: the client says it brings the end.
@@ -249,21 +263,6 @@ class UploadAppender:
             return self._completer.complete(session.principal, upload, part)
         self._held.note(upload, discard_from=None, size=size)
         return Progress(upload, size)
-
-
-def _with_digests(upload: Upload, announced: Mapping[str, bytes]) -> Upload:
-    """Return the upload with the digests of the whole that the request with its end announces.
-
-    Raises `MalformedDigest` where its creation has announced others.
-    """
-    if not announced:
-        return upload
-    options = upload.options
-    digests = {**announced, **options.digests}
-    if any(digests[name] != digest for name, digest in announced.items()):
-        raise MalformedDigest("Repr-Digest is not the one that the upload began with.")
-    options = msgspec.structs.replace(options, digests=digests)
-    return msgspec.structs.replace(upload, options=options)
 
 
 def _mismatch(upload: Upload, offset: int, actual: int) -> ProblemError:
