@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 from wharf_upload.domain import redirects
 from wharf_upload.http import preferences, schemas, upload_protocol
 from wharf_upload.http.request import Headers, Request, Response, json_response, path_of
@@ -30,7 +28,7 @@ class FormRoutes:
             intent,
             request.environ["SPOOL_FILE"],
             form_boundary(request),
-            dict(parse_qsl(request.environ.get("QUERY_STRING") or "")),
+            request.environ.get("QUERY_STRING") or "",
         )
         if isinstance(received, KeptSlice):
             request.outcome = "upload-continued"

@@ -61,8 +61,9 @@ class ArrivingForm:
         self._empty_inputs = 0
         # What a field says of the path of the file behind it.
         self._next_path = ""
-        # Whether a field was there that a form with a slice has.
+        # Whether a field was there that a form with a slice has, and the first word of each.
         self._may_be_slice = False
+        self._first_said: dict[str, str] = {}
 
     def read(self, boundary: bytes) -> None:
         """Read the form once; its files are hashed and copied while their bytes pass."""
@@ -83,6 +84,7 @@ class ArrivingForm:
                         self._next_path = text
                     if event.name in slice_fields.NAMES:
                         self._may_be_slice = True
+                        self._first_said.setdefault(event.name, text)
                 elif isinstance(event, parser.EmptyFile):
                     self._empty_inputs += 1
         finally:
@@ -137,14 +139,20 @@ class ArrivingForm:
         arriving.size += len(event.view)
         check_size(arriving.size, self._intent.largest)
 
-    def slice(self, principal: Principal, query: Mapping[str, str]) -> ArrivedSlice | None:
+    def slice(self, principal: Principal, query: str) -> ArrivedSlice | None:
         """Return the slice that the form holds; `None` for whole files, and for none.
+
+        Some uploaders say in the `query` of the address what they send.
 
         Raises the problems `slices-not-joined`, `inconsistent-slice` and `unprocessable`.
         """
-        if not self._may_be_slice and slice_fields.NAMES.isdisjoint(query):
+        asked = slice_fields.said_in(query) if query else {}
+        if not self._may_be_slice and slice_fields.NAMES.isdisjoint(asked):
             return None
-        said = {**query, **self._fields}
+        said = {**asked, **self._fields}
+        first = {**self._fields, **self._first_said, **asked}
+        for arriving in self._arrived:
+            slice_fields.require_consistent(first, said, arriving.size)
         found = [slice_fields.read(said, arriving.size) for arriving in self._arrived]
         if len(found) > 1 and any(found):
             raise UNPROCESSABLE("A form with a slice of a file holds no other file.", field="file")
@@ -171,6 +179,9 @@ class ArrivingForm:
             if self._empty_inputs:
                 raise NO_FILE("No file was chosen: the form's file inputs are empty.")
             raise NO_FILE("The form holds fields, but no file.")
+        if any(arriving.writer is None for arriving in self._arrived):
+            # Its bytes are in no blob: as a slice they did not need one.
+            raise slice_fields.contradiction("dztotalchunkcount")
         options = form_options.read(self._fields, self._intent)
         return tuple(self._file(arriving, options) for arriving in self._arrived), options
 

@@ -61,7 +61,7 @@ class FormReceiver:
         intent: UploadIntent,
         spool_path: str,
         boundary: bytes,
-        query: Mapping[str, str],
+        query: str,
     ) -> ReceivedForm | KeptSlice:
         """Store the files of a spooled form; `intent` says who sends it where, its key is empty.
 

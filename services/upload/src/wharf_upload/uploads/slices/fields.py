@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -128,11 +129,49 @@ NAMES: Final = frozenset(
     )
 )
 """The fields that may say that a form holds a slice; a form without them holds none."""
+# Those that mean nothing else: all but ordinary words, which need others beside them.
+_DISTINCT: Final = frozenset((*_DROPZONE, "chunkMetadata", *_OWN_INDEX, *_OWN_COUNT)) | {
+    name
+    for one in _UPLOADERS
+    for name in (one.index, one.count, one.total)
+    if name and not one.with_all
+}
 
 
 def announces_slice(fields: Mapping[str, str]) -> bool:
     """Tell whether these fields announce a slice that will be put together with others."""
     return _INDEX in fields and (_number(fields, _COUNT) or 0) > 1
+
+
+def said_in(query: str) -> dict[str, str]:
+    """Return what the query of an address says.
+
+    Raises the problem `inconsistent-slice` where it says one thing and another.
+    """
+    said: dict[str, str] = {}
+    for name, text in parse_qsl(query, keep_blank_values=True):
+        if said.setdefault(name, text) != text and name in _DISTINCT:
+            raise contradiction(name)
+    return said
+
+
+def contradiction(field: str) -> ProblemError:
+    """Return the problem for a field that stands in a request twice, with different values."""
+    return INCONSISTENT_SLICE(
+        f"{field} says one thing and another: with a slice each field stands once.", field=field
+    )
+
+
+def require_consistent(first: Mapping[str, str], last: Mapping[str, str], size: int) -> None:
+    """Raise problems where fields said a slice, and then something else.
+
+    `first` is what each field said where it stood first, in the address or in the form, and
+    `last` what it said last. Raises `slices-not-joined` and `inconsistent-slice`.
+    """
+    for name, text in first.items():
+        if name in _DISTINCT and last[name] != text:
+            raise contradiction(name)
+    refuse_others(first, size)
 
 
 def read(fields: Mapping[str, str], size: int) -> Slice | None:
