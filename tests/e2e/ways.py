@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from uuid import uuid4
 
 from tests.e2e.api_client import Answer, ApiClient, Headers
 from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
 from tests.e2e.resumable.tus_client import OCTETS, TUS, Tus
+from tests.e2e.slice_forms import last_slice_by_ticket, last_slice_of, slice_form_of
 from tests.e2e.tenants import Signer
 
 FOLDER = "in/"
@@ -167,6 +169,27 @@ def form_by_ticket(*, key: bool = False, header: bool = False) -> Send:
     return send
 
 
+def slices(*, ticket: bool = False) -> Send:
+    """Two slices of dropzone; digests are of the last form, all other fields go with both."""
+
+    def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
+        sent = {"Content-Type": CONTENT_TYPE, **first, **brings}
+        digests = [field for field in sent if field.endswith("-Digest")]
+        early = {field: value for field, value in sent.items() if field not in digests}
+        # Who tells a digest knows the form; any other file gets an identifier of its own.
+        uuid = name if digests else str(uuid4())
+        api, address = sender.api, "/v1/files/default"
+        if ticket:
+            api, address = sender.anyone, f"/u/{sender.ticket()}"
+        choice = {} if ticket else {"on_conflict": "replace"}
+        begun = api.request("POST", address, slice_form_of(name, content, uuid, 0, choice), early)
+        if begun.status != 202:
+            return begun
+        return api.request("POST", address, slice_form_of(name, content, uuid, 1, choice), sent)
+
+    return send
+
+
 def tus_at_once(
     sender: Sender, name: str, content: bytes, first: Headers, brings: Headers
 ) -> Answer:
@@ -275,6 +298,15 @@ WAYS: dict[str, Way] = {
     ),
     "form by a ticket for a key": Way(
         form_by_ticket(key=True), (POST_TICKET,), "ticket_form", FOLDER, message=adding_form_of
+    ),
+    "slices": Way(slices(), (POST_FORM,), "form", message=last_slice_of),
+    "slices by ticket": Way(
+        slices(ticket=True),
+        (POST_TICKET,),
+        "ticket_form",
+        FOLDER,
+        replaces=False,
+        message=last_slice_by_ticket,
     ),
     "tus at once": Way(tus_at_once, (CREATE,), "tus"),
     "tus": Way(tus_in_two(), (CREATE, PATCH), "tus"),

@@ -155,3 +155,60 @@ def test_by_header(upload: UploadService, header: dict[str, str], uploader: str)
     assert refused(reply) == (415, "slices-not-joined")
     assert document(reply)["uploader"] == uploader
     assert live(upload) == {}
+
+
+@pytest.mark.parametrize(
+    ("there", "field", "stored"),
+    [
+        (True, {"If-None-Match": "*"}, False),
+        (False, {"If-None-Match": "*"}, True),
+        (True, {"If-Match": '"other"'}, False),
+        (False, {"If-Match": "*"}, False),
+        (True, {"If-Match": "*"}, True),
+    ],
+)
+@pytest.mark.parametrize("by", ["client", "ticket"])
+def test_conditions(
+    upload: UploadService, *, there: bool, field: dict[str, str], stored: bool, by: str
+) -> None:
+    """A condition holds for the file in slices as for any, and nothing that is there is lost."""
+    if there:
+        upload.put("photo.bin", b"precious")
+    headers = by_ticket(upload, key="photo.bin") if by == "ticket" else {}
+    sliced = Sliced(upload, headers={**headers, **field}, fields={"on_conflict": "replace"})
+    last = sliced.send_all()
+    if stored:
+        assert file_of(last)["key"] == "photo.bin"
+        assert_one_file(sliced)
+    else:
+        assert refused(last) == (412, "precondition-failed")
+        assert upload.content("photo.bin") == (b"precious" if there else None)
+        assert all(name.endswith("-refused") for name in in_folder(upload))
+
+
+def test_an_idempotency_key(upload: UploadService) -> None:
+    """The same file sent anew with one Idempotency-Key is stored once; another one is refused."""
+    sliced = Sliced(upload, headers={"Idempotency-Key": "once"})
+    first = sliced.send_all()
+    assert "Idempotent-Replayed" not in first.headers
+    for index in (0, 1):
+        assert sliced.send(index, dzuuid="anew").status_code == 202
+    again = sliced.send(2, dzuuid="anew")
+    assert (again.headers["Idempotent-Replayed"], again.json) == ("true", first.json)
+    assert_one_file(sliced)
+    other = Sliced(upload, headers=sliced.headers, fields={"dzuuid": "other"})
+    assert refused(other.send_all()) == (422, "idempotency-key-reused")
+    assert live(upload).keys() == {"photo.bin"}
+
+
+@pytest.mark.parametrize("field", [{"If-None-Match": "*"}, {"Idempotency-Key": "once"}])
+def test_slices_that_ask_something_else(upload: UploadService, field: dict[str, str]) -> None:
+    """A slice with another condition or key than the first one is a conflict, and no harm."""
+    sliced = Sliced(upload)
+    sliced.send(0)
+    sliced.headers = field
+    assert refused(sliced.send(1)) == (409, "inconsistent-slice")
+    sliced.headers = {}
+    sliced.send(1)
+    file_of(sliced.send(2))
+    assert_one_file(sliced)

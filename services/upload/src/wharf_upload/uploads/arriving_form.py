@@ -169,6 +169,8 @@ class ArrivingForm:
             options=options,
             # A browser gives slices no type of their own.
             declared_type=None if arriving.declared_type == _NO_TYPE else arriving.declared_type,
+            condition=self._intent.condition,
+            idempotency=self._intent.idempotency,
             spool=self._spool,
             begin=arriving.begin,
         )

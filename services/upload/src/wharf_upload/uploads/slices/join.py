@@ -5,7 +5,6 @@ from __future__ import annotations
 from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.content_types.sniffing import HEAD_BYTES, sniff
-from wharf_upload.domain.files import File
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import check_type
 from wharf_upload.problems import INCONSISTENT_SLICE
@@ -15,6 +14,7 @@ from wharf_upload.storage.spool_file import SpoolFile
 from wharf_upload.uploads.resumable.complete import UploadCompleter
 from wharf_upload.uploads.resumable.held import HeldUploads
 from wharf_upload.uploads.resumable.terminate import UploadTerminator, ends_upload
+from wharf_upload.uploads.resumable.values import Progress
 from wharf_upload.uploads.rules import UploadRules
 from wharf_upload.uploads.slices.turns import Turn
 from wharf_upload.uploads.slices.values import ArrivedSlice, Joined
@@ -52,9 +52,9 @@ class SliceJoiner:
         size = part.size()
         if size == upload.length:
             turn.lease.require()
-            file = self._completed(principal, upload, part)
+            outcome = self._completed(principal, upload, part)
         else:
-            file = None
+            outcome = Progress(upload, size)
             if before < HEAD_BYTES <= size:
                 self._check_head(principal, upload, part)
             if size > before:
@@ -63,7 +63,7 @@ class SliceJoiner:
         # Not before: what is not durable yet may be lost, and joined again.
         for index in joined:
             self._parked.remove(upload, index)
-        return Joined(upload, _index_at(upload, size), file)
+        return Joined(upload, _index_at(upload, size), outcome.file, outcome.replayed)
 
     def _settled(self, upload: Upload, part: PartialUpload) -> int:
         """The size, after giving up a slice that was cut off by the end of a process."""
@@ -124,9 +124,9 @@ class SliceJoiner:
             self._note_refusal(upload, error)
             raise
 
-    def _completed(self, principal: Principal, upload: Upload, part: PartialUpload) -> File | None:
+    def _completed(self, principal: Principal, upload: Upload, part: PartialUpload) -> Progress:
         try:
-            return self._completer.complete(principal, upload, part).file
+            return self._completer.complete(principal, upload, part)
         except Exception as error:
             self._note_refusal(upload, error)
             raise

@@ -60,9 +60,8 @@ class SliceReceiver:
             with self._turns.take(identifier) as turn:
                 found = None if turn is None else self._advance(turn, identifier, arrived, kept)
             if found is not None:
-                joined, repeated = found
-                if joined.file is not None or not self._is_parked(joined):
-                    return SliceOutcome(joined.file, self._held.expires_at(), repeated=repeated)
+                if found.file is not None or not self._is_parked(found):
+                    return SliceOutcome(found.file, self._held.expires_at(), found.repeated)
                 kept = True
             elif turn is None and kept:
                 # Whoever has the turn looks for parked slices when it ends.
@@ -87,11 +86,10 @@ class SliceReceiver:
         identifier: str,
         arrived: ArrivedSlice,
         kept: bool,  # noqa: FBT001 -- of one caller
-    ) -> tuple[Joined, bool] | None:
+    ) -> Joined | None:
         """Join what is there; `kept`: this slice is parked, or joined already.
 
-        Return how far the file is, and whether another request had made it; `None` when there has
-        to be another turn, with an empty file.
+        Return how far the file is; `None` when there has to be another turn, with an empty file.
         """
         upload = self._found(identifier, arrived)
         if upload is None:
@@ -104,9 +102,9 @@ class SliceReceiver:
         if upload.file is not None:
             # Its growing file went when it became a file: this one is new.
             self._held.partials.remove(identifier)
-            return Joined(upload, arrived.slice.count, upload.file), True
+            return Joined(upload, arrived.slice.count, upload.file, repeated=True)
         waiting = None if kept else arrived
-        return self._joiner.join(turn, upload, arrived.principal, waiting), False
+        return self._joiner.join(turn, upload, arrived.principal, waiting)
 
     def _join_for_others(self, identifier: str, principal: Principal) -> None:
         """Join what others parked while this request had the turn, and was refused."""
@@ -142,6 +140,12 @@ class SliceReceiver:
                 raise INCONSISTENT_SLICE(
                     f"An earlier slice said {name} is {known}; this one says {said}.", field=name
                 )
+        for name, asked, held in (
+            ("If-Match and If-None-Match", arrived.condition, upload.options.condition),
+            ("Idempotency-Key", arrived.idempotency, upload.options.idempotency),
+        ):
+            if asked != held:
+                raise INCONSISTENT_SLICE(f"An earlier slice asked something else by {name}.")
         return upload
 
     def _begun(self, identifier: str, arrived: ArrivedSlice, *, kept: bool) -> Upload:
@@ -202,6 +206,8 @@ def _creation(arrived: ArrivedSlice) -> UploadCreation:
         options=UploadOptions(
             declared_type=arrived.declared_type,
             on_conflict=arrived.options.on_conflict,
+            condition=arrived.condition,
+            idempotency=arrived.idempotency,
             slicing=Slicing(
                 slice_bytes=arrived.slice.slice_bytes, ticket=ticket_id(arrived.principal)
             ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from servicekit.tokens import Principal
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.file_writes import Idempotency
 from wharf_upload.domain.files import File
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.storage.spool_file import SpoolFile
@@ -15,7 +17,7 @@ from wharf_upload.uploads.slices.fields import Slice
 class ArrivedSlice(NamedTuple):
     """A slice in a spooled form: its bytes begin at `begin` of the spool file.
 
-    `key`, `options` and `declared_type` are those of the whole file.
+    `key`, `options`, `declared_type`, `condition` and `idempotency` are those of the whole file.
     """
 
     slice: Slice
@@ -24,22 +26,28 @@ class ArrivedSlice(NamedTuple):
     key: str
     options: FormOptions
     declared_type: str | None
+    condition: WriteCondition | None
+    idempotency: Idempotency | None
     spool: SpoolFile
     begin: int
 
 
 class Joined(NamedTuple):
-    """How far the front of a file is: slice `next_index` is missing. `file` when none is."""
+    """How far the front of a file is: slice `next_index` is missing. `file` when none is.
+
+    `repeated`: another request has stored that file.
+    """
 
     upload: Upload
     next_index: int
     file: File | None = None
+    repeated: bool = False
 
 
 class SliceOutcome(NamedTuple):
     """What came of a slice: `file` when none is missing any more.
 
-    `repeated`: another request had made the file before. Until `expires_at` (unix milliseconds)
+    `repeated`: another request has stored that file. Until `expires_at` (unix milliseconds)
     the other slices may come.
     """
 
