@@ -212,3 +212,27 @@ def test_slices_that_ask_something_else(upload: UploadService, field: dict[str, 
     sliced.send(1)
     file_of(sliced.send(2))
     assert_one_file(sliced)
+
+
+def test_a_type_that_shows_late(upload: UploadService) -> None:
+    """A type that the first bytes do not show yet is waited for, as in a file that comes whole."""
+    policy = b'{"allowed_types": ["application/x-iso9660-image"]}'
+    upload.request("PUT", "/v1/buckets/discs", policy, {"Content-Type": "application/json"})
+    image = bytes(32_768) + b"\x01CD001\x01\0" + bytes(20_000)
+    whole = upload.post_form(form_body([("whole.iso", image)]), bucket="discs")
+    assert file_of(whole)["media_type"] == "application/x-iso9660-image"
+    sliced = Sliced(upload, image, "disc.iso", bucket="discs")
+    assert file_of(sliced.send_all())["media_type"] == "application/x-iso9660-image"
+
+
+def test_a_declared_type(upload: UploadService) -> None:
+    """The type that a client declares counts with the first slice as it does with the whole."""
+    policy = b'{"allowed_types": ["text/csv"]}'
+    upload.request("PUT", "/v1/buckets/tables", policy, {"Content-Type": "application/json"})
+    sliced = Sliced(upload, b"a,b\n1,2\n" * 9000, "a.dat", bucket="tables")
+    replies = []
+    for index in range(sliced.count):
+        body = form_body([(sliced.name, sliced.bytes_of(index))], sliced.said(index))
+        body = body.replace(b"application/octet-stream", b"text/csv")
+        replies.append(upload.post_form(body, bucket="tables"))
+    assert file_of(replies[-1])["media_type"] == "text/csv"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
-from wharf_upload.content_types.sniffing import HEAD_BYTES, sniff
+from wharf_upload.content_types.sniffing import HEAD_BYTES, may_become
 from wharf_upload.domain.resumable_upload import Upload
-from wharf_upload.domain.upload_intent import check_type
+from wharf_upload.domain.upload_intent import check_early
 from wharf_upload.problems import INCONSISTENT_SLICE
 from wharf_upload.storage.parked_slices import ParkedSlices
 from wharf_upload.storage.partial_uploads import PartialUpload
@@ -114,11 +114,14 @@ class SliceJoiner:
 
     def _check_head(self, principal: Principal, upload: Upload, part: PartialUpload) -> None:
         """Look at the first bytes as soon as they are there; raises `TypeNotAllowed`."""
-        head = part.spool_file().read_at(0, HEAD_BYTES)
-        policy = self._rules.of(principal, upload.bucket).policy
-        name = upload.key.rpartition("/")[2]
         try:
-            check_type(sniff(head, complete=False), name, policy, principal.ticket)
+            check_early(
+                may_become(part.spool_file().read_at(0, HEAD_BYTES)),
+                upload.key.rpartition("/")[2],
+                self._rules.of(principal, upload.bucket).policy,
+                principal.ticket,
+                upload.options.declared_type,
+            )
         except Exception as error:
             self._terminator.give_up_after(error, upload)
             self._note_refusal(upload, error)
