@@ -134,3 +134,32 @@ def test_a_test_of_slices_is_no_success(api: ApiClient) -> None:
     """Resumable.js asks with GET whether a slice is there: the list of files does not say so."""
     answer = api.get("/v1/files/default?resumableChunkNumber=1&resumableTotalChunks=4")
     assert answer.status == 400
+
+
+@pytest.mark.parametrize("size", [7, 1_500_000])
+@pytest.mark.parametrize("by", ["client", "key", "prefix"])
+def test_slices_without_a_form(
+    wharf: Wharf, api: ApiClient, signer: Signer, size: int, by: str
+) -> None:
+    """`PUT` of a slice is no file, small or large, and the one that its uploader left whole is."""
+    address = "/v1/files/default/film.bin"
+    if by != "client":
+        place = {"key": "film.bin"} if by == "key" else {"prefix": ""}
+        ticket = {"bucket": "default", **place}
+        address = f"/u/{signer.token(tid=api.tenant, scope='files:write', ticket=ticket)}"
+        address += "" if by == "key" else "/film.bin"
+    sender = api if by == "client" else api.using(None)
+    query = "?resumableChunkNumber=1&resumableTotalChunks="
+    with nothing_stored(wharf, api.tenant):
+        refused = sender.request("PUT", f"{address}{query}2", bytes(size))
+        assert refused.problem(415, "slices-not-joined")["uploader"] == "Resumable.js"
+    assert sender.request("PUT", f"{address}{query}1", bytes(size)).status == 201
+    assert api.file("film.bin").body == bytes(size)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_question_before_a_put(api: ApiClient, method: str) -> None:
+    """An uploader that asks for a slice hears that it is not there, whatever file is."""
+    api.stored("film.bin", b"another film")
+    answer = api.request(method, "/v1/files/default/film.bin?flowChunkNumber=1&flowTotalChunks=1")
+    assert (answer.status, answer.body) == (204, b"")

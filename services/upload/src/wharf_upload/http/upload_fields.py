@@ -32,9 +32,9 @@ _PART_OF_A_FORM = (
 def file_upload(request: Request) -> UploadRequest:
     """Return what a `PUT` of a whole file asks for.
 
-    Raises the problems `not-found`, `invalid-key`, `malformed-request`, `unsupported-media-type`
-    and `content-encoding-not-supported`, and `TicketRefused`, `MalformedDigest`,
-    `MalformedCondition`.
+    Raises the problems `not-found`, `invalid-key`, `malformed-request`, `unsupported-media-type`,
+    `content-encoding-not-supported`, `slices-not-joined` and `inconsistent-slice`, and
+    `TicketRefused`, `MalformedDigest`, `MalformedCondition`.
     """
     completeness.require_whole(request, _PART_OF_A_FILE)
     header = request.header
@@ -53,6 +53,9 @@ def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequ
     bucket, key = file_address(request)
     refuse_encodings(request)
     _refuse_form(request)
+    query: str | None = request.environ.get("QUERY_STRING")
+    if query and not request.environ.get("SPOOL_FILE"):  # else it was judged before its body came
+        slices.refuse_bare(query, request.content_length() or 0)
     header = request.header
     return UploadRequest(
         caller=request.caller,

@@ -33,6 +33,7 @@ from wharf_upload.http.sending import download_name, send
 from wharf_upload.http.upload_fields import file_upload
 from wharf_upload.uploads.admission import Admission
 from wharf_upload.uploads.receive_file import FileReceiver
+from wharf_upload.uploads.slices import fields as slices
 
 
 class FileRoutes:
@@ -76,8 +77,13 @@ class FileRoutes:
     def get(self, request: Request) -> Response:
         """Decide about a download; the gateway sends the bytes (`X-Accel-Redirect`)."""
         principal = self._credentials.authorize(request, READ)
+        query: str | None = request.environ.get("QUERY_STRING")
+        if query and slices.asks_for_slice(query):
+            # The 200 of a file would mean that the slice is there, and need not be sent.
+            request.outcome = "no-slice"
+            return Response(204, [("Cache-Control", "no-store")])
         file = self._downloads.find(principal.tenant, *request.address())
-        name = download_name(request.environ.get("QUERY_STRING"), file)
+        name = download_name(query, file)
         location = self._downloads.location(file)
         return send(request, file, location, file_headers(file, name))
 

@@ -70,6 +70,9 @@ GET_FILE = Operation(
         200: Answer(
             "The whole content.", Content(), {"ETag": "Strong.", "Repr-Digest": "SHA-256."}
         ),
+        204: Answer(
+            "The slice is not there: of Resumable.js, flow.js or simple-uploader, which ask so."
+        ),
         206: Answer("The ranges that were asked for.", Content()),
         304: Answer("The client has it already."),
     },
@@ -86,7 +89,7 @@ PUT_FILE = Operation(
     tag="files",
     summary="Upload a file",
     description="Creates or replaces; the body is the file. A form (multipart/form-data) is "
-    "refused: send it by `uploadForm`.",
+    "refused: send it by `uploadForm`. So is a slice of an uploader that says so in the query.",
     body=Content(),
     answers={
         201: Answer(
@@ -114,6 +117,8 @@ PUT_FILE = Operation(
         *_RECEIVING,
         own.PRECONDITION,
         own.UPLOAD_LENGTH,
+        own.SLICES_NOT_JOINED,
+        own.INCONSISTENT_SLICE,
         problems.UNSUPPORTED_MEDIA,
     ),
 )

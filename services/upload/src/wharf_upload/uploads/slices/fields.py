@@ -57,7 +57,8 @@ class _Uploader:
 
     `index` and `count` are its fields for the number of a slice and of all slices, `total` for the
     bytes of the whole file; an empty name is a field that it does not send. `with_all`: the names
-    are ordinary words, and mean a slice only together with these.
+    are ordinary words, and mean a slice only together with these. `asks`: a GET asks whether a slice
+    is there, before it is sent.
     """
 
     name: str
@@ -65,6 +66,7 @@ class _Uploader:
     count: str = ""
     total: str = ""
     with_all: tuple[str, ...] = ()
+    asks: bool = False
 
     def sends_slice(self, fields: Mapping[str, str], size: int) -> bool:
         """Tell whether a form with one file of `size` bytes and these fields is a slice."""
@@ -88,10 +90,14 @@ _UPLOADERS: Final = (
     _Uploader("Plupload", "chunk", "chunks", with_all=("chunk", "chunks")),
     # Plupload with `send_chunk_number: false`.
     _Uploader("Plupload", "offset", total="total", with_all=("name", "offset", "total")),
-    _Uploader("Resumable.js", "resumableChunkNumber", "resumableTotalChunks"),
-    _Uploader("flow.js", "flowChunkNumber", "flowTotalChunks"),
+    _Uploader("Resumable.js", "resumableChunkNumber", "resumableTotalChunks", asks=True),
+    _Uploader("flow.js", "flowChunkNumber", "flowTotalChunks", asks=True),
     _Uploader(
-        "simple-uploader", "chunkNumber", "totalChunks", with_all=("chunkNumber", "totalChunks")
+        "simple-uploader",
+        "chunkNumber",
+        "totalChunks",
+        with_all=("chunkNumber", "totalChunks"),
+        asks=True,
     ),
     _Uploader("Fine Uploader", "qqpartindex", "qqtotalparts"),
     _Uploader("ng-file-upload", "_chunkNumber", total="_totalSize"),
@@ -198,6 +204,25 @@ def read(fields: Mapping[str, str], size: int) -> Slice | None:
     return found
 
 
+def asks_for_slice(query: str) -> bool:
+    """Tell whether the query of a GET asks if a slice is there, and not for the file."""
+    said = said_in(query) if "hunkNumber=" in query else {}
+    return any(
+        all(name in said for name in one.with_all or (one.index,)) for one in _UPLOADERS if one.asks
+    )
+
+
+def refuse_bare(query: str, size: int) -> None:
+    """Raise the problem `slices-not-joined` for a body of `size` bytes that is a slice.
+
+    It comes without a form, and the query of its address says so. Raises `inconsistent-slice`, too.
+    """
+    said = said_in(query)
+    refuse_others(said, size)
+    if not _is_whole(said) and any(name in said for name in _DROPZONE):
+        raise not_joined("dropzone")
+
+
 def refuse_others(fields: Mapping[str, str], size: int) -> None:
     """Raise the problem `slices-not-joined` for a slice that cannot be put together."""
     for name, uploader in _JSON_FIELDS.items():
@@ -218,7 +243,7 @@ def not_joined(uploader: str, said: str = "") -> ProblemError:
     `said` is what is wrong with the slice, where it is more than that.
     """
     by = f" of {uploader}" if uploader else ""
-    said = said or f"The form holds a slice{by}, which is only a part of a file."
+    said = said or f"The request brings a slice{by}, which is only a part of a file."
     return SLICES_NOT_JOINED(
         f"{said} Let the uploader send files whole, or use tus at {TUS}, which resumes.",
         uploader=uploader or None,

@@ -1,0 +1,102 @@
+"""Uploaders that send slices without a form, and say so in the address: no slice is a file."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.servers.slices import document, refused
+from tests.servers.upload import UploadService
+from tests.servers.upload_invariants import live
+
+BARE = {
+    "Resumable.js": {"resumableChunkNumber": "1", "resumableTotalChunks": "2"},
+    "flow.js": {"flowChunkNumber": "1", "flowTotalChunks": "2"},
+    "simple-uploader": {"chunkNumber": "1", "totalChunks": "2"},
+    "Plupload": {"name": "film.bin", "chunk": "0", "chunks": "2"},
+    "Plupload by offset": {"name": "film.bin", "offset": "0", "total": "9"},
+    "Fine Uploader": {"qqpartindex": "0", "qqtotalparts": "2"},
+    "dropzone": {"dzuuid": "x", "dzchunkindex": "0", "dztotalchunkcount": "2"},
+    "own": {"chunk_index": "0", "total_chunks": "2"},
+}
+#: Which of them ask before they send, and what they ask with a file of one slice.
+TESTERS = {
+    "Resumable.js": {"resumableChunkNumber": "1", "resumableTotalChunks": "1"},
+    "flow.js": {"flowChunkNumber": "1", "flowTotalChunks": "1"},
+    "simple-uploader": {"chunkNumber": "1", "totalChunks": "1"},
+}
+
+
+@pytest.mark.parametrize("uploader", BARE)
+@pytest.mark.parametrize("spooled", [False, True])
+def test_a_put(upload: UploadService, uploader: str, *, spooled: bool) -> None:
+    """`PUT` of a slice is refused before its body, and names the uploader and tus."""
+    reply = upload.put(f"film.bin?{urlencode(BARE[uploader])}", b"slice", spooled=spooled)
+    assert refused(reply) == (415, "slices-not-joined")
+    assert document(reply)["tus"] == "/v1/uploads"
+    assert live(upload) == {}
+
+
+@pytest.mark.parametrize("place", [{"key": "in/film.bin"}, {"prefix": "in/"}])
+def test_a_put_by_ticket(upload: UploadService, place: dict[str, str]) -> None:
+    """By ticket no slice becomes a file, either."""
+    ticket = {"bucket": "default", **place}
+    token = upload.issuer.token(tid="demo", scope="files:write", ticket=ticket)
+    name = "" if "key" in place else "/film.bin"
+    query = urlencode(BARE["flow.js"])
+    reply = upload.request("PUT", f"/u/{token}{name}?{query}", b"slice", {"Authorization": ""})
+    assert refused(reply) == (415, "slices-not-joined")
+    assert live(upload) == {}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(urlencode(said) for said in TESTERS.values()),
+        "dzuuid=x&dzchunkindex=0&dztotalchunkcount=1",
+        "name=film.bin&offset=0&total=9",
+        "metadata=holiday&chunk=1",
+        "x=%zz&&=&flow",
+    ],
+)
+@pytest.mark.parametrize("spooled", [False, True])
+def test_a_whole_put(upload: UploadService, query: str, *, spooled: bool) -> None:
+    """A file that its uploader did not cut is stored, and so is one with a query of its own."""
+    reply = upload.put(f"film.bin?{query}", b"the whole", spooled=spooled)
+    assert reply.status_code == 201, reply.text
+    assert upload.content("film.bin") == b"the whole"
+
+
+@pytest.mark.parametrize("uploader", TESTERS)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("there", [True, False])
+def test_the_question_before(
+    upload: UploadService, uploader: str, method: str, *, there: bool
+) -> None:
+    """Who asks whether a slice is there hears that it is not, also where there is such a file.
+
+    200 would mean that it is, and 404 is an error to flow.js: both keep it from being sent.
+    """
+    if there:
+        upload.put("film.bin", b"another film")
+    for said in (BARE[uploader], TESTERS[uploader]):
+        reply = upload.request(method, f"/v1/files/default/film.bin?{urlencode(said)}")
+        assert (reply.status_code, reply.data) == (204, b"")
+        assert reply.headers["Cache-Control"] == "no-store"
+        assert "X-Accel-Redirect" not in reply.headers
+
+
+def test_the_question_of_strangers(upload: UploadService) -> None:
+    """The answer is for those who may read, as of any download."""
+    query = urlencode(BARE["flow.js"])
+    path = f"/v1/files/default/film.bin?{query}"
+    reply = upload.request("GET", path, headers={"Authorization": ""})
+    assert refused(reply)[0] == 401
+
+
+def test_a_download_with_a_query(upload: UploadService) -> None:
+    """A query of another kind does not keep a file from being read."""
+    upload.put("film.bin", b"film")
+    for query in ("download=a.bin", "chunkNumber=1", "totalChunks=2", "name=flowChunkNumber"):
+        assert upload.request("GET", f"/v1/files/default/film.bin?{query}").status_code == 200
