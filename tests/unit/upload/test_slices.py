@@ -186,3 +186,53 @@ def test_an_expired_file_begins_anew(upload: UploadService) -> None:
     assert sliced.send(2).status_code == 202
     file_of(sliced.send(0))
     assert live(upload) == {"photo.bin": hashlib.sha256(sliced.content).hexdigest()}
+
+
+class Syncs:
+    """What was made durable, by inode."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.inodes: list[int] = []
+        real = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            self.inodes.append(os.fstat(descriptor).st_ino)
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_a_process_that_ended_before_its_sync(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slice that comes again is durable before its answer, also where its bytes were there."""
+    upload = upload.restarted(durability="full")
+    sliced = Sliced(upload)
+    assert sliced.send(0).status_code == 202
+    (growing,) = in_folder(upload)
+    path = upload.settings.resumable_folder / growing
+    with open(path, "ab") as part:
+        part.write(sliced.bytes_of(1))
+    syncs = Syncs(monkeypatch)
+    assert sliced.send(1).status_code == 202
+    assert path.stat().st_ino in syncs.inodes
+    file_of(sliced.send(2))
+    assert_one_file(sliced)
+
+
+def test_a_name_is_durable_before_its_upload(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no upload whose growing file can be lost: its name is synced before the row."""
+    upload = upload.restarted(durability="full")
+    syncs = Syncs(monkeypatch)
+    rows = upload.context.uploads
+    real = type(rows).create
+
+    def create(self: object, begun: object) -> None:
+        assert upload.settings.resumable_folder.stat().st_ino in syncs.inodes
+        real(self, begun)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(rows), "create", create)
+    sliced = Sliced(upload)
+    assert sliced.send(1).status_code == 202

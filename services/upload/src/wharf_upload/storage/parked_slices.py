@@ -30,16 +30,19 @@ class ParkedSlices:
         """`durable`: wait for the disk."""
         self._folder, self._durable = str(folder), durable
 
-    def sync(self, part: PartialUpload, *, new: bool) -> None:
-        """Make the bytes of a growing file durable, and its name when the file is `new`.
+    def sync(self, part: PartialUpload) -> None:
+        """Make the bytes of a growing file durable.
 
         An uploader cannot ask what is there: what was answered must stay.
         """
         if self._durable:
             with translating:
                 os.fsync(part.descriptor)
-            if new:
-                self._sync_folder()
+
+    def sync_names(self) -> None:
+        """Make the names of the files in the folder durable."""
+        if self._durable:
+            self._sync_folder()
 
     def park(self, upload: Upload, index: int, spool: SpoolFile, begin: int, size: int) -> None:
         """Keep `size` bytes of a spool file, from `begin` on, as a slice of an upload."""
@@ -59,8 +62,7 @@ class ParkedSlices:
                 raise
             finally:
                 parked.close()
-        if self._durable:
-            self._sync_folder()
+        self.sync_names()
 
     def open(self, upload: Upload, index: int) -> SpoolFile | None:
         """Return a parked slice; `None` when it is not there."""

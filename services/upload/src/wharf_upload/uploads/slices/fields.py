@@ -57,7 +57,7 @@ class _Uploader:
 
     `index` and `count` are its fields for the number of a slice and of all slices, `total` for the
     bytes of the whole file; an empty name is a field that it does not send. `with_all`: the names
-    are ordinary words, and mean a slice only together with these. `asks`: a GET asks whether a slice
+    are ordinary words, and mean a slice only together with these. `asks`: with a GET, whether a slice
     is there, before it is sent.
     """
 

@@ -57,8 +57,9 @@ class SliceJoiner:
             outcome = Progress(upload, size)
             if before < HEAD_BYTES <= size:
                 self._check_head(principal, upload, part)
-            if size > before:
-                self._parked.sync(part, new=before == 0)
+            if size > before or arrived is not None:
+                # A slice that was there may be that of a process that ended before it was durable.
+                self._parked.sync(part)
             self._held.note(upload, discard_from=None, size=size)
         # Not before: what is not durable yet may be lost, and joined again.
         for index in joined:

@@ -155,6 +155,8 @@ class SliceReceiver:
             old = self._held.rows.get(arrived.principal.tenant, identifier)
             if old is not None:
                 self._held.rows.remove(old)  # its time is over
+            # Before the row: an upload whose growing file a machine lost would never be whole.
+            self._parked.sync_names()
             return self._creator.create(arrived.principal, _creation(arrived), identifier)
         except BaseException:
             self._held.partials.remove(identifier)
