@@ -211,3 +211,22 @@ def test_whole_files(case: str) -> None:
     """A form whose uploader left the file whole, or that means something else, is ordinary."""
     assert not fields.announces_slice(WHOLE[case])
     assert fields.read(WHOLE[case], 10) is None
+
+
+@pytest.mark.parametrize(("slice_bytes", "fits"), [(1_000_000, True), (999_999, False)])
+def test_very_many_slices(slice_bytes: int, *, fits: bool) -> None:
+    """A file may be cut into very many slices when they are not small."""
+    many = {
+        **DROPZONE,
+        "dztotalchunkcount": "20000",
+        "dzchunksize": str(slice_bytes),
+        "dztotalfilesize": str(20_000 * slice_bytes),
+        "dzchunkbyteoffset": str(slice_bytes),
+    }
+    if fits:
+        found = fields.read(many, slice_bytes)
+        assert found is not None
+        assert found.count == 20_000
+    else:
+        with pytest.raises(ProblemError, match="slices of 1000000 bytes or more"):
+            fields.read(many, slice_bytes)

@@ -12,6 +12,7 @@ from tests.servers.slices import SLICE, Sliced, assert_one_file, file_of, in_fol
 from tests.servers.upload import UploadService, form_body
 from tests.servers.upload_invariants import live
 from wharf_upload.maintenance import upload_sweeper
+from wharf_upload.uploads.slices import parking
 
 
 def test_in_order(upload: UploadService) -> None:
@@ -63,6 +64,29 @@ def test_other_bytes_for_a_slice(upload: UploadService) -> None:
     body = form_body([("photo.bin", bytes(SLICE))], sliced.said(0))
     assert refused(upload.post_form(body)) == (409, "inconsistent-slice")
     sliced.send(1)
+    file_of(sliced.send(2))
+    assert_one_file(sliced)
+
+
+def test_other_bytes_for_a_slice_that_waits(upload: UploadService) -> None:
+    """A slice that waits is not replaced by other bytes, and the first ones stay."""
+    sliced = Sliced(upload)
+    assert sliced.send(2).status_code == 202
+    body = form_body([("photo.bin", bytes(7))], sliced.said(2))
+    assert refused(upload.post_form(body)) == (409, "inconsistent-slice")
+    sliced.send(0)
+    file_of(sliced.send(1))
+    assert_one_file(sliced)
+
+
+def test_slices_far_ahead(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many slices wait for one that is missing: the others come again later."""
+    monkeypatch.setattr(parking, "MOST_AHEAD", 1)
+    sliced = Sliced(upload)
+    late = sliced.send(2)
+    assert (refused(late), late.headers["Retry-After"]) == ((423, "upload-busy"), "1")
+    assert sliced.send(1).status_code == 202
+    assert sliced.send(0).status_code == 202
     file_of(sliced.send(2))
     assert_one_file(sliced)
 

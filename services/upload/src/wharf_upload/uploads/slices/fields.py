@@ -25,6 +25,9 @@ _SLICE_BYTES, _LENGTH, _OFFSET = "dzchunksize", "dztotalfilesize", "dzchunkbyteo
 _DROPZONE = (_UUID, _INDEX, _COUNT, _SLICE_BYTES, _LENGTH, _OFFSET)
 _NUMBER = re.compile(r"[0-9]{1,15}\Z")
 _LONGEST_UUID: Final = 255
+# So many slices may be as small as they like: each is a request, and may be a file while it waits.
+_MANY: Final = 10_000
+_SMALL_BYTES: Final = 1_000_000
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +60,8 @@ class _Uploader:
 
     `index` and `count` are its fields for the number of a slice and of all slices, `total` for the
     bytes of the whole file; an empty name is a field that it does not send. `with_all`: the names
-    are ordinary words, and mean a slice only together with these. `asks`: with a GET, whether a slice
-    is there, before it is sent.
+    are ordinary words, and mean a slice only together with these. `asks`: with a GET, whether a
+    slice is there, before it is sent.
     """
 
     name: str
@@ -270,6 +273,12 @@ def _slice(fields: Mapping[str, str]) -> Slice:
             f"A file of {length} bytes is not cut into {count} slices of {slice_bytes} bytes. An "
             "uploader that changes files before it sends them tells the size of the original.",
             field=_LENGTH,
+        )
+    if count > _MANY and slice_bytes < _SMALL_BYTES:
+        raise INCONSISTENT_SLICE(
+            f"A file in more than {_MANY} slices has slices of {_SMALL_BYTES} bytes or more; these "
+            f"have {slice_bytes}.",
+            field=_SLICE_BYTES,
         )
     if index >= count or offset != index * slice_bytes:
         raise INCONSISTENT_SLICE(

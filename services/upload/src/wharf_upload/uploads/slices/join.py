@@ -7,7 +7,6 @@ from servicekit.tokens import Principal
 from wharf_upload.content_types.sniffing import HEAD_BYTES, may_become
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import check_early
-from wharf_upload.problems import INCONSISTENT_SLICE
 from wharf_upload.storage.parked_slices import ParkedSlices
 from wharf_upload.storage.partial_uploads import PartialUpload
 from wharf_upload.storage.spool_file import SpoolFile
@@ -16,10 +15,9 @@ from wharf_upload.uploads.resumable.held import HeldUploads
 from wharf_upload.uploads.resumable.terminate import UploadTerminator, ends_upload
 from wharf_upload.uploads.resumable.values import Progress
 from wharf_upload.uploads.rules import UploadRules
+from wharf_upload.uploads.slices.parking import park, require_same
 from wharf_upload.uploads.slices.turns import Turn
 from wharf_upload.uploads.slices.values import ArrivedSlice, Joined
-
-_BLOCK_BYTES = 1 << 20
 
 
 class SliceJoiner:
@@ -41,7 +39,7 @@ class SliceJoiner:
     ) -> Joined:
         """Put a slice where it belongs, and the parked ones behind it; complete a whole file.
 
-        Raises what completions raise, and the problem `inconsistent-slice`.
+        Raises what completions raise, and the problems `inconsistent-slice` and `upload-busy`.
         """
         turn.lease.require()
         part = turn.part
@@ -78,11 +76,11 @@ class SliceJoiner:
         found = arrived.slice
         next_index = _index_at(upload, size)
         if found.index < next_index:
-            _require_same(part, arrived)
+            require_same(part.spool_file(), found.begin, arrived)
         elif found.index == next_index:
             self._append(upload, part, arrived.spool, arrived.begin, found.size)
         else:
-            self._parked.park(upload, found.index, arrived.spool, arrived.begin, found.size)
+            park(self._parked, upload, arrived, next_index)
 
     def _join_parked(self, upload: Upload, part: PartialUpload) -> list[int]:
         """Append the parked slices that follow; return which."""
@@ -152,15 +150,3 @@ def _slice_bytes(upload: Upload) -> int:
 def _index_at(upload: Upload, size: int) -> int:
     """Which slice follows `size` bytes of whole slices; their number at the end of the file."""
     return -(-size // _slice_bytes(upload))
-
-
-def _require_same(part: PartialUpload, arrived: ArrivedSlice) -> None:
-    """Raise the problem `inconsistent-slice` for another content of a slice that is there."""
-    found, there = arrived.slice, part.spool_file()
-    for offset in range(0, found.size, _BLOCK_BYTES):
-        length = min(_BLOCK_BYTES, found.size - offset)
-        sent = arrived.spool.read_at(arrived.begin + offset, length)
-        if sent != there.read_at(found.begin + offset, length):
-            raise INCONSISTENT_SLICE(
-                f"Slice {found.index} came before, with other bytes.", field="dzchunkindex"
-            )

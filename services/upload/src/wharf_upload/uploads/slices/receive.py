@@ -16,11 +16,13 @@ import msgspec
 from servicekit.tokens import Principal
 from wharf_upload.domain.resumable_upload import Slicing, Upload, UploadOptions
 from wharf_upload.problems import INCONSISTENT_SLICE, SLICES_REFUSED
+from wharf_upload.storage.base import BlobMissing
 from wharf_upload.storage.parked_slices import ParkedSlices
 from wharf_upload.uploads.resumable.create import UploadCreator
 from wharf_upload.uploads.resumable.held import HeldUploads
 from wharf_upload.uploads.resumable.leases import UploadBusy
 from wharf_upload.uploads.resumable.values import UploadCreation
+from wharf_upload.uploads.slices import parking
 from wharf_upload.uploads.slices.join import SliceJoiner
 from wharf_upload.uploads.slices.turns import SliceTurns, Turn
 from wharf_upload.uploads.slices.values import ArrivedSlice, Joined, SliceOutcome
@@ -42,7 +44,7 @@ class SliceReceiver:
         """Keep a slice, durably; return the file when no slice is missing.
 
         Raises what the creation and the completion of an upload raise, `UploadBusy`, and the
-        problems `inconsistent-slice` and `slices-refused`.
+        problems `inconsistent-slice`, `upload-busy` and `slices-refused`.
         """
         identifier = upload_id(arrived)
         try:
@@ -77,8 +79,12 @@ class SliceReceiver:
                     kept = True
 
     def _park(self, upload: Upload, arrived: ArrivedSlice) -> None:
-        found = arrived.slice
-        self._parked.park(upload, found.index, arrived.spool, arrived.begin, found.size)
+        slice_bytes = arrived.slice.slice_bytes
+        try:
+            next_index = self._held.partials.size(upload.id) // slice_bytes
+        except BlobMissing:
+            next_index = arrived.slice.count  # it has just become a file
+        parking.park(self._parked, upload, arrived, next_index)
 
     def _advance(
         self,
