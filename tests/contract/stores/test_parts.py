@@ -111,3 +111,21 @@ def test_a_part_that_was_taken_over(part: PartialUpload, how: str) -> None:
         path.write_bytes(b"bytes")
     with pytest.raises(StoreBusy):
         part.require_current()
+
+
+def test_begun_for_one_alone(tmp_path: Path) -> None:
+    """A part that is begun is its beginner's from the first moment on, and there is only one."""
+    parts = PartialUploadStore(tmp_path / "resumable")
+    upload = "ab" * 16
+    begun = parts.begin(upload)
+    assert begun.size() == 0
+    for other in (parts.begin, parts.open):
+        with pytest.raises(StoreBusy):
+            other(upload)
+    begun.close()
+    with pytest.raises(StoreBusy):
+        parts.begin(upload)
+    assert os.listdir(parts.folder) == [upload]
+    part = parts.open(upload)
+    part.require_current()
+    part.close()

@@ -76,8 +76,14 @@ def sweep(
         if dry_run or swept.failures:
             break  # the same ones would come again
     with _counting_failures(swept):
+        oldest = now - _YOUNG_SECONDS
         for identifier, changed_at in parts.all():
-            if changed_at <= now - _YOUNG_SECONDS and not uploads.known(upload_of(identifier)):
+            if (
+                changed_at <= oldest
+                and not uploads.known(upload_of(identifier))
+                # A slice may have begun it anew since it was listed.
+                and parts.changed_at(identifier) <= oldest
+            ):
                 with _counting_failures(swept):
                     if not dry_run:
                         parts.remove(identifier)
@@ -110,4 +116,7 @@ def _end(
     if not dry_run:
         # The row first: what it reserved is given back, and the part is then rowless.
         uploads.remove(upload)
-        parts.remove(upload.id)
+        if upload.options.slicing is None:
+            parts.remove(upload.id)
+        # Else a slice may have begun an upload of the same id by now, with a part of its own; an old
+        # part goes with the rowless ones.

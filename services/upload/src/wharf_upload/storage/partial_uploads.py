@@ -19,6 +19,7 @@ from wharf_upload.storage.errors import BlobMissing, StoreBusy, as_store_error, 
 from wharf_upload.storage.spool_file import SpoolFile
 
 _PART_MODE = 0o600
+_NEW = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
 # So long the lock of a process that has just been killed, or closes the file now, is waited for.
 _PATIENCE_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 
@@ -89,9 +90,9 @@ class PartialUploadStore:
     def _path(self, upload: str) -> str:
         return f"{self._folder}/{upload}"
 
-    def create(self, upload: str, *, exist_ok: bool = False) -> None:
-        """An empty part, or with `exist_ok` the one that is there; raises `StoreError`."""
-        flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | (0 if exist_ok else os.O_EXCL)
+    def create(self, upload: str) -> None:
+        """An empty part; raises `StoreError`."""
+        flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_EXCL
         with translating:
             os.close(os.open(self._path(upload), flags, _PART_MODE))
 
@@ -128,16 +129,38 @@ class PartialUploadStore:
                 raise as_store_error(error) from error
             os.close(descriptor)
 
+    def begin(self, upload: str) -> PartialUpload:
+        """An empty part, for this caller alone from its first moment on.
+
+        Raises `StoreBusy` where there is one, and `StoreError`.
+        """
+        path = self._path(upload)
+        new = f"{path}.{uuid7_hex()}"
+        part = PartialUpload(path, -1)
+        try:
+            part.descriptor = os.open(new, _NEW, _PART_MODE)
+            fcntl.flock(part.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.link(new, path)
+        except FileExistsError:
+            part.close()
+            raise StoreBusy("another process has begun this upload") from None
+        except OSError as error:
+            part.close()
+            raise as_store_error(error) from error
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(new)
+        return part
+
     def _copied(self, path: str, descriptor: int) -> PartialUpload:
         """A copy of an open file, locked, in that file's place; closes `descriptor`.
 
         A copy that a crash leaves half-made is a part without a row.
         """
         new = f"{path}.{uuid7_hex()}"
-        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
         part = PartialUpload(path, -1)
         try:
-            part.descriptor = os.open(new, flags, _PART_MODE)
+            part.descriptor = os.open(new, _NEW, _PART_MODE)
             fcntl.flock(part.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             source = SpoolFile.borrow(path, descriptor)
             part.append(source, source.size)

@@ -18,8 +18,11 @@ _NO_OPTIONS = UploadOptions()
 class PartialUploads(Protocol):
     """The growing files of resumable uploads; see `storage.partial_uploads`."""
 
-    def create(self, upload: str, *, exist_ok: bool = False) -> None:
-        """Make an empty one, unless with `exist_ok` there is one; raises `StoreError`."""
+    def create(self, upload: str) -> None:
+        """Make an empty one; raises `StoreError`."""
+
+    def begin(self, upload: str) -> PartialUpload:
+        """Return a new, empty one for this caller alone; raises `StoreBusy` where there is one."""
 
     def open(self, upload: str, *, alone: bool = False) -> PartialUpload:
         """Return it for this caller alone; raises `BlobMissing` or `StoreBusy`."""

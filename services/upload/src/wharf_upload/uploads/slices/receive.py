@@ -98,6 +98,10 @@ class SliceReceiver:
         Return how far the file is; `None` when there has to be another turn, with an empty file.
         """
         upload = self._found(identifier, arrived)
+        if upload is not None and upload.file is None and turn.begun:
+            if upload.expires_at > self._held.now():
+                self._give_up_lost(upload)
+            upload = None
         if upload is None:
             if turn.part.size():
                 # Of an upload before this one. It may be a blob by now: nothing is written to it.
@@ -112,12 +116,20 @@ class SliceReceiver:
         waiting = None if kept else arrived
         return self._joiner.join(turn, upload, arrived.principal, waiting)
 
+    def _give_up_lost(self, upload: Upload) -> None:
+        """Give up an upload without its growing file: no slice could make it whole any more."""
+        self._held.rows.give_up(upload)
+        self._parked.note_refusal(upload.id, "The slices that had come were lost. Send all again.")
+
     def _join_for_others(self, identifier: str, principal: Principal) -> None:
         """Join what others parked while this request had the turn, and was refused."""
         while self._unfinished(principal, identifier) is not None:
             with self._turns.take(identifier) as turn:
                 upload = self._unfinished(principal, identifier)
-                if turn is None or upload is None:
+                if turn is None:
+                    return
+                if upload is None or turn.begun:
+                    self._held.partials.remove(identifier)
                     return
                 joined = self._joiner.join(turn, upload, principal, None)
             if joined.file is not None or not self._is_parked(joined):

@@ -18,10 +18,11 @@ from wharf_upload.uploads.resumable.leases import Lease
 
 
 class Turn(NamedTuple):
-    """The growing file of an upload, for one request alone."""
+    """The growing file of an upload, for one request alone; `begun` by it when there was none."""
 
     part: PartialUpload
     lease: Lease
+    begun: bool = False
 
 
 class SliceTurns:
@@ -50,24 +51,23 @@ class SliceTurns:
             if lease is None:
                 return None
             try:
-                part = self._opened(upload)
+                turn = self._opened(upload, lease)
             except BaseException:
                 lease.release()
                 raise
-            if part is not None:
-                return Turn(part, lease)
+            if turn is not None:
+                return turn
             lease.release()
             if not lease.asked:
                 return None
 
-    def _opened(self, upload: str) -> PartialUpload | None:
-        """The file; `None` while another process has it, or has just completed it."""
+    def _opened(self, upload: str, lease: Lease) -> Turn | None:
+        """The turn; `None` while another process has the file, or has just completed it."""
         partials, alone = self._held.partials, self._held.leases.is_shared
         try:
             try:
-                return partials.open(upload, alone=alone)
+                return Turn(partials.open(upload, alone=alone), lease)
             except BlobMissing:
-                partials.create(upload, exist_ok=True)
-                return partials.open(upload, alone=alone)
-        except (StoreBusy, BlobMissing):
+                return Turn(partials.begin(upload), lease, begun=True)
+        except StoreBusy:
             return None
