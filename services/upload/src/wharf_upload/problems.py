@@ -37,22 +37,23 @@ SLICES_NOT_JOINED = UPLOAD.declare(
     "slices-not-joined",
     415,
     "Slices of this uploader are not put together",
-    "The form holds a part of a file, and a part is never stored as a file. `uploader` names who "
-    "cut it. Let it send files whole, or use a client of tus, which sends parts and resumes; `tus` "
-    "is its address here. Slices of dropzone are put together.",
+    "The request brings a part of a file, and a part is never stored as a file. `uploader` names "
+    "who cut it. Let it send files whole, or use a client of tus, which sends parts and resumes; "
+    "`tus` is its address here. Slices of dropzone are put together.",
 )
 INCONSISTENT_SLICE = UPLOAD.declare(
     "inconsistent-slice",
     409,
     "The slice does not fit the others of its file",
-    "The fields of a form with a slice contradict each other, the bytes, or what earlier slices "
-    "said. Nothing of it was kept; a file that is sent anew gets another identifier.",
+    "What a request says of its slice contradicts itself, the bytes, or what earlier slices said. "
+    "Nothing of it was kept; a file that is sent anew gets another identifier.",
 )
 SLICES_REFUSED = UPLOAD.declare(
     "slices-refused",
     409,
     "The file of this slice was refused already",
-    "The answer to an earlier slice said why. Send the file anew, from its first slice.",
+    "The answer to an earlier slice said why, or earlier slices were lost. Send the file anew, "
+    "from its first slice.",
 )
 CHECKSUM_MISMATCH = UPLOAD.declare(
     "checksum-mismatch",

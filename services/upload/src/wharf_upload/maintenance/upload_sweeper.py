@@ -118,5 +118,5 @@ def _end(
         uploads.remove(upload)
         if upload.options.slicing is None:
             parts.remove(upload.id)
-        # Else a slice may have begun an upload of the same id by now, with a part of its own; an old
-        # part goes with the rowless ones.
+        # Else a slice may have begun an upload of the same id by now, with a part of its own: an
+        # old one goes with the rowless parts.
