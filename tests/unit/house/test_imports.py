@@ -191,9 +191,9 @@ def test_a_wrong_import_is_named(tree: Tree, path: str, text: str, contract: str
         # Two packages of one room.
         (
             "wharf_upload/uploads/multipart/parser.py",
-            "import wharf_upload.uploads.receive_form",
+            "import wharf_upload.uploads.arriving_form",
             ".multipart",
-            ".receive_form",
+            ".arriving_form",
         ),
         # The supervisor, which has no layers.
         ("wharf_native/places.py", "import wharf_native.plan", ".places", ".plan"),
