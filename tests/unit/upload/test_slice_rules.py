@@ -176,14 +176,24 @@ def test_conditions(
         upload.put("photo.bin", b"precious")
     headers = by_ticket(upload, key="photo.bin") if by == "ticket" else {}
     sliced = Sliced(upload, headers={**headers, **field}, fields={"on_conflict": "replace"})
-    last = sliced.send_all()
     if stored:
-        assert file_of(last)["key"] == "photo.bin"
+        assert file_of(sliced.send_all())["key"] == "photo.bin"
         assert_one_file(sliced)
     else:
-        assert refused(last) == (412, "precondition-failed")
+        for index in range(sliced.count):
+            assert refused(sliced.send(index)) == (412, "precondition-failed")
         assert upload.content("photo.bin") == (b"precious" if there else None)
-        assert all(name.endswith("-refused") for name in in_folder(upload))
+        assert in_folder(upload) == []
+
+
+def test_a_condition_is_judged_at_the_end(upload: UploadService) -> None:
+    """A file that is stored while slices come is not replaced against their condition."""
+    sliced = Sliced(upload, headers={"If-None-Match": "*"}, fields={"on_conflict": "replace"})
+    assert [sliced.send(index).status_code for index in (0, 1)] == [202, 202]
+    upload.put("photo.bin", b"precious")
+    assert refused(sliced.send(2)) == (412, "precondition-failed")
+    assert upload.content("photo.bin") == b"precious"
+    assert all(name.endswith("-refused") for name in in_folder(upload))
 
 
 def test_an_idempotency_key(upload: UploadService) -> None:

@@ -19,6 +19,7 @@ from wharf_upload.http.request import FILES, TICKETS, Request, names_file, raw_p
 from wharf_upload.problems import CONTENT_ENCODING
 from wharf_upload.uploads.multipart import parser
 from wharf_upload.uploads.slices import fields as slices
+from wharf_upload.uploads.slices.other_uploaders import not_joined
 
 _FORM_TYPE = "multipart/form-data"
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}\Z")
@@ -97,10 +98,10 @@ def _refuse_slices(request: Request) -> None:
     """Raise the problem `slices-not-joined` where header fields say that a form holds a slice."""
     if request.header("CONTENT_RANGE") is not None:
         # RFC 9110 section 14.4 gives it no meaning in a request but that of a partial PUT.
-        raise slices.not_joined("jQuery File Upload")
+        raise not_joined("jQuery File Upload")
     if request.header("UPLOAD_LENGTH") is not None and request.header("UPLOAD_COMPLETE") is None:
         # It would go on with PATCH, as tus does, and is not tus.
-        raise slices.not_joined("FilePond")
+        raise not_joined("FilePond")
 
 
 def form_boundary(request: Request) -> bytes:
