@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.http import parse_accept_header
 
 from servicekit import problem_pages
 from servicekit.problems import NOT_FOUND
@@ -31,7 +33,7 @@ def test_a_way_back_is_an_address(referer: str) -> None:
     page = problem_pages.page(NOT_FOUND("Gone."), "id", referer)
     if 'href="http' in page:
         assert f'<a href="{html.escape(referer)}">Go back</a>' in page
-        assert not set(referer) & set("<>\"' \n")
+        assert not set(referer) & set("<>;\"' \n")
     else:
         assert "Go back with your browser." in page
 
@@ -44,6 +46,38 @@ def test_documents_stay_the_default() -> None:
         assert body == NOT_FOUND("Gone.").body("id")
 
 
-def test_a_long_field_costs_little() -> None:
-    """An Accept field of the length that the gateway lets pass is judged."""
-    assert problem_pages.are_wanted(f"{'text/plain;q=0.5,' * 600}text/html")
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The Accept fields that are taken apart, as they are then."""
+    seen: list[str] = []
+
+    def parse(accept: str, *kinds: type) -> object:
+        seen.append(accept)
+        return parse_accept_header(accept, *kinds)
+
+    monkeypatch.setattr(problem_pages, "parse_accept_header", parse)
+    return seen
+
+
+def test_a_field_of_1000_characters_is_the_longest(looked_at: list[str]) -> None:
+    """Of a field as long as that a page is wanted; what is longer is not taken apart at all."""
+    members = "text/plain;q=0.5,"
+    longest = members * 58 + " " * 5 + "text/html"
+    assert len(longest) == 1000
+    assert problem_pages.are_wanted(longest)
+    assert not problem_pages.are_wanted(" " + longest)
+    assert not problem_pages.are_wanted("text/html" + "," * 10_000)
+    assert len(looked_at) == 1
+
+
+def test_blanks_are_folded(looked_at: list[str]) -> None:
+    """A run of blanks is one by the time that a field is taken apart."""
+    assert problem_pages.are_wanted("TEXT/html" + " \t" * 400 + ";  q=0.9,\t*/*;q=0.8")
+    assert looked_at == ["TEXT/html ; q=0.9, */*;q=0.8"]
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/plain" + " " * 900 + "x", "application/json,"])
+def test_who_does_not_name_html_is_not_read(looked_at: list[str], accept: str) -> None:
+    """A field without the name of HTML is not taken apart."""
+    assert not problem_pages.are_wanted(accept)
+    assert looked_at == []

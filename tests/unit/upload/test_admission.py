@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from servicekit import metrics, problem_pages
+from servicekit.problems import ProblemError
 from tests.servers.upload import BOUNDARY, UploadService
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -41,6 +43,23 @@ def test_admitted(upload: UploadService) -> None:
     reply = ask(upload)
     assert (reply.status_code, reply.data) == (204, b"")
     assert reply.headers["X-Admission"]
+
+
+def test_a_refusal_is_made_once(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal is rendered once and counted once: a question's too, whose answer nginx makes."""
+    rendered: list[str] = []
+    counted: list[str] = []
+
+    def render(error: ProblemError, *rest: Any) -> tuple[str, bytes]:
+        rendered.append(error.problem.slug)
+        return _render(error, *rest)
+
+    _render = problem_pages.render
+    monkeypatch.setattr(problem_pages, "render", render)
+    monkeypatch.setattr(metrics, "refused", counted.append)
+    assert ask(upload, path="/v1/files/default/a%00").headers["X-Denied-Status"] == "400"
+    assert upload.request("PUT", "/v1/files/default/a%00", b"x").status_code == 400
+    assert rendered == counted == ["invalid-key", "invalid-key"]
 
 
 def test_expired_token_after_admission(upload: UploadService) -> None:

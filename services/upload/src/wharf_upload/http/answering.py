@@ -26,7 +26,7 @@ class Answering:
     def refuse(self, request: Request, error: Exception) -> Response:
         """Return the answer to an upload or a download that failed; tell the receivers."""
         problem = as_problem(error)
-        response = self.problem(request, problem)
+        _count(request, problem)
         upload_protocol.note_refused(request, problem.problem.status)
         if request.method in _UPLOADS:
             _tell_rejected(request, problem)
@@ -36,20 +36,13 @@ class Answering:
         if step:
             # A question of the gateway's: it makes the answer.
             return Response(problem.problem.status, [])
-        return response
+        return _told(request, problem)
 
     def problem(self, request: Request, error: Exception) -> Response:
         """Return the problem of any exception, as document or page, and count it."""
         problem = as_problem(error)
-        request.outcome = problem.problem.slug
-        metrics.refused(problem.problem.slug)
-        content_type, body = problem_pages.render(problem, request.request_id, request.environ)
-        headers = [
-            ("Content-Type", content_type),
-            ("Cache-Control", "no-store"),
-            *problem.headers,
-        ]
-        return Response(problem.problem.status, headers, body)
+        _count(request, problem)
+        return _told(request, problem)
 
     def finish(self, request: Request, response: Response) -> None:
         """Add the fields that every answer has; write the log line, observe the metrics."""
@@ -83,6 +76,21 @@ class Answering:
                 response.headers.append(("X-Denied-Allow-Origin", origin))
         elif not step and request.method != "OPTIONS" and applies(raw_path(environ)):
             response.headers.extend(self._cross_origin.fields(environ, principal))
+
+
+def _count(request: Request, problem: ProblemError) -> None:
+    request.outcome = problem.problem.slug
+    metrics.refused(problem.problem.slug)
+
+
+def _told(request: Request, problem: ProblemError) -> Response:
+    content_type, body = problem_pages.render(problem, request.request_id, request.environ)
+    headers = [
+        ("Content-Type", content_type),
+        ("Cache-Control", "no-store"),
+        *problem.headers,
+    ]
+    return Response(problem.problem.status, headers, body)
 
 
 def _tell_rejected(request: Request, error: ProblemError) -> None:
