@@ -41,6 +41,8 @@ BUCKET = "cross-origin"
 UPLOADS_SEND = {
     *("authorization", "content-type", "if-match", "if-none-match", "idempotency-key"),
     *("content-digest", "repr-digest", "prefer", "range", "x-request-id", "if-unmodified-since"),
+    # What uploaders that cut files add to forms, and scripts to a file.
+    *("content-range", "content-disposition", "upload-complete", "upload-incomplete"),
     # What libraries that trace requests add to those of a page.
     *("traceparent", "tracestate", "baggage", "sentry-trace", "b3", "x-datadog-trace-id"),
 }

@@ -206,6 +206,7 @@ def test_a_range_past_the_end(api: ApiClient, wanted: str) -> None:
     answer = api.file("file", {"Range": f"bytes={wanted}"})
     answer.problem(416, "range-not-satisfiable")
     assert answer.header("Content-Range") == f"bytes */{len(BYTES)}"
+    assert (answer.headers["ETag"], answer.headers["Last-Modified"]) == (None, None)
 
 
 def test_if_range(api: ApiClient) -> None:

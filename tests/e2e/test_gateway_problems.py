@@ -86,9 +86,58 @@ def test_refusals(wharf: Wharf, request_bytes: bytes, status: int, slug: str) ->
     assert b"nginx/" not in bytes(answer.headers) + answer.body
 
 
+@pytest.mark.parametrize("line", ["TRACE / HTTP/1.1", "POST /problems/not-found HTTP/1.1"])
+def test_a_refused_method_is_told_others(wharf: Wharf, line: str) -> None:
+    """nginx's own 405 lists methods, and the refused one is not among them."""
+    answer = send(wharf, head(line, "Connection: close", "Content-Length: 0"))
+    assert (answer.status, answer.slug) == (405, "method-not-allowed")
+    allowed = answer.headers["Allow"].split(", ")
+    assert {"GET", "HEAD"} <= set(allowed)
+    assert line.partition(" ")[0] not in allowed
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[Wharf]:
+    """A Wharf that lets an address through twenty times a second."""
+    with running(
+        WHARF_ADDRESS_REQUESTS_PER_SECOND="20", WHARF_ADDRESS_REQUESTS_BURST="20"
+    ) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("GET /metrics HTTP/1.1", 404),
+        ("GET /s%2fx HTTP/1.1", 404),
+        ("DELETE /s/none HTTP/1.1", 405),
+        ("PUT /v1/files/default/x HTTP/1.1", 411),
+        ("PUT /u/ticket HTTP/1.1", 411),
+        ("GET /v1/usage HTTP/1.1", 401),
+    ],
+)
+def test_a_flood_of_what_is_refused(slow: Wharf, line: str, status: int) -> None:
+    """In a flood of what nginx refuses at once every answer is a problem, the 429 as any other."""
+    request = head(line, "Connection: close")
+    answers: list[RawAnswer] = []
+
+    def flooded() -> bool:
+        answers.append(send(slow, request))
+        return answers[-1].status != status
+
+    assert until(flooded)
+    assert all(answer.slug for answer in answers), answers[-1].body
+    held = answers[-1]
+    assert (held.status, held.slug) == (429, "quota-exceeded")
+    assert held.headers["Retry-After"] == "1"
+    assert held.headers["X-Content-Type-Options"] == "nosniff"
+
+
 @pytest.mark.parametrize("host", ["other.example", "evil.files.example", "files.example.evil"])
 def test_unknown_hosts(fragile: Wharf, host: str) -> None:
-    """Row 15: a host that is not configured is a 421 for every address."""
+    """Row 15: a host that is not configured is a 421 for every address but those of meanings."""
+    meaning = send(fragile, get("/problems/misdirected", host=host))
+    assert (meaning.status, b"misdirected" in meaning.body) == (200, True)
     for target in ("/healthz", "/v1/files/default/x", "/auth/oauth/token"):
         assert send(fragile, get(target, host=host)).status == 421
 

@@ -120,7 +120,7 @@ def test_the_content_origin(apart: Wharf) -> None:
         assert SMALL not in moved.body
     for target in (
         *("/v1/files/shown/file", "/v1/links", "/v1/usage", "/healthz", "/openapi.json", "/"),
-        *("/auth/oauth/token", "/.well-known/jwks.json", "/problems/not-found", "/metrics"),
+        *("/auth/oauth/token", "/.well-known/jwks.json", "/problems/no-such", "/metrics"),
         *("/_direct", "/_share", "/_blobs/x", "/u/ticket"),
     ):
         # Not by the client: these are no answers of the operations that it knows.
@@ -129,3 +129,7 @@ def test_the_content_origin(apart: Wharf) -> None:
         (refused,) = exchange(apart.port, "\r\n".join(lines).encode())
         assert (refused.status, refused.slug) == (404, "not-found"), target
     assert api.file("file", bucket="shown").body == SMALL
+    # What the refusals of each origin name.
+    for host in ("files.test", "main.test", "elsewhere.test"):
+        meaning = anyone.get("/problems/not-found", {"Host": host})
+        assert (meaning.status, meaning.header("Content-Type")) == (200, "text/html")

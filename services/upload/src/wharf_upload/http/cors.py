@@ -28,11 +28,11 @@ READ_METHODS, WRITE_METHODS = "GET, HEAD", "GET, HEAD, POST, PUT, PATCH, DELETE"
 # dropzone and others, and the libraries that trace requests, add them to every request of a page.
 SENT = (
     "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, "
-    "If-Range, Range, "
+    "If-Range, Range, Content-Range, Content-Disposition, "
     "Idempotency-Key, Content-Digest, Repr-Digest, Prefer, X-Request-Id, Tus-Resumable, "
     "Upload-Length, Upload-Defer-Length, Upload-Offset, Upload-Metadata, Upload-Checksum, "
-    "Upload-Concat, Upload-Complete, Upload-Draft-Interop-Version, X-HTTP-Method-Override, "
-    "Cache-Control, X-Requested-With, "
+    "Upload-Concat, Upload-Complete, Upload-Incomplete, Upload-Draft-Interop-Version, "
+    "X-HTTP-Method-Override, Cache-Control, X-Requested-With, "
     # W3C Trace Context and Baggage, Sentry, B3, Datadog, New Relic, Jaeger, Application Insights.
     "traceparent, tracestate, baggage, sentry-trace, b3, X-B3-TraceId, X-B3-SpanId, "
     "X-B3-ParentSpanId, X-B3-Sampled, X-B3-Flags, x-datadog-trace-id, x-datadog-parent-id, "
