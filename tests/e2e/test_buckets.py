@@ -163,6 +163,18 @@ def test_an_empty_file_goes_by_its_name(api: ApiClient) -> None:
         api.post(file_part(name, b""), bucket="bucket").problem(415, "type-not-allowed")
 
 
+def test_the_longest_policy_is_told(wharf: Wharf, api: ApiClient) -> None:
+    """A refusal that names a hundred extensions of the greatest length is told on every way."""
+    longest = [".".join([f"{number:032}"] * 4) for number in range(100)]
+    make(api, allowed_extensions=longest)
+    for content in (SMALL, LARGE):
+        for name in ("x.jpg", "%e6%97%a5" * 80):
+            refused = api.put(name, content, bucket="bucket")
+            document = refused.problem(415, "extension-not-allowed")
+            assert document["allowed_extensions"] == longest
+            assert len(document["detail"]) < 500
+
+
 def test_extensions_go_by_the_name_and_agree_with_the_bytes(wharf: Wharf, api: ApiClient) -> None:
     """Row 30: a name must end as the bucket says, in any case, and the bytes must be that."""
     make(api, allowed_extensions=[".JPG", "png"])

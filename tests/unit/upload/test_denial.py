@@ -35,6 +35,21 @@ def test_any_text_on_a_page(detail: str) -> None:
     assert fields["X-Denied-Problem"].isprintable()
 
 
+def test_a_long_problem_fits() -> None:
+    """A problem that no header field could hold goes out without its members, and is cut."""
+    for long in (MALFORMED("x" * 9000, names=["y" * 9000]), MALFORMED("\u65e5" * 9000)):
+        fields = dict(denial(long, "request-1", {}).headers)
+        assert len(fields["X-Denied-Problem"]) < 15_000
+        document = json.loads(fields["X-Denied-Problem"])
+        assert set(document) == {"type", "title", "status", "detail", "request_id"}
+        assert document["detail"] == long.detail[:1000] + "\u2026"
+        page = dict(denial(long, "request-1", {"HTTP_ACCEPT": "text/html"}).headers)
+        assert len(page["X-Denied-Problem"]) < 15_000
+    whole = MALFORMED("short", names=["y" * 14_000])
+    fields = dict(denial(whole, "request-1", {}).headers)
+    assert json.loads(fields["X-Denied-Problem"])["names"] == ["y" * 14_000]
+
+
 def test_status() -> None:
     """nginx is told 403 and nothing in the body, whatever the real status is."""
     reply = denial(RATE_LIMITED("Too fast."), "request-1", {})

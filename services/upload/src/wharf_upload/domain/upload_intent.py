@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -93,7 +94,8 @@ class ExtensionNotAllowed(ValueError):
     """The name has an extension that the bucket does not take, or none."""
 
     def __init__(self, filename: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"This bucket takes names that end with .{', .'.join(allowed)} only.")
+        shown = textwrap.shorten(f".{', .'.join(allowed)}", 300, placeholder=" \u2026")
+        super().__init__(f"This bucket takes names that end with {shown} only.")
         self.filename, self.allowed = filename, allowed
 
 

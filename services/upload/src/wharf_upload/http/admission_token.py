@@ -28,6 +28,11 @@ class Admitted(msgspec.Struct, frozen=True):
     length: int | None
 
 
+# What the gateway keeps of an answer has room for it and the other fields
+# (`snippets/admission_locations.conf`).
+_LONGEST_PROBLEM = 15_000
+_LONGEST_DETAIL = 1000
+
 _admitted = msgspec.json.Decoder(Admitted)
 # Header fields of a problem that the gateway passes on (`snippets/admission_locations.conf`).
 _PASSED_ON = {
@@ -51,18 +56,31 @@ def of_request(request: Request) -> Admitted | None:
 
 
 def denial(error: ProblemError, request_id: str, environ: Mapping[str, Any]) -> Response:
-    """Return a refusal in the form that nginx can pass on: the document, or the page."""
-    content_type, body = problem_pages.render(error, request_id, environ)
-    is_page = content_type == problem_pages.CONTENT_TYPE
+    """Return a refusal in the form that nginx can pass on: the document, or the page.
+
+    One that is too long for that loses its members and the end of its detail.
+    """
+    form, text = _told(error, request_id, environ)
+    if len(text) > _LONGEST_PROBLEM:
+        detail = error.detail[:_LONGEST_DETAIL] + "\u2026"
+        form, text = _told(error.problem(detail), request_id, environ)
     headers: Headers = [
         ("X-Denied-Status", str(error.problem.status)),
-        ("X-Denied-Problem", _ascii_html(body) if is_page else _ascii_json(body)),
-        ("X-Denied-Form", "page" if is_page else "document"),
+        ("X-Denied-Problem", text),
+        ("X-Denied-Form", form),
     ]
     for name, value in error.headers:
         if name in _PASSED_ON:
             headers.append((_PASSED_ON[name], value))
     return Response(403, headers)
+
+
+def _told(error: ProblemError, request_id: str, environ: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the form of a refusal, as the gateway calls it, and the refusal in ASCII."""
+    content_type, body = problem_pages.render(error, request_id, environ)
+    if content_type == problem_pages.CONTENT_TYPE:
+        return "page", _ascii_html(body)
+    return "document", _ascii_json(body)
 
 
 def _ascii_html(body: bytes) -> str:
