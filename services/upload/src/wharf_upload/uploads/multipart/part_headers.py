@@ -144,7 +144,12 @@ def _value(
     if extended is not None:
         return _extended(extended, parameter)
     plain = parameters.get(parameter)
-    return None if plain is None else sent_names.read(plain, percent_encoded=percent_encoded)
+    try:
+        return None if plain is None else sent_names.read(plain, percent_encoded=percent_encoded)
+    except sent_names.UndecodableName as error:
+        raise MalformedMultipart(
+            f"A part's {parameter} is an encoded word (RFC 2047), but {error}; send it in UTF-8."
+        ) from None
 
 
 def _parameters(value: str, position: int, field: str) -> dict[str, str]:

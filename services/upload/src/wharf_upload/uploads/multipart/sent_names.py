@@ -7,36 +7,43 @@ Java's mail library write encoded words of RFC 2047, and aiohttp percent-encodes
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from email import quoprimime
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import webencodings
+
 _ENCODED_BY_BROWSERS: Final = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))
-# One encoded word (RFC 2047 section 2), with or without the language of RFC 2231.
-_WORD = re.compile(
-    r"[ \t]*=\?([A-Za-z0-9_-]{1,40})(?:\*[A-Za-z0-9-]{1,20})?\?"
-    r"(?:[Bb]\?([A-Za-z0-9+/]*+={0,2})|[Qq]\?((?:[!-<>@-~]|=[0-9A-Fa-f]{2})*+))\?="
-)
-# Those that programs wrote names in. Python knows more, and remembers every wrong one for ever.
-_CHARSET = re.compile(
-    r"utf-?8|us-ascii|iso-8859-(?:[1-9]|1[0134-6])|windows-125[0-8]|koi8-[ru]|tis-620|"
-    r"gb(?:2312|k|18030)|big5|shift_jis|euc-jp|euc-kr|ks_c_5601-1987|iso-2022-jp",
-    re.IGNORECASE,
-)
+# Encoded words (RFC 2047 section 2) and nothing else; each with or without RFC 2231's language.
+_WORDS = re.compile(r"(?:[ \t]*+=\?[!->@-~]{1,60}+\?[BbQq]\?[^?]*+\?=)++")
+_WORD = re.compile(r"=\?([^?*]*+)(?:\*[^?]*+)?\?([BbQq])\?([^?]*+)\?=")
+_QUOTED_PRINTABLE = re.compile(r"(?:[!-<>@-~]|=[0-9A-Fa-f]{2})*+")
+# Where `webencodings` has no codec of Python's that reads all of an encoding.
+_CODECS: Final = {"gbk": "gb18030", "iso-2022-jp": "iso2022_jp_ext"}
+# Encodings of the standard in which nobody writes names: their decoders are for what is broken.
+_NO_CHARSETS: Final = frozenset({"replacement", "x-user-defined"})
+# Windows' numbers of encodings, of which the standard has not every spelling.
+_CODE_PAGE = re.compile(r"(?:cp|ms|(?:x-)?windows-)(932|936|949|950)", re.IGNORECASE)
+_CODE_PAGES: Final = {"932": "shift_jis", "936": "gbk", "949": "euc-kr", "950": "big5"}
 # What aiohttp writes has nothing but these.
 _PERCENT_ENCODED = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+")
 # aiohttp's boundaries are hexadecimal, as those of requests and httpx.
 _HEXADECIMAL = re.compile(rb"[0-9a-f]{32}")
 
 
+class UndecodableName(ValueError):
+    """A name is encoded words of RFC 2047, and what they say cannot be read."""
+
+
 def read(name: str, *, percent_encoded: bool = False) -> str:
-    """Return the name that was meant; `percent_encoded`: its sender is aiohttp."""
-    if name.startswith("=?"):
-        words = _encoded_words(name)
-        if words:
-            return words
+    """Return the name that was meant; `percent_encoded`: its sender is aiohttp.
+
+    Raises:
+        UndecodableName: it is encoded words, and their charset or what is in them is wrong.
+    """
+    if name.startswith("=?") and _WORDS.fullmatch(name):
+        return _encoded_words(name)
     if "%" not in name:
         return name
     if percent_encoded and _PERCENT_ENCODED.fullmatch(name):
@@ -58,34 +65,40 @@ def is_from_aiohttp(boundary: bytes, first_header: str) -> bool:
     return first_header == "content-type" and _HEXADECIMAL.fullmatch(boundary) is not None
 
 
-def _encoded_words(text: str) -> str | None:
-    """Return what encoded words say; `None` unless all of the text is such words, and decodes."""
+def _encoded_words(text: str) -> str:
+    """Return what a text of encoded words says."""
     pieces: list[tuple[str, bytearray]] = []
-    position = 0
-    while word := _WORD.match(text, position):
-        charset = word[1].lower()
-        if not _CHARSET.fullmatch(charset):
-            return None
-        try:
-            raw = _base64(word[2]) if word[2] is not None else _quoted_printable(word[3])
-        except binascii.Error:
-            return None
+    for charset, encoding, encoded in _WORD.findall(text):
+        codec = _codec(charset)
         # A character may be cut in two between words, though it must not.
-        if not pieces or pieces[-1][0] != charset:
-            pieces.append((charset, bytearray()))
-        pieces[-1][1].extend(raw)
-        position = word.end()
-    if position < len(text):
-        return None
+        if not pieces or pieces[-1][0] != codec:
+            pieces.append((codec, bytearray()))
+        pieces[-1][1].extend(_bytes(encoding, encoded))
     try:
-        return "".join(raw.decode(charset) for charset, raw in pieces)
+        name = "".join(raw.decode(codec) for codec, raw in pieces)
     except UnicodeDecodeError:
-        return None
+        raise UndecodableName("its bytes are not of the charset that it names") from None
+    if not name:
+        raise UndecodableName("it says nothing")
+    return name
 
 
-def _base64(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+def _codec(charset: str) -> str:
+    """Return the name of Python's codec for a charset, as browsers understand the word."""
+    page = _CODE_PAGE.fullmatch(charset)
+    encoding = webencodings.lookup(_CODE_PAGES[page[1]] if page else charset)
+    if encoding is None or encoding.name in _NO_CHARSETS:
+        raise UndecodableName(f'the charset "{charset}" is not known')
+    known: str = encoding.codec_info.name
+    return _CODECS.get(encoding.name, known)
 
 
-def _quoted_printable(text: str) -> bytes:
-    return quoprimime.header_decode(text).encode("latin-1")
+def _bytes(encoding: str, encoded: str) -> bytes:
+    if encoding in "Bb":
+        try:
+            return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+        except ValueError:
+            raise UndecodableName("it is not base64") from None
+    if not _QUOTED_PRINTABLE.fullmatch(encoded):
+        raise UndecodableName("it is not in the Q encoding")
+    return quoprimime.header_decode(encoded).encode("latin-1")
