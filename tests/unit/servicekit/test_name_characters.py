@@ -10,6 +10,7 @@ import pytest
 import regress
 from hypothesis import given
 from hypothesis import strategies as st
+from idna.core import valid_contextj
 
 from servicekit import name_characters
 from servicekit.name_characters import FORBIDDEN, display_name, first_misplaced, shown
@@ -31,6 +32,8 @@ WRITTEN = {
     "Tamil, without a ligature": "க்\u200cஷ",
     "Mongolian, with its last vowel apart": "ᠬᠠᠷ\u180eᠠ",
     "Urdu": "نستعلیق\u200cفونٹ",
+    "Old Hangul, a syllable without a vowel": "\u1100\u1160\u11a8",
+    "Old Hangul, with letters of the extensions": "\ua960\u1160\ud7cb",
     "a family": "👨\u200d👩\u200d👧\u200d👦",
     "a woman with a skin colour at work": "👩🏽\u200d💻",
     "a rainbow flag": "🏳\ufe0f\u200d🌈",
@@ -67,6 +70,20 @@ MEANINGLESS = [
     ("👩" + 3 * TAG + "\U000e007f", "U+E0067 TAG LATIN SMALL LETTER G at position 2"),
     ("a\u180eb", "U+180E MONGOLIAN VOWEL SEPARATOR at position 2"),
     ("ᠬᠠᠷ\u180eᠬ", "U+180E MONGOLIAN VOWEL SEPARATOR at position 4"),
+    ("\u3164", "U+3164 HANGUL FILLER at position 1"),
+    ("a\uffa0b", "U+FFA0 HALFWIDTH HANGUL FILLER at position 2"),
+    ("\u115f\u1161", "U+115F HANGUL CHOSEONG FILLER at position 1"),
+    ("\u1160", "U+1160 HANGUL JUNGSEONG FILLER at position 1"),
+    ("\u1100\u1160", "U+1160 HANGUL JUNGSEONG FILLER at position 2"),
+    ("\u1100\u1160.txt", "U+1160 HANGUL JUNGSEONG FILLER at position 2"),
+    ("\u1160\u11a8", "U+1160 HANGUL JUNGSEONG FILLER at position 1"),
+    ("\u1100\u1160\u1160\u11a8", "U+1160 HANGUL JUNGSEONG FILLER at position 2"),
+    ("ក\u17b4", "U+17B4 KHMER VOWEL INHERENT AQ at position 2"),
+    ("a\U0001bca0", "U+1BCA0 SHORTHAND FORMAT LETTER OVERLAP at position 2"),
+    ("a\ufff0b", "U+FFF0 UNASSIGNED at position 2"),
+    ("a\U000e0080", "U+E0080 UNASSIGNED at position 2"),
+    ("a\U000e01f0", "U+E01F0 UNASSIGNED at position 2"),
+    ("a\U000e0fff", "U+E0FFF UNASSIGNED at position 2"),
     ("ab\u202egpj.exe", "U+202E RIGHT-TO-LEFT OVERRIDE at position 3"),
     ("a\u2066b", "U+2066 LEFT-TO-RIGHT ISOLATE at position 2"),
     ("a\u200bb", "U+200B ZERO WIDTH SPACE at position 2"),
@@ -161,11 +178,30 @@ def test_messages_show_nothing_that_deceives(text: str) -> None:
     assert visible.encode().decode() == visible
 
 
-def test_a_long_name_costs_little() -> None:
-    """A name made of nothing but joiners and marks is judged in linear time."""
+def test_no_look_goes_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a name made of joiners and marks, each joiner is judged once, by the 48 around it."""
+    looks: list[int] = []
+
+    def judge(text: str, index: int) -> bool:
+        looks.append(len(text))
+        return bool(valid_contextj(text, index))
+
+    monkeypatch.setattr(name_characters, "valid_contextj", judge)
     for text in ("ب\u200c" * 2000, "ب" + "\u064e\u200c" * 2000, "👩\u200d" * 2000, ZWJ * 4000):
+        looks.clear()
         assert first_misplaced(text) is not None
         display_name(text)
+        assert max(looks, default=0) <= 48
+        assert len(looks) <= 2 * len(text)
+
+
+def test_what_is_always_invisible_is_refused() -> None:
+    """Each character that Unicode says to show as nothing is refused, but for variations."""
+    ignorable = regress.Regex(r"^\p{Default_Ignorable_Code_Point}$", "u")
+    variations = {*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
+    for code in (*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000)):
+        if ignorable.find(chr(code)) is not None:
+            assert (first_misplaced(f"a{chr(code)}b") is None) == (code in variations), hex(code)
 
 
 def test_the_table_is_that_of_unicode() -> None:

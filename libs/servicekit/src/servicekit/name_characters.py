@@ -6,7 +6,8 @@ these characters belong to how a word or an emoji is written, and are allowed ex
 - the zero-width joiners where RFC 5892 (appendix A.1, A.2) allows them: after a virama, and the
   non-joiner between letters that would join; and the joiner before a virama, as Bengali needs it;
 - the joiner between emoji (UTS 51), and the tags of a subdivision's flag;
-- the Mongolian vowel separator before the last vowel of a word.
+- the Mongolian vowel separator before the last vowel of a word;
+- the Hangul filler for a vowel between two consonants of an old syllable, which would fall apart.
 """
 
 from __future__ import annotations
@@ -20,14 +21,19 @@ from idna.core import valid_contextj
 _CONTROL: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffb"
 _BIDI: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u206a-\u206f"
 _ZERO_WIDTH: Final = "\xad\u034f\u200b\u2060-\u2065\ufeff\U0001d173-\U0001d17a"
+# Of no width by themselves, too: fillers for a letter, and what Unicode keeps free for such ones.
+_ZERO_WIDTH_LETTERS: Final = "\u115f\u17b4\u17b5\u3164\uffa0\U0001bca0-\U0001bca3"
+_RESERVED: Final = "\ufff0-\ufff8\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"
 _SURROGATE: Final = "\ud800-\udfff"
 # Never characters (Unicode 23.7); a listing's seek relies on U+10FFFF being in no key.
 _NONCHARACTERS: Final = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
 )
-_NEVER: Final = _CONTROL + _BIDI + _ZERO_WIDTH + _SURROGATE + _NONCHARACTERS
+_INVISIBLE: Final = _ZERO_WIDTH + _ZERO_WIDTH_LETTERS + _RESERVED
+_NEVER: Final = _CONTROL + _BIDI + _INVISIBLE + _SURROGATE + _NONCHARACTERS
 _MONGOLIAN, _NON_JOINER, _JOINER = "\u180e", "\u200c", "\u200d"
-_SOMEWHERE: Final = f"{_MONGOLIAN}{_NON_JOINER}{_JOINER}\U000e0000-\U000e007f"
+_VOWEL_FILLER: Final = "\u1160"
+_SOMEWHERE: Final = f"{_MONGOLIAN}{_NON_JOINER}{_VOWEL_FILLER}{_JOINER}\U000e0000-\U000e007f"
 
 #: Every character that no name may hold (security.md rows 20 and 21).
 FORBIDDEN = re.compile(f"[{_NEVER}]")
@@ -73,6 +79,8 @@ _SUBDIVISION_FLAG = re.compile(
 )
 # A letter or a variation selector of Mongolian, the separator, and one of the two last vowels.
 _MONGOLIAN_END = re.compile("[\u1820-\u18aa\u180b-\u180d\u180f]\u180e(?=[\u1820\u1821])")
+# A leading consonant of Hangul, the filler, and a trailing one.
+_OLD_HANGUL = re.compile("[\u1100-\u115e\ua960-\ua97c]\u1160(?=[\u11a8-\u11ff\ud7cb-\ud7fb])")
 _VIRAMA: Final = 9
 # No honest name has more marks on one letter; looking further would make a hostile one expensive.
 _WINDOW: Final = 24
@@ -166,12 +174,14 @@ def _is_behind_arabic(text: str) -> bool:
 
 
 def _belongs(text: str, index: int) -> bool:
-    """Whether a joiner or a Mongolian separator belongs to what stands around it."""
+    """Whether a joiner, a Mongolian separator or a filler belongs to what stands around it."""
     character = text[index]
-    if not index or character not in _MONGOLIAN + _NON_JOINER + _JOINER:
+    if not index or character not in _MONGOLIAN + _VOWEL_FILLER + _NON_JOINER + _JOINER:
         return False
     if character == _MONGOLIAN:
         return _MONGOLIAN_END.match(text, index - 1) is not None
+    if character == _VOWEL_FILLER:
+        return _OLD_HANGUL.match(text, index - 1) is not None
     if _is_in_context(text, index):
         return True
     return character == _JOINER and (_joins_pictures(text, index) or _is_before_virama(text, index))
