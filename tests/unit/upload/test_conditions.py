@@ -87,7 +87,7 @@ def test_create_only_and_replace_only() -> None:
     ],
 )
 def test_malformed_lists_are_refused(value: str) -> None:
-    """A field that is no list of entity tags raises, in both places and quickly."""
+    """A field that is no list of entity tags raises, in both places."""
     with pytest.raises(MalformedCondition):
         for_write(value, None)
     with pytest.raises(MalformedCondition):

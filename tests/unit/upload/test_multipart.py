@@ -1,4 +1,4 @@
-"""multipart/form-data in a spool file: exact bytes, limits, linear time, hostile headers."""
+"""multipart/form-data in a spool file: exact bytes, limits, hostile headers."""
 
 from __future__ import annotations
 
