@@ -70,8 +70,8 @@ change.
 Who asks for HTML more than for JSON (`Accept`, as browsers write it when a person follows a link or
 submits a form) gets a small page instead, with the same status and header fields, and a link back
 to where the person came from. JSON is the default, also for `*/*`, for what Java's own client sends
-and for an `Accept` of more than 1000 characters. Of types with parameters and of qualities with more
-than one digit nginx may judge otherwise than the services.
+and for an `Accept` of more than 1000 characters. Of types with parameters and of qualities with
+more than one digit nginx may judge otherwise than the services.
 
 The token endpoint (`POST /auth/oauth/token`) answers the errors of its own standard, RFC 6749, with
 `error` and `error_description` alone, and adds these two to the problems that it shares with all

@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.api_client import ApiClient
 from tests.e2e.instance import Wharf
+from tests.e2e.traces import nothing_stored
 
 # Bodies as recorded from the programs; the names show how each one writes what is not ASCII.
 NAME = "日本".encode()
@@ -82,6 +83,10 @@ DOT_NET = (
     b"--1f2e3d4c-5b6a-7980-9182-736455463728--\r\n"
 )
 OLD_DOT_NET = DOT_NET.replace(b"; filename*=utf-8''%E6%97%A5%E6%9C%AC%20%22a%22.txt", b"")
+# JavaMail writes the charset of its platform, by the name of the smaller one.
+JAVA_MAIL = SPRING.replace(
+    b"=?UTF-8?Q?=E6=97=A5=E6=9C=AC_=22a=22.txt?=", b"=?gb2312?B?yNWxviAiYSIudHh0?="
+)
 # Go escapes with backslashes.
 GO = (
     b"--8f0d0a2c3e44f5a9b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e9f0a1\r\n"
@@ -92,6 +97,7 @@ GO = (
 SENDERS = {
     "aiohttp": AIOHTTP,
     "spring": SPRING,
+    "java-mail": JAVA_MAIL,
     "dot-net": DOT_NET,
     "old-dot-net": OLD_DOT_NET,
     "go": GO,
@@ -115,6 +121,17 @@ def test_bodies_of_known_senders(api: ApiClient, sender: str) -> None:
     (file,) = answer.json()["files"]
     assert file["key"] == '日本 "a".txt'
     assert api.get(file["links"]["content"]).body == b"hello"
+
+
+@pytest.mark.parametrize("word", ["=?no-such?B?a/bc?=", "=?utf-8?B?/w==?=", "=?utf-8?Q?a b?="])
+def test_words_that_nobody_reads(wharf: Wharf, api: ApiClient, word: str) -> None:
+    """A name in encoded words that do not decode is refused, and nothing of the form is stored."""
+    body = SPRING.replace(b"=?UTF-8?Q?=E6=97=A5=E6=9C=AC_=22a=22.txt?=", word.encode())
+    boundary = body.partition(b"\r\n")[0].removeprefix(b"--").decode()
+    fields = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    with nothing_stored(wharf, api.tenant):
+        problem = api.post_body(body, fields).problem(400, "malformed-form")
+    assert "RFC 2047" in problem["detail"]
 
 
 def curl(api: ApiClient, *arguments: str, cwd: Path) -> tuple[int, str]:
