@@ -118,6 +118,17 @@ def test_zip64() -> None:
 
 def test_an_unfinished_file_is_told_by_its_begin() -> None:
     """Without a directory the local headers in the head decide."""
+def test_zip64_numbers_may_be_any() -> None:
+    """A directory that lies behind all files is not read, and the first entries decide."""
+    data = zipped(("META-INF/MANIFEST.MF", b"a" * 9000))
+    end = data.rindex(b"PK\5\6")
+    for offset in (1 << 63, (1 << 64) - 1):
+        record = b"PK\6\6" + struct.pack("<QHHLLQQQQ", 44, 45, 45, 0, 0, 1, 1, offset, offset)
+        for position in (end, offset):
+            locator = b"PK\6\7" + struct.pack("<LQL", 0, position, 1)
+            assert type_of(data[:end] + record + locator + data[end:]) == JAR
+
+
     data = zipped(("META-INF/MANIFEST.MF", b"a"), ("A.class", LARGE))
     assert zip_type(Content(data[:HEAD_BYTES])) == JAR
     assert type_of(data[:-30]) == JAR

@@ -16,26 +16,26 @@ ReadAt = Callable[[int, int], bytes]
 class Content:
     """A file of `size` bytes, or the first bytes of one that is still coming (`size` is `None`).
 
-    `head` holds its first `HEAD_BYTES` bytes; without `read_at` there is no more to be had.
+    `head` holds its first `HEAD_BYTES` bytes; without `read_at` there is no more to be had. `end`
+    is where the bytes end that can be read.
     """
 
-    __slots__ = ("_read_at", "head", "size")
+    __slots__ = ("_read_at", "end", "head", "size")
 
     def __init__(self, head: bytes, size: int | None = None, read_at: ReadAt | None = None) -> None:
         self.head, self.size, self._read_at = head, size, read_at
-
-    @property
-    def end(self) -> int:
-        """Where the bytes end that can be read."""
-        return len(self.head) if self._read_at is None or self.size is None else self.size
+        self.end = len(head) if read_at is None or size is None else size
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset` on; fewer where the bytes end."""
-        if offset < 0 or length <= 0:
+        """Return `length` bytes from `offset` on; fewer where the bytes end.
+
+        Both may be any number that a file has of itself.
+        """
+        if offset < 0 or length <= 0 or offset >= self.end:
             return b""
         if self._read_at is None or offset + length <= len(self.head):
             return self.head[offset : offset + length]
-        return self._read_at(offset, length)
+        return self._read_at(offset, min(length, self.end - offset))
 
     def holds(self, magic: bytes, offset: int) -> bool:
         """Tell whether `magic` stands at `offset`."""
