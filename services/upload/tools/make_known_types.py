@@ -31,6 +31,8 @@ _NOT_ALIASES = frozenset(
 )
 # Extensions that promise nothing, whatever the tables know besides.
 _SILENT = frozenset({"bin", "dat", "data", "buffer", "bpk", "dump", "deploy", "dist", "distz"})
+# What the desktop may run is no program by its bytes: scripts are text.
+_NO_PARENTS = frozenset({"application/x-executable"})
 # Endings of names that say what a type is made of (RFC 6838 section 4.2.8).
 _SUFFIXES = {
     "+xml": "application/xml", "+json": "application/json", "+zip": "application/zip",
@@ -114,9 +116,11 @@ def merged(tables: tuple[Table, ...]) -> Table:
                 continue
             one = result[one_name[name]]
             one.extensions |= known.extensions
-            # Our own word on what a type is made of stands for that of the tables.
-            if name not in tables[0] or table is tables[0] or not tables[0][name].parents:
+            # Our own word on what a type is made of stands for theirs, under every name.
+            if table is tables[0]:
                 one.parents |= {one_name.get(each, each) for each in known.parents}
+            elif not tables[0].get(one_name[name], Known()).parents:
+                one.parents |= {one_name.get(each, each) for each in known.parents - _NO_PARENTS}
     for spelling, name in one_name.items():
         if spelling != name and name in result and _TYPE.fullmatch(spelling):
             result[name].aliases.add(spelling)

@@ -224,3 +224,21 @@ def test_the_table_has_what_wharf_adds() -> None:
         assert {one} == {known_types.name_of(each) for each in (one, *aliases.split())}
         assert all(one in known_types.of_extension(each) for each in extensions.split()), one
         assert known_types.ancestors(one) >= set(parents.split()), one
+def test_no_text_is_a_kind_of_a_program() -> None:
+    """What desktops run is no program by its bytes: only formats of programs are kinds of one."""
+    programs = {
+        one
+        for one in known_types.all_types()
+        if "application/x-executable" in known_types.ancestors(one)
+    }
+    names = ("core", "iso9660-runnable", "object", "pie-executable", "sharedlib")
+    assert programs == {f"application/x-{name}" for name in names}
+
+
+def test_what_clients_name_is_not_kept_for_ever() -> None:
+    """However many types clients name, the memory for their relations is bounded."""
+    for number in range(10_000):
+        known_types.ancestors(f"text/x-{number}")
+    assert known_types.ancestors.cache_info().currsize <= 4096
+
+

@@ -6,7 +6,7 @@ ones (docs/adr/0042-types-by-relation.md).
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, NamedTuple
 
@@ -69,7 +69,7 @@ def all_types() -> frozenset[str]:
     return frozenset(table.parents).union(*table.by_extension.values())
 
 
-@cache
+@lru_cache(maxsize=4096)  # clients name types
 def ancestors(media_type: str) -> frozenset[str]:
     """Return all types that a type is a kind of, itself left out."""
     parents = _table().parents
