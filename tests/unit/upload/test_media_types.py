@@ -180,6 +180,46 @@ def test_is_pattern(text: str, *, expected: bool) -> None:
         ("a.m3u8", "application/x-msdownload", False),
         ("a.eml", "application/x-msdownload", False),
         ("a.opus", "video/webm", False),
+        # What is made of bytes of which the kind is not told.
+        ("refs.ris", "text/plain", None),
+        ("Module1.vb", "text/plain", None),
+        ("genes.bed", "text/plain", None),
+        ("seq.gb", "text/plain", None),
+        ("budget.iif", "text/plain", None),
+        ("id_rsa.pub", "text/plain", True),
+        ("part.nc", "text/plain", True),
+        ("go.mod", "text/plain", True),
+        ("app.aab", "application/zip", None),
+        ("app.appx", "application/zip", None),
+        ("app.msix", "application/zip", None),
+        ("a.ggb", "application/zip", None),
+        ("a.thmx", "application/zip", None),
+        ("a.cdr", "application/zip", None),
+        ("a.bdoc", "application/zip", None),
+        ("a.gnumeric", "application/gzip", None),
+        ("a.emz", "application/gzip", True),
+        ("a.wmz", "application/gzip", True),
+        ("a.dia", "application/gzip", True),
+        ("a.cbr", "application/zip", True),
+        ("a.cbz", "application/vnd.rar", True),
+        ("a.pcf.gz", "application/gzip", True),
+        ("a.pcf.gz", "application/x-font-pcf", True),
+        ("a.ovf", "application/xml", None),
+        ("a.vdx", "application/xml", None),
+        ("a.appinstaller", "application/xml", None),
+        ("a.raw", "image/tiff", None),
+        ("a.ova", "application/x-tar", True),
+        ("a.xhtml", "text/html", True),
+        ("a.exe", "text/plain", False),
+        ("a.png", "application/xml", False),
+        ("a.mp4", "application/zip", False),
+        ("a.apk", "application/gzip", False),
+        ("a.xhtml", "text/plain", False),
+        # No program is called like a script or a picture of a disk.
+        *(
+            (f"a.{extension}", "application/x-executable", False)
+            for extension in ("js", "py", "sh", "pl", "lua", "rb", "awk", "es", "iso")
+        ),
         ("a.pdf", "application/postscript", False),
     ],
 )
@@ -194,6 +234,24 @@ def test_relations_have_no_circle() -> None:
         above = known_types.ancestors(one)
         assert one not in above
         assert all(known_types.name_of(each) == each for each in above), one
+
+
+def test_no_text_is_a_kind_of_a_program() -> None:
+    """What desktops run is no program by its bytes: only formats of programs are kinds of one."""
+    programs = {
+        one
+        for one in known_types.all_types()
+        if "application/x-executable" in known_types.ancestors(one)
+    }
+    names = ("core", "iso9660-runnable", "object", "pie-executable", "sharedlib")
+    assert programs == {f"application/x-{name}" for name in names}
+
+
+def test_what_clients_name_is_not_kept_for_ever() -> None:
+    """However many types clients name, the memory for their relations is bounded."""
+    for number in range(10_000):
+        known_types.ancestors(f"text/x-{number}")
+    assert known_types.ancestors.cache_info().currsize <= 4096
 
 
 def test_every_type_of_a_file_has_one_name() -> None:
@@ -224,21 +282,3 @@ def test_the_table_has_what_wharf_adds() -> None:
         assert {one} == {known_types.name_of(each) for each in (one, *aliases.split())}
         assert all(one in known_types.of_extension(each) for each in extensions.split()), one
         assert known_types.ancestors(one) >= set(parents.split()), one
-def test_no_text_is_a_kind_of_a_program() -> None:
-    """What desktops run is no program by its bytes: only formats of programs are kinds of one."""
-    programs = {
-        one
-        for one in known_types.all_types()
-        if "application/x-executable" in known_types.ancestors(one)
-    }
-    names = ("core", "iso9660-runnable", "object", "pie-executable", "sharedlib")
-    assert programs == {f"application/x-{name}" for name in names}
-
-
-def test_what_clients_name_is_not_kept_for_ever() -> None:
-    """However many types clients name, the memory for their relations is bounded."""
-    for number in range(10_000):
-        known_types.ancestors(f"text/x-{number}")
-    assert known_types.ancestors.cache_info().currsize <= 4096
-
-

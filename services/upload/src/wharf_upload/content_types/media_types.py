@@ -39,6 +39,10 @@ _XHTML: Final = "application/xhtml+xml"
 # Claims that active content hides behind: plain text is not good enough for them, and what they are
 # no name of plain text may hide.
 _MARKUP: Final = frozenset({"text/html", "image/svg+xml", _XHTML})
+# Bytes of which every format that is found in files is told.
+_TOLD: Final = frozenset({_TEXT, _SCRIPT, "application/zip", "application/gzip"})
+# What many formats are made of that are not told: their names contradict no such bytes.
+_VAGUE: Final = _TOLD | {_XML, "application/x-ole-storage", "image/tiff", "application/x-sqlite3"}
 # Formats that are written as text or in binary form.
 _TEXT_TOO: Final = frozenset(
     {"application/pkix-cert", "application/x-pem-file", "application/pkcs8", "application/pkcs10"}
@@ -63,7 +67,8 @@ def extension_agrees(filename: str, media_type: str) -> bool | None:
 
     It fits when one of the types that it stands for is the bytes' type, or a kind of it, or the
     bytes' type a kind of that one. HTML, XHTML and SVG need their own markup. None: there is no
-    extension, it is unknown or says nothing, or the bytes of its type carry no signature.
+    extension, it is unknown or says nothing, or the bytes of its type carry no signature, or none
+    that is known here.
     """
     claimed = types_of_name(filename)
     found = known_types.name_of(essence(media_type))
@@ -71,17 +76,15 @@ def extension_agrees(filename: str, media_type: str) -> bool | None:
         return None
     if any(_fits(one, found) for one in claimed):
         return True
+    if found in _VAGUE and not any(one in _MARKUP or _is_told(one) for one in claimed):
+        return None
     unrecognisable = (one for one in claimed if not _RECOGNISABLE.fullmatch(one))
     return None if found == UNKNOWN and any(unrecognisable) else False
 
 
 def types_of_name(filename: str) -> frozenset[str]:
-    """Return the types that a name's extension stands for; the longest known one counts."""
-    for extension in _extensions(filename):
-        found = known_types.of_extension(extension)
-        if found:
-            return found
-    return frozenset()
+    """Return the types that a name's extension stands for: ".pcf.gz" for a font, and for gzip."""
+    return frozenset().union(*map(known_types.of_extension, _extensions(filename)))
 
 
 def claims(sniffed: str, declared: str | None, filename: str) -> Iterator[str]:
@@ -97,6 +100,11 @@ def claims(sniffed: str, declared: str | None, filename: str) -> Iterator[str]:
         if sniffed == base and sniffed in above and may_be_claimed(one):
             yield one
 
+def _is_told(media_type: str) -> bool:
+    """Tell whether a type, or one that it is a kind of, is found in files."""
+    return media_type in FILE_TYPES or not FILE_TYPES.isdisjoint(known_types.ancestors(media_type))
+
+
 
 def found_type(recorded: str) -> str:
     """Return the type that the bytes of a file had, of which the record may have a kind."""
@@ -109,7 +117,7 @@ def found_type(recorded: str) -> str:
 
 
 def _extensions(filename: str) -> Iterator[str]:
-    """Return what may be the extension, the longest first; a name may begin with a dot."""
+    """Return what may be the extension, in small letters; a name may begin with a dot."""
     parts = filename.lower().split(".")
     start = 1 if parts[0] else 2
     for at in range(max(start, len(parts) - 3), len(parts)):
@@ -120,8 +128,8 @@ def _fits(claimed: str, found: str) -> bool:
     if claimed == found:
         return True
     if found in _MARKUP:
-        # SVG and XHTML are XML, so ".xml" is no lie.
-        return claimed == _XML if found != _XHTML else claimed in {"text/html", _XML}
+        # SVG and XHTML are XML, so ".xml" is no lie. XHTML may be found to be HTML.
+        return claimed == _XML or {claimed, found} == {"text/html", _XHTML}
     if claimed in _MARKUP:
         return False
     if found in {_TEXT, _SCRIPT}:
