@@ -163,6 +163,22 @@ def test_an_empty_file_goes_by_its_name(api: ApiClient) -> None:
         api.post(file_part(name, b""), bucket="bucket").problem(415, "type-not-allowed")
 
 
+def test_no_word_of_a_client_evades_a_policy(wharf: Wharf, api: ApiClient) -> None:
+    """Row 30: a declared type makes no picture of an archive, and no table of a script."""
+    make(api, allowed_types=["image/*", "text/csv"])
+    archive = b"PK\5\6" + bytes(18)
+    with nothing_stored(wharf, api.tenant):
+        for name, body, declared in (
+            ("a.zip", archive, "image/openraster"),
+            ("shell.php", b"<?php ?>", "image/x-xpixmap"),
+            ("shell.php", b"<?php ?>", "text/csv"),
+        ):
+            fields = {"Content-Type": declared}
+            api.put(name, body, fields, bucket="bucket").problem(415, "type-not-allowed")
+    table = api.put("a.csv", b"a,b\n", {"Content-Type": "text/csv"}, bucket="bucket")
+    assert table.json()["media_type"] == "text/csv"
+
+
 def test_the_longest_policy_is_told(wharf: Wharf, api: ApiClient) -> None:
     """A refusal that names a hundred extensions of the greatest length is told on every way."""
     longest = [".".join([f"{number:032}"] * 4) for number in range(100)]

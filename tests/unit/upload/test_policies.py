@@ -202,6 +202,15 @@ def test_a_stored_file_keeps_to_the_policy_under_a_new_name() -> None:
         check_rename("text/csv", 1, "page.html", policy)
 
 
+def test_a_new_name_fits_what_the_client_has_said() -> None:
+    """A table that is in its bucket because it was called one does not become a script."""
+    for name in ("script.php", "script.js", "data.json"):
+        check_rename("text/csv", 1, name, Policy(allowed_types=("text/plain",)))
+        with pytest.raises(TypeNotAllowed, match=f"text/csv, which the name {name}"):
+            check_rename("text/csv", 1, name, Policy(allowed_types=("text/csv",)))
+    check_rename("text/csv", 1, "table.txt", Policy(allowed_types=("text/csv",)))
+
+
 def test_policies_of_before_are_read() -> None:
     """A policy that was stored before there were more fields means what it meant."""
     old = msgspec.json.decode(b'{"max_file_bytes":5,"allowed_types":["image/*"]}', type=Policy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ from tests.servers.slices import (
 from tests.servers.upload import UploadService, form_body
 from tests.servers.upload_invariants import live
 from wharf_upload.domain.tenant_limits import Limits
+
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
 def test_too_large(upload: UploadService) -> None:
@@ -67,6 +71,18 @@ def test_a_refused_type(upload: UploadService) -> None:
     assert live(upload) == {}
     # The first slice begins anew, and is refused for what it is.
     assert refused(sliced.send(0)) == (415, "type-not-allowed")
+
+
+def test_a_type_that_the_end_tells(upload: UploadService) -> None:
+    """A letter whose picture fills its first slice is a letter by its directory."""
+    policy = b'{"allowed_types": ["%b"]}' % WORD.encode()
+    upload.request("PUT", "/v1/buckets/letters", policy, {"Content-Type": "application/json"})
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("docProps/thumbnail.jpeg", bytes(2 * SLICE))
+        archive.writestr("word/document.xml", "")
+    sliced = Sliced(upload, target.getvalue(), "letter.docx", bucket="letters")
+    assert file_of(sliced.send_all())["media_type"] == WORD
 
 
 def test_the_type_is_that_of_the_whole(upload: UploadService) -> None:

@@ -110,7 +110,8 @@ TYPE_NOT_ALLOWED = UPLOAD.declare(
     "type-not-allowed",
     415,
     "This type is not taken",
-    "`media_type` is what the bytes are, `allowed_types` what the bucket or the ticket takes.",
+    "`media_type` is what the bytes are, or what the client calls them where they do not tell and "
+    "the name says something else; `allowed_types` is what the bucket or the ticket takes.",
 )
 EXTENSION_NOT_ALLOWED = UPLOAD.declare(
     "extension-not-allowed",

@@ -48,7 +48,7 @@ _TEXT_TOO: Final = frozenset(
     {"application/pkix-cert", "application/x-pem-file", "application/pkcs8", "application/pkcs10"}
     | {"application/pkcs7-mime", "application/pkcs7-signature", "application/x-pkcs7-certificates"}
     | {"application/pkix-crl", "application/pgp-encrypted", "application/pgp-signature"}
-    | {"application/pgp-keys", "model/stl", "model/ply", "model/obj", "image/x-xbitmap"}
+    | {"application/pgp-keys", "model/stl", "model/obj", "image/x-xbitmap"}
 )
 # What bytes can be recognised as: only of these does "unknown" contradict the extension.
 _RECOGNISABLE = re.compile(
@@ -87,23 +87,33 @@ def types_of_name(filename: str) -> frozenset[str]:
     return frozenset().union(*map(known_types.of_extension, _extensions(filename)))
 
 
-def claims(sniffed: str, declared: str | None, filename: str) -> Iterator[str]:
-    """Return the types that a client says a file is of, where the bytes do not tell so far.
+def claims(found: str, declared: str | None, filename: str) -> Iterator[str]:
+    """Return the types that a client says a file is of, where its bytes (`found`) do not tell.
 
-    Each is a kind of what the bytes are, and none is active.
+    Each is a kind of what the bytes are, none is active, and none is one that would have been
+    found.
     """
     said = set() if declared is None else {known_types.name_of(essence(declared))}
+    kind = _TEXT if found == _SCRIPT else found
     for one in sorted(said) + sorted(types_of_name(filename) - said):
-        above = known_types.ancestors(one)
-        # What is shown as XML needs its bytes to be XML: plain text may hide anything.
-        base = _XML if _XML in above else sniffed
-        if sniffed == base and sniffed in above and may_be_claimed(one):
+        if one == found or _may_be(one, kind):
             yield one
+
+
+def _may_be(one: str, kind: str) -> bool:
+    """Tell whether a client's word makes a file of bytes of a `kind` one of another type."""
+    if kind == _TEXT and one in _TEXT_TOO:
+        return True
+    if kind in _TOLD and one in FILE_TYPES - REFINEMENTS:
+        return False
+    above = known_types.ancestors(one)
+    # What is shown as XML needs its bytes to be XML: plain text may hide anything.
+    return kind in above and not (kind == _TEXT and _XML in above) and may_be_claimed(one)
+
 
 def _is_told(media_type: str) -> bool:
     """Tell whether a type, or one that it is a kind of, is found in files."""
     return media_type in FILE_TYPES or not FILE_TYPES.isdisjoint(known_types.ancestors(media_type))
-
 
 
 def found_type(recorded: str) -> str:

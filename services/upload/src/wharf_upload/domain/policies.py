@@ -38,8 +38,8 @@ class BucketPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.Meta(
             max_length=100,
             description="Media types or `type/*`, compared with what the bytes are. Where these "
-            "do not tell further, the declared type or the extension does, as for `text/csv`; an "
-            "empty file is judged by its extension.",
+            "do not tell further, the declared type or the extension does for a type that is "
+            "named, as for `text/csv`; an empty file is judged by its extension.",
         ),
     ] = ()
     allowed_extensions: Annotated[

@@ -15,6 +15,8 @@ from servicekit.tickets import Ticket
 from servicekit.tokens import Principal
 from servicekit.type_patterns import essence
 from wharf_upload.content_types import media_types
+from wharf_upload.content_types.markup import undeclared_type
+from wharf_upload.content_types.sniffing import may_become
 from wharf_upload.domain.buckets import Policy
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.file_writes import Idempotency, OnConflict, TicketUse
@@ -22,6 +24,10 @@ from wharf_upload.domain.file_writes import Idempotency, OnConflict, TicketUse
 _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,96}(?: *;[ -~]{0,200})?\Z"
 )
+# Families that take what the bytes are, never a client's word. Of others, such as "message/*" and
+# "model/*", most formats are text.
+_OF_BYTES = frozenset({"application", "audio", "font", "image", "text", "video", "*"})
+_TEXT, _SCRIPT = "text/plain", "text/x-script"
 
 
 class SizeLimit(NamedTuple):
@@ -81,11 +87,14 @@ class TypeNotAllowed(ValueError):
         filename: str | None = None,
         *,
         whose: str = "bucket",
+        claimed: bool = False,
     ) -> None:
+        """`claimed`: it is the client that says `media_type`; `filename` says something else."""
         if filename is None:
             text = f"The bytes are {media_type}; this {whose} takes {', '.join(allowed)}."
         else:
-            text = f"The bytes are {media_type}, which the name {filename} does not say."
+            said = "The client says" if claimed else "The bytes are"
+            text = f"{said} {media_type}, which the name {filename} does not say."
         super().__init__(text)
         self.media_type, self.allowed = media_type, allowed
 
@@ -142,27 +151,33 @@ def check_type(
     ticket: Ticket | None = None,
     *,
     declared: str | None = None,
+    head: bytes = b"",
 ) -> str:
     """Return the type that the file gets; raises `TypeNotAllowed`.
 
     It is what the bytes are, or a kind of it that the client's word names: as which one the policy
     and the ticket take it. Where types or extensions are limited, the name's extension must not
-    promise another type.
+    promise another type. XML without a declaration is found in `head`, if it is asked for.
     """
     served = served_type(sniffed, declared)
     narrower = ticket.allowed_types if ticket is not None else ()
     if not (policy.allowed_types or narrower or policy.allowed_extensions):
         return served
     lists = (policy.allowed_types, narrower)
-    if not _takes(lists, sniffed, served):
-        claimed = media_types.claims(sniffed, declared, filename)
-        taken = next((one for one in claimed if _takes(lists, sniffed, one)), None)
-        if taken is None:
-            raise _not_allowed(served, policy.allowed_types, narrower, sniffed)
-        served = taken
-    if media_types.extension_agrees(filename, sniffed) is False:
-        raise TypeNotAllowed(served, policy.allowed_types, filename)
-    return served
+    if _takes(lists, *_kinds(sniffed)):
+        if not _may_be_called(filename, sniffed):
+            raise TypeNotAllowed(sniffed, policy.allowed_types, filename)
+        return served
+    misnamed = None
+    for found in dict.fromkeys((sniffed, _as_xml(sniffed, head))):
+        for one in media_types.claims(found, declared, filename):
+            if _takes(lists, *_kinds(sniffed), claimed=one):
+                if _may_be_called(filename, one, found):
+                    return one
+                misnamed = misnamed or one
+    if misnamed is not None:
+        raise TypeNotAllowed(misnamed, policy.allowed_types, filename, claimed=True)
+    raise _not_allowed(served, policy.allowed_types, narrower, sniffed)
 
 
 def check_empty(filename: str, policy: Policy, ticket: Ticket | None = None) -> None:
@@ -175,19 +190,19 @@ def check_empty(filename: str, policy: Policy, ticket: Ticket | None = None) -> 
 
 
 def check_early(
-    types: tuple[str, ...],
+    head: bytes,
     filename: str,
     policy: Policy,
     ticket: Ticket | None,
     declared: str | None,
 ) -> None:
-    """Raises `TypeNotAllowed` for a file that is still coming when none of the types that it may
-    get is allowed.
+    """Raises `TypeNotAllowed` for a file of which `head` has come when none of the types that it
+    may get is allowed.
     """
     refused: TypeNotAllowed | None = None
-    for one in types:
+    for one in may_become(head):
         try:
-            check_type(one, filename, policy, ticket, declared=declared)
+            check_type(one, filename, policy, ticket, declared=declared, head=head)
         except TypeNotAllowed as error:
             refused = refused or error
         else:
@@ -200,10 +215,14 @@ def check_rename(media_type: str, size: int, filename: str, policy: Policy) -> N
     """Raises what `check_name` and `check_type` raise for a stored file that gets another name."""
     check_name(filename, policy)
     if size and (policy.allowed_types or policy.allowed_extensions):
-        # Its type may have been refined; the bytes are what they were.
-        agrees = media_types.extension_agrees(filename, media_types.found_type(media_type))
-        if agrees is False:
-            raise TypeNotAllowed(media_type, policy.allowed_types, filename)
+        # Its type may have been refined; the bytes are what they were. Where the policy takes these
+        # as the refined type only, the name has to fit it, too.
+        found = media_types.found_type(media_type)
+        if not _may_be_called(filename, found):
+            raise TypeNotAllowed(found, policy.allowed_types, filename)
+        taken = _takes((policy.allowed_types,), *_kinds(found))
+        if not (taken or _may_be_called(filename, media_type)):
+            raise TypeNotAllowed(media_type, policy.allowed_types, filename, claimed=True)
     elif not size:
         check_empty(filename, policy)
 
@@ -217,13 +236,38 @@ def served_type(sniffed: str, declared: str | None) -> str:
     return sniffed or UNKNOWN
 
 
-def _takes(lists: tuple[tuple[str, ...], ...], *types: str) -> bool:
-    """Tell whether each list is empty or has a pattern for one of the types."""
+def _may_be_called(filename: str, *types: str) -> bool:
+    """Tell whether the extension of a name fits each of the types."""
+    return all(media_types.extension_agrees(filename, each) is not False for each in types)
+
+
+def _kinds(sniffed: str) -> tuple[str, ...]:
+    """Return as what bytes are taken: a script is a text, too."""
+    return (_SCRIPT, _TEXT) if sniffed == _SCRIPT else (sniffed,)
+
+
+def _as_xml(sniffed: str, head: bytes) -> str:
+    """Return what the bytes are to a client that says they are XML: it needs no declaration."""
+    return (undeclared_type(head) or sniffed) if sniffed in {_TEXT, "text/html"} else sniffed
+
+
+def _takes(lists: tuple[tuple[str, ...], ...], *types: str, claimed: str | None = None) -> bool:
+    """Tell whether each list is empty or has a pattern for one of the types, or for what the client
+    claims.
+    """
     return all(
         not patterns
         or any(media_types.matches(pattern, one) for pattern in patterns for one in types)
+        or (claimed is not None and any(_takes_claim(pattern, claimed) for pattern in patterns))
         for patterns in lists
     )
+
+
+def _takes_claim(pattern: str, claimed: str) -> bool:
+    family, _, kind = pattern.partition("/")
+    of_bytes = kind == "*" and family.lower() in _OF_BYTES
+    believed = not of_bytes or claimed in media_types.REFINEMENTS
+    return believed and media_types.matches(pattern, claimed)
 
 
 def _not_allowed(

@@ -36,17 +36,18 @@ def of_bytes(intent: UploadIntent, content: bytes, sha256: bytes) -> File:
     size = len(content)
     if not size:
         return describe(intent, sha256, 0, _look_at_nothing(intent))
+    head = content[:HEAD_BYTES]
     if size <= HEAD_BYTES:
         sniffed = sniff(content, complete=True)
     else:
         sniffed = sniff(
-            content[:HEAD_BYTES],
+            head,
             complete=False,
             size=size,
             read_at=lambda offset, length: content[offset : offset + length],
         )
-    media_type = _type_of(intent, sniffed)
-    active = _is_active(sniffed, content[:HEAD_BYTES], content[_tail_start(size) :])
+    media_type = _type_of(intent, sniffed, head)
+    active = _is_active(media_type, head, content[_tail_start(size) :])
     utf8 = not media_type.startswith("text/") or is_known_utf8(content)
     return describe(intent, sha256, size, Look(media_type, active, utf8))
 
@@ -64,13 +65,13 @@ def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Lo
 
     head = read_at(0, HEAD_BYTES)
     sniffed = sniff(head, complete=size <= HEAD_BYTES, size=size, read_at=read_at)
-    media_type = _type_of(intent, sniffed)
+    media_type = _type_of(intent, sniffed, head)
     start = _tail_start(size)
     tail = read_at(start, size - start) if start < size else b""
     utf8 = not media_type.startswith("text/") or (
         is_known_utf8(head) if size <= HEAD_BYTES else is_utf8_throughout(size, read_at)
     )
-    return Look(media_type, _is_active(sniffed, head, tail), utf8)
+    return Look(media_type, _is_active(media_type, head, tail), utf8)
 
 
 def describe(
@@ -99,9 +100,14 @@ def describe(
     )
 
 
-def _type_of(intent: UploadIntent, sniffed: str) -> str:
+def _type_of(intent: UploadIntent, sniffed: str, head: bytes) -> str:
     return check_type(
-        sniffed, intent.filename, intent.policy, intent.ticket, declared=intent.declared_type
+        sniffed,
+        intent.filename,
+        intent.policy,
+        intent.ticket,
+        declared=intent.declared_type,
+        head=head,
     )
 
 

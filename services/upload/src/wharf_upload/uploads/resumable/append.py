@@ -10,7 +10,7 @@ import msgspec
 from servicekit.database import DatabaseUnavailable
 from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
-from wharf_upload.content_types.sniffing import HEAD_BYTES, may_become
+from wharf_upload.content_types.sniffing import HEAD_BYTES
 from wharf_upload.domain.digests import MalformedDigest
 from wharf_upload.domain.refusals import Refused
 from wharf_upload.domain.resumable_upload import Upload
@@ -199,7 +199,7 @@ class UploadAppender:
         """Look at the first bytes as soon as they are there; raises `TypeNotAllowed`."""
         upload = session.upload
         check_early(
-            may_become(session.part.spool_file().read_at(0, HEAD_BYTES)),
+            session.part.spool_file().read_at(0, HEAD_BYTES),
             upload.key.rpartition("/")[2],
             self._rules.of(session.principal, upload.bucket).policy,
             session.principal.ticket,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
-from wharf_upload.content_types.sniffing import HEAD_BYTES, may_become
+from wharf_upload.content_types.sniffing import HEAD_BYTES
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import check_early
 from wharf_upload.storage.parked_slices import ParkedSlices
@@ -115,7 +115,7 @@ class SliceJoiner:
         """Look at the first bytes as soon as they are there; raises `TypeNotAllowed`."""
         try:
             check_early(
-                may_become(part.spool_file().read_at(0, HEAD_BYTES)),
+                part.spool_file().read_at(0, HEAD_BYTES),
                 upload.key.rpartition("/")[2],
                 self._rules.of(principal, upload.bucket).policy,
                 principal.ticket,
