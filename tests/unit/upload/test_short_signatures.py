@@ -45,6 +45,64 @@ def test_text_in_an_old_encoding_is_text(word: str, encoding: str) -> None:
     assert sniff(text * 400, complete=False) == "text/plain"
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "P1\t34\t170\nP2\t35\t180\n",
+        "P1 34 170\n",
+        "P1\t1\t3\n1 2 3\n",
+        "P2\t34\t170\t9\n1\t2\n",
+        "P3 12 13 abc",
+        "P4\t34\t170\nSmith\n",
+        "P5\t34\t170\t9\nSmith\n",
+        "P5\n1 2 Notes",
+        "P6 2023 10 5 \u0434\u0430\u043d\u043d\u044b\u0435\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "utf-16"])
+def test_a_table_that_begins_like_a_bitmap_is_text(table: str, encoding: str) -> None:
+    """P1 to P6 are also names of rows: what follows has to be as many samples as it says."""
+    assert sniff(table.encode(encoding), complete=True) == "text/plain"
+    long = (table + "Miller\t7\n" * 4000).encode(encoding)
+    assert sniff(long[:8192], complete=False, size=len(long)) == "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("picture", "media_type"),
+    [
+        (b"P1\n# a\n3 2\n101\n010\n", "image/x-portable-bitmap"),
+        (b"P2 2 2 9\n1 2\n3 4\n", "image/x-portable-graymap"),
+        (b"P3\n2 1\n255\n1 2 3 # a\n4 5 6\n", "image/x-portable-pixmap"),
+        (b"P4\n9 2\nabcd", "image/x-portable-bitmap"),
+        (b"P5\n2 2\n255\nabcd", "image/x-portable-graymap"),
+        (b"P5\n2 2\n256\nabcdabcd", "image/x-portable-graymap"),
+        (b"P6\n2 1\n255\nabcdef\n", "image/x-portable-pixmap"),
+        (b"P6\n2 1\n255\n\0\1\2\3\4\5", "image/x-portable-pixmap"),
+    ],
+)
+def test_a_printable_bitmap_is_a_picture(picture: bytes, media_type: str) -> None:
+    """Small pictures whose bytes are all printable have exactly their samples."""
+    assert sniff(picture, complete=True) == media_type
+
+
+def test_a_large_printable_bitmap_is_a_picture() -> None:
+    """A picture of one colour is told by its size, a plain one by its digits."""
+    grey = b"P5\n200 200\n255\n" + b"\x7f" * 40_000
+    assert sniff(grey[:8192], complete=False, size=len(grey)) == "image/x-portable-graymap"
+    plain = b"P2\n200 200\n255\n" + b"127 " * 40_000
+    assert sniff(plain[:8192], complete=False, size=len(plain)) == "image/x-portable-graymap"
+
+
+@pytest.mark.parametrize("first", ["A", "d", "<", '"', "7", "\u044f"])
+def test_wide_text_is_no_sound(first: str) -> None:
+    """The mark of UTF-16 is also how frames of sound begin; a text of any length is a text."""
+    for length in range(20, 2400, 2):
+        text = (first + "ello World, this is text. " * 100)[: length // 2]
+        for encoding in ("utf-16-le", "utf-16-be"):
+            data = ("\ufeff" + text).encode(encoding)
+            assert sniff(data, complete=True) == "text/plain"
+
+
 def test_text_that_ends_as_dos_ends_it() -> None:
     """A last control-Z is the end of a text, one in the middle is not."""
     assert sniff("BM Größe\r\n\x1a".encode("cp437"), complete=True) == "text/plain"

@@ -219,6 +219,8 @@ def test_an_empty_file_is_judged_by_its_name(policy: Policy, filename: str, *, f
         (b"\0\0\0\x10ftypisom" + bytes(100), ("audio/*",), False),
         (bytes(8192), ("application/x-iso9660-image",), False),
         (bytes(8192), ("image/jpeg",), True),
+        (b"P5\t34\t170\t9\n" + b"a\n" * 4000, ("text/plain",), False),
+        (b"P5\t34\t170\t9\n" + b"a\n" * 4000, ("image/*",), False),
         (b"<note>" + b"a" * 8000, ("application/xml",), True),
         (b"a,b\n", (CSV,), False),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), (CSV,), True),

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from wharf_upload.content_types.content import Content
 
-_PNM: Final = re.compile(rb"P([1-6])\s(?:\s|#[^\n]*\n)*\d{1,9}\s+(?:#[^\n]*\n)?\d{1,9}\s")
+_PNM_GAP: Final = rb"(?:\s|#[^\n]*\n)++"
+_PNM: Final = re.compile(
+    rb"P(?:([14])%(gap)b(\d{1,9})%(gap)b(\d{1,9})"
+    rb"|([2356])%(gap)b(\d{1,9})%(gap)b(\d{1,9})%(gap)b(\d{1,5}))\s" % {b"gap": _PNM_GAP}
+)
+_PNM_COMMENT: Final = re.compile(rb"#[^\n]*")
+_PNM_DIGITS: Final = re.compile(rb"[0-9\s]*"), re.compile(rb"[01\s]*")
 _PNM_KINDS: Final = {
     b"1": "image/x-portable-bitmap", b"2": "image/x-portable-graymap",
     b"3": "image/x-portable-pixmap", b"4": "image/x-portable-bitmap",
@@ -31,6 +37,7 @@ _LZMA: Final = struct.Struct("<xLQ")
 _ARJ: Final = struct.Struct("<2xHBBBxxxB")
 _STL: Final = struct.Struct("<80xL")
 _TGA: Final = struct.Struct("<BBB2xHB4xHHB")  # text, map, kind, map's size and depth, picture
+_PNM_MOST_BEHIND: Final = 8  # bytes that some writers add at the end
 _PYTHON_3: Final = range(3000, 4000)  # the magic numbers of Python 3
 _ANY_SIZE: Final = (1 << 64) - 1
 
@@ -43,10 +50,57 @@ _DER: Final = (
 )  # fmt: skip
 
 
+class _PortableMap(NamedTuple):
+    """The header of a Netpbm picture: its kind ("1" to "6"), samples, bytes, and where they begin.
+
+    Kinds 1 to 3 are written in digits.
+    """
+
+    kind: bytes
+    samples: int
+    size: int
+    begin: int
+
+
 def portable_map_type(content: Content) -> str | None:
-    """Return the type of a Netpbm picture: a size follows its two letters."""
-    found = _PNM.match(content.head)
-    return _PNM_KINDS[found[1]] if found else None
+    """Return the type of a Netpbm picture: sizes follow its two letters."""
+    found = _portable_map(content.head)
+    return _PNM_KINDS[found.kind] if found else None
+
+
+def printable_map_type(content: Content) -> str | None:
+    """Return the type of a Netpbm picture without a control byte.
+
+    A table may begin so, too: what follows has to be as many samples as the header says.
+    """
+    found = _portable_map(content.head)
+    if found is None:
+        return None
+    if found.kind in b"123":
+        data = _PNM_COMMENT.sub(b"", content.head[found.begin :])
+        fits = _PNM_DIGITS[found.kind == b"1"].fullmatch(data) is not None
+        if content.size == len(content.head):
+            count = sum(map(len, data.split())) if found.kind == b"1" else len(data.split())
+            fits = fits and count == found.samples
+    else:
+        more = None if content.size is None else content.size - found.begin - found.size
+        fits = more is None or 0 <= more <= _PNM_MOST_BEHIND
+    return _PNM_KINDS[found.kind] if fits else None
+
+
+def _portable_map(head: bytes) -> _PortableMap | None:
+    found = _PNM.match(head)
+    if found is None:
+        return None
+    kind, *numbers = filter(None, found.groups())
+    width, height, depth = (*map(int, numbers), 1)[:3]
+    if not (width and height and 0 < depth < 1 << 16):
+        return None
+    samples = width * height * (3 if kind in b"36" else 1)
+    size = samples * (2 if depth > 0xFF else 1)
+    return _PortableMap(
+        kind, samples, (width + 7) // 8 * height if kind == b"4" else size, found.end()
+    )
 
 
 def form_type(content: Content) -> str | None:

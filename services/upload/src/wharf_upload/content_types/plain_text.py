@@ -9,7 +9,7 @@ from typing import Final
 
 from wharf_upload.content_types.content import Content, ReadAt
 from wharf_upload.content_types.markup import markup_type
-from wharf_upload.content_types.other_evidence import bzip2_type, portable_map_type
+from wharf_upload.content_types.other_evidence import bzip2_type, printable_map_type
 
 TEXT: Final = "text/plain"
 PDF: Final = "application/pdf"
@@ -46,7 +46,7 @@ _WORDS: Final[dict[bytes, tuple[tuple[bytes, str], ...]]] = {
     b"p": ((b"ply\nformat ", "model/ply"), (b"ply\r\nformat ", "model/ply")),
 }
 _PATTERNS: Final[dict[bytes, Callable[[Content], str | None]]] = {
-    b"P": portable_map_type,
+    b"P": printable_map_type,
     b"B": bzip2_type,
 }
 # What may hold no control byte and is no text in any encoding.
@@ -57,6 +57,7 @@ _BOMS: Final = (  # UTF-32 first: its little-endian mark begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_MARKS: Final = tuple(mark for mark, _ in _BOMS)
 _PDF_WINDOW_BYTES: Final = 1024
 _PDF_HEADER = re.compile(rb"%PDF-[0-9]\.[0-9]")
 # ISO-2022-JP and its kin switch between sets of characters by escape sequences, in ASCII.
@@ -72,21 +73,23 @@ def has_binary(head: bytes) -> bool:
     return len(head.translate(None, _BINARY_BYTES)) != len(head)
 
 
-def text_type(head: bytes, *, complete: bool) -> str:
+def text_type(head: bytes, *, complete: bool, size: int | None = None) -> str:
     """Return the type of bytes among which is none that no text holds.
 
     They are text whatever they begin with: "BM", "MZ" and "GIF" are also how words begin, in any
-    encoding.
+    encoding. `size` is that of a file that is not `complete`, if it is known.
     """
     if head.startswith(codecs.BOM_UTF8):
         head = head.removeprefix(codecs.BOM_UTF8)
     elif head.startswith(_ZSTANDARD) and not is_utf8(head, complete=complete):
         return "application/zstd"
+    if complete:
+        size = len(head)
     first = head[:1]
     for word, media_type in _WORDS.get(first, ()):
         if head.startswith(word):
             return media_type
-    if first in _PATTERNS and (found := _PATTERNS[first](Content(head))) is not None:
+    if first in _PATTERNS and (found := _PATTERNS[first](Content(head, size))) is not None:
         return found
     return markup_type(head) or (PDF if has_pdf_header(head) else TEXT)
 
@@ -100,11 +103,17 @@ def dos_text_type(head: bytes) -> str | None:
 
 def wide_text_type(head: bytes) -> str | None:
     """Return the type of text in UTF-16 or UTF-32 with a byte order mark; None when it is none."""
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
-            text = head.decode(encoding, errors="replace").encode("utf-8", errors="replace")
-            return None if has_binary(text) else text_type(text, complete=False)
-    return None
+    if not head.startswith(_MARKS):
+        return None
+    encoding = next(encoding for mark, encoding in _BOMS if head.startswith(mark))
+    try:
+        # A decoder that waits for more: a character may be cut. Sound may begin with the mark, and
+        # has halves of characters soon.
+        text = codecs.getincrementaldecoder(encoding)().decode(head).encode("utf-8")
+    except UnicodeError:
+        return None
+    # No other format is written so.
+    return None if has_binary(text) else markup_type(text) or TEXT
 
 
 def has_pdf_header(head: bytes) -> bool:

@@ -24,6 +24,10 @@ _LATER: Final = {
         "application/x-iso9660-image", "application/x-apple-diskimage", "application/x-vhd-disk",
         "application/x-msdownload", "image/x-tga", "model/stl", "video/quicktime",
     ),
+    # Tables may begin like these.
+    "image/x-portable-bitmap": ("text/plain",),
+    "image/x-portable-graymap": ("text/plain",),
+    "image/x-portable-pixmap": ("text/plain",),
     "video/mp4": ("audio/mp4",),
     "video/3gpp": ("audio/3gpp",),
     "video/webm": ("audio/webm",),
@@ -44,10 +48,10 @@ def sniff(
     if not head:
         return _UNKNOWN
     if not plain_text.has_binary(head):
-        return plain_text.text_type(head, complete=complete)
+        return plain_text.text_type(head, complete=complete, size=size)
     return (
-        signed_type(head, len(head) if complete else size, read_at)
-        or plain_text.wide_text_type(head)
+        plain_text.wide_text_type(head)
+        or signed_type(head, len(head) if complete else size, read_at)
         or (plain_text.dos_text_type(head) if complete else None)
         or markup_type(head)  # browsers take it for HTML, stray control bytes or not
         or (plain_text.PDF if plain_text.has_pdf_header(head) else _UNKNOWN)
