@@ -80,6 +80,13 @@ def test_names_in_the_root(name: str, media_type: str, sector_bytes: int, before
     assert type_of(data) == media_type
 
 
+def test_a_directory_of_many_sectors() -> None:
+    """A letter with hundreds of streams is still a letter."""
+    streams = (entry(f"s{n}", 2, right=n + 2) for n in range(490))
+    data = compound(entry("Root Entry", 5, child=1), *streams, entry("WordDocument", 2))
+    assert type_of(data) == "application/msword"
+
+
 def test_names_of_embedded_files_do_not_count() -> None:
     """A spreadsheet with a letter inside is a spreadsheet."""
     data = compound(

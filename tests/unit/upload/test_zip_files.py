@@ -82,6 +82,8 @@ def test_the_directory_decides(names: tuple[str, ...], media_type: str, comment:
         (b"application/epub+zip\n", "application/epub+zip"),
         (b"image/openraster", "image/openraster"),
         (b"text/html", "application/zip"),
+        (b"application/vnd.oasis.opendocument.unheard-of", "application/zip"),
+        (b"application/vnd.sun.xml.x", "application/zip"),
         (b"application/vnd.oasis.opendocument.text<script>", "application/zip"),
     ],
 )  # fmt: skip
@@ -116,8 +118,6 @@ def test_zip64() -> None:
     assert type_of(data[:end] + record + locator + last) == JAR
 
 
-def test_an_unfinished_file_is_told_by_its_begin() -> None:
-    """Without a directory the local headers in the head decide."""
 def test_zip64_numbers_may_be_any() -> None:
     """A directory that lies behind all files is not read, and the first entries decide."""
     data = zipped(("META-INF/MANIFEST.MF", b"a" * 9000))
@@ -129,6 +129,8 @@ def test_zip64_numbers_may_be_any() -> None:
             assert type_of(data[:end] + record + locator + data[end:]) == JAR
 
 
+def test_an_unfinished_file_is_told_by_its_begin() -> None:
+    """Without a directory the local headers in the head decide."""
     data = zipped(("META-INF/MANIFEST.MF", b"a"), ("A.class", LARGE))
     assert zip_type(Content(data[:HEAD_BYTES])) == JAR
     assert type_of(data[:-30]) == JAR

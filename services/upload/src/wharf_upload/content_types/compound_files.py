@@ -22,7 +22,7 @@ _NUMBER: Final = struct.Struct("<L")
 _ENTRY: Final = struct.Struct("<64sHBxLLL16s")  # name, its bytes, type, left, right, child, class
 _ENTRY_BYTES: Final = 128
 _LAST_SECTOR: Final = 0xFFFFFFFA  # what is larger is no sector
-_MOST_SECTORS: Final = 64
+_MOST_SECTORS: Final = 256
 _MOST_ENTRIES: Final = 1024
 _ROOT: Final = 5
 
@@ -106,9 +106,11 @@ def _directory(content: Content) -> list[_Entry]:
         return []
     sector_bytes, sector = 1 << header[0], header[1]
     entries: list[_Entry] = []
-    for _ in range(_MOST_SECTORS):
-        if sector >= _LAST_SECTOR or len(entries) >= _MOST_ENTRIES:
+    seen: set[int] = set()
+    while sector < _LAST_SECTOR and sector not in seen and len(seen) < _MOST_SECTORS:
+        if len(entries) >= _MOST_ENTRIES:
             break
+        seen.add(sector)
         data = content.read((sector + 1) * sector_bytes, sector_bytes)
         entries += _entries(data)
         sector = _next_sector(content, sector, sector_bytes)

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from servicekit.file_types import FILE_TYPES
 from wharf_upload.content_types.content import Content
 
 ZIP: Final = "application/zip"
@@ -31,7 +32,8 @@ _MOST_LOCAL_ENTRIES: Final = 64
 _MOST_TYPE_BYTES: Final = 100
 _STORED: Final = 0
 
-# Types that ZIP files state of themselves, in an entry `mimetype` that is not compressed.
+# Types that ZIP files state of themselves, in an entry `mimetype` that is not compressed; those of
+# them that files are known to have count.
 _STATED: Final = re.compile(
     rb"application/(?:epub\+zip|x-krita|vnd\.recordare\.musicxml"
     rb"|vnd\.(?:oasis\.opendocument|sun\.xml)\.[a-z0-9.-]{1,60})|image/openraster"
@@ -50,6 +52,7 @@ _OFFICE: Final = (
     ("FixedDocumentSequence.fdseq", "application/oxps"),
     ("FixedDocSeq.fdseq", "application/vnd.ms-xpsdocument"),
 )
+_OFFICE_STARTS: Final = tuple(start for start, _ in _OFFICE)
 _OFFICE_MARKS: Final = ("[Content_Types].xml", "_rels/", "docProps/")
 _OTHERS: Final = (
     ("AndroidManifest.xml", "application/vnd.android.package-archive"),
@@ -86,11 +89,10 @@ def zip_type(content: Content) -> str:
 
 
 def _by_names(names: list[str]) -> str:
+    inside = {name for name in names if name.startswith(_OFFICE_STARTS)}
+    if inside and any(name.startswith(_OFFICE_MARKS) for name in names):
+        return _OFFICE[min(map(_office_place, inside))][1]
     present = frozenset(names)
-    if any(name.startswith(_OFFICE_MARKS) for name in names):
-        for start, media_type in _OFFICE:
-            if any(name.startswith(start) for name in names):
-                return media_type
     if _EPUB_MARK in present and any(name.endswith(".opf") for name in names):
         return "application/epub+zip"
     for name, media_type in _OTHERS:
@@ -99,6 +101,11 @@ def _by_names(names: list[str]) -> str:
     if any(name.endswith(".class") for name in names):
         return "application/java-archive"
     return "model/vnd.usdz+zip" if names and names[0].endswith(_USD) else ZIP
+
+
+def _office_place(name: str) -> int:
+    """Return which of `_OFFICE` a name is the first to begin with."""
+    return next(place for place, start in enumerate(_OFFICE_STARTS) if name.startswith(start))
 
 
 def _stated(content: Content, entry: _Entry) -> str | None:
@@ -110,7 +117,8 @@ def _stated(content: Content, entry: _Entry) -> str | None:
         entry.header + _LOCAL.size + header[4] + header[5], min(entry.size, _MOST_TYPE_BYTES)
     )
     found = _STATED.fullmatch(text.strip())
-    return found.group().decode("ascii") if found else None
+    stated = found.group().decode("ascii") if found else ""
+    return stated if stated in FILE_TYPES else None
 
 
 def _directory(content: Content) -> Iterator[_Entry]:
