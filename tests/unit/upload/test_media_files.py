@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from wharf_upload.content_types.sniffing import HEAD_BYTES, sniff
 
 LARGE = bytes(20_000)
+SEGMENT = "video/iso.segment"
 
 
 def box(kind: bytes, *inner: bytes) -> bytes:
@@ -55,6 +56,8 @@ def type_of(data: bytes) -> str:
         (b"isom", (), "video/mp4"),
         (b"dash", (b"soun",), "audio/mp4"),
         (b"3gp4", (b"soun",), "audio/3gpp"),
+        (b"3g2a", (b"soun",), "audio/3gpp2"),
+        (b"3g2a", (b"soun", b"vide"), "video/3gpp2"),
         (b"3gp4", (b"soun", b"vide"), "video/3gpp"),
         (b"M4A ", (b"soun", b"vide"), "audio/mp4"),
         (b"qt  ", (b"soun",), "video/quicktime"),
@@ -86,6 +89,24 @@ def test_sound_alone(
 )
 def test_quicktime_without_a_first_box(data: bytes, media_type: str) -> None:
     """Old films begin with any box, and another known one follows it."""
+    assert type_of(data) == media_type
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (box(b"styp", b"msdh" + bytes(4)) + box(b"sidx", bytes(32)) + box(b"moof"), SEGMENT),
+        (box(b"styp", b"msdh" + bytes(4)) + box(b"moof", box(b"mfhd")), SEGMENT),
+        (box(b"moof", box(b"mfhd", bytes(8)), box(b"traf")) + box(b"mdat", LARGE), SEGMENT),
+        (box(b"sidx", bytes(32)) + box(b"moof", box(b"mfhd")), SEGMENT),
+        (box(b"emsg", bytes(32)) + box(b"moof", box(b"mfhd")), SEGMENT),
+        (box(b"styp", b"msdh" + bytes(4)), "application/octet-stream"),
+        (box(b"moof", b"text" * 4), "application/octet-stream"),
+        (box(b"sidx", bytes(32)) + b"nonsense", "application/octet-stream"),
+    ],
+)
+def test_segments_of_streams(data: bytes, media_type: str) -> None:
+    """What HLS and DASH send in pieces (`.m4s`) is told by its first boxes."""
     assert type_of(data) == media_type
 
 

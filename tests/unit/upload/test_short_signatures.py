@@ -153,6 +153,9 @@ def test_a_short_word_alone_is_no_format(word: bytes) -> None:
         ((b"\x47" + bytes(187)) * 4, "video/mp2t"),
         ((bytes(4) + b"\x47" + bytes(187)) * 4, "video/mp2t"),
         ((b"\x47" + bytes(186)) * 4, OCTETS),
+        (b"BZh91AY&SY" + bytes(600) + b"koly" + bytes(508), "application/x-apple-diskimage"),
+        (b"\xfd7zXZ\0" + bytes(600) + b"koly" + bytes(508), "application/x-apple-diskimage"),
+        (b"\xfd7zXZ\0" + bytes(600), "application/x-xz"),
     ],
 )  # fmt: skip
 def test_evidence(head: bytes, media_type: str) -> None:

@@ -31,11 +31,15 @@ _MOST_BOXES: Final = 64
 _QUICKTIME_BOXES: Final = frozenset(
     (b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"PICT", b"uuid", b"udta")
 )
+_SEGMENT: Final = "video/iso.segment"
+#: Boxes with which segments of streamed films begin (ISO/IEC 14496-12 8.16); others follow.
+SEGMENT_BEGINS: Final = (b"styp", b"moof", b"sidx", b"emsg", b"prft")
+_SEGMENT_BOXES: Final = frozenset((*SEGMENT_BEGINS, b"ssix", b"free", b"mdat"))
 _HANDLER_OFFSET: Final = 8  # of a `hdlr` box: version and flags, then four bytes that are zero
 
 # RFC 8794 and RFC 9559: elements of Matroska, with their marker bits.
 _HEADER, _DOC_TYPE = 0x1A45DFA3, 0x4282
-_SEGMENT, _TRACKS, _CLUSTER = 0x18538067, 0x1654AE6B, 0x1F43B675
+_SEGMENT_ID, _TRACKS, _CLUSTER = 0x18538067, 0x1654AE6B, 0x1F43B675
 _TRACK_ENTRY, _TRACK_TYPE, _VIDEO = 0xAE, 0x83, 1
 _MOST_ELEMENTS: Final = 64
 _MOST_TRACKS_BYTES: Final = 1 << 16
@@ -64,10 +68,24 @@ def isobmff_type(content: Content) -> str | None:
         return "image/avif" if b"avi" in brands else "image/heic"
     sound = _is_sound_alone(content)
     if major.startswith(b"3g2"):
-        return "video/3gpp2"
+        return "audio/3gpp2" if sound else "video/3gpp2"
     if major.startswith(b"3g"):
         return "audio/3gpp" if sound else "video/3gpp"
     return "audio/mp4" if sound else "video/mp4"
+
+
+def segment_type(content: Content) -> str | None:
+    """Return the type of a segment of a film, as HLS and DASH send it; None when it is none."""
+    boxes = _boxes(content, 0, content.end)
+    kind, begin, end = next(boxes, (b"", 0, 0))
+    if kind == b"moof":
+        inner = next(_boxes(content, begin, end), (b"",))[0]
+        return _SEGMENT if inner == b"mfhd" else None
+    if not content.may_hold(end):
+        return None
+    following = next(boxes, None)
+    known = following is not None and following[0] in _SEGMENT_BOXES
+    return _SEGMENT if kind in SEGMENT_BEGINS and known else None
 
 
 def jpeg2000_type(content: Content) -> str | None:
@@ -151,7 +169,7 @@ def matroska_type(content: Content) -> str | None:
 def _track_types(content: Content) -> set[int]:
     """Return the numbers of the types of a file's tracks, none when they cannot be found."""
     for kind, begin, end in _elements(content, 0, content.end):
-        if kind == _SEGMENT:
+        if kind == _SEGMENT_ID:
             for inner, first, last in _elements(content, begin, end):
                 if inner == _TRACKS:
                     return set(_types_of(content, first, min(last, first + _MOST_TRACKS_BYTES)))

@@ -39,6 +39,7 @@ _STL: Final = struct.Struct("<80xL")
 _TGA: Final = struct.Struct("<BBB2xHB4xHHB")  # text, map, kind, map's size and depth, picture
 _PNM_MOST_BEHIND: Final = 8  # bytes that some writers add at the end
 _PYTHON_3: Final = range(3000, 4000)  # the magic numbers of Python 3
+_APPLE_DISK: Final = "application/x-apple-diskimage"
 _ANY_SIZE: Final = (1 << 64) - 1
 
 # DER: what a certificate, a key store and a signed message begin with inside the outer sequence.
@@ -125,7 +126,14 @@ def dwg_type(content: Content) -> str | None:
 
 def bzip2_type(content: Content) -> str | None:
     """Return the type of a bzip2 file: a block, or the end, follows its first four letters."""
-    return "application/x-bzip2" if _BZIP2.match(content.head) else None
+    if not _BZIP2.match(content.head):
+        return None
+    return _APPLE_DISK if _is_apple_disk(content) else "application/x-bzip2"
+
+
+def xz_type(content: Content) -> str:
+    """Return the type of an xz file, or of a disk of Apple's whose first block is one."""
+    return _APPLE_DISK if _is_apple_disk(content) else "application/x-xz"
 
 
 def lha_type(content: Content) -> str | None:
@@ -245,12 +253,17 @@ def by_end_or_size(content: Content) -> str | None:
         return "application/x-iso9660-image"
     if content.size is None:
         return None
-    if content.holds(b"koly", content.size - 512):
-        return "application/x-apple-diskimage"
+    if _is_apple_disk(content):
+        return _APPLE_DISK
     if content.holds(b"conectix", content.size - 512):
         return "application/x-vhd-disk"
     new = content.holds(b"TRUEVISION-XFILE.\0", content.size - 18)
     return "image/x-tga" if new or content.size == _old_tga_bytes(content) else None
+
+
+def _is_apple_disk(content: Content) -> bool:
+    """Tell whether a file ends as disks of Apple's do."""
+    return content.size is not None and content.holds(b"koly", content.size - 512)
 
 
 def _old_tga_bytes(content: Content) -> int | None:

@@ -18,7 +18,6 @@ _FORMATS: Final = (
     (b"II\xbc", "jxr", "image/vnd.ms-photo"),
     (b"#!AMR", "amr", "audio/amr"),
     (b"\x1f\x8b", "gz", "application/gzip"),
-    (b"\xfd7z", "xz", "application/x-xz"),
     (b"\x04\x22", "lz4", "application/x-lz4"),
     (b"\x89L", "lzo", "application/x-lzop"),
     (b"7z", "7z", "application/x-7z-compressed"),

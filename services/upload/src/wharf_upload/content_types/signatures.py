@@ -175,6 +175,7 @@ _EVIDENCE: Final[tuple[tuple[bytes, Callable[[Content], str | None]], ...]] = (
     (b"d", other_evidence.torrent_type),
     (b"AC10", other_evidence.dwg_type),
     (b"BZh", other_evidence.bzip2_type),
+    (b"\xfd7zXZ\0", other_evidence.xz_type),
     (b"qoif", other_evidence.qoi_type),
     (b"\1\xda", other_evidence.sgi_type),
     (b"icns", other_evidence.icns_type),
@@ -200,6 +201,7 @@ _TWO_PLACES: Final[tuple[tuple[bytes, int, tuple[bytes, ...], str], ...]] = (
 # Words that stand further behind; few files come so far.
 _LATER: Final[tuple[tuple[int, bytes, Answer], ...]] = (
     (4, b"ftyp", media_files.isobmff_type),
+    *((4, kind, media_files.segment_type) for kind in media_files.SEGMENT_BEGINS),
     (257, b"ustar\0", "application/x-tar"),
     (257, b"ustar ", "application/x-tar"),
     (128, b"DICM", "application/dicom"),

@@ -22,14 +22,18 @@ _UNKNOWN: Final = "application/octet-stream"
 _LATER: Final = {
     _UNKNOWN: (
         "application/x-iso9660-image", "application/x-apple-diskimage", "application/x-vhd-disk",
-        "application/x-msdownload", "image/x-tga", "model/stl", "video/quicktime",
+        "application/x-msdownload", "application/x-dbf", "image/x-tga", "model/stl",
+        "video/iso.segment", "video/quicktime",
     ),
     # Tables may begin like these.
     "image/x-portable-bitmap": ("text/plain",),
     "image/x-portable-graymap": ("text/plain",),
     "image/x-portable-pixmap": ("text/plain",),
+    "application/x-bzip2": ("application/x-apple-diskimage",),
+    "application/x-xz": ("application/x-apple-diskimage",),
     "video/mp4": ("audio/mp4",),
     "video/3gpp": ("audio/3gpp",),
+    "video/3gpp2": ("audio/3gpp2",),
     "video/webm": ("audio/webm",),
     "video/x-matroska": ("audio/x-matroska",),
     "audio/mpeg": ("audio/aac", "audio/flac", "audio/x-ape", "audio/x-tta"),
