@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# A slow machine is no fault of the code: no example has a deadline.
+hypothesis.settings.register_profile("wharf", deadline=None)
+hypothesis.settings.load_profile("wharf")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -137,7 +137,7 @@ def fits(ticket: Ticket, document: dict[str, Any], request: Request) -> bool:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(drawn=TICKETS, requests=st.lists(REQUESTS, min_size=1, max_size=3))
 def test_only_narrows(
     service: UploadService, drawn: dict[str, Any], requests: list[Request]
