@@ -99,7 +99,7 @@ class Gateway:
     def admit(self, name: str) -> dict[str, str]:
         """Ask for the admission of a large `PUT`; return the answer's header fields."""
         question = environ_of("PUT", f"{_FILES}/{name}", self._token)
-        question |= {"WHARF_STEP": "admit", "CONTENT_LENGTH": _LARGE_BYTES}
+        question |= {"WHARF_STEP": "admit", "WHARF_PART": "", "CONTENT_LENGTH": _LARGE_BYTES}
         return self._ask(question, "204")
 
     def put_spooled(self, name: str) -> None:

@@ -110,6 +110,8 @@ class Misplaced(NamedTuple):
 
 def first_misplaced(text: str) -> Misplaced | None:
     """Return the first character of a name that may not stand where it stands."""
+    if text.isascii() and text.isprintable():
+        return None
     flag_end = 0
     for found in _SUSPECT.finditer(text):
         index = found.start()
@@ -129,6 +131,8 @@ def display_name(text: str) -> str:
     These are soft hyphens, direction marks and a byte order mark in front of the name, and joiners
     behind Arabic letters where they change nothing. What remains misplaced is not removed.
     """
+    if text.isascii():
+        return text
     name = text.replace(_SOFT_HYPHEN, "").lstrip(_LEADING)
     name = unicodedata.normalize("NFC", name)
     if not _JOINERS.search(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -230,10 +231,15 @@ def check_rename(media_type: str, size: int, filename: str, policy: Policy) -> N
 def served_type(sniffed: str, declared: str | None) -> str:
     """The type that a file is served with: the bytes', refined among plain texts."""
     if sniffed == "text/plain" and declared is not None:
-        refined = name_of(essence(declared))
-        if refined in media_types.REFINEMENTS:
-            return refined
+        return _refinement(declared) or sniffed
     return sniffed or UNKNOWN
+
+
+@lru_cache(maxsize=1024)
+def _refinement(declared: str) -> str | None:
+    """Return the kind of text that a Content-Type names; `None` for one that stays plain text."""
+    refined = name_of(essence(declared))
+    return refined if refined in media_types.REFINEMENTS else None
 
 
 def _may_be_called(filename: str, *types: str) -> bool:

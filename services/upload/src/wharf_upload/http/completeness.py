@@ -16,6 +16,7 @@ from wharf_upload.problems import UPLOAD_LENGTH
 
 INTEROP_VERSIONS = ("8", "9")
 _NUMBER = re.compile(r"[0-9]{1,15}\Z")
+_FIELDS = frozenset(("HTTP_UPLOAD_COMPLETE", "HTTP_UPLOAD_INCOMPLETE", "HTTP_UPLOAD_OFFSET"))
 _VERSIONS_TEXT = " and ".join(INTEROP_VERSIONS)
 
 
@@ -25,6 +26,8 @@ def is_part(request: Request) -> bool:
     Drafts up to interop version 3 say so with `Upload-Incomplete: ?1`. Raises `malformed-request`
     for what is no boolean, and for fields that contradict each other.
     """
+    if _says_nothing(request):
+        return False
     header, gateways_word = request.header, request.environ.get("WHARF_PART")
     complete, incomplete = header("UPLOAD_COMPLETE"), header("UPLOAD_INCOMPLETE")
     if complete is None and incomplete is None and not gateways_word:
@@ -79,6 +82,8 @@ def require_whole(request: Request, what: str) -> None:
 
     `what` says how a part is sent instead.
     """
+    if _says_nothing(request):
+        return
     if is_part(request):
         require_version(request)
         raise MALFORMED(what)
@@ -90,6 +95,8 @@ def require_length(request: Request, length: int | None) -> None:
 
     `None`: not known yet.
     """
+    if not is_length_said(request):
+        return
     announced = number(request, "UPLOAD_LENGTH", "Upload-Length")
     if announced is not None and length is not None and announced != length:
         raise UPLOAD_LENGTH(
@@ -97,6 +104,11 @@ def require_length(request: Request, length: int | None) -> None:
             "file, or begin with Upload-Complete: ?0.",
             length=announced,
         )
+
+
+def is_length_said(request: Request) -> bool:
+    """Tell whether the request has an Upload-Length, which almost none has."""
+    return "HTTP_UPLOAD_LENGTH" in request.environ
 
 
 def number(request: Request, field: str, name: str) -> int | None:
@@ -107,6 +119,12 @@ def number(request: Request, field: str, name: str) -> int | None:
     if not _NUMBER.match(text):
         raise MALFORMED(f"{name} is not a number of bytes.")
     return int(text)
+
+
+def _says_nothing(request: Request) -> bool:
+    """Tell whether a request has none of these fields, as almost all: each upload is asked."""
+    environ = request.environ
+    return environ.keys().isdisjoint(_FIELDS) and not environ.get("WHARF_PART")
 
 
 def _require_beginning(request: Request) -> None:

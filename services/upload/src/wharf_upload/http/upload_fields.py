@@ -22,6 +22,7 @@ from wharf_upload.uploads.slices import fields as slices
 from wharf_upload.uploads.slices.other_uploaders import not_joined
 
 _FORM_TYPE = "multipart/form-data"
+_IS_FORM = re.compile(rf"\s*{_FORM_TYPE}\s*(?:;|\Z)", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}\Z")
 _PART_OF_A_FILE = "Upload-Complete cannot be read here. Send it once, as ?0 or ?1 and nothing else."
 _PART_OF_A_FORM = (
@@ -53,10 +54,11 @@ def part_upload(request: Request) -> UploadRequest:
 def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequest:
     bucket, key = file_address(request)
     refuse_encodings(request)
-    _refuse_form(request)
-    query: str | None = request.environ.get("QUERY_STRING")
-    if query and not request.environ.get("SPOOL_FILE"):  # else it was judged before its body came
-        slices.refuse_bare(query, request.content_length() or 0)
+    if not request.environ.get("SPOOL_FILE"):  # else these were judged before its body came
+        _refuse_form(request)
+        query: str | None = request.environ.get("QUERY_STRING")
+        if query:
+            slices.refuse_bare(query, request.content_length() or 0)
     header = request.header
     return UploadRequest(
         caller=request.caller,
@@ -118,8 +120,7 @@ def form_boundary(request: Request) -> bytes:
 
 
 def _is_form(request: Request) -> bool:
-    content_type: str = request.environ.get("CONTENT_TYPE") or ""
-    return content_type.partition(";")[0].strip().lower() == _FORM_TYPE
+    return _IS_FORM.match(request.environ.get("CONTENT_TYPE") or "") is not None
 
 
 def _refuse_form(request: Request) -> None:

@@ -70,8 +70,9 @@ class FileRoutes:
         upload = file_upload(request)
         intent = self._admission.intent_of(upload)
         spool_file: str = request.environ["SPOOL_FILE"]
-        with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up
-            completeness.require_length(request, os.stat(spool_file).st_size)
+        if completeness.is_length_said(request):
+            with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up
+                completeness.require_length(request, os.stat(spool_file).st_size)
         return _stored(request, self._receiver.receive_spooled(intent, spool_file))
 
     def get(self, request: Request) -> Response:

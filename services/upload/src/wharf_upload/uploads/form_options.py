@@ -41,8 +41,13 @@ class FormOptions(msgspec.Struct, frozen=True):
         return keys.object_key_text(self.folder + name) if self.key is None else self.key
 
 
+_NOTHING_CHOSEN = FormOptions("", "rename")
+
+
 def read(fields: Mapping[str, str], intent: UploadIntent) -> FormOptions:
     """Raises `TicketRefused`, `InvalidKey`, and the problem `unprocessable`."""
+    if not fields and intent.ticket is None and intent.condition is None:
+        return _NOTHING_CHOSEN
     prefix = keys.prefix(fields.get("prefix", ""))
     if prefix and not prefix.endswith("/"):
         prefix += "/"
@@ -65,8 +70,10 @@ def path_of(filename: str, field: str) -> str:
     Browsers send it as the file's name; scripts of pages send it in a field before the file, which
     counts where it ends in the file's name.
     """
+    if not field:
+        return filename
     last = field.replace("\\", "/").rpartition("/")[2]
-    return field if last and last == filename else filename
+    return field if last == filename else filename
 
 
 def _on_conflict(fields: Mapping[str, str], intent: UploadIntent) -> OnConflict:

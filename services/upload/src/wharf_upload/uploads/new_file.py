@@ -36,20 +36,7 @@ def of_bytes(intent: UploadIntent, content: bytes, sha256: bytes) -> File:
     size = len(content)
     if not size:
         return describe(intent, sha256, 0, _look_at_nothing(intent))
-    head = content[:HEAD_BYTES]
-    if size <= HEAD_BYTES:
-        sniffed = sniff(content, complete=True)
-    else:
-        sniffed = sniff(
-            head,
-            complete=False,
-            size=size,
-            read_at=lambda offset, length: content[offset : offset + length],
-        )
-    media_type = _type_of(intent, sniffed, head)
-    active = _is_active(media_type, head, content[_tail_start(size) :])
-    utf8 = not media_type.startswith("text/") or is_known_utf8(content)
-    return describe(intent, sha256, size, Look(media_type, active, utf8))
+    return describe(intent, sha256, size, _look_at_bytes(intent, content))
 
 
 def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Look:
@@ -63,14 +50,13 @@ def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Lo
     def read_at(offset: int, length: int) -> bytes:
         return spool.read_at(begin + offset, max(0, min(length, size - offset)))
 
+    if size <= 2 * HEAD_BYTES:
+        # Its head and its tail are all of it.
+        return _look_at_bytes(intent, read_at(0, size))
     head = read_at(0, HEAD_BYTES)
-    sniffed = sniff(head, complete=size <= HEAD_BYTES, size=size, read_at=read_at)
-    media_type = _type_of(intent, sniffed, head)
-    start = _tail_start(size)
-    tail = read_at(start, size - start) if start < size else b""
-    utf8 = not media_type.startswith("text/") or (
-        is_known_utf8(head) if size <= HEAD_BYTES else is_utf8_throughout(size, read_at)
-    )
+    media_type = _type_of(intent, sniff(head, complete=False, size=size, read_at=read_at), head)
+    tail = read_at(_tail_start(size), HEAD_BYTES)
+    utf8 = not media_type.startswith("text/") or is_utf8_throughout(size, read_at)
     return Look(media_type, _is_active(media_type, head, tail), utf8)
 
 
@@ -98,6 +84,23 @@ def describe(
         expires_at=None if lifetime is None else now + 1000 * lifetime,
         active=look.active,
     )
+
+
+def _look_at_bytes(intent: UploadIntent, content: bytes) -> Look:
+    """Look at a whole file, which is not empty; raises `TypeNotAllowed`."""
+    size, head = len(content), content[:HEAD_BYTES]
+    if size <= HEAD_BYTES:
+        sniffed = sniff(content, complete=True)
+    else:
+        sniffed = sniff(
+            head,
+            complete=False,
+            size=size,
+            read_at=lambda offset, length: content[offset : offset + length],
+        )
+    media_type = _type_of(intent, sniffed, head)
+    active = _is_active(media_type, head, content[_tail_start(size) :])
+    return Look(media_type, active, not media_type.startswith("text/") or is_known_utf8(content))
 
 
 def _type_of(intent: UploadIntent, sniffed: str, head: bytes) -> str:

@@ -144,8 +144,10 @@ def _value(
     if extended is not None:
         return _extended(extended, parameter)
     plain = parameters.get(parameter)
+    if plain is None:
+        return None
     try:
-        return None if plain is None else sent_names.read(plain, percent_encoded=percent_encoded)
+        return sent_names.read(plain, percent_encoded=percent_encoded)
     except sent_names.UndecodableName as error:
         raise MalformedMultipart(
             f"A part's {parameter} is an encoded word (RFC 2047), but {error}; send it in UTF-8."
