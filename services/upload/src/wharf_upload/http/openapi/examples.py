@@ -20,7 +20,7 @@ _SHARED_HEAD = Example(values=_SHARED.values)
 _STORE = Example(
     body=CONTENT,
     answers={201: FILE},
-    values={"Location": FILE.links.content, "Upload-Complete": "?0"},
+    values={"Location": FILE.links.content, "Upload-Complete": "?1"},
 )
 _FORM = Example(
     body={"file": CONTENT, "prefix": "notes/", "on_conflict": "rename"},
