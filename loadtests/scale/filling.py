@@ -16,6 +16,7 @@ from servicekit.database import Row
 from servicekit.database.migrating import upgrade
 from servicekit.database.opening import sqlite_path
 from tests.servers.upload import MIGRATIONS
+from wharf_upload.database import upload_rows
 from wharf_upload.database.file_rows import COLUMNS
 
 _BATCH = 500_000
@@ -28,6 +29,7 @@ _TABLES: tuple[tuple[str, str, Callable[[Generated], Iterator[Row]]], ...] = (
     ("cors_origins", "bucket, origin, tenant", Generated.cors_origins),
     ("ticket_uses", "tenant, ticket, uses, expires_at", Generated.ticket_uses),
     ("events", "tenant, kind, at, data", Generated.event_rows),
+    ("uploads", upload_rows.COLUMNS, Generated.uploads),
     ("doomed", "blob, tenant, doomed_at", Generated.doomed),
     (
         "idempotency",

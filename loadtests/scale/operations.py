@@ -136,6 +136,15 @@ def _events(case: Case) -> Run:
     return lambda: case.records.events(name, 0, 10)
 
 
+def _under_way(subject: str | None = None) -> Callable[[Case], Run]:
+    def prepare(case: Case) -> Run:
+        # The largest tenant's: more than a page of them are there.
+        uploads, name = case.records.uploads, case.of_style(ARCHIVE).name
+        return lambda: uploads.under_way(name, subject=subject, after="", limit=10)
+
+    return prepare
+
+
 def _purge(case: Case) -> Run:
     tenant = f"gone-{uuid7_hex()[-12:]}"
     case.records.put_bucket(Bucket(tenant=tenant, name="photos", policy=Policy(), created_at=0))
@@ -271,6 +280,8 @@ OPERATIONS = (
     Operation("usage", _usage),
     Operation("write, refused by quota", _refused),
     Operation("events", _events),
+    Operation("uploads under way", _under_way()),
+    Operation("uploads under way, of one", _under_way("client-2")),
     Operation("link_key", _link_key),
     Operation("lists_origin", _lists_origin),
     Operation("delete_bucket", _delete_bucket),

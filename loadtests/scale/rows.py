@@ -132,6 +132,19 @@ class Generated:
             digest = f"{random.getrandbits(256):064x}"
             yield tenant, "client-1", f"key-{number}", digest, '{"files":[],"created":[]}', at
 
+    def uploads(self) -> Iterator[Row]:
+        """Rows of `uploads`: half of them the largest tenant's, one in four unfinished."""
+        random = Random(self.seed + 5)
+        for number in range(max(4 * _LEAST_ROWS, self.file_count // 20)):
+            tenant = self.everybody[number * 7919 % self.tenant_count if number % 2 else 0].name
+            at = END_MILLISECONDS + number
+            file = None if number // 2 % 4 == 0 else "{}"
+            yield (
+                *(identifier(at, random), tenant, f"client-{number // 8 % 4}", "default"),
+                *(f"uploads/{number}", 1_000_000, "", "{}", None, 1_000_000, file),
+                *(at, at + _YEAR_MILLISECONDS),
+            )
+
 
 def _event(row: Row) -> str:
     """A file's JSON, as `records.changes.Ledger` keeps it in an event."""

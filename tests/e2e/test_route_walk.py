@@ -34,6 +34,7 @@ ELSEWHERE = {
     ("GET", "/v1/buckets"): "one's own alone: test_tenancy.py",
     ("GET", "/v1/usage"): "one's own alone: test_tenancy.py",
     ("GET", "/v1/events"): "one's own alone: test_events_are_ones_own",
+    ("GET", "/v1/uploads"): "one's own alone: test_uploads_under_way_are_ones_own",
     ("POST", "/v1/links"): "names in the body: test_names_in_bodies",
     ("POST", "/v1/uploads"): "names in fields: test_names_in_upload_metadata",
     ("POST", "/v1/links/rotate"): "one's own key: test_rotating_is_ones_own",
@@ -127,7 +128,8 @@ HARMLESS = {
     "Upload-Metadata",  # test_names_in_upload_metadata
     "Upload-Concat",  # test_parts_of_another_tenant
     "prefix",  # of keys in the bucket of the path: test_tenancy.py
-    "cursor",  # test_tenancy.py
+    "cursor",  # test_tenancy.py, test_uploads_under_way_are_ones_own
+    "subject",  # test_uploads_under_way_are_ones_own
     "Idempotency-Key",  # kept by tenant: test_idempotency_keys_are_ones_own
 }
 BODIES: dict[tuple[str, str], object] = {
@@ -400,6 +402,17 @@ def test_events_are_ones_own(world: World) -> None:
         assert answer.status == 200
         assert BUCKET.encode() not in answer.body
         assert world.owner.tenant.encode() not in answer.body
+
+
+def test_uploads_under_way_are_ones_own(world: World) -> None:
+    """The list of uploads shows nothing of another tenant, whomever and wherever it is asked."""
+    api = world.strangers["client"]
+    theirs, _ = world.names["upload"]
+    (upload,) = world.owner.get("/v1/uploads").json()["uploads"]
+    assert upload["id"] == theirs
+    for query in ("", f"?subject={upload['subject']}", f"?cursor={'0' * 32}", "?limit=1000"):
+        answer = api.get(f"/v1/uploads{query}")
+        assert (answer.status, answer.json()["uploads"]) == (200, [])
 
 
 def test_idempotency_keys_are_ones_own(world: World) -> None:

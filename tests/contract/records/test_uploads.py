@@ -57,6 +57,23 @@ def test_what_was_kept_comes_back(records: SqlRecords) -> None:
     assert records.uploads.get("other", upload.id) is None
 
 
+def test_under_way(records: SqlRecords) -> None:
+    """Unfinished uploads are listed by id, by pages, of one tenant or one of its callers."""
+    mine = sorted((new_upload() for _ in range(3)), key=lambda one: one.id)
+    theirs = new_upload(subject="user-2")
+    finished, other = new_upload(), new_upload(tenant="other")
+    for upload in (*mine, theirs, finished, other):
+        records.uploads.create(upload)
+    records.write(Write(files=(new_file("a.bin", size=10),), upload=end_of(finished)))
+    every = records.uploads.under_way("demo", subject=None, after="", limit=10)
+    assert every == sorted((*mine, theirs), key=lambda one: one.id)
+    own = records.uploads.under_way("demo", subject="client-1", after="", limit=2)
+    assert own == mine[:2]
+    rest = records.uploads.under_way("demo", subject="client-1", after=own[-1].id, limit=2)
+    assert rest == mine[2:]
+    assert records.uploads.under_way("demo", subject="nobody", after="", limit=2) == []
+
+
 def test_reserved_until_the_end(records: SqlRecords, database: Database) -> None:
     """What an upload reserves becomes its file's charge in one commit, neither twice nor never."""
     upload = new_upload(10)

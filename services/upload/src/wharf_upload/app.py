@@ -26,6 +26,7 @@ from wharf_upload.routes import (
     links,
     listing,
     metadata,
+    under_way,
     usage,
 )
 from wharf_upload.routes import openapi as openapi_routes
@@ -143,6 +144,7 @@ def _resources(context: AppContext) -> tuple[Blueprint, ...]:
         links.blueprint(context.link_maker, content_origin=context.settings.content_origin),
         listing.blueprint(context.files),
         metadata.blueprint(context.files),
+        under_way.blueprint(context.resumable_uploads.under_way),
         usage.blueprint(context.records, context.access.tenant_limits),
     )
 

@@ -13,6 +13,7 @@ from servicekit.access import RevocationChecker, require_scope
 from servicekit.tokens import Principal
 
 READ, WRITE = "files:read", "files:write"
+ADMINISTER, FOLLOW = "buckets:admin", "events:read"
 
 
 class RateCounters(Protocol):

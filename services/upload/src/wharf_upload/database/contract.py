@@ -201,6 +201,14 @@ class UploadRecords(Protocol):
         Another replica may have made it a file, and its client may still ask for it.
         """
 
+    def under_way(
+        self, tenant: str, *, subject: str | None, after: str, limit: int
+    ) -> list[Upload]:
+        """Return uploads of the tenant that have become no file, by id, those past `after`.
+
+        With a `subject` only that one's.
+        """
+
     def expired(self, now: int, limit: int) -> list[Upload]:
         """Return uploads whose time is over."""
 

@@ -17,7 +17,7 @@ from wharf_upload.database.uploads import SqlUploads
 from wharf_upload.domain.quotas import Quota
 
 # What the last of the migrations is called, and where the database remembers it.
-SCHEMA, VERSION_TABLE = "0007", "alembic_version"
+SCHEMA, VERSION_TABLE = "0008", "alembic_version"
 
 
 class SqlRecords(SqlBuckets, SqlFiles, SqlBlobs, SqlTenants, SqlEvents, SqlTicketUses, SqlLinkKeys):

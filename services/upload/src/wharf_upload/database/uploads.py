@@ -144,6 +144,18 @@ class SqlUploads(Aggregate):
 
         return bool(self._group.run(upload.tenant, change))
 
+    def under_way(
+        self, tenant: str, *, subject: str | None, after: str, limit: int
+    ) -> list[Upload]:
+        """Return uploads of the tenant that have become no file, by id."""
+        whose, values = ("", ()) if subject is None else ("AND subject = ? ", (subject,))
+        rows = self._database.reading().rows(
+            f"SELECT {COLUMNS} FROM uploads WHERE tenant = ? {whose}"  # noqa: S608 -- constants only
+            "AND id > ? AND file IS NULL ORDER BY id LIMIT ?",
+            (tenant, *values, after, limit),
+        )
+        return [to_upload(row, ()) for row in rows]
+
     def expired(self, now: int, limit: int) -> list[Upload]:
         """Return uploads whose time is over."""
         rows = self._database.reading().rows(

@@ -28,6 +28,7 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     `metadata` what of it becomes the file's.
 
     `slicing` is there when the bytes come in forms; no other request knows such an upload.
+    `protocol` is empty in uploads of older releases. `by_ticket`: an upload ticket began it.
     """
 
     declared_type: str | None = None
@@ -38,6 +39,8 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     metadata: dict[str, str] = {}
     idempotency: Idempotency | None = None
     slicing: Slicing | None = None
+    protocol: Literal["", "tus", "ietf"] = ""
+    by_ticket: bool = False
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ from wharf_upload.domain import keys
 from wharf_upload.problems import INVALID_KEY
 
 FILES, TICKETS, UPLOADS = "/v1/files/", "/u/", "/v1/uploads"
+# Of the collection of resumable uploads.
+METHODS_OF_ALL = "GET, HEAD, POST, OPTIONS"
 # Labels of the metrics, and names in the log.
 FILE_ROUTE, FORM_ROUTE = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
 TICKET_ROUTE = "/u/{ticket}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import msgspec
 
@@ -11,7 +12,8 @@ from wharf_upload.domain.events import Event
 from wharf_upload.domain.files import File
 from wharf_upload.domain.quotas import QuotaWarning
 from wharf_upload.domain.tenant_limits import Limits
-from wharf_upload.http.request import path_of
+from wharf_upload.http.request import UPLOADS, path_of
+from wharf_upload.uploads.resumable.under_way import UnderWay
 from wharf_upload.uploads.slices.fields import Slice
 
 METADATA = "/v1/metadata/"
@@ -67,6 +69,40 @@ class Listing(msgspec.Struct, frozen=True):
 
     files: tuple[FileDocument, ...]
     prefixes: tuple[str, ...]
+    next_cursor: str | None
+
+
+class UploadLinks(msgspec.Struct, frozen=True):
+    """Where the upload goes on and is ended; null where its bytes come in forms alone."""
+
+    upload: str | None
+
+
+class UploadDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload that has become no file yet.
+
+    `key` is null for a part of another upload that has no name of its own. `offset` bytes of
+    `length` (null: not known yet) are there. `subject` is the user or client that sends it; with
+    `by_ticket`, the one whose ticket it was begun with.
+    """
+
+    id: str
+    bucket: str
+    key: str | None
+    offset: int
+    length: int | None
+    protocol: Literal["tus", "ietf", "slices"]
+    subject: str
+    by_ticket: bool
+    created_at: datetime
+    expires_at: datetime
+    links: UploadLinks
+
+
+class Uploads(msgspec.Struct, frozen=True):
+    """A page of uploads; `next_cursor` gets the next one, null at the end."""
+
+    uploads: tuple[UploadDocument, ...]
     next_cursor: str | None
 
 
@@ -150,6 +186,26 @@ def of_file(file: File) -> FileDocument:
 def of_slice(found: Slice, expires_at: int) -> SliceDocument:
     """A kept slice's JSON; `expires_at` in unix milliseconds."""
     return SliceDocument(found.index, found.count, found.length, moment(expires_at))
+
+
+def of_upload(found: UnderWay) -> UploadDocument:
+    """An unfinished upload's JSON."""
+    upload, options = found.upload, found.upload.options
+    # Releases before 0.2 did not note the protocol; tus alone has metadata as it was sent.
+    spoken = options.protocol or ("tus" if options.echo or upload.concat else "ietf")
+    return UploadDocument(
+        id=upload.id,
+        bucket=upload.bucket,
+        key=upload.key or None,
+        offset=found.offset,
+        length=upload.length,
+        protocol="slices" if options.slicing is not None else spoken,
+        subject=upload.subject,
+        by_ticket=options.by_ticket,
+        created_at=moment(upload.created_at),
+        expires_at=moment(found.expires_at),
+        links=UploadLinks(f"{UPLOADS}/{upload.id}" if options.slicing is None else None),
+    )
 
 
 def of_bucket(bucket: Bucket) -> BucketDocument:

@@ -12,6 +12,7 @@ from wharf_upload.http.admission_token import Admitted
 from wharf_upload.http.credentials import Credentials
 from wharf_upload.http.request import (
     FILES,
+    METHODS_OF_ALL,
     TICKETS,
     UPLOADS,
     Request,
@@ -84,7 +85,7 @@ class AdmissionQuestion:
             return
         if path.rstrip("/") == UPLOADS:
             if request.method != "POST":
-                raise refuse_method("POST, OPTIONS")
+                raise refuse_method(METHODS_OF_ALL)
             return
         identifier = identifier_of(path)
         if identifier is None or self._uploads.get(request.caller.tenant, identifier) is None:

@@ -74,6 +74,7 @@ def creation(request: Request) -> UploadCreation:
             condition=upload.condition,
             digests=dict(upload.digests),
             idempotency=upload.idempotency,
+            protocol="ietf",
         ),
     )
 

@@ -19,6 +19,7 @@ from wharf_upload.http.credentials import Credentials
 from wharf_upload.http.errors import as_problem
 from wharf_upload.http.request import (
     FILES,
+    METHODS_OF_ALL,
     TICKET_ROUTE,
     TICKETS,
     UPLOADS,
@@ -107,7 +108,7 @@ class ResumableRoutes:
         if path.rstrip("/") == UPLOADS:
             request.route = UPLOADS
             if method != "POST":
-                raise refuse_method("POST, OPTIONS")
+                raise refuse_method(METHODS_OF_ALL)
             return self._create(request)
         identifier = identifier_of(path)
         if identifier is None:

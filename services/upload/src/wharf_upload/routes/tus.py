@@ -101,6 +101,7 @@ def creation(request: Request) -> UploadCreation:
             echo=echo,
             metadata=own,
             idempotency=idempotency(request, what),
+            protocol="tus",
         ),
     )
 

@@ -76,6 +76,7 @@ TICKETS = {
     "appendToUploadByPostByTicket": _APPEND,
 }
 UPLOADS = {
+    "listUploads": Example(answers={200: schemas.Uploads((samples.UNDER_WAY,), next_cursor=None)}),
     "createUpload": Example(
         body=CONTENT,
         values={"Location": f"/v1/uploads/{samples.UPLOAD}", "Upload-Offset": "14"},

@@ -40,6 +40,7 @@ VALUES = {
     "download": samples.FILENAME,
     "limit": 100,
     "prefix": "notes/",
+    "subject": "web",
     "Content-Digest": samples.REPR_DIGEST,
     "Content-Location": samples.FILE.links.content,
     "ETag": samples.ETAG,

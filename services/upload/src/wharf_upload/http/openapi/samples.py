@@ -10,8 +10,10 @@ from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.files import File
 from wharf_upload.domain.quotas import QuotaWarning
+from wharf_upload.domain.resumable_upload import Upload, UploadOptions
 from wharf_upload.domain.tenant_limits import Limits
 from wharf_upload.http import schemas
+from wharf_upload.uploads.resumable.under_way import UnderWay
 
 TENANT, BUCKET, KEY = "acme", "documents", "notes/你好.txt"
 FILENAME = "你好.txt"
@@ -54,6 +56,23 @@ WARNING = schemas.of_event(
             used_files=1204,
             limit_files=None,
         ),
+    )
+)
+UNDER_WAY = schemas.of_upload(
+    UnderWay(
+        Upload(
+            id=UPLOAD,
+            tenant=TENANT,
+            subject="web",
+            bucket=BUCKET,
+            key="films/holidays.mp4",
+            length=104_857_600,
+            options=UploadOptions(protocol="tus"),
+            created_at=_CREATED,
+            expires_at=0,
+        ),
+        offset=41_943_040,
+        expires_at=_CREATED + 24 * 3600 * 1000,
     )
 )
 _POLICY = Policy(

@@ -131,6 +131,7 @@ END = Operation(
     id="deleteUpload",
     tag="uploads",
     summary="Give up an upload",
+    description="One's own; with `buckets:admin` any of the tenant.",
     answers={204: Answer("It is gone; a file that it has become stays.")},
     parameters=(_TUS,),
     problems=_PROBLEMS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from servicekit.ids import uuid7_hex
 from servicekit.problems import MALFORMED
 from servicekit.tokens import Principal
@@ -50,7 +52,7 @@ class UploadCreator:
             length=wanted.length,
             concat=wanted.concat,
             parts=wanted.parts,
-            options=wanted.options,
+            options=msgspec.structs.replace(wanted.options, by_ticket=principal.ticket is not None),
             # The parts of a final upload have reserved its bytes already.
             reserved_bytes=0 if wanted.concat == "final" else wanted.length or 0,
             created_at=self._held.now(),

@@ -15,6 +15,7 @@ from wharf_upload.uploads.resumable.create import UploadCreator
 from wharf_upload.uploads.resumable.held import HeldUploads
 from wharf_upload.uploads.resumable.progress import UploadProgress
 from wharf_upload.uploads.resumable.terminate import UploadTerminator
+from wharf_upload.uploads.resumable.under_way import UploadsUnderWay
 from wharf_upload.uploads.rules import UploadRules
 
 
@@ -32,6 +33,7 @@ class ResumableUploads:
         terminator: UploadTerminator,
     ) -> None:
         self._held, self._rules = held, rules
+        self.under_way = UploadsUnderWay(held)
         self.creator, self.appender, self.concatenator = creator, appender, concatenator
         self.progress, self.terminator = progress, terminator
 

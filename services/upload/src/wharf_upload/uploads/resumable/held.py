@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.access import tickets
+from wharf_upload.access.authorization import ADMINISTER
 from wharf_upload.database.contract import UploadRecords
 from wharf_upload.domain.conditions import http_date
 from wharf_upload.domain.resumable_upload import Upload
@@ -49,10 +50,15 @@ class HeldUploads:
         """Return when an upload expires that gets bytes now, in unix milliseconds."""
         return self.now() + 1000 * self._expiry_seconds
 
-    def find(self, principal: Principal, identifier: str) -> Upload:
-        """Return the upload; raises the problem `not-found` and `TicketRefused`."""
+    def find(self, principal: Principal, identifier: str, *, to_end: bool = False) -> Upload:
+        """Return the upload; raises the problem `not-found` and `TicketRefused`.
+
+        `to_end`: who administers buckets may end the uploads of others, which take up the quota.
+        """
         upload = self.rows.get(principal.tenant, identifier)
-        if upload is None or upload.subject != principal.subject or self.is_over(upload):
+        if upload is None or self.is_over(upload):
+            raise NOT_FOUND("There is no such upload.")
+        if upload.subject != principal.subject and not (to_end and _may_end_any(principal)):
             raise NOT_FOUND("There is no such upload.")
         if upload.options.slicing is not None:
             raise NOT_FOUND("There is no such upload.")  # its bytes come in forms alone
@@ -63,23 +69,30 @@ class HeldUploads:
         return upload
 
     def is_over(self, upload: Upload) -> bool:
-        """Tell whether its time is over; of unfinished ones it counts from their last bytes."""
+        """Tell whether its time is over."""
         now = self.now()
-        if upload.expires_at > now:
-            return False
-        changed_at = 0.0 if upload.file else self.partials.changed_at(upload.id)
-        return 1000 * (changed_at + self._expiry_seconds) <= now
+        return upload.expires_at <= now and self.ends_at(upload) <= now
 
-    def hold(self, principal: Principal, identifier: str) -> tuple[Upload, Lease]:
+    def ends_at(self, upload: Upload) -> int:
+        """Return when its time is over, in unix milliseconds; of unfinished ones it counts from
+        their last bytes.
+        """
+        changed_at = 0.0 if upload.file else self.partials.changed_at(upload.id)
+        return max(upload.expires_at, int(1000 * (changed_at + self._expiry_seconds)))
+
+    def hold(
+        self, principal: Principal, identifier: str, *, to_end: bool = False
+    ) -> tuple[Upload, Lease]:
         """Return the upload and its lease; a request that has the lease is asked to stop.
 
-        Raises the problem `not-found`, `TicketRefused` and `UploadBusy`.
+        `to_end` as in `find`. Raises the problem `not-found`, `TicketRefused` and `UploadBusy`.
         """
         releases = self.leases.releases
-        return self.hold_found(principal, self.find(principal, identifier), releases)
+        upload = self.find(principal, identifier, to_end=to_end)
+        return self.hold_found(principal, upload, releases, to_end=to_end)
 
     def hold_found(
-        self, principal: Principal, upload: Upload, releases: int
+        self, principal: Principal, upload: Upload, releases: int, *, to_end: bool = False
     ) -> tuple[Upload, Lease]:
         """As `hold`, for an upload that was read when `leases.releases` was `releases`.
 
@@ -89,7 +102,7 @@ class HeldUploads:
         if not lease.was_elsewhere and self.leases.releases == releases:
             return upload, lease
         try:
-            return self.find(principal, upload.id), lease
+            return self.find(principal, upload.id, to_end=to_end), lease
         except BaseException:
             lease.release()
             raise
@@ -140,6 +153,10 @@ class HeldUploads:
         ):
             return
         self.rows.progress(upload, expires_at=expires_at, discard_from=discard_from, size=size)
+
+
+def _may_end_any(principal: Principal) -> bool:
+    return principal.ticket is None and ADMINISTER in principal.scopes
 
 
 @contextmanager

@@ -21,9 +21,10 @@ class UploadTerminator:
     def terminate(self, principal: Principal, identifier: str) -> None:
         """End an upload on the client's wish; a file that it has become stays.
 
-        Raises the problem `not-found`, `TicketRefused` and `UploadBusy`.
+        Who administers buckets may end the uploads of others. Raises the problem `not-found`,
+        `TicketRefused` and `UploadBusy`.
         """
-        upload, lease = self._held.hold(principal, identifier)
+        upload, lease = self._held.hold(principal, identifier, to_end=True)
         with released(lease):
             self.remove(upload)
 
