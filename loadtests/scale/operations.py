@@ -13,8 +13,8 @@ from loadtests.scale.case import Case
 from loadtests.scale.spread import ARCHIVE, END_MILLISECONDS, HASHED
 from servicekit.ids import uuid7_hex
 from wharf_upload.domain.buckets import Bucket, Policy
-from wharf_upload.domain.file_writes import Idempotency, TicketUse, Write
-from wharf_upload.domain.files import File
+from wharf_upload.domain.file_writes import Idempotency, Move, TicketUse, Write
+from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.refusals import QuotaExceeded
 from wharf_upload.domain.tenant_limits import Limits
 
@@ -102,6 +102,17 @@ def _move(case: Case) -> Run:
         return msgspec.structs.replace(old, key=f"{old.key}~")
 
     return lambda: case.records.change(file, edit, None)
+
+
+def _move_elsewhere(case: Case) -> Run:
+    file = case.stored()
+    target = FileAddress("default", f"{file.key}~")
+    move = Move(tenant=file.tenant, source=file.address, target=target, on_conflict="rename")
+
+    def place(old: File, key: str) -> File:
+        return msgspec.structs.replace(old, bucket=target.bucket, key=key)
+
+    return lambda: case.records.move(move, place)
 
 
 def _listing(style: str = ARCHIVE, part: float | None = None, **how: str) -> Callable[[Case], Run]:
@@ -266,7 +277,8 @@ OPERATIONS = (
     Operation("write, renaming", _rename),
     Operation("delete", _delete),
     Operation("change metadata", _change),
-    Operation("move", _move),
+    Operation("change the key", _move),
+    Operation("move", _move_elsewhere),
     Operation("list, start", _listing()),
     Operation("list, middle", _listing(part=0.5)),
     Operation("list, end", _listing(after="summary")),

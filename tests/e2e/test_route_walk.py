@@ -36,6 +36,7 @@ ELSEWHERE = {
     ("GET", "/v1/events"): "one's own alone: test_events_are_ones_own",
     ("GET", "/v1/uploads"): "one's own alone: test_uploads_under_way_are_ones_own",
     ("POST", "/v1/links"): "names in the body: test_names_in_bodies",
+    ("POST", "/v1/copies"): "names in the body: test_addresses_in_bodies",
     ("POST", "/v1/uploads"): "names in fields: test_names_in_upload_metadata",
     ("POST", "/v1/links/rotate"): "one's own key: test_rotating_is_ones_own",
     ("GET", "/.well-known/jwks.json"): "nobody's",
@@ -351,6 +352,21 @@ def test_names_in_bodies(world: World, which: dict[str, str]) -> None:
         shape(one, bucket, world) for one, bucket in zip(answers, (BUCKET, NO_BUCKET), strict=True)
     ]
     assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("end", ["from", "to"])
+def test_addresses_in_bodies(world: World, end: str) -> None:
+    """A file moves neither out of another tenant's bucket nor into one, as if that were absent."""
+    api = world.strangers["client"]
+    api.stored("mine", SMALL)
+    answers = []
+    for bucket in (BUCKET, NO_BUCKET):
+        addresses = {name: {"bucket": "default", "key": "mine"} for name in ("from", "to")}
+        addresses[end] = {"bucket": bucket, "key": KEY}
+        answers.append(api.send_json("POST", "/v1/copies", {**addresses, "move": True}))
+    assert [answer.status for answer in answers] == [404, 404]
+    assert shape(answers[0], BUCKET, world) == shape(answers[1], NO_BUCKET, world)
+    assert api.delete("mine").status == 204
 
 
 def test_names_in_upload_metadata(world: World) -> None:

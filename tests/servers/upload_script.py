@@ -61,12 +61,22 @@ def _move(service: UploadService) -> TestResponse:
     )
 
 
+def _move_over(service: UploadService) -> TestResponse:
+    return service.request(
+        "POST",
+        "/v1/copies",
+        b'{"from": {"bucket": "default", "key": "moved.txt"}, "on_conflict": "replace", '
+        b'"to": {"bucket": "default", "key": "small.txt"}, "move": true}',
+        {"Content-Type": "application/json"},
+    )
+
+
 def _sweep(service: UploadService) -> TestResponse:
     service.sweep()
     return service.request("GET", "/healthz")
 
 
-# In the order in which they make sense; each works on a new service too, but for the last three.
+# In the order in which they make sense; each works on a new service too, but for the last four.
 STEPS: dict[str, Callable[[UploadService], TestResponse]] = {
     "small": lambda service: service.put("small.txt", SMALL),
     "spooled": lambda service: service.put("spooled.txt", LARGE, spooled=True),
@@ -77,6 +87,7 @@ STEPS: dict[str, Callable[[UploadService], TestResponse]] = {
     ),
     "delete": lambda service: service.request("DELETE", "/v1/files/default/one.txt"),
     "move": _move,
+    "move over": _move_over,
     "sweep": _sweep,
 }
 
@@ -95,6 +106,7 @@ def models() -> list[Model]:
         {"spooled.txt": larger},
         {"one.txt": ""},
         {"two.txt": "", "moved.txt": large},
+        {"moved.txt": "", "small.txt": large},
         {},
     )
     for change in changes:

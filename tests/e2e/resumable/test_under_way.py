@@ -134,7 +134,7 @@ def test_pages(tus: Tus) -> None:
     """The pages together have every upload once."""
     every = {tus.created(1) for _ in range(5)}
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         page = tus.api.get(f"/v1/uploads?limit=2&cursor={cursor}").json()
         seen += [upload["links"]["upload"] for upload in page["uploads"]]

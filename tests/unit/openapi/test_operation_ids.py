@@ -28,6 +28,7 @@ IDS = {
     ("DELETE", "/v1/buckets/{bucket}"): "deleteBucket",
     ("GET", "/v1/buckets/{bucket}"): "getBucket",
     ("PUT", "/v1/buckets/{bucket}"): "putBucket",
+    ("POST", "/v1/copies"): "createCopy",
     ("GET", "/v1/events"): "listEvents",
     ("GET", "/v1/files/{bucket}"): "listFiles",
     ("POST", "/v1/files/{bucket}"): "uploadForm",

@@ -13,6 +13,7 @@ from servicekit.ratelimits.limiting import BYTES
 from wharf_upload import __version__
 from wharf_upload.backends import Backends
 from wharf_upload.bootstrap import open_backends
+from wharf_upload.catalog.moves import FileMoves
 from wharf_upload.context import NAME, AppContext, app_context
 from wharf_upload.http import flask_glue
 from wharf_upload.http.answering import Answering
@@ -20,6 +21,7 @@ from wharf_upload.observability import metrics as own_metrics
 from wharf_upload.problems import UPLOAD
 from wharf_upload.routes import (
     buckets,
+    copies,
     deletion,
     events,
     limits,
@@ -138,6 +140,7 @@ def _flask_app(context: AppContext, answering: Answering) -> Flask:
 def _resources(context: AppContext) -> tuple[Blueprint, ...]:
     return (
         buckets.blueprint(context.buckets),
+        copies.blueprint(FileMoves(context.records, context.buckets, context.clock)),
         deletion.blueprint(context.files),
         events.blueprint(context.records),
         limits.blueprint(LimitsAdministration(context.records, context.access.tenant_limits)),

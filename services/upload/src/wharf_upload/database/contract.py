@@ -13,7 +13,7 @@ from typing import Protocol
 from wharf_upload.domain.buckets import Bucket
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.events import Event
-from wharf_upload.domain.file_writes import Stored, Write
+from wharf_upload.domain.file_writes import Move, Place, Stored, Write
 from wharf_upload.domain.files import Edit, File, Page, PendingDeletion
 from wharf_upload.domain.quotas import TenantUsage, Usage
 from wharf_upload.domain.resumable_upload import Upload
@@ -73,6 +73,13 @@ class FileRecords(Protocol):
 
         `edit` may be called more than once. Raises `NoSuchFile`, also when another file has taken
         the key since, `KeyTaken` and `PreconditionFailed`.
+        """
+
+    def move(self, wanted: Move, place: Place) -> Stored:
+        """Give a file another address: one commit, with its event; usage stays as it is.
+
+        `place` may be called more than once, and raise. Raises `NoSuchFile`, `NoSuchBucket`,
+        `KeyTaken`, `PreconditionFailed` and `IdempotencyReused`.
         """
 
     def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:

@@ -15,13 +15,18 @@ from servicekit.database import Database
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.retention import ROWS_A_TIME
 from wharf_upload.domain.events import Event
-from wharf_upload.domain.files import File
+from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import QuotaWarning
 
-_file = msgspec.json.Decoder(File)
+
+class _Moved(msgspec.Struct, frozen=True):
+    moved_from: FileAddress
+
+
+_file, _moved = msgspec.json.Decoder(File), msgspec.json.Decoder(_Moved)
 _warning = msgspec.json.Decoder(QuotaWarning)
 _KINDS_OF_FILES = frozenset(
-    f"file.{what}" for what in ("created", "replaced", "changed", "deleted", "expired")
+    f"file.{what}" for what in ("created", "replaced", "changed", "moved", "deleted", "expired")
 )
 
 
@@ -42,6 +47,7 @@ class SqlEvents(Aggregate):
                 at=row[2],
                 file=_file_of(row[1], row[3]),
                 warning=_warning.decode(row[3]) if row[1] == "quota.warning" else None,
+                moved_from=_moved.decode(row[3]).moved_from if row[1] == "file.moved" else None,
             )
             for row in rows
         ]

@@ -25,7 +25,7 @@ def write(wanted: Write) -> Change:
 
     def change(connection: Connection, unit: UnitOfWork) -> Stored:
         first = wanted.files[0]
-        replay = idempotency.replay(connection, wanted)
+        replay = idempotency.replay(connection, first.tenant, wanted.idempotency)
         if replay is not None:
             _end_upload(connection, unit, wanted, replay)
             return replay

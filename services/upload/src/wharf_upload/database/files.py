@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wharf_upload.database import file_changes, file_expiry, file_rows, listing
+from wharf_upload.database import file_changes, file_expiry, file_moves, file_rows, listing
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.domain.file_writes import Stored, Write
+from wharf_upload.domain.file_writes import Move, Place, Stored, Write
 from wharf_upload.domain.files import Edit, File, Page
 
 _FILES_A_TIME = 1000
@@ -40,6 +40,11 @@ class SqlFiles(Aggregate):
         """Store what `edit` makes of a file as it is by then."""
         changed: File = self._group.run(file.tenant, file_changes.alter(file, edit, condition))
         return changed
+
+    def move(self, wanted: Move, place: Place) -> Stored:
+        """Give a file another address."""
+        moved: Stored = self._group.run(wanted.tenant, file_moves.move(wanted, place))
+        return moved
 
     def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:
         """Remove a file's row."""

@@ -6,20 +6,19 @@ import msgspec
 
 from servicekit.database import Connection
 from wharf_upload.domain.clock import now_milliseconds
-from wharf_upload.domain.file_writes import Idempotency, Stored, Write
+from wharf_upload.domain.file_writes import Idempotency, Stored
 from wharf_upload.domain.refusals import IdempotencyReused
 
 _stored = msgspec.json.Decoder(Stored)
 
 
-def replay(connection: Connection, wanted: Write) -> Stored | None:
+def replay(connection: Connection, tenant: str, idempotency: Idempotency | None) -> Stored | None:
     """Return what came of the same request before; raises `IdempotencyReused`."""
-    idempotency = wanted.idempotency
     if idempotency is None:
         return None
     row = connection.row(
         "SELECT fingerprint, stored FROM idempotency WHERE tenant = ? AND subject = ? AND key = ?",
-        (wanted.files[0].tenant, idempotency.subject, idempotency.key),
+        (tenant, idempotency.subject, idempotency.key),
     )
     if row is None:
         return None

@@ -12,7 +12,7 @@ import msgspec
 from servicekit.database import Connection
 from wharf_upload.database.allowances import allowance
 from wharf_upload.domain.clock import now_milliseconds
-from wharf_upload.domain.files import File
+from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import Allowance, Quota
 
 # The kind of an event, and the file as it is, or as it was when it is gone.
@@ -46,7 +46,15 @@ class UnitOfWork:
 
     def event(self, kind: str, file: File, at: int) -> None:
         """Note what happened to a file."""
-        self.events.append((file.tenant, kind, at, msgspec.json.encode(file).decode()))
+        self._event(kind, file, at, file)
+
+    def moved(self, file: File, source: FileAddress, at: int) -> None:
+        """Note that a file was moved from another address."""
+        data = {**msgspec.structs.asdict(file), "moved_from": source}
+        self._event("file.moved", file, at, data)
+
+    def _event(self, kind: str, file: File, at: int, data: object) -> None:
+        self.events.append((file.tenant, kind, at, msgspec.json.encode(data).decode()))
         self.file_events.append((kind, file))
 
     def mark_pending_deletion(self, file: File, at: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 
 import msgspec
 
@@ -87,13 +88,14 @@ def _plan(connection: Connection, wanted: Write) -> Plan:
 def _renamed(
     connection: Connection, file: File, claimed: set[str], ticket: TicketUse | None
 ) -> File:
-    key = _free_key(connection, file, claimed)
+    key = free_key(connection, file, claimed)
     if ticket is not None and not key.startswith(ticket.prefix):
         raise KeyTaken(file.key)  # the number would stand inside the prefix
     return msgspec.structs.replace(file, key=key, filename=key.rpartition("/")[2])
 
 
-def _free_key(connection: Connection, file: File, claimed: set[str]) -> str:
+def free_key(connection: Connection, file: File, claimed: Container[str]) -> str:
+    """Return a key like the file's that no file has, and that is not among the `claimed` ones."""
     for number in range(2, _NUMBERED_NAMES + 2):
         key = renamed(file.key, number)
         if key not in claimed and find(connection, file.tenant, file.bucket, key) is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from wharf_upload.domain.conditions import WriteCondition
-from wharf_upload.domain.files import File
+from wharf_upload.domain.files import File, FileAddress
 
 OnConflict = Literal["replace", "rename", "error"]
 
@@ -60,3 +61,21 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[File, ...]
     created: tuple[bool, ...]
     replayed: bool = False
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that gets another address, with the same bytes and the same id.
+
+    `condition` is about the file as it is at `source`, `on_conflict` about one at `target`.
+    """
+
+    tenant: str
+    source: FileAddress
+    target: FileAddress
+    on_conflict: OnConflict = "error"
+    condition: WriteCondition | None = None
+    idempotency: Idempotency | None = None
+
+
+# Gets a file and the key that it moves to; returns the file as it is then, or refuses it.
+Place = Callable[[File, str], File]

@@ -7,6 +7,13 @@ from collections.abc import Callable
 import msgspec
 
 
+class FileAddress(msgspec.Struct, frozen=True):
+    """Where a tenant's file is."""
+
+    bucket: str
+    key: str
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True):
     """A file as it stands in the records. `sha256` is in hexadecimal digits.
 
@@ -36,6 +43,11 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     def is_expired(self, now_milliseconds: int) -> bool:
         """Tell whether the file's time is over: from that moment on it does not exist."""
         return self.expires_at is not None and self.expires_at <= now_milliseconds
+
+    @property
+    def address(self) -> FileAddress:
+        """Where it is."""
+        return FileAddress(self.bucket, self.key)
 
     @property
     def etag(self) -> str:

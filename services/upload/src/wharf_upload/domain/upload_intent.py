@@ -21,6 +21,7 @@ from wharf_upload.content_types.sniffing import may_become
 from wharf_upload.domain.buckets import Policy
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.file_writes import Idempotency, OnConflict, TicketUse
+from wharf_upload.domain.files import File
 
 _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,96}(?: *;[ -~]{0,200})?\Z"
@@ -226,6 +227,23 @@ def check_rename(media_type: str, size: int, filename: str, policy: Policy) -> N
             raise TypeNotAllowed(media_type, policy.allowed_types, filename, claimed=True)
     elif not size:
         check_empty(filename, policy)
+
+
+def type_elsewhere(file: File, filename: str, policy: Policy) -> str:
+    """Return the type that a stored file has under this name in a bucket with another policy.
+
+    Raises `ExtensionNotAllowed` and `TypeNotAllowed`, as for an upload of the file.
+    """
+    check_name(filename, policy)
+    recorded = file.media_type
+    if not file.size:
+        check_empty(filename, policy)
+        return recorded
+    found = media_types.found_type(recorded)
+    # What its bytes are may have been refined by a client's word, which stays if it can.
+    declared = file.declared_type if found == recorded else recorded
+    taken = check_type(found, filename, policy, declared=declared)
+    return recorded if _takes((policy.allowed_types,), found, recorded) else taken
 
 
 def served_type(sniffed: str, declared: str | None) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.events import Event
-from wharf_upload.domain.files import File
+from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import QuotaWarning
 from wharf_upload.domain.tenant_limits import Limits
 from wharf_upload.http.request import UPLOADS, path_of
@@ -142,13 +142,16 @@ class LimitsDocument(msgspec.Struct, frozen=True):
 
 
 class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened. `file` is the file as it is or was; `quota` is there for `quota.warning`."""
+    """What happened. `file` is the file as it is or was; `quota` is there for `quota.warning`, and
+    `moved_from` for `file.moved`.
+    """
 
     id: int
     kind: str
     at: datetime
     file: FileDocument | None
     quota: QuotaWarning | None
+    moved_from: FileAddress | None = None
 
 
 class Events(msgspec.Struct, frozen=True):
@@ -231,4 +234,5 @@ def of_event(event: Event) -> EventDocument:
         at=moment(event.at),
         file=None if event.file is None else of_file(event.file),
         quota=event.warning,
+        moved_from=event.moved_from,
     )

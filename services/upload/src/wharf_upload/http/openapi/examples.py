@@ -53,6 +53,18 @@ FILES = {
         answers={200: FILE},
     ),
 }
+COPIES = {
+    "createCopy": Example(
+        body={
+            "from": {"bucket": "inbox", "key": "你好.txt"},
+            "to": {"bucket": samples.BUCKET, "key": samples.KEY},
+            "on_conflict": "rename",
+            "move": True,
+        },
+        answers={201: FILE},
+        values={"Location": FILE.links.content},
+    ),
+}
 SHARING = {
     "createLink": Example(
         bodies={
@@ -109,4 +121,4 @@ USAGE = {
         body={"max_bytes": 10_737_418_240, "requests_per_minute": 6000}, answers={200: _LIMITS}
     ),
 }
-EXAMPLES = {**FILES, **SHARING, **TICKETS, **UPLOADS, **BUCKETS, **EVENTS, **USAGE}
+EXAMPLES = {**FILES, **COPIES, **SHARING, **TICKETS, **UPLOADS, **BUCKETS, **EVENTS, **USAGE}

@@ -45,6 +45,7 @@ VALUES = {
     "Content-Location": samples.FILE.links.content,
     "ETag": samples.ETAG,
     "Idempotency-Key": "019f9a4a-7a7b-7f21-8c4d-5b0e6a1d9c33",
+    "Idempotent-Replayed": "true",
     "If-Match": samples.ETAG,
     "If-None-Match": "*",
     "Prefer": "return=minimal",

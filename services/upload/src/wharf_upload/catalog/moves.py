@@ -1,0 +1,95 @@
+"""Moves of files to other keys, of the same bucket or another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from servicekit.problems import UNPROCESSABLE
+from wharf_upload.catalog.buckets import BucketCatalog
+from wharf_upload.domain.buckets import Policy
+from wharf_upload.domain.file_writes import Move, Place, Stored
+from wharf_upload.domain.files import File
+from wharf_upload.domain.refusals import NoSuchFile
+from wharf_upload.domain.upload_intent import SizeLimit, check_rename, check_size, type_elsewhere
+
+
+class StoredFiles(Protocol):
+    """What is asked of the database; see `database.contract`."""
+
+    def file(self, tenant: str, bucket: str, key: str) -> File | None:
+        """Return the live file of this key."""
+
+    def move(self, wanted: Move, place: Place) -> Stored:
+        """Give a file another address."""
+
+
+class FileMoves:
+    """Moves the files of all tenants."""
+
+    def __init__(
+        self, stored: StoredFiles, buckets: BucketCatalog, clock: Callable[[], float]
+    ) -> None:
+        """`clock` gives unix seconds."""
+        self._stored, self._buckets, self._clock = stored, buckets, clock
+
+    def move(self, wanted: Move) -> Stored:
+        """Move a file where the policy of the target takes it.
+
+        Raises `NoSuchBucket`, `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `IdempotencyReused`,
+        `TooLarge`, `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable-content`.
+        """
+        source, target = wanted.source, wanted.target
+        if source == target:
+            raise UNPROCESSABLE("from and to are the same: the file is there already.")
+        policy = self._buckets.find(wanted.tenant, target.bucket).policy
+
+        def place(file: File, key: str) -> File:
+            moved = msgspec.structs.replace(
+                file, bucket=target.bucket, key=key, filename=_filename(file, key)
+            )
+            if target.bucket == source.bucket:
+                return _renamed(file, moved, policy)
+            return _elsewhere(moved, policy, self._clock())
+
+        if wanted.idempotency is None:
+            # Judged before it joins a transaction that others share. With an Idempotency-Key the
+            # file may have moved by the first try of this very request.
+            place(self._found(wanted), target.key)
+        return self._stored.move(wanted, place)
+
+    def _found(self, wanted: Move) -> File:
+        file = self._stored.file(wanted.tenant, wanted.source.bucket, wanted.source.key)
+        if file is None or file.is_expired(int(self._clock() * 1000)):
+            raise NoSuchFile(wanted.source.key)
+        return file
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _filename(file: File, key: str) -> str:
+    """What the file is called at its new key: as before, where the key ends as before."""
+    return file.filename if _name(file.key) == _name(key) else _name(key)
+
+
+def _renamed(file: File, moved: File, policy: Policy) -> File:
+    """Return the file in its own bucket, which has judged all but its new names."""
+    for old, new in ((file.key, moved.key), (file.filename, moved.filename)):
+        if _name(old) != _name(new):
+            check_rename(file.media_type, file.size, _name(new), policy)
+    return moved
+
+
+def _elsewhere(moved: File, policy: Policy, now_seconds: float) -> File:
+    """Return the file as another bucket takes it; the time until it expires begins anew."""
+    if policy.max_file_bytes is not None:
+        check_size(moved.size, SizeLimit(policy.max_file_bytes, "bucket's file limit"))
+    type_elsewhere(moved, moved.filename, policy)
+    media_type = type_elsewhere(moved, _name(moved.key), policy)
+    lifetime = policy.expire_after_seconds
+    expires_at = None if lifetime is None else int(1000 * (now_seconds + lifetime))
+    return msgspec.structs.replace(moved, media_type=media_type, expires_at=expires_at)

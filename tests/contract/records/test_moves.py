@@ -1,0 +1,185 @@
+"""What the records promise about files that move to other addresses."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+
+from servicekit.database import Database
+from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.clock import now_milliseconds
+from wharf_upload.domain.conditions import WriteCondition
+from wharf_upload.domain.file_writes import Idempotency, Move, Place, Stored, Write
+from wharf_upload.domain.files import File, FileAddress
+from wharf_upload.domain.quotas import Usage
+from wharf_upload.domain.refusals import (
+    IdempotencyReused,
+    KeyTaken,
+    NoSuchBucket,
+    NoSuchFile,
+    PreconditionFailed,
+)
+
+ONCE = Idempotency(subject="client-1", key="once", fingerprint="f")
+
+
+def stored(records: SqlRecords, key: str, **changes: object) -> File:
+    """A file that is there."""
+    file = new_file(key, **changes)  # type: ignore[arg-type]
+    records.write(Write(files=(file,)))
+    return file
+
+
+def to(bucket: str) -> Place:
+    """Puts a file into a bucket as it is."""
+    return lambda file, key: msgspec.structs.replace(file, bucket=bucket, key=key)
+
+
+def moved(
+    records: SqlRecords, source: str, target: str, bucket: str = "default", **how: object
+) -> Stored:
+    """Moves a file out of `default`."""
+    wanted = Move(
+        tenant="demo",
+        source=FileAddress("default", source),
+        target=FileAddress(bucket, target),
+        **how,  # type: ignore[arg-type]
+    )
+    return records.move(wanted, to(bucket))
+
+
+@pytest.fixture
+def archive(records: SqlRecords) -> str:
+    """Another bucket."""
+    records.put_bucket(Bucket(tenant="demo", name="archive", policy=Policy(), created_at=0))
+    return "archive"
+
+
+def kinds(records: SqlRecords) -> list[str]:
+    """What has happened."""
+    return [event.kind for event in records.events("demo", 0, 100)]
+
+
+def test_a_move(records: SqlRecords, database: Database, archive: str) -> None:
+    """A moved file is at its new address alone, with its bytes and id, and costs what it cost."""
+    file = stored(records, "a.txt", size=5)
+    done = moved(records, "a.txt", "b.txt", archive)
+    assert done.files[0] == msgspec.structs.replace(file, bucket=archive, key="b.txt")
+    assert (done.created, done.replayed) == ((True,), False)
+    assert records.file("demo", "default", "a.txt") is None
+    assert records.file("demo", archive, "b.txt") == done.files[0]
+    assert records.usage("demo") == Usage(5, 1)
+    assert records.pending_deletion(1 << 60, 10) == []
+    assert records.known_blobs([("demo", file.blob)]) == {("demo", file.blob)}
+    event = records.events("demo", 0, 10)[-1]
+    assert (event.kind, event.file, event.moved_from) == (
+        "file.moved",
+        done.files[0],
+        FileAddress("default", "a.txt"),
+    )
+    assert faults_in_counts(database) == []
+
+
+def test_a_taken_key(records: SqlRecords, database: Database) -> None:
+    """A file in the way is kept, stepped around, or deleted, as was asked for."""
+    file, other = stored(records, "a.txt", size=5), stored(records, "b.txt", size=7)
+    with pytest.raises(KeyTaken):
+        moved(records, "a.txt", "b.txt")
+    assert records.file("demo", "default", "a.txt") == file
+    renamed = moved(records, "a.txt", "b.txt", on_conflict="rename")
+    assert renamed.files[0].key == "b (2).txt"
+    assert records.file("demo", "default", "b.txt") == other
+    done = moved(records, "b (2).txt", "b.txt", on_conflict="replace")
+    assert done.created == (False,)
+    assert (done.files[0].id, done.files[0].key) == (file.id, "b.txt")
+    assert records.usage("demo") == Usage(5, 1)
+    assert [one.blob for one in records.pending_deletion(1 << 60, 10)] == [other.blob]
+    assert kinds(records)[2:] == ["file.moved", "file.deleted", "file.moved"]
+    assert faults_in_counts(database) == []
+
+
+def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
+    """What has expired is in nobody's way, and cannot be moved itself."""
+    at = now_milliseconds()
+    stored(records, "old.txt", created_at=at - 9_000, expires_at=at - 1)
+    stored(records, "a.txt")
+    assert moved(records, "a.txt", "old.txt").created == (True,)
+    assert kinds(records)[-2:] == ["file.expired", "file.moved"]
+    stored(records, "gone.txt", created_at=at - 9_000, expires_at=at - 1)
+    with pytest.raises(NoSuchFile):
+        moved(records, "gone.txt", "b.txt")
+    assert faults_in_counts(database) == []
+
+
+def test_what_is_refused(records: SqlRecords) -> None:
+    """Without the file, its tag or the bucket nothing moves, and nothing is told."""
+    file = stored(records, "a.txt")
+    with pytest.raises(NoSuchFile):
+        moved(records, "b.txt", "c.txt")
+    with pytest.raises(NoSuchBucket):
+        moved(records, "a.txt", "c.txt", "archive")
+    with pytest.raises(PreconditionFailed):
+        moved(records, "a.txt", "c.txt", condition=WriteCondition(etags=('"other"',)))
+    assert records.file("demo", "default", "a.txt") == file
+    assert kinds(records) == ["file.created"]
+    moved(records, "a.txt", "c.txt", condition=WriteCondition(etags=(file.etag,)))
+
+
+def test_a_refusal_by_policy(records: SqlRecords) -> None:
+    """What the policy raises inside the transaction leaves everything as it was."""
+    file, other = stored(records, "a.txt"), stored(records, "b.txt")
+
+    def refuse(_: File, key: str) -> File:
+        raise ValueError(key)
+
+    addresses = [FileAddress("default", key) for key in ("a.txt", "b.txt")]
+    wanted = Move(tenant="demo", source=addresses[0], target=addresses[1], on_conflict="replace")
+    with pytest.raises(ValueError, match=r"b\.txt"):
+        records.move(wanted, refuse)
+    assert [records.file("demo", "default", key) for key in ("a.txt", "b.txt")] == [file, other]
+    assert kinds(records) == ["file.created"] * 2
+
+
+def test_once(records: SqlRecords) -> None:
+    """The same request again gets the first answer; another one with its key is refused."""
+    stored(records, "a.txt")
+    first = moved(records, "a.txt", "b.txt", idempotency=ONCE)
+    stored(records, "a.txt")
+    again = moved(records, "a.txt", "b.txt", idempotency=ONCE)
+    assert again == msgspec.structs.replace(first, replayed=True)
+    assert records.file("demo", "default", "a.txt") is not None
+    other = msgspec.structs.replace(ONCE, fingerprint="g")
+    with pytest.raises(IdempotencyReused):
+        moved(records, "a.txt", "c.txt", idempotency=other)
+
+
+def test_many_at_once(records: SqlRecords, database: Database) -> None:
+    """Of sixteen that move one file to different keys, exactly one does."""
+    file = stored(records, "a.txt", size=5)
+
+    def attempt(number: int) -> Stored | None:
+        try:
+            return moved(records, "a.txt", f"{number}.txt")
+        except NoSuchFile:
+            return None
+
+    with ThreadPoolExecutor(16) as pool:
+        (done,) = (one for one in pool.map(attempt, range(16)) if one is not None)
+    assert list(records.live_files()) == list(done.files)
+    assert done.files[0].id == file.id
+    assert kinds(records) == ["file.created", "file.moved"]
+    assert faults_in_counts(database) == []
+
+
+def test_columns_of_newer_releases(records: SqlRecords, database: Database) -> None:
+    """A column that this release does not know moves along with its file."""
+    stored(records, "a.txt")
+    with database.transaction() as connection:
+        connection.execute("ALTER TABLE files ADD COLUMN colour TEXT DEFAULT 'none'")
+        connection.execute("UPDATE files SET colour = 'red'")
+    moved(records, "a.txt", "b.txt")
+    assert database.reading().rows("SELECT key, colour FROM files") == [("b.txt", "red")]
