@@ -26,16 +26,20 @@ FOLDER = """
 """
 
 
-def sent(visitor: Visitor, content: bytes, onward: str = "", **rules: object) -> str:
+def sent(
+    visitor: Visitor, content: bytes, onward: str = "", head: str = "", **rules: object
+) -> str:
     """Fills in the form and sends it; the text of the page on which the visitor ends.
 
-    `onward` is what the form says about where to go on, `rules` are the ticket's.
+    `onward` is what the form says about where to go on, `head` what its page has in front of it,
+    `rules` are the ticket's.
     """
     visitor.site.page("<h1>Thank you</h1>", "/thanks")
     visitor.browser.command("Emulation.setScriptExecutionDisabled", value=True)
     ticket = visitor.ticket(**{"redirect": [thanks(visitor)], **rules})
     field = f'<input type=hidden name=redirect value="{onward}">' if onward else ""
-    visitor.visit(FORM.format(action=f"{visitor.wharf.url}/u/{ticket}", redirect=field))
+    action = f"{visitor.wharf.url}/u/{ticket}"
+    visitor.visit(head + FORM.format(action=action, redirect=field))
     assert visitor.browser.title == "page"
     visitor.choose("input[type=file]", visitor.file("photo.png", content))
     visitor.browser.find_element(By.TAG_NAME, "button").click()
@@ -99,11 +103,26 @@ def test_a_refused_size(visitor: Visitor, size: int) -> None:
 
 
 def test_the_way_back(visitor: Visitor) -> None:
-    """From the page of a refusal a link leads back to where the form was."""
+    """From the page of a refusal a link leads to the page that the form wanted to go on to."""
     visitor.bucket(allowed_types=["image/*"])
-    sent(visitor, HTML, thanks(visitor))
+    sent(visitor, HTML, f"{thanks(visitor)}?of=1", redirect=[f"{visitor.site.origin(OURS)}/"])
     visitor.browser.find_element(By.LINK_TEXT, "Go back").click()
-    visitor.awaited(lambda: visitor.browser.current_url.startswith(f"{visitor.site.origin(OURS)}/"))
+    visitor.awaited(lambda: visitor.browser.current_url == f"{thanks(visitor)}?of=1")
+
+
+def test_a_page_that_tells_nobody(visitor: Visitor) -> None:
+    """A form on a page with a strict policy, which sends no referrer, works and leads back."""
+    visitor.bucket(allowed_types=["image/*"])
+    policy = f"default-src 'none'; form-action {visitor.wharf.url} {visitor.site.origin(OURS)}"
+    strict = (
+        '<meta name="referrer" content="no-referrer">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    )
+    assert sent(visitor, PNG, thanks(visitor), strict) == "Thank you"
+    assert "HTTP 415." in sent(visitor, HTML, head=strict)
+    visitor.browser.find_element(By.LINK_TEXT, "Go back").click()
+    visitor.awaited(lambda: visitor.browser.current_url == thanks(visitor))
+    assert visitor.stored() == ["photo.png"]
 
 
 def test_a_folder(visitor: Visitor) -> None:

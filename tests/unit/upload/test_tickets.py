@@ -347,6 +347,56 @@ def test_redirect(upload: UploadService) -> None:
     assert [upload.content(f"in/{name}") for name in "abc"] == [b"1"] * 3
 
 
+@pytest.mark.parametrize(
+    ("wanted", "came_from", "back"),
+    [
+        ("https://app.example/folder/x", None, "https://app.example/folder/x"),
+        (
+            "https://app.example/folder/x",
+            "https://app.example/form",
+            "https://app.example/folder/x",
+        ),
+        (None, "https://app.example/form", "https://app.example/form"),
+        (None, None, PAGES[0]),
+        ("https://evil.example/", "https://app.example/form", "https://app.example/form"),
+        ("https://evil.example/", None, PAGES[0]),
+    ],
+)
+@pytest.mark.parametrize("last", [False, True])
+def test_the_way_back_of_a_refusal(
+    upload: UploadService, wanted: str | None, came_from: str | None, back: str, *, last: bool
+) -> None:
+    """The page of a refused form leads to the allowed page that the form names, wherever in the
+    form it does, else to where the person came from, else to the ticket's page.
+    """
+    token = ticket(upload, redirect=PAGES, allowed_types=["image/png"])
+    parts = form_body([("a.png", b"no picture")]), form_body([], {"redirect": wanted or ""})
+    whole = parts if last else parts[::-1]
+    end = f"--{BOUNDARY}--\r\n".encode()
+    body = b"".join(part.removesuffix(end) for part in (whole if wanted else parts[:1])) + end
+    headers = {**BROWSER, **({"Referer": came_from} if came_from else {})}
+    reply = send(upload, "POST", f"/u/{token}", body, headers)
+    assert reply.status_code in (415, 422), reply.text
+    assert f'<a href="{back}">Go back</a>' in reply.text
+    assert upload.blobs() == set()
+
+
+def test_the_way_back_before_the_body(upload: UploadService) -> None:
+    """A form that is refused before its body leads to the ticket's page, and a revoked one's to
+    none that nobody vouches for.
+    """
+    token = ticket(upload, redirect=PAGES, max_files=1)
+    form = form_body([("a.png", b"1")], {"redirect": PAGES[1]})
+    assert send(upload, "POST", f"/u/{token}", form).status_code == 303
+    denied = send(upload, "POST", f"/u/{token}", form, BROWSER)
+    assert denied.headers["X-Denied-Status"] == "403"
+    assert f'<a href="{PAGES[0]}">Go back</a>' in denied.headers["X-Denied-Problem"]
+    late = upload.issuer.token(exp=1_700_000_000, iat=1_699_999_999, ticket={"redirect": PAGES})
+    denied = send(upload, "POST", f"/u/{late}", form, BROWSER)
+    assert denied.headers["X-Denied-Status"] == "401"
+    assert "Go back with your browser." in denied.headers["X-Denied-Problem"]
+
+
 def test_redirect_elsewhere(upload: UploadService) -> None:
     """A page that nobody allowed is a 422, and nothing is stored though it came last."""
     token = ticket(upload, redirect=PAGES)

@@ -50,18 +50,23 @@ def are_wanted(accept: str | None) -> bool:
     return parse_accept_header(folded, MIMEAccept).best_match(_OFFERED) == "text/html"
 
 
-def render(error: ProblemError, request_id: str, environ: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return Content-Type and body of a refusal, as the request's Accept field wants it."""
+def render(
+    error: ProblemError, request_id: str, environ: Mapping[str, Any], address: str | None = None
+) -> tuple[str, bytes]:
+    """Return Content-Type and body of a refusal, as the request's Accept field wants it.
+
+    `address` is where the page leads back to; by default to where the person came from.
+    """
     if not are_wanted(environ.get("HTTP_ACCEPT")):
         return problems.CONTENT_TYPE, error.body(request_id)
-    return CONTENT_TYPE, page(error, request_id, environ.get("HTTP_REFERER")).encode()
+    return CONTENT_TYPE, page(error, request_id, address or environ.get("HTTP_REFERER")).encode()
 
 
-def page(error: ProblemError, request_id: str, referer: str | None) -> str:
-    """Return the page of a refusal, in one line; `referer` is whence the person came."""
+def page(error: ProblemError, request_id: str, address: str | None) -> str:
+    """Return the page of a refusal, in one line; it leads back to `address`."""
     way_back = "Go back with your browser."
-    if referer is not None and _ADDRESS.fullmatch(referer):
-        way_back = f'<a href="{escape(referer)}">Go back</a>'
+    if address is not None and _ADDRESS.fullmatch(address):
+        way_back = f'<a href="{escape(address)}">Go back</a>'
     return _PAGE.format(
         title=escape(error.problem.title),
         detail=escape(_CONTROL.sub(" ", error.detail)),

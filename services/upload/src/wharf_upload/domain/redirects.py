@@ -46,6 +46,16 @@ def check(target: str, ticket: Ticket | None, origins: tuple[str, ...]) -> str:
     )
 
 
+def page_of(ticket: Ticket | None) -> str | None:
+    """Return the ticket's own page, the first address that it lists; `None` where it has none."""
+    if ticket is None or not ticket.redirect:
+        return None
+    try:
+        return check(ticket.redirect[0], ticket, ())
+    except BadRedirect:
+        return None
+
+
 def _falls_under(target: str, found: re.Match[str], entry: str) -> bool:
     if target == entry:
         return True

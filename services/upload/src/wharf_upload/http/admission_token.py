@@ -55,15 +55,20 @@ def of_request(request: Request) -> Admitted | None:
     return _admitted.decode(urlsafe_b64decode(token)) if token else None
 
 
-def denial(error: ProblemError, request_id: str, environ: Mapping[str, Any]) -> Response:
+def denial(
+    error: ProblemError,
+    request_id: str,
+    environ: Mapping[str, Any],
+    way_back: str | None = None,
+) -> Response:
     """Return a refusal in the form that nginx can pass on: the document, or the page.
 
     One that is too long for that loses its members and the end of its detail.
     """
-    form, text = _told(error, request_id, environ)
+    form, text = _told(error, request_id, environ, way_back)
     if len(text) > _LONGEST_PROBLEM:
         detail = error.detail[:_LONGEST_DETAIL] + "\u2026"
-        form, text = _told(error.problem(detail), request_id, environ)
+        form, text = _told(error.problem(detail), request_id, environ, way_back)
     headers: Headers = [
         ("X-Denied-Status", str(error.problem.status)),
         ("X-Denied-Problem", text),
@@ -75,9 +80,11 @@ def denial(error: ProblemError, request_id: str, environ: Mapping[str, Any]) -> 
     return Response(403, headers)
 
 
-def _told(error: ProblemError, request_id: str, environ: Mapping[str, Any]) -> tuple[str, str]:
+def _told(
+    error: ProblemError, request_id: str, environ: Mapping[str, Any], way_back: str | None
+) -> tuple[str, str]:
     """Return the form of a refusal, as the gateway calls it, and the refusal in ASCII."""
-    content_type, body = problem_pages.render(error, request_id, environ)
+    content_type, body = problem_pages.render(error, request_id, environ, way_back)
     if content_type == problem_pages.CONTENT_TYPE:
         return "page", _ascii_html(body)
     return "document", _ascii_json(body)

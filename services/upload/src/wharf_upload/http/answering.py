@@ -9,6 +9,7 @@ from servicekit.logs import RequestLog
 from servicekit.problems import ProblemError
 from servicekit.web import who
 from wharf_upload import signals
+from wharf_upload.domain import redirects
 from wharf_upload.http import admission_token, upload_protocol
 from wharf_upload.http.cors import CrossOrigin, applies
 from wharf_upload.http.errors import as_problem
@@ -32,7 +33,9 @@ class Answering:
             _tell_rejected(request, problem)
         step = request.environ.get("WHARF_STEP")
         if step == "admit":
-            return admission_token.denial(problem, request.request_id, request.environ)
+            return admission_token.denial(
+                problem, request.request_id, request.environ, _way_back(request)
+            )
         if step:
             # A question of the gateway's: it makes the answer.
             return Response(problem.problem.status, [])
@@ -84,13 +87,24 @@ def _count(request: Request, problem: ProblemError) -> None:
 
 
 def _told(request: Request, problem: ProblemError) -> Response:
-    content_type, body = problem_pages.render(problem, request.request_id, request.environ)
+    content_type, body = problem_pages.render(
+        problem, request.request_id, request.environ, _way_back(request)
+    )
     headers = [
         ("Content-Type", content_type),
         ("Cache-Control", "no-store"),
         *problem.headers,
     ]
     return Response(problem.problem.status, headers, body)
+
+
+def _way_back(request: Request) -> str | None:
+    """Return where the page of a refusal leads: whither the form wanted to go, whence the person
+    came, or to the page of the ticket.
+    """
+    if request.way_back is not None or request.principal is None:
+        return request.way_back
+    return request.header("REFERER") or redirects.page_of(request.principal.ticket)
 
 
 def _tell_rejected(request: Request, error: ProblemError) -> None:

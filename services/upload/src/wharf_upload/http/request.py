@@ -40,9 +40,15 @@ class Response(NamedTuple):
 
 
 class Request:
-    """One request on its way; `principal` and `outcome` are filled in as it goes."""
+    """One request on its way; `principal`, `outcome` and `way_back` are filled in as it goes.
 
-    __slots__ = ("environ", "method", "outcome", "principal", "request_id", "route", "started")
+    `way_back` is an allowed address to which the page of a refusal leads.
+    """
+
+    __slots__ = (
+        *("environ", "method", "outcome", "principal", "request_id", "route", "started"),
+        "way_back",
+    )
 
     def __init__(self, environ: dict[str, Any], route: str) -> None:
         self.environ = environ
@@ -52,6 +58,7 @@ class Request:
         self.request_id = request_id(environ)
         self.principal: Principal | None = None
         self.outcome: str | None = None
+        self.way_back: str | None = None
 
     def header(self, name: str) -> str | None:
         """A header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`; empty is absent."""

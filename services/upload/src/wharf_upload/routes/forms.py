@@ -29,6 +29,8 @@ class FormRoutes:
             request.environ["SPOOL_FILE"],
             form_boundary(request),
             request.environ.get("QUERY_STRING") or "",
+            # A refusal of this form leads back there, too.
+            lambda address: setattr(request, "way_back", address),
         )
         if isinstance(received, KeptSlice):
             request.outcome = "upload-continued"
@@ -56,12 +58,6 @@ def _ticket_page(request: Request) -> str | None:
 
     Scripts, dropzones and curl do not ask for pages, and get the files' JSON.
     """
-    ticket = request.caller.ticket
-    if ticket is None or not ticket.redirect:
-        return None
     if "text/html" not in (request.header("ACCEPT") or "").lower():
         return None
-    try:
-        return redirects.check(ticket.redirect[0], ticket, ())
-    except redirects.BadRedirect:
-        return None
+    return redirects.page_of(request.caller.ticket)

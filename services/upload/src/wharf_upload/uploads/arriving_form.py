@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -12,7 +13,7 @@ from servicekit.problems import UNPROCESSABLE
 from servicekit.tokens import Principal
 from wharf_upload.access import tickets
 from wharf_upload.access.tickets import TicketRefused
-from wharf_upload.domain import digests, keys
+from wharf_upload.domain import digests, keys, redirects
 from wharf_upload.domain.digests import Hashing
 from wharf_upload.domain.files import File
 from wharf_upload.domain.refusals import TicketUsedUp
@@ -52,10 +53,16 @@ class ArrivingForm:
     """One form of a caller, of which nothing is visible yet."""
 
     def __init__(
-        self, store: BlobStore, intent: UploadIntent, max_files: int, spool: SpoolFile
+        self,
+        store: BlobStore,
+        intent: UploadIntent,
+        max_files: int,
+        spool: SpoolFile,
+        on_redirect: Callable[[str], None],
     ) -> None:
+        """`on_redirect` gets the address to which the form leads, if it is an allowed one."""
         self._store, self._intent, self._max_files = store, intent, max_files
-        self._spool = spool
+        self._spool, self._on_redirect = spool, on_redirect
         self._arrived: list[_Arriving] = []
         self._fields: dict[str, str] = {}
         self._empty_inputs = 0
@@ -79,17 +86,26 @@ class ArrivingForm:
                 elif isinstance(event, parser.PartBegin):
                     current = self._begin(event)
                 elif isinstance(event, parser.Field):
-                    self._fields[event.name] = text = event.value.decode("utf-8", "replace")
-                    if event.name in form_options.PATH_FIELDS:
-                        self._next_path = text
-                    if event.name in slice_fields.NAMES:
-                        self._may_be_slice = True
-                        self._first_said.setdefault(event.name, text)
+                    self._take_field(event.name, event.value.decode("utf-8", "replace"))
                 elif isinstance(event, parser.EmptyFile):
                     self._empty_inputs += 1
         finally:
             # No copy may still run when the writers are closed.
             copier.drain()
+
+    def _take_field(self, name: str, text: str) -> None:
+        self._fields[name] = text
+        if name in form_options.PATH_FIELDS:
+            self._next_path = text
+        if name in slice_fields.NAMES:
+            self._may_be_slice = True
+            self._first_said.setdefault(name, text)
+        if name == "redirect":
+            with suppress(redirects.BadRedirect):
+                address = redirects.check(
+                    text, self._intent.ticket, self._intent.policy.cors_origins
+                )
+                self._on_redirect(address)
 
     def _begin(self, event: parser.PartBegin) -> _Arriving:
         if not event.filename:

@@ -7,7 +7,7 @@ blob of their own; nothing becomes visible unless all of it does.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -62,11 +62,14 @@ class FormReceiver:
         spool_path: str,
         boundary: bytes,
         query: str,
+        on_redirect: Callable[[str], None],
     ) -> ReceivedForm | KeptSlice:
         """Store the files of a spooled form; `intent` says who sends it where, its key is empty.
 
-        Some uploaders say in the `query` of the address what they send. Raises problems, the errors
-        of `multipart.parser`, of names, types and sizes, `StoreError` and what the commit raises.
+        Some uploaders say in the `query` of the address what they send. `on_redirect` gets the
+        allowed address to which the form leads as soon as it is read, also of a form that is
+        refused then. Raises problems, the errors of `multipart.parser`, of names, types and sizes,
+        `StoreError` and what the commit raises.
         """
         begun = time.perf_counter()
         with ExitStack() as undo:
@@ -74,7 +77,7 @@ class FormReceiver:
             spool = undo.enter_context(SpoolFile.open(spool_path))
             if intent.digests:
                 _verify_message(spool, intent.digests)
-            form = ArrivingForm(self._store, intent, self._max_files, spool)
+            form = ArrivingForm(self._store, intent, self._max_files, spool, on_redirect)
             undo.callback(form.abort)
             form.read(boundary)
             arrived = form.slice(principal, query)
