@@ -16,11 +16,17 @@ import wharf_auth
 from servicekit.database import open_database
 from servicekit.database.migrating import upgrade
 from wharf_auth import signing
-from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.accounts.secrets import Hasher, new_secret
 from wharf_auth.app import create_app
 from wharf_auth.database.sql import SqlRecords
 from wharf_auth.domain.acts import Act, Actor
-from wharf_auth.provisioning import Entry, Initialiser, read_credentials
+from wharf_auth.provisioning import (
+    DEMO,
+    Entry,
+    Initialiser,
+    read_credentials,
+    write_credentials,
+)
 from wharf_auth.settings import Settings
 
 MIGRATIONS = Path(wharf_auth.__file__).parent / "migrations"
@@ -78,11 +84,14 @@ class AuthService:
 
 @pytest.fixture(scope="session")
 def auth_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data of a new installation: migrating and hashing once serves all tests."""
+    """Data of a new installation without people: migrating and hashing once serves all tests."""
     data = tmp_path_factory.mktemp("auth-template")
     settings = Settings(data=data, issuer=ISSUER)
     upgrade(settings.effective_database_url, MIGRATIONS)
     database = open_database(settings.effective_database_url)
+    # A file that is there decides who is made: tests make the people that they need.
+    demo = Entry(DEMO.client_id, new_secret(), DEMO.tenant)
+    write_credentials(settings.credentials_path, {DEMO.entry: demo})
     Initialiser(
         SqlRecords(database),
         Hasher(),

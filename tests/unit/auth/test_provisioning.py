@@ -14,6 +14,7 @@ from servicekit.database import open_database
 from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS, act
 from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.database.people_contract import PasswordLogin
 from wharf_auth.database.sql import SqlRecords
 from wharf_auth.provisioning import InitError, Initialiser
 
@@ -40,15 +41,28 @@ def works(initialiser: Initialiser, name: str) -> bool:
     return login is not None and initialiser.hasher.matching(entry["client_secret"], login.secrets)
 
 
+def person(initialiser: Initialiser) -> PasswordLogin | None:
+    """The person of the demo tenant whom the file names."""
+    found = initialiser.records.password_login("demo", "demo")
+    if found is not None:
+        password = json.loads(initialiser.credentials.read_text())["demo"]["password"]
+        assert initialiser.hasher.matches(password, found.password_hash)
+    return found
+
+
 def test_first_run_makes_everything(initialiser: Initialiser) -> None:
-    """A key, two tenants, two clients, and credentials that only the owner can read."""
+    """A key, two tenants, two clients, a person, and credentials that only the owner can read."""
     done = initialiser.run()
-    assert len(done) == 4
+    assert len(done) == 5
     assert stat.S_IMODE(initialiser.credentials.stat().st_mode) == 0o600
     found = json.loads(initialiser.credentials.read_text())
     assert set(found) == {"admin", "demo"}
     assert set(found["admin"]) == {"client_id", "client_secret"}
-    assert found["demo"]["tenant"] == "demo"
+    assert set(found["demo"]) == {"client_id", "client_secret", "tenant", "username", "password"}
+    assert (found["demo"]["tenant"], found["demo"]["username"]) == ("demo", "demo")
+    login = person(initialiser)
+    assert login
+    assert login.user.role == "owner"
     assert works(initialiser, "admin")
     assert works(initialiser, "demo")
     admin = initialiser.records.login("wharf-admin")
@@ -68,12 +82,13 @@ def test_second_run_changes_nothing(initialiser: Initialiser) -> None:
     )
 
 
+@pytest.mark.parametrize("at", ["add_tenant", "add_user", "add_client"])
 def test_interrupted_run_is_finished_by_the_next(
-    initialiser: Initialiser, monkeypatch: pytest.MonkeyPatch
+    initialiser: Initialiser, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     """A crash between file and rows leaves secrets that the next run takes up."""
     monkeypatch.setattr(
-        initialiser.records, "add_client", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        initialiser.records, at, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
     )
     with pytest.raises(KeyboardInterrupt):
         initialiser.run()
@@ -83,6 +98,40 @@ def test_interrupted_run_is_finished_by_the_next(
     assert initialiser.credentials.read_bytes() == before
     assert works(initialiser, "admin")
     assert works(initialiser, "demo")
+    assert person(initialiser)
+
+
+def test_installations_of_before_get_no_person(initialiser: Initialiser) -> None:
+    """A start makes nobody in an installation whose clients are there, or are given alone."""
+    entry = {"client_id": "wharf-demo", "client_secret": "s" * 40, "tenant": "demo"}
+    text = json.dumps({"demo": entry})
+    for _ in range(2):
+        initialiser.credentials.write_text(text)
+        initialiser.credentials.chmod(0o600)
+        initialiser.run()
+        assert works(initialiser, "demo")
+        assert set(json.loads(initialiser.credentials.read_text())["demo"]) == set(entry)
+        assert person(initialiser) is None
+
+
+def test_who_was_deleted_stays_away(initialiser: Initialiser) -> None:
+    """Neither a deleted person nor an old password comes back at the next start."""
+    initialiser.run()
+    login = person(initialiser)
+    assert login
+    initialiser.records.delete_user("demo", login.user.id, 9, act(tenant="demo"))
+    assert initialiser.run() == []
+    assert initialiser.records.password_login("demo", "demo") is None
+
+
+def test_a_weak_password_is_refused_and_named(initialiser: Initialiser) -> None:
+    """A password of the file that nobody may have stops the start with one line."""
+    entry = {"client_id": "wharf-demo", "client_secret": "s" * 40}
+    entry |= {"username": "ada", "password": "demo1234"}
+    initialiser.credentials.write_text(json.dumps({"demo": entry}))
+    initialiser.credentials.chmod(0o600)
+    with pytest.raises(InitError, match="demo: This password is made of the names"):
+        initialiser.run()
 
 
 def test_given_file_decides_the_secrets(initialiser: Initialiser) -> None:

@@ -235,6 +235,22 @@ def test_the_printed_commands_hold_no_secret(start: Start, environment: dict[str
     assert secret not in wharf.output
 
 
+@pytest.mark.parametrize("username", ["ada", None])
+def test_who_logs_in(start: Start, environment: dict[str, str], username: str | None) -> None:
+    """The welcome names the first person, and the file with the password, or how to make one."""
+    data = Path(environment["WHARF_DATA"])
+    data.mkdir(mode=0o700)
+    person = {"username": username, "password": "not-to-be-printed"} if username else {}
+    (data / "credentials.json").write_text(json.dumps({"demo": {"client_id": "x", **person}}))
+    wharf = start()
+    wharf.wait_ready()
+    wharf.wait_until(lambda: wharf.output.count("\ncurl ") == 2, "the commands")
+    assert "/console/" in wharf.output
+    assert "not-to-be-printed" not in wharf.output
+    assert ("name ada" in wharf.output) == bool(username)
+    assert ("wharf-auth user create demo" in wharf.output) != bool(username)
+
+
 def test_a_socket_whose_file_was_removed(start: Start) -> None:
     """The next process of a service listens anew where its socket's file was removed."""
     wharf = start()

@@ -58,7 +58,7 @@ def test_no_address(upload: UploadService, method: str, path: str) -> None:
         ("PUT", "/v1/files/default", "GET, HEAD, OPTIONS, POST"),
         ("POST", "/s/x/y", "GET, HEAD, OPTIONS"),
         ("DELETE", "/public/a/b/c", "GET, HEAD, OPTIONS"),
-        ("GET", "/v1/uploads", "POST"),
+        ("DELETE", "/v1/uploads", "GET, HEAD, OPTIONS, POST"),
     ],
 )
 def test_other_methods(upload: UploadService, method: str, path: str, allowed: str) -> None:

@@ -1,9 +1,10 @@
-"""What a person sees when Wharf is ready: how to upload the first file."""
+"""What a person sees when Wharf is ready: how to log in, and how to upload the first file."""
 
 from __future__ import annotations
 
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import log
+from wharf_native.first_login import first_login
 from wharf_native.places import Places
 
 # The secret goes from the file into curl's standard input: it is neither printed here nor an
@@ -34,6 +35,8 @@ def welcome(settings: RunSettings, places: Places) -> None:
     metrics = settings.metrics_url
     lines = [
         f"ready at {settings.url} (metrics: {metrics}, logs: {places.log})",
+        *first_login(settings, places),
+        "",
         "wharf: upload your first file, from another terminal:",
         "",
         *first_upload(settings, places),

@@ -17,9 +17,11 @@ from pathlib import Path
 import msgspec
 
 from servicekit import file_lock
+from servicekit.problems import ProblemError
 from wharf_auth import private_files, signing
-from wharf_auth.accounts import clients, secrets
+from wharf_auth.accounts import clients, passwords, secrets
 from wharf_auth.accounts.tenants import ADMIN_TENANT
+from wharf_auth.accounts.users import NewUser, UserService
 from wharf_auth.database.contract import (
     MAX_LIVE_SECRETS,
     Client,
@@ -30,8 +32,9 @@ from wharf_auth.database.contract import (
 from wharf_auth.domain.acts import CLI, Actor
 from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.domain.scopes import ADMIN_SCOPE
+from wharf_auth.problems import USER_EXISTS
 
-DEMO_TENANT = "demo"
+DEMO_TENANT = DEMO_USERNAME = "demo"
 FILE_SCOPES = ("files:read", "files:write", "files:delete", "buckets:admin")
 
 
@@ -40,11 +43,13 @@ class InitError(Exception):
 
 
 class Entry(msgspec.Struct, omit_defaults=True):
-    """One client in the credentials file."""
+    """A client in the credentials file; `demo` names the first person, too, with a password."""
 
     client_id: str
     client_secret: str
     tenant: str | None = None
+    username: str | None = None
+    password: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,12 @@ class Initialiser:
             wanted = [seed for seed in seeds if self._needs_secret(seed, entries)]
             for seed in wanted:
                 if seed.entry not in entries:
-                    tenant = seed.tenant if seed is DEMO else None
-                    entries[seed.entry] = Entry(seed.client_id, secrets.new_secret(), tenant)
+                    entries[seed.entry] = _new_entry(seed)
             if entries != before:
                 write_credentials(self.credentials, entries)
                 done.append(f"credentials are in {self.credentials}")
             for seed in wanted:
-                done.append(self._keep(seed, entries[seed.entry]))
+                done += self._keep(seed, entries[seed.entry])
             return done
 
     def _ensure_key(self) -> list[str]:
@@ -126,7 +130,7 @@ class Initialiser:
             )
         return True
 
-    def _keep(self, seed: Seed, entry: Entry) -> str:
+    def _keep(self, seed: Seed, entry: Entry) -> list[str]:
         now, by = milliseconds(self.clock), Actor(CLI)
         secret = clients.new_secret(entry.client_secret, self.hasher, now)
         if self.records.login(seed.client_id) is not None:
@@ -136,19 +140,44 @@ class Initialiser:
                 secret,
                 by.does("clients.add-secret", tenant=seed.tenant, about=seed.client_id, at=now),
             )
-            return f"gave the client {seed.client_id} another secret"
+            return [f"gave the client {seed.client_id} another secret"]
         # The tenant may be there already, from an interrupted run.
         with suppress(NameTaken):
             self.records.add_tenant(
                 Tenant(seed.tenant, seed.display_name, now),
                 by.does("tenants.create", tenant=seed.tenant, about=seed.tenant, at=now),
             )
+        # Before the client: an interrupted run is known by the client that is not there.
+        done = self._add_person(seed, entry)
         self.records.add_client(
             Client(seed.client_id, seed.tenant, seed.display_name, seed.scopes, now),
             secret,
             by.does("clients.create", tenant=seed.tenant, about=seed.client_id, at=now),
         )
-        return f"made the client {seed.client_id} of the tenant {seed.tenant}"
+        return [*done, f"made the client {seed.client_id} of the tenant {seed.tenant}"]
+
+    def _add_person(self, seed: Seed, entry: Entry) -> list[str]:
+        """Make the first person of a tenant, where the file names one; return what was done."""
+        if not entry.username or not entry.password:
+            return []
+        new = NewUser(
+            seed.tenant, entry.username, "owner", seed.display_name, password=entry.password
+        )
+        try:
+            UserService(self.records, self.hasher, self.clock).create(new, Actor(CLI))
+        except ProblemError as error:
+            if error.problem is USER_EXISTS:
+                return []
+            raise InitError(f"{self.credentials}: {seed.entry}: {error.detail}") from None
+        return [f"made the user {entry.username} of the tenant {seed.tenant}"]
+
+
+def _new_entry(seed: Seed) -> Entry:
+    entry = Entry(seed.client_id, secrets.new_secret())
+    if seed is DEMO:
+        entry.tenant, entry.username = seed.tenant, DEMO_USERNAME
+        entry.password = passwords.generated()
+    return entry
 
 
 def read_credentials(path: Path) -> dict[str, Entry]:
