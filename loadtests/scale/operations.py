@@ -147,6 +147,11 @@ def _events(case: Case) -> Run:
     return lambda: case.records.events(name, 0, 10)
 
 
+def _last_events(case: Case) -> Run:
+    name = case.of_style(ARCHIVE).name
+    return lambda: case.records.events_before(name, 1 << 62, 10)
+
+
 def _under_way(subject: str | None = None) -> Callable[[Case], Run]:
     def prepare(case: Case) -> Run:
         # The largest tenant's: more than a page of them are there.
@@ -292,6 +297,7 @@ OPERATIONS = (
     Operation("usage", _usage),
     Operation("write, refused by quota", _refused),
     Operation("events", _events),
+    Operation("events, newest first", _last_events),
     Operation("uploads under way", _under_way()),
     Operation("uploads under way, of one", _under_way("client-2")),
     Operation("link_key", _link_key),

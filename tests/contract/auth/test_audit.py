@@ -62,6 +62,8 @@ def test_pages_are_in_order_and_of_a_tenant(records: Records) -> None:
     assert [one.seq for one in records.audit(after=2, limit=3)] == [3, 4, 5]
     assert [one.seq for one in records.audit(after=1, limit=9, tenant="acme")] == [3, 5]
     assert records.audit(after=0, limit=9, tenant="third") == []
+    assert [one.seq for one in records.audit_before(before=5, limit=3)] == [4, 3, 2]
+    assert [one.seq for one in records.audit_before(before=9, limit=2, tenant="acme")] == [5, 3]
 
 
 def test_lines_cannot_be_changed_or_removed(database: Database, records: Records) -> None:

@@ -188,6 +188,20 @@ def test_buckets(records: Records) -> None:
     assert [bucket.name for bucket in records.buckets("other")] == ["default"]
 
 
+@pytest.mark.parametrize("has_default", [False, True])
+def test_buckets_by_pages(records: Records, *, has_default: bool) -> None:
+    """The pages together have every bucket once, `default` in its place whether it has a row."""
+    names = ["a-bucket", "b-bucket", "photos", "videos", *(["default"] if has_default else [])]
+    for name in names:
+        records.put_bucket(Bucket(tenant="demo", name=name, policy=Policy(), created_at=1))
+    for limit in range(1, 7):
+        found: list[str] = []
+        while page := records.buckets("demo", after=found[-1] if found else "", limit=limit):
+            assert len(page) <= limit
+            found += [bucket.name for bucket in page]
+        assert found == ["a-bucket", "b-bucket", "default", "photos", "videos"]
+
+
 def test_changed_bucket(records: Records) -> None:
     """Setting a bucket's policy again changes it, and keeps when it was made."""
     records.put_bucket(Bucket(tenant="demo", name="photos", policy=Policy(), created_at=7))

@@ -41,6 +41,19 @@ def test_events_tell_what_happened_to_a_file(records: Records) -> None:
     ]
 
 
+def test_the_newest_first(records: Records) -> None:
+    """The pages before a number have the same events as those after one, the other way round."""
+    for number in range(5):
+        records.write(Write(files=(new_file(str(number)),)))
+        records.write(Write(files=(new_file("o", tenant="other"),)))
+    found: list[Event] = []
+    while page := records.events_before("demo", found[-1].seq if found else 1 << 62, 2):
+        assert len(page) <= 2
+        found += page
+    assert found == read(records)[::-1]
+    assert len(found) == 5
+
+
 def test_events_are_the_tenants_own(records: Records) -> None:
     """Nobody reads another tenant's events."""
     records.write(Write(files=(new_file("a", tenant="other"),)))

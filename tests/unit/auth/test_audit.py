@@ -103,6 +103,25 @@ def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
     assert got == every
 
 
+def test_the_newest_first(auth: AuthService) -> None:
+    """From the end the pages have the same lines; what belongs to the other order is refused."""
+    for number in range(5):
+        auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
+    every = lines(auth)
+    got: list[dict[str, Any]] = []
+    query = "order=newest&limit=3"
+    while query:
+        page = auth.admin("GET", f"/audit?{query}").get_json()
+        assert len(page["acts"]) <= 3
+        assert page["next_after"] is None
+        got += page["acts"]
+        before = page["next_before"]
+        query = f"order=newest&limit=3&before={before}" if before is not None else ""
+    assert got == every[::-1]
+    for query in ("before=3", "order=newest&after=3", "order=latest"):
+        assert auth.admin("GET", f"/audit?{query}").status_code == 400, query
+
+
 def test_owners_read_about_their_own_tenant_only(auth: AuthService) -> None:
     """An owner sees its tenant's lines; other tenants' are as absent, and editors see none."""
     ada, bob = logged_in(auth, role="owner"), logged_in(auth, "bob")

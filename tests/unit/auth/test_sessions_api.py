@@ -22,6 +22,7 @@ def test_me(auth: AuthService) -> None:
     assert reply.headers["Cache-Control"] == "no-store"
     me = reply.get_json()
     assert (me["user_id"], me["tenant"], me["username"]) == (ada.id, "demo", "ada")
+    assert me["tenant_display_name"] == "Demo"
     assert (me["role"], me["scopes"]) == ("owner", sorted(ROLES["owner"]))
     assert me["session"]["current"] is True
     ada.refresh(scope="files:read")

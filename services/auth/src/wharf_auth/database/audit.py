@@ -45,3 +45,14 @@ class SqlAudit:
             f"{_AUDITED} WHERE seq > ?{condition} ORDER BY seq LIMIT ?", (after, *parameters, limit)
         )
         return [_audited(row) for row in rows]
+
+    def audit_before(
+        self, *, before: int, limit: int, tenant: str | None = None
+    ) -> list[AuditedAct]:
+        """Reads a page from its end."""
+        condition, parameters = ("", ()) if tenant is None else (" AND tenant = ?", (tenant,))
+        rows = self._database.reading().rows(
+            f"{_AUDITED} WHERE seq < ?{condition} ORDER BY seq DESC LIMIT ?",
+            (before, *parameters, limit),
+        )
+        return [_audited(row) for row in rows]

@@ -190,6 +190,11 @@ class AuditRecords(Protocol):
     def audit(self, *, after: int, limit: int, tenant: str | None = None) -> list[AuditedAct]:
         """Lines past the number `after`, in order; only those about `tenant` when it is given."""
 
+    def audit_before(
+        self, *, before: int, limit: int, tenant: str | None = None
+    ) -> list[AuditedAct]:
+        """Lines before a number, the newest first; only those about `tenant` when it is given."""
+
 
 class Records(TenantRecords, ClientRecords, People, RevocationRecords, AuditRecords, Protocol):
     """Every call is one durable transaction or one consistent read.

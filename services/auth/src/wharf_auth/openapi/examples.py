@@ -92,6 +92,7 @@ SESSIONS = {
                 "user_id": samples.USER,
                 "tenant": samples.TENANT,
                 "username": samples.USER_ACTIVE["username"],
+                "tenant_display_name": samples.TENANT_ACTIVE["display_name"],
                 "display_name": samples.USER_ACTIVE["display_name"],
                 "role": "editor",
                 "scopes": ["files:delete", "files:read", "files:write"],
@@ -176,6 +177,7 @@ AUDIT = {
                     }
                 ],
                 "next_after": None,
+                "next_before": 42,
             }
         }
     ),

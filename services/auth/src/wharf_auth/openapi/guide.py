@@ -31,6 +31,8 @@ VALUES = {
     "tenant": samples.TENANT,
     "user": samples.USER,
     "after": 41,
+    "before": 43,
+    "order": "newest",
     "cursor": samples.CLIENT,
     "limit": 100,
     "Cache-Control": "no-store",

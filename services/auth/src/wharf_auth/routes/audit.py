@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from flask import Blueprint, g
 
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
-from servicekit.problems import NOT_FOUND
+from servicekit.problems import MALFORMED, NOT_FOUND
 from servicekit.protected_routes import ProtectedBlueprint
 from wharf_auth.context import AppContext
 from wharf_auth.domain.acts import AuditedAct
@@ -17,13 +17,21 @@ from wharf_auth.domain.names import TENANT_PATTERN
 from wharf_auth.domain.scopes import ADMIN_SCOPE, MEMBERS_SCOPE
 from wharf_auth.routes.protections import ADMINISTRATORS_AND_OWNERS
 
+_LAST = (1 << 63) - 1
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+
 
 class AuditQuery(msgspec.Struct):
-    """Which part of the log: lines numbered above `after`, at most `limit`, of one tenant."""
+    """Which part of the log: lines numbered above `after`, or below `before`, of one tenant."""
 
-    after: Annotated[
-        int, msgspec.Meta(ge=0, lt=1 << 62, description="`next_after` of the page before.")
-    ] = 0
+    after: Annotated[_Number, msgspec.Meta(description="`next_after` of the page before.")] = 0
+    before: Annotated[
+        _Number | None,
+        msgspec.Meta(description="`next_before` of the page before, with the newest first."),
+    ] = None
+    order: Annotated[
+        Literal["oldest", "newest"], msgspec.Meta(description="Which acts come first.")
+    ] = "oldest"
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Acts on a page.")] = 100
     tenant: Annotated[
         Annotated[str, msgspec.Meta(pattern=f"^{TENANT_PATTERN}$(?!\n)")] | None,
@@ -50,23 +58,28 @@ class AuditLine(msgspec.Struct):
 
 
 class AuditPage(msgspec.Struct):
-    """A page; `next_after` begins the next one, `null` on the last one there is so far."""
+    """A page; `next_after` begins the next one, `null` on the last one there is so far.
+
+    With the newest first, `next_before` begins the next one.
+    """
 
     acts: list[AuditLine]
     next_after: int | None
+    next_before: int | None = None
 
 
 AUDIT = Operation(
     id="listAuditActs",
     tag="audit",
-    summary="List the acts in the audit log, oldest first",
+    summary="List the acts in the audit log",
     description=(
         f"With `{ADMIN_SCOPE}` all of it; with `{MEMBERS_SCOPE}` what is about the own tenant. "
-        "Nothing can change or remove a line."
+        "Nothing can change or remove a line. The oldest come first, or with `order=newest` the "
+        "newest."
     ),
     query=AuditQuery,
     answers={200: Answer("A page of acts.", AuditPage)},
-    problems=(NOT_FOUND,),
+    problems=(MALFORMED, NOT_FOUND),
 )
 
 
@@ -101,9 +114,26 @@ def blueprint(context: AppContext) -> Blueprint:
             tenant = tenant or g.principal.tenant
             if tenant != g.principal.tenant:
                 raise NOT_FOUND("There is no such tenant.")
+        if query.order == "newest":
+            return _newest(context, query, tenant)
+        if query.before is not None:
+            raise MALFORMED("before is for order=newest.")
         found = context.records.audit(after=query.after, limit=query.limit + 1, tenant=tenant)
-        page = found[: query.limit]
-        more = len(found) > query.limit
-        return AuditPage([answer(one) for one in page], page[-1].seq if more else None)
+        return AuditPage(*_page(found, query.limit))
 
     return routes
+
+
+def _newest(context: AppContext, query: AuditQuery, tenant: str | None) -> AuditPage:
+    if query.after:
+        raise MALFORMED("after is for order=oldest.")
+    before = _LAST if query.before is None else query.before
+    found = context.records.audit_before(before=before, limit=query.limit + 1, tenant=tenant)
+    lines, last = _page(found, query.limit)
+    return AuditPage(lines, None, last)
+
+
+def _page(found: list[AuditedAct], limit: int) -> tuple[list[AuditLine], int | None]:
+    """Return what is shown, and the number of its last line, where there are more."""
+    page = found[:limit]
+    return [answer(one) for one in page], page[-1].seq if len(found) > limit else None

@@ -50,6 +50,7 @@ class Me(msgspec.Struct, kw_only=True):
 
     user_id: str
     tenant: str
+    tenant_display_name: str
     username: str
     display_name: str
     role: str
@@ -139,9 +140,11 @@ def _add_own_account(routes: Blueprint, context: AppContext) -> None:
     def me() -> Me:
         owner: ActiveSession = g.person
         user = owner.user
+        tenant = context.records.tenant(user.tenant)
         return Me(
             user_id=user.id,
             tenant=user.tenant,
+            tenant_display_name=tenant.display_name if tenant else user.tenant,
             username=user.username,
             display_name=user.display_name,
             role=user.role,

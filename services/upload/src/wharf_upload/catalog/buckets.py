@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from wharf_upload.domain import keys
-from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.buckets import ALL, Bucket, Policy
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.refusals import NoSuchBucket
 
@@ -16,8 +16,8 @@ class StoredBuckets(Protocol):
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """Return the bucket; `default` exists for every tenant."""
 
-    def buckets(self, tenant: str) -> list[Bucket]:
-        """Return the tenant's buckets by name."""
+    def buckets(self, tenant: str, *, after: str = "", limit: int = ALL) -> list[Bucket]:
+        """Return the tenant's buckets by name, those past `after`."""
 
     def put_bucket(self, bucket: Bucket) -> bool:
         """Create (true) or change (false) a bucket."""
@@ -32,9 +32,11 @@ class BucketCatalog:
     def __init__(self, stored: StoredBuckets) -> None:
         self._stored = stored
 
-    def all_of(self, tenant: str) -> list[Bucket]:
-        """Return the tenant's buckets by name."""
-        return self._stored.buckets(tenant)
+    def page(self, tenant: str, *, after: str, limit: int) -> tuple[list[Bucket], str | None]:
+        """Return the buckets by name, and where the next page starts, `None` at the end."""
+        found = self._stored.buckets(tenant, after=after, limit=limit + 1)
+        page = found[:limit]
+        return page, page[-1].name if len(found) > limit else None
 
     def find(self, tenant: str, name: str) -> Bucket:
         """Return the bucket; raises `NoSuchBucket`."""

@@ -8,7 +8,7 @@ from servicekit.database import Connection
 from wharf_upload.database import cors_origins
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.unit_of_work import UnitOfWork
-from wharf_upload.domain.buckets import DEFAULT_BUCKET, Bucket, Policy
+from wharf_upload.domain.buckets import ALL, DEFAULT_BUCKET, Bucket, Policy
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.refusals import BucketNotEmpty, NoSuchBucket
 
@@ -37,18 +37,21 @@ class SqlBuckets(Aggregate):
             return Bucket(tenant=tenant, name=name, policy=Policy(), created_at=0)
         return None
 
-    def buckets(self, tenant: str) -> list[Bucket]:
-        """Return the tenant's buckets by name."""
+    def buckets(self, tenant: str, *, after: str = "", limit: int = ALL) -> list[Bucket]:
+        """Return the tenant's buckets by name, those past `after`."""
         rows = self._database.reading().rows(
-            "SELECT name, policy, created_at FROM buckets WHERE tenant = ? ORDER BY name", (tenant,)
+            "SELECT name, policy, created_at FROM buckets WHERE tenant = ? AND name > ? "
+            "ORDER BY name LIMIT ?",
+            (tenant, after, limit),
         )
         found = [
             Bucket(tenant=tenant, name=row[0], policy=_policy.decode(row[1]), created_at=row[2])
             for row in rows
         ]
-        if not any(bucket.name == DEFAULT_BUCKET for bucket in found):
+        if after < DEFAULT_BUCKET and all(bucket.name != DEFAULT_BUCKET for bucket in found):
             found.append(Bucket(tenant=tenant, name=DEFAULT_BUCKET, policy=Policy(), created_at=0))
-        return sorted(found, key=lambda bucket: bucket.name)
+        # It may belong behind the page; then it is on the next one.
+        return sorted(found, key=lambda bucket: bucket.name)[:limit]
 
     def put_bucket(self, bucket: Bucket) -> bool:
         """Create (true) or change (false) a bucket."""

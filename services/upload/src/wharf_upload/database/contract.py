@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from wharf_upload.domain.buckets import Bucket
+from wharf_upload.domain.buckets import ALL, Bucket
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.file_writes import Move, Place, Stored, Write
@@ -26,8 +26,8 @@ class BucketRecords(Protocol):
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """Return the bucket; `default` exists for every tenant."""
 
-    def buckets(self, tenant: str) -> list[Bucket]:
-        """Return the tenant's buckets by name."""
+    def buckets(self, tenant: str, *, after: str = "", limit: int = ALL) -> list[Bucket]:
+        """Return the tenant's buckets by name, those past `after`."""
 
     def put_bucket(self, bucket: Bucket) -> bool:
         """Create (true) or change (false) a bucket."""
@@ -126,6 +126,9 @@ class EventRecords(Protocol):
 
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
         """Return the events after a number, in order; none is missing before the last one."""
+
+    def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
+        """Return the events before a number, the newest first."""
 
     def forget_events(self, before: int) -> int:
         """Drop events older than a time, but each tenant's newest one; return how many."""

@@ -11,7 +11,7 @@ from itertools import takewhile
 
 import msgspec
 
-from servicekit.database import Database
+from servicekit.database import Database, Row
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.retention import ROWS_A_TIME
 from wharf_upload.domain.events import Event
@@ -40,17 +40,16 @@ class SqlEvents(Aggregate):
             "ORDER BY seq LIMIT ?",
             (tenant, after, limit),
         )
-        return [
-            Event(
-                seq=row[0],
-                kind=row[1],
-                at=row[2],
-                file=_file_of(row[1], row[3]),
-                warning=_warning.decode(row[3]) if row[1] == "quota.warning" else None,
-                moved_from=_moved.decode(row[3]).moved_from if row[1] == "file.moved" else None,
-            )
-            for row in rows
-        ]
+        return [_event(row) for row in rows]
+
+    def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
+        """Return the tenant's events before a number, the newest first, at most `limit`."""
+        rows = self._database.reading().rows(
+            "SELECT seq, kind, at, data FROM events WHERE tenant = ? AND seq < ? "
+            "ORDER BY seq DESC LIMIT ?",
+            (tenant, before, limit),
+        )
+        return [_event(row) for row in rows]
 
     def forget_events(self, before: int) -> int:
         """Drop events older than a time, but each tenant's newest one; return how many.
@@ -64,6 +63,18 @@ class SqlEvents(Aggregate):
             for (last,) in tenants:
                 count += _forget_old(self._database, last, before)
         return count
+
+
+def _event(row: Row) -> Event:
+    seq, kind, at, data = row
+    return Event(
+        seq=seq,
+        kind=kind,
+        at=at,
+        file=_file_of(kind, data),
+        warning=_warning.decode(data) if kind == "quota.warning" else None,
+        moved_from=_moved.decode(data).moved_from if kind == "file.moved" else None,
+    )
 
 
 def _file_of(kind: str, data: str) -> File | None:

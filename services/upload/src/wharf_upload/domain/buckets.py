@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+# More buckets than any tenant has, as the length of a list.
+ALL = 1 << 31
 DEFAULT_BUCKET = "default"
 
 

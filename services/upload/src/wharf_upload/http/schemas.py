@@ -120,9 +120,10 @@ class BucketDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Buckets(msgspec.Struct, frozen=True):
-    """The tenant's buckets by name."""
+    """The tenant's buckets by name; `next_cursor` gets the next page, null at the end."""
 
     buckets: tuple[BucketDocument, ...]
+    next_cursor: str | None = None
 
 
 class UsageDocument(msgspec.Struct, frozen=True):
@@ -155,10 +156,14 @@ class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(msgspec.Struct, frozen=True):
-    """Events in order; `next_after` is what to ask for next."""
+    """Events in order; `next_after` is what to ask for next.
+
+    With the newest first, `next_before` gets the ones before them, and is null when there are none.
+    """
 
     events: tuple[EventDocument, ...]
     next_after: int
+    next_before: int | None = None
 
 
 def moment(milliseconds: int) -> datetime:

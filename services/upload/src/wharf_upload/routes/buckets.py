@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
 from flask import g
 
 from servicekit.operations import Answer, Operation, operation
@@ -10,15 +13,35 @@ from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
 from wharf_upload.catalog.buckets import BucketCatalog
 from wharf_upload.domain import policies
+from wharf_upload.domain.buckets import ALL
 from wharf_upload.domain.policies import BucketPolicy
 from wharf_upload.http import schemas
 from wharf_upload.problems import BUCKET_NOT_EMPTY, INVALID_KEY
 
 SCOPE = "buckets:admin"
+
+
+class BucketsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which part of the list; without a limit it is all of it."""
+
+    limit: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=1000)] | None,
+        msgspec.Meta(description="Buckets on a page; without it all."),
+    ] = None
+    cursor: Annotated[
+        str,
+        msgspec.Meta(
+            description="`next_cursor` of the page before.", pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)"
+        ),
+    ] = ""
+
+
 _LIST = Operation(
     id="listBuckets",
     tag="buckets",
     summary="List buckets by name",
+    query=BucketsQuery,
+    problems=(MALFORMED,),
     answers={200: Answer("The tenant's buckets.", schemas.Buckets)},
 )
 _GET = Operation(
@@ -55,9 +78,11 @@ def blueprint(buckets: BucketCatalog) -> ProtectedBlueprint:
 
     @routes.get("/v1/buckets")
     @operation(_LIST)
-    def list_buckets() -> schemas.Buckets:
-        found = buckets.all_of(g.principal.tenant)
-        return schemas.Buckets(tuple(schemas.of_bucket(bucket) for bucket in found))
+    def list_buckets(query: BucketsQuery) -> schemas.Buckets:
+        found, next_cursor = buckets.page(
+            g.principal.tenant, after=query.cursor, limit=query.limit or ALL - 1
+        )
+        return schemas.Buckets(tuple(schemas.of_bucket(bucket) for bucket in found), next_cursor)
 
     @routes.get("/v1/buckets/<bucket>")
     @operation(_GET)

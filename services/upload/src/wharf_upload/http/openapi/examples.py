@@ -97,7 +97,7 @@ UPLOADS = {
     "appendToUploadByPost": _APPEND,
 }
 BUCKETS = {
-    "listBuckets": Example(answers={200: schemas.Buckets((samples.DOCUMENTS,))}),
+    "listBuckets": Example(answers={200: schemas.Buckets((samples.DOCUMENTS,), next_cursor=None)}),
     "getBucket": Example(answers={200: samples.DOCUMENTS}),
     "putBucket": Example(
         body={

@@ -1,0 +1,95 @@
+"""`GET /v1/events`: from the beginning, from the end, and of one kind."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.tenants import Signer
+
+
+@pytest.fixture
+def reader(api: ApiClient, signer: Signer) -> ApiClient:
+    """Who may read the events of the tenant of `api`."""
+    return signer.client(tid=api.tenant, scope="events:read")
+
+
+def pages(reader: ApiClient, query: str, cursor: str) -> list[list[dict[str, Any]]]:
+    """All pages of events; `cursor` is `after` or `before`."""
+    found: list[list[dict[str, Any]]] = []
+    position = ""
+    while True:
+        answer = reader.get(f"/v1/events?{query}{position}")
+        assert answer.status == 200, answer.body
+        page = answer.json()
+        following = page[f"next_{cursor}"]
+        if following is None or f"&{cursor}={following}" == position:
+            return [*found, page["events"]]
+        found.append(page["events"])
+        position = f"&{cursor}={following}"
+
+
+def test_the_newest_first(api: ApiClient, reader: ApiClient) -> None:
+    """Page by page from the end there is what there is from the beginning, and no page too many."""
+    assert reader.get("/v1/events?order=newest").json() == {
+        "events": [],
+        "next_after": 0,
+        "next_before": None,
+    }
+    for number in range(4):
+        api.stored(f"{number}.txt")
+    forth = pages(reader, "limit=2", "after")
+    back = pages(reader, "order=newest&limit=2", "before")
+    assert [len(page) for page in back] == [2, 2]
+    assert [*chain(*back)] == [*chain(*forth)][::-1]
+
+
+def test_from_the_end_on(api: ApiClient, reader: ApiClient) -> None:
+    """Who has read the last events goes on with what comes after them."""
+    api.stored("a.txt")
+    last = reader.get("/v1/events?order=newest&limit=1").json()
+    assert [event["kind"] for event in last["events"]] == ["file.created"]
+    api.delete("a.txt")
+    (new,) = reader.get(f"/v1/events?after={last['next_after']}").json()["events"]
+    assert new["kind"] == "file.deleted"
+
+
+@pytest.mark.parametrize(("order", "cursor"), [("oldest", "after"), ("newest", "before")])
+def test_one_kind(api: ApiClient, reader: ApiClient, order: str, cursor: str) -> None:
+    """Of one kind there are all events and no other ones, whatever lies between them."""
+    for number in range(3):
+        api.stored(f"{number}.txt")
+        api.delete(f"{number}.txt")
+    for limit in (1, 2, 100):
+        asked = f"order={order}&limit={limit}&kind=file.deleted"
+        found = [*chain(*pages(reader, asked, cursor))]
+        keys = [event["file"]["key"] for event in found]
+        assert sorted(keys, reverse=order == "newest") == keys
+        assert len(keys) == 3
+        assert {event["kind"] for event in found} == {"file.deleted"}
+    assert not any(pages(reader, f"order={order}&kind=file.unheard", cursor))
+
+
+@pytest.mark.parametrize(
+    "query", ["order=newest&after=1", "before=1", "order=latest", "kind=File", "kind="]
+)
+def test_malformed(reader: ApiClient, query: str) -> None:
+    """What belongs to the other order, or is no kind, is a 400."""
+    reader.get(f"/v1/events?{query}").problem(400, "malformed-request")
+
+
+def test_buckets_by_pages(api: ApiClient) -> None:
+    """Without a limit the list of buckets is whole; with one it has a cursor."""
+    for name in ("a-bucket", "photos"):
+        assert api.send_json("PUT", f"/v1/buckets/{name}", {}).status == 201
+    whole = api.get("/v1/buckets").json()
+    assert [bucket["name"] for bucket in whole["buckets"]] == ["a-bucket", "default", "photos"]
+    assert whole["next_cursor"] is None
+    first = api.get("/v1/buckets?limit=2").json()
+    rest = api.get(f"/v1/buckets?limit=2&cursor={first['next_cursor']}").json()
+    assert first["buckets"] + rest["buckets"] == whole["buckets"]
+    assert rest["next_cursor"] is None
+    api.get("/v1/buckets?limit=0").problem(400, "malformed-request")
