@@ -28,15 +28,17 @@ compile() {
 KIT=libs/servicekit/pyproject.toml
 AUTH=services/auth/pyproject.toml
 UPLOAD=services/upload/pyproject.toml
+CONSOLE=services/console/pyproject.toml
 NATIVE=deploy/native/pyproject.toml
 BUILD=requirements/build.in
 
-compile dev "$AUTH" "$UPLOAD" "$KIT" "$NATIVE" "$BUILD" requirements/dev.in
+compile dev "$AUTH" "$UPLOAD" "$CONSOLE" "$KIT" "$NATIVE" "$BUILD" requirements/dev.in
 set -- --constraint requirements/dev.txt
-compile all "$AUTH" "$UPLOAD" "$KIT" "$NATIVE" "$BUILD" "$@"
+compile all "$AUTH" "$UPLOAD" "$CONSOLE" "$KIT" "$NATIVE" "$BUILD" "$@"
 compile auth "$AUTH" "$KIT" "$@"
 compile upload "$UPLOAD" "$KIT" "$@"
-compile otel --extra otel "$AUTH" "$UPLOAD" "$KIT" "$@"
+compile console "$CONSOLE" "$KIT" "$@"
+compile otel --extra otel "$AUTH" "$UPLOAD" "$CONSOLE" "$KIT" "$@"
 compile build "$BUILD" "$@"
 compile k8s requirements/k8s.in
 compile peers requirements/peers.in "$@"

@@ -35,6 +35,7 @@ PACKAGES = (
     "libs/servicekit",
     "libs/slow_body_floor",
     "services/auth",
+    "services/console",
     "services/upload",
     "deploy/gateway",
     "deploy/native",

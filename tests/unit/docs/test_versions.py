@@ -8,6 +8,7 @@ from pathlib import Path
 
 import servicekit
 import wharf_auth
+import wharf_console
 import wharf_upload
 
 ROOT = Path(__file__).parents[3]
@@ -16,6 +17,7 @@ PACKAGES = (
     "libs/servicekit",
     "libs/slow_body_floor",
     "services/auth",
+    "services/console",
     "services/upload",
     "deploy/gateway",
     "deploy/native",
@@ -30,7 +32,8 @@ def test_all_packages_have_one_version() -> None:
         tomllib.loads((ROOT / one / "pyproject.toml").read_text())["project"]["version"]
         for one in PACKAGES
     }
-    said = {servicekit.__version__, wharf_auth.__version__, wharf_upload.__version__}
+    ours = (servicekit, wharf_auth, wharf_console, wharf_upload)
+    said = {one.__version__ for one in ours}
     assert named == said
     assert len(said) == 1
 

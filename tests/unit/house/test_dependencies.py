@@ -95,14 +95,16 @@ def _own(root: Path) -> dict[str, str]:
 def test_a_package_declares_what_it_imports(name: str) -> None:
     """The two lists are one, but for what is needed without an import."""
     folder, own = packages(ROOT)[name], _own(ROOT)
-    assert declared(folder) - NEEDED.keys() == imported(folder, own) - {name}
+    said, found = declared(folder), imported(folder, own) - {name}
+    assert found <= said
+    assert said - found <= NEEDED.keys()
 
 
 def test_nothing_is_excused_in_vain() -> None:
-    """Every package that is needed without an import is declared somewhere, and never imported."""
-    folders, own = packages(ROOT).values(), _own(ROOT)
-    assert NEEDED.keys() <= set[str]().union(*map(declared, folders))
-    assert not NEEDED.keys() & set[str]().union(*(imported(folder, own) for folder in folders))
+    """Each of them is declared by a package that does not import it."""
+    own = _own(ROOT)
+    unused = [declared(one) - imported(one, own) for one in packages(ROOT).values()]
+    assert NEEDED.keys() <= set[str]().union(*unused)
 
 
 def test_every_kind_of_import_counts(tmp_path: Path) -> None:

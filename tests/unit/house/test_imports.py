@@ -19,6 +19,7 @@ SOURCES = {
     "servicekit": "libs/servicekit/src",
     "slow_body_floor": "libs/slow_body_floor/src",
     "wharf_auth": "services/auth/src",
+    "wharf_console": "services/console/src",
     "wharf_upload": "services/upload/src",
     "wharf_gateway": "deploy/gateway/src",
     "wharf_native": "deploy/native/src",
@@ -137,6 +138,21 @@ def test_the_packages_keep_all_contracts(tree: Tree) -> None:
             "The services do not know each other, and servicekit knows none",
         ),
         (
+            "wharf_console/api/files.py",
+            "import wharf_console.sessions.records",
+            "Layers of wharf_console",
+        ),
+        (
+            "wharf_console/api/files.py",
+            "import flask",
+            "The console's way to the API knows no framework",
+        ),
+        (
+            "wharf_console/routes/overview.py",
+            "import wharf_auth.domain.users",
+            "The services do not know each other, and servicekit knows none",
+        ),
+        (
             "wharf_native/places.py",
             "import servicekit.ids",
             "The native runner and the gateway import no service and no framework",
@@ -216,7 +232,9 @@ def test_no_module_imports_itself_through_others() -> None:
     assert len(list(TopologicalSorter(imports).static_order())) == len(graph.modules)
 
 
-@pytest.mark.parametrize("package", ["servicekit", "wharf_auth", "wharf_upload", "wharf_gateway"])
+@pytest.mark.parametrize(
+    "package", ["servicekit", "wharf_auth", "wharf_console", "wharf_upload", "wharf_gateway"]
+)
 def test_a_module_without_a_layer_is_refused(tree: Tree, package: str) -> None:
     """A new room must be given its place before anything can import it."""
     tree.append(f"{package}/stray.py", "")

@@ -14,6 +14,7 @@ HEAVY = ("alembic", "psycopg", "psycopg_pool", "sqlalchemy")
     "modules",
     [
         ("wharf_auth.app", "wharf_auth.bootstrap", "wharf_auth.cli"),
+        ("wharf_console.app", "wharf_console.bootstrap", "wharf_console.cli"),
         ("wharf_upload.app", "wharf_upload.bootstrap", "wharf_upload.cli"),
         ("wharf_upload.processes.worker", "wharf_upload.streaming.server"),
     ],

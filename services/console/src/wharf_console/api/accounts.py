@@ -1,0 +1,71 @@
+"""Logging in and out, and what a person may know of itself."""
+
+from __future__ import annotations
+
+import msgspec
+
+from wharf_console.api.session import Session, decoded
+
+
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """New tokens of a person; `expires_in` is in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    scope: str = ""
+
+
+class LoginSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session of a person at auth: of the console, or of another program."""
+
+    session_id: str
+    created_at: str
+    used_at: str
+    expires_at: str
+    address: str
+    user_agent: str
+    current: bool
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    """The person who is logged in."""
+
+    user_id: str
+    tenant: str
+    username: str
+    display_name: str
+    role: str
+    session: LoginSession
+
+
+class _Login(msgspec.Struct):
+    tenant: str
+    username: str
+    password: str
+    refresh_token: str = "body"  # noqa: S105 -- a place, no secret
+
+
+class _Logout(msgspec.Struct):
+    refresh_token: str
+
+
+def log_in(nobody: Session, tenant: str, username: str, password: str) -> Granted:
+    """Return the tokens of a new session; `nobody` is a session without tokens."""
+    return nobody.post("/auth/login", _Login(tenant, username, password), Granted)
+
+
+def refresh(nobody: Session, refresh_token: str) -> Granted:
+    """Return the next tokens. The refresh token is used up, even where the answer gets lost."""
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    return decoded(nobody.send("POST", "/auth/oauth/token", form=form), Granted)
+
+
+def log_out(nobody: Session, refresh_token: str) -> None:
+    """End the session of the refresh token, whether there is one or not."""
+    nobody.send("POST", "/auth/logout", body=_Logout(refresh_token))
+
+
+def me(session: Session) -> Me:
+    """Return who is logged in."""
+    return session.get("/auth/me", Me)

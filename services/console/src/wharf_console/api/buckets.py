@@ -1,0 +1,57 @@
+"""Buckets, and what the tenant uses of its quota."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from wharf_console.api.session import Session, address
+
+
+class Bucket(msgspec.Struct, frozen=True, kw_only=True):
+    """A bucket and its policy; `None` is no limit of the bucket's own."""
+
+    name: str
+    public: bool
+    max_file_bytes: int | None
+    allowed_types: tuple[str, ...]
+    allowed_extensions: tuple[str, ...]
+    expire_after_seconds: int | None
+    cors_origins: tuple[str, ...]
+    created_at: datetime
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tenant may; `None` is no limit."""
+
+    max_bytes: int | None = None
+    max_files: int | None = None
+    max_file_bytes: int | None = None
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tenant has stored, and may."""
+
+    bytes: int
+    files: int
+    allowed: Limits
+
+
+class _Buckets(msgspec.Struct):
+    buckets: tuple[Bucket, ...]
+
+
+def listed(session: Session) -> tuple[Bucket, ...]:
+    """Return the tenant's buckets by name."""
+    return session.get("/v1/buckets", _Buckets).buckets
+
+
+def read(session: Session, name: str) -> Bucket:
+    """Return a bucket; raises the problem `not-found`."""
+    return session.get(address("v1", "buckets", name), Bucket)
+
+
+def usage(session: Session) -> Usage:
+    """Return what the tenant uses and may use."""
+    return session.get("/v1/usage", Usage)

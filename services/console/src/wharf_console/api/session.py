@@ -1,0 +1,122 @@
+"""Calls of the API as one person: adds the access token, turns refusals into exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from wharf_console.api.connection import Answer
+from wharf_console.api.problems import SessionEnded, problem_of
+
+T = TypeVar("T")
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+
+class Transport(Protocol):
+    """What calls the API; see `connection.Connection`."""
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """Return the answer, whatever its status; raises `ApiUnavailable`."""
+
+
+class Tokens(Protocol):
+    """Where the person's access token comes from; see `sessions.tokens`."""
+
+    def current(self) -> str:
+        """Return an access token that is not about to expire; raises `SessionEnded`."""
+
+    def after(self, refused: str) -> str:
+        """Return another access token than the one that was refused; raises `SessionEnded`."""
+
+
+class Session:
+    """Calls the API as the person who is logged in, or as nobody (`tokens=None`)."""
+
+    def __init__(self, transport: Transport, tokens: Tokens | None = None) -> None:
+        self._transport, self._tokens = transport, tokens
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the calls."""
+        return self._transport
+
+    def get(self, target: str, answer: type[T], **query: str | int | None) -> T:
+        """Return the decoded answer of a GET; what is `None` or empty is left out of the query."""
+        return decoded(self.send("GET", with_query(target, **query)), answer)
+
+    def post(self, target: str, body: object, answer: type[T]) -> T:
+        """Return the decoded answer of a POST of JSON."""
+        return decoded(self.send("POST", target, body=body), answer)
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: object = None,
+        form: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Return an answer with a status below 400; `body` is sent as JSON, `form` as a form.
+
+        Raises:
+            ApiProblem: the API refused the call.
+            SessionEnded: the person has to log in again.
+            ApiUnavailable: there is no answer.
+        """
+        sent = dict(fields or {})
+        content = None
+        if form is not None:
+            content, sent["Content-Type"] = urlencode(form).encode(), FORM
+        elif body is not None:
+            content, sent["Content-Type"] = msgspec.json.encode(body), JSON
+        answer = self._authorized(method, target, sent, content)
+        if answer.status < 400:
+            return answer
+        raise problem_of(answer.status, answer.fields, answer.body)
+
+    def _authorized(
+        self, method: str, target: str, fields: dict[str, str], body: bytes | None
+    ) -> Answer:
+        if self._tokens is None:
+            return self._transport.request(method, target, fields=fields, body=body)
+        token = self._tokens.current()
+        for last in (False, True):
+            fields["Authorization"] = f"Bearer {token}"
+            answer = self._transport.request(method, target, fields=fields, body=body)
+            if answer.status != 401:
+                return answer
+            slug = problem_of(401, answer.fields, answer.body).slug
+            if last or slug != "token-expired":
+                raise SessionEnded(slug)
+            # The clocks differ; the API refused before it did anything.
+            token = self._tokens.after(token)
+        raise AssertionError("the loop returns or raises")
+
+
+def address(*segments: str, key: str = "") -> str:
+    """Return the path of these segments, each percent-encoded; `key` keeps its slashes."""
+    path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
+    return f"{path}/{quote(key, safe='/')}" if key else path
+
+
+def with_query(target: str, **query: str | int | None) -> str:
+    """Return the target with the query's parameters that are neither `None` nor empty."""
+    given = {name: value for name, value in query.items() if value not in {None, ""}}
+    return f"{target}?{urlencode(given)}" if given else target
+
+
+def decoded(answer: Answer, wanted: type[T]) -> T:
+    """Return the answer's JSON as the type; members that the type does not have are left out."""
+    return msgspec.json.decode(answer.body, type=wanted)

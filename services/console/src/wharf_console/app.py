@@ -1,0 +1,70 @@
+"""The Flask application of the console."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from servicekit import health, logs, metrics
+from servicekit import web as kit
+from wharf_console import __version__, csp_reports
+from wharf_console import metrics as own_metrics
+from wharf_console.context import AppContext
+from wharf_console.routes import overview, session
+from wharf_console.sessions import cookies, login_manager
+from wharf_console.web import (
+    access,
+    current,
+    errors,
+    filters,
+    headers,
+    language,
+    page,
+    request_checks,
+)
+
+SERVICE = "console"
+# An import of people is a file of 1 MB; bytes of files never come here.
+MAX_BODY_BYTES = 1_100 * 1024
+# To add a subject: its module in `routes`, here.
+_ROUTES = (session, overview)
+
+
+def create_app(context: AppContext) -> Flask:
+    """Return the WSGI application."""
+    app = Flask(SERVICE, static_folder=None, root_path=str(page.PACKAGE))
+    _configure(app, context)
+    service_log = logs.RequestLog(SERVICE, lost=metrics.lost_line, behind=metrics.flush)
+    app.extensions["service-log"] = service_log
+    kit.install(app, service_log, None)
+    errors.install(app)
+    context.stores.install(app)
+    login_manager.install(app, context.stores.records)
+    language.install(app)
+    filters.install(app)
+    current.install(app, context)
+    page.install(app, context.settings)
+    # In this order: where a request comes from, whether its form is of this session, who sends it.
+    csrf = request_checks.install(app, context.stores.secret, context.settings.gateway_url)
+    access.install(app)
+    headers.install(app, context.settings.content_origin)
+    for routes in _ROUTES:
+        app.register_blueprint(routes.blueprint(context))
+    app.register_blueprint(csp_reports.blueprint(csrf))
+    health.install(app, {"sessions": context.stores.check}, "/console")
+    own_metrics.install(app, __version__)
+    return app
+
+
+def _configure(app: Flask, context: AppContext) -> None:
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        PERMANENT_SESSION_LIFETIME=context.settings.console_session_seconds,
+        # Only what changed is written: two requests at once rarely overwrite one another.
+        SESSION_REFRESH_EACH_REQUEST=False,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        SESSION_COOKIE_NAME=cookies.NAME,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -1,0 +1,52 @@
+"""`wharf-console`: what a container starts."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from servicekit import serving
+from servicekit.settings import SettingsError
+from wharf_console import __version__
+from wharf_console import settings as console_settings
+
+NAME = "console"
+
+
+def main() -> None:
+    """Runs the command; a mistake of the operator is one line on standard error."""
+    serving.end_on_term()
+    os.umask(0o077)
+    try:
+        code = cli.main(standalone_mode=False, prog_name="wharf-console")
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    except SettingsError as error:
+        _stop(str(error))
+    except OSError as error:
+        _stop(f"{error.filename or 'the system'}: {error.strerror}")
+
+
+def _stop(line: str) -> None:
+    print(f"wharf-console: {line}", file=sys.stderr)
+    sys.exit(1)
+
+
+@click.group()
+@click.version_option(__version__)
+def cli() -> None:
+    """Wharf's console. Settings are read from the environment (WHARF_DATA, ...)."""
+
+
+@cli.command()
+def serve() -> None:
+    """Serve, in a container: check the settings, then start uWSGI."""
+    console_settings.read()
+    serving.ini_file(NAME)
+    serving.run_uwsgi(NAME, [os.environ.get("WHARF_CONSOLE_SOCKET", "")])

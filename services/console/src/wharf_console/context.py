@@ -1,0 +1,20 @@
+"""What the console works with; `bootstrap.py` builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wharf_console.api.connection import Caller, Connection
+from wharf_console.sessions.stores import SessionStores
+from wharf_console.settings import Settings
+
+
+@dataclass(frozen=True)
+class AppContext:
+    """The parts of the console; `connect` makes the connection of one browser's request."""
+
+    settings: Settings
+    stores: SessionStores
+    connect: Callable[[Caller], Connection]
+    clock: Callable[[], float]

@@ -1,0 +1,51 @@
+"""What browsers report of violations of the pages' policy (CSP): a fault of ours, or an attack."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from flask import Blueprint, request
+from flask_wtf import CSRFProtect
+
+from wharf_console.metrics import CSP_REPORTS
+from wharf_console.web.access import open_to_all
+from wharf_console.web.headers import REPORTS
+
+log = logging.getLogger(__name__)
+_MAX_BYTES = 16 * 1024
+
+
+def blueprint(csrf: CSRFProtect) -> Blueprint:
+    """The route; browsers send no token of a form with a report."""
+    routes = Blueprint("csp_reports", __name__)
+    csrf.exempt(routes)
+
+    @routes.post(REPORTS)
+    @open_to_all("browsers report pages of visitors, too")
+    def report() -> tuple[str, int]:
+        request.max_content_length = _MAX_BYTES
+        CSP_REPORTS.inc()
+        log.warning("a page broke its policy", extra={"fields": _shown(request.get_data())})
+        return "", 204
+
+    return routes
+
+
+def _shown(content: bytes) -> dict[str, str]:
+    """Return what is worth a line of the log: no query, where a token might stand."""
+    try:
+        document: Any = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        document = {}
+    found = document.get("csp-report", {}) if isinstance(document, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    page, blocked = (
+        urlsplit(str(found.get(name, "")))._replace(query="", fragment="").geturl()[:200]
+        for name in ("document-uri", "blocked-uri")
+    )
+    directive = str(found.get("effective-directive", found.get("violated-directive", "")))[:64]
+    return {"page": page, "blocked": blocked, "directive": directive}

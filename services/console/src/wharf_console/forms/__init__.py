@@ -1,0 +1,1 @@
+"""Forms: fields, labels and checks; one module for each subject."""

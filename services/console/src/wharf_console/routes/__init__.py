@@ -1,0 +1,1 @@
+"""Pages and what their forms do: one blueprint for each subject."""

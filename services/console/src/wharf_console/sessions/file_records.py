@@ -1,0 +1,56 @@
+"""Token records in files, for one machine: mode 0600, named by a digest of their id."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from servicekit import atomic_file, file_lock
+from wharf_console.sessions.records import TokenRecord, decoded, encoded
+
+
+class FileRecords:
+    """Keeps each record in a file of `folder`, and locks in files of `folder/locks`.
+
+    Locks are shared by records with equal beginnings of their digests, so that none has to be
+    removed with its record: removing a lock file lets two in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._locks = folder, folder / "locks"
+        self._locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def read(self, record_id: str) -> TokenRecord | None:
+        """Return the record, or `None`."""
+        try:
+            return decoded(self._path(record_id).read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def write(self, record_id: str, record: TokenRecord) -> None:
+        """Keep the record; a power cut does not bring back a refresh token that is used up."""
+        atomic_file.write(self._path(record_id), encoded(record), mode=0o600, durable=True)
+
+    def delete(self, record_id: str) -> None:
+        """Forget the record."""
+        self._path(record_id).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self, record_id: str) -> Iterator[None]:
+        """Hold the lock (`flock`): the kernel gives it back when the process ends."""
+        with file_lock.held(self._locks / self._path(record_id).name[:2]):
+            yield
+
+    def sweep(self, idle_seconds: float) -> None:
+        """Forget the records that were not written for so long."""
+        oldest = time.time() - idle_seconds
+        for path in self._folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and path.stat().st_mtime < oldest:
+                    path.unlink()
+
+    def _path(self, record_id: str) -> Path:
+        return self._folder / hashlib.sha256(record_id.encode()).hexdigest()

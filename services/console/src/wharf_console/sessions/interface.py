@@ -1,0 +1,142 @@
+"""Flask-Session's two interfaces, with a cookie by how a person came and no pickles."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from cachelib.file import FileSystemCache
+from cachelib.serializers import FileSystemSerializer
+from flask import Flask, Request, Response, request
+from flask_session.base import ServerSideSession, ServerSideSessionInterface
+from flask_session.cachelib import CacheLibSessionInterface
+from flask_session.redis import RedisSessionInterface
+from redis import Redis
+
+from wharf_console.sessions import cookies
+
+_PREFIX = "wharf:console:session:"
+_ID_BYTES = 32
+# So long a visitor has to fill in the login form.
+_VISITOR_LIFETIME = timedelta(hours=1)
+# Flask-Login's name for who is logged in.
+LOGGED_IN = "_user_id"
+
+
+class _Cookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session has no types
+    """What both interfaces do otherwise than Flask-Session.
+
+    `is_https` says whether people come by HTTPS, as far as the settings know.
+    """
+
+    is_https = False
+
+    def get_cookie_name(self, app: Flask) -> str:  # noqa: ARG002 -- Flask's signature
+        """Return the cookie's name for this request."""
+        return cookies.LOOPBACK_NAME if self._is_plain() else cookies.NAME
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 -- Flask's signature
+        """Return whether the browser may send the cookie over HTTPS only."""
+        return not self._is_plain()
+
+    def get_expiration_time(self, app: Flask, session: ServerSideSession) -> datetime | None:
+        """Return when the cookie ends: with the browser, unless somebody is logged in."""
+        if LOGGED_IN not in session:
+            return None
+        found: datetime | None = super().get_expiration_time(app, session)
+        return found
+
+    def open_session(self, app: Flask, request: Request) -> ServerSideSession:
+        """Return the session that the cookie names, or an empty one with a new id."""
+        given = request.cookies.get(self.get_cookie_name(app))
+        if given:
+            content = self._retrieve_session_data(self._get_store_id(given))
+            if content is not None:
+                return self.session_class(content, sid=given)
+        return self.session_class(sid=self._generate_sid(_ID_BYTES), permanent=True)
+
+    def save_session(self, app: Flask, session: ServerSideSession, response: Response) -> None:
+        """Keep the session where it changed; an empty one is forgotten with its cookie."""
+        if session or not session.modified:
+            super().save_session(app, session, response)
+            return
+        self._delete_session(self._get_store_id(session.sid))
+        response.delete_cookie(
+            self.get_cookie_name(app),
+            secure=self.get_cookie_secure(app),
+            httponly=True,
+            samesite="Lax",
+        )
+
+    def _upsert_session(
+        self, session_lifetime: timedelta, session: ServerSideSession, store_id: str
+    ) -> None:
+        lifetime = session_lifetime if LOGGED_IN in session else _VISITOR_LIFETIME
+        super()._upsert_session(lifetime, session, store_id)
+
+    def _is_plain(self) -> bool:
+        return cookies.is_plain(request, is_https=self.is_https)
+
+
+class FileSessions(_Cookies, CacheLibSessionInterface):  # type: ignore[misc] # as above
+    """Keeps sessions in files."""
+
+
+class RedisSessions(_Cookies, RedisSessionInterface):  # type: ignore[misc] # as above
+    """Keeps sessions in Redis."""
+
+
+class SessionFiles(FileSystemCache):
+    """Files of sessions, mode 0600, with msgpack in them; pickles could run code."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # No threshold: cachelib would make room by throwing away sessions that are in use.
+        super().__init__(str(folder), threshold=0, mode=0o600)
+
+    def sweep(self) -> None:
+        """Remove the files of sessions that have ended."""
+        self._remove_expired(time.time())
+
+
+class _MsgpackFiles(FileSystemSerializer):
+    def dump(self, value: Any, f: IO[bytes], protocol: int = 0) -> None:  # noqa: ARG002 -- as above
+        f.write(msgspec.msgpack.encode(value))
+
+    def load(self, f: IO[bytes]) -> Any:
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.msgpack.decode(f.read(), type=dict[str, Any])
+        return None
+
+
+SessionFiles.serializer = _MsgpackFiles()
+
+
+class _Msgpack:
+    """Flask-Session's own reads pickles, too."""
+
+    def encode(self, session: ServerSideSession) -> bytes:
+        return msgspec.msgpack.encode(dict(session))
+
+    def decode(self, serialized_data: bytes) -> dict[str, Any] | None:
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.msgpack.decode(serialized_data, type=dict[str, Any])
+        return None
+
+
+def in_files(files: SessionFiles, *, is_https: bool) -> FileSessions:
+    """Return the interface that keeps sessions in files."""
+    made = FileSessions(client=files, key_prefix=_PREFIX, permanent=True)
+    made.is_https = is_https
+    return made
+
+
+def in_redis(app: Flask, client: Redis, *, is_https: bool) -> RedisSessions:
+    """Return the interface that keeps sessions in Redis."""
+    made = RedisSessions(app, client=client, key_prefix=_PREFIX, permanent=True)
+    made.serializer, made.is_https = _Msgpack(), is_https
+    return made

@@ -1,0 +1,96 @@
+"""The access token of a person for one request, refreshed by one request at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wharf_console.api.accounts import Granted
+from wharf_console.api.problems import ApiProblem, ApiUnavailable, SessionEnded
+from wharf_console.sessions.records import Person, RecordBusy, TokenRecord, TokenRecords
+
+Clock = Callable[[], float]
+# Gets a refresh token, returns the next tokens.
+Refresh = Callable[[str], Granted]
+# A token that expires sooner would expire on its way; of short lives, a third.
+_SPARE_SECONDS = 30.0
+
+
+class PersonTokens:
+    """Reads and renews the tokens behind one login of the console."""
+
+    def __init__(
+        self, records: TokenRecords, record_id: str, refresh: Refresh, clock: Clock
+    ) -> None:
+        self._records, self._id = records, record_id
+        self._refresh, self._clock = refresh, clock
+
+    def current(self) -> str:
+        """Return an access token that is good for a while; raises `SessionEnded`."""
+        record = self._read()
+        if self._is_good(record):
+            return record.access_token
+        return self.after(record.access_token)
+
+    def after(self, refused: str) -> str:
+        """Return the access token that follows the one that is not good any more.
+
+        Of several requests with that need one refreshes; the others wait, and get what it got.
+
+        Raises:
+            SessionEnded: auth knows no such session any more.
+            ApiProblem: auth refuses for now, as for a suspended tenant.
+            ApiUnavailable: there is no answer.
+        """
+        try:
+            with self._records.locked(self._id):
+                record = self._read()
+                if record.access_token != refused and self._is_good(record):
+                    return record.access_token
+                return self._renewed(record).access_token
+        except RecordBusy:
+            raise ApiUnavailable("another request refreshes the tokens") from None
+
+    def _renewed(self, record: TokenRecord) -> TokenRecord:
+        try:
+            granted = self._refresh(record.refresh_token)
+        except ApiProblem as problem:
+            if problem.slug == "invalid_grant":
+                self._records.delete(self._id)
+                raise SessionEnded(problem.slug) from None
+            if problem.slug == "unauthorized_client":
+                raise _suspended(problem) from None
+            raise
+        new = recorded(record.person, granted, self._clock())
+        self._records.write(self._id, new)
+        return new
+
+    def _read(self) -> TokenRecord:
+        record = self._records.read(self._id)
+        if record is None:
+            raise SessionEnded("logged out")
+        return record
+
+    def _is_good(self, record: TokenRecord) -> bool:
+        return self._clock() < record.good_until
+
+
+def recorded(person: Person, granted: Granted, now: float) -> TokenRecord:
+    """Return the record of tokens that were granted now."""
+    life = granted.expires_in - min(_SPARE_SECONDS, granted.expires_in / 3)
+    return TokenRecord(
+        person=person,
+        access_token=granted.access_token,
+        refresh_token=granted.refresh_token,
+        good_until=now + life,
+    )
+
+
+def _suspended(problem: ApiProblem) -> ApiProblem:
+    # OAuth has no word for it; the rest of the API has one.
+    return ApiProblem(
+        403,
+        "tenant-suspended",
+        "The tenant is suspended",
+        problem.detail,
+        request_id=problem.request_id,
+    )

@@ -1,0 +1,91 @@
+"""The settings of the console; see `servicekit.settings` for how they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from servicekit import settings
+from servicekit.settings import SettingsError, setting
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; each is the variable `WHARF_<NAME>`."""
+
+    data: Path = setting(doc="the directory that holds all data of Wharf")  # noqa: RUF009 -- a field
+    console_door: str = setting(
+        "",
+        doc="where the gateway takes the console's requests, with the PROXY protocol: the path of "
+        "a unix socket, or `host:port`; empty means `run/console-door.sock` in the data",
+    )
+    console_sessions: str = setting(
+        "file",
+        secret=True,
+        doc="where sessions of the console are kept: `file` (below `console/` in the data) or "
+        "`redis://…` (with `noeviction`), which several consoles share",
+    )
+    console_session_seconds: int = setting(
+        30 * 24 * 3600,
+        minimum=60,
+        maximum=366 * 24 * 3600,
+        doc="a session of the console ends when it was not used for so long, in seconds; give it "
+        "no less than `WHARF_SESSION_IDLE_SECONDS`",
+    )
+    console_examples: bool = setting(
+        False, doc="whether `/console/examples/` shows the pages that upload tutorials show"
+    )
+    issuer: str = setting(
+        "http://127.0.0.1:8080/auth",
+        doc="URL of auth as clients see it; its scheme says whether people come by HTTPS",
+    )
+    content_origin: str = setting(
+        "", doc="the origin of signed links and public files; empty: they are on the main host"
+    )
+    otlp_url: str = setting(
+        "",
+        doc="Where traces are sent by OTLP over HTTP, e.g. `http://collector:4318`; needs the "
+        "packages of `requirements/otel.txt`. Empty: as OpenTelemetry's own variables say, else "
+        "no traces.",
+    )
+    log_level: str = setting(
+        "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), doc="least level that is logged"
+    )
+
+    @property
+    def door(self) -> str:
+        """Where the gateway takes the console's requests."""
+        return self.console_door or str(self.data / "run" / "console-door.sock")
+
+    @property
+    def folder(self) -> Path:
+        """Where the console keeps its files."""
+        return self.data / "console"
+
+    @property
+    def gateway_url(self) -> str:
+        """URL of the gateway as people see it: the issuer without its `/auth`."""
+        return self.issuer.removesuffix("/auth")
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people come by HTTPS, as far as the settings know."""
+        return urlsplit(self.issuer).scheme == "https"
+
+
+def read() -> Settings:
+    """The settings in the environment; raises `SettingsError` with one line for the operator."""
+    found = settings.read(Settings)
+    if urlsplit(found.issuer).scheme not in {"http", "https"}:
+        raise SettingsError(f"WHARF_ISSUER={found.issuer!r}: allowed is an http or https URL")
+    if not found.door.startswith(("/", "unix:/")) and not found.door.rpartition(":")[2].isdecimal():
+        raise SettingsError(
+            f"WHARF_CONSOLE_DOOR={found.door!r}: allowed is the path of a socket, or host:port"
+        )
+    if found.console_sessions != "file" and not found.console_sessions.startswith(
+        ("redis://", "rediss://", "unix://")
+    ):
+        # The value may hold a password.
+        raise SettingsError("WHARF_CONSOLE_SESSIONS=(hidden): allowed are file and redis://…")
+    return found

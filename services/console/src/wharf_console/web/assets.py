@@ -1,0 +1,34 @@
+"""Scripts and styles: their addresses, which have a digest of the content in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+STATIC = "/console/static/"
+DIST = Path(__file__).parents[1] / "static" / "dist"
+
+
+class Assets:
+    """The files that `manifest.json` of the build names; without a build there are none."""
+
+    def __init__(self, dist: Path = DIST) -> None:
+        self._manifest = dist / "manifest.json"
+        self._read_at = 0.0
+        self._names: dict[str, str] = {}
+
+    def url(self, name: str) -> str:
+        """Return the address of `console.css`, say; empty where there is no such file."""
+        self._read()
+        file = self._names.get(name)
+        return f"{STATIC}{file}" if file else ""
+
+    def _read(self) -> None:
+        """Read the manifest where it is new: a build needs no restart."""
+        try:
+            changed = self._manifest.stat().st_mtime
+            if changed != self._read_at:
+                self._names = json.loads(self._manifest.read_text(encoding="utf-8"))
+                self._read_at = changed
+        except (OSError, ValueError):
+            self._names, self._read_at = {}, 0.0

@@ -1,0 +1,188 @@
+"""Pages for what went wrong: each says what it was, and what to do next."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import (
+    Flask,
+    Response,
+    flash,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from servicekit.problems import ProblemError
+from servicekit.web import request_id
+from wharf_console.api.problems import ApiProblem, ApiUnavailable, SessionEnded
+from wharf_console.sessions import login_manager
+from wharf_console.sessions.interface import LOGGED_IN
+from wharf_console.web import kept_forms
+from wharf_console.web.access import RoleMissing, role_of
+from wharf_console.web.current import context
+from wharf_console.web.language import gettext
+from wharf_console.web.request_checks import CrossSite
+
+log = logging.getLogger(__name__)
+# Problems of the API that say how far the tenant is over a limit.
+_LIMITS = frozenset(("tenant-quota-exceeded", "storage-full"))
+
+
+def install(app: Flask) -> None:
+    """Render every exception as a page."""
+    for kind, handler in (
+        (SessionEnded, _session_ended),
+        (ApiUnavailable, _unavailable),
+        (ApiProblem, _problem),
+        (ProblemError, _own_problem),
+        (RoleMissing, _role_missing),
+        (CrossSite, _cross_site),
+        (CSRFError, _stale_form),
+        (HTTPException, _http),
+        (Exception, _unexpected),
+    ):
+        app.register_error_handler(kind, handler)
+
+
+def page(status: int, title: str, text: str, template: str = "error", **values: Any) -> Response:
+    """Return an error page; `template` is one of `templates/errors`."""
+    g.setdefault("request_id", request_id(request.environ))
+    values.setdefault("request_id", g.request_id)
+    body = render_template(
+        f"errors/{template}.html", title=title, text=text, status=status, **values
+    )
+    response = make_response(body, status)
+    if values.get("retry_after"):
+        response.headers["Retry-After"] = str(values["retry_after"])
+    return response
+
+
+def _session_ended(_: Exception) -> AnyResponse:
+    """Lead to the login, and back to where the person was; typed text is kept."""
+    # A GET of the page that has the form; most forms are sent to the address of their page.
+    back = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else request.path
+    if LOGGED_IN in session:
+        typed = (
+            kept_forms.kept(current_user.person.user_id) if current_user.is_authenticated else None
+        )
+        login_manager.forget(context().stores.records)
+        kept_forms.put(typed)
+        flash(gettext("Your session has ended. Log in to go on."), "info")
+    return redirect(url_for("session.login", next=back), 303)
+
+
+def _unavailable(error: ApiUnavailable) -> Response:
+    log.warning("the API does not answer: %s", error)
+    g.outcome = "api-unavailable"
+    return page(
+        503,
+        gettext("Wharf does not answer"),
+        gettext("The service behind these pages is down or busy. Nothing was lost."),
+        "unavailable",
+        retry_after=error.retry_after,
+    )
+
+
+def _problem(problem: ApiProblem) -> Response:
+    """Return the page of a refusal that the view of a page has no better place for."""
+    g.outcome = problem.slug or "api-problem"
+    over = problem.slug in _LIMITS
+    if (problem.status >= 500 and not over) or problem.status == 429:
+        return page(
+            503 if problem.status >= 500 else 429,
+            problem.title,
+            problem.detail,
+            "unavailable",
+            retry_after=problem.retry_after or 5,
+            request_id=problem.request_id or g.get("request_id"),
+        )
+    if problem.slug == "insufficient-scope":
+        return _role_missing(RoleMissing(str(problem.members.get("required_scope", ""))))
+    if problem.slug == "tenant-suspended":
+        text = gettext(
+            "Nothing of this tenant is served at present. Ask the operator of the service."
+        )
+        return page(403, gettext("The tenant is suspended"), text)
+    if problem.status == 404:
+        return _gone()
+    if problem.status == 412:
+        text = gettext("Somebody else has changed this meanwhile. Look at it again, then decide.")
+        return page(412, gettext("Changed meanwhile"), text)
+    template = "over_quota" if over else "error"
+    return page(problem.status, problem.title, problem.detail, template, members=problem.members)
+
+
+def _own_problem(error: ProblemError) -> Response:
+    """Return the page of a problem of servicekit's own routes, as of metrics asked for outside."""
+    return page(error.problem.status, error.problem.title, error.detail)
+
+
+def _role_missing(error: RoleMissing) -> Response:
+    role = error.role or role_of(error.scope)
+    names = {"viewer": gettext("viewer"), "editor": gettext("editor"), "owner": gettext("owner")}
+    text = gettext("Your role does not allow this.")
+    if role:
+        text = gettext(
+            "This needs the role “%(role)s”. Ask an owner of your tenant.", role=names[role]
+        )
+    return page(403, gettext("Not allowed"), text)
+
+
+def _cross_site(_: CrossSite) -> Response:
+    text = gettext("Another site asked for this change, so nothing was done.")
+    return page(403, gettext("Refused"), text)
+
+
+def _stale_form(error: CSRFError) -> AnyResponse:
+    """Answer a form that is of no session, or of another one: nothing was done."""
+    if not current_user.is_authenticated and request.endpoint != "session.login":
+        return _session_ended(error)
+    text = gettext(
+        "The form is of another session, so nothing was done. Go back and send it again."
+    )
+    return page(400, gettext("The form is out of date"), text)
+
+
+def _gone() -> Response:
+    text = gettext("It is not here, or not any more, or you may not see it.")
+    return page(404, gettext("Not found"), text, "gone", up=_way_up())
+
+
+def _way_up() -> str:
+    """Return the nearest page above the address: the list of a bucket, or the start."""
+    bucket = (request.view_args or {}).get("bucket")
+    if bucket and request.endpoint != "files.listing":
+        return url_for("files.listing", bucket=bucket)
+    return url_for("overview.overview")
+
+
+def _http(error: HTTPException) -> AnyResponse:
+    if error.code == 404:
+        return _gone()
+    if error.code == 413:
+        return page(
+            413, gettext("Too large"), gettext("What you sent is larger than this page takes.")
+        )
+    if error.code is None or error.code < 400:
+        return error.get_response()  # a redirect of the router
+    return page(error.code, error.name, gettext("The request cannot be answered."))
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    g.outcome = "internal-error"
+    return page(
+        500,
+        gettext("Internal error"),
+        gettext("A fault of the console. Tell the operator of the service the number below."),
+    )

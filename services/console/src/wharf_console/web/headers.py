@@ -1,0 +1,62 @@
+"""Security headers of all pages; a page that needs another Content-Security-Policy says so."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, g
+
+REPORTS = "/console/csp-reports"
+# Nothing but our own files: no inline script, style or handler. Scripts that make HTML out of text
+# go through the policy `wharf`.
+_POLICY: dict[str, tuple[str, ...]] = {
+    "default-src": ("'none'",),
+    "script-src": ("'self'",),
+    "style-src": ("'self'",),
+    "img-src": ("'self'", "blob:"),
+    "connect-src": ("'self'",),
+    "form-action": ("'self'",),
+    "base-uri": ("'none'",),
+    "frame-ancestors": ("'none'",),
+    "require-trusted-types-for": ("'script'",),
+    "trusted-types": ("wharf",),
+    "report-uri": (REPORTS,),
+}
+
+
+def allow(directive: str, *sources: str) -> None:
+    """Let the page of this request have further sources, e.g. `allow("media-src", "'self'")`."""
+    own = g.setdefault("content_security_policy", {})
+    own[directive] = (*own.get(directive, ()), *sources)
+
+
+def replace_policy(policy: str) -> None:
+    """Give the page of this request another Content-Security-Policy, for software of others."""
+    g.replaced_policy = policy
+
+
+def policy(content_origin: str = "") -> str:
+    """Return the Content-Security-Policy of the page of this request."""
+    directives = dict(_POLICY)
+    if content_origin:
+        directives["img-src"] = (*directives["img-src"], content_origin)
+    for name, sources in g.get("content_security_policy", {}).items():
+        before = tuple(one for one in directives.get(name, ()) if one != "'none'")
+        directives[name] = (*before, *sources)
+    return "; ".join(f"{name} {' '.join(sources)}" for name, sources in directives.items())
+
+
+def install(app: Flask, content_origin: str) -> None:
+    """Add the headers to every answer."""
+
+    @app.after_request
+    def add(response: Response) -> Response:
+        headers = response.headers
+        headers["Content-Security-Policy"] = g.get("replaced_policy") or policy(content_origin)
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Frame-Options"] = "DENY"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+        headers.setdefault("Cache-Control", "no-store")
+        response.vary.add("Cookie")
+        return response

@@ -1,0 +1,111 @@
+"""The words of pages: gettext with the catalogs of `translations/`, and a person's language.
+
+Use these functions, not Flask-Babel's: they have types. The strings in the code are English; other
+languages are folders of `translations/`, one `.po` file for each subject. They are read as they are
+when a process starts: nothing is compiled, and nothing compiled can be old.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import flask_babel
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, has_request_context, request
+from flask_babel import Babel
+from werkzeug.wrappers import Response
+
+COOKIE = "wharf_console_language"
+# By the name of the catalog, what a person calls the language.
+LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
+TRANSLATIONS = Path(__file__).parents[1] / "translations"
+_YEAR_SECONDS = 366 * 24 * 3600
+
+
+def gettext(message: str, **values: object) -> str:
+    """Return the message in the person's language."""
+    return str(flask_babel.gettext(message, **values))
+
+
+def ngettext(singular: str, plural: str, num: int, **values: object) -> str:
+    """Return the message for so many things in the person's language."""
+    return str(flask_babel.ngettext(singular, plural, num, **values))
+
+
+def lazy_gettext(message: str, **values: object) -> Any:
+    """Return the message, translated where it is shown: for labels of forms."""
+    return flask_babel.lazy_gettext(message, **values)
+
+
+def install(app: Flask) -> None:
+    """Translate the pages of the application."""
+    translated = {name: loaded(name) for name in LANGUAGES}
+    babel = Babel()
+    # A cached property of Flask-Babel's, whose own reads compiled files.
+    babel.__dict__["domain_instance"] = _Domain(translated)
+    babel.init_app(app, locale_selector=current)
+    app.jinja_env.add_extension("jinja2.ext.do")
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
+
+
+def loaded(language: str) -> NullTranslations:
+    """Return the catalog of a language, of all its files."""
+    whole = Catalog(locale=language)
+    for path in sorted((TRANSLATIONS / language).glob("*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file, locale=language, abort_invalid=True):
+                if message.id and message.string:
+                    whole.add(message.id, message.string, context=message.context)
+    compiled = BytesIO()
+    write_mo(compiled, whole)
+    compiled.seek(0)
+    return Translations(compiled) if len(whole) else NullTranslations()
+
+
+class _Domain(flask_babel.Domain):  # type: ignore[misc] # Flask-Babel has no types
+    """Flask-Babel's messages out of catalogs in memory."""
+
+    def __init__(self, translated: dict[str, NullTranslations]) -> None:
+        super().__init__()
+        self._translated = translated
+
+    def get_translations(self) -> NullTranslations:
+        """Return the catalog of the person's language."""
+        return self._translated[str(flask_babel.get_locale() or "en")]
+
+
+def current() -> str:
+    """Return the language of the request: the one that was chosen, else what the browser likes."""
+    if not has_request_context():
+        return "en"
+    chosen = request.cookies.get(COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
+    for tag, quality in request.accept_languages:
+        primary = tag.partition("-")[0].lower()
+        if quality > 0 and primary in {"en", "zh"}:
+            return "en" if primary == "en" else "zh_Hans"
+    return "en"
+
+
+def html_tag() -> str:
+    """Return the language as `<html lang>` has it (BCP 47)."""
+    return current().replace("_", "-")
+
+
+def remember(response: Response, language: str, *, secure: bool) -> None:
+    """Have the browser remember the language; it is no secret, and outlives the login."""
+    response.set_cookie(
+        COOKIE,
+        language,
+        max_age=_YEAR_SECONDS,
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )

@@ -1,0 +1,50 @@
+"""What `base.html` needs on each page: assets, language, theme, and what the person may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, g, request
+from flask_login import current_user
+
+from wharf_console.sessions.cookies import is_loopback
+from wharf_console.settings import Settings
+from wharf_console.web import language, theme
+from wharf_console.web.assets import Assets
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Give every template what `base.html` uses."""
+    assets = Assets()
+    app.jinja_env.globals["asset"] = assets.url
+
+    @app.context_processor
+    def values() -> dict[str, Any]:
+        return {
+            "lang": language.html_tag(),
+            "language": language.current(),
+            "languages": language.LANGUAGES,
+            "theme": theme.current(),
+            "themes": theme.THEMES,
+            "here": request.full_path.rstrip("?") if request.method == "GET" else request.path,
+            "examples": settings.console_examples,
+            "content_is_apart": bool(settings.content_origin) or is_loopback(request.host),
+            "may": _may,
+            # The navigation has a page once there is one.
+            "pages": app.view_functions,
+            "first_wrong": _first_wrong,
+        }
+
+
+def _first_wrong(_: object) -> bool:
+    """Whether it is the first field of the page with an error, which gets the focus."""
+    first = "wrong_field" not in g
+    g.wrong_field = True
+    return first
+
+
+def _may(scope: str) -> bool:
+    return bool(current_user.is_authenticated and current_user.may(scope))

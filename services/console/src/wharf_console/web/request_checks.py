@@ -1,0 +1,57 @@
+"""Refuses what another site makes a person's browser send: the page's origin, and CSRF tokens."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, request
+from flask_wtf import CSRFProtect
+from werkzeug.exceptions import Forbidden
+
+_CHANGING = frozenset(("POST", "PUT", "PATCH", "DELETE"))
+# `none` is a person's own doing. A neighbour on the same site, as an origin for user content is,
+# is a stranger.
+_OWN = frozenset(("same-origin", "none"))
+
+
+class CrossSite(Forbidden):
+    """A page of another origin asked for a change."""
+
+
+def install(app: Flask, secret: bytes, gateway_url: str) -> CSRFProtect:
+    """Check the origin first, then the token; both before anything is done."""
+    app.secret_key = secret
+    # As long as the session: people leave pages open over night.
+    app.config["WTF_CSRF_TIME_LIMIT"] = None
+    # It demands a Referer, which our pages do not send; the origin is checked here.
+    app.config["WTF_CSRF_SSL_STRICT"] = False
+
+    @app.before_request
+    def check_origin() -> None:
+        if request.method in _CHANGING:
+            require_own_origin(gateway_url)
+
+    return CSRFProtect(app)
+
+
+def require_own_origin(gateway_url: str) -> None:
+    """Raise `CrossSite` for a request made by a page of another origin."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site.strip().lower() not in _OWN:
+        raise CrossSite
+    origin = request.headers.get("Origin")
+    if origin is not None and not _is_own(origin, gateway_url, browser_vouches=site is not None):
+        raise CrossSite
+
+
+def _is_own(origin: str, gateway_url: str, *, browser_vouches: bool) -> bool:
+    # `no-referrer` makes browsers say null for a form of our own page. Where `Sec-Fetch-Site` says
+    # same-origin, that is enough.
+    if origin == "null":
+        return browser_vouches
+    gateway = urlsplit(gateway_url)
+    # By the name in the settings, or by another name of the same service; TLS may end before us.
+    return origin in {
+        f"{gateway.scheme}://{gateway.netloc}",
+        *(f"{scheme}://{request.host}" for scheme in ("http", "https")),
+    }

@@ -1,0 +1,23 @@
+"""Where a person is led after a login or a change: never away from the console."""
+
+from __future__ import annotations
+
+import posixpath
+from urllib.parse import unquote, urlsplit
+
+PREFIX = "/console/"
+
+
+def below_console(target: str | None, otherwise: str = PREFIX) -> str:
+    """Return the target where it is a path below `/console/`, else `otherwise`.
+
+    A backslash, a control character or `..` could lead a browser elsewhere.
+    """
+    if not target or not target.startswith(PREFIX) or "\\" in target or not target.isprintable():
+        return otherwise
+    parts = urlsplit(target)
+    path = unquote(parts.path)
+    if parts.scheme or parts.netloc or "\\" in path or "//" in path or not path.isprintable():
+        return otherwise
+    inside = posixpath.normpath(path) + "/"
+    return target if inside.startswith(PREFIX) else otherwise

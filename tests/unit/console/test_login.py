@@ -1,0 +1,93 @@
+"""Logging in and out of the console."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.servers.console import LOGIN, Console, Reply, grant, problem
+
+
+def test_a_login_leads_to_the_page_that_was_asked_for(console: Console) -> None:
+    """Who is not logged in gets the login page, and is led back after it."""
+    grant(console.gateway)
+    browser = console.visitor()
+    asked = browser.get("/console/?a=1")
+    assert asked.status_code == 303
+    assert asked.location == "/console/login?next=/console/?a%3D1"
+    page = browser.get(asked.location)
+    assert page.status_code == 200
+    done = browser.post("/console/login", {**LOGIN, "next": "/console/?a=1"})
+    assert (done.status_code, done.location) == (303, "/console/?a=1")
+    assert browser.get("/console/").status_code == 200
+
+
+def test_tokens_are_asked_for_in_the_body(console: Console) -> None:
+    """The console sends what the person typed, and no cookie is wanted of auth."""
+    console.person()
+    [call] = console.gateway.called("POST", "/auth/login")
+    assert call.json == {**LOGIN, "refresh_token": "body"}
+
+
+def test_no_token_is_on_a_page_or_in_a_cookie(console: Console) -> None:
+    """Neither of the tokens leaves the console."""
+    browser = console.person()
+    reply = browser.get("/console/")
+    said = reply.text + str(reply.headers) + browser.cookie()
+    assert "access-" not in said
+    assert "refresh-" not in said
+
+
+def test_a_login_has_a_new_session_id(console: Console) -> None:
+    """An id that somebody planted before the login is of no use after it."""
+    grant(console.gateway)
+    browser = console.visitor()
+    browser.get("/console/login")
+    before = browser.cookie()
+    browser.post("/console/login", LOGIN)
+    after = browser.cookie()
+    assert before
+    assert before != after
+    other = console.visitor()
+    other.client.set_cookie("wharf_console", before)
+    assert other.get("/console/").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "words"),
+    [
+        (problem(401, "login-refused", "x"), 401, "Tenant, name or password is wrong."),
+        (problem(403, "tenant-suspended", "x"), 403, "The tenant is suspended."),
+        (problem(429, "quota-exceeded", "x", retry_after=7), 429, "Try again in 7 seconds."),
+        (problem(422, "unprocessable", "The detail."), 422, "The detail."),
+    ],
+)
+def test_a_refused_login_says_why(console: Console, reply: Reply, status: int, words: str) -> None:
+    """The form comes back with the names that were typed and without the password."""
+    console.gateway.on("POST", "/auth/login", reply)
+    page = console.visitor().post("/console/login", LOGIN)
+    assert page.status_code == status
+    assert words in page.text
+    assert 'value="ann"' in page.text
+    assert LOGIN["password"] not in page.text
+
+
+def test_a_logout_ends_the_session_here_and_at_auth(console: Console) -> None:
+    """The refresh token is handed back, and the old cookie opens nothing."""
+    browser = console.person()
+    cookie = browser.cookie()
+    reply = browser.post("/console/logout")
+    assert (reply.status_code, reply.location) == (303, "/console/login")
+    [call] = console.gateway.called("POST", "/auth/logout")
+    assert call.json == {"refresh_token": "refresh-1"}
+    other = console.visitor()
+    other.client.set_cookie("wharf_console", cookie)
+    assert other.get("/console/").status_code == 303
+    assert browser.get("/console/").status_code == 303
+
+
+def test_a_logout_works_while_auth_is_down(console: Console) -> None:
+    """What auth cannot be told has ended here in any case."""
+    browser = console.person()
+    console.gateway.close()
+    assert browser.post("/console/logout").status_code == 303
+    assert browser.get("/console/").status_code == 303
