@@ -9,7 +9,7 @@ from servicekit import web as kit
 from wharf_console import __version__, csp_reports
 from wharf_console import metrics as own_metrics
 from wharf_console.context import AppContext
-from wharf_console.routes import overview, session
+from wharf_console.routes import files, overview, session
 from wharf_console.sessions import cookies, login_manager
 from wharf_console.web import (
     access,
@@ -26,7 +26,7 @@ SERVICE = "console"
 # An import of people is a file of 1 MB; bytes of files never come here.
 MAX_BODY_BYTES = 1_100 * 1024
 # To add a subject: its module in `routes`, here.
-_ROUTES = (session, overview)
+_ROUTES = (session, overview, files)
 
 
 def create_app(context: AppContext) -> Flask:

@@ -27,12 +27,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of events in order; `next_after` is what to ask for next."""
+    """A page of events, newest first; `next_before` gets older ones, `None` at the end."""
 
     events: tuple[Event, ...]
-    next_after: int
+    next_before: int | None = None
 
 
-def page(session: Session, *, after: int = 0, limit: int = 100) -> Events:
-    """Return the events after the one with this number, in order."""
-    return session.get("/v1/events", Events, after=after, limit=limit)
+def newest(session: Session, *, before: int = 0, limit: int = 100) -> Events:
+    """Return the newest events, or the newest of those before a number."""
+    return session.get("/v1/events", Events, order="newest", before=before or None, limit=limit)

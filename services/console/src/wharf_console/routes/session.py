@@ -65,7 +65,10 @@ def blueprint(context: AppContext) -> Blueprint:
     def logout() -> Response:
         _log_out(context)
         flash(gettext("You are logged out."), "success")
-        return redirect(url_for("session.login"), 303)
+        response = redirect(url_for("session.login"), 303)
+        # The queue of uploads keeps files there.
+        response.headers["Clear-Site-Data"] = '"storage"'
+        return response
 
     @routes.post("/preferences")
     @open_to_all("the login page has languages, too")

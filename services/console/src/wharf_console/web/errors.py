@@ -32,6 +32,7 @@ from wharf_console.web.access import RoleMissing, role_of
 from wharf_console.web.current import context
 from wharf_console.web.language import gettext
 from wharf_console.web.request_checks import CrossSite
+from wharf_console.web.targets import here
 
 log = logging.getLogger(__name__)
 # Problems of the API that say how far the tenant is over a limit.
@@ -58,6 +59,8 @@ def page(status: int, title: str, text: str, template: str = "error", **values: 
     """Return an error page; `template` is one of `templates/errors`."""
     g.setdefault("request_id", request_id(request.environ))
     values.setdefault("request_id", g.request_id)
+    if for_script():
+        return _document(status, title, text, values)
     body = render_template(
         f"errors/{template}.html", title=title, text=text, status=status, **values
     )
@@ -67,10 +70,28 @@ def page(status: int, title: str, text: str, template: str = "error", **values: 
     return response
 
 
+def for_script() -> bool:
+    """Whether a script asks, which wants problems as documents (RFC 9457)."""
+    accepted = request.accept_mimetypes
+    return accepted["application/json"] > accepted["text/html"]
+
+
+def _document(status: int, title: str, text: str, values: dict[str, Any]) -> Response:
+    document = {"title": title, "status": status, "detail": text}
+    document["request_id"] = values["request_id"]
+    response = make_response(document, status)
+    response.content_type = "application/problem+json"
+    if values.get("retry_after"):
+        response.headers["Retry-After"] = str(values["retry_after"])
+    return response
+
+
 def _session_ended(_: Exception) -> AnyResponse:
     """Lead to the login, and back to where the person was; typed text is kept."""
-    # A GET of the page that has the form; most forms are sent to the address of their page.
-    back = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else request.path
+    if for_script():
+        return page(
+            401, gettext("Session ended"), gettext("Your session has ended. Log in to go on.")
+        )
     if LOGGED_IN in session:
         typed = (
             kept_forms.kept(current_user.person.user_id) if current_user.is_authenticated else None
@@ -78,7 +99,7 @@ def _session_ended(_: Exception) -> AnyResponse:
         login_manager.forget(context().stores.records)
         kept_forms.put(typed)
         flash(gettext("Your session has ended. Log in to go on."), "info")
-    return redirect(url_for("session.login", next=back), 303)
+    return redirect(url_for("session.login", next=here()), 303)
 
 
 def _unavailable(error: ApiUnavailable) -> Response:

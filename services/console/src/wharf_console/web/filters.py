@@ -38,7 +38,7 @@ def time(moment: datetime | str) -> Markup:
     at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     at = at.astimezone(UTC)
     shown = flask_babel.format_datetime(at.replace(tzinfo=None), "medium")
-    return Markup('<time datetime="{}">{} UTC</time>').format(
+    return Markup('<time datetime="{}" data-local="">{} UTC</time>').format(
         at.isoformat(timespec="seconds").replace("+00:00", "Z"), shown
     )
 

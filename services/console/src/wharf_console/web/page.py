@@ -12,6 +12,7 @@ from wharf_console.sessions.cookies import is_loopback
 from wharf_console.settings import Settings
 from wharf_console.web import language, theme
 from wharf_console.web.assets import Assets
+from wharf_console.web.targets import here
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -29,7 +30,7 @@ def install(app: Flask, settings: Settings) -> None:
             "languages": language.LANGUAGES,
             "theme": theme.current(),
             "themes": theme.THEMES,
-            "here": request.full_path.rstrip("?") if request.method == "GET" else request.path,
+            "here": here(),
             "examples": settings.console_examples,
             "content_is_apart": bool(settings.content_origin) or is_loopback(request.host),
             "may": _may,

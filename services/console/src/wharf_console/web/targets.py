@@ -5,7 +5,18 @@ from __future__ import annotations
 import posixpath
 from urllib.parse import unquote, urlsplit
 
+from flask import request
+
 PREFIX = "/console/"
+
+
+def here() -> str:
+    """Return the address of the page of this request, as a GET finds it."""
+    if request.method in {"GET", "HEAD"}:
+        return request.full_path.removesuffix("?")
+    rule = request.url_rule
+    # Most forms are sent to the address of their page.
+    return request.path if rule and "GET" in (rule.methods or ()) else PREFIX
 
 
 def below_console(target: str | None, otherwise: str = PREFIX) -> str:
