@@ -84,7 +84,7 @@ def read() -> Settings:
             f"WHARF_CONSOLE_DOOR={found.door!r}: allowed is the path of a socket, or host:port"
         )
     if found.console_sessions != "file" and not found.console_sessions.startswith(
-        ("redis://", "rediss://", "unix://")
+        ("redis://", "rediss://", "redis+unix://")
     ):
         # The value may hold a password.
         raise SettingsError("WHARF_CONSOLE_SESSIONS=(hidden): allowed are file and redis://…")

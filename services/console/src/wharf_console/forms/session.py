@@ -40,6 +40,6 @@ class LoginForm(ConsoleForm):
 class PreferencesForm(ConsoleForm):
     """Language and theme; `next` is the page where they were chosen."""
 
-    language = SelectField(lazy_gettext("Language"), choices=list(LANGUAGES.items()))
-    theme = SelectField(lazy_gettext("Colours"), choices=[(theme, theme) for theme in THEMES])
+    language = SelectField(lazy_gettext("Language"), choices=LANGUAGES)
+    theme = SelectField(lazy_gettext("Colours"), choices=dict.fromkeys(THEMES, ""))
     next = HiddenField()

@@ -59,8 +59,12 @@ class _Cookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Sessio
                 return self.session_class(content, sid=given)
         return self.session_class(sid=self._generate_sid(_ID_BYTES), permanent=True)
 
-    def save_session(self, app: Flask, session: ServerSideSession, response: Response) -> None:
+    def save_session(
+        self, app: Flask, session: ServerSideSession | None, response: Response
+    ) -> None:
         """Keep the session where it changed; an empty one is forgotten with its cookie."""
+        if session is None:  # it could not be opened
+            return
         if session or not session.modified:
             super().save_session(app, session, response)
             return

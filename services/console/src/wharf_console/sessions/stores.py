@@ -82,6 +82,8 @@ def _secret_file(path: Path) -> bytes:
 
 
 def _redis(url: str, idle_seconds: int, *, is_https: bool) -> SessionStores:
+    # As `WHARF_LIMITS_URL` has it.
+    url = url.replace("redis+unix://", "unix://", 1)
     client = Redis.from_url(
         url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
     )

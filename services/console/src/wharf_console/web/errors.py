@@ -8,6 +8,7 @@ from typing import Any
 from flask import (
     Flask,
     Response,
+    current_app,
     flash,
     g,
     make_response,
@@ -19,6 +20,7 @@ from flask import (
 )
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
+from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -27,10 +29,10 @@ from servicekit.web import request_id
 from wharf_console.api.problems import ApiProblem, ApiUnavailable, SessionEnded
 from wharf_console.sessions import login_manager
 from wharf_console.sessions.interface import LOGGED_IN
-from wharf_console.web import kept_forms
+from wharf_console.web import kept_forms, theme
 from wharf_console.web.access import RoleMissing, role_of
 from wharf_console.web.current import context
-from wharf_console.web.language import gettext
+from wharf_console.web.language import gettext, html_tag
 from wharf_console.web.request_checks import CrossSite
 from wharf_console.web.targets import here
 
@@ -50,6 +52,7 @@ def install(app: Flask) -> None:
         (CrossSite, _cross_site),
         (CSRFError, _stale_form),
         (HTTPException, _http),
+        (RedisError, _sessions_away),
         (Exception, _unexpected),
     ):
         app.register_error_handler(kind, handler)
@@ -202,8 +205,30 @@ def _http(error: HTTPException) -> AnyResponse:
 def _unexpected(error: Exception) -> Response:
     log.error("unexpected error", exc_info=error)
     g.outcome = "internal-error"
-    return page(
-        500,
-        gettext("Internal error"),
-        gettext("A fault of the console. Tell the operator of the service the number below."),
+    title = gettext("Internal error")
+    text = gettext("A fault of the console. Tell the operator of the service the number below.")
+    try:
+        return page(500, title, text)
+    except Exception:
+        log.exception("the page of an error cannot be made")
+        return _bare(500, title, text)
+
+
+def _sessions_away(error: RedisError) -> Response:
+    """Answer without what pages know of a session: Redis does not give it."""
+    log.error("sessions cannot be had: %s", type(error).__name__)
+    g.outcome = "sessions-unavailable"
+    text = gettext("The console cannot look up who is logged in. Try again in a few seconds.")
+    return _bare(503, gettext("Wharf does not answer"), text)
+
+
+def _bare(status: int, title: str, text: str) -> Response:
+    """Return a page that needs no session and no person."""
+    g.setdefault("request_id", request_id(request.environ))
+    template = current_app.jinja_env.get_template("errors/bare.html")
+    body = template.render(
+        title=title, text=text, request_id=g.request_id, lang=html_tag(), theme=theme.current()
     )
+    response = make_response(body, status)
+    response.headers["Retry-After"] = "5"
+    return response

@@ -1,0 +1,81 @@
+"""Who sees which page: everybody, who is logged in, and by role."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.servers.console import Console
+from wharf_console.web import access
+
+# What may be seen without a login; what joins this list needs a reason.
+OPEN = {
+    "csp_reports.report",
+    "session.login",
+    "session.logout",
+    "session.preferences",
+}
+# Method, address, and the roles that get past the check of roles.
+ROUTES = [
+    ("GET", "/console/", {"viewer", "editor", "owner"}),
+    ("GET", "/console/b/docs/", {"viewer", "editor", "owner"}),
+    ("POST", "/console/b/docs/delete", {"editor", "owner"}),
+]
+
+
+def test_only_what_is_listed_is_open(console: Console) -> None:
+    """Every other route leads to the login; each open one says why it is."""
+    found = access.open_views(console.app)
+    assert found.keys() == OPEN
+    assert all(found.values())
+
+
+def test_every_other_page_leads_to_the_login(console: Console) -> None:
+    """A visitor gets no page and no call of the API, whatever the address."""
+    browser = console.visitor()
+    for rule in console.app.url_map.iter_rules():
+        kit = getattr(console.app.view_functions[rule.endpoint], "protection", None)
+        if rule.endpoint in OPEN or kit is not None:
+            continue
+        path = re.sub(r"<[^>]+>", "x", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            form = {"csrf_token": browser.token()} if method == "POST" else None
+            reply = browser.client.open(path, method=method, data=form)
+            assert reply.status_code == 303, (method, path, reply.status_code)
+            assert reply.location.startswith("/console/login?next=/console/"), path
+    assert console.gateway.calls == []
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor", "owner"])
+@pytest.mark.parametrize(("method", "path", "roles"), ROUTES)
+def test_each_role_gets_its_pages(
+    console: Console, method: str, path: str, roles: set[str], role: str
+) -> None:
+    """A role that lacks the right gets a page that says which role has it."""
+    browser = console.person(role)
+    reply = browser.get(path) if method == "GET" else browser.post(path)
+    if role in roles:
+        assert reply.status_code in {200, 303}
+    else:
+        assert reply.status_code == 403
+        assert "“editor”" in reply.text
+
+
+def test_a_role_is_shown_only_what_it_may_do(console: Console) -> None:
+    """A viewer's list has nothing to select, and no events."""
+    browser = console.person("viewer")
+    assert "Delete" not in browser.get("/console/b/docs/").text
+    browser.get("/console/")
+    assert console.gateway.called("GET", "/v1/events") == []
+
+
+def test_probes_and_metrics_need_no_login(console: Console) -> None:
+    """A probe gets its answer; metrics are for the internal port."""
+    browser = console.visitor()
+    assert browser.get("/console/healthz").status_code == 200
+    assert browser.get("/console/readyz").get_json() == {"status": "ready"}
+    assert browser.get("/metrics").status_code == 404
+    told = browser.get("/console/metrics", environ_overrides={"WHARF_INTERNAL": "1"})
+    assert told.status_code == 200
+    assert "wharf_console_logins_total" in told.text

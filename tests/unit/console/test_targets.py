@@ -1,0 +1,70 @@
+"""A login or a choice leads to a page of the console, never elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.servers.console import LOGIN, Console, grant
+from wharf_console.web.targets import below_console
+
+GOOD = [
+    "/console/",
+    "/console/b/docs/?prefix=a%2Fb",
+    "/console/b/docs/f/a/b.txt",
+    "/console/b/docs/?prefix=https://x",
+    "/console/b/文档/",
+]
+BAD = [
+    "",
+    "https://evil.example/console/",
+    "//evil.example/console/",
+    "/\\evil.example/console/",
+    "/console",
+    "/consoles/",
+    "/auth/login",
+    "/console/../auth/logout",
+    "/console/%2e%2e/auth/logout",
+    "/console//evil.example",
+    "/console/\\evil.example",
+    "/console/%5Cevil.example",
+    "/console/\nSet-Cookie: a=b",
+    "/console/%0d%0aSet-Cookie:a=b",
+    "javascript:alert(1)//console/",
+    " /console/",
+    "/console/../../console/../x",
+]
+
+
+@pytest.mark.parametrize("target", GOOD)
+def test_a_path_below_the_console_is_kept(target: str) -> None:
+    """Query and escapes stay as they are."""
+    assert below_console(target) == target
+
+
+@pytest.mark.parametrize("target", BAD)
+def test_everything_else_becomes_the_first_page(target: str) -> None:
+    """No way of writing an address leads out."""
+    assert below_console(target) == "/console/"
+
+
+@pytest.mark.parametrize("target", BAD[1:])
+def test_a_login_does_not_lead_out(console: Console, target: str) -> None:
+    """Neither in the query of the page nor in the form."""
+    grant(console.gateway)
+    browser = console.visitor()
+    page = browser.get("/console/login", query_string={"next": target})
+    assert 'name="next" type="hidden" value="/console/"' in page.text
+    reply = browser.post("/console/login", {**LOGIN, "next": target})
+    assert reply.location == "/console/"
+    again = browser.get("/console/login", query_string={"next": target})
+    assert (again.status_code, again.location) == (303, "/console/")
+
+
+@pytest.mark.parametrize("target", BAD[1:])
+def test_a_choice_of_language_does_not_lead_out(console: Console, target: str) -> None:
+    """The form at the foot of each page goes back to a page."""
+    form = {"language": "en", "theme": "dark", "next": target}
+    assert console.visitor().post("/console/preferences", form).location == "/console/"
+    person = console.person()
+    form = {"key": "a", "confirmed": "yes", "back": target}
+    assert person.post("/console/b/docs/delete", form).location == "/console/b/docs/"
