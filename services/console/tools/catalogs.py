@@ -4,8 +4,8 @@
     python services/console/tools/catalogs.py --check  says what is missing or gone; exit code 1
 
 Every language but English has a folder of `translations/` with one file for each subject: the stem
-of the module, or the folder of the template, that says the words. What several subjects say is in one
-file, and stays where it is. New messages are added without a translation, for a person to write.
+of the module, or the folder of the template, that says the words. What several subjects say is in
+one file, and stays where it is. New messages come without a translation, for a person to write.
 Nothing is compiled: the console reads these files when it starts.
 """
 

@@ -21,7 +21,8 @@ class FileRecords:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._locks = folder, folder / "locks"
-        self._locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for place in (folder, self._locks):
+            place.mkdir(exist_ok=True, mode=0o700)
 
     def read(self, record_id: str) -> TokenRecord | None:
         """Return the record, or `None`."""

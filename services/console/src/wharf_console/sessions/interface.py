@@ -98,7 +98,7 @@ class SessionFiles(FileSystemCache):
     """Files of sessions, mode 0600, with msgpack in them; pickles could run code."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
         # No threshold: cachelib would make room by throwing away sessions that are in use.
         super().__init__(str(folder), threshold=0, mode=0o600)
 

@@ -21,7 +21,7 @@ from flask import (
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from redis.exceptions import RedisError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
 from servicekit.problems import ProblemError
@@ -191,6 +191,11 @@ def _way_up() -> str:
 
 
 def _http(error: HTTPException) -> AnyResponse:
+    if isinstance(error, InternalServerError) and error.original_exception is not None:
+        # What fails before or behind a view, as opening the session, comes so.
+        if isinstance(error.original_exception, RedisError):
+            return _sessions_away(error.original_exception)
+        return _unexpected(error.original_exception)
     if error.code == 404:
         return _gone()
     if error.code == 413:

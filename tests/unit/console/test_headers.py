@@ -1,0 +1,92 @@
+"""Headers of every answer, and reports of broken policies."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.servers.console import Console, FakeGateway, console_on
+from wharf_console.settings import Settings
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types wharf; report-uri /console/csp-reports"
+)
+
+
+@pytest.mark.parametrize(
+    "path", ["/console/", "/console/login", "/console/b/nothing/", "/console/x"]
+)
+def test_every_answer_has_the_headers(console: Console, path: str) -> None:
+    """Pages, redirects and errors alike."""
+    for browser in (console.person(), console.visitor()):
+        headers = browser.get(path).headers
+        assert headers["Content-Security-Policy"] == POLICY
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cache-Control"] == "no-store"
+        assert "Cookie" in headers["Vary"]
+
+
+def test_pictures_may_come_from_the_origin_of_contents(
+    tmp_path: Path, gateway: FakeGateway
+) -> None:
+    """Where contents have an origin of their own, pages may show pictures from there."""
+    origin = "https://content.example"
+    settings = Settings(data=tmp_path / "data", console_door=gateway.path, content_origin=origin)
+    reply = console_on(settings, gateway).visitor().get("/console/login")
+    assert f"img-src 'self' blob: {origin};" in reply.headers["Content-Security-Policy"]
+
+
+def test_no_page_has_a_script_or_a_style_in_it(console: Console) -> None:
+    """No inline script, style or handler: the policy would refuse it."""
+    browser = console.person()
+    for path in ("/console/", "/console/b/docs/", "/console/login", "/console/b/x/"):
+        page = browser.get(path, follow_redirects=True).text
+        assert "<style" not in page
+        assert " style=" not in page
+        assert " onclick=" not in page
+        assert "javascript:" not in page
+
+
+def test_a_report_is_a_line_of_the_log(console: Console, caplog: pytest.LogCaptureFixture) -> None:
+    """It says page, directive and what was blocked, and nothing of a query."""
+    report = {
+        "csp-report": {
+            "document-uri": "http://localhost/console/b/docs/?prefix=secret",
+            "blocked-uri": "https://evil.example/x.js?token=secret",
+            "effective-directive": "script-src-elem",
+            "original-policy": "long",
+        }
+    }
+    with caplog.at_level(logging.WARNING):
+        reply = console.visitor().client.post(
+            "/console/csp-reports",
+            data=json.dumps(report),
+            content_type="application/csp-report",
+        )
+    assert reply.status_code == 204
+    [line] = [one for one in caplog.records if one.name == "wharf_console.csp_reports"]
+    assert line.__dict__["fields"] == {
+        "page": "http://localhost/console/b/docs/",
+        "blocked": "https://evil.example/x.js",
+        "directive": "script-src-elem",
+    }
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"csp-report": 1}', b"\xff"])
+def test_a_report_of_nonsense_does_no_harm(console: Console, body: bytes) -> None:
+    """Anybody can send one."""
+    assert console.visitor().client.post("/console/csp-reports", data=body).status_code == 204
+
+
+def test_a_report_is_short(console: Console) -> None:
+    """A long one is refused."""
+    reply = console.visitor().client.post("/console/csp-reports", data=b"x" * 20_000)
+    assert reply.status_code == 413
