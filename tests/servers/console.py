@@ -182,36 +182,39 @@ class Console:
     gateway: FakeGateway
     clock: Clock
 
-    def visitor(self) -> Browser:
+    def visitor(self, base_url: str = "http://localhost") -> Browser:
         """A browser in which nobody is logged in."""
-        return Browser(self.app.test_client())
+        return Browser(self.app.test_client(), base_url)
 
-    def person(self, role: str = "owner", **fields: str) -> Browser:
-        """A browser in which somebody of the role is logged in."""
+    def person(
+        self, role: str = "owner", base_url: str = "http://localhost", **fields: str
+    ) -> Browser:
+        """A browser in which somebody of the role is logged in; `fields` are of `/auth/me`."""
         grant(self.gateway, role, **fields)
-        browser = self.visitor()
+        browser = self.visitor(base_url)
         reply = browser.post("/console/login", LOGIN)
         assert reply.status_code == 303, reply.text
         return browser
 
 
 class Browser:
-    """A browser on http://localhost: it keeps cookies, and sends the tokens of forms."""
+    """A browser: it keeps cookies, and sends the tokens of forms."""
 
-    def __init__(self, client: FlaskClient) -> None:
-        self.client = client
+    def __init__(self, client: FlaskClient, base_url: str) -> None:
+        self.client, self._base_url = client, base_url
 
     def get(self, path: str, **options: Any) -> TestResponse:
         """Ask for a page."""
-        return self.client.get(path, **options)
+        return self.client.get(path, **{"base_url": self._base_url, **options})
 
     def post(self, path: str, form: dict[str, Any] | None = None, **options: Any) -> TestResponse:
         """Send a form as a page of this session would."""
-        return self.client.post(path, data={"csrf_token": self.token(), **(form or {})}, **options)
+        data = {"csrf_token": self.token(), **(form or {})}
+        return self.client.post(path, data=data, **{"base_url": self._base_url, **options})
 
     def token(self) -> str:
         """The token that forms of this session have."""
-        page = self.client.get("/console/login", follow_redirects=True).text
+        page = self.get("/console/login", follow_redirects=True).text
         found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
         assert found, page
         return found[1]

@@ -7,10 +7,11 @@ import pickle
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.servers.console import LOGIN, Browser, Console, FakeGateway, console_on, grant
+from tests.servers.console import LOGIN, Console, FakeGateway, console_on, grant
 from wharf_console.sessions import records
 from wharf_console.sessions.file_records import FileRecords
 from wharf_console.sessions.interface import SessionFiles
@@ -58,7 +59,7 @@ def test_a_pickle_is_never_loaded(console: Console, tmp_path: Path) -> None:
     planted = tmp_path / "planted"
 
     class Harmful:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(planted),)
 
     for path in files_below(console.context.settings.folder / "sessions"):
@@ -144,8 +145,8 @@ def test_the_cookie_over_https(tmp_path: Path, gateway: FakeGateway) -> None:
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, issuer="https://files.example/auth"
     )
-    browser = Browser(console_on(settings, gateway).app.test_client())
-    reply = browser.get("/console/login", base_url="https://files.example")
+    browser = console_on(settings, gateway).visitor("https://files.example")
+    reply = browser.get("/console/login")
     [cookie] = [value for name, value in reply.headers if name == "Set-Cookie"]
     parts = cookie.split("; ")
     assert parts[0].startswith("__Host-wharf_console=")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +68,7 @@ def _files(folder: Path, idle_seconds: int, *, is_https: bool) -> SessionStores:
 
 def _secret_file(path: Path) -> bytes:
     """Return what the file holds; it is made once, however many start at the same time."""
-    new = path.with_name(f".secret.{os.getpid()}")
-    descriptor = os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor, new = tempfile.mkstemp(prefix=".secret-", dir=path.parent)
     try:
         os.write(descriptor, secrets.token_bytes(32))
         os.fsync(descriptor)
@@ -77,7 +77,7 @@ def _secret_file(path: Path) -> bytes:
         pass
     finally:
         os.close(descriptor)
-        new.unlink()
+        os.unlink(new)
     return path.read_bytes()
 
 

@@ -191,11 +191,12 @@ def _way_up() -> str:
 
 
 def _http(error: HTTPException) -> AnyResponse:
-    if isinstance(error, InternalServerError) and error.original_exception is not None:
+    if isinstance(error, InternalServerError):
         # What fails before or behind a view, as opening the session, comes so.
-        if isinstance(error.original_exception, RedisError):
-            return _sessions_away(error.original_exception)
-        return _unexpected(error.original_exception)
+        original = error.original_exception
+        if isinstance(original, RedisError):
+            return _sessions_away(original)
+        return _unexpected(original if isinstance(original, Exception) else error)
     if error.code == 404:
         return _gone()
     if error.code == 413:

@@ -1,0 +1,164 @@
+"""Sessions and token records behave alike on files and on Redis."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.contract.console.conftest import IDLE_SECONDS
+from tests.servers.console import Call, Console, FakeGateway, Reply, console_on, serve_documents
+from wharf_console.sessions.records import Person, TokenRecord, new_id
+from wharf_console.sessions.stores import SessionStores, open_stores
+from wharf_console.settings import Settings
+
+
+def record(token: str = "access-1") -> TokenRecord:
+    """A record of somebody's tokens."""
+    person = Person(
+        user_id="user-1",
+        tenant="acme",
+        username="ann",
+        display_name="Ann",
+        role="owner",
+        scopes=frozenset(("files:read", "files:write")),
+    )
+    return TokenRecord(person=person, access_token=token, refresh_token="r", good_until=1.5)
+
+
+def test_a_record_is_found_as_it_was_written(stores: SessionStores) -> None:
+    """The last writer wins, and what was deleted is gone."""
+    name = new_id()
+    assert stores.records.read(name) is None
+    stores.records.write(name, record())
+    assert stores.records.read(name) == record()
+    stores.records.write(name, record("access-2"))
+    assert stores.records.read(name) == record("access-2")
+    stores.records.delete(name)
+    stores.records.delete(name)
+    assert stores.records.read(name) is None
+
+
+def test_one_thread_at_a_time_has_the_lock(stores: SessionStores) -> None:
+    """Increments under the lock are never lost."""
+    name = new_id()
+    counted: list[int] = []
+
+    def count() -> None:
+        for _ in range(5):
+            with stores.records.locked(name):
+                seen = len(counted)
+                time.sleep(0.002)
+                assert len(counted) == seen
+                counted.append(seen)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counted == list(range(20))
+
+
+def test_a_failure_gives_the_lock_back(stores: SessionStores) -> None:
+    """The next one gets it at once."""
+    name = new_id()
+    with pytest.raises(RuntimeError), stores.records.locked(name):
+        raise RuntimeError
+    with stores.records.locked(name):
+        pass
+
+
+_COUNT = """
+import sys, time
+from pathlib import Path
+from wharf_console.sessions.stores import open_stores
+url, folder, name, log = sys.argv[1:]
+stores = open_stores(url, Path(folder), idle_seconds=1000, is_https=False)
+for _ in range(10):
+    with stores.records.locked(name):
+        with open(log) as file: seen = int(file.read())
+        time.sleep(0.005)
+        with open(log, "w") as file: file.write(str(seen + 1))
+"""
+
+
+def test_one_process_at_a_time_has_the_lock(
+    stores: SessionStores, url: str, tmp_path: Path
+) -> None:
+    """Several workers, and replicas on Redis, take turns."""
+    log = tmp_path / "count"
+    log.write_text("0")
+    command = [sys.executable, "-c", _COUNT, url, str(tmp_path / "console"), new_id(), str(log)]
+    workers = [subprocess.Popen(command) for _ in range(3)]
+    assert [worker.wait() for worker in workers] == [0, 0, 0]
+    assert log.read_text() == "30"
+
+
+def test_all_consoles_on_the_stores_have_one_secret(
+    stores: SessionStores, url: str, tmp_path: Path
+) -> None:
+    """A form of one is taken by the other, also after a restart."""
+    again = open_stores(url, tmp_path / "console", idle_seconds=IDLE_SECONDS, is_https=False)
+    assert stores.secret == again.secret
+    assert len(stores.secret) == 32
+
+
+@pytest.fixture
+def console(url: str, tmp_path: Path) -> Console:
+    """A console on the stores."""
+    gateway = FakeGateway(tmp_path / "door.sock")
+    serve_documents(gateway)
+    settings = Settings(data=tmp_path / "data", console_door=gateway.path, console_sessions=url)
+    return console_on(settings, gateway)
+
+
+def test_a_person_logs_in_and_out(console: Console) -> None:
+    """The session is known until the logout, by another console on the same stores, too."""
+    try:
+        browser = console.person()
+        assert browser.get("/console/").status_code == 200
+        other = console_on(console.context.settings, console.gateway).visitor()
+        other.client.set_cookie("wharf_console", browser.cookie())
+        assert other.get("/console/").status_code == 200
+        browser.post("/console/logout")
+        assert other.get("/console/").status_code == 303
+    finally:
+        console.gateway.close()
+
+
+def test_of_two_consoles_one_refreshes(console: Console) -> None:
+    """Two tabs at token expiry, on two consoles: both go on, and the token is used once."""
+    used: list[str] = []
+
+    def refresh(call: Call) -> Reply:
+        used.extend(call.form["refresh_token"])
+        time.sleep(0.1)
+        tokens = {"access_token": "access-2", "refresh_token": "refresh-2", "expires_in": 900}
+        return Reply(tokens)
+
+    try:
+        browser = console.person()
+        console.gateway.on("POST", "/auth/oauth/token", refresh)
+        statuses: list[int] = []
+
+        def open_page() -> None:
+            one = console_on(console.context.settings, console.gateway)
+            one.clock.now += 1000
+            tab = one.visitor()
+            tab.client.set_cookie("wharf_console", browser.cookie())
+            statuses.append(tab.get("/console/").status_code)
+
+        tabs = [threading.Thread(target=open_page) for _ in range(4)]
+        for tab in tabs:
+            tab.start()
+        for tab in tabs:
+            tab.join()
+        assert statuses == [200] * 4
+        assert used == ["refresh-1"]
+    finally:
+        console.gateway.close()

@@ -1,0 +1,118 @@
+"""The first page: buckets, usage against quota, last events, first steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.console import (
+    Console,
+    FakeGateway,
+    Reply,
+    bucket_document,
+    console_on,
+    file_document,
+)
+from wharf_console.settings import Settings
+
+
+def usage(used: int, files: int, **allowed: Any) -> Reply:
+    """What the API says of usage."""
+    return Reply({"bytes": used, "files": files, "allowed": allowed})
+
+
+def plain(page: str) -> str:
+    """A page with plain spaces."""
+    return page.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_usage_is_shown_against_the_quota(console: Console) -> None:
+    """A limit has a meter, and what has no limit has a number."""
+    console.gateway.on("GET", "/v1/usage", usage(250_000, 1234, max_bytes=1_000_000))
+    page = plain(console.person().get("/console/").text)
+    assert "Storage: 250 kB of 1 MB" in page
+    assert '<progress value="250000" max="1000000" aria-label="Storage">' in page
+    assert "Files: 1,234<" in page
+    assert page.count("<progress") == 1
+
+
+def test_a_meter_does_not_run_over(console: Console) -> None:
+    """A limit may be lowered below what is stored."""
+    console.gateway.on("GET", "/v1/usage", usage(2000, 1, max_bytes=1000, max_files=0))
+    page = console.person().get("/console/").text
+    assert '<progress value="1000" max="1000"' in page
+
+
+def test_a_new_tenant_sees_what_to_do_first(console: Console) -> None:
+    """By role; where files are, nothing is said."""
+    console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
+    owner = console.person("owner").get("/console/").text
+    assert "First steps" in owner
+    assert "Make a bucket" in owner
+    viewer = console.person("viewer").get("/console/").text
+    assert "Ask an owner of your tenant for a bucket." in viewer
+    assert "Upload a file" not in viewer
+    console.gateway.on("GET", "/v1/usage", usage(1, 1))
+    assert "First steps" not in console.person().get("/console/").text
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("file.created", "Uploaded"), ("file.expired", "Expired"), ("file.frozen", "file.frozen")],
+)
+def test_the_last_events_come_first(console: Console, kind: str, words: str) -> None:
+    """Kinds of a newer release are shown by their names."""
+    file = None if kind == "file.frozen" else file_document("a.txt")
+    event = {"id": 7, "kind": kind, "at": "2026-11-18T10:00:00Z", "file": file, "quota": None}
+    console.gateway.on("GET", "/v1/events", Reply({"events": [event], "next_after": 7}))
+    page = console.person().get("/console/").text
+    assert f">{words}<" in page
+    [call] = console.gateway.called("GET", "/v1/events")
+    assert call.query == {"order": ["newest"], "limit": ["8"]}
+
+
+def test_a_warning_of_the_quota_has_its_number(console: Console) -> None:
+    """It is of no file."""
+    event = {
+        "id": 7,
+        "kind": "quota.warning",
+        "at": "2026-11-18T10:00:00Z",
+        "file": None,
+        "quota": {"percent": 91},
+    }
+    console.gateway.on("GET", "/v1/events", Reply({"events": [event], "next_after": 7}))
+    assert "91 % of it" in plain(console.person().get("/console/").text)
+
+
+def test_a_public_bucket_is_marked(console: Console) -> None:
+    """Everybody may read it."""
+    documents = [bucket_document(public=True, max_file_bytes=5_000_000)]
+    console.gateway.on("GET", "/v1/buckets", Reply({"buckets": documents}))
+    page = plain(console.person().get("/console/").text)
+    assert "Everybody" in page
+    assert "5 MB" in page
+
+
+def test_owners_are_warned_where_contents_have_no_origin_of_their_own(
+    tmp_path: Path, gateway: FakeGateway
+) -> None:
+    """Not on loopback, not where the setting is made, and not members who cannot make it."""
+    https = Settings(
+        data=tmp_path / "a", console_door=gateway.path, issuer="https://files.example/auth"
+    )
+    apart = Settings(
+        data=tmp_path / "b",
+        console_door=gateway.path,
+        issuer="https://files.example/auth",
+        content_origin="https://content.example",
+    )
+    assert "WHARF_CONTENT_ORIGIN" in overview(console_on(https, gateway), "owner")
+    assert "WHARF_CONTENT_ORIGIN" not in overview(console_on(https, gateway), "editor")
+    assert "WHARF_CONTENT_ORIGIN" not in overview(console_on(apart, gateway), "owner")
+
+
+def overview(console: Console, role: str) -> str:
+    """The first page of a person who comes by HTTPS."""
+    return console.person(role, base_url="https://files.example").get("/console/").text
