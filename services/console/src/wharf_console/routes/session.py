@@ -13,6 +13,7 @@ from wharf_console.api.problems import ApiError, ApiProblem
 from wharf_console.api.session import Session
 from wharf_console.context import AppContext
 from wharf_console.forms.session import LoginForm, PreferencesForm
+from wharf_console.metrics import LOGINS
 from wharf_console.sessions import cookies, login_manager
 from wharf_console.sessions.interface import LOGGED_IN
 from wharf_console.web import kept_forms, language, theme
@@ -94,7 +95,9 @@ def _log_in(context: AppContext, form: LoginForm) -> ApiProblem | None:
     except ApiProblem as problem:
         if problem.status >= 500:
             raise
+        LOGINS.labels("refused").inc()
         return problem
+    LOGINS.labels("ok").inc()
     typed = kept_forms.carried()
     login_manager.begin(context.stores.records, me, granted, context.clock())
     kept_forms.put(typed)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from wharf_console.api.accounts import Granted
 from wharf_console.api.problems import ApiProblem, ApiUnavailable, SessionEnded
+from wharf_console.metrics import REFRESHES
 from wharf_console.sessions.records import Person, RecordBusy, TokenRecord, TokenRecords
 
 Clock = Callable[[], float]
@@ -53,13 +54,19 @@ class PersonTokens:
     def _renewed(self, record: TokenRecord) -> TokenRecord:
         try:
             granted = self._refresh(record.refresh_token)
+        except ApiUnavailable:
+            REFRESHES.labels("failed").inc()
+            raise
         except ApiProblem as problem:
             if problem.slug == "invalid_grant":
+                REFRESHES.labels("ended").inc()
                 self._records.delete(self._id)
                 raise SessionEnded(problem.slug) from None
+            REFRESHES.labels("failed").inc()
             if problem.slug == "unauthorized_client":
                 raise _suspended(problem) from None
             raise
+        REFRESHES.labels("ok").inc()
         new = recorded(record.person, granted, self._clock())
         self._records.write(self._id, new)
         return new

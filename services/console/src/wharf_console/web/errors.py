@@ -27,6 +27,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from servicekit.problems import ProblemError
 from servicekit.web import request_id
 from wharf_console.api.problems import ApiProblem, ApiUnavailable, SessionEnded
+from wharf_console.metrics import API_FAILURES
 from wharf_console.sessions import login_manager
 from wharf_console.sessions.interface import LOGGED_IN
 from wharf_console.web import kept_forms, theme
@@ -107,6 +108,7 @@ def _session_ended(_: Exception) -> AnyResponse:
 
 def _unavailable(error: ApiUnavailable) -> Response:
     log.warning("the API does not answer: %s", error)
+    API_FAILURES.inc()
     g.outcome = "api-unavailable"
     return page(
         503,
