@@ -79,3 +79,9 @@ def test_probes_and_metrics_need_no_login(console: Console) -> None:
     told = browser.get("/console/metrics", environ_overrides={"WHARF_INTERNAL": "1"})
     assert told.status_code == 200
     assert "wharf_console_logins_total" in told.text
+
+
+def test_the_log_and_the_gateway_are_told_who_asks(console: Console) -> None:
+    """The gateway counts by tenant; it keeps the field for itself."""
+    assert console.person().get("/console/").headers["X-Wharf-Who"] == "acme/user-1"
+    assert "X-Wharf-Who" not in console.visitor().get("/console/login").headers

@@ -26,3 +26,15 @@ def test_what_only_commands_need_is_imported_late(modules: tuple[str, ...]) -> N
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_console_on_files_has_no_client_of_redis() -> None:
+    """It is 8 MB, and brings OpenTelemetry where that is installed."""
+    script = (
+        "import sys, wharf_console.app, wharf_console.bootstrap\n"
+        "print(sorted({'opentelemetry', 'redis'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

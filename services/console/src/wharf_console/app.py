@@ -6,10 +6,9 @@ from flask import Flask
 
 from servicekit import health, logs, metrics
 from servicekit import web as kit
-from wharf_console import __version__, csp_reports
+from wharf_console import __version__, csp_reports, routes
 from wharf_console import metrics as own_metrics
 from wharf_console.context import AppContext
-from wharf_console.routes import files, overview, session
 from wharf_console.sessions import cookies, login_manager
 from wharf_console.web import (
     access,
@@ -25,8 +24,6 @@ from wharf_console.web import (
 SERVICE = "console"
 # An import of people is a file of 1 MB; bytes of files never come here.
 MAX_BODY_BYTES = 1_100 * 1024
-# To add a subject: its module in `routes`, here.
-_ROUTES = (session, overview, files)
 
 
 def create_app(context: AppContext) -> Flask:
@@ -36,7 +33,7 @@ def create_app(context: AppContext) -> Flask:
     service_log = logs.RequestLog(SERVICE, lost=metrics.lost_line, behind=metrics.flush)
     app.extensions["service-log"] = service_log
     kit.install(app, service_log, None)
-    errors.install(app)
+    errors.install(app, context.stores.errors)
     context.stores.install(app)
     login_manager.install(app, context.stores.records)
     language.install(app)
@@ -47,8 +44,8 @@ def create_app(context: AppContext) -> Flask:
     csrf = request_checks.install(app, context.stores.secret, context.settings.gateway_url)
     access.install(app)
     headers.install(app, context.settings.content_origin)
-    for routes in _ROUTES:
-        app.register_blueprint(routes.blueprint(context))
+    for blueprint in routes.blueprints(context):
+        app.register_blueprint(blueprint)
     app.register_blueprint(csp_reports.blueprint(csrf))
     health.install(app, {"sessions": context.stores.check}, "/console")
     own_metrics.install(app, __version__)

@@ -1,4 +1,4 @@
-"""Flask-Session's two interfaces, with a cookie by how a person came and no pickles."""
+"""Flask-Session's interface for files, with a cookie by how a person came and no pickles."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from cachelib.serializers import FileSystemSerializer
 from flask import Flask, Request, Response, request
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 from flask_session.cachelib import CacheLibSessionInterface
-from flask_session.redis import RedisSessionInterface
-from redis import Redis
 
 from wharf_console.sessions import cookies
 
-_PREFIX = "wharf:console:session:"
+PREFIX = "wharf:console:session:"
 _ID_BYTES = 32
 # So long a visitor has to fill in the login form.
 _VISITOR_LIFETIME = timedelta(hours=1)
@@ -27,7 +25,7 @@ _VISITOR_LIFETIME = timedelta(hours=1)
 LOGGED_IN = "_user_id"
 
 
-class _Cookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session has no types
+class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session has no types
     """What both interfaces do otherwise than Flask-Session.
 
     `is_https` says whether people come by HTTPS, as far as the settings know.
@@ -86,12 +84,8 @@ class _Cookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Sessio
         return cookies.is_plain(request, is_https=self.is_https)
 
 
-class FileSessions(_Cookies, CacheLibSessionInterface):  # type: ignore[misc] # as above
+class FileSessions(ConsoleCookies, CacheLibSessionInterface):  # type: ignore[misc] # as above
     """Keeps sessions in files."""
-
-
-class RedisSessions(_Cookies, RedisSessionInterface):  # type: ignore[misc] # as above
-    """Keeps sessions in Redis."""
 
 
 class SessionFiles(FileSystemCache):
@@ -120,27 +114,8 @@ class _MsgpackFiles(FileSystemSerializer):
 SessionFiles.serializer = _MsgpackFiles()
 
 
-class _Msgpack:
-    """Flask-Session's own reads pickles, too."""
-
-    def encode(self, session: ServerSideSession) -> bytes:
-        return msgspec.msgpack.encode(dict(session))
-
-    def decode(self, serialized_data: bytes) -> dict[str, Any] | None:
-        with contextlib.suppress(msgspec.DecodeError):
-            return msgspec.msgpack.decode(serialized_data, type=dict[str, Any])
-        return None
-
-
 def in_files(files: SessionFiles, *, is_https: bool) -> FileSessions:
     """Return the interface that keeps sessions in files."""
-    made = FileSessions(client=files, key_prefix=_PREFIX, permanent=True)
+    made = FileSessions(client=files, key_prefix=PREFIX, permanent=True)
     made.is_https = is_https
-    return made
-
-
-def in_redis(app: Flask, client: Redis, *, is_https: bool) -> RedisSessions:
-    """Return the interface that keeps sessions in Redis."""
-    made = RedisSessions(app, client=client, key_prefix=_PREFIX, permanent=True)
-    made.serializer, made.is_https = _Msgpack(), is_https
     return made

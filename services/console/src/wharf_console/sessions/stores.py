@@ -8,18 +8,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
-from redis import Redis
 
 from wharf_console.sessions import interface
 from wharf_console.sessions.file_records import FileRecords
 from wharf_console.sessions.records import TokenRecords
-from wharf_console.sessions.redis_records import RedisRecords
-
-_SECRET_NAME = "wharf:console:secret"  # noqa: S105 -- the name of one
-_REDIS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +26,7 @@ class SessionStores:
         install: makes an application keep its sessions here.
         check: raises, or returns an explanation, where sessions cannot be kept now.
         sweep: removes what has ended; cheap enough for now and then.
+        errors: what is raised where sessions cannot be had now.
     """
 
     records: TokenRecords
@@ -39,6 +34,11 @@ class SessionStores:
     install: Callable[[Flask], None]
     check: Callable[[], str | None]
     sweep: Callable[[], None]
+    errors: tuple[type[Exception], ...] = ()
+
+
+class StoresAway(Exception):
+    """The stores cannot be opened; the message is one line for the operator."""
 
 
 def open_stores(url: str, folder: Path, *, idle_seconds: int, is_https: bool) -> SessionStores:
@@ -82,27 +82,27 @@ def _secret_file(path: Path) -> bytes:
 
 
 def _redis(url: str, idle_seconds: int, *, is_https: bool) -> SessionStores:
-    # As `WHARF_LIMITS_URL` has it.
-    url = url.replace("redis+unix://", "unix://", 1)
-    client = Redis.from_url(
-        url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
-    )
+    # 8 MB, which consoles on files need not have.
+    from wharf_console.sessions import redis_stores
+
+    client = redis_stores.client_of(url)
 
     def install(app: Flask) -> None:
-        app.session_interface = interface.in_redis(app, client, is_https=is_https)
+        app.session_interface = redis_stores.sessions_in(client, app, is_https=is_https)
 
     def check() -> str | None:
         client.ping()
         return None
 
+    try:
+        secret = redis_stores.secret_in(client)
+    except redis_stores.ERRORS as error:
+        raise StoresAway(f"WHARF_CONSOLE_SESSIONS: Redis does not answer ({error})") from None
     return SessionStores(
-        RedisRecords(client, idle_seconds), _redis_secret(client), install, check, lambda: None
+        redis_stores.RedisRecords(client, idle_seconds),
+        secret,
+        install,
+        check,
+        lambda: None,
+        redis_stores.ERRORS,
     )
-
-
-def _redis_secret(client: Redis) -> bytes:
-    """Return the secret that all consoles on this Redis have; the first one makes it."""
-    client.set(_SECRET_NAME, secrets.token_bytes(32), nx=True)
-    # redis-py declares one type for its clients with and without asyncio.
-    found: Any = client.get(_SECRET_NAME)
-    return bytes(found)

@@ -14,13 +14,14 @@ The API decides in any case; these spare people a page that only refuses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app, g, request
 from flask_login import current_user
 from werkzeug.exceptions import Forbidden
 
 from wharf_console.api.problems import SessionEnded
+from wharf_console.sessions.records import Person
 
 View = TypeVar("View", bound=Callable[..., Any])
 # Roles of people by what they add; the scopes are those of auth.
@@ -32,6 +33,13 @@ _ROLE_OF = {
     "events:read": "owner",
     "members:admin": "owner",
 }
+
+
+class Who(NamedTuple):
+    """Who asks for a page, as servicekit's log has it."""
+
+    tenant: str
+    subject: str
 
 
 class RoleMissing(Forbidden):
@@ -83,6 +91,9 @@ def install(app: Flask) -> None:
             return
         if not current_user.is_authenticated:
             raise SessionEnded("nobody is logged in")
+        # For the line of the log, here and at the gateway.
+        person: Person = current_user.person
+        g.principal = Who(person.tenant, person.user_id)
         scope: str = getattr(view, "needs_scope", "")
         if scope and not current_user.may(scope):
             raise RoleMissing(scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from flask import (
@@ -20,7 +21,6 @@ from flask import (
 )
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
-from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -42,9 +42,9 @@ log = logging.getLogger(__name__)
 _LIMITS = frozenset(("tenant-quota-exceeded", "storage-full"))
 
 
-def install(app: Flask) -> None:
-    """Render every exception as a page."""
-    for kind, handler in (
+def install(app: Flask, away: tuple[type[Exception], ...]) -> None:
+    """Render every exception as a page; `away` are those of sessions that cannot be had now."""
+    handlers: tuple[tuple[type[Exception], Callable[[Any], AnyResponse]], ...] = (
         (SessionEnded, _session_ended),
         (ApiUnavailable, _unavailable),
         (ApiProblem, _problem),
@@ -53,9 +53,10 @@ def install(app: Flask) -> None:
         (CrossSite, _cross_site),
         (CSRFError, _stale_form),
         (HTTPException, _http),
-        (RedisError, _sessions_away),
+        *((kind, _sessions_away) for kind in away),
         (Exception, _unexpected),
-    ):
+    )
+    for kind, handler in handlers:
         app.register_error_handler(kind, handler)
 
 
@@ -196,9 +197,9 @@ def _http(error: HTTPException) -> AnyResponse:
     if isinstance(error, InternalServerError):
         # What fails before or behind a view, as opening the session, comes so.
         original = error.original_exception
-        if isinstance(original, RedisError):
-            return _sessions_away(original)
-        return _unexpected(original if isinstance(original, Exception) else error)
+        found = original if isinstance(original, Exception) else error
+        away = isinstance(found, context().stores.errors)
+        return _sessions_away(found) if away else _unexpected(found)
     if error.code == 404:
         return _gone()
     if error.code == 413:
@@ -222,7 +223,7 @@ def _unexpected(error: Exception) -> Response:
         return _bare(500, title, text)
 
 
-def _sessions_away(error: RedisError) -> Response:
+def _sessions_away(error: Exception) -> Response:
     """Answer without what pages know of a session: Redis does not give it."""
     log.error("sessions cannot be had: %s", type(error).__name__)
     g.outcome = "sessions-unavailable"
