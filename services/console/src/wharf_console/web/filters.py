@@ -1,13 +1,14 @@
-"""Filters and functions of templates: sizes, times, names of files."""
+"""Filters of templates: sizes, numbers, times, names. A page has hundreds, so each is cheap."""
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 
-import flask_babel
-from babel.numbers import format_decimal
+from babel import Locale, dates
+from babel.numbers import format_decimal, get_decimal_symbol
 from flask import Flask
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from wharf_console.web.language import current, gettext
 
@@ -18,14 +19,14 @@ _UNITS = ("kB", "MB", "GB", "TB", "PB")
 def size(count: int) -> str:
     """Return a number of bytes for people: `17 bytes`, `1.4 MB` (powers of ten)."""
     if count < _STEP:
-        return gettext("%(count)s bytes", count=format_decimal(count, locale=current()))
+        return gettext("%(count)s bytes", count=count)
     value, unit = float(count), ""
     for unit in _UNITS:  # noqa: B007 -- the last one is wanted
         value /= _STEP
         if round(value, 1) < _STEP:
             break
-    pattern = "#,##0.#" if value < 100 else "#,##0"
-    return f"{format_decimal(value, pattern, locale=current())}\N{NO-BREAK SPACE}{unit}"
+    digits = f"{value:.1f}".removesuffix(".0") if value < 100 else f"{value:.0f}"
+    return f"{digits.replace('.', _decimal_symbol(current()))}\N{NO-BREAK SPACE}{unit}"
 
 
 def number(value: int) -> str:
@@ -37,15 +38,16 @@ def time(moment: datetime | str) -> Markup:
     """Return a time as `<time>`, in UTC; scripts put it into the browser's zone."""
     at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     at = at.astimezone(UTC)
-    shown = flask_babel.format_datetime(at.replace(tzinfo=None), "medium")
-    return Markup('<time datetime="{}" data-local="">{} UTC</time>').format(
-        at.isoformat(timespec="seconds").replace("+00:00", "Z"), shown
-    )
+    language = current()
+    shown = _pattern(language).apply(at, language)
+    # Neither has a character of HTML: digits, and words of CLDR.
+    iso = at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup(f'<time datetime="{iso}" data-local="">{shown} UTC</time>')  # noqa: S704
 
 
 def name(text: str) -> Markup:
     """Return a name that people chose, whose letters must not turn the page's around them."""
-    return Markup("<bdi>{}</bdi>").format(text)
+    return Markup(f"<bdi>{escape(text)}</bdi>")  # noqa: S704 -- escaped
 
 
 def percent(part: float) -> str:
@@ -53,6 +55,24 @@ def percent(part: float) -> str:
     return f"{int(part * 100)}\N{NO-BREAK SPACE}%"
 
 
+@functools.cache
+def _decimal_symbol(language: str) -> str:
+    return get_decimal_symbol(language)
+
+
+@functools.cache
+def _pattern(language: str) -> dates.DateTimePattern:
+    """Return the language's pattern of a time of medium length, date and time in one.
+
+    `format_datetime` puts it together anew for each time, which takes ten times as long.
+    """
+    locale = Locale.parse(language)
+    whole = str(dates.get_datetime_format("medium", locale=locale))
+    time_format = dates.get_time_format("medium", locale).pattern
+    date_format = dates.get_date_format("medium", locale).pattern
+    return dates.parse_pattern(whole.replace("{0}", time_format).replace("{1}", date_format))
+
+
 def install(app: Flask) -> None:
-    """Give templates the filters `size`, `number`, `time`, `name` and `percent`."""
+    """Give templates the filters."""
     app.jinja_env.filters.update(size=size, number=number, time=time, name=name, percent=percent)

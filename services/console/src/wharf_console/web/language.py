@@ -16,7 +16,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, has_request_context, request
+from flask import Flask, g, has_request_context, request
 from flask_babel import Babel
 from werkzeug.wrappers import Response
 
@@ -49,6 +49,17 @@ def install(app: Flask) -> None:
     # A cached property of Flask-Babel's, whose own reads compiled files.
     babel.__dict__["domain_instance"] = _Domain(translated)
     babel.init_app(app, locale_selector=current)
+
+    # Templates ask hundreds of times: past Flask-Babel, which looks up its domain each time.
+    def one(message: str) -> str:
+        return translated[current()].gettext(message)
+
+    def several(singular: str, plural: str, count: int) -> str:
+        return translated[current()].ngettext(singular, plural, count)
+
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined] # of its extension
+        one, several, newstyle=True
+    )
     app.jinja_env.add_extension("jinja2.ext.do")
     app.jinja_env.policies["ext.i18n.trimmed"] = True
 
@@ -83,6 +94,13 @@ def current() -> str:
     """Return the language of the request: the one that was chosen, else what the browser likes."""
     if not has_request_context():
         return "en"
+    found: str | None = g.get("language")
+    if found is None:
+        found = g.language = _wanted()
+    return found
+
+
+def _wanted() -> str:
     chosen = request.cookies.get(COOKIE)
     if chosen in LANGUAGES:
         return chosen
