@@ -174,3 +174,21 @@ def test_a_cookie_of_nothing_is_a_visitors(console: Console, cookie: str) -> Non
     browser.client.set_cookie("wharf_console", cookie)
     browser.get("/console/login")
     assert browser.cookie() != cookie
+
+
+def test_a_session_in_use_goes_on(console: Console) -> None:
+    """It is kept for a month from the last day on which it was used, and the cookie with it."""
+    browser = console.person()
+    browser.get("/console/")
+    [path] = files_below(console.context.settings.folder / "sessions")
+    content = path.read_bytes()[4:]
+    day = int(time.time() // 86_400)
+    assert struct.pack(">H", day) in content
+    # As it was written yesterday, three seconds before its end.
+    yesterday = content.replace(struct.pack(">H", day), struct.pack(">H", day - 1))
+    path.write_bytes(struct.pack("I", int(time.time()) + 3) + yesterday)
+    reply = browser.get("/console/")
+    assert reply.status_code == 200
+    assert "Set-Cookie" in reply.headers
+    assert expiry(path) - time.time() > 29 * 24 * 3600
+    assert "Set-Cookie" not in browser.get("/console/").headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from jinja2 import StrictUndefined
 
 from servicekit import health, logs, metrics
 from servicekit import web as kit
@@ -64,4 +65,6 @@ def _configure(app: Flask, context: AppContext) -> None:
         SESSION_COOKIE_PATH="/",
         SESSION_COOKIE_NAME=cookies.NAME,
     )
+    # A name that is written wrongly is an error, not an empty place on a page.
+    app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -21,6 +21,7 @@ PREFIX = "wharf:console:session:"
 _ID_BYTES = 32
 # So long a visitor has to fill in the login form.
 _VISITOR_LIFETIME = timedelta(hours=1)
+_DAY_SECONDS = 24 * 3600
 # Flask-Login's name for who is logged in.
 LOGGED_IN = "_user_id"
 
@@ -54,8 +55,15 @@ class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-
         if given:
             content = self._retrieve_session_data(self._get_store_id(given))
             if content is not None:
-                return self.session_class(content, sid=given)
+                return self._used(self.session_class(content, sid=given))
         return self.session_class(sid=self._generate_sid(_ID_BYTES), permanent=True)
+
+    def _used(self, session: ServerSideSession) -> ServerSideSession:
+        """Return the session; of a person it is written anew each day, so that it goes on."""
+        today = int(time.time() // _DAY_SECONDS)
+        if LOGGED_IN in session and session.get("_day") != today:
+            session["_day"] = today
+        return session
 
     def save_session(
         self, app: Flask, session: ServerSideSession | None, response: Response
