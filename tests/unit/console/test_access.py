@@ -12,6 +12,7 @@ from wharf_console.web import access
 # What may be seen without a login; what joins this list needs a reason.
 OPEN = {
     "csp_reports.report",
+    "icon.icon",
     "session.login",
     "session.logout",
     "session.preferences",

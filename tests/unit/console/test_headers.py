@@ -55,6 +55,14 @@ def test_no_page_has_a_script_or_a_style_in_it(console: Console) -> None:
         assert "javascript:" not in page
 
 
+def test_the_icon_may_be_kept(console: Console) -> None:
+    """It holds nothing of anybody, and opens no session."""
+    reply = console.visitor().get("/console/icon.svg")
+    assert reply.content_type == "image/svg+xml"
+    assert reply.headers["Cache-Control"] == "public, max-age=86400"
+    assert "Set-Cookie" not in reply.headers
+
+
 def test_a_report_is_a_line_of_the_log(console: Console, caplog: pytest.LogCaptureFixture) -> None:
     """It says page, directive and what was blocked, and nothing of a query."""
     report = {
