@@ -9,6 +9,7 @@ from wharf_console.api import buckets, files
 from wharf_console.api.problems import ApiProblem
 from wharf_console.context import AppContext
 from wharf_console.forms.files import SelectionForm
+from wharf_console.web import refusals
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
 from wharf_console.web.language import gettext, ngettext
@@ -80,5 +81,5 @@ def _delete_all(bucket: str, keys: list[str]) -> None:
     if done:
         flash(ngettext("%(num)d file deleted.", "%(num)d files deleted.", done), "success")
     if refusal is not None:
-        said = refusal.detail or refusal.title
-        flash(gettext("The rest was not deleted: %(reason)s", reason=said), "error")
+        reason = refusals.sentence(refusal)
+        flash(gettext("The rest was not deleted: %(reason)s", reason=reason), "error")

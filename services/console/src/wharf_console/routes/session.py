@@ -16,7 +16,7 @@ from wharf_console.forms.session import LoginForm, PreferencesForm
 from wharf_console.metrics import LOGINS
 from wharf_console.sessions import cookies, login_manager
 from wharf_console.sessions.interface import LOGGED_IN
-from wharf_console.web import kept_forms, language, theme
+from wharf_console.web import kept_forms, language, refusals, theme
 from wharf_console.web.access import open_to_all
 from wharf_console.web.current import nobody
 from wharf_console.web.language import gettext
@@ -118,7 +118,7 @@ def _words(problem: ApiProblem) -> str:
             "Too many failed logins. Try again in %(num)d seconds.",
             seconds,
         )
-    return known.get(problem.slug) or problem.detail or problem.title
+    return known.get(problem.slug) or refusals.sentence(problem)
 
 
 def _log_out(context: AppContext) -> None:

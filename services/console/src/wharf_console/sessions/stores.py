@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from flask import Flask
 from wharf_console.sessions import interface
 from wharf_console.sessions.file_records import FileRecords
 from wharf_console.sessions.records import TokenRecords
+
+# Each sweep reads the head of every session's file.
+_SWEEP_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,13 @@ def _files(folder: Path, idle_seconds: int, *, is_https: bool) -> SessionStores:
     def check() -> str | None:
         return None if os.access(folder, os.W_OK) else "its folder cannot be written"
 
+    swept_at = 0.0
+
     def sweep() -> None:
+        nonlocal swept_at
+        if time.monotonic() - swept_at < _SWEEP_SECONDS:
+            return
+        swept_at = time.monotonic()
         files.sweep()
         records.sweep(idle_seconds)
 

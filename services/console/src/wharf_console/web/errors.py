@@ -30,7 +30,7 @@ from wharf_console.api.problems import ApiProblem, ApiUnavailable, SessionEnded
 from wharf_console.metrics import API_FAILURES
 from wharf_console.sessions import login_manager
 from wharf_console.sessions.interface import LOGGED_IN
-from wharf_console.web import kept_forms, theme
+from wharf_console.web import kept_forms, refusals, theme
 from wharf_console.web.access import RoleMissing, role_of
 from wharf_console.web.current import context
 from wharf_console.web.language import gettext, html_tag
@@ -127,7 +127,7 @@ def _problem(problem: ApiProblem) -> Response:
     if (problem.status >= 500 and not over) or problem.status == 429:
         return page(
             503 if problem.status >= 500 else 429,
-            problem.title,
+            refusals.title(problem),
             problem.detail,
             "unavailable",
             retry_after=problem.retry_after or 5,
@@ -146,7 +146,8 @@ def _problem(problem: ApiProblem) -> Response:
         text = gettext("Somebody else has changed this meanwhile. Look at it again, then decide.")
         return page(412, gettext("Changed meanwhile"), text)
     template = "over_quota" if over else "error"
-    return page(problem.status, problem.title, problem.detail, template, members=problem.members)
+    title = refusals.title(problem)
+    return page(problem.status, title, problem.detail, template, members=problem.members)
 
 
 def _own_problem(error: ProblemError) -> Response:
@@ -208,7 +209,7 @@ def _http(error: HTTPException) -> AnyResponse:
         )
     if error.code is None or error.code < 400:
         return error.get_response()  # a redirect of the router
-    return page(error.code, error.name, gettext("The request cannot be answered."))
+    return page(error.code, gettext("Refused"), gettext("The request cannot be answered."))
 
 
 def _unexpected(error: Exception) -> Response:

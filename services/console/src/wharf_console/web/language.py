@@ -7,6 +7,7 @@ when a process starts: nothing is compiled, and nothing compiled can be old.
 
 from __future__ import annotations
 
+import functools
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ def install(app: Flask) -> None:
     app.jinja_env.policies["ext.i18n.trimmed"] = True
 
 
+@functools.cache
 def loaded(language: str) -> NullTranslations:
     """Return the catalog of a language, of all its files."""
     whole = Catalog(locale=language)

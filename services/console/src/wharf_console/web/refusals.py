@@ -1,0 +1,55 @@
+"""What the API refuses, in the person's language: its problems by their stable names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wharf_console.api.problems import ApiProblem
+from wharf_console.web.language import current, gettext
+
+
+def title(problem: ApiProblem) -> str:
+    """Return what was refused; of a problem that the console does not know, the API's words."""
+    words = _TITLES.get(problem.slug)
+    return words() if words else problem.title
+
+
+def sentence(problem: ApiProblem) -> str:
+    """Return why something was refused, for a message or a field of a form.
+
+    In English that is the API's own detail, which names the value. In other languages the title
+    goes first, since the detail is in English.
+    """
+    if current() == "en" or problem.slug not in _TITLES:
+        return problem.detail or problem.title
+    return f"{title(problem)} ({problem.detail})" if problem.detail else title(problem)
+
+
+# Functions, since the language is the request's. What has a page of its own is not here.
+_TITLES: dict[str, Callable[[], str]] = {
+    "malformed-request": lambda: gettext("The request cannot be understood"),
+    "forbidden": lambda: gettext("Not allowed"),
+    "conflict": lambda: gettext("This contradicts what is there already"),
+    "too-large": lambda: gettext("Too large"),
+    "unsupported-media-type": lambda: gettext("This kind of content is not taken"),
+    "unprocessable": lambda: gettext("A value is not acceptable"),
+    "quota-exceeded": lambda: gettext("Too many requests"),
+    "internal-error": lambda: gettext("Internal error"),
+    "unavailable": lambda: gettext("Temporarily unavailable"),
+    "timeout": lambda: gettext("The service did not answer in time"),
+    "tenant-deleted": lambda: gettext("The tenant is deleted"),
+    "too-many-secrets": lambda: gettext("The client has two secrets already"),
+    "client-protected": lambda: gettext("The client is in use here"),
+    "user-exists": lambda: gettext("There is a user of this name"),
+    "user-protected": lambda: gettext("You cannot do this to yourself"),
+    "invalid-key": lambda: gettext("The name is not allowed"),
+    "bucket-not-empty": lambda: gettext("The bucket holds files"),
+    "key-taken": lambda: gettext("There is a file of this name"),
+    "type-not-allowed": lambda: gettext("The bucket does not take files of this type"),
+    "extension-not-allowed": lambda: gettext("The bucket does not take names of this kind"),
+    "ticket-refused": lambda: gettext("The ticket does not allow this"),
+    "ticket-used-up": lambda: gettext("The ticket is used up"),
+    "no-file": lambda: gettext("No file was chosen"),
+    "tenant-quota-exceeded": lambda: gettext("The quota of your tenant is used up"),
+    "storage-full": lambda: gettext("The disk of the service is full"),
+}

@@ -1,0 +1,49 @@
+"""Refusals of the API in words for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from servicekit.problems import COMMON
+from tests.servers.console import Console, problem
+from wharf_auth.problems import CATALOGUE
+from wharf_console.web.refusals import _TITLES
+from wharf_upload.problems import UPLOAD
+
+
+def test_only_problems_that_exist_have_words() -> None:
+    """A slug that was misspelt would never be found."""
+    known = COMMON.by_slug | CATALOGUE.by_slug | UPLOAD.by_slug
+    assert _TITLES.keys() <= known.keys()
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "message"),
+    [
+        ("en", "Not allowed", "The rest was not deleted: It is held."),
+        ("zh", "不允许", "不允许 (It is held.)"),
+    ],
+)
+def test_a_refusal_is_told_in_the_language_of_the_page(
+    console: Console, language: str, heading: str, message: str
+) -> None:
+    """The title is translated; the detail, which names the value, is the API's."""
+    browser = console.person()
+    headers = {"Accept-Language": language}
+    console.gateway.on("DELETE", "/v1/files/docs/.*", problem(403, "forbidden", "It is held."))
+    form = {"key": ["1"], "confirmed": "yes"}
+    browser.post("/console/b/docs/delete", form, headers=headers)
+    assert message in browser.get("/console/b/docs/", headers=headers).text
+    console.gateway.on("GET", "/v1/usage", problem(403, "forbidden", "It is held."))
+    page = browser.get("/console/", headers=headers).text
+    assert f"<h1>{heading}</h1>" in page
+    assert "It is held." in page
+
+
+def test_a_problem_of_a_newer_release_has_its_own_words(console: Console) -> None:
+    """What the console does not know is shown as the API says it."""
+    browser = console.person()
+    console.gateway.on("GET", "/v1/usage", problem(409, "frozen-over", "Wait for spring."))
+    page = browser.get("/console/").text
+    assert "<h1>Frozen over</h1>" in page
+    assert "Wait for spring." in page
