@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.console.conftest import IDLE_SECONDS
 from tests.servers.console import Call, Console, FakeGateway, Reply, console_on, serve_documents
 from wharf_console.sessions.records import Person, TokenRecord, new_id
-from wharf_console.sessions.stores import SessionStores, open_stores
+from wharf_console.sessions.stores import SessionStores
 from wharf_console.settings import Settings
 
 
@@ -99,15 +98,6 @@ def test_one_process_at_a_time_has_the_lock(
     assert log.read_text() == "30"
 
 
-def test_all_consoles_on_the_stores_have_one_secret(
-    stores: SessionStores, url: str, tmp_path: Path
-) -> None:
-    """A form of one is taken by the other, also after a restart."""
-    again = open_stores(url, tmp_path / "console", idle_seconds=IDLE_SECONDS, is_https=False)
-    assert stores.secret == again.secret
-    assert len(stores.secret) == 32
-
-
 @pytest.fixture
 def console(url: str, tmp_path: Path) -> Console:
     """A console on the stores."""
@@ -127,6 +117,19 @@ def test_a_person_logs_in_and_out(console: Console) -> None:
         assert other.get("/console/").status_code == 200
         browser.post("/console/logout")
         assert other.get("/console/").status_code == 303
+    finally:
+        console.gateway.close()
+
+
+def test_a_form_of_one_console_is_taken_by_another(console: Console) -> None:
+    """All consoles on the stores sign with one secret, also after a restart."""
+    try:
+        browser = console.person()
+        other = console_on(console.context.settings, console.gateway).visitor()
+        other.client.set_cookie("wharf_console", browser.cookie())
+        form = {"csrf_token": browser.token()}
+        assert other.client.post("/console/logout", data=form).status_code == 303
+        assert browser.get("/console/").status_code == 303
     finally:
         console.gateway.close()
 
