@@ -82,6 +82,17 @@ def test_a_refusal_of_the_api_is_a_page(
     assert words in page.text
 
 
+def test_a_change_without_an_answer_may_have_been_made(console: Console) -> None:
+    """Nobody is told that nothing happened, where nobody knows."""
+    browser = console.person()
+    form = {"key": "a", "confirmed": "yes", "csrf_token": browser.token()}
+    console.gateway.close()
+    page = browser.client.post("/console/b/docs/delete", data=form)
+    assert page.status_code == 503
+    assert "Look whether your change was made" in page.text
+    assert "Nothing was lost" not in page.text
+
+
 def test_over_quota_says_which_limit_and_how_far(console: Console) -> None:
     """A person sees what is used of what is allowed."""
     browser = console.person()

@@ -111,13 +111,14 @@ def _unavailable(error: ApiUnavailable) -> Response:
     log.warning("the API does not answer: %s", error)
     API_FAILURES.inc()
     g.outcome = "api-unavailable"
-    return page(
-        503,
-        gettext("Wharf does not answer"),
-        gettext("The service behind these pages is down or busy. Nothing was lost."),
-        "unavailable",
-        retry_after=error.retry_after,
-    )
+    text = gettext("The service behind these pages is down or busy. Nothing was lost.")
+    if request.method == "POST":
+        # The request may have arrived, and its answer got lost.
+        text = gettext(
+            "There was no answer. Look whether your change was made before you try again."
+        )
+    title = gettext("Wharf does not answer")
+    return page(503, title, text, "unavailable", retry_after=error.retry_after)
 
 
 def _problem(problem: ApiProblem) -> Response:
