@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.servers.console import LOGIN, Console, Reply, grant, problem
+from wharf_console.sessions.records import RecordBusy
 
 
 def test_a_login_leads_to_the_page_that_was_asked_for(console: Console) -> None:
@@ -90,4 +91,19 @@ def test_a_logout_works_while_auth_is_down(console: Console) -> None:
     browser = console.person()
     console.gateway.close()
     assert browser.post("/console/logout").status_code == 303
+    assert browser.get("/console/").status_code == 303
+
+
+def test_a_logout_does_not_wait_for_ever(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refresh that hangs elsewhere keeps nobody logged in."""
+    browser = console.person()
+
+    def busy(_: str) -> None:
+        raise RecordBusy
+
+    token = browser.token()
+    monkeypatch.setattr(console.context.stores.records, "locked", busy)
+    reply = browser.client.post("/console/logout", data={"csrf_token": token})
+    assert reply.status_code == 303
+    assert len(console.gateway.called("POST", "/auth/logout")) == 1
     assert browser.get("/console/").status_code == 303

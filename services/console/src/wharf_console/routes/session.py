@@ -16,6 +16,7 @@ from wharf_console.forms.session import LoginForm, PreferencesForm
 from wharf_console.metrics import LOGINS
 from wharf_console.sessions import cookies, login_manager
 from wharf_console.sessions.interface import LOGGED_IN
+from wharf_console.sessions.records import RecordBusy
 from wharf_console.web import kept_forms, language, refusals, theme
 from wharf_console.web.access import open_to_all
 from wharf_console.web.current import nobody
@@ -126,8 +127,9 @@ def _log_out(context: AppContext) -> None:
     records = context.stores.records
     record_id = session.get(LOGGED_IN)
     if record_id:
-        # With the lock, for a refresh that is under way would write the record anew.
-        with records.locked(record_id):
+        record = records.read(record_id)
+        # A refresh that is under way would write the record anew. A logout does not fail for it.
+        with contextlib.suppress(RecordBusy), records.locked(record_id):
             record = records.read(record_id)
             records.delete(record_id)
         if record is not None:
