@@ -116,3 +116,39 @@ def test_owners_are_warned_where_contents_have_no_origin_of_their_own(
 def overview(console: Console, role: str) -> str:
     """The first page of a person who comes by HTTPS."""
     return console.person(role, base_url="https://files.example").get("/console/").text
+
+
+def test_many_buckets_have_pages(console: Console) -> None:
+    """The overview costs the same with ten buckets and with ten thousand."""
+    documents = [bucket_document("docs")]
+    console.gateway.on("GET", "/v1/buckets", Reply({"buckets": documents, "next_cursor": "docs"}))
+    browser = console.person()
+    first = browser.get("/console/").text
+    assert '<a href="/console/?cursor=docs" rel="next">' in first
+    assert "First page" not in first
+    assert "First page" in browser.get("/console/?cursor=docs").text
+    queries = [call.query for call in console.gateway.called("GET", "/v1/buckets")]
+    assert queries == [{"limit": ["100"]}, {"limit": ["100"], "cursor": ["docs"]}]
+
+
+def test_a_move_says_where_the_file_was(console: Console) -> None:
+    """Names of both places are names, whatever is in them."""
+    event = {
+        "id": 7,
+        "kind": "file.moved",
+        "at": "2026-11-18T10:00:00Z",
+        "file": file_document("new"),
+        "quota": None,
+        "moved_from": {"bucket": "docs", "key": "<old>"},
+    }
+    console.gateway.on("GET", "/v1/events", Reply({"events": [event], "next_after": 7}))
+    page = console.person().get("/console/").text
+    assert ">Moved<" in page
+    assert "(from <bdi>docs/&lt;old&gt;</bdi>)" in page
+
+
+def test_the_tenant_is_called_by_its_name(console: Console) -> None:
+    """By its display name where auth says one, else by its id."""
+    assert "<bdi>acme</bdi>" in console.person().get("/console/").text
+    page = console.person(tenant_display_name="Acme <Inc>").get("/console/").text
+    assert "<bdi>Acme &lt;Inc&gt;</bdi>" in page

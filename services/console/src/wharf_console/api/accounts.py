@@ -37,6 +37,8 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     role: str
     session: LoginSession
+    # Releases before 0.2 do not say it.
+    tenant_display_name: str = ""
 
 
 class _Login(msgspec.Struct):

@@ -38,13 +38,16 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     allowed: Limits
 
 
-class _Buckets(msgspec.Struct):
+class Buckets(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of buckets; `next_cursor` gets the next page, `None` at the end."""
+
     buckets: tuple[Bucket, ...]
+    next_cursor: str | None = None
 
 
-def listed(session: Session) -> tuple[Bucket, ...]:
-    """Return the tenant's buckets by name."""
-    return session.get("/v1/buckets", _Buckets).buckets
+def listed(session: Session, *, cursor: str = "", limit: int = 100) -> Buckets:
+    """Return a page of the tenant's buckets by name."""
+    return session.get("/v1/buckets", Buckets, cursor=cursor, limit=limit)
 
 
 def read(session: Session, name: str) -> Bucket:

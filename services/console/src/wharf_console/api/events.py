@@ -16,14 +16,24 @@ class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
     percent: int
 
 
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a file is, or was."""
+
+    bucket: str
+    key: str
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened. `file` is the file as it is or was; of `quota.warning` there is `quota`."""
+    """What happened. `file` is the file as it is or was; of `quota.warning` there is `quota`, of
+    `file.moved` where it was.
+    """
 
     id: int
     kind: str
     at: datetime
     file: File | None
     quota: QuotaWarning | None
+    moved_from: Address | None = None
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +43,11 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     next_before: int | None = None
 
 
-def newest(session: Session, *, before: int = 0, limit: int = 100) -> Events:
-    """Return the newest events, or the newest of those before a number."""
-    return session.get("/v1/events", Events, order="newest", before=before or None, limit=limit)
+def newest(
+    session: Session, *, before: int | None = None, kind: str = "", limit: int = 100
+) -> Events:
+    """Return the newest events, or the newest of those before a number.
+
+    A page of one `kind` may be short, or empty, before the last one.
+    """
+    return session.get("/v1/events", Events, order="newest", before=before, kind=kind, limit=limit)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 
 from wharf_console.api import buckets, events
 from wharf_console.api.events import Event
 from wharf_console.context import AppContext
 from wharf_console.web.current import api, user
 
+ROWS = 100
 _LAST_EVENTS = 8
 
 
@@ -18,9 +19,11 @@ def blueprint(_: AppContext) -> Blueprint:
 
     @routes.get("/")
     def overview() -> str:
+        cursor = request.args.get("cursor", "")
         return render_template(
             "overview/overview.html",
-            buckets=buckets.listed(api()),
+            page=buckets.listed(api(), cursor=cursor, limit=ROWS),
+            is_first=not cursor,
             usage=buckets.usage(api()),
             events=_last_events(),
         )

@@ -50,6 +50,7 @@ def begin(kept: TokenRecords, me: Me, granted: Granted, now: float) -> None:
         display_name=me.display_name,
         role=me.role,
         scopes=frozenset(granted.scope.split()),
+        tenant_display_name=me.tenant_display_name,
     )
     record_id = records.new_id()
     kept.write(record_id, recorded(person, granted, now))

@@ -18,6 +18,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     role: str
     scopes: frozenset[str]
+    tenant_display_name: str = ""
 
 
 class TokenRecord(msgspec.Struct, frozen=True, kw_only=True):
