@@ -42,3 +42,4 @@ compile otel --extra otel "$AUTH" "$UPLOAD" "$CONSOLE" "$KIT" "$@"
 compile build "$BUILD" "$@"
 compile k8s requirements/k8s.in
 compile peers requirements/peers.in "$@"
+compile node requirements/node.in

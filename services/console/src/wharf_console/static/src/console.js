@@ -1,0 +1,19 @@
+// What every page of the console loads. static/src/README.md says which markup each module expects.
+
+import "./confirm.js";
+import "./copy.js";
+import "./preview.js";
+import { selection } from "./selection.js";
+import { times } from "./times.js";
+
+function start(root) {
+  times(root);
+  selection(root);
+}
+
+document.documentElement.dataset.scripts = "on";
+start(document);
+document.addEventListener("wharf:shown", ({ detail }) => start(detail.parentNode ?? detail));
+// Only pages with uploads load what uploads need.
+const tray = document.querySelector("[data-uploads]");
+if (tray) import("./uploads.js").then(({ uploads }) => uploads(tray));

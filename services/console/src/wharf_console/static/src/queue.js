@@ -1,0 +1,203 @@
+// Uppy without its pages: a queue of files that goes up by tus, four at a time.
+
+import Uppy from "@uppy/core";
+import GoldenRetriever from "@uppy/golden-retriever";
+import Tus from "@uppy/tus";
+
+import { restored, takeSlot } from "./slots.js";
+import { Refusal } from "./tickets.js";
+
+const MIB = 1024 * 1024;
+const AT_ONCE = 4;
+const CHUNK_BYTES = 8 * MIB;
+const RETRY_MS = [500, 1000, 3000, 5000, 10_000, 20_000, 30_000];
+// The browser copies what it keeps. Of larger files it keeps how far they are: they are chosen again.
+const KEPT_FILE_BYTES = 256 * MIB;
+const KEPT_BYTES = 1024 * MIB;
+// Asked how far an upload is, the server may say that it is not there; all else is to be asked again.
+const GONE = [404, 410, 423];
+const TOKEN_REFUSALS = ["token-expired", "token-revoked", "ticket-used-up"];
+
+/** Whether sending the same again may lead to something else. */
+function isPassing(status, method) {
+  if (status === 409) return method !== "POST"; // another offset; a creation's is final
+  return status === 0 || status === 423 || status === 429 || (status >= 500 && status !== 507);
+}
+
+/** A path whose capitals survive the lower case of Uppy's ids: A.txt and a.txt are two files. */
+const spelled = (path) => path.replace(/\p{Lu}/gu, "^$&");
+
+/** The queue; tells what happens by the `events` added, changed, stored, failed. */
+export class Queue {
+  #tickets;
+  #uppy;
+  #running = new Set();
+  #refusals = new Map();
+
+  /** Makes a queue and brings back what it held before the page was loaded again. */
+  static async open({ owner, endpoint, tickets, events }) {
+    const slot = owner ? await takeSlot(owner) : null;
+    const queue = new Queue(slot, endpoint, tickets, events);
+    if (slot) await restored(queue.#uppy, slot);
+    queue.#goOn(events);
+    return queue;
+  }
+
+  constructor(slot, endpoint, tickets, events) {
+    this.#tickets = tickets;
+    this.#uppy = new Uppy({ id: slot ?? "wharf" });
+    this.#uppy.use(Tus, {
+      endpoint,
+      limit: AT_ONCE,
+      chunkSize: CHUNK_BYTES,
+      retryDelays: RETRY_MS,
+      allowedMetaFields: ["bucket", "prefix", "filename", "filetype"],
+      // The queue itself knows where an upload is.
+      storeFingerprintForResuming: false,
+      onBeforeRequest: (request, file) => this.#authorize(request, file),
+      onAfterResponse: (request, answer) => this.#judge(request, answer),
+      onShouldRetry: (error, attempt, _, next) => this.#isWorthIt(error, attempt, next),
+    });
+    if (slot) {
+      const indexedDB = { maxFileSize: KEPT_FILE_BYTES, maxTotalSize: KEPT_BYTES };
+      this.#uppy.use(GoldenRetriever, { indexedDB });
+    }
+    this.#uppy.on("files-added", (files) => files.forEach(events.added));
+    this.#uppy.on("state-update", (before, after) => {
+      if (before.files === after.files) return;
+      for (const [id, file] of Object.entries(after.files)) {
+        if (before.files[id] && before.files[id] !== file) events.changed(file);
+      }
+    });
+    this.#uppy.on("upload-success", (file, answer) => this.#stored(file, answer, events));
+    this.#uppy.on("upload-error", (file, error, answer) => this.#failed(file, error, answer, events));
+  }
+
+  /** Adds [file, path] pairs for a bucket; `target` is the prefix under which they all go. */
+  add(pairs, { bucket, target }) {
+    const before = new Set(this.#present());
+    this.#uppy.addFiles(
+      pairs.map(([file, path]) => ({
+        name: file.name,
+        type: file.type,
+        data: file,
+        source: "console",
+        meta: {
+          bucket,
+          target,
+          prefix: path.slice(0, path.length - file.name.length),
+          filename: file.name,
+          filetype: file.type,
+          modified: file.lastModified,
+          // Part of Uppy's id: the same file may go to two places.
+          relativePath: spelled(`${bucket}/${target}${path}`),
+        },
+      })),
+    );
+    for (const id of this.#present()) if (!before.has(id)) this.start(id);
+  }
+
+  /** Ids of the files whose bytes are at hand. */
+  #present() {
+    return this.#uppy.getFiles().filter(({ isGhost }) => !isGhost).map(({ id }) => id);
+  }
+
+  /** Starts a file that does not run: a new one, a failed one, or one that was brought back. */
+  start(id) {
+    this.#running.add(id);
+    // What goes wrong is told by upload-error.
+    this.#uppy.retryUpload(id).catch(() => {});
+  }
+
+  pause(id) {
+    if (this.#uppy.getFile(id) && !this.#uppy.getFile(id).isPaused) this.#uppy.pauseResume(id);
+  }
+
+  resume(id) {
+    if (!this.#running.has(id)) this.start(id);
+    else if (this.#uppy.getFile(id)?.isPaused) this.#uppy.pauseResume(id);
+  }
+
+  /** Takes a file out, and ends its upload at the server. */
+  cancel(id) {
+    this.#running.delete(id);
+    if (this.#uppy.getFile(id)) this.#uppy.removeFile(id);
+  }
+
+  files() {
+    return this.#uppy.getFiles();
+  }
+
+  /** Whether leaving the page loses more than a moment. */
+  losesFiles() {
+    const kept = this.#uppy.getPlugin("GoldenRetriever");
+    return this.#uppy
+      .getFiles()
+      .some(({ isGhost, progress, size }) =>
+        !isGhost && !progress.uploadComplete && (!kept || size > KEPT_FILE_BYTES));
+  }
+
+  #goOn(events) {
+    // Batches of the page before; each file begins one of its own.
+    this.#uppy.setState({ currentUploads: {}, recoveredState: null });
+    for (const file of this.#uppy.getFiles()) {
+      if (file.progress.uploadComplete) this.#uppy.removeFile(file.id);
+      else {
+        events.added(file);
+        if (!file.isPaused && !file.isGhost) this.start(file.id);
+      }
+    }
+  }
+
+  async #authorize(request, { id, meta }) {
+    this.#refusals.delete(id);
+    try {
+      const ticket = await this.#tickets.of(meta, request.getMethod() === "POST");
+      request.setHeader("Authorization", `Bearer ${ticket}`);
+    } catch (error) {
+      if (error instanceof Refusal) this.#refusals.set(id, error);
+      throw error;
+    }
+  }
+
+  /** Raises for an answer that tus-js-client would take as a sign to begin anew. */
+  #judge(request, answer) {
+    const status = answer.getStatus();
+    if (request.getMethod() !== "HEAD" || status < 300 || GONE.includes(status)) return;
+    throw new Error(`HEAD was answered with ${status}`);
+  }
+
+  #isWorthIt(error, attempt, next) {
+    const answer = error.originalResponse;
+    if (error.causingError instanceof Refusal) {
+      return isPassing(error.causingError.status, "POST") && next(error);
+    }
+    if (!answer) return next(error);
+    const status = answer.getStatus();
+    const { slug } = Refusal.of(status, answer.getBody());
+    if (TOKEN_REFUSALS.includes(slug) && attempt < 2) {
+      const ticket = error.originalRequest.getHeader("Authorization")?.slice("Bearer ".length);
+      return this.#tickets.forget(ticket) && next({});
+    }
+    return isPassing(status, error.originalRequest.getMethod()) && next(error);
+  }
+
+  #stored(file, answer, events) {
+    this.#running.delete(file.id);
+    const path = answer.body?.xhr.getResponseHeader("Content-Location") ?? "";
+    const [, bucket, key] = path.match(/^\/v1\/files\/([^/]+)\/(.+)$/) ?? [];
+    events.stored(file, bucket && { bucket, key: decodeURIComponent(key), path: `${bucket}/${key}` });
+    // After Uppy is through with the event.
+    setTimeout(() => this.cancel(file.id));
+  }
+
+  #failed(file, error, answer, events) {
+    this.#running.delete(file.id);
+    const { status, body } = answer ?? {};
+    const said = status ? Refusal.of(status, body.xhr.responseText) : this.#refusals.get(file.id);
+    const isFinal = said !== undefined && !isPassing(said.status, "POST") && said.status !== 401;
+    events.failed(file, { said, isFinal });
+    // A later page need not try again what was refused.
+    if (isFinal) setTimeout(() => this.cancel(file.id));
+  }
+}

@@ -1,0 +1,147 @@
+// The list of uploads: one row a file, with its name, how far it is, and what can be done.
+
+import { count, made, size, word } from "./words.js";
+
+// Which buttons a row has in each state.
+const ACTIONS = {
+  waiting: ["pause", "cancel"],
+  sending: ["pause", "cancel"],
+  offline: ["cancel"],
+  finishing: [],
+  paused: ["resume", "cancel"],
+  missing: ["choose", "cancel"],
+  failed: ["retry", "dismiss"],
+  done: ["dismiss"],
+};
+const SUMMARY_MS = 1000;
+
+/** Returns what state a file of Uppy is in. */
+export function stateOf({ error, isGhost, isPaused, progress }) {
+  if (progress.uploadComplete) return "done";
+  if (isGhost) return "missing";
+  if (error) return "failed";
+  if (isPaused) return "paused";
+  if (!navigator.onLine) return "offline";
+  if (!progress.bytesUploaded) return "waiting";
+  return progress.bytesUploaded < progress.bytesTotal ? "sending" : "finishing";
+}
+
+class Row {
+  state = "";
+  #tray;
+  #name;
+  #bar = made("progress", { max: "1", value: "0" });
+  #words = made("span", { class: "words" });
+  #buttons = made("span", { class: "buttons" });
+
+  constructor(tray, name, act) {
+    this.#tray = tray;
+    this.#name = name;
+    this.#bar.setAttribute("aria-label", name);
+    this.element = made("li", {}, made("bdi", {}, name), this.#bar, this.#words, this.#buttons);
+    this.#buttons.addEventListener("click", ({ target }) => {
+      const { action } = target.closest("button")?.dataset ?? {};
+      if (action) act(action, this);
+    });
+  }
+
+  /** Shows a state; `places` are filled into its words, `text` stands in place of them. */
+  show(state, { done = 0, total = 0, text = "", name = "" } = {}) {
+    this.#bar.value = state === "done" ? 1 : done / (total || 1);
+    const places = { done: size(done), total: size(total), name };
+    const words = text || word(this.#tray, state, places);
+    if (this.#words.textContent !== words) this.#words.textContent = words;
+    if (state === this.state) return;
+    const before = ACTIONS[this.state]?.join();
+    this.state = this.element.dataset.state = state;
+    this.#bar.hidden = state === "done" || state === "failed";
+    if (ACTIONS[state].join() === before) return;
+    const focused = this.#buttons.contains(document.activeElement);
+    this.#buttons.replaceChildren(...ACTIONS[state].map((action) => this.#button(action)));
+    if (focused) (this.#buttons.querySelector("button") ?? this.#tray).focus();
+  }
+
+  /** Makes the stored file's name a link to its page. */
+  link(address) {
+    this.element.querySelector("bdi").replaceChildren(made("a", { href: address }, this.#name));
+  }
+
+  /** Takes the row away; the focus goes to its neighbour. */
+  remove() {
+    const focused = this.element.contains(document.activeElement);
+    const neighbour = this.element.nextElementSibling ?? this.element.previousElementSibling;
+    this.element.remove();
+    if (focused) (neighbour?.querySelector("button") ?? this.#tray).focus();
+  }
+
+  #button(action) {
+    const name = made("span", { class: "visually-hidden" }, " ", this.#name);
+    return made("button", { type: "button", "data-action": action }, word(this.#tray, action), name);
+  }
+}
+
+/** All rows, and the line that sums them up. */
+export class Rows {
+  #tray;
+  #act;
+  #list;
+  #summary;
+  #rows = new Set();
+  #timer = null;
+
+  constructor(tray, act) {
+    this.#tray = tray;
+    this.#act = act;
+    this.#list = tray.querySelector("[data-uploads-list]");
+    this.#summary = tray.querySelector("[data-uploads-summary]");
+    tray.tabIndex = -1; // takes the focus when the last row goes
+  }
+
+  add(name) {
+    const row = new Row(this.#tray, name, this.#act);
+    this.#rows.add(row);
+    this.#list.append(row.element);
+    this.#tray.hidden = false;
+    this.changed();
+    return row;
+  }
+
+  remove(row) {
+    row.remove();
+    this.#rows.delete(row);
+    if (this.#rows.size === 0) this.#hide();
+    this.changed();
+  }
+
+  #hide() {
+    const focused = this.#tray.contains(document.activeElement);
+    this.#tray.hidden = true;
+    if (focused) document.querySelector("main")?.focus();
+  }
+
+  /** How many rows are in one of these states. */
+  number(...states) {
+    return [...this.#rows].filter(({ state }) => states.includes(state)).length;
+  }
+
+  /** Takes away what is done. */
+  clear() {
+    for (const row of [...this.#rows]) if (row.state === "done") this.remove(row);
+  }
+
+  /** Sums up, not more often than it can be listened to. */
+  changed() {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      const [done, failed, all] = [this.number("done"), this.number("failed"), this.#rows.size];
+      const places = { done: count(done), failed: count(failed), total: count(all) };
+      const words = [word(this.#tray, "summary", places)];
+      if (failed) words.push(word(this.#tray, "failures", places));
+      this.#summary.textContent = words.join(" ");
+      for (const button of this.#tray.querySelectorAll("[data-uploads-all]")) {
+        const states = { pause: ["waiting", "sending"], resume: ["paused"], clear: ["done"] };
+        button.hidden = this.number(...states[button.dataset.uploadsAll]) < 2;
+      }
+    }, SUMMARY_MS);
+  }
+}

