@@ -21,6 +21,7 @@ PLUPLOAD = _SCRIPTS / "plupload/js/plupload.full.min.js"
 RESUMABLE = _SCRIPTS / "resumablejs/resumable.js"
 FINE_UPLOADER = _SCRIPTS / "fine-uploader/fine-uploader/fine-uploader.core.js"
 UPPY = _SCRIPTS / "uppy/dist/uppy.min.js"
+AXE = _SCRIPTS / "axe-core/axe.min.js"
 SCRIPT_SECONDS = 30
 _ARGUMENTS = (
     "--headless=new",

@@ -25,9 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MANIFEST = "manifest.json"
-# A build of the names in the last manifest and the one before: a page that was served a moment ago
-# still finds its files.
-_BUILD = "build.json"
+# In the environment: of what the last build was made, and its files.
+_RECORD = "console-build.json"
 _STYLE = "console.css"
 # A file that is there when all others of its folder are.
 _DONE = "done"
@@ -81,16 +80,16 @@ def build(places: Places, *, patient: bool = False) -> None:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)  # two builds at once take turns
         key = _key(places)
-        if _is_built(places.dist, key, patient=patient):
+        if _is_built(places, key, patient=patient):
             return
         with tempfile.TemporaryDirectory(dir=places.dist.parent, prefix=".dist-") as made:
             try:
                 _bundle(places, Path(made))
             except CannotBuild as reason:
                 _style_alone(places, Path(made))
-                _publish(Path(made), places.dist, key, failure=str(reason))
+                _publish(Path(made), places, key, failure=str(reason))
                 raise
-            _publish(Path(made), places.dist, key)
+            _publish(Path(made), places, key)
     finally:
         os.close(folder)
 
@@ -104,18 +103,17 @@ def _key(places: Places) -> str:
     return digest.hexdigest()
 
 
-def _is_built(dist: Path, key: str, *, patient: bool) -> bool:
+def _is_built(places: Places, key: str, *, patient: bool) -> bool:
     """Whether the last build was of these sources, and all its files are still there.
 
     Raises `CannotBuild` when it failed a short while ago, and the caller is patient.
     """
     try:
-        last = json.loads((dist / _BUILD).read_text(encoding="utf-8"))
-        names = json.loads((dist / MANIFEST).read_text(encoding="utf-8"))
+        last = json.loads((places.environment / _RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    files = {*last["files"], *names.values()}
-    if last["key"] != key or not all((dist / name).is_file() for name in files):
+    files = (*last["files"], MANIFEST)
+    if last["key"] != key or not all((places.dist / name).is_file() for name in files):
         return False
     if last["failure"] and patient and time.time() - last["time"] < _RETRY_SECONDS:
         raise CannotBuild(last["failure"])
@@ -181,22 +179,26 @@ def _style_alone(places: Places, made: Path) -> None:
     (made / MANIFEST).write_text(json.dumps({_STYLE: name}), encoding="utf-8")
 
 
-def _publish(made: Path, dist: Path, key: str, failure: str = "") -> None:
-    """Moves a build into `dist`: files first, then the manifest; then what is too old goes."""
+def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
+    """Moves a build into `dist`: files first, then the manifest; then what is too old goes.
+
+    The files of the build before stay: a page that was served a moment ago still finds its own.
+    """
     files = sorted(path.name for path in made.iterdir() if path.name != MANIFEST)
+    record = places.environment / _RECORD
     try:
-        before = json.loads((dist / _BUILD).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError):
+        before = json.loads(record.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError):
         before = []
-    record = {"key": key, "files": files, "failure": failure, "time": time.time()}
-    (made / _BUILD).write_text(json.dumps(record), encoding="utf-8")
-    for name in (*files, MANIFEST, _BUILD):
+    for name in (*files, MANIFEST):
         (made / name).chmod(0o644)
-        (made / name).replace(dist / name)
-    kept = {*files, *before, MANIFEST, _BUILD}
-    for old in dist.iterdir():
-        if old.name not in kept:
+        (made / name).replace(places.dist / name)
+    for old in places.dist.iterdir():
+        if old.name not in {*files, *before, MANIFEST}:
             old.unlink()
+    record.parent.mkdir(exist_ok=True)
+    facts = {"key": key, "files": files, "failure": failure, "time": time.time()}
+    record.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def _run(command: list[str], failure: str) -> None:

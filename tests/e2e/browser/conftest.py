@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.browser.person import Person
 from tests.e2e.browser.visitor import Visitor
 from tests.e2e.instance import Wharf, running
 from tests.e2e.tenants import Signer
 from tests.servers.browser import Browser, Site, browsing, serving_pages
+from tests.servers.console_pages import ConsolePages, serving_console
 
 #: Bodies above this are refused by nginx itself.
 GATEWAYS_BYTES = 8_000_000
@@ -44,3 +46,34 @@ def visitor(browser: Browser, site: Site, capped: Wharf, tmp_path: Path) -> Iter
     yield Visitor(browser, site, capped, Signer(capped).client(), tmp_path)
     browser.command("Network.disable")
     browser.command("Emulation.setScriptExecutionDisabled", value=False)
+
+
+@pytest.fixture(scope="session")
+def spacious() -> Iterator[Wharf]:
+    """A Wharf whose gateway takes chunks of the console's size."""
+    with running() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def console_pages(spacious: Wharf) -> Iterator[ConsolePages]:
+    """Pages with the console's scripts on that Wharf's origin."""
+    with serving_console(spacious.port) as found:
+        yield found
+
+
+@pytest.fixture
+def person(
+    browser: Browser, console_pages: ConsolePages, spacious: Wharf, tmp_path: Path
+) -> Iterator[Person]:
+    """Somebody on a page of the console; no page of theirs breaks its policy."""
+    browser.errors()
+    found = Person(browser, console_pages, spacious, Signer(spacious).client(), tmp_path)
+    console_pages.ticket = found.tickets()
+    console_pages.asked.clear()
+    yield found
+    found.line()
+    browser.command("Network.disable")
+    browser.command("Emulation.clearDeviceMetricsOverride")
+    browser.get("about:blank")
+    assert console_pages.reports == []

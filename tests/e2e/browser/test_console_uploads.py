@@ -1,0 +1,268 @@
+"""The console's uploads by script, in a browser: many files, folders, pauses, reloads, outages."""
+
+from __future__ import annotations
+
+from selenium.webdriver.common.by import By
+
+from tests.e2e.browser.person import BUCKET, Person
+from tests.e2e.browser.visitor import HTML, PNG
+from tests.servers.console_pages import CSRF
+
+SLOW = 3_000_000
+
+
+def test_several_files(person: Person) -> None:
+    """Chosen together, files arrive under their names, with one ticket for all of them."""
+    person.bucket()
+    person.visit(prefix="in/")
+    names = ["a.txt", "头像.txt", "A.txt", "100%20.txt", "<img src=x onerror=alert(1)>.txt"]
+    person.choose(*(person.file(name, name.encode()) for name in names))
+    person.awaited(lambda: person.states() == ["done"] * len(names))
+    assert sorted(person.api.listed(BUCKET)) == sorted(f"in/{name}" for name in names)
+    assert person.pages.asked == [({"bucket": BUCKET, "prefix": "in/"}, CSRF)]
+
+
+def test_a_chosen_folder(person: Person) -> None:
+    """A folder keeps the paths of its files; what a file manager left in it stays out."""
+    person.bucket()
+    person.visit(prefix="in/")
+    for name in ("trip/one.txt", "trip/day 2/two.txt", "trip/.DS_Store"):
+        person.file(name, name.encode())
+    person.choose(str(person.folder / "trip"), selector="input[webkitdirectory]")
+    person.awaited(lambda: person.states() == ["done"] * 2)
+    assert sorted(person.api.listed(BUCKET)) == ["in/trip/day 2/two.txt", "in/trip/one.txt"]
+
+
+def _drop(person: Person, *paths: str) -> None:
+    for step in ("dragEnter", "dragOver", "drop"):
+        person.browser.command(
+            "Input.dispatchDragEvent",
+            type=step,
+            x=20,
+            y=20,
+            data={"items": [], "files": list(paths), "dragOperationsMask": 1},
+        )
+
+
+def test_dropped_on_the_page(person: Person) -> None:
+    """Files and folders may be dropped anywhere on the page."""
+    person.bucket()
+    person.visit()
+    person.file("deep/a/b.txt", b"b")
+    _drop(person, person.file("c.txt", b"c"), str(person.folder / "deep"))
+    person.awaited(lambda: person.states() == ["done"] * 2)
+    assert sorted(person.api.listed(BUCKET)) == ["c.txt", "deep/a/b.txt"]
+
+
+def test_pasted(person: Person) -> None:
+    """A picture from the clipboard gets a name with the time."""
+    person.bucket()
+    person.visit()
+    person.browser.run(
+        "const data = new DataTransfer();"
+        "data.items.add(new File([new Uint8Array(args[0])], 'image.png', {type: 'image/png'}));"
+        "document.body.dispatchEvent("
+        "  new ClipboardEvent('paste', {clipboardData: data, bubbles: true}))",
+        list(PNG),
+    )
+    person.awaited(lambda: person.states() == ["done"])
+    (key,) = person.api.listed(BUCKET)
+    assert key.startswith("image 20")
+    assert key.endswith(".png")
+
+
+def test_pause_and_resume(person: Person) -> None:
+    """A paused upload sends nothing until it is resumed, and then goes on with the same upload."""
+    person.bucket()
+    person.visit()
+    person.line(SLOW)
+    path, digest = person.large("film.bin", 12)
+    person.choose(path)
+    person.awaited(lambda: person.sent() > 0.2)
+    person.press("film.bin", "pause")
+    person.awaited(lambda: person.states() == ["paused"])
+    before = person.sent()
+    person.browser.run("await new Promise(resolve => setTimeout(resolve, 1000))")
+    assert person.sent() == before
+    focused = person.browser.switch_to.active_element
+    assert focused.text == "Resume film.bin"
+    focused.click()
+    person.awaited(lambda: person.states() == ["done"])
+    assert person.stored() == {"film.bin": digest}
+    assert person.creations() == 1
+
+
+def test_a_reload_in_the_middle(person: Person) -> None:
+    """After a reload the queue is there again and goes on where it was, without another choice."""
+    person.bucket()
+    person.visit()
+    person.line(SLOW)
+    path, digest = person.large("film.bin", 20)
+    person.choose(path, person.file("small.txt", b"small"))
+    person.awaited(lambda: person.rows().get("small.txt", ("",))[0] == "done")
+    person.awaited(lambda: person.sent() > 0.5)
+    person.browser.run("await new Promise(resolve => setTimeout(resolve, 700))")
+    person.browser.refresh()
+    person.ready()
+    person.awaited(lambda: person.rows().get("film.bin", ("",))[0] == "done")
+    assert person.stored()["film.bin"] == digest
+    assert person.creations() == 2
+
+
+def test_the_network_goes_and_comes_back(person: Person) -> None:
+    """Without a network the row says so; with it the same upload goes on."""
+    person.bucket()
+    person.visit()
+    person.line(SLOW)
+    path, digest = person.large("train.bin", 20)
+    person.choose(path)
+    person.awaited(lambda: person.sent() > 0.45)
+    person.line(off=True)
+    person.awaited(lambda: person.states() == ["offline"])
+    person.browser.run("await new Promise(resolve => setTimeout(resolve, 1500))")
+    person.line()
+    person.awaited(lambda: person.states() == ["done"])
+    assert person.stored() == {"train.bin": digest}
+    assert person.creations() == 1
+
+
+def test_a_refusal(person: Person) -> None:
+    """Title and detail of the refusal are shown; other files go on, and a reload forgets it."""
+    person.bucket(allowed_types=["image/*"])
+    person.visit()
+    person.choose(person.file("page.png", HTML), person.file("dot.png", PNG))
+    person.awaited(lambda: sorted(person.states()) == ["done", "failed"])
+    _, words = person.rows()["page.png"]
+    title, _, detail = words.partition(": ")
+    assert "type" in title.lower(), words
+    assert "text/html" in detail, words
+    assert person.api.listed(BUCKET) == ["dot.png"]
+    person.bucket()
+    person.press("page.png", "retry")
+    person.awaited(lambda: person.states() == ["done", "done"])
+
+
+def test_a_taken_name(person: Person) -> None:
+    """Nothing is replaced: the row says how the file is called now, and links to its page."""
+    person.bucket()
+    person.visit()
+    person.choose(person.file("a.txt", b"first"))
+    person.awaited(lambda: person.states() == ["done"])
+    person.press("a.txt", "dismiss")
+    person.choose(person.file("a.txt", b"second, longer"))
+    person.awaited(lambda: person.states() == ["done"])
+    assert person.rows()["a.txt"] == (
+        "done",
+        "Uploaded as a (2).txt, because its own name was taken",
+    )
+    link = person.browser.find_element(By.CSS_SELECTOR, "[data-uploads-list] a")
+    assert str(link.get_attribute("href")).endswith("/console/b/photos/f/a%20%282%29.txt")
+
+
+def test_cancel(person: Person) -> None:
+    """A cancelled upload leaves nothing behind, at the server neither."""
+    person.bucket()
+    person.visit()
+    person.line(SLOW)
+    path, _ = person.large("film.bin", 12)
+    person.choose(path)
+    person.awaited(lambda: person.sent() > 0.2)
+    person.press("film.bin", "cancel")
+    person.awaited(lambda: not person.rows())
+    person.line()
+    person.awaited(lambda: person.api.used() == (0, 0))
+
+
+def test_tickets_end(person: Person) -> None:
+    """A ticket that is about to end is replaced before the next request of an upload."""
+    person.bucket()
+    person.pages.ticket = person.tickets(seconds=60)
+    person.visit()
+    path, digest = person.large("film.bin", 20)
+    person.choose(path)
+    person.awaited(lambda: person.states() == ["done"])
+    assert person.stored() == {"film.bin": digest}
+    assert len(person.pages.asked) > 2
+
+
+def test_a_used_up_ticket(person: Person) -> None:
+    """A ticket without files left is replaced, though the page did not know."""
+    person.bucket()
+    person.pages.ticket = person.tickets(max_files=1)
+    person.visit()
+    for name in ("a.txt", "b.txt"):
+        person.choose(person.file(name, name.encode()))
+        person.awaited(lambda: set(person.states()) == {"done"})
+    assert sorted(person.api.listed(BUCKET)) == ["a.txt", "b.txt"]
+
+
+def test_the_session_ends(person: Person) -> None:
+    """Without a session the row says so with a way to the login, and a later page goes on."""
+    person.bucket()
+    person.pages.ticket = lambda _: (401, {"title": "Not logged in"})
+    person.visit()
+    person.choose(person.file("a.txt", b"a"))
+    person.awaited(lambda: person.states() == ["failed"])
+    assert person.rows()["a.txt"][1] == "Your session has ended. Log in, and the uploads go on."
+    assert person.browser.find_element(By.CSS_SELECTOR, "[data-uploads-login]").is_displayed()
+    person.browser.run("await new Promise(resolve => setTimeout(resolve, 700))")
+    person.pages.ticket = person.tickets()
+    person.browser.refresh()
+    person.ready()
+    person.awaited(lambda: person.states() == ["done"])
+    assert person.api.listed(BUCKET) == ["a.txt"]
+
+
+def test_a_second_tab(person: Person) -> None:
+    """A second tab does not send the first one's files again."""
+    person.bucket()
+    person.visit()
+    person.line(SLOW)
+    path, digest = person.large("film.bin", 12)
+    person.choose(path)
+    person.awaited(lambda: person.sent() > 0.1)
+    first = person.browser.current_window_handle
+    person.browser.switch_to.new_window("tab")
+    try:
+        person.visit()
+        assert person.rows() == {}
+    finally:
+        person.browser.close()
+        person.browser.switch_to.window(first)
+    person.awaited(lambda: person.states() == ["done"])
+    assert person.stored() == {"film.bin": digest}
+    assert person.creations() == 1
+
+
+def test_the_list_is_fetched_again(person: Person) -> None:
+    """When files have arrived, the part of the page that lists them is fetched again."""
+    person.bucket()
+    person.visit(region="#files")
+    path = "/console/page"
+    page = person.pages.pages[path].decode()
+    person.pages.pages[path] = page.replace('id="files">', 'id="files">a.txt').encode()
+    person.choose(person.file("a.txt", b"a"))
+    person.awaited(lambda: person.browser.find_element(By.ID, "files").text == "a.txt")
+
+
+def test_no_token_is_kept(person: Person) -> None:
+    """Neither ticket nor CSRF token gets into the browser's storage."""
+    person.bucket()
+    person.visit()
+    person.line(SLOW)
+    path, _ = person.large("film.bin", 12)
+    person.choose(path)
+    person.awaited(lambda: person.sent() > 0.2)
+    kept = person.browser.run(
+        "const open = name => new Promise(r => { const q = indexedDB.open(name);"
+        "  q.onsuccess = () => r(q.result); });"
+        "const all = store => new Promise(r => { const q = store.getAll();"
+        "  q.onsuccess = () => r(q.result); });"
+        "const db = await open('uppy-blobs');"
+        "const found = await all(db.transaction(['metadata']).objectStore('metadata'));"
+        "db.close();"
+        "return JSON.stringify([found, {...localStorage}, {...sessionStorage}])"
+    )
+    assert "film.bin" in kept
+    assert CSRF not in kept
+    assert "eyJ" not in kept

