@@ -71,6 +71,7 @@ def person(
     found = Person(browser, console_pages, spacious, Signer(spacious).client(), tmp_path)
     console_pages.ticket = found.tickets()
     console_pages.asked.clear()
+    console_pages.reports.clear()
     yield found
     found.line()
     browser.command("Network.disable")

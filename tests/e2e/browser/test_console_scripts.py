@@ -155,13 +155,17 @@ def test_a_preview(person: Person) -> None:
 
 
 def test_a_script_in_what_is_fetched(person: Person) -> None:
-    """A script in a page that comes into a dialog does not run, with a name like one neither."""
+    """A script in a page that comes into a dialog does not run, and its handlers are reported."""
     name = "<img src=x onerror=window.ran=1><script>window.ran=1</script>"
     _open(person, '<a href="/console/delete" data-confirm>Delete</a>')
     person.pages.page(QUESTION + "{{ bad|safe }}", "/console/delete", name=name, bad=name)
     _element(person, "[data-confirm]").click()
     person.awaited(lambda: name in _element(person, "dialog[open]").text)
     assert person.browser.run("return window.ran ?? null") is None
+    # The name is text; the page that did not escape it had a handler, which the policy stopped.
+    (report,) = person.pages.reports
+    assert "script-src-attr" in report
+    person.pages.reports.clear()
 
 
 def test_copy(person: Person) -> None:
@@ -198,7 +202,7 @@ def test_chosen_pictures(person: Person) -> None:
     paths = person.file("dot.png", PNG), person.file("notes.txt", b"12345")
     person.choose(*paths, selector="input[data-previews]")
     items = person.browser.find_elements(By.CSS_SELECTOR, "#chosen li")
-    assert [item.text for item in items] == ["dot.png 75 bytes", "notes.txt 5 bytes"]
+    assert [item.text for item in items] == ["dot.png 68 bytes", "notes.txt 5 bytes"]
     picture = _element(person, "#chosen img")
     person.awaited(lambda: picture.get_property("naturalWidth") == 1)
 

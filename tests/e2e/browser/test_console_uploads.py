@@ -85,7 +85,7 @@ def test_pause_and_resume(person: Person) -> None:
     person.browser.run("await new Promise(resolve => setTimeout(resolve, 1000))")
     assert person.sent() == before
     focused = person.browser.switch_to.active_element
-    assert focused.text == "Resume film.bin"
+    assert focused.accessible_name == "Resume film.bin"
     focused.click()
     person.awaited(lambda: person.states() == ["done"])
     assert person.stored() == {"film.bin": digest}
@@ -156,7 +156,7 @@ def test_a_taken_name(person: Person) -> None:
         "Uploaded as a (2).txt, because its own name was taken",
     )
     link = person.browser.find_element(By.CSS_SELECTOR, "[data-uploads-list] a")
-    assert str(link.get_attribute("href")).endswith("/console/b/photos/f/a%20%282%29.txt")
+    assert str(link.get_attribute("href")).endswith("/console/b/photos/f/a%20(2).txt")
 
 
 def test_cancel(person: Person) -> None:
@@ -266,3 +266,36 @@ def test_no_token_is_kept(person: Person) -> None:
     assert "film.bin" in kept
     assert CSRF not in kept
     assert "eyJ" not in kept
+
+
+def test_more_files_than_are_at_hand(person: Person) -> None:
+    """A large folder arrives whole; the line above the list counts all of it."""
+    person.bucket()
+    person.visit()
+    for number in range(230):
+        person.file(f"many/{number}.txt", b"%d" % number)
+    person.choose(str(person.folder / "many"), selector="input[webkitdirectory]")
+    summary = person.browser.find_element(By.CSS_SELECTOR, "[data-uploads-summary]")
+    person.awaited(lambda: "of 230 uploaded" in summary.text)
+    person.awaited(lambda: summary.text == "230 of 230 uploaded.")
+    assert len(person.api.listed(BUCKET)) == 230
+    assert len(person.rows()) == 50
+
+
+def test_cancel_all(person: Person) -> None:
+    """One button cancels all that has not arrived, also what waits outside of the list."""
+    person.bucket()
+    person.visit()
+    person.line(100_000)
+    for number in range(130):
+        person.file(f"many/{number}.txt", bytes(50_000))
+    person.choose(str(person.folder / "many"), selector="input[webkitdirectory]")
+    button = person.browser.find_element(By.CSS_SELECTOR, "[data-uploads-all=cancel]")
+    person.awaited(button.is_displayed)
+    button.click()
+    person.awaited(lambda: set(person.states()) <= {"done"})
+    person.line()
+    arrived = len(person.states())
+    person.browser.run("await new Promise(resolve => setTimeout(resolve, 1500))")
+    assert len(person.states()) == arrived
+    assert person.api.used()[1] == arrived < 130

@@ -9,6 +9,8 @@ import { Refusal } from "./tickets.js";
 
 const MIB = 1024 * 1024;
 const AT_ONCE = 4;
+// Every change costs Uppy as much as all files that it has: more of them wait outside.
+const AT_HAND = 100;
 const CHUNK_BYTES = 8 * MIB;
 const RETRY_MS = [500, 1000, 3000, 5000, 10_000, 20_000, 30_000];
 // The browser copies what it keeps. Of larger files it keeps how far they are: they are chosen again.
@@ -27,10 +29,30 @@ function isPassing(status, method) {
 /** A path whose capitals survive the lower case of Uppy's ids: A.txt and a.txt are two files. */
 const spelled = (path) => path.replace(/\p{Lu}/gu, "^$&");
 
+/** A file as Uppy wants it. */
+const described = (file, path, { bucket, target }) => ({
+  name: file.name,
+  type: file.type,
+  data: file,
+  source: "console",
+  meta: {
+    bucket,
+    target,
+    prefix: path.slice(0, path.length - file.name.length),
+    filename: file.name,
+    filetype: file.type,
+    modified: file.lastModified,
+    // Part of Uppy's id: the same file may go to two places.
+    relativePath: spelled(`${bucket}/${target}${path}`),
+  },
+});
+
 /** The queue; tells what happens by the `events` added, changed, stored, failed. */
 export class Queue {
   #tickets;
   #uppy;
+  #backlog = [];
+  #waiting = new Set();
   #running = new Set();
   #refusals = new Map();
 
@@ -74,26 +96,21 @@ export class Queue {
   }
 
   /** Adds [file, path] pairs for a bucket; `target` is the prefix under which they all go. */
-  add(pairs, { bucket, target }) {
+  add(pairs, place) {
+    for (const [file, path] of pairs) this.#backlog.push(described(file, path, place));
+    this.#fill();
+  }
+
+  /** How many files are not even in the list. */
+  get backlog() {
+    return this.#backlog.length;
+  }
+
+  #fill() {
     const before = new Set(this.#present());
-    this.#uppy.addFiles(
-      pairs.map(([file, path]) => ({
-        name: file.name,
-        type: file.type,
-        data: file,
-        source: "console",
-        meta: {
-          bucket,
-          target,
-          prefix: path.slice(0, path.length - file.name.length),
-          filename: file.name,
-          filetype: file.type,
-          modified: file.lastModified,
-          // Part of Uppy's id: the same file may go to two places.
-          relativePath: spelled(`${bucket}/${target}${path}`),
-        },
-      })),
-    );
+    const free = AT_HAND - before.size;
+    if (free < 1 || free < Math.min(this.#backlog.length, AT_HAND / 2)) return;
+    this.#uppy.addFiles(this.#backlog.splice(0, free));
     for (const id of this.#present()) if (!before.has(id)) this.start(id);
   }
 
@@ -104,13 +121,36 @@ export class Queue {
 
   /** Starts a file that does not run: a new one, a failed one, or one that was brought back. */
   start(id) {
-    this.#running.add(id);
-    // What goes wrong is told by upload-error.
-    this.#uppy.retryUpload(id).catch(() => {});
+    const { error, isPaused } = this.#uppy.getFile(id);
+    if (error || isPaused) this.#uppy.setFileState(id, { error: null, isPaused: false });
+    this.#waiting.add(id);
+    this.#next();
+  }
+
+  #next() {
+    const going = [...this.#running].filter((id) => !this.#uppy.getFile(id)?.isPaused);
+    let free = AT_ONCE - going.length;
+    for (const id of this.#waiting) {
+      if (free < 1) return;
+      free -= 1;
+      this.#waiting.delete(id);
+      this.#running.add(id);
+      // What goes wrong is told by upload-error.
+      this.#uppy.retryUpload(id).catch(() => {});
+    }
+  }
+
+  #ended(id) {
+    this.#waiting.delete(id);
+    this.#running.delete(id);
+    this.#next();
+    this.#fill();
   }
 
   pause(id) {
-    if (this.#uppy.getFile(id) && !this.#uppy.getFile(id).isPaused) this.#uppy.pauseResume(id);
+    if (this.#waiting.delete(id)) this.#uppy.setFileState(id, { isPaused: true });
+    else if (this.#running.has(id) && !this.#uppy.getFile(id).isPaused) this.#uppy.pauseResume(id);
+    this.#next();
   }
 
   resume(id) {
@@ -120,8 +160,14 @@ export class Queue {
 
   /** Takes a file out, and ends its upload at the server. */
   cancel(id) {
-    this.#running.delete(id);
     if (this.#uppy.getFile(id)) this.#uppy.removeFile(id);
+    this.#ended(id);
+  }
+
+  /** Takes out all that has not arrived. */
+  cancelAll() {
+    this.#backlog = [];
+    for (const { id, progress } of this.#uppy.getFiles()) if (!progress.uploadComplete) this.cancel(id);
   }
 
   files() {
@@ -130,6 +176,7 @@ export class Queue {
 
   /** Whether leaving the page loses more than a moment. */
   losesFiles() {
+    if (this.#backlog.length > 0) return true;
     const kept = this.#uppy.getPlugin("GoldenRetriever");
     return this.#uppy
       .getFiles()
@@ -183,7 +230,7 @@ export class Queue {
   }
 
   #stored(file, answer, events) {
-    this.#running.delete(file.id);
+    this.#ended(file.id);
     const path = answer.body?.xhr.getResponseHeader("Content-Location") ?? "";
     const [, bucket, key] = path.match(/^\/v1\/files\/([^/]+)\/(.+)$/) ?? [];
     events.stored(file, bucket && { bucket, key: decodeURIComponent(key), path: `${bucket}/${key}` });
@@ -192,7 +239,7 @@ export class Queue {
   }
 
   #failed(file, error, answer, events) {
-    this.#running.delete(file.id);
+    this.#ended(file.id);
     const { status, body } = answer ?? {};
     const said = status ? Refusal.of(status, body.xhr.responseText) : this.#refusals.get(file.id);
     const isFinal = said !== undefined && !isPassing(said.status, "POST") && said.status !== 401;

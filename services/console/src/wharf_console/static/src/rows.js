@@ -14,6 +14,16 @@ const ACTIONS = {
   done: ["dismiss"],
 };
 const SUMMARY_MS = 1000;
+// Of files that have arrived, the last ones stay in the list.
+const DONE_ROWS = 50;
+
+// Which rows a button for all of them is about.
+const ALL = {
+  pause: ["waiting", "sending"],
+  resume: ["paused"],
+  cancel: ["waiting", "sending", "offline", "paused", "missing"],
+  clear: ["done"],
+};
 
 /** Returns what state a file of Uppy is in. */
 export function stateOf({ error, isGhost, isPaused, progress }) {
@@ -84,12 +94,16 @@ class Row {
 export class Rows {
   #tray;
   #act;
+  #backlog;
   #list;
   #summary;
   #rows = new Set();
   #timer = null;
+  #gone = 0;
 
-  constructor(tray, act) {
+  /** `backlog` says how many files are to come. */
+  constructor(tray, act, backlog) {
+    this.#backlog = backlog;
     this.#tray = tray;
     this.#act = act;
     this.#list = tray.querySelector("[data-uploads-list]");
@@ -116,6 +130,7 @@ export class Rows {
   #hide() {
     const focused = this.#tray.contains(document.activeElement);
     this.#tray.hidden = true;
+    this.#gone = 0;
     if (focused) document.querySelector("main")?.focus();
   }
 
@@ -126,21 +141,32 @@ export class Rows {
 
   /** Takes away what is done. */
   clear() {
+    this.#gone = 0;
     for (const row of [...this.#rows]) if (row.state === "done") this.remove(row);
+  }
+
+  #forgetOld() {
+    const done = [...this.#rows].filter(({ state }) => state === "done");
+    for (const row of done.slice(0, -DONE_ROWS)) {
+      row.remove();
+      this.#rows.delete(row);
+      this.#gone += 1;
+    }
   }
 
   /** Sums up, not more often than it can be listened to. */
   changed() {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
-      const [done, failed, all] = [this.number("done"), this.number("failed"), this.#rows.size];
-      const places = { done: count(done), failed: count(failed), total: count(all) };
+      this.#forgetOld();
+      const [done, failed] = [this.number("done") + this.#gone, this.number("failed")];
+      const total = this.#rows.size + this.#gone + this.#backlog();
+      const places = { done: count(done), failed: count(failed), total: count(total) };
       const words = [word(this.#tray, "summary", places)];
       if (failed) words.push(word(this.#tray, "failures", places));
       this.#summary.textContent = words.join(" ");
       for (const button of this.#tray.querySelectorAll("[data-uploads-all]")) {
-        const states = { pause: ["waiting", "sending"], resume: ["paused"], clear: ["done"] };
-        button.hidden = this.number(...states[button.dataset.uploadsAll]) < 2;
+        button.hidden = this.number(...ALL[button.dataset.uploadsAll]) < 2;
       }
     }, SUMMARY_MS);
   }

@@ -22,7 +22,8 @@ class Uploads {
 
   constructor(tray) {
     this.#tray = tray;
-    this.#rows = new Rows(tray, (action, row) => this.#act(action, row));
+    const act = (action, row) => this.#act(action, row);
+    this.#rows = new Rows(tray, act, () => this.#queue?.backlog ?? 0);
   }
 
   async start() {
@@ -161,7 +162,11 @@ class Uploads {
 
   #actOnAll(action) {
     if (action === "clear") this.#rows.clear();
-    else for (const [id, { state }] of [...this.#rowOf]) {
+    else if (action === "cancel") {
+      this.#queue.cancelAll();
+      for (const row of this.#rowOf.values()) this.#rows.remove(row);
+      this.#rowOf.clear();
+    } else for (const [id, { state }] of [...this.#rowOf]) {
       if (action === "pause" && ["waiting", "sending"].includes(state)) this.#queue.pause(id);
       if (action === "resume" && state === "paused") this.#queue.resume(id);
     }
