@@ -5,7 +5,7 @@ python3-minimal included, hence only modules that are part of that (no shutil,
 no json). Started by prepare.sh. When nothing has changed it reads a stamp and
 is gone within some 50 ms.
 
-    prepare.py run       what `make run` needs: packages of all.txt, nginx
+    prepare.py run       what `make run` needs: packages of all.txt, nginx, the console's scripts
     prepare.py dev       what lint and types need: packages of dev.txt
     prepare.py contract  what `make unit` and `make contract` need: dev, nginx, Redis, PostgreSQL,
                          Prometheus, strace
@@ -232,6 +232,16 @@ def ensure_scripts() -> None:
     done.write_bytes(lock)
 
 
+def ensure_assets() -> None:
+    """Builds the console's scripts and styles where they are old; what fails is said, and no more.
+
+    A program of its own: it needs modules that python3-minimal lacks.
+    """
+    tool = ROOT / "services/console/tools/build_assets.py"
+    if subprocess.run([VENV / "bin/python", "-I", tool], check=False).returncode != 0:
+        log("the console's pages go without scripts; why is above")
+
+
 def ensure_checkers() -> None:
     """Brings `.venv/k8s` to requirements/k8s.txt and kustomize.txt; a stamp is written last."""
     target = VENV / "k8s"
@@ -263,6 +273,8 @@ def main() -> None:
     if missing:
         install_packages(missing)
     ensure_venv(goal.lock, working=working)
+    if goal.assets:
+        ensure_assets()
     if goal.scripts:
         ensure_scripts()
     if goal.checkers:

@@ -75,11 +75,13 @@ AARDVARK = Program(
 class Goal(NamedTuple):
     """What one way of using the repository needs.
 
-    `scripts` are a browser's, `checkers` those of Kubernetes manifests.
+    `assets` are what the console's pages load, `scripts` those of others for a browser, `checkers`
+    those of Kubernetes manifests.
     """
 
     lock: str
     programs: tuple[Program, ...]
+    assets: bool = False
     scripts: bool = False
     checkers: bool = False
 
@@ -89,13 +91,14 @@ ENGINES = (DOCKERD, DOCKER, COMPOSE, BUILDX, DEBOOTSTRAP, RUNC, IPTABLES, GIT)
 PODS = (PODMAN, CATATONIT, AARDVARK, OPENSSL)
 BROWSER = (CHROMIUM, CHROMEDRIVER, NPM)
 GOALS = {
-    "run": Goal("all", (NGINX, CURL)),
+    "run": Goal("all", (NGINX, CURL), assets=True),
     "dev": Goal("dev", ()),
     "contract": Goal("dev", CONTRACT),
     "compose": Goal("dev", (*CONTRACT, *ENGINES)),
     "test": Goal(
         "dev",
         (*CONTRACT, *ENGINES, *PODS, *BROWSER, E2FSPROGS),
+        assets=True,
         scripts=True,
         checkers=True,
     ),

@@ -76,7 +76,7 @@ class ConsolePages:
         self._jinja = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
         self._jinja.globals["_"] = lambda text: text
 
-    def page(self, body: str, path: str = "/console/page", **values: object) -> str:
+    def page(self, body: str, path: str = "/console/page", **values: str) -> str:
         """Serves a template as the body of a page from now on; the page's address."""
         known = {"assets": self.assets, "lang": "en", "theme": "", "csrf": CSRF, **values}
         html = self._jinja.from_string(_PAGE.replace("BODY", body)).render(known)

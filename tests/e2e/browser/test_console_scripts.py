@@ -81,7 +81,7 @@ def _element(person: Person, selector: str) -> Any:
     return person.browser.find_element(By.CSS_SELECTOR, selector)
 
 
-def _open(person: Person, body: str, **values: object) -> None:
+def _open(person: Person, body: str, **values: str) -> None:
     person.browser.get(person.pages.page(body, **values))
 
 

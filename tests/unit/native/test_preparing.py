@@ -108,6 +108,22 @@ def test_what_is_only_convenient(prepare: ModuleType) -> None:
     assert prepare.missing_packages((needed, convenient)) == ["needed", "convenient"]
 
 
+def test_the_consoles_scripts_are_not_needed(
+    prepare: ModuleType, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A builder that breaks down is told of, and the preparation goes on."""
+    tool = prepare.ROOT / "services/console/tools/build_assets.py"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("print('built')")
+    prepare.ensure_assets()
+    assert capfd.readouterr().out == "built\n"
+    tool.write_text("raise SystemExit('the disk is full')")
+    prepare.ensure_assets()
+    said = capfd.readouterr()
+    assert said.err == "the disk is full\n"
+    assert said.out == "wharf: the console's pages go without scripts; why is above\n"
+
+
 @pytest.mark.parametrize(
     ("text", "release"),
     [

@@ -167,6 +167,7 @@ export class Queue {
   /** Takes out all that has not arrived. */
   cancelAll() {
     this.#backlog = [];
+    this.#waiting.clear();
     for (const { id, progress } of this.#uppy.getFiles()) if (!progress.uploadComplete) this.cancel(id);
   }
 
