@@ -69,6 +69,8 @@ class ConsolePages:
         self.assets = assets
         self.pages: dict[str, bytes] = {}
         self.reports: list[str] = []
+        #: Whether Wharf answers that it is not there.
+        self.down = False
         #: Forms and CSRF tokens with which tickets were asked for.
         self.asked: list[tuple[dict[str, str], str]] = []
         self.ticket: Callable[[dict[str, str]], Answer] = lambda _: (503, {"title": "No tickets"})
@@ -125,6 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/console/csp-reports":
             pages.reports.append(body.decode())
             self._send(204, "text/plain", b"")
+        elif pages.down:
+            self._send(503, "application/problem+json", b'{"title": "Unavailable"}')
         else:
             self._pass_on(body)
 

@@ -74,6 +74,7 @@ def person(
     console_pages.reports.clear()
     yield found
     found.line()
+    console_pages.down = False
     browser.command("Network.disable")
     browser.command("Emulation.clearDeviceMetricsOverride")
     browser.get("about:blank")

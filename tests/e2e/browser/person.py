@@ -25,6 +25,10 @@ UPLOADS = """
 <div id="files"></div>
 {{ uploads.tray(owner, tickets="/console/tickets", csrf=csrf, page="/console/b/", login="/login") }}
 """
+GUEST = """
+{{ uploads.zone("photos") }}
+{{ uploads.tray(owner, ticket=ticket) }}
+"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,17 @@ class Person:
         owner = f"owner-{self.api.tenant}"
         self.browser.get(self.pages.page(UPLOADS, prefix=prefix, region=region, owner=owner))
         self.ready()
+
+    def visit_as_guest(self, ticket: str) -> None:
+        """Opens a page that has a ticket of its own."""
+        owner = f"guest-{self.api.tenant}"
+        self.browser.get(self.pages.page(GUEST, ticket=ticket, owner=owner))
+        self.ready()
+
+    def wait(self, seconds: float) -> None:
+        """Lets the page go on for a while."""
+        milliseconds = int(seconds * 1000)
+        self.browser.run("await new Promise(done => setTimeout(done, args[0]))", milliseconds)
 
     def ready(self) -> None:
         """Waits until the queue is there."""

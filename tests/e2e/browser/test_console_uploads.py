@@ -82,7 +82,7 @@ def test_pause_and_resume(person: Person) -> None:
     person.press("film.bin", "pause")
     person.awaited(lambda: person.states() == ["paused"])
     before = person.sent()
-    person.browser.run("await new Promise(resolve => setTimeout(resolve, 1000))")
+    person.wait(1)
     assert person.sent() == before
     focused = person.browser.switch_to.active_element
     assert focused.accessible_name == "Resume film.bin"
@@ -101,7 +101,7 @@ def test_a_reload_in_the_middle(person: Person) -> None:
     person.choose(path, person.file("small.txt", b"small"))
     person.awaited(lambda: person.rows().get("small.txt", ("",))[0] == "done")
     person.awaited(lambda: person.sent() > 0.5)
-    person.browser.run("await new Promise(resolve => setTimeout(resolve, 700))")
+    person.wait(0.7)
     person.browser.refresh()
     person.ready()
     person.awaited(lambda: person.rows().get("film.bin", ("",))[0] == "done")
@@ -119,11 +119,84 @@ def test_the_network_goes_and_comes_back(person: Person) -> None:
     person.awaited(lambda: person.sent() > 0.45)
     person.line(off=True)
     person.awaited(lambda: person.states() == ["offline"])
-    person.browser.run("await new Promise(resolve => setTimeout(resolve, 1500))")
+    person.wait(1.5)
     person.line()
     person.awaited(lambda: person.states() == ["done"])
     assert person.stored() == {"train.bin": digest}
     assert person.creations() == 1
+
+
+def test_wharf_goes_and_comes_back(person: Person) -> None:
+    """While Wharf is restarted, an upload waits, and does not begin anew."""
+    person.bucket()
+    person.visit()
+    person.line(SLOW)
+    path, digest = person.large("train.bin", 20)
+    person.choose(path)
+    person.awaited(lambda: person.sent() > 0.45)
+    person.pages.down = True
+    person.wait(4)
+    assert person.states()[0] not in {"done", "failed"}
+    person.pages.down = False
+    person.line()
+    person.awaited(lambda: person.states() == ["done"])
+    assert person.stored() == {"train.bin": digest}
+    assert person.creations() == 1
+
+
+def test_a_file_that_the_browser_did_not_keep(person: Person) -> None:
+    """After a reload such a file is asked for, no other one is taken, and it goes on."""
+    person.bucket()
+    person.visit()
+    person.line(SLOW)
+    path, digest = person.large("film.bin", 20)
+    person.choose(path)
+    person.awaited(lambda: person.sent() > 0.5)
+    person.press("film.bin", "pause")
+    person.wait(0.7)
+    person.browser.run(
+        "const db = await new Promise(r => { const q = indexedDB.open('uppy-blobs');"
+        "  q.onsuccess = () => r(q.result); });"
+        "const wiped = db.transaction(['files'], 'readwrite').objectStore('files').clear();"
+        "await new Promise(r => { wiped.onsuccess = r; }); db.close();"
+    )
+    person.browser.refresh()
+    person.ready()
+    person.awaited(lambda: person.states() == ["missing"])
+    assert "Choose it again" in person.rows()["film.bin"][1]
+    person.line()
+    # The field of the button is not in the page: a file dialog is answered in its place.
+    person.browser.run(
+        "HTMLInputElement.prototype.click = function () {"
+        "  window.opened = this; document.body.append(this); }"
+    )
+    field = "body > input[type=file]"
+    person.press("film.bin", "choose")
+    person.choose(person.file("other/film.bin", b"other"), selector=field)
+    other = ("missing", "That is another file, or it has changed.")
+    person.awaited(lambda: person.rows()["film.bin"] == other)
+    person.browser.run("window.opened.remove()")
+    person.press("film.bin", "choose")
+    person.choose(path, selector=field)
+    person.awaited(lambda: person.states() == ["done"])
+    assert person.stored() == {"film.bin": digest}
+    assert person.creations() == 1
+
+
+def test_a_guest(person: Person) -> None:
+    """A guest's page uploads with its own ticket, and says so when it is over."""
+    person.bucket()
+    give = person.tickets(max_files=1)
+    _, answer = give({"bucket": BUCKET, "prefix": "from guests/"})
+    person.visit_as_guest(answer["ticket"])
+    person.file("trip/a.txt", b"a")
+    person.choose(str(person.folder / "trip"), selector="input[webkitdirectory]")
+    person.awaited(lambda: person.states() == ["done"])
+    assert person.api.listed(BUCKET) == ["from guests/trip/a.txt"]
+    assert person.pages.asked == []
+    person.choose(person.file("b.txt", b"b"))
+    person.awaited(lambda: person.rows().get("b.txt", ("",))[0] == "failed")
+    assert "used up" in person.rows()["b.txt"][1].lower(), person.rows()
 
 
 def test_a_refusal(person: Person) -> None:
@@ -205,7 +278,7 @@ def test_the_session_ends(person: Person) -> None:
     person.awaited(lambda: person.states() == ["failed"])
     assert person.rows()["a.txt"][1] == "Your session has ended. Log in, and the uploads go on."
     assert person.browser.find_element(By.CSS_SELECTOR, "[data-uploads-login]").is_displayed()
-    person.browser.run("await new Promise(resolve => setTimeout(resolve, 700))")
+    person.wait(0.7)
     person.pages.ticket = person.tickets()
     person.browser.refresh()
     person.ready()
@@ -296,6 +369,6 @@ def test_cancel_all(person: Person) -> None:
     person.awaited(lambda: set(person.states()) <= {"done"})
     person.line()
     arrived = len(person.states())
-    person.browser.run("await new Promise(resolve => setTimeout(resolve, 1500))")
+    person.wait(1.5)
     assert len(person.states()) == arrived
     assert person.api.used()[1] == arrived < 130

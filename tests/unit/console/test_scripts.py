@@ -1,0 +1,61 @@
+"""The sources of the console's scripts: words, policy, and what they share with pages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[3] / "services/console/src/wharf_console"
+SOURCES = sorted((PACKAGE / "static/src").glob("*.js"))
+MACROS = (PACKAGE / "templates/macros/uploads.html").read_text()
+# What Trusted Types or the pages' policy would refuse, and what leaves text unescaped.
+FORBIDDEN = re.compile(
+    r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|"
+    r"setAttribute\(\"(?:on|style)|createContextualFragment|srcdoc)\b|https?://"
+)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_script_needs_more_than_the_policy_allows(path: Path) -> None:
+    """No source makes HTML, code or inline style out of text, or names another site."""
+    assert FORBIDDEN.findall(path.read_text()) == []
+
+
+def test_one_module_makes_html() -> None:
+    """Only one module parses HTML, through the policy that the pages name."""
+    makers = [path.name for path in SOURCES if "DOMParser" in path.read_text()]
+    assert makers == ["trusted.js"]
+    (maker,) = (path for path in SOURCES if path.name == "trusted.js")
+    assert 'createPolicy("wharf"' in maker.read_text()
+
+
+def _words() -> set[str]:
+    """Return the names of all words that the list of uploads shows."""
+    rows = (PACKAGE / "static/src/rows.js").read_text()
+    uploads = (PACKAGE / "static/src/uploads.js").read_text()
+    table = rows[rows.index("const ACTIONS") : rows.index("};")]
+    states = set(re.findall(r"^  (\w+): \[", table, re.MULTILINE))
+    actions = set(re.findall(r'"(\w+)"', table))
+    named = set(re.findall(r'word\(this\.#tray, "(\w+)"', rows + uploads))
+    return states | actions | named
+
+
+def test_every_word_is_in_the_page() -> None:
+    """The tray has each word that its scripts show, and none that they do not."""
+    given = set(re.findall(r"data-word-(\w+)=", MACROS))
+    assert given == _words()
+
+
+def test_every_word_is_translated() -> None:
+    """The words of the tray go through gettext, and have no place that scripts do not fill in."""
+    values = re.findall(r'data-word-\w+="(.*?)"\n', MACROS + "\n")
+    assert values
+    assert all("_(" in value for value in values)
+    assert set(re.findall(r"(?<![{%]){(\w+)}", "".join(values))) == {
+        "done",
+        "total",
+        "name",
+        "failed",
+    }
