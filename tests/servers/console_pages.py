@@ -34,7 +34,7 @@ POLICY = (
     "require-trusted-types-for 'script'; trusted-types wharf; report-uri /console/csp-reports"
 )
 _PAGE = """
-{%- import "macros/uploads.html" as uploads with context -%}
+{%- import "macros/upload_tray.html" as uploads with context -%}
 <!doctype html>
 <html lang="{{ lang }}"{% if theme %} data-theme="{{ theme }}"{% endif %}>
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[3] / "services/console/src/wharf_console"
 SOURCES = sorted((PACKAGE / "static/src").glob("*.js"))
-MACROS = (PACKAGE / "templates/macros/uploads.html").read_text()
+MACROS = (PACKAGE / "templates/macros/upload_tray.html").read_text()
 # What Trusted Types or the pages' policy would refuse, and what leaves text unescaped.
 FORBIDDEN = re.compile(
     r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|"
