@@ -85,6 +85,16 @@ def _open(person: Person, body: str, **values: str) -> None:
     person.browser.get(person.pages.page(body, **values))
 
 
+def _violations(person: Person) -> Any:
+    """What axe finds on the page as it is now."""
+    person.browser.execute_script(AXE.read_text())
+    return person.browser.run(
+        "const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];"
+        "const {violations} = await axe.run(document, {runOnly: tags});"
+        "return violations.map(({id, nodes}) => [id, nodes.map(({html}) => html)])"
+    )
+
+
 def _boxes(person: Person) -> list[bool]:
     boxes = person.browser.find_elements(By.CSS_SELECTOR, "[data-select]")
     return [box.is_selected() for box in boxes]
@@ -124,6 +134,7 @@ def test_a_confirmation(person: Person) -> None:
         dialog = person.awaited(lambda: _element(person, "dialog[open]"))
         assert "Delete two files?" in dialog.text
         assert dialog.accessible_name == "Delete two files?"
+        assert _violations(person) == []
         if close:
             person.browser.switch_to.active_element.send_keys(close)
         else:
@@ -148,6 +159,7 @@ def test_a_preview(person: Person) -> None:
         person.pages.page(body, f"/console/file-{number}")
     _element(person, "a[data-preview]").click()
     person.awaited(lambda: "File 0" in _element(person, "dialog[open]").text)
+    assert _violations(person) == []
     person.browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
     person.awaited(lambda: "File 1" in _element(person, "dialog[open]").text)
     _element(person, "dialog [data-close]").click()
@@ -230,13 +242,7 @@ def test_access_and_width(person: Person, body: str, width: int, theme: str) -> 
         _open(person, {"list": LIST, "forms": FORMS}[body], theme=theme)
     wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert person.browser.run(wide) == 0
-    person.browser.execute_script(AXE.read_text())
-    found = person.browser.run(
-        "const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];"
-        "const {violations} = await axe.run(document, {runOnly: tags});"
-        "return violations.map(({id, nodes}) => [id, nodes.map(({html}) => html)])"
-    )
-    assert found == []
+    assert _violations(person) == []
 
 
 def test_without_scripts(person: Person) -> None:
@@ -249,6 +255,18 @@ def test_without_scripts(person: Person) -> None:
         assert not _element(person, "[data-uploads]").is_displayed()
     finally:
         person.browser.command("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_script_that_is_not_there(person: Person) -> None:
+    """Where the uploads' script cannot be loaded, the plain form is back."""
+    person.browser.command("Network.enable")
+    person.browser.command("Network.setBlockedURLs", urls=["*/uploads-*"])
+    try:
+        _open(person, UPLOADS, prefix="", region="", owner="x")
+        button = _element(person, ".drop-zone button[type=submit]")
+        person.awaited(button.is_displayed)
+    finally:
+        person.browser.command("Network.setBlockedURLs", urls=[])
 
 
 def test_budget(person: Person) -> None:

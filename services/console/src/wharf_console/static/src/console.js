@@ -11,9 +11,12 @@ function start(root) {
   selection(root);
 }
 
-document.documentElement.dataset.scripts = "on";
+const { dataset } = document.documentElement;
+dataset.scripts = "on";
 start(document);
 document.addEventListener("wharf:shown", ({ detail }) => start(detail.parentNode ?? detail));
-// Only pages with uploads load what uploads need.
+// Only pages with uploads load what uploads need. Where that fails, the plain form is back.
 const tray = document.querySelector("[data-uploads]");
-if (tray) import("./uploads.js").then(({ uploads }) => uploads(tray));
+if (tray) {
+  import("./uploads.js").then(({ uploads }) => uploads(tray)).catch(() => delete dataset.scripts);
+}

@@ -35,8 +35,10 @@ export function listen(zone, take) {
       input.value = ""; // the same file may be chosen again
     });
   }
-  // What is chosen goes up at once; the form is for browsers without scripts.
-  zone.querySelector("form")?.addEventListener("submit", (event) => event.preventDefault());
+  // What is chosen goes up at once; the form is for pages without scripts.
+  zone.querySelector("form")?.addEventListener("submit", (event) => {
+    if (html.dataset.scripts) event.preventDefault();
+  });
   const dragged = (change) => (event) => {
     if (!hasFiles(event.dataTransfer)) return;
     event.preventDefault();
