@@ -68,6 +68,8 @@ class ConsolePages:
         self.url = f"http://127.0.0.1:{port}"
         self.assets = assets
         self.pages: dict[str, bytes] = {}
+        #: Policies of pages that have one of their own.
+        self.policies: dict[str, str] = {}
         self.reports: list[str] = []
         #: Whether Wharf answers that it is not there.
         self.down = False
@@ -114,8 +116,9 @@ class _Handler(BaseHTTPRequestHandler):
             raise ConnectionResetError("the browser has hung up")
         path = self.path.partition("?")[0]
         if path in pages.pages:
-            policy = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
-            self._send(200, "text/html; charset=utf-8", pages.pages[path], policy)
+            policy = pages.policies.get(path, POLICY)
+            fields = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
+            self._send(200, "text/html; charset=utf-8", pages.pages[path], fields)
         elif path.startswith("/console/static/"):
             file = DIST / Path(path).name
             found = file.read_bytes() if file.is_file() else b""

@@ -4,7 +4,7 @@
 //
 // SOURCE is static/src, MODULES the folder node_modules, OUTPUT an empty folder. Every file in OUTPUT
 // has a digest in its name, but for manifest.json, which maps names to files.
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
@@ -13,12 +13,14 @@ import { gzipSync } from "node:zlib";
 const [source, modules, output] = process.argv.slice(2);
 const { build } = createRequire(join(modules, "package.json"))("esbuild");
 
-const ENTRIES = ["console.js", "console.css", "uploads.js"];
-// Files of others that pages load as they are.
+const ENTRIES = ["console.js", "console.css", "uploads.js", "reference.js", "reference.css"];
+// Files of others that pages load as they are, but for addresses of other sites.
 const COPIES = {
   "dropzone.js": "dropzone/dist/min/dropzone.min.js",
   "dropzone.css": "dropzone/dist/min/dropzone.min.css",
+  "redoc.js": "redoc/bundles/redoc.standalone.js",
 };
+const ELSEWHERE = "https://cdn.redoc.ly/redoc/logo-mini.svg";
 // What all of these can do is used as it is written.
 const BROWSERS = ["chrome111", "edge111", "firefox115", "safari16.4"];
 const COMPRESSED = /\.(js|css|svg)$/;
@@ -66,9 +68,10 @@ const files = Object.entries(result.metafile.outputs).map(([path, { entryPoint }
   return basename(path);
 });
 for (const [name, path] of Object.entries(COPIES)) {
-  const digest = createHash("sha256").update(readFileSync(join(modules, path))).digest("hex");
+  const content = readFileSync(join(modules, path), "utf8").replaceAll(ELSEWHERE, "data:,");
+  const digest = createHash("sha256").update(content).digest("hex");
   const file = name.replace(".", `-${digest.slice(0, 8)}.`);
-  copyFileSync(join(modules, path), join(output, file));
+  writeFileSync(join(output, file), content);
   manifest[name] = file;
   files.push(file);
 }

@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.browser.person import UPLOADS, Person
 from tests.e2e.browser.visitor import PNG
-from tests.servers.browser import AXE
+from tests.servers.browser import AXE, SCRIPT_SECONDS
 from tests.servers.console_pages import DIST, ROOT
 
 LIST = """
@@ -75,6 +75,26 @@ FORMS = """
   <bdi>cat.jpg</bdi></a></li></ul>
 <label>Files<input type="file" multiple data-previews="#chosen"></label><ul id="chosen"></ul>
 """
+# Redoc has inline styles, and a worker for its search.
+REFERENCE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; worker-src blob:; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; report-uri /console/csp-reports"
+)
+REFERENCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Reference</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="/console/static/none.svg">
+<link rel="stylesheet" href="{reference.css}"></head>
+<body><main><div data-reference="{document}"></div></main>
+<script src="{redoc.js}" defer></script>
+<script type="module" src="{reference.js}"></script></body></html>
+"""
+
+
+def _filled(page: str, values: dict[str, str]) -> bytes:
+    for name, value in values.items():
+        page = page.replace("{" + name + "}", value)
+    return page.encode()
 
 
 def _element(person: Person, selector: str) -> Any:
@@ -257,6 +277,34 @@ def test_without_scripts(person: Person) -> None:
         person.browser.command("Emulation.setScriptExecutionDisabled", value=False)
 
 
+@pytest.mark.parametrize(
+    ("document", "width"), [("/openapi.json", 1280), ("/auth/openapi.json", 320)]
+)
+def test_the_reference(person: Person, document: str, width: int) -> None:
+    """The viewer shows each document within its policy, for everybody and at any width."""
+    person.browser.command(
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=800,
+        deviceScaleFactor=1,
+        mobile=False,
+    )
+    assets = {name: f"/console/static/{file}" for name, file in person.pages.assets.items()}
+    person.pages.policies["/docs"] = REFERENCE_POLICY
+    person.pages.pages["/docs"] = _filled(REFERENCE, {**assets, "document": document})
+    person.browser.get(person.pages.url + "/docs")
+    headings = "return document.querySelectorAll('[data-reference] h5').length"
+    person.awaited(lambda: person.browser.run(headings) > 10)
+    person.wait(3)
+    person.browser.set_script_timeout(120)  # there is much for axe to look at
+    try:
+        assert _violations(person) == []
+    finally:
+        person.browser.set_script_timeout(SCRIPT_SECONDS)
+    wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert person.browser.run(wide) == 0
+
+
 def test_a_script_that_is_not_there(person: Person) -> None:
     """Where the uploads' script cannot be loaded, the plain form is back."""
     person.browser.command("Network.enable")
@@ -273,7 +321,7 @@ def test_budget(person: Person) -> None:
     """All scripts together are below 75 kB compressed, and the styles below 15 kB."""
     assert {"console.js", "uploads.js", "console.css"} <= person.pages.assets.keys()
     record = json.loads((ROOT / ".venv/console-build.json").read_text())
-    ours = [name for name in record["files"] if not name.startswith("dropzone")]
+    ours = [name for name in record["files"] if not name.startswith(("dropzone", "redoc"))]
     for ending, budget in ((".js.gz", 75_000), (".css.gz", 15_000)):
         sizes = {name: (DIST / name).stat().st_size for name in ours if name.endswith(ending)}
         assert 0 < sum(sizes.values()) < budget, sizes
