@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MANIFEST = "manifest.json"
-# In the environment: of what the last build was made, and its files.
-_RECORD = "console-build.json"
+# Of what the last build was made, and its files. Beside them, so that a copy of a checkout with its
+# build needs neither Node nor a network.
+_RECORD = ".build.json"
 _STYLE = "console.css"
 # A file that is there when all others of its folder are.
 _DONE = "done"
@@ -109,7 +110,7 @@ def _is_built(places: Places, key: str, *, patient: bool) -> bool:
     Raises `CannotBuild` when it failed a short while ago, and the caller is patient.
     """
     try:
-        last = json.loads((places.environment / _RECORD).read_text(encoding="utf-8"))
+        last = json.loads((places.dist / _RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     files = (*last["files"], MANIFEST)
@@ -185,7 +186,7 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
     The files of the build before stay: a page that was served a moment ago still finds its own.
     """
     files = sorted(path.name for path in made.iterdir() if path.name != MANIFEST)
-    record = places.environment / _RECORD
+    record = places.dist / _RECORD
     try:
         before = json.loads(record.read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError):
@@ -194,9 +195,8 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
         (made / name).chmod(0o644)
         (made / name).replace(places.dist / name)
     for old in places.dist.iterdir():
-        if old.name not in {*files, *before, MANIFEST}:
+        if old.name not in {*files, *before, MANIFEST, _RECORD}:
             old.unlink()
-    record.parent.mkdir(exist_ok=True)
     facts = {"key": key, "files": files, "failure": failure, "time": time.time()}
     record.write_text(json.dumps(facts), encoding="utf-8")
 

@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.e2e.browser.person import UPLOADS, Person
 from tests.e2e.browser.visitor import PNG
 from tests.servers.browser import AXE, SCRIPT_SECONDS
-from tests.servers.console_pages import DIST, ROOT
+from tests.servers.console_pages import DIST
 
 LIST = """
 <form data-selection method="get" action="/console/delete">
@@ -320,7 +320,7 @@ def test_a_script_that_is_not_there(person: Person) -> None:
 def test_budget(person: Person) -> None:
     """All scripts together are below 75 kB compressed, and the styles below 15 kB."""
     assert {"console.js", "uploads.js", "console.css"} <= person.pages.assets.keys()
-    record = json.loads((ROOT / ".venv/console-build.json").read_text())
+    record = json.loads((DIST / ".build.json").read_text())
     ours = [name for name in record["files"] if not name.startswith(("dropzone", "redoc"))]
     for ending, budget in ((".js.gz", 75_000), (".css.gz", 15_000)):
         sizes = {name: (DIST / name).stat().st_size for name in ours if name.endswith(ending)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,7 +83,7 @@ class Checkout:
 
     def files(self) -> set[str]:
         """What is in static/dist."""
-        return {path.name for path in self.places.dist.iterdir()}
+        return {path.name for path in self.places.dist.iterdir()} - {".build.json"}
 
     def write(self, text: str) -> None:
         """Changes the script."""
@@ -187,11 +188,22 @@ def test_impatience(checkout: Checkout) -> None:
     assert checkout.ran() == 2
 
 
+def test_a_copy_needs_no_build(checkout: Checkout, tool: ModuleType, tmp_path: Path) -> None:
+    """A copy of a checkout with its build, without its environment, is taken as it is."""
+    names = checkout.build()
+    copy = tmp_path / "copy"
+    for folder in ("services", "requirements"):
+        shutil.copytree(tmp_path / folder, copy / folder)
+    tool.build(tool.Places.of(copy))
+    assert json.loads((tool.Places.of(copy).dist / "manifest.json").read_text()) == names
+    assert not (copy / ".venv").exists()
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"key": 1'])
 def test_a_broken_record(checkout: Checkout, text: str) -> None:
     """A record that a power cut has broken is no record."""
     checkout.build()
-    (checkout.places.environment / "console-build.json").write_text(text)
+    (checkout.places.dist / ".build.json").write_text(text)
     checkout.build()
     assert checkout.ran() == 2
 
