@@ -42,6 +42,15 @@ ONLY_CONTAINERS: dict[str, dict[str, str]] = {
         "WHARF_FRONT_DOOR": "{run}/door.sock",
         "WHARF_HOSTS": "files.example.net",
     },
+    "console": {
+        "WHARF_CONSOLE_SOCKET": "/run/wharf/console/console.sock",
+        "WHARF_CONSOLE_DOOR": "{run}/console-door.sock",
+    },
+    "console by port": {
+        "WHARF_CONSOLE_SOCKET": "127.0.0.1:3033",
+        "WHARF_CONSOLE_DOOR": "127.0.0.1:8086",
+        "WHARF_HOSTS": "files.example.net",
+    },
     "IPv6": {"WHARF_HOST": "::1", "WHARF_AUTH_SOCKET": "[::1]:3031"},
 }
 

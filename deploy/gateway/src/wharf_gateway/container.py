@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import socket
 import time
 from collections.abc import Mapping
 
-from wharf_gateway.front_door import template_values
+from wharf_gateway import addresses, console, front_door
 from wharf_gateway.leftovers import remove_files
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import INSTANCE, RunSettings
@@ -49,33 +48,8 @@ FRONT_DOOR = Setting(
     "path at which a balancer on the same machine finds this gateway (docs/compose.md); empty: "
     "nowhere",
 )
-CONTAINER_SETTINGS = (AUTH_SOCKET, SOCKETS, FRONT_DOOR, RUN)
-
-_PATH = re.compile(r"/[A-Za-z0-9/._-]+")
-_HOST_AND_PORT = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]):[0-9]{1,5}")
-
-
-def _path(setting: Setting, environ: Mapping[str, str]) -> str:
-    text = setting.read(environ)
-    if not _PATH.fullmatch(text):
-        raise CannotRunError(
-            f"{setting.name}={text!r}: allowed is an absolute path of letters, "
-            "digits and any of . _ - /"
-        )
-    return text
-
-
-def _auth_server(environ: Mapping[str, str]) -> str:
-    """Auth's address in nginx's notation."""
-    text = AUTH_SOCKET.read(environ)
-    if _PATH.fullmatch(text):
-        return f"unix:{text}"
-    if not _HOST_AND_PORT.fullmatch(text):
-        raise CannotRunError(
-            f"{AUTH_SOCKET.name}={text!r}: allowed is a path, such as {AUTH_SOCKET.default}, or a "
-            "host and port, such as wharf-auth:3031"
-        )
-    return text
+CONTAINER_SETTINGS = (AUTH_SOCKET, SOCKETS, *console.CONSOLE_SETTINGS, FRONT_DOOR, RUN)
+_AUTH_EXAMPLES = (AUTH_SOCKET.default, "wharf-auth:3031")
 
 
 class Gateway:
@@ -87,6 +61,7 @@ class Gateway:
         spool: of request bodies; this gateway's own.
         socket_folders: where the services have their sockets.
         front_door: where a balancer on this machine finds it; empty: nowhere.
+        console_door: the unix socket on which the console's requests come; empty: there is none.
         metrics_file: what nginx serves of the parent's own counters.
     """
 
@@ -94,17 +69,19 @@ class Gateway:
         instance = environ.get(INSTANCE.name) or socket.gethostname().lower()
         environ = {**environ, INSTANCE.name: instance}
         self.settings = RunSettings(environ, root=root)
-        self.run = _path(RUN, environ)
+        self.run = addresses.path(RUN, environ)
         self.spool = f"{self.settings.data}/spool/{self.settings.instance}"
         self.metrics_file = f"{self.run}/gateway.prom"
         self._environ = environ
-        self._sockets = _path(SOCKETS, environ)
-        self.front_door = _path(FRONT_DOOR, environ) if environ.get(FRONT_DOOR.name) else ""
+        self._sockets = addresses.path(SOCKETS, environ)
+        self.front_door = ""
+        if environ.get(FRONT_DOOR.name):
+            self.front_door = addresses.path(FRONT_DOOR, environ)
         self.values = self._template_values()
-        auth = self.values["WHARF_AUTH_SOCKET"]
-        self.socket_folders = [self._sockets]
-        if auth.startswith("unix:"):
-            self.socket_folders.append(os.path.dirname(auth.removeprefix("unix:")))
+        self.console_door = addresses.socket_path(self.values["WHARF_CONSOLE_DOOR"])
+        services = map(self.values.__getitem__, ("WHARF_AUTH_SOCKET", "WHARF_CONSOLE_SOCKET"))
+        others = filter(None, map(addresses.socket_path, services))
+        self.socket_folders = [self._sockets, *map(os.path.dirname, others)]
         self.command = nginx_command(self.run, environ)
 
     def _template_values(self) -> dict[str, str]:
@@ -112,7 +89,8 @@ class Gateway:
         values = gateway_values(
             self._environ, templates=f"{settings.root}/deploy/nginx", as_root=os.geteuid() == 0
         )
-        values.update(template_values(self.front_door))
+        values.update(front_door.template_values(self.front_door))
+        values.update(console.container_values(self._environ, f"{settings.root}/console"))
         values.update(
             WHARF_DATA=settings.data,
             WHARF_RUN=self.run,
@@ -122,7 +100,7 @@ class Gateway:
             WHARF_SNIPPETS=f"{self.run}/snippets",
             WHARF_LISTEN=settings.listen,
             WHARF_METRICS_LISTEN=settings.metrics_listen,
-            WHARF_AUTH_SOCKET=_auth_server(self._environ),
+            WHARF_AUTH_SOCKET=addresses.server(AUTH_SOCKET, self._environ, _AUTH_EXAMPLES),
             WHARF_UPLOAD_SOCKET=f"unix:{self._sockets}/upload.sock",
             WHARF_SOCKETS=self._sockets,
             WHARF_RECEIVER_SOCKET=f"unix:{self._sockets}/receiver.sock",

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from kept_sockets import FdStore
 from wharf_gateway.body_guard import BodyGuard
@@ -118,6 +119,10 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         except OSError as error:
             log(f"sockets in {folder} are not kept over restarts: {error}")
     door = _front_door(gateway)
+    if gateway.console_door:
+        # A killed nginx leaves it, and the next one would not listen.
+        with suppress(FileNotFoundError):
+            os.unlink(gateway.console_door)
     nginx = Nginx(gateway.command, environ)
     if door is not None:
         door.start()

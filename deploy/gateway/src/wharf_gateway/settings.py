@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from wharf_gateway import front_door
+from wharf_gateway import console, front_door
 from wharf_gateway.tables import Setting, read_all
 from wharf_gateway.terminal import CannotRunError
 
@@ -22,6 +22,8 @@ _PARTS = {
     "WHARF_CREDENTIAL_WRITES_WAITING": ("WHARF_CREDENTIAL_REQUESTS_BURST", 5),
     "WHARF_ADDRESS_LOGINS_PER_SECOND": ("WHARF_ADDRESS_REQUESTS_PER_SECOND", 100),
     "WHARF_ADDRESS_LOGINS_WAITING": ("WHARF_ADDRESS_REQUESTS_BURST", 20),
+    "WHARF_ADDRESS_CONSOLE_PER_SECOND": ("WHARF_ADDRESS_REQUESTS_PER_SECOND", 10),
+    "WHARF_ADDRESS_CONSOLE_WAITING": ("WHARF_ADDRESS_REQUESTS_BURST", 5),
 }
 # The part of those that may wait which goes through at once: a page that saves a few things is no
 # flood.
@@ -132,6 +134,24 @@ GATEWAY_SETTINGS = (
         AUTO,
         "requests",
         "how many of them may wait; more are answered with 429. `auto`: a twentieth of "
+        "WHARF_ADDRESS_REQUESTS_BURST",
+        minimum=1,
+        words=(AUTO,),
+    ),
+    Setting(
+        "WHARF_ADDRESS_CONSOLE_PER_SECOND",
+        AUTO,
+        "requests per second",
+        "rate of one client address's requests for pages of the console; more wait. `auto`: a "
+        "tenth of WHARF_ADDRESS_REQUESTS_PER_SECOND",
+        minimum=1,
+        words=(AUTO,),
+    ),
+    Setting(
+        "WHARF_ADDRESS_CONSOLE_WAITING",
+        AUTO,
+        "requests",
+        "how many of them may wait; more are answered with 429. `auto`: a fifth of "
         "WHARF_ADDRESS_REQUESTS_BURST",
         minimum=1,
         words=(AUTO,),
@@ -266,6 +286,6 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     values["WHARF_NGINX_USER"] = "user root;" if as_root else ""
     values["WHARF_MIME_TYPES"] = mime_types(templates)
     values["WHARF_WORKER_CONNECTIONS"] = str(WORKER_CONNECTIONS)
-    # The container's gateway may have one; natively there is none.
-    values.update(front_door.template_values())
+    # Natively there is no front door; a container's gateway may be without any of these.
+    values.update(front_door.template_values() | console.template_values())
     return values

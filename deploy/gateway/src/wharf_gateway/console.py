@@ -1,0 +1,66 @@
+"""The console behind the gateway: where it listens, and its door to the API (ADR 47)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wharf_gateway import addresses
+from wharf_gateway.tables import Setting
+
+CONSOLE_SOCKET = Setting(
+    "WHARF_CONSOLE_SOCKET",
+    "",
+    "",
+    "where the console listens: the path of a unix socket, or `host:port`; empty: there is no "
+    "console. The address is looked up once, at the start",
+)
+CONSOLE_DOOR = Setting(
+    "WHARF_CONSOLE_DOOR",
+    "",
+    "",
+    "where this gateway takes the console's requests to the API: the path of a unix socket, or IP "
+    "address and port, which nobody but the console may reach; empty: nowhere",
+)
+CONSOLE_SETTINGS = (CONSOLE_SOCKET, CONSOLE_DOOR)
+
+# In the configuration that is not included.
+_NOWHERE = "127.0.0.1:1"
+# From a port everybody who reaches it is believed, as from a socket.
+_TRUST_PORT = "set_real_ip_from 0.0.0.0/0; set_real_ip_from ::/0;"
+_TRUST_SOCKET = "set_real_ip_from unix:;"
+
+
+def template_values(console: str = "", door: str = "", static: str = "") -> dict[str, str]:
+    """What nginx's templates say of a console and its door; nothing of those that are not there.
+
+    Args:
+        console: where it listens, in nginx's notation.
+        door: where nginx listens for it.
+        static: the folder of what browsers load.
+    """
+    return {
+        "WHARF_CONSOLE": "include conf.d/console.conf;" if console else "",
+        "WHARF_CONSOLE_LOCATIONS": "include snippets/console.conf;" if console else "",
+        "WHARF_CONSOLE_METRICS": "include snippets/console_metrics.conf;" if console else "",
+        "WHARF_CONSOLE_SOCKET": console or _NOWHERE,
+        "WHARF_CONSOLE_STATIC": static or "/nowhere",
+        "WHARF_CONSOLE_DOOR_SERVER": "include conf.d/console_door.conf;" if door else "",
+        "WHARF_CONSOLE_DOOR": door or _NOWHERE,
+        "WHARF_CONSOLE_DOOR_TRUST": _TRUST_SOCKET if door.startswith("unix:") else _TRUST_PORT,
+    }
+
+
+def container_values(environ: Mapping[str, str], static: str) -> dict[str, str]:
+    """The same for the gateway's container.
+
+    Raises:
+        CannotRunError: a setting is no address.
+    """
+    console = door = ""
+    if CONSOLE_SOCKET.read(environ):
+        examples = ("/run/wharf/console/console.sock", "wharf-console:3033")
+        console = addresses.server(CONSOLE_SOCKET, environ, examples)
+    if CONSOLE_DOOR.read(environ):
+        examples = ("/run/wharf/console/door.sock", "0.0.0.0:8086")
+        door = addresses.listen(CONSOLE_DOOR, environ, examples)
+    return template_values(console, door, static)
