@@ -17,7 +17,7 @@ import pytest
 from wharf_native.places import Places
 from wharf_native.survivors import survivors
 
-CHILDREN = ("nginx", "auth", "upload")
+CHILDREN = ("nginx", "auth", "upload", "console")
 
 # Stands for wharf-auth, wharf-upload and uwsgi: notes what happens to it, and has a child of its
 # own, which it takes down when it is told to stop.
@@ -154,7 +154,7 @@ class Wharf:
         assert self.process.poll() is None, self.output
         if "DUMMY_FAILS" not in self.environment:
             # nginx may be ready before the others can be told to end.
-            self.wait_until(lambda: str(self.events).count("listening") >= 2, "both to listen")
+            self.wait_until(lambda: str(self.events).count("listening") >= 3, "all to listen")
 
     def restart(self, *names: str) -> subprocess.CompletedProcess[str]:
         """`wharf restart`."""

@@ -10,14 +10,14 @@ import pytest
 
 from wharf_gateway.terminal import CannotRunError
 from wharf_native import logfiles
-from wharf_native.places import SOCKET_PATH_BYTES, Places, short_directory, take_lock
+from wharf_native.places import SERVICES, SOCKET_PATH_BYTES, Places, short_directory, take_lock
 
 
 @pytest.mark.parametrize("length", [10, 77, 78, 79, 80, 200])
 def test_sockets_fit(tmp_path: Path, length: int) -> None:
     """However long the data path is, its socket paths fit into what the kernel takes."""
     places = Places("/" + "d" * (length - 1), {"XDG_RUNTIME_DIR": str(tmp_path)})
-    for service in ("auth", "upload"):
+    for service in (*SERVICES, "console-door"):
         assert len(os.fsencode(places.socket(service))) <= SOCKET_PATH_BYTES
 
 
@@ -58,7 +58,7 @@ def test_layout(tmp_path: Path) -> None:
     places.create()
     places.create()
     made = sorted(path.name for path in (tmp_path / "data").iterdir())
-    assert made == ["auth", "log", "run", "spool", "staging", "tenants", "upload"]
+    assert made == ["auth", "console", "log", "run", "spool", "staging", "tenants", "upload"]
     for path in (tmp_path / "data").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
@@ -87,6 +87,8 @@ def test_sweeping_leaves_data_alone(tmp_path: Path) -> None:
     places.create()
     stale = ["spool/native/1", "run/metrics-auth/x.db", "run/x.pid", "run/nginx/nginx.pid"]
     kept = ["staging/1", "tenants/blob", "auth/keys", "upload/upload.db", "log/auth.log"]
+    stale += ["run/metrics-console/x.db"]
+    kept += ["console/session"]
     for name in stale + kept:
         (tmp_path / name).touch()
     places.sweep()

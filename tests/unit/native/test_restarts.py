@@ -41,14 +41,15 @@ def test_the_new_one_comes_before_the_old_one_goes(wharf: Wharf) -> None:
 
 
 def test_all_of_them(wharf: Wharf) -> None:
-    """Without a name, upload, auth and the gateway are replaced, in this order: whoever verifies
-    tokens knows what is new in them before it is issued.
+    """Without a name all are replaced, the gateway last: whoever verifies tokens knows what is new
+    in them before it is issued.
     """
     done = wharf.restart()
     assert done.returncode == 0, done.stderr
     assert [line for line in wharf.output.splitlines() if "restarting" in line] == [
         "wharf: restarting upload",
         "wharf: restarting auth",
+        "wharf: restarting console",
         "wharf: restarting gateway",
     ]
     url = f"http://127.0.0.1:{wharf.environment['WHARF_PORT']}/"
@@ -87,7 +88,8 @@ def test_a_wrong_configuration(wharf: Wharf, root: Path) -> None:
 def test_what_cannot_be_restarted(wharf: Wharf) -> None:
     """A name that is none is refused with those that are; so is a Wharf that does not run."""
     assert (
-        "cannot restart nginx; choose from upload, auth, gateway" in wharf.restart("nginx").stderr
+        "cannot restart nginx; choose from upload, auth, console, gateway"
+        in wharf.restart("nginx").stderr
     )
     assert wharf.end() == 0
     assert f"no Wharf runs on {wharf.places.data}" in wharf.restart().stderr

@@ -22,12 +22,12 @@ Start = Callable[[], Wharf]
 
 
 def test_the_order_of_the_stop(start: Start) -> None:
-    """TERM stops the gateway first, then both services, and nothing is left."""
+    """TERM stops the gateway first, then the services, and nothing is left."""
     wharf = start()
     wharf.wait_ready()
     assert wharf.end() == 0
     ends = [event for event in wharf.events if "end" in event]
-    assert sorted(ends) == ["end auth", "end upload"]
+    assert sorted(ends) == ["end auth", "end console", "end upload"]
     assert wharf.processes == []
     assert wharf.sockets() == []
 
@@ -196,7 +196,7 @@ def test_a_long_data_path(start: Start, environment: dict[str, str], root: Path)
     wharf.wait_ready()
     sockets = Path(wharf.places.sockets)
     found = sorted(path.name for path in sockets.iterdir())
-    names = ("auth", "blobs", "manager", "receiver", "upload")
+    names = ("auth", "blobs", "console", "manager", "receiver", "upload")
     assert found == [f"{name}.sock" for name in names]
     assert sockets.stat().st_mode & 0o777 == 0o700
     assert wharf.end() == 0

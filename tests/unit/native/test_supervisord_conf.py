@@ -12,6 +12,7 @@ import pytest
 from supervisor.options import ServerOptions
 
 import wharf_native
+from wharf_native.places import SERVICES
 
 FOLDER = Path(wharf_native.__file__).parent
 
@@ -39,10 +40,10 @@ def processes(options: Any) -> dict[str, Any]:
 
 
 def test_the_gateway_stops_first(options: Any) -> None:
-    """Of the groups the gateway has the highest priority, and both services are in one group."""
+    """Of the groups the gateway has the highest priority, and all services are in one group."""
     groups = sorted(options.process_group_configs, key=lambda group: group.priority)
     assert [group.name for group in groups] == ["prepare", "services", "gateway"]
-    assert len(groups[1].process_configs) == 4
+    assert len(groups[1].process_configs) == 6
 
 
 def test_nothing_starts_by_itself(options: Any) -> None:
@@ -50,7 +51,8 @@ def test_nothing_starts_by_itself(options: Any) -> None:
     found = processes(options)
     assert not any(one.autostart for one in found.values())
     again = {name for name, one in found.items() if one.autorestart}
-    assert again == {"auth-0", "auth-1", "upload-0", "upload-1", "nginx"}
+    services = {f"{name}-{number}" for name in SERVICES for number in (0, 1)}
+    assert again == {*services, "nginx"}
 
 
 def test_services_inherit_the_listening_sockets(options: Any) -> None:

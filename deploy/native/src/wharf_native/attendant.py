@@ -24,11 +24,12 @@ from slow_body_floor.foreign_sockets import children
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import CannotRunError, log
 from wharf_native import logfiles
-from wharf_native.places import Places
+from wharf_native.places import SERVICES, Places
 from wharf_native.process_manager import Manager
 
-# upload first: it has to understand what a new auth issues (ADR 34). The gateway asks both.
-NAMES = ("upload", "auth", "gateway")
+# upload first: it has to understand what a new auth issues (ADR 34). The console asks both, by the
+# gateway, which asks all of them.
+NAMES = ("upload", "auth", "console", "gateway")
 _POLL_SECONDS = 0.05
 _GOES_ON = {ProcessStates.STARTING, ProcessStates.RUNNING}
 # supervisord starts it, or has started it.
@@ -96,7 +97,7 @@ class Attendant:
             self.render()
             self._run_once("gateway-check")
             log("starting the services")
-            for name in ("services:auth-0", "services:upload-0", "gateway:nginx"):
+            for name in (*(f"services:{one}-0" for one in SERVICES), "gateway:nginx"):
                 self._ask("startProcess", name)
             self.serving(self)
         except Exception as error:  # noqa: BLE001 -- nobody asks this thread's job how it went

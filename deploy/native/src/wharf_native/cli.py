@@ -10,7 +10,7 @@ from wharf_gateway.terminal import CannotRunError, log
 
 # A new process has WHARF_READY_SECONDS, the one before it WHARF_DRAIN_SECONDS, for each part.
 _PATIENCE_SECONDS = 600.0
-_USAGE = "usage: wharf run | status | restart [upload] [auth] [gateway] | settings"
+_USAGE = "usage: wharf run | status | restart [upload] [auth] [console] [gateway] | settings"
 
 
 def checkout() -> str:

@@ -16,7 +16,8 @@ from wharf_gateway.terminal import CannotRunError
 SOCKET_PATH_BYTES = 107
 # Longer than any name in use: services may put sockets of their own beside these.
 _LONGEST_SOCKET = "a-name-of-24-characters."
-_SHARED = ("spool", "staging", "tenants", "auth", "upload")
+_SHARED = ("spool", "staging", "tenants", "auth", "upload", "console")
+SERVICES = ("auth", "upload", "console")
 # The instance that has a WHARF_DATA to itself.
 ALONE = "native"
 
@@ -61,7 +62,7 @@ class Places:
     def create(self) -> None:
         """Makes the directories, closed to everyone else."""
         os.makedirs(self.data, mode=0o700, exist_ok=True)
-        own = (self.nginx, self.metrics("auth"), self.metrics("upload"))
+        own = (self.nginx, *map(self.metrics, SERVICES))
         shared = (f"{self.data}/{name}" for name in _SHARED)
         for path in (*shared, self.spool, self.run, *own, self.log):
             # Another instance may begin at the same moment.
@@ -76,7 +77,7 @@ class Places:
         The spool is swept too: a killed nginx leaves the bodies it was receiving, and whatever
         the upload service took over has another name by then.
         """
-        for directory in (self.metrics("auth"), self.metrics("upload"), self.spool, self.nginx):
+        for directory in (*map(self.metrics, SERVICES), self.spool, self.nginx):
             remove_files(directory)
         self.remove_sockets()
         # 0.1.0 took requests there: its `wharf restart` must not find it.

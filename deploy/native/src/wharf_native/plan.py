@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from wharf_gateway import console
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.settings import gateway_values
@@ -32,6 +33,8 @@ def service_environment(
         "MALLOC_MMAP_THRESHOLD_": _KEPT_BYTES,
         # The background work is a part of upload's uWSGI, and no process of its own (ADR 20).
         "WHARF_UPLOAD_WORKER": "true",
+        # Who runs Wharf like this tries it out, or develops (`/console/examples/`).
+        "WHARF_CONSOLE_EXAMPLES": "true",
         **{name: value for name, value in environ.items() if value or name[:6] != "WHARF_"},
         "WHARF_ROOT": settings.root,
         "WHARF_RUN": places.run,
@@ -47,6 +50,8 @@ def service_environment(
         "WHARF_SPOOL": places.spool,
         "WHARF_AUTH_SOCKET": places.socket("auth"),
         "WHARF_UPLOAD_SOCKET": places.socket("upload"),
+        "WHARF_CONSOLE_SOCKET": places.socket("console"),
+        "WHARF_CONSOLE_DOOR": places.socket("console-door"),
         "WHARF_SOCKETS": places.sockets,
         "WHARF_JWKS_URL": f"{settings.url}/.well-known/jwks.json",
         "WHARF_FEED_URL": f"{settings.metrics_url}/feed",
@@ -62,6 +67,13 @@ def template_values(
     """Every name that an nginx template may use."""
     templates = os.path.join(settings.root, "deploy/nginx")
     values = gateway_values(environ, templates=templates, as_root=os.geteuid() == 0)
+    values.update(
+        console.template_values(
+            f"unix:{places.socket('console')}",
+            f"unix:{places.socket('console-door')}",
+            os.path.join(settings.root, "services/console/src/wharf_console/static/dist"),
+        )
+    )
     values.update(
         WHARF_DATA=places.data,
         WHARF_RUN=places.nginx,

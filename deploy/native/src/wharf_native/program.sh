@@ -7,7 +7,7 @@
 # kernel sends the signal (PDEATHSIG, prctl(2)): one on which the program ends its own children, too.
 log=$1 signal=$2
 shift 2
-# A nginx that was killed leaves its own unix socket, and the next one could not listen.
-[ "$log" != nginx ] || rm -f "${WHARF_SOCKETS:?}/blobs.sock"
+# A nginx that was killed leaves its own unix sockets, and the next one could not listen.
+[ "$log" != nginx ] || rm -f "${WHARF_SOCKETS:?}/blobs.sock" "$WHARF_SOCKETS/console-door.sock"
 exec </dev/null >>"${WHARF_LOG:?}/$log.log" 2>&1
 exec setpriv --pdeathsig "$signal" -- "$@"

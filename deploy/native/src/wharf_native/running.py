@@ -15,13 +15,13 @@ from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import CannotRunError, log
 from wharf_native import logfiles
 from wharf_native.attendant import Attendant
-from wharf_native.places import Places, take_lock
+from wharf_native.places import SERVICES, Places, take_lock
 from wharf_native.plan import render_gateway, service_environment, template_values
 from wharf_native.process_manager import Manager
 from wharf_native.survivors import end_survivors
 from wharf_native.welcome import welcome
 
-_PROCESSES = ("nginx", "auth", "upload")
+_PROCESSES = ("nginx", *SERVICES)
 # nginx itself writes access.log, and what runs before the others prepare.log.
 _LOGS = (*_PROCESSES, "access", "prepare")
 # A short wait is normal and says nothing.
@@ -68,7 +68,7 @@ def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -
         render=lambda: render_gateway(settings, places, values),
         serving=_serving,
     )
-    sockets = [Kept(places.socket(name)) for name in ("auth", "upload", "receiver")]
+    sockets = [Kept(places.socket(name)) for name in (*SERVICES, "receiver")]
     manager = Manager(attendant, sockets)
     manager.serve()
     for one in sockets:

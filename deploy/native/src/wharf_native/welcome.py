@@ -1,10 +1,12 @@
-"""What a person sees when Wharf is ready: how to log in, and how to upload the first file."""
+"""What a person sees when Wharf is ready: the console, and how to upload the first file."""
 
 from __future__ import annotations
 
+import os
+import sys
+
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import log
-from wharf_native.first_login import first_login
 from wharf_native.places import Places
 
 # The secret goes from the file into curl's standard input: it is neither printed here nor an
@@ -23,23 +25,61 @@ _COMMANDS = (
 
 def first_upload(settings: RunSettings, places: Places) -> list[str]:
     """Three commands for a shell: get a token, upload a file, get it back."""
-    credentials = f"{places.data}/credentials.json"
+    credentials = _credentials(places)
     return [
         command.replace("{url}", settings.url).replace("{credentials}", credentials)
         for command in _COMMANDS
     ]
 
 
+def first_login(places: Places, *, secretly: bool) -> str:
+    """How to log in to the console, in words.
+
+    Args:
+        places: have the credentials.
+        secretly: the words end in a log: they say where the password is, and not what it is.
+    """
+    person = _demo(places)
+    name, password = person.get("username"), person.get("password")
+    if not name or not password:
+        return (
+            "make a login for it with: "
+            f"WHARF_DATA={places.data} .venv/bin/wharf-auth user create "
+            f"{person.get('tenant', 'TENANT')} NAME --role owner --generate"
+        )
+    shown = f"is in {_credentials(places)}" if secretly else password
+    return f"log in: tenant {person.get('tenant')}, name {name}, password {shown}"
+
+
 def welcome(settings: RunSettings, places: Places) -> None:
     """Prints where Wharf is and the first commands to try, in one piece."""
     metrics = settings.metrics_url
+    console = os.environ["WHARF_ISSUER"].removesuffix("/auth") + "/console/"
     lines = [
         f"ready at {settings.url} (metrics: {metrics}, logs: {places.log})",
-        *first_login(settings, places),
-        "",
-        "wharf: upload your first file, from another terminal:",
+        f"wharf: the console is at {console}",
+        f"wharf: {first_login(places, secretly=not sys.stdout.isatty())}",
+        "wharf: or upload your first file from another terminal:",
         "",
         *first_upload(settings, places),
         "",
     ]
     log("\n".join(lines))
+
+
+def _credentials(places: Places) -> str:
+    return f"{places.data}/credentials.json"
+
+
+def _demo(places: Places) -> dict[str, str]:
+    """The demo client's entry; empty when there is none."""
+    # Here, not above: it is read once.
+    import json
+
+    try:
+        with open(_credentials(places), encoding="utf-8") as file:
+            entry = json.load(file)["demo"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    texts = entry.items() if isinstance(entry, dict) else ()
+    return {name: text for name, text in texts if isinstance(text, str)}
