@@ -20,12 +20,13 @@ def test_selectors_match_templates(variant: str) -> None:
 
 
 def test_two_of_each() -> None:
-    """In production auth and upload have two replicas at least, spread over nodes and zones."""
+    """In production each service has two replicas at least, spread over nodes and zones."""
     found = cluster(PRODUCTION)
     (scaler,) = found.kind("HorizontalPodAutoscaler")
     assert scaler["spec"]["minReplicas"] == 2
-    assert found.one("Deployment", "wharf-auth")["spec"]["replicas"] == 2
-    for name in ("auth", "upload"):
+    for name in ("auth", "console"):
+        assert found.one("Deployment", f"wharf-{name}")["spec"]["replicas"] == 2
+    for name in ("auth", "console", "upload"):
         pod = found.pod(name)
         spread = pod.spec["topologySpreadConstraints"]
         assert {one["topologyKey"] for one in spread} == {
@@ -68,7 +69,7 @@ def test_the_autoscaler_has_the_say() -> None:
 def test_budgets_allow_an_eviction() -> None:
     """A node can be drained: each budget lets one pod go, of pods of which another stays."""
     found = cluster(PRODUCTION)
-    least = {"wharf-auth": 2, "wharf-upload": 2}
+    least = {"wharf-auth": 2, "wharf-console": 2, "wharf-upload": 2}
     budgets = found.kind("PodDisruptionBudget")
     assert {one["metadata"]["name"] for one in budgets} == least.keys()
     for one in budgets:

@@ -48,6 +48,14 @@ def test_only_gateways_reach_uwsgi(variant: str) -> None:
     """Who reaches auth's uwsgi port speaks as a gateway: pods with one may, and nobody else."""
     found = cluster(variant)
     assert found.may_enter(found.pod("auth"), 3031) == [component("upload")]
+    assert found.may_enter(found.pod("console"), 3033) == [component("upload")]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_only_the_console_comes_by_its_door(variant: str) -> None:
+    """Who reaches the door is believed to speak for the address that it names."""
+    found = cluster(variant)
+    assert found.may_enter(found.pod("upload"), 8086) == [component("console")]
 
 
 @pytest.mark.parametrize("variant", COMPLETE)
@@ -58,6 +66,9 @@ def test_every_port_has_its_visitors(variant: str) -> None:
     expected = {
         ("auth", "uwsgi"): [component("upload")],
         ("auth", "internal"): [PROMETHEUS] + [component("worker")] * production,
+        ("console", "uwsgi"): [component("upload")],
+        ("console", "internal"): [PROMETHEUS],
+        ("upload", "door"): [component("console")],
         ("upload", "http"): [INGRESS],
         ("upload", "internal"): [PROMETHEUS],
         ("upload", "upload"): [PROMETHEUS],
@@ -89,13 +100,16 @@ def test_what_leaves(variant: str) -> None:
     databases = variant == "production-complete"
     allowed = {
         "auth": {5432, 6379} if databases else set(),
-        "upload": {3031, 5432, 6379} if databases else {3031},
+        "console": {8086, 6379} if databases else {8086},
+        "upload": {3031, 3033, 5432, 6379} if databases else {3031, 3033},
         "worker": {5432, 8082},
         "migrations": {5432} if databases else set(),
     }
     peers = {
         3031: [component("auth")],
+        3033: [component("console")],
         8082: [component("auth")],
+        8086: [component("upload")],
         5432: [database("postgresql")],
         6379: [database("redis")],
     }
@@ -131,15 +145,30 @@ def test_services_lead_to_ports(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_auths_address_stays(variant: str) -> None:
-    """The gateway asks for auth's name once, at its start: the Service has an address."""
+@pytest.mark.parametrize("name", ["auth", "console"])
+def test_addresses_of_services_stay(variant: str, name: str) -> None:
+    """The gateway asks for the name of a service once, at its start: it has an address."""
     found = cluster(variant)
-    service = found.one("Service", "wharf-auth")
+    service = found.one("Service", f"wharf-{name}")
     assert service["spec"].get("clusterIP") != "None"
     gateway = found.pod("upload").container("gateway")
-    (socket,) = [one["value"] for one in gateway["env"] if one["name"] == "WHARF_AUTH_SOCKET"]
+    variable = f"WHARF_{name.upper()}_SOCKET"
+    (socket,) = [one["value"] for one in gateway["env"] if one["name"] == variable]
     (port,) = [one["port"] for one in service["spec"]["ports"] if one["name"] == "uwsgi"]
     assert socket == f"{service['metadata']['name']}:{port}"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_console_finds_its_door(variant: str) -> None:
+    """What it is told is a Service whose port is the one on which gateways listen for it."""
+    found = cluster(variant)
+    console = found.pod("console").container("console")
+    (door,) = [one["value"] for one in console["env"] if one["name"] == "WHARF_CONSOLE_DOOR"]
+    name, _, port = door.partition(":")
+    (mine,) = found.one("Service", name)["spec"]["ports"]
+    gateway = found.pod("upload").container("gateway")
+    (listens,) = [one["value"] for one in gateway["env"] if one["name"] == "WHARF_CONSOLE_DOOR"]
+    assert str(mine["port"]) == port == listens.rpartition(":")[2]
 
 
 @pytest.mark.parametrize("variant", COMPLETE)

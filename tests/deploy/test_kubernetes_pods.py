@@ -22,7 +22,7 @@ SERVING = [
 # Volumes that a "restricted" namespace takes.
 VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 # docs/kubernetes.md says why: everything that may be waited for at an end, in seconds.
-DRAIN_SECONDS = {"auth": 5 + 30, "upload": 5 + 30 + 35, "worker": 5}
+DRAIN_SECONDS = {"auth": 5 + 30, "console": 5 + 30, "upload": 5 + 30 + 35, "worker": 5}
 
 
 def pod_of(variant: str, name: str) -> Pod:
@@ -80,7 +80,7 @@ def test_images_have_a_tag(variant: str, name: str) -> None:
     """Every image has a tag that an operator sets, and none is what was pushed last."""
     for container in pod_of(variant, name).containers():
         image, _, tag = container["image"].partition(":")
-        assert image in {"wharf-auth", "wharf-gateway", "wharf-upload"}
+        assert image in {"wharf-auth", "wharf-console", "wharf-gateway", "wharf-upload"}
         assert tag
         assert tag != "latest"
 
@@ -117,6 +117,27 @@ def test_a_database_that_is_away(variant: str, component: str) -> None:
     assert startup["httpGet"]["path"] == "/readyz"
     assert startup["periodSeconds"] * startup["failureThreshold"] >= 3600
     assert readiness["httpGet"]["path"] == "/readyz?exclude=database"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_sessions_that_cannot_be_kept(variant: str) -> None:
+    """A console begins when it can keep sessions, and stays to say so when it no longer can."""
+    container = cluster(variant).pod("console").container("console")
+    assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?exclude=sessions"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_console_has_nothing_of_the_others(variant: str) -> None:
+    """It sees neither files, records nor keys: its one volume is for its own sessions."""
+    pod = cluster(variant).pod("console")
+    mounts = {one["mountPath"]: one for one in pod.container("console")["volumeMounts"]}
+    databases = {"/secrets/databases"} if variant == "production-complete" else set()
+    assert mounts.keys() == {"/data/console", "/tmp"} | databases
+    assert mounts["/data/console"].get("subPath", "console") == "console"
+    volumes = {one["name"]: one for one in pod.spec["volumes"]}
+    if "persistentVolumeClaim" in volumes[mounts["/data/console"]["name"]]:
+        assert mounts["/data/console"]["subPath"] == "console"
 
 
 @pytest.mark.parametrize(("variant", "name"), SERVING)
@@ -218,7 +239,7 @@ def test_files_of_secrets_are_mounted(variant: str) -> None:
                     folder, _, key = value.rpartition("/")
                     assert key in cluster(variant).one("Secret", mounted[folder])["data"]
                     found += 1
-    assert found == {"single-node-complete": 0, "production-complete": 8}[variant]
+    assert found == {"single-node-complete": 0, "production-complete": 9}[variant]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
