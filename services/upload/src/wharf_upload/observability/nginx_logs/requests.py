@@ -11,7 +11,7 @@ from wharf_upload.observability.nginx_logs.tenants import NOBODY, Tenants
 # $wharf_operation and what else stands in a line: `log_format wharf_metrics`.
 OPERATIONS = (
     *("upload_small", "upload_large", "upload_form", "upload_resumable"),
-    *("download", "download_shared", "delete", "list", "api", "auth", "health", "other"),
+    *("download", "download_shared", "delete", "list", "api", "auth", "console", "health", "other"),
 )
 # 507 is not one of 5xx: nearly always a tenant has used up its quota, which is no failure.
 NO_ROOM = "507"

@@ -1,0 +1,40 @@
+"""The console's row of the dashboard that is opened first."""
+
+from __future__ import annotations
+
+from deploy.observing.panels import Query, Row, graph
+from deploy.observing.promql import quantile, rate
+
+_PAGES = 'operation="console"'
+CONSOLE = Row(
+    "The console",
+    (
+        graph(
+            "Pages of the console",
+            "Pages, scripts and styles by class of answer; 5xx is what people see as an error.",
+            "reqps",
+            Query(rate("wharf_gateway_answers_total", "class", _PAGES), "{{class}}"),
+            stacked=True,
+        ),
+        graph(
+            "Time for a page",
+            "Until the console had made it, the questions to the API included.",
+            "s",
+            *(
+                Query(quantile(part, "wharf_gateway_service_duration_seconds", where=_PAGES), name)
+                for part, name in ((0.5, "half within"), (0.95, "95 % within"))
+            ),
+            steps=(0.5,),
+        ),
+        graph(
+            "What the console waits for",
+            "Logins and refreshes by outcome, and calls of the API that got no answer. Reports "
+            "are of pages that broke their policy: see WharfConsolePolicyBroken.",
+            "reqps",
+            Query(rate("wharf_console_logins_total", "outcome"), "login {{outcome}}"),
+            Query(rate("wharf_console_refreshes_total", "outcome"), "refresh {{outcome}}"),
+            Query(rate("wharf_console_api_unavailable_total"), "no answer of the API"),
+            Query(rate("wharf_console_csp_reports_total"), "reports"),
+        ),
+    ),
+)
