@@ -1,0 +1,43 @@
+"""Scripts and styles by the console itself, for a gateway of another release."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.servers.console import Console
+from wharf_console.routes import static_files
+
+
+@pytest.fixture(autouse=True)
+def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A build with one script."""
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    (folder / "console-1a2b.js").write_text("export {}")
+    (folder / "manifest.json").write_text("{}")
+    (tmp_path / "secret.js").write_text("not to be had")
+    monkeypatch.setattr(static_files, "DIST", folder)
+    return folder
+
+
+def test_a_script_for_visitors(console: Console) -> None:
+    """Who is not logged in gets it, for ever, and of a type that browsers run under nosniff."""
+    with closing(console.visitor().get("/console/static/console-1a2b.js")) as answer:
+        assert (answer.status_code, answer.data) == (200, b"export {}")
+        assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+        assert answer.cache_control.immutable
+        assert answer.cache_control.max_age == 31_536_000
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "none.js", "..%2fsecret.js", "../secret.js", "%2e%2e/secret.js", ""]
+)
+def test_nothing_else(console: Console, name: str) -> None:
+    """What is no file of the build for browsers is not found."""
+    answer = console.visitor().get(f"/console/static/{name}")
+    assert answer.status_code == 404
+    assert b"not to be had" not in answer.data
