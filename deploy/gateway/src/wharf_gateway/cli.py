@@ -36,7 +36,8 @@ def health(environ: Mapping[str, str]) -> int:
     from wharf_gateway.readiness import not_ready
 
     gateway = Gateway(environ)
-    error = not_ready(gateway.settings)
+    # Programs are served without the console.
+    error = not_ready(gateway.settings, console=False)
     if error is None and gateway.front_door and not os.path.islink(gateway.front_door):
         error = "the balancer is not let in yet"
     if error is not None:

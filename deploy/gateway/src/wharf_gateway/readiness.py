@@ -16,6 +16,7 @@ _ANSWER_BYTES = 1 << 16
 _SHOWN_CHARACTERS = 200
 # The upload service's own word, and proof that auth answers and has keys.
 _PROBES = ("/readyz", "/.well-known/jwks.json")
+_CONSOLE_PROBE = "/console/readyz"
 
 
 def get(host: str, port: int, path: str) -> tuple[int, str]:
@@ -36,9 +37,14 @@ def get(host: str, port: int, path: str) -> tuple[int, str]:
     return int(words[1]), body.decode(errors="replace").strip()
 
 
-def not_ready(settings: RunSettings) -> str | None:
-    """What is not ready, in words; None when everything is."""
-    for path in _PROBES:
+def not_ready(settings: RunSettings, *, console: bool) -> str | None:
+    """What is not ready, in words; None when everything is.
+
+    Args:
+        settings: say where the gateway listens.
+        console: whether the console is a part of everything.
+    """
+    for path in (*_PROBES, _CONSOLE_PROBE) if console else _PROBES:
         status, body = get(settings.local_host, settings.port, path)
         if status == 200:
             continue

@@ -22,7 +22,7 @@ def status(settings: RunSettings) -> int:
     """Says whether Wharf is ready; 0 when it is."""
     from wharf_gateway.readiness import not_ready
 
-    error = not_ready(settings)
+    error = not_ready(settings, console=True)
     log(f"ready at {settings.url}" if error is None else f"not ready: {error}")
     return int(error is not None)
 

@@ -116,7 +116,7 @@ def _await_ready(attendant: Attendant, settings: RunSettings) -> None:
 
     def ready() -> bool:
         nonlocal error, shown
-        error = readiness.not_ready(settings)
+        error = readiness.not_ready(settings, console=True)
         late = time.monotonic() - begin > _SILENT_SECONDS
         if error is not None and late and error != shown:
             log(f"waiting: {error}")
