@@ -63,7 +63,8 @@ await_health() {
 
 # replace SERVICE: unless it has no container here.
 replace() {
-    is_there "$1" || return 0
+    # The console is new since 0.1.0: it comes with the upgrade.
+    is_there "$1" || [ "$1" = console ] || return 0
     say "$1"
     compose up --detach --no-deps "$1" </dev/null ||
         stop "$1 could not be replaced; what comes after it is as it was"
@@ -79,8 +80,9 @@ is_there auth || stop 'nothing of Wharf is here to be upgraded; start it with: d
 once auth-init
 if is_there upload; then once upload-migrate; fi
 if is_there upload-1; then once migrate; fi
-# auth last: every upload has to understand the tokens that a new one issues (ADR 34).
-for service in upload gateway upload-1 gateway-1 upload-2 gateway-2 worker worker-1 auth; do
+# auth after them: every upload has to understand the tokens that a new one issues (ADR 34). The console
+# asks all of them.
+for service in upload gateway upload-1 gateway-1 upload-2 gateway-2 worker worker-1 auth console; do
     replace "$service"
 done
 for service in prometheus grafana; do

@@ -1,15 +1,16 @@
 #!/bin/sh
-# build.sh: builds wharf-auth, wharf-upload and wharf-gateway; `make images` calls it.
+# build.sh: builds wharf-auth, wharf-console, wharf-upload and wharf-gateway; `make images` calls it.
 #
 #   WHARF_VERSION     the images' tag; default dev
-#   BASE_IMAGE        Python for auth and upload; default python:3.13-slim
+#   BASE_IMAGE        Python for the services; default python:3.13-slim
 #   NGINX_BASE_IMAGE  nginx for the gateway; default nginx:1.30
 #   BASES=debian      make both of Debian 13's packages instead (debian_base.sh); needs root
 #   WHARF_IMAGE_CACHE where what takes long is kept; default build/cache
 #   PYTHON            of this machine, with pip; default .venv/bin/python
 #
 # The packages come here first, by this machine's pip with its own index, proxy and certificates, and
-# go into the build as files: so the build itself asks nobody, and no address gets into an image.
+# go into the build as files: so the build itself asks nobody, and no address gets into an image. The
+# console's scripts are built here, too.
 set -eu
 cd "$(dirname "$0")/../.."
 tag=${WHARF_VERSION:-dev}
@@ -71,10 +72,12 @@ about=$(docker run --rm --interactive --network none --entrypoint python3 "$BASE
 mkdir -p build
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 
+"$python" services/console/tools/build_assets.py
+
 # They are in the context for the time of the builds: another Python would find none of its own there.
 trap 'rm -rf build/wheels' EXIT
 trap 'exit 130' HUP INT TERM
-for name in auth upload; do
+for name in auth console upload; do
     wheels=$WHARF_IMAGE_CACHE/wheels/$name
     echo "$about" | "$python" deploy/images/wheels.py "$name" "$wheels"
     mkdir -p "build/wheels/$name"
@@ -83,7 +86,7 @@ for name in auth upload; do
 done
 build gateway deploy/nginx/Dockerfile --build-arg "BASE_IMAGE=$NGINX_BASE_IMAGE" \
     --build-arg "PYTHON_IMAGE=$BASE_IMAGE"
-for name in auth upload gateway; do
+for name in auth console upload gateway; do
     bytes=$(docker image inspect --format '{{.Size}}' "wharf-$name:$tag")
     say "wharf-$name:$tag has $((bytes / 1000000)) MB"
 done

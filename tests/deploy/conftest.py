@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import containers, docker
-from tests.servers.containers import SERVICES, Images, Trio
+from tests.servers.containers import SERVICES, Images, Quartet
 from tests.servers.docker import Engine
 
 
@@ -27,7 +27,7 @@ def images(engine: Engine) -> Iterator[Images]:
 
 
 @pytest.fixture(scope="module")
-def trio(engine: Engine, images: Images) -> Iterator[Trio]:
+def quartet(engine: Engine, images: Images) -> Iterator[Quartet]:
     """Gateway, auth and upload that serve, for one module of tests."""
-    with containers.trio(engine, images, f"wharf-{containers.TAG}") as made:
+    with containers.quartet(engine, images, f"wharf-{containers.TAG}") as made:
         yield made

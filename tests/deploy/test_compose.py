@@ -28,8 +28,8 @@ from tests.servers.docker import lacking
 pytestmark = pytest.mark.timeout(900)
 READY_SECONDS = 240
 DEFAULT = "127.0.0.1:8080"
-SERVICES = {"auth", "upload", "worker", "gateway"}
-REPLICAS = {"auth", "postgres", "redis", "balancer", "worker-1"} | {
+SERVICES = {"auth", "console", "upload", "worker", "gateway"}
+REPLICAS = {"auth", "console", "postgres", "redis", "balancer", "worker-1"} | {
     f"{kind}-{number}" for kind in ("upload", "gateway") for number in "12"
 }
 
@@ -141,7 +141,7 @@ def published(stack: Stack) -> dict[str, set[tuple[str, str]]]:
 
 
 def test_up(single: Stack) -> None:
-    """One command starts gateway, auth, upload and worker, and opens one port of this machine."""
+    """One command starts all parts, and opens one port of this machine."""
     assert running(single) == SERVICES
     single.await_health("worker")
     assert published(single) == {"gateway": {("127.0.0.1", str(single.port))}}

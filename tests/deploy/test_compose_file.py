@@ -115,7 +115,7 @@ def test_built_once(profile: str) -> None:
     """In each profile exactly one service builds each of Wharf's images, and all use it."""
     members = [one for one in SERVICES.values() if profile in one["profiles"]]
     building = [one["image"] for one in members if "build" in one]
-    assert len(building) == len(set(building)) == 3
+    assert len(building) == len(set(building)) == 4
     own = {one["image"] for one in members if "wharf-" in one["image"]}
     assert own == set(building)
 
@@ -219,13 +219,16 @@ def test_replicas() -> None:
     """Two replicas share files, and have sockets, spool, front door and keys of their own."""
     for kind, shared in (
         ("upload", {"shared", "upload-secrets"}),
-        ("gateway", {"shared", "front", "auth-socket"}),
+        ("gateway", {"shared", "front", "auth-socket", "console-socket"}),
     ):
         one, two = f"{kind}-1", f"{kind}-2"
         assert set(mounts(one)) & set(mounts(two)) == shared
         first, second = SERVICES[one]["environment"], SERVICES[two]["environment"]
         differing = {name for name in first if first[name] != second[name]}
-        own = {"WHARF_JWKS_URL", "WHARF_FEED_URL"} if kind == "upload" else {"WHARF_FRONT_DOOR"}
+        own = {
+            "upload": {"WHARF_JWKS_URL", "WHARF_FEED_URL"},
+            "gateway": {"WHARF_FRONT_DOOR", "WHARF_CONSOLE_DOOR"},
+        }[kind]
         assert differing == {"WHARF_INSTANCE", *own}
     for number in "12":
         names = (f"upload-{number}", f"gateway-{number}")
@@ -233,6 +236,23 @@ def test_replicas() -> None:
         assert instances == {f"replica-{number}"}
         door = SERVICES[f"gateway-{number}"]["environment"]["WHARF_FRONT_DOOR"]
         assert f"server unix:{door} " in (ROOT / "deploy/nginx/balancer.conf").read_text()
+
+
+def test_the_console_knows_every_door() -> None:
+    """It is told of the door of each gateway; on the volume with the doors are gateways and it."""
+    doors = SERVICES["console"]["environment"]["WHARF_CONSOLE_DOOR"].split(",")
+    gateways = {name for name in SERVICES if name.startswith("gateway")}
+    assert {SERVICES[name]["environment"]["WHARF_CONSOLE_DOOR"] for name in gateways} == set(doors)
+    members = {name: mounts(name).get("console-socket") for name in SERVICES}
+    found = {name for name, path in members.items() if path is not None}
+    assert found == {*gateways, "console"}
+    for name in found:
+        assert all(door.startswith(f"{members[name]}/") for door in doors)
+
+
+def test_the_console_has_nothing_of_the_others() -> None:
+    """It sees neither files, records nor keys: two volumes are its own."""
+    assert set(mounts("console")) == {"console", "console-socket"}
 
 
 def test_one_after_the_other() -> None:
@@ -250,7 +270,7 @@ def test_time_to_end() -> None:
             assert grace > drain + 5
         elif name.startswith("upload") and service["restart"] != "no":
             assert grace > 60
-        elif name == "auth":
+        elif name in {"auth", "console"}:
             assert grace > 30
 
 
@@ -261,8 +281,13 @@ def test_every_volume_is_used() -> None:
 
 @pytest.mark.parametrize(
     ("folder", "service"),
-    [("services", "auth"), ("services", "upload"), ("deploy/nginx", "gateway")],
-    ids=["auth", "upload", "gateway"],
+    [
+        ("services", "auth"),
+        ("services", "console"),
+        ("services", "upload"),
+        ("deploy/nginx", "gateway"),
+    ],
+    ids=["auth", "console", "upload", "gateway"],
 )
 def test_copied_from_a_fresh_checkout(folder: str, service: str) -> None:
     """What a Dockerfile copies is in git, or named by a wildcard in the first part of its path:

@@ -1,9 +1,10 @@
-"""Gateway, auth and upload as three containers: what the images do when they run."""
+"""Gateway, auth, console and upload as containers: what the images do when they run."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from tests.e2e.raw_http import until
-from tests.servers.containers import CONTAINED, SERVICES, Images, Trio
+from tests.servers.containers import CONTAINED, SERVICES, Images, Quartet
 from tests.servers.docker import Engine
 
 pytestmark = pytest.mark.timeout(1200)
@@ -44,18 +45,18 @@ print(json.dumps(found))
 """
 
 
-def ask(trio: Trio, service: str, port: int, *paths: str) -> dict[str, tuple[int, str]]:
+def ask(quartet: Quartet, service: str, port: int, *paths: str) -> dict[str, tuple[int, str]]:
     """Statuses and bodies of a port inside a container."""
-    words = ("exec", trio.of(service), "python3", "-c", _ASK, str(port), *paths)
-    found = json.loads(trio.engine(*words))
+    words = ("exec", quartet.of(service), "python3", "-c", _ASK, str(port), *paths)
+    found = json.loads(quartet.engine(*words))
     return {path: (status, body) for path, (status, body) in found.items()}
 
 
 @pytest.fixture
-def client(trio: Trio) -> Iterator[httpx.Client]:
+def client(quartet: Quartet) -> Iterator[httpx.Client]:
     """A client of the demo tenant."""
-    demo = trio.credentials()["demo"]
-    with httpx.Client(base_url=trio.url, timeout=60) as client:
+    demo = quartet.credentials()["demo"]
+    with httpx.Client(base_url=quartet.url, timeout=60) as client:
         answer = client.post(
             "/auth/oauth/token",
             data={"grant_type": "client_credentials"},
@@ -67,22 +68,42 @@ def client(trio: Trio) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_file_goes_in_and_comes_out(trio: Trio, client: httpx.Client) -> None:
+def test_a_file_goes_in_and_comes_out(quartet: Quartet, client: httpx.Client) -> None:
     """A spooled body is linked across the containers' mounts, not copied, and is the same."""
     content = os.urandom(5_000_000)
     answer = client.put("/v1/files/docs/big.bin", content=content)
     assert answer.status_code == 201, answer.text
     assert client.get("/v1/files/docs/big.bin").content == content
     # Nothing is left of it where nginx spooled.
-    left = trio.engine("exec", trio.of("gateway"), "find", "/data/spool", "-type", "f")
+    left = quartet.engine("exec", quartet.of("gateway"), "find", "/data/spool", "-type", "f")
     assert left == ""
 
 
+def test_a_person_logs_in(quartet: Quartet) -> None:
+    """The first login of the credentials' file opens the console, whose questions reach the API."""
+    demo = quartet.credentials()["demo"]
+    with httpx.Client(base_url=quartet.url, timeout=60, follow_redirects=True) as browser:
+        page = browser.get("/", headers={"Accept": "text/html"})
+        assert page.url.path == "/console/login"
+        fields = dict(re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', page.text))
+        fields |= {name: demo[name] for name in ("tenant", "username", "password")}
+        same = {"Sec-Fetch-Site": "same-origin"}
+        page = browser.post("/console/login", data=fields, headers=same)
+        assert (page.status_code, page.url.path) == (200, "/console/")
+        scripts = re.findall(r'(?:src|href)="(/console/static/[^"]+)"', page.text)
+        assert {path.rpartition(".")[2] for path in scripts} == {"css", "js"}
+        for path in scripts:
+            answer = browser.get(path)
+            assert answer.status_code == 200
+            # nginx's own, not the console's.
+            assert "Cross-Origin-Opener-Policy" not in answer.headers
+
+
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_container_has_no_rights(trio: Trio, service: str) -> None:
+def test_a_container_has_no_rights(quartet: Quartet, service: str) -> None:
     """Every process: uid 10001, no capability, no way to new ones, a root that is only read."""
-    words = ("exec", trio.of(service))
-    found = json.loads(trio.engine(*words, "python3", "-c", _RIGHTS))
+    words = ("exec", quartet.of(service))
+    found = json.loads(quartet.engine(*words, "python3", "-c", _RIGHTS))
     assert len(found) >= 2
     assert [rights for rights in found if rights != found[0]] == []
     assert found[0] == {
@@ -92,13 +113,17 @@ def test_a_container_has_no_rights(trio: Trio, service: str) -> None:
         "CapBnd": ["0000000000000000"],
         "NoNewPrivs": ["1"],
     }
-    assert "Read-only file system" in trio.engine.try_out(*words, "touch", "/x").stderr
+    assert "Read-only file system" in quartet.engine.try_out(*words, "touch", "/x").stderr
 
 
-def test_what_a_container_sees_of_the_data(trio: Trio) -> None:
-    """The gateway neither reads upload's database nor auth's keys; upload not auth's."""
+def test_what_a_container_sees_of_the_data(quartet: Quartet) -> None:
+    """The gateway neither reads upload's database nor auth's keys; upload not auth's; the console
+    sees nothing but what it keeps of sessions.
+    """
     seen = {
-        service: trio.engine("exec", trio.of(service), "find", "/data", "-type", "f").splitlines()
+        service: quartet.engine(
+            "exec", quartet.of(service), "find", "/data", "-type", "f"
+        ).splitlines()
         for service in SERVICES
     }
     databases = {
@@ -106,26 +131,31 @@ def test_what_a_container_sees_of_the_data(trio: Trio) -> None:
         for service, paths in seen.items()
     }
     assert databases["gateway"] == set()
+    assert {path.split("/")[2] for path in seen["console"]} == {"console"}
     assert {path.rpartition("/")[2] for path in databases["upload"]} == {"upload.db", "jwks.json"}
     assert {"/data/auth/auth.db", "/data/credentials.json"} < databases["auth"]
 
 
-def test_internal_ports_show_metrics_and_health_alone(trio: Trio) -> None:
+def test_internal_ports_show_metrics_and_health_alone(quartet: Quartet) -> None:
     """Prometheus and probes find what they need; what needs a token is not there."""
-    found = ask(trio, "auth", 8082, "/metrics", "/healthz", "/readyz", "/jwks", "/feed?after=0")
+    found = ask(quartet, "auth", 8082, "/metrics", "/healthz", "/readyz", "/jwks", "/feed?after=0")
     assert {status for status, _ in found.values()} == {200}
     assert "wharf_http_requests_total" in found["/metrics"][1]
-    found = ask(trio, "upload", 8083, "/metrics", "/healthz", "/readyz")
+    found = ask(quartet, "upload", 8083, "/metrics", "/healthz", "/readyz")
     assert {status for status, _ in found.values()} == {200}
-    for service, port in (("auth", 8082), ("upload", 8083)):
+    found = ask(quartet, "console", 8085, "/metrics", "/healthz", "/readyz")
+    assert {status for status, _ in found.values()} == {200}
+    for service, port in (("auth", 8082), ("console", 8085), ("upload", 8083)):
         found = ask(
-            trio, service, port, "/v1/files/docs/x", "/auth/internal/feed", "/", "/v1/usage"
+            quartet, service, port, "/v1/files/docs/x", "/auth/internal/feed", "/", "/console/login"
         )
         assert {status for status, _ in found.values()} == {404}
     # Made each second by upload's collector.
-    assert until(lambda: ask(trio, "gateway", 8081, "/metrics/nginx")["/metrics/nginx"][0] == 200)
-    paths = ("/metrics/auth", "/metrics/upload", "/metrics/gateway")
-    found = ask(trio, "gateway", 8081, *paths, "/healthz", "/readyz", "/jwks", "/feed")
+    assert until(
+        lambda: ask(quartet, "gateway", 8081, "/metrics/nginx")["/metrics/nginx"][0] == 200
+    )
+    paths = ("/metrics/auth", "/metrics/console", "/metrics/upload", "/metrics/gateway")
+    found = ask(quartet, "gateway", 8081, *paths, "/healthz", "/readyz", "/jwks", "/feed")
     assert {path: status for path, (status, _) in found.items() if status != 200} == {}
 
 
@@ -138,17 +168,17 @@ def test_the_gateway_serves_the_pages_about_problems(client: httpx.Client) -> No
     assert "<h1>" in page.text
 
 
-def test_hangup_replaces_the_processes(trio: Trio, client: httpx.Client) -> None:
+def test_hangup_replaces_the_processes(quartet: Quartet, client: httpx.Client) -> None:
     """HUP starts uWSGI's workers and nginx's anew, and what is asked meanwhile is answered."""
     content = b"as before"
     assert client.put("/v1/files/docs/hangup.txt", content=content).status_code in {200, 201}
     for service in SERVICES:
-        trio.engine("kill", "--signal", "HUP", trio.of(service))
-    trio.wait_healthy()
+        quartet.engine("kill", "--signal", "HUP", quartet.of(service))
+    quartet.wait_healthy()
     assert until(lambda: client.get("/readyz").status_code == 200)
     assert client.get("/v1/files/docs/hangup.txt").content == content
     for service in SERVICES:
-        assert trio.engine.inspect(trio.of(service))["State"]["Running"]
+        assert quartet.engine.inspect(quartet.of(service))["State"]["Running"]
 
 
 def _asks_for(number: int, engine: Engine, container: str) -> bool:
@@ -157,28 +187,30 @@ def _asks_for(number: int, engine: Engine, container: str) -> bool:
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
-def test_the_worker_is_the_upload_image(trio: Trio, images: Images) -> None:
+def test_the_worker_is_the_upload_image(quartet: Quartet, images: Images) -> None:
     """It runs on the same volumes, and TERM ends it in time."""
-    name, (_, files, records, *_) = f"{trio.name}-worker", trio.volumes
+    name, (_, files, records, *_) = f"{quartet.name}-worker", quartet.volumes
     volumes = ("--volume", f"{files}:/data", "--volume", f"{records}:/data/upload")
     words = ("run", "--detach", "--name", name, *CONTAINED, *volumes, "--no-healthcheck")
-    trio.engine(*words, images.upload, "worker")
+    quartet.engine(*words, images.upload, "worker")
     try:
         # The kernel keeps signals from a first process that has not asked for them.
-        assert until(lambda: _asks_for(signal.SIGTERM, trio.engine, name)), trio.engine.output(name)
-        trio.engine("stop", "--time", "60", name)
-        state = trio.engine.inspect(name)["State"]
-        assert state["ExitCode"] in {0, 143}, trio.engine.output(name)
-        assert "Traceback" not in trio.engine.output(name)
+        assert until(lambda: _asks_for(signal.SIGTERM, quartet.engine, name)), (
+            quartet.engine.output(name)
+        )
+        quartet.engine("stop", "--time", "60", name)
+        state = quartet.engine.inspect(name)["State"]
+        assert state["ExitCode"] in {0, 143}, quartet.engine.output(name)
+        assert "Traceback" not in quartet.engine.output(name)
     finally:
-        trio.engine.remove("container", [name])
+        quartet.engine.remove("container", [name])
 
 
 def test_a_second_gateway_on_one_spool_is_refused(
-    trio: Trio, engine: Engine, images: Images
+    quartet: Quartet, engine: Engine, images: Images
 ) -> None:
     """Two of one name would remove each other's bodies: the second waits, and says why it ends."""
-    files, auth_socket, sockets = trio.volumes[1], trio.volumes[3], trio.volumes[4]
+    files, auth_socket, sockets = quartet.volumes[1], quartet.volumes[3], quartet.volumes[4]
     volumes = ("--volume", f"{files}:/data", "--volume", f"{auth_socket}:/run/wharf/auth")
     done = engine.try_out(
         *("run", "--rm", "--network", "none", *CONTAINED, "--env", "WHARF_INSTANCE=one"),
@@ -198,10 +230,10 @@ _OFF = "slow request bodies are not cut"
 
 
 def test_slow_bodies_are_cut_where_the_sandbox_lets_it(
-    trio: Trio, engine: Engine, images: Images
+    quartet: Quartet, engine: Engine, images: Images
 ) -> None:
     """With SYS_PTRACE in its bounds, and without having it, the gateway ends a trickling body."""
-    name = f"{trio.name}-alone"
+    name = f"{quartet.name}-alone"
     words = ("run", "--detach", "--name", name, *CONTAINED, "--cap-add", "SYS_PTRACE", *_ALONE)
     engine(*words, images.gateway)
     try:
@@ -229,26 +261,26 @@ def _ends_after_another_byte(connection: socket.socket) -> bool:
         return True
 
 
-def test_where_the_sandbox_does_not_one_line_says_so(trio: Trio) -> None:
+def test_where_the_sandbox_does_not_one_line_says_so(quartet: Quartet) -> None:
     """The gateway of the manual, without any capability, serves and says what it does not do."""
-    assert trio.engine.output(trio.of("gateway")).count(_OFF) == 1
+    assert quartet.engine.output(quartet.of("gateway")).count(_OFF) == 1
 
 
 def test_a_stop_is_an_orderly_end_and_the_next_start_knows_everything(
-    trio: Trio, client: httpx.Client
+    quartet: Quartet, client: httpx.Client
 ) -> None:
-    """TERM ends all three with 0; on the same volumes the same client, keys and files are there."""
+    """TERM ends all of them with 0; on the same volumes client, keys and files are there again."""
     content = b"still here"
     assert client.put("/v1/files/docs/kept.txt", content=content).status_code in {200, 201}
-    before = trio.credentials()
-    for service in ("gateway", "upload", "auth"):
-        trio.engine("stop", "--time", "60", trio.of(service))
-        state = trio.engine.inspect(trio.of(service))["State"]
-        assert state["ExitCode"] == 0, trio.engine.output(trio.of(service))
+    before = quartet.credentials()
+    for service in ("gateway", "console", "upload", "auth"):
+        quartet.engine("stop", "--time", "60", quartet.of(service))
+        state = quartet.engine.inspect(quartet.of(service))["State"]
+        assert state["ExitCode"] == 0, quartet.engine.output(quartet.of(service))
     for service in SERVICES:
-        trio.engine("start", trio.of(service))
-    trio.wait_healthy()
-    assert trio.credentials() == before
+        quartet.engine("start", quartet.of(service))
+    quartet.wait_healthy()
+    assert quartet.credentials() == before
     # Its port is another one now.
-    answer = httpx.get(f"{trio.url}/v1/files/docs/kept.txt", headers=client.headers, timeout=60)
+    answer = httpx.get(f"{quartet.url}/v1/files/docs/kept.txt", headers=client.headers, timeout=60)
     assert answer.content == content

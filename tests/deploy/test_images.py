@@ -13,7 +13,7 @@ from tests.servers.docker import Engine
 pytestmark = pytest.mark.timeout(1200)
 
 # What an image may add to its base.
-LIMITS_MB = {"auth": 100, "upload": 100, "gateway": 10}
+LIMITS_MB = {"auth": 100, "console": 100, "upload": 100, "gateway": 10}
 COMPILERS = ("cc", "gcc", "g++", "clang", "make", "ld", "cargo", "pip", "pip3")
 _DISTRIBUTIONS = """
 import importlib.metadata, json
@@ -103,6 +103,7 @@ def test_nothing_in_an_image_builds_or_becomes_root(
     ("service", "own"),
     [
         ("auth", ["kept_sockets", "servicekit", "wharf_auth", "argon2"]),
+        ("console", ["kept_sockets", "servicekit", "wharf_console", "flask_wtf"]),
         ("upload", ["kept_sockets", "servicekit", "wharf_upload", "inotify_simple"]),
         ("gateway", ["kept_sockets", "slow_body_floor", "wharf_gateway"]),
     ],
@@ -112,13 +113,14 @@ def test_an_image_has_its_own_packages_alone(
 ) -> None:
     """Neither another service's code nor what only that needs."""
     libraries = ("kept_sockets", "servicekit", "slow_body_floor")
-    asked = (*libraries, "wharf_auth", "wharf_upload", "wharf_gateway", "wharf_native")
-    others = ("argon2", "inotify_simple", "pytest", "flit_core", "flask")
+    services = ("wharf_auth", "wharf_console", "wharf_upload")
+    asked = (*libraries, *services, "wharf_gateway", "wharf_native")
+    others = ("argon2", "flask_wtf", "inotify_simple", "pytest", "flit_core", "flask")
     found = python(engine, name_of(images, service), _MODULES, *asked, *others)
     assert sorted(found) == sorted([*own, *(["flask"] if service != "gateway" else [])])
 
 
-@pytest.mark.parametrize("service", ["auth", "upload"])
+@pytest.mark.parametrize("service", ["auth", "console", "upload"])
 def test_what_is_installed_is_what_is_locked(engine: Engine, images: Images, service: str) -> None:
     """Each package stands with its hashes in the service's lock file, or is ours."""
     with open(f"requirements/{service}.txt", encoding="utf-8") as lock:
@@ -152,10 +154,13 @@ def test_no_address_of_the_builder_is_in_an_image(
     [
         ("auth", "WHARF_TOKEN_TTL_SECONDS=1", "WHARF_TOKEN_TTL_SECONDS='1'"),
         ("auth", "WHARF_KEYS=/nowhere", "/nowhere"),
+        ("console", "WHARF_CONSOLE_DOOR=gateway", "WHARF_CONSOLE_DOOR='gateway'"),
+        ("console", "WHARF_CONSOLE_SESSIONS=memory", "WHARF_CONSOLE_SESSIONS"),
         ("upload", "WHARF_MAX_FILE_BYTES=many", "WHARF_MAX_FILE_BYTES='many'"),
         ("upload", "WHARF_INSTANCE=../x", "WHARF_INSTANCE='../x'"),
         ("gateway", "WHARF_MAX_BODY_BYTES=1g", "WHARF_MAX_BODY_BYTES='1g'"),
         ("gateway", "WHARF_AUTH_SOCKET=a b; c", "WHARF_AUTH_SOCKET='a b; c'"),
+        ("gateway", "WHARF_CONSOLE_DOOR=gateway:1", "WHARF_CONSOLE_DOOR='gateway:1'"),
         ("gateway", "WHARF_SOCKETS=here", "WHARF_SOCKETS='here'"),
         ("gateway", "WHARF_HOST=gateway", "WHARF_HOST='gateway'"),
     ],

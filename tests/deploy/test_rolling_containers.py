@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.api_client import ApiClient
 from tests.servers import containers
-from tests.servers.containers import Images, Trio
+from tests.servers.containers import Images, Quartet
 from tests.servers.docker import Engine
 from tests.servers.mixed_load import MixedLoad, lost
 
@@ -22,22 +22,22 @@ GRACE_SECONDS = {"auth": 35, "upload": 70}
 
 
 @pytest.fixture(scope="module")
-def rolling(engine: Engine, images: Images) -> Iterator[Trio]:
+def rolling(engine: Engine, images: Images) -> Iterator[Quartet]:
     """One of each, for these tests alone."""
-    with containers.trio(engine, images, f"wharf-rolling-{containers.TAG}") as made:
+    with containers.quartet(engine, images, f"wharf-rolling-{containers.TAG}") as made:
         yield made
 
 
-def client(trio: Trio) -> ApiClient:
+def client(quartet: Quartet) -> ApiClient:
     """A client of the demo tenant."""
-    demo = trio.credentials()["demo"]
-    api = ApiClient(int(urlsplit(trio.url).port or 0))
+    demo = quartet.credentials()["demo"]
+    api = ApiClient(int(urlsplit(quartet.url).port or 0))
     answer = api.login(demo["client_id"], demo["client_secret"])
     assert answer.status == 200, answer.body
     return api.using(answer.json()["access_token"])
 
 
-def test_twenty_restarts(rolling: Trio) -> None:
+def test_twenty_restarts(rolling: Quartet) -> None:
     """upload and auth are restarted ten times each, a single replica of either: no request fails,
     and every acknowledged file is there with its bytes.
     """
@@ -71,7 +71,7 @@ def test_twenty_restarts(rolling: Trio) -> None:
     assert "faults: 0" in checked
 
 
-def test_sockets_survive_the_gateway(rolling: Trio) -> None:
+def test_sockets_survive_the_gateway(rolling: Quartet) -> None:
     """After a restart of the gateway the services' sockets are kept again, and requests wait."""
     engine = rolling.engine
     engine("restart", rolling.of("gateway"))

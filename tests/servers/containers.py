@@ -1,4 +1,4 @@
-"""Wharf's images, and a gateway, an auth and an upload made of them, without compose."""
+"""Wharf's images, and one container of each, without compose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 from tests.servers.docker import Engine, lacking
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("auth", "upload", "gateway")
+SERVICES = ("auth", "console", "upload", "gateway")
 # What every container of the manual runs with (docs/containers.md).
 CONTAINED = (
     *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
@@ -33,6 +33,7 @@ class Images:
     """Names of the images, and of those that they are made from."""
 
     auth: str
+    console: str
     upload: str
     gateway: str
     python_base: str
@@ -63,8 +64,8 @@ def build(engine: Engine) -> Images:
     return Images(**names, **bases)
 
 
-class Trio:
-    """One auth, one upload and one gateway on volumes of their own.
+class Quartet:
+    """One auth, one console, one upload and one gateway on volumes of their own.
 
     Args:
         name: begins the names of everything that is made.
@@ -75,7 +76,10 @@ class Trio:
         self.containers = [f"{name}-{service}" for service in SERVICES]
         self.volumes = [
             f"{name}-{volume}"
-            for volume in ("auth", "files", "records", "auth-socket", "upload-sockets")
+            for volume in (
+                *("auth", "files", "records", "auth-socket", "upload-sockets"),
+                *("console", "console-socket"),
+            )
         ]
         self.engine("network", "create", name)
 
@@ -93,10 +97,15 @@ class Trio:
         )
 
     def start(self) -> None:
-        """Starts all three; `wait_healthy` says when they serve."""
-        auth, files, records, auth_socket, upload_sockets = self.volumes
+        """Starts all of them; `wait_healthy` says when they serve."""
+        auth, files, records, auth_socket, upload_sockets, console, console_socket = self.volumes
         instance = ("--env", "WHARF_INSTANCE=one")
         self._run("auth", "--volume", f"{auth}:/data", "--volume", f"{auth_socket}:/run/wharf/auth")
+        self._run(
+            "console",
+            *("--volume", f"{console}:/data/console"),
+            *("--volume", f"{console_socket}:/run/wharf/console"),
+        )
         self._run(
             "upload",
             *instance,
@@ -108,8 +117,11 @@ class Trio:
         self._run(
             "gateway",
             *instance,
+            *("--env", "WHARF_CONSOLE_SOCKET=/run/wharf/console/console.sock"),
+            *("--env", "WHARF_CONSOLE_DOOR=/run/wharf/console/door.sock"),
             *("--publish", "127.0.0.1::8080"),
             *("--volume", f"{files}:/data", "--volume", f"{auth_socket}:/run/wharf/auth"),
+            *("--volume", f"{console_socket}:/run/wharf/console"),
             *("--volume", f"{upload_sockets}:/run/wharf/upload"),
         )
 
@@ -119,7 +131,7 @@ class Trio:
         return str(state["Health"]["Status"]) if state["Running"] else "ended"
 
     def wait_healthy(self) -> None:
-        """Waits until all three are."""
+        """Waits until all of them are."""
         deadline = time.monotonic() + _READY_SECONDS
         while (found := [self.health(one) for one in SERVICES]) != ["healthy"] * len(SERVICES):
             logs = "\n".join(self.engine.output(name)[-3000:] for name in self.containers)
@@ -146,9 +158,9 @@ class Trio:
 
 
 @contextmanager
-def trio(engine: Engine, images: Images, name: str) -> Iterator[Trio]:
-    """Three containers that serve."""
-    made = Trio(engine, images, name)
+def quartet(engine: Engine, images: Images, name: str) -> Iterator[Quartet]:
+    """Containers that serve, one of each image."""
+    made = Quartet(engine, images, name)
     try:
         made.start()
         made.wait_healthy()

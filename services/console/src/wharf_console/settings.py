@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from servicekit import settings
 from servicekit.settings import SettingsError, setting
+from wharf_console.api import doors
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Settings:
     console_door: str = setting(
         "",
         doc="where the gateway takes the console's requests, with the PROXY protocol: the path of "
-        "a unix socket, or `host:port`; empty means `run/console-door.sock` in the data",
+        "a unix socket, or `host:port`; several, separated by commas, for several gateways. Empty "
+        "means `run/console-door.sock` in the data",
     )
     console_sessions: str = setting(
         "file",
@@ -79,10 +81,13 @@ def read() -> Settings:
     found = settings.read(Settings)
     if urlsplit(found.issuer).scheme not in {"http", "https"}:
         raise SettingsError(f"WHARF_ISSUER={found.issuer!r}: allowed is an http or https URL")
-    if not found.door.startswith(("/", "unix:/")) and not found.door.rpartition(":")[2].isdecimal():
+    try:
+        doors.split(found.door)
+    except ValueError:
         raise SettingsError(
-            f"WHARF_CONSOLE_DOOR={found.door!r}: allowed is the path of a socket, or host:port"
-        )
+            f"WHARF_CONSOLE_DOOR={found.door!r}: allowed are paths of sockets, or host:port, "
+            "separated by commas"
+        ) from None
     if found.console_sessions != "file" and not found.console_sessions.startswith(
         ("redis://", "rediss://", "redis+unix://")
     ):

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wharf_console.api import doors
 from wharf_console.api.problems import ApiUnavailable
 
-_CONNECT_SECONDS = 2.0
 _ANSWER_SECONDS = 20.0
 # Far more than any answer that a page is made of.
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -127,7 +126,7 @@ class _DoorConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connect, and say whose request this is."""
-        made = _connected(self._door)
+        made = doors.connect(self._door)
         try:
             made.settimeout(_ANSWER_SECONDS)
             made.sendall(self._first_line)
@@ -135,21 +134,6 @@ class _DoorConnection(http.client.HTTPConnection):
             made.close()
             raise
         self.sock = made
-
-
-def _connected(door: str) -> socket.socket:
-    door = door.removeprefix("unix:")
-    if not door.startswith("/"):
-        host, _, port = door.rpartition(":")
-        return socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS)
-    made = socket.socket(socket.AF_UNIX)
-    try:
-        made.settimeout(_CONNECT_SECONDS)
-        made.connect(door)
-    except OSError:
-        made.close()
-        raise
-    return made
 
 
 def _one_line(value: str) -> str:

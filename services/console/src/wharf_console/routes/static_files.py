@@ -1,5 +1,6 @@
-"""Scripts and styles that the gateway does not have: while a release replaces another one, a page may
-come from the one and its files from the other.
+"""Scripts and styles that the gateway does not have.
+
+While a release replaces another one, a page may come from the one and its files from the other.
 """
 
 from __future__ import annotations
