@@ -1,0 +1,186 @@
+"""What nginx does for the console: who is led where, its files, its bounds, its absence."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.console.visitor import CHROME, Visitor
+from tests.e2e.instance import Wharf, running
+from tests.e2e.raw_http import until
+from tests.e2e.test_refusal_pages import ACCEPTED
+
+POLICY = "Content-Security-Policy"
+
+
+@pytest.mark.parametrize("accept", ACCEPTED)
+def test_who_is_led_to_the_console(wharf: Wharf, accept: str) -> None:
+    """Who wants HTML is led there from the start page; all others get the 404 as ever."""
+    answer = ApiClient(wharf.port).get("/", {"Accept": accept})
+    assert "Accept" in ", ".join(answer.headers.get_all("Vary") or [])
+    if ACCEPTED[accept]:
+        # Without host and scheme: TLS may end before this gateway.
+        assert (answer.status, answer.header("Location")) == (302, "/console/")
+    else:
+        assert (answer.status, answer.slug) == (404, "not-found")
+    assert answer.header("X-Content-Type-Options") == "nosniff"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_form_sent_to_the_start_page_is_led_nowhere(wharf: Wharf, method: str) -> None:
+    """Only a page is asked for there."""
+    answer = ApiClient(wharf.port).request(method, "/", headers={"Accept": CHROME})
+    assert answer.status in {404, 405}
+
+
+def test_without_the_slash(wharf: Wharf) -> None:
+    """Who leaves out the last slash is led to the console, too."""
+    status, fields, _ = Visitor(wharf).request("GET", "/console")
+    assert (status, fields["Location"]) == (302, "/console/")
+
+
+def test_headers_of_a_page_are_the_consoles(wharf: Wharf) -> None:
+    """One policy, the console's own, and none of those that nginx puts on documents."""
+    status, fields, _ = Visitor(wharf).request("GET", "/console/login")
+    assert status == 200
+    for name in (POLICY, "X-Content-Type-Options", "Referrer-Policy", "X-Request-Id"):
+        assert len(fields.get_all(name) or []) == 1, name
+    assert "sandbox" not in fields[POLICY]
+    assert "script-src 'self'" in fields[POLICY]
+
+
+def scripts(wharf: Wharf) -> list[str]:
+    """Addresses of what the login page loads."""
+    _, _, page = Visitor(wharf).request("GET", "/console/login")
+    return re.findall(r'(?:src|href)="(/console/static/[^"]+)"', page)
+
+
+def test_files_of_a_page(wharf: Wharf) -> None:
+    """nginx sends them: for ever, of types that run under nosniff, and compressed."""
+    found = scripts(wharf)
+    assert found
+    visitor = Visitor(wharf)
+    for path in found:
+        status, fields, text = visitor.request("GET", path)
+        assert status == 200
+        assert fields["Cache-Control"] == "public, max-age=31536000, immutable"
+        kind = {"css": "text/css", "js": "text/javascript"}[path.rpartition(".")[2]]
+        assert fields["Content-Type"] == f"{kind}; charset=utf-8"
+        assert fields["X-Content-Type-Options"] == "nosniff"
+        assert fields["Cross-Origin-Resource-Policy"] == "same-origin"
+        packed = ApiClient(wharf.port).get(path, {"Accept-Encoding": "gzip"})
+        assert packed.header("Content-Encoding") == "gzip"
+        assert packed.header("Vary") == "Accept-Encoding"
+        assert gzip.decompress(packed.body) == text.encode()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/console/static/",
+        "/console/static/manifest.json",
+        "/console/static/build.json",
+        "/console/static/none.js",
+        "/console/static/..%2f..%2fapp.py",
+        "/console/static/../../app.py",
+        "/console/static../app.py",
+        "/console/static/%2e%2e/src/console.js",
+        "/console/metrics",
+    ],
+)
+def test_nothing_else_is_to_be_had(wharf: Wharf, target: str) -> None:
+    """Neither what the build leaves for the console, nor what is beside it."""
+    status, _, text = Visitor(wharf).request("GET", target)
+    assert status in {303, 400, 404}
+    assert "import" not in text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_files_are_only_read(wharf: Wharf, method: str) -> None:
+    """Any other method is refused."""
+    for path in scripts(wharf):
+        status, _, _ = Visitor(wharf).request(method, path)
+        assert status in {404, 405}
+
+
+def test_how_much_a_form_may_bring(wharf: Wharf) -> None:
+    """A megabyte goes through to the console; what no page of it sends is refused by nginx."""
+    visitor = Visitor(wharf)
+    status, fields, _ = visitor.request("POST", "/console/login", b"x" * 1_048_576)
+    assert status in {400, 403}
+    assert "sandbox" not in fields[POLICY]
+    status, fields, page = visitor.request("POST", "/console/login", b"x" * 1_200_000)
+    assert status == 413
+    assert fields["Content-Type"] == "text/html; charset=utf-8"
+    assert "larger than this address takes" in page
+
+
+def test_a_large_page_comes_whole(wharf: Wharf) -> None:
+    """An address of 8,000 characters, which a page repeats, is no failure of the gateway."""
+    status, _, _ = Visitor(wharf).request("GET", f"/console/login?next=/console/{'x' * 8000}")
+    assert status == 200
+
+
+def test_a_ticket_is_in_no_log(wharf: Wharf) -> None:
+    """A guest's address has a ticket in it, which the gateway's log masks in any spelling."""
+    visitor, secret = Visitor(wharf), "eyJ.a-guests-ticket.of-this-test"
+    for prefix in ("/console/drop/", "//console//drop/", "/console/%64rop/", "/x/../console/drop/"):
+        visitor.request("GET", f"{prefix}{secret}")
+    assert until(lambda: wharf.log("access").count("/console/drop/(masked)") >= 4)
+    assert secret not in wharf.log("access")
+    assert secret not in wharf.log("console")
+
+
+def test_host_and_request_id_reach_the_console(wharf: Wharf) -> None:
+    """One id joins the lines of the gateway and of the console."""
+    name = "console-request-0001"
+    _, fields, _ = Visitor(wharf).request("GET", "/console/login", X_Request_Id=name)
+    assert fields["X-Request-Id"] == name
+    assert until(lambda: any(one.get("request_id") == name for one in wharf.log_lines("console")))
+
+
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Wharf]:
+    """A Wharf that lets through few pages at a time."""
+    with running(WHARF_ADDRESS_CONSOLE_PER_SECOND="5", WHARF_ADDRESS_CONSOLE_WAITING="8") as found:
+        yield found
+
+
+def test_a_flood_of_pages_waits_and_is_refused(patient: Wharf) -> None:
+    """Of many pages at once some wait for their turn, the rest get 429; programs go on."""
+    visitor = Visitor(patient)
+    with ThreadPoolExecutor(30) as browsers:
+        asked = [browsers.submit(visitor.request, "GET", "/console/login") for _ in range(30)]
+        assert ApiClient(patient.port).get("/readyz").status == 200
+    statuses = Counter(one.result()[0] for one in asked)
+    assert statuses.keys() == {200, 429}
+    # Those that wait, one at a time, and what the rate lets through meanwhile.
+    assert 8 <= statuses[200] < 25
+
+
+def test_without_the_console_a_page_says_so(patient: Wharf) -> None:
+    """While the console hangs or is away people read a page, and programs notice nothing."""
+    with patient.standing_still("console"):
+        assert ApiClient(patient.port).get("/readyz").status == 200
+    (run,) = patient.data.glob("run")
+    socket = run / "console.sock"
+    aside = socket.with_name("aside")
+    socket.rename(aside)
+    try:
+        status, fields, page = Visitor(patient).request("GET", "/console/")
+        assert (status, fields["Retry-After"]) == (503, "1")
+        assert fields["Content-Type"] == "text/html; charset=utf-8"
+        assert "<h1>Temporarily unavailable</h1>" in page
+        assert "sandbox" in fields[POLICY]
+        answer = ApiClient(patient.port).get("/console/", {"Accept": "application/json"})
+        answer.problem(503, "unavailable")
+        assert ApiClient(patient.port).get("/readyz").status == 200
+    finally:
+        aside.rename(socket)
+    assert Visitor(patient).request("GET", "/console/login")[0] == 200

@@ -1,0 +1,97 @@
+"""The console is replaced, killed and cut off: who is logged in notices as little as can be."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.console.visitor import Visitor
+from tests.e2e.instance import ROOT, Wharf, running
+from tests.e2e.raw_http import until
+
+RESTARTS = 5
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Wharf]:
+    """A Wharf for these tests alone."""
+    with running() as found:
+        yield found
+
+
+@pytest.fixture
+def person(alone: Wharf) -> Visitor:
+    """Somebody who is logged in."""
+    visitor = Visitor(alone)
+    assert visitor.login()[0] == 303
+    return visitor
+
+
+def restart(wharf: Wharf, *names: str) -> None:
+    """As an operator does it."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("wharf"), "restart", *names],
+        env={**os.environ, "WHARF_DATA": str(wharf.data), "WHARF_PORT": str(wharf.port)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr + wharf.output.read_text()
+
+
+def test_restarts_under_load(alone: Wharf, person: Visitor) -> None:
+    """Console and gateway are replaced again and again: each page comes, for the same login."""
+    stop, seen = threading.Event(), []
+
+    def look() -> None:
+        while not stop.is_set():
+            seen.append(person.request("GET", "/console/")[0])
+
+    browsers = [threading.Thread(target=look) for _ in range(2)]
+    for one in browsers:
+        one.start()
+    try:
+        for number in range(RESTARTS):
+            restart(alone, "console", *(["gateway"] if number % 2 else []))
+    finally:
+        stop.set()
+        for one in browsers:
+            one.join()
+    assert set(seen) == {200}
+    assert len(seen) > RESTARTS
+
+
+def test_a_killed_console_comes_back(alone: Wharf, person: Visitor) -> None:
+    """Another one is started, and knows who was logged in; nothing else restarts."""
+    upload = alone.processes("upload.log")
+    for pid in alone.processes("console.log"):
+        os.kill(pid, signal.SIGKILL)
+    assert until(lambda: person.request("GET", "/console/")[0] == 200)
+    assert alone.processes("upload.log") == upload
+
+
+def test_a_killed_gateway_opens_the_door_again(alone: Wharf, person: Visitor) -> None:
+    """The socket that a killed nginx leaves is not in the way of the next one."""
+    (master,) = [
+        pid
+        for pid in alone.processes("nginx.log")
+        if Path(f"/proc/{pid}/stat").read_text().split()[3] == str(alone.process.pid)
+    ]
+    os.kill(master, signal.SIGKILL)
+
+    def there() -> bool:
+        try:
+            return person.request("GET", "/console/")[0] == 200
+        except OSError:
+            return False
+
+    assert until(there)
+    assert master not in alone.processes("nginx.log")
