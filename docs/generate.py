@@ -38,7 +38,7 @@ _UNITS = (
 )
 # "if-not-env = NAME" and the option set from it, as services/*/uwsgi.ini has them.
 _DEFAULT_IN_INI = re.compile(r"^if-not-env = (WHARF_\w+)\n([\w-]+) = (.+)$", re.MULTILINE)
-_SERVICES = ("auth", "upload")
+_SERVICES = ("auth", "console", "upload")
 # What the runner's table has for "no upper bound".
 LARGEST = 2**63 - 1
 _BINARY_UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"))
@@ -50,8 +50,9 @@ allowed. Where "`_FILE` too" stands, the value may come from a file instead: `WH
 it.
 
 `make run` hands its whole environment to all processes, so a variable that two services know is set
-once for both. It sets `WHARF_SPOOL`, `WHARF_SOCKETS` and `WHARF_JWKS_URL` itself, and
-`WHARF_ISSUER` unless that is set.
+once for both. It sets `WHARF_SPOOL`, `WHARF_SOCKETS`, `WHARF_CONSOLE_DOOR` and `WHARF_JWKS_URL`
+itself, and `WHARF_ISSUER` unless that is set; `WHARF_CONSOLE_EXAMPLES` is `true` there unless it is
+set.
 """
 _ABOUT_CONTAINERS = """\
 Beside these, it has the settings of `make run` and of the gateway. The
@@ -98,6 +99,7 @@ def code(text: str) -> str:
 def settings_page() -> str:
     """docs/settings.md."""
     from wharf_auth.settings import Settings as AuthSettings
+    from wharf_console.settings import Settings as ConsoleSettings
     from wharf_gateway.container import CONTAINER_SETTINGS
     from wharf_gateway.run_settings import RUN_SETTINGS
     from wharf_gateway.settings import GATEWAY_SETTINGS
@@ -128,6 +130,8 @@ def settings_page() -> str:
             service_table(UploadSettings),
             "## Auth service\n",
             service_table(AuthSettings),
+            "## Console\n",
+            service_table(ConsoleSettings),
             "## Processes\n",
             _ABOUT_PROCESSES,
             table(("variable", "default", "service", "option of uWSGI"), _process_rows()),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wharf_console.api import doors
+from wharf_console import doors
 
 
 @pytest.fixture

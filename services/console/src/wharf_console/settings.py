@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from servicekit import settings
 from servicekit.settings import SettingsError, setting
-from wharf_console.api import doors
+from wharf_console import doors
 
 
 @dataclass(frozen=True)

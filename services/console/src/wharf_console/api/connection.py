@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wharf_console.api import doors
+from wharf_console import doors
 from wharf_console.api.problems import ApiUnavailable
 
 _ANSWER_SECONDS = 20.0
