@@ -18,15 +18,17 @@ from tests.e2e.raw_http import until
 from tests.servers.exposition import Exposition
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
-TARGETS = ("upload", "auth", "nginx", "gateway")
+TARGETS = ("upload", "auth", "console", "nginx", "gateway")
 # Sections of the page, and where their metrics are.
 SECTIONS = {
     "What clients saw": ("nginx",),
     "Quotas": ("upload",),
-    "Both services": ("upload", "auth"),
+    "All services": ("upload", "auth", "console"),
+    "Both APIs": ("upload", "auth"),
     "Uploads": ("upload",),
     "The worker": ("upload",),
     "auth": ("auth",),
+    "The console": ("console",),
     "The gateway's supervisor": ("gateway",),
 }
 _ROW = re.compile(r"\| `(?P<name>wharf_\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\|")
