@@ -14,6 +14,7 @@ from tests.deploy.podman import Playable, Podman, pod_of
 OVERLAY = "single-node"
 GROUP = 10001
 AUTH, UPLOAD = f"{pod_of('wharf-auth')}-auth", f"{pod_of('wharf-upload')}-upload"
+CONSOLE = f"{pod_of('wharf-console')}-console"
 GATEWAY, WORKER = f"{pod_of('wharf-upload')}-gateway", f"{pod_of('wharf-worker')}-worker"
 JOBS = {"wharf-auth-migrate": "init", "wharf-upload-migrate": "migrate"}
 WAIT_SECONDS = 120
@@ -25,7 +26,7 @@ class Played:
     def __init__(self, podman: Podman) -> None:
         self.podman = podman
         self.playable = Playable(cluster(OVERLAY))
-        self.auth = self.upload = ""
+        self.auth = self.console = self.upload = ""
 
     def start(self) -> None:
         """Volumes, then both Jobs to their end, then the Deployments."""
@@ -37,17 +38,22 @@ class Played:
             assert self.podman.wait(f"{name}-{last}") == 0, self.podman.all_logs()
         self.podman.play([*self.playable.config, self.playable.deployment("wharf-auth", {})])
         self.auth = self.podman.address(AUTH)
+        self.podman.play([*self.playable.config, self.playable.deployment("wharf-console", {})])
+        self.console = self.podman.address(CONSOLE)
         self.play_upload()
 
     def play_upload(self) -> None:
-        hosts = {"wharf-auth": self.auth}
+        hosts = {"wharf-auth": self.auth, "wharf-console": self.console}
         self.podman.play([*self.playable.config, self.playable.deployment("wharf-upload", hosts)])
         self.upload = self.podman.address(GATEWAY)
+        # The two know each other, and one of them is first.
+        self.podman.enter_host(CONSOLE, "wharf-console-door", self.upload)
         self.until_ready()
 
     def until_ready(self) -> None:
         """Asks what the startup probes ask."""
         urls = [f"http://{self.auth}:8082/readyz", f"http://{self.upload}:8083/readyz"]
+        urls.append(f"http://{self.console}:8085/readyz")
         urls.append(f"http://{self.upload}:8081/healthz")
         until(
             lambda: all(map(answers, urls)),

@@ -127,6 +127,13 @@ class Podman:
         networks = self._inspect(infra)["NetworkSettings"]["Networks"]
         return str(next(iter(networks.values()))["IPAddress"])
 
+    def enter_host(self, container: str, host: str, address: str) -> None:
+        """Enters a Service into the hosts of a pod that runs, in place of an older address."""
+        file = Path(self._inspect(container)["HostsPath"])
+        lines = [line for line in file.read_text().splitlines() if host not in line.split()]
+        # Into the same file: it is mounted.
+        file.write_text("\n".join([*lines, f"{address} {host}", ""]))
+
     def wait(self, container: str) -> int:
         """Until a container has ended; its exit code."""
         return int(self.call("wait", container).stdout)

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import pytest
 from tests.deploy.cluster import cluster
 from tests.deploy.played import (
     AUTH,
+    CONSOLE,
     GATEWAY,
     GROUP,
     OVERLAY,
@@ -51,7 +53,7 @@ def podman(engine: Engine, images: Images) -> Iterator[Podman]:
         made.take_images(
             {
                 f"localhost/wharf-{name}:dev": getattr(images, name)
-                for name in ("auth", "upload", "gateway")
+                for name in ("auth", "console", "upload", "gateway")
             }
         )
         yield made
@@ -104,7 +106,7 @@ def test_without_a_token(played: Played) -> None:
     assert httpx.get(f"{played.url}/v1/files/default/x").status_code == 401
 
 
-@pytest.mark.parametrize("container", [AUTH, UPLOAD, GATEWAY])
+@pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, GATEWAY])
 def test_what_the_kernel_says(played: Played, container: str) -> None:
     """The first process has no capability and can gain none, is filtered, and is not root."""
     text = played.podman.execute(container, "cat", "/proc/1/status")
@@ -117,7 +119,7 @@ def test_what_the_kernel_says(played: Played, container: str) -> None:
     assert status["Seccomp"].strip() == "2"
 
 
-@pytest.mark.parametrize("container", [AUTH, UPLOAD, GATEWAY])
+@pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, GATEWAY])
 def test_the_root_is_read_only(played: Played, container: str) -> None:
     """Nothing can be written beside the volumes."""
     done = played.podman.call("exec", container, "touch", "/opt/x", check=False)
@@ -147,8 +149,9 @@ def test_the_gateway_sees_no_database(played: Played) -> None:
     """upload.db lies where the gateway does not look, and no key of auth's is in its pod."""
     assert "upload.db" in played.podman.execute(UPLOAD, "ls", "/data/upload")
     assert played.podman.execute(GATEWAY, "ls", "/data/upload") == ""
-    for container in (UPLOAD, GATEWAY):
+    for container in (CONSOLE, UPLOAD, GATEWAY):
         assert played.podman.call("exec", container, "ls", "/secrets", check=False).returncode
+    assert played.podman.execute(CONSOLE, "ls", "/data").split() == ["console"]
     assert played.podman.execute(AUTH, "ls", "/secrets/signing-keys")
 
 
@@ -174,7 +177,8 @@ def test_probes(played: Played) -> None:
     """What the probes of the manifests ask is answered with 200 by the pods' own addresses."""
     found = cluster(OVERLAY)
     asked = 0
-    for component, address in (("auth", played.auth), ("upload", played.upload)):
+    pods = (("auth", played.auth), ("console", played.console), ("upload", played.upload))
+    for component, address in pods:
         pod = found.pod(component)
         for container in pod.containers():
             for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
@@ -183,7 +187,7 @@ def test_probes(played: Played) -> None:
                 answer = httpx.get(f"http://{address}:{port}{ask['path']}")
                 assert answer.status_code == 200, (container["name"], kind, answer.text)
                 asked += 1
-    assert asked == 9
+    assert asked == 12
 
 
 @pytest.mark.parametrize(
@@ -201,9 +205,37 @@ def test_metrics(played: Played, port: int, path: str, name: str) -> None:
     )
 
 
-def test_metrics_of_auth(played: Played) -> None:
-    """auth has metrics on its internal port."""
-    assert "wharf_http_requests_total" in httpx.get(f"http://{played.auth}:8082/metrics").text
+def test_metrics_of_services(played: Played) -> None:
+    """auth and the console have metrics on their internal ports."""
+    for url in (f"http://{played.auth}:8082/metrics", f"http://{played.console}:8085/metrics"):
+        assert "wharf_http_requests_total" in httpx.get(url).text
+
+
+def test_a_person_logs_in(played: Played, client: httpx.Client) -> None:
+    """The gateway has pages from the pod of the console, which asks the API at the gateway's door;
+    both by ports, and the door takes the browser's address from the console's first line.
+    """
+    words = ("user", "create", "pods", "ann", "--role", "owner", "--generate")
+    made = played.podman.execute(AUTH, "wharf-auth", *words)
+    password = made.partition("password: ")[2].strip()
+    with httpx.Client(base_url=played.url, timeout=60, follow_redirects=True) as browser:
+        page = browser.get("/", headers={"Accept": "text/html"})
+        assert page.url.path == "/console/login"
+        fields = dict(re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', page.text))
+        fields |= {"tenant": "pods", "username": "ann", "password": password}
+        name = "a-login-in-the-pods"
+        sent = {"Sec-Fetch-Site": "same-origin", "X-Request-Id": name}
+        page = browser.post("/console/login", data=fields, headers=sent)
+        assert (page.status_code, page.url.path) == (200, "/console/")
+
+    def addresses() -> dict[str, str]:
+        lines = (line for line in played.podman.logs(GATEWAY).splitlines() if name in line)
+        found = [json.loads(line[line.index("{") :]) for line in lines]
+        return {one["path"]: one["address"] for one in found}
+
+    wanted = {"/console/login", "/auth/login"}
+    until(lambda: wanted <= addresses().keys(), lambda: str(addresses()))
+    assert len({addresses()[path] for path in wanted}) == 1
 
 
 def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
@@ -243,7 +275,8 @@ def test_production_without_its_databases(podman: Podman) -> None:
         podman.lay_out_secret(name, files, GROUP)
     podman.play([*playable.claims, *playable.config, playable.deployment("wharf-auth", {})])
     auth = podman.address(AUTH)
-    hosts = {"wharf-auth": auth}
+    # Nobody is there: without a console files are served as ever.
+    hosts = {"wharf-auth": auth, "wharf-console": "127.0.0.1"}
     for name in ("wharf-upload", "wharf-worker"):
         podman.play([*playable.config, playable.deployment(name, hosts)])
     upload, worker = podman.address(GATEWAY), podman.address(WORKER)
