@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from tests.e2e.api_client import ApiClient
+from tests.e2e.raw_http import until
 from tests.servers import containers
 from tests.servers.containers import Images, Quartet
 from tests.servers.docker import Engine
@@ -80,3 +82,27 @@ def test_sockets_survive_the_gateway(rolling: Quartet) -> None:
         engine("restart", "--time", "70", rolling.of("upload"))
         load.wait_for(1)
     assert load.faults == []
+
+
+def test_pages_wait_for_the_console(rolling: Quartet) -> None:
+    """The console's container is restarted again and again, and each page comes."""
+    stop, seen = threading.Event(), []
+
+    def look() -> None:
+        with httpx.Client(base_url=rolling.url, timeout=60) as browser:
+            while not stop.is_set():
+                seen.append(browser.get("/console/login").status_code)
+
+    browsers = [threading.Thread(target=look) for _ in range(2)]
+    for one in browsers:
+        one.start()
+    try:
+        for _ in range(3):
+            rolling.engine("restart", "--time", "35", rolling.of("console"))
+            before = len(seen)
+            assert until(lambda before=before: len(seen) > before + 2)
+    finally:
+        stop.set()
+        for one in browsers:
+            one.join()
+    assert set(seen) == {200}

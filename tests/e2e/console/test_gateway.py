@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.api_client import ApiClient
 from tests.e2e.console.visitor import CHROME, Visitor
 from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import until
+from tests.e2e.raw_http import exchange, head, until
 from tests.e2e.test_refusal_pages import ACCEPTED
 
 POLICY = "Content-Security-Policy"
@@ -115,10 +115,28 @@ def test_how_much_a_form_may_bring(wharf: Wharf) -> None:
     status, fields, _ = visitor.request("POST", "/console/login", b"x" * 1_048_576)
     assert status in {400, 403}
     assert "sandbox" not in fields[POLICY]
-    status, fields, page = visitor.request("POST", "/console/login", b"x" * 1_200_000)
-    assert status == 413
-    assert fields["Content-Type"] == "text/html; charset=utf-8"
-    assert "larger than this address takes" in page
+    addresses = ("/console/login", "/console/", "/docs", "/docs/x", "/console/static/none.js")
+    for address in addresses:
+        status, fields, page = visitor.request("POST", address, b"x" * 1_200_000)
+        assert status == 413, address
+        assert fields["Content-Type"] == "text/html; charset=utf-8"
+        assert "larger than this address takes" in page
+
+
+def test_a_file_is_asked_for_without_a_body(wharf: Wharf) -> None:
+    """What comes along with a request for a script that nginx lacks is not taken in."""
+    (answer,) = exchange(
+        wharf.port,
+        head("GET /console/static/none.js HTTP/1.1", "Content-Length: 99999999999"),
+    )
+    assert answer.status == 413
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    fields = ("Transfer-Encoding: chunked", "Connection: close")
+    answers = exchange(
+        wharf.port,
+        head("GET /console/static/none.js HTTP/1.1", *fields) + chunk * 32 + b"0\r\n\r\n",
+    )
+    assert [answer.status for answer in answers] in ([413], [404])
 
 
 def test_a_large_page_comes_whole(wharf: Wharf) -> None:
