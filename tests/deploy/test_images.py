@@ -13,7 +13,7 @@ from tests.servers.docker import Engine
 pytestmark = pytest.mark.timeout(1200)
 
 # What an image may add to its base.
-LIMITS_MB = {"auth": 100, "console": 100, "upload": 100, "gateway": 10}
+LIMITS_MB = {"auth": 100, "console": 125, "upload": 100, "gateway": 10}
 COMPILERS = ("cc", "gcc", "g++", "clang", "make", "ld", "cargo", "pip", "pip3")
 _DISTRIBUTIONS = """
 import importlib.metadata, json
