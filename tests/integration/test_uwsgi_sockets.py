@@ -92,6 +92,19 @@ def auth_over_tcp(
 
 
 @pytest.fixture(scope="module")
+def console_over_tcp(
+    attacker: Attacker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
+    """The console on a port, as in Kubernetes; no gateway is behind its door."""
+    data = tmp_path_factory.mktemp("console") / "data"
+    data.mkdir()
+    address = ("127.0.0.1", free_port())
+    environ = {"WHARF_CONSOLE_SOCKET": f"127.0.0.1:{address[1]}"}
+    with attacked("console", address, "/console/healthz", 2, attacker, data, environ) as target:
+        yield target
+
+
+@pytest.fixture(scope="module")
 def upload_over_a_file(
     attacker: Attacker, upload_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
@@ -133,7 +146,7 @@ def attacked(
         yield target
 
 
-@pytest.fixture(scope="module", params=["auth_over_tcp", "upload_over_a_file"])
+@pytest.fixture(scope="module", params=["auth_over_tcp", "console_over_tcp", "upload_over_a_file"])
 def target(request: pytest.FixtureRequest) -> Target:
     """Each service in turn."""
     found: Target = request.getfixturevalue(request.param)
