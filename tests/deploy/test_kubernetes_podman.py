@@ -275,14 +275,17 @@ def test_production_without_its_databases(podman: Podman) -> None:
         podman.lay_out_secret(name, files, GROUP)
     podman.play([*playable.claims, *playable.config, playable.deployment("wharf-auth", {})])
     auth = podman.address(AUTH)
-    # Nobody is there: without a console files are served as ever.
-    hosts = {"wharf-auth": auth, "wharf-console": "127.0.0.1"}
+    podman.play([*playable.config, playable.deployment("wharf-console", {})])
+    console = podman.address(CONSOLE)
+    hosts = {"wharf-auth": auth, "wharf-console": console}
     for name in ("wharf-upload", "wharf-worker"):
         podman.play([*playable.config, playable.deployment(name, hosts)])
     upload, worker = podman.address(GATEWAY), podman.address(WORKER)
     live = [
         f"http://{auth}:8082/healthz",
         f"http://{auth}:8082/readyz?exclude=database",
+        f"http://{console}:8085/healthz",
+        f"http://{console}:8085/readyz?exclude=sessions",
         f"http://{upload}:8081/healthz",
         f"http://{upload}:8083/healthz",
         f"http://{worker}:8084/metrics",
@@ -295,6 +298,13 @@ def test_production_without_its_databases(podman: Podman) -> None:
         answer = httpx.get(url)
         assert answer.status_code == 503
         assert "database" in answer.json()["down"]
+    answer = httpx.get(f"http://{console}:8085/readyz")
+    assert (answer.status_code, list(answer.json()["down"])) == (503, ["sessions"])
+    page = httpx.get(
+        f"http://{upload}:8080/console/login",
+        headers={"Host": "files.example.com", "Accept": "text/html"},
+    )
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
     refused = httpx.post(
         f"http://{upload}:8080/auth/oauth/token",
         headers={"Host": "files.example.com"},
@@ -303,6 +313,6 @@ def test_production_without_its_databases(podman: Podman) -> None:
     )
     assert refused.status_code == 503, refused.text
     assert int(refused.headers["Retry-After"]) > 0
-    for container in (AUTH, UPLOAD, GATEWAY, WORKER):
+    for container in (AUTH, CONSOLE, UPLOAD, GATEWAY, WORKER):
         state = json.loads(podman.call("inspect", container).stdout)[0]
         assert (state["State"]["Running"], state["RestartCount"]) == (True, 0), container

@@ -16,6 +16,7 @@ OPEN = {
     "session.login",
     "session.logout",
     "session.preferences",
+    "static_files.static_file",
 }
 # Method, address, and the roles that get past the check of roles.
 ROUTES = [

@@ -213,3 +213,26 @@ def test_a_call_passes_on_who_asks(console: Console) -> None:
     assert call.fields["user-agent"] == "Browser/1 X: y"
     assert call.fields["x-request-id"] == reply.headers["X-Request-Id"]
     assert call.fields["host"] == "localhost"
+
+
+def test_a_redis_that_is_away_at_the_start(
+    tmp_path: Path, gateway: FakeGateway, redis_server: RedisServer
+) -> None:
+    """The console starts, says who is missing, and goes on when it is there."""
+    redis_server.stop()
+    settings = Settings(
+        data=tmp_path / "data", console_door=gateway.path, console_sessions=redis_server.url
+    )
+    client = console_on(settings, gateway).app.test_client()
+    try:
+        assert client.get("/console/healthz").status_code == 200
+        assert client.get("/console/readyz").json == {
+            "status": "unavailable",
+            "down": {"sessions": "ConnectionError"},
+        }
+        answer = client.get("/console/login")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    finally:
+        redis_server.start()
+    assert client.get("/console/login").status_code == 200
+    assert client.get("/console/readyz").json == {"status": "ready"}

@@ -9,7 +9,6 @@ from servicekit import internal_port, logs, tracing, uwsgi_setenv
 from servicekit.settings import SettingsError
 from wharf_console import __version__, bootstrap, settings
 from wharf_console.app import SERVICE, create_app
-from wharf_console.sessions.stores import StoresAway
 
 # With this code a worker tells uWSGI's master to end instead of starting another worker.
 _UWSGI_FAILED_APP = 22
@@ -26,7 +25,7 @@ def from_environment() -> internal_port.Application:
     uwsgi_setenv.forbid()
     try:
         served: internal_port.Application = _traced(settings.read())
-    except (SettingsError, StoresAway, OSError) as error:
+    except (SettingsError, OSError) as error:
         sys.stderr.write(f"wharf-console: {error}\n")
         sys.exit(_UWSGI_FAILED_APP)
     if os.environ.get("WHARF_CONSOLE_INTERNAL"):

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from flask import Flask
@@ -26,7 +27,8 @@ class SessionStores:
 
     Attributes:
         records: keeps the tokens of people.
-        secret: signs what forms prove themselves with; the same for all consoles on these stores.
+        secret: returns what signs that with which forms prove themselves; the same for all consoles
+            on these stores. Raises where it cannot be had now.
         install: makes an application keep its sessions here.
         check: raises, or returns an explanation, where sessions cannot be kept now.
         sweep: removes what has ended; cheap enough for now and then.
@@ -34,15 +36,11 @@ class SessionStores:
     """
 
     records: TokenRecords
-    secret: bytes
+    secret: Callable[[], bytes]
     install: Callable[[Flask], None]
     check: Callable[[], str | None]
     sweep: Callable[[], None]
     errors: tuple[type[Exception], ...] = ()
-
-
-class StoresAway(Exception):
-    """The stores cannot be opened; the message is one line for the operator."""
 
 
 def open_stores(url: str, folder: Path, *, idle_seconds: int, is_https: bool) -> SessionStores:
@@ -73,7 +71,8 @@ def _files(folder: Path, idle_seconds: int, *, is_https: bool) -> SessionStores:
         files.sweep()
         records.sweep(idle_seconds)
 
-    return SessionStores(records, _secret_file(folder / "secret"), install, check, sweep)
+    secret = _secret_file(folder / "secret")
+    return SessionStores(records, lambda: secret, install, check, sweep)
 
 
 def _secret_file(path: Path) -> bytes:
@@ -104,10 +103,8 @@ def _redis(url: str, idle_seconds: int, *, is_https: bool) -> SessionStores:
         client.ping()
         return None
 
-    try:
-        secret = redis_stores.secret_in(client)
-    except redis_stores.ERRORS as error:
-        raise StoresAway(f"WHARF_CONSOLE_SESSIONS: Redis does not answer ({error})") from None
+    # Asked for with the first request: a Redis that is away must not keep a console from starting.
+    secret = cache(partial(redis_stores.secret_in, client))
     return SessionStores(
         redis_stores.RedisRecords(client, idle_seconds),
         secret,

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Flask, request
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import Forbidden
 
+from wharf_console.web.assets import STATIC
+
 _CHANGING = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 # `none` is a person's own doing. A neighbour on the same site, as an origin for user content is,
 # is a stranger.
 _OWN = frozenset(("same-origin", "none"))
+# Asked by those who want to know whether the process lives, and files that are for everybody.
+_WITHOUT_SESSION = ("/console/healthz", "/console/readyz", "/console/metrics", "/metrics", STATIC)
 
 
 class CrossSite(Forbidden):
     """A page of another origin asked for a change."""
 
 
-def install(app: Flask, secret: bytes, gateway_url: str) -> CSRFProtect:
+def install(app: Flask, secret: Callable[[], bytes], gateway_url: str) -> CSRFProtect:
     """Check the origin first, then the token; both before anything is done."""
-    app.secret_key = secret
     # As long as the session: people leave pages open over night.
     app.config["WTF_CSRF_TIME_LIMIT"] = None
     # It demands a Referer, which our pages do not send; the origin is checked here.
     app.config["WTF_CSRF_SSL_STRICT"] = False
+
+    # For forms on pages that come without a session; what they send is not taken.
+    app.secret_key = passing = secrets.token_bytes(32)
+
+    @app.before_request
+    def know_the_secret() -> None:
+        # With the first request of a session, not with the start: what keeps it may be away.
+        if app.secret_key is passing and not request.path.startswith(_WITHOUT_SESSION):
+            app.secret_key = secret()
 
     @app.before_request
     def check_origin() -> None:
