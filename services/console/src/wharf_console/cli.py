@@ -11,6 +11,7 @@ from servicekit import serving
 from servicekit.settings import SettingsError
 from wharf_console import __version__
 from wharf_console import settings as console_settings
+from wharf_console.sessions import stores
 
 NAME = "console"
 
@@ -47,6 +48,14 @@ def cli() -> None:
 @cli.command()
 def serve() -> None:
     """Serve, in a container: check the settings, then start uWSGI."""
-    console_settings.read()
+    own = console_settings.read()
+    if own.console_sessions == "file":
+        # Before uWSGI, in which a folder that cannot be written would be more than one line.
+        stores.open_stores(
+            own.console_sessions,
+            own.folder,
+            idle_seconds=own.console_session_seconds,
+            is_https=own.is_https,
+        )
     serving.ini_file(NAME)
     serving.run_uwsgi(NAME, [os.environ.get("WHARF_CONSOLE_SOCKET", "")])
