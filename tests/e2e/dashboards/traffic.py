@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from tests.e2e import people
 from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.console.visitor import Visitor
 from tests.e2e.instance import Wharf
 from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
 from tests.e2e.raw_http import RawConnection, exchange, head
@@ -45,6 +46,7 @@ class Traffic:
         self._ticket(api)
         self._refused(api)
         self._people()
+        self._pages()
 
     def first_noise(self) -> None:
         """The noisy tenant is there, and not noisy yet: its counters have a beginning."""
@@ -167,6 +169,13 @@ class Traffic:
         with RawConnection(self.wharf.port) as connection:
             fields = (f"Authorization: Bearer {api.token}", "Content-Length: 500000")
             connection.send(head("PUT /v1/files/default/cut HTTP/1.1", *fields) + b"x" * 1000)
+
+    def _pages(self) -> None:
+        """A login at the console that fails, one that succeeds, and a page."""
+        visitor = Visitor(self.wharf)
+        assert visitor.login("a wrong one")[0] != 303
+        assert visitor.login()[0] == 303
+        assert visitor.request("GET", "/console/")[0] == 200
 
     def _people(self) -> None:
         """A login that fails, one that succeeds, and a refresh token that is used twice."""

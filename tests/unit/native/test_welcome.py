@@ -1,0 +1,85 @@
+"""What a person reads when Wharf is ready."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wharf_gateway.run_settings import RunSettings
+from wharf_native.places import Places
+from wharf_native.welcome import first_login, welcome
+
+DEMO = {
+    "client_id": "wharf-demo",
+    "client_secret": "s" * 40,
+    "tenant": "demo",
+    "username": "demo",
+    "password": "a-password-of-the-demo",
+}
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """Those of an installation whose credentials are there."""
+    (tmp_path / "credentials.json").write_text(json.dumps({"demo": DEMO}))
+    return Places(str(tmp_path), {})
+
+
+def test_the_first_login(places: Places) -> None:
+    """Tenant and name are said; the password where a person reads, else where it is."""
+    shown = first_login(places, secretly=False)
+    assert shown == "log in: tenant demo, name demo, password a-password-of-the-demo"
+    hidden = first_login(places, secretly=True)
+    assert (
+        hidden == f"log in: tenant demo, name demo, password is in {places.data}/credentials.json"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "tenant"),
+    [
+        (json.dumps({"demo": {**DEMO, "password": None}}), "demo"),
+        (json.dumps({"demo": {"client_id": "wharf-demo", "tenant": "demo"}}), "demo"),
+        (json.dumps({"admin": {"client_id": "wharf-admin"}}), "TENANT"),
+        ("[]", "TENANT"),
+        ('{"demo": 5}', "TENANT"),
+        ("{", "TENANT"),
+        (None, "TENANT"),
+    ],
+)
+def test_where_nobody_was_made(places: Places, text: str | None, tenant: str) -> None:
+    """Who has an older installation, or took the file away, is told how to make a login."""
+    file = Path(places.data) / "credentials.json"
+    if text is None:
+        file.unlink()
+    else:
+        file.write_text(text)
+    for secretly in (False, True):
+        words = first_login(places, secretly=secretly)
+        assert words.endswith(f"wharf-auth user create {tenant} NAME --role owner --generate")
+        assert f"WHARF_DATA={places.data} " in words
+
+
+@pytest.mark.parametrize(
+    ("issuer", "address"),
+    [
+        ("http://127.0.0.1:8080/auth", "http://127.0.0.1:8080/console/"),
+        ("https://files.example.net/auth", "https://files.example.net/console/"),
+    ],
+)
+def test_where_the_console_is(
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    issuer: str,
+    address: str,
+) -> None:
+    """Its address is the one that people have; what goes into a log has no secret in it."""
+    monkeypatch.setenv("WHARF_ISSUER", issuer)
+    welcome(RunSettings({"WHARF_DATA": places.data}, root="/srv/wharf"), places)
+    said = capsys.readouterr().out
+    assert f"wharf: the console is at {address}\n" in said
+    assert DEMO["password"] not in said
+    assert DEMO["client_secret"] not in said
