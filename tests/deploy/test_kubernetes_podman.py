@@ -218,7 +218,11 @@ def test_a_person_logs_in(played: Played, client: httpx.Client) -> None:
     words = ("user", "create", "pods", "ann", "--role", "owner", "--generate")
     made = played.podman.execute(AUTH, "wharf-auth", *words)
     password = made.partition("password: ")[2].strip()
-    with httpx.Client(base_url=played.url, timeout=60, follow_redirects=True) as browser:
+    # As through `kubectl port-forward`: without TLS a cookie is kept on this machine alone.
+    local = {"Host": "localhost:8080"}
+    with httpx.Client(
+        base_url=played.url, headers=local, timeout=60, follow_redirects=True
+    ) as browser:
         page = browser.get("/", headers={"Accept": "text/html"})
         assert page.url.path == "/console/login"
         fields = dict(re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', page.text))
