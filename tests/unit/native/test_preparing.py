@@ -206,24 +206,6 @@ def test_a_browsers_scripts(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch
     assert (prepare.VENV / "browser/package-lock.json").read_text() == "two"
 
 
-def test_scripts_of_the_console(
-    prepare: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are built by the environment's own Python; that it cannot be done stops nothing."""
-    program = tmp_path / "services/console/tools/build_assets.py"
-    program.parent.mkdir(parents=True)
-    program.write_text("import sys\nprint(*sys.argv, file=open('ran', 'w'))\nsys.exit(1)\n")
-    monkeypatch.chdir(tmp_path)
-    prepare.ensure_assets()
-    assert (tmp_path / "ran").read_text() == f"{program}\n"
-
-
-def test_who_needs_scripts_of_the_console(prepare: ModuleType) -> None:
-    """A run, a browser's test and an image have them; a check of style does not wait for them."""
-    wanted = {name for name, goal in prepare.GOALS.items() if goal.assets}
-    assert wanted == {"run", "compose", "test"}
-
-
 @pytest.mark.parametrize(
     "script",
     [
@@ -246,3 +228,9 @@ def test_an_old_python(tmp_path: Path, script: str) -> None:
     assert done.returncode == 1
     assert "3.11 or newer" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_who_needs_scripts_of_the_console(prepare: ModuleType) -> None:
+    """A run, a browser's test and an image have them; a check of style does not wait for them."""
+    wanted = {name for name, goal in prepare.GOALS.items() if goal.assets}
+    assert wanted == {"run", "compose", "test"}
