@@ -35,6 +35,7 @@ ELSEWHERE = {
     ("GET", "/v1/usage"): "one's own alone: test_tenancy.py",
     ("GET", "/v1/events"): "one's own alone: test_events_are_ones_own",
     ("GET", "/v1/uploads"): "one's own alone: test_uploads_under_way_are_ones_own",
+    ("GET", "/v1/ticket"): "the ticket's own: tests/unit/upload/test_ticket_document.py",
     ("POST", "/v1/links"): "names in the body: test_names_in_bodies",
     ("POST", "/v1/copies"): "names in the body: test_addresses_in_bodies",
     ("POST", "/v1/uploads"): "names in fields: test_names_in_upload_metadata",

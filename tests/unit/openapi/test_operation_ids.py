@@ -42,6 +42,7 @@ IDS = {
     ("PATCH", "/v1/metadata/{bucket}/{key}"): "updateFileMetadata",
     ("GET", "/v1/tenants/{tenant}/limits"): "getTenantLimits",
     ("PUT", "/v1/tenants/{tenant}/limits"): "setTenantLimits",
+    ("GET", "/v1/ticket"): "getTicket",
     ("GET", "/v1/uploads"): "listUploads",
     ("POST", "/v1/uploads"): "createUpload",
     ("DELETE", "/v1/uploads/{upload}"): "deleteUpload",

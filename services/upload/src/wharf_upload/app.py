@@ -28,6 +28,7 @@ from wharf_upload.routes import (
     links,
     listing,
     metadata,
+    ticket_rules,
     under_way,
     usage,
 )
@@ -147,6 +148,7 @@ def _resources(context: AppContext) -> tuple[Blueprint, ...]:
         links.blueprint(context.link_maker, content_origin=context.settings.content_origin),
         listing.blueprint(context.files),
         metadata.blueprint(context.files),
+        ticket_rules.blueprint(context.receiving.rules, context.records),
         under_way.blueprint(context.resumable_uploads.under_way),
         usage.blueprint(context.records, context.access.tenant_limits),
     )

@@ -106,6 +106,26 @@ class Uploads(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+class TicketDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upload ticket allows: to `key`, or to keys that begin with `prefix`.
+
+    `max_file_bytes` is the smallest of all limits that hold. `allowed_types` are the ticket's, or
+    where it names none, the bucket's. `files` of `max_files` (null: not counted) have come.
+    """
+
+    tenant: str
+    bucket: str
+    key: str | None
+    prefix: str | None
+    methods: tuple[Literal["PUT", "POST"], ...]
+    max_file_bytes: int
+    allowed_types: tuple[str, ...]
+    allowed_extensions: tuple[str, ...]
+    max_files: int | None
+    files: int
+    expires_at: datetime
+
+
 class BucketDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A bucket and its policy."""
 

@@ -88,6 +88,7 @@ TICKETS = {
     "appendToUploadByPostByTicket": _APPEND,
 }
 UPLOADS = {
+    "getTicket": Example(answers={200: samples.TICKET}),
     "listUploads": Example(answers={200: schemas.Uploads((samples.UNDER_WAY,), next_cursor=None)}),
     "createUpload": Example(
         body=CONTENT,

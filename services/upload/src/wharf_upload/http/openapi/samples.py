@@ -75,6 +75,19 @@ UNDER_WAY = schemas.of_upload(
         expires_at=_CREATED + 24 * 3600 * 1000,
     )
 )
+TICKET = schemas.TicketDocument(
+    tenant=TENANT,
+    bucket=BUCKET,
+    key=None,
+    prefix="in/",
+    methods=("PUT", "POST"),
+    max_file_bytes=10_000_000,
+    allowed_types=("image/*",),
+    allowed_extensions=(),
+    max_files=20,
+    files=3,
+    expires_at=schemas.moment(_CREATED + 3600 * 1000),
+)
 _POLICY = Policy(
     max_file_bytes=104_857_600,
     allowed_types=("text/plain", "application/pdf", "image/*"),
