@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from wharf_console.web.headers import REPORTS
 
 log = logging.getLogger(__name__)
 _MAX_BYTES = 16 * 1024
+# Paths with a credential in them: a guest's page, an upload's address, a link.
+_SECRET = re.compile(r"(/(?:console/drop|u|s)/)[^/]+", re.IGNORECASE)
 
 
 def blueprint(csrf: CSRFProtect) -> Blueprint:
@@ -43,9 +46,14 @@ def _shown(content: bytes) -> dict[str, str]:
     found = document.get("csp-report", {}) if isinstance(document, dict) else {}
     if not isinstance(found, dict):
         return {}
-    page, blocked = (
-        urlsplit(str(found.get(name, "")))._replace(query="", fragment="").geturl()[:200]
-        for name in ("document-uri", "blocked-uri")
-    )
+    page, blocked = (_masked(str(found.get(name, ""))) for name in ("document-uri", "blocked-uri"))
     directive = str(found.get("effective-directive", found.get("violated-directive", "")))[:64]
     return {"page": page, "blocked": blocked, "directive": directive}
+
+
+def _masked(address: str) -> str:
+    try:
+        shown = urlsplit(address)._replace(query="", fragment="").geturl()
+    except ValueError:
+        return ""
+    return _SECRET.sub(r"\1(masked)", shown)[:200]

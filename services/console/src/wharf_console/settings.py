@@ -38,6 +38,13 @@ class Settings:
     console_examples: bool = setting(
         False, doc="whether `/console/examples/` shows the pages that upload tutorials show"
     )
+    ticket_ttl_seconds: int = setting(
+        3600,
+        minimum=10,
+        maximum=24 * 3600,
+        doc="longest life of an upload ticket in seconds, as auth has it: what the page that makes "
+        "tickets offers",
+    )
     issuer: str = setting(
         "http://127.0.0.1:8080/auth",
         doc="URL of auth as clients see it; its scheme says whether people come by HTTPS",

@@ -14,6 +14,7 @@ from wharf_console.api.problems import SessionEnded, problem_of
 T = TypeVar("T")
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 -- no secret
 
 
 class Transport(Protocol):
@@ -78,13 +79,39 @@ class Session:
         sent = dict(fields or {})
         content = None
         if form is not None:
-            content, sent["Content-Type"] = urlencode(form).encode(), FORM
+            content, sent["Content-Type"] = _form(form), FORM
         elif body is not None:
             content, sent["Content-Type"] = msgspec.json.encode(body), JSON
         answer = self._authorized(method, target, sent, content)
         if answer.status < 400:
             return answer
         raise problem_of(answer.status, answer.fields, answer.body)
+
+    def exchange(self, form: Mapping[str, str], answer: type[T]) -> T:
+        """Return what auth gives for the person's access token (RFC 8693); `form` says what for.
+
+        Raises:
+            ApiProblem: auth refuses what is asked for, as `invalid_request`.
+            SessionEnded: the person has to log in again.
+            ApiUnavailable: there is no answer.
+        """
+        if self._tokens is None:
+            raise SessionEnded("nobody is logged in")
+        token = self._tokens.current()
+        for last in (False, True):
+            sent = {**form, "subject_token": token, "subject_token_type": ACCESS_TOKEN}
+            found = self._transport.request(
+                "POST", "/auth/oauth/token", fields={"Content-Type": FORM}, body=_form(sent)
+            )
+            if found.status < 400:
+                return decoded(found, answer)
+            problem = problem_of(found.status, found.fields, found.body)
+            # Auth's words for a token that has expired on its way, or was revoked.
+            if not problem.detail.startswith("The subject_token is not acceptable"):
+                raise problem
+            if not last:
+                token = self._tokens.after(token)
+        raise SessionEnded("token-revoked")
 
     def _authorized(
         self, method: str, target: str, fields: dict[str, str], body: bytes | None
@@ -115,6 +142,10 @@ def with_query(target: str, **query: str | int | None) -> str:
     """Return the target with the query's parameters that are neither `None` nor empty."""
     given = {name: value for name, value in query.items() if value not in {None, ""}}
     return f"{target}?{urlencode(given)}" if given else target
+
+
+def _form(fields: Mapping[str, str]) -> bytes:
+    return urlencode(fields).encode()
 
 
 def decoded(answer: Answer, wanted: type[T]) -> T:

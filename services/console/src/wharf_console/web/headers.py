@@ -33,6 +33,14 @@ def replace_policy(policy: str) -> None:
     g.replaced_policy = policy
 
 
+def name_this_page() -> None:
+    """Let the browser tell this page's address to our own pages, and to nobody else.
+
+    The page of an upload's refusal leads back with it.
+    """
+    g.referrer_policy = "same-origin"
+
+
 def policy(content_origin: str = "") -> str:
     """Return the Content-Security-Policy of the page of this request."""
     directives = dict(_POLICY)
@@ -53,7 +61,7 @@ def install(app: Flask, content_origin: str) -> None:
         headers["Content-Security-Policy"] = g.get("replaced_policy") or policy(content_origin)
         headers["X-Content-Type-Options"] = "nosniff"
         headers["X-Frame-Options"] = "DENY"
-        headers["Referrer-Policy"] = "no-referrer"
+        headers["Referrer-Policy"] = g.get("referrer_policy", "no-referrer")
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"

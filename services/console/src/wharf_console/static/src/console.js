@@ -2,6 +2,7 @@
 
 import "./confirm.js";
 import "./copy.js";
+import { live } from "./live.js";
 import "./preview.js";
 import { selection } from "./selection.js";
 import { times } from "./times.js";
@@ -9,6 +10,7 @@ import { times } from "./times.js";
 function start(root) {
   times(root);
   selection(root);
+  live(root);
 }
 
 const { dataset } = document.documentElement;

@@ -1,0 +1,59 @@
+"""Uploads that are under way: they have become no file yet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from wharf_console.api.session import Session, address
+
+
+class UploadLinks(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the upload is ended; `None` where it ends by itself alone."""
+
+    upload: str | None
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload of which `offset` bytes of `length` are there (`None`: not known yet).
+
+    `subject` is the user or client that sends it; with `by_ticket`, the one who made its ticket.
+    """
+
+    id: str
+    bucket: str
+    key: str | None
+    offset: int
+    length: int | None
+    subject: str
+    by_ticket: bool
+    created_at: datetime
+    expires_at: datetime
+    links: UploadLinks
+
+    @property
+    def place(self) -> str:
+        """Where the file will be; only the bucket where the upload is a part of another one."""
+        return f"{self.bucket}/{self.key or ''}"
+
+    def average(self, now: float) -> float:
+        """Return bytes a second since it began."""
+        return self.offset / max(1.0, now - self.created_at.timestamp())
+
+
+class Uploads(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of uploads, oldest first; `next_cursor` gets the next page, `None` at the end."""
+
+    uploads: tuple[Upload, ...]
+    next_cursor: str | None = None
+
+
+def listed(session: Session, *, subject: str = "", cursor: str = "", limit: int = 100) -> Uploads:
+    """Return a page: the person's own, and for owners those of all, or of one `subject`."""
+    return session.get("/v1/uploads", Uploads, subject=subject, cursor=cursor, limit=limit)
+
+
+def cancel(session: Session, upload: str) -> None:
+    """End an upload; what has come is thrown away."""
+    session.send("DELETE", address("v1", "uploads", upload), fields={"Tus-Resumable": "1.0.0"})

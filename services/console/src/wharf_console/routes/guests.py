@@ -1,0 +1,80 @@
+"""The pages of guests: they have a ticket, and no account."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from flask import Blueprint, render_template, session, url_for
+
+from wharf_console.api import tickets
+from wharf_console.api.problems import ApiProblem, SessionEnded
+from wharf_console.api.tickets import TicketRules
+from wharf_console.context import AppContext
+from wharf_console.web import headers
+from wharf_console.web.access import open_to_all
+from wharf_console.web.current import nobody
+
+# As tokens are written; longer ones are none (`servicekit.tokens.MAX_TOKEN_BYTES`).
+_TICKET = re.compile(r"[A-Za-z0-9._-]{1,8192}")
+_SEEN = "guests_ticket"
+# Nothing but our own files; no pictures of contents, which a guest does not see.
+_GUESTS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types wharf; "
+    f"report-uri {headers.REPORTS}"
+)
+
+
+def blueprint(_: AppContext) -> Blueprint:
+    """The pages."""
+    routes = Blueprint("guests", __name__, url_prefix="/console/drop")
+
+    @routes.get("/<ticket>")
+    @open_to_all("a guest has a ticket, and no account")
+    def drop(ticket: str) -> tuple[str, int]:
+        headers.replace_policy(_GUESTS_POLICY)
+        if not _TICKET.fullmatch(ticket):
+            return _closed("unknown")
+        try:
+            rules = tickets.rules(nobody().transport, ticket)
+        except SessionEnded as refusal:
+            # What has expired was good once; all else was never one.
+            ended = str(refusal) in {"token-expired", "token-revoked"}
+            return _closed("expired" if ended else "unknown")
+        except ApiProblem as problem:
+            if problem.status in {403, 404}:
+                return _closed("unknown")
+            raise
+        if rules.left == 0:
+            return _closed("used_up", rules)
+        headers.name_this_page()
+        if session.get(_SEEN) != ticket:
+            session[_SEEN] = ticket
+        # Whose queue it is in the browser: no part of the ticket, which scripts keep in no storage.
+        owner = hashlib.sha256(ticket.encode()).hexdigest()[:16]
+        page = render_template("guests/drop.html", ticket=ticket, rules=rules, owner=owner)
+        return page, 200
+
+    @routes.get("/sent")
+    @open_to_all("guests are sent here by the form of their page")
+    def sent() -> str:
+        headers.replace_policy(_GUESTS_POLICY)
+        return render_template("guests/sent.html", back=_guests_page())
+
+    return routes
+
+
+def _closed(why: str, rules: TicketRules | None = None) -> tuple[str, int]:
+    status = 404 if why == "unknown" else 410
+    return render_template("guests/closed.html", why=why, rules=rules), status
+
+
+def _guests_page() -> str:
+    """Return the page that this browser saw last; empty where it saw none.
+
+    The browser does not tell: the API's answer, which leads here, has it name no page.
+    """
+    ticket = session.get(_SEEN)
+    return url_for("guests.drop", ticket=ticket) if ticket else ""

@@ -1,0 +1,92 @@
+"""Uploading: the page that needs no script, and the tickets of those that have one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from wharf_console.api import buckets, tickets
+from wharf_console.api.tickets import MadeTicket, Place
+from wharf_console.context import AppContext
+from wharf_console.forms.tickets import ScriptTicketForm, as_folder
+from wharf_console.routes.files import folders_above
+from wharf_console.web import headers
+from wharf_console.web.access import needs
+from wharf_console.web.current import api
+from wharf_console.web.errors import page as error_page
+from wharf_console.web.language import gettext
+from wharf_console.web.origins import here_absolute
+
+# Long enough to choose files, too short to be of use to whoever finds one later.
+TICKET_SECONDS = 15 * 60
+TICKET_FILES = 100
+# As auth takes addresses in tickets.
+_MAX_REDIRECT_CHARACTERS = 2000
+
+
+def blueprint(_: AppContext) -> Blueprint:
+    """The pages."""
+    routes = Blueprint("uploading", __name__, url_prefix="/console")
+
+    @routes.get("/b/<bucket>/upload")
+    @needs("files:write")
+    def page(bucket: str) -> str:
+        prefix = as_folder(request.args.get("prefix"))
+        found = buckets.read(api(), bucket)
+        ticket = _made(found.name, prefix, _address_afterwards(found.name, prefix)).access_token
+        # Without a script, the page of a refusal leads back here.
+        headers.name_this_page()
+        return render_template(
+            "uploading/upload.html",
+            bucket=found,
+            prefix=prefix,
+            above=folders_above(prefix),
+            ticket=ticket,
+            rules=tickets.rules(api().transport, ticket),
+        )
+
+    @routes.get("/b/<bucket>/uploaded")
+    @needs("files:write")
+    def uploaded(bucket: str) -> Response:
+        # The API sends a browser here when all files of the form are stored. A link of another
+        # site makes nobody believe so.
+        if request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}:
+            flash(gettext("Your files are uploaded."), "success")
+        prefix = as_folder(request.args.get("prefix")) or None
+        return redirect(url_for("files.listing", bucket=bucket, prefix=prefix), 303)
+
+    @routes.post("/tickets")
+    @needs("files:write")
+    def ticket() -> Response | tuple[dict[str, Any], int]:
+        form = ScriptTicketForm()
+        if form.validate():
+            return _for_script(form.bucket.data or "", form.prefix.data or ""), 201
+        text = gettext("Send bucket and prefix.")
+        return error_page(422, gettext("A value is not acceptable"), text)
+
+    return routes
+
+
+def _made(bucket: str, prefix: str, *redirect: str) -> MadeTicket:
+    place = Place(bucket=bucket, prefix=prefix, max_files=TICKET_FILES, redirect=redirect)
+    return tickets.make(api(), place, seconds=TICKET_SECONDS)
+
+
+def _for_script(bucket: str, prefix: str) -> dict[str, Any]:
+    """Return a ticket as the scripts of pages take it (`static/src/README.md`)."""
+    made = _made(bucket, prefix)
+    return {
+        "ticket": made.access_token,
+        "expires_in": made.expires_in,
+        "max_files": TICKET_FILES,
+    }
+
+
+def _address_afterwards(bucket: str, prefix: str) -> str:
+    """Return where a plain form leads when its files are stored."""
+    whole = here_absolute(url_for("uploading.uploaded", bucket=bucket, prefix=prefix or None))
+    if len(whole) <= _MAX_REDIRECT_CHARACTERS:
+        return whole
+    return here_absolute(url_for("uploading.uploaded", bucket=bucket))

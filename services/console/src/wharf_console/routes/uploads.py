@@ -1,0 +1,70 @@
+"""Uploads that are under way: how far they are, whose they are, and their end."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from wharf_console.api import people, uploads
+from wharf_console.api.problems import ApiProblem
+from wharf_console.api.uploads import Upload
+from wharf_console.context import AppContext
+from wharf_console.forms.uploads import CancelForm
+from wharf_console.web.access import needs
+from wharf_console.web.current import api, person, user
+from wharf_console.web.language import gettext
+from wharf_console.web.targets import below_console
+
+ROWS = 100
+
+
+def blueprint(context: AppContext) -> Blueprint:
+    """The pages."""
+    routes = Blueprint("uploads", __name__, url_prefix="/console/uploads")
+
+    @routes.get("")
+    @needs("files:write")
+    def overview() -> str:
+        cursor = request.args.get("cursor", "")
+        page = uploads.listed(api(), cursor=cursor, limit=ROWS)
+        return render_template(
+            "uploads/overview.html",
+            page=page,
+            is_first=not cursor,
+            now=context.clock(),
+            me=person().user_id,
+            names=_names(page.uploads),
+            may_cancel=_may_cancel,
+        )
+
+    @routes.post("/<upload>/cancel")
+    @needs("files:write")
+    def cancel(upload: str) -> str | Response:
+        form = CancelForm()
+        back = below_console(form.back.data, url_for("uploads.overview"))
+        if not form.confirmed.data:
+            name = form.name.data or ""
+            return render_template("uploads/cancel.html", upload=upload, name=name, back=back)
+        try:
+            uploads.cancel(api(), upload)
+            flash(gettext("The upload is cancelled."), "success")
+        except ApiProblem as problem:
+            if problem.status not in {404, 410}:
+                raise
+            flash(gettext("This upload has ended already."), "info")
+        return redirect(back, 303)
+
+    return routes
+
+
+def _names(shown: tuple[Upload, ...]) -> dict[str, str]:
+    """Return what the people are called whose uploads are shown; only owners may know."""
+    others = {upload.subject for upload in shown} - {person().user_id}
+    if not others or not user().may("members:admin"):
+        return {}
+    return people.names(api(), person().tenant)
+
+
+def _may_cancel(upload: Upload) -> bool:
+    is_own = upload.subject == person().user_id
+    return upload.links.upload is not None and (is_own or user().may("buckets:admin"))

@@ -1,0 +1,24 @@
+"""Times that something may be good for, as the choices of a form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from babel.dates import format_timedelta
+
+from wharf_console.web.language import current
+
+MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
+
+
+def words(seconds: int) -> str:
+    """Return a duration for people: `15 minutes`."""
+    # Up to twice a unit it is told in the unit below: 90 minutes, not one hour.
+    return str(format_timedelta(timedelta(seconds=seconds), threshold=1, locale=current()))
+
+
+def choices(offered: Iterable[int], *, most: int) -> dict[str, str]:
+    """Return values and labels of the durations up to `most` seconds, and of that one itself."""
+    allowed = sorted({min(seconds, most) for seconds in offered})
+    return {str(seconds): words(seconds) for seconds in allowed}

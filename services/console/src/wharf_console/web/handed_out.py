@@ -1,0 +1,41 @@
+"""Links and tickets that a person has made in this session: the API keeps no list of them."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import session
+
+from wharf_console.web.current import context
+
+_MOST = 10
+Made = dict[str, Any]
+
+
+def keep(kind: str, made: Made) -> str:
+    """Keep what was made for as long as it is good (`expires_at`, unix seconds); return its name.
+
+    `until` is the same time for people.
+    """
+    name = secrets.token_urlsafe(9)
+    until = datetime.fromtimestamp(made["expires_at"], UTC).isoformat()
+    session[kind] = [{**made, "name": name, "until": until}, *all_of(kind)][:_MOST]
+    return name
+
+
+def all_of(kind: str) -> list[Made]:
+    """Return what was made and is still good, the newest first."""
+    now = context().clock()
+    return [made for made in session.get(kind, ()) if made["expires_at"] > now]
+
+
+def find(kind: str, name: str) -> Made | None:
+    """Return what was made under this name; `None` once it has expired, or for another session."""
+    return next((made for made in all_of(kind) if made["name"] == name), None)
+
+
+def forget(kind: str) -> None:
+    """Forget all of a kind."""
+    session.pop(kind, None)
