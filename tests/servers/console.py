@@ -318,6 +318,7 @@ def serve_documents(gateway: FakeGateway) -> None:
     gateway.on("GET", "/v1/usage", Reply(usage))
     gateway.on("GET", "/v1/files/docs", Reply({"files": [], "prefixes": [], "next_cursor": None}))
     gateway.on("GET", "/v1/events", Reply({"events": [], "next_after": 0}))
+    gateway.on("GET", "/v1/uploads", Reply({"uploads": [], "next_cursor": None}))
 
 
 @pytest.fixture

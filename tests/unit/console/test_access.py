@@ -12,6 +12,8 @@ from wharf_console.web import access
 # What may be seen without a login; what joins this list needs a reason.
 OPEN = {
     "csp_reports.report",
+    "guests.drop",
+    "guests.sent",
     "icon.icon",
     "session.login",
     "session.logout",
@@ -23,6 +25,12 @@ ROUTES = [
     ("GET", "/console/", {"viewer", "editor", "owner"}),
     ("GET", "/console/b/docs/", {"viewer", "editor", "owner"}),
     ("POST", "/console/b/docs/delete", {"editor", "owner"}),
+    ("GET", "/console/tickets", {"editor", "owner"}),
+    ("GET", "/console/tickets/new", {"editor", "owner"}),
+    ("GET", "/console/uploads", {"editor", "owner"}),
+    ("POST", "/console/uploads/1/cancel", {"editor", "owner"}),
+    ("GET", "/console/b/docs/uploaded", {"editor", "owner"}),
+    ("GET", "/console/links", {"viewer", "editor", "owner"}),
 ]
 
 

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.servers.console import Console, Reply, bucket_document, file_document, problem
+from tests.servers.console_tickets import give_tickets
 
 _VOID = frozenset(("br", "hr", "img", "input", "link", "meta", "path"))
 
@@ -41,6 +42,12 @@ class Page(HTMLParser):
         if tag not in _VOID:
             self._open.append(tag)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element that closes itself, as those of pictures do."""
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self._open.pop()
+
     def handle_endtag(self, tag: str) -> None:
         """Close an element, which must be the last one that is open."""
         if not self._open or self._open.pop() != tag:
@@ -72,6 +79,7 @@ def test_every_page_has_what_a_page_needs(console: Console, role: str, language:
     console.gateway.on("GET", "/v1/files/full", Reply(listing))
     console.gateway.on("GET", "/v1/buckets/busy", problem(503, "unavailable", retry_after=1))
     browser = console.person(role)
+    give_tickets(console.gateway)
     visitor = console.visitor()
     headers = {"Accept-Language": language}
     pages = {
@@ -82,6 +90,15 @@ def test_every_page_has_what_a_page_needs(console: Console, role: str, language:
             "/console/b/docs/?prefix=none",
             "/console/b/full/?prefix=a/&cursor=x",
             "/console/b/nothing/",
+            "/console/b/docs/upload",
+            "/console/tickets",
+            "/console/tickets/new",
+            "/console/links",
+            "/console/links/revoke",
+            "/console/uploads",
+            "/console/activity",
+            "/console/drop/x",
+            "/console/drop/sent",
             "/console/b/busy/",
         )
     }

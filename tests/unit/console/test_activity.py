@@ -1,0 +1,86 @@
+"""What happened, newest first, by kind and page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.servers.console import Console, Reply, file_document
+from tests.unit.console.test_templates import check
+
+PAGE = "/console/activity"
+
+
+def event(number: int, kind: str = "file.created", **fields: Any) -> dict[str, Any]:
+    """An event of the API."""
+    found = {"id": number, "kind": kind, "at": "2026-11-18T10:00:00Z", "file": None, "quota": None}
+    return {**found, **fields}
+
+
+def shown(
+    console: Console, *events: dict[str, Any], before: int | None = None, query: str = ""
+) -> str:
+    """The page of these events."""
+    browser = console.person()
+    listed = {"events": events, "next_after": 9, "next_before": before}
+    console.gateway.on("GET", "/v1/events", Reply(listed))
+    page = browser.get(PAGE + query).text
+    check(PAGE, page)
+    return page
+
+
+def asked(console: Console) -> dict[str, list[str]]:
+    """The last query for events."""
+    return console.gateway.called("GET", "/v1/events")[-1].query
+
+
+def test_the_newest_come_first(console: Console) -> None:
+    """A hundred a page, with a link to older ones."""
+    page = shown(console, event(7, file=file_document("<a>")), before=7)
+    assert asked(console) == {"order": ["newest"], "limit": ["100"]}
+    assert "<bdi>docs/&lt;a&gt;</bdi>" in page
+    assert f'href="{PAGE}?before=7" rel="next"' in page
+    assert "First page" not in page
+
+
+def test_a_kind_stays_over_pages(console: Console) -> None:
+    """The choice is kept, and asked of the API."""
+    page = shown(
+        console,
+        event(5, "file.deleted", file=file_document()),
+        before=5,
+        query="?kind=file.deleted&before=9",
+    )
+    assert asked(console) == {
+        "order": ["newest"],
+        "limit": ["100"],
+        "kind": ["file.deleted"],
+        "before": ["9"],
+    }
+    assert '<option value="file.deleted" selected>Deleted</option>' in page
+    assert f'href="{PAGE}?kind=file.deleted&amp;before=5" rel="next"' in page
+    assert f'<a href="{PAGE}?kind=file.deleted">First page' in page
+
+
+@pytest.mark.parametrize(
+    "query", ["?kind=x&before=y", "?before=-1", f"?before={'9' * 30}", "?kind="]
+)
+def test_nonsense_is_passed_over(console: Console, query: str) -> None:
+    """Somebody has typed an address."""
+    shown(console, query=query)
+    assert asked(console) == {"order": ["newest"], "limit": ["100"]}
+
+
+def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None:
+    """It says so, and leads on; at the end nothing is left."""
+    page = shown(console, before=3, query="?kind=file.moved")
+    assert "There may be more on the next page." in page
+    assert 'rel="next"' in page
+    assert "Nothing has happened yet" in shown(console)
+    assert "Nothing more" in shown(console, query="?before=3")
+
+
+def test_owners_alone_see_it(console: Console) -> None:
+    """It tells of everybody's files."""
+    assert console.person("editor").get(PAGE).status_code == 403

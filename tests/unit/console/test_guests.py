@@ -1,0 +1,141 @@
+"""The pages of guests: what they say, in each state, and what they keep to themselves."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.servers.console import Console, FakeGateway, Reply, problem
+from tests.servers.console_tickets import TICKET, give_tickets, ticket_document
+from tests.unit.console.test_templates import check
+
+PAGE = f"/console/drop/{TICKET}"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types wharf; report-uri /console/csp-reports"
+)
+
+
+def test_a_guest_needs_no_login(console: Console) -> None:
+    """The form goes to the ticket, and the tray has it; the API is asked with nothing else."""
+    give_tickets(console.gateway, allowed_types=["image/*"])
+    page = console.visitor().get(PAGE).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "<h1>Upload files for <bdi>acme</bdi></h1>" in page
+    assert f'action="/u/{TICKET}"' in page
+    assert 'accept="image/*"' in page
+    assert f'data-ticket="{TICKET}"' in page
+    assert "data-csrf" not in page
+    for words in ("Pictures", "5 MB", "<dd>20</dd>", 'datetime="2026-11-18T11:00:00Z"'):
+        assert words in page
+    [call] = console.gateway.calls
+    assert call.fields["authorization"] == f"Bearer {TICKET}"
+
+
+def test_the_page_is_in_the_guests_language(console: Console) -> None:
+    """In Chinese, too."""
+    give_tickets(console.gateway)
+    page = console.visitor().get(PAGE, headers={"Accept-Language": "zh"}).text
+    assert '<html lang="zh-Hans">' in page
+    assert "上传文件给" in page
+    check("guest", page)
+
+
+def test_a_ticket_for_one_file_takes_one(console: Console) -> None:
+    """It says under which name, and offers no folder."""
+    give_tickets(console.gateway, key="in/<cv>.pdf", prefix=None, max_files=None)
+    page = console.visitor().get(PAGE).text
+    assert "multiple" not in page
+    assert "webkitdirectory" not in page
+    assert "<bdi>in/&lt;cv&gt;.pdf</bdi>" in page
+    assert "Files that may still come" not in page
+
+
+@pytest.mark.parametrize("path", [PAGE, "/console/drop/sent", "/console/drop/no+ticket"])
+def test_the_policy_is_the_guests_own(console: Console, path: str) -> None:
+    """It allows no pictures of contents; nobody else is told the address."""
+    give_tickets(console.gateway)
+    headers = console.visitor().get(path).headers
+    assert headers["Content-Security-Policy"] == POLICY
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == ("same-origin" if path == PAGE else "no-referrer")
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "heading"),
+    [
+        (problem(401, "token-expired"), 410, "This upload page has expired"),
+        (problem(401, "token-revoked"), 410, "This upload page has expired"),
+        (problem(401, "token-malformed"), 404, "This upload page is not valid"),
+        (problem(404, "not-found"), 404, "This upload page is not valid"),
+        (problem(403, "tenant-suspended"), 404, "This upload page is not valid"),
+        (Reply(ticket_document(files=20)), 410, "This upload page is used up"),
+        (Reply(ticket_document(files=21, max_files=1)), 410, "This upload page is used up"),
+    ],
+)
+def test_a_ticket_that_is_not_good_says_why(
+    console: Console, reply: Reply, status: int, heading: str
+) -> None:
+    """There is no form, and what to do next is said."""
+    console.gateway.on("GET", "/v1/ticket", reply)
+    answer = console.visitor().get(PAGE)
+    assert answer.status_code == status
+    assert f"<h1>{heading}</h1>" in answer.text
+    assert "Ask whoever invited you" in answer.text
+    assert "/u/" not in answer.text
+    assert "data-uploads" not in answer.text
+    check(heading, answer.text)
+
+
+@pytest.mark.parametrize("ticket", ["x%0Ay", "%E5%A5%BD", "a%20b", "a" * 9000, "<script>"])
+def test_what_is_no_ticket_is_not_asked_for(console: Console, ticket: str) -> None:
+    """It could not stand in a header field."""
+    assert console.visitor().get(f"/console/drop/{ticket}").status_code == 404
+    assert console.gateway.calls == []
+
+
+def test_a_service_that_is_away_is_no_end(console: Console, gateway: FakeGateway) -> None:
+    """The page says to try again."""
+    gateway.close()
+    assert console.visitor().get(PAGE).status_code == 503
+
+
+def test_a_guest_who_has_sent_files_is_thanked(console: Console) -> None:
+    """With a way back to the page, where this browser has seen one."""
+    give_tickets(console.gateway)
+    browser = console.visitor()
+    assert "Send more files" not in browser.get("/console/drop/sent").text
+    browser.get(PAGE)
+    page = browser.get("/console/drop/sent").text
+    assert "Your files have arrived" in page
+    assert f'href="{PAGE}"' in page
+    check("sent", page)
+
+
+@pytest.mark.parametrize("referer", [f"http://localhost{PAGE}", "https://evil.example/x"])
+def test_nobody_else_says_where_the_way_back_leads(console: Console, referer: str) -> None:
+    """A page that leads here has no word in it."""
+    page = console.visitor().get("/console/drop/sent", headers={"Referer": referer}).text
+    assert "Send more files" not in page
+
+
+def test_a_person_who_looks_at_it_keeps_the_own_queue_out(console: Console) -> None:
+    """The tray is the guest's."""
+    browser = console.person()
+    give_tickets(console.gateway)
+    page = browser.get(PAGE).text
+    assert page.count("data-queue=") == 1
+    assert 'data-queue="user-1"' not in page
+
+
+def test_no_ticket_is_in_the_log(console: Console, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor is it when a browser reports that the page broke its policy."""
+    report = {
+        "csp-report": {"document-uri": f"http://localhost{PAGE}", "blocked-uri": f"/u/{TICKET}"}
+    }
+    with caplog.at_level(logging.INFO):
+        console.visitor().client.post("/console/csp-reports", json=report)
+    [line] = [one for one in caplog.records if one.name == "wharf_console.csp_reports"]
+    assert line.__dict__["fields"]["page"] == "http://localhost/console/drop/(masked)"
+    assert TICKET not in str(line.__dict__["fields"])

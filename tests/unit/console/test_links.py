@@ -1,0 +1,148 @@
+"""Signed links: made, shown, and revoked."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.console import NOW, Console, FakeGateway, Reply, console_on, problem
+from tests.unit.console.test_templates import check
+from wharf_console.settings import Settings
+
+PAGE, REVOKE = "/console/links", "/console/links/revoke"
+FORM = {"bucket": "docs", "target": "a/b.pdf", "disposition": "inline", "expires_in": "86400"}
+
+
+def give_links(gateway: FakeGateway, url: str = "/s/token") -> None:
+    """Have the gateway make links of a day."""
+    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW + 86400))
+    gateway.on("POST", "/v1/links", Reply({"url": url, "expires_at": until}, 201))
+
+
+def asked(console: Console) -> Any:
+    """What the last link was to be."""
+    return console.gateway.called("POST", "/v1/links")[-1].json
+
+
+def test_a_link_to_a_file(console: Console) -> None:
+    """Anybody who may read may make one; its address is whole."""
+    browser = console.person("viewer")
+    give_links(console.gateway)
+    reply = browser.post(PAGE, FORM)
+    assert reply.status_code == 303
+    assert asked(console) == {
+        "bucket": "docs",
+        "key": "a/b.pdf",
+        "expires_in": 86400,
+        "disposition": "inline",
+    }
+    page = browser.get(reply.location).text
+    assert 'value="http://localhost/s/token" readonly' in page
+    assert "<svg" in page
+    assert "Whoever has this link reads the file." in page
+    check("link", page)
+
+
+def test_a_link_to_a_folder(console: Console) -> None:
+    """What ends with a slash is one."""
+    browser = console.person()
+    give_links(console.gateway, "/s/token/")
+    form = {**FORM, "target": "a/", "disposition": "attachment"}
+    page = browser.get(browser.post(PAGE, form).location).text
+    assert asked(console)["prefix"] == "a/"
+    assert "key" not in asked(console)
+    assert "every file in the folder" in page
+
+
+def test_contents_may_have_an_origin_of_their_own(tmp_path: Path, gateway: FakeGateway) -> None:
+    """The API's whole address is shown as it is."""
+    settings = Settings(data=tmp_path / "data", console_door=gateway.path)
+    browser = console_on(settings, gateway).person()
+    give_links(gateway, "https://content.example/s/token")
+    page = browser.get(browser.post(PAGE, FORM).location).text
+    assert 'value="https://content.example/s/token"' in page
+
+
+@pytest.mark.parametrize(
+    ("refusal", "place"),
+    [
+        (problem(404, "not-found"), "target-error"),
+        (problem(400, "invalid-key", "No."), "target-error"),
+        (problem(422, "unprocessable", "Too long.", limit_seconds=60), "expires_in-error"),
+    ],
+)
+def test_a_refusal_stands_at_its_field(console: Console, refusal: Reply, place: str) -> None:
+    """The form comes back with what was typed."""
+    browser = console.person()
+    console.gateway.on("POST", "/v1/links", refusal)
+    reply = browser.post(PAGE, FORM)
+    assert reply.status_code == 422
+    assert f'id="{place}"' in reply.text
+    assert 'value="a/b.pdf"' in reply.text
+
+
+@pytest.mark.parametrize(
+    "fields", [{"target": ""}, {"disposition": "x"}, {"expires_in": "1"}, {"bucket": ""}]
+)
+def test_a_wrong_field_makes_no_link(console: Console, fields: dict[str, str]) -> None:
+    """Choices are those that are offered."""
+    browser = console.person()
+    reply = browser.post(PAGE, {**FORM, **fields})
+    assert reply.status_code == 422
+    assert console.gateway.called("POST", "/v1/links") == []
+    check("wrong", reply.text)
+
+
+def test_the_file_may_come_with_the_address(console: Console) -> None:
+    """The page of a file leads here; names are names."""
+    page = console.person().get(PAGE, query_string={"bucket": "x", "key": '<b>"'}).text
+    assert 'value="&lt;b&gt;&#34;"' in page
+    assert '<option selected value="x">' in page
+
+
+def test_links_are_the_sessions(console: Console) -> None:
+    """Another person sees none of them."""
+    browser, other = console.person(), console.person()
+    give_links(console.gateway)
+    location = browser.post(PAGE, FORM).location
+    assert location in browser.get(PAGE).text
+    assert location not in other.get(PAGE).text
+    assert other.get(location).status_code == 404
+
+
+def test_all_links_are_revoked_after_a_question(console: Console) -> None:
+    """Owners alone are offered it; the first form changes nothing."""
+    browser = console.person("owner")
+    give_links(console.gateway)
+    console.gateway.on("POST", "/v1/links/rotate", Reply(status=204))
+    location = browser.post(PAGE, FORM).location
+    assert f'href="{REVOKE}" data-confirm' in browser.get(PAGE).text
+    question = browser.get(REVOKE).text
+    assert "data-dialog" in question
+    check("question", question)
+    browser.post(REVOKE, {})
+    assert console.gateway.called("POST", "/v1/links/rotate") == []
+    done = browser.post(REVOKE, {"confirmed": "yes"})
+    assert (done.status_code, done.location) == (303, PAGE)
+    assert len(console.gateway.called("POST", "/v1/links/rotate")) == 1
+    assert location not in browser.get(PAGE).text
+
+
+def test_nobody_else_revokes(console: Console) -> None:
+    """An editor is neither offered it nor let do it."""
+    browser = console.person("editor")
+    assert REVOKE not in browser.get(PAGE).text
+    assert browser.get(REVOKE).status_code == 403
+    assert browser.post(REVOKE, {"confirmed": "yes"}).status_code == 403
+
+
+def test_a_form_of_another_session_does_nothing(console: Console) -> None:
+    """Neither makes a link nor revokes any."""
+    browser, other = console.person(), console.person()
+    for path, form in ((PAGE, FORM), (REVOKE, {"confirmed": "yes"})):
+        for token in ({}, {"csrf_token": other.token()}):
+            assert browser.client.post(path, data={**form, **token}).status_code == 400
+    assert not any(call.path.startswith("/v1/links") for call in console.gateway.calls)

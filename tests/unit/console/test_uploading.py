@@ -1,0 +1,265 @@
+"""Uploading: the form without a script, where it leads, and the tickets of scripts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.servers.console import Console, FakeGateway, Reply, console_on, problem
+from tests.servers.console_tickets import (
+    TICKET,
+    give_tickets,
+    refuse_tickets,
+    rules_of,
+    ticket_document,
+)
+from tests.unit.console.test_request_checks import form_token
+from wharf_console.settings import Settings
+
+PAGE = "/console/b/docs/upload?prefix=a/b/"
+ASK = {"bucket": "docs", "prefix": "a/"}
+SCRIPT = {"Accept": "application/json"}
+
+
+def test_the_form_goes_to_the_ticket(console: Console) -> None:
+    """No script is needed: the address is the credential, and files are many."""
+    browser = console.person("editor")
+    asked = give_tickets(console.gateway)
+    page = browser.get(PAGE).text
+    assert f'<form method="post" enctype="multipart/form-data" action="/u/{TICKET}">' in page
+    assert '<input type="file" name="files" multiple required>' in page
+    [call] = asked
+    assert "authorization" not in call.fields
+    assert call.form["subject_token"] == ["access-1"]
+    assert call.form["expires_in"] == ["900"]
+    assert rules_of(call) == {
+        "bucket": "docs",
+        "prefix": "a/b/",
+        "max_files": 100,
+        "redirect": ["http://localhost/console/b/docs/uploaded?prefix=a/b/"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("rules", "accept"),
+    [
+        ({"allowed_types": ["image/*", "application/pdf"]}, "image/*,application/pdf"),
+        ({"allowed_extensions": ["jpg", "tar.gz"], "allowed_types": ["image/*"]}, ".jpg,.gz"),
+        ({"allowed_types": ["*/*"]}, ""),
+    ],
+)
+def test_the_field_offers_what_the_policy_takes(
+    console: Console, rules: dict[str, list[str]], accept: str
+) -> None:
+    """Extensions say it best; what is no filter is none."""
+    browser = console.person()
+    give_tickets(console.gateway, **rules)
+    found = re.search(r'accept="([^"]*)"', browser.get(PAGE).text)
+    assert (found[1] if found else "") == accept
+
+
+def test_the_page_says_what_is_taken(console: Console) -> None:
+    """In words, with the smallest limit that holds."""
+    browser = console.person()
+    give_tickets(console.gateway, allowed_types=["image/*", "text/x-odd"])
+    page = browser.get(PAGE).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "<dd>Pictures, text/x-odd</dd>" in page
+    assert "<dd>5 MB</dd>" in page
+
+
+def test_the_refusal_of_an_upload_can_lead_back(console: Console) -> None:
+    """The page names itself to our own origin; no other page does so."""
+    browser = console.person()
+    give_tickets(console.gateway)
+    assert browser.get(PAGE).headers["Referrer-Policy"] == "same-origin"
+    assert browser.get("/console/").headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_the_way_back_tells_that_files_are_there(console: Console) -> None:
+    """The list is shown next, in the folder."""
+    browser = console.person()
+    reply = browser.get(
+        "/console/b/docs/uploaded?prefix=a/", headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert (reply.status_code, reply.location) == (303, "/console/b/docs/?prefix=a/")
+    assert 'role="status">Your files are uploaded.' in browser.get(reply.location).text
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_makes_nobody_believe_so(console: Console, site: str) -> None:
+    """Its link leads to the list, which says nothing."""
+    browser = console.person()
+    reply = browser.get("/console/b/docs/uploaded", headers={"Sec-Fetch-Site": site})
+    assert reply.status_code == 303
+    assert "Your files are uploaded." not in browser.get(reply.location).text
+
+
+def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
+    """Auth takes no longer address."""
+    browser = console.person()
+    asked = give_tickets(console.gateway)
+    browser.get("/console/b/docs/upload?prefix=" + "%E5%A5%BD" * 300)
+    assert rules_of(asked[-1])["redirect"] == ["http://localhost/console/b/docs/uploaded"]
+    assert len(rules_of(asked[-1])["prefix"]) == 301
+
+
+@pytest.mark.parametrize("prefix", ["a/b", "/a/b/", " a/b "])
+def test_a_folder_is_a_folder_however_it_is_written(console: Console, prefix: str) -> None:
+    """A ticket for `a/b` would be good for `a/bc`, too."""
+    browser = console.person()
+    asked = give_tickets(console.gateway)
+    browser.get("/console/b/docs/upload", query_string={"prefix": prefix})
+    assert rules_of(asked[-1])["prefix"] == "a/b/"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "base", "origin"),
+    [
+        ("https://files.example/auth", "https://files.example", "https://files.example"),
+        ("https://files.example/auth", "http://files.example", "https://files.example"),
+        ("https://files.example/auth", "http://other.example", "https://other.example"),
+        ("http://127.0.0.1:8080/auth", "http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+    ],
+)
+def test_the_way_back_is_the_persons_own(
+    tmp_path: Path, gateway: FakeGateway, issuer: str, base: str, origin: str
+) -> None:
+    """By the name with which the browser came; where TLS ends before the gateway, by HTTPS."""
+    settings = Settings(data=tmp_path / "data", console_door=gateway.path, issuer=issuer)
+    console = console_on(settings, gateway)
+    login = "https://" + base.partition("://")[2] if issuer.startswith("https") else base
+    browser = console.person(base_url=login)
+    asked = give_tickets(gateway)
+    scheme = {"wsgi.url_scheme": base.partition("://")[0]}
+    browser.get("/console/b/docs/upload", environ_overrides=scheme)
+    assert rules_of(asked[-1])["redirect"] == [f"{origin}/console/b/docs/uploaded"]
+
+
+def test_a_bucket_that_is_not_there_has_no_page(console: Console) -> None:
+    """No ticket is made for it."""
+    browser = console.person()
+    asked = give_tickets(console.gateway)
+    assert browser.get("/console/b/none/upload").status_code == 404
+    assert asked == []
+
+
+def test_scripts_get_tickets(console: Console) -> None:
+    """15 minutes, 100 files, and only this bucket and folder."""
+    browser = console.person("editor")
+    asked = give_tickets(console.gateway)
+    headers = {**SCRIPT, "X-CSRFToken": form_token(browser)}
+    reply = browser.client.post("/console/tickets", data=ASK, headers=headers)
+    assert reply.status_code == 201
+    assert reply.get_json() == {"ticket": TICKET, "expires_in": 900, "max_files": 100}
+    assert reply.headers["Cache-Control"] == "no-store"
+    assert rules_of(asked[-1]) == {"bucket": "docs", "prefix": "a/", "max_files": 100}
+
+
+def test_scripts_get_none_without_a_token_of_their_session(console: Console) -> None:
+    """Absent or of another session: a problem document, and auth is not asked."""
+    browser, other = console.person(), console.person()
+    asked = give_tickets(console.gateway)
+    for headers in (SCRIPT, {**SCRIPT, "X-CSRFToken": form_token(other)}):
+        reply = browser.client.post("/console/tickets", data=ASK, headers=headers)
+        assert reply.status_code == 400
+        assert reply.content_type == "application/problem+json"
+    assert asked == []
+
+
+def test_scripts_learn_that_the_session_is_over(console: Console) -> None:
+    """With 401, not with the login page, whether the console or auth has ended it."""
+    browser = console.person()
+    token = form_token(browser)
+    revoked = "The subject_token is not acceptable: it was revoked."
+    refuse_tickets(console.gateway, revoked)
+    headers = {**SCRIPT, "X-CSRFToken": token}
+    ended = browser.client.post("/console/tickets", data=ASK, headers=headers)
+    assert (ended.status_code, ended.get_json()["title"]) == (401, "Session ended")
+    nobody = console.visitor()
+    reply = nobody.client.post("/console/tickets", data=ASK, headers=headers)
+    assert reply.status_code == 401
+
+
+def test_a_token_that_expired_on_its_way_is_renewed(console: Console) -> None:
+    """Clocks differ: auth refuses the first one, and takes the next."""
+    browser = console.person()
+    token, tried = form_token(browser), []
+
+    def exchange(call: object) -> Reply:
+        tried.append(call.form.get("subject_token"))  # type: ignore[attr-defined]
+        if tried[-1] is None:
+            return Reply(
+                {"access_token": "access-9", "refresh_token": "refresh-9", "expires_in": 900}
+            )
+        if len(tried) == 1:
+            text = "The subject_token is not acceptable: the token has expired."
+            return Reply({"error": "invalid_request", "error_description": text}, 400)
+        return Reply({"access_token": TICKET, "expires_in": 900})
+
+    console.gateway.on("POST", "/auth/oauth/token", exchange)
+    headers = {**SCRIPT, "X-CSRFToken": token}
+    reply = browser.client.post("/console/tickets", data=ASK, headers=headers)
+    assert reply.status_code == 201
+    assert tried == [["access-1"], None, ["access-9"]]
+
+
+@pytest.mark.parametrize("form", [{}, {"bucket": ""}, {"bucket": "x" * 2000}])
+def test_scripts_that_say_nothing_get_nothing(console: Console, form: dict[str, str]) -> None:
+    """A problem says what is missing."""
+    browser = console.person()
+    asked = give_tickets(console.gateway)
+    headers = {**SCRIPT, "X-CSRFToken": form_token(browser)}
+    reply = browser.client.post("/console/tickets", data=form, headers=headers)
+    assert (reply.status_code, asked) == (422, [])
+
+
+def test_a_refusal_is_told_to_scripts(console: Console) -> None:
+    """In auth's words."""
+    browser = console.person()
+    token = form_token(browser)
+    refuse_tickets(console.gateway, "A prefix has no dots.")
+    headers = {**SCRIPT, "X-CSRFToken": token}
+    reply = browser.client.post("/console/tickets", data=ASK, headers=headers)
+    assert (reply.status_code, reply.get_json()["detail"]) == (400, "A prefix has no dots.")
+
+
+def test_auth_that_is_away_is_told_to_scripts(console: Console) -> None:
+    """They try again."""
+    browser = console.person()
+    token = form_token(browser)
+    console.gateway.on("POST", "/auth/oauth/token", problem(503, "unavailable", retry_after=2))
+    headers = {**SCRIPT, "X-CSRFToken": token}
+    reply = browser.client.post("/console/tickets", data=ASK, headers=headers)
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "2")
+
+
+def test_the_list_is_a_place_to_drop_files(console: Console) -> None:
+    """With scripts; its tray is on every page of a person who may upload."""
+    browser = console.person("editor")
+    page = browser.get("/console/b/docs/?prefix=a/").text
+    zone = '<div class="drop-zone" data-drop-zone data-bucket="docs" data-prefix="a/"'
+    assert f'<div class="with-scripts">{zone}' in page
+    assert 'data-region="#files"' in page
+    assert 'data-queue="user-1"' in page
+    assert 'data-tickets="/console/tickets"' in page
+    assert "data-uploads" in browser.get("/console/").text
+
+
+def test_a_viewer_has_neither(console: Console) -> None:
+    """Nor the page of uploads."""
+    browser = console.person("viewer")
+    page = browser.get("/console/b/docs/").text
+    assert "data-drop-zone" not in page
+    assert "data-uploads" not in page
+    assert browser.get(PAGE).status_code == 403
+
+
+def test_names_do_no_harm(console: Console) -> None:
+    """A folder is a name, in the page and in its attributes."""
+    browser = console.person()
+    give_tickets(console.gateway, **ticket_document(allowed_types=["<script>"]))
+    page = browser.get("/console/b/docs/upload", query_string={"prefix": '"><script>x'}).text
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
