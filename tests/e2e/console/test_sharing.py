@@ -1,0 +1,211 @@
+"""Uploads, guests and links through the whole Wharf, in a browser without scripts."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import secrets
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.e2e.console.visitor import Visitor
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import CONTENT_TYPE, Part, file_part, multipart_body
+from tests.e2e.raw_http import until
+
+BUCKET = "default"
+
+
+class Member(Visitor):
+    """The first person of the demo tenant, logged in."""
+
+    def __init__(self, wharf: Wharf) -> None:
+        super().__init__(wharf)
+        assert self.login()[0] == 303
+
+    def post(self, target: str, form: dict[str, str]) -> tuple[int, str, str]:
+        """Sends a form of this session: status, where it leads, and text."""
+        _, _, page = self.request("GET", "/console/")
+        found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+        assert found
+        body = urlencode({**form, "csrf_token": found[1]}).encode()
+        kind = {"Content_Type": "application/x-www-form-urlencoded"}
+        status, fields, text = self.request("POST", target, body, **kind)
+        return status, fields.get("Location", ""), text
+
+    def invites(self, **form: str) -> str:
+        """Makes a ticket; the path of the guest's page."""
+        given = {"bucket": BUCKET, "expires_in": "3600", "kind": "", **form}
+        status, location, text = self.post("/console/tickets/new", given)
+        assert status == 303, text
+        page = html.unescape(self.request("GET", location)[2])
+        found = re.search(r'value="http://[^/"]+(/console/drop/[^"]+)"', page)
+        assert found
+        return found[1]
+
+
+def sends(visitor: Visitor, page: str, *parts: Part, address: str = "") -> tuple[int, str, str]:
+    """Sends the plain form of a page: status, where it leads, and text."""
+    action = re.search(r'action="(/u/[^"]+)"', page)
+    assert action
+    referer = {"Referer": address} if address else {}
+    body = multipart_body(*parts)
+    status, fields, text = visitor.request(
+        "POST", action[1], body, Content_Type=CONTENT_TYPE, **referer
+    )
+    return status, fields.get("Location", ""), text
+
+
+def path_of(wharf: Wharf, address: str) -> str:
+    """The path of an address on this Wharf."""
+    assert address.startswith(f"{wharf.url}/"), address
+    return address.removeprefix(wharf.url)
+
+
+@pytest.fixture
+def member(wharf: Wharf) -> Member:
+    """Somebody who is logged in."""
+    return Member(wharf)
+
+
+@pytest.fixture
+def folder() -> str:
+    """A folder that no other test uses."""
+    return f"share-{secrets.token_hex(4)}"
+
+
+def test_uploading_without_a_script(wharf: Wharf, member: Member, folder: str) -> None:
+    """Two files at once; the list says that they are there, and shows them."""
+    page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
+    parts = (file_part("one.txt", b"1", "files"), file_part("two.txt", b"2", "files"))
+    status, location, _ = sends(member, page, *parts)
+    assert status == 303
+    status, fields, _ = member.request("GET", path_of(wharf, location))
+    assert status == 303
+    shown = member.request("GET", fields["Location"])[2]
+    assert "Your files are uploaded." in shown
+    assert "one.txt" in shown
+    assert "two.txt" in shown
+
+
+def test_a_refused_upload_leads_back_to_the_form(wharf: Wharf, member: Member, folder: str) -> None:
+    """It says why, and nothing claims that a file is there."""
+    address = f"{wharf.url}/console/b/{BUCKET}/upload?prefix={folder}/"
+    page = member.request("GET", path_of(wharf, address))[2]
+    status, _, text = sends(member, page, address=address)
+    assert status in {400, 422}
+    assert html.escape(address) in text
+    assert "/uploaded" not in text
+
+
+def test_a_ticket_for_scripts(member: Member, folder: str) -> None:
+    """What the console hands out is good at the API, in its place alone."""
+    page = member.request("GET", "/console/")[2]
+    token = re.search(r'data-csrf="([^"]+)"', page)
+    assert token
+    body = urlencode({"bucket": BUCKET, "prefix": f"{folder}/"}).encode()
+    fields = {"X_CSRFToken": token[1], "Content_Type": "application/x-www-form-urlencoded"}
+    status, _, text = member.request(
+        "POST", "/console/tickets", body, **fields, Accept="application/json"
+    )
+    assert status == 201, text
+    ticket = json.loads(text)["ticket"]
+    bearer = {"Authorization": f"Bearer {ticket}", "Accept": "application/json"}
+    inside = member.request("PUT", f"/v1/files/{BUCKET}/{folder}/a", b"a", **bearer)
+    outside = member.request("PUT", f"/v1/files/{BUCKET}/elsewhere", b"a", **bearer)
+    assert (inside[0], outside[0]) == (201, 403)
+
+
+def test_a_guest(wharf: Wharf, member: Member, folder: str) -> None:
+    """Opens the address, sends a file, and is thanked; then the ticket is used up, and says so."""
+    address = member.invites(prefix=folder, max_files="1")
+    guest = Visitor(wharf)
+    status, _, page = guest.request("GET", address)
+    assert status == 200
+    assert "Files that may still come" in page
+    status, location, _ = sends(guest, page, file_part("cv.txt", b"cv", "files"))
+    assert status == 303
+    status, _, text = guest.request("GET", path_of(wharf, location))
+    assert status == 200
+    assert "Your files have arrived" in text
+    status, _, text = guest.request("GET", address)
+    assert status == 410
+    assert "This upload page is used up" in text
+    assert "cv.txt" in member.request("GET", f"/console/b/{BUCKET}/?prefix={folder}/")[2]
+
+
+def test_a_guests_address_ends_with_the_session(wharf: Wharf, member: Member) -> None:
+    """As the page of the ticket says."""
+    address = member.invites(max_files="1")
+    guest = Visitor(wharf)
+    assert guest.request("GET", address)[0] == 200
+    assert member.post("/console/logout", {})[0] == 303
+    assert until(lambda: guest.request("GET", address)[0] == 410)
+
+
+def test_no_ticket_is_logged(wharf: Wharf, member: Member) -> None:
+    """By the gateway, the console or the API."""
+    address = member.invites(max_files="1")
+    ticket = address.rpartition("/")[2]
+    Visitor(wharf).request("GET", address)
+    assert until(lambda: "/console/drop/(masked)" in wharf.log("access"))
+    for name in ("access", "console", "upload", "auth", "receiver", "nginx"):
+        assert ticket not in wharf.log(name), name
+
+
+def test_a_link(wharf: Wharf, member: Member, folder: str) -> None:
+    """Whoever has it reads the file, until all links are revoked."""
+    page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
+    sends(member, page, file_part("read me.txt", b"hello", "files"))
+    form = {
+        "bucket": BUCKET,
+        "target": f"{folder}/read me.txt",
+        "disposition": "inline",
+        "expires_in": "3600",
+    }
+    status, location, text = member.post("/console/links", form)
+    assert status == 303, text
+    made = html.unescape(member.request("GET", location)[2])
+    found = re.search(r'value="(http://[^"]+/s/[^"]+)"', made)
+    assert found
+    stranger = Visitor(wharf)
+    assert stranger.request("GET", path_of(wharf, found[1]))[2] == "hello"
+    status, _, _ = member.post("/console/links/revoke", {"confirmed": "yes"})
+    assert status == 303
+    assert until(lambda: stranger.request("GET", path_of(wharf, found[1]))[0] == 404)
+
+
+def test_an_upload_under_way(member: Member, folder: str) -> None:
+    """It is shown with how far it is, and ends when it is cancelled."""
+    page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
+    ticket = re.search(r'action="/u/([^"]+)"', page)
+    assert ticket
+    begun = {
+        "Upload_Complete": "?0",
+        "Upload_Draft_Interop_Version": "8",
+        "Upload_Length": "1000",
+        "Accept": "application/json",
+    }
+    # The ticket takes forms and PUT; its first bytes are 100 of 1000.
+    status, _, text = member.request("PUT", f"/u/{ticket[1]}/half.bin", b"x" * 100, **begun)
+    assert status == 201, text
+    shown = member.request("GET", "/console/uploads")[2]
+    assert f"{folder}/half.bin" in shown
+    assert "100 bytes of 1" in shown
+    action = re.findall(r'action="(/console/uploads/[0-9a-f]+/cancel)"', shown)[-1]
+    assert member.post(action, {})[0] == 200
+    assert member.post(action, {"confirmed": "yes"})[0] == 303
+    assert f"{folder}/half.bin" not in member.request("GET", "/console/uploads")[2]
+
+
+def test_what_has_happened(member: Member, folder: str) -> None:
+    """The newest upload stands first."""
+    page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
+    sends(member, page, file_part("new.txt", b"new", "files"))
+    shown = member.request("GET", "/console/activity?kind=file.created")[2]
+    assert f"{folder}/new.txt" in shown
+    assert (
+        f"{folder}/new.txt" not in member.request("GET", "/console/activity?kind=file.deleted")[2]
+    )
