@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from flask import request
 
@@ -12,11 +12,14 @@ PREFIX = "/console/"
 
 def here() -> str:
     """Return the address of the page of this request, as a GET finds it."""
+    # Written anew: names of files may hold what ends a path.
+    path = quote(request.path, safe="/")
     if request.method in {"GET", "HEAD"}:
-        return request.full_path.removesuffix("?")
+        query = request.query_string.decode("latin-1")
+        return f"{path}?{query}" if query else path
     rule = request.url_rule
     # Most forms are sent to the address of their page.
-    return request.path if rule and "GET" in (rule.methods or ()) else PREFIX
+    return path if rule and "GET" in (rule.methods or ()) else PREFIX
 
 
 def below_console(target: str | None, otherwise: str = PREFIX) -> str:
