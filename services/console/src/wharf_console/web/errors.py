@@ -189,9 +189,10 @@ def _gone() -> Response:
 
 def _way_up() -> str:
     """Return the nearest page above the address: the list of a bucket, or the start."""
-    bucket = (request.view_args or {}).get("bucket")
+    asked = request.view_args or {}
+    bucket, folder = asked.get("bucket"), asked.get("key", "").rpartition("/")[0]
     if bucket and request.endpoint != "files.listing":
-        return url_for("files.listing", bucket=bucket)
+        return url_for("files.listing", bucket=bucket, prefix=f"{folder}/" if folder else None)
     return url_for("overview.overview")
 
 

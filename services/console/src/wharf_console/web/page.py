@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, g
 from flask_login import current_user
 
-from wharf_console.sessions.cookies import is_loopback
 from wharf_console.settings import Settings
-from wharf_console.web import language, theme
+from wharf_console.web import content, language, theme
 from wharf_console.web.assets import Assets
 from wharf_console.web.targets import here
 
@@ -32,7 +31,7 @@ def install(app: Flask, settings: Settings) -> None:
             "themes": theme.THEMES,
             "here": here(),
             "examples": settings.console_examples,
-            "content_is_apart": bool(settings.content_origin) or is_loopback(request.host),
+            "content_is_apart": content.is_apart(settings),
             "may": _may,
             # The navigation has a page once there is one.
             "pages": app.view_functions,

@@ -1,0 +1,80 @@
+"""The list of a bucket: folders and files, as rows or as a grid."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from wharf_console.api import buckets
+from wharf_console.context import AppContext
+from wharf_console.forms.files import ViewForm
+from wharf_console.routes.files import ordering, previews
+from wharf_console.routes.files.folders import folder_of, folders_above
+from wharf_console.sessions import cookies
+from wharf_console.web import content
+from wharf_console.web.access import needs
+from wharf_console.web.current import api
+from wharf_console.web.targets import below_console
+
+_VIEW_COOKIE = "wharf_console_files"
+_YEAR_SECONDS = 366 * 24 * 3600
+
+
+def add(routes: Blueprint, context: AppContext) -> None:
+    """Add the list, and the choice of its look."""
+    is_https = context.settings.is_https
+
+    @routes.get("/")
+    @needs("files:read")
+    def listing(bucket: str) -> str:
+        prefix, order = request.args.get("prefix", ""), _order()
+        found = buckets.read(api(), bucket)
+        rows = ordering.rows(api(), bucket, prefix, order, request.args.get("cursor", ""))
+        sort = "" if order == ordering.BY_KEY else order
+        content.let_play(context.settings)
+        has_thumbs = content.is_apart(context.settings)
+        return render_template(
+            "files/listing.html",
+            bucket=found,
+            rows=rows,
+            prefix=prefix,
+            folder=folder_of(prefix),
+            above=folders_above(prefix),
+            order=order,
+            is_grid=request.cookies.get(_VIEW_COOKIE) == "grid",
+            thumbs={one.key for one in rows.files if has_thumbs and previews.has_thumb(one)},
+            first=_address(bucket, prefix, sort),
+            next=_address(bucket, prefix, sort, rows.next) if rows.next else "",
+        )
+
+    @routes.post("/view")
+    @needs("files:read")
+    def view(bucket: str) -> Response:
+        form = ViewForm()
+        back = below_console(form.back.data, url_for("files.listing", bucket=bucket))
+        response = redirect(back, 303)
+        if form.validate():
+            response.set_cookie(
+                _VIEW_COOKIE,
+                form.view.data,
+                max_age=_YEAR_SECONDS,
+                secure=not cookies.is_plain(request, is_https=is_https),
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
+
+
+def _order() -> str:
+    wanted = request.args.get("sort", "")
+    return wanted if wanted in ordering.ORDERS else ordering.BY_KEY
+
+
+def _address(bucket: str, prefix: str, sort: str, place: str = "") -> str:
+    return url_for(
+        "files.listing",
+        bucket=bucket,
+        prefix=prefix or None,
+        sort=sort or None,
+        cursor=place or None,
+    )

@@ -1,0 +1,58 @@
+"""The order of a list. The API lists by key; other orders are made here, of so many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from wharf_console.api import files
+from wharf_console.api.files import File, Listing
+from wharf_console.api.session import Session
+
+ROWS = 100
+#: The most that the API lists at once: further files of a folder are not in the order.
+SORTED_ROWS = 1000
+BY_KEY = "name"
+_ORDERS: dict[str, tuple[Callable[[File], Any], bool]] = {
+    "newest": (lambda file: file.created_at, True),
+    "oldest": (lambda file: file.created_at, False),
+    "largest": (lambda file: file.size, True),
+    "smallest": (lambda file: file.size, False),
+}
+ORDERS = (BY_KEY, *_ORDERS)
+
+
+class Rows(NamedTuple):
+    """A page of a list: folders first; `next` is the place of the next page, empty at the end.
+
+    `all_sorted` is false where the folder has more than can be put in order.
+    """
+
+    prefixes: Sequence[str]
+    files: Sequence[File]
+    next: str
+    is_first: bool
+    all_sorted: bool = True
+
+
+def rows(session: Session, bucket: str, prefix: str, order: str, place: str) -> Rows:
+    """Return a page; `place` is the API's cursor, or the number of a page of another order."""
+    if order not in _ORDERS:
+        page = files.listed(session, bucket, prefix=prefix, cursor=place, limit=ROWS)
+        return Rows(page.prefixes, page.files, page.next_cursor or "", not place)
+    return _sorted(files.listed(session, bucket, prefix=prefix, limit=SORTED_ROWS), order, place)
+
+
+def _sorted(page: Listing, order: str, place: str) -> Rows:
+    key, descending = _ORDERS[order]
+    entries: list[str | File] = [*page.prefixes, *sorted(page.files, key=key, reverse=descending)]
+    last = max(0, len(entries) - 1) // ROWS
+    number = min(int(place), last) if place.isdecimal() and len(place) < 4 else 0
+    shown = entries[number * ROWS : (number + 1) * ROWS]
+    return Rows(
+        [one for one in shown if isinstance(one, str)],
+        [one for one in shown if isinstance(one, File)],
+        str(number + 1) if number < last else "",
+        number == 0,
+        page.next_cursor is None,
+    )

@@ -1,0 +1,42 @@
+"""What a browser may show of a file on a page: only types that no browser executes.
+
+The service decides anyway: whatever a page says, it sends all other types as attachments.
+"""
+
+from __future__ import annotations
+
+from wharf_console.api.files import File
+
+#: As `INLINE_TYPES` of the upload service, without those that few browsers show.
+PICTURES = frozenset(
+    ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp")
+)
+_SOUNDS = frozenset(
+    ("audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/flac", "audio/aac", "audio/webm")
+)
+_FILMS = frozenset(("video/mp4", "video/webm", "video/ogg", "video/quicktime"))
+_TEXT = "text/plain"
+#: The picture itself stands for the small one that there is none of yet, unless it is larger.
+MAX_THUMB_BYTES = 8_000_000
+_MAX_PICTURE_BYTES = 50_000_000
+# A browser lays out all of it at once.
+_MAX_TEXT_BYTES = 1_000_000
+
+
+def kind_of(file: File) -> str:
+    """Return `picture`, `video`, `audio` or `text`; empty for what is not shown on a page."""
+    if file.state != "available" or not file.size:
+        return ""
+    if file.media_type in PICTURES:
+        return "picture" if file.size <= _MAX_PICTURE_BYTES else ""
+    if file.media_type in _FILMS:
+        return "video"
+    if file.media_type in _SOUNDS:
+        return "audio"
+    return "text" if file.media_type == _TEXT and file.size <= _MAX_TEXT_BYTES else ""
+
+
+def has_thumb(file: File) -> bool:
+    """Whether a list shows the picture."""
+    fits = 0 < file.size <= MAX_THUMB_BYTES
+    return fits and file.media_type in PICTURES and file.state == "available"
