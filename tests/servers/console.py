@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from flask import Flask
@@ -319,6 +319,18 @@ def serve_documents(gateway: FakeGateway) -> None:
     gateway.on("GET", "/v1/files/docs", Reply({"files": [], "prefixes": [], "next_cursor": None}))
     gateway.on("GET", "/v1/events", Reply({"events": [], "next_after": 0}))
     gateway.on("GET", "/v1/uploads", Reply({"uploads": [], "next_cursor": None}))
+
+
+def serve_file(gateway: FakeGateway, key: str = "a.txt", **fields: Any) -> dict[str, Any]:
+    """Have the gateway answer as one with this file in `docs`, alone; return the file."""
+    file = file_document(key, **fields)
+    path = re.escape(quote(key, safe="/"))
+    link = {"url": f"/s/link-to-{len(key)}", "expires_at": "2026-11-19T10:00:00Z"}
+    listing = {"files": [file], "prefixes": [], "next_cursor": None}
+    gateway.on("GET", f"/v1/metadata/docs/{path}", Reply(file))
+    gateway.on("GET", "/v1/files/docs", Reply(listing))
+    gateway.on("POST", "/v1/links", Reply(link, 201))
+    return file
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.servers.console import Console
+from tests.servers.console import Console, serve_file
 from wharf_console.web import access
 
 # What may be seen without a login; what joins this list needs a reason.
@@ -24,6 +24,15 @@ OPEN = {
 ROUTES = [
     ("GET", "/console/", {"viewer", "editor", "owner"}),
     ("GET", "/console/b/docs/", {"viewer", "editor", "owner"}),
+    ("GET", "/console/b/docs/f/a.txt", {"viewer", "editor", "owner"}),
+    ("GET", "/console/b/docs/open/a.txt", {"viewer", "editor", "owner"}),
+    ("GET", "/console/b/docs/thumb/a.txt", {"viewer", "editor", "owner"}),
+    ("GET", "/console/b/docs/rename/a.txt", {"editor", "owner"}),
+    ("GET", "/console/b/docs/describe/a.txt", {"editor", "owner"}),
+    ("GET", "/console/b/docs/replace/a.txt", {"editor", "owner"}),
+    ("POST", "/console/b/docs/view", {"viewer", "editor", "owner"}),
+    ("POST", "/console/b/docs/links", {"viewer", "editor", "owner"}),
+    ("POST", "/console/b/docs/move", {"editor", "owner"}),
     ("POST", "/console/b/docs/delete", {"editor", "owner"}),
     ("GET", "/console/tickets", {"editor", "owner"}),
     ("GET", "/console/tickets/new", {"editor", "owner"}),
@@ -63,6 +72,7 @@ def test_each_role_gets_its_pages(
     console: Console, method: str, path: str, roles: set[str], role: str
 ) -> None:
     """A role that lacks the right gets a page that says which role has it."""
+    serve_file(console.gateway)
     browser = console.person(role)
     reply = browser.get(path) if method == "GET" else browser.post(path)
     if role in roles:
@@ -73,9 +83,14 @@ def test_each_role_gets_its_pages(
 
 
 def test_a_role_is_shown_only_what_it_may_do(console: Console) -> None:
-    """A viewer's list has nothing to select, and no events."""
+    """A viewer has links and downloads, nothing that changes a file, and no events."""
+    serve_file(console.gateway)
     browser = console.person("viewer")
-    assert "Delete" not in browser.get("/console/b/docs/").text
+    for path in ("/console/b/docs/", "/console/b/docs/f/a.txt"):
+        page = browser.get(path).text
+        assert 'action="/console/b/docs/links"' in page
+        for words in ("Delete", "Move", "Rename", "Replace", "Change details"):
+            assert words not in page
     browser.get("/console/")
     assert console.gateway.called("GET", "/v1/events") == []
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.servers.console import Call, Console, Reply, bucket_document, file_document, problem
+from tests.servers.console import (
+    Console,
+    FakeGateway,
+    Reply,
+    bucket_document,
+    console_on,
+    file_document,
+)
+from wharf_console.settings import Settings
 
 LIST = "/console/b/docs/"
 
@@ -89,64 +98,11 @@ def test_names_do_no_harm(console: Console) -> None:
         assert "<script>" not in page
         assert "&lt;script&gt;" in page
         assert "text/<b>" not in page
-    form = {"key": evil, "back": evil}
-    assert "<script>" not in browser.post("/console/b/docs/delete", form).text
-
-
-def test_what_is_selected_is_deleted_after_a_question(console: Console) -> None:
-    """The first form changes nothing; the second one deletes and leads back to the list."""
-    browser = console.person("editor")
-    console.gateway.on("DELETE", "/v1/files/docs/.*", Reply(status=204))
-    back = "/console/b/docs/?prefix=a/"
-    form = {"key": ["a/1.txt", "a/2.txt"], "back": back}
-    question = browser.post("/console/b/docs/delete", form)
-    assert question.status_code == 200
-    assert "Delete 2 files?" in question.text
-    assert "data-dialog" in question.text
-    assert not any(call.method == "DELETE" for call in console.gateway.calls)
-    done = browser.post("/console/b/docs/delete", {**form, "confirmed": "yes"})
-    assert (done.status_code, done.location) == (303, back)
-    gone = [call.path for call in console.gateway.calls if call.method == "DELETE"]
-    assert gone == ["/v1/files/docs/a/1.txt", "/v1/files/docs/a/2.txt"]
-    page = browser.get(back).text
-    assert '<p class="message success" role="status">2 files deleted.</p>' in page
-
-
-def test_what_is_gone_already_is_no_failure(console: Console) -> None:
-    """Two people may delete the same file."""
-    browser = console.person()
-    console.gateway.on(
-        "DELETE",
-        "/v1/files/docs/.*",
-        lambda call: problem(404, "not-found") if "gone" in call.path else Reply(status=204),
-    )
-    form = {"key": ["gone", "here"], "confirmed": "yes"}
-    browser.post("/console/b/docs/delete", form)
-    assert "1 file deleted." in browser.get(LIST).text
-
-
-def test_a_refusal_stops_and_says_what_was_done(console: Console) -> None:
-    """The reason is the API's."""
-    browser = console.person()
-
-    def delete(call: Call) -> Reply:
-        first = call.path.endswith("1")
-        return Reply(status=204) if first else problem(403, "forbidden", "It is held.")
-
-    console.gateway.on("DELETE", "/v1/files/docs/.*", delete)
-    form = {"key": ["1", "2", "3"], "confirmed": "yes"}
-    browser.post("/console/b/docs/delete", form)
-    page = browser.get(LIST).text
-    assert "1 file deleted." in page
-    assert 'role="alert">The rest was not deleted: It is held.</p>' in page
-    assert sum(call.method == "DELETE" for call in console.gateway.calls) == 2
-
-
-def test_nothing_selected_is_told(console: Console) -> None:
-    """No page asks whether to delete nothing."""
-    browser = console.person()
-    assert browser.post("/console/b/docs/delete", {}).status_code == 303
-    assert "Select the files first." in browser.get(LIST).text
+    form = {"key": evil, "back": evil, "cancel": evil}
+    for action in ("delete", "move", "links"):
+        page = browser.post(f"/console/b/docs/{action}", form).text
+        assert "<script>" not in page
+        assert "&lt;script&gt;" in page
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 1000, 1234, 99_950, 123_456_789, 10**15])
@@ -166,3 +122,138 @@ def test_sizes_are_for_people(console: Console, size: int) -> None:
     console.gateway.on("GET", "/v1/files/docs", reply)
     page = text(console.person().get(LIST).text.replace("\N{NO-BREAK SPACE}", " "))
     assert f" {shown[size]} " in page
+
+
+def picture(key: str, **fields: Any) -> dict[str, Any]:
+    """A file that a list shows small."""
+    return file_document(key, media_type="image/png", **fields)
+
+
+def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
+    """Only types that no browser executes, only when they come into view, and none too large."""
+    files = [
+        picture("a b/1.png"),
+        picture("a b/large.png", size=10**9),
+        picture("a b/held.png", state="quarantined"),
+        file_document("a b/x.svg", media_type="image/svg+xml"),
+        file_document("a b/x.html", media_type="text/html"),
+    ]
+    reply = Reply({"files": files, "prefixes": ["a b/c/"], "next_cursor": None})
+    console.gateway.on("GET", "/v1/files/docs", reply)
+    browser = console.person()
+    for view in ("list", "grid"):
+        browser.post("/console/b/docs/view", {"view": view})
+        pictures = re.findall("<img [^>]*>", browser.get(f"{LIST}?prefix=a%20b/").text)
+        assert len(pictures) == 1
+        assert 'src="/console/b/docs/thumb/a%20b/1.png"' in pictures[0]
+        assert 'loading="lazy"' in pictures[0]
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "disposition"),
+    [
+        ("", "http://localhost", "inline"),
+        ("", "https://files.example", "attachment"),
+        ("https://content.example", "https://files.example", "inline"),
+    ],
+)
+def test_contents_are_shown_only_apart_from_the_console(
+    tmp_path: Path, gateway: FakeGateway, origin: str, host: str, disposition: str
+) -> None:
+    """On an origin of their own, or on this machine; else lists and pages have none."""
+    settings = Settings(
+        data=tmp_path / "data",
+        console_door=gateway.path,
+        content_origin=origin,
+        issuer=f"{host}/auth",
+    )
+    console, shown = console_on(settings, gateway), disposition == "inline"
+    file = picture("1.png")
+    gateway.on(
+        "GET", "/v1/files/docs", Reply({"files": [file], "prefixes": [], "next_cursor": None})
+    )
+    gateway.on("GET", "/v1/metadata/docs/1.png", Reply(file))
+    link = Reply({"url": f"{origin}/s/x", "expires_at": "2026-11-19T10:00:00Z"}, 201)
+    gateway.on("POST", "/v1/links", link)
+    browser = console.person(base_url=host)
+    page = browser.get(LIST)
+    assert ("<img " in page.text) is shown
+    sources = " ".join(filter(None, ("'self'", origin)))
+    assert (f"media-src {sources}; frame-src {sources}" in csp(page)) is shown
+    assert ("<img " in browser.get("/console/b/docs/f/1.png").text) is shown
+    assert browser.get("/console/b/docs/thumb/1.png").status_code == (303 if shown else 404)
+    opened = browser.get("/console/b/docs/open/1.png")
+    assert (opened.status_code, opened.location) == (303, f"{origin}/s/x")
+    assert gateway.called("POST", "/v1/links")[-1].json["disposition"] == disposition
+
+
+def csp(page: Any) -> str:
+    """The policy of a page."""
+    return str(page.headers["Content-Security-Policy"])
+
+
+def test_a_grid_stays_one_until_a_list_is_chosen(console: Console) -> None:
+    """The browser remembers it; a file's name and size are there, and so is its box."""
+    console.gateway.on("GET", "/v1/files/docs", listing("a/x.txt", prefixes=("a/b/",)))
+    browser = console.person("viewer")
+    back = f"{LIST}?prefix=a/"
+    assert "<table" in browser.get(back).text
+    reply = browser.post("/console/b/docs/view", {"view": "grid", "back": back})
+    assert (reply.status_code, reply.location) == (303, back)
+    page = browser.get(back).text
+    assert "<table" not in page
+    assert '<ul class="grid" aria-label="Folders and files">' in page
+    assert "<bdi>x.txt</bdi>" in page
+    assert 'aria-label="Select x.txt"' in page
+    browser.post("/console/b/docs/view", {"view": "nonsense", "back": back})
+    assert "<table" not in browser.get(back).text
+    browser.post("/console/b/docs/view", {"view": "list", "back": back})
+    assert "<table" in browser.get(back).text
+
+
+def test_other_orders_are_of_a_whole_folder(console: Console) -> None:
+    """Up to a thousand names are asked for, put in order, and shown a hundred at a time."""
+    files = [file_document(f"{number:03}", size=number) for number in range(250)]
+    reply = Reply({"files": files, "prefixes": ["z/"], "next_cursor": None})
+    console.gateway.on("GET", "/v1/files/docs", reply)
+    browser = console.person()
+    page = browser.get(f"{LIST}?sort=largest").text
+    assert asked(console)["limit"] == ["1000"]
+    names = re.findall(r"data-preview><bdi>(\d+)</bdi>", page)
+    assert names[:2] == ["249", "248"]
+    assert len(names) == 99
+    assert page.index("<bdi>z/</bdi>") < page.index("<bdi>249</bdi>")
+    assert 'href="/console/b/docs/?sort=largest&amp;cursor=1" rel="next"' in page
+    assert '<option value="largest" selected>' in page
+    assert "?prefix=z/&amp;sort=largest" in page
+    last = browser.get(f"{LIST}?sort=largest&cursor=2").text
+    assert re.findall(r"data-preview><bdi>(\d+)</bdi>", last)[-1] == "000"
+    assert 'rel="next"' not in last
+    assert 'href="/console/b/docs/?sort=largest">First page' in last
+    assert "are in this order" not in last
+
+
+@pytest.mark.parametrize(
+    ("order", "first"), [("newest", "b"), ("oldest", "a"), ("largest", "a"), ("smallest", "b")]
+)
+def test_orders(console: Console, order: str, first: str) -> None:
+    """By time and by size, in both directions."""
+    files = [
+        file_document("a", size=2, created_at="2026-11-01T10:00:00Z"),
+        file_document("b", size=1, created_at="2026-11-02T10:00:00Z"),
+    ]
+    console.gateway.on(
+        "GET", "/v1/files/docs", Reply({"files": files, "prefixes": [], "next_cursor": None})
+    )
+    page = console.person().get(f"{LIST}?sort={order}").text
+    assert re.findall("data-preview><bdi>(.)</bdi>", page)[0] == first
+
+
+def test_an_order_of_a_part_says_so(console: Console) -> None:
+    """A folder with more names than can be put in order is not shown as if it were in order."""
+    console.gateway.on("GET", "/v1/files/docs", listing("a", cursor="more"))
+    browser = console.person()
+    page = browser.get(f"{LIST}?sort=newest&cursor=rubbish").text
+    assert "Only the first 1,000 names here are in this order." in page
+    assert "are in this order" not in browser.get(f"{LIST}?sort=nonsense").text
+    assert asked(console)["limit"] == ["100"]

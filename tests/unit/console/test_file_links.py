@@ -1,0 +1,97 @@
+"""Links that are made where the files are."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.servers.console import Call, Console, Reply, problem
+
+LINKS = "/console/b/docs/links"
+
+
+def serve_links(console: Console, url: str = "/s/") -> None:
+    """Have the gateway make links, but to what is gone."""
+
+    def make(call: Call) -> Reply:
+        key = call.json["key"]
+        if key == "gone":
+            return problem(404, "not-found")
+        return Reply({"url": f"{url}{key}", "expires_at": "2026-11-19T10:00:00Z"}, 201)
+
+    console.gateway.on("POST", "/v1/links", make)
+
+
+def test_a_form_asks_for_how_long(console: Console) -> None:
+    """A day, and shown rather than saved, unless something else is chosen."""
+    serve_links(console)
+    form = {"key": ["a", "b"], "back": "/console/b/docs/?prefix=x/"}
+    page = console.person("viewer").post(LINKS, form).text
+    assert "Links to 2 files" in page
+    assert "data-dialog" in page
+    assert '<option selected value="86400">A day</option>' in page
+    assert '<a href="/console/b/docs/?prefix=x/" data-close>' in page
+    assert console.gateway.called("POST", "/v1/links") == []
+
+
+def test_links_are_whole_addresses_to_be_copied(console: Console) -> None:
+    """One for each file; a single one has a picture for phones."""
+    serve_links(console)
+    browser = console.person("viewer", base_url="http://localhost:8080")
+    form: dict[str, Any] = {"key": ["a", "b"], "confirmed": "yes", "seconds": "3600"}
+    page = browser.post(LINKS, {**form, "disposition": "attachment"})
+    assert page.status_code == 200
+    assert page.headers["Cache-Control"] == "no-store"
+    assert re.findall('readonly value="([^"]+)"', page.text) == [
+        "http://localhost:8080/s/a",
+        "http://localhost:8080/s/b",
+    ]
+    assert "<svg" not in page.text
+    assert [call.json for call in console.gateway.called("POST", "/v1/links")] == [
+        {"bucket": "docs", "key": key, "expires_in": 3600, "disposition": "attachment"}
+        for key in ("a", "b")
+    ]
+    one = browser.post(LINKS, {**form, "key": "a", "disposition": "inline"}).text
+    assert "<svg" in one
+    assert "The link as a QR code" in one
+
+
+def test_a_link_on_another_origin_stays_as_it_is(console: Console) -> None:
+    """The API says where contents are."""
+    serve_links(console, "https://content.example/s/")
+    form = {"key": "a", "confirmed": "yes", "seconds": "3600", "disposition": "inline"}
+    page = console.person().post(LINKS, form).text
+    assert 'value="https://content.example/s/a"' in page
+
+
+def test_files_that_are_gone_have_no_link(console: Console) -> None:
+    """Of several the others have theirs; a single one is a page that leads up."""
+    serve_links(console)
+    browser = console.person()
+    form = {"confirmed": "yes", "seconds": "3600", "disposition": "inline"}
+    page = browser.post(LINKS, {**form, "key": ["gone", "b"]}).text
+    assert re.findall('readonly value="([^"]+)"', page) == ["http://localhost/s/b"]
+    assert browser.post(LINKS, {**form, "key": "gone"}).status_code == 404
+
+
+@pytest.mark.parametrize("seconds", ["", "1", "x", "99999999"])
+def test_a_time_that_is_no_choice_makes_no_link(console: Console, seconds: str) -> None:
+    """The form comes back with what is wrong."""
+    serve_links(console)
+    form = {"key": "a", "confirmed": "yes", "seconds": seconds, "disposition": "inline"}
+    page = console.person().post(LINKS, form)
+    assert page.status_code == 422
+    assert 'aria-invalid="true"' in page.text
+    assert console.gateway.called("POST", "/v1/links") == []
+
+
+def test_a_limit_of_the_service_is_told(console: Console) -> None:
+    """An operator may allow shorter links only."""
+    refusal = problem(422, "unprocessable", "expires_in is at most 60 seconds.")
+    console.gateway.on("POST", "/v1/links", refusal)
+    form = {"key": "a", "confirmed": "yes", "seconds": "3600", "disposition": "inline"}
+    page = console.person().post(LINKS, form)
+    assert page.status_code == 422
+    assert "expires_in is at most 60 seconds." in page.text

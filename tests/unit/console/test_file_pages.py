@@ -1,0 +1,323 @@
+"""The page of a file: what it shows, how, and what it leads to."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.servers.console import Console, Reply, bucket_document, problem, serve_file
+from wharf_console.web.targets import below_console
+
+PAGE = "/console/b/docs/f/a.txt"
+EVIL = '"><script>alert(1)</script>\u202e'
+
+
+def facts(page: str) -> dict[str, str]:
+    """What the page says of the file, by its words."""
+    pairs = re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", page, re.DOTALL)
+    return {
+        re.sub("<[^>]+>", "", name): re.sub(r"\s+", " ", re.sub("<[^>]+>", "", value)).strip()
+        for name, value in pairs
+    }
+
+
+def test_a_page_says_what_is_known(console: Console) -> None:
+    """Type, size, times, digest, address, the name of the download, and metadata."""
+    serve_file(
+        console.gateway,
+        "a/b.txt",
+        size=1234567,
+        declared_type="text/x-log",
+        filename="report.txt",
+        expires_at="2026-12-24T18:00:00Z",
+        metadata={"project": "dam"},
+    )
+    page = console.person().get("/console/b/docs/f/a/b.txt").text
+    found = facts(page.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " "))
+    assert found["Type"] == "text/plain (the sender says text/x-log)"
+    assert found["Size"] == "1.2 MB (1,234,567 bytes)"
+    assert found["Expires"].startswith("Dec 24, 2026")
+    assert found["Address"] == "docs/a/b.txt"
+    assert found["Name of the download"] == "report.txt"
+    assert found["SHA-256"] == "0" * 64
+    assert found["project"] == "dam"
+    assert "For everybody" not in found
+    assert '<a href="/console/b/docs/?prefix=a/"><bdi>a</bdi></a>' in page
+    assert "<h1><bdi>b.txt</bdi></h1>" in page
+
+
+@pytest.mark.parametrize(
+    ("media_type", "tag"),
+    [
+        ("image/png", "<img "),
+        ("video/mp4", "<video "),
+        ("audio/mpeg", "<audio "),
+        ("text/plain", "<iframe "),
+        ("application/pdf", ""),
+        ("text/html", ""),
+        ("image/svg+xml", ""),
+        ("application/json", ""),
+    ],
+)
+def test_only_harmless_types_have_a_preview(console: Console, media_type: str, tag: str) -> None:
+    """All others can be downloaded, and the page says that there is no preview."""
+    serve_file(console.gateway, media_type=media_type)
+    page = console.person().get(PAGE).text
+    shown = re.findall("<(?:img|video|audio|iframe|object|embed) ", page)
+    assert shown == ([tag] if tag else [])
+    assert ("There is no preview" in page) is (not tag)
+    assert (">Open</a>" in page) is bool(tag)
+    assert 'href="/console/b/docs/open/a.txt?download=1">Download' in page
+    if tag:
+        assert re.search(rf'{tag}[^>]*src="/console/b/docs/open/a.txt', page)
+    if tag == "<iframe ":
+        assert 'sandbox=""' in page
+
+
+@pytest.mark.parametrize("fields", [{"size": 0}, {"size": 10**9}, {"state": "quarantined"}])
+@pytest.mark.parametrize("media_type", ["image/png", "text/plain"])
+def test_what_is_too_large_or_held_is_not_shown(
+    console: Console, fields: dict[str, Any], media_type: str
+) -> None:
+    """A browser is not made to load a gigabyte, and nothing that is held is offered."""
+    serve_file(console.gateway, media_type=media_type, **fields)
+    page = console.person().get(PAGE).text
+    assert "<iframe" not in page
+    assert "<img" not in page
+    assert (">Download</a>" in page) is ("state" not in fields)
+
+
+def test_a_preview_is_a_signed_link_of_a_minute(console: Console) -> None:
+    """Its address is on no page; a film's is longer, since browsers ask it again."""
+    serve_file(console.gateway, media_type="video/mp4")
+    browser = console.person("viewer")
+    assert "/s/" not in browser.get(PAGE).text
+    for query, seconds, disposition in (
+        ("", 60, "inline"),
+        ("?play=1", 6 * 3600, "inline"),
+        ("?download=1", 60, "attachment"),
+    ):
+        reply = browser.get(f"/console/b/docs/open/a.txt{query}")
+        assert (reply.status_code, reply.location) == (303, "/s/link-to-5")
+        assert reply.headers["Cache-Control"] == "no-store"
+        assert reply.headers["Referrer-Policy"] == "no-referrer"
+        assert console.gateway.called("POST", "/v1/links")[-1].json == {
+            "bucket": "docs",
+            "key": "a.txt",
+            "expires_in": seconds,
+            "disposition": disposition,
+        }
+
+
+def test_a_page_of_a_public_file_has_the_address_for_everybody(console: Console) -> None:
+    """It is whole, and written as addresses are."""
+    serve_file(console.gateway, "a b/ü?.txt")
+    console.gateway.on("GET", "/v1/buckets/docs", Reply(bucket_document(public=True)))
+    page = console.person(base_url="http://localhost:8080").get("/console/b/docs/f/a%20b/ü%3F.txt")
+    assert 'value="http://localhost:8080/public/acme/docs/a%20b/%C3%BC%3F.txt"' in page.text
+
+
+@pytest.mark.parametrize("key", ["a?b", "a#b", "100%", "a%20b", "ü/☃ x", "a&b=c", "a;b", "+"])
+def test_any_name_has_its_page(console: Console, key: str) -> None:
+    """Every address on the way of a name is written so that it comes back as it was."""
+    serve_file(console.gateway, key)
+    browser = console.person()
+    [address] = re.findall('<a href="([^"]+)" data-preview>', browser.get("/console/b/docs/").text)
+    page = browser.get(address)
+    assert page.status_code == 200
+    # Where a form, or a login, leads back to.
+    [here] = re.findall('name="cancel" value="([^"]+)"', page.text)
+    assert here == address
+    assert below_console(here) == here
+    assert browser.get(here).status_code == 200
+    visitor = console.visitor().get(address)
+    assert visitor.status_code == 303
+
+
+def test_a_file_that_is_gone_leads_to_its_folder(console: Console) -> None:
+    """The status is 404, on every page of it."""
+    browser = console.person()
+    for place in ("f", "open", "rename", "describe", "replace"):
+        page = browser.get(f"/console/b/docs/{place}/a/b/gone.txt")
+        assert page.status_code == 404, place
+        assert '<a href="/console/b/docs/?prefix=a/b/">One level up' in page.text
+
+
+def test_planted_scripts_are_text(console: Console) -> None:
+    """In names, folders, the type, the name of the download, and metadata."""
+    serve_file(
+        console.gateway,
+        f"{EVIL}/{EVIL}",
+        filename=EVIL,
+        media_type="image/png",
+        declared_type=f"text/{EVIL}",
+        metadata={EVIL: EVIL},
+        state=EVIL,
+    )
+    browser = console.person(display_name=EVIL)
+    for place in ("f", "rename", "describe", "replace"):
+        page = browser.get(f"/console/b/docs/{place}/{EVIL}/{EVIL}")
+        assert page.status_code == 200
+        assert "<script>" not in page.text
+        assert "&lt;script&gt;" in page.text
+    assert browser.get(f"/console/b/docs/f/{EVIL}/{EVIL}").text.count("<bdi>") >= 6
+
+
+def test_a_change_of_details_is_sent_as_it_was_typed(console: Console) -> None:
+    """Metadata as a whole, the expiry by the clock of the person."""
+    file = serve_file(console.gateway, metadata={"a": "1", "b": "2"})
+    console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
+    browser = console.person("editor")
+    page = browser.get("/console/b/docs/describe/a.txt").text
+    assert re.findall('<input name="name" value="([^"]*)"', page) == ["a", "b", "", ""]
+    form = {
+        "seen": seen(page),
+        "filename": "b.txt",
+        "expiry": "at",
+        "expires_at": "2027-01-01T12:30",
+        "zone": "Europe/Berlin",
+        "name": ["a", "", " c "],
+        "value": ["9", "", " x "],
+    }
+    done = browser.post("/console/b/docs/describe/a.txt", form)
+    assert (done.status_code, done.location) == (303, PAGE)
+    [call] = console.gateway.called("PATCH", "/v1/metadata/docs/a.txt")
+    assert call.json == {
+        "filename": "b.txt",
+        "metadata": {"a": "9", "c": " x "},
+        "expires_at": "2027-01-01T11:30:00Z",
+    }
+    assert call.fields["if-match"] == file["etag"]
+    assert "The details are saved." in browser.get(PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("form", "sent"),
+    [
+        ({"expiry": "keep"}, {}),
+        ({"expiry": "never", "expires_at": "2027-01-01T12:30"}, {"expires_at": None}),
+        (
+            {"expiry": "at", "expires_at": "2027-01-01T12:30", "zone": "../etc/passwd"},
+            {"expires_at": "2027-01-01T12:30:00Z"},
+        ),
+        (
+            {"expiry": "at", "expires_at": "2027-01-01T12:30:15", "zone": "Nowhere/City"},
+            {"expires_at": "2027-01-01T12:30:15Z"},
+        ),
+    ],
+)
+def test_an_expiry_is_kept_removed_or_set(
+    console: Console, form: dict[str, str], sent: dict[str, Any]
+) -> None:
+    """A zone that is none is UTC."""
+    file = serve_file(console.gateway, expires_at="2026-12-24T18:00:00Z")
+    console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
+    browser = console.person()
+    known = seen(browser.get("/console/b/docs/describe/a.txt").text)
+    browser.post("/console/b/docs/describe/a.txt", {"seen": known, "filename": "a.txt", **form})
+    [call] = console.gateway.called("PATCH", "/v1/metadata/docs/a.txt")
+    assert call.json == {"filename": "a.txt", "metadata": {}, **sent}
+
+
+def seen(page: str) -> str:
+    """What the form remembers of the file."""
+    found = re.search('name="seen" type="hidden" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"filename": ""}, "Enter a name."),
+        ({"expiry": "at"}, "Enter the time."),
+        ({"expiry": "at", "expires_at": "soon"}, "Not a valid datetime value."),
+        ({"name": ["a", "a"], "value": ["1", "2"]}, "The name “a” is there twice."),
+        ({"name": [""], "value": ["1"]}, "A value has no name."),
+    ],
+)
+def test_wrong_details_come_back_as_they_were_typed(
+    console: Console, fields: dict[str, Any], words: str
+) -> None:
+    """Nothing is sent, and nothing typed is lost."""
+    serve_file(console.gateway)
+    browser = console.person()
+    form = {"seen": "x", "filename": "a.txt", "expiry": "keep", "name": "k", "value": "v", **fields}
+    page = browser.post("/console/b/docs/describe/a.txt", form)
+    assert page.status_code == 422
+    assert words in page.text
+    assert 'name="value" value="' + next(iter(fields.get("value", "v"))) in page.text
+    assert not any(call.method == "PATCH" for call in console.gateway.calls)
+
+
+def test_more_lines_are_no_change(console: Console) -> None:
+    """Without scripts a button brings them, and what was typed stays."""
+    serve_file(console.gateway)
+    form = {"more": "yes", "filename": "typed", "name": ["k"], "value": ["v"]}
+    page = console.person().post("/console/b/docs/describe/a.txt", form)
+    assert page.status_code == 200
+    assert re.findall('<input name="name" value="([^"]*)"', page.text) == ["k", "", ""]
+    assert 'value="typed"' in page.text
+
+
+def test_details_that_somebody_else_changed_are_shown_beside_what_was_typed(
+    console: Console,
+) -> None:
+    """Nothing is overwritten unseen: 412 with both, and saving again replaces it."""
+    serve_file(console.gateway, metadata={"a": "1"})
+    browser = console.person()
+    known = seen(browser.get("/console/b/docs/describe/a.txt").text)
+    file = serve_file(console.gateway, metadata={"a": "theirs"})
+    console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
+    form = {"seen": known, "filename": "a.txt", "expiry": "keep", "name": "a", "value": "mine"}
+    page = browser.post("/console/b/docs/describe/a.txt", form)
+    assert page.status_code == 412
+    assert "<dd><bdi>theirs</bdi></dd>" in page.text
+    assert 'name="value" value="mine"' in page.text
+    form["seen"] = seen(page.text)
+    assert browser.post("/console/b/docs/describe/a.txt", form).status_code == 303
+    [call] = console.gateway.called("PATCH", "/v1/metadata/docs/a.txt")
+    assert call.json["metadata"] == {"a": "mine"}
+
+
+def test_details_that_the_api_refuses_come_back(console: Console) -> None:
+    """Its reason stands above the form."""
+    serve_file(console.gateway)
+    refusal = problem(422, "unprocessable", "expires_at lies in the past.")
+    console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", refusal)
+    browser = console.person()
+    known = seen(browser.get("/console/b/docs/describe/a.txt").text)
+    form = {"seen": known, "filename": "a.txt", "expiry": "keep"}
+    page = browser.post("/console/b/docs/describe/a.txt", form)
+    assert page.status_code == 422
+    assert 'role="alert">expires_at lies in the past.</p>' in page.text
+
+
+def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) -> None:
+    """The ticket is for this key, one file and a few minutes, and leads back to the file."""
+    serve_file(console.gateway, "a b/c.txt")
+    page = console.person("editor").get("/console/b/docs/replace/a%20b/c.txt").text
+    call = console.gateway.called("POST", "/auth/oauth/token")[-1]
+    ticket = call.form["ticket"][0]
+    assert '"bucket":"docs","key":"a b/c.txt","max_files":1' in ticket
+    way_back = "http://localhost/console/b/docs/f/a%20b/c.txt?replaced=1"
+    assert f'"redirect":["{way_back}"]' in ticket
+    assert call.form["expires_in"] == ["900"]
+    assert re.search('<form method="post" action="/u/access-[0-9]+" enctype="multipart', page)
+    assert page.index(f'name="redirect" value="{way_back}"') < page.index('type="file"')
+
+
+def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
+    """Auth takes no longer address; the form works all the same."""
+    key = "☃" * 300
+    serve_file(console.gateway, key)
+    page = console.person().get(f"/console/b/docs/replace/{key}").text
+    assert 'name="redirect" value="http://localhost/console/b/docs/"' in page
+
+
+def test_a_replaced_file_is_told(console: Console) -> None:
+    """The form of the upload service leads to a page that says so."""
+    serve_file(console.gateway)
+    assert "The content is replaced." in console.person().get(f"{PAGE}?replaced=1").text
