@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from wharf_console.api.session import Session, decoded
+from wharf_console.api.session import Session, address, decoded
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +41,13 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     tenant_display_name: str = ""
 
 
+class LoginSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of sessions; `next_cursor` gets the next page, `None` at the end."""
+
+    sessions: tuple[LoginSession, ...]
+    next_cursor: str | None = None
+
+
 class _Login(msgspec.Struct):
     tenant: str
     username: str
@@ -50,6 +57,11 @@ class _Login(msgspec.Struct):
 
 class _Logout(msgspec.Struct):
     refresh_token: str
+
+
+class _PasswordChange(msgspec.Struct):
+    current_password: str
+    new_password: str
 
 
 def log_in(nobody: Session, tenant: str, username: str, password: str) -> Granted:
@@ -71,3 +83,21 @@ def log_out(nobody: Session, refresh_token: str) -> None:
 def me(session: Session) -> Me:
     """Return who is logged in."""
     return session.get("/auth/me", Me)
+
+
+def change_password(session: Session, current: str, new: str) -> None:
+    """Change the own password and end all other sessions.
+
+    Raises the problems `forbidden` for a wrong current one, and `unprocessable` for the new one.
+    """
+    session.send("PUT", "/auth/me/password", body=_PasswordChange(current, new))
+
+
+def sessions(session: Session, *, cursor: str = "", limit: int = 100) -> LoginSessions:
+    """Return a page of the own sessions, oldest first."""
+    return session.get("/auth/sessions", LoginSessions, cursor=cursor, limit=limit)
+
+
+def end_session(session: Session, session_id: str) -> None:
+    """End one of the own sessions; raises the problem `not-found`."""
+    session.send("DELETE", address("auth", "sessions", session_id))

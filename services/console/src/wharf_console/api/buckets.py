@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from wharf_console.api.session import Session, address
+from wharf_console.api.session import Session, address, decoded
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +20,17 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
     expire_after_seconds: int | None
     cors_origins: tuple[str, ...]
     created_at: datetime
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bucket takes, as it is sent; what is left out is not limited."""
+
+    public: bool = False
+    max_file_bytes: int | None = None
+    allowed_types: tuple[str, ...] = ()
+    allowed_extensions: tuple[str, ...] = ()
+    expire_after_seconds: int | None = None
+    cors_origins: tuple[str, ...] = ()
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +64,16 @@ def listed(session: Session, *, cursor: str = "", limit: int = 100) -> Buckets:
 def read(session: Session, name: str) -> Bucket:
     """Return a bucket; raises the problem `not-found`."""
     return session.get(address("v1", "buckets", name), Bucket)
+
+
+def put(session: Session, name: str, policy: Policy) -> Bucket:
+    """Make a bucket, or replace the whole policy of one; return it as it is now."""
+    return decoded(session.send("PUT", address("v1", "buckets", name), body=policy), Bucket)
+
+
+def delete(session: Session, name: str) -> None:
+    """Delete an empty bucket; raises the problems `not-found` and `bucket-not-empty`."""
+    session.send("DELETE", address("v1", "buckets", name))
 
 
 def usage(session: Session) -> Usage:

@@ -188,11 +188,15 @@ def _gone() -> Response:
 
 
 def _way_up() -> str:
-    """Return the nearest page above the address: the list of a bucket, or the start."""
+    """Return the nearest page above the address: a list that it is of, or the start."""
     asked = request.view_args or {}
     bucket, folder = asked.get("bucket"), asked.get("key", "").rpartition("/")[0]
     if bucket and request.endpoint != "files.listing":
         return url_for("files.listing", bucket=bucket, prefix=f"{folder}/" if folder else None)
+    # A member is one of the members.
+    above = f"{request.blueprint}s.overview"
+    if request.view_args and above in current_app.view_functions:
+        return url_for(above)
     return url_for("overview.overview")
 
 

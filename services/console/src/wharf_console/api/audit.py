@@ -1,0 +1,37 @@
+"""The audit log: who did what to a tenant's people and clients, for its owners."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from wharf_console.api.session import Session
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """An act. `actor` and `about` are ids, or `cli` and `service`; `outcome` is `done`, or the slug
+    of the problem with which it was refused.
+    """
+
+    seq: int
+    at: datetime
+    actor: str
+    actor_tenant: str
+    address: str
+    act: str
+    tenant: str
+    about: str
+    outcome: str
+
+
+class Acts(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of acts, newest first; `next_before` gets older ones, `None` at the end."""
+
+    acts: tuple[Act, ...]
+    next_before: int | None = None
+
+
+def newest(session: Session, *, before: int | None = None, limit: int = 100) -> Acts:
+    """Return the newest acts, or the newest of those before a number."""
+    return session.get("/auth/v1/audit", Acts, order="newest", before=before, limit=limit)

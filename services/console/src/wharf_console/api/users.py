@@ -1,0 +1,107 @@
+"""The people of a tenant, for its owners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from wharf_console.api.session import Session, address, decoded
+
+_PAGE = 1000
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A person; `state` is `active` or `disabled`."""
+
+    user_id: str
+    username: str
+    display_name: str
+    role: str
+    state: str
+    created_at: datetime
+    password_changed_at: datetime
+    disabled_at: datetime | None = None
+
+
+class Users(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of people; `next_cursor` gets the next page, `None` at the end."""
+
+    users: tuple[User, ...]
+    next_cursor: str | None = None
+
+
+class NewUser(msgspec.Struct, frozen=True, kw_only=True):
+    """A person to be; without a display name it is the user name."""
+
+    username: str
+    role: str
+    password: str
+    display_name: str | None = None
+
+
+class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What changes of a person; what is `None` stays."""
+
+    display_name: str | None = None
+    role: str | None = None
+    state: str | None = None
+
+
+class _Password(msgspec.Struct):
+    password: str
+
+
+def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100) -> Users:
+    """Return a page of the tenant's people, oldest first."""
+    return session.get(_path(tenant), Users, cursor=cursor, limit=limit)
+
+
+def everybody(session: Session, tenant: str, *, at_most: int) -> Iterator[User]:
+    """Yield the tenant's people, oldest first, in as few calls as there can be."""
+    cursor, left = "", at_most
+    while left > 0:
+        page = listed(session, tenant, cursor=cursor, limit=min(left, _PAGE))
+        yield from page.users
+        left -= len(page.users)
+        if not page.next_cursor:
+            return
+        cursor = page.next_cursor
+
+
+def read(session: Session, tenant: str, user_id: str) -> User:
+    """Return a person; raises the problem `not-found`."""
+    return session.get(_path(tenant, user_id), User)
+
+
+def create(session: Session, tenant: str, new: NewUser) -> User:
+    """Add a person; raises the problems `user-exists` and `unprocessable`."""
+    return session.post(_path(tenant), new, User)
+
+
+def change(session: Session, tenant: str, user_id: str, wanted: UserChange) -> User:
+    """Change a person. A new role, or being disabled, ends the person's sessions.
+
+    Raises the problem `user-protected` for the own role and state.
+    """
+    return decoded(session.send("PATCH", _path(tenant, user_id), body=wanted), User)
+
+
+def set_password(session: Session, tenant: str, user_id: str, password: str) -> None:
+    """Give a person another password, and end the person's sessions."""
+    session.send("PUT", _path(tenant, user_id, "password"), body=_Password(password))
+
+
+def end_sessions(session: Session, tenant: str, user_id: str) -> None:
+    """End all sessions of a person."""
+    session.send("DELETE", _path(tenant, user_id, "sessions"))
+
+
+def delete(session: Session, tenant: str, user_id: str) -> None:
+    """Delete a person, with all that is known of it."""
+    session.send("DELETE", _path(tenant, user_id))
+
+
+def _path(tenant: str, *more: str) -> str:
+    return address("auth", "v1", "tenants", tenant, "users", *more)

@@ -1,0 +1,76 @@
+"""Which part of the audit log is shown, and its acts in words."""
+
+from __future__ import annotations
+
+from wtforms import Form, SelectField
+
+from wharf_console.web.language import gettext, lazy_gettext
+
+#: Kinds of acts, by how the names of their acts begin.
+KINDS = {
+    "people": ("users.",),
+    "clients": ("clients.", "client_secrets."),
+    "access": ("sessions.", "tokens.", "tickets."),
+    "tenant": ("tenants.",),
+}
+
+
+def _kinds() -> dict[str, str]:
+    return {
+        "": gettext("all"),
+        "people": gettext("members"),
+        "clients": gettext("clients"),
+        "access": gettext("sessions, tokens and tickets"),
+        "tenant": gettext("the tenant"),
+    }
+
+
+def _outcomes() -> dict[str, str]:
+    return {"": gettext("all"), "done": gettext("done"), "refused": gettext("refused")}
+
+
+class AuditFilter(Form):  # type: ignore[misc] # WTForms has no types
+    """What a person wants to see. It changes nothing, so it needs no token."""
+
+    kind = SelectField(lazy_gettext("About"), choices=_kinds, default="")
+    outcome = SelectField(lazy_gettext("Outcome"), choices=_outcomes, default="")
+
+
+def acts_told() -> dict[str, str]:
+    """Return acts in words, by auth's names of them; refused ones are named for their routes."""
+    changed = gettext("changed a member")
+    told = {
+        "users.create": gettext("added a member"),
+        "users.rename": gettext("gave a member another name"),
+        "users.set-role": gettext("gave a member another role"),
+        "users.disable": gettext("turned a member's logins off"),
+        "users.enable": gettext("turned a member's logins on"),
+        "users.set-password": gettext("set a member's password"),
+        "users.end-sessions": gettext("ended a member's sessions"),
+        "users.delete": gettext("deleted a member"),
+        "clients.create": gettext("made a client"),
+        "clients.disable": gettext("disabled a client"),
+        "clients.add-secret": gettext("gave a client a second secret"),
+        "clients.retire-secret": gettext("retired a client's secret"),
+        "sessions.end": gettext("ended a session"),
+        "tokens.revoke": gettext("revoked a token"),
+        "tickets.create": gettext("made an upload ticket"),
+        "tenants.create": gettext("made the tenant"),
+        "tenants.rename": gettext("gave the tenant another name"),
+        "tenants.suspend": gettext("suspended the tenant"),
+        "tenants.resume": gettext("resumed the tenant"),
+        "tenants.delete": gettext("deleted the tenant"),
+        "tenants.purge": gettext("removed all of the tenant"),
+    }
+    return told | {
+        "users.change": changed,
+        "users.set_password": told["users.set-password"],
+        "users.end_sessions": told["users.end-sessions"],
+        "client_secrets.add": told["clients.add-secret"],
+        "client_secrets.retire": told["clients.retire-secret"],
+    }
+
+
+def outcome_told(outcome: str) -> str:
+    """Return an outcome in words: done, or why not."""
+    return gettext("done") if outcome == "done" else gettext("refused: %(why)s", why=outcome)

@@ -1,0 +1,115 @@
+"""The form of a bucket's policy."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from wtforms import BooleanField, HiddenField, IntegerField, SelectField, StringField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from wharf_console.api.buckets import Bucket, Policy
+from wharf_console.forms.base import ConsoleForm
+from wharf_console.forms.lists import ListField, in_all, in_unit
+from wharf_console.web.language import gettext, lazy_gettext
+
+BYTES = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 24 * 3600}
+#: Which field a refusal of the API is about.
+FIELDS = {
+    "name": r"^invalid-key",
+    "types": r"\ballowed_types\b",
+    "extensions": r"\ballowed_extensions\b",
+    "origins": r"\bcors_origins\b",
+    "largest": r"\bmax_file_bytes\b",
+    "expiry": r"\bexpire_after_seconds\b",
+}
+_WHOLE_NUMBER = lazy_gettext("Enter a whole number.")
+_AT_LEAST_ONE = lazy_gettext("Enter 1 or more, or nothing.")
+
+
+def _units_of_time() -> dict[str, str]:
+    return {
+        "seconds": gettext("seconds"),
+        "minutes": gettext("minutes"),
+        "hours": gettext("hours"),
+        "days": gettext("days"),
+    }
+
+
+def _units_of_size() -> dict[str, str]:
+    return {name: gettext("bytes") if name == "bytes" else name for name in BYTES}
+
+
+class PolicyForm(ConsoleForm):
+    """What a bucket takes. `seen` says which policy the person saw, `confirmed` that it may be
+    public.
+    """
+
+    types = ListField(lazy_gettext("Types that are taken"))
+    extensions = ListField(lazy_gettext("Extensions that are taken"))
+    largest = IntegerField(
+        lazy_gettext("Largest file"),
+        invalid_value_message=_WHOLE_NUMBER,
+        validators=[Optional(), NumberRange(min=1, message=_AT_LEAST_ONE)],
+    )
+    largest_unit = SelectField(
+        lazy_gettext("Unit of the largest file"), choices=_units_of_size, default="MB"
+    )
+    expiry = IntegerField(
+        lazy_gettext("Files are deleted after"),
+        invalid_value_message=_WHOLE_NUMBER,
+        validators=[Optional(), NumberRange(min=1, message=_AT_LEAST_ONE)],
+    )
+    expiry_unit = SelectField(
+        lazy_gettext("Unit of this time"), choices=_units_of_time, default="days"
+    )
+    origins = ListField(lazy_gettext("Origins of other web pages"))
+    public = BooleanField(lazy_gettext("Everybody may read the files, without a login"))
+    seen = HiddenField()
+    confirmed = HiddenField()
+
+    def policy(self) -> Policy:
+        """Return what was typed, as the API takes it."""
+        return Policy(
+            public=self.public.data,
+            max_file_bytes=in_all(self.largest.data, self.largest_unit.data, BYTES),
+            allowed_types=self.types.data or (),
+            allowed_extensions=self.extensions.data or (),
+            expire_after_seconds=in_all(self.expiry.data, self.expiry_unit.data, SECONDS),
+            cors_origins=self.origins.data or (),
+        )
+
+
+class NewBucketForm(PolicyForm):
+    """A bucket to be."""
+
+    name = StringField(
+        lazy_gettext("Name"),
+        validators=[InputRequired(lazy_gettext("Enter a name.")), Length(max=200)],
+        render_kw={"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"},
+    )
+
+
+def filled(bucket: Bucket) -> dict[str, Any]:
+    """Return the fields of the form as the bucket's policy has them."""
+    largest, largest_unit = in_unit(bucket.max_file_bytes, BYTES)
+    expiry, expiry_unit = in_unit(bucket.expire_after_seconds, SECONDS)
+    return {
+        "types": bucket.allowed_types,
+        "extensions": bucket.allowed_extensions,
+        "largest": largest,
+        "largest_unit": largest_unit or "MB",
+        "expiry": expiry,
+        "expiry_unit": expiry_unit or "days",
+        "origins": bucket.cors_origins,
+        "public": bucket.public,
+        "seen": mark_of(bucket),
+    }
+
+
+def mark_of(bucket: Bucket) -> str:
+    """Return what tells one policy from another one."""
+    policy = msgspec.convert(bucket, Policy, from_attributes=True)
+    return hashlib.sha256(msgspec.json.encode(policy)).hexdigest()[:32]

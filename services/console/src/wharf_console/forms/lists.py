@@ -1,0 +1,39 @@
+"""A field that is a list of short texts, and numbers that have a unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from wtforms import TextAreaField
+
+# What people put between the parts of a list, on keyboards of both languages.
+_BETWEEN = re.compile(r"[\s,;\uff0c\u3001\uff1b]+")
+
+
+class ListField(TextAreaField):
+    """Texts, one a line; commas, semicolons and spaces part them, too. `data` is a tuple."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Take what was typed apart."""
+        if valuelist:
+            parts = _BETWEEN.split(valuelist[0])
+            self.data = tuple(dict.fromkeys(part for part in parts if part))
+
+    def _value(self) -> str:
+        return self.raw_data[0] if self.raw_data else "\n".join(self.data or ())
+
+
+def in_unit(amount: int | None, units: Mapping[str, int]) -> tuple[int | None, str]:
+    """Return an amount in the largest unit that it has a whole number of, and that unit."""
+    by_size = sorted(units, key=units.__getitem__, reverse=True)
+    if amount is None:
+        return None, ""
+    unit = next((name for name in by_size if amount and amount % units[name] == 0), by_size[-1])
+    return amount // units[unit], unit
+
+
+def in_all(number: Any, unit: str, units: Mapping[str, int]) -> int | None:
+    """Return a number of units as one amount; `None` where nothing was typed."""
+    return None if number is None else int(number) * units[unit]

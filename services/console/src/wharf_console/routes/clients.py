@@ -1,0 +1,62 @@
+"""The clients of the tenant: the list, and a new one."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from wharf_console.api import clients
+from wharf_console.api.clients import NewClient
+from wharf_console.api.problems import ApiProblem
+from wharf_console.context import AppContext
+from wharf_console.forms import named_fields
+from wharf_console.forms.clients import FIELDS, NewClientForm
+from wharf_console.web import once
+from wharf_console.web.access import needs
+from wharf_console.web.current import api, person
+from wharf_console.web.language import gettext
+
+SCOPE = "members:admin"
+ROWS = 100
+
+
+def blueprint(_: AppContext) -> Blueprint:
+    """The pages."""
+    routes = Blueprint("clients", __name__, url_prefix="/console/clients")
+
+    @routes.get("")
+    @needs(SCOPE)
+    def overview() -> str:
+        cursor = request.args.get("cursor", "")
+        page = clients.listed(api(), person().tenant, cursor=cursor, limit=ROWS)
+        return render_template("clients/list.html", page=page, is_first=not cursor)
+
+    @routes.route("/new", methods=["GET", "POST"])
+    @needs(SCOPE)
+    def new() -> str | Response | tuple[str, int]:
+        form = NewClientForm(once=once.new_mark())
+        if request.method == "POST" and once.is_done(form.once.data):
+            flash(gettext("This client was made already, and its secret shown once."), "error")
+            return redirect(url_for("clients.overview"), 303)
+        if form.validate_on_submit():
+            made = _create(form)
+            if made is not None:
+                once.done(form.once.data)
+                # Not after a redirect: the secret would have to be kept meanwhile.
+                page = render_template(
+                    "clients/secret.html", client=made, secret=made.client_secret
+                )
+                return page, 201
+        status = 422 if request.method == "POST" else 200
+        return render_template("clients/new.html", form=form), status
+
+    return routes
+
+
+def _create(form: NewClientForm) -> NewClient | None:
+    name, scopes = (form.name.data or "").strip(), tuple(form.scopes.data or ())
+    try:
+        return clients.create(api(), person().tenant, name, scopes)
+    except ApiProblem as problem:
+        named_fields.show(form, problem, FIELDS)
+        return None

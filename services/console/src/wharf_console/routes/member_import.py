@@ -1,0 +1,168 @@
+"""Many people at once, by a CSV file: first what is in it, then their accounts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+from flask import Blueprint, Response, abort, render_template, request
+
+from wharf_console.api import users
+from wharf_console.api.problems import ApiProblem, ApiUnavailable, SessionEnded
+from wharf_console.api.users import NewUser
+from wharf_console.context import AppContext
+from wharf_console.forms.member_import import (
+    COLUMNS,
+    FileForm,
+    Line,
+    LinesForm,
+    Made,
+    checked,
+    folded,
+    lines_of,
+    packed,
+)
+from wharf_console.forms.members import roles
+from wharf_console.web import csv_files
+from wharf_console.web.access import needs
+from wharf_console.web.csv_files import UnreadableFile
+from wharf_console.web.current import api, person
+from wharf_console.web.language import gettext
+from wharf_console.web.passwords import new_password
+from wharf_console.web.refusals import sentence
+
+SCOPE = "members:admin"
+# Who would be there already is looked up among so many; auth refuses the others.
+_LOOKED_UP = 10_000
+# The gateway waits for a page no longer than a minute.
+_SECONDS = 25.0
+_FILE_NAME = "wharf-members.csv"
+# Refusals of one person; any other one is of all that follow, too.
+_OF_ONE = frozenset(("user-exists", "unprocessable"))
+Page = str | tuple[str, int]
+
+
+@dataclass
+class Outcome:
+    """What became of a list: made, refused, and what is left, with the reason for it."""
+
+    made: list[Made] = field(default_factory=list)
+    refused: list[Line] = field(default_factory=list)
+    left: list[Line] = field(default_factory=list)
+    reason: str = ""
+
+
+def blueprint(_: AppContext) -> Blueprint:
+    """The pages."""
+    routes = Blueprint("member_import", __name__, url_prefix="/console/members/import")
+
+    @routes.route("", methods=["GET", "POST"])
+    @needs(SCOPE)
+    def page() -> Page:
+        known = LinesForm()
+        if known.lines.data:
+            wanted = _decoded(known)
+            # What was kept when the session had ended is shown once more, and not done.
+            return _create(known, wanted) if request.method == "POST" else _preview(wanted)
+        form = FileForm()
+        if form.validate_on_submit():
+            try:
+                table = csv_files.read(form.file.data.read())
+                return _preview(lines_of(table, form.role.data), table.note)
+            except UnreadableFile as error:
+                form.refuse("file", str(error))
+        status = 422 if request.method == "POST" else 200
+        return render_template("member_import/file.html", form=form, columns=COLUMNS), status
+
+    @routes.post("/result")
+    @needs(SCOPE)
+    def result() -> Response:
+        try:
+            made = LinesForm().made()
+        except msgspec.MsgspecError:
+            abort(400)
+        rows = [(one.username, one.display_name, one.role, one.password) for one in made]
+        content = csv_files.written([(*COLUMNS, "password"), *rows])
+        response = Response(content, content_type=csv_files.MEDIA_TYPE)
+        response.headers["Content-Disposition"] = f"attachment; filename={_FILE_NAME}"
+        return response
+
+    return routes
+
+
+def _decoded(form: LinesForm) -> list[Line]:
+    try:
+        form.made()
+        return form.wanted()
+    except msgspec.MsgspecError:
+        abort(400)
+
+
+def _preview(lines: list[Line], note: str = "") -> str:
+    """Return the page that shows what would be made."""
+    people = users.everybody(api(), person().tenant, at_most=_LOOKED_UP)
+    found = checked(lines, {folded(one.username) for one in people})
+    good = [line for line in found if not line.error]
+    return render_template(
+        "member_import/preview.html",
+        good=good,
+        wrong=[line for line in found if line.error],
+        note=note,
+        roles=roles(),
+        packed=packed(good),
+    )
+
+
+def _create(form: LinesForm, wanted: list[Line]) -> Page:
+    outcome = Outcome(made=form.made())
+    lines = checked(wanted, ())
+    outcome.refused = [line for line in lines if line.error]
+    _create_each([line for line in lines if not line.error], outcome)
+    return render_template(
+        "member_import/result.html",
+        outcome=outcome,
+        roles=roles(),
+        made=packed(outcome.made),
+        left=packed(outcome.left),
+    )
+
+
+def _create_each(lines: list[Line], outcome: Outcome) -> None:
+    """Make one after the other. Whatever happens, no password that was made gets lost."""
+    ends = time.monotonic() + _SECONDS
+    for count, line in enumerate(lines):
+        if time.monotonic() > ends:
+            outcome.left = lines[count:]
+            outcome.reason = gettext("So many accounts take longer than one page may.")
+            return
+        password = new_password()
+        made = Made(line.username, line.display_name, line.role, password)
+        try:
+            _create_one(line, password)
+        except ApiProblem as problem:
+            if problem.slug in _OF_ONE:
+                told = msgspec.structs.replace(line, error=sentence(problem))
+                outcome.refused.append(told)
+                continue
+            outcome.left, outcome.reason = lines[count:], sentence(problem)
+            return
+        except ApiUnavailable:
+            # The account may be there, with this password.
+            outcome.made.append(msgspec.structs.replace(made, is_sure=False))
+            outcome.left, outcome.reason = lines[count + 1 :], gettext("Wharf does not answer")
+            return
+        except SessionEnded:
+            outcome.left, outcome.reason = lines[count:], gettext("Session ended")
+            return
+        outcome.made.append(made)
+
+
+def _create_one(line: Line, password: str) -> None:
+    wanted = NewUser(
+        username=line.username,
+        display_name=line.display_name or None,
+        role=line.role,
+        password=password,
+    )
+    users.create(api(), person().tenant, wanted)

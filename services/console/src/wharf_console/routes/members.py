@@ -1,0 +1,66 @@
+"""The people of the tenant: the list, and a new one."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+from werkzeug.wrappers import Response
+
+from wharf_console.api import users
+from wharf_console.api.problems import ApiProblem
+from wharf_console.api.users import NewUser, User
+from wharf_console.context import AppContext
+from wharf_console.forms import named_fields
+from wharf_console.forms.members import FIELDS, NewMemberForm, roles
+from wharf_console.web.access import needs
+from wharf_console.web.current import api, person
+from wharf_console.web.passwords import new_password
+
+SCOPE = "members:admin"
+ROWS = 100
+
+
+def blueprint(_: AppContext) -> Blueprint:
+    """The pages."""
+    routes = Blueprint("members", __name__, url_prefix="/console/members")
+
+    @routes.get("")
+    @needs(SCOPE)
+    def overview() -> str:
+        cursor = request.args.get("cursor", "")
+        return render_template(
+            "members/list.html",
+            page=users.listed(api(), person().tenant, cursor=cursor, limit=ROWS),
+            is_first=not cursor,
+            roles=roles(),
+            me=person().user_id,
+        )
+
+    @routes.route("/new", methods=["GET", "POST"])
+    @needs(SCOPE)
+    def new() -> str | Response | tuple[str, int]:
+        form = NewMemberForm()
+        if form.validate_on_submit():
+            password = new_password()
+            made = _create(form, password)
+            if made is not None:
+                # Not after a redirect: the password would have to be kept meanwhile.
+                page = render_template("members/password.html", user=made, password=password)
+                return page, 201
+        status = 422 if request.method == "POST" else 200
+        return render_template("members/new.html", form=form), status
+
+    return routes
+
+
+def _create(form: NewMemberForm, password: str) -> User | None:
+    wanted = NewUser(
+        username=(form.username.data or "").strip(),
+        display_name=(form.display_name.data or "").strip() or None,
+        role=form.role.data,
+        password=password,
+    )
+    try:
+        return users.create(api(), person().tenant, wanted)
+    except ApiProblem as problem:
+        named_fields.show(form, problem, FIELDS)
+        return None
