@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from wtforms import BooleanField, HiddenField, IntegerField, SelectField, StringField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
 from wharf_console.api.buckets import Bucket, Policy
 from wharf_console.forms.base import ConsoleForm
@@ -87,7 +87,7 @@ class NewBucketForm(PolicyForm):
 
     name = StringField(
         lazy_gettext("Name"),
-        validators=[InputRequired(lazy_gettext("Enter a name.")), Length(max=200)],
+        validators=[DataRequired(lazy_gettext("Enter a name.")), Length(max=200)],
         render_kw={"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"},
     )
 

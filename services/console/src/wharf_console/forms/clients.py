@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wtforms import Field, HiddenField, SelectMultipleField, StringField
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms.validators import DataRequired, Length, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from wharf_console.forms.base import ConsoleForm
@@ -37,7 +37,7 @@ class NewClientForm(ConsoleForm):
     name = StringField(
         lazy_gettext("Name"),
         validators=[
-            InputRequired(lazy_gettext("Enter a name.")),
+            DataRequired(lazy_gettext("Enter a name.")),
             Length(max=MAX_NAME, message=lazy_gettext("This is too long.")),
         ],
         render_kw={"autocomplete": "off"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wtforms import HiddenField, SelectField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from wharf_console.forms.base import ConsoleForm
 from wharf_console.web.language import gettext, lazy_gettext
@@ -35,7 +35,7 @@ class NewMemberForm(ConsoleForm):
     username = StringField(
         lazy_gettext("User name"),
         validators=[
-            InputRequired(lazy_gettext("Enter a user name.")),
+            DataRequired(lazy_gettext("Enter a user name.")),
             Length(max=MAX_USERNAME, message=_TOO_LONG),
         ],
         render_kw={"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"},
@@ -54,7 +54,7 @@ class MemberForm(ConsoleForm):
     display_name = StringField(
         lazy_gettext("Name"),
         validators=[
-            InputRequired(lazy_gettext("Enter a name.")),
+            DataRequired(lazy_gettext("Enter a name.")),
             Length(max=MAX_NAME, message=_TOO_LONG),
         ],
         render_kw={"autocomplete": "off"},

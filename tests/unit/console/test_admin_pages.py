@@ -1,0 +1,242 @@
+"""Pages for owners and for one's own account: who gets them, and what every one of them has."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.servers.console import Browser, Console, Reply, bucket_document, problem
+from tests.servers.console_people import (
+    CLIENTS,
+    EVIL,
+    USERS,
+    act_document,
+    changes,
+    client_document,
+    secret_document,
+    serve_people,
+    user_document,
+)
+from tests.unit.console.test_templates import check
+
+ALL = {"viewer", "editor", "owner"}
+OWNERS = {"owner"}
+# Method, address, fields of the form, and the roles that get past the check of roles.
+ROUTES: list[tuple[str, str, dict[str, Any], set[str]]] = [
+    ("GET", "/console/buckets/new", {}, OWNERS),
+    ("POST", "/console/buckets/new", {"name": "photos"}, OWNERS),
+    ("GET", "/console/b/docs/settings", {}, OWNERS),
+    ("POST", "/console/b/docs/settings", {}, OWNERS),
+    ("GET", "/console/b/docs/settings/delete", {}, OWNERS),
+    ("POST", "/console/b/docs/settings/delete", {"confirmed": "yes"}, OWNERS),
+    ("GET", "/console/members", {}, OWNERS),
+    ("GET", "/console/members/new", {}, OWNERS),
+    ("POST", "/console/members/new", {"username": "eve", "role": "viewer"}, OWNERS),
+    ("GET", "/console/members/user-2", {}, OWNERS),
+    ("POST", "/console/members/user-2", {"display_name": "B", "role": "editor"}, OWNERS),
+    ("POST", "/console/members/user-2/state", {"state": "disabled"}, OWNERS),
+    ("GET", "/console/members/user-2/password", {}, OWNERS),
+    ("POST", "/console/members/user-2/password", {"confirmed": "yes"}, OWNERS),
+    ("POST", "/console/members/user-2/sessions/end", {}, OWNERS),
+    ("GET", "/console/members/user-2/delete", {}, OWNERS),
+    ("POST", "/console/members/user-2/delete", {"confirmed": "yes"}, OWNERS),
+    ("GET", "/console/members/import", {}, OWNERS),
+    ("POST", "/console/members/import", {"lines": '[[2,"eve","","viewer"]]'}, OWNERS),
+    ("POST", "/console/members/import/result", {"secret_made": "[]"}, OWNERS),
+    ("GET", "/console/clients", {}, OWNERS),
+    ("GET", "/console/clients/new", {}, OWNERS),
+    (
+        "POST",
+        "/console/clients/new",
+        {"name": "robot", "scopes": "files:read", "once": "a"},
+        OWNERS,
+    ),
+    ("GET", "/console/clients/client-1", {}, OWNERS),
+    ("POST", "/console/clients/client-1/secrets", {}, OWNERS),
+    ("GET", "/console/clients/client-1/secrets/secret-1/retire", {}, OWNERS),
+    ("POST", "/console/clients/client-1/secrets/secret-1/retire", {"confirmed": "yes"}, OWNERS),
+    ("GET", "/console/clients/client-1/disable", {}, OWNERS),
+    ("POST", "/console/clients/client-1/disable", {"confirmed": "yes"}, OWNERS),
+    ("GET", "/console/audit", {}, OWNERS),
+    ("GET", "/console/account", {}, ALL),
+    (
+        "POST",
+        "/console/account",
+        {
+            "current_password": "old password",
+            "new_password": "new password",
+            "repeated_password": "new password",
+        },
+        ALL,
+    ),
+    ("POST", "/console/account/sessions/end", {"session": "session-2"}, ALL),
+    ("POST", "/console/account/sessions/end-others", {}, ALL),
+]
+SUBJECTS = ("bucket_settings", "members", "member", "member_import", "clients", "client")
+POSTS = [(path, form) for method, path, form, _ in ROUTES if method == "POST"]
+PATHS = [path for method, path, _, _ in ROUTES if method == "GET"]
+
+
+@pytest.fixture(autouse=True)
+def _people(console: Console) -> None:
+    serve_people(console.gateway)
+
+
+def ask(browser: Browser, method: str, path: str, form: dict[str, Any]) -> Any:
+    """Ask for a page, or send its form."""
+    return browser.get(path) if method == "GET" else browser.post(path, form)
+
+
+def test_no_route_is_forgotten(console: Console) -> None:
+    """Every route of these subjects is in the list above."""
+    listed = {(method, path) for method, path, _, _ in ROUTES}
+    names = {"bucket": "docs", "user_id": "user-2", "client_id": "client-1"}
+    names["secret_id"] = "secret-1"
+    found = set()
+    for rule in console.app.url_map.iter_rules():
+        if rule.endpoint.partition(".")[0] in {*SUBJECTS, "audit", "account"}:
+            path = re.sub(r"<(\w+)>", lambda name: names[name[1]], rule.rule)
+            found |= {(one, path) for one in rule.methods or () if one in {"GET", "POST"}}
+    assert found == listed
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+@pytest.mark.parametrize(("method", "path", "form", "roles"), ROUTES)
+def test_each_role_gets_its_pages(
+    console: Console, method: str, path: str, form: dict[str, Any], roles: set[str], role: str
+) -> None:
+    """Who may not is told which role may, and the API is asked for nothing."""
+    browser = console.person(role)
+    before = changes(console.gateway)
+    reply = ask(browser, method, path, form)
+    if role in roles:
+        assert reply.status_code in {200, 201, 303, 412}, reply.text
+    else:
+        assert reply.status_code == 403
+        assert "“owner”" in reply.text
+        assert changes(console.gateway) == before
+
+
+@pytest.mark.parametrize(("path", "form"), POSTS)
+def test_a_form_without_the_token_of_this_session_does_nothing(
+    console: Console, path: str, form: dict[str, Any]
+) -> None:
+    """Neither without a token, nor with that of another session, nor from another site."""
+    browser, attacker = console.person(), console.person()
+    page = attacker.get("/console/").text
+    stolen = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert stolen
+    own = browser.get("/console/").text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', own)
+    assert token
+    before = changes(console.gateway)
+    assert browser.client.post(path, data=form).status_code == 400
+    foreign = {**form, "csrf_token": stolen[1]}
+    assert browser.client.post(path, data=foreign).status_code == 400
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    data = {**form, "csrf_token": token[1]}
+    assert browser.client.post(path, data=data, headers=headers).status_code == 403
+    assert changes(console.gateway) == before
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_get_changes_nothing(console: Console, path: str) -> None:
+    """A question, a preview and a list are read as often as a browser likes."""
+    browser = console.person()
+    before = changes(console.gateway)
+    assert browser.get(path).status_code == 200
+    assert browser.get(path, query_string={"confirmed": "yes"}).status_code == 200
+    assert changes(console.gateway) == before
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_has_what_a_page_needs(console: Console, path: str, language: str) -> None:
+    """One heading of the first rank, labels, unique ids, a title, in both languages."""
+    headers = {"Accept-Language": language}
+    html = console.person().get(path, headers=headers).text
+    check(path, html)
+    assert f'<html lang="{"en" if language == "en" else "zh-Hans"}"' in html
+
+
+@pytest.mark.parametrize(("path", "form"), POSTS)
+def test_every_page_after_a_form_has_what_a_page_needs(
+    console: Console, path: str, form: dict[str, Any]
+) -> None:
+    """Pages of a result, and those of a form that is wrong."""
+    browser = console.person()
+    for data in (form, {}):
+        reply = browser.post(path, data)
+        if reply.mimetype == "text/html" and reply.status_code != 303:
+            check(f"{path} {data}", reply.text)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_names_do_no_harm(console: Console, path: str) -> None:
+    """Scripts in names of people, clients, browsers and acts are text."""
+    gateway = console.gateway
+    person = user_document(EVIL, role=EVIL, display_name=EVIL, state=EVIL)
+    gateway.on("GET", USERS, Reply({"users": [person], "next_cursor": EVIL}))
+    gateway.on("GET", f"{USERS}/user-2", Reply(person))
+    client = client_document(EVIL, scopes=[EVIL], state="active")
+    gateway.on("GET", CLIENTS, Reply({"clients": [client], "next_cursor": EVIL}))
+    secrets = [secret_document(hint=EVIL)]
+    gateway.on("GET", f"{CLIENTS}/client-1/secrets", Reply({"secrets": secrets}))
+    act = act_document(act=EVIL, actor=EVIL, about=EVIL, outcome=EVIL, address=EVIL)
+    gateway.on("GET", "/auth/v1/audit", Reply({"acts": [act], "next_before": 1}))
+    policy = {"allowed_types": [EVIL], "allowed_extensions": [EVIL], "cors_origins": [EVIL]}
+    gateway.on("GET", "/v1/buckets/docs", Reply(bucket_document(name=EVIL, **policy)))
+    session = {"session_id": EVIL, "address": EVIL, "user_agent": EVIL, "current": False}
+    times = dict.fromkeys(("created_at", "used_at", "expires_at"), "2026-11-18T10:00:00.000Z")
+    gateway.on("GET", "/auth/sessions", Reply({"sessions": [session | times]}))
+    browser = console.person(tenant_display_name=EVIL, display_name=EVIL)
+    reply = browser.get(path, query_string={"actor": EVIL})
+    assert reply.status_code == 200
+    assert "<script>" not in reply.text
+    assert "&lt;script&gt;" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("path", "up"),
+    [
+        ("/console/members/nobody", "/console/members"),
+        ("/console/members/nobody/delete", "/console/members"),
+        ("/console/clients/none", "/console/clients"),
+        ("/console/clients/client-1/secrets/none/retire", "/console/clients"),
+        ("/console/b/gone/settings", "/console/b/gone/"),
+    ],
+)
+def test_what_is_gone_leads_one_level_up(console: Console, path: str, up: str) -> None:
+    """Somebody else may have deleted it."""
+    reply = console.person().get(path)
+    assert reply.status_code == 404
+    assert f'<a href="{up}">One level up' in reply.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_api_that_is_down_is_told(console: Console, path: str) -> None:
+    """With the seconds after which to try again; forms that need nothing of it are shown."""
+    browser = console.person()
+    console.gateway.on("GET", "/auth/.*|/v1/.*", problem(503, "unavailable", retry_after=7))
+    reply = browser.get(path)
+    if path in {"/console/buckets/new", "/console/members/new", "/console/clients/new"} or (
+        path == "/console/members/import"
+    ):
+        assert reply.status_code == 200
+    else:
+        assert reply.status_code == 503
+        assert reply.headers["Retry-After"] == "7"
+        assert "Try again in 7 seconds." in reply.text
+
+
+def test_the_navigation_has_what_a_role_may_see(console: Console) -> None:
+    """Everybody gets to the own account; members, clients and the audit log are the owners'."""
+    for role in ("viewer", "editor", "owner"):
+        page = console.person(role).get("/console/").text
+        assert 'href="/console/account"' in page
+        for path in ("/console/members", "/console/clients", "/console/audit"):
+            assert (f'href="{path}"' in page) == (role == "owner")
+        assert ('href="/console/buckets/new"' in page) == (role == "owner")
+    assert 'href="/console/b/docs/settings"' in console.person().get("/console/b/docs/").text

@@ -1,0 +1,147 @@
+"""CSV files as spreadsheets of several countries write them, and as they may open ours."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+
+import pytest
+
+from wharf_console.web import csv_files
+from wharf_console.web.csv_files import UnreadableFile
+
+NAMES = "username,display_name\r\nzhang,张三\r\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        NAMES.encode(),
+        codecs.BOM_UTF8 + NAMES.encode(),
+        NAMES.replace("\r\n", "\n").encode(),
+        NAMES.replace("\r\n", "\r").encode(),
+        NAMES.replace(",", ";").encode(),
+        NAMES.replace(",", "\t").encode(),
+        NAMES.replace(",", ";").join(("sep=;\r\n", "")).encode(),
+        NAMES.replace(",", "|").join(("sep=|\r\n", "")).encode(),
+        NAMES.encode("utf-16"),
+        NAMES.replace(",", "\t").encode("utf-16-le").join((codecs.BOM_UTF16_LE, b"")),
+        b'"username","display_name"\r\n"zhang","' + "张三".encode() + b'"',
+        b"\r\n\r\nusername , display_name\r\n ,\r\nzhang , " + "张三".encode(),
+    ],
+)
+def test_files_of_spreadsheets_are_read(content: bytes) -> None:
+    """With and without a byte order mark, with Excel's semicolons, and its line that tells them."""
+    table = csv_files.read(content)
+    assert [cells for _, cells in table.lines] == [("username", "display_name"), ("zhang", "张三")]
+    assert table.note == ""
+
+
+def test_gbk_is_read_with_a_warning() -> None:
+    """Excel writes it on a Chinese Windows, unless it is told otherwise."""
+    table = csv_files.read(NAMES.replace(",", ";").encode("gbk"))
+    assert table.lines[1] == (2, ("zhang", "张三"))
+    assert "read as GBK" in table.note
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "username,display_name\njose,José\n".encode("latin-1"),
+        "username,display_name\nmueller,Jörg Müller\n".encode("cp1252"),
+        "username,display_name\nangstrom,Ångström\n".encode("cp1252"),
+        "username,display_name\nivan,Иван\n".encode("cp1251"),
+        "username,display_name\nyamada,山田太郎ヤマダ\n".encode("shift-jis"),
+        b"username\n\xff\xfe\xfd\n",
+        bytes(range(256)),
+    ],
+)
+def test_other_encodings_are_refused_rather_than_guessed(content: bytes) -> None:
+    """A name that is made of other letters would be somebody else's."""
+    with pytest.raises(UnreadableFile, match="not in UTF-8"):
+        csv_files.read(content)
+
+
+@pytest.mark.parametrize("begin", [b"PK\x03\x04\x14\x00", b"\xd0\xcf\x11\xe0\xa1\xb1"])
+def test_a_workbook_is_called_one(begin: bytes) -> None:
+    """Whatever its name: the person is told what to save instead."""
+    with pytest.raises(UnreadableFile, match="workbook"):
+        csv_files.read(begin + bytes(100))
+
+
+@pytest.mark.parametrize("content", [b"", b"\r\n", codecs.BOM_UTF8, b" , ,\n;;\n"])
+def test_an_empty_file_is_called_one(content: bytes) -> None:
+    """So is one of empty cells."""
+    with pytest.raises(UnreadableFile, match="empty|quotation"):
+        csv_files.read(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [('a,b\n"c,d\ne,f\n', 2), ('a,b\nc,d\n"e"f,g\n', 3), ('sep=,\na\n"b', 3)]
+)
+def test_quotation_marks_that_do_not_fit_are_told_by_line(text: str, line: int) -> None:
+    """An open one would swallow the rest of the file."""
+    with pytest.raises(UnreadableFile, match=f"line {line} "):
+        csv_files.read(text.encode())
+
+
+def test_lines_have_their_own_numbers() -> None:
+    """As an editor shows them: empty lines count, a cell with a line break is of its first line."""
+    table = csv_files.read(b'sep=,\n\nusername,note\nann,"two\nlines"\n\nbob,x\n')
+    assert [number for number, _ in table.lines] == [3, 4, 7]
+
+
+def test_a_cell_that_is_too_long_is_refused() -> None:
+    """Python's reader takes no more than 128 KiB."""
+    with pytest.raises(UnreadableFile):
+        csv_files.read(b"username\n" + b"a" * 200_000)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        " =1",
+        '"=1',
+        "\uff1d1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20a",
+        "x;=1+1",
+        'x";=cmd',
+        "x\t=1",
+        "x,@a",
+        "x; '=1",
+    ],
+)
+def test_no_cell_is_a_formula(cell: str) -> None:
+    """Neither the cell, nor a part of it where a spreadsheet parts by another character."""
+    for delimiter in ",;\t\n\r":
+        for part in csv_files.defused(cell).split(delimiter):
+            assert not part.strip("\"' \t\r\n").startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20")) or (
+                "'" in part[: len(part) - len(part.lstrip("\"' \t\r\n"))]
+            )
+    assert csv_files.defused(cell).count("'") == cell.count("'") + 1
+
+
+@pytest.mark.parametrize("cell", ["", "ann", "a-b", "a=b", "eve+x@example.org", "张三", "O'Neil"])
+def test_other_cells_stay_as_they_are(cell: str) -> None:
+    """What is computed nowhere needs nothing."""
+    assert csv_files.defused(cell) == cell
+
+
+def test_what_is_written_is_read_again() -> None:
+    """Marks, separators and letters of all kinds survive; Excel sees that it is UTF-8."""
+    rows = [("a", 'b"c', "d;e,f"), ("张三", "Ünal", "🦊")]
+    content = csv_files.written(rows)
+    assert content.startswith(codecs.BOM_UTF8)
+    text = content.decode("utf-8-sig")
+    assert [tuple(row) for row in csv.reader(io.StringIO(text))] == rows
+    assert csv_files.read(content).lines == ((1, rows[0]), (2, rows[1]))

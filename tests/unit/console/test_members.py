@@ -1,0 +1,240 @@
+"""People of a tenant: the list, a new one, and what changes of one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.servers.console import Console, Reply, problem
+from tests.servers.console_people import (
+    USERS,
+    changes,
+    serve_people,
+    user_document,
+    wanted_users,
+)
+
+LIST, NEW, BOB, ANN = (
+    "/console/members",
+    "/console/members/new",
+    "/console/members/user-2",
+    "/console/members/user-1",
+)
+PASSWORD = re.compile(r'id="new-password" value="([^"]+)"')
+
+
+@pytest.fixture(autouse=True)
+def _people(console: Console) -> None:
+    serve_people(console.gateway)
+
+
+def test_people_are_listed_page_by_page(console: Console) -> None:
+    """The cursor is passed on; a later page leads back to the first."""
+    off = user_document("eve", "user-3", state="disabled", role="captain")
+    console.gateway.on("GET", USERS, Reply({"users": [off], "next_cursor": "user-3"}))
+    browser = console.person()
+    page = browser.get(LIST).text
+    assert '<span class="badge">off</span>' in page
+    # A role of a newer release.
+    assert ">captain<" in page
+    assert 'href="/console/members?cursor=user-3" rel="next"' in page
+    assert "First page" not in page
+    assert "First page" in browser.get(f"{LIST}?cursor=user-3").text
+    queries = [call.query for call in console.gateway.called("GET", USERS)]
+    assert queries == [{"limit": ["100"]}, {"limit": ["100"], "cursor": ["user-3"]}]
+
+
+def test_a_new_member_gets_a_password_that_is_shown_once(console: Console) -> None:
+    """It is in this answer, which is kept nowhere, and in no later page."""
+    browser = console.person()
+    form = {"username": " eve@example.org ", "display_name": " Eve ", "role": "editor"}
+    reply = browser.post(NEW, form)
+    assert reply.status_code == 201
+    assert reply.headers["Cache-Control"] == "no-store"
+    found = PASSWORD.search(reply.text)
+    assert found
+    wanted = {"username": "eve@example.org", "display_name": "Eve", "role": "editor"}
+    assert wanted_users(console.gateway) == [{**wanted, "password": found[1]}]
+    assert "shown now and never again" in reply.text
+    for path in (LIST, NEW, BOB):
+        assert found[1] not in browser.get(path).text
+    stored = [path.read_bytes() for path in console.context.settings.data.rglob("*")
+              if path.is_file()]  # fmt: skip
+    assert stored
+    assert not any(found[1].encode() in content for content in stored)
+
+
+def test_without_a_name_for_people_it_is_the_user_name(console: Console) -> None:
+    """The API is told none."""
+    console.person().post(NEW, {"username": "eve", "display_name": "", "role": "viewer"})
+    assert wanted_users(console.gateway)[0]["display_name"] is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "field", "words"),
+    [
+        (
+            problem(409, "user-exists", "The tenant has a user eve already."),
+            "username",
+            "The tenant has a user eve already.",
+        ),
+        (
+            problem(422, "unprocessable", "A user name has 1 to 254 letters."),
+            "username",
+            "A user name has 1 to 254 letters.",
+        ),
+        (
+            problem(422, "unprocessable", "The display name holds control characters."),
+            "display_name",
+            "The display name holds control characters.",
+        ),
+    ],
+)
+def test_a_refusal_stands_at_its_field(
+    console: Console, answer: Reply, field: str, words: str
+) -> None:
+    """What was typed stays; no password is shown."""
+    console.gateway.on("POST", USERS, answer)
+    form = {"username": "eve", "display_name": "Eve", "role": "editor"}
+    reply = console.person().post(NEW, form)
+    assert reply.status_code == 422
+    assert f'<small id="{field}-error" class="error">{words}</small>' in reply.text
+    assert 'value="Eve"' in reply.text
+    assert '<option selected value="editor">' in reply.text
+    assert not PASSWORD.search(reply.text)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"username": "  ", "role": "viewer"},
+        {"username": "a" * 255, "role": "viewer"},
+        {"username": "eve", "role": "captain"},
+        {"username": "eve", "role": "viewer", "display_name": "n" * 201},
+    ],
+)
+def test_what_cannot_be_right_is_not_sent(console: Console, form: dict[str, str]) -> None:
+    """The form says what is wrong."""
+    reply = console.person().post(NEW, form)
+    assert reply.status_code == 422
+    assert 'class="error"' in reply.text
+    assert wanted_users(console.gateway) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "sent"),
+    [
+        ({"display_name": "Robert", "role": "viewer"}, {"display_name": "Robert"}),
+        ({"display_name": "Bob", "role": "owner"}, {"role": "owner"}),
+        ({"display_name": "R", "role": "editor"}, {"display_name": "R", "role": "editor"}),
+    ],
+)
+def test_only_what_differs_is_changed(
+    console: Console, form: dict[str, str], sent: dict[str, str]
+) -> None:
+    """A role that stays must not end the sessions."""
+    browser = console.person()
+    assert browser.post(BOB, form).location == BOB
+    assert [call.json for call in console.gateway.called("PATCH", f"{USERS}/user-2")] == [sent]
+    assert "The change is saved." in browser.get(BOB).text
+
+
+def test_a_form_without_a_change_asks_for_nothing(console: Console) -> None:
+    """It is saved all the same."""
+    reply = console.person().post(BOB, {"display_name": "Bob", "role": "viewer"})
+    assert reply.status_code == 303
+    assert changes(console.gateway) == []
+
+
+def test_a_role_of_a_newer_release_stays(console: Console) -> None:
+    """A new name does not take it away."""
+    person = user_document(role="captain")
+    console.gateway.on("GET", f"{USERS}/user-2", Reply(person))
+    browser = console.person()
+    assert '<option selected value="captain">' in browser.get(BOB).text
+    assert browser.post(BOB, {"display_name": "B", "role": "captain"}).status_code == 303
+    [call] = console.gateway.called("PATCH", f"{USERS}/user-2")
+    assert call.json == {"display_name": "B"}
+
+
+def test_nobody_is_offered_what_the_api_refuses_for_oneself(console: Console) -> None:
+    """The own name can be changed, and nothing else."""
+    browser = console.person()
+    page = browser.get(ANN).text
+    for words in ('name="role"', "Turn logins", "Delete the account", "End all sessions"):
+        assert words not in page
+    assert browser.post(ANN, {"display_name": "A", "role": "viewer"}).status_code == 303
+    [call] = console.gateway.called("PATCH", f"{USERS}/user-1")
+    assert call.json == {"display_name": "A"}
+    assert '<span class="badge">you</span>' in browser.get(LIST).text
+
+
+@pytest.mark.parametrize(
+    ("state", "button"), [("active", "Turn logins off"), ("disabled", "Turn logins on")]
+)
+def test_logins_are_turned_off_and_on(console: Console, state: str, button: str) -> None:
+    """Each page has the button that is of use."""
+    person = user_document(state=state, disabled_at=None)
+    console.gateway.on("GET", f"{USERS}/user-2", Reply(person))
+    browser = console.person()
+    page = browser.get(BOB).text
+    assert button in page
+    other = "disabled" if state == "active" else "active"
+    assert f'name="state" value="{other}"' in page
+    assert browser.post(f"{BOB}/state", {"state": other}).location == BOB
+    [call] = console.gateway.called("PATCH", f"{USERS}/user-2")
+    assert call.json == {"state": other}
+    assert 'role="status">Log' in browser.get(BOB).text
+
+
+@pytest.mark.parametrize("state", ["", "deleted"])
+def test_another_state_there_is_not(console: Console, state: str) -> None:
+    """The API is not asked."""
+    assert console.person().post(f"{BOB}/state", {"state": state}).status_code == 400
+    assert changes(console.gateway) == []
+
+
+def test_sessions_are_ended(console: Console) -> None:
+    """All of the person."""
+    browser = console.person()
+    assert browser.post(f"{BOB}/sessions/end").location == BOB
+    assert changes(console.gateway) == [("DELETE", f"{USERS}/user-2/sessions")]
+
+
+def test_a_new_password_is_made_after_a_question(console: Console) -> None:
+    """For people who forgot theirs: no form asks an owner to think of one."""
+    browser = console.person()
+    assert "all sessions end" in browser.get(f"{BOB}/password").text
+    assert changes(console.gateway) == []
+    reply = browser.post(f"{BOB}/password", {"confirmed": "yes"})
+    found = PASSWORD.search(reply.text)
+    assert found
+    [call] = console.gateway.called("PUT", f"{USERS}/user-2/password")
+    assert call.json == {"password": found[1]}
+    again = PASSWORD.search(browser.post(f"{BOB}/password", {"confirmed": "yes"}).text)
+    assert again
+    assert again[1] != found[1]
+
+
+def test_a_person_is_deleted_after_a_question(console: Console) -> None:
+    """The question says what stays."""
+    browser = console.person()
+    question = browser.get(f"{BOB}/delete").text
+    assert "Delete bob?" in question
+    assert "data-dialog" in question
+    assert "Files that this person has uploaded stay." in question
+    reply = browser.post(f"{BOB}/delete", {"confirmed": "yes"})
+    assert reply.location == LIST
+    assert changes(console.gateway) == [("DELETE", f"{USERS}/user-2")]
+    assert "bob is deleted." in browser.get(LIST).text
+
+
+def test_what_the_api_protects_is_told(console: Console) -> None:
+    """Whatever a page has offered."""
+    refused = problem(409, "user-protected", "You cannot delete yourself.")
+    console.gateway.on("DELETE", f"{USERS}/user-1", refused)
+    reply = console.person().post(f"{ANN}/delete", {"confirmed": "yes"})
+    assert reply.status_code == 409
+    assert "You cannot delete yourself." in reply.text
