@@ -105,7 +105,7 @@ def test_too_many_wrong_passwords_are_told_with_the_seconds(console: Console) ->
 
 
 def test_sessions_are_listed_with_this_one_marked(console: Console) -> None:
-    """This one ends by logging out."""
+    """The own one ends by logging out."""
     page = console.person().get(PAGE).text
     assert "Telephone" in page
     assert page.count('<span class="badge">this one</span>') == 1
@@ -135,7 +135,7 @@ def test_a_session_is_ended(console: Console, answer: Reply) -> None:
 
 
 def test_all_other_sessions_are_ended_on_all_pages(console: Console) -> None:
-    """This one stays."""
+    """The own one stays."""
     pages = {
         "": {"sessions": [session_document(session_id="a", current=False)], "next_cursor": "a"},
         "a": {

@@ -70,10 +70,10 @@ def test_a_workbook_is_called_one(begin: bytes) -> None:
         csv_files.read(begin + bytes(100))
 
 
-@pytest.mark.parametrize("content", [b"", b"\r\n", codecs.BOM_UTF8, b" , ,\n;;\n"])
+@pytest.mark.parametrize("content", [b"", b"\r\n", codecs.BOM_UTF8, b" , ,\n,,\n"])
 def test_an_empty_file_is_called_one(content: bytes) -> None:
     """So is one of empty cells."""
-    with pytest.raises(UnreadableFile, match="empty|quotation"):
+    with pytest.raises(UnreadableFile, match="The file is empty"):
         csv_files.read(content)
 
 
@@ -99,36 +99,31 @@ def test_a_cell_that_is_too_long_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "cell",
+    ("cell", "kept"),
     [
-        "=1+1",
-        "+1",
-        "-1",
-        "@SUM(A1)",
-        "\t=1",
-        "\r=1",
-        "\n=1",
-        " =1",
-        '"=1',
-        "\uff1d1",
-        "\uff0b1",
-        "\uff0d1",
-        "\uff20a",
-        "x;=1+1",
-        'x";=cmd',
-        "x\t=1",
-        "x,@a",
-        "x; '=1",
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "\t'=1"),
+        ("\r\n=1", "\r\n'=1"),
+        (" =1", " '=1"),
+        ('"=1', "\"'=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("\uff0b1", "'\uff0b1"),
+        ("\uff0d1", "'\uff0d1"),
+        ("\uff20a", "'\uff20a"),
+        ("x;=1+1", "x;'=1+1"),
+        ('x";=cmd', "x\";'=cmd"),
+        ("x\t=1", "x\t'=1"),
+        ("x,@a;-b", "x,'@a;'-b"),
+        ('x; "=1', "x; \"'=1"),
+        ("==1", "'==1"),
     ],
 )
-def test_no_cell_is_a_formula(cell: str) -> None:
+def test_no_cell_is_a_formula(cell: str, kept: str) -> None:
     """Neither the cell, nor a part of it where a spreadsheet parts by another character."""
-    for delimiter in ",;\t\n\r":
-        for part in csv_files.defused(cell).split(delimiter):
-            assert not part.strip("\"' \t\r\n").startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20")) or (
-                "'" in part[: len(part) - len(part.lstrip("\"' \t\r\n"))]
-            )
-    assert csv_files.defused(cell).count("'") == cell.count("'") + 1
+    assert csv_files.defused(cell) == kept
 
 
 @pytest.mark.parametrize("cell", ["", "ann", "a-b", "a=b", "eve+x@example.org", "张三", "O'Neil"])

@@ -45,12 +45,16 @@ Page = str | tuple[str, int]
 
 @dataclass
 class Outcome:
-    """What became of a list: made, refused, and what is left, with the reason for it."""
+    """What became of a list: made, refused, and what is left, with the reason for it.
+
+    `is_over` says that the session has ended, so that no form of the page is of use any more.
+    """
 
     made: list[Made] = field(default_factory=list)
     refused: list[Line] = field(default_factory=list)
     left: list[Line] = field(default_factory=list)
     reason: str = ""
+    is_over: bool = False
 
 
 def blueprint(_: AppContext) -> Blueprint:
@@ -153,7 +157,13 @@ def _create_each(lines: list[Line], outcome: Outcome) -> None:
             outcome.left, outcome.reason = lines[count + 1 :], gettext("Wharf does not answer")
             return
         except SessionEnded:
-            outcome.left, outcome.reason = lines[count:], gettext("Session ended")
+            if not outcome.made:
+                # The list is kept for the next login.
+                raise
+            outcome.left, outcome.is_over = lines[count:], True
+            outcome.reason = gettext(
+                "Your session has ended: copy the passwords from this page before you leave it."
+            )
             return
         outcome.made.append(made)
 
