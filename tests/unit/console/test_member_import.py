@@ -368,7 +368,7 @@ def test_who_is_there_is_looked_up_in_few_calls(console: Console) -> None:
 
 
 NAMES = ("eve", "e" * 254, "e" * 255, "a b", "a\u200bb", "", "...", "张三", "é", "a@b.c", "a,b")
-MORE_NAMES = ("a;b", "=1", "a\u0301", "\u0661", "²", "a(b", "🦊", "a/b", "\ud800", "\ufb01x", "ſ")
+MORE_NAMES = ("a;b", "=1", "a\u0301", "\u0661", "²", "a(b", "🦊", "a/b", "\ud800", "\ufb01x")
 
 
 @pytest.mark.parametrize("name", NAMES + MORE_NAMES)
