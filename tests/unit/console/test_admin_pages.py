@@ -82,6 +82,8 @@ PATHS = [path for method, path, _, _ in ROUTES if method == "GET"]
 @pytest.fixture(autouse=True)
 def _people(console: Console) -> None:
     serve_people(console.gateway)
+    console.gateway.on("PUT", "/v1/buckets/.*", Reply(bucket_document()))
+    console.gateway.on("DELETE", "/v1/buckets/docs", Reply(status=204))
 
 
 def ask(browser: Browser, method: str, path: str, form: dict[str, Any]) -> Any:

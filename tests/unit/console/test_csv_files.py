@@ -53,6 +53,8 @@ def test_gbk_is_read_with_a_warning() -> None:
         "username,display_name\nangstrom,Ångström\n".encode("cp1252"),
         "username,display_name\nivan,Иван\n".encode("cp1251"),
         "username,display_name\nyamada,山田太郎ヤマダ\n".encode("shift-jis"),
+        "username,display_name\nviki,Βίκυ\n".encode("iso-8859-7"),
+        "username,display_name\nwang,王小明\n".encode("big5"),
         b"username\n\xff\xfe\xfd\n",
         bytes(range(256)),
     ],
@@ -61,6 +63,12 @@ def test_other_encodings_are_refused_rather_than_guessed(content: bytes) -> None
     """A name that is made of other letters would be somebody else's."""
     with pytest.raises(UnreadableFile, match="not in UTF-8"):
         csv_files.read(content)
+
+
+def test_korean_cannot_be_told_from_chinese() -> None:
+    """Its bytes are those of common Chinese letters: the warning is all there is."""
+    table = csv_files.read("username,display_name\nmin,김민수\n".encode("euc-kr"))
+    assert "See that the names are right." in table.note
 
 
 @pytest.mark.parametrize("begin", [b"PK\x03\x04\x14\x00", b"\xd0\xcf\x11\xe0\xa1\xb1"])

@@ -29,7 +29,7 @@ def _outcomes() -> dict[str, str]:
     return {"": gettext("all"), "done": gettext("done"), "refused": gettext("refused")}
 
 
-class AuditFilter(Form):  # type: ignore[misc] # WTForms has no types
+class AuditFilter(Form):
     """What a person wants to see. It changes nothing, so it needs no token."""
 
     kind = SelectField(lazy_gettext("About"), choices=_kinds, default="")

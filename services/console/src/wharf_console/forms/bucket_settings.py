@@ -6,12 +6,12 @@ import hashlib
 from typing import Any
 
 import msgspec
-from wtforms import BooleanField, HiddenField, IntegerField, SelectField, StringField
+from wtforms import BooleanField, HiddenField, SelectField, StringField
 from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
 from wharf_console.api.buckets import Bucket, Policy
 from wharf_console.forms.base import ConsoleForm
-from wharf_console.forms.lists import ListField, in_all, in_unit
+from wharf_console.forms.lists import ListField, WholeNumberField, in_all, in_unit
 from wharf_console.web.language import gettext, lazy_gettext
 
 BYTES = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -25,7 +25,6 @@ FIELDS = {
     "largest": r"\bmax_file_bytes\b",
     "expiry": r"\bexpire_after_seconds\b",
 }
-_WHOLE_NUMBER = lazy_gettext("Enter a whole number.")
 _AT_LEAST_ONE = lazy_gettext("Enter 1 or more, or nothing.")
 
 
@@ -49,17 +48,15 @@ class PolicyForm(ConsoleForm):
 
     types = ListField(lazy_gettext("Types that are taken"))
     extensions = ListField(lazy_gettext("Extensions that are taken"))
-    largest = IntegerField(
+    largest = WholeNumberField(
         lazy_gettext("Largest file"),
-        invalid_value_message=_WHOLE_NUMBER,
         validators=[Optional(), NumberRange(min=1, message=_AT_LEAST_ONE)],
     )
     largest_unit = SelectField(
         lazy_gettext("Unit of the largest file"), choices=_units_of_size, default="MB"
     )
-    expiry = IntegerField(
+    expiry = WholeNumberField(
         lazy_gettext("Files are deleted after"),
-        invalid_value_message=_WHOLE_NUMBER,
         validators=[Optional(), NumberRange(min=1, message=_AT_LEAST_ONE)],
     )
     expiry_unit = SelectField(

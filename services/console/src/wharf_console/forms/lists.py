@@ -6,14 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from wtforms import TextAreaField
+from wtforms import Field, IntegerField
+from wtforms.widgets import TextArea
+
+from wharf_console.web.language import gettext
 
 # What people put between the parts of a list, on keyboards of both languages.
 _BETWEEN = re.compile(r"[\s,;\uff0c\u3001\uff1b]+")
 
 
-class ListField(TextAreaField):
+class ListField(Field):
     """Texts, one a line; commas, semicolons and spaces part them, too. `data` is a tuple."""
+
+    widget: Any = TextArea()
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Take what was typed apart."""
@@ -23,6 +28,17 @@ class ListField(TextAreaField):
 
     def _value(self) -> str:
         return self.raw_data[0] if self.raw_data else "\n".join(self.data or ())
+
+
+class WholeNumberField(IntegerField):
+    """A whole number, with our own words for what is none."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Take the number; raises `ValueError`."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(gettext("Enter a whole number.")) from None
 
 
 def in_unit(amount: int | None, units: Mapping[str, int]) -> tuple[int | None, str]:

@@ -48,8 +48,8 @@ class NewMemberForm(ConsoleForm):
     role = SelectField(lazy_gettext("Role"), choices=roles_told, default="viewer")
 
 
-class MemberForm(ConsoleForm):
-    """Name and role of a person."""
+class OwnNameForm(ConsoleForm):
+    """The name of who is logged in: nobody changes the own role."""
 
     display_name = StringField(
         lazy_gettext("Name"),
@@ -59,13 +59,12 @@ class MemberForm(ConsoleForm):
         ],
         render_kw={"autocomplete": "off"},
     )
+
+
+class MemberForm(OwnNameForm):
+    """Name and role of a person."""
+
     role = SelectField(lazy_gettext("Role"), choices=roles_told)
-
-
-class OwnNameForm(ConsoleForm):
-    """The name of who is logged in: nobody changes the own role."""
-
-    display_name = MemberForm.display_name
 
 
 class StateForm(ConsoleForm):

@@ -116,7 +116,7 @@ def _read(user_id: str) -> User:
     return users.read(api(), person().tenant, user_id)
 
 
-def _form_of(user: User) -> MemberForm | OwnNameForm:
+def _form_of(user: User) -> OwnNameForm:
     if user.user_id == person().user_id:
         return OwnNameForm(data={"display_name": user.display_name})
     form = MemberForm(data={"display_name": user.display_name, "role": user.role})
@@ -125,7 +125,7 @@ def _form_of(user: User) -> MemberForm | OwnNameForm:
     return form
 
 
-def _change(user: User, form: MemberForm | OwnNameForm) -> bool:
+def _change(user: User, form: OwnNameForm) -> bool:
     """Change what differs; a role that stays must not end the person's sessions."""
     name = (form.display_name.data or "").strip()
     role = form.role.data if isinstance(form, MemberForm) else user.role

@@ -22,6 +22,11 @@ _SEPARATOR_LINE = re.compile(r"\Asep=(.)\r?\n", re.IGNORECASE)
 _CHINESE = re.compile(r"[\x00-\x7f\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]*")
 # Of Western text that was read as GBK: such letters within a word.
 _NOT_CHINESE = re.compile(r"[A-Za-z][\u4e00-\u9fff]|[\u4e00-\u9fff][a-z]")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+# First bytes of the 3,755 letters that nearly all Chinese text is made of (GB 2312, level 1). Text of
+# other alphabets that was read as GBK is made of other letters, but for Korean.
+_COMMON = range(0xB0, 0xD8)
+_COMMON_PART = 0.7
 # What a spreadsheet takes for a formula (OWASP, CSV injection): at the beginning of a cell, or of
 # what is one where cells are parted by another character than ours.
 _FORMULA = re.compile(r"(\A[\"'\s]*|[,;\t\r\n][\"'\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
@@ -82,7 +87,7 @@ def _decoded(content: bytes) -> tuple[str, str]:
         text = content.decode("gb18030")
     except UnicodeDecodeError:
         text = ""
-    if text and _CHINESE.fullmatch(text) and not _NOT_CHINESE.search(text):
+    if _is_chinese(text):
         return text, gettext(
             "The file is not in UTF-8 and was read as GBK. See that the names are right."
         )
@@ -92,6 +97,15 @@ def _decoded(content: bytes) -> tuple[str, str]:
             "in your spreadsheet program."
         )
     )
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether a text that was read as GBK makes sense: no other encoding is told by its bytes."""
+    letters = _HAN.findall(text)
+    if not letters or not _CHINESE.fullmatch(text) or _NOT_CHINESE.search(text):
+        return False
+    common = sum(one.encode("gb18030")[0] in _COMMON for one in letters)
+    return common >= _COMMON_PART * len(letters)
 
 
 def _delimiter(text: str) -> str:
