@@ -23,8 +23,8 @@ _CHINESE = re.compile(r"[\x00-\x7f\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]*")
 # Of Western text that was read as GBK: such letters within a word.
 _NOT_CHINESE = re.compile(r"[A-Za-z][\u4e00-\u9fff]|[\u4e00-\u9fff][a-z]")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-# First bytes of the 3,755 letters that nearly all Chinese text is made of (GB 2312, level 1). Text of
-# other alphabets that was read as GBK is made of other letters, but for Korean.
+# First bytes of the 3,755 letters that nearly all Chinese text is made of (GB 2312, level 1). Text
+# of other alphabets that was read as GBK is made of other letters, but for Korean.
 _COMMON = range(0xB0, 0xD8)
 _COMMON_PART = 0.7
 # What a spreadsheet takes for a formula (OWASP, CSV injection): at the beginning of a cell, or of
