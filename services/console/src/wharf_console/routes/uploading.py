@@ -11,7 +11,7 @@ from wharf_console.api import buckets, tickets
 from wharf_console.api.tickets import MadeTicket, Place
 from wharf_console.context import AppContext
 from wharf_console.forms.tickets import ScriptTicketForm, as_folder
-from wharf_console.routes.files import folders_above
+from wharf_console.routes.files.folders import folders_above
 from wharf_console.web import headers
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
