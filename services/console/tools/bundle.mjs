@@ -13,7 +13,15 @@ import { gzipSync } from "node:zlib";
 const [source, modules, output] = process.argv.slice(2);
 const { build } = createRequire(join(modules, "package.json"))("esbuild");
 
-const ENTRIES = ["console.js", "console.css", "uploads.js", "reference.js", "reference.css"];
+const ENTRIES = [
+  "console.js",
+  "console.css",
+  "uploads.js",
+  "examples.js",
+  "examples.css",
+  "reference.js",
+  "reference.css",
+];
 // Files of others that pages load as they are, but for addresses of other sites.
 const COPIES = {
   "dropzone.js": "dropzone/dist/min/dropzone.min.js",

@@ -11,5 +11,8 @@ function mend(root) {
 
 for (const root of document.querySelectorAll("[data-reference]")) {
   new MutationObserver(() => mend(root)).observe(root, { childList: true, subtree: true });
-  window.Redoc.init(root.dataset.reference, options, root);
+  // From then on the list of the documents is out of the way.
+  window.Redoc.init(root.dataset.reference, options, root, (failed) => {
+    if (!failed) document.documentElement.dataset.scripts = "on";
+  });
 }
