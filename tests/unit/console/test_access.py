@@ -15,6 +15,7 @@ OPEN = {
     "guests.drop",
     "guests.sent",
     "icon.icon",
+    "reference.document",
     "session.login",
     "session.logout",
     "session.preferences",

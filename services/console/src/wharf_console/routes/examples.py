@@ -1,0 +1,149 @@
+"""The ways to upload that tutorials show, as pages that work: `WHARF_CONSOLE_EXAMPLES`.
+
+Each page has an upload ticket of the person who looks at it, as a service of somebody else's would
+have made one for its own visitor (docs/how-to/upload-by-a-plain-form.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from wharf_console.api import files, links, tickets
+from wharf_console.api.files import File
+from wharf_console.api.tickets import Place
+from wharf_console.context import AppContext
+from wharf_console.web import headers
+from wharf_console.web.access import needs
+from wharf_console.web.current import api
+from wharf_console.web.language import gettext
+from wharf_console.web.origins import here_absolute
+
+# Where the examples' files go: every tenant has this bucket.
+BUCKET, PREFIX = "default", "examples/"
+_MAX_FILE_BYTES = 20_000_000
+_TICKET_SECONDS = 15 * 60
+_LISTED = 24
+_PICTURE_SECONDS = 60
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A way to upload; `types` are what its ticket takes, empty for all."""
+
+    title: Callable[[], str]
+    about: Callable[[], str]
+    types: tuple[str, ...] = ()
+
+
+# By the last part of the address, which is the name of the template, too.
+EXAMPLES = {
+    "one-file": Example(
+        lambda: gettext("One file"),
+        lambda: gettext("A plain form for one picture. The page comes back when it is stored."),
+        PICTURES,
+    ),
+    "many-files": Example(
+        lambda: gettext("Many files"),
+        lambda: gettext("A plain form for several files: all of them are stored, or none."),
+        (*PICTURES, "application/pdf", "text/plain"),
+    ),
+    "no-file": Example(
+        lambda: gettext("No file chosen"),
+        lambda: gettext("What a visitor reads who sends the form without a file."),
+    ),
+    "thumbnails": Example(
+        lambda: gettext("Pictures under the form"),
+        lambda: gettext("A plain form, and the pictures that were uploaded under it."),
+        PICTURES,
+    ),
+    "dropzone": Example(
+        lambda: gettext("Dropzone"),
+        lambda: gettext("Dropzone 5.7.1 as it comes, with progress and our words for refusals."),
+    ),
+}
+
+
+def blueprint(context: AppContext) -> Blueprint:
+    """The pages; none where the setting says so."""
+    routes = Blueprint("examples", __name__, url_prefix="/console/examples")
+    if not context.settings.console_examples:
+        return routes
+    policy = _policy(context.settings.content_origin)
+
+    @routes.get("/")
+    @needs("files:write")
+    def overview() -> str:
+        return render_template("examples/overview.html", examples=EXAMPLES)
+
+    @routes.get("/<name>")
+    @needs("files:write")
+    def example(name: str) -> str:
+        found = EXAMPLES.get(name)
+        if found is None:
+            abort(404)
+        headers.replace_policy(policy)
+        # The page of a refusal leads back here; the ticket's address is for what was stored.
+        headers.name_this_page()
+        place = Place(
+            bucket=BUCKET,
+            prefix=PREFIX,
+            max_file_bytes=_MAX_FILE_BYTES,
+            allowed_types=found.types,
+            redirect=(here_absolute(url_for("examples.stored", name=name)),),
+        )
+        ticket = tickets.make(api(), place, seconds=_TICKET_SECONDS)
+        return render_template(
+            f"examples/{name}.html",
+            example=found,
+            ticket=ticket.access_token,
+            bucket=BUCKET,
+            prefix=PREFIX,
+            pictures=_pictures() if name == "thumbnails" else (),
+        )
+
+    @routes.get("/<name>/stored")
+    @needs("files:write")
+    def stored(name: str) -> Response:
+        # The API sends a browser here once the form's files are stored; a link of another site
+        # makes nobody believe so.
+        if request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}:
+            flash(gettext("It is stored."), "success")
+        return redirect(url_for("examples.example", name=name), 303)
+
+    return routes
+
+
+def _policy(content_origin: str) -> str:
+    """Return the policy of these pages: dropzone makes HTML out of text, and has icons in it."""
+    pictures = f"'self' data: blob: {content_origin}".rstrip()
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {pictures}; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        f"report-uri {headers.REPORTS}"
+    )
+
+
+def _pictures() -> list[tuple[File, str]]:
+    """Return what was uploaded, each with the address of its picture; empty where it has none.
+
+    One link to the folder, for a minute, serves all of them. Small pictures do not exist yet.
+    """
+    found = files.listed(api(), BUCKET, prefix=PREFIX, limit=_LISTED).files
+    if not any(file.media_type in PICTURES for file in found):
+        return [(file, "") for file in found]
+    folder = _folder_link()
+    return [
+        (file, folder + quote(file.key.removeprefix(PREFIX)) if file.media_type in PICTURES else "")
+        for file in found
+    ]
+
+
+def _folder_link() -> str:
+    made = links.make(api(), BUCKET, PREFIX, seconds=_PICTURE_SECONDS, disposition="inline")
+    return made.url

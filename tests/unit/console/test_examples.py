@@ -1,0 +1,194 @@
+"""The examples: where they are, whose tickets they have, and that the code they show is theirs."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.servers.console import (
+    Browser,
+    Console,
+    FakeGateway,
+    Reply,
+    console_on,
+    file_document,
+)
+from tests.servers.console_tickets import TICKET, give_tickets, rules_of
+from tests.unit.console.test_templates import check
+from wharf_console.routes.examples import EXAMPLES
+from wharf_console.settings import Settings
+
+PACKAGE = Path(__file__).parents[3] / "services/console/src/wharf_console"
+PAGES = [f"/console/examples/{name}" for name in EXAMPLES]
+PICTURE = {"media_type": "image/png", "bucket": "default"}
+
+
+@pytest.fixture
+def shown(tmp_path: Path, gateway: FakeGateway) -> Console:
+    """A console that has the examples."""
+    settings = Settings(data=tmp_path / "data", console_door=gateway.path, console_examples=True)
+    return with_documents(console_on(settings, gateway))
+
+
+def with_documents(console: Console) -> Console:
+    """Tickets, links, and a folder with a picture and a text."""
+    names = [("examples/a b.png", PICTURE), ("examples/n.txt", {"bucket": "default"})]
+    files = [file_document(key, **fields) for key, fields in names]
+    listing = {"files": files, "prefixes": [], "next_cursor": None}
+    link = {"url": "/s/link/", "expires_at": "2026-11-29T10:00:00Z"}
+    console.gateway.on("GET", "/v1/files/default", Reply(listing))
+    console.gateway.on("POST", "/v1/links", Reply(link, 201))
+    return console
+
+
+def editor(console: Console, base_url: str = "http://localhost") -> Browser:
+    """A person who may upload, and whose token is exchanged for a ticket from now on."""
+    browser = console.person("editor", base_url)
+    give_tickets(console.gateway)
+    return browser
+
+
+def page(console: Console, path: str, **headers: str) -> str:
+    """The page as an editor sees it."""
+    reply = editor(console).get(path, headers=headers)
+    assert reply.status_code == 200, reply.text
+    return str(reply.text)
+
+
+@pytest.mark.parametrize("path", ["/console/examples/", *PAGES])
+def test_they_are_off_unless_the_setting_says_so(console: Console, path: str) -> None:
+    """Then there is no page, and no link to one."""
+    browser = console.person()
+    assert browser.get(path).status_code == 404
+    assert "/console/examples/" not in browser.get("/console/").text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("path", ["/console/examples/", *PAGES])
+def test_each_is_a_whole_page(shown: Console, path: str, language: str) -> None:
+    """It has what every page has, in both languages."""
+    check(path, page(shown, path, **{"Accept-Language": language}))
+
+
+def test_the_first_page_leads_to_all(shown: Console) -> None:
+    """And the foot of every page leads there, for people who may upload."""
+    html_text = page(shown, "/console/examples/")
+    assert all(f'href="{path}"' in html_text for path in PAGES)
+    assert 'href="/console/examples/"' in page(shown, "/console/")
+    assert "/console/examples/" not in shown.person("viewer").get("/console/").text
+
+
+@pytest.mark.parametrize("path", ["/console/examples/", *PAGES])
+def test_a_viewer_is_told_which_role_uploads(shown: Console, path: str) -> None:
+    """The page asks for nothing on the viewer's behalf."""
+    reply = shown.person("viewer").get(path)
+    assert reply.status_code == 403
+    assert "“editor”" in reply.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_its_ticket_is_narrow(shown: Console, path: str) -> None:
+    """It is of the person's own token, for one folder, and leads back to the same page alone."""
+    editor(shown, "http://localhost:8080").get(path)
+    [call] = shown.gateway.called("POST", "/auth/oauth/token")
+    assert call.form["subject_token"] == ["access-1"]
+    rules = rules_of(call)
+    assert (rules["bucket"], rules["prefix"]) == ("default", "examples/")
+    assert rules["max_file_bytes"] == 20_000_000
+    assert rules["redirect"] == [f"http://localhost:8080{path}/stored"]
+    assert "authorization" not in call.fields
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_code_that_it_shows_is_its_own(shown: Console, path: str) -> None:
+    """The form on the page is the one that stands there as text, but for the ticket."""
+    text = page(shown, path)
+    [shown_code] = re.findall(r"<pre[^>]*><code>(&lt;form.*?)</code>", text, re.DOTALL)
+    code = html.unescape(shown_code)
+    assert code.replace("eyJ0…", TICKET) in text
+    assert TICKET not in code
+    assert f'action="/u/{TICKET}"' in text
+
+
+def test_the_script_that_it_shows_is_its_own() -> None:
+    """The settings of dropzone on the page are those that the browser loads."""
+    source = (PACKAGE / "static/src/examples.js").read_text()
+    template = (PACKAGE / "templates/examples/dropzone.html").read_text()
+    [code] = re.findall(r"<code>(const zone.*?)</code>", template, re.DOTALL)
+    assert html.unescape(code).strip() == source.partition("\n\n")[2].strip()
+
+
+def test_the_page_of_a_refusal_learns_where_the_form_was(shown: Console) -> None:
+    """Pages of this service are told the address; the form has no other one to lead back to."""
+    reply = editor(shown).get(PAGES[0])
+    assert reply.headers["Referrer-Policy"] == "same-origin"
+    assert 'name="redirect"' not in reply.text
+
+
+def test_after_the_upload_it_says_so(shown: Console) -> None:
+    """The address to which the form leads is told by the page that comes back, once."""
+    browser = editor(shown)
+    reply = browser.get("/console/examples/one-file/stored")
+    assert (reply.status_code, reply.location) == (303, "/console/examples/one-file")
+    assert "It is stored." in browser.get("/console/examples/one-file").text
+    assert "It is stored." not in browser.get("/console/examples/one-file").text
+
+
+def test_another_site_makes_nobody_believe_that_it_is_stored(shown: Console) -> None:
+    """A link from there leads to the page, which says nothing."""
+    browser = editor(shown)
+    browser.get("/console/examples/one-file/stored", headers={"Sec-Fetch-Site": "cross-site"})
+    assert "It is stored." not in browser.get("/console/examples/one-file").text
+
+
+def test_pictures_come_by_one_link_for_a_minute(shown: Console) -> None:
+    """What is no picture has its name alone."""
+    text = page(shown, "/console/examples/thumbnails")
+    assert text.count("<img") == 1
+    assert 'src="/s/link/a%20b.png"' in text
+    assert "n.txt" in text
+    [call] = shown.gateway.called("POST", "/v1/links")
+    assert call.json == {
+        "bucket": "default",
+        "prefix": "examples/",
+        "expires_in": 60,
+        "disposition": "inline",
+    }
+
+
+def test_pictures_are_not_shown_on_the_consoles_own_address(
+    tmp_path: Path, gateway: FakeGateway
+) -> None:
+    """Away from this machine, contents need an origin of their own."""
+    settings = Settings(
+        data=tmp_path / "data",
+        console_door=gateway.path,
+        console_examples=True,
+        issuer="https://files.example/auth",
+    )
+    browser = editor(with_documents(console_on(settings, gateway)), "https://files.example")
+    text = browser.get("/console/examples/thumbnails").text
+    assert "a b.png" in text
+    assert "<img" not in text
+
+
+def test_their_policy_is_their_own(tmp_path: Path, gateway: FakeGateway) -> None:
+    """dropzone writes HTML, and has pictures in addresses; inline scripts stay out."""
+    origin = "https://content.example"
+    settings = Settings(
+        data=tmp_path / "data",
+        console_door=gateway.path,
+        console_examples=True,
+        content_origin=origin,
+    )
+    browser = editor(with_documents(console_on(settings, gateway)))
+    for path in PAGES:
+        policy = browser.get(path).headers["Content-Security-Policy"]
+        assert policy == (
+            "default-src 'none'; script-src 'self'; style-src 'self'; "
+            f"img-src 'self' data: blob: {origin}; connect-src 'self'; form-action 'self'; "
+            "base-uri 'none'; frame-ancestors 'none'; report-uri /console/csp-reports"
+        )
