@@ -32,6 +32,10 @@ REDIS = Program("redis-server", ("/usr/bin/redis-server",), "redis-server")
 POSTGRES = Program("initdb", ("/usr/lib/postgresql/*/bin/initdb",), "postgresql")
 CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "chromium")
 CHROMEDRIVER = Program("chromedriver", ("/usr/bin/chromedriver",), "chromium-driver")
+# No program, but pages in Chinese are as wide as its letters.
+CHINESE = Program(
+    "wqy-microhei.ttc", ("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",), "fonts-wqy-microhei"
+)
 OPENSSL = Program("openssl", ("/usr/bin/openssl",), "openssl")
 NPM = Program("npm", ("/usr/bin/npm",), "npm")
 # Faults of disks: system calls that fail, and file systems whose power is cut. Debian 13's minimal
@@ -89,7 +93,7 @@ class Goal(NamedTuple):
 CONTRACT = (NGINX, CURL._replace(needed=True), REDIS, POSTGRES, PROMETHEUS, STRACE)
 ENGINES = (DOCKERD, DOCKER, COMPOSE, BUILDX, DEBOOTSTRAP, RUNC, IPTABLES, GIT)
 PODS = (PODMAN, CATATONIT, AARDVARK, OPENSSL)
-BROWSER = (CHROMIUM, CHROMEDRIVER, NPM)
+BROWSER = (CHROMIUM, CHROMEDRIVER, CHINESE, NPM)
 GOALS = {
     "run": Goal("all", (NGINX, CURL), assets=True),
     "dev": Goal("dev", ()),

@@ -110,7 +110,8 @@ class Wharf:
             raise AssertionError(f"Wharf did not stop:\n{self.output.read_text()}") from None
         assert code == 0, self.output.read_text()
         assert self.processes() == []
-        assert _sockets(self._run) == []
+        left = _sockets(self._run)
+        assert left == [], left
 
     def kill(self) -> None:
         """kill -9 of everything, the supervisor first so that it restarts nothing."""

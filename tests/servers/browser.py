@@ -50,7 +50,7 @@ class Browser(webdriver.Chrome):
         assert "error" not in answer, answer["error"]
         return answer.get("value")
 
-    def command(self, name: str, **parameters: object) -> None:
+    def command(self, name: str, /, **parameters: object) -> None:
         """A command of the DevTools protocol."""
         self.execute_cdp_cmd(name, dict(parameters))
 

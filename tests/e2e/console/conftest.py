@@ -1,0 +1,49 @@
+"""A browser in front of the whole Wharf, with a world in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.console import world
+from tests.e2e.console.stage import Stage
+from tests.e2e.instance import Wharf
+from tests.e2e.tenants import Signer, Tenants
+from tests.servers.browser import Browser, browsing
+from tests.servers.console_pages import built
+
+# The reference has 16,000 elements, and a busy machine looks at few of them in a second.
+_AXE_SECONDS = 110
+
+
+@pytest.fixture(scope="session")
+def console_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A Chromium for these tests."""
+    with browsing(tmp_path_factory.mktemp("console-profile")) as found:
+        found.set_script_timeout(_AXE_SECONDS)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def whole(
+    console_browser: Browser,
+    wharf: Wharf,
+    tenants: Tenants,
+    signer: Signer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Stage:
+    """The browser and a world that all tests share; pages have the scripts of this checkout."""
+    built()
+    folder = Path(tmp_path_factory.mktemp("disk"))
+    return Stage(console_browser, wharf, world.made(tenants, signer), folder)
+
+
+@pytest.fixture
+def stage(whole: Stage) -> Iterator[Stage]:
+    """The same for one test, which leaves no page open."""
+    whole.browser.errors()
+    yield whole
+    whole.browser.get("about:blank")
+    whole.browser.errors()

@@ -1,0 +1,114 @@
+"""What must hold of every page, however it is looked at."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import re
+from typing import Any
+
+from tests.e2e.console.stage import Stage
+from tests.servers.browser import AXE
+from wharf_console.sessions import records
+
+#: Of a page without its pictures, compressed, in bytes.
+BUDGET = 120_000
+_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_AXE = (
+    "const {violations} = await axe.run(document, {runOnly: args[0], resultTypes: ['violations']});"
+    "return violations.map(({id, nodes}) => [id, nodes.map(({html}) => html.slice(0, 300))])"
+)
+_KEPT = """
+const kept = [JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie];
+for (const {name, version} of await indexedDB.databases()) {
+  const database = await new Promise((done, fail) => {
+    const asked = indexedDB.open(name, version);
+    [asked.onsuccess, asked.onerror] = [() => done(asked.result), () => fail(asked.error)];
+  });
+  for (const store of database.objectStoreNames) {
+    const found = await new Promise((done) => {
+      const asked = database.transaction(store).objectStore(store).getAll();
+      asked.onsuccess = () => done(asked.result);
+    });
+    kept.push(JSON.stringify(found));
+  }
+  database.close();
+}
+return kept.join("\\n")
+"""
+_WEIGHT = (
+    "const parts = ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind));"
+    "return parts.filter(part => !['img', 'fetch'].includes(part.initiatorType))"
+    ".map(part => [part.name, part.encodedBodySize])"
+)
+# What browsers say of any page that comes by plain HTTP from another machine.
+_BY_HTTP = "The Cross-Origin-Opener-Policy header has been ignored"
+_TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+")
+
+
+@functools.cache
+def _axe() -> str:
+    return AXE.read_text(encoding="utf-8")
+
+
+def violations(stage: Stage) -> Any:
+    """What axe finds on the page as it is now: rules and elements."""
+    stage.browser.execute_script(_axe())
+    return stage.browser.run(_AXE, _RULES)
+
+
+def overflow(stage: Stage) -> int:
+    """By how many pixels the page scrolls sideways."""
+    script = "const {scrollWidth, clientWidth} = document.documentElement;"
+    return int(stage.browser.execute_script(script + "return scrollWidth - clientWidth"))
+
+
+def complaints(stage: Stage) -> list[str]:
+    """What the browser's console has said, the page's own status and pictures that are not there
+    left out: broken policies, errors of scripts, parts that could not be loaded.
+    """
+    address = stage.browser.current_url.partition("?")[0]
+    log: list[dict[str, Any]] = stage.browser.get_log("browser")  # type: ignore[no-untyped-call]
+    return [
+        entry["message"]
+        for entry in log
+        if entry["level"] == "SEVERE"
+        and _BY_HTTP not in entry["message"]
+        and not (entry["source"] == "network" and entry["message"].startswith(address))
+    ]
+
+
+def secrets(stage: Stage) -> list[str]:
+    """Tokens of people in the page or in what the browser keeps for it; tickets are none.
+
+    The console's own records say which tokens there are; what else looks like one is found, too.
+    """
+    seen = f"{stage.browser.page_source}\n{stage.browser.run(_KEPT)}"
+    folder = stage.wharf.data / "console/tokens"
+    known = (records.decoded(path.read_bytes()) for path in folder.iterdir() if path.is_file())
+    tokens = {token for one in known if one for token in (one.access_token, one.refresh_token)}
+    wide = [claims for claims in map(_claims, _TOKEN.findall(seen)) if "ticket" not in claims]
+    return [token[:12] for token in tokens if token in seen] + [str(claims) for claims in wide]
+
+
+def _claims(part: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+def weight(stage: Stage) -> int:
+    """Bytes of the page and of what it is made of, compressed, without pictures."""
+    parts: list[tuple[str, int]] = stage.browser.execute_script(_WEIGHT)
+    return sum(size for _, size in parts)
+
+
+def ran(stage: Stage) -> object:
+    """What a planted script has left, if one ran."""
+    return stage.browser.execute_script("return window.ran ?? null")
+
+
+def reports(stage: Stage) -> list[dict[str, Any]]:
+    """What browsers have told the console of broken policies so far."""
+    lines = stage.wharf.log_lines("console")
+    return [line for line in lines if line.get("message") == "a page broke its policy"]

@@ -1,0 +1,184 @@
+"""A browser in front of the console, in which a person of the world is logged in."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.e2e.console.looks import DEFAULT, Look
+from tests.e2e.console.world import World
+from tests.e2e.instance import Wharf
+from tests.servers.browser import Browser
+
+COOKIE = "wharf_console"
+# How lists of files are shown: each state begins with rows.
+_VIEW = "wharf_console_files"
+_HEIGHT = 800
+# For what is a matter of a second.
+_PATIENCE_SECONDS = 15
+# The page is there, its scripts have run, and a queue of uploads is back.
+_SETTLED = (
+    "const {scripts} = document.documentElement.dataset;"
+    "const runs = arguments[0] && document.querySelector('script[src*=\"/console-\"]');"
+    "const tray = document.querySelector('[data-uploads]');"
+    "return document.readyState === 'complete' && (!runs || scripts === 'on')"
+    " && (!tray || !scripts || tray.dataset.uploads === 'ready')"
+)
+
+
+@dataclass
+class Stage:
+    """`folder` is the disk of whoever sits there."""
+
+    browser: Browser
+    wharf: Wharf
+    world: World
+    folder: Path
+    look: Look = DEFAULT
+    _cookies: dict[str, str] = field(default_factory=dict)
+
+    # ---- who looks, and how ----
+
+    def set(self, look: Look) -> None:
+        """Has the browser and the console's choices be like this from now on."""
+        self.look = look
+        dark = look.theme == "system-dark"
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.browser.command("Emulation.setEmulatedMedia", features=[scheme])
+        self.resize(look.width)
+        self.browser.command("Network.deleteCookies", name=_VIEW, url=self.wharf.url)
+        self._cookie("wharf_console_language", look.language)
+        self._cookie("wharf_console_theme", "auto" if dark else look.theme)
+
+    def resize(self, width: int) -> None:
+        """Makes the window so many pixels wide."""
+        self.browser.command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=_HEIGHT,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    def become(self, who: str) -> None:
+        """Has the browser be this person's, who has logged in before; nobody's, if it is empty."""
+        if who and who not in self._cookies:
+            self.log_in(who)
+            self._cookies[who] = self.session()
+        self.browser.command("Network.deleteCookies", name=COOKIE, url=self.wharf.url)
+        if who:
+            self._cookie(COOKIE, self._cookies[who])
+
+    def log_in(self, who: str) -> None:
+        """Logs in on the page; the session is this test's own."""
+        self.browser.command("Network.deleteCookies", name=COOKIE, url=self.wharf.url)
+        login = self.world.people[who]
+        self.open("/console/login")
+        for name in ("tenant", "username", "password"):
+            self.type(f"[name={name}]", getattr(login, name))
+        self.press("main form [type=submit], main form button")
+        self.awaited(lambda: self.path() == "/console/")
+
+    def session(self) -> str:
+        """The session's cookie, which no script sees."""
+        found = self.browser.execute_cdp_cmd("Network.getCookies", {"urls": [self.wharf.url]})
+        return next(str(one["value"]) for one in found["cookies"] if one["name"] == COOKIE)
+
+    def _cookie(self, name: str, value: str) -> None:
+        for url in (self.wharf.url, self.elsewhere):
+            cookie = {"name": name, "value": value, "httpOnly": True, "sameSite": "Lax"}
+            self.browser.command("Network.setCookie", url=url, **cookie)
+
+    @property
+    def elsewhere(self) -> str:
+        """The same Wharf by a name that is not this machine's: what comes by HTTP is no secret."""
+        return f"http://wharf.example:{self.wharf.port}"
+
+    @contextlib.contextmanager
+    def scripts(self, *, on: bool) -> Iterator[None]:
+        """Pages run their scripts, or none, meanwhile."""
+        self.browser.command("Emulation.setScriptExecutionDisabled", value=not on)
+        try:
+            yield
+        finally:
+            self.browser.command("Emulation.setScriptExecutionDisabled", value=False)
+
+    # ---- what a person does ----
+
+    def open(self, path: str) -> None:
+        """Goes to a page of the console, or to a whole address."""
+        self.browser.get(path if path.startswith("http") else self.wharf.url + path)
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until the page is as it stays."""
+        self.awaited(lambda: self.browser.execute_script(_SETTLED, self.look.scripts))
+
+    def all(self, selector: str) -> list[WebElement]:
+        """The elements."""
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str) -> WebElement:
+        """The first of the elements, when it is there."""
+        found: WebElement = self.awaited(lambda: next(iter(self.all(selector)), None))
+        return found
+
+    def press(self, selector: str) -> None:
+        """Presses a button or follows a link."""
+        self.one(selector).click()
+
+    def type(self, selector: str, text: str) -> None:
+        """Types into a field, instead of what is there."""
+        element = self.one(selector)
+        element.clear()
+        element.send_keys(text)
+
+    def file(self, name: str, content: bytes) -> str:
+        """A file on the person's disk; its path."""
+        path = self.folder / name
+        path.write_bytes(content)
+        return str(path)
+
+    def choose(self, selector: str, *paths: str) -> None:
+        """Chooses files in a field."""
+        self.one(selector).send_keys("\n".join(paths))
+
+    def path(self) -> str:
+        """The path of the page's address."""
+        return self.browser.current_url.removeprefix(self.wharf.url).partition("?")[0]
+
+    def text(self, selector: str = "main") -> str:
+        """The text of an element, as it is in the page."""
+        return str(self.one(selector).get_property("textContent"))
+
+    def awaited(self, condition: Callable[[], object]) -> Any:
+        """The first true value of the condition; elements may go meanwhile."""
+        passing = (StaleElementReferenceException, NoSuchElementException)
+        waiting = WebDriverWait(self.browser, _PATIENCE_SECONDS, 0.05, ignored_exceptions=passing)
+        return waiting.until(lambda _: condition())
+
+    # ---- what happens to it ----
+
+    @contextlib.contextmanager
+    def api_away(self) -> Iterator[None]:
+        """The console does not reach the API meanwhile: its door is not there."""
+        door = self.wharf.data / "run/console-door.sock"
+        aside = door.with_suffix(".aside")
+        door.rename(aside)
+        try:
+            yield
+        finally:
+            aside.rename(door)
+
+    def forget_tokens(self) -> None:
+        """Has the console lose the tokens of the last login, as when its session ends elsewhere."""
+        records = [one for one in (self.wharf.data / "console/tokens").iterdir() if one.is_file()]
+        max(records, key=lambda one: one.stat().st_mtime_ns).unlink()

@@ -1,0 +1,36 @@
+"""The choice of looks: few, and no pair is left out."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.e2e.console.looks import AXES, BY_SYSTEM, DEFAULT, LOOKS, Look, pairwise
+
+
+@pytest.mark.parametrize("axes", [AXES, {**AXES, "scripts": (True,)}])
+def test_every_pair_is_looked_at(axes: dict[str, tuple[object, ...]]) -> None:
+    """Any two values of different axes meet in some look."""
+    rows = pairwise(axes)
+    for (one, values), (other, others) in itertools.combinations(axes.items(), 2):
+        met = {(row[one], row[other]) for row in rows}
+        assert met == set(itertools.product(values, others))
+
+
+def test_the_default_is_looked_at_first() -> None:
+    """With scripts, wide, light, in English."""
+    assert Look(scripts=True, width=1280, theme="light", language="en") == DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("axes", "fewest"), [(AXES, 5), ({"a": (1, 2, 3), "b": (1, 2, 3), "c": (1, 2)}, 9)]
+)
+def test_there_are_few(axes: dict[str, tuple[object, ...]], fewest: int) -> None:
+    """As few as covering arrays of strength two have."""
+    assert len(pairwise(axes)) == fewest
+
+
+def test_each_has_a_name_of_its_own() -> None:
+    """So that a test that fails says how the page was looked at."""
+    assert len(set(map(str, (*LOOKS, BY_SYSTEM)))) == len(LOOKS) + 1

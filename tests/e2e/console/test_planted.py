@@ -1,0 +1,56 @@
+"""Scripts that somebody has planted in names: pages show them as text, and nothing runs.
+
+The walk (`test_walk.py`) looks for what ran on every page; here the names are to be read.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.console import inspection
+from tests.e2e.console.looks import DEFAULT
+from tests.e2e.console.stage import Stage
+from tests.e2e.console.world import PLANTED, planted_key
+
+#: Where a name of each kind is to be read.
+SHOWN = {
+    "person": ("/console/", "header .who"),
+    "tenant": ("/console/", "header .tenant"),
+    "event": ("/console/", "#events ~ div"),
+    "file": ("/console/b/default/", "#files"),
+    "folder": ("/console/b/default/", "#files a.folder"),
+}
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_a_name_is_text(stage: Stage, kind: str) -> None:
+    """It stands on the page as it was given, and has not run."""
+    path, selector = SHOWN[kind]
+    stage.set(DEFAULT)
+    stage.become("owner")
+    # The last thing that has happened.
+    assert stage.world.api.put(planted_key()).status in {200, 201}
+    stage.open(path)
+    # In keys, slashes would be folders.
+    shown = "".join(str(one.get_property("textContent")) for one in stage.all(selector))
+    assert PLANTED in shown.replace("\N{DIVISION SLASH}", "/")
+    assert inspection.ran(stage) is None
+    assert inspection.complaints(stage) == []
+
+
+@pytest.mark.parametrize("target", ["prefix", "next", "bucket", "address"])
+def test_an_address_with_a_script(stage: Stage, target: str) -> None:
+    """What a link brings along is text, too, and leads nowhere else."""
+    script = "%22%3E%3Cimg%20src=x%20onerror=window.ran=1%3E"
+    path = {
+        "prefix": f"/console/b/default/?prefix={script}",
+        "next": f"/console/login?next=/console/{script}",
+        "bucket": f"/console/b/{script}/",
+        "address": f"/console/{script}",
+    }[target]
+    stage.set(DEFAULT)
+    stage.become("" if target == "next" else "owner")
+    stage.open(path)
+    assert inspection.ran(stage) is None
+    assert inspection.complaints(stage) == []
+    assert stage.all("img[src=x]") == []

@@ -1,0 +1,165 @@
+"""Sessions in a browser: tabs at the end of a token, leaving, suspension, a service away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.console import world
+from tests.e2e.console.looks import DEFAULT
+from tests.e2e.console.stage import Stage
+from tests.e2e.instance import Wharf, running
+from tests.e2e.tenants import Signer, Tenants
+from tests.servers.browser import Browser
+
+#: As short as a setting allows.
+TOKEN_SECONDS = 10
+TABS = 3
+_RELOAD = "setTimeout(() => location.reload(), arguments[0] - Date.now())"
+
+
+@pytest.fixture(scope="module")
+def brief() -> Iterator[Wharf]:
+    """A Wharf whose tokens end soon."""
+    with running(WHARF_TOKEN_TTL_SECONDS=str(TOKEN_SECONDS)) as found:
+        yield found
+
+
+@pytest.fixture
+def hurried(brief: Wharf, console_browser: Browser, tmp_path: Path) -> Iterator[Stage]:
+    """A browser in front of that Wharf."""
+    made = world.made(Tenants(brief), Signer(brief))
+    yield Stage(console_browser, brief, made, tmp_path)
+    first, *others = console_browser.window_handles
+    for one in others:
+        console_browser.switch_to.window(one)
+        console_browser.close()
+    console_browser.switch_to.window(first)
+    console_browser.get("about:blank")
+
+
+@pytest.fixture
+def entered(stage: Stage) -> Stage:
+    """Somebody has logged in, in a session of this test alone."""
+    stage.set(DEFAULT)
+    stage.log_in("passing")
+    return stage
+
+
+def refreshes(wharf: Wharf) -> dict[str, int]:
+    """How often the console has renewed tokens, by outcome."""
+    connection = HTTPConnection("127.0.0.1", wharf.metrics_port, timeout=60)
+    connection.request("GET", "/metrics/console")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    start = 'wharf_console_refreshes_total{outcome="'
+    lines = [line.removeprefix(start) for line in text.splitlines() if line.startswith(start)]
+    return {name: int(float(value)) for name, _, value in (one.partition('"} ') for one in lines)}
+
+
+def test_tabs_at_the_end_of_a_token(hurried: Stage) -> None:
+    """All tabs ask at the same moment: one refresh serves them, and the session goes on."""
+    browser = hurried.browser
+    hurried.set(DEFAULT)
+    hurried.log_in("owner")
+    for _ in range(TABS - 1):
+        browser.switch_to.new_window("tab")
+        hurried.open("/console/b/many/")
+    for _ in range(2):
+        before = refreshes(hurried.wharf)
+        moment = (time.time() + TOKEN_SECONDS + 1) * 1000
+        for tab in browser.window_handles:
+            browser.switch_to.window(tab)
+            browser.execute_script("window.isOld = true")
+            browser.execute_script(_RELOAD, moment)
+        for tab in browser.window_handles:
+            browser.switch_to.window(tab)
+            hurried.awaited(lambda: not browser.execute_script("return window.isOld ?? false"))
+            hurried.settle()
+            assert hurried.path() != "/console/login"
+            assert hurried.all("header .who form button")
+        after = refreshes(hurried.wharf)
+        assert after["ok"] == before["ok"] + 1
+        assert (after["ended"], after["failed"]) == (before["ended"], before["failed"])
+
+
+def test_the_way_back_after_leaving(entered: Stage) -> None:
+    """After logging out the back button leads to the login, not to what was seen."""
+    entered.open("/console/b/many/")
+    entered.open("/console/b/default/")
+    entered.press("header .who form button")
+    entered.awaited(lambda: entered.path() == "/console/login")
+    for _ in range(2):
+        entered.browser.back()
+        entered.awaited(lambda: entered.all("[name=password]"))
+        assert entered.path() == "/console/login"
+        assert ".txt" not in entered.text("body")
+
+
+def test_leaving_in_one_tab_ends_all(entered: Stage) -> None:
+    """A page of another tab leads to the login with its next step, and says why."""
+    browser = entered.browser
+    first = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    entered.open("/console/b/many/")
+    browser.switch_to.window(first)
+    entered.press("header .who form button")
+    browser.switch_to.window(browser.window_handles[-1])
+    entered.press("a[rel=next]")
+    entered.awaited(lambda: entered.path() == "/console/login")
+    browser.close()
+    browser.switch_to.window(first)
+
+
+def test_suspended_while_a_page_is_open(stage: Stage) -> None:
+    """Within five seconds each page says so; afterwards the same session goes on."""
+    stage.set(DEFAULT)
+    stage.world.suspend("suspended", end=True)
+    stage.log_in("suspended")
+    stage.open("/console/b/default/")
+    stage.world.suspend("suspended")
+    begun = time.monotonic()
+
+    def is_told() -> bool:
+        stage.open("/console/b/default/")
+        return bool(stage.all("main [role=alert]"))
+
+    try:
+        stage.awaited(is_told)
+        assert time.monotonic() - begun < 5
+        assert "suspended" in stage.text("h1")
+        stage.open("/console/")
+        assert "suspended" in stage.text("h1")
+    finally:
+        stage.world.suspend("suspended", end=True)
+    stage.awaited(lambda: not is_told())
+    assert stage.path() == "/console/b/default/"
+
+
+def test_the_api_comes_back(entered: Stage) -> None:
+    """While it is away the page says when to try again; its button leads back to where one was."""
+    entered.open("/console/b/many/")
+    with entered.api_away():
+        entered.press("a[rel=next]")
+        entered.one("main [role=alert]")
+        assert "does not answer" in entered.text("h1")
+    entered.press("main [role=button]")
+    entered.awaited(lambda: "104.txt" in entered.text("#files"))
+
+
+def test_the_api_hangs(entered: Stage) -> None:
+    """A service that says nothing is answered for in time, and the login outlives it."""
+    with entered.wharf.standing_still("upload"):
+        entered.open("/console/b/many/")
+        entered.one("main [role=alert]")
+        assert "does not answer" in entered.text("h1")
+    entered.awaited(lambda: _is_back(entered))
+
+
+def _is_back(stage: Stage) -> bool:
+    stage.open("/console/b/many/")
+    return bool(stage.all("#files table"))

@@ -1,0 +1,139 @@
+"""What the pages show: tenants, people and files, with scripts in every name that can be chosen."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.people import PASSWORD
+from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
+
+#: What would set `window.ran`, if a page took it for HTML: in a tag, in an attribute, in a script.
+PLANTED = "</script><img src=x onerror=window.ran=1>\"'><svg onload=window.ran=2>"
+#: Of the bucket `many`: more than a page of the list holds.
+MANY = 105
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c02"
+    "0000000b4944415478da6364f80f00010501012718e3660000000049454e44ae426082"
+)
+LONG = "a-name-without-any-place-to-break-" * 4
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a person types to log in."""
+
+    tenant: str
+    username: str
+    password: str = PASSWORD
+
+
+@dataclass(frozen=True)
+class World:
+    """`people` are logins by who they are; `api` is a program of `busy`, with all scopes; `places`
+    are parts of addresses, by what they lead to.
+    """
+
+    tenants: Tenants
+    people: dict[str, Login]
+    api: ApiClient
+    places: dict[str, str]
+
+    def suspend(self, who: str, *, end: bool = False) -> None:
+        """Suspends the tenant of this person, or resumes it."""
+        act = "resume" if end else "suspend"
+        target = f"/auth/v1/tenants/{self.people[who].tenant}/{act}"
+        answer = self.tenants.admin.request("POST", target)
+        assert answer.status == 204, answer.body
+
+
+def made(tenants: Tenants, signer: Signer) -> World:
+    """The world, made as administrators and programs make it."""
+    people = {
+        who: _person(tenants, tenant, who, role)
+        for tenant, who, role in (
+            ("busy", "owner", "owner"),
+            ("busy", "editor", "editor"),
+            ("busy", "viewer", "viewer"),
+            # Whom owners look at.
+            ("busy", "member", "editor"),
+            # Comes and goes: whoever uses its session ends it.
+            ("busy", "passing", "owner"),
+            # Whose tenant stays empty, and whose is filled.
+            ("empty", "beginner", "owner"),
+            ("fresh", "newcomer", "owner"),
+            ("held", "suspended", "owner"),
+        )
+    }
+    api = signer.client(tid="busy", scope=" ".join(ALL_SCOPES))
+    return World(tenants, people, api, {**_fill(api), **_accounts(tenants), **_tickets(signer)})
+
+
+def _person(tenants: Tenants, tenant: str, who: str, role: str) -> Login:
+    admin = tenants.admin
+    names = {"tenant": tenant, "display_name": f"{tenant} {PLANTED}"}
+    answer = admin.send_json("POST", "/auth/v1/tenants", names)
+    assert answer.status in {201, 409}, answer.body
+    user = {"username": who, "role": role, "password": PASSWORD, "display_name": f"Ann {PLANTED}"}
+    answer = admin.send_json("POST", f"/auth/v1/tenants/{tenant}/users", user)
+    assert answer.status == 201, answer.body
+    return Login(tenant, who)
+
+
+def planted_key() -> str:
+    """The key of a file with a script in its name, percent-encoded; slashes would be folders."""
+    return quote(f"{PLANTED}.txt".replace("/", "\N{DIVISION SLASH}"), safe="")
+
+
+def _accounts(tenants: Tenants) -> dict[str, str]:
+    """Ids of a member and of a client of `busy`."""
+    admin = tenants.admin
+    users = admin.get("/auth/v1/tenants/busy/users?limit=100").json()["users"]
+    ids = {f"{one['username']}_id": one["user_id"] for one in users}
+    names = {"name": f"robot {PLANTED}", "scopes": ["files:read"]}
+    answer = admin.send_json("POST", "/auth/v1/tenants/busy/clients", names)
+    assert answer.status == 201, answer.body
+    return {**ids, "client_id": answer.json()["client_id"]}
+
+
+def _tickets(signer: Signer) -> dict[str, str]:
+    """A guest's ticket that is good, and one whose time is over."""
+    rules = {"bucket": "default", "prefix": "inbox/", "max_files": 20, "allowed_types": ["image/*"]}
+    claims: dict[str, Any] = {
+        "tid": "busy",
+        "sub": "person",
+        "scope": "files:write",
+        "ticket": rules,
+    }
+    return {"ticket": signer.token(**claims), "old_ticket": signer.token(**claims, iat=1, exp=900)}
+
+
+def _fill(api: ApiClient) -> dict[str, str]:
+    """Makes buckets, files and an upload that is under way; the key with a script in it."""
+    for bucket, policy in {"none": {}, "many": {}, "open": {"public": True}}.items():
+        assert api.send_json("PUT", f"/v1/buckets/{bucket}", policy).status == 201
+    for number in range(MANY):
+        api.stored(f"{number:03}.txt", bucket="many")
+    planted = planted_key()
+    api.stored(planted)
+    api.stored(f"{planted}/{planted}")
+    api.stored(f"{LONG}.txt")
+    api.stored(quote("مستند \N{HEBREW LETTER ALEF}.pdf"), b"%PDF-1.4\n%%EOF\n")
+    api.stored("reports/2026/march.csv", b"a,b\n1,2\n")
+    api.stored("examples/dot.png", PNG)
+    api.stored("dot.png", PNG, bucket="open")
+    change = {"metadata": {PLANTED: PLANTED}, "filename": f"{PLANTED}.txt".replace("/", "")}
+    answer = api.send_json("PATCH", f"/v1/metadata/default/{planted}", change)
+    assert answer.status == 200, answer.body
+    fields = {"Upload-Length": "5000000", "Upload-Metadata": _tus(planted)}
+    answer = api.request("POST", "/v1/uploads", headers={"Tus-Resumable": "1.0.0", **fields})
+    assert answer.status == 201, answer.body
+    return {"planted": planted}
+
+
+def _tus(key: str) -> str:
+    pairs = {"bucket": "many", "key": unquote(key)}
+    return ",".join(f"{name} {b64encode(text.encode()).decode()}" for name, text in pairs.items())
