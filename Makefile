@@ -128,6 +128,11 @@ docs: ## Regenerate the documentation that is made from code
 	@$(PREPARE) dev
 	$(BIN)/python docs/generate.py
 
+.PHONY: screenshots
+screenshots: ## Take the pictures of README and docs/ anew (ARGS='console-files console-login')
+	@$(PREPARE) test
+	@$(BIN)/python -m docs.screenshots $(ARGS)
+
 clean: ## Remove .venv and caches; data in var stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -not -path './var/*' -prune -exec rm -rf {} +

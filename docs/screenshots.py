@@ -1,0 +1,165 @@
+"""Takes the pictures of README.md and docs/: `make screenshots`.
+
+A Wharf of its own gets a tenant with people and files; Debian's Chromium looks at pages of the
+console and leaves `docs/pictures/<name>.png`. The names stay the same when pictures are taken anew.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.console.looks import Look
+from tests.e2e.console.stage import Stage
+from tests.e2e.console.world import Login, World
+from tests.e2e.instance import Wharf, running
+from tests.e2e.people import PASSWORD
+from tests.e2e.tenants import Signer, Tenants
+from tests.servers.browser import browsing
+
+FOLDER = Path(__file__).parent / "pictures"
+_TENANT = "harbour"
+_WIDE = Look(scripts=True, width=1280, theme="light", language="en")
+_DARK = Look(scripts=True, width=1280, theme="dark", language="en")
+_NARROW = Look(scripts=True, width=360, theme="light", language="en")
+_CHINESE = Look(scripts=True, width=1280, theme="light", language="zh_Hans")
+# Files of the bucket `photos`, each with the phase of its colours.
+_PHOTOS = {"crane": 0.0, "ferry": 0.8, "gull": 1.7, "lighthouse": 2.6, "pier": 3.5, "storm": 4.4}
+_TEXTS = ("letters/2026-11-02 harbour master.txt", "letters/2026-11-17 customs.txt", "notes.txt")
+
+
+def _nothing(_: Stage) -> None:
+    """The page itself is the picture."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A page, how it is looked at, and what is done on it before."""
+
+    name: str
+    path: str
+    look: Look = _WIDE
+    who: str = "ann"
+    before: Callable[[Stage], None] = _nothing
+
+
+def _ask_to_delete(stage: Stage) -> None:
+    for box in stage.all("input[name=key]")[:2]:
+        box.click()
+    stage.press("button.danger")
+    stage.one("dialog[open]")
+
+
+def _drop(stage: Stage) -> None:
+    for name, phase in list(_PHOTOS.items())[:3]:
+        stage.choose(".dz-hidden-input", stage.file(f"{name}.png", picture(phase)))
+    stage.awaited(lambda: len(stage.all(".dz-success")) == 3)
+    # Its mark passes through for three seconds.
+    stage.browser.run("await new Promise(done => setTimeout(done, 3500))")
+
+
+PICTURES = (
+    Picture("console-login", "/console/login", who=""),
+    Picture("console-overview", "/console/"),
+    Picture("console-overview-dark", "/console/", _DARK),
+    Picture("console-files", "/console/b/photos/"),
+    Picture("console-files-narrow", "/console/b/photos/", _NARROW),
+    Picture("console-files-chinese", "/console/b/photos/", _CHINESE),
+    Picture("console-delete", "/console/b/photos/", before=_ask_to_delete),
+    Picture("examples-thumbnails", "/console/examples/thumbnails"),
+    Picture("examples-dropzone", "/console/examples/dropzone", before=_drop),
+    Picture("reference", "/docs", who="", before=lambda stage: stage.awaited(
+        lambda: len(stage.all("[data-reference] h5")) > 10
+    )),
+)  # fmt: skip
+
+
+def picture(phase: float, width: int = 480, height: int = 360) -> bytes:
+    """A PNG with a sky and a sea; the phase says in which colours."""
+    horizon = height * 0.55
+
+    def pixel(x: int, y: int) -> bytes:
+        wave = math.sin(x / 23 + phase * 3) * 6 + math.sin(x / 61 + phase) * 9
+        depth = (y - horizon - wave) / height
+        base = (0.5 + 0.4 * math.sin(phase + turn) for turn in (0.0, 2.1, 4.2))
+        shade = 0.85 + depth if depth < 0 else 0.45 + depth / 2
+        return bytes(min(255, max(0, int(255 * part * shade + 60 * shade))) for part in base)
+
+    rows = b"".join(b"\0" + b"".join(pixel(x, y) for x in range(width)) for y in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in parts)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + check
+
+
+def furnish(wharf: Wharf) -> World:
+    """Make the tenant, its people and its files."""
+    tenants = Tenants(wharf)
+    admin = tenants.admin
+    names = {"tenant": _TENANT, "display_name": "Harbour Office"}
+    _done(admin, "POST", "/auth/v1/tenants", names)
+    limits = {"max_bytes": 50_000_000, "max_files": 1000}
+    people = {"ann": ("Ann Lindqvist", "owner"), "bao": ("Bao Chen", "editor")}
+    for username, (name, role) in people.items():
+        user = {"username": username, "display_name": name, "role": role, "password": PASSWORD}
+        _done(admin, "POST", f"/auth/v1/tenants/{_TENANT}/users", user)
+    signer = Signer(wharf)
+    api = signer.client(tid=_TENANT)
+    _done(signer.client(scope="tenants:admin"), "PUT", f"/v1/tenants/{_TENANT}/limits", limits)
+    _done(api, "PUT", "/v1/buckets/photos", {"allowed_types": ["image/*", "text/plain"]})
+    _done(api, "PUT", "/v1/buckets/press", {"public": True})
+    for name, phase in _PHOTOS.items():
+        api.stored(f"{name}.png", picture(phase), bucket="photos")
+        api.stored(f"examples/{name}.png", picture(phase))
+    for key in _TEXTS:
+        api.stored(quote(key), b"Dear colleagues,\n" * 200, bucket="photos")
+    return World(tenants, {name: Login(_TENANT, name) for name in people}, api, {})
+
+
+def _done(api: ApiClient, method: str, target: str, content: object) -> None:
+    answer = api.send_json(method, target, content)
+    if answer.status >= 300:
+        sys.exit(f"screenshots: {method} {target}: {answer.status} {answer.body.decode()}")
+
+
+def take(stage: Stage, wanted: Picture) -> None:
+    """Take one picture."""
+    stage.set(wanted.look)
+    stage.become(wanted.who)
+    stage.open(wanted.path)
+    wanted.before(stage)
+    # No cursor that blinks in it.
+    stage.browser.execute_script("document.activeElement?.blur()")
+    stage.browser.save_screenshot(str(FOLDER / f"{wanted.name}.png"))
+
+
+def main() -> None:
+    """Take all pictures, or those that are named."""
+    names = sys.argv[1:]
+    FOLDER.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running() as wharf,
+        browsing(Path(folder) / "profile") as browser,
+    ):
+        stage = Stage(browser, wharf, furnish(wharf), Path(folder))
+        for wanted in PICTURES:
+            if not names or wanted.name in names:
+                take(stage, wanted)
+                print(f"docs/pictures/{wanted.name}.png")
+
+
+if __name__ == "__main__":
+    main()
