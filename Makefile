@@ -118,6 +118,11 @@ noisy: ## Show what a noisy tenant does to quiet ones (ARGS='--seconds 10', BENC
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.noisy $(ARGS)
 
+.PHONY: pages
+pages: ## Measure the console's pages with ten million files (ARGS='--files 100000', PAGES_WORK=dir)
+	@$(PREPARE) test
+	@$(BIN)/python -m loadtests.pages $(ARGS)
+
 .PHONY: observing
 observing: ## Regenerate the rules and dashboards of deploy/observing
 	@$(PREPARE) dev

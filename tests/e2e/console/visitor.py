@@ -34,10 +34,8 @@ class Visitor:
             "127.0.0.1", self._wharf.port, _TIMEOUT_SECONDS, source_address=(self._address, 0)
         )
         given = {name.replace("_", "-"): value for name, value in fields.items()}
-        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        sent = {"Accept": CHROME, "Cookie": cookies, "Sec-Fetch-Site": "same-origin", **given}
         try:
-            connection.request(method, target, body or None, sent)
+            connection.request(method, target, body or None, {**self.headers(), **given})
             answer = connection.getresponse()
             text = answer.read().decode()
         finally:
@@ -46,6 +44,11 @@ class Visitor:
             name, _, value = cookie.partition(";")[0].partition("=")
             self._cookies[name] = value
         return answer.status, answer.headers, text
+
+    def headers(self) -> dict[str, str]:
+        """Header fields of a request that the person's browser sends now."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        return {"Accept": CHROME, "Cookie": cookies, "Sec-Fetch-Site": "same-origin"}
 
     def login(self, password: str | None = None, **fields: str) -> tuple[int, str]:
         """Logs in as the first person of the demo tenant; status and text of the answer."""
