@@ -98,7 +98,7 @@ GOALS = {
     "run": Goal("all", (NGINX, CURL), assets=True),
     "dev": Goal("dev", ()),
     "contract": Goal("dev", CONTRACT),
-    "compose": Goal("dev", (*CONTRACT, *ENGINES)),
+    "compose": Goal("dev", (*CONTRACT, *ENGINES), assets=True),
     "test": Goal(
         "dev",
         (*CONTRACT, *ENGINES, *PODS, *BROWSER, E2FSPROGS),

@@ -241,7 +241,7 @@ def test_who_logs_in(start: Start, environment: dict[str, str], username: str | 
     data = Path(environment["WHARF_DATA"])
     data.mkdir(mode=0o700)
     person = {"username": username, "password": "not-to-be-printed"} if username else {}
-    (data / "credentials.json").write_text(json.dumps({"demo": {"client_id": "x", **person}}))
+    (data / "credentials.json").write_text(json.dumps({"demo": {"tenant": "demo", **person}}))
     wharf = start()
     wharf.wait_ready()
     wharf.wait_until(lambda: wharf.output.count("\ncurl ") == 2, "the commands")

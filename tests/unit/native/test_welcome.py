@@ -62,6 +62,12 @@ def test_where_nobody_was_made(places: Places, text: str | None, tenant: str) ->
         assert f"WHARF_DATA={places.data} " in words
 
 
+def test_a_folder_with_a_space(tmp_path: Path) -> None:
+    """The command that makes a login is for a shell, whatever the folder is called."""
+    words = first_login(Places(str(tmp_path / "our files"), {}), secretly=True)
+    assert f"WHARF_DATA='{tmp_path}/our files' .venv/bin/wharf-auth " in words
+
+
 @pytest.mark.parametrize(
     ("issuer", "address"),
     [

@@ -42,9 +42,12 @@ def first_login(places: Places, *, secretly: bool) -> str:
     person = _demo(places)
     name, password = person.get("username"), person.get("password")
     if not name or not password:
+        # Here, not above: it is rarely needed.
+        from shlex import quote
+
         return (
             "make a login for it with: "
-            f"WHARF_DATA={places.data} .venv/bin/wharf-auth user create "
+            f"WHARF_DATA={quote(places.data)} .venv/bin/wharf-auth user create "
             f"{person.get('tenant', 'TENANT')} NAME --role owner --generate"
         )
     shown = f"is in {_credentials(places)}" if secretly else password
