@@ -15,6 +15,7 @@ from tests.e2e.console.visitor import CHROME, Visitor
 from tests.e2e.instance import Wharf, running
 from tests.e2e.raw_http import exchange, head, until
 from tests.e2e.test_refusal_pages import ACCEPTED
+from tests.servers.console_pages import DIST
 
 POLICY = "Content-Security-Policy"
 
@@ -85,7 +86,8 @@ def test_files_of_a_page(wharf: Wharf) -> None:
     [
         "/console/static/",
         "/console/static/manifest.json",
-        "/console/static/build.json",
+        "/console/static/.build.json",
+        "/console/static/%2ebuild.json",
         "/console/static/none.js",
         "/console/static/..%2f..%2fapp.py",
         "/console/static/../../app.py",
@@ -96,6 +98,7 @@ def test_files_of_a_page(wharf: Wharf) -> None:
 )
 def test_nothing_else_is_to_be_had(wharf: Wharf, target: str) -> None:
     """Neither what the build leaves for the console, nor what is beside it."""
+    assert (DIST / ".build.json").is_file(), "the build's record has another name"
     status, _, text = Visitor(wharf).request("GET", target)
     assert status in {303, 400, 404}
     assert "import" not in text
