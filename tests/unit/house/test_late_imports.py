@@ -38,3 +38,16 @@ def test_a_console_on_files_has_no_client_of_redis() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_console_verifies_no_token_and_counts_no_limit() -> None:
+    """What auth and upload need for both is 13 MB, and the gateway limits the console's pages."""
+    heavy = {"asyncio", "cryptography", "flask_limiter", "jwt", "limits"}
+    script = (
+        "import sys, wharf_console.app, wharf_console.bootstrap\n"
+        f"print(sorted({heavy} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import time
@@ -9,9 +10,7 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any, Protocol
 
-import jwt
 import msgspec
-from jwt.types import Options
 
 from servicekit.tickets import CLAIM as TICKET
 from servicekit.tickets import Ticket
@@ -69,27 +68,30 @@ class Principal(msgspec.Struct, frozen=True):
     ticket: Ticket | None = None
 
 
+class Key(Protocol):
+    """A public key, as PyJWT has it (`jwt.PyJWK`)."""
+
+    key: Any
+    algorithm_name: str
+
+
 class Keys(Protocol):
     """Where public keys come from."""
 
-    def find(self, kid: str) -> jwt.PyJWK | None:
+    def find(self, kid: str) -> Key | None:
         """The key of this id, or `None`; may raise `KeysUnavailable`."""
 
 
-class _Jwt(jwt.PyJWT):
-    """Takes tokens that demand the one extension that is understood here."""
+@functools.cache
+def _reader() -> Any:
+    """PyJWT that takes tokens which demand the one extension that is understood here."""
+    # Here, not above: who verifies no token does without it and cryptography, 9 MB.
+    import jwt
 
-    def __init__(self) -> None:
-        super().__init__()
-        # Not `b64`, which PyJWT knows: it has no place in an access token.
-        self._jws._supported_crit = {NARROWS}  # noqa: SLF001 -- PyJWT has no public way
-
-    def header(self, token: str) -> Mapping[str, Any]:
-        """The header of a token whose signature nobody has looked at yet."""
-        return self._jws.get_unverified_header(token)
-
-
-_reader = _Jwt()
+    reader = jwt.PyJWT()
+    # Not `b64`, which PyJWT knows: it has no place in an access token.
+    reader._jws._supported_crit = {NARROWS}  # noqa: SLF001 -- PyJWT has no public way
+    return reader
 
 
 def critical(claims: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,6 +126,7 @@ class Verifier:
         self._cache_bytes, self._cached_bytes = cache_bytes, 0
         self._cache: dict[bytes, tuple[float, Principal]] = {}
         self._lock = threading.Lock()
+        _reader()  # before the first request, and once for all processes
 
     def verify(self, token: str) -> Principal:
         """The principal of a token; raises a `TokenError` or `KeysUnavailable`."""
@@ -154,9 +157,11 @@ class Verifier:
             self._cache[digest] = (until, principal)
 
     def _verify(self, token: str, now: float) -> Principal:
+        import jwt  # see _reader
+
         header = _header(token)
         key, narrowing = self._key(header), _narrowing(header)
-        options: Options = {
+        options = {
             "require": list(_REQUIRED),
             # Times are checked below, against this verifier's own clock.
             "verify_exp": False,
@@ -165,7 +170,7 @@ class Verifier:
             "enforce_minimum_key_length": True,
         }
         try:
-            claims = _reader.decode(
+            claims = _reader().decode(
                 token,
                 key.key,
                 algorithms=[ALGORITHM],
@@ -187,7 +192,7 @@ class Verifier:
             raise MalformedToken("the token lacks a claim that its header names")
         return self._principal(claims, now)
 
-    def _key(self, header: Mapping[str, Any]) -> jwt.PyJWK:
+    def _key(self, header: Mapping[str, Any]) -> Key:
         if header.get("alg") != ALGORITHM:
             raise MalformedToken(f"the token's algorithm is not {ALGORITHM}")
         # RFC 9068 section 4; PyJWT does not look at `typ`.
@@ -234,12 +239,16 @@ class Verifier:
 
 
 def _header(token: str) -> Mapping[str, Any]:
+    import jwt  # see _reader
+
     if token.count(".") != 2 or "=" in token:
         raise MalformedToken("the token is not three base64url parts")
     try:
-        return _reader.header(token)
+        jws = _reader()._jws  # noqa: SLF001 -- the public way refuses our extension
+        header: Mapping[str, Any] = jws.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):
         raise MalformedToken("the token's header cannot be read") from None
+    return header
 
 
 def _narrowing(header: Mapping[str, Any]) -> frozenset[str]:

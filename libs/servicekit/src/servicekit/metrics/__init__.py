@@ -11,6 +11,7 @@ from http import HTTPMethod
 
 from prometheus_client import Counter, Gauge
 
+from servicekit import limit_counts
 from servicekit.database import base as database
 from servicekit.metric_buffers import Level, MetricBuffer
 from servicekit.metrics.flushing import (
@@ -23,7 +24,6 @@ from servicekit.metrics.flushing import (
     watch,
 )
 from servicekit.metrics.scraping import Lookup, install, is_internal
-from servicekit.ratelimits import guarded, limiting
 
 __all__ = [
     "REQUEST_BUCKETS",
@@ -101,8 +101,8 @@ count_buffer(_refusals, _PROBLEMS)
 count_buffer(database.errors, _DATABASE_ERRORS)
 observe_buffer(database.transactions, _DATABASE_TRANSACTIONS, labels=0)
 observe_buffer(database.waits, _DATABASE_WAITS, labels=0)
-count_buffer(limiting.refusals, _RATELIMIT_HITS)
-count_buffer(guarded.fallbacks, _RATELIMIT_FALLBACKS)
+count_buffer(limit_counts.refusals, _RATELIMIT_HITS)
+count_buffer(limit_counts.fallbacks, _RATELIMIT_FALLBACKS)
 watch(in_progress, _IN_PROGRESS)
 watch(database.connections, _DATABASE_CONNECTIONS)
 for _kind in database.ERROR_KINDS:

@@ -14,12 +14,10 @@ from typing import TypeVar, cast
 
 from limits.storage import MemoryStorage, Storage, storage_from_string
 
-from servicekit.metric_buffers import MetricBuffer
+from servicekit.limit_counts import fallbacks
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-fallbacks = MetricBuffer()
-"""Decisions from the process's own count."""
 
 PAUSE_SECONDS = 5.0
 _REDIS_TIMEOUT_SECONDS = 0.2

@@ -18,7 +18,7 @@ from flask import Flask, Response
 from flask_limiter import ApplicationLimit, Limiter, RequestLimit
 from limits import RateLimitItem, RateLimitItemPerMinute
 
-from servicekit.metric_buffers import MetricBuffer
+from servicekit.limit_counts import refusals
 from servicekit.problems import RATE_LIMITED, ProblemError
 
 # Imported for their effect: they register their URL schemes.
@@ -28,8 +28,6 @@ from servicekit.tokens import Principal
 
 # The name of the policy of a tenant's bytes.
 BYTES = "tenant-bytes"
-refusals = MetricBuffer()
-"""Refused requests by policy."""
 
 
 class Amounts(NamedTuple):
