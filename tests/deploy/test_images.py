@@ -120,6 +120,22 @@ def test_an_image_has_its_own_packages_alone(
     assert sorted(found) == sorted([*own, *(["flask"] if service != "gateway" else [])])
 
 
+def test_pages_find_their_scripts(engine: Engine, images: Images) -> None:
+    """The console names files that the gateway has; of how they were built it has nothing."""
+    script = (
+        "import json; from wharf_console.web.assets import DIST\n"
+        "names = json.loads((DIST / 'manifest.json').read_text())\n"
+        "assert all((DIST / name).is_file() for name in names.values())\n"
+        "print(json.dumps([*names, *names.values()]))"
+    )
+    named = python(engine, images.console, script)
+    assert {"console.js", "console.css", "uploads.js", "redoc.js"} <= set(named)
+    script = "import json, os; print(json.dumps(os.listdir('/opt/wharf/console')))"
+    served = python(engine, images.gateway, script)
+    assert set(named[len(named) // 2 :]) <= set(served)
+    assert not [name for name in served if name.endswith(".json")]
+
+
 @pytest.mark.parametrize("service", ["auth", "console", "upload"])
 def test_what_is_installed_is_what_is_locked(engine: Engine, images: Images, service: str) -> None:
     """Each package stands with its hashes in the service's lock file, or is ours."""

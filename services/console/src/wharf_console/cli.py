@@ -12,6 +12,7 @@ from servicekit.settings import SettingsError
 from wharf_console import __version__
 from wharf_console import settings as console_settings
 from wharf_console.sessions import stores
+from wharf_console.web.assets import Assets
 
 NAME = "console"
 
@@ -58,4 +59,15 @@ def serve() -> None:
             is_https=own.is_https,
         )
     serving.ini_file(NAME)
+    _warn_without_scripts(Assets())
     serving.run_uwsgi(NAME, [os.environ.get("WHARF_CONSOLE_SOCKET", "")])
+
+
+def _warn_without_scripts(assets: Assets) -> None:
+    """Says that an image was built without Node: its pages work, and nothing else would tell."""
+    if not assets.url("console.js"):
+        line = (
+            "this build has no scripts: pages work without them, uploads go through plain forms "
+            "(docs/containers.md, Without scripts)"
+        )
+        print(f"wharf-console: {line}", file=sys.stderr, flush=True)
