@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.file_writes import Write
 
 Told = list[tuple[str, str, dict[str, Any]]]
-ALL = (signals.accepted, signals.rejected, signals.deleted, signals.expired)
+ALL = (signals.accepted, signals.rejected, signals.changed, signals.deleted, signals.expired)
 
 
 @pytest.fixture
@@ -44,6 +45,18 @@ def test_the_life_of_a_file(upload: UploadService, told: Told) -> None:
     names = [(name, sender, arguments["file"].size) for name, sender, arguments in told]
     assert names == [("accepted", "demo", 1), ("accepted", "demo", 2), ("deleted", "demo", 2)]
     assert [told[0][2]["replaced"], told[1][2]["replaced"]] == [False, True]
+
+
+def test_moves_and_renames_are_told(upload: UploadService, told: Told) -> None:
+    """A file that gets another address is told with its new one, and keeps its id."""
+    upload.put("a", b"1")
+    places = {"from": {"bucket": "default", "key": "a"}, "to": {"bucket": "default", "key": "b"}}
+    sent = {"Content-Type": "application/json"}
+    upload.request("POST", "/v1/copies", json.dumps({**places, "move": True}).encode(), sent)
+    upload.request("PATCH", "/v1/metadata/default/b", b'{"key": "c"}', sent)
+    files = [(name, arguments["file"].key, arguments["file"].id) for name, _, arguments in told]
+    first = files[0][2]
+    assert files == [("accepted", "a", first), ("changed", "b", first), ("changed", "c", first)]
 
 
 def test_each_file_of_a_form_is_told(upload: UploadService, told: Told) -> None:

@@ -20,23 +20,29 @@ log = logging.getLogger(__name__)
 _signals = Namespace()
 
 accepted = _signals.signal("accepted")
-"""A file is stored. `file` (records.base.File); `replaced` (bool): another was there before."""
+"""A file is stored. `file` (domain.files.File); `replaced` (bool): another was there before."""
 
 rejected = _signals.signal("rejected")
 """An upload was refused; nothing is stored. `slug` (str) of the problem, `status` (int), `subject`
 (str), `path` (str): the address as it was sent. The sender is empty where nobody is known."""
 
+changed = _signals.signal("changed")
+"""A file has another name, address, metadata or expiry. `file` (domain.files.File): as it is now;
+its `id` says which one it was."""
+
 deleted = _signals.signal("deleted")
-"""A client deleted a file. `file` (records.base.File): as it was."""
+"""A client deleted a file, or moved another one over it. `file` (domain.files.File): as it was."""
 
 expired = _signals.signal("expired")
-"""A file's time was over and it is removed. `file` (records.base.File): as it was. Readers miss it
+"""A file's time was over and it is removed. `file` (domain.files.File): as it was. Readers miss it
 from `expires_at` on; this comes when it is swept, or when its place is needed before that."""
 
 # What the records say, by the kind of the event.
 _BY_EVENT: Mapping[str, tuple[NamedSignal, Mapping[str, object]]] = {
     "file.created": (accepted, {"replaced": False}),
     "file.replaced": (accepted, {"replaced": True}),
+    "file.changed": (changed, {}),
+    "file.moved": (changed, {}),
     "file.deleted": (deleted, {}),
     "file.expired": (expired, {}),
 }
@@ -54,7 +60,7 @@ def send(signal: NamedSignal, tenant: str, **arguments: object) -> None:
 
 
 def tell(tenant: str, kind: str, file: object) -> None:
-    """Sends the signal that belongs to an event of the records; some have none."""
+    """Sends the signal that belongs to an event of the records, where there is one."""
     known = _BY_EVENT.get(kind)
     if known is not None:
         send(known[0], tenant, file=file, **known[1])
