@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers.slices import Sliced, assert_one_file, document, file_of, in_folder, refused
 from tests.servers.upload import UploadService
-from wharf_upload.database.contract import UploadRecords
+from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.maintenance import upload_sweeper
 

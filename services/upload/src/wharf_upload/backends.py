@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from wharf_upload.database.contract import Overview, Records, SharedLeases, UploadRecords
+from wharf_upload.database.contract import Overview, Records, SharedLeases
+from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.storage.base import BlobStore
 from wharf_upload.storage.partial_uploads import PartialUploadStore
 

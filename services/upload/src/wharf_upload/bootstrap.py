@@ -10,10 +10,11 @@ from servicekit.database import open_database
 from servicekit.revocations import Revocations
 from wharf_upload import signals
 from wharf_upload.backends import Backends
-from wharf_upload.database.contract import Overview, Records, SharedLeases, UploadRecords
+from wharf_upload.database.contract import Overview, Records, SharedLeases
 from wharf_upload.database.saved_rows import open_saved_rows
 from wharf_upload.database.shared_leases import SqlSharedLeases
 from wharf_upload.database.sql import SqlRecords
+from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.maintenance import upload_sweeper
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.installation import Installation

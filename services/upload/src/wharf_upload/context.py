@@ -22,7 +22,8 @@ from wharf_upload.backends import Backends
 from wharf_upload.catalog.buckets import BucketCatalog
 from wharf_upload.catalog.files import FileCatalog
 from wharf_upload.database.circuit_breaker import CircuitBreaker
-from wharf_upload.database.contract import Overview, Records, SharedLeases, UploadRecords
+from wharf_upload.database.contract import Overview, Records, SharedLeases
+from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.downloads.files import Downloads
 from wharf_upload.downloads.shared import SharedFiles
 from wharf_upload.hashing.client import DigestClient

@@ -7,7 +7,7 @@ the database does not answer; writes raise the kinds of `Refused` (`domain.refus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from wharf_upload.domain.buckets import ALL, Bucket
@@ -16,7 +16,6 @@ from wharf_upload.domain.events import Event
 from wharf_upload.domain.file_writes import Move, Place, Stored, Write
 from wharf_upload.domain.files import Edit, File, Page, PendingDeletion
 from wharf_upload.domain.quotas import TenantUsage, Usage
-from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.tenant_limits import Limits
 
 
@@ -171,73 +170,6 @@ class Records(
 
     def check(self) -> str | None:
         """Return what is wrong with the database, or `None`."""
-
-
-class UploadRecords(Protocol):
-    """Resumable uploads: what is kept of them until they are files, and a while after.
-
-    Changes raise `UploadGone` for an upload that was removed, and `QuotaExceeded`.
-    """
-
-    def create(self, upload: Upload) -> None:
-        """Add an upload and reserve its length."""
-
-    def get(self, tenant: str, identifier: str) -> Upload | None:
-        """Return the upload of this tenant."""
-
-    def announce_length(self, upload: Upload, length: int) -> Upload:
-        """Set and reserve the length of an upload that began without one."""
-
-    def announce_digests(self, upload: Upload, digests: Mapping[str, bytes]) -> Upload:
-        """Keep what the whole must hash to, by algorithm; it was not said at the creation."""
-
-    def reserve(self, upload: Upload, size: int) -> Upload:
-        """Make `size` bytes what an upload of unknown length reserves."""
-
-    def progress(
-        self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
-    ) -> None:
-        """Note that bytes came: the upload lives on, and without a length they are reserved."""
-
-    def renew(self, upload: Upload, expires_at: int) -> None:
-        """Move the upload's expiry to a later time."""
-
-    def remove(self, upload: Upload) -> bool:
-        """Forget an upload and give back what it reserved; return whether it was there."""
-
-    def give_up(self, upload: Upload) -> bool:
-        """Remove an upload unless it has become a file; return whether it was there, unfinished.
-
-        Another replica may have made it a file, and its client may still ask for it.
-        """
-
-    def under_way(
-        self, tenant: str, *, subject: str | None, after: str, limit: int
-    ) -> list[Upload]:
-        """Return uploads of the tenant that have become no file, by id, those past `after`.
-
-        With a `subject` only that one's.
-        """
-
-    def expired(self, now: int, limit: int) -> list[Upload]:
-        """Return uploads whose time is over."""
-
-    def finals_of(self, tenant: str, part: str) -> list[Upload]:
-        """Return the unfinished final uploads that a partial upload is a part of."""
-
-    def unfinished(self) -> Iterator[tuple[str, str]]:
-        """Yield tenant and id of all unfinished uploads, by id."""
-
-    def known(self, identifier: str) -> bool:
-        """Tell whether there is an unfinished upload of this id, whose bytes are still needed."""
-
-    def takes_slices(
-        self, tenant: str, subject: str, bucket: str, *, ticket: str, least_bytes: int
-    ) -> bool:
-        """Tell whether a file comes, or has just come, in slices, and has `least_bytes`.
-
-        `ticket` is the id of the upload ticket that the slices come with, empty for none.
-        """
 
 
 class SavedRows(Protocol):

@@ -24,7 +24,7 @@ _ROWS_A_TIME = 1000
 
 
 class SqlUploads(Aggregate):
-    """Implements `contract.UploadRecords`, which says more of each method."""
+    """Implements `upload_contract.UploadRecords`, which says more of each method."""
 
     def create(self, upload: Upload) -> None:
         """Add an upload and reserve its length."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from wharf_upload.database.contract import Records, UploadRecords
+from wharf_upload.database.contract import Records
+from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.files import File
 from wharf_upload.maintenance.upload_sweeper import PartialUploads
 from wharf_upload.storage.base import BlobMissing, BlobName, BlobStore

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wharf_upload.database.contract import UploadRecords
+from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.storage.parked_slices import upload_of
 

@@ -6,7 +6,7 @@ from servicekit.problems import NOT_FOUND
 from servicekit.ratelimits import RateLimits
 from servicekit.tokens import Principal
 from wharf_upload import timings
-from wharf_upload.database.contract import UploadRecords
+from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.http import admission_token, completeness
 from wharf_upload.http.admission_token import Admitted
 from wharf_upload.http.credentials import Credentials

@@ -39,7 +39,7 @@ class StoredFiles(Protocol):
 
 
 class SlicedUploads(Protocol):
-    """Files that come in slices; see `database.contract`."""
+    """Files that come in slices; see `database.upload_contract`."""
 
     def takes_slices(
         self, tenant: str, subject: str, bucket: str, *, ticket: str, least_bytes: int

@@ -9,7 +9,7 @@ from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.access import tickets
 from wharf_upload.access.authorization import ADMINISTER
-from wharf_upload.database.contract import UploadRecords
+from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.conditions import http_date
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.hashing.client import DigestClient
