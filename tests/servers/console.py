@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
 from wharf_console import bootstrap
@@ -348,8 +349,29 @@ def console(tmp_path: Path, gateway: FakeGateway) -> Console:
     return console_on(Settings(data=tmp_path / "data", console_door=gateway.path), gateway)
 
 
+class _CompiledTemplates(BytecodeCache):
+    """Templates that an application of this process has compiled: each test makes one anew."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give a template, where there is one of this key."""
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a template."""
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled_templates = _CompiledTemplates()
+
+
 def console_on(settings: Settings, gateway: FakeGateway) -> Console:
     """A console with these settings."""
     clock = Clock()
     context = bootstrap.app_context(settings, clock=clock)
-    return Console(create_app(context), context, gateway, clock)
+    app = create_app(context)
+    app.jinja_env.bytecode_cache = _compiled_templates
+    return Console(app, context, gateway, clock)
