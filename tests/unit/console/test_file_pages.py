@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Console, Reply, bucket_document, problem, serve_file
+from tests.servers.console import Console, Reply, bucket_document, serve_file
 from wharf_console.web.targets import below_console
 
 PAGE = "/console/b/docs/f/a.txt"
@@ -163,136 +163,6 @@ def test_planted_scripts_are_text(console: Console) -> None:
         assert "<script>" not in page.text
         assert "&lt;script&gt;" in page.text
     assert browser.get(f"/console/b/docs/f/{EVIL}/{EVIL}").text.count("<bdi>") >= 6
-
-
-def test_a_change_of_details_is_sent_as_it_was_typed(console: Console) -> None:
-    """Metadata as a whole, the expiry by the clock of the person."""
-    file = serve_file(console.gateway, metadata={"a": "1", "b": "2"})
-    console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
-    browser = console.person("editor")
-    page = browser.get("/console/b/docs/describe/a.txt").text
-    assert re.findall('<input name="name" value="([^"]*)"', page) == ["a", "b", "", ""]
-    form = {
-        "seen": seen(page),
-        "filename": "b.txt",
-        "expiry": "at",
-        "expires_at": "2027-01-01T12:30",
-        "zone": "Europe/Berlin",
-        "name": ["a", "", " c "],
-        "value": ["9", "", " x "],
-    }
-    done = browser.post("/console/b/docs/describe/a.txt", form)
-    assert (done.status_code, done.location) == (303, PAGE)
-    [call] = console.gateway.called("PATCH", "/v1/metadata/docs/a.txt")
-    assert call.json == {
-        "filename": "b.txt",
-        "metadata": {"a": "9", "c": " x "},
-        "expires_at": "2027-01-01T11:30:00Z",
-    }
-    assert call.fields["if-match"] == file["etag"]
-    assert "The details are saved." in browser.get(PAGE).text
-
-
-@pytest.mark.parametrize(
-    ("form", "sent"),
-    [
-        ({"expiry": "keep"}, {}),
-        ({"expiry": "never", "expires_at": "2027-01-01T12:30"}, {"expires_at": None}),
-        (
-            {"expiry": "at", "expires_at": "2027-01-01T12:30", "zone": "../etc/passwd"},
-            {"expires_at": "2027-01-01T12:30:00Z"},
-        ),
-        (
-            {"expiry": "at", "expires_at": "2027-01-01T12:30:15", "zone": "Nowhere/City"},
-            {"expires_at": "2027-01-01T12:30:15Z"},
-        ),
-    ],
-)
-def test_an_expiry_is_kept_removed_or_set(
-    console: Console, form: dict[str, str], sent: dict[str, Any]
-) -> None:
-    """A zone that is none is UTC."""
-    file = serve_file(console.gateway, expires_at="2026-12-24T18:00:00Z")
-    console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
-    browser = console.person()
-    known = seen(browser.get("/console/b/docs/describe/a.txt").text)
-    browser.post("/console/b/docs/describe/a.txt", {"seen": known, "filename": "a.txt", **form})
-    [call] = console.gateway.called("PATCH", "/v1/metadata/docs/a.txt")
-    assert call.json == {"filename": "a.txt", "metadata": {}, **sent}
-
-
-def seen(page: str) -> str:
-    """What the form remembers of the file."""
-    found = re.search('name="seen" type="hidden" value="([^"]+)"', page)
-    assert found
-    return found[1]
-
-
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"filename": ""}, "Enter a name."),
-        ({"expiry": "at"}, "Enter the time."),
-        ({"expiry": "at", "expires_at": "soon"}, "Not a valid datetime value."),
-        ({"name": ["a", "a"], "value": ["1", "2"]}, "The name “a” is there twice."),
-        ({"name": [""], "value": ["1"]}, "A value has no name."),
-    ],
-)
-def test_wrong_details_come_back_as_they_were_typed(
-    console: Console, fields: dict[str, Any], words: str
-) -> None:
-    """Nothing is sent, and nothing typed is lost."""
-    serve_file(console.gateway)
-    browser = console.person()
-    form = {"seen": "x", "filename": "a.txt", "expiry": "keep", "name": "k", "value": "v", **fields}
-    page = browser.post("/console/b/docs/describe/a.txt", form)
-    assert page.status_code == 422
-    assert words in page.text
-    assert 'name="value" value="' + next(iter(fields.get("value", "v"))) in page.text
-    assert not any(call.method == "PATCH" for call in console.gateway.calls)
-
-
-def test_more_lines_are_no_change(console: Console) -> None:
-    """Without scripts a button brings them, and what was typed stays."""
-    serve_file(console.gateway)
-    form = {"more": "yes", "filename": "typed", "name": ["k"], "value": ["v"]}
-    page = console.person().post("/console/b/docs/describe/a.txt", form)
-    assert page.status_code == 200
-    assert re.findall('<input name="name" value="([^"]*)"', page.text) == ["k", "", ""]
-    assert 'value="typed"' in page.text
-
-
-def test_details_that_somebody_else_changed_are_shown_beside_what_was_typed(
-    console: Console,
-) -> None:
-    """Nothing is overwritten unseen: 412 with both, and saving again replaces it."""
-    serve_file(console.gateway, metadata={"a": "1"})
-    browser = console.person()
-    known = seen(browser.get("/console/b/docs/describe/a.txt").text)
-    file = serve_file(console.gateway, metadata={"a": "theirs"})
-    console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
-    form = {"seen": known, "filename": "a.txt", "expiry": "keep", "name": "a", "value": "mine"}
-    page = browser.post("/console/b/docs/describe/a.txt", form)
-    assert page.status_code == 412
-    assert "<dd><bdi>theirs</bdi></dd>" in page.text
-    assert 'name="value" value="mine"' in page.text
-    form["seen"] = seen(page.text)
-    assert browser.post("/console/b/docs/describe/a.txt", form).status_code == 303
-    [call] = console.gateway.called("PATCH", "/v1/metadata/docs/a.txt")
-    assert call.json["metadata"] == {"a": "mine"}
-
-
-def test_details_that_the_api_refuses_come_back(console: Console) -> None:
-    """Its reason stands above the form."""
-    serve_file(console.gateway)
-    refusal = problem(422, "unprocessable", "expires_at lies in the past.")
-    console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", refusal)
-    browser = console.person()
-    known = seen(browser.get("/console/b/docs/describe/a.txt").text)
-    form = {"seen": known, "filename": "a.txt", "expiry": "keep"}
-    page = browser.post("/console/b/docs/describe/a.txt", form)
-    assert page.status_code == 422
-    assert 'role="alert">expires_at lies in the past.</p>' in page.text
 
 
 def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) -> None:

@@ -1,25 +1,21 @@
-"""Many people by a file: what is in it, what becomes of them, and the file with their passwords."""
+"""Many people by a file: how it is read, and what is shown of it before anything is made."""
 
 from __future__ import annotations
 
 import io
 import json
 import re
-from collections.abc import Callable
 from html import unescape
-from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
 
 from servicekit.problems import ProblemError
-from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
-from tests.servers.console import LOGIN, Browser, Call, Console, Reply, problem
+from tests.servers.console import Console, Reply
+from tests.servers.console_import import FILE, PAGE, RESULT, hidden, rows, send
 from tests.servers.console_people import (
     EVIL,
     USERS,
     changes,
-    created,
     serve_people,
     user_document,
     wanted_users,
@@ -27,45 +23,11 @@ from tests.servers.console_people import (
 from tests.unit.console.test_templates import check
 from wharf_auth.domain import users as rules
 from wharf_console.forms import member_import
-from wharf_console.routes import member_import as routes
-
-PAGE, RESULT = "/console/members/import", "/console/members/import/result"
-FILE = "username,display_name,role\nada@example.org,Ada,editor\neve,,\n"
-LINES = '[[2,"ada","Ada","editor"],[3,"eve","","viewer"]]'
 
 
 @pytest.fixture(autouse=True)
 def _people(console: Console) -> None:
     serve_people(console.gateway)
-
-
-def send(
-    browser: Browser, content: bytes | str, name: str = "people.csv", **form: Any
-) -> TestResponse:
-    """Send a file by the form."""
-    data = content.encode() if isinstance(content, str) else content
-    fields = {"csrf_token": browser.token(), "role": "viewer", **form}
-    parts = [field_part(field, value) for field, value in fields.items()]
-    # By hand: of what is large, the test client of Werkzeug leaves a file open.
-    body = multipart_body(*parts, file_part(name, data))
-    return browser.client.post(PAGE, data=body, content_type=CONTENT_TYPE)
-
-
-def hidden(page: str, name: str) -> str:
-    """The value of a hidden field."""
-    found = re.search(rf'name="{name}" value="([^"]*)"', page)
-    assert found, page
-    return unescape(found[1])
-
-
-def rows(page: str, caption: str) -> list[list[str]]:
-    """The cells of a table of a page."""
-    table = page[page.index(f"<caption>{caption}") :].partition("</table>")[0]
-    body = table.partition("<tbody>")[2]
-    cells = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("</tr>")]
-    return [
-        [unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in row] for row in cells if row
-    ]
 
 
 def test_a_file_is_shown_before_anything_is_made(console: Console) -> None:
@@ -181,159 +143,6 @@ def test_gbk_comes_with_a_warning(console: Console) -> None:
     page = send(console.person(), content).text
     assert 'class="message warning" role="alert">The file is not in UTF-8' in page
     assert "<bdi>张三</bdi>" in page
-
-
-def test_people_are_made_and_their_passwords_shown(console: Console) -> None:
-    """Each with one of its own; the preview's list is all that is needed."""
-    browser = console.person()
-    lines = hidden(send(browser, FILE).text, "lines")
-    reply = browser.post(PAGE, {"lines": lines})
-    assert reply.status_code == 200
-    assert reply.headers["Cache-Control"] == "no-store"
-    sent = wanted_users(console.gateway)
-    assert [(one["username"], one["display_name"], one["role"]) for one in sent] == [
-        ("ada@example.org", "Ada", "editor"),
-        ("eve", None, "viewer"),
-    ]
-    passwords = {one["password"] for one in sent}
-    assert len(passwords) == 2
-    assert all(f"<code>{one}</code>" in reply.text for one in passwords)
-    assert "<h1>2 members added</h1>" in reply.text
-    check("result", reply.text)
-    assert not any(one in browser.get(PAGE).text for one in passwords)
-
-
-def test_the_result_is_a_file_without_formulas(console: Console) -> None:
-    """It is read as UTF-8 by spreadsheets, and kept nowhere."""
-    made = [
-        ["=cmd|'/c calc'!A1", "张三", "viewer", "kx7mn-q2vdb", True],
-        ["eve", "x;=1+1", "editor", "aaaaa-bbbbb", False],
-    ]
-    reply = console.person().post(RESULT, {"secret_made": json.dumps(made)})
-    assert reply.content_type == "text/csv; charset=utf-8"
-    assert reply.headers["Content-Disposition"] == "attachment; filename=wharf-members.csv"
-    assert reply.headers["Cache-Control"] == "no-store"
-    assert reply.data.decode() == (
-        '\ufeff"username","display_name","role","password"\r\n'
-        '"\'=cmd|\'/c calc\'!A1","张三","viewer","kx7mn-q2vdb"\r\n'
-        '"eve","x;\'=1+1","editor","aaaaa-bbbbb"\r\n'
-    )
-    assert changes(console.gateway) == []
-
-
-def test_the_file_has_what_the_page_shows(console: Console) -> None:
-    """The page carries the list of its own."""
-    browser = console.person()
-    page = browser.post(PAGE, {"lines": LINES}).text
-    content = browser.post(RESULT, {"secret_made": hidden(page, "secret_made")}).text
-    for one in wanted_users(console.gateway):
-        assert f'"{one["username"]}"' in content
-        assert f'"{one["password"]}"' in content
-
-
-def test_a_refusal_of_one_stops_nobody_else(console: Console) -> None:
-    """It is told with its line."""
-
-    def answer(call: Call) -> Reply:
-        if call.json["username"] == "ada":
-            return problem(409, "user-exists", "The tenant has a user ada already.")
-        return created(call)
-
-    console.gateway.on("POST", USERS, answer)
-    page = console.person().post(PAGE, {"lines": LINES}).text
-    assert "<h1>1 member added</h1>" in page
-    [found] = rows(page, "Lines that are left out")
-    assert "The tenant has a user ada already." in found[2]
-    assert "Go on with the rest" not in page
-
-
-@pytest.mark.parametrize(
-    ("refusal", "reason"),
-    [
-        (problem(429, "quota-exceeded", "Wait.", retry_after=3), "Wait."),
-        (problem(503, "unavailable", "It is down."), "It is down."),
-        (problem(403, "insufficient-scope", "Not you."), "Not you."),
-    ],
-)
-def test_no_password_gets_lost_where_it_stops(
-    console: Console, refusal: Reply, reason: str
-) -> None:
-    """Those who were made are shown; the rest can be gone on with, and all end in one file."""
-    console.gateway.on("POST", USERS, second_is(refusal))
-    browser = console.person()
-    page = browser.post(PAGE, {"lines": LINES}).text
-    first = wanted_users(console.gateway)[0]["password"]
-    assert f"<code>{first}</code>" in page
-    assert f"<p>{reason} 1 member is not added yet.</p>" in page
-    check("stopped", page)
-    console.gateway.on("POST", USERS, created)
-    rest = {"lines": hidden(page, "lines"), "secret_made": hidden(page, "secret_made")}
-    whole = browser.post(PAGE, rest).text
-    last = wanted_users(console.gateway)[-1]
-    assert last["username"] == "eve"
-    assert f"<code>{first}</code>" in whole
-    assert f"<code>{last['password']}</code>" in whole
-    assert "<h1>2 members added</h1>" in whole
-
-
-def second_is(refusal: Reply) -> Callable[[Call], Reply]:
-    """An API that makes everybody but Eve."""
-
-    def answer(call: Call) -> Reply:
-        return refusal if call.json["username"] == "eve" else created(call)
-
-    return answer
-
-
-def test_a_session_that_ends_meanwhile_takes_no_password_with_it(console: Console) -> None:
-    """The page shows what was made, and no form that would lead to the login."""
-    console.gateway.on("POST", USERS, second_is(problem(401, "token-revoked")))
-    page = console.person().post(PAGE, {"lines": LINES}).text
-    password = wanted_users(console.gateway)[0]["password"]
-    assert f"<code>{password}</code>" in page
-    assert "copy the passwords from this page" in page
-    assert 'name="lines"' not in page
-    assert 'name="secret_made"' not in page
-    check("over", page)
-
-
-def test_a_list_comes_back_after_the_next_login(console: Console) -> None:
-    """As a preview: nobody is made by logging in."""
-    browser = console.person()
-    token = browser.token()
-    console.gateway.on("POST", USERS, problem(401, "token-revoked"))
-    reply = browser.client.post(PAGE, data={"lines": LINES, "csrf_token": token})
-    assert (reply.status_code, reply.location) == (303, f"/console/login?next={PAGE}")
-    console.gateway.on("POST", USERS, created)
-    asked = len(wanted_users(console.gateway))
-    assert browser.post("/console/login", {**LOGIN, "next": PAGE}).location == PAGE
-    page = browser.get(PAGE).text
-    assert [row[1] for row in rows(page, "Members to be added")] == ["ada", "eve"]
-    assert len(wanted_users(console.gateway)) == asked
-
-
-def test_an_answer_that_got_lost_leaves_the_password(console: Console) -> None:
-    """The account may have been made."""
-    browser = console.person()
-
-    def gone(call: Call) -> Reply:
-        raise ConnectionResetError(call.path)
-
-    console.gateway.on("POST", USERS, gone)
-    page = browser.post(PAGE, {"lines": LINES}).text
-    assert "perhaps: there was no answer" in page
-    assert "Wharf does not answer 1 member is not added yet." in page
-
-
-def test_a_long_list_does_not_wait_for_ever(
-    console: Console, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The gateway would give the page up, and the passwords with it."""
-    monkeypatch.setattr(routes, "_SECONDS", -1.0)
-    page = console.person().post(PAGE, {"lines": LINES}).text
-    assert "take longer than one page may" in page
-    assert "2 members are not added yet." in page
-    assert json.loads(hidden(page, "lines"))[0][:2] == [2, "ada"]
 
 
 @pytest.mark.parametrize("lines", ["x", "{}", '[["a"]]', '[[1,"a"]]', "[1]"])

@@ -1,0 +1,22 @@
+"""Moves of files, and changes of them, for tests of the console's pages."""
+
+from __future__ import annotations
+
+from tests.servers.console import Call, Console, Reply, file_document
+
+TO_X = {"confirmed": "yes", "to_bucket": "docs", "to_folder": "x", "on_conflict": "error"}
+
+
+def changes(console: Console) -> list[tuple[str, str]]:
+    """Method and path of each change that the API was asked for."""
+    return [
+        (call.method, call.path)
+        for call in console.gateway.calls
+        if call.method != "GET" and call.path.startswith("/v1/")
+    ]
+
+
+def moved(call: Call) -> Reply:
+    """The answer to a move: the file at its new address."""
+    to = call.json["to"]
+    return Reply(file_document(to["key"], bucket=to["bucket"]), 201)

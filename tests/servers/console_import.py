@@ -1,0 +1,44 @@
+"""The pages of an import of people: sends a file, and reads what a page says."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
+from tests.servers.console import Browser
+
+PAGE, RESULT = "/console/members/import", "/console/members/import/result"
+FILE = "username,display_name,role\nada@example.org,Ada,editor\neve,,\n"
+
+
+def send(
+    browser: Browser, content: bytes | str, name: str = "people.csv", **form: Any
+) -> TestResponse:
+    """Send a file by the form."""
+    data = content.encode() if isinstance(content, str) else content
+    fields = {"csrf_token": browser.token(), "role": "viewer", **form}
+    parts = [field_part(field, value) for field, value in fields.items()]
+    # By hand: of what is large, the test client of Werkzeug leaves a file open.
+    body = multipart_body(*parts, file_part(name, data))
+    return browser.client.post(PAGE, data=body, content_type=CONTENT_TYPE)
+
+
+def hidden(page: str, name: str) -> str:
+    """The value of a hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found, page
+    return unescape(found[1])
+
+
+def rows(page: str, caption: str) -> list[list[str]]:
+    """The cells of a table of a page."""
+    table = page[page.index(f"<caption>{caption}") :].partition("</table>")[0]
+    body = table.partition("<tbody>")[2]
+    cells = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("</tr>")]
+    return [
+        [unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in row] for row in cells if row
+    ]
