@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.servers.console import Console, Reply, problem
+from tests.servers.console_people import user_document
 from tests.unit.console.test_templates import check
 
 PAGE = "/console/uploads"
@@ -71,7 +72,7 @@ def test_a_length_that_is_not_known(console: Console) -> None:
 )
 def test_whose_it_is(console: Console, fields: dict[str, Any], words: str) -> None:
     """Owners are told names; what is no person has its id."""
-    bob = {"user_id": "user-2", "username": "bob", "display_name": "Bob <B>"}
+    bob = user_document("bob", "user-2", display_name="Bob <B>")
     users = Reply({"users": [bob], "next_cursor": None})
     console.gateway.on("GET", "/auth/v1/tenants/acme/users", users)
     assert words in shown(console, upload(**fields)).replace(">\n", ">").replace("\n", "")

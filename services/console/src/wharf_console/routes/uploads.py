@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from wharf_console.api import people, uploads
+from wharf_console.api import uploads, users
 from wharf_console.api.problems import ApiProblem
 from wharf_console.api.uploads import Upload
 from wharf_console.context import AppContext
@@ -16,6 +16,8 @@ from wharf_console.web.language import gettext
 from wharf_console.web.targets import below_console
 
 ROWS = 100
+# Of so many people the names are known; of others the ids are shown.
+_NAMED = 1000
 
 
 def blueprint(context: AppContext) -> Blueprint:
@@ -62,7 +64,8 @@ def _names(shown: tuple[Upload, ...]) -> dict[str, str]:
     others = {upload.subject for upload in shown} - {person().user_id}
     if not others or not user().may("members:admin"):
         return {}
-    return people.names(api(), person().tenant)
+    people = users.everybody(api(), person().tenant, at_most=_NAMED)
+    return {one.user_id: one.display_name or one.username for one in people}
 
 
 def _may_cancel(upload: Upload) -> bool:
