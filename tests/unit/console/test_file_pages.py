@@ -188,6 +188,10 @@ def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
 
 
 def test_a_replaced_file_is_told(console: Console) -> None:
-    """The form of the upload service leads to a page that says so."""
+    """The form of the upload service leads to a page that says so; another site's link does not."""
     serve_file(console.gateway)
-    assert "The content is replaced." in console.person().get(f"{PAGE}?replaced=1").text
+    browser = console.person()
+    assert "The content is replaced." in browser.get(f"{PAGE}?replaced=1").text
+    for site, is_told in (("same-origin", True), ("cross-site", False), ("same-site", False)):
+        page = browser.get(f"{PAGE}?replaced=1", headers={"Sec-Fetch-Site": site}).text
+        assert ("The content is replaced." in page) is is_told

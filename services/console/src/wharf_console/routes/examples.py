@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from wharf_console.api import files, links, tickets
@@ -22,6 +22,7 @@ from wharf_console.web.access import needs
 from wharf_console.web.current import api
 from wharf_console.web.language import gettext
 from wharf_console.web.origins import here_absolute
+from wharf_console.web.request_checks import comes_from_here
 
 # Where the examples' files go: every tenant has this bucket.
 BUCKET, PREFIX = "default", "examples/"
@@ -90,18 +91,10 @@ def blueprint(context: AppContext) -> Blueprint:
         headers.replace_policy(policy)
         # The page of a refusal leads back here; the ticket's address is for what was stored.
         headers.name_this_page()
-        place = Place(
-            bucket=BUCKET,
-            prefix=PREFIX,
-            max_file_bytes=_MAX_FILE_BYTES,
-            allowed_types=found.types,
-            redirect=(here_absolute(url_for("examples.stored", name=name)),),
-        )
-        ticket = tickets.make(api(), place, seconds=_TICKET_SECONDS)
         return render_template(
             f"examples/{name}.html",
             example=found,
-            ticket=ticket.access_token,
+            ticket=_ticket(name, found.types),
             bucket=BUCKET,
             prefix=PREFIX,
             pictures=_pictures() if name == "thumbnails" else (),
@@ -112,11 +105,23 @@ def blueprint(context: AppContext) -> Blueprint:
     def stored(name: str) -> Response:
         # The API sends a browser here once the form's files are stored; a link of another site
         # makes nobody believe so.
-        if request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}:
+        if comes_from_here():
             flash(gettext("It is stored."), "success")
         return redirect(url_for("examples.example", name=name), 303)
 
     return routes
+
+
+def _ticket(name: str, types: tuple[str, ...]) -> str:
+    """Return a ticket for the page of this name, to which the form leads back."""
+    place = Place(
+        bucket=BUCKET,
+        prefix=PREFIX,
+        max_file_bytes=_MAX_FILE_BYTES,
+        allowed_types=types,
+        redirect=(here_absolute(url_for("examples.stored", name=name)),),
+    )
+    return tickets.make(api(), place, seconds=_TICKET_SECONDS).access_token
 
 
 def _policy(content_origin: str) -> str:

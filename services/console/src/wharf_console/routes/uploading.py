@@ -18,6 +18,7 @@ from wharf_console.web.current import api
 from wharf_console.web.errors import page as error_page
 from wharf_console.web.language import gettext
 from wharf_console.web.origins import here_absolute
+from wharf_console.web.request_checks import comes_from_here
 
 # Long enough to choose files, too short to be of use to whoever finds one later.
 TICKET_SECONDS = 15 * 60
@@ -52,7 +53,7 @@ def blueprint(_: AppContext) -> Blueprint:
     def uploaded(bucket: str) -> Response:
         # The API sends a browser here when all files of the form are stored. A link of another
         # site makes nobody believe so.
-        if request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}:
+        if comes_from_here():
             flash(gettext("Your files are uploaded."), "success")
         prefix = as_folder(request.args.get("prefix")) or None
         return redirect(url_for("files.listing", bucket=bucket, prefix=prefix), 303)

@@ -48,13 +48,18 @@ def install(app: Flask, secret: Callable[[], bytes], gateway_url: str) -> CSRFPr
     return CSRFProtect(app)
 
 
+def comes_from_here() -> bool:
+    """Tell whether no page of another site led the browser here, as far as the browser says."""
+    return request.headers.get("Sec-Fetch-Site", "none").strip().lower() in _OWN
+
+
 def require_own_origin(gateway_url: str) -> None:
     """Raise `CrossSite` for a request made by a page of another origin."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None and site.strip().lower() not in _OWN:
+    if not comes_from_here():
         raise CrossSite
     origin = request.headers.get("Origin")
-    if origin is not None and not _is_own(origin, gateway_url, browser_vouches=site is not None):
+    vouches = "Sec-Fetch-Site" in request.headers
+    if origin is not None and not _is_own(origin, gateway_url, browser_vouches=vouches):
         raise CrossSite
 
 

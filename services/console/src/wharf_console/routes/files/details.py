@@ -14,6 +14,7 @@ from wharf_console.routes.files.folders import folders_above
 from wharf_console.web import content, origins
 from wharf_console.web.access import needs
 from wharf_console.web.current import api, person
+from wharf_console.web.request_checks import comes_from_here
 
 
 def add(routes: Blueprint, context: AppContext) -> None:
@@ -35,7 +36,7 @@ def add(routes: Blueprint, context: AppContext) -> None:
             above=folders_above(file.key),
             back=url_for("files.listing", bucket=bucket, prefix=file.folder or None),
             public=_public_address(context, buckets.read(api(), bucket), key),
-            is_replaced="replaced" in request.args,
+            is_replaced="replaced" in request.args and comes_from_here(),
         )
 
 
