@@ -42,6 +42,11 @@ def blueprint(_: AppContext) -> Blueprint:
         )
         return page, status
 
+    _add_sessions(routes)
+    return routes
+
+
+def _add_sessions(routes: Blueprint) -> None:
     @routes.post("/sessions/end")
     def end_session() -> Response:
         try:
@@ -63,8 +68,6 @@ def blueprint(_: AppContext) -> Blueprint:
         )
         flash(told if count else gettext("There was no other session."), "success")
         return redirect(url_for("account.overview"), 303)
-
-    return routes
 
 
 def _change_password(form: PasswordForm) -> int:

@@ -32,6 +32,7 @@ def blueprint(_: AppContext) -> Blueprint:
     """The pages."""
     routes = Blueprint("member", __name__, url_prefix="/console/members/<user_id>")
     _add_changing(routes)
+    _add_password(routes)
     _add_ending(routes)
     return routes
 
@@ -68,6 +69,8 @@ def _add_changing(routes: Blueprint) -> None:
         flash(told, "success")
         return redirect(url_for("member.page", user_id=user_id), 303)
 
+
+def _add_password(routes: Blueprint) -> None:
     @routes.route("/password", methods=["GET", "POST"])
     @needs(SCOPE)
     def password(user_id: str) -> Page:
