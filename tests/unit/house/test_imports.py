@@ -148,6 +148,16 @@ def test_the_packages_keep_all_contracts(tree: Tree) -> None:
             "The console's way to the API knows no framework",
         ),
         (
+            "wharf_console/web/access.py",
+            "import servicekit.database",
+            "The console has no database and judges no token: it asks the API (ADR 46)",
+        ),
+        (
+            "wharf_console/web/access.py",
+            "import redis",
+            "Only the sessions of the console know what keeps them",
+        ),
+        (
             "wharf_console/routes/overview.py",
             "import wharf_auth.domain.users",
             "The services do not know each other, and servicekit knows none",
