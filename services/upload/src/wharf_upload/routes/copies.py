@@ -67,7 +67,7 @@ _OPERATION = Operation(
     "tickets name addresses, and do not follow. The policy of the bucket at `to` judges "
     "the file as if it were uploaded there; in another bucket the time until it expires "
     "begins anew. With `rename` a taken key gets a number, with `replace` the file that "
-    "is there is deleted. `move` has to be true for now.",
+    f"is there is deleted. `move` has to be true for now. The scope `{READ}` is needed, too.",
     body=CopyRequest,
     answers={
         201: Answer(
