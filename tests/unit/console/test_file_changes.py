@@ -164,7 +164,7 @@ def test_no_form_works_without_its_token(console: Console, action: str) -> None:
     form = {"key": "a", "confirmed": "yes", "name": "b", "to_bucket": "docs"}
     assert browser.client.post(f"/console/b/docs/{action}", data=form).status_code == 400
     assert changes(console) == []
-    assert "wharf_console_files" not in str(browser.client.get_cookie("wharf_console_files"))
+    assert browser.client.get_cookie("wharf_console_files") is None
 
 
 @pytest.mark.parametrize("action", ["view", "links", "move", "delete"])

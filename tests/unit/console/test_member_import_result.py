@@ -64,7 +64,9 @@ def test_the_file_has_what_the_page_shows(console: Console) -> None:
     browser = console.person()
     page = browser.post(PAGE, {"lines": LINES}).text
     content = browser.post(RESULT, {"secret_made": hidden(page, "secret_made")}).text
-    for one in wanted_users(console.gateway):
+    sent = wanted_users(console.gateway)
+    assert len(sent) == 2
+    for one in sent:
         assert f'"{one["username"]}"' in content
         assert f'"{one["password"]}"' in content
 
