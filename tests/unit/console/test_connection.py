@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.console import Call, FakeGateway, Reply
+from tests.servers.console import FakeGateway, Reply
 from wharf_console.api.connection import Caller, Connection
 from wharf_console.api.problems import ApiProblem, ApiUnavailable
 from wharf_console.api.session import Session, address, with_query
@@ -138,7 +138,7 @@ def test_a_refusal_is_read_whatever_it_is(gateway: FakeGateway) -> None:
 
 
 def test_a_body_is_json_or_a_form(gateway: FakeGateway) -> None:
-    """The type says which."""
+    """Content-Type says whether a body is JSON or a form."""
     gateway.on("POST", "/x", lambda call: Reply({"type": call.fields["content-type"]}))
     with closing(Connection(gateway.path, Caller())) as connection:
         session = Session(connection)
@@ -146,5 +146,5 @@ def test_a_body_is_json_or_a_form(gateway: FakeGateway) -> None:
         session.send("POST", "/x", form={"a": "ü"})
     json_call, form_call = gateway.calls
     assert (json_call.fields["content-type"], json_call.json) == ("application/json", {"a": 1})
+    assert form_call.fields["content-type"] == "application/x-www-form-urlencoded"
     assert form_call.form == {"a": ["ü"]}
-    assert isinstance(form_call, Call)

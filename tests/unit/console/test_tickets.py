@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Console, FakeGateway, Reply, bucket_document, console_on
+from tests.servers.console import LOGIN, Console, FakeGateway, Reply, bucket_document, console_on
 from tests.servers.console_tickets import TICKET, give_tickets, refuse_tickets, rules_of
 from tests.unit.console.test_templates import check
 from wharf_console.settings import Settings
@@ -115,7 +115,7 @@ def test_a_bucket_that_is_gone_is_told(console: Console) -> None:
 
 
 def test_no_more_time_is_offered_than_auth_gives(tmp_path: Path, gateway: FakeGateway) -> None:
-    """The longest is the setting's."""
+    """The longest time of the form is the setting's."""
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, ticket_ttl_seconds=5400)
     page = console_on(settings, gateway).person().get(NEW).text
     assert 'value="900">15 minutes<' in page
@@ -187,11 +187,14 @@ def test_bucket_and_folder_may_come_with_the_address(console: Console) -> None:
 
 
 def test_what_was_typed_is_there_after_a_new_login(console: Console) -> None:
-    """The session had ended meanwhile."""
+    """A form that was sent after the session's end comes back filled in after the login."""
     browser = console.person()
     refuse_tickets(console.gateway, "The subject_token is not acceptable: it was revoked.")
     reply = browser.post(NEW, {**FORM, "prefix": "typed before"})
     assert reply.location == f"/console/login?next={NEW}"
+    give_tickets(console.gateway)
+    assert browser.post("/console/login", {**LOGIN, "next": NEW}).location == NEW
+    assert 'value="typed before"' in browser.get(NEW).text
 
 
 def test_a_tenant_without_buckets_is_told_so(console: Console) -> None:
