@@ -86,7 +86,7 @@ def test_what_cannot_be_right_is_not_sent(
 def test_a_refusal_stands_at_its_field(
     console: Console, answer: Reply, field: str, words: str
 ) -> None:
-    """The session goes on."""
+    """A refused password is told at its field, and the session goes on."""
     console.gateway.on("PUT", PASSWORD, answer)
     browser = console.person()
     reply = browser.post(PAGE, FORM)
@@ -96,7 +96,7 @@ def test_a_refusal_stands_at_its_field(
 
 
 def test_too_many_wrong_passwords_are_told_with_the_seconds(console: Console) -> None:
-    """Auth counts them like logins."""
+    """A 429 of auth is a page that says how many seconds to wait."""
     refused = problem(429, "quota-exceeded", "Too many.", retry_after=17)
     console.gateway.on("PUT", PASSWORD, refused)
     reply = console.person().post(PAGE, FORM)
@@ -114,7 +114,7 @@ def test_sessions_are_listed_with_this_one_marked(console: Console) -> None:
 
 
 def test_sessions_come_page_by_page(console: Console) -> None:
-    """The cursor is passed on."""
+    """The page asks auth with the cursor of its address."""
     found = {"sessions": [session_document()], "next_cursor": "session-1"}
     console.gateway.on("GET", "/auth/sessions", Reply(found))
     browser = console.person()
@@ -135,7 +135,7 @@ def test_a_session_is_ended(console: Console, answer: Reply) -> None:
 
 
 def test_all_other_sessions_are_ended_on_all_pages(console: Console) -> None:
-    """The own one stays."""
+    """Every session but the own one is ended."""
     pages = {
         "": {"sessions": [session_document(session_id="a", current=False)], "next_cursor": "a"},
         "a": {
@@ -156,7 +156,7 @@ def test_all_other_sessions_are_ended_on_all_pages(console: Console) -> None:
 
 
 def test_without_another_session_nothing_is_ended(console: Console) -> None:
-    """The page says so."""
+    """Where there is no other session the page says so, and ends none."""
     found = {"sessions": [session_document()], "next_cursor": None}
     console.gateway.on("GET", "/auth/sessions", Reply(found))
     browser = console.person()

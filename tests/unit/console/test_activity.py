@@ -67,7 +67,7 @@ def test_a_kind_stays_over_pages(console: Console) -> None:
     "query", ["?kind=x&before=y", "?before=-1", f"?before={'9' * 30}", "?kind="]
 )
 def test_nonsense_is_passed_over(console: Console, query: str) -> None:
-    """Somebody has typed an address."""
+    """An address that somebody has typed wrong gets the first page."""
     shown(console, query=query)
     assert asked(console) == {"order": ["newest"], "limit": ["100"]}
 
@@ -82,5 +82,5 @@ def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None
 
 
 def test_owners_alone_see_it(console: Console) -> None:
-    """It tells of everybody's files."""
+    """Nobody but owners gets the page, which tells of everybody's files."""
     assert console.person("editor").get(PAGE).status_code == 403

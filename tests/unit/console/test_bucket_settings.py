@@ -135,7 +135,7 @@ def test_a_refusal_of_no_field_stands_above_the_form(console: Console) -> None:
 
 @pytest.mark.parametrize("typed", ["0", "-1", "1.5", "many", "9" * 5000])
 def test_an_amount_is_a_whole_number(console: Console, typed: str) -> None:
-    """The API is not asked."""
+    """An amount that is none is refused without a call of the API."""
     form = form_of(console, largest=typed)
     reply = console.person().post(PAGE, form)
     assert reply.status_code == 422
@@ -187,7 +187,7 @@ def test_a_change_of_somebody_else_is_not_overwritten_unseen(console: Console) -
 
 
 def test_a_bucket_is_made(console: Console) -> None:
-    """It leads to its files."""
+    """A new bucket's page of files comes after its form."""
     made = bucket_document("photos")
     console.gateway.on("PUT", "/v1/buckets/photos", Reply(made, status=201))
     form = {"name": " photos ", "largest": "1", "largest_unit": "GB", "expiry_unit": "days"}
@@ -224,7 +224,7 @@ def test_a_name_that_is_not_allowed_stands_at_the_name(console: Console) -> None
 
 
 def test_a_new_public_bucket_asks_twice(console: Console) -> None:
-    """Nothing is made before."""
+    """A public bucket is made only after a second form."""
     browser = console.person()
     question = browser.post(NEW, {"name": "photos", "public": "y"})
     assert "Make the bucket public?" in question.text
@@ -234,7 +234,7 @@ def test_a_new_public_bucket_asks_twice(console: Console) -> None:
 
 
 def test_an_empty_bucket_is_deleted_after_a_question(console: Console) -> None:
-    """It leads to the overview."""
+    """The question deletes nothing; its answer does, and leads to the overview."""
     console.gateway.on("DELETE", BUCKET, Reply(status=204))
     browser = console.person()
     question = browser.get(DELETE)
@@ -246,7 +246,7 @@ def test_an_empty_bucket_is_deleted_after_a_question(console: Console) -> None:
 
 
 def test_a_bucket_that_holds_files_stays(console: Console) -> None:
-    """The page says why."""
+    """A bucket that is not empty stays, and the page says why."""
     refused = problem(409, "bucket-not-empty", "The bucket holds files.")
     console.gateway.on("DELETE", BUCKET, refused)
     browser = console.person()
@@ -255,7 +255,7 @@ def test_a_bucket_that_holds_files_stays(console: Console) -> None:
 
 
 def test_the_bucket_that_every_tenant_has_cannot_be_deleted(console: Console) -> None:
-    """Its page says so."""
+    """The page of `default` offers no deletion, and says so."""
     console.gateway.on("GET", "/v1/buckets/default", Reply(bucket_document("default")))
     page = console.person().get("/console/b/default/settings").text
     assert "This bucket comes with the tenant and stays." in page

@@ -47,7 +47,7 @@ def test_a_tenant_without_clients_sees_what_they_are_for(console: Console) -> No
 
 
 def test_clients_are_listed_page_by_page(console: Console) -> None:
-    """The cursor is passed on."""
+    """The page asks auth with the cursor of its address."""
     off = client_document(state="disabled")
     console.gateway.on("GET", CLIENTS, Reply({"clients": [off], "next_cursor": "c1"}))
     browser = console.person()
@@ -86,7 +86,7 @@ def test_a_form_that_is_sent_again_makes_no_second_client(console: Console) -> N
 
 
 def test_a_refused_form_can_be_sent_again(console: Console) -> None:
-    """Nothing was made by it."""
+    """A form that auth refused makes a client when it is sent again."""
     browser = console.person()
     form = {"name": "", "scopes": "files:read", "once": once(console)}
     assert browser.post(NEW, form).status_code == 422
@@ -200,7 +200,7 @@ def test_a_client_is_disabled_after_a_question(console: Console) -> None:
 
 
 def test_a_client_that_is_in_use_here_is_told(console: Console) -> None:
-    """The API decides."""
+    """A refusal of auth to disable a client is a page with its words."""
     refused = problem(409, "client-protected", "Disable it with another one's token.")
     console.gateway.on("DELETE", f"{CLIENTS}/client-1", refused)
     reply = console.person().post(f"{ONE}/disable", {"confirmed": "yes"})

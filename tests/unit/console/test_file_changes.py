@@ -47,7 +47,7 @@ def test_what_is_gone_already_is_no_failure(console: Console) -> None:
 
 
 def test_a_refusal_stops_and_says_what_was_done(console: Console) -> None:
-    """The reason is the API's."""
+    """A refusal ends the deletions, and the page has the API's reason."""
     browser = console.person()
 
     def delete(call: Call) -> Reply:

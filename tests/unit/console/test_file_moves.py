@@ -164,7 +164,7 @@ def test_a_name_that_is_refused_is_wrong_at_its_field(
 
 
 def test_an_empty_name_is_not_sent(console: Console) -> None:
-    """The form says so itself."""
+    """The form refuses an empty name without a call of the API."""
     page = console.person().post("/console/b/docs/rename/a.txt", {"name": " "})
     assert page.status_code == 422
     assert "Enter a name." in page.text

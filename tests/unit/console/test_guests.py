@@ -34,7 +34,7 @@ def test_a_guest_needs_no_login(console: Console) -> None:
 
 
 def test_the_page_is_in_the_guests_language(console: Console) -> None:
-    """In Chinese, too."""
+    """A guest whose browser asks for Chinese gets the page in Chinese."""
     give_tickets(console.gateway)
     page = console.visitor().get(PAGE, headers={"Accept-Language": "zh"}).text
     assert '<html lang="zh-Hans">' in page
@@ -121,7 +121,7 @@ def test_nobody_else_says_where_the_way_back_leads(console: Console, referer: st
 
 
 def test_a_person_who_looks_at_it_keeps_the_own_queue_out(console: Console) -> None:
-    """The tray is the guest's."""
+    """The tray of a guest's page is not that of the person who is logged in."""
     browser = console.person()
     give_tickets(console.gateway)
     page = browser.get(PAGE).text

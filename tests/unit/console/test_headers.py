@@ -22,7 +22,7 @@ POLICY = (
     "path", ["/console/", "/console/login", "/console/b/nothing/", "/console/x"]
 )
 def test_every_answer_has_the_headers(console: Console, path: str) -> None:
-    """Pages, redirects and errors alike."""
+    """Pages, redirects and errors have the same security headers."""
     for browser in (console.person(), console.visitor()):
         headers = browser.get(path).headers
         assert headers["Content-Security-Policy"] == POLICY
@@ -90,11 +90,11 @@ def test_a_report_is_a_line_of_the_log(console: Console, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"csp-report": 1}', b"\xff"])
 def test_a_report_of_nonsense_does_no_harm(console: Console, body: bytes) -> None:
-    """Anybody can send one."""
+    """A report that is none is answered without an error."""
     assert console.visitor().client.post("/console/csp-reports", data=body).status_code == 204
 
 
 def test_a_report_is_short(console: Console) -> None:
-    """A long one is refused."""
+    """A report that is too long is refused."""
     reply = console.visitor().client.post("/console/csp-reports", data=b"x" * 20_000)
     assert reply.status_code == 413

@@ -48,7 +48,7 @@ def test_a_choice_of_nothing_changes_nothing(console: Console, form: dict[str, s
 
 
 def test_a_cookie_of_nothing_changes_nothing(console: Console) -> None:
-    """Anybody can write a cookie."""
+    """Cookies with a language and a theme that are none are passed over."""
     browser = console.visitor()
     browser.client.set_cookie("wharf_console_language", "../../etc")
     browser.client.set_cookie("wharf_console_theme", '"><script>')

@@ -66,7 +66,7 @@ def test_a_new_member_gets_a_password_that_is_shown_once(console: Console) -> No
 
 
 def test_without_a_name_for_people_it_is_the_user_name(console: Console) -> None:
-    """The API is told none."""
+    """An empty display name is not sent to auth."""
     console.person().post(NEW, {"username": "eve", "display_name": "", "role": "viewer"})
     assert wanted_users(console.gateway)[0]["display_name"] is None
 
@@ -191,13 +191,13 @@ def test_logins_are_turned_off_and_on(console: Console, state: str, button: str)
 
 @pytest.mark.parametrize("state", ["", "deleted"])
 def test_another_state_there_is_not(console: Console, state: str) -> None:
-    """The API is not asked."""
+    """A state that is none is refused without a call of auth."""
     assert console.person().post(f"{BOB}/state", {"state": state}).status_code == 400
     assert changes(console.gateway) == []
 
 
 def test_sessions_are_ended(console: Console) -> None:
-    """All of the person."""
+    """One button ends all sessions of a person."""
     browser = console.person()
     assert browser.post(f"{BOB}/sessions/end").location == BOB
     assert changes(console.gateway) == [("DELETE", f"{USERS}/user-2/sessions")]
@@ -219,7 +219,7 @@ def test_a_new_password_is_made_after_a_question(console: Console) -> None:
 
 
 def test_a_person_is_deleted_after_a_question(console: Console) -> None:
-    """The question says what stays."""
+    """The question says what stays and deletes nobody; its answer does."""
     browser = console.person()
     question = browser.get(f"{BOB}/delete").text
     assert "Delete bob?" in question
@@ -232,7 +232,7 @@ def test_a_person_is_deleted_after_a_question(console: Console) -> None:
 
 
 def test_what_the_api_protects_is_told(console: Console) -> None:
-    """Whatever a page has offered."""
+    """A refusal of auth to delete somebody is a page with its words."""
     refused = problem(409, "user-protected", "You cannot delete yourself.")
     console.gateway.on("DELETE", f"{USERS}/user-1", refused)
     reply = console.person().post(f"{ANN}/delete", {"confirmed": "yes"})

@@ -74,7 +74,7 @@ def test_the_last_events_come_first(console: Console, kind: str, words: str) -> 
 
 
 def test_a_warning_of_the_quota_has_its_number(console: Console) -> None:
-    """It is of no file."""
+    """A quota's warning, which has no file, is told with its percentage."""
     event = {
         "id": 7,
         "kind": "quota.warning",
@@ -87,7 +87,7 @@ def test_a_warning_of_the_quota_has_its_number(console: Console) -> None:
 
 
 def test_a_public_bucket_is_marked(console: Console) -> None:
-    """Everybody may read it."""
+    """A bucket that everybody may read is marked in the list."""
     documents = [bucket_document(public=True, max_file_bytes=5_000_000)]
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": documents}))
     page = plain(console.person().get("/console/").text)

@@ -30,7 +30,7 @@ def test_the_login_page_says_which_setting_helps(console: Console, host: str) ->
     ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:8080", "http://wharf.localhost"],
 )
 def test_on_the_machine_itself_it_works(console: Console, base_url: str) -> None:
-    """Loopback needs no TLS."""
+    """A person can log in over plain HTTP on a loopback address."""
     page = console.visitor().get("/console/login", base_url=base_url).text
     assert REASON not in page
     assert 'type="password"' in page

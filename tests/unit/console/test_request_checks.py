@@ -13,7 +13,7 @@ FORM = {"key": "a.txt", "confirmed": "yes"}
 
 
 def test_a_form_without_a_token_does_nothing(console: Console) -> None:
-    """The person is told so."""
+    """A form without a token changes nothing, and the page says so."""
     browser = console.person()
     reply = browser.client.post(DELETE, data=FORM)
     assert reply.status_code == 400
@@ -44,7 +44,7 @@ def test_a_form_is_good_for_as_long_as_the_session(console: Console) -> None:
 
 
 def test_the_token_may_be_in_a_header(console: Console) -> None:
-    """Scripts send it so."""
+    """A script may send the token in a header field."""
     browser = console.person()
     headers = {"X-CSRFToken": form_token(browser)}
     assert browser.client.post(DELETE, data=FORM, headers=headers).status_code == 303

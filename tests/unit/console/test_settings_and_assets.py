@@ -25,7 +25,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_defaults_follow_the_data(environment: pytest.MonkeyPatch) -> None:
-    """One setting is enough."""
+    """The paths of all files follow from where the data is."""
     found = settings.read()
     assert found.door == "/data/run/console-door.sock"
     assert found.folder == Path("/data/console")
@@ -63,7 +63,7 @@ def test_a_wrong_setting_is_named(environment: pytest.MonkeyPatch, name: str, va
 def test_what_is_documented_is_taken(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """Each way of writing it."""
+    """Each way of writing a setting that the documentation names is taken."""
     environment.setenv(name, value)
     settings.read()
 

@@ -97,7 +97,7 @@ def test_another_site_makes_nobody_believe_so(console: Console, site: str) -> No
 
 
 def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
-    """Auth takes no longer address."""
+    """Where the address would be longer than auth takes, it leads to the bucket."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     browser.get("/console/b/docs/upload?prefix=" + "%E5%A5%BD" * 300)
@@ -216,7 +216,7 @@ def test_scripts_that_say_nothing_get_nothing(console: Console, form: dict[str, 
 
 
 def test_a_refusal_is_told_to_scripts(console: Console) -> None:
-    """In auth's words."""
+    """A script that gets no ticket is told auth's reason."""
     browser = console.person()
     token = form_token(browser)
     refuse_tickets(console.gateway, "A prefix has no dots.")
@@ -226,7 +226,7 @@ def test_a_refusal_is_told_to_scripts(console: Console) -> None:
 
 
 def test_auth_that_is_away_is_told_to_scripts(console: Console) -> None:
-    """They try again."""
+    """A script learns by 503 that it may try again."""
     browser = console.person()
     token = form_token(browser)
     console.gateway.on("POST", "/auth/oauth/token", problem(503, "unavailable", retry_after=2))
@@ -248,7 +248,7 @@ def test_the_list_is_a_place_to_drop_files(console: Console) -> None:
 
 
 def test_a_viewer_has_neither(console: Console) -> None:
-    """Nor the page of uploads."""
+    """A viewer gets neither a place to drop files nor the page of uploads."""
     browser = console.person("viewer")
     page = browser.get("/console/b/docs/").text
     assert "data-drop-zone" not in page

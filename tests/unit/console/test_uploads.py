@@ -122,7 +122,7 @@ def test_an_upload_is_cancelled_after_a_question(console: Console) -> None:
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/console/../x", ""])
 def test_the_way_back_stays_inside(console: Console, back: str) -> None:
-    """A form cannot lead elsewhere."""
+    """A form to cancel leads to no other site."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/uploads/1", Reply(status=204))
     reply = browser.post(f"{PAGE}/1/cancel", {"confirmed": "yes", "back": back})
@@ -155,7 +155,7 @@ def test_a_page_may_be_empty_before_the_last(console: Console) -> None:
 
 
 def test_a_refusal_is_a_page(console: Console) -> None:
-    """As everywhere."""
+    """Where the API answers 503, the page is a 503, too."""
     browser = console.person()
     console.gateway.on("GET", "/v1/uploads", problem(503, "unavailable", retry_after=3))
     assert browser.get(PAGE).status_code == 503
