@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from tests.e2e.instance import ROOT, Wharf, running
 from tests.e2e.raw_http import until
 
 RESTARTS = 5
+#: More than the console has threads.
+CROWD = 14
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +99,39 @@ def test_a_killed_gateway_opens_the_door_again(alone: Wharf, person: Visitor) ->
 
     assert until(there)
     assert master not in alone.processes("nginx.log")
+
+
+@pytest.mark.parametrize("service", ["upload", "auth"])
+def test_a_service_that_hangs_takes_nothing_else_away(
+    alone: Wharf, person: Visitor, service: str
+) -> None:
+    """Whoever needs it reads so; the login page, static files and probes come all the while."""
+    address = {"upload": "/console/", "auth": "/console/account"}[service]
+    answers: list[tuple[int, float]] = []
+    (style,) = re.findall(
+        r'href="(/console/static/[^"]+[.]css)"', person.request("GET", "/console/")[2]
+    )
+
+    def look() -> None:
+        begun = time.monotonic()
+        status, fields, page = person.request("GET", address)
+        answers.append((status, time.monotonic() - begun))
+        assert status != 503 or ("Retry-After" in fields and "Number of this request" in page)
+
+    crowd = [threading.Thread(target=look) for _ in range(CROWD)]
+    with alone.standing_still(service):
+        for one in crowd:
+            one.start()
+        time.sleep(1)
+        for target in ("/console/login", style, "/console/readyz", "/console/nothing"):
+            for _ in range(3):
+                begun = time.monotonic()
+                status = Visitor(alone).request("GET", target)[0]
+                assert status in {200, 303, 404}
+                assert time.monotonic() - begun < 4, target
+        for one in crowd:
+            one.join()
+    assert {status for status, _ in answers} == {503}
+    assert len(answers) == CROWD
+    assert max(seconds for _, seconds in answers) < 15
+    assert until(lambda: person.request("GET", address)[0] == 200)

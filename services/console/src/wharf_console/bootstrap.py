@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from wharf_console.api.bulkhead import Bulkhead
 from wharf_console.api.connection import Caller, Connection
 from wharf_console.context import AppContext
 from wharf_console.sessions.stores import open_stores
@@ -18,9 +19,10 @@ def app_context(
     clock: Callable[[], float] = time.time,
 ) -> AppContext:
     """Return everything that the routes work with."""
+    bulkhead = Bulkhead()
 
     def to_door(caller: Caller) -> Connection:
-        return Connection(settings.door, caller)
+        return Connection(settings.door, caller, bulkhead)
 
     stores = open_stores(
         settings.console_sessions,
@@ -28,4 +30,4 @@ def app_context(
         idle_seconds=settings.console_session_seconds,
         is_https=settings.is_https,
     )
-    return AppContext(settings, stores, connect or to_door, clock)
+    return AppContext(settings, stores, connect or to_door, clock, bulkhead)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from wharf_console.api.bulkhead import Bulkhead
 from wharf_console.api.connection import Caller, Connection
 from wharf_console.sessions.stores import SessionStores
 from wharf_console.settings import Settings
@@ -18,3 +19,4 @@ class AppContext:
     stores: SessionStores
     connect: Callable[[Caller], Connection]
     clock: Callable[[], float]
+    bulkhead: Bulkhead = field(default_factory=Bulkhead)

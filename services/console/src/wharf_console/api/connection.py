@@ -12,9 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wharf_console import doors
+from wharf_console.api.bulkhead import Bulkhead
 from wharf_console.api.problems import ApiUnavailable
 
+# A change may take its time: whether it was made is not known when nobody waits for the answer.
 _ANSWER_SECONDS = 20.0
+# What only looks is asked again by whoever still wants to know.
+_LOOK_SECONDS = 10.0
+_LOOKS = frozenset(("GET", "HEAD"))
 # Far more than any answer that a page is made of.
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
@@ -61,8 +66,9 @@ class Answer:
 class Connection:
     """Calls the API for one browser's request; connects with the first call."""
 
-    def __init__(self, door: str, caller: Caller) -> None:
+    def __init__(self, door: str, caller: Caller, bulkhead: Bulkhead | None = None) -> None:
         self._door, self._caller = door, caller
+        self._bulkhead = bulkhead or Bulkhead()
         self._http: _DoorConnection | None = None
 
     def request(
@@ -77,18 +83,8 @@ class Connection:
 
         A `GET` is tried once more where a kept connection turns out to be closed.
         """
-        kept = self._http is not None
-        try:
-            return self._exchange(method, target, fields or {}, body)
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            if not (kept and method in {"GET", "HEAD"}):
-                raise self._unavailable(error) from None
-        try:
-            return self._exchange(method, target, fields or {}, body)
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise self._unavailable(error) from None
+        with self._bulkhead.of(target).one():
+            return self._tried(method, target, fields or {}, body)
 
     def close(self) -> None:
         """Close the connection; the next call makes a new one."""
@@ -96,11 +92,29 @@ class Connection:
             self._http.close()
             self._http = None
 
+    def _tried(
+        self, method: str, target: str, fields: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        kept = self._http is not None
+        try:
+            return self._exchange(method, target, fields, body)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            # Whoever says nothing for so long is not asked again.
+            if not kept or method not in _LOOKS or isinstance(error, TimeoutError):
+                raise self._unavailable(error) from None
+        try:
+            return self._exchange(method, target, fields, body)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise self._unavailable(error) from None
+
     def _exchange(
         self, method: str, target: str, fields: Mapping[str, str], body: bytes | None
     ) -> Answer:
         if self._http is None:
             self._http = _DoorConnection(self._door, self._caller.proxy_line())
+        self._http.wait(_LOOK_SECONDS if method in _LOOKS else _ANSWER_SECONDS)
         self._http.request(method, target, body=body, headers={**self._caller.fields(), **fields})
         reply = self._http.getresponse()
         content = reply.read(_MAX_ANSWER_BYTES + 1)
@@ -124,11 +138,17 @@ class _DoorConnection(http.client.HTTPConnection):
         super().__init__("localhost", timeout=_ANSWER_SECONDS)
         self._door, self._first_line = door, first_line
 
+    def wait(self, seconds: float) -> None:
+        """Wait for each answer as long as this from now on."""
+        self.timeout = seconds
+        if self.sock is not None:
+            self.sock.settimeout(seconds)
+
     def connect(self) -> None:
         """Connect, and say whose request this is."""
         made = doors.connect(self._door)
         try:
-            made.settimeout(_ANSWER_SECONDS)
+            made.settimeout(self.timeout)
             made.sendall(self._first_line)
         except OSError:
             made.close()

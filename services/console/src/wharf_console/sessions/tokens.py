@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from wharf_console.api.accounts import Granted
 from wharf_console.api.problems import ApiProblem, ApiUnavailable, SessionEnded
@@ -17,13 +18,21 @@ _SPARE_SECONDS = 30.0
 
 
 class PersonTokens:
-    """Reads and renews the tokens behind one login of the console."""
+    """Reads and renews the tokens behind one login of the console.
+
+    `waiting` is held while one waits for auth, or for another one who does.
+    """
 
     def __init__(
-        self, records: TokenRecords, record_id: str, refresh: Refresh, clock: Clock
+        self,
+        records: TokenRecords,
+        record_id: str,
+        refresh: Refresh,
+        clock: Clock,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._records, self._id = records, record_id
-        self._refresh, self._clock = refresh, clock
+        self._refresh, self._clock, self._waiting = refresh, clock, waiting
 
     def current(self) -> str:
         """Return an access token that is good for a while; raises `SessionEnded`."""
@@ -43,7 +52,7 @@ class PersonTokens:
             ApiUnavailable: there is no answer.
         """
         try:
-            with self._records.locked(self._id):
+            with self._waiting(), self._records.locked(self._id):
                 record = self._read()
                 if record.access_token != refused and self._is_good(record):
                     return record.access_token

@@ -56,7 +56,8 @@ def tokens_of(record_id: str) -> PersonTokens:
         return accounts.refresh(nobody(), refresh_token)
 
     parts = context()
-    return PersonTokens(parts.stores.records, record_id, refresh, parts.clock)
+    places = parts.bulkhead.auth
+    return PersonTokens(parts.stores.records, record_id, refresh, parts.clock, places.one)
 
 
 def user() -> CurrentUser:
