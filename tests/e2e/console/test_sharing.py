@@ -100,6 +100,31 @@ def test_a_refused_upload_leads_back_to_the_form(wharf: Wharf, member: Member, f
     assert "/uploaded" not in text
 
 
+@pytest.mark.parametrize("form", ["upload", "example", "guest"])
+def test_a_refusal_of_a_browser_that_tells_nothing(
+    wharf: Wharf, member: Member, folder: str, form: str
+) -> None:
+    """Without a Referer the page of the refusal leads on to what a stored form leads to: there
+    nobody reads that a file is there.
+    """
+    page = {
+        "upload": f"/console/b/{BUCKET}/upload?prefix={folder}/",
+        "example": "/console/examples/no-file",
+        "guest": member.invites(prefix=folder, max_files="") if form == "guest" else "",
+    }[form]
+    visitor = Visitor(wharf) if form == "guest" else member
+    status, _, text = sends(visitor, visitor.request("GET", page)[2])
+    assert status in {400, 422}
+    found = re.search(r'<a href="([^"]+)">Go back</a>', text)
+    assert found
+    status, fields, text = visitor.request("GET", path_of(wharf, html.unescape(found[1])))
+    if status == 303:
+        text = visitor.request("GET", fields["Location"])[2]
+    assert "No new file has arrived" in text
+    for words in ("Your files are uploaded.", "It is stored.", "Your files have arrived"):
+        assert words not in text
+
+
 def test_a_ticket_for_scripts(member: Member, folder: str) -> None:
     """What the console hands out is good at the API, in its place alone."""
     page = member.request("GET", "/console/")[2]

@@ -98,7 +98,8 @@ def test_its_ticket_is_narrow(shown: Console, path: str) -> None:
     rules = rules_of(call)
     assert (rules["bucket"], rules["prefix"]) == ("default", "examples/")
     assert rules["max_file_bytes"] == 20_000_000
-    assert rules["redirect"] == [f"http://localhost:8080{path}/stored"]
+    [afterwards] = rules["redirect"]
+    assert afterwards.startswith(f"http://localhost:8080{path}/stored?form=")
     assert "authorization" not in call.fields
 
 
@@ -131,16 +132,36 @@ def test_the_page_of_a_refusal_learns_where_the_form_was(shown: Console) -> None
 def test_after_the_upload_it_says_so(shown: Console) -> None:
     """The address to which the form leads is told by the page that comes back, once."""
     browser = editor(shown)
-    reply = browser.get("/console/examples/one-file/stored")
+    address = afterwards(shown, browser)
+    give_tickets(shown.gateway, files=1)
+    reply = browser.get(address)
     assert (reply.status_code, reply.location) == (303, "/console/examples/one-file")
     assert "It is stored." in browser.get("/console/examples/one-file").text
     assert "It is stored." not in browser.get("/console/examples/one-file").text
 
 
+def afterwards(shown: Console, browser: Browser) -> str:
+    """Where the form of an example leads."""
+    asked = give_tickets(shown.gateway)
+    browser.get("/console/examples/one-file")
+    [address] = rules_of(asked[-1])["redirect"]
+    return str(address).removeprefix("http://localhost")
+
+
+def test_after_a_refusal_it_does_not_say_so(shown: Console) -> None:
+    """Its page may lead to the same address: nothing has come with the ticket."""
+    browser = editor(shown)
+    browser.get(afterwards(shown, browser))
+    text = browser.get("/console/examples/one-file").text
+    assert "It is stored." not in text
+    assert "No new file has arrived." in text
+
+
 def test_another_site_makes_nobody_believe_that_it_is_stored(shown: Console) -> None:
     """A link from there leads to the page, which says nothing."""
     browser = editor(shown)
-    browser.get("/console/examples/one-file/stored", headers={"Sec-Fetch-Site": "cross-site"})
+    give_tickets(shown.gateway, files=1)
+    browser.get("/console/examples/one-file/stored")
     assert "It is stored." not in browser.get("/console/examples/one-file").text
 
 

@@ -103,21 +103,48 @@ def test_a_service_that_is_away_is_no_end(console: Console, gateway: FakeGateway
 
 def test_a_guest_who_has_sent_files_is_thanked(console: Console) -> None:
     """With a way back to the page, where this browser has seen one."""
-    give_tickets(console.gateway)
+    give_tickets(console.gateway, files=3)
     browser = console.visitor()
-    assert "Send more files" not in browser.get("/console/drop/sent").text
     browser.get(PAGE)
+    give_tickets(console.gateway, files=5)
     page = browser.get("/console/drop/sent").text
-    assert "Your files have arrived" in page
+    assert "<h1>Your files have arrived</h1>" in page
+    assert "2 files have come" in page
     assert f'href="{PAGE}"' in page
     check("sent", page)
+
+
+def test_a_guest_of_whom_nothing_was_stored_is_not_thanked(console: Console) -> None:
+    """The page of a refusal may lead there, too."""
+    give_tickets(console.gateway, files=3)
+    browser = console.visitor()
+    browser.get(PAGE)
+    page = browser.get("/console/drop/sent").text
+    assert "<h1>No new file has arrived</h1>" in page
+    assert f'href="{PAGE}"' in page
+    check("not sent", page)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_nobody_knows_is_not_told(console: Console, *, is_known: bool) -> None:
+    """Of a browser that has seen no page, or whose ticket is over."""
+    give_tickets(console.gateway)
+    browser = console.visitor()
+    if is_known:
+        browser.get(PAGE)
+        console.gateway.on("GET", "/v1/ticket", problem(401, "token-expired"))
+    page = browser.get("/console/drop/sent").text
+    assert "<h1>Your upload page</h1>" in page
+    assert "have arrived</h1>" not in page
+    assert (f'href="{PAGE}"' in page) == is_known
+    check("unknown", page)
 
 
 @pytest.mark.parametrize("referer", [f"http://localhost{PAGE}", "https://evil.example/x"])
 def test_nobody_else_says_where_the_way_back_leads(console: Console, referer: str) -> None:
     """A page that leads here has no word in it."""
     page = console.visitor().get("/console/drop/sent", headers={"Referer": referer}).text
-    assert "Send more files" not in page
+    assert "/console/drop/" not in page.replace("/console/drop/sent", "")
 
 
 def test_a_person_who_looks_at_it_keeps_the_own_queue_out(console: Console) -> None:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.console import Console, FakeGateway, Reply, console_on, problem
+from tests.servers.console import (
+    Browser,
+    Call,
+    Console,
+    FakeGateway,
+    Reply,
+    console_on,
+    problem,
+)
 from tests.servers.console_tickets import (
     TICKET,
     give_tickets,
@@ -34,12 +42,11 @@ def test_the_form_goes_to_the_ticket(console: Console) -> None:
     assert "authorization" not in call.fields
     assert call.form["subject_token"] == ["access-1"]
     assert call.form["expires_in"] == ["900"]
-    assert rules_of(call) == {
-        "bucket": "docs",
-        "prefix": "a/b/",
-        "max_files": 100,
-        "redirect": ["http://localhost/console/b/docs/uploaded?prefix=a/b/"],
-    }
+    rules = rules_of(call)
+    [afterwards] = rules.pop("redirect")
+    assert rules == {"bucket": "docs", "prefix": "a/b/", "max_files": 100}
+    whole = r"http://localhost/console/b/docs/uploaded\?prefix=a/b/&form=[\w-]{12}"
+    assert re.fullmatch(whole, afterwards)
 
 
 @pytest.mark.parametrize(
@@ -77,23 +84,55 @@ def test_the_refusal_of_an_upload_can_lead_back(console: Console) -> None:
     assert browser.get("/console/").headers["Referrer-Policy"] == "no-referrer"
 
 
+def afterwards(browser: Browser, asked: list[Call]) -> str:
+    """Where the form of the page that is opened now leads."""
+    browser.get(PAGE)
+    [address] = rules_of(asked[-1])["redirect"]
+    return str(address).removeprefix("http://localhost")
+
+
 def test_the_way_back_tells_that_files_are_there(console: Console) -> None:
     """The list is shown next, in the folder."""
     browser = console.person()
-    reply = browser.get(
-        "/console/b/docs/uploaded?prefix=a/", headers={"Sec-Fetch-Site": "same-origin"}
-    )
-    assert (reply.status_code, reply.location) == (303, "/console/b/docs/?prefix=a/")
+    address = afterwards(browser, give_tickets(console.gateway))
+    give_tickets(console.gateway, files=2)
+    reply = browser.get(address)
+    assert (reply.status_code, reply.location) == (303, "/console/b/docs/?prefix=a/b/")
     assert 'role="status">Your files are uploaded.' in browser.get(reply.location).text
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_another_site_makes_nobody_believe_so(console: Console, site: str) -> None:
-    """Its link leads to the list, which says nothing."""
+def test_a_refusal_that_leads_there_is_no_success(console: Console) -> None:
+    """It leads to the same address, first or after files that were stored: nothing new has come."""
     browser = console.person()
-    reply = browser.get("/console/b/docs/uploaded", headers={"Sec-Fetch-Site": site})
+    address = afterwards(browser, give_tickets(console.gateway))
+    for files, words in ((0, "No new"), (1, "Your files"), (1, "No new"), (3, "Your files")):
+        give_tickets(console.gateway, files=files)
+        text = browser.get(browser.get(address).location).text
+        assert ("Your files are uploaded." in text) == (words == "Your files")
+        assert ("No new file has arrived." in text) == (words == "No new")
+
+
+@pytest.mark.parametrize("mark", ["", "?form=", "?form=of-another-session"])
+def test_nobody_is_made_to_believe_so(console: Console, mark: str) -> None:
+    """A link that somebody made leads to the list, which says nothing."""
+    browser = console.person()
+    give_tickets(console.gateway, files=1)
+    browser.get(PAGE)
+    reply = browser.get(f"/console/b/docs/uploaded{mark}")
     assert reply.status_code == 303
-    assert "Your files are uploaded." not in browser.get(reply.location).text
+    text = browser.get(reply.location).text
+    assert "Your files are uploaded." not in text
+    assert "No new file has arrived." not in text
+
+
+def test_a_ticket_that_has_expired_tells_nothing(console: Console) -> None:
+    """Nobody knows then whether files have come with it."""
+    browser = console.person()
+    address = afterwards(browser, give_tickets(console.gateway))
+    console.gateway.on("GET", "/v1/ticket", problem(401, "token-expired"))
+    text = browser.get(browser.get(address).location).text
+    assert "Your files are uploaded." not in text
+    assert "No new file has arrived." not in text
 
 
 def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
@@ -101,7 +140,8 @@ def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
     browser = console.person()
     asked = give_tickets(console.gateway)
     browser.get("/console/b/docs/upload?prefix=" + "%E5%A5%BD" * 300)
-    assert rules_of(asked[-1])["redirect"] == ["http://localhost/console/b/docs/uploaded"]
+    [address] = rules_of(asked[-1])["redirect"]
+    assert re.fullmatch(r"http://localhost/console/b/docs/uploaded\?form=[\w-]{12}", address)
     assert len(rules_of(asked[-1])["prefix"]) == 301
 
 
@@ -134,7 +174,8 @@ def test_the_way_back_is_the_persons_own(
     asked = give_tickets(gateway)
     scheme = {"wsgi.url_scheme": base.partition("://")[0]}
     browser.get("/console/b/docs/upload", environ_overrides=scheme)
-    assert rules_of(asked[-1])["redirect"] == [f"{origin}/console/b/docs/uploaded"]
+    [address] = rules_of(asked[-1])["redirect"]
+    assert address.startswith(f"{origin}/console/b/docs/uploaded?form=")
 
 
 def test_a_bucket_that_is_not_there_has_no_page(console: Console) -> None:

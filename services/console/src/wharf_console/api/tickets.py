@@ -10,6 +10,9 @@ import msgspec
 from wharf_console.api.problems import SessionEnded
 from wharf_console.api.session import Session, Transport
 
+# Where any number of files may come. Files without a limit are not counted, and nobody could tell a
+# guest afterwards whether they have arrived.
+ANY_NUMBER = 1_000_000_000
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
@@ -52,8 +55,10 @@ class TicketRules(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def left(self) -> int | None:
-        """How many files may still come; `None` where they are not counted."""
-        return None if self.max_files is None else max(0, self.max_files - self.files)
+        """How many files may still come; `None` for any number."""
+        if self.max_files is None or self.max_files >= ANY_NUMBER:
+            return None
+        return max(0, self.max_files - self.files)
 
     @property
     def accept(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from wtforms import BooleanField, DecimalField, IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
-from wharf_console.api.tickets import Place
+from wharf_console.api.tickets import ANY_NUMBER, Place
 from wharf_console.forms.base import ConsoleForm
 from wharf_console.web.language import gettext, lazy_gettext
 
@@ -85,7 +85,7 @@ class TicketForm(ConsoleForm):
             prefix=None if name else folder,
             max_file_bytes=int(self.megabytes.data * _MEGABYTE) if self.megabytes.data else None,
             allowed_types=tuple(filter(None, types)),
-            max_files=self.max_files.data,
+            max_files=self.max_files.data or ANY_NUMBER,
             redirect=(redirect,),
             create_only=bool(name) and not self.replaces.data,
         )

@@ -10,24 +10,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from wharf_console.api import files, links, tickets
 from wharf_console.api.files import File
 from wharf_console.api.tickets import Place
 from wharf_console.context import AppContext
-from wharf_console.web import headers
+from wharf_console.web import arrivals, headers
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
 from wharf_console.web.language import gettext
 from wharf_console.web.origins import here_absolute
-from wharf_console.web.request_checks import comes_from_here
 
 # Where the examples' files go: every tenant has this bucket.
 BUCKET, PREFIX = "default", "examples/"
 _MAX_FILE_BYTES = 20_000_000
 _TICKET_SECONDS = 15 * 60
+# Where files have a limit, they are counted, and the page afterwards knows whether some have come.
+_TICKET_FILES = 100
 _LISTED = 24
 _PICTURE_SECONDS = 60
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
@@ -103,25 +104,32 @@ def blueprint(context: AppContext) -> Blueprint:
     @routes.get("/<name>/stored")
     @needs("files:write")
     def stored(name: str) -> Response:
-        # The API sends a browser here once the form's files are stored; a link of another site
-        # makes nobody believe so.
-        if comes_from_here():
+        # The API sends a browser here once the form's files are stored. The page of a refusal may
+        # lead here, too, so look before it is said.
+        arrived = arrivals.since_told(request.args.get("form"))
+        if arrived:
             flash(gettext("It is stored."), "success")
+        elif arrived is not None:
+            flash(gettext("No new file has arrived."), "warning")
         return redirect(url_for("examples.example", name=name), 303)
 
     return routes
 
 
 def _ticket(name: str, types: tuple[str, ...]) -> str:
-    """Return a ticket for the page of this name, to which the form leads back."""
+    """Return a ticket for the page of this name, whose form is watched for what it brings."""
+    mark = arrivals.new_mark()
     place = Place(
         bucket=BUCKET,
         prefix=PREFIX,
         max_file_bytes=_MAX_FILE_BYTES,
         allowed_types=types,
-        redirect=(here_absolute(url_for("examples.stored", name=name)),),
+        max_files=_TICKET_FILES,
+        redirect=(here_absolute(url_for("examples.stored", name=name, form=mark)),),
     )
-    return tickets.make(api(), place, seconds=_TICKET_SECONDS).access_token
+    ticket = tickets.make(api(), place, seconds=_TICKET_SECONDS).access_token
+    arrivals.watch(mark, ticket)
+    return ticket
 
 
 def _policy(content_origin: str) -> str:

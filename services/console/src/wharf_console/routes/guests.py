@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Any
 
 from flask import Blueprint, render_template, session, url_for
 
@@ -11,13 +12,14 @@ from wharf_console.api import tickets
 from wharf_console.api.problems import ApiProblem, SessionEnded
 from wharf_console.api.tickets import TicketRules
 from wharf_console.context import AppContext
-from wharf_console.web import headers
+from wharf_console.web import arrivals, headers
 from wharf_console.web.access import open_to_all
 from wharf_console.web.current import nobody
 
 # As tokens are written; longer ones are none (`servicekit.tokens.MAX_TOKEN_BYTES`).
 _TICKET = re.compile(r"[A-Za-z0-9._-]{1,8192}")
-_SEEN = "guests_ticket"
+# The page that this browser saw last: its ticket, and how many files had come then.
+_SEEN = "guests_page"
 # Nothing but our own files; no pictures of contents, which a guest does not see.
 _GUESTS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -50,8 +52,9 @@ def blueprint(_: AppContext) -> Blueprint:
         if rules.left == 0:
             return _closed("used_up", rules)
         headers.name_this_page()
-        if session.get(_SEEN) != ticket:
-            session[_SEEN] = ticket
+        seen = {"ticket": ticket, "files": rules.files}
+        if session.get(_SEEN) != seen:
+            session[_SEEN] = seen
         # Whose queue it is in the browser: no part of the ticket, which scripts keep in no storage.
         owner = hashlib.sha256(ticket.encode()).hexdigest()[:16]
         page = render_template("guests/drop.html", ticket=ticket, rules=rules, owner=owner)
@@ -61,7 +64,10 @@ def blueprint(_: AppContext) -> Blueprint:
     @open_to_all("guests are sent here by the form of their page")
     def sent() -> str:
         headers.replace_policy(_GUESTS_POLICY)
-        return render_template("guests/sent.html", back=_guests_page())
+        seen = session.get(_SEEN)
+        arrived = _arrived(seen) if seen else None
+        back = url_for("guests.drop", ticket=seen["ticket"]) if seen else ""
+        return render_template("guests/sent.html", back=back, arrived=arrived)
 
     return routes
 
@@ -71,10 +77,10 @@ def _closed(why: str, rules: TicketRules | None = None) -> tuple[str, int]:
     return render_template("guests/closed.html", why=why, rules=rules), status
 
 
-def _guests_page() -> str:
-    """Return the page that this browser saw last; empty where it saw none.
+def _arrived(seen: dict[str, Any]) -> int | None:
+    """Return how many files have come since this browser saw its page; `None`: nobody knows.
 
-    The browser does not tell: the API's answer, which leads here, has it name no page.
+    Refusals lead here, too, where the browser tells no page whence it came.
     """
-    ticket = session.get(_SEEN)
-    return url_for("guests.drop", ticket=ticket) if ticket else ""
+    files = arrivals.of_ticket(seen["ticket"])
+    return None if files is None else max(0, files - int(seen["files"]))

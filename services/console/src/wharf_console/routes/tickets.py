@@ -82,7 +82,7 @@ def _made(context: AppContext, form: TicketForm) -> str | None:
             "bucket": place.bucket,
             "target": place.key or place.prefix or "",
             "is_file": place.key is not None,
-            "max_files": place.max_files,
+            "max_files": form.max_files.data,
         },
     )
 

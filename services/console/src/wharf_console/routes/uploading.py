@@ -12,13 +12,12 @@ from wharf_console.api.tickets import MadeTicket, Place
 from wharf_console.context import AppContext
 from wharf_console.forms.tickets import ScriptTicketForm, as_folder
 from wharf_console.routes.files.folders import folders_above
-from wharf_console.web import headers
+from wharf_console.web import arrivals, headers
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
 from wharf_console.web.errors import page as error_page
 from wharf_console.web.language import gettext
 from wharf_console.web.origins import here_absolute
-from wharf_console.web.request_checks import comes_from_here
 
 # Long enough to choose files, too short to be of use to whoever finds one later.
 TICKET_SECONDS = 15 * 60
@@ -36,7 +35,10 @@ def blueprint(_: AppContext) -> Blueprint:
     def page(bucket: str) -> str:
         prefix = as_folder(request.args.get("prefix"))
         found = buckets.read(api(), bucket)
-        ticket = _made(found.name, prefix, _address_afterwards(found.name, prefix)).access_token
+        mark = arrivals.new_mark()
+        address = _address_afterwards(found.name, prefix, mark)
+        ticket = _made(found.name, prefix, address).access_token
+        arrivals.watch(mark, ticket)
         # Without a script, the page of a refusal leads back here.
         headers.name_this_page()
         return render_template(
@@ -51,10 +53,11 @@ def blueprint(_: AppContext) -> Blueprint:
     @routes.get("/b/<bucket>/uploaded")
     @needs("files:write")
     def uploaded(bucket: str) -> Response:
-        # The API sends a browser here when all files of the form are stored. A link of another
-        # site makes nobody believe so.
-        if comes_from_here():
-            flash(gettext("Your files are uploaded."), "success")
+        # The API sends a browser here when all files of the form are stored, and its refusals lead
+        # here, too, where the browser does not tell it of the form's page.
+        arrived = arrivals.since_told(request.args.get("form"))
+        if arrived is not None:
+            flash(*_told(arrived))
         prefix = as_folder(request.args.get("prefix")) or None
         return redirect(url_for("files.listing", bucket=bucket, prefix=prefix), 303)
 
@@ -85,9 +88,17 @@ def _for_script(bucket: str, prefix: str) -> dict[str, Any]:
     }
 
 
-def _address_afterwards(bucket: str, prefix: str) -> str:
+def _told(arrived: int) -> tuple[str, str]:
+    if arrived > 0:
+        return gettext("Your files are uploaded."), "success"
+    return gettext("No new file has arrived."), "warning"
+
+
+def _address_afterwards(bucket: str, prefix: str, mark: str) -> str:
     """Return where a plain form leads when its files are stored."""
-    whole = here_absolute(url_for("uploading.uploaded", bucket=bucket, prefix=prefix or None))
+    whole = here_absolute(
+        url_for("uploading.uploaded", bucket=bucket, prefix=prefix or None, form=mark)
+    )
     if len(whole) <= _MAX_REDIRECT_CHARACTERS:
         return whole
-    return here_absolute(url_for("uploading.uploaded", bucket=bucket))
+    return here_absolute(url_for("uploading.uploaded", bucket=bucket, form=mark))
