@@ -4,6 +4,7 @@ import Uppy from "@uppy/core";
 import GoldenRetriever from "@uppy/golden-retriever";
 import Tus from "@uppy/tus";
 
+import { Journal } from "./journal.js";
 import { restored, takeSlot } from "./slots.js";
 import { Refusal } from "./tickets.js";
 
@@ -16,6 +17,9 @@ const RETRY_MS = [500, 1000, 3000, 5000, 10_000, 20_000, 30_000];
 // The browser copies what it keeps. Of larger files it keeps how far they are: they are chosen again.
 const KEPT_FILE_BYTES = 256 * MIB;
 const KEPT_BYTES = 1024 * MIB;
+// How long the browser takes to copy a file, as far as one can guess.
+const KEEPING_MS = 600;
+const KEPT_BYTES_PER_MS = 100_000;
 // Asked how far an upload is, the server may say that it is not there; all else is to be asked again.
 const GONE = [404, 410, 423];
 const TOKEN_REFUSALS = ["token-expired", "token-revoked", "ticket-used-up"];
@@ -49,12 +53,14 @@ const described = (file, path, { bucket, target }) => ({
 
 /** The queue; tells what happens by the `events` added, changed, stored, failed. */
 export class Queue {
+  #journal;
   #tickets;
   #uppy;
   #backlog = [];
   #waiting = new Set();
   #running = new Set();
   #refusals = new Map();
+  #addedAt = new Map();
 
   /** Makes a queue and brings back what it held before the page was loaded again. */
   static async open({ owner, endpoint, tickets, events }) {
@@ -66,6 +72,7 @@ export class Queue {
   }
 
   constructor(slot, endpoint, tickets, events) {
+    this.#journal = slot && new Journal(slot);
     this.#tickets = tickets;
     this.#uppy = new Uppy({ id: slot ?? "wharf" });
     this.#uppy.use(Tus, {
@@ -84,15 +91,30 @@ export class Queue {
       const indexedDB = { maxFileSize: KEPT_FILE_BYTES, maxTotalSize: KEPT_BYTES };
       this.#uppy.use(GoldenRetriever, { indexedDB });
     }
-    this.#uppy.on("files-added", (files) => files.forEach(events.added));
+    this.#uppy.on("files-added", (files) => {
+      for (const file of files) {
+        this.#journal?.forget(file.id);
+        this.#addedAt.set(file.id, Date.now());
+        events.added(file);
+      }
+    });
     this.#uppy.on("state-update", (before, after) => {
       if (before.files === after.files) return;
       for (const [id, file] of Object.entries(after.files)) {
-        if (before.files[id] && before.files[id] !== file) events.changed(file);
+        const old = before.files[id];
+        if (!old || old === file) continue;
+        this.#keep(old, file);
+        events.changed(file);
       }
     });
     this.#uppy.on("upload-success", (file, answer) => this.#stored(file, answer, events));
     this.#uppy.on("upload-error", (file, error, answer) => this.#failed(file, error, answer, events));
+  }
+
+  /** Notes at once what the next page has to know of a change. */
+  #keep(old, { id, isPaused, tus }) {
+    if (Boolean(old.isPaused) !== Boolean(isPaused)) this.#journal?.note(id, { isPaused });
+    if (old.tus?.uploadUrl !== tus?.uploadUrl) this.#journal?.note(id, { uploadUrl: tus?.uploadUrl });
   }
 
   /** Adds [file, path] pairs for a bucket; `target` is the prefix under which they all go. */
@@ -160,6 +182,8 @@ export class Queue {
 
   /** Takes a file out, and ends its upload at the server. */
   cancel(id) {
+    this.#journal?.note(id, { isOver: true });
+    this.#addedAt.delete(id);
     if (this.#uppy.getFile(id)) this.#uppy.removeFile(id);
     this.#ended(id);
   }
@@ -178,22 +202,32 @@ export class Queue {
   /** Whether leaving the page loses more than a moment. */
   losesFiles() {
     if (this.#backlog.length > 0) return true;
-    const kept = this.#uppy.getPlugin("GoldenRetriever");
     return this.#uppy
       .getFiles()
-      .some(({ isGhost, progress, size }) =>
-        !isGhost && !progress.uploadComplete && (!kept || size > KEPT_FILE_BYTES));
+      .some((file) => !file.isGhost && !file.progress.uploadComplete && !this.#isKept(file));
+  }
+
+  /** Whether the browser has a copy of a file by now; nobody is told when it is through. */
+  #isKept({ id, size }) {
+    if (!this.#journal || size > KEPT_FILE_BYTES) return false;
+    const began = this.#addedAt.get(id);
+    return began === undefined || Date.now() - began > KEEPING_MS + size / KEPT_BYTES_PER_MS;
   }
 
   #goOn(events) {
     // Batches of the page before; each file begins one of its own.
     this.#uppy.setState({ currentUploads: {}, recoveredState: null });
-    for (const file of this.#uppy.getFiles()) {
-      if (file.progress.uploadComplete) this.#uppy.removeFile(file.id);
-      else {
-        events.added(file);
-        if (!file.isPaused && !file.isGhost) this.start(file.id);
+    for (const { id, progress, tus } of this.#uppy.getFiles()) {
+      const { isOver, isPaused, uploadUrl } = this.#journal?.of(id) ?? {};
+      if (progress.uploadComplete || isOver) {
+        this.#uppy.removeFile(id);
+        continue;
       }
+      if (isPaused !== undefined) this.#uppy.setFileState(id, { isPaused });
+      if (uploadUrl) this.#uppy.setFileState(id, { tus: { ...tus, uploadUrl } });
+      const file = this.#uppy.getFile(id);
+      events.added(file);
+      if (!file.isPaused && !file.isGhost) this.start(id);
     }
   }
 
@@ -231,6 +265,7 @@ export class Queue {
   }
 
   #stored(file, answer, events) {
+    this.#journal?.note(file.id, { isOver: true });
     this.#ended(file.id);
     const path = answer.body?.xhr.getResponseHeader("Content-Location") ?? "";
     const [, bucket, key] = path.match(/^\/v1\/files\/([^/]+)\/(.+)$/) ?? [];
@@ -245,6 +280,7 @@ export class Queue {
     const said = status ? Refusal.of(status, body.xhr.responseText) : this.#refusals.get(file.id);
     const isFinal = said !== undefined && !isPassing(said.status, "POST") && said.status !== 401;
     events.failed(file, { said, isFinal });
+    if (isFinal) this.#journal?.note(file.id, { isOver: true });
     // A later page need not try again what was refused.
     if (isFinal) setTimeout(() => this.cancel(file.id));
   }
