@@ -54,3 +54,21 @@ def test_an_address_with_a_script(stage: Stage, target: str) -> None:
     assert inspection.ran(stage) is None
     assert inspection.complaints(stage) == []
     assert stage.all("img[src=x]") == []
+
+
+def test_a_text_with_a_script(stage: Stage) -> None:
+    """Its preview shows the script as the text that it is, and nothing runs."""
+    text = f"notes\n{PLANTED}\n<script>top.ran = 3; parent.document.title = 'ran'</script>\n"
+    assert stage.world.api.put("notes.txt", text.encode()).status in {200, 201}
+    stage.set(DEFAULT)
+    stage.become("owner")
+    stage.open("/console/b/default/f/notes.txt")
+    box = stage.one("iframe[sandbox='']")
+    stage.browser.switch_to.frame(box)
+    try:
+        stage.awaited(lambda: "notes" in stage.text("body"))
+        assert stage.text("body").strip() == text.strip()
+    finally:
+        stage.browser.switch_to.default_content()
+    assert inspection.ran(stage) is None
+    assert inspection.complaints(stage) == []

@@ -27,6 +27,16 @@ def test_only_inert_types_inline(media_type: str, *, inline: bool) -> None:
     assert fields["Content-Disposition"].startswith("inline" if inline else "attachment")
 
 
+@pytest.mark.parametrize(
+    ("media_type", "inline"), [("text/plain", True), ("image/png", False), ("video/mp4", False)]
+)
+def test_text_with_markup_is_text(media_type: str, *, inline: bool) -> None:
+    """Row 31: what is two things at once is an attachment; text is one thing, whatever is in it."""
+    file = new_file("a.bin", media_type=media_type, active=True)
+    fields = dict(headers.file_headers(file))
+    assert fields["Content-Disposition"].startswith("inline" if inline else "attachment")
+
+
 def test_download_name() -> None:
     """A download name makes an attachment of that name out of any type."""
     fields = dict(headers.file_headers(new_file("a.png", media_type="image/png"), "b.png"))

@@ -12,6 +12,7 @@ Headers = list[tuple[str, str]]
 
 
 PRIVATE = "private, no-cache"
+_TEXT = "text/plain"
 
 
 def file_headers(
@@ -41,12 +42,14 @@ def disposition_of(
 ) -> str:
     """The Content-Disposition: inline where that was asked for, the type is inert and the bytes
     hold nothing else (security.md rows 31, 41); `download_name` forces an attachment.
+
+    Text that holds markup is text all the same: browsers that are told `nosniff` show it as it is.
     """
     inline = (
         kind == "inline"
         and download_name is None
         and file.media_type in INLINE_TYPES
-        and not file.active
+        and (not file.active or file.media_type == _TEXT)
     )
     return content_disposition(
         "inline" if inline else "attachment", download_name or name or file.filename
