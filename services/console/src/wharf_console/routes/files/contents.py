@@ -5,15 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
-from wharf_console.api import links
+from wharf_console.api import files, links
 from wharf_console.context import AppContext
+from wharf_console.routes.files import previews
 from wharf_console.web import content
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
 
 _SECONDS = 60
-# Browsers keep the address behind the redirect, and ask it for later parts of a film.
-_PLAYING_SECONDS = 6 * 3600
 
 
 def add(routes: Blueprint, context: AppContext) -> None:
@@ -23,9 +22,11 @@ def add(routes: Blueprint, context: AppContext) -> None:
     @needs("files:read")
     def open_file(bucket: str, key: str) -> Response:
         """Lead to the file: shown where that is harmless, else saved."""
-        shown = "download" not in request.args and content.is_apart(context.settings)
-        seconds = _PLAYING_SECONDS if "play" in request.args else _SECONDS
-        return _to_link(bucket, key, seconds, "inline" if shown else "attachment")
+        if "download" in request.args or not content.is_apart(context.settings):
+            return _to_link(bucket, key, _SECONDS, "attachment")
+        # Browsers keep the address behind the redirect, and ask it for later parts of a film.
+        playing = previews.playing_seconds(files.read(api(), bucket, key))
+        return _to_link(bucket, key, max(_SECONDS, playing), "inline")
 
     @routes.get("/thumb/<path:key>")
     @needs("files:read")

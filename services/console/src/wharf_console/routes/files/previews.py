@@ -21,6 +21,10 @@ MAX_THUMB_BYTES = 8_000_000
 _MAX_PICTURE_BYTES = 50_000_000
 # A browser lays out all of it at once.
 _MAX_TEXT_BYTES = 1_000_000
+# Speech has 16 kbit/s, a small film 200.
+_LOWEST_BYTES_PER_SECOND = {"audio": 2_000, "video": 25_000}
+_BEGIN_SECONDS = 5 * 60
+_LONGEST_SECONDS = 6 * 3600
 
 
 def kind_of(file: File) -> str:
@@ -34,6 +38,16 @@ def kind_of(file: File) -> str:
     if file.media_type in _SOUNDS:
         return "audio"
     return "text" if file.media_type == _TEXT and file.size <= _MAX_TEXT_BYTES else ""
+
+
+def playing_seconds(file: File) -> int:
+    """Return how long a film or a sound may take to play; 0 for all else.
+
+    No shorter link works: a player asks it for part after part. How long it plays is not known: it
+    is what it takes at the lowest rate that is in use, and some time to press the button.
+    """
+    rate = _LOWEST_BYTES_PER_SECOND.get(kind_of(file))
+    return min(_LONGEST_SECONDS, _BEGIN_SECONDS + file.size // rate) if rate else 0
 
 
 def has_thumb(file: File) -> bool:

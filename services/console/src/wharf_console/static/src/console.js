@@ -3,6 +3,7 @@
 import "./confirm.js";
 import "./copy.js";
 import { live } from "./live.js";
+import "./playing.js";
 import "./preview.js";
 import { selection } from "./selection.js";
 import { times } from "./times.js";
