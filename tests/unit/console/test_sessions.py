@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.servers.console import LOGIN, Console, FakeGateway, console_on, grant
-from wharf_console.sessions import records
+from wharf_console.sessions import records, stores
 from wharf_console.sessions.file_records import FileRecords
 from wharf_console.sessions.interface import SessionFiles
 from wharf_console.settings import Settings
@@ -123,6 +123,20 @@ def test_what_has_ended_is_swept(tmp_path: Path) -> None:
     kept.sweep(1000)
     assert kept.read("old") is None
     assert kept.read("new") == record()
+
+
+def test_visitors_do_not_fill_the_disk(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their sessions are swept when they have ended, also where nobody ever logs in."""
+    for _ in range(20):
+        console.visitor().get("/console/login")
+    kept = console.context.settings.folder / "sessions"
+    old = [path for path in files_below(kept) if path.stat().st_size > 4]
+    assert len(old) >= 20
+    for path in old:
+        path.write_bytes(struct.pack("I", 1) + path.read_bytes()[4:])
+    monkeypatch.setattr(stores, "_SWEEP_SECONDS", 0.0)
+    console.visitor().get("/console/login")
+    assert not any(path.exists() for path in old)
 
 
 def record() -> records.TokenRecord:

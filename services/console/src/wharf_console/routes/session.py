@@ -102,7 +102,6 @@ def _log_in(context: AppContext, form: LoginForm) -> ApiProblem | None:
     typed = kept_forms.carried()
     login_manager.begin(context.stores.records, me, granted, context.clock())
     kept_forms.put(typed)
-    context.stores.sweep()
     return None
 
 

@@ -25,6 +25,11 @@ def install(app: Flask, context: AppContext) -> None:
     app.extensions[_EXTENSION] = context
 
     @app.teardown_request
+    def sweep(_: BaseException | None) -> None:
+        # Not with logins alone: each visitor of the login page leaves a session, too.
+        context.stores.sweep()
+
+    @app.teardown_request
     def close(_: BaseException | None) -> None:
         if made := g.pop("api_connection", None):
             made.close()
