@@ -28,6 +28,8 @@ from wharf_console.settings import Settings
 
 PAGE = "/console/b/docs/upload?prefix=a/b/"
 ASK = {"bucket": "docs", "prefix": "a/"}
+# What a page needs, and no more.
+ONLY = {"bucket": "docs", "max_files": 100, "methods": ["POST"]}
 SCRIPT = {"Accept": "application/json"}
 
 
@@ -44,7 +46,7 @@ def test_the_form_goes_to_the_ticket(console: Console) -> None:
     assert call.form["expires_in"] == ["900"]
     rules = rules_of(call)
     [afterwards] = rules.pop("redirect")
-    assert rules == {"bucket": "docs", "prefix": "a/b/", "max_files": 100}
+    assert rules == {**ONLY, "prefix": "a/b/"}
     whole = r"http://localhost/console/b/docs/uploaded\?prefix=a/b/&form=[\w-]{12}"
     assert re.fullmatch(whole, afterwards)
 
@@ -195,7 +197,7 @@ def test_scripts_get_tickets(console: Console) -> None:
     assert reply.status_code == 201
     assert reply.get_json() == {"ticket": TICKET, "expires_in": 900, "max_files": 100}
     assert reply.headers["Cache-Control"] == "no-store"
-    assert rules_of(asked[-1]) == {"bucket": "docs", "prefix": "a/", "max_files": 100}
+    assert rules_of(asked[-1]) == {**ONLY, "prefix": "a/"}
 
 
 def test_scripts_get_none_without_a_token_of_their_session(console: Console) -> None:

@@ -30,6 +30,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_files: int | None = None
     redirect: tuple[str, ...] = ()
     create_only: bool = False
+    methods: tuple[str, ...] = ()
 
 
 class MadeTicket(msgspec.Struct, frozen=True, kw_only=True):

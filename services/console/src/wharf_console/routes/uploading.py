@@ -74,7 +74,14 @@ def blueprint(_: AppContext) -> Blueprint:
 
 
 def _made(bucket: str, prefix: str, *redirect: str) -> MadeTicket:
-    place = Place(bucket=bucket, prefix=prefix, max_files=TICKET_FILES, redirect=redirect)
+    place = Place(
+        bucket=bucket,
+        prefix=prefix,
+        max_files=TICKET_FILES,
+        redirect=redirect,
+        # Forms, and the beginnings of resumable uploads.
+        methods=("POST",),
+    )
     return tickets.make(api(), place, seconds=TICKET_SECONDS)
 
 
