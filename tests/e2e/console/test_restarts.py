@@ -128,10 +128,10 @@ def test_a_service_that_hangs_takes_nothing_else_away(
                 begun = time.monotonic()
                 status = Visitor(alone).request("GET", target)[0]
                 assert status in {200, 303, 404}
-                assert time.monotonic() - begun < 4, target
+                assert time.monotonic() - begun < 8, target
         for one in crowd:
             one.join()
     assert {status for status, _ in answers} == {503}
     assert len(answers) == CROWD
-    assert max(seconds for _, seconds in answers) < 15
+    assert max(seconds for _, seconds in answers) < 25
     assert until(lambda: person.request("GET", address)[0] == 200)

@@ -144,7 +144,7 @@ def test_a_ticket_for_scripts(member: Member, folder: str) -> None:
         pairs = {"bucket": BUCKET, "key": key}
         told = ",".join(f"{n} {b64encode(text.encode()).decode()}" for n, text in pairs.items())
         tus = {"Tus_Resumable": "1.0.0", "Upload_Length": "1", "Upload_Metadata": told}
-        return member.request("POST", "/v1/uploads", **bearer, **tus)[0]
+        return member.request("POST", "/v1/uploads", b"", **bearer, **tus)[0]
 
     assert (begins(f"{folder}/a"), begins("elsewhere")) == (201, 403)
     for method, target in (

@@ -127,8 +127,10 @@ def _log_out(context: AppContext) -> None:
     record_id = session.get(LOGGED_IN)
     if record_id:
         record = records.read(record_id)
-        # A refresh that is under way would write the record anew. A logout does not fail for it.
-        with contextlib.suppress(RecordBusy), records.locked(record_id):
+        # A refresh that is under way would write the record anew. A logout does not fail for it,
+        # nor for others that wait for an auth that hangs.
+        waiting = context.bulkhead.auth.one
+        with contextlib.suppress(RecordBusy, ApiError), waiting(), records.locked(record_id):
             record = records.read(record_id)
             records.delete(record_id)
         if record is not None:
