@@ -19,6 +19,7 @@ SHOWN = {
     "event": ("/console/", "#events ~ div"),
     "file": ("/console/b/default/", "#files"),
     "folder": ("/console/b/default/", "#files a.folder"),
+    "metadata": (f"/console/b/default/f/{planted_key()}", "main h2 ~ dl"),
 }
 
 
@@ -29,7 +30,11 @@ def test_a_name_is_text(stage: Stage, kind: str) -> None:
     stage.set(DEFAULT)
     stage.become("owner")
     # The last thing that has happened.
-    assert stage.world.api.put(planted_key()).status in {200, 201}
+    api = stage.world.api
+    assert api.put(planted_key()).status in {200, 201}
+    metadata = {"metadata": {PLANTED: PLANTED}}
+    answer = api.send_json("PATCH", f"/v1/metadata/default/{planted_key()}", metadata)
+    assert answer.status == 200
     stage.open(path)
     # In keys, slashes would be folders.
     shown = "".join(str(one.get_property("textContent")) for one in stage.all(selector))

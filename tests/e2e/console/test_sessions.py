@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -147,6 +148,13 @@ def test_the_api_comes_back(entered: Stage) -> None:
         entered.press("a[rel=next]")
         entered.one("main [role=alert]")
         assert "does not answer" in entered.text("h1")
+        assert "Try again in 5 seconds." in entered.text()
+        number = re.search("Number of this request: ([0-9a-f]+)", entered.text())
+        assert number
+        lines = entered.wharf.log_lines("console")
+        assert "api-unavailable" in {
+            line["outcome"] for line in lines if line.get("request_id") == number[1]
+        }
     entered.press("main [role=button]")
     entered.awaited(lambda: "104.txt" in entered.text("#files"))
 
@@ -154,8 +162,10 @@ def test_the_api_comes_back(entered: Stage) -> None:
 def test_the_api_hangs(entered: Stage) -> None:
     """A service that says nothing is answered for in time, and the login outlives it."""
     with entered.wharf.standing_still("upload"):
+        begun = time.monotonic()
         entered.open("/console/b/many/")
         entered.one("main [role=alert]")
+        assert time.monotonic() - begun < 18
         assert "does not answer" in entered.text("h1")
     entered.awaited(lambda: _is_back(entered))
 
