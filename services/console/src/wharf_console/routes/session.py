@@ -21,6 +21,7 @@ from wharf_console.web import kept_forms, language, refusals, theme
 from wharf_console.web.access import open_to_all
 from wharf_console.web.current import nobody
 from wharf_console.web.language import gettext
+from wharf_console.web.remembered import remember
 from wharf_console.web.targets import below_console
 
 
@@ -78,9 +79,8 @@ def blueprint(context: AppContext) -> Blueprint:
         form = PreferencesForm()
         response = redirect(below_console(form.next.data), 303)
         if form.validate():
-            secure = not cookies.is_plain(request, is_https=is_https)
-            language.remember(response, form.language.data, secure=secure)
-            theme.remember(response, form.theme.data, secure=secure)
+            remember(response, language.COOKIE, form.language.data)
+            remember(response, theme.COOKIE, form.theme.data)
         return response
 
     return routes

@@ -19,13 +19,11 @@ from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, has_request_context, request
 from flask_babel import Babel
-from werkzeug.wrappers import Response
 
 COOKIE = "wharf_console_language"
 # By the name of the catalog, what a person calls the language.
 LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
 TRANSLATIONS = Path(__file__).parents[1] / "translations"
-_YEAR_SECONDS = 366 * 24 * 3600
 
 
 def gettext(message: str, **values: object) -> str:
@@ -116,16 +114,3 @@ def _wanted() -> str:
 def html_tag() -> str:
     """Return the language as `<html lang>` has it (BCP 47)."""
     return current().replace("_", "-")
-
-
-def remember(response: Response, language: str, *, secure: bool) -> None:
-    """Have the browser remember the language; it is no secret, and outlives the login."""
-    response.set_cookie(
-        COOKIE,
-        language,
-        max_age=_YEAR_SECONDS,
-        path="/",
-        secure=secure,
-        httponly=True,
-        samesite="Lax",
-    )

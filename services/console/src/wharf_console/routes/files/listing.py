@@ -10,19 +10,17 @@ from wharf_console.context import AppContext
 from wharf_console.forms.files import ViewForm
 from wharf_console.routes.files import ordering, previews
 from wharf_console.routes.files.folders import folder_of, folders_above
-from wharf_console.sessions import cookies
 from wharf_console.web import content
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
+from wharf_console.web.remembered import remember
 from wharf_console.web.targets import below_console
 
 _VIEW_COOKIE = "wharf_console_files"
-_YEAR_SECONDS = 366 * 24 * 3600
 
 
 def add(routes: Blueprint, context: AppContext) -> None:
     """Add the list, and the choice of its look."""
-    is_https = context.settings.is_https
 
     @routes.get("/")
     @needs("files:read")
@@ -54,14 +52,7 @@ def add(routes: Blueprint, context: AppContext) -> None:
         back = below_console(form.back.data, url_for("files.listing", bucket=bucket))
         response = redirect(back, 303)
         if form.validate():
-            response.set_cookie(
-                _VIEW_COOKIE,
-                form.view.data,
-                max_age=_YEAR_SECONDS,
-                secure=not cookies.is_plain(request, is_https=is_https),
-                httponly=True,
-                samesite="Lax",
-            )
+            remember(response, _VIEW_COOKIE, form.view.data)
         return response
 
 
