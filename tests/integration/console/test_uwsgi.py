@@ -15,8 +15,11 @@ import pytest
 from tests.servers import uwsgi
 
 INI = Path(__file__).parents[3] / "services" / "console" / "uwsgi.ini"
-# What the console may add to `make run`.
-MAX_MEMORY_KB = 60 * 1024
+# The console may add 60 MB to `make run`. A walk of all pages and imports of people take 12 more
+# than the login page alone.
+MAX_MEMORY_KB = 48 * 1024
+# Of other services; they stand in the same environment.
+FOREIGN = ("psycopg", "sqlalchemy", "argon2", "cryptography")
 
 
 @pytest.fixture
@@ -79,5 +82,5 @@ def test_memory_stays_small(server: uwsgi.Uwsgi) -> None:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         total += next(int(line.split()[1]) for line in rollup.splitlines() if "Pss:" in line)
         maps = Path(f"/proc/{pid}/maps").read_text()
-        assert not [name for name in ("psycopg", "sqlalchemy", "argon2") if name in maps]
+        assert not [name for name in FOREIGN if name in maps]
     assert total < MAX_MEMORY_KB, total
