@@ -107,7 +107,8 @@ def _key(places: Places) -> str:
 def _is_built(places: Places, key: str, *, patient: bool) -> bool:
     """Whether the last build was of these sources, and all its files are still there.
 
-    Raises `CannotBuild` when it failed a short while ago, and the caller is patient.
+    Raises `CannotBuild` when it failed here a short while ago, and the caller is patient. Where a
+    copy of the checkout is, as in an image's build, there may be another network.
     """
     try:
         last = json.loads((places.dist / _RECORD).read_text(encoding="utf-8"))
@@ -116,7 +117,8 @@ def _is_built(places: Places, key: str, *, patient: bool) -> bool:
     files = (*last["files"], MANIFEST)
     if last["key"] != key or not all((places.dist / name).is_file() for name in files):
         return False
-    if last["failure"] and patient and time.time() - last["time"] < _RETRY_SECONDS:
+    here = last.get("place") == str(places.environment)
+    if last["failure"] and patient and here and time.time() - last["time"] < _RETRY_SECONDS:
         raise CannotBuild(last["failure"])
     return not last["failure"]
 
@@ -197,7 +199,13 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
     for old in places.dist.iterdir():
         if old.name not in {*files, *before, MANIFEST, _RECORD}:
             old.unlink()
-    facts = {"key": key, "files": files, "failure": failure, "time": time.time()}
+    facts = {
+        "key": key,
+        "files": files,
+        "failure": failure,
+        "time": time.time(),
+        "place": str(places.environment),
+    }
     record.write_text(json.dumps(facts), encoding="utf-8")
 
 

@@ -199,6 +199,21 @@ def test_a_copy_needs_no_build(checkout: Checkout, tool: ModuleType, tmp_path: P
     assert not (copy / ".venv").exists()
 
 
+def test_a_copy_tries_by_itself(checkout: Checkout, tool: ModuleType, tmp_path: Path) -> None:
+    """What failed for a checkout is tried again in a copy of it, as in an image's build."""
+    node = checkout.node.read_text()
+    checkout.node.unlink()
+    with pytest.raises(tool.CannotBuild):
+        checkout.build(patient=True)
+    checkout.node.write_text(node)
+    checkout.node.chmod(0o755)
+    copy = tmp_path / "copy"
+    for folder in ("services", "requirements", ".venv"):
+        shutil.copytree(tmp_path / folder, copy / folder)
+    tool.build(tool.Places.of(copy), patient=True)
+    assert "console.js" in (tool.Places.of(copy).dist / "manifest.json").read_text()
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"key": 1'])
 def test_a_broken_record(checkout: Checkout, text: str) -> None:
     """A record that a power cut has broken is no record."""
