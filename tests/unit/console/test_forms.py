@@ -76,3 +76,11 @@ def test_labels_and_choices_are_in_the_language_of_the_page(page: tuple[str, str
     english = language == "en"
     assert (">Name</label>" if english else ">名称</label>") in html
     assert (">viewer</option>" if english else ">查看者</option>") in html
+
+
+def test_messages_of_wtforms_are_in_the_language_of_the_page(console: Console) -> None:
+    """Rules without words of ours, as for a value that is too long, are told in Chinese, too."""
+    headers = {"Accept-Language": "zh"}
+    form = {"tenant": "a" * 2000, "username": "eve", "password": "x"}
+    page = console.visitor().post("/console/login", form, headers=headers).text
+    assert '<small id="tenant-error" class="error">字段长度不能超过 1024 个字符。</small>' in page

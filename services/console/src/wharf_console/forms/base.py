@@ -7,12 +7,33 @@ from typing import Any
 from flask import request
 from flask_login import current_user
 from flask_wtf import FlaskForm
+from wtforms.i18n import get_translations
+from wtforms.meta import DefaultMeta
 
 from wharf_console.web import kept_forms
+from wharf_console.web.language import current
+
+# WTForms' own catalogs for the languages of pages; its English needs none.
+_CATALOGS = {"en": (), "zh_Hans": ("zh",)}
+
+
+class InLanguage(DefaultMeta):
+    """Has WTForms' own messages be in the person's language.
+
+    Flask-WTF's way asks for a catalog `zh_Hans`, which WTForms calls `zh`.
+    """
+
+    def get_translations(self, form: Any) -> Any:  # noqa: ARG002 -- the same for each form
+        """Return the catalog of WTForms, or nothing where the messages are as they are."""
+        wanted = _CATALOGS[current()]
+        return get_translations(wanted) if wanted else None
 
 
 class ConsoleForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """A form of the console. `validate_on_submit()` says whether it was sent and is right."""
+
+    class Meta(InLanguage, FlaskForm.Meta):  # type: ignore[misc] # Flask-WTF has no types
+        """What WTForms asks of a form."""
 
     def __init__(self, **options: Any) -> None:
         if request.method == "GET" and current_user.is_authenticated:
