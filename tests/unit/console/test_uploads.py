@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Console, Reply, problem
-from tests.servers.console_people import user_document
+from tests.servers.console import Call, Console, Reply, problem
+from tests.servers.console_people import USERS, serve_people, user_document
 from tests.unit.console.test_templates import check
 
 PAGE = "/console/uploads"
@@ -67,15 +67,29 @@ def test_a_length_that_is_not_known(console: Console) -> None:
         ({"by_ticket": True}, ">You, or a guest of yours<"),
         ({"subject": "user-2"}, "<bdi>Bob &lt;B&gt;</bdi>"),
         ({"subject": "user-2", "by_ticket": True}, "<bdi>Bob &lt;B&gt;</bdi>, or a guest"),
-        ({"subject": "client-1"}, "<bdi>client-1</bdi>"),
+        ({"subject": "client-1"}, "<bdi>robot</bdi>"),
+        ({"subject": "client-gone"}, "<bdi>client-gone</bdi>"),
     ],
 )
 def test_whose_it_is(console: Console, fields: dict[str, Any], words: str) -> None:
-    """Owners are told names; what is no person has its id."""
-    bob = user_document("bob", "user-2", display_name="Bob <B>")
-    users = Reply({"users": [bob], "next_cursor": None})
-    console.gateway.on("GET", "/auth/v1/tenants/acme/users", users)
+    """Owners are told names; who is neither a person nor a program any more has its id."""
+    serve_people(console.gateway)
+    bob = user_document(display_name="Bob <B>")
+    console.gateway.on("GET", USERS, Reply({"users": [bob], "next_cursor": None}))
     assert words in shown(console, upload(**fields)).replace(">\n", ">").replace("\n", "")
+
+
+def test_whose_it_is_among_many(console: Console) -> None:
+    """Somebody whom only a later page of the people has is named, too."""
+
+    def answer(call: Call) -> Reply:
+        if call.query.get("cursor"):
+            return Reply({"users": [user_document("zoe", "user-9")], "next_cursor": None})
+        return Reply({"users": [user_document()], "next_cursor": "more"})
+
+    serve_people(console.gateway)
+    console.gateway.on("GET", USERS, answer)
+    assert "<bdi>Zoe</bdi>" in shown(console, upload(subject="user-9"))
 
 
 def test_an_editor_asks_for_nobodys_name(console: Console) -> None:
@@ -97,8 +111,7 @@ def test_who_may_cancel(
     console: Console, role: str, fields: dict[str, Any], *, offered: bool
 ) -> None:
     """One's own; owners all that have an address."""
-    users = Reply({"users": [], "next_cursor": None})
-    console.gateway.on("GET", "/auth/v1/tenants/acme/users", users)
+    serve_people(console.gateway)
     page = shown(console, upload(**fields), role=role)
     assert ('action="/console/uploads/1/cancel"' in page) == offered
 
@@ -122,7 +135,7 @@ def test_an_upload_is_cancelled_after_a_question(console: Console) -> None:
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/console/../x", ""])
 def test_the_way_back_stays_inside(console: Console, back: str) -> None:
-    """A form to cancel leads to no other site."""
+    """A form cannot lead elsewhere."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/uploads/1", Reply(status=204))
     reply = browser.post(f"{PAGE}/1/cancel", {"confirmed": "yes", "back": back})
@@ -155,7 +168,7 @@ def test_a_page_may_be_empty_before_the_last(console: Console) -> None:
 
 
 def test_a_refusal_is_a_page(console: Console) -> None:
-    """Where the API answers 503, the page is a 503, too."""
+    """As everywhere."""
     browser = console.person()
     console.gateway.on("GET", "/v1/uploads", problem(503, "unavailable", retry_after=3))
     assert browser.get(PAGE).status_code == 503

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from wharf_console.api import uploads, users
+from wharf_console.api import clients, uploads, users
 from wharf_console.api.problems import ApiProblem
 from wharf_console.api.uploads import Upload
 from wharf_console.context import AppContext
@@ -16,8 +16,8 @@ from wharf_console.web.language import gettext
 from wharf_console.web.targets import below_console
 
 ROWS = 100
-# Of so many people the names are known; of others the ids are shown.
-_NAMED = 1000
+# Whose uploads are shown is looked up among so many; the others are shown by their ids.
+_NAMED = 10_000
 
 
 def blueprint(context: AppContext) -> Blueprint:
@@ -60,12 +60,21 @@ def blueprint(context: AppContext) -> Blueprint:
 
 
 def _names(shown: tuple[Upload, ...]) -> dict[str, str]:
-    """Return what the people are called whose uploads are shown; only owners may know."""
+    """Return what those are called whose uploads are shown; only owners may know."""
     others = {upload.subject for upload in shown} - {person().user_id}
+    found: dict[str, str] = {}
     if not others or not user().may("members:admin"):
-        return {}
-    people = users.everybody(api(), person().tenant, at_most=_NAMED)
-    return {one.user_id: one.display_name or one.username for one in people}
+        return found
+    tenant = person().tenant
+    for client in clients.listed(api(), tenant, limit=1000).clients:
+        if client.client_id in others:
+            found[client.client_id] = client.name
+    for one in users.everybody(api(), tenant, at_most=_NAMED):
+        if len(found) == len(others):
+            break
+        if one.user_id in others:
+            found[one.user_id] = one.display_name or one.username
+    return found
 
 
 def _may_cancel(upload: Upload) -> bool:
