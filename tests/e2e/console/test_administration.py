@@ -188,7 +188,7 @@ def test_a_client_from_its_secret_to_the_end(wharf: Wharf, owner: Owner) -> None
         assert words in log
     assert f"<bdi>{form['name']}</bdi>" in log
     refused = owner.page("/console/audit?outcome=refused")
-    assert "refused: too-many-secrets" in refused
+    assert "refused: The client has two secrets already" in refused
 
 
 def token_status(wharf: Wharf, client: str, secret: str) -> int:

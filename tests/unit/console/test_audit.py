@@ -47,6 +47,7 @@ def test_acts_are_told_in_words_with_names(console: Console) -> None:
             act_document(7, "tenants.create", actor="cli", actor_tenant="", about="acme"),
             act_document(6, "tenants.resume", actor="admin-1", actor_tenant="wharf-admin"),
             act_document(5, "users.freeze", outcome="user-protected"),
+            act_document(4, "users.freeze", outcome="frozen-over"),
         ],
     )
     page = console.person().get(PAGE).text
@@ -58,7 +59,8 @@ def test_acts_are_told_in_words_with_names(console: Console) -> None:
         '<code>admin-1</code> <span class="badge">operator</span>',
         ">made a client<",
         ">users.freeze<",
-        ">refused: user-protected<",
+        ">refused: You cannot do this to yourself<",
+        ">refused: frozen-over<",
         ">192.0.2.7<",
     ):
         assert words in page, words

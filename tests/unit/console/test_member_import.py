@@ -22,7 +22,7 @@ from tests.servers.console_people import (
 )
 from tests.unit.console.test_templates import check
 from wharf_auth.domain import users as rules
-from wharf_console.forms import member_import
+from wharf_console.forms import member_import, members
 
 
 @pytest.fixture(autouse=True)
@@ -192,5 +192,5 @@ def test_user_names_are_judged_as_auth_does(name: str) -> None:
         taken = rules.username(name) != ""
     except ProblemError:
         taken = False
-    assert member_import.is_username(name) == taken
+    assert members.is_username(name) == taken
     assert member_import.folded(name) == rules.folded(name)

@@ -65,6 +65,19 @@ def test_a_new_member_gets_a_password_that_is_shown_once(console: Console) -> No
     assert not any(found[1].encode() in content for content in stored)
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "A user name has letters, digits"), ("zh", "用户名由文字、数字")]
+)
+def test_a_wrong_user_name_is_told_in_the_language_of_the_page(
+    console: Console, language: str, words: str
+) -> None:
+    """Auth, whose words are English, is not asked."""
+    form = {"username": "eve adams", "role": "viewer"}
+    page = console.person().post(NEW, form, headers={"Accept-Language": language}).text
+    assert f'<small id="username-error" class="error">{words}' in page
+    assert wanted_users(console.gateway) == []
+
+
 def test_without_a_name_for_people_it_is_the_user_name(console: Console) -> None:
     """An empty display name is not sent to auth."""
     console.person().post(NEW, {"username": "eve", "display_name": "", "role": "viewer"})

@@ -7,14 +7,15 @@ import pytest
 from servicekit.problems import COMMON
 from tests.servers.console import Console, problem
 from wharf_auth.problems import CATALOGUE
-from wharf_console.web.refusals import _TITLES
+from wharf_console.web.refusals import _OF_LOGS, _TITLES, _TOLD_BY_TITLE
 from wharf_upload.problems import UPLOAD
 
 
 def test_only_problems_that_exist_have_words() -> None:
     """A slug that was misspelt would never be found."""
     known = COMMON.by_slug | CATALOGUE.by_slug | UPLOAD.by_slug
-    assert _TITLES.keys() <= known.keys()
+    assert _TITLES.keys() | _OF_LOGS.keys() <= known.keys()
+    assert all(slug in _TITLES for slug in _TOLD_BY_TITLE)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,16 @@ def test_a_refusal_is_told_in_the_language_of_the_page(
     page = browser.get("/console/", headers=headers).text
     assert f"<h1>{heading}</h1>" in page
     assert "It is held." in page
+
+
+def test_where_the_title_says_all_no_english_stands_behind_it(console: Console) -> None:
+    """The detail would only say the name again that the person has just typed."""
+    detail = "The tenant has a user eve already."
+    console.gateway.on("POST", "/auth/v1/tenants/acme/users", problem(409, "user-exists", detail))
+    form = {"username": "eve", "role": "viewer"}
+    headers = {"Accept-Language": "zh"}
+    page = console.person().post("/console/members/new", form, headers=headers).text
+    assert '<small id="username-error" class="error">已有同名用户</small>' in page
 
 
 def test_a_problem_of_a_newer_release_has_its_own_words(console: Console) -> None:

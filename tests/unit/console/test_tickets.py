@@ -67,8 +67,8 @@ def test_more_rules_narrow_the_ticket(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"max_files": "0"}, "Number must be"),
-        ({"max_files": "many"}, "Not a valid integer"),
+        ({"max_files": "0"}, "Enter 1 or more"),
+        ({"max_files": "many"}, "Enter a whole number"),
         ({"megabytes": "-1"}, "Number must be"),
         ({"megabytes": "NaN"}, "Number must be"),
         ({"kind": "other", "types": " , "}, "Name at least one type"),

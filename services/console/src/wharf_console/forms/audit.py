@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wtforms import Form, SelectField
 
+from wharf_console.web import refusals
 from wharf_console.web.language import gettext, lazy_gettext
 
 #: Kinds of acts, by how the names of their acts begin.
@@ -73,4 +74,6 @@ def acts_told() -> dict[str, str]:
 
 def outcome_told(outcome: str) -> str:
     """Return an outcome in words: done, or why not."""
-    return gettext("done") if outcome == "done" else gettext("refused: %(why)s", why=outcome)
+    if outcome == "done":
+        return gettext("done")
+    return gettext("refused: %(why)s", why=refusals.outcome(outcome))

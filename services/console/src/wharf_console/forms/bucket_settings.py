@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 import msgspec
 from wtforms import BooleanField, HiddenField, SelectField, StringField
-from wtforms.validators import DataRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, NumberRange, Optional, Regexp, ValidationError
 
 from wharf_console.api.buckets import Bucket, Policy
 from wharf_console.forms.base import ConsoleForm
@@ -25,7 +26,20 @@ FIELDS = {
     "largest": r"\bmax_file_bytes\b",
     "expiry": r"\bexpire_after_seconds\b",
 }
+# As the API takes them; it decides, these tell it sooner and in the person's language.
+_NAME = re.compile(r"\s*[a-z0-9][a-z0-9-]{1,61}[a-z0-9]\s*\Z")
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)", re.IGNORECASE)
+_EXTENSION = re.compile(r"\.?[a-z0-9][a-z0-9_+-]*(?:\.[a-z0-9][a-z0-9_+-]*)*", re.IGNORECASE)
+_ORIGIN = re.compile(r"\*|https?://[^/?#@\s]+", re.IGNORECASE)
 _AT_LEAST_ONE = lazy_gettext("Enter 1 or more, or nothing.")
+_RULE = lazy_gettext(
+    "Use 3 to 63 of the small letters a to z, digits and hyphens, with no hyphen at either end."
+)
+
+
+def _wrong(texts: tuple[str, ...] | None, rule: re.Pattern[str]) -> list[str]:
+    """Return the texts that break the rule, as they are shown."""
+    return [text[:80] for text in texts or () if not rule.fullmatch(text)]
 
 
 def _units_of_time() -> dict[str, str]:
@@ -67,6 +81,29 @@ class PolicyForm(ConsoleForm):
     seen = HiddenField()
     confirmed = HiddenField()
 
+    def validate_types(self, field: Any) -> None:
+        """Refuse what is no type."""
+        for text in _wrong(field.data, _TYPE):
+            words = gettext("“%(text)s” is no type. Write it like image/png or image/*.", text=text)
+            raise ValidationError(words)
+
+    def validate_extensions(self, field: Any) -> None:
+        """Refuse what is no extension; `*.jpg` is one."""
+        field.data = tuple(text.removeprefix("*") for text in field.data or ())
+        for text in _wrong(field.data, _EXTENSION):
+            words = gettext("“%(text)s” is no extension. Write it like jpg or tar.gz.", text=text)
+            raise ValidationError(words)
+
+    def validate_origins(self, field: Any) -> None:
+        """Refuse what is no origin."""
+        for text in _wrong(field.data, _ORIGIN):
+            words = gettext(
+                "“%(text)s” is no address of a site. Write it like https://app.example,"
+                " with nothing behind the name.",
+                text=text,
+            )
+            raise ValidationError(words)
+
     def policy(self) -> Policy:
         """Return what was typed, as the API takes it."""
         return Policy(
@@ -84,7 +121,7 @@ class NewBucketForm(PolicyForm):
 
     name = StringField(
         lazy_gettext("Name"),
-        validators=[DataRequired(lazy_gettext("Enter a name.")), Length(max=200)],
+        validators=[DataRequired(lazy_gettext("Enter a name.")), Regexp(_NAME, message=_RULE)],
         render_kw={"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"},
     )
 

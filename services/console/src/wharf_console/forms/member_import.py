@@ -10,7 +10,7 @@ from flask_wtf.file import FileAllowed, FileField, FileRequired, FileSize
 from wtforms import HiddenField, SelectField
 
 from wharf_console.forms.base import ConsoleForm
-from wharf_console.forms.members import MAX_NAME, MAX_USERNAME, roles_told
+from wharf_console.forms.members import MAX_NAME, is_username, roles_told, username_rule
 from wharf_console.web.csv_files import Table, UnreadableFile
 from wharf_console.web.language import gettext, lazy_gettext
 
@@ -33,8 +33,6 @@ _ROLES = {"viewer": "viewer", "editor": "editor", "owner": "owner"} | {
     "编辑者": "editor",
     "所有者": "owner",
 }
-# As auth takes them (wharf_auth.domain.users); auth decides, this tells it sooner.
-_PUNCTUATION = frozenset("._-+@'!#$%&*=?^`{|}~")
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
@@ -157,23 +155,12 @@ def _error(line: Line) -> str:
     if not line.username:
         return gettext("There is no user name.")
     if not is_username(line.username):
-        return gettext(
-            "A user name has letters, digits and the punctuation of e-mail addresses, no spaces."
-        )
+        return username_rule()
     if len(line.display_name) > MAX_NAME:
         return gettext("The name is too long.")
     if line.role not in _ROLES:
         return gettext("There is no role “%(role)s”.", role=line.role[:40])
     return ""
-
-
-def is_username(name: str) -> bool:
-    """Whether auth takes the name."""
-    return (
-        len(name) <= MAX_USERNAME
-        and all(one in _PUNCTUATION or unicodedata.category(one)[0] in "LMN" for one in name)
-        and any(map(str.isalnum, name))
-    )
 
 
 def folded(name: str) -> str:

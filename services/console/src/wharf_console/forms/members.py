@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from wtforms import HiddenField, SelectField, StringField
-from wtforms.validators import DataRequired, Length
+import unicodedata
+
+from wtforms import Field, HiddenField, SelectField, StringField
+from wtforms.validators import DataRequired, Length, ValidationError
 
 from wharf_console.forms.base import ConsoleForm
 from wharf_console.web.language import gettext, lazy_gettext
@@ -12,6 +14,8 @@ from wharf_console.web.language import gettext, lazy_gettext
 MAX_USERNAME, MAX_NAME = 254, 200
 #: Which field a refusal of the API is about.
 FIELDS = {"username": r"^user-exists|\buser name\b", "display_name": r"\bdisplay name\b"}
+# As auth takes them (wharf_auth.domain.users); auth decides, this tells it sooner.
+_PUNCTUATION = frozenset("._-+@'!#$%&*=?^`{|}~")
 _TOO_LONG = lazy_gettext("This is too long.")
 
 
@@ -27,6 +31,22 @@ def roles_told() -> dict[str, str]:
         "editor": gettext("Editor: also uploads and deletes files"),
         "owner": gettext("Owner: also manages buckets, members and clients"),
     }
+
+
+def is_username(name: str) -> bool:
+    """Whether auth takes the name."""
+    return (
+        len(name) <= MAX_USERNAME
+        and all(one in _PUNCTUATION or unicodedata.category(one)[0] in "LMN" for one in name)
+        and any(map(str.isalnum, name))
+    )
+
+
+def username_rule() -> str:
+    """Return what user names are made of."""
+    return gettext(
+        "A user name has letters, digits and the punctuation of e-mail addresses, no spaces."
+    )
 
 
 class NewMemberForm(ConsoleForm):
@@ -46,6 +66,11 @@ class NewMemberForm(ConsoleForm):
         render_kw={"autocomplete": "off"},
     )
     role = SelectField(lazy_gettext("Role"), choices=roles_told, default="viewer")
+
+    def validate_username(self, field: Field) -> None:
+        """Refuse what auth would refuse."""
+        if not is_username((field.data or "").strip()):
+            raise ValidationError(username_rule())
 
 
 class OwnNameForm(ConsoleForm):

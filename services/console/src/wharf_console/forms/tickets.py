@@ -5,17 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from wtforms import BooleanField, DecimalField, IntegerField, SelectField, StringField
+from wtforms import BooleanField, DecimalField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from wharf_console.api.tickets import ANY_NUMBER, Place
 from wharf_console.forms.base import ConsoleForm
+from wharf_console.forms.lists import WholeNumberField
 from wharf_console.web.language import gettext, lazy_gettext
 
 _MEGABYTE = 1_000_000
 # As the API takes keys.
 _MAX_CHARACTERS = 1024
 _PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
+_NUMBER = lazy_gettext("Enter 1 or more, or nothing.")
 
 
 class ScriptTicketForm(ConsoleForm):
@@ -61,10 +63,10 @@ class TicketForm(ConsoleForm):
         validators=[Optional(), NumberRange(min=Decimal("0.001"), max=10**9)],
         render_kw={"inputmode": "decimal"},
     )
-    max_files = IntegerField(
+    max_files = WholeNumberField(
         lazy_gettext("Number of files"),
         default=20,
-        validators=[Optional(), NumberRange(min=1, max=10**9)],
+        validators=[Optional(), NumberRange(min=1, max=10**9, message=_NUMBER)],
         render_kw={"inputmode": "numeric"},
     )
     expires_in = SelectField(lazy_gettext("Good for"))

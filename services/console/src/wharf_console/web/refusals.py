@@ -22,9 +22,35 @@ def sentence(problem: ApiProblem) -> str:
     """
     if current() == "en" or problem.slug not in _TITLES:
         return problem.detail or problem.title
+    if problem.slug in _TOLD_BY_TITLE:
+        return title(problem)
     return f"{title(problem)} ({problem.detail})" if problem.detail else title(problem)
 
 
+def outcome(slug: str) -> str:
+    """Return what was refused by the name of its problem alone, as the audit log has it."""
+    words = _TITLES.get(slug) or _OF_LOGS.get(slug)
+    return words() if words else slug
+
+
+# Their details say no more than their titles, to whoever sees the page.
+_TOLD_BY_TITLE = frozenset(
+    (
+        "too-many-secrets",
+        "user-exists",
+        "user-protected",
+        "bucket-not-empty",
+        "key-taken",
+        "ticket-used-up",
+        "no-file",
+    )
+)
+# What pages have own words for, as a log tells it.
+_OF_LOGS: dict[str, Callable[[], str]] = {
+    "not-found": lambda: gettext("Not found"),
+    "insufficient-scope": lambda: gettext("Not allowed"),
+    "tenant-suspended": lambda: gettext("The tenant is suspended"),
+}
 # Functions, since the language is the request's. What has a page of its own is not here.
 _TITLES: dict[str, Callable[[], str]] = {
     "malformed-request": lambda: gettext("The request cannot be understood"),
