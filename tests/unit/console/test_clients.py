@@ -41,7 +41,7 @@ def test_a_tenant_without_clients_sees_what_they_are_for(console: Console) -> No
     console.gateway.on("GET", CLIENTS, Reply({"clients": [], "next_cursor": None}))
     browser = console.person()
     page = browser.get(LIST).text
-    assert "No client yet" in page
+    assert "No program yet" in page
     assert f'href="{NEW}"' in page
     assert "There is none further." in browser.get(f"{LIST}?cursor=x").text
 

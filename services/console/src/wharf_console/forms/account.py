@@ -19,7 +19,7 @@ class PasswordForm(ConsoleForm):
     """The own password, and the one that shall be."""
 
     current_password = PasswordField(
-        lazy_gettext("Password of now"),
+        lazy_gettext("Current password"),
         validators=[InputRequired(lazy_gettext("Enter your password."))],
         render_kw={"autocomplete": "current-password"},
     )

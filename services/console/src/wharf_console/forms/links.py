@@ -30,10 +30,10 @@ class LinkForm(ConsoleForm):
         render_kw={"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"},
     )
     disposition = SelectField(
-        lazy_gettext("The browser"),
+        lazy_gettext("When it is opened"),
         choices=lambda: {
-            "inline": gettext("shows it, where that is safe"),
-            "attachment": gettext("saves it"),
+            "inline": gettext("Show the file, if its type is harmless"),
+            "attachment": gettext("Save the file"),
         },
     )
     expires_in = SelectField(

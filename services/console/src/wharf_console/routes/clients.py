@@ -10,7 +10,7 @@ from wharf_console.api.clients import NewClient
 from wharf_console.api.problems import ApiProblem
 from wharf_console.context import AppContext
 from wharf_console.forms import named_fields
-from wharf_console.forms.clients import FIELDS, NewClientForm
+from wharf_console.forms.clients import FIELDS, NewClientForm, scopes_told
 from wharf_console.web import once
 from wharf_console.web.access import needs
 from wharf_console.web.current import api, person
@@ -29,7 +29,9 @@ def blueprint(_: AppContext) -> Blueprint:
     def overview() -> str:
         cursor = request.args.get("cursor", "")
         page = clients.listed(api(), person().tenant, cursor=cursor, limit=ROWS)
-        return render_template("clients/list.html", page=page, is_first=not cursor)
+        return render_template(
+            "clients/list.html", page=page, is_first=not cursor, scopes=scopes_told()
+        )
 
     @routes.route("/new", methods=["GET", "POST"])
     @needs(SCOPE)

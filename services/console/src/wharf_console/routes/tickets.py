@@ -1,4 +1,4 @@
-"""Tickets for guests: made, and shown with a QR code."""
+"""Tickets for guests, which people read as invitations: made, and shown with a QR code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def blueprint(context: AppContext) -> Blueprint:
         if request.method == "GET" and not form.expires_in.data:
             form.expires_in.data = str(min(HOUR, context.settings.ticket_ttl_seconds))
         if form.validate_on_submit() and (name := _made(context, form)):
-            flash(gettext("The ticket is made. Send its address to your guest."), "success")
+            flash(gettext("The invitation is made. Send its address to your guest."), "success")
             return redirect(url_for("tickets.made", name=name), 303)
         status = 422 if request.method == "POST" else 200
         return render_template("tickets/new.html", form=form), status
