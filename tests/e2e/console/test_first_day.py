@@ -1,7 +1,8 @@
 """Somebody who has never seen the console does what they came for by its words alone.
 
-Each step follows a link or button by what is written on it, from the first page on: no address is
-typed, and nothing is known of the pages but what a person reads there.
+Each step follows a link or button, or fills in a field, by exactly what is written on it, from the
+address without a path on: no other address is typed, no selector of the pages is used, and the same
+steps are gone in Chinese by the Chinese words.
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ from selenium.webdriver.remote.webelement import WebElement
 from tests.e2e.console.looks import DEFAULT, Look
 from tests.e2e.console.stage import Stage
 from tests.e2e.console.world import PNG
+from wharf_console.web.language import loaded
 
 PLAIN = Look(scripts=False, width=360, theme="light", language="en")
+CHINESE = Look(scripts=True, width=360, theme="dark", language="zh_Hans")
+# What people press, and what they type into, with their words: those of children are theirs, too.
+_PRESSED = "//*[self::a or self::button or self::summary][normalize-space()='{}']"
+_LABELLED = "//*[self::label[normalize-space(text()[1])='{0}'] or @aria-label='{0}']"
+_SAYS = "//*[not(self::option)][text()[contains(normalize-space(), '{}')]]"
 
 
 class Newcomer:
@@ -25,11 +32,64 @@ class Newcomer:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
-    def sees(self, words: str) -> WebElement:
-        """What these words are on, or, where they are not alone, what has them in it."""
-        exactly = f'//*[text()[normalize-space()="{words}"]]'
-        within = f'//*[text()[contains(normalize-space(), "{words}")]]'
-        found: WebElement = self._stage.awaited(lambda: self._shown(exactly) or self._shown(within))
+    def words(self, english: str, **values: object) -> str:
+        """What the page says in the language of the person."""
+        catalog = loaded(self._stage.look.language)
+        return catalog.gettext(english) % values if values else catalog.gettext(english)
+
+    def reads(self, english: str) -> None:
+        """Sees a text that has these words, as far as nothing is filled in."""
+        self._found(_SAYS, self.words(english).partition("{")[0])
+
+    def is_told_of_one(self, english: str) -> None:
+        """Sees a text about one thing."""
+        catalog = loaded(self._stage.look.language)
+        self._found(_SAYS, catalog.ngettext(english, english, 1) % {"num": 1})
+
+    def starts_over(self) -> None:
+        """Opens the address that the operator gave."""
+        self._stage.open("/")
+
+    def presses(self, english: str, **values: object) -> None:
+        """Presses the link or the button on which exactly this is written."""
+        self._found(_PRESSED, self.words(english, **values)).click()
+
+    def opens(self, name: str) -> None:
+        """Follows the link that is called so by people: its name is the same in each language."""
+        self._found(_PRESSED, name).click()
+
+    def sees_no(self, name: str) -> None:
+        """Nothing that can be opened is called so."""
+        assert self._shown(_PRESSED.format(name)) is None
+
+    def fills(self, english: str, text: str) -> None:
+        """Types into the field with this label."""
+        field = self._field(english)
+        field.clear()
+        field.send_keys(text)
+
+    def chooses(self, english: str, path: str) -> None:
+        """Chooses a file in the field with this label."""
+        self._field(english).send_keys(path)
+
+    def ticks(self, english: str, **values: object) -> None:
+        """Ticks the box that is called so."""
+        self._field(english, **values).click()
+
+    def copies(self, english: str, **values: object) -> str:
+        """What stands in the field with this label, to be handed on."""
+        return str(self._field(english, **values).get_property("value"))
+
+    def _field(self, english: str, **values: object) -> WebElement:
+        label = self._found(_LABELLED, self.words(english, **values))
+        if label.tag_name != "label":
+            return label
+        if name := label.get_attribute("for"):
+            return self._stage.browser.find_element(By.ID, name)
+        return label.find_element(By.TAG_NAME, "input")
+
+    def _found(self, path: str, words: str) -> WebElement:
+        found: WebElement = self._stage.awaited(lambda: self._shown(path.format(words)))
         return found
 
     def _shown(self, path: str) -> WebElement | None:
@@ -39,88 +99,104 @@ class Newcomer:
         every = place.find_elements(By.XPATH, f".{path}")
         return next((one for one in every if one.is_displayed()), None)
 
-    def presses(self, words: str) -> None:
-        """Presses what says so."""
-        self.sees(words).click()
 
-    def fills(self, label: str, text: str) -> None:
-        """Types into the field with this label."""
-        path = f'//label[contains(normalize-space(), "{label}")]'
-        (found, *_) = self._stage.browser.find_elements(By.XPATH, path)
-        name = found.get_attribute("for")
-        self._stage.type(f"#{name}", text)
-
-
-@pytest.mark.parametrize("look", [DEFAULT, PLAIN], ids=str)
+@pytest.mark.parametrize("look", [DEFAULT, PLAIN, CHINESE], ids=str)
 def test_a_first_day(stage: Stage, look: Look) -> None:
     """Log in, upload, find, share and delete a file, and invite a guest who sends one."""
     name = f"cat-{secrets.token_hex(4)}.png"
     stage.set(look)
+    stage.become("")
     with stage.scripts(on=look.scripts):
-        stage.log_in("newcomer")
         newcomer = Newcomer(stage)
+        _logs_in(stage, newcomer)
         _uploads(stage, newcomer, name)
-        _finds(stage, newcomer, name)
-        _shares(stage, newcomer, name)
-        address = _invites(stage, newcomer)
-        _sends(stage, address, f"guest-{name}")
-        stage.log_in("newcomer")
-        _deletes(stage, newcomer, name)
-        newcomer.sees(f"guest-{name}")
+        _finds(newcomer, name)
+        link = _shares(newcomer, name)
+        address = _invites(newcomer)
+        _sends(stage, newcomer, address, f"guest-{name}")
+        _is_read(stage, link)
+        _logs_in(stage, newcomer)
+        _deletes(newcomer, name)
+        _deletes_ticked(newcomer, f"guest-{name}")
+        stage.open(link)
+        assert stage.browser.find_elements(By.TAG_NAME, "img") == []
+
+
+def _logs_in(stage: Stage, newcomer: Newcomer) -> None:
+    login = stage.world.people["newcomer"]
+    newcomer.starts_over()
+    newcomer.fills("Tenant", login.tenant)
+    newcomer.fills("User name", login.username)
+    newcomer.fills("Password", login.password)
+    newcomer.presses("Log in")
+    newcomer.reads("Overview")
 
 
 def _uploads(stage: Stage, newcomer: Newcomer, name: str) -> None:
-    newcomer.presses("default")
-    if stage.look.scripts:
-        stage.choose("input[name=files]", stage.file(name, PNG))
-        stage.one(".tray [data-state=done]")
-    else:
+    newcomer.presses("Upload a file")
+    if not stage.look.scripts:
         newcomer.presses("Upload")
-        stage.choose("input[name=files]", stage.file(name, PNG))
-        stage.press(".drop-zone button[type=submit]")
-    newcomer.sees(name)
+    newcomer.chooses("Files", stage.file(name, PNG))
+    if not stage.look.scripts:
+        newcomer.presses("Upload")
+    newcomer.opens(name)
 
 
-def _finds(stage: Stage, newcomer: Newcomer, name: str) -> None:
-    newcomer.presses("Wharf")
-    newcomer.presses("default")
+def _finds(newcomer: Newcomer, name: str) -> None:
+    newcomer.starts_over()
+    newcomer.opens("default")
     newcomer.fills("Names that begin with", name[:8])
     newcomer.presses("Show")
-    newcomer.presses(name)
-    newcomer.sees("SHA-256")
+    newcomer.opens(name)
+    newcomer.reads("Size")
 
 
-def _shares(stage: Stage, newcomer: Newcomer, name: str) -> None:
+def _shares(newcomer: Newcomer, name: str) -> str:
     newcomer.presses("Make a link")
-    newcomer.sees("Whoever has a link")
+    newcomer.reads("Whoever has a link reads the file, without an account, until the link expires.")
     newcomer.presses("Make a link")
-    newcomer.sees("Good until")
-    assert "/s/" in str(stage.one("main input[readonly]").get_property("value"))
+    newcomer.reads("Good until")
+    return newcomer.copies("Link to %(name)s", name=name)
 
 
-def _invites(stage: Stage, newcomer: Newcomer) -> str:
-    newcomer.presses("Tickets")
+def _invites(newcomer: Newcomer) -> str:
+    newcomer.presses("Guests")
     newcomer.presses("Invite a guest")
-    newcomer.presses("Make the ticket")
-    newcomer.sees("Address for your guest")
-    return str(stage.one("#address").get_property("value"))
+    newcomer.presses("Make the invitation")
+    return newcomer.copies("Address for your guest")
 
 
-def _sends(stage: Stage, address: str, name: str) -> None:
+def _sends(stage: Stage, newcomer: Newcomer, address: str, name: str) -> None:
     stage.become("")
     stage.open(address)
-    stage.choose("input[name=files]", stage.file(name, PNG))
+    newcomer.chooses("Files", stage.file(name, PNG))
     if stage.look.scripts:
-        stage.one(".tray [data-state=done]")
+        newcomer.reads("Uploaded, {total}")
     else:
-        stage.press(".drop-zone button[type=submit]")
-        stage.one("main [role=status]")
+        newcomer.presses("Upload")
+        newcomer.reads("Your files have arrived")
 
 
-def _deletes(stage: Stage, newcomer: Newcomer, name: str) -> None:
-    newcomer.presses("default")
-    newcomer.presses(name)
+def _is_read(stage: Stage, link: str) -> None:
+    stage.open(link)
+    assert stage.browser.find_elements(By.TAG_NAME, "img")
+
+
+def _deletes(newcomer: Newcomer, name: str) -> None:
+    newcomer.opens("default")
+    newcomer.opens(name)
     newcomer.presses("Delete")
-    newcomer.sees("They are gone at once")
+    _confirms(newcomer, name)
+
+
+def _deletes_ticked(newcomer: Newcomer, name: str) -> None:
+    newcomer.ticks("Select %(name)s", name=name)
+    newcomer.presses("Delete what is selected")
+    _confirms(newcomer, name)
+
+
+def _confirms(newcomer: Newcomer, name: str) -> None:
+    newcomer.is_told_of_one("It is gone at once, for everybody, and cannot be brought back.")
     newcomer.presses("Delete")
-    newcomer.sees("deleted")
+    newcomer.is_told_of_one("%(num)d file deleted.")
+    newcomer.sees_no(name)
