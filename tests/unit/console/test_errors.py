@@ -195,6 +195,8 @@ def test_sessions_that_cannot_be_had_are_a_page(
         page = browser.get("/console/")
         assert page.status_code == 503
         assert heading(page.text) == "Wharf does not answer"
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        assert page.headers["Cache-Control"] == "no-store"
         assert console.visitor().get("/console/readyz").status_code == 503
     finally:
         redis_server.start()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from werkzeug.test import TestResponse
 
-from tests.servers.console import Console, FakeGateway, console_on
+from tests.servers.console import Console, FakeGateway, Reply, console_on
 from wharf_console.settings import Settings
 
 POLICY = (
@@ -32,6 +34,33 @@ def test_every_answer_has_the_headers(console: Console, path: str) -> None:
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert headers["Cache-Control"] == "no-store"
         assert "Cookie" in headers["Vary"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 413, 422, 500, 503])
+def test_pages_of_errors_have_them_too(console: Console, status: int) -> None:
+    """Whatever went wrong, and wherever: before a view, in it, or behind it."""
+    browser = console.person()
+    token = browser.client.get("/console/").text.partition('name="csrf_token" value="')[2][:200]
+    own = {"csrf_token": token.partition('"')[0]}
+    post = browser.client.post
+    console.gateway.on("GET", "/v1/usage", Reply("no usage"))
+    replies: dict[int, Callable[[], TestResponse]] = {
+        400: lambda: post("/console/logout"),
+        403: lambda: post("/console/logout", data=own, headers={"Sec-Fetch-Site": "same-site"}),
+        405: lambda: browser.get("/console/logout"),
+        413: lambda: post("/console/logout", data=b"x" * 2_000_000),
+        422: lambda: post("/console/tickets", data=own),
+        500: lambda: browser.get("/console/"),
+        503: lambda: browser.get("/console/"),
+    }
+    if status == 503:
+        console.gateway.close()
+    reply = replies[status]()
+    assert reply.status_code == status
+    assert reply.headers["Content-Security-Policy"] == POLICY
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert reply.headers["X-Frame-Options"] == "DENY"
+    assert reply.headers["Cache-Control"] == "no-store"
 
 
 def test_pictures_may_come_from_the_origin_of_contents(
