@@ -148,7 +148,8 @@ def _finds(newcomer: Newcomer, name: str) -> None:
     newcomer.fills("Names that begin with", name[:8])
     newcomer.presses("Show")
     newcomer.opens(name)
-    newcomer.reads("Size")
+    # It stands on the page of a file alone.
+    newcomer.reads("SHA-256")
 
 
 def _shares(newcomer: Newcomer, name: str) -> str:
@@ -185,6 +186,7 @@ def _is_read(stage: Stage, link: str) -> None:
 def _deletes(newcomer: Newcomer, name: str) -> None:
     newcomer.opens("default")
     newcomer.opens(name)
+    newcomer.reads("SHA-256")
     newcomer.presses("Delete")
     _confirms(newcomer, name)
 
