@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.servers.console import Call, Console, Reply, file_document
+from tests.servers.console import Console
+from tests.servers.console_documents import file_document
+from tests.servers.fake_gateway import Call, Reply
 
 TO_X = {"confirmed": "yes", "to_bucket": "docs", "to_folder": "x", "on_conflict": "error"}
 

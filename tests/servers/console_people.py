@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.servers.console import Call, FakeGateway, Reply
+from tests.servers.fake_gateway import Call, FakeGateway, Reply
 
 TENANT = "/auth/v1/tenants/acme"
 USERS, CLIENTS = f"{TENANT}/users", f"{TENANT}/clients"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.servers.console import Call, FakeGateway, Reply, problem
+from tests.servers.fake_gateway import Call, FakeGateway, Reply, problem
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 TICKET = "ticket.of.auth"

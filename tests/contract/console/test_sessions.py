@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.console import Call, Console, FakeGateway, Reply, console_on, serve_documents
+from tests.servers.console import Console, console_on
+from tests.servers.console_documents import serve_documents
+from tests.servers.fake_gateway import Call, FakeGateway, Reply
 from wharf_console.sessions.records import Person, TokenRecord, new_id
 from wharf_console.sessions.stores import SessionStores
 from wharf_console.settings import Settings

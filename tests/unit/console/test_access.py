@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.servers.console import Console, serve_file
+from tests.servers.console import Console
+from tests.servers.console_documents import serve_file
 from wharf_console.web import access
 
 # What may be seen without a login; what joins this list needs a reason.

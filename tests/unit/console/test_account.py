@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.servers.console import Console, Reply, problem, session_document
+from tests.servers.console import Console
+from tests.servers.console_documents import session_document
 from tests.servers.console_people import changes, serve_people
+from tests.servers.fake_gateway import Reply, problem
 
 PAGE, PASSWORD = "/console/account", "/auth/me/password"
 FORM = {

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Console, Reply, file_document
+from tests.servers.console import Console
+from tests.servers.console_documents import file_document
+from tests.servers.fake_gateway import Reply
 from tests.unit.console.test_templates import check
 
 PAGE = "/console/activity"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Browser, Console, Reply, bucket_document, problem
+from tests.servers.console import Browser, Console
+from tests.servers.console_documents import bucket_document
 from tests.servers.console_people import (
     CLIENTS,
     EVIL,
@@ -19,6 +20,7 @@ from tests.servers.console_people import (
     serve_people,
     user_document,
 )
+from tests.servers.fake_gateway import Reply, problem
 from tests.unit.console.test_templates import check
 
 ALL = {"viewer", "editor", "owner"}

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Call, Console, Reply
+from tests.servers.console import Console
 from tests.servers.console_people import CLIENTS, USERS, act_document, serve_people
+from tests.servers.fake_gateway import Call, Reply
 from wharf_console.forms.audit import KINDS, acts_told
 
 PAGE, LOG = "/console/audit", "/auth/v1/audit"

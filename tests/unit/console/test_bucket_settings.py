@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Console, Reply, bucket_document, problem
+from tests.servers.console import Console
+from tests.servers.console_documents import bucket_document
+from tests.servers.fake_gateway import Reply, problem
 
 NEW, PAGE = "/console/buckets/new", "/console/b/docs/settings"
 DELETE = f"{PAGE}/delete"

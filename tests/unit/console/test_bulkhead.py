@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from servicekit import file_lock
-from tests.servers.console import Call, Console, Reply
+from tests.servers.console import Console
+from tests.servers.fake_gateway import Call, Reply
 from wharf_console.api import bulkhead as bulkheads
 from wharf_console.api import connection as connections
 from wharf_console.api.bulkhead import Bulkhead, Places

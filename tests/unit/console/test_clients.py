@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.servers.console import Console, Reply, problem
+from tests.servers.console import Console
 from tests.servers.console_people import (
     CLIENTS,
     changes,
@@ -14,6 +14,7 @@ from tests.servers.console_people import (
     secret_document,
     serve_people,
 )
+from tests.servers.fake_gateway import Reply, problem
 
 LIST, NEW, ONE = "/console/clients", "/console/clients/new", "/console/clients/client-1"
 SECRETS = f"{CLIENTS}/client-1/secrets"

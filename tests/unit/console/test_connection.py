@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.console import FakeGateway, Reply
+from tests.servers.fake_gateway import FakeGateway, Reply
 from wharf_console.api.connection import Caller, Connection
 from wharf_console.api.problems import ApiProblem, ApiUnavailable
 from wharf_console.api.session import Session, address, with_query

@@ -7,16 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.console import (
-    LOGIN,
-    Call,
-    Console,
-    FakeGateway,
-    Reply,
-    console_on,
-    grant,
-    problem,
-)
+from tests.servers.console import Console, console_on
+from tests.servers.console_documents import LOGIN, grant
+from tests.servers.fake_gateway import Call, FakeGateway, Reply, problem
 from tests.servers.redis import RedisServer
 from wharf_console.settings import Settings
 

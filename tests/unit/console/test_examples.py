@@ -8,15 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.console import (
-    Browser,
-    Console,
-    FakeGateway,
-    Reply,
-    console_on,
-    file_document,
-)
+from tests.servers.console import Browser, Console, console_on
+from tests.servers.console_documents import file_document
 from tests.servers.console_tickets import TICKET, give_tickets, rules_of
+from tests.servers.fake_gateway import FakeGateway, Reply
 from tests.unit.console.test_templates import check
 from wharf_console.routes.examples import EXAMPLES
 from wharf_console.settings import Settings

@@ -7,8 +7,10 @@ import re
 
 import pytest
 
-from tests.servers.console import Call, Console, Reply, problem, serve_file
+from tests.servers.console import Console
+from tests.servers.console_documents import serve_file
 from tests.servers.console_files import TO_X, changes, moved
+from tests.servers.fake_gateway import Call, Reply, problem
 
 LIST = "/console/b/docs/"
 SEEN = '"old" 17 2026-11-18T09:00:00+00:00'

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Console, Reply, problem, serve_file
+from tests.servers.console import Console
+from tests.servers.console_documents import serve_file
+from tests.servers.fake_gateway import Reply, problem
 
 PAGE = "/console/b/docs/f/a.txt"
 

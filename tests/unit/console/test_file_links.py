@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Call, Console, Reply, problem
+from tests.servers.console import Console
+from tests.servers.fake_gateway import Call, Reply, problem
 
 LINKS = "/console/b/docs/links"
 

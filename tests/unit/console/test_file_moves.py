@@ -8,15 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import (
-    Browser,
-    Console,
-    Reply,
-    bucket_document,
-    problem,
-    serve_file,
-)
+from tests.servers.console import Browser, Console
+from tests.servers.console_documents import bucket_document, serve_file
 from tests.servers.console_files import TO_X, changes, moved
+from tests.servers.fake_gateway import Reply, problem
 
 LIST = "/console/b/docs/"
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Console, Reply, bucket_document, serve_file
+from tests.servers.console import Console
+from tests.servers.console_documents import bucket_document, serve_file
+from tests.servers.fake_gateway import Reply
 from wharf_console.web.targets import below_console
 
 PAGE = "/console/b/docs/f/a.txt"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.servers.console import Browser, Console, Reply, file_document, problem, serve_file
+from tests.servers.console import Browser, Console
+from tests.servers.console_documents import file_document, serve_file
+from tests.servers.fake_gateway import Reply, problem
 from tests.unit.console.test_templates import check
 
 SEEN = '"1" 1 2026-11-18T10:00:00+00:00'

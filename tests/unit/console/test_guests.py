@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from tests.servers.console import Console, FakeGateway, Reply, problem
+from tests.servers.console import Console
 from tests.servers.console_tickets import TICKET, give_tickets, ticket_document
+from tests.servers.fake_gateway import FakeGateway, Reply, problem
 from tests.unit.console.test_templates import check
 
 PAGE = f"/console/drop/{TICKET}"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.servers.console import Console, FakeGateway, Reply, console_on
+from tests.servers.console import Console, console_on
+from tests.servers.fake_gateway import FakeGateway, Reply
 from wharf_console.settings import Settings
 
 POLICY = (

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import NOW, Console, FakeGateway, Reply, console_on, problem
+from tests.servers.console import Console, console_on
+from tests.servers.console_documents import NOW
+from tests.servers.fake_gateway import FakeGateway, Reply, problem
 from tests.unit.console.test_templates import check
 from wharf_console.settings import Settings
 

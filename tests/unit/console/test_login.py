@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.servers.console import LOGIN, Console, Reply, grant, problem
+from tests.servers.console import Console
+from tests.servers.console_documents import LOGIN, grant
+from tests.servers.fake_gateway import Reply, problem
 from wharf_console.sessions.records import RecordBusy
 
 

@@ -10,7 +10,7 @@ from html import unescape
 import pytest
 
 from servicekit.problems import ProblemError
-from tests.servers.console import Console, Reply
+from tests.servers.console import Console
 from tests.servers.console_import import FILE, PAGE, RESULT, hidden, rows, send
 from tests.servers.console_people import (
     EVIL,
@@ -20,6 +20,7 @@ from tests.servers.console_people import (
     user_document,
     wanted_users,
 )
+from tests.servers.fake_gateway import Reply
 from tests.unit.console.test_templates import check
 from wharf_auth.domain import users as rules
 from wharf_console.forms import member_import, members

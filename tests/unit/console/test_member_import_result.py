@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.servers.console import LOGIN, Call, Console, Reply, problem
+from tests.servers.console import Console
+from tests.servers.console_documents import LOGIN
 from tests.servers.console_import import FILE, PAGE, RESULT, hidden, rows, send
 from tests.servers.console_people import USERS, changes, created, serve_people, wanted_users
+from tests.servers.fake_gateway import Call, Reply, problem
 from tests.unit.console.test_templates import check
 from wharf_console.routes import member_import as routes
 

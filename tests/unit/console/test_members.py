@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.servers.console import Console, Reply, problem
+from tests.servers.console import Console
 from tests.servers.console_people import (
     USERS,
     changes,
@@ -14,6 +14,7 @@ from tests.servers.console_people import (
     user_document,
     wanted_users,
 )
+from tests.servers.fake_gateway import Reply, problem
 
 LIST, NEW, BOB, ANN = (
     "/console/members",

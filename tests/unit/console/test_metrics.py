@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import REGISTRY
 
-from tests.servers.console import LOGIN, Console, Reply, grant, problem
+from tests.servers.console import Console
+from tests.servers.console_documents import LOGIN, grant
+from tests.servers.fake_gateway import Reply, problem
 
 
 def counted(name: str, **labels: str) -> float:

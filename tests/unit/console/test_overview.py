@@ -7,14 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import (
-    Console,
-    FakeGateway,
-    Reply,
-    bucket_document,
-    console_on,
-    file_document,
-)
+from tests.servers.console import Console, console_on
+from tests.servers.console_documents import bucket_document, file_document
+from tests.servers.fake_gateway import FakeGateway, Reply
 from wharf_console.settings import Settings
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.console import LOGIN, Console, FakeGateway, console_on, grant
+from tests.servers.console import Console, console_on
+from tests.servers.console_documents import LOGIN, grant
+from tests.servers.fake_gateway import FakeGateway
 from wharf_console.settings import Settings
 
 REASON = "Nobody can log in here"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from servicekit.problems import COMMON
-from tests.servers.console import Console, problem
+from tests.servers.console import Console
+from tests.servers.fake_gateway import problem
 from wharf_auth.problems import CATALOGUE
 from wharf_console.web.refusals import _OF_LOGS, _TITLES, _TOLD_BY_TITLE
 from wharf_upload.problems import UPLOAD

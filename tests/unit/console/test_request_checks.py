@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.servers.console import LOGIN, Browser, Console, grant
+from tests.servers.console import Browser, Console
+from tests.servers.console_documents import LOGIN, grant
 
 DELETE = "/console/b/docs/delete"
 FORM = {"key": "a.txt", "confirmed": "yes"}

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import LOGIN, Console, FakeGateway, console_on, grant
+from tests.servers.console import Console, console_on
+from tests.servers.console_documents import LOGIN, grant
+from tests.servers.fake_gateway import FakeGateway
 from wharf_console.sessions import records, stores
 from wharf_console.sessions.file_records import FileRecords
 from wharf_console.sessions.interface import SessionFiles

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.servers.console import LOGIN, Console, grant
+from tests.servers.console import Console
+from tests.servers.console_documents import LOGIN, grant
 from wharf_console.web.targets import below_console
 
 GOOD = [

@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.servers.console import Console, Reply, bucket_document, file_document, problem
+from tests.servers.console import Console
+from tests.servers.console_documents import bucket_document, file_document
 from tests.servers.console_tickets import give_tickets
+from tests.servers.fake_gateway import Reply, problem
 
 _VOID = frozenset(("br", "hr", "img", "input", "link", "meta", "path"))
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import LOGIN, Console, FakeGateway, Reply, bucket_document, console_on
+from tests.servers.console import Console, console_on
+from tests.servers.console_documents import LOGIN, bucket_document
 from tests.servers.console_tickets import TICKET, give_tickets, refuse_tickets, rules_of
+from tests.servers.fake_gateway import FakeGateway, Reply
 from tests.unit.console.test_templates import check
 from wharf_console.api.tickets import ANY_NUMBER
 from wharf_console.settings import Settings

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
-from tests.servers.console import Call, Console, FakeGateway, Reply, grant, problem
+from tests.servers.console import Console
+from tests.servers.console_documents import grant
+from tests.servers.fake_gateway import Call, FakeGateway, Reply, problem
 from wharf_console.api.connection import Caller, Connection
 
 

@@ -7,15 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.console import (
-    Browser,
-    Call,
-    Console,
-    FakeGateway,
-    Reply,
-    console_on,
-    problem,
-)
+from tests.servers.console import Browser, Console, console_on
 from tests.servers.console_tickets import (
     TICKET,
     give_tickets,
@@ -23,6 +15,7 @@ from tests.servers.console_tickets import (
     rules_of,
     ticket_document,
 )
+from tests.servers.fake_gateway import Call, FakeGateway, Reply, problem
 from tests.unit.console.test_request_checks import form_token
 from wharf_console.settings import Settings
 

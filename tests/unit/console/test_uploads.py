@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.console import Call, Console, Reply, problem
+from tests.servers.console import Console
 from tests.servers.console_people import USERS, serve_people, user_document
+from tests.servers.fake_gateway import Call, Reply, problem
 from tests.unit.console.test_templates import check
 
 PAGE = "/console/uploads"
