@@ -60,7 +60,7 @@ def found(program: Program) -> bool:
     """Whether the program is on PATH or in one of the places Debian puts it."""
     on_path = (f"{d}/{program.name}" for d in os.environ.get("PATH", "").split(":") if d)
     installed = (hit for place in program.places for hit in glob(place))
-    return any(os.access(path, os.X_OK) for path in (*on_path, *installed))
+    return any(os.access(path, program.mode) for path in (*on_path, *installed))
 
 
 def as_root() -> list[str] | None:

@@ -6,6 +6,7 @@ Imports only what Debian's python3-minimal has, as prepare.py does.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ class Program(NamedTuple):
     """A program of the operating system: where it may be, and the package that installs it.
 
     `since_debian` is the first release that has or needs the package; an older one goes without.
+    `mode` is how access(2) asks for it: a font is read, not executed.
     """
 
     name: str
@@ -22,6 +24,7 @@ class Program(NamedTuple):
     package: str
     needed: bool = True
     since_debian: int = 0
+    mode: int = os.X_OK
 
 
 NGINX = Program("nginx", ("/usr/sbin/nginx", "/usr/local/sbin/nginx"), "nginx")
@@ -34,7 +37,10 @@ CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "chromium")
 CHROMEDRIVER = Program("chromedriver", ("/usr/bin/chromedriver",), "chromium-driver")
 # No program, but pages in Chinese are as wide as its letters.
 CHINESE = Program(
-    "wqy-microhei.ttc", ("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",), "fonts-wqy-microhei"
+    "wqy-microhei.ttc",
+    ("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",),
+    "fonts-wqy-microhei",
+    mode=os.R_OK,
 )
 OPENSSL = Program("openssl", ("/usr/bin/openssl",), "openssl")
 NPM = Program("npm", ("/usr/bin/npm",), "npm")

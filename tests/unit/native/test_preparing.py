@@ -100,6 +100,17 @@ def test_programs_are_found_off_the_path(
     assert prepare.missing_packages((program,)) == ["postgresql"]
 
 
+def test_what_is_read_needs_no_right_to_execute(prepare: ModuleType, tmp_path: Path) -> None:
+    """A font that is there is not installed anew at each start."""
+    font = tmp_path / "letters.ttc"
+    font.touch(0o644)
+    program = prepare.Program("letters.ttc", (str(font),), "fonts-of-letters")
+    assert not prepare.found(program)
+    assert prepare.found(program._replace(mode=os.R_OK))
+    fonts = [one for one in prepare.GOALS["test"].programs if one.package.startswith("fonts-")]
+    assert {one.mode for one in fonts} == {os.R_OK}
+
+
 def test_what_is_only_convenient(prepare: ModuleType) -> None:
     """Something merely convenient is installed along with the rest, and never alone."""
     needed = prepare.Program("no-such-program", (), "needed")
