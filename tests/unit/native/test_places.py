@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -94,6 +95,18 @@ def test_sweeping_leaves_data_alone(tmp_path: Path) -> None:
     places.sweep()
     assert [name for name in stale if (tmp_path / name).exists()] == []
     assert [name for name in kept if not (tmp_path / name).exists()] == []
+
+
+def test_nothing_looks_like_a_running_wharf(tmp_path: Path) -> None:
+    """A stop takes the pid file of an nginx that had to be killed with it, and the sockets."""
+    places = Places(str(tmp_path), {})
+    places.create()
+    left = (Path(places.nginx) / "nginx.pid", Path(places.socket("console-door")))
+    left[0].touch()
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(left[1]))
+    places.leave()
+    assert [path for path in left if path.exists()] == []
 
 
 def test_the_lock(tmp_path: Path) -> None:

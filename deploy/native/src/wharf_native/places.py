@@ -85,7 +85,7 @@ class Places:
 
     def remove_sockets(self) -> None:
         """Removes sockets and pid files, and the short directory where there is one."""
-        for directory in {self.run, self.sockets}:
+        for directory in {self.run, self.nginx, self.sockets}:
             if not os.path.isdir(directory):
                 continue
             for name in os.listdir(directory):
