@@ -144,14 +144,22 @@ def test_pages(tus: Tus) -> None:
 
 
 def test_the_owner_ends_it(tus: Tus, owner: Tus, signer: Signer) -> None:
-    """Who administers buckets ends anybody's upload, and can do nothing else to it."""
+    """Who administers buckets ends anybody's upload by saying whose it is, and nothing else."""
     address = tus.created(10)
     assert tus.patch(address, 0, b"123").status == 204
     assert owner.head(address).status == 404
     assert owner.patch(address, 3, b"4").status == 404
+    (subject,) = {upload["subject"] for upload in listed(tus.api)}
+    named = f"{address}?subject={subject}"
     colleague = Tus(signer.client(tid=tus.api.tenant, scope="files:write files:delete events:read"))
-    assert colleague.delete(address).status == 404
-    assert owner.delete(address).status == 204
+    assert colleague.delete(named).status == 404
+    stranger = Tus(signer.client())
+    assert stranger.delete(named).status == 404
+    assert owner.delete(address).status == 404
+    assert owner.delete(f"{address}?subject=somebody").status == 404
+    owner.delete(f"{named}&subject={subject}").problem(400, "malformed-request")
+    assert tus.offset(address) == 3
+    assert owner.delete(named).status == 204
     assert tus.head(address).status == 404
     assert tus.api.get("/v1/usage").json()["bytes"] == 0
 

@@ -122,15 +122,19 @@ def test_an_upload_is_cancelled_after_a_question(console: Console) -> None:
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/uploads/1", Reply(status=204))
     back = f"{PAGE}?cursor=x"
-    question = browser.post(f"{PAGE}/1/cancel", {"name": "docs/<b>", "back": back})
+    question = browser.post(
+        f"{PAGE}/1/cancel", {"name": "docs/<b>", "subject": "client-1", "back": back}
+    )
     assert "data-dialog" in question.text
     assert "docs/&lt;b&gt;" in question.text
     check("question", question.text)
     assert console.gateway.called("DELETE", "/v1/uploads/1") == []
-    done = browser.post(f"{PAGE}/1/cancel", {"confirmed": "yes", "back": back})
+    assert 'name="subject" value="client-1"' in question.text
+    form = {"confirmed": "yes", "subject": "client-1", "back": back}
+    done = browser.post(f"{PAGE}/1/cancel", form)
     assert (done.status_code, done.location) == (303, back)
     [call] = console.gateway.called("DELETE", "/v1/uploads/1")
-    assert call.fields["tus-resumable"] == "1.0.0"
+    assert (call.fields["tus-resumable"], call.query) == ("1.0.0", {"subject": ["client-1"]})
     assert "The upload is cancelled." in browser.get("/console/").text
 
 

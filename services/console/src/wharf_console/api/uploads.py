@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from wharf_console.api.session import Session, address
+from wharf_console.api.session import Session, address, with_query
 
 
 class UploadLinks(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +54,7 @@ def listed(session: Session, *, subject: str = "", cursor: str = "", limit: int 
     return session.get("/v1/uploads", Uploads, subject=subject, cursor=cursor, limit=limit)
 
 
-def cancel(session: Session, upload: str) -> None:
-    """End an upload; what has come is thrown away."""
-    session.send("DELETE", address("v1", "uploads", upload), fields={"Tus-Resumable": "1.0.0"})
+def cancel(session: Session, upload: str, *, subject: str) -> None:
+    """End an upload of the subject; what has come is thrown away."""
+    target = with_query(address("v1", "uploads", upload), subject=subject)
+    session.send("DELETE", target, fields={"Tus-Resumable": "1.0.0"})

@@ -8,8 +8,12 @@ from wharf_console.forms.base import ConsoleForm
 
 
 class CancelForm(ConsoleForm):
-    """One upload; `confirmed` once the person has said so again, `back` is where the list was."""
+    """One upload, and whose it is.
+
+    `confirmed` once the person has said so again; `back` is where the list was.
+    """
 
     confirmed = HiddenField()
     name = HiddenField()
+    subject = HiddenField()
     back = HiddenField()

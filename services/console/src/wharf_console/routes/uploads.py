@@ -45,10 +45,9 @@ def blueprint(context: AppContext) -> Blueprint:
         form = CancelForm()
         back = below_console(form.back.data, url_for("uploads.overview"))
         if not form.confirmed.data:
-            name = form.name.data or ""
-            return render_template("uploads/cancel.html", upload=upload, name=name, back=back)
+            return render_template("uploads/cancel.html", upload=upload, form=form, back=back)
         try:
-            uploads.cancel(api(), upload)
+            uploads.cancel(api(), upload, subject=form.subject.data or person().user_id)
             flash(gettext("The upload is cancelled."), "success")
         except ApiProblem as problem:
             if problem.status not in {404, 410}:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from servicekit.problems import LENGTH_REQUIRED, MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
 from wharf_upload.access.authorization import Authorizer
@@ -43,6 +44,7 @@ from wharf_upload.uploads.resumable.values import (
 )
 
 ROUTE = "/v1/uploads/{id}"
+_QUERY_FIELDS = 10
 _METHODS = "HEAD, GET, PATCH, DELETE, OPTIONS"
 
 
@@ -167,7 +169,7 @@ class ResumableRoutes:
         return self._answers.seen(request, progress)
 
     def _delete(self, request: Request, identifier: str) -> Response:
-        self._uploads.terminator.terminate(request.caller, identifier)
+        self._uploads.terminator.terminate(request.caller, identifier, _sender(request))
         request.outcome = "upload-ended"
         return Response(204, [])
 
@@ -232,6 +234,22 @@ def _required_length(request: Request) -> int:
 def _limit_bytes(problem: ProblemError) -> int | None:
     found = problem.members.get("limit_bytes")
     return found if isinstance(found, int) else None
+
+
+def _sender(request: Request) -> str | None:
+    """Whose upload is meant, as `subject` in the query says; raises `malformed-request`.
+
+    Without it a client of many rights ends its own uploads only, as tus clients expect.
+    """
+    try:
+        query = request.environ.get("QUERY_STRING") or ""
+        found = parse_qs(query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS)
+    except ValueError:
+        raise MALFORMED("The query has too many fields.") from None
+    subjects = found.get("subject", [])
+    if len(subjects) > 1:
+        raise MALFORMED("Name one subject.", field="subject")
+    return subjects[0] if subjects else None
 
 
 def _checksums(request: Request) -> tuple[Checksum, ...]:

@@ -131,9 +131,12 @@ END = Operation(
     id="deleteUpload",
     tag="uploads",
     summary="Give up an upload",
-    description="One's own; with `buckets:admin` any of the tenant.",
+    description="One's own; with `buckets:admin` that of the `subject`, too.",
     answers={204: Answer("It is gone; a file that it has become stays.")},
-    parameters=(_TUS,),
+    parameters=(
+        _TUS,
+        Parameter("subject", "query", "Whose upload it is, where it is somebody else's."),
+    ),
     problems=_PROBLEMS,
 )
 HEAD = head_of(LOOK, "headUpload", "Read how far an upload is, from header fields")

@@ -50,15 +50,18 @@ class HeldUploads:
         """Return when an upload expires that gets bytes now, in unix milliseconds."""
         return self.now() + 1000 * self._expiry_seconds
 
-    def find(self, principal: Principal, identifier: str, *, to_end: bool = False) -> Upload:
+    def find(self, principal: Principal, identifier: str, *, sender: str | None = None) -> Upload:
         """Return the upload; raises the problem `not-found` and `TicketRefused`.
 
-        `to_end`: who administers buckets may end the uploads of others, which take up the quota.
+        `sender` is whose upload it is, where the caller wants to end one of somebody else's:
+        it takes up the quota, so whoever administers buckets may.
         """
         upload = self.rows.get(principal.tenant, identifier)
         if upload is None or self.is_over(upload):
             raise NOT_FOUND("There is no such upload.")
-        if upload.subject != principal.subject and not (to_end and _may_end_any(principal)):
+        if upload.subject != principal.subject and not (
+            upload.subject == sender and _may_end_any(principal)
+        ):
             raise NOT_FOUND("There is no such upload.")
         if upload.options.slicing is not None:
             raise NOT_FOUND("There is no such upload.")  # its bytes come in forms alone
@@ -81,18 +84,18 @@ class HeldUploads:
         return max(upload.expires_at, int(1000 * (changed_at + self._expiry_seconds)))
 
     def hold(
-        self, principal: Principal, identifier: str, *, to_end: bool = False
+        self, principal: Principal, identifier: str, *, sender: str | None = None
     ) -> tuple[Upload, Lease]:
         """Return the upload and its lease; a request that has the lease is asked to stop.
 
-        `to_end` as in `find`. Raises the problem `not-found`, `TicketRefused` and `UploadBusy`.
+        `sender` as in `find`. Raises the problem `not-found`, `TicketRefused` and `UploadBusy`.
         """
         releases = self.leases.releases
-        upload = self.find(principal, identifier, to_end=to_end)
-        return self.hold_found(principal, upload, releases, to_end=to_end)
+        upload = self.find(principal, identifier, sender=sender)
+        return self.hold_found(principal, upload, releases, sender=sender)
 
     def hold_found(
-        self, principal: Principal, upload: Upload, releases: int, *, to_end: bool = False
+        self, principal: Principal, upload: Upload, releases: int, *, sender: str | None = None
     ) -> tuple[Upload, Lease]:
         """As `hold`, for an upload that was read when `leases.releases` was `releases`.
 
@@ -102,7 +105,7 @@ class HeldUploads:
         if not lease.was_elsewhere and self.leases.releases == releases:
             return upload, lease
         try:
-            return self.find(principal, upload.id, to_end=to_end), lease
+            return self.find(principal, upload.id, sender=sender), lease
         except BaseException:
             lease.release()
             raise

@@ -18,13 +18,13 @@ class UploadTerminator:
     def __init__(self, held: HeldUploads) -> None:
         self._held = held
 
-    def terminate(self, principal: Principal, identifier: str) -> None:
+    def terminate(self, principal: Principal, identifier: str, sender: str | None) -> None:
         """End an upload on the client's wish; a file that it has become stays.
 
-        Who administers buckets may end the uploads of others. Raises the problem `not-found`,
+        Who administers buckets may end the upload of a `sender`. Raises the problem `not-found`,
         `TicketRefused` and `UploadBusy`.
         """
-        upload, lease = self._held.hold(principal, identifier, to_end=True)
+        upload, lease = self._held.hold(principal, identifier, sender=sender)
         with released(lease):
             self.remove(upload)
 
