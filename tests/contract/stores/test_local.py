@@ -235,7 +235,8 @@ def test_adopting_opens_nothing(
     spooled = data / "spooled"
     spooled.write_bytes(b"x")
     name = new_name()
-    local.put(BlobName("demo", name.blob[:-1] + "0"), b"")  # makes the folder
+    other = name.blob[:-1] + ("1" if name.blob.endswith("0") else "0")
+    local.put(BlobName("demo", other), b"")  # makes the folder
     with SpoolFile.open(str(spooled)) as spool:
         monkeypatch.setattr(os, "open", None)
         local.adopt(name, spool).commit()
