@@ -107,15 +107,14 @@ def test_a_service_that_hangs_takes_nothing_else_away(
 ) -> None:
     """Whoever needs it reads so; the login page, static files and probes come all the while."""
     address = {"upload": "/console/", "auth": "/console/account"}[service]
-    answers: list[tuple[int, float]] = []
+    answers: list[int] = []
     (style,) = re.findall(
         r'href="(/console/static/[^"]+[.]css)"', person.request("GET", "/console/")[2]
     )
 
     def look() -> None:
-        begun = time.monotonic()
         status, fields, page = person.request("GET", address)
-        answers.append((status, time.monotonic() - begun))
+        answers.append(status)
         assert status != 503 or ("Retry-After" in fields and "Number of this request" in page)
 
     crowd = [threading.Thread(target=look) for _ in range(CROWD)]
@@ -123,15 +122,13 @@ def test_a_service_that_hangs_takes_nothing_else_away(
         for one in crowd:
             one.start()
         time.sleep(1)
+        assert Visitor(alone).request("GET", "/console/login")[0] == 200
+        # It came before those had an answer whom the service makes wait.
+        assert any(one.is_alive() for one in crowd)
         for target in ("/console/login", style, "/console/readyz", "/console/nothing"):
             for _ in range(3):
-                begun = time.monotonic()
-                status = Visitor(alone).request("GET", target)[0]
-                assert status in {200, 303, 404}
-                assert time.monotonic() - begun < 8, target
+                assert Visitor(alone).request("GET", target)[0] in {200, 303, 404}
         for one in crowd:
             one.join()
-    assert {status for status, _ in answers} == {503}
-    assert len(answers) == CROWD
-    assert max(seconds for _, seconds in answers) < 25
+    assert answers == [503] * CROWD
     assert until(lambda: person.request("GET", address)[0] == 200)
