@@ -20,6 +20,8 @@ from tests.servers.browser import SCRIPT_SECONDS, Browser
 from tests.servers.console_pages import Answer, ConsolePages
 
 BUCKET = "photos"
+#: Bytes a second of a line on which there is time to see an upload.
+SLOW = 3_000_000
 UPLOADS = """
 {{ uploads.zone("photos", prefix, region=region) }}
 <div id="files"></div>
@@ -125,6 +127,16 @@ class Person:
     def sent(self) -> float:
         """How much of the first upload is sent, between 0 and 1."""
         return float(self.browser.run("return document.querySelector('.tray progress').value"))
+
+    def begin(self, name: str, megabytes: int, share: float) -> tuple[str, str]:
+        """Uploads a large file by a slow line until this share is sent; its path and digest."""
+        self.bucket()
+        self.visit()
+        self.line(SLOW)
+        path, digest = self.large(name, megabytes)
+        self.choose(path)
+        self.awaited(lambda: self.sent() > share)
+        return path, digest
 
     def line(self, bytes_per_second: int = -1, *, off: bool = False) -> None:
         """How fast the line is upwards, and whether there is one."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.browser.person import BUCKET, Person
+from tests.e2e.browser.person import BUCKET, SLOW, Person
 from tests.e2e.browser.visitor import HTML
 
-SLOW = 3_000_000
 #: From now on the page's queue is kept too late, as when the page is left in the next moment.
 _LATE = """
 const put = IDBObjectStore.prototype.put;
@@ -21,12 +20,7 @@ IDBObjectStore.prototype.put = function (...given) {
 @pytest.fixture
 def sending(person: Person) -> str:
     """A page that has sent a part of a file, and keeps nothing more of its queue; the digest."""
-    person.bucket()
-    person.visit()
-    person.line(SLOW)
-    path, digest = person.large("film.bin", 12)
-    person.choose(path)
-    person.awaited(lambda: person.sent() > 0.2)
+    _, digest = person.begin("film.bin", 12, 0.2)
     person.wait(0.7)
     person.browser.run(_LATE)
     return digest

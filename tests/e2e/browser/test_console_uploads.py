@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from selenium.webdriver.common.by import By
 
-from tests.e2e.browser.person import BUCKET, Person
+from tests.e2e.browser.person import BUCKET, SLOW, Person
 from tests.e2e.browser.visitor import HTML, PNG
 from tests.servers.console_pages import CSRF
-
-SLOW = 3_000_000
 
 
 def test_several_files(person: Person) -> None:
@@ -73,12 +71,7 @@ def test_pasted(person: Person) -> None:
 
 def test_pause_and_resume(person: Person) -> None:
     """A paused upload sends nothing until it is resumed, and then goes on with the same upload."""
-    person.bucket()
-    person.visit()
-    person.line(SLOW)
-    path, digest = person.large("film.bin", 12)
-    person.choose(path)
-    person.awaited(lambda: person.sent() > 0.2)
+    _, digest = person.begin("film.bin", 12, 0.2)
     person.press("film.bin", "pause")
     person.awaited(lambda: person.states() == ["paused"])
     before = person.sent()
@@ -111,12 +104,7 @@ def test_a_reload_in_the_middle(person: Person) -> None:
 
 def test_the_network_goes_and_comes_back(person: Person) -> None:
     """Without a network the row says so; with it the same upload goes on."""
-    person.bucket()
-    person.visit()
-    person.line(SLOW)
-    path, digest = person.large("train.bin", 20)
-    person.choose(path)
-    person.awaited(lambda: person.sent() > 0.45)
+    _, digest = person.begin("train.bin", 20, 0.45)
     person.line(off=True)
     person.awaited(lambda: person.states() == ["offline"])
     person.wait(1.5)
@@ -128,12 +116,7 @@ def test_the_network_goes_and_comes_back(person: Person) -> None:
 
 def test_wharf_goes_and_comes_back(person: Person) -> None:
     """While Wharf is restarted, an upload waits, and does not begin anew."""
-    person.bucket()
-    person.visit()
-    person.line(SLOW)
-    path, digest = person.large("train.bin", 20)
-    person.choose(path)
-    person.awaited(lambda: person.sent() > 0.45)
+    _, digest = person.begin("train.bin", 20, 0.45)
     person.pages.down = True
     person.wait(4)
     assert person.states()[0] not in {"done", "failed"}
@@ -146,12 +129,7 @@ def test_wharf_goes_and_comes_back(person: Person) -> None:
 
 def test_a_file_that_the_browser_did_not_keep(person: Person) -> None:
     """After a reload such a file is asked for, no other one is taken, and it goes on."""
-    person.bucket()
-    person.visit()
-    person.line(SLOW)
-    path, digest = person.large("film.bin", 20)
-    person.choose(path)
-    person.awaited(lambda: person.sent() > 0.5)
+    path, digest = person.begin("film.bin", 20, 0.5)
     person.press("film.bin", "pause")
     person.wait(0.7)
     person.browser.run(
@@ -234,12 +212,7 @@ def test_a_taken_name(person: Person) -> None:
 
 def test_cancel(person: Person) -> None:
     """A cancelled upload leaves nothing behind, at the server neither."""
-    person.bucket()
-    person.visit()
-    person.line(SLOW)
-    path, _ = person.large("film.bin", 12)
-    person.choose(path)
-    person.awaited(lambda: person.sent() > 0.2)
+    person.begin("film.bin", 12, 0.2)
     person.press("film.bin", "cancel")
     person.awaited(lambda: not person.rows())
     person.line()
@@ -288,12 +261,7 @@ def test_the_session_ends(person: Person) -> None:
 
 def test_a_second_tab(person: Person) -> None:
     """A second tab does not send the first one's files again."""
-    person.bucket()
-    person.visit()
-    person.line(SLOW)
-    path, digest = person.large("film.bin", 12)
-    person.choose(path)
-    person.awaited(lambda: person.sent() > 0.1)
+    _, digest = person.begin("film.bin", 12, 0.1)
     first = person.browser.current_window_handle
     person.browser.switch_to.new_window("tab")
     try:
@@ -320,12 +288,7 @@ def test_the_list_is_fetched_again(person: Person) -> None:
 
 def test_no_token_is_kept(person: Person) -> None:
     """Neither ticket nor CSRF token gets into the browser's storage."""
-    person.bucket()
-    person.visit()
-    person.line(SLOW)
-    path, _ = person.large("film.bin", 12)
-    person.choose(path)
-    person.awaited(lambda: person.sent() > 0.2)
+    person.begin("film.bin", 12, 0.2)
     kept = person.browser.run(
         "const open = name => new Promise(r => { const q = indexedDB.open(name);"
         "  q.onsuccess = () => r(q.result); });"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_the_way_back_after_leaving(entered: Stage) -> None:
 
 
 def test_leaving_in_one_tab_ends_all(entered: Stage) -> None:
-    """A page of another tab leads to the login with its next step, and says why."""
+    """A page of another tab leads to the login, from where its next step goes on."""
     browser = entered.browser
     first = browser.current_window_handle
     browser.switch_to.new_window("tab")
@@ -110,8 +111,12 @@ def test_leaving_in_one_tab_ends_all(entered: Stage) -> None:
     browser.switch_to.window(first)
     entered.press("header .who form button")
     browser.switch_to.window(browser.window_handles[-1])
+    wanted = str(entered.one("a[rel=next]").get_attribute("href"))
     entered.press("a[rel=next]")
     entered.awaited(lambda: entered.path() == "/console/login")
+    (step,) = parse_qs(urlsplit(browser.current_url).query)["next"]
+    assert entered.wharf.url + step == wanted
+    assert "104.txt" not in entered.text("body")
     browser.close()
     browser.switch_to.window(first)
 
