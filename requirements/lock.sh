@@ -29,15 +29,18 @@ KIT=libs/servicekit/pyproject.toml
 AUTH=services/auth/pyproject.toml
 UPLOAD=services/upload/pyproject.toml
 CONSOLE=services/console/pyproject.toml
+IMAGES=services/images/pyproject.toml
 NATIVE=deploy/native/pyproject.toml
 BUILD=requirements/build.in
 
-compile dev "$AUTH" "$UPLOAD" "$CONSOLE" "$KIT" "$NATIVE" "$BUILD" requirements/dev.in
+compile dev --extra live --extra pdf "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" requirements/dev.in
 set -- --constraint requirements/dev.txt
-compile all "$AUTH" "$UPLOAD" "$CONSOLE" "$KIT" "$NATIVE" "$BUILD" "$@"
+compile all --extra live "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" "$@"
 compile auth "$AUTH" "$KIT" "$@"
-compile upload "$UPLOAD" "$KIT" "$@"
+compile upload --extra live "$UPLOAD" "$KIT" "$@"
 compile console "$CONSOLE" "$KIT" "$@"
+compile images "$IMAGES" "$KIT" "$@"
+compile images-pdf --extra pdf "$IMAGES" "$KIT" "$@"
 compile otel --extra otel "$AUTH" "$UPLOAD" "$CONSOLE" "$KIT" "$@"
 compile build "$BUILD" "$@"
 compile k8s requirements/k8s.in

@@ -36,6 +36,7 @@ PACKAGES = (
     "libs/slow_body_floor",
     "services/auth",
     "services/console",
+    "services/images",
     "services/upload",
     "deploy/gateway",
     "deploy/native",
