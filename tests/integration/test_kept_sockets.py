@@ -306,3 +306,34 @@ def test_the_gateway_ends_first(folder: Path) -> None:
         assert done.returncode == 1
         assert "the gateway has not ended in 0 s" in done.stderr
     assert waited("60").returncode == 0
+
+
+def test_a_child_finds_its_own_socket_among_those_it_inherits(folder: Path) -> None:
+    """By its path, and no other; where none was left it knows that, too."""
+    mine, other = kept_socket(folder / "live.sock"), kept_socket(folder / "auth.sock")
+    with closing(mine.listener), closing(other.listener):
+
+        def found(path: Path) -> str:
+            code = "import os, sys, kept_sockets; one = kept_sockets.inherited(sys.argv[1]); "
+            code += "print(os.fstat(one.fileno()).st_ino if one else None)"
+            command = [sys.executable, "-c", code, str(path)]
+            done = subprocess.run(command, close_fds=False, capture_output=True, check=True)
+            return done.stdout.decode().strip()
+
+        assert found(folder / "live.sock") == str(inode(mine))
+        assert found(folder / "nobody.sock") == "None"
+
+
+def test_one_that_listens_no_more_refuses_at_once(folder: Path) -> None:
+    """Who waits there is let go, and the next one listens anew."""
+    kept = kept_socket(folder / "live.sock")
+    with socket.socket(socket.AF_UNIX) as waiting, socket.socket(socket.AF_UNIX) as late:
+        waiting.connect(kept.path)
+        kept.stop()
+        with suppress(ConnectionResetError):
+            assert waiting.recv(1) == b""
+        with pytest.raises(FileNotFoundError):
+            late.connect(kept.path)
+        kept.bind_again()
+        with closing(kept.listener):
+            late.connect(kept.path)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -40,6 +41,12 @@ class Kept:
         if not os.path.exists(self.path):
             self.listener.close()
             self._use(self._bind())
+
+    def stop(self) -> None:
+        """Listen no more: whoever connects, or waits, is refused at once; see `bind_again`."""
+        self.listener.close()
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)
 
     def leave_copies(self) -> None:
         """Leave or renew a copy with every store; call it each second. It waits for no answer."""
@@ -133,6 +140,22 @@ class FdStore:
             client.send(b"none")
 
 
+def inherited(path: str) -> socket.socket | None:
+    """Return the listening socket of this path that our parent has left us; `None` without one.
+
+    uWSGI looks for its sockets so (`UWSGI_RELOADS`); this is for services that are not uWSGI.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # the descriptor of this very list is gone by now
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                found = socket.socket(fileno=os.dup(int(name)))
+                if _listens(found, path):
+                    os.close(int(name))
+                    return found
+                found.close()
+    return None
+
+
 def fd_stores(folder: str) -> list[str]:
     """Return where the stores of this folder listen, or have listened."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
@@ -150,6 +173,11 @@ def receive(connection: socket.socket) -> tuple[bytes, socket.socket | None]:
     """Return a packet and the socket that came with it."""
     packet, descriptors, _, _ = socket.recv_fds(connection, _LARGEST_BYTES, 1)
     return packet, socket.socket(fileno=descriptors[0]) if descriptors else None
+
+
+def _listens(one: socket.socket, path: str) -> bool:
+    of_unix = one.family == socket.AF_UNIX and one.getsockname() == path
+    return of_unix and bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def _numbers(file: str) -> bytes:
