@@ -16,10 +16,10 @@ from typing import Any
 
 import msgspec
 
+from servicekit.uwsgi_protocol import packet_of
 from tests.e2e.raw_http import until
 from tests.servers.upload import UploadService
 from wharf_upload.streaming.server import ResumableServer
-from wharf_upload.streaming.uwsgi_protocol import packet_of
 
 COLLECTION = "/v1/uploads"
 OCTETS = "application/offset+octet-stream"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from servicekit import uwsgi_protocol
 from wharf_upload.http.request import Response
-from wharf_upload.streaming import uwsgi_protocol
 
 
 @dataclass(eq=False)

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from servicekit.uwsgi_protocol import MalformedPacket, response_of
 from wharf_upload.http.request import Response
 from wharf_upload.storage.errors import EXHAUSTED, as_store_error
-from wharf_upload.streaming import uwsgi_protocol
 from wharf_upload.streaming.connection import Connection, Handler, Stream
 from wharf_upload.streaming.listener import listener
 from wharf_upload.streaming.pipe import Pipe
@@ -180,7 +180,7 @@ class StreamServer:
         except ConnectionError:
             self._close(connection)
             return
-        except uwsgi_protocol.MalformedPacket as error:
+        except MalformedPacket as error:
             log.warning("a request cannot be read: %s", error)
             self._close(connection)
             return
@@ -301,7 +301,8 @@ class StreamServer:
         if connection.hang_up and not all_read:
             response = HANG_UP
         try:
-            connection.socket.sendall(uwsgi_protocol.response_of(response))
+            answer = response_of(response.status, response.headers, response.body)
+            connection.socket.sendall(answer)
         except OSError:
             self._close(connection)  # nobody is there any more
             return

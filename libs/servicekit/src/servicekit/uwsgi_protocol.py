@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 from servicekit.problems import reason
-from wharf_upload.http.request import Response
 
 HEADER_BYTES = 4
 _HEADER = struct.Struct("<BHB")
@@ -25,8 +25,12 @@ def size_of(header: bytes) -> int:
     return int(size)
 
 
-def environ_of(packet: bytes) -> dict[str, Any]:
+def environ_of(
+    packet: bytes, needed: Iterable[str] = ("REQUEST_METHOD", "REQUEST_URI")
+) -> dict[str, Any]:
     """The variables of a packet as WSGI has them: bytes shown as Latin-1 (PEP 3333).
+
+    Raises `MalformedPacket`, also where one of those needed is missing.
 
     A header field that stands in several lines is one list, as nginx makes it from 1.23 on.
     """
@@ -47,7 +51,7 @@ def environ_of(packet: bytes) -> dict[str, Any]:
     for name, value in zip(texts[::2], texts[1::2], strict=True):
         repeated = name.startswith("HTTP_") and name in environ
         environ[name] = f"{environ[name]}, {value}" if repeated else value
-    if not {"REQUEST_METHOD", "REQUEST_URI"} <= environ.keys():
+    if not set(needed) <= environ.keys():
         raise MalformedPacket("not a request")
     return environ
 
@@ -62,10 +66,10 @@ def packet_of(variables: dict[str, str]) -> bytes:
     return _HEADER.pack(0, len(body), 0) + body
 
 
-def response_of(response: Response) -> bytes:
+def response_of(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
     """A reply as nginx reads it."""
-    lines = [f"HTTP/1.1 {reason(response.status)}"]
-    lines += [f"{name}: {value}" for name, value in response.headers]
-    if response.body or response.status not in {204, 304}:
-        lines.append(f"Content-Length: {len(response.body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.body
+    lines = [f"HTTP/1.1 {reason(status)}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if body or status not in {204, 304}:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

@@ -1,4 +1,4 @@
-"""The uwsgi protocol as the receiver reads it."""
+"""The uwsgi protocol as nginx speaks it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharf_upload.http.request import Response
-from wharf_upload.streaming.uwsgi_protocol import (
+from servicekit.uwsgi_protocol import (
     HEADER_BYTES,
     MalformedPacket,
     environ_of,
@@ -56,7 +55,5 @@ def test_other_kinds_of_packets() -> None:
 
 def test_answers() -> None:
     """An answer has its length, and one without a body none."""
-    assert response_of(Response(204, [("A", "b")])) == b"HTTP/1.1 204 No Content\r\nA: b\r\n\r\n"
-    assert response_of(Response(460, [], b"x")) == (
-        b"HTTP/1.1 460 Refused\r\nContent-Length: 1\r\n\r\nx"
-    )
+    assert response_of(204, [("A", "b")], b"") == b"HTTP/1.1 204 No Content\r\nA: b\r\n\r\n"
+    assert response_of(460, [], b"x") == (b"HTTP/1.1 460 Refused\r\nContent-Length: 1\r\n\r\nx")
