@@ -36,7 +36,8 @@ def test_every_route_names_its_protection(auth: AuthService) -> None:
     assert [name for name, view in views.items() if not hasattr(view, "protection")] == []
 
 
-def _protected_routes(auth: AuthService) -> list[tuple[str, str]]:
+def protected_routes(auth: AuthService) -> list[tuple[str, str]]:
+    """Method and address of each route that needs a token."""
     adapter = auth.app.url_map.bind("wharf.test")
     values = {"tenant": "acme", "client": "c1", "secret": "s1", "user": "u1", "session": "s1"}
     found = []
@@ -50,7 +51,7 @@ def _protected_routes(auth: AuthService) -> list[tuple[str, str]]:
 
 def test_every_other_route_refuses_a_request_without_a_token(auth: AuthService) -> None:
     """Each route that is not in the list answers 401 `token-missing`."""
-    routes = _protected_routes(auth)
+    routes = protected_routes(auth)
     assert len(routes) > 20
     for method, path in routes:
         reply = auth.app.test_client().open(path, method=method)
@@ -69,7 +70,7 @@ def test_every_other_route_refuses_a_program_without_scopes(auth: AuthService) -
         ttl_seconds=60,
     )
     token = ring.sign({**made, "aud": tokens.AUTH_AUDIENCE})
-    for method, path in _protected_routes(auth):
+    for method, path in protected_routes(auth):
         reply = auth.app.test_client().open(
             path, method=method, headers={"Authorization": f"Bearer {token}"}
         )

@@ -17,7 +17,12 @@ from wharf_auth.database.contract import Records
 from wharf_auth.database.sql import SqlRecords
 from wharf_auth.domain.acts import SERVICE, Actor
 from wharf_auth.domain.clock import Clock
-from wharf_auth.domain.tokens import AUTH_AUDIENCE, MAX_TOKEN_TTL_SECONDS, UPLOAD_AUDIENCE
+from wharf_auth.domain.tokens import (
+    AUTH_AUDIENCE,
+    LIVE_AUDIENCE,
+    MAX_TOKEN_TTL_SECONDS,
+    UPLOAD_AUDIENCE,
+)
 from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing
 from wharf_auth.throttling import LoginThrottle
@@ -49,6 +54,7 @@ def app_context(
         throttle=_throttle(settings),
         auth_verifier=_verifier(ring, AUTH_AUDIENCE, settings, clock),
         upload_verifier=_verifier(ring, UPLOAD_AUDIENCE, settings, clock),
+        live_verifier=_verifier(ring, LIVE_AUDIENCE, settings, clock),
         clock=clock,
     )
 

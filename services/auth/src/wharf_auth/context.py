@@ -24,6 +24,7 @@ class AppContext:
     Attributes:
         auth_verifier: verifies the tokens of requests to this service.
         upload_verifier: verifies tokens that clients send as parameters.
+        live_verifier: verifies tokens of the live channel that clients send as parameters.
     """
 
     settings: Settings
@@ -37,4 +38,5 @@ class AppContext:
     throttle: LoginThrottle
     auth_verifier: Verifier
     upload_verifier: Verifier
+    live_verifier: Verifier
     clock: Clock

@@ -49,6 +49,12 @@ class Settings:
         maximum=MAX_TOKEN_TTL_SECONDS,
         doc="longest life of an upload ticket in seconds; without `expires_in` it is a token's",
     )
+    live_token_ttl_seconds: int = setting(
+        900,
+        minimum=10,
+        maximum=MAX_TOKEN_TTL_SECONDS,
+        doc="longest life of a token for the live channel (`audience=live`) in seconds",
+    )
     limits_url: str = setting(
         "",
         secret=True,
@@ -110,7 +116,7 @@ class Settings:
     @property
     def longest_token_seconds(self) -> int:
         """The longest life of any token: so long its key is needed."""
-        return max(self.token_ttl_seconds, self.ticket_ttl_seconds)
+        return max(self.token_ttl_seconds, self.ticket_ttl_seconds, self.live_token_ttl_seconds)
 
     @property
     def keys_directory(self) -> Path:

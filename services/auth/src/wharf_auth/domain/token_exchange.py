@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -14,6 +14,8 @@ from wharf_auth.domain import scopes, tickets, tokens
 from wharf_auth.domain.tickets import TicketError, TicketRequest
 
 TICKET_SCOPE = "files:write"
+# What decides which events and whose progress a listener hears.
+LIVE_SCOPES = ("files:read", "files:write", "events:read")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,28 @@ def claims(
     if given is not None:
         made[CLAIM] = msgspec.to_builtins(given)
     return made
+
+
+def live_claims(
+    held: Principal, request: TokenExchangeRequest, *, issuer: str, now: int, live_seconds: int
+) -> dict[str, Any]:
+    """The claims of a token that only listens; raises `TicketError` or `scopes.UnknownScope`.
+
+    It ends with the token that it was made from, at the latest, and is exchanged for nothing.
+    """
+    if held.ticket is not None or request.ticket is not None:
+        raise TicketError("A ticket does not listen: there is none with the audience live.")
+    heard = scopes.ordered(held.scopes.intersection(LIVE_SCOPES))
+    if not heard:
+        raise scopes.UnknownScope("the token has no scope that lets it hear anything")
+    narrowed = replace(
+        request, life_seconds=min(live_seconds, request.life_seconds or live_seconds)
+    )
+    listener = msgspec.structs.replace(held, scopes=frozenset(heard))
+    made = claims(
+        listener, narrowed, issuer=issuer, now=now, token_seconds=live_seconds, ticket_seconds=0
+    )
+    return {**made, "aud": tokens.LIVE_AUDIENCE}
 
 
 def first_ticket(

@@ -12,6 +12,8 @@ MAX_TOKEN_TTL_SECONDS = 24 * 3600
 # Who accepts the tokens. Only those of administrators and of people are good at auth itself.
 UPLOAD_AUDIENCE = "upload"
 AUTH_AUDIENCE = "auth"
+# Of tokens that listen to the live channel and open nothing else.
+LIVE_AUDIENCE = "live"
 
 
 def last_expiry(now: int) -> int:

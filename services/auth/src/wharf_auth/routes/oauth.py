@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -45,6 +45,13 @@ class TokenRequest(msgspec.Struct):
             description="Token exchange: JSON that says what the upload ticket allows: `bucket`, "
             "`key` or `prefix`, `methods`, `max_file_bytes`, `allowed_types`, `max_files`, "
             "`redirect`, `create_only`."
+        ),
+    ] = None
+    audience: Annotated[
+        Literal["upload", "live"] | None,
+        msgspec.Meta(
+            description="Token exchange: `live` gives a token that listens to the live channel "
+            "and is refused everywhere else. Default: `upload`."
         ),
     ] = None
     expires_in: Annotated[

@@ -19,6 +19,7 @@ from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Client
 from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import milliseconds
+from wharf_auth.domain.tokens import LIVE_AUDIENCE, UPLOAD_AUDIENCE
 from wharf_auth.routes import oauth_errors
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grants.issuing import no_store
@@ -43,6 +44,7 @@ class Introspection(msgspec.Struct, omit_defaults=True):
     """RFC 7662 section 2.2; of what is not active nothing but that is told.
 
     A program's token has a `client_id`, a person's a `username`; refresh tokens are never told of.
+    `aud` is told of tokens for the live channel alone: what takes other tokens has to refuse them.
     `tid` is the tenant, `ticket` what an upload ticket allows, `sid` the session of a person or the
     first token of those that were exchanged.
     """
@@ -56,6 +58,7 @@ class Introspection(msgspec.Struct, omit_defaults=True):
     iat: int | None = None
     sub: str | None = None
     iss: str | None = None
+    aud: str | None = None
     jti: str | None = None
     tid: str | None = None
     sid: str | None = None
@@ -112,7 +115,7 @@ def blueprint(context: AppContext) -> Blueprint:
     @operation(REVOKE)
     def revoke() -> Response:
         client, token = _asked(context)
-        held = _known(context, client, token)
+        held, _ = _known(context, client, token)
         if held is not None:
             token_revocation.revoke(context.records, context.clock, held, _actor(client))
         else:
@@ -123,10 +126,10 @@ def blueprint(context: AppContext) -> Blueprint:
     @operation(INTROSPECT)
     def introspect() -> Response:
         client, token = _asked(context)
-        held = _known(context, client, token)
+        held, audience = _known(context, client, token)
         if held is None or not context.revocations.in_force(held):
             return no_store(json_response(Introspection(active=False)))
-        return no_store(json_response(_told(context, held)))
+        return no_store(json_response(_told(context, held, audience)))
 
     return routes
 
@@ -137,13 +140,23 @@ def _asked(context: AppContext) -> tuple[Client, str]:
     return client, required("token")
 
 
-def _known(context: AppContext, client: Client, token: str) -> Principal | None:
-    """The access token, unless it is none, has expired, or is no business of the client's."""
-    try:
-        held = context.upload_verifier.verify(token)
-    except TokenError:
-        return None
-    return held if token_revocation.concerns(client, held.tenant) else None
+def _known(context: AppContext, client: Client, token: str) -> tuple[Principal | None, str]:
+    """The access token and its audience.
+
+    `None` and no audience, if it is none, has expired, or is no business of the client's.
+    """
+    for audience, verifier in (
+        (UPLOAD_AUDIENCE, context.upload_verifier),
+        (LIVE_AUDIENCE, context.live_verifier),
+    ):
+        try:
+            held = verifier.verify(token)
+        except TokenError:
+            continue
+        if token_revocation.concerns(client, held.tenant):
+            return held, audience
+        break
+    return None, ""
 
 
 def _end_session(context: AppContext, client: Client, token: str) -> None:
@@ -157,7 +170,7 @@ def _end_session(context: AppContext, client: Client, token: str) -> None:
         context.records.note(act)
 
 
-def _told(context: AppContext, held: Principal) -> Introspection:
+def _told(context: AppContext, held: Principal, audience: str) -> Introspection:
     person = context.records.active_session(held.session) if held.session else None
     return Introspection(
         active=True,
@@ -169,6 +182,7 @@ def _told(context: AppContext, held: Principal) -> Introspection:
         iat=held.issued_at,
         sub=held.subject,
         iss=context.settings.issuer,
+        aud=audience if audience == LIVE_AUDIENCE else None,
         jti=held.token_id,
         tid=held.tenant,
         sid=held.session or None,

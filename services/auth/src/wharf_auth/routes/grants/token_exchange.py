@@ -1,4 +1,6 @@
-"""Token exchange (RFC 8693): a token for a narrower one; with `ticket` for an upload ticket.
+"""Token exchange (RFC 8693): a token for a narrower one.
+
+With `ticket` it gives an upload ticket, with `audience=live` a token for the live channel alone.
 
 The subject token is the credential: whoever holds it could do all that the new one allows. A client
 that proves itself as well has to be one of the token's tenant.
@@ -6,19 +8,22 @@ that proves itself as well has to be one of the token's tenant.
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, g, request
 
 from servicekit.tokens import MAX_TOKEN_BYTES, KeysUnavailable, Principal, TokenError
 from wharf_auth.context import AppContext
 from wharf_auth.domain import scopes, tickets, token_exchange
 from wharf_auth.domain.tickets import TicketError
-from wharf_auth.domain.tokens import UPLOAD_AUDIENCE
+from wharf_auth.domain.tokens import LIVE_AUDIENCE, UPLOAD_AUDIENCE
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grants.issuing import answer_of
 from wharf_auth.routes.oauth_errors import OAuthError, required, unavailable
 
 NAME = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 -- no secret
+AUDIENCES = (UPLOAD_AUDIENCE, LIVE_AUDIENCE)
 _REFUSED = "The subject_token is not acceptable: {reason}."
 
 
@@ -29,8 +34,8 @@ def answer(context: AppContext) -> Response:
         if form.get(name):
             code = "invalid_target" if name == "resource" else "invalid_request"
             raise OAuthError(code, f"The parameter {name} is not supported.")
-    if form.get("audience", UPLOAD_AUDIENCE) != UPLOAD_AUDIENCE:
-        raise OAuthError("invalid_target", f"The only audience is {UPLOAD_AUDIENCE}.")
+    if form.get("audience", UPLOAD_AUDIENCE) not in AUDIENCES:
+        raise OAuthError("invalid_target", f"The audiences are {' and '.join(AUDIENCES)}.")
     for name in ("subject_token_type", "requested_token_type"):
         if (form.get(name) or ACCESS_TOKEN) != ACCESS_TOKEN:
             raise OAuthError("invalid_request", f"The {name} has to be {ACCESS_TOKEN}.")
@@ -60,21 +65,8 @@ def _subject(context: AppContext, token: str) -> Principal:
 
 
 def _narrowed(context: AppContext, held: Principal) -> Response:
-    settings, form = context.settings, request.form
     try:
-        wanted = token_exchange.TokenExchangeRequest(
-            form.get("scope"),
-            tickets.read(form["ticket"]) if form.get("ticket") else None,
-            _life(form.get("expires_in"), settings.ticket_ttl_seconds),
-        )
-        claims = token_exchange.claims(
-            held,
-            wanted,
-            issuer=settings.issuer,
-            now=int(context.clock()),
-            token_seconds=settings.token_ttl_seconds,
-            ticket_seconds=settings.ticket_ttl_seconds,
-        )
+        claims = _claims(context, held)
     except TicketError as error:
         raise OAuthError("invalid_request", str(error)) from None
     except scopes.UnknownScope:
@@ -85,6 +77,30 @@ def _narrowed(context: AppContext, held: Principal) -> Response:
     if len(token) > MAX_TOKEN_BYTES:
         raise OAuthError("invalid_request", "The ticket is too long; name fewer things in it.")
     return answer_of(token, NAME, claims, token_type=ACCESS_TOKEN)
+
+
+def _claims(context: AppContext, held: Principal) -> dict[str, Any]:
+    settings, form = context.settings, request.form
+    listens = form.get("audience") == LIVE_AUDIENCE
+    longest = settings.live_token_ttl_seconds if listens else settings.ticket_ttl_seconds
+    wanted = token_exchange.TokenExchangeRequest(
+        form.get("scope"),
+        tickets.read(form["ticket"]) if form.get("ticket") else None,
+        _life(form.get("expires_in"), longest),
+    )
+    issuer, now = settings.issuer, int(context.clock())
+    if listens:
+        return token_exchange.live_claims(
+            held, wanted, issuer=issuer, now=now, live_seconds=longest
+        )
+    return token_exchange.claims(
+        held,
+        wanted,
+        issuer=issuer,
+        now=now,
+        token_seconds=settings.token_ttl_seconds,
+        ticket_seconds=longest,
+    )
 
 
 def _life(text: str | None, most: int) -> int | None:
