@@ -26,6 +26,7 @@ BUCKET, KEY = "secret-bucket", "secret/key.txt"
 NO_BUCKET, NO_KEY = "absent-bucket", "absent/key.txt"
 SECRET = b"what only its owner may see"
 PASSWORD = "a long password"
+LISTENS = " ".join((*ALL_SCOPES, "events:read", "members:admin", "tenants:admin"))
 TUS = {"Tus-Resumable": "1.0.0"}
 
 #: Operations that the walk leaves out, and where they are tested instead.
@@ -216,6 +217,8 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "client": stranger,
             "person": own,
             "ticket": stranger.using(ticket("default")),
+            # Of the owner's own tenant, with every scope: the live channel's tokens open nothing.
+            "listener": owner.using(signer.token(tid=owner.tenant, scope=LISTENS, aud="live")),
             "nobody": stranger.using(None),
         },
         {

@@ -7,7 +7,7 @@ from flask import Flask
 from werkzeug.test import Client
 
 from servicekit import openapi
-from servicekit.problems import TOKEN_MISSING, ProblemError
+from servicekit.problems import TOKEN_MALFORMED, TOKEN_MISSING, ProblemError
 from servicekit.protected_routes import open_routes
 from tests.servers.upload import UploadService
 from wharf_upload.http.openapi import files
@@ -86,22 +86,42 @@ def test_every_route_names_its_protection(flask_app: Flask) -> None:
     assert [name for name, view in views.items() if not hasattr(view, "protection")] == []
 
 
-def test_every_other_route_refuses_a_request_without_a_token(flask_app: Flask) -> None:
-    """Each route of Flask's that is not in the list answers 401 `token-missing`."""
+def protected_routes(flask_app: Flask) -> list[tuple[str, str]]:
+    """Method and address of each route of Flask's that needs a token."""
     adapter = flask_app.url_map.bind("wharf.test")
     values = {"tenant": "demo", "bucket": "b", "key": "k", "upload": "u"}
     values |= {"token": "t", "ticket": "t"}
-    called = 0
+    found = []
     for rule in flask_app.url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             if f"{method} {rule.rule}" not in OPEN:
                 arguments = {name: values[name] for name in rule.arguments}
-                path = adapter.build(rule.endpoint, arguments, method)
-                reply = flask_app.test_client().open(path, method=method)
-                assert reply.status_code == 401, (method, path)
-                assert reply.get_json()["type"] == TOKEN_MISSING.type
-                called += 1
-    assert called > 15
+                found.append((method, adapter.build(rule.endpoint, arguments, method)))
+    assert len(found) > 15
+    return found
+
+
+def test_every_other_route_refuses_a_request_without_a_token(flask_app: Flask) -> None:
+    """Each route of Flask's that is not in the list answers 401 `token-missing`."""
+    for method, path in protected_routes(flask_app):
+        reply = flask_app.test_client().open(path, method=method)
+        assert reply.status_code == 401, (method, path)
+        assert reply.get_json()["type"] == TOKEN_MISSING.type
+
+
+def test_every_other_route_refuses_a_token_that_listens(
+    upload: UploadService, flask_app: Flask
+) -> None:
+    """A token of the live channel, whatever its scopes, opens no route of the API."""
+    scope = "files:read files:write files:delete buckets:admin events:read tenants:admin"
+    token = upload.issuer.token(aud="live", scope=scope)
+    fields = {"Authorization": f"Bearer {token}"}
+    fast = [(method, "/v1/files/default/a") for method in ("GET", "HEAD", "PUT")]
+    for method, path in protected_routes(flask_app):
+        reply = flask_app.test_client().open(path, method=method, headers=fields)
+        assert (reply.status_code, reply.get_json()["type"]) == (401, TOKEN_MALFORMED.type)
+    for method, path in fast:
+        assert upload.request(method, path, headers=fields).status_code == 401
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
