@@ -9,6 +9,7 @@ from pathlib import Path
 from servicekit.settings import SettingsError, setting
 from wharf_upload.domain.quotas import Quota
 from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.notices.places import REDIS, socket_place
 
 FULL, RELAXED = "full", "relaxed"
 AUTO, FLOCK, DATABASE = "auto", "flock", "database"
@@ -47,6 +48,12 @@ class Settings:
     limits_url: str = setting(
         "uwsgi-cache://limits",
         doc="Where requests are counted: `uwsgi-cache://limits`, `redis://…` or `memory://`.",
+        secret=True,
+    )
+    notices_url: str = setting(
+        "",
+        doc="The Redis by which the live channel is told at once what is new: `redis://…`. Empty: "
+        "that of `WHARF_LIMITS_URL` if there is one, else a unix socket in `WHARF_SOCKETS`.",
         secret=True,
     )
     leases: str = setting(
@@ -221,6 +228,8 @@ class Settings:
                 f"WHARF_INSTANCE={self.instance!r}: allowed are up to 63 characters of a-z, 0-9 "
                 "and '-', the first of them no '-'"
             )
+        if self.notices_url and not self.notices_url.startswith(REDIS):
+            raise SettingsError(f"WHARF_NOTICES_URL=(hidden): allowed are {', '.join(REDIS)}")
 
     @property
     def tenant_limits(self) -> Limits:
@@ -301,6 +310,18 @@ class Settings:
     def receiver_socket(self) -> Path:
         """Where the gateway streams bodies to; see `receiver`."""
         return self.socket_folder / "receiver.sock"
+
+    @property
+    def notices_socket(self) -> Path:
+        """Where the live process hears what is new, if not by Redis; see `notices`."""
+        return self.socket_folder / "notices.sock"
+
+    @property
+    def notices_place(self) -> str:
+        """Where notices go, as `notices.places` names it."""
+        if self.notices_url or self.limits_url.startswith(REDIS):
+            return self.notices_url or self.limits_url
+        return socket_place(self.notices_socket)
 
     @property
     def follower_socket(self) -> Path:

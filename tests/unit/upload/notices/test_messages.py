@@ -1,0 +1,73 @@
+"""Frames of notices."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from wharf_upload.notices.messages import (
+    MAX_FRAME_BYTES,
+    Changed,
+    Notice,
+    Progress,
+    frames,
+    read_frame,
+)
+
+
+def progress(upload: str = "u1", *, key: str = "a", length: int | None = 100) -> Progress:
+    return Progress(
+        tenant="demo",
+        owner="client-1",
+        upload=upload,
+        bucket="default",
+        key=key,
+        offset=10,
+        length=length,
+        rate=5,
+    )
+
+
+def test_a_frame_is_json_that_says_what_each_notice_is() -> None:
+    """It is read as it was written, in its order; the format is that of the contract."""
+    notices: list[Notice] = [progress(length=None), Changed("demo")]
+    (frame,) = frames(notices)
+    assert read_frame(frame) == notices
+    assert msgspec.json.decode(frame) == [
+        {
+            "type": "progress",
+            "tenant": "demo",
+            "owner": "client-1",
+            "upload": "u1",
+            "bucket": "default",
+            "key": "a",
+            "offset": 10,
+            "length": None,
+            "rate": 5,
+        },
+        {"type": "changed", "tenant": "demo"},
+    ]
+
+
+def test_many_notices_are_several_frames() -> None:
+    """None is longer than a datagram may be, and nothing is lost between them."""
+    notices: list[Notice] = [Changed(f"tenant-{number:05}") for number in range(5000)]
+    made = frames(notices)
+    assert len(made) > 1
+    assert max(map(len, made)) <= MAX_FRAME_BYTES
+    assert [one for frame in made for one in read_frame(frame)] == notices
+
+
+def test_what_no_frame_can_hold_is_left_out() -> None:
+    """The others are told all the same, and nothing is no frame."""
+    long = progress(key="x" * MAX_FRAME_BYTES)
+    (frame,) = frames([long, Changed("demo")])
+    assert read_frame(frame) == [Changed("demo")]
+    assert frames([long]) == frames([]) == []
+
+
+@pytest.mark.parametrize("frame", [b"", b"[", b"{}", b'[{"type": "other"}]', b"[1]", b"\xff"])
+def test_what_is_no_frame_is_refused(frame: bytes) -> None:
+    """A kind of notice of a newer release is no frame of this one."""
+    with pytest.raises(msgspec.DecodeError):
+        read_frame(frame)
