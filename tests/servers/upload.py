@@ -32,6 +32,7 @@ from wharf_upload.context import AppContext
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.files import File
 from wharf_upload.maintenance.sweeper import Ages, Sweeper, Swept
+from wharf_upload.notices.sender import open_sender
 from wharf_upload.settings import Settings
 from wharf_upload.storage.base import BlobName, BlobStore
 
@@ -217,6 +218,7 @@ def assemble(settings: Settings, issuer: Issuer, store: BlobStore | None = None)
         lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs]),
         signals.tell,
         settings.quota,
+        open_sender(settings.notices_place).changed,
     )
     app = create_app(settings, backends=open_backends(settings, store, records), keys=issuer)
     return UploadService(app, settings, store, records, database, issuer)

@@ -23,6 +23,7 @@ from wharf_upload.maintenance.sweeper import Ages, Sweeper
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.maintenance.worker_loop import WorkerLoop
 from wharf_upload.maintenance.worker_report import Report
+from wharf_upload.notices.sender import open_sender
 from wharf_upload.settings import Settings
 from wharf_upload.storage.base import BlobName, BlobStore
 from wharf_upload.storage.layout import BlobLayout
@@ -66,6 +67,7 @@ def open_records(settings: Settings, store: BlobStore) -> SqlRecords:
         lambda blobs: store.make_durable([BlobName(*blob) for blob in blobs]),
         signals.tell,
         settings.quota,
+        open_sender(settings.notices_place).changed,
     )
 
 

@@ -43,6 +43,13 @@ class AfterCommit(Protocol):
         """Tell others; must not raise."""
 
 
+class HasEvents(Protocol):
+    """Is called after a commit, once for each tenant that has new events; never raises or waits."""
+
+    def __call__(self, tenant: str) -> None:
+        """A tenant."""
+
+
 @dataclass(eq=False, slots=True)
 class _Member:
     tenant: str
@@ -65,9 +72,11 @@ class GroupCommit:
         before_commit: BeforeCommit | None = None,
         after_commit: AfterCommit | None = None,
         quota: Quota | None = None,
+        has_events: HasEvents | None = None,
     ) -> None:
         self._database, self._quota = database, quota or Quota()
         self._before_commit, self._after_commit = before_commit, after_commit
+        self._has_events = has_events
         self.batcher = CommitBatcher(_PATIENCE_SECONDS)
         self._waiting: deque[_Member] = deque()
         self._lock = threading.Lock()
@@ -126,7 +135,7 @@ class GroupCommit:
 
     def _attempt(self, group: list[_Member]) -> None:
         try:
-            self._transaction(group)
+            tenants = self._transaction(group)
         except BaseException as error:  # noqa: BLE001 -- each waiting thread gets it
             if len(group) > 1 and not isinstance(error, DatabaseUnavailable):
                 # One poisonous change must not take the others down: each on its own.
@@ -134,8 +143,13 @@ class GroupCommit:
                     self._attempt([member])
                 return
             _refuse(group, error)
+        else:
+            if self._has_events is not None:
+                for tenant in tenants:
+                    self._has_events(tenant)
 
-    def _transaction(self, group: list[_Member]) -> None:
+    def _transaction(self, group: list[_Member]) -> set[str]:
+        """Commit the changes of a group; return the tenants that have new events."""
         unit = UnitOfWork(self._quota)
         with self._database.transaction() as connection:
             self._lock_tenants(connection, group, unit)
@@ -150,6 +164,7 @@ class GroupCommit:
             unit.close(connection)
         for member in group:
             member.finished = True
+        return {tenant for tenant, *_ in unit.events}
 
     def _lock_tenants(self, connection: Connection, group: list[_Member], unit: UnitOfWork) -> None:
         """Make changes of one tenant take turns on PostgreSQL, over all processes and machines."""

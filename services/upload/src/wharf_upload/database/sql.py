@@ -7,7 +7,12 @@ from wharf_upload.database.blobs import SqlBlobs
 from wharf_upload.database.buckets import SqlBuckets
 from wharf_upload.database.events import SqlEvents
 from wharf_upload.database.files import SqlFiles
-from wharf_upload.database.group_commit import AfterCommit, BeforeCommit, GroupCommit
+from wharf_upload.database.group_commit import (
+    AfterCommit,
+    BeforeCommit,
+    GroupCommit,
+    HasEvents,
+)
 from wharf_upload.database.link_keys import SqlLinkKeys
 from wharf_upload.database.overview import SqlOverview
 from wharf_upload.database.retention import forget
@@ -24,7 +29,8 @@ class SqlRecords(SqlBuckets, SqlFiles, SqlBlobs, SqlTenants, SqlEvents, SqlTicke
     """Implements `contract.Records`; `uploads` and `overview` are on the same database.
 
     `before_commit` makes blobs' names durable ahead of the rows that point to them;
-    `after_commit` hears what has happened to files; `quota` holds where nothing else is set.
+    `after_commit` hears what has happened to files, `has_events` of each tenant that has new
+    events of any kind; `quota` holds where nothing else is set.
     """
 
     def __init__(
@@ -33,8 +39,10 @@ class SqlRecords(SqlBuckets, SqlFiles, SqlBlobs, SqlTenants, SqlEvents, SqlTicke
         before_commit: BeforeCommit | None = None,
         after_commit: AfterCommit | None = None,
         quota: Quota | None = None,
+        has_events: HasEvents | None = None,
     ) -> None:
-        super().__init__(database, GroupCommit(database, before_commit, after_commit, quota))
+        group = GroupCommit(database, before_commit, after_commit, quota, has_events)
+        super().__init__(database, group)
         self.database = database
         self.uploads = SqlUploads(database, self._group)
         self.overview = SqlOverview(database, quota)
