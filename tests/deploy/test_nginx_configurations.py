@@ -51,6 +51,10 @@ ONLY_CONTAINERS: dict[str, dict[str, str]] = {
         "WHARF_CONSOLE_DOOR": "127.0.0.1:8086",
         "WHARF_HOSTS": "files.example.net",
     },
+    "pictures": {
+        "WHARF_IMAGES_SOCKET": "{run}/images.sock",
+        "WHARF_CONTENT_ORIGIN": "https://content.example.net",
+    },
     "IPv6": {"WHARF_HOST": "::1", "WHARF_AUTH_SOCKET": "[::1]:3031"},
 }
 

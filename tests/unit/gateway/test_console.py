@@ -22,7 +22,7 @@ def gateway(**environ: str) -> Gateway:
 def test_without_a_console(tmp_path: Path) -> None:
     """A gateway that is told of no console has no address, no port and no socket for one."""
     made = gateway()
-    assert made.console_door == ""
+    assert made.own_sockets == []
     assert made.socket_folders == ["/run/wharf/upload", "/run/wharf/auth"]
     render_configuration(str(ROOT), str(tmp_path), made.values)
     used = [
@@ -57,7 +57,7 @@ def test_a_console_at_a_socket_or_a_port(
     assert made.values["WHARF_CONSOLE_STATIC"] == f"{ROOT}/console"
     assert made.socket_folders[2:] == folders
     assert trusts in made.values["WHARF_CONSOLE_DOOR_TRUST"]
-    assert made.console_door == (door if door.startswith("/") else "")
+    assert made.own_sockets == ([door] if door.startswith("/") else [])
 
 
 @pytest.mark.parametrize(

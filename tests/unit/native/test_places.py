@@ -59,7 +59,9 @@ def test_layout(tmp_path: Path) -> None:
     places.create()
     places.create()
     made = sorted(path.name for path in (tmp_path / "data").iterdir())
-    assert made == ["auth", "console", "log", "run", "spool", "staging", "tenants", "upload"]
+    shared = ["auth", "console", "log", "pictures", "run", "spool", "staging", "tenants", "upload"]
+    assert made == shared
+    assert (tmp_path / "data/pictures/native").is_dir()
     for path in (tmp_path / "data").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
 

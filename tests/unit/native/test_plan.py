@@ -21,6 +21,9 @@ def test_what_services_see() -> None:
     assert values["WHARF_AUTH_SOCKET"] == f"unix:{seen['WHARF_AUTH_SOCKET']}"
     assert values["WHARF_CONSOLE_SOCKET"] == f"unix:{seen['WHARF_CONSOLE_SOCKET']}"
     assert values["WHARF_CONSOLE_DOOR"] == f"unix:{seen['WHARF_CONSOLE_DOOR']}"
+    assert values["WHARF_IMAGES_SOCKET"] == f"unix:{seen['WHARF_IMAGES_SOCKET']}"
+    assert values["WHARF_IMAGES_BLOBS_SOCKET"] == f"unix:{seen['WHARF_IMAGES_BLOBS_SOCKET']}"
+    assert values["WHARF_PICTURES_FOLDER"] == "/srv/wharf/var/pictures/native"
     assert values["WHARF_SPOOL"] == seen["WHARF_SPOOL"] == "/srv/wharf/var/spool/native"
 
 

@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 
-from wharf_gateway import addresses, console, front_door
+from wharf_gateway import addresses, console, front_door, pictures
 from wharf_gateway.leftovers import remove_files
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import INSTANCE, RunSettings
@@ -48,7 +48,10 @@ FRONT_DOOR = Setting(
     "path at which a balancer on the same machine finds this gateway (docs/compose.md); empty: "
     "nowhere",
 )
-CONTAINER_SETTINGS = (AUTH_SOCKET, SOCKETS, *console.CONSOLE_SETTINGS, FRONT_DOOR, RUN)
+CONTAINER_SETTINGS = (
+    *(AUTH_SOCKET, SOCKETS, *console.CONSOLE_SETTINGS, *pictures.IMAGES_SETTINGS),
+    *(FRONT_DOOR, RUN),
+)
 _AUTH_EXAMPLES = (AUTH_SOCKET.default, "wharf-auth:3031")
 
 
@@ -59,9 +62,10 @@ class Gateway:
         settings: what it has in common with the native runner.
         run: nginx's prefix.
         spool: of request bodies; this gateway's own.
+        pictures: of small pictures that were made; this gateway's own, too.
         socket_folders: where the services have their sockets.
         front_door: where a balancer on this machine finds it; empty: nowhere.
-        console_door: the unix socket on which the console's requests come; empty: there is none.
+        own_sockets: unix sockets on which nginx listens in folders that others have, too.
         metrics_file: what nginx serves of the parent's own counters.
     """
 
@@ -71,6 +75,7 @@ class Gateway:
         self.settings = RunSettings(environ, root=root)
         self.run = addresses.path(RUN, environ)
         self.spool = f"{self.settings.data}/spool/{self.settings.instance}"
+        self.pictures = pictures.folder(self.settings.data, self.settings.instance)
         self.metrics_file = f"{self.run}/gateway.prom"
         self._environ = environ
         self._sockets = addresses.path(SOCKETS, environ)
@@ -78,7 +83,9 @@ class Gateway:
         if environ.get(FRONT_DOOR.name):
             self.front_door = addresses.path(FRONT_DOOR, environ)
         self.values = self._template_values()
-        self.console_door = addresses.socket_path(self.values["WHARF_CONSOLE_DOOR"])
+        own = ("WHARF_CONSOLE_DOOR", "WHARF_IMAGES_BLOBS_SOCKET")
+        listening = (addresses.socket_path(self.values[name]) for name in own)
+        self.own_sockets = [path for path in listening if path]
         services = map(self.values.__getitem__, ("WHARF_AUTH_SOCKET", "WHARF_CONSOLE_SOCKET"))
         others = filter(None, map(addresses.socket_path, services))
         self.socket_folders = [self._sockets, *map(os.path.dirname, others)]
@@ -91,6 +98,7 @@ class Gateway:
         )
         values.update(front_door.template_values(self.front_door))
         values.update(console.container_values(self._environ, f"{settings.root}/console"))
+        values.update(pictures.container_values(self._environ, self._sockets, self.pictures))
         values.update(
             WHARF_DATA=settings.data,
             WHARF_RUN=self.run,
@@ -117,7 +125,8 @@ class Gateway:
         os.makedirs(self.run, mode=0o700, exist_ok=True)
         # A socket that a killed nginx left would keep the next one from listening.
         remove_files(self.run)
-        os.makedirs(self.spool, mode=0o700, exist_ok=True)
+        for folder in (self.spool, self.pictures):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
         render_configuration(self.settings.root, self.run, self.values)
         self.test()
 

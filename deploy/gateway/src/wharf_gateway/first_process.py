@@ -119,10 +119,10 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         except OSError as error:
             log(f"sockets in {folder} are not kept over restarts: {error}")
     door = _front_door(gateway)
-    if gateway.console_door:
+    for path in gateway.own_sockets:
         # A killed nginx leaves it, and the next one would not listen.
         with suppress(FileNotFoundError):
-            os.unlink(gateway.console_door)
+            os.unlink(path)
     nginx = Nginx(gateway.command, environ)
     if door is not None:
         door.start()

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from wharf_gateway import console, front_door
+from wharf_gateway import console, front_door, pictures
 from wharf_gateway.tables import Setting, read_all
 from wharf_gateway.terminal import CannotRunError
 
@@ -174,6 +174,7 @@ GATEWAY_SETTINGS = (
     BODY_MIN_BYTES_PER_SECOND,
     BODY_WINDOW_SECONDS,
     NGINX_WORKERS,
+    pictures.PICTURES_CACHE_BYTES,
     Setting(
         "WHARF_HOSTS",
         "",
@@ -288,4 +289,5 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     values["WHARF_WORKER_CONNECTIONS"] = str(WORKER_CONNECTIONS)
     # Natively there is no front door; a container's gateway may be without any of these.
     values.update(front_door.template_values() | console.template_values())
+    values.update(pictures.template_values())
     return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from wharf_gateway import console
+from wharf_gateway import console, pictures
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.settings import gateway_values
@@ -52,6 +52,8 @@ def service_environment(
         "WHARF_UPLOAD_SOCKET": places.socket("upload"),
         "WHARF_CONSOLE_SOCKET": places.socket("console"),
         "WHARF_CONSOLE_DOOR": places.socket("console-door"),
+        "WHARF_IMAGES_SOCKET": places.socket("images"),
+        "WHARF_IMAGES_BLOBS_SOCKET": places.socket("images-blobs"),
         "WHARF_SOCKETS": places.sockets,
         "WHARF_JWKS_URL": f"{settings.url}/.well-known/jwks.json",
         "WHARF_FEED_URL": f"{settings.metrics_url}/feed",
@@ -72,6 +74,11 @@ def template_values(
             f"unix:{places.socket('console')}",
             f"unix:{places.socket('console-door')}",
             os.path.join(settings.root, "services/console/src/wharf_console/static/dist"),
+        )
+    )
+    values.update(
+        pictures.template_values(
+            places.socket("images"), places.socket("images-blobs"), places.pictures
         )
     )
     values.update(

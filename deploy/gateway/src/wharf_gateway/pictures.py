@@ -1,0 +1,74 @@
+"""Small pictures behind the gateway: who makes them, and where they are kept (ADR 51)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wharf_gateway import addresses
+from wharf_gateway.tables import Setting
+
+IMAGES_SOCKET = Setting(
+    "WHARF_IMAGES_SOCKET",
+    "",
+    "",
+    "where the process that makes small pictures listens: the path of a unix socket; empty: there "
+    "are no small pictures",
+)
+IMAGES_BLOBS_SOCKET = Setting(
+    "WHARF_IMAGES_BLOBS_SOCKET",
+    "",
+    "",
+    "where this gateway gives that process the bytes of files: the path of a unix socket, which "
+    "nobody else may reach; empty: `images-blobs.sock` in `WHARF_SOCKETS`",
+)
+IMAGES_SETTINGS = (IMAGES_SOCKET, IMAGES_BLOBS_SOCKET)
+
+PICTURES_CACHE_BYTES = Setting(
+    "WHARF_PICTURES_CACHE_BYTES",
+    str(1 << 30),
+    "bytes",
+    "how much this gateway keeps of small pictures, in `WHARF_DATA/pictures/<WHARF_INSTANCE>`; "
+    "those that nobody looked at for the longest time go first",
+    minimum=1 << 20,
+)
+# In the configuration that is not included.
+_NOWHERE = "127.0.0.1:1"
+
+
+def folder(data: str, instance: str) -> str:
+    """Where a gateway keeps the pictures that were made."""
+    return f"{data}/pictures/{instance}"
+
+
+def template_values(images: str = "", blobs: str = "", kept: str = "") -> dict[str, str]:
+    """What nginx's templates say of pictures; without `images` that there are none.
+
+    Args:
+        images: the socket on which they are made.
+        blobs: the socket on which nginx gives the bytes of files.
+        kept: the folder of those that were made.
+    """
+    with_images = bool(images)
+    return {
+        "WHARF_IMAGES": "include conf.d/images.conf;" if with_images else "",
+        "WHARF_IMAGES_METRICS": "include snippets/images_metrics.conf;" if with_images else "",
+        "WHARF_PICTURES": f"include snippets/{'' if with_images else 'no_'}pictures.conf;",
+        "WHARF_PICTURES_MADE": "include snippets/pictures_made.conf;" if with_images else "",
+        "WHARF_PICTURES_FOLDER": kept or "/nowhere",
+        "WHARF_IMAGES_SOCKET": f"unix:{images}" if images else _NOWHERE,
+        "WHARF_IMAGES_BLOBS_SOCKET": f"unix:{blobs}" if images else _NOWHERE,
+    }
+
+
+def container_values(environ: Mapping[str, str], sockets: str, kept: str) -> dict[str, str]:
+    """The same for the gateway's container.
+
+    Raises:
+        CannotRunError: a setting is no path.
+    """
+    if not IMAGES_SOCKET.read(environ):
+        return template_values()
+    blobs = f"{sockets}/images-blobs.sock"
+    if IMAGES_BLOBS_SOCKET.read(environ):
+        blobs = addresses.path(IMAGES_BLOBS_SOCKET, environ)
+    return template_values(addresses.path(IMAGES_SOCKET, environ), blobs, kept)

@@ -1,0 +1,92 @@
+"""What the gateway is told of small pictures."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from wharf_gateway.container import Gateway
+from wharf_gateway.nginx import render_configuration
+from wharf_gateway.terminal import CannotRunError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def gateway(data: str = "/data", **environ: str) -> Gateway:
+    """One with these settings; nothing of it runs."""
+    settings = {"WHARF_DATA": data, "WHARF_INSTANCE": "one", "PATH": os.environ["PATH"]}
+    return Gateway({**settings, **environ}, root=str(ROOT))
+
+
+def rendered(made: Gateway, folder: Path) -> str:
+    """The files that nginx reads whatever is there, and those that they include, as one text."""
+    render_configuration(str(ROOT), str(folder), made.values)
+    names = ("nginx.conf", "conf.d/public.conf", "conf.d/internal.conf", "conf.d/images.conf")
+    return "".join((folder / name).read_text() for name in names)
+
+
+def test_without_pictures(tmp_path: Path) -> None:
+    """A gateway that nobody makes pictures for asks nobody, listens for nobody and says so."""
+    made = gateway()
+    assert made.own_sockets == []
+    text = rendered(made, tmp_path)
+    assert "include conf.d/images.conf;" not in text
+    assert "include snippets/no_pictures.conf;" in text
+    assert "include snippets/pictures_made.conf;" not in text
+    assert "include snippets/images_metrics.conf;" not in text
+
+
+def test_with_pictures(tmp_path: Path) -> None:
+    """It asks where it is told, gives bytes on a socket beside upload's, and keeps what is made
+    in a folder of its own, so large and no larger.
+    """
+    made = gateway(
+        WHARF_IMAGES_SOCKET="/run/wharf/upload/images.sock", WHARF_PICTURES_CACHE_BYTES="5000000"
+    )
+    assert made.own_sockets == ["/run/wharf/upload/images-blobs.sock"]
+    text = rendered(made, tmp_path)
+    assert "include conf.d/images.conf;" in text
+    assert "include snippets/pictures.conf;" in text
+    assert "server unix:/run/wharf/upload/images.sock max_fails=0;" in text
+    assert "listen unix:/run/wharf/upload/images-blobs.sock;" in text
+    assert "uwsgi_cache_path /data/pictures/one levels=1:2" in text
+    assert "max_size=5000000 " in text
+
+
+def test_a_socket_for_bytes_elsewhere() -> None:
+    """WHARF_IMAGES_BLOBS_SOCKET names another place."""
+    made = gateway(WHARF_IMAGES_SOCKET="/run/i.sock", WHARF_IMAGES_BLOBS_SOCKET="/run/b.sock")
+    assert made.own_sockets == ["/run/b.sock"]
+    assert made.values["WHARF_IMAGES_BLOBS_SOCKET"] == "unix:/run/b.sock"
+
+
+def test_the_folder_is_closed(tmp_path: Path) -> None:
+    """Nobody but this user reads the pictures of all tenants."""
+    made = gateway(
+        str(tmp_path / "data"),
+        WHARF_GATEWAY_RUN=str(tmp_path / "run"),
+        WHARF_SOCKETS=str(tmp_path),
+    )
+    made.prepare()
+    folder = tmp_path / "data/pictures/one"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WHARF_IMAGES_SOCKET", "images:3035"),
+        ("WHARF_IMAGES_SOCKET", "/run/i.sock; } http {"),
+        ("WHARF_IMAGES_BLOBS_SOCKET", "images-blobs.sock"),
+        ("WHARF_PICTURES_CACHE_BYTES", "1g"),
+        ("WHARF_PICTURES_CACHE_BYTES", "0"),
+    ],
+)
+def test_what_is_no_place_is_refused(name: str, value: str) -> None:
+    """The line names the variable and its value."""
+    with pytest.raises(CannotRunError) as refused:
+        gateway(**{"WHARF_IMAGES_SOCKET": "/run/i.sock", name: value})
+    assert str(refused.value).startswith(f"{name}={value!r}")
