@@ -1,10 +1,12 @@
 #!/bin/sh
-# build.sh: builds wharf-auth, wharf-console, wharf-upload and wharf-gateway; `make images` calls it.
+# build.sh: builds wharf-auth, wharf-console, wharf-images, wharf-upload and wharf-gateway;
+# `make images` calls it.
 #
 #   WHARF_VERSION     the images' tag; default dev
 #   BASE_IMAGE        Python for the services; default python:3.13-slim
 #   NGINX_BASE_IMAGE  nginx for the gateway; default nginx:1.30
 #   BASES=debian      make both of Debian 13's packages instead (debian_base.sh); needs root
+#   WHARF_IMAGES_EXTRA  pdf: wharf-images makes pictures of the first pages of PDFs, too
 #   WHARF_IMAGE_CACHE where what takes long is kept; default build/cache
 #   PYTHON            of this machine, with pip; default .venv/bin/python
 #
@@ -79,16 +81,19 @@ scripts=yes
 # They are in the context for the time of the builds: another Python would find none of its own there.
 trap 'rm -rf build/wheels' EXIT
 trap 'exit 130' HUP INT TERM
-for name in auth console upload; do
-    wheels=$WHARF_IMAGE_CACHE/wheels/$name
-    echo "$about" | "$python" deploy/images/wheels.py "$name" "$wheels"
+for name in auth console images upload; do
+    extra=
+    if [ "$name" = images ]; then extra=${WHARF_IMAGES_EXTRA:-}; fi
+    wheels=$WHARF_IMAGE_CACHE/wheels/$name${extra:+-$extra}
+    echo "$about" | "$python" deploy/images/wheels.py "$name${extra:+-$extra}" "$wheels"
     mkdir -p "build/wheels/$name"
     cp "$wheels"/*.whl "build/wheels/$name/"
-    build "$name" services/Dockerfile --build-arg "SERVICE=$name" --build-arg "BASE_IMAGE=$BASE_IMAGE"
+    build "$name" services/Dockerfile --build-arg "SERVICE=$name" --build-arg "EXTRA=$extra" \
+        --build-arg "BASE_IMAGE=$BASE_IMAGE"
 done
 build gateway deploy/nginx/Dockerfile --build-arg "BASE_IMAGE=$NGINX_BASE_IMAGE" \
     --build-arg "PYTHON_IMAGE=$BASE_IMAGE"
-for name in auth console upload gateway; do
+for name in auth console images upload gateway; do
     bytes=$(docker image inspect --format '{{.Size}}' "wharf-$name:$tag")
     say "wharf-$name:$tag has $((bytes / 1000000)) MB"
 done

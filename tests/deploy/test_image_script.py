@@ -41,5 +41,6 @@ def test_without_node(tmp_path: Path, code: int) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "images: wharf-gateway:dev has 1 MB" in done.stdout
+    assert "images: wharf-images:dev has 1 MB" in done.stdout
     warnings = [line for line in done.stderr.splitlines() if "NO SCRIPTS" in line]
     assert len(warnings) == code
