@@ -61,10 +61,20 @@ await_health() {
     done
 }
 
-# replace SERVICE: unless it has no container here.
+# belongs SERVICE: whether it is a part of what is here.
+belongs() {
+    is_there "$1" && return 0
+    # New since 0.1.0: they come with the upgrade.
+    case $1 in
+    console) return 0 ;;
+    live* | images*) is_there "upload${1#"${1%%-*}"}" ;;
+    *) return 1 ;;
+    esac
+}
+
+# replace SERVICE: unless it is no part of what is here.
 replace() {
-    # The console is new since 0.1.0: it comes with the upgrade.
-    is_there "$1" || [ "$1" = console ] || return 0
+    belongs "$1" || return 0
     say "$1"
     compose up --detach --no-deps "$1" </dev/null ||
         stop "$1 could not be replaced; what comes after it is as it was"
@@ -80,9 +90,13 @@ is_there auth || stop 'nothing of Wharf is here to be upgraded; start it with: d
 once auth-init
 if is_there upload; then once upload-migrate; fi
 if is_there upload-1; then once migrate; fi
-# auth after them: every upload has to understand the tokens that a new one issues (ADR 34). The console
-# asks all of them.
-for service in upload gateway upload-1 gateway-1 upload-2 gateway-2 worker worker-1 auth console; do
+# live before auth, as every upload: they have to understand the tokens that a new one issues (ADR 34). live
+# and images before the gateway beside them, which asks them. The console asks all of them.
+for service in \
+    upload live images gateway \
+    upload-1 live-1 images-1 gateway-1 \
+    upload-2 live-2 images-2 gateway-2 \
+    worker worker-1 auth console; do
     replace "$service"
 done
 for service in prometheus grafana; do

@@ -115,7 +115,7 @@ def test_built_once(profile: str) -> None:
     """In each profile exactly one service builds each of Wharf's images, and all use it."""
     members = [one for one in SERVICES.values() if profile in one["profiles"]]
     building = [one["image"] for one in members if "build" in one]
-    assert len(building) == len(set(building)) == 4
+    assert len(building) == len(set(building)) == 5
     own = {one["image"] for one in members if "wharf-" in one["image"]}
     assert own == set(building)
 
@@ -198,7 +198,8 @@ def test_networks() -> None:
     assert {name for name in SERVICES if "grafana" in networks(name)} == {"grafana"}
     assert networks("grafana") == {"grafana", "dashboards"}
     members = {name for name in SERVICES if "records" in networks(name)}
-    assert members == {"postgres", "redis", "migrate", "upload-1", "upload-2", "worker-1"}
+    services = {f"{kind}-{number}" for kind in ("upload", "live") for number in "12"}
+    assert members == {"postgres", "redis", "migrate", "worker-1", *services}
 
 
 def test_who_sees_what() -> None:
@@ -219,6 +220,7 @@ def test_replicas() -> None:
     """Two replicas share files, and have sockets, spool, front door and keys of their own."""
     for kind, shared in (
         ("upload", {"shared", "upload-secrets"}),
+        ("live", {"shared", "upload-secrets"}),
         ("gateway", {"shared", "front", "auth-socket", "console-socket"}),
     ):
         one, two = f"{kind}-1", f"{kind}-2"
@@ -227,13 +229,16 @@ def test_replicas() -> None:
         differing = {name for name in first if first[name] != second[name]}
         own = {
             "upload": {"WHARF_JWKS_URL", "WHARF_FEED_URL"},
+            "live": {"WHARF_JWKS_URL", "WHARF_FEED_URL"},
             "gateway": {"WHARF_FRONT_DOOR", "WHARF_CONSOLE_DOOR"},
         }[kind]
         assert differing == {"WHARF_INSTANCE", *own}
     for number in "12":
-        names = (f"upload-{number}", f"gateway-{number}")
+        names = (f"upload-{number}", f"live-{number}", f"gateway-{number}")
         instances = {SERVICES[name]["environment"]["WHARF_INSTANCE"] for name in names}
         assert instances == {f"replica-{number}"}
+        folder = {mounts(name)[f"sockets-{number}"] for name in (*names, f"images-{number}")}
+        assert folder == {"/run/wharf/upload"}
         door = SERVICES[f"gateway-{number}"]["environment"]["WHARF_FRONT_DOOR"]
         assert f"server unix:{door} " in (ROOT / "deploy/nginx/balancer.conf").read_text()
 
@@ -248,6 +253,28 @@ def test_the_console_knows_every_door() -> None:
     assert found == {*gateways, "console"}
     for name in found:
         assert all(door.startswith(f"{members[name]}/") for door in doors)
+
+
+@pytest.mark.parametrize("name", ["images", "images-1", "images-2"])
+def test_who_decodes_pictures_has_nothing(name: str) -> None:
+    """It has no file, record, secret or network: one volume with the sockets of its gateway."""
+    (volume,) = mounts(name)
+    assert volume.startswith("sockets")
+    assert SERVICES[name]["network_mode"] == "none"
+    assert "environment" not in SERVICES[name]
+
+
+@pytest.mark.parametrize("name", ["gateway", "gateway-1", "gateway-2"])
+def test_a_gateway_does_without_its_extras(name: str) -> None:
+    """It is told where the live channel and pictures are, in the folder that it shares with them;
+    neither it nor upload waits for them at a start.
+    """
+    environment = SERVICES[name]["environment"]
+    sockets = ("WHARF_LIVE_SOCKET", "WHARF_IMAGES_SOCKET", "WHARF_IMAGES_BLOBS_SOCKET")
+    assert {environment[one].rpartition("/")[0] for one in sockets} == {"/run/wharf/upload"}
+    for one in (name, name.replace("gateway", "upload")):
+        needed = SERVICES[one]["depends_on"]
+        assert not [other for other in needed if other.startswith(("live", "images"))]
 
 
 def test_the_console_has_nothing_of_the_others() -> None:
@@ -272,6 +299,8 @@ def test_time_to_end() -> None:
             assert grace > 60
         elif name in {"auth", "console"}:
             assert grace > 30
+        elif name.startswith(("live", "images")):
+            assert grace > 10 + 5  # the longest of their ends: `bye` to all, or one picture
 
 
 def test_every_volume_is_used() -> None:
@@ -284,17 +313,18 @@ def test_every_volume_is_used() -> None:
     [
         ("services", "auth"),
         ("services", "console"),
+        ("services", "images"),
         ("services", "upload"),
         ("deploy/nginx", "gateway"),
     ],
-    ids=["auth", "console", "upload", "gateway"],
+    ids=["auth", "console", "images", "upload", "gateway"],
 )
 def test_copied_from_a_fresh_checkout(folder: str, service: str) -> None:
     """What a Dockerfile copies is in git, or named by a wildcard in the first part of its path:
     BuildKit wants every folder before the first wildcard to be there.
     """
     text = (ROOT / folder / "Dockerfile").read_text().replace("\\\n", " ")
-    text = text.replace("${SERVICE}", service)
+    text = text.replace("${SERVICE}", service).replace("${EXTRA:+-${EXTRA}}", "")
     copied = re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE)
     sources = [word for line in copied for word in line.split()[:-1] if word[:2] != "--"]
     assert sources
