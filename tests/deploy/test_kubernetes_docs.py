@@ -33,7 +33,7 @@ def test_it_is_valid(mine: Cluster, tmp_path: Path) -> None:
 def test_what_it_changes(mine: Cluster) -> None:
     """The operator's images, addresses, storage class and host are in it; the rest stays."""
     images = {one["image"] for pod in mine.pods() for one in pod.containers()}
-    names = ("auth", "console", "gateway", "upload")
+    names = ("auth", "console", "gateway", "images", "upload")
     assert images == {f"registry.example.com/team/wharf-{name}:1.0.0" for name in names}
     config = mine.generated("ConfigMap", "wharf-config")["data"]
     assert config["WHARF_ISSUER"] == "https://files.team.example/auth"

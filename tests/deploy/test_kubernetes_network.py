@@ -72,6 +72,9 @@ def test_every_port_has_its_visitors(variant: str) -> None:
         ("upload", "http"): [INGRESS],
         ("upload", "internal"): [PROMETHEUS],
         ("upload", "upload"): [PROMETHEUS],
+        # Probes alone; their metrics come through the gateway.
+        ("upload", "live"): [],
+        ("upload", "images"): [],
         ("worker", "worker"): [PROMETHEUS],
     }
     ports = {(pod.component, name) for pod in found.pods() for name in pod.ports()}
@@ -202,6 +205,7 @@ def test_limits_by_address_behind_an_ingress(variant: str) -> None:
     """With an Ingress all clients have one address, and limits by address make room for them."""
     limits = cluster(variant).generated("ConfigMap", "wharf-config")["data"]
     assert int(limits["WHARF_ADDRESS_CONNECTIONS"]) > 10_000
+    assert int(limits["WHARF_LIVE_ADDRESS_CONNECTIONS"]) > 10_000
     assert int(limits["WHARF_ADDRESS_REQUESTS_PER_SECOND"]) > 10_000
     # Of settings.md, 1 to 100000: one guesser must not shut out everybody.
     for kind in ("ADDRESS", "CLIENT"):

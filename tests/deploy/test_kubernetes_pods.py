@@ -22,6 +22,7 @@ SERVING = [
 # Volumes that a "restricted" namespace takes.
 VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 # docs/kubernetes.md says why: everything that may be waited for at an end, in seconds.
+NAMES = {"auth", "console", "gateway", "images", "upload"}
 DRAIN_SECONDS = {"auth": 5 + 30, "console": 5 + 30, "upload": 5 + 30 + 35, "worker": 5}
 
 
@@ -80,7 +81,7 @@ def test_images_have_a_tag(variant: str, name: str) -> None:
     """Every image has a tag that an operator sets, and none is what was pushed last."""
     for container in pod_of(variant, name).containers():
         image, _, tag = container["image"].partition(":")
-        assert image in {"wharf-auth", "wharf-console", "wharf-gateway", "wharf-upload"}
+        assert image.removeprefix("wharf-") in NAMES
         assert tag
         assert tag != "latest"
 
@@ -117,6 +118,45 @@ def test_a_database_that_is_away(variant: str, component: str) -> None:
     assert startup["httpGet"]["path"] == "/readyz"
     assert startup["periodSeconds"] * startup["failureThreshold"] >= 3600
     assert readiness["httpGet"]["path"] == "/readyz?exclude=database"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", ["live", "images"])
+def test_a_pod_serves_without_its_extras(variant: str, name: str) -> None:
+    """A live channel or pictures that are not ready take no pod out of service, as long as their
+    process answers.
+    """
+    container = cluster(variant).pod("upload").container(name)
+    assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/healthz"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_who_decodes_pictures_has_nothing(variant: str) -> None:
+    """It sees neither files, records nor secrets: the sockets of its pod, and memory."""
+    images = cluster(variant).pod("upload").container("images")
+    assert {one["mountPath"] for one in images["volumeMounts"]} == {"/run/wharf/upload", "/tmp"}
+    assert "env" not in images
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_live_channel_reads_what_upload_writes(variant: str) -> None:
+    """It mounts what upload mounts, has its name, and is found by the gateway."""
+    pod = cluster(variant).pod("upload")
+    live, upload = pod.container("live"), pod.container("upload")
+
+    def mounted(container: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            one["mountPath"]: one for one in container["volumeMounts"] if one["mountPath"] != "/tmp"
+        }
+
+    assert mounted(live) == mounted(upload)
+    apart = {"WHARF_SERVE_PREPARES", "WHARF_UPLOAD_WORKER"}
+    wanted = {k: v for k, v in environment(variant, upload).items() if k not in apart}
+    assert environment(variant, live) == wanted
+    told = environment(variant, pod.container("gateway"))
+    for name in ("WHARF_LIVE_SOCKET", "WHARF_IMAGES_SOCKET", "WHARF_IMAGES_BLOBS_SOCKET"):
+        assert told[name].startswith("/run/wharf/upload/")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -239,7 +279,7 @@ def test_files_of_secrets_are_mounted(variant: str) -> None:
                     folder, _, key = value.rpartition("/")
                     assert key in cluster(variant).one("Secret", mounted[folder])["data"]
                     found += 1
-    assert found == {"single-node-complete": 0, "production-complete": 9}[variant]
+    assert found == {"single-node-complete": 0, "production-complete": 11}[variant]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
