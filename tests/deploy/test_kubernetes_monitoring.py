@@ -55,7 +55,8 @@ def test_jobs_have_the_names_of_the_rules() -> None:
         for rule in endpoint["relabelings"]
         if rule["targetLabel"] == "job"
     ]
-    suggested = re.search(r"Suggested job names: (.+)\.", (ROOT / "docs/metrics.md").read_text())
+    page = (ROOT / "docs/metrics.md").read_text()
+    suggested = re.search(r"Suggested job names: (.+?)\.", page, re.DOTALL)
     assert suggested
     assert sorted(jobs) == sorted(re.findall(r"`(.+?)`", suggested[1]))
     for name in re.findall(r'job="(.+?)"', alerting.text()):
