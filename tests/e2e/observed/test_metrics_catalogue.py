@@ -18,7 +18,7 @@ from tests.e2e.raw_http import until
 from tests.servers.exposition import Exposition
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
-TARGETS = ("upload", "auth", "console", "nginx", "gateway")
+TARGETS = ("upload", "auth", "console", "live", "images", "nginx", "gateway")
 # Sections of the page, and where their metrics are.
 SECTIONS = {
     "What clients saw": ("nginx",),
@@ -29,6 +29,8 @@ SECTIONS = {
     "The worker": ("upload",),
     "auth": ("auth",),
     "The console": ("console",),
+    "The live channel": ("live",),
+    "Small pictures": ("images",),
     "The gateway's supervisor": ("gateway",),
 }
 _ROW = re.compile(r"\| `(?P<name>wharf_\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\|")

@@ -189,7 +189,8 @@ def test_configurations(name: str) -> None:
     assert "WARNING" not in done.stdout + done.stderr
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     jobs = {job["job_name"] for job in config["scrape_configs"]}
-    assert {"wharf-upload", "wharf-auth", "wharf-console", "wharf-nginx", "wharf-gateway"} <= jobs
+    services = {"upload", "auth", "console", "live", "images", "nginx", "gateway"}
+    assert {f"wharf-{name}" for name in services} <= jobs
     assert config["global"]["scrape_interval"] == "15s"
 
 
