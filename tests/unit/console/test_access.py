@@ -28,7 +28,7 @@ ROUTES = [
     ("GET", "/console/b/docs/", {"viewer", "editor", "owner"}),
     ("GET", "/console/b/docs/f/a.txt", {"viewer", "editor", "owner"}),
     ("GET", "/console/b/docs/open/a.txt", {"viewer", "editor", "owner"}),
-    ("GET", "/console/b/docs/thumb/a.txt", {"viewer", "editor", "owner"}),
+    ("GET", "/console/b/docs/thumb/a.txt?w=64", {"viewer", "editor", "owner"}),
     ("GET", "/console/b/docs/rename/a.txt", {"editor", "owner"}),
     ("GET", "/console/b/docs/describe/a.txt", {"editor", "owner"}),
     ("GET", "/console/b/docs/replace/a.txt", {"editor", "owner"}),
@@ -42,6 +42,7 @@ ROUTES = [
     ("POST", "/console/uploads/1/cancel", {"editor", "owner"}),
     ("GET", "/console/b/docs/uploaded", {"editor", "owner"}),
     ("GET", "/console/links", {"viewer", "editor", "owner"}),
+    ("POST", "/console/live-token", {"viewer", "editor", "owner"}),
 ]
 
 

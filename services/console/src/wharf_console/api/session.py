@@ -15,6 +15,7 @@ T = TypeVar("T")
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 -- no secret
+_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
 class Transport(Protocol):
@@ -98,8 +99,9 @@ class Session:
         if self._tokens is None:
             raise SessionEnded("nobody is logged in")
         token = self._tokens.current()
+        whole = {"grant_type": _EXCHANGE, **form, "subject_token_type": ACCESS_TOKEN}
         for last in (False, True):
-            sent = {**form, "subject_token": token, "subject_token_type": ACCESS_TOKEN}
+            sent = {**whole, "subject_token": token}
             found = self._transport.request(
                 "POST", "/auth/oauth/token", fields={"Content-Type": FORM}, body=_form(sent)
             )

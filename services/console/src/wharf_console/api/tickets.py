@@ -13,7 +13,6 @@ from wharf_console.api.session import Session, Transport
 # Where any number of files may come. Files without a limit are not counted, and nobody could tell a
 # guest afterwards whether they have arrived.
 ANY_NUMBER = 1_000_000_000
-_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,11 +72,7 @@ class TicketRules(msgspec.Struct, frozen=True, kw_only=True):
 
 def make(session: Session, place: Place, *, seconds: int) -> MadeTicket:
     """Return a ticket of the person; raises the problem `invalid_request` for a wrong place."""
-    form = {
-        "grant_type": _EXCHANGE,
-        "ticket": msgspec.json.encode(place).decode(),
-        "expires_in": str(seconds),
-    }
+    form = {"ticket": msgspec.json.encode(place).decode(), "expires_in": str(seconds)}
     return session.exchange(form, MadeTicket)
 
 
