@@ -29,6 +29,7 @@ from wharf_upload.downloads.shared import SharedFiles
 from wharf_upload.hashing.client import DigestClient
 from wharf_upload.http.cors import CrossOrigin
 from wharf_upload.http.credentials import Credentials
+from wharf_upload.notices.sender import open_sender
 from wharf_upload.settings import Settings
 from wharf_upload.storage.base import BlobStore
 from wharf_upload.storage.parked_slices import ParkedSlices
@@ -49,6 +50,7 @@ from wharf_upload.uploads.resumable.engine import ResumableUploads
 from wharf_upload.uploads.resumable.held import HeldUploads
 from wharf_upload.uploads.resumable.leases import Leases
 from wharf_upload.uploads.resumable.progress import UploadProgress
+from wharf_upload.uploads.resumable.progress_notices import ProgressNotices
 from wharf_upload.uploads.resumable.terminate import UploadTerminator
 from wharf_upload.uploads.rules import UploadRules
 from wharf_upload.uploads.slices.join import SliceJoiner
@@ -142,7 +144,13 @@ def app_context(
         overview=backends.overview,
         access=access,
         receiving=receiving,
-        resumable_uploads=_resumable(held, steps, receiving, access),
+        resumable_uploads=_resumable(
+            held,
+            steps,
+            receiving,
+            access,
+            ProgressNotices(open_sender(settings.notices_place).progress, held.now),
+        ),
         form_receiver=FormReceiver(
             store,
             receiving.commit,
@@ -245,7 +253,11 @@ def _upload_steps(
 
 
 def _resumable(
-    held: HeldUploads, steps: _UploadSteps, receiving: ReceivingParts, access: AccessParts
+    held: HeldUploads,
+    steps: _UploadSteps,
+    receiving: ReceivingParts,
+    access: AccessParts,
+    notices: ProgressNotices,
 ) -> ResumableUploads:
     rules, recheck = receiving.rules, access.authorizer.recheck
     creator, completer, terminator = steps
@@ -254,7 +266,9 @@ def _resumable(
         held,
         rules,
         creator,
-        UploadAppender(held, rules, receiving.room, completer, concatenator, terminator, recheck),
+        UploadAppender(
+            held, rules, receiving.room, completer, concatenator, terminator, recheck, notices
+        ),
         concatenator,
         UploadProgress(held, completer, concatenator),
         terminator,

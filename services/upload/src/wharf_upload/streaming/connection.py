@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ class Stream:
     `descriptor` is written from `offset` on; at most `length` bytes are taken. `check` is called
     once, in another thread, when `check_at` bytes are there (None: never); what it raises ends the
     stream. `finish` is called in another thread when no more bytes will come: with an error of the
-    disk or of `check`, or none. Whether the client is still there is told by `whole`.
+    disk or of `check`, or none. Whether the client is still there is told by `whole`. `tell` is
+    called in the loop, several times a second, with how many bytes there are.
     """
 
     descriptor: int
@@ -27,7 +29,10 @@ class Stream:
     finish: Callable[[Stream, Exception | None], Response]
     check: Callable[[], None] | None = None
     check_at: int | None = None
+    tell: Callable[[int], None] | None = None
     received: int = 0
+    # When `tell` is called next, by the monotonic clock.
+    tell_at: float = math.inf
     # A newer request has taken its place: what is on its way is still taken, then it ends.
     cancelled: bool = False
 

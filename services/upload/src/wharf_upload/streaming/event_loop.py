@@ -31,6 +31,8 @@ _READ_SECONDS = 10.0
 _TICK_SECONDS = 1.0
 # A cancelled stream ends when nothing came for so long, and in any case after so long.
 _QUIET_SECONDS, _CANCEL_SECONDS = 0.2, 3.0
+# How often it is told, at most, how many bytes of a stream have come.
+_TELL_SECONDS = 0.1
 _THREADS = 8
 # An address of the gateway's that ends the client's connection without an answer.
 HANG_UP = Response(204, [("X-Accel-Redirect", "/_hang_up")])
@@ -204,6 +206,8 @@ class StreamServer:
     def _begin(self, connection: Connection, stream: Stream) -> None:
         connection.stream = stream
         self._streams[stream] = connection
+        if stream.tell is not None:
+            stream.tell_at = time.monotonic() + _TELL_SECONDS
         if stream.whole:
             self._finish(connection, stream, None)
             return
@@ -213,7 +217,8 @@ class StreamServer:
 
     def _receive(self, connection: Connection, stream: Stream) -> None:
         end = min(stream.length, stream.received + _TURN_BYTES)
-        connection.quiet_at = time.monotonic() + _QUIET_SECONDS
+        now = time.monotonic()
+        connection.quiet_at = now + _QUIET_SECONDS
         try:
             while stream.received < end:
                 try:
@@ -229,6 +234,9 @@ class StreamServer:
             self._finish(connection, stream, as_store_error(error))
             return
         self._check(connection, stream)
+        if stream.tell is not None and now >= stream.tell_at:
+            stream.tell_at = now + _TELL_SECONDS
+            stream.tell(stream.received)
         if stream.whole:
             self._finish(connection, stream, None)
 

@@ -99,7 +99,13 @@ class ResumableServer:
             return response
 
         stream = Stream(
-            body.descriptor, body.offset, body.length, finish, body.check, body.check_at
+            body.descriptor,
+            body.offset,
+            body.length,
+            finish,
+            body.check,
+            body.check_at,
+            body.received,
         )
         body.on_cancel(lambda: self._loop.cancel(stream))
         return stream

@@ -23,6 +23,7 @@ from wharf_upload.uploads.resumable.complete import UploadCompleter
 from wharf_upload.uploads.resumable.concatenate import UploadConcatenator
 from wharf_upload.uploads.resumable.held import HeldUploads, expires_field
 from wharf_upload.uploads.resumable.leases import Lease, UploadBusy
+from wharf_upload.uploads.resumable.progress_notices import ProgressNotices, SessionProgress
 from wharf_upload.uploads.resumable.terminate import UploadTerminator
 from wharf_upload.uploads.resumable.values import (
     Announced,
@@ -47,11 +48,13 @@ class UploadAppender:
         concatenator: UploadConcatenator,
         terminator: UploadTerminator,
         recheck: Callable[[Principal], None],
+        notices: ProgressNotices,
     ) -> None:
         """`recheck` raises a problem when a principal is revoked or suspended by now."""
         self._held, self._rules, self._room = held, rules, room
         self._completer, self._concatenator = completer, concatenator
         self._terminator, self._recheck = terminator, recheck
+        self._notices = notices
 
     def begin(
         self,
@@ -163,11 +166,20 @@ class UploadAppender:
             self.abandon(session)
             raise
 
+        told = self._notices.of(session)
+
         def finish(whole: bool, error: Exception | None) -> Progress:  # noqa: FBT001 -- a callback
-            return self._end(session, error, last=last, whole=whole)
+            progress = self._end(session, told, error, last=last, whole=whole)
+            told.settled(progress.offset)
+            return progress
 
         body = IncomingBody(
-            session.part.descriptor, session.offset, length, finish, session.lease.on_request
+            session.part.descriptor,
+            session.offset,
+            length,
+            finish,
+            session.lease.on_request,
+            told.received,
         )
         if session.offset < HEAD_BYTES and not session.upload.concat:
             body.check_at = HEAD_BYTES - session.offset
@@ -207,13 +219,19 @@ class UploadAppender:
         )
 
     def _end(
-        self, session: UploadSession, error: Exception | None, *, last: bool, whole: bool
+        self,
+        session: UploadSession,
+        told: SessionProgress,
+        error: Exception | None,
+        *,
+        last: bool,
+        whole: bool,
     ) -> Progress:
         """End a request that brought bytes: keep them, and complete the upload when it can be."""
         try:
             # Before anything is cut back or given up: it may be another replica's by now.
             session.lease.require()
-            progress = self._settle(session, error, last=last, whole=whole)
+            progress = self._settle(session, told, error, last=last, whole=whole)
         except UploadBusy:
             raise
         except BaseException:
@@ -238,7 +256,13 @@ class UploadAppender:
                 self._held.note(upload, discard_from=upload.discard_from, size=size)
 
     def _settle(
-        self, session: UploadSession, error: Exception | None, *, last: bool, whole: bool
+        self,
+        session: UploadSession,
+        told: SessionProgress,
+        error: Exception | None,
+        *,
+        last: bool,
+        whole: bool,
     ) -> Progress:
         upload, part = session.upload, session.part
         if error is not None:
@@ -250,6 +274,7 @@ class UploadAppender:
             self._terminator.remove(upload)
             return Progress(upload, 0)
         size = part.size()
+        told.ended(size)
         wrong = checksums.mismatch(session) if whole else None
         if wrong is not None or (session.checksums and not whole):
             self._held.truncate(upload, part, session.offset)

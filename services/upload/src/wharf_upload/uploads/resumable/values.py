@@ -132,7 +132,8 @@ class IncomingBody:
     `descriptor` is written from `offset` on, at most `length` bytes. `check` is called once when
     `check_at` bytes are there; what it raises ends the body. `finish` is called when no more bytes
     come, with whether all of them came, and an error or none. `on_cancel` is told how to end the
-    body when a newer request wants the upload.
+    body when a newer request wants the upload. `received` is told several times a second how
+    many bytes there are; it does not wait.
     """
 
     descriptor: int
@@ -140,5 +141,6 @@ class IncomingBody:
     length: int
     finish: Callable[[bool, Exception | None], Progress]
     on_cancel: Callable[[Callable[[], None]], None]
+    received: Callable[[int], None]
     check: Callable[[], None] | None = None
     check_at: int | None = None
