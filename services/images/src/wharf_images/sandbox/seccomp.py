@@ -1,0 +1,166 @@
+"""seccomp: the list of system calls that a picture's process may use.
+
+A call that is not in a list ends the process (SIGSYS): whoever makes it is not a decoder any more.
+Calls that libraries make on the way, and whose failure they bear, fail with an error instead: they
+look for fonts, configuration files and the number of processors.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import struct
+from collections.abc import Iterator
+
+from wharf_images.sandbox import kernel
+
+# By name: the number on x86_64 and on aarch64; none where that has no such call.
+_ALLOWED: dict[str, tuple[int, int | None]] = {
+    "read": (0, 63),
+    "write": (1, 64),
+    "close": (3, 57),
+    "fstat": (5, 80),
+    "lseek": (8, 62),
+    "munmap": (11, 215),
+    "brk": (12, 214),
+    "rt_sigaction": (13, 134),
+    "rt_sigprocmask": (14, 135),
+    "rt_sigreturn": (15, 139),
+    "pread64": (17, 67),
+    "readv": (19, 65),
+    "writev": (20, 66),
+    "sched_yield": (24, 124),
+    "mremap": (25, 216),
+    "madvise": (28, 233),
+    "getpid": (39, 172),
+    "exit": (60, 93),
+    "gettimeofday": (96, 169),
+    "sigaltstack": (131, 132),
+    "gettid": (186, 178),
+    "sched_getaffinity": (204, 123),
+    "restart_syscall": (219, 128),
+    "clock_gettime": (228, 113),
+    "clock_getres": (229, 114),
+    "exit_group": (231, 94),
+    "getrandom": (318, 278),
+}
+# Paths are never looked at, so nobody learns which files there are.
+_REFUSED: dict[str, tuple[int | None, int | None]] = {
+    "open": (2, None),
+    "stat": (4, None),
+    "lstat": (6, None),
+    "ioctl": (16, 29),
+    "access": (21, None),
+    "uname": (63, 160),
+    "fcntl": (72, 25),
+    "getcwd": (79, 17),
+    "readlink": (89, None),
+    "sysinfo": (99, 179),
+    "openat": (257, 56),
+    "newfstatat": (262, 79),
+    "readlinkat": (267, 78),
+    "faccessat": (269, 48),
+    "prlimit64": (302, 261),
+    "statx": (332, 291),
+    "faccessat2": (439, 439),
+}
+_MMAP, _MPROTECT, _FUTEX, _TGKILL = (9, 222), (10, 226), (202, 98), (234, 131)
+_MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
+# From here on x86_64 has the numbers of x32, the same calls once more.
+_X32 = 0x40000000
+
+_LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
+_IF_EQUAL, _IF_AT_LEAST, _IF_BITS = 0x15, 0x35, 0x45
+_ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
+_PROT_EXEC = 4
+# Wait and wake, with and without a bit set. Those with priorities had holes.
+_FUTEX_OPERATIONS, _FUTEX_MASK = (0, 1, 9, 10), 0x7F
+
+_Instruction = tuple[int, int, int, int]
+
+
+class _Program(ctypes.Structure):
+    """`struct sock_fprog`."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+def install(pid: int) -> None:
+    """Allow this thread only the calls of the lists, for good; `pid` is the process itself.
+
+    Raises:
+        SandboxError: the kernel refuses, or the processor is none of those known.
+    """
+    if kernel.machine() not in _MACHINES:
+        raise kernel.SandboxError(errno.ENOSYS, f"no list of system calls for {kernel.machine()}")
+    code = b"".join(
+        struct.pack("<HBBI", operation, yes, no, value)
+        for operation, yes, no, value in _instructions(*_MACHINES[kernel.machine()], pid)
+    )
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = _Program(len(code) // 8, ctypes.addressof(buffer))
+    kernel.prctl(kernel.PR_SET_SECCOMP, 2, ctypes.c_void_p(ctypes.addressof(program)))
+
+
+def is_known(machine: str) -> bool:
+    """Return whether there is a list of calls for this processor."""
+    return machine in _MACHINES
+
+
+def _instructions(column: int, architecture: int, pid: int) -> Iterator[_Instruction]:
+    yield _LOAD, 0, 0, _ARCHITECTURE
+    yield _IF_EQUAL, 1, 0, architecture
+    yield _RETURN, 0, 0, _KILL
+    yield _LOAD, 0, 0, _NUMBER
+    yield _IF_AT_LEAST, 0, 1, _X32
+    yield _RETURN, 0, 0, _KILL
+    yield from _answer([_FUTEX[column]], _only_futex())
+    yield from _answer([_MMAP[column], _MPROTECT[column]], _never_executable())
+    yield from _answer([_TGKILL[column]], _only_process(pid))
+    for numbers in _ALLOWED.values():
+        yield from _answer([numbers[column]], [(_RETURN, 0, 0, _ALLOW)])
+    for refused in _REFUSED.values():
+        yield from _answer([refused[column]], [(_RETURN, 0, 0, _ERROR | errno.EACCES)])
+    yield _RETURN, 0, 0, _KILL
+
+
+def _answer(numbers: list[int | None], block: list[_Instruction]) -> Iterator[_Instruction]:
+    """For calls of these numbers, run the block, which returns; skip it for others."""
+    for number in numbers:
+        if number is not None:
+            yield _IF_EQUAL, 0, len(block), number
+            yield from block
+
+
+def _only_futex() -> list[_Instruction]:
+    checks = [
+        (_IF_EQUAL, len(_FUTEX_OPERATIONS) - place, 0, one)
+        for place, one in enumerate(_FUTEX_OPERATIONS)
+    ]
+    kill, allow = (_RETURN, 0, 0, _KILL), (_RETURN, 0, 0, _ALLOW)
+    return [(_LOAD, 0, 0, _argument(1)), (_AND, 0, 0, _FUTEX_MASK), *checks, kill, allow]
+
+
+def _never_executable() -> list[_Instruction]:
+    return [
+        (_LOAD, 0, 0, _argument(2)),
+        (_IF_BITS, 0, 1, _PROT_EXEC),
+        (_RETURN, 0, 0, _KILL),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def _only_process(pid: int) -> list[_Instruction]:
+    """abort(3) sends a signal to its own thread."""
+    return [
+        (_LOAD, 0, 0, _argument(0)),
+        (_IF_EQUAL, 1, 0, pid),
+        (_RETURN, 0, 0, _KILL),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def _argument(place: int) -> int:
+    """Where the lower half of an argument is; both processors are little-endian."""
+    return _ARGUMENTS + 8 * place
