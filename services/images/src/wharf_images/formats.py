@@ -1,0 +1,86 @@
+"""Which files have pictures: the formats by their first bytes, and the limits of each.
+
+Nothing is believed of a file's name or declared type. What is not in this list has no picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+WIDTHS = (64, 256, 1024)
+# So many bytes decide which format a file has.
+PREFIX_BYTES = 16
+MAX_FILE_BYTES = 128 * 1024 * 1024
+# A picture of 1,024 pixels has some 100 KiB; FSIZE of the sandbox is the same number.
+MAX_PICTURE_BYTES = 1024 * 1024
+
+_AVIF_BRANDS = frozenset((b"avif", b"avis", b"mif1", b"msf1"))
+
+
+class Format(Enum):
+    """A format that has pictures."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    GIF = "gif"
+    WEBP = "webp"
+    AVIF = "avif"
+    BMP = "bmp"
+    PDF = "pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class NoPicture(Exception):
+    """The file is to blame: it is broken, too large, or of no known format.
+
+    Attributes:
+        outcome: `unknown`, `broken` or `too-large`; a label of the metrics.
+        detail: what is wrong, for the log.
+    """
+
+    outcome: str
+    detail: str = ""
+
+
+MAX_PIXELS = {
+    # JPEG is decoded at an eighth of its size, so the limit is far up.
+    Format.JPEG: 120_000_000,
+    Format.PNG: 100_000_000,
+    Format.AVIF: 40_000_000,
+    Format.BMP: 40_000_000,
+    # Their decoders need several times the picture's memory.
+    Format.WEBP: 25_000_000,
+    Format.GIF: 25_000_000,
+}
+
+
+def format_of(prefix: bytes) -> Format | None:
+    """Return the format of a file that begins with these bytes; `None` when it has no picture."""
+    for magic, found in (
+        (b"\xff\xd8\xff", Format.JPEG),
+        (b"\x89PNG\r\n\x1a\n", Format.PNG),
+        (b"GIF87a", Format.GIF),
+        (b"GIF89a", Format.GIF),
+        (b"%PDF-", Format.PDF),
+    ):
+        if prefix.startswith(magic):
+            return found
+    if prefix[:4] == b"RIFF" and prefix[8:12] == b"WEBP":
+        return Format.WEBP
+    if prefix[4:8] == b"ftyp" and prefix[8:12] in _AVIF_BRANDS:
+        return Format.AVIF
+    # "BM" alone begins many texts. Bytes 6 to 9 are reserved, and the header's size is one of two.
+    if (
+        prefix[:2] == b"BM"
+        and prefix[6:10] == bytes(4)
+        and prefix[14:15] in {b"\x28", b"\x6c", b"\x7c"}
+    ):
+        return Format.BMP
+    return None
+
+
+def is_webp(content: bytes) -> bool:
+    """Return whether this is one whole WebP file: what the sandbox gives is not believed."""
+    whole = len(content) == int.from_bytes(content[4:8], "little") + 8
+    return whole and content[:4] == b"RIFF" and content[8:12] == b"WEBP"

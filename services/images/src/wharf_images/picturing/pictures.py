@@ -1,0 +1,121 @@
+"""Makes a small WebP picture of a file of a known format."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from typing import IO
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
+
+from wharf_images.formats import MAX_PIXELS, PREFIX_BYTES, Format, NoPicture, format_of
+from wharf_images.picturing import colours, pdf, shrinking
+
+_QUALITY = 80
+_OPENERS: dict[Format, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
+    Format.JPEG: JpegImagePlugin.JpegImageFile,
+    Format.PNG: PngImagePlugin.PngImageFile,
+    Format.GIF: GifImagePlugin.GifImageFile,
+    Format.WEBP: WebPImagePlugin.WebPImageFile,
+    Format.AVIF: AvifImagePlugin.AvifImageFile,
+    Format.BMP: BmpImagePlugin.BmpImageFile,
+}
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load() -> None:
+    """Load all that making a picture imports: a confined process opens no file."""
+    warnings.simplefilter("ignore")
+    # A thread of its own for the decoder is refused by the sandbox.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    # Our own limits are checked first; this one would warn of them, and knows one for all formats.
+    Image.MAX_IMAGE_PIXELS = max(MAX_PIXELS.values())
+    # Pillow would import it for the first EXIF.
+    import_module("PIL.TiffImagePlugin")
+    Image.preinit()
+    colours.load()
+    pdf.load()
+    # Once through everything: encoders and modules that load late are there from now on.
+    _webp(Image.new("RGBA", (2, 2)))
+
+
+def make(descriptor: int, width: int) -> bytes:
+    """Return a WebP picture whose longest side is `width` at most, without metadata.
+
+    Raises:
+        NoPicture: the file has none.
+    """
+    try:
+        return _make(descriptor, width)
+    except NoPicture:
+        raise
+    except MemoryError:
+        raise NoPicture("too-large", "out of memory") from None
+    except Exception as error:  # decoders raise what they like: the file is to blame
+        raise NoPicture("broken", f"{type(error).__name__}: {error}") from error
+
+
+def _make(descriptor: int, width: int) -> bytes:
+    kind = format_of(os.pread(descriptor, PREFIX_BYTES, 0))
+    if kind is None:
+        raise NoPicture("unknown")
+    if kind is Format.PDF:
+        return _webp(pdf.first_page(descriptor, width))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    # Not closed: the process ends when the picture is made.
+    with open(descriptor, "rb", closefd=False) as file:
+        image = _OPENERS[kind](file)
+        columns, rows = image.size
+        if columns < 1 or rows < 1:
+            raise NoPicture("broken", "no pixels")
+        if columns * rows > MAX_PIXELS[kind]:
+            raise NoPicture("too-large", f"{columns} x {rows} pixels")
+        return _webp(_small(image, width))
+
+
+def _small(image: ImageFile.ImageFile, width: int) -> Image.Image:
+    # JPEG alone can do it: decode at a half, a quarter or an eighth of its size.
+    image.draft(None, (width * shrinking.GAP, width * shrinking.GAP))
+    image.load()
+    profile, turn = image.info.get("icc_profile"), _orientation(image)
+    small = colours.to_srgb(shrinking.shrink(image, width), profile)
+    return small.transpose(_TURNS[turn]) if turn in _TURNS else small
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    # What is wrong with it is no reason to show nothing.
+    with suppress(Exception):
+        found = image.getexif().get(_ORIENTATION, 1)
+        return found if isinstance(found, int) else 1
+    return 1
+
+
+def _webp(image: Image.Image) -> bytes:
+    # A new one has the pixels and nothing else: no comment, no place where it was taken.
+    bare = Image.new(image.mode, image.size)
+    bare.paste(image)
+    buffer = io.BytesIO()
+    bare.save(buffer, "WEBP", quality=_QUALITY)
+    return buffer.getvalue()

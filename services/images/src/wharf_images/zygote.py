@@ -1,0 +1,44 @@
+"""The zygote that makes pictures: `python -I -m wharf_images.zygote LANDLOCK_ABI`.
+
+Pillow is loaded here once and nowhere else; its socket is descriptor 3 (`sandbox.fork_server`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+from wharf_images.formats import NoPicture
+from wharf_images.picturing import pictures
+from wharf_images.sandbox.fork_server import ForkServer, Job
+
+_SOCKET, _HIGHEST = 3, 65536
+
+
+def command(landlock_abi: int) -> list[str]:
+    """Return what starts a zygote."""
+    return [sys.executable, "-I", "-m", "wharf_images.zygote", str(landlock_abi)]
+
+
+def make(blob: int, width: int) -> bytes:
+    """Return a picture behind a `P`, or behind an `N` why there is none."""
+    try:
+        return b"P" + pictures.make(blob, width)
+    except NoPicture as none:
+        return f"N{none.outcome} {none.detail}".encode()
+
+
+def serve(job: Job, landlock_abi: int) -> None:
+    """Be a zygote for this job until the service closes the socket."""
+    # Whatever the service has inherited, such as listening sockets, is not for us.
+    os.closerange(_SOCKET + 1, _HIGHEST)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with socket.socket(fileno=_SOCKET) as requests:
+        ForkServer(requests, job, landlock_abi).serve()
+
+
+if __name__ == "__main__":
+    pictures.load()
+    serve(make, int(sys.argv[1]))
