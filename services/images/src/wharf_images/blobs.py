@@ -1,0 +1,118 @@
+"""The bytes of files: asked of the gateway by HTTP on a unix socket, and kept in memory files."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+from dataclasses import dataclass
+
+from wharf_images.formats import MAX_FILE_BYTES, PREFIX_BYTES, NoPicture, format_of
+
+# As the store names blobs: the tenant, two digits, the blob.
+_LOCATION = re.compile(r"([a-z0-9-]{1,63})/[0-9a-f]{2}/[0-9a-f-]{1,64}")
+# For the whole of a file; the gateway is on the same machine.
+TIMEOUT_SECONDS = 10.0
+_HEAD_BYTES, _BLOCK_BYTES = 16 * 1024, 256 * 1024
+# Sealed: the process that gets the file can read it, and nothing else.
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+
+class BlobGone(Exception):
+    """There is no such blob any more."""
+
+
+class BlobsUnavailable(Exception):
+    """The gateway gives no bytes now."""
+
+
+def tenant_of(location: str) -> str | None:
+    """Return the tenant of a blob's location; `None` where it is no location."""
+    found = _LOCATION.fullmatch(location)
+    return found[1] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Blobs:
+    """The gateway's socket for bytes."""
+
+    path: str
+    timeout_seconds: float = TIMEOUT_SECONDS
+
+    def fetch(self, location: str) -> int:
+        """Return the descriptor of a sealed memory file with the blob's bytes, to be closed.
+
+        Raises:
+            NoPicture: its first bytes or its size say that it has none; the rest was not fetched.
+            BlobGone: there is no such blob.
+            BlobsUnavailable: try again later.
+        """
+        descriptor = os.memfd_create("blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(self.timeout_seconds)
+                connection.connect(self.path)
+                # 1.0: the answer is neither in chunks nor followed by another one.
+                request = f"GET /_bytes/{location} HTTP/1.0\r\nHost: images\r\n\r\n"
+                connection.sendall(request.encode("ascii"))
+                _receive(connection, descriptor)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, OSError):
+                raise BlobsUnavailable(str(error) or type(error).__name__) from error
+            raise
+        return descriptor
+
+
+def _receive(connection: socket.socket, descriptor: int) -> None:
+    size, content = _begin(connection)
+    received, known = 0, False
+    buffer = memoryview(bytearray(_BLOCK_BYTES))
+    buffer[: len(content)] = content
+    count = len(content)
+    while True:
+        while not known and count < PREFIX_BYTES and received + count < size:
+            more = connection.recv_into(buffer[count:])
+            if not more:
+                break
+            count += more
+        if not known and format_of(bytes(buffer[:PREFIX_BYTES][:count])) is None:
+            raise NoPicture("unknown")
+        known = True
+        os.write(descriptor, buffer[:count])
+        received += count
+        if received >= size:
+            break
+        count = connection.recv_into(buffer)
+        if not count:
+            break
+    if received != size:
+        raise BlobsUnavailable(f"{received} bytes came of {size}")
+
+
+def _begin(connection: socket.socket) -> tuple[int, bytes]:
+    """Return the size of the blob, and what came of it with the head of the answer."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        part = connection.recv(_HEAD_BYTES)
+        head += part
+        if not part or len(head) > 2 * _HEAD_BYTES:
+            raise BlobsUnavailable("no answer")
+    head, _, content = head.partition(b"\r\n\r\n")
+    status, *lines = head.split(b"\r\n")
+    code = status.split(b" ")[1:2]
+    if code == [b"404"]:
+        raise BlobGone
+    if code != [b"200"]:
+        raise BlobsUnavailable(status.decode("latin-1"))
+    fields = {
+        name.lower(): value.strip() for name, _, value in (one.partition(b":") for one in lines)
+    }
+    length = fields.get(b"content-length", b"")
+    if not length.isdigit():
+        raise BlobsUnavailable("an answer without its length")
+    if int(length) > MAX_FILE_BYTES:
+        raise NoPicture("too-large", f"{int(length)} bytes")
+    return int(length), content

@@ -1,0 +1,136 @@
+"""Composes the service from its settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from kept_sockets import Kept, inherited
+from servicekit.settings import SettingsError
+from wharf_images import __version__, metrics, probes, zygote
+from wharf_images.blobs import Blobs
+from wharf_images.maker import Maker, self_test
+from wharf_images.sandbox import kernel, seccomp
+from wharf_images.sandbox.client import Sandbox
+from wharf_images.server import Server
+from wharf_images.settings import Settings, address_of
+
+log = logging.getLogger(__name__)
+
+# A white BMP of 1 x 1: the file of the self-test.
+TINY = (
+    b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\1\0\0\0\1\0\0\0\1\0\x18\0\0\0\0\0\4\0\0\0"
+    b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\0"
+)
+
+
+def landlock_version(mode: str) -> int:
+    """Return the kernel's version of Landlock, 0 where it has none and `mode` allows that.
+
+    Raises:
+        SettingsError: the sandbox cannot be made as it has to be.
+    """
+    if not kernel.has_seccomp() or not seccomp.is_known(kernel.machine()):
+        raise SettingsError(
+            f"the kernel ({kernel.machine()}) has no seccomp filters that are known here: "
+            "without them no picture is made (docs/small-pictures.md)"
+        )
+    found = kernel.landlock_abi()
+    if not found and mode == "require":
+        raise SettingsError(
+            "WHARF_IMAGES_SANDBOX=require: the kernel has no Landlock, or the container's "
+            "seccomp profile refuses it; `auto` would go on without it"
+        )
+    return found
+
+
+def serve(settings: Settings) -> None:
+    """Serve until TERM.
+
+    Raises:
+        SettingsError: the sandbox cannot be made, or no picture in it.
+        OSError: a socket cannot be opened.
+    """
+    version = landlock_version(settings.images_sandbox)
+    if not version:
+        log.warning("the kernel has no Landlock: the sandbox is made of limits and seccomp alone")
+    sandbox = Sandbox(zygote.command(version))
+    try:
+        _serve(settings, sandbox, version)
+    finally:
+        sandbox.close()
+
+
+def _serve(settings: Settings, sandbox: Sandbox, version: int) -> None:
+    sandbox.watch()
+    listeners, keep = _listeners(settings)
+    counts = metrics.Metrics(__version__)
+    state: list[str | None] = [self_test(sandbox, TINY)]
+    if state[0]:
+        log.error("not ready: %s", state[0])
+
+    def tick() -> None:
+        keep()
+        sandbox.watch()
+        # What was wrong at the start may have passed, such as a machine without memory.
+        if state[0]:
+            state[0] = self_test(sandbox, TINY)
+
+    maker = Maker(Blobs(settings.blobs_socket), sandbox, counts.child_ended)
+    server = Server(
+        maker.answer,
+        probes.pages(counts, lambda: state[0]),
+        counts,
+        workers=settings.images_workers,
+        waiting=settings.images_waiting,
+    )
+    counts.gauges.update(
+        wharf_images_waiting=("Requests that wait for a worker.", lambda: server.room.waiting),
+        wharf_images_busy=("Requests that are being worked on.", lambda: server.room.busy),
+        wharf_images_sandbox_landlock=(
+            "Version of Landlock that confines the sandbox; 0 for none.",
+            lambda: version,
+        ),
+        wharf_images_zygote_restarts_total=(
+            "Zygotes that were started because one had ended.",
+            lambda: sandbox.restarts,
+        ),
+        wharf_process_resident_memory_bytes=(
+            "Memory (PSS: shared pages are divided among those who share them).",
+            lambda: metrics.memory_bytes((os.getpid(), *sandbox.pids())),
+        ),
+        wharf_process_cpu_seconds_total=("CPU time of the service.", metrics.cpu_seconds),
+    )
+    server.run(listeners, partial(_say_ready, version), tick)
+
+
+def _listeners(
+    settings: Settings,
+) -> tuple[list[tuple[socket.socket, bool]], Callable[[], object]]:
+    """Return the sockets, and what leaves copies of ours for the next container (ADR 37)."""
+    keep: Callable[[], object] = lambda: None  # noqa: E731 -- the default of one line
+    listener = inherited(settings.socket)
+    if listener is None:
+        kept = Kept(settings.socket)
+        listener, keep = kept.listener, kept.leave_copies
+    listeners = [(listener, False)]
+    if address := address_of(settings.images_internal):
+        family = socket.AF_INET if "." in address[0] else socket.AF_INET6
+        listeners.append(
+            (socket.create_server(address, family=family, dualstack_ipv6=not address[0]), True)
+        )
+    return listeners, keep
+
+
+def _say_ready(version: int) -> None:
+    log.info("making pictures; Landlock %s", version or "is missing")
+    # uWSGI's two hooks make both for the other services: it accepts connections, it hears TERM.
+    if ready := os.environ.get("WHARF_READY_FILE"):
+        for path in (ready, f"{ready}.term"):
+            with suppress(OSError):
+                Path(path).write_text("ready\n", encoding="ascii")

@@ -1,0 +1,73 @@
+"""`wharf-images`: makes small pictures of files."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import click
+
+from servicekit import logs
+from servicekit.settings import SettingsError
+from wharf_images import __version__, bootstrap
+from wharf_images import settings as images_settings
+from wharf_images.maker import self_test
+from wharf_images.sandbox import kernel
+from wharf_images.sandbox.client import Sandbox
+from wharf_images.zygote import command
+
+
+def main() -> None:
+    """Run the command; a mistake of the operator is one line on standard error."""
+    os.umask(0o077)
+    try:
+        code = cli.main(standalone_mode=False, prog_name="wharf-images")
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    except SettingsError as error:
+        _stop(str(error))
+    except OSError as error:
+        _stop(f"{error.filename or 'the system'}: {error.strerror}")
+
+
+def _stop(line: str) -> None:
+    print(f"wharf-images: {line}", file=sys.stderr)
+    sys.exit(1)
+
+
+@click.group()
+@click.version_option(__version__)
+def cli() -> None:
+    """Wharf's small pictures. Settings are read from the environment (WHARF_SOCKETS, ...)."""
+
+
+@cli.command()
+def serve() -> None:
+    """Make pictures for the gateway until TERM."""
+    settings = images_settings.read()
+    logs.configure("images", settings.log_level)
+    bootstrap.serve(settings)
+
+
+@cli.command()
+@click.option("--require", is_flag=True, help="Fail where there is no Landlock.")
+def check(*, require: bool) -> None:
+    """Say which sandbox the kernel gives, and make a tiny picture in it."""
+    version = bootstrap.landlock_version("require" if require else "auto")
+    print(f"Landlock: {f'version {version}' if version else 'none'}")
+    print(f"seccomp: filters for {kernel.machine()}")
+    sandbox = Sandbox(command(version))
+    try:
+        sandbox.watch()
+        self_test(sandbox, bootstrap.TINY)
+        begin = time.perf_counter()
+        if error := self_test(sandbox, bootstrap.TINY):
+            raise SettingsError(error)
+        print(f"picture: made in the sandbox in {(time.perf_counter() - begin) * 1e3:.1f} ms")
+    finally:
+        sandbox.close()

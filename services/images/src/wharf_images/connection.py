@@ -1,0 +1,88 @@
+"""A connection to the service: one request by uwsgi or, on the internal port, by HTTP."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from servicekit.uwsgi_protocol import (
+    HEADER_BYTES,
+    MalformedPacket,
+    environ_of,
+    response_of,
+    size_of,
+)
+from wharf_images.maker import Answer
+
+_HEAD_BYTES = 16 * 1024
+# nginx reads at once; who does not is left alone.
+_WRITE_SECONDS = 5.0
+_NEEDED = ("REQUEST_METHOD", "PATH_INFO")
+
+
+@dataclass(eq=False)
+class Connection:
+    """What came on a connection so far, up to the whole request.
+
+    Attributes:
+        is_http: it came on the internal port.
+        deadline: when a request that is not whole is given up.
+    """
+
+    socket: socket.socket
+    is_http: bool
+    deadline: float
+    _received: bytearray = field(default_factory=bytearray)
+
+    def read(self) -> Mapping[str, str] | None:
+        """Return the variables of the request, or `None` while some are missing.
+
+        Raises:
+            MalformedPacket: it is no request.
+            ConnectionError: the other side has gone.
+        """
+        try:
+            part = self.socket.recv(_HEAD_BYTES)
+        except BlockingIOError:
+            return None
+        if not part:
+            raise ConnectionResetError
+        self._received += part
+        return self._http() if self.is_http else self._uwsgi()
+
+    def answer(self, answer: Answer) -> None:
+        """Send the answer and close; a client that has gone does not matter."""
+        fields = (*answer.headers, ("Connection", "close"))
+        with self.socket, suppress(OSError):
+            self.socket.settimeout(_WRITE_SECONDS)
+            self.socket.sendall(response_of(answer.status, fields, answer.body))
+
+    def has_gone(self) -> bool:
+        """Return whether the other side waits no more."""
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def _uwsgi(self) -> Mapping[str, str] | None:
+        if len(self._received) < HEADER_BYTES:
+            return None
+        end = HEADER_BYTES + size_of(bytes(self._received[:HEADER_BYTES]))
+        if len(self._received) < end:
+            return None
+        return environ_of(bytes(self._received[HEADER_BYTES:end]), _NEEDED)
+
+    def _http(self) -> Mapping[str, str] | None:
+        if b"\r\n\r\n" not in self._received:
+            if len(self._received) > _HEAD_BYTES:
+                raise MalformedPacket("a long head")
+            return None
+        words = self._received.partition(b"\r\n")[0].decode("latin-1").split(" ")
+        if len(words) != 3:
+            raise MalformedPacket("not a request")
+        path, _, query = words[1].partition("?")
+        return {"REQUEST_METHOD": words[0], "PATH_INFO": path, "QUERY_STRING": query}

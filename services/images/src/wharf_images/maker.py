@@ -1,0 +1,145 @@
+"""Answers a request for a picture: fetches the file, has the sandbox make it, judges the result."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from wharf_images.blobs import BlobGone, BlobsUnavailable
+from wharf_images.formats import NoPicture, is_webp
+from wharf_images.sandbox.client import Ended, ZygoteGone
+
+log = logging.getLogger(__name__)
+
+# How long nginx keeps an answer.
+_MADE_SECONDS, _NONE_SECONDS = 30 * 24 * 3600, 3600
+# These are the file's doing; the others may have been anybody's.
+_BLAMED = {
+    "cpu": "too-slow",
+    "crash": "broken",
+    "refused-call": "broken",
+    "output": "broken",
+    "file-size": "broken",
+}
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to the gateway, and its label in the metrics."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    outcome: str = ""
+
+
+BUSY = Answer(503, (("Retry-After", "1"),), outcome="busy")
+
+
+class Bytes(Protocol):
+    """Where files come from (`blobs.Blobs`)."""
+
+    def fetch(self, location: str) -> int:
+        """Return a descriptor, to be closed."""
+
+
+class Runner(Protocol):
+    """The sandbox (`sandbox.client.Sandbox`)."""
+
+    def run(self, blob: int, number: int) -> Ended:
+        """Have a child make a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes pictures; `ended` hears how each child ended."""
+
+    blobs: Bytes
+    sandbox: Runner
+    ended: Callable[[str], object]
+
+    def answer(self, location: str, width: int) -> Answer:
+        """Return the answer for a blob: a picture, 404 where there is none, 503 for later."""
+        try:
+            return _picture(self.make(location, width))
+        except NoPicture as none:
+            log.info("no picture of %s: %s %s", location, none.outcome, none.detail)
+            return _none(none.outcome)
+        except BlobGone:
+            return _none("gone")
+        except BlobsUnavailable as error:
+            log.warning("the bytes of %s do not come: %s", location, error)
+            return _later("unavailable")
+        except Exception:
+            log.exception("no picture of %s", location)
+            return _later("failed")
+
+    def make(self, location: str, width: int) -> bytes:
+        """Return a picture as WebP."""
+        descriptor = self.blobs.fetch(location)
+        try:
+            ended = self.sandbox.run(descriptor, width)
+        finally:
+            os.close(descriptor)
+        self.ended(ended.how)
+        return self._judged(ended, location)
+
+    @staticmethod
+    def _judged(ended: Ended, location: str) -> bytes:
+        """Return the picture of a child that is not believed a word."""
+        kind, content = ended.result[:1], ended.result[1:]
+        if ended.how == "done" and kind == b"P" and is_webp(content):
+            return content
+        if ended.how == "done" and kind == b"N":
+            outcome, _, detail = _shown(content).partition(" ")
+            known = outcome if outcome in {"unknown", "too-large"} else "broken"
+            raise NoPicture(known, detail)
+        if ended.how in {"refused-call", "done"}:
+            # It may be an attack, or a decoder that needs one call more.
+            log.error("the process that made the picture of %s misbehaved: %s", location, ended.how)
+            raise NoPicture("broken", ended.how)
+        if ended.how in _BLAMED:
+            raise NoPicture(_BLAMED[ended.how], ended.how)
+        raise MakingFailed(f"{ended.how} {_shown(ended.result)}")
+
+
+class MakingFailed(Exception):
+    """The machine is to blame, or the service."""
+
+
+def self_test(sandbox: Runner, picture: bytes) -> str | None:
+    """Make a tiny picture in the sandbox; return what is wrong, `None` when all is well."""
+    descriptor = os.memfd_create("self-test", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, picture)
+        ended = sandbox.run(descriptor, 64)
+    except (OSError, ZygoteGone) as error:
+        return f"no picture can be made: {error}"
+    finally:
+        os.close(descriptor)
+    if ended.how == "done" and ended.result[:1] == b"P" and is_webp(ended.result[1:]):
+        return None
+    return f"no picture can be made: {ended.how} {_shown(ended.result)}"
+
+
+def _picture(content: bytes) -> Answer:
+    fields = (("Content-Type", "image/webp"), ("X-Accel-Expires", str(_MADE_SECONDS)))
+    return Answer(200, fields, content, "made")
+
+
+def _none(outcome: str) -> Answer:
+    return Answer(404, (("X-Accel-Expires", str(_NONE_SECONDS)),), outcome=outcome)
+
+
+def _later(outcome: str) -> Answer:
+    return Answer(503, (("Retry-After", "1"),), outcome=outcome)
+
+
+def _shown(content: bytes) -> str:
+    """Text of the child's, for a log."""
+    text = content[:_SHOWN_CHARACTERS].decode("ascii", "replace")
+    return "".join(one if one.isprintable() else "?" for one in text)

@@ -1,0 +1,203 @@
+"""The server: one thread reads requests and answers probes, workers make the pictures."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from servicekit.uwsgi_protocol import MalformedPacket
+from wharf_images.blobs import tenant_of
+from wharf_images.connection import Connection
+from wharf_images.formats import WIDTHS
+from wharf_images.maker import BUSY, Answer
+from wharf_images.metrics import Metrics
+from wharf_images.waiting_room import Turn, WaitingRoom
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS, _DRAIN_TICK_SECONDS = 0.5, 0.05
+_PACKET_SECONDS = 10.0
+_STACK_BYTES = 512 * 1024
+# Far more than nginx opens; beyond, connections wait in the sockets.
+_MOST_CONNECTIONS = 512
+_NOTHING_HERE = Answer(404)
+Page = Callable[[Mapping[str, str]], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    connection: Connection
+    location: str
+    width: int
+    began: float
+
+
+class Server:
+    """Serves listening sockets until it is told to stop; then it ends what was begun.
+
+    Attributes:
+        room: where requests wait.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[str, int], Answer],
+        pages: Mapping[str, Page],
+        metrics: Metrics,
+        *,
+        workers: int,
+        waiting: int,
+    ) -> None:
+        """`make` returns the answer for a location and a width, `pages` those for other paths."""
+        self._make, self._pages, self._metrics = make, pages, metrics
+        self.room = WaitingRoom[_Request](waiting, workers)
+        self._workers = [
+            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
+            for number in range(workers)
+        ]
+        self._selector = selectors.DefaultSelector()
+        self._listeners: list[socket.socket] = []
+        self._connections: set[Connection] = set()
+        self._stopping = False
+
+    def run(
+        self,
+        listeners: Sequence[tuple[socket.socket, bool]],
+        started: Callable[[], object],
+        tick: Callable[[], object],
+    ) -> None:
+        """Serve to the end.
+
+        Args:
+            listeners: listening sockets, and whether HTTP is spoken there.
+            started: is called once, when connections are taken and TERM is heard.
+            tick: is called about twice a second.
+        """
+        woken = self._hear_signals()
+        for listener, is_http in listeners:
+            listener.setblocking(False)
+            self._listeners.append(listener)
+            self._selector.register(listener, selectors.EVENT_READ, is_http)
+        threading.stack_size(_STACK_BYTES)
+        for worker in self._workers:
+            worker.start()
+        started()
+        next_tick = 0.0
+        while not self._is_done():
+            if time.monotonic() >= next_tick:
+                tick()
+                self._close_late()
+                next_tick = time.monotonic() + _TICK_SECONDS
+            for key, _ in self._selector.select(
+                _DRAIN_TICK_SECONDS if self._stopping else _TICK_SECONDS
+            ):
+                if key.fileobj is woken:
+                    woken.recv(64)
+                elif isinstance(key.data, Connection):
+                    self._read(key.data)
+                else:
+                    self._accept(key.fileobj, is_http=key.data)  # type: ignore[arg-type]
+        self.room.close()
+
+    def stop(self) -> None:
+        """Take no more connections; those who are here are answered."""
+        if not self._stopping:
+            self._stopping = True
+            for listener in self._listeners:
+                self._selector.unregister(listener)
+
+    def _hear_signals(self) -> socket.socket:
+        """Return a socket that has a byte when a signal came."""
+        woken, wakes = socket.socketpair()
+        woken.setblocking(False)
+        wakes.setblocking(False)
+        self._wakes = wakes
+        signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        # As uWSGI: at once, without a core.
+        signal.signal(signal.SIGQUIT, lambda *_: os._exit(0))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._selector.register(woken, selectors.EVENT_READ)
+        return woken
+
+    def _is_done(self) -> bool:
+        return self._stopping and not self._connections and not (self.room.waiting + self.room.busy)
+
+    def _accept(self, listener: socket.socket, *, is_http: bool) -> None:
+        with suppress(OSError):
+            while len(self._connections) < _MOST_CONNECTIONS:
+                accepted, _ = listener.accept()
+                accepted.setblocking(False)
+                connection = Connection(accepted, is_http, time.monotonic() + _PACKET_SECONDS)
+                self._connections.add(connection)
+                self._selector.register(accepted, selectors.EVENT_READ, connection)
+
+    def _read(self, connection: Connection) -> None:
+        try:
+            variables = connection.read()
+        except (OSError, MalformedPacket) as error:
+            if isinstance(error, MalformedPacket):
+                log.warning("a request cannot be read: %s", error)
+            self._forget(connection)
+            connection.socket.close()
+            return
+        if variables is not None:
+            self._begin(connection, variables)
+
+    def _begin(self, connection: Connection, variables: Mapping[str, str]) -> None:
+        path, is_http = variables["PATH_INFO"], connection.is_http
+        if path == "/picture" and not is_http:
+            location, width = variables.get("WHARF_BLOB", ""), variables.get("WHARF_WIDTH", "")
+            tenant = tenant_of(location)
+            if tenant is not None and width in map(str, WIDTHS):
+                request = _Request(connection, location, int(width), time.monotonic())
+                left_out = self.room.put(tenant, request)
+                # Not before: while it is here and nowhere else, draining would miss it.
+                self._forget(connection)
+                if left_out is not None:
+                    self._answer(left_out, BUSY)
+                return
+        self._forget(connection)
+        page = self._pages.get(path)
+        readable = variables["REQUEST_METHOD"] in {"GET", "HEAD"}
+        connection.answer(page(variables) if page and readable else _NOTHING_HERE)
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(connection.socket)
+
+    def _close_late(self) -> None:
+        now = time.monotonic()
+        for connection in [one for one in self._connections if one.deadline < now]:
+            self._forget(connection)
+            connection.socket.close()
+
+    def _work(self) -> None:
+        while (turn := self.room.take()) is not None:
+            try:
+                self._serve(turn)
+            except Exception:
+                log.exception("a request is lost")
+            finally:
+                self.room.done(turn)
+
+    def _serve(self, turn: Turn[_Request]) -> None:
+        request = turn.item
+        if request.connection.has_gone():
+            self._answer(request, Answer(503, outcome="left"))
+        else:
+            self._answer(request, self._make(request.location, request.width))
+
+    def _answer(self, request: _Request, answer: Answer) -> None:
+        request.connection.answer(answer)
+        self._metrics.answered(answer.outcome, time.monotonic() - request.began)

@@ -1,0 +1,88 @@
+"""The settings of the picture service; see `servicekit.settings` for how they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from servicekit import settings
+from servicekit.settings import SettingsError, setting
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; each is the variable `WHARF_<NAME>`."""
+
+    sockets: str = setting(
+        "", doc="the folder of the unix sockets; where the next two are set, it is not needed"
+    )
+    images_socket: str = setting(
+        "",
+        doc="path of the unix socket on which the gateway asks for pictures (uwsgi protocol). "
+        "Empty means `images.sock` in `WHARF_SOCKETS`",
+    )
+    images_blobs_socket: str = setting(
+        "",
+        doc="path of the unix socket on which the gateway gives the bytes of files. Empty means "
+        "`images-blobs.sock` in `WHARF_SOCKETS`",
+    )
+    images_sandbox: str = setting(
+        "auto",
+        choices=("auto", "require"),
+        doc="what to do where the kernel has no Landlock: `auto` goes on with the rest of the "
+        "sandbox, a warning and a metric; `require` does not start",
+    )
+    images_workers: int = setting(
+        2, minimum=1, maximum=64, doc="pictures that are made at the same time"
+    )
+    images_waiting: int = setting(
+        32,
+        minimum=0,
+        maximum=4096,
+        doc="requests for pictures that wait for a worker; others are answered with 503",
+    )
+    images_internal: str = setting(
+        "",
+        doc="`host:port` for `/healthz`, `/readyz` and `/metrics` of the picture service, where "
+        "containers are probed. Empty: none",
+    )
+    log_level: str = setting(
+        "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), doc="least level that is logged"
+    )
+
+    @property
+    def socket(self) -> str:
+        """Where the gateway asks for pictures."""
+        return self.images_socket or f"{self.sockets}/images.sock"
+
+    @property
+    def blobs_socket(self) -> str:
+        """Where the gateway gives the bytes of files."""
+        return self.images_blobs_socket or f"{self.sockets}/images-blobs.sock"
+
+
+def read() -> Settings:
+    """Return the settings in the environment.
+
+    Raises:
+        SettingsError: one has no usable value; the message is one line for the operator.
+    """
+    found = settings.read(Settings)
+    for path in (found.socket, found.blobs_socket):
+        if not path.startswith("/") or path.startswith(("/images.sock", "/images-blobs.sock")):
+            raise SettingsError(
+                "set WHARF_SOCKETS, or both WHARF_IMAGES_SOCKET and WHARF_IMAGES_BLOBS_SOCKET, "
+                "to absolute paths"
+            )
+    if found.images_internal and address_of(found.images_internal) is None:
+        raise SettingsError(
+            f"WHARF_IMAGES_INTERNAL={found.images_internal!r}: allowed is host:port"
+        )
+    return found
+
+
+def address_of(text: str) -> tuple[str, int] | None:
+    """Return host and port of `host:port`, or `None`; no host means all addresses."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        return None
+    return host.strip("[]"), int(port)
