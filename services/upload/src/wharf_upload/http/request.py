@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from typing import Any, NamedTuple
-from urllib.parse import quote_from_bytes
 
 import msgspec
 
@@ -13,9 +12,12 @@ from servicekit.problems import MALFORMED, NOT_FOUND, TOKEN_MISSING
 from servicekit.tokens import Principal
 from servicekit.web import request_id
 from wharf_upload.domain import keys
+from wharf_upload.http.file_paths import FILES as FILES
+from wharf_upload.http.file_paths import TICKETS as TICKETS
+from wharf_upload.http.file_paths import UPLOADS as UPLOADS
+from wharf_upload.http.file_paths import path_of as path_of
 from wharf_upload.problems import INVALID_KEY
 
-FILES, TICKETS, UPLOADS = "/v1/files/", "/u/", "/v1/uploads"
 # Of the collection of resumable uploads.
 METHODS_OF_ALL = "GET, HEAD, POST, OPTIONS"
 # Labels of the metrics, and names in the log.
@@ -24,9 +26,6 @@ TICKET_ROUTE = "/u/{ticket}"
 # Media types of the bodies of resumable uploads: tus 1.0.0, and the IETF draft.
 TUS_TYPE, PARTIAL_UPLOAD_TYPE = "application/offset+octet-stream", "application/partial-upload"
 _LENGTH = re.compile(r"[0-9]{1,15}\Z")
-# Keys that are their own percent-encoded form: most of them.
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9/._~-]+\Z")
-_SAFE_IN_PATH = "/-._~!$&'()*+,;=:@"
 
 Headers = list[tuple[str, str]]
 
@@ -136,13 +135,6 @@ def key_of(raw: str) -> str:
         return keys.object_key(keys.path_bytes(raw))
     except keys.InvalidKey as error:
         raise INVALID_KEY(str(error), **error.members) from None
-
-
-def path_of(bucket: str, key: str, prefix: str = FILES) -> str:
-    """The percent-encoded path of a file."""
-    if not _PLAIN_KEY.match(key):
-        key = quote_from_bytes(key.encode(), safe=_SAFE_IN_PATH)
-    return f"{prefix}{bucket}/{key}"
 
 
 def json_response(status: int, content: object, headers: Headers) -> Response:

@@ -12,7 +12,7 @@ from wharf_upload.domain.events import Event
 from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import QuotaWarning
 from wharf_upload.domain.tenant_limits import Limits
-from wharf_upload.http.request import UPLOADS, path_of
+from wharf_upload.http.file_paths import UPLOADS, path_of
 from wharf_upload.uploads.resumable.under_way import UnderWay
 from wharf_upload.uploads.slices.fields import Slice
 
