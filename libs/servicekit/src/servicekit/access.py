@@ -42,7 +42,12 @@ class RevocationChecker(Protocol):
 def authenticate(
     environ: Mapping[str, Any], verifier: Verifier, checker: RevocationChecker | None = None
 ) -> Principal:
-    """The principal of a request; raises a 401, 400, 403 or 503 problem.
+    """The principal of a request; raises a 401, 400, 403 or 503 problem."""
+    return accept(bearer(environ), verifier, checker)
+
+
+def bearer(environ: Mapping[str, Any]) -> str:
+    """The token of a request, not verified; raises a 401 or 400 problem.
 
     Only the `Authorization` header counts (RFC 6750 section 2.1): a token in the query would end
     up in logs and histories.
@@ -64,7 +69,7 @@ def authenticate(
         raise CREDENTIALS_AMBIGUOUS(
             "There is a token in the query and one in the Authorization header."
         )
-    return accept(match[1], verifier, checker)
+    return match[1]
 
 
 def accept(token: str, verifier: Verifier, checker: RevocationChecker | None = None) -> Principal:

@@ -101,7 +101,7 @@ def critical(claims: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Verifier:
-    """Checks tokens of one issuer and audience; verified ones are remembered for a few seconds.
+    """Checks tokens of one issuer and audience, or of one of several; verified ones are remembered for a few seconds.
 
     The memory is bounded and keyed by the token's digest. A token is never accepted past its
     expiry, and a revocation takes effect after `cache_seconds` at the latest.
@@ -112,7 +112,7 @@ class Verifier:
         keys: Keys,
         *,
         issuer: str,
-        audience: str,
+        audience: str | tuple[str, ...],
         max_lifetime_seconds: int = MAX_LIFETIME_SECONDS,
         cache_seconds: float = 3.0,
         cache_entries: int = 8192,
