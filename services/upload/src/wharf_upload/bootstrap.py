@@ -71,6 +71,11 @@ def open_records(settings: Settings, store: BlobStore) -> SqlRecords:
     )
 
 
+def open_live_records(settings: Settings) -> SqlRecords:
+    """Return the records for a process that only reads them."""
+    return SqlRecords(open_database(settings.effective_database_url, durable=settings.durable))
+
+
 def open_backends(
     settings: Settings, store: BlobStore | None = None, records: SqlRecords | None = None
 ) -> Backends:

@@ -92,6 +92,17 @@ def worker(own: Settings) -> None:
 
 
 @cli.command()
+@click.pass_obj
+def live(own: Settings) -> None:
+    """Tell clients what happens, by Socket.IO and SSE, until TERM (docs/live.md)."""
+    logs.configure("live", own.log_level)
+    # Only this command needs what the extra `live` installs.
+    from wharf_upload.processes import live as channel
+
+    channel.run_until_signal(own)
+
+
+@cli.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option(
     "--older-than",

@@ -94,6 +94,12 @@ UPLOAD_BUSY = UPLOAD.declare(
 BUCKET_NOT_EMPTY = UPLOAD.declare(
     "bucket-not-empty", 409, "The bucket holds files", "Delete the files first."
 )
+NOT_ACCEPTABLE = UPLOAD.declare(
+    "not-acceptable",
+    406,
+    "No such form of this",
+    "`Accept` allows no media type that this address has.",
+)
 KEY_TAKEN = UPLOAD.declare(
     "key-taken",
     409,

@@ -13,6 +13,7 @@ from wharf_upload.notices.places import REDIS, socket_place
 
 FULL, RELAXED = "full", "relaxed"
 AUTO, FLOCK, DATABASE = "auto", "flock", "database"
+ON, OFF = "on", "off"
 # The name of the one replica that needs no name.
 ALONE = "native"
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -211,6 +212,55 @@ class Settings:
         minimum=0,
         maximum=1000,
     )
+    live_socket: str = setting(
+        "",
+        doc="Where `wharf-upload live` listens: the path of a unix socket, or `host:port` where no "
+        "gateway stands before it. Empty: `live.sock` in `WHARF_SOCKETS`. The gateway has a "
+        "setting of the same name.",
+    )
+    live_internal: str = setting(
+        "",
+        doc="`host:port` on which `wharf-upload live` answers `/healthz`, `/readyz` and "
+        "`/metrics`, and nothing else; `:8088` is the port on all addresses. Empty: none.",
+    )
+    live_polling: str = setting(
+        AUTO,
+        doc="Whether the live channel takes Socket.IO by HTTP long-polling. `auto`: unless notices "
+        "go through Redis, which several replicas do; polling would need sticky sessions there.",
+        choices=(AUTO, ON, OFF),
+    )
+    live_connections_per_subject: int = setting(
+        20, doc="Live connections of one client or person.", minimum=1
+    )
+    live_connections_per_tenant: int = setting(
+        200, doc="Live connections of one tenant, in each process.", minimum=1
+    )
+    live_connections: int = setting(
+        4096, doc="Live connections of one process.", minimum=1, maximum=100_000
+    )
+    live_message_bytes: int = setting(
+        16 * 1024,
+        doc="Largest message that a live client may send, in bytes; its token is in one.",
+        minimum=9 * 1024,
+        maximum=1 << 20,
+    )
+    live_messages_per_second: int = setting(
+        10, doc="Messages that one live connection may send, per second.", minimum=1
+    )
+    live_queued_events: int = setting(
+        1000,
+        doc="Events that may wait for a slow live connection; then they are dropped, and the "
+        "client is told to read `GET /v1/events` from where it stands.",
+        minimum=1,
+        maximum=100_000,
+    )
+    drain_seconds: int = setting(
+        30,
+        doc="Longest time that `wharf-upload live` takes to end, in seconds. Clients are sent away "
+        "over the first ten of them, so that they do not come back at the same moment.",
+        minimum=0,
+        maximum=86400,
+    )
     otlp_url: str = setting(
         "",
         doc="Where traces are sent by OTLP over HTTP, e.g. `http://collector:4318`; needs the "
@@ -322,6 +372,18 @@ class Settings:
         if self.notices_url or self.limits_url.startswith(REDIS):
             return self.notices_url or self.limits_url
         return socket_place(self.notices_socket)
+
+    @property
+    def effective_live_socket(self) -> str:
+        """Where the live channel listens, with the default filled in."""
+        return self.live_socket or str(self.socket_folder / "live.sock")
+
+    @property
+    def live_takes_polling(self) -> bool:
+        """Whether live clients may come by HTTP long-polling."""
+        if self.live_polling == AUTO:
+            return not self.notices_place.startswith(REDIS)
+        return self.live_polling == ON
 
     @property
     def follower_socket(self) -> Path:

@@ -1,0 +1,66 @@
+"""Answers HTTP requests over ASGI: problems, and other short ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from servicekit.ids import uuid7_hex
+from servicekit.problems import CONTENT_TYPE, ProblemError
+from wharf_upload.live import metrics
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Fields = list[tuple[bytes, bytes]]
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
+
+
+def field(scope: Scope, name: bytes) -> str:
+    """Return a header field of a request, empty if there is none; several are joined by commas."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return b", ".join(found).decode("latin-1")
+
+
+def request_id(scope: Scope) -> str:
+    """Return the gateway's id of a request; a new one where there is no gateway."""
+    given = field(scope, b"x-request-id")
+    return given if _REQUEST_ID.match(given) else uuid7_hex()
+
+
+async def answer(send: Send, status: int, fields: Fields, body: bytes) -> None:
+    """Send a whole response."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*fields, length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def problem_parts(scope: Scope, error: ProblemError) -> tuple[int, Fields, bytes]:
+    """Return status, header fields and body of a refusal, and count it."""
+    metrics.refusals.labels(error.problem.slug).inc()
+    fields = [
+        (b"content-type", CONTENT_TYPE.encode()),
+        (b"cache-control", b"no-store"),
+        *((name.lower().encode(), value.encode("latin-1")) for name, value in error.headers),
+    ]
+    return error.problem.status, fields, error.body(request_id(scope))
+
+
+async def refuse(scope: Scope, send: Send, error: ProblemError, fields: Fields = []) -> None:  # noqa: B006 -- never changed
+    """Answer a request with a problem."""
+    status, own, body = problem_parts(scope, error)
+    await answer(send, status, [*own, *fields], body)
+
+
+async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: ProblemError) -> None:
+    """Answer the handshake of a WebSocket with a problem."""
+    await receive()
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        metrics.refusals.labels(error.problem.slug).inc()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    status, fields, body = problem_parts(scope, error)
+    await send({"type": "websocket.http.response.start", "status": status, "headers": fields})
+    await send({"type": "websocket.http.response.body", "body": body})

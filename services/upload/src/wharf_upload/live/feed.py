@@ -1,0 +1,162 @@
+"""Follows the events of one tenant, and hands each to every listener once and in order.
+
+The feed reads a page at a time and keeps what some listener has not had yet, up to a bound. Each
+listener has a position of its own. A listener below what is kept reads from the database if it has
+never been level (it goes on from an old position), and is told to read anew if it has been (it is
+too slow).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
+
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.domain.events import Event
+from wharf_upload.live import metrics
+from wharf_upload.live.messages import EventMessage
+
+log = logging.getLogger(__name__)
+PAGE = 200
+# Between two that are written a listener may be sent away, or renew its token.
+_TOGETHER = 64
+_AGAIN_SECONDS = 1.0
+
+# Reads a page of events after a number; raises `DatabaseUnavailable`.
+Read = Callable[[int, int], Awaitable[list[Event]]]
+
+
+class Listener(Protocol):
+    """A connection, as a feed sees it.
+
+    `resync_first`: it knows numbers that this database has never given out, and must be told.
+    """
+
+    position: int
+    level: bool
+    closed: bool
+    resync_first: bool
+
+    def hears(self, event: Event) -> bool:
+        """Tell whether an event is for it."""
+
+    async def send(self, message: EventMessage) -> None:
+        """Send an event; waits while the client does not read."""
+
+    async def resync(self, after: int) -> None:
+        """Tell the client to read the events after a number anew."""
+
+    def wake(self) -> None:
+        """Deliver soon."""
+
+
+class TenantFeed:
+    """The events of one tenant after `position`, for those who listen."""
+
+    def __init__(self, read: Read, position: int, *, most_kept: int, look_seconds: float) -> None:
+        self._read, self._most_kept, self._look_seconds = read, most_kept, look_seconds
+        self.listeners: set[Listener] = set()
+        # What is kept: all events after `_start` up to `position`, and the numbers of these.
+        self._kept: list[EventMessage] = []
+        self._numbers: list[int] = []
+        self._start = self.position = position
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for new events soon."""
+        self._news.set()
+
+    async def follow(self) -> None:
+        """Read what happens, until this task is cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look_seconds):
+                    await self._news.wait()
+            self._news.clear()
+            try:
+                while await self._look():
+                    pass
+            except DatabaseUnavailable as error:
+                metrics.database_up.set(0)
+                log.warning("the events cannot be read: %s", error)
+                await asyncio.sleep(_AGAIN_SECONDS)
+            except Exception:
+                # The task has to go on: without it this tenant would hear no more.
+                log.exception("the events cannot be followed")
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _look(self) -> bool:
+        """Read a page and tell the listeners; return whether there may be more."""
+        page = await self._read(self.position, PAGE)
+        metrics.database_up.set(1)
+        if page:
+            self._kept += [EventMessage(event) for event in page]
+            self._numbers += [event.seq for event in page]
+            self.position = page[-1].seq
+            self._forget()
+            for listener in self.listeners:
+                listener.wake()
+        return len(page) == PAGE
+
+    def _forget(self) -> None:
+        """Drop what all have had, and what is too much."""
+        needed = min((one.position for one in self.listeners if one.level), default=self.position)
+        count = max(bisect_right(self._numbers, needed), len(self._numbers) - self._most_kept)
+        if count:
+            self._start = max(self._start, self._numbers[count - 1])
+            del self._kept[:count], self._numbers[:count]
+
+    async def deliver(self, listener: Listener) -> None:
+        """Send a listener what it has not had, until it is level or closed."""
+        while not listener.closed:
+            if listener.resync_first:
+                listener.resync_first = False
+                await self._resync(listener, listener.position)
+            if listener.position < self._start:
+                if listener.level:
+                    # Too far behind: it goes on from now.
+                    after, listener.position = listener.position, self.position
+                    await self._resync(listener, after)
+                else:
+                    await self._catch_up(listener)
+                continue
+            listener.level = True
+            first = bisect_right(self._numbers, listener.position)
+            batch = self._kept[first : first + _TOGETHER]
+            if not batch:
+                return
+            for message in batch:
+                await self._hand(listener, message)
+                metrics.delivered(message.event.at)
+
+    @staticmethod
+    async def _resync(listener: Listener, after: int) -> None:
+        metrics.resyncs.inc()
+        await listener.resync(after)
+
+    async def _catch_up(self, listener: Listener) -> None:
+        """Send a page out of the database."""
+        start = self._start
+        try:
+            page = await self._read(listener.position, PAGE)
+        except DatabaseUnavailable:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return
+        for event in page:
+            await self._hand(listener, EventMessage(event))
+        if not page:
+            # Nothing of this tenant was between; or the worker has dropped it, being old.
+            listener.position = max(listener.position, start)
+
+    @staticmethod
+    async def _hand(listener: Listener, message: EventMessage) -> None:
+        if listener.closed:
+            return
+        if listener.hears(message.event):
+            await listener.send(message)
+            metrics.events_sent.inc()
+        listener.position = message.event.seq

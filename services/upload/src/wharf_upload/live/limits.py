@@ -1,0 +1,96 @@
+"""Bounds what one client may take: connections and messages; pure but for a clock."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from enum import Enum
+
+from servicekit.problems import RATE_LIMITED, UNAVAILABLE, ProblemError
+from servicekit.tokens import Principal
+
+# So many refused messages in a row of seconds, and the client is sent away.
+MOST_REFUSED = 50
+_RETRY_SECONDS = 10
+
+
+class Verdict(Enum):
+    """What becomes of a message."""
+
+    TAKE = "take"
+    REFUSE = "refuse"
+    CUT = "cut"
+
+
+class MessageRate:
+    """Counts the messages of one connection: so many a second, and as many at once."""
+
+    __slots__ = ("_clock", "_left", "_per_second", "_refused", "_seen_at")
+
+    def __init__(self, per_second: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second, self._clock = per_second, clock
+        self._left, self._refused, self._seen_at = float(per_second), 0.0, clock()
+
+    def take(self) -> Verdict:
+        """Count a message; `CUT` for a client that goes on although it was refused often."""
+        now = self._clock()
+        gained = (now - self._seen_at) * self._per_second
+        self._seen_at = now
+        self._left = min(float(self._per_second), self._left + gained)
+        self._refused = max(0.0, self._refused - gained)
+        if self._left >= 1:
+            self._left -= 1
+            return Verdict.TAKE
+        self._refused += 1
+        return Verdict.CUT if self._refused > MOST_REFUSED else Verdict.REFUSE
+
+
+def full() -> ProblemError:
+    """Return the problem of a process that has all connections it may have."""
+    return UNAVAILABLE(
+        "The live channel has as many connections as it may have.",
+        headers=(("Retry-After", str(_RETRY_SECONDS)),),
+        retry_after=_RETRY_SECONDS,
+    )
+
+
+class Seats:
+    """The connections of this process, by client and tenant; each has a limit."""
+
+    def __init__(self, *, per_subject: int, per_tenant: int, total: int) -> None:
+        self._limits = (per_subject, per_tenant)
+        self.most = total
+        self._taken: Counter[tuple[str, ...]] = Counter()
+        self.total = 0
+
+    def require_room(self) -> None:
+        """Raise the problem `unavailable` when the process has all connections it may have."""
+        if self.total >= self.most:
+            raise full()
+
+    def take(self, principal: Principal) -> None:
+        """Count a connection; raises `quota-exceeded` or `unavailable`, and then counts none."""
+        self.require_room()
+        names = ("live-connections-per-subject", "live-connections-per-tenant")
+        for name, place, most in zip(names, _places(principal), self._limits, strict=True):
+            if self._taken[place] >= most:
+                raise RATE_LIMITED(
+                    f"There are {most} live connections already.",
+                    headers=(("Retry-After", str(_RETRY_SECONDS)),),
+                    violated_policies=(name,),
+                )
+        self.total += 1
+        self._taken.update(_places(principal))
+
+    def give_back(self, principal: Principal) -> None:
+        """Count a connection no more."""
+        self.total -= 1
+        for place in _places(principal):
+            self._taken[place] -= 1
+            if not self._taken[place]:
+                del self._taken[place]
+
+
+def _places(principal: Principal) -> tuple[tuple[str, ...], ...]:
+    return ((principal.tenant, principal.subject), (principal.tenant,))

@@ -1,0 +1,75 @@
+"""What the channel says: events, encoded once for all who hear them, and problems."""
+
+from __future__ import annotations
+
+import msgspec
+from engineio.packet import MESSAGE, Packet
+
+from servicekit.problems import ProblemError
+from wharf_upload.domain.events import Event
+from wharf_upload.http import schemas
+
+EVENT, PROGRESS, RESYNC, BYE, RESULT = "event", "progress", "resync", "bye", "result"
+RESTART = {"reason": "restart"}
+
+
+class EventMessage:
+    """An event and its document, as `GET /v1/events` has it."""
+
+    __slots__ = ("_frame", "_packet", "event", "json")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.json = msgspec.json.encode(schemas.of_event(event)).decode()
+        self._packet: Packet | None = None
+        self._frame: bytes | None = None
+
+    @property
+    def packet(self) -> Packet:
+        """As Socket.IO has it."""
+        if self._packet is None:
+            self._packet = packet(EVENT, self.json)
+        return self._packet
+
+    @property
+    def frame(self) -> bytes:
+        """As SSE has it."""
+        if self._frame is None:
+            self._frame = frame(EVENT, self.json, self.event.seq)
+        return self._frame
+
+
+def packet(name: str, json: str) -> Packet:
+    """Return a Socket.IO event (protocol 5) for any number of connections.
+
+    The name is one of the channel's own, so it needs no escapes.
+    """
+    return Packet(MESSAGE, f'2["{name}",{json}]')
+
+
+def frame(name: str, json: str, seq: int | None = None) -> bytes:
+    """Return an event of an SSE stream; JSON has no line ends."""
+    number = "" if seq is None else f"id: {seq}\n"
+    return f"{number}event: {name}\ndata: {json}\n\n".encode()
+
+
+def encoded(document: object) -> str:
+    """Return a document as JSON."""
+    return msgspec.json.encode(document).decode()
+
+
+def problem_document(error: ProblemError) -> dict[str, object]:
+    """Return what a message tells of a problem: as over HTTP, but no request has an id here."""
+    problem = error.problem
+    return {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": error.detail,
+        **error.members,
+    }
+
+
+def farewell(error: ProblemError) -> dict[str, object]:
+    """Return the document of a `bye` that has a problem as its reason."""
+    return {"problem": problem_document(error)}

@@ -1,0 +1,76 @@
+"""Says who may hear what, from the verified claims alone; pure."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from servicekit.problems import SCOPE_MISSING
+from servicekit.tokens import Principal
+from wharf_upload.access.authorization import FOLLOW, READ, WRITE
+from wharf_upload.domain.events import Event
+
+_OF_FILES = "file."
+
+
+class ProgressOf(Protocol):
+    """Bytes of an upload that have come; see `notices.messages.Progress`."""
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def bucket(self) -> str: ...
+
+
+def require_listener(principal: Principal) -> None:
+    """Raise the problem `insufficient-scope` unless this token may hear something.
+
+    Upload tickets may not: they are in the hands of strangers.
+    """
+    if principal.ticket is not None:
+        raise SCOPE_MISSING(
+            "This is an upload ticket; it is good for uploads only.", required_scope=FOLLOW
+        )
+    if principal.scopes.isdisjoint((FOLLOW, READ, WRITE)):
+        raise SCOPE_MISSING(
+            f"The token has none of the scopes {FOLLOW}, {READ} and {WRITE}.",
+            headers=(
+                (
+                    "WWW-Authenticate",
+                    f'Bearer realm="wharf", error="insufficient_scope", scope="{FOLLOW}"',
+                ),
+            ),
+            required_scope=FOLLOW,
+        )
+
+
+def hears(principal: Principal, buckets: frozenset[str], event: Event) -> bool:
+    """Tell whether an event of the principal's tenant is for it.
+
+    `buckets` narrows to events of these buckets; empty: it does not.
+    """
+    if buckets and buckets.isdisjoint(_buckets_of(event)):
+        return False
+    if FOLLOW in principal.scopes:
+        return True
+    if not event.kind.startswith(_OF_FILES):
+        return False
+    if READ in principal.scopes:
+        return True
+    return _owns(principal, None if event.file is None else event.file.owner)
+
+
+def sees(principal: Principal, buckets: frozenset[str], progress: ProgressOf) -> bool:
+    """Tell whether the progress of an upload of the principal's tenant is for it."""
+    if buckets and progress.bucket not in buckets:
+        return False
+    return READ in principal.scopes or _owns(principal, progress.owner)
+
+
+def _owns(principal: Principal, owner: str | None) -> bool:
+    return WRITE in principal.scopes and owner == principal.subject
+
+
+def _buckets_of(event: Event) -> set[str]:
+    places = (event.file, event.moved_from)
+    return {place.bucket for place in places if place is not None}

@@ -1,0 +1,54 @@
+"""Runs what waits (questions to the database, files of keys) outside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from wharf_upload.domain.events import Event
+from wharf_upload.live.positions import LAST
+
+T = TypeVar("T")
+
+
+class Threads:
+    """A few threads. Those of the database are apart: it may hang, and tokens are judged still."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._pool = ThreadPoolExecutor(count, f"live-{name}")
+
+    async def run(self, call: Callable[..., T], *arguments: object) -> T:
+        """Return what the call returns."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+
+    def end(self) -> None:
+        """Wait for nobody."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class StoredEvents(Protocol):
+    """What is asked of the database; see `database.contract`."""
+
+    def events(self, tenant: str, after: int, limit: int) -> list[Event]:
+        """Return the tenant's events after a number, in order."""
+
+    def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
+        """Return the tenant's events before a number, the newest first."""
+
+
+class EventReader:
+    """Reads events in threads; raises `DatabaseUnavailable`."""
+
+    def __init__(self, stored: StoredEvents, threads: Threads) -> None:
+        self._stored, self._threads = stored, threads
+
+    async def page(self, tenant: str, after: int, limit: int) -> list[Event]:
+        """Return the tenant's events after a number, in order."""
+        return await self._threads.run(self._stored.events, tenant, after, limit)
+
+    async def newest(self, tenant: str) -> int:
+        """Return the number of the tenant's newest event; 0 where there is none."""
+        found = await self._threads.run(self._stored.events_before, tenant, LAST, 1)
+        return found[0].seq if found else 0

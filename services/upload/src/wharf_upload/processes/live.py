@@ -1,0 +1,194 @@
+"""The live channel's process: the one behind the gateway that speaks HTTP (ADR 50)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from kept_sockets import Kept, inherited
+from servicekit.settings import SettingsError
+from servicekit.tokens import Verifier
+from wharf_upload import bootstrap
+from wharf_upload.live import metrics
+from wharf_upload.live.app import Live
+from wharf_upload.live.credentials import AUDIENCES, TokenJudge
+from wharf_upload.live.health import Health
+from wharf_upload.live.sources import Sources
+from wharf_upload.notices.listener import listen
+from wharf_upload.settings import ALONE, Settings
+
+log = logging.getLogger(__name__)
+_KEEP_SECONDS = 1.0
+_BACKLOG = 1024
+# What is left over after everybody was sent away.
+_LAST_SECONDS = 3
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, whose signals are ours: it would let everybody go at the same moment."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def accept_no_more(self) -> None:
+        for server in self.servers:
+            server.close()
+
+
+def run_until_signal(settings: Settings) -> None:
+    """Serve until TERM or INT; then send everybody away, and return."""
+    stop = threading.Event()
+    settings.socket_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    listener = _listener(settings.effective_live_socket, stop)
+    internal = _bound(settings.live_internal) if settings.live_internal else None
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, listener, internal, stop))
+
+
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    internal: socket.socket | None,
+    stop: threading.Event,
+) -> None:
+    sources = _sources(settings, stop)
+    verifier = Verifier(sources, issuer=settings.issuer, audience=AUDIENCES)
+    records = bootstrap.open_live_records(settings)
+    live = Live(settings, records, TokenJudge(verifier, sources))
+    needed = {"database": records.check, "keys": sources.keys_error}
+    if settings.instance != ALONE:
+        # A single replica goes on with what it knows: there is no other one to answer.
+        needed["revocations"] = sources.unheard
+    live.health = Health(
+        needed,
+        {"revocations": sources.revocations_error},
+        lambda: metrics.exposition(live.hub.count),
+        live.threads,
+    )
+    server = _Server(_config(settings, live))
+    servers = [server.serve([listener])]
+    inner = None
+    if internal is not None:
+        inner = _Server(_config(settings, live.health))
+        servers.append(inner.serve([internal]))
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    watching = asyncio.create_task(live.watch())
+    serving = [asyncio.create_task(one) for one in servers]
+    await server.is_ready.wait()
+    _say_ready()
+    hearing = asyncio.create_task(listen(settings.notices_place, live.hub.receive, told))
+    await told.wait()
+    stop.set()
+    server.accept_no_more()
+    await live.hub.drain(settings.drain_seconds)
+    for one in (server, inner):
+        if one is not None:
+            one.should_exit = True
+    await asyncio.gather(hearing, *serving)
+    watching.cancel()
+    live.end()
+
+
+def _config(settings: Settings, application: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="h11",
+        ws="websockets-sansio",
+        ws_max_size=settings.live_message_bytes,
+        # Socket.IO has pings of its own.
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_LAST_SECONDS,
+    )
+
+
+def _sources(settings: Settings, stop: threading.Event) -> Sources:
+    """Return where keys and revocations come from."""
+    own = settings.data / "upload" / f"live-{settings.instance}"
+    sources = Sources(
+        (settings.key_file, settings.revocation_file),
+        (own / settings.key_file.name, own / settings.revocation_file.name),
+    )
+    threading.Thread(
+        target=sources.follow_if_alone,
+        args=(settings.jwks_url, settings.feed_url, stop),
+        daemon=True,
+    ).start()
+    return sources
+
+
+# ---- sockets ----
+
+
+def _listener(address: str, stop: threading.Event) -> socket.socket:
+    """Return the socket that the gateway comes to: inherited, kept for us, or a new one."""
+    if not address.startswith("/"):
+        return _bound(address)
+    left = inherited(address)
+    if left is not None:
+        left.setblocking(False)
+        return left
+    kept = Kept(address)
+
+    def keep() -> None:
+        while not stop.wait(_KEEP_SECONDS):
+            kept.leave_copies()
+
+    threading.Thread(target=keep, daemon=True).start()
+    return kept.listener
+
+
+def _bound(address: str) -> socket.socket:
+    """Return a listening socket of `host:port`; without a host it is on all addresses."""
+    host, _, port = address.rpartition(":")
+    if not (port.isascii() and port.isdigit()):
+        raise SettingsError(f"{address!r} is neither the path of a socket nor host:port")
+    if host:
+        return socket.create_server((host.strip("[]"), int(port)), backlog=_BACKLOG)
+    return socket.create_server(
+        ("", int(port)),
+        family=socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET,
+        dualstack_ipv6=socket.has_dualstack_ipv6(),
+        backlog=_BACKLOG,
+    )
+
+
+def _say_ready() -> None:
+    """Tell the native runner, as uWSGI does, that this process accepts and hears TERM."""
+    mark = os.environ.get("WHARF_READY_FILE")
+    if mark:
+        for path in (mark, f"{mark}.term"):
+            Path(path).write_text("ready\n", encoding="ascii")
+    log.info("the live channel is ready")

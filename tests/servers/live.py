@@ -1,0 +1,160 @@
+"""The live channel for real: `wharf-upload live` on a port, with keys of ours and no gateway.
+
+The upload service's mule keeps two files, of keys and of revocations; here the test writes them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import pytest
+
+from servicekit.database import open_database
+from servicekit.testing import ISSUER, Issuer
+from tests.servers.upload import copy_database, new_file
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.events import Event
+from wharf_upload.domain.file_writes import Write
+
+COMMAND = Path(sys.executable).parent / "wharf-upload"
+START_SECONDS = 30
+# The files are never too old for the process: nobody follows the feed in a test.
+_FAR_AHEAD_SECONDS = 86_400
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@dataclass
+class LiveProcess:
+    """The process, its data, and what a test does to them."""
+
+    data: Path
+    issuer: Issuer
+    settings: Mapping[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+    _entries: list[dict[str, object]] = field(default_factory=list)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        """The records are written by the test, as the upload service would."""
+        self.records = SqlRecords(
+            open_database(f"sqlite:///{self.data / 'upload' / 'upload.db'}", durable=False)
+        )
+        keys = {"keys": [self.issuer.public_jwk()]}
+        (self.data / "upload" / "jwks.json").write_text(json.dumps(keys))
+        self._write_feed()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """All that it has written so far."""
+        return (self.data / "live.log").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start it, and wait until it accepts."""
+        environ = {
+            **os.environ,
+            "WHARF_DATA": str(self.data),
+            "WHARF_ISSUER": ISSUER,
+            "WHARF_LIVE_SOCKET": f"127.0.0.1:{self.port}",
+            "PYTHONWARNINGS": "error",
+            "WHARF_DRAIN_SECONDS": "1",
+            **self.settings,
+        }
+        log: IO[bytes]
+        with (self.data / "live.log").open("ab") as log:
+            self.process = subprocess.Popen([COMMAND, "live"], env=environ, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                pytest.fail(f"the live channel does not start:\n{self.log}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> int:
+        """Ask for its end; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(START_SECONDS)
+
+    def token(self, **claims: Any) -> str:
+        """A token that hears everything, but for what the test changes."""
+        return self.issuer.token(**{"scope": "events:read files:read", **claims})
+
+    def store(self, count: int = 1, **changes: object) -> list[int]:
+        """Let files be stored; the numbers of the events of their tenant."""
+        tenant = str(changes.get("tenant", "demo"))
+        for _ in range(count):
+            self._count += 1
+            self.records.write(Write(files=(new_file(f"file-{self._count}", **changes),)))  # type: ignore[arg-type]
+        return [event.seq for event in self.events(tenant)][-count:]
+
+    def events(self, tenant: str = "demo") -> list[Event]:
+        """All events of a tenant."""
+        return self.records.events(tenant, 0, 100_000)
+
+    def revoke(self, **entry: object) -> None:
+        """Add an entry to what was heard of the feed."""
+        self._entries.append({"seq": len(self._entries) + 1, **entry})
+        self._write_feed()
+
+    def _write_feed(self) -> None:
+        path = self.data / "upload" / "revocations.jsonl"
+        page = {"entries": self._entries, "latest": len(self._entries)}
+        path.with_suffix(".new").write_text(json.dumps(page) + "\n")
+        path.with_suffix(".new").replace(path)
+        ahead = time.time() + _FAR_AHEAD_SECONDS
+        os.utime(path, (ahead, ahead))
+
+    def metric(self, name: str) -> float:
+        """A sample of its metrics, by its whole name with labels."""
+        for line in httpx.get(f"{self.url}/metrics").text.splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.rpartition(" ")[2])
+        return 0.0
+
+
+@contextmanager
+def running_live(
+    template: Path, folder: Path, issuer: Issuer, settings: Mapping[str, str] | None = None
+) -> Iterator[LiveProcess]:
+    """The process on data of its own; ended afterwards."""
+    data = folder / "data"
+    copy_database(template, data)
+    live = LiveProcess(data, issuer, settings or {})
+    try:
+        live.start()
+        yield live
+    finally:
+        live.kill()
+        live.records.database.close()
