@@ -55,11 +55,14 @@ ONLY_CONTAINERS: dict[str, dict[str, str]] = {
         "WHARF_IMAGES_SOCKET": "{run}/images.sock",
         "WHARF_CONTENT_ORIGIN": "https://content.example.net",
     },
+    "live channel": {"WHARF_LIVE_SOCKET": "/run/wharf/upload/live.sock"},
     "IPv6": {"WHARF_HOST": "::1", "WHARF_AUTH_SOCKET": "[::1]:3031"},
 }
 
 # What gixy finds and we mean; each with its reason.
 MEANT = {
+    "host_spoofing": "the live channel compares Origin with the host as the browser wrote it, its "
+    "port included; which hosts are served is decided before (WHARF_HOSTS)",
     "add_header_redefinition": "a location that adds fields includes security_headers.conf once "
     "more, or what replaces it; tests/e2e look at the fields of the answers",
     "status_page_exposed": "on the internal port, which answers whoever reaches it by design "

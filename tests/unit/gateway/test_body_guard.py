@@ -38,7 +38,9 @@ def test_cuts_are_counted_in_the_file_of_metrics(
     assert capsys.readouterr().out == 2 * line
 
 
-@pytest.mark.parametrize(("workers", "most"), [("3", 6144), ("auto", 2048 * (os.cpu_count() or 1))])
+@pytest.mark.parametrize(
+    ("workers", "most"), [("3", 24576), ("auto", 8192 * (os.cpu_count() or 1))]
+)
 def test_the_limit_of_connections_is_told(tmp_path: Path, workers: str, most: int) -> None:
     """What nginx's workers may have together stands beside what was cut, before anything is cut."""
     guard(tmp_path, WHARF_NGINX_WORKERS=workers)

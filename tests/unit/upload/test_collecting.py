@@ -152,6 +152,20 @@ def test_who_answered() -> None:
     assert parse(line(header="", code="412", denied="412").strip()).service_seconds is not None
 
 
+def test_listeners() -> None:
+    """The time for which somebody listened is no wait for an answer: it is in no duration, and in
+    no tenant's share of the services. A WebSocket counts as a success.
+    """
+    counted = Counted()
+    for code in ("101", "200"):
+        text = line(operation="live", code=code, who="acme/ada").strip().replace(b"0.002", b"7200")
+        counted.add(text)
+    live = counted.operations["live"]
+    assert live.answers["2xx"] == sum(live.answers.values()) == 2
+    assert sum(live.durations.counts) == sum(live.service_durations.counts) == 0
+    assert counted.tenants.named["acme"].service_seconds == 0.0
+
+
 # ---- tenants ----
 
 

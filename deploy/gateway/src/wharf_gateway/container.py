@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 
-from wharf_gateway import addresses, console, front_door, pictures
+from wharf_gateway import addresses, console, front_door, live, pictures
 from wharf_gateway.leftovers import remove_files
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import INSTANCE, RunSettings
@@ -49,8 +49,8 @@ FRONT_DOOR = Setting(
     "nowhere",
 )
 CONTAINER_SETTINGS = (
-    *(AUTH_SOCKET, SOCKETS, *console.CONSOLE_SETTINGS, *pictures.IMAGES_SETTINGS),
-    *(FRONT_DOOR, RUN),
+    *(AUTH_SOCKET, SOCKETS, *console.CONSOLE_SETTINGS, *live.LIVE_SETTINGS),
+    *(*pictures.IMAGES_SETTINGS, FRONT_DOOR, RUN),
 )
 _AUTH_EXAMPLES = (AUTH_SOCKET.default, "wharf-auth:3031")
 
@@ -86,9 +86,11 @@ class Gateway:
         own = ("WHARF_CONSOLE_DOOR", "WHARF_IMAGES_BLOBS_SOCKET")
         listening = (addresses.socket_path(self.values[name]) for name in own)
         self.own_sockets = [path for path in listening if path]
-        services = map(self.values.__getitem__, ("WHARF_AUTH_SOCKET", "WHARF_CONSOLE_SOCKET"))
+        names = ("WHARF_AUTH_SOCKET", "WHARF_CONSOLE_SOCKET", "WHARF_LIVE_SOCKET")
+        services = map(self.values.__getitem__, names)
         others = filter(None, map(addresses.socket_path, services))
-        self.socket_folders = [self._sockets, *map(os.path.dirname, others)]
+        folders = dict.fromkeys([self._sockets, *map(os.path.dirname, others)])
+        self.socket_folders = list(folders)
         self.command = nginx_command(self.run, environ)
 
     def _template_values(self) -> dict[str, str]:
@@ -99,6 +101,7 @@ class Gateway:
         values.update(front_door.template_values(self.front_door))
         values.update(console.container_values(self._environ, f"{settings.root}/console"))
         values.update(pictures.container_values(self._environ, self._sockets, self.pictures))
+        values.update(live.container_values(self._environ))
         values.update(
             WHARF_DATA=settings.data,
             WHARF_RUN=self.run,

@@ -56,6 +56,12 @@ def not_ready(settings: RunSettings, *, console: bool) -> str | None:
     return None
 
 
+def counts(settings: RunSettings, service: str) -> bool:
+    """Whether a service gives the internal port its metrics, and so lives."""
+    status, _ = get(settings.local_metrics_host, settings.metrics_port, f"/metrics/{service}")
+    return status == 200
+
+
 def check_free(host: str, port: int, variable: str) -> None:
     """Raises CannotRunError when the port cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

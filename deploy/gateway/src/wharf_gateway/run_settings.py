@@ -122,9 +122,14 @@ class RunSettings:
         return f"{_bracketed(self.metrics_host)}:{self.metrics_port}"
 
     @property
+    def local_metrics_host(self) -> str:
+        """The address at which this machine reaches the internal port."""
+        return _reached(self.metrics_host)
+
+    @property
     def metrics_url(self) -> str:
         """Where this machine reaches the internal port."""
-        return f"http://{_bracketed(_reached(self.metrics_host))}:{self.metrics_port}"
+        return f"http://{_bracketed(self.local_metrics_host)}:{self.metrics_port}"
 
     @property
     def local_host(self) -> str:

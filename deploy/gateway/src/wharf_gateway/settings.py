@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from wharf_gateway import console, front_door, pictures
+from wharf_gateway import console, front_door, live, pictures
 from wharf_gateway.tables import Setting, read_all
 from wharf_gateway.terminal import CannotRunError
 
@@ -164,6 +164,14 @@ GATEWAY_SETTINGS = (
         minimum=1,
     ),
     Setting(
+        "WHARF_LIVE_ADDRESS_CONNECTIONS",
+        "256",
+        "connections",
+        "connections to the live channel that one client address may have open at the same time, "
+        "beside those",
+        minimum=1,
+    ),
+    Setting(
         "WHARF_BODY_TIMEOUT_SECONDS",
         "20",
         "seconds",
@@ -192,8 +200,8 @@ GATEWAY_SETTINGS = (
     ),
 )
 
-#: nginx drops what comes above this in one of its workers.
-WORKER_CONNECTIONS = 2048
+#: nginx drops what comes above this in one of its workers. 2,000 that listen to events take 4,000.
+WORKER_CONNECTIONS = 8192
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 # One label more than DNS needs: a leading dot or star is nginx's own wildcard.
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.*_[]:")
@@ -290,4 +298,5 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     # Natively there is no front door; a container's gateway may be without any of these.
     values.update(front_door.template_values() | console.template_values())
     values.update(pictures.template_values())
+    values.update(live.template_values())
     return values

@@ -12,14 +12,31 @@ from wharf_upload.observability.nginx_logs.tenants import NOBODY, Tenants
 OPERATIONS = (
     *("upload_small", "upload_large", "upload_form", "upload_resumable"),
     *("download", "download_shared", "delete", "list", "api", "auth", "console", "health", "other"),
+    "live",
 )
+# Its lines come when somebody stops to listen: the time in them is nobody's wait for an answer.
+_LISTENING = "live"
 # 507 is not one of 5xx: nearly always a tenant has used up its quota, which is no failure.
 NO_ROOM = "507"
 CLASSES = ("2xx", "3xx", "4xx", "5xx", NO_ROOM, "closed")
 METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"))
 CODES = frozenset(
     (
-        *("200", "201", "204", "206", "303", "304", "400", "401", "403", "404", "405", "408"),
+        *(
+            "101",
+            "200",
+            "201",
+            "204",
+            "206",
+            "303",
+            "304",
+            "400",
+            "401",
+            "403",
+            "404",
+            "405",
+            "408",
+        ),
         *("409", "411", "412", "413", "414", "415", "416", "421", "422", "429", "431", "460"),
         *("499", "500", "501", "502", "503", "504", "507"),
     )
@@ -50,6 +67,8 @@ class Line(msgspec.Struct, frozen=True):
         """The class of the answer."""
         if self.closed:
             return "closed"
+        if self.code == "101":
+            return "2xx"  # a WebSocket was opened, as was wished
         return NO_ROOM if self.code == NO_ROOM else f"{self.code[0]}xx"
 
 
@@ -63,6 +82,8 @@ def parse(text: bytes) -> Line:
         raise ValueError(operation)
     header_time, response_time, admission_time = (_first_sum(one) for one in times)
     answered = header_time is not None or denied != ""
+    if operation == _LISTENING:
+        response_time, completion = 0.0, "OK"
     return Line(
         operation=operation,
         method=method if method in METHODS else "other",
@@ -154,7 +175,7 @@ class Counted(msgspec.Struct):
         operation.answers[line.answer] = operation.answers.get(line.answer, 0) + 1
         operation.received_bytes += line.received_bytes
         operation.sent_bytes += line.sent_bytes
-        if line.closed or line.code >= "500":
+        if line.closed or line.code >= "500" or line.operation == _LISTENING:
             return
         operation.durations.observe(line.seconds)
         if line.service_seconds is not None:

@@ -1,0 +1,223 @@
+"""The live channel behind the gateway: how it is asked, and what nginx answers without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.raw_http import until
+from tests.servers.fake_live import FIRST_EVENT, FakeLive, fake_live
+from tests.servers.gateway import Running
+from wharf_gateway.container import Gateway
+from wharf_gateway.nginx import render_configuration
+from wharf_gateway.readiness import get
+from wharf_gateway.terminal import CannotRunError
+
+ROOT = Path(__file__).resolve().parents[3]
+WEBSOCKET = ("Upgrade: websocket", "Connection: Upgrade")
+STREAM = ("Accept: text/event-stream",)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A gateway that knows of a live channel and lets an address have eight connections to it."""
+    folder = tmp_path_factory.mktemp("g")
+    settings = {
+        "WHARF_LIVE_SOCKET": f"{folder}/upload/live.sock",
+        "WHARF_LIVE_ADDRESS_CONNECTIONS": "8",
+        "WHARF_DRAIN_SECONDS": "1",
+    }
+    made = Running(folder, **settings)
+    try:
+        assert until(made.answers), made.output
+        yield made
+    finally:
+        made.end(signal.SIGINT)
+
+
+@pytest.fixture
+def live(gateway: Running) -> Iterator[FakeLive]:
+    """What it knows of."""
+    path = gateway.folder / "upload/live.sock"
+    with fake_live(path) as found:
+        yield found
+    path.unlink()
+
+
+@contextmanager
+def asked(
+    gateway: Running, first: str, *fields: str, body: bytes = b""
+) -> Iterator[tuple[socket.socket, str]]:
+    """A request, and the head of its answer; the connection stays open meanwhile."""
+    lines = (f"{first} HTTP/1.1", f"Host: files.example:{gateway.port}", *fields)
+    with gateway.connect() as connection:
+        connection.sendall("\r\n".join((*lines, "", "")).encode() + body)
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = connection.recv(1)
+            assert byte, head
+            head += byte
+        yield connection, head.decode()
+
+
+def problem(connection: socket.socket, head: str) -> dict[str, str]:
+    """The document of a refusal."""
+    assert "application/problem+json" in head
+    size = int(head.partition("Content-Length: ")[2].partition("\r\n")[0])
+    found: dict[str, str] = json.loads(connection.recv(size, socket.MSG_WAITALL))
+    return found
+
+
+def test_a_websocket(gateway: Running, live: FakeLive) -> None:
+    """Bytes go both ways, and the channel is told who asks, in the gateway's words: neither a
+    forged address nor a cookie of the console reaches it.
+    """
+    fields = ("Cookie: wharf=secret", "X-Forwarded-For: 203.0.113.9", "X-Request-Id: request-one")
+    with asked(gateway, "GET /socket.io/?EIO=4", *WEBSOCKET, *fields) as (connection, head):
+        assert head.startswith("HTTP/1.1 101 ")
+        assert "X-Request-Id: request-one" in head
+        assert "X-Wharf-Who" not in head
+        connection.sendall(b"hello")
+        assert connection.recv(5, socket.MSG_WAITALL) == b"hello"
+    found = live.heads[-1]
+    assert found[""] == "GET /socket.io/?EIO=4 HTTP/1.1"
+    assert found["host"] == f"files.example:{gateway.port}"
+    assert found["x-forwarded-for"] == "127.0.0.1"
+    assert found["x-request-id"] == "request-one"
+    assert found["connection"] == "upgrade"
+    assert "cookie" not in found
+
+
+def test_another_upgrade_is_none(gateway: Running, live: FakeLive) -> None:
+    """Nothing but a WebSocket takes a connection over: h2c would smuggle requests past limits."""
+    with asked(gateway, "GET /socket.io/", "Upgrade: h2c", "Connection: Upgrade") as (_, head):
+        assert head.startswith("HTTP/1.1 200 ")
+    assert not {"upgrade", "connection"} & {name for name, value in live.heads[-1].items() if value}
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/event-stream", "application/json;q=0.5, Text/Event-Stream; q=0.9"]
+)
+def test_a_stream_of_events(gateway: Running, live: FakeLive, accept: str) -> None:
+    """It comes as it is made, the query goes along, and no cache may give it for the list."""
+    fields = (f"Accept: {accept}", "Authorization: Bearer x", "Last-Event-ID: 7")
+    with asked(gateway, "GET /v1/events?after=7", *fields) as (connection, head):
+        assert head.startswith("HTTP/1.1 200 ")
+        assert "Vary: Accept" in head
+        assert "X-Content-Type-Options: nosniff" in head
+        assert FIRST_EVENT in connection.recv(4096)
+    found = live.heads[-1]
+    assert found[""] == "GET /v1/events?after=7 HTTP/1.1"
+    assert (found["authorization"], found["last-event-id"]) == ("Bearer x", "7")
+
+
+@pytest.mark.parametrize(
+    ("method", "accept"),
+    [
+        ("GET", "*/*"),
+        ("GET", "application/json"),
+        ("GET", "text/event-streams"),
+        ("HEAD", STREAM[0].partition(" ")[2]),
+    ],
+)
+def test_the_list_of_events(gateway: Running, live: FakeLive, method: str, accept: str) -> None:
+    """Who asks for anything else gets upload's list; here nobody makes one."""
+    with asked(gateway, f"{method} /v1/events", f"Accept: {accept}") as (_, head):
+        assert head.startswith("HTTP/1.1 503 ")
+    assert live.heads == []
+
+
+def test_who_polls(gateway: Running, live: FakeLive) -> None:
+    """A message goes along; one that is longer than any is refused before it is read."""
+    with asked(gateway, "POST /socket.io/?sid=1", "Content-Length: 5", body=b"hello") as (
+        own,
+        head,
+    ):
+        assert head.startswith("HTTP/1.1 200 ")
+        assert own.recv(5, socket.MSG_WAITALL) == b"hello"
+    with asked(gateway, "POST /socket.io/?sid=1", "Content-Length: 70000") as (own, head):
+        assert problem(own, head)["type"] == "/problems/too-large"
+    assert len(live.heads) == 1
+
+
+def test_without_the_service(gateway: Running) -> None:
+    """While nobody listens it is a 503 that says when to come again."""
+    for first in ("GET /socket.io/", "GET /v1/events"):
+        with asked(gateway, first, *STREAM) as (connection, head):
+            assert head.startswith("HTTP/1.1 503 ")
+            assert "Retry-After: " in head
+            assert problem(connection, head)["type"] == "/problems/unavailable"
+
+
+def test_an_address_has_its_share(gateway: Running, live: FakeLive) -> None:
+    """More connections are refused, and take nothing of those for requests."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(asked(gateway, "GET /v1/events", *STREAM)) for _ in range(9)]
+        refused = [problem(*one) for one in opened if " 200 " not in one[1]]
+        assert {one["type"] for one in refused} == {"/problems/quota-exceeded"}
+        assert len(live.heads) <= 8
+        assert gateway.answers()
+
+
+def test_what_is_logged(gateway: Running, live: FakeLive) -> None:
+    """A token in an address is in no line; a listener's hours are told from an upload's seconds."""
+    with asked(gateway, "GET /socket.io/?token=not-to-be-logged", *WEBSOCKET):
+        assert live.heads
+    lines = gateway.folder / "upload/requests.tsv"
+    assert until(lambda: "live\tGET\t101\t" in lines.read_text())
+    assert until(lambda: '"operation":"live"' in gateway.output)
+    assert "not-to-be-logged" not in gateway.output + lines.read_text()
+
+
+def test_metrics(gateway: Running, live: FakeLive) -> None:
+    """The internal port has them, and nobody else."""
+    path = "/metrics/live"
+    assert get("127.0.0.1", gateway.metrics_port, path) == (200, "wharf_live_up 1")
+    assert live.heads[-1][""] == "GET /metrics HTTP/1.1"
+    assert get("127.0.0.1", gateway.port, path)[0] != 200
+
+
+def test_the_end_is_not_waited_for(tmp_path: Path) -> None:
+    """Who listens until the end keeps nginx for WHARF_DRAIN_SECONDS, and no longer."""
+    path = tmp_path / "upload/live.sock"
+    made = Running(tmp_path, WHARF_LIVE_SOCKET=str(path), WHARF_DRAIN_SECONDS="0")
+    assert until(made.answers), made.output
+    with fake_live(path), asked(made, "GET /socket.io/", *WEBSOCKET) as (connection, _):
+        assert made.end(signal.SIGTERM) == 0
+        assert connection.recv(1) == b""
+
+
+def configured(**environ: str) -> Gateway:
+    """A gateway with these settings; nothing of it runs."""
+    return Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], **environ}, root=str(ROOT))
+
+
+def test_without_a_live_channel(tmp_path: Path) -> None:
+    """A gateway that is told of none passes everything on to upload, as before."""
+    made = configured()
+    render_configuration(str(ROOT), str(tmp_path), made.values)
+    names = ("nginx.conf", "conf.d/public.conf", "conf.d/internal.conf")
+    assert not any("live.conf" in (tmp_path / name).read_text() for name in names)
+    assert '(?:[;,]|$)" "";' in (tmp_path / "conf.d/requests.conf").read_text()
+
+
+def test_its_socket_is_kept_with_uploads() -> None:
+    """They are in one folder, which is looked after once."""
+    made = configured(WHARF_LIVE_SOCKET="/run/wharf/upload/live.sock")
+    assert made.socket_folders == ["/run/wharf/upload", "/run/wharf/auth"]
+    assert made.values["WHARF_LIVE_SOCKET"] == "unix:/run/wharf/upload/live.sock"
+
+
+@pytest.mark.parametrize("value", ["live", "live:80", "/run/$host", "/run/x;"])
+def test_what_is_no_path_is_refused(value: str) -> None:
+    """The line names the variable and its value."""
+    with pytest.raises(CannotRunError) as refused:
+        configured(WHARF_LIVE_SOCKET=value)
+    assert str(refused.value).startswith(f"WHARF_LIVE_SOCKET={value!r}")
