@@ -17,10 +17,10 @@ import pytest
 from wharf_native.places import Places
 from wharf_native.survivors import survivors
 
-CHILDREN = ("nginx", "auth", "upload", "console")
+CHILDREN = ("nginx", "auth", "upload", "console", "live", "images")
 
-# Stands for wharf-auth, wharf-upload and uwsgi: notes what happens to it, and has a child of its
-# own, which it takes down when it is told to stop.
+# Stands for wharf-auth, wharf-upload, wharf-images and uwsgi: notes what happens to it, and has a
+# child of its own, which it takes down when it is told to stop.
 DUMMY = """#!{python}
 import os, signal, sys, time
 
@@ -30,8 +30,11 @@ def note(what):
 
 program, *arguments = os.path.basename(sys.argv[0]), *sys.argv[1:]
 name = arguments[-1].split("/")[-2] if program == "uwsgi" else program + " " + arguments[0]
+name = {"wharf-upload live": "live", "wharf-images serve": "images"}.get(name, name)
+serves = " " not in name
 note("start")
-told = program == "uwsgi" and os.path.exists(os.environ["DUMMY_EVENTS"] + ".fail")
+told = serves and os.path.exists(os.environ["DUMMY_EVENTS"] + ".fail")
+told = told or os.path.exists(os.environ["DUMMY_EVENTS"] + ".fail-" + name)
 if os.environ.get("DUMMY_FAILS") == name or told:
     sys.exit("this dummy fails")
 if arguments[0] in ("migrate", "init"):
@@ -52,7 +55,7 @@ signal.signal(signal.SIGTERM, stop)
 signal.signal(signal.SIGQUIT, stop)
 if helper:
     note("listening")
-if program == "uwsgi" and helper:
+if serves and helper:
     for path in (os.environ["WHARF_READY_FILE"], os.environ["WHARF_READY_FILE"] + ".term"):
         with open(path, "w") as ready:
             ready.write("ready")
@@ -99,10 +102,11 @@ cli.main()
 """
 
 START = """
-import signal, sys
+import os, signal, sys
 # As from a terminal, also where the tests themselves run under nohup.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-from wharf_native import cli
+from wharf_native import absences, cli
+absences.TRY_AGAIN_SECONDS = float(os.environ.get("DUMMY_TRY_AGAIN_SECONDS", "60"))
 root = sys.argv[1]
 cli.checkout = lambda: root
 sys.argv[1:] = ["run"]
@@ -152,9 +156,9 @@ class Wharf:
 
         self.wait_until(ready_or_ended, "readiness")
         assert self.process.poll() is None, self.output
-        if "DUMMY_FAILS" not in self.environment:
+        if not list(self.events_file.parent.glob("events.fail-*")):
             # nginx may be ready before the others can be told to end.
-            self.wait_until(lambda: str(self.events).count("listening") >= 3, "all to listen")
+            self.wait_until(lambda: str(self.events).count("listening") >= 5, "all to listen")
 
     def restart(self, *names: str) -> subprocess.CompletedProcess[str]:
         """`wharf restart`."""
@@ -195,7 +199,7 @@ def root(tmp_path: Path) -> Path:
     """A checkout with dummies for everything but nginx."""
     programs = tmp_path / ".venv/bin"
     programs.mkdir(parents=True)
-    for name in ("wharf-auth", "wharf-upload", "uwsgi"):
+    for name in ("wharf-auth", "wharf-images", "wharf-upload", "uwsgi"):
         (programs / name).write_text(DUMMY.replace("{python}", sys.executable))
         (programs / name).chmod(0o755)
     templates = tmp_path / "deploy/nginx"

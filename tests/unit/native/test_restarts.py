@@ -51,6 +51,8 @@ def test_all_of_them(wharf: Wharf) -> None:
         "wharf: restarting auth",
         "wharf: restarting console",
         "wharf: restarting gateway",
+        "wharf: restarting images",
+        "wharf: restarting live",
     ]
     url = f"http://127.0.0.1:{wharf.environment['WHARF_PORT']}/"
     with urllib.request.urlopen(url, timeout=20) as reply:
@@ -88,7 +90,7 @@ def test_a_wrong_configuration(wharf: Wharf, root: Path) -> None:
 def test_what_cannot_be_restarted(wharf: Wharf) -> None:
     """A name that is none is refused with those that are; so is a Wharf that does not run."""
     assert (
-        "cannot restart nginx; choose from upload, auth, console, gateway"
+        "cannot restart nginx; choose from upload, auth, console, gateway, images, live"
         in wharf.restart("nginx").stderr
     )
     assert wharf.end() == 0

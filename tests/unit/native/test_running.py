@@ -27,7 +27,7 @@ def test_the_order_of_the_stop(start: Start) -> None:
     wharf.wait_ready()
     assert wharf.end() == 0
     ends = [event for event in wharf.events if "end" in event]
-    assert sorted(ends) == ["end auth", "end console", "end upload"]
+    assert sorted(ends) == ["end auth", "end console", "end images", "end live", "end upload"]
     assert wharf.processes == []
     assert wharf.sockets() == []
 
@@ -71,6 +71,31 @@ def test_a_service_that_keeps_crashing(start: Start, environment: dict[str, str]
     assert wharf.events.count("start auth") == 5
     assert "auth: this dummy fails" in wharf.output
     assert wharf.processes == []
+    assert wharf.sockets() == []
+
+
+def test_one_that_wharf_can_go_on_without(start: Start, environment: dict[str, str]) -> None:
+    """The live channel that keeps failing stops nothing: who asks for it is refused at once, and it
+    is tried again now and then.
+    """
+    environment["DUMMY_TRY_AGAIN_SECONDS"] = "1"
+    wharf = start()
+    fails = Path(f"{wharf.events_file}.fail-live")
+    fails.touch()
+    wharf.wait_ready()
+    wharf.wait_until(lambda: "Wharf goes on without it" in wharf.output, "the end of patience")
+    assert "live: this dummy fails" in wharf.output
+    wharf.wait_until(lambda: wharf.events.count("start live") >= 6, "another try")
+    # Said once, however often it is tried.
+    assert wharf.output.count("live keeps failing") == 1
+    wharf.wait_until(lambda: "live.sock" not in wharf.sockets(), "the end of its socket")
+    assert wharf.restart("live").returncode == 1
+    assert wharf.restart("upload").returncode == 0
+    assert "end auth" not in wharf.events
+    fails.unlink()
+    wharf.wait_until(lambda: "listening live" in wharf.events, "the live channel")
+    assert "live.sock" in wharf.sockets()
+    assert wharf.end() == 0
     assert wharf.sockets() == []
 
 
@@ -196,7 +221,7 @@ def test_a_long_data_path(start: Start, environment: dict[str, str], root: Path)
     wharf.wait_ready()
     sockets = Path(wharf.places.sockets)
     found = sorted(path.name for path in sockets.iterdir())
-    names = ("auth", "blobs", "console", "manager", "receiver", "upload")
+    names = ("auth", "blobs", "console", "images", "live", "manager", "receiver", "upload")
     assert found == [f"{name}.sock" for name in names]
     assert sockets.stat().st_mode & 0o777 == 0o700
     assert wharf.end() == 0

@@ -40,10 +40,14 @@ def processes(options: Any) -> dict[str, Any]:
 
 
 def test_the_gateway_stops_first(options: Any) -> None:
-    """Of the groups the gateway has the highest priority, and all services are in one group."""
+    """Of the groups the gateway has the highest priority, with the live channel, whose connections
+    nginx would wait for; all other services are in one group.
+    """
     groups = sorted(options.process_group_configs, key=lambda group: group.priority)
     assert [group.name for group in groups] == ["prepare", "services", "gateway"]
-    assert len(groups[1].process_configs) == 6
+    assert len(groups[1].process_configs) == 8
+    last = {one.name for one in groups[2].process_configs}
+    assert last == {"nginx", "live-0", "live-1"}
 
 
 def test_nothing_starts_by_itself(options: Any) -> None:

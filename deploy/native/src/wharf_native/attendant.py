@@ -24,12 +24,12 @@ from slow_body_floor.foreign_sockets import children
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import CannotRunError, log
 from wharf_native import logfiles
-from wharf_native.places import SERVICES, Places
+from wharf_native.places import OPTIONAL, SERVICES, Places
 from wharf_native.process_manager import Manager
 
 # upload first: it has to understand what a new auth issues (ADR 34). The console asks both, by the
-# gateway, which asks all of them.
-NAMES = ("upload", "auth", "console", "gateway")
+# gateway, which asks all of them. What Wharf can go on without comes last.
+NAMES = ("upload", "auth", "console", "gateway", "images", "live")
 _POLL_SECONDS = 0.05
 _GOES_ON = {ProcessStates.STARTING, ProcessStates.RUNNING}
 # supervisord starts it, or has started it.
@@ -90,6 +90,14 @@ class Attendant:
                 raise CannotRunError(error)
             time.sleep(_POLL_SECONDS)
 
+    def waits_for(self, services: Iterable[str]) -> str | None:
+        """Says which of these neither serves yet nor has failed; `None` when there is none."""
+        for name in services:
+            ready = os.path.exists(self.places.ready_file(name))
+            if not ready and self._runs(name):
+                return f"{name} does not serve yet"
+        return None
+
     def _start(self) -> None:
         try:
             for name in self.preparations:
@@ -97,7 +105,7 @@ class Attendant:
             self.render()
             self._run_once("gateway-check")
             log("starting the services")
-            for name in (*(f"services:{one}-0" for one in SERVICES), "gateway:nginx"):
+            for name in (*(f"{one}-0" for one in SERVICES), "nginx"):
                 self._ask("startProcess", name)
             self.serving(self)
         except Exception as error:  # noqa: BLE001 -- nobody asks this thread's job how it went
@@ -107,6 +115,9 @@ class Attendant:
 
     def _restart(self, names: list[str]) -> str:
         try:
+            # nginx's old workers wait for those who listen: they come back, to the new ones.
+            if "gateway" in names and "live" not in names and self._runs("live"):
+                names = [*names, "live"]
             for name in names:
                 log(f"restarting {name}")
                 # Migrations of a new release come before it; the old one goes on with them.
@@ -123,7 +134,7 @@ class Attendant:
         return ""
 
     def _run_once(self, name: str) -> None:
-        process = self._ask("startProcess", f"prepare:{name}")
+        process = self._ask("startProcess", name)
         self.wait(lambda: process.get_state() not in _GOES_ON, 120.0, f"{name} does not end")
         if (process.get_state(), process.exitstatus) != (ProcessStates.EXITED, 0):
             logfiles.show_tail("prepare")
@@ -142,16 +153,17 @@ class Attendant:
 
     def _replace(self, service: str) -> None:
         """Starts a process beside the one that runs, which goes when the new one serves."""
-        both = [self.manager.processes()[f"{service}-{number}"] for number in (0, 1)]
-        new, old = sorted(both, key=lambda one: one.get_state() in _IS_WANTED)
+        new, old = sorted(self._both(service), key=lambda one: one.get_state() in _IS_WANTED)
         # The one that was replaced before ends what it had begun.
         error = f"the {service} that was replaced before does not end"
         self.wait(lambda: new.pid == 0, self.settings.drain_seconds + _KILL_SECONDS, error)
-        signs = (self.places.ready_file(service), f"{self.places.ready_file(service)}.term")
+        signs = [self.places.ready_file(service)]
+        if service not in OPTIONAL:
+            signs += [f"{signs[0]}.term"]
         for sign in signs:
             with suppress(FileNotFoundError):
                 os.unlink(sign)
-        self._ask("startProcess", f"services:{new.config.name}")
+        self._ask("startProcess", new.config.name)
         error = f"the new {service} does not come up; the old one goes on"
 
         def serves() -> bool:
@@ -164,16 +176,23 @@ class Attendant:
         except CannotRunError:
             if not self._is_stopping():
                 logfiles.show_tail(service)
-                self._ask("stopProcess", f"services:{new.config.name}")
+                self._ask("stopProcess", new.config.name)
             raise
-        self._ask("stopProcess", f"services:{old.config.name}")
+        self._ask("stopProcess", old.config.name)
+
+    def _both(self, service: str) -> list[Any]:
+        return [self.manager.processes()[f"{service}-{number}"] for number in (0, 1)]
+
+    def _runs(self, service: str) -> bool:
+        return any(one.get_state() in _GOES_ON for one in self._both(service))
 
     def _ask(self, verb: str, name: str) -> Any:
-        """Has a process started or stopped, `GROUP:NAME`; returns supervisord's record of it."""
-        process = self.manager.processes()[name.partition(":")[2]]
+        """Has a process started or stopped; returns supervisord's record of it."""
+        process = self.manager.processes()[name]
         process.backoff = 0  # failures of another attempt do not count
+        full_name = f"{process.group.config.name}:{name}"
         try:
-            getattr(connect(self.places.socket("manager")).supervisor, verb)(name, False)
+            getattr(connect(self.places.socket("manager")).supervisor, verb)(full_name, False)
         except xmlrpc.client.Fault as fault:
             # These mean that it has ended already; its state says so, too.
             if fault.faultCode not in {Faults.SPAWN_ERROR, Faults.NOT_RUNNING}:

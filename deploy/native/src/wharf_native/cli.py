@@ -10,7 +10,7 @@ from wharf_gateway.terminal import CannotRunError, log
 
 # A new process has WHARF_READY_SECONDS, the one before it WHARF_DRAIN_SECONDS, for each part.
 _PATIENCE_SECONDS = 600.0
-_USAGE = "usage: wharf run | status | restart [upload] [auth] [console] [gateway] | settings"
+_USAGE = "usage: wharf run | status | restart [NAME...] | settings"
 
 
 def checkout() -> str:
@@ -20,11 +20,16 @@ def checkout() -> str:
 
 def status(settings: RunSettings) -> int:
     """Says whether Wharf is ready; 0 when it is."""
-    from wharf_gateway.readiness import not_ready
+    from wharf_gateway.readiness import counts, not_ready
+    from wharf_native.places import OPTIONAL
 
-    error = not_ready(settings, console=True)
-    log(f"ready at {settings.url}" if error is None else f"not ready: {error}")
-    return int(error is not None)
+    if error := not_ready(settings, console=True):
+        log(f"not ready: {error}")
+        return 1
+    missing = [name for name in OPTIONAL if not counts(settings, name)]
+    without = f", without {' and '.join(missing)} (503 meanwhile)" if missing else ""
+    log(f"ready at {settings.url}{without}")
+    return 0
 
 
 def restart(settings: RunSettings, names: list[str]) -> None:

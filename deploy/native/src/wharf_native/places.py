@@ -18,7 +18,11 @@ SOCKET_PATH_BYTES = 107
 # Longer than any name in use: services may put sockets of their own beside these.
 _LONGEST_SOCKET = "a-name-of-24-characters."
 _SHARED = ("spool", "staging", "tenants", "auth", "upload", "console", "pictures")
-SERVICES = ("auth", "upload", "console")
+# Wharf goes on without these two: what they do is refused with 503 then (ADR 52).
+OPTIONAL = ("live", "images")
+# Of several processes each, whose metrics meet in a folder.
+_COUNTED = ("auth", "upload", "console")
+SERVICES = (*_COUNTED, *OPTIONAL)
 # The instance that has a WHARF_DATA to itself.
 ALONE = "native"
 
@@ -65,7 +69,7 @@ class Places:
     def create(self) -> None:
         """Makes the directories, closed to everyone else."""
         os.makedirs(self.data, mode=0o700, exist_ok=True)
-        own = (self.nginx, *map(self.metrics, SERVICES))
+        own = (self.nginx, *map(self.metrics, _COUNTED))
         shared = (f"{self.data}/{name}" for name in _SHARED)
         for path in (*shared, self.spool, self.pictures, self.run, *own, self.log):
             # Another instance may begin at the same moment.
@@ -80,20 +84,22 @@ class Places:
         The spool is swept too: a killed nginx leaves the bodies it was receiving, and whatever
         the upload service took over has another name by then.
         """
-        for directory in (*map(self.metrics, SERVICES), self.spool, self.nginx):
+        for directory in (*map(self.metrics, _COUNTED), self.spool, self.nginx):
             remove_files(directory)
         self.remove_sockets()
         # 0.1.0 took requests there: its `wharf restart` must not find it.
         shutil.rmtree(f"{self.run}/control", ignore_errors=True)
 
     def remove_sockets(self) -> None:
-        """Removes sockets and pid files, and the short directory where there is one."""
+        """Removes sockets, pid files and signs of readiness."""
         for directory in {self.run, self.nginx, self.sockets}:
             if not os.path.isdir(directory):
                 continue
             for name in os.listdir(directory):
                 path = f"{directory}/{name}"
-                if name.endswith(".pid") or stat.S_ISSOCK(os.lstat(path).st_mode):
+                if name.endswith((".pid", ".ready", ".ready.term")) or stat.S_ISSOCK(
+                    os.lstat(path).st_mode
+                ):
                     os.unlink(path)
 
     def leave(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from wharf_gateway import console, pictures
+from wharf_gateway import console, live, pictures
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.settings import gateway_values
@@ -57,6 +57,7 @@ def service_environment(
         "WHARF_SOCKETS": places.sockets,
         "WHARF_JWKS_URL": f"{settings.url}/.well-known/jwks.json",
         "WHARF_FEED_URL": f"{settings.metrics_url}/feed",
+        "WHARF_LIVE_SOCKET": places.socket("live"),
     }
     bin_directory = os.path.join(settings.root, ".venv/bin")
     environment["PATH"] = f"{bin_directory}:{environ.get('PATH', os.defpath)}"
@@ -96,6 +97,7 @@ def template_values(
         WHARF_RECEIVER_SOCKET=f"unix:{places.socket('receiver')}",
         WHARF_BLOBS_SOCKET=f"unix:{places.socket('blobs')}",
     )
+    values.update(live.template_values(places.socket("live")))
     return values
 
 

@@ -16,12 +16,19 @@ from typing import Any
 from supervisor import events
 from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
-from supervisor.states import SIGNALLABLE_STATES, ProcessStates, SupervisorStates
+from supervisor.states import (
+    SIGNALLABLE_STATES,
+    STOPPED_STATES,
+    ProcessStates,
+    SupervisorStates,
+)
 from supervisor.supervisord import Supervisor
 
 from kept_sockets import Kept
 from wharf_gateway.terminal import log
 from wharf_native import logfiles
+from wharf_native.absences import Absences
+from wharf_native.places import OPTIONAL
 
 # One request to stop may arrive twice: from the process group, and passed on by make.
 _SAME_REQUEST_SECONDS = 1.0
@@ -31,7 +38,7 @@ _LEAST_SECONDS = 5.0
 
 
 class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
-    """Runs programs until it is told to stop or one of them keeps failing.
+    """Runs programs until it is told to stop, or one keeps failing that is not optional.
 
     Every process inherits the listening sockets: while one gives way to the next, connections wait.
 
@@ -49,7 +56,7 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
         options.realize(["-c", str(Path(__file__).with_name("supervisord.conf"))])
         options.first, options.test = True, False
         super().__init__(options)
-        self.attendant, self.error, self._sockets = attendant, "", sockets
+        self.attendant, self.error, self._absences = attendant, "", Absences(sockets)
         self._bell = _bell()
         self._stop_asked_at, self._stop_by, self._again_at = 0.0, math.inf, 0.0
 
@@ -101,13 +108,26 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
             for process in self.processes().values():
                 if process.get_state() == ProcessStates.STOPPING:
                     process.signal(process.config.stopsignal)
+        if self.get_state() == SupervisorStates.RUNNING:
+            for name in self._absences.due():
+                self._try(name)
+
+    def _try(self, name: str) -> None:
+        """Starts an absent service once, unless somebody else does."""
+        if self._is_down(name):
+            process = self.processes()[f"{name}-0"]
+            process.backoff = process.config.startretries
+            process.spawn()
+
+    def _is_down(self, name: str) -> bool:
+        both = (self.processes()[f"{name}-{number}"] for number in (0, 1))
+        return all(one.get_state() in STOPPED_STATES for one in both)
 
     def _changed(self, event: Any) -> None:
         process, state = event.process, event.process.get_state()
         name = process.config.name.partition("-")[0]
         if state == ProcessStates.STARTING:
-            for one in self._sockets:
-                one.bind_again()
+            self._absences.listen(name)
             logfiles.begins("prepare" if process.group.config.name == "prepare" else name)
         elif state == ProcessStates.STOPPING:
             process.delay = min(process.delay, max(self._stop_by, time.time() + _LEAST_SECONDS))
@@ -115,15 +135,31 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
             # What it left behind: an nginx worker without a master would keep the port.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        if self.get_state() != SupervisorStates.RUNNING:
-            return
-        if state == ProcessStates.FATAL:
+        if self.get_state() == SupervisorStates.RUNNING:
+            self._judge(name, process, state)
+
+    def _judge(self, name: str, process: Any, state: int) -> None:
+        """Decides what follows from the new state of one of a program's processes."""
+        if name in OPTIONAL and state in {ProcessStates.FATAL, ProcessStates.STOPPED}:
+            if self._is_down(name):
+                self._do_without(name)
+        elif name in self._absences:
+            if state == ProcessStates.RUNNING:
+                log(f"{name} is back")
+                self._absences.end(name)
+        elif state == ProcessStates.FATAL:
             logfiles.show_tail(name)
             times = process.config.startretries + 1
             self.fail(f"{name} ended {times} times in a row; its output is above")
         elif process.config.autorestart and state in {ProcessStates.BACKOFF, ProcessStates.EXITED}:
             log(f"{name} ended, starting it again")
             self._bell.send(b"\0")
+
+    def _do_without(self, name: str) -> None:
+        if name not in self._absences:
+            logfiles.show_tail(name)
+            log(f"{name} keeps failing: Wharf goes on without it and tries it again each minute")
+        self._absences.begin(name)
 
 
 def restart_interface(manager: Manager) -> Any:

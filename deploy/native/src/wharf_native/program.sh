@@ -8,6 +8,7 @@
 log=$1 signal=$2
 shift 2
 # A nginx that was killed leaves its own unix sockets, and the next one could not listen.
-[ "$log" != nginx ] || rm -f "${WHARF_SOCKETS:?}/blobs.sock" "$WHARF_SOCKETS/console-door.sock"
+[ "$log" != nginx ] || rm -f "${WHARF_SOCKETS:?}/blobs.sock" "$WHARF_SOCKETS/console-door.sock" \
+    "$WHARF_SOCKETS/images-blobs.sock"
 exec </dev/null >>"${WHARF_LOG:?}/$log.log" 2>&1
 exec setpriv --pdeathsig "$signal" -- "$@"

@@ -15,7 +15,7 @@ from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import CannotRunError, log
 from wharf_native import logfiles
 from wharf_native.attendant import Attendant
-from wharf_native.places import SERVICES, Places, take_lock
+from wharf_native.places import OPTIONAL, SERVICES, Places, take_lock
 from wharf_native.plan import render_gateway, service_environment, template_values
 from wharf_native.process_manager import Manager
 from wharf_native.survivors import end_survivors
@@ -26,6 +26,8 @@ _PROCESSES = ("nginx", *SERVICES)
 _LOGS = (*_PROCESSES, "access", "prepare")
 # A short wait is normal and says nothing.
 _SILENT_SECONDS = 5.0
+# So long the start waits for what Wharf can go on without.
+_OPTIONAL_SECONDS = 20.0
 _HOUSEKEEPING_SECONDS = 60.0
 
 
@@ -117,8 +119,10 @@ def _await_ready(attendant: Attendant, settings: RunSettings) -> None:
     def ready() -> bool:
         nonlocal error, shown
         error = readiness.not_ready(settings, console=True)
-        late = time.monotonic() - begin > _SILENT_SECONDS
-        if error is not None and late and error != shown:
+        seconds = time.monotonic() - begin
+        if error is None and seconds < _OPTIONAL_SECONDS:
+            error = attendant.waits_for(OPTIONAL)
+        if error is not None and seconds > _SILENT_SECONDS and error != shown:
             log(f"waiting: {error}")
             shown = error
         return error is None
