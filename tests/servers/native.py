@@ -22,7 +22,7 @@ from wharf_native.survivors import survivors
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS, _STOP_SECONDS = 90, 60
-_CHILDREN = ("nginx", "auth", "upload", "console")
+_CHILDREN = ("nginx", "auth", "upload", "console", "live", "images")
 _READY = "wharf: ready at"
 
 

@@ -191,7 +191,7 @@ def test_no_ticket_is_logged(wharf: Wharf, member: Member) -> None:
     ticket = address.rpartition("/")[2]
     Visitor(wharf).request("GET", address)
     assert until(lambda: "/console/drop/(masked)" in wharf.log("access"))
-    for name in ("access", "console", "upload", "auth", "receiver", "nginx"):
+    for name in ("access", "console", "upload", "auth", "receiver", "nginx", "live", "images"):
         assert ticket not in wharf.log(name), name
 
 
