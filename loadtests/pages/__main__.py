@@ -94,7 +94,7 @@ def _first_byte(wharf: Wharf, visitor: Visitor, target: str) -> tuple[float, byt
 def _print_memory(wharf: Wharf) -> None:
     print("\n| program | PSS, MB |\n|---|---|")
     total = 0.0
-    for name in ("nginx", "auth", "upload", "console", ""):
+    for name in ("nginx", "auth", "upload", "console", "live", "images", ""):
         used = sum(map(_pss_kilobytes, wharf.processes(name))) / 1024
         total = max(total, used)
         print(f"| {name or 'all'} | {used:.1f} |")
