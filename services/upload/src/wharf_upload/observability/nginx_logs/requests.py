@@ -11,8 +11,8 @@ from wharf_upload.observability.nginx_logs.tenants import NOBODY, Tenants
 # $wharf_operation and what else stands in a line: `log_format wharf_metrics`.
 OPERATIONS = (
     *("upload_small", "upload_large", "upload_form", "upload_resumable"),
-    *("download", "download_shared", "delete", "list", "api", "auth", "console", "health", "other"),
-    "live",
+    *("download", "download_shared", "picture", "delete", "list", "api", "auth", "console"),
+    *("health", "live", "other"),
 )
 # Its lines come when somebody stops to listen: the time in them is nobody's wait for an answer.
 _LISTENING = "live"
