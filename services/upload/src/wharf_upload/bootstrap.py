@@ -18,6 +18,7 @@ from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.maintenance import upload_sweeper
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.installation import Installation
+from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.maintenance.sweeper import Ages, Sweeper
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
@@ -111,6 +112,7 @@ def sweeper(
         purged=Revocations(heard or settings.revocation_file).purged,
         held=GarbageCollectionPause(settings.data).is_active,
         replicas=Replicas(settings.data),
+        pictures=KeptPictures(settings.data),
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from servicekit.tokens import MAX_LIFETIME_SECONDS
 from wharf_upload.database.contract import Records
+from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.storage.base import BlobName, BlobStore, Found, StoreError
 
@@ -74,6 +75,7 @@ class Sweeper:
         purged: Callable[[], frozenset[str]] = frozenset,
         held: Callable[[], bool] = lambda: False,
         replicas: Replicas | None = None,
+        pictures: KeptPictures | None = None,
     ) -> None:
         self._store, self._records, self._spool_root = store, records, spool_root
         self._ages, self._dry_run, self._clock = ages, dry_run, clock
@@ -83,7 +85,7 @@ class Sweeper:
         self._empty: frozenset[str] = frozenset()
         # Whether somebody copies the store, and deleted files' bytes have to stay meanwhile.
         self._held = held
-        self._replicas = replicas
+        self._replicas, self._pictures = replicas, pictures
 
     def run(self, *, blobs: bool = True) -> Swept:
         """Remove what no row names any more; without `blobs`, leave out the walk over the store."""
@@ -162,10 +164,16 @@ class Sweeper:
             self._delete(found.name)
 
     def _delete(self, name: BlobName) -> bool:
-        """Remove a blob; return whether it is gone. A failure must not keep the other blobs."""
+        """Remove a blob and its small pictures; return whether they are gone.
+
+        A failure must not keep the other blobs.
+        """
         try:
             self._store.delete(name)
-        except StoreError as error:
+            # Afterwards: nobody can make one any more.
+            if self._pictures is not None:
+                self._pictures.forget(self._store.gateway_path(name))
+        except (StoreError, OSError) as error:
             log.warning("a blob cannot be removed: %s", error)
             self._swept.failures += 1
             return False
@@ -222,6 +230,8 @@ class Sweeper:
             self._note(f"replica {name}")
             with self._counting_failures():
                 if not self._dry_run:
+                    if self._pictures is not None:
+                        self._pictures.forget_gateway(name)
                     self._replicas.forget(name)
                 self._swept.dead_replicas += 1
 
