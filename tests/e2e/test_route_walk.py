@@ -124,7 +124,7 @@ NAMES = {
 }
 #: Parameters that name nothing of anybody.
 HARMLESS = {
-    *("limit", "delimiter", "download", "issuer_path", "after", "before", "order", "kind"),
+    *("limit", "delimiter", "download", "w", "issuer_path", "after", "before", "order", "kind"),
     *("Range", "If-Match", "If-None-Match", "Prefer", "Content-Digest", "Repr-Digest"),
     *("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Complete"),
     *("Upload-Checksum", "X-HTTP-Method-Override"),

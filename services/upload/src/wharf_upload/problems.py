@@ -146,6 +146,13 @@ TICKET_USED_UP = UPLOAD.declare(
     "The upload ticket is used up",
     "It was good for `max_files` files. Ask whoever handed it out for another one.",
 )
+NO_PREVIEW = UPLOAD.declare(
+    "no-preview",
+    404,
+    "No small picture",
+    "The file is no picture, or one that is damaged or too large to be made small. The file itself "
+    "is there: leave out `w`.",
+)
 NO_FILE = UPLOAD.declare(
     "no-file",
     422,

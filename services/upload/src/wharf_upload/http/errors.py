@@ -15,6 +15,7 @@ from wharf_upload.domain import (
     conditions,
     digests,
     keys,
+    pictures,
     refusals,
     upload_intent,
 )
@@ -27,6 +28,7 @@ Translation = Callable[[Any], ProblemError]
 _BY_TYPE: dict[type[Exception], Translation] = {
     keys.InvalidName: lambda e: problems.INVALID_KEY(str(e), **e.members),
     conditions.MalformedCondition: lambda e: MALFORMED(str(e)),
+    pictures.NoSuchWidth: lambda e: MALFORMED(str(e)),
     digests.MalformedDigest: lambda e: problems.INVALID_DIGEST(str(e)),
     digests.DigestMismatch: lambda e: problems.DIGEST_MISMATCH(str(e), algorithm=e.algorithm),
     upload_intent.TooLarge: lambda e: TOO_LARGE(str(e), limit=e.limit, limit_bytes=e.limit_bytes),

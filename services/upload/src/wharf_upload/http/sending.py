@@ -10,10 +10,12 @@ from wharf_upload.content_types.media_types import found_type
 from wharf_upload.domain import conditions
 from wharf_upload.domain.files import File
 from wharf_upload.domain.keys import file_name
+from wharf_upload.downloads import pictures
 from wharf_upload.http.request import Headers, Request, Response
 from wharf_upload.problems import PRECONDITION
 
 INTERNAL, INTERNAL_MATCHED = "/_blobs/", "/_blobs_matched/"
+INTERNAL_PICTURE = "/_picture/"
 _QUERY_FIELDS = 8
 _NOT_IN_EXTENSION = re.compile(r"[^a-z0-9+-]")
 # Behind the extension of text whose charset is not known.
@@ -27,13 +29,9 @@ def send(request: Request, file: File, location: str, headers: Headers) -> Respo
     `location` is where the bytes are below the gateway's internal locations. Judges the conditions
     of RFC 9110 section 13; raises the problem `precondition-failed`.
     """
-    status = _conditional_status(request, file)
-    if status == 412:
-        raise PRECONDITION("The file has changed.", headers=(("ETag", file.etag),))
-    if status == 304:
-        request.outcome = "not-modified"
-        # RFC 9110 section 15.4.5: no fields that describe content which is not sent.
-        return Response(304, [field for field in headers if field[0] not in _CONTENT_FIELDS])
+    status = _conditional_status(request, file, file.etag)
+    if status != 200:
+        return _without_content(request, status, file.etag, headers)
     request.outcome = "served"
     # nginx would test these once more, against a tag and a date of its own: it has a way without.
     if request.header("IF_MATCH") is None and request.header("IF_UNMODIFIED_SINCE") is None:
@@ -43,6 +41,22 @@ def send(request: Request, file: File, location: str, headers: Headers) -> Respo
         # The type comes from there: of several ranges it is another one.
         headers = [field for field in headers if field[0] != "Content-Type"]
         headers.append(("X-Accel-Redirect", path))
+    return Response(200, headers)
+
+
+def send_picture(
+    request: Request, file: File, width: int, location: str, headers: Headers
+) -> Response:
+    """Return the answer with a small picture of a file whose reader is allowed to have it.
+
+    Judges the conditions by the picture's own entity tag; else as `send`.
+    """
+    etag = pictures.etag(file, width)
+    status = _conditional_status(request, file, etag)
+    if status != 200:
+        return _without_content(request, status, etag, headers)
+    request.outcome = "served"
+    headers.append(("X-Accel-Redirect", f"{INTERNAL_PICTURE}{width}/{location}"))
     return Response(200, headers)
 
 
@@ -74,10 +88,19 @@ def download_name(query: str | None, file: File) -> str | None:
     return file_name(names[0]) if names[0] else file.filename
 
 
-def _conditional_status(request: Request, file: File) -> int:
+def _without_content(request: Request, status: int, etag: str, headers: Headers) -> Response:
+    """Return the 304; raises the problem `precondition-failed`."""
+    if status == 412:
+        raise PRECONDITION("The file has changed.", headers=(("ETag", etag),))
+    request.outcome = "not-modified"
+    # RFC 9110 section 15.4.5: no fields that describe content which is not sent.
+    return Response(304, [field for field in headers if field[0] not in _CONTENT_FIELDS])
+
+
+def _conditional_status(request: Request, file: File, etag: str) -> int:
     header = request.header
     return conditions.for_read(
-        file.etag,
+        etag,
         file.created_at // 1000,
         if_match=header("IF_MATCH"),
         if_none_match=header("IF_NONE_MATCH"),

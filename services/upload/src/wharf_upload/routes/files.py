@@ -16,8 +16,10 @@ from servicekit.ratelimits import RateLimits
 from wharf_upload import timings
 from wharf_upload.access.authorization import READ
 from wharf_upload.domain.file_writes import Stored
+from wharf_upload.domain.pictures import width_of
 from wharf_upload.downloads.files import Downloads
 from wharf_upload.downloads.headers import file_headers
+from wharf_upload.downloads.pictures import picture_headers
 from wharf_upload.http import completeness, preferences, schemas, upload_protocol
 from wharf_upload.http.credentials import Credentials
 from wharf_upload.http.request import (
@@ -29,7 +31,7 @@ from wharf_upload.http.request import (
     json_response,
     path_of,
 )
-from wharf_upload.http.sending import download_name, send
+from wharf_upload.http.sending import download_name, send, send_picture
 from wharf_upload.http.upload_fields import file_upload
 from wharf_upload.uploads.admission import Admission
 from wharf_upload.uploads.receive_file import FileReceiver
@@ -83,9 +85,12 @@ class FileRoutes:
             # The 200 of a file would mean that the slice is there, and need not be sent.
             request.outcome = "no-slice"
             return Response(204, [("Cache-Control", "no-store")])
+        width = width_of(query) if query else None
         file = self._downloads.find(principal.tenant, *request.address())
-        name = download_name(query, file)
         location = self._downloads.location(file)
+        if width is not None:
+            return send_picture(request, file, width, location, picture_headers(file, width))
+        name = download_name(query, file)
         return send(request, file, location, file_headers(file, name))
 
 

@@ -14,12 +14,14 @@ from servicekit.web import who
 from wharf_upload.domain.digests import repr_digest
 from wharf_upload.domain.files import File
 from wharf_upload.domain.keys import InvalidName
+from wharf_upload.domain.pictures import NoSuchWidth, width_of
+from wharf_upload.downloads import pictures
 from wharf_upload.downloads.files import Downloads
 from wharf_upload.downloads.headers import file_headers
 from wharf_upload.downloads.shared import LINKS, NotShared, Shared, SharedFiles
 from wharf_upload.http.cors import CrossOrigin
 from wharf_upload.http.request import Headers, Request, Response, raw_path
-from wharf_upload.http.sending import download_name, kind, send
+from wharf_upload.http.sending import download_name, kind, send, send_picture
 
 LINK_ROUTE, PUBLIC_ROUTE = "/s/{token}", "/public/{tenant}/{bucket}/{key}"
 ALLOWED = "GET, HEAD, OPTIONS"
@@ -50,8 +52,9 @@ class SharedRoutes:
         origin = self._cross_origin.allowed(request.environ, None)
         allowed: Headers = [] if origin is None else [("X-Allow-Origin", origin)]
         try:
+            width = width_of(request.environ.get("QUERY_STRING"))
             shared = self._shared_files.find(raw_path(request.environ))
-        except NotShared:
+        except (NoSuchWidth, NotShared):
             request.outcome = "not-found"
             return Response(403, [("X-Accel-Expires", str(_BAD_SECONDS)), *allowed])
         request.outcome = "shared"
@@ -59,12 +62,9 @@ class SharedRoutes:
         headers: Headers = [
             ("X-Accel-Expires", str(_seconds(shared, self._clock()))),
             ("X-Shared-Blob", self._downloads.location(file)),
-            ("X-Shared-Kind", kind(file.media_type, utf8=file.utf8)),
-            ("X-Shared-Etag", file.etag),
-            ("X-Shared-Disposition", shared.disposition(_name(request, file))),
             ("X-Shared-Cache-Control", shared.cache_control),
-            ("X-Shared-Digest", repr_digest(bytes.fromhex(file.sha256))),
             ("X-Shared-Resource-Policy", self._resource_policy(shared)),
+            *(_of_file(request, shared) if width is None else _of_picture(shared, width)),
             *allowed,
             who(file.tenant, ""),
         ]
@@ -77,17 +77,24 @@ class SharedRoutes:
         if request.method not in ("GET", "HEAD"):
             raise METHOD(METHOD.description, headers=(("Allow", ALLOWED),))
         try:
+            width = width_of(request.environ.get("QUERY_STRING"))
             shared = self._shared_files.find(path)
-        except NotShared:
+        except (NoSuchWidth, NotShared):
             # Word for word what the gateway says (snippets/problems.conf.template).
             raise NOT_FOUND("Nothing is here.") from None
+        file, location = shared.file, self._downloads.location(shared.file)
+        policy = ("Cross-Origin-Resource-Policy", self._resource_policy(shared))
+        if width is not None:
+            headers = pictures.picture_headers(
+                file, width, name=shared.address.name, cache_control=shared.cache_control
+            )
+            return send_picture(request, file, width, location, [*headers, policy])
         headers = file_headers(
-            shared.file,
-            disposition=shared.disposition(_name(request, shared.file)),
+            file,
+            disposition=shared.disposition(_name(request, file)),
             cache_control=shared.cache_control,
         )
-        headers.append(("Cross-Origin-Resource-Policy", self._resource_policy(shared)))
-        return send(request, shared.file, self._downloads.location(shared.file), headers)
+        return send(request, file, location, [*headers, policy])
 
     def _resource_policy(self, shared: Shared) -> str:
         """Who may embed the file (Fetch section 3.7): everybody, where the bucket is public or user
@@ -95,6 +102,23 @@ class SharedRoutes:
         """
         everybody = shared.policy.public or self._content_origin
         return "cross-origin" if everybody else "same-origin"
+
+
+def _of_file(request: Request, shared: Shared) -> Headers:
+    file = shared.file
+    return [
+        ("X-Shared-Kind", kind(file.media_type, utf8=file.utf8)),
+        ("X-Shared-Etag", file.etag),
+        ("X-Shared-Disposition", shared.disposition(_name(request, file))),
+        ("X-Shared-Digest", repr_digest(bytes.fromhex(file.sha256))),
+    ]
+
+
+def _of_picture(shared: Shared, width: int) -> Headers:
+    return [
+        ("X-Shared-Etag", pictures.etag(shared.file, width)),
+        ("X-Shared-Disposition", pictures.disposition(shared.file, shared.address.name)),
+    ]
 
 
 def _name(request: Request, file: File) -> str | None:

@@ -9,6 +9,7 @@ from servicekit.openapi import Route
 from servicekit.operations import Answer, Content, Operation, Parameter, head_of
 from servicekit.protection import public, scope
 from wharf_upload import problems as own
+from wharf_upload.domain.pictures import WIDTHS
 from wharf_upload.http import schemas
 from wharf_upload.http.openapi import uploads
 
@@ -20,6 +21,13 @@ _IDEMPOTENCY = Parameter(
 _IF_NONE_MATCH = Parameter("If-None-Match", "header", "`*`: create, never replace.")
 _IF_CHANGED = Parameter(
     "If-None-Match", "header", "Send the content unless it has this entity tag."
+)
+_WIDTH = Parameter(
+    "w",
+    "query",
+    "Send a small picture of the file instead: WebP, so many pixels on its longer side at most. "
+    "`download` means nothing then.",
+    {"type": "integer", "enum": list(WIDTHS)},
 )
 _PREFER = Parameter("Prefer", "header", "`return=minimal`: no JSON.")
 _IF_MATCH = Parameter("If-Match", "header", "Act only on the file with this entity tag.")
@@ -78,11 +86,12 @@ GET_FILE = Operation(
     },
     parameters=(
         Parameter("download", "query", "Send as an attachment of this name."),
+        _WIDTH,
         Parameter("Range", "header", "Bytes, RFC 9110 section 14."),
         _IF_MATCH,
         _IF_CHANGED,
     ),
-    problems=(own.INVALID_KEY, own.PRECONDITION, problems.RANGE),
+    problems=(own.INVALID_KEY, own.NO_PREVIEW, own.PRECONDITION, problems.RANGE),
 )
 PUT_FILE = Operation(
     id="uploadFile",
@@ -183,6 +192,7 @@ _SHARED_ANSWERS = {
 _SHARED_PROBLEMS = (
     problems.MALFORMED,
     problems.NOT_FOUND,
+    own.NO_PREVIEW,
     problems.METHOD,
     own.PRECONDITION,
     problems.TOO_LARGE,
@@ -205,7 +215,7 @@ GET_LINK = Operation(
     summary="Download a file by a signed link",
     description=_DESCRIPTION,
     answers=_SHARED_ANSWERS,
-    parameters=(_DOWNLOAD, _RANGE, _IF_MATCH, _IF_CHANGED),
+    parameters=(_DOWNLOAD, _WIDTH, _RANGE, _IF_MATCH, _IF_CHANGED),
     problems=_SHARED_PROBLEMS,
 )
 GET_PREFIX_LINK = replace(
@@ -220,7 +230,7 @@ GET_PUBLIC = Operation(
     summary="Download a file of a public bucket",
     description=_DESCRIPTION,
     answers=_SHARED_ANSWERS,
-    parameters=(_DOWNLOAD, _RANGE, _IF_MATCH, _IF_CHANGED),
+    parameters=(_DOWNLOAD, _WIDTH, _RANGE, _IF_MATCH, _IF_CHANGED),
     problems=_SHARED_PROBLEMS,
 )
 BY_TICKET = "The ticket in the address is the credential: no other one is sent. "

@@ -41,6 +41,7 @@ VALUES = {
     "cursor": urlsafe_b64encode(samples.KEY.encode()).decode().rstrip("="),
     "delimiter": "/",
     "download": samples.FILENAME,
+    "w": 256,
     "limit": 100,
     "prefix": "notes/",
     "subject": "web",

@@ -1,0 +1,269 @@
+"""Small pictures: which one a request asks for, what its answer says, and when they go."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse
+
+from tests.servers.upload import UploadService, ages, new_file
+from tests.unit.upload.test_sharing import PNG, decided, link
+from wharf_upload import bootstrap
+from wharf_upload.domain.pictures import WIDTHS, NoSuchWidth, width_of
+from wharf_upload.downloads import pictures
+from wharf_upload.maintenance import backup, integrity
+from wharf_upload.maintenance.pictures import KeptPictures
+from wharf_upload.maintenance.replicas import Replicas
+from wharf_upload.maintenance.sweeper import Sweeper
+
+ROOT = Path(__file__).resolve().parents[3]
+BAD = ("w=", "w", "w=63", "w=064", "w=64x", "w=+64", "w=64;x", "w=0", "w=256,64", "w=%36%34")
+
+
+@pytest.mark.parametrize(
+    ("query", "width"),
+    [
+        (None, None),
+        ("", None),
+        ("download=w", None),
+        ("download=x&flow=64", None),
+        ("W=64", None),
+        ("%77=64", None),
+        ("?w=64", None),
+        ("w=64", 64),
+        ("download=a.png&w=256", 256),
+        ("a=b&&w=1024&c", 1024),
+        ("w=64&w=5", 64),
+    ],
+)
+def test_widths(query: str | None, width: int | None) -> None:
+    """The first `w`, as it was sent, counts; nothing else does."""
+    assert width_of(query) == width
+
+
+@pytest.mark.parametrize("query", [*BAD, "w=5&w=64"])
+def test_there_are_three_widths(query: str) -> None:
+    """Any other word is refused, never the file sent in place of the picture."""
+    with pytest.raises(NoSuchWidth):
+        width_of(query)
+
+
+@given(st.text("w=&642510d?", max_size=14))
+def test_the_gateway_reads_the_same(query: str) -> None:
+    """nginx, which keeps decisions by the width, never sees another one than we do."""
+    template = (ROOT / "deploy/nginx/conf.d/sharing.conf.template").read_text()
+    (expression,) = re.findall(r'"~(\S+)" w=\$wharf_width_part;', template)
+    found = re.search(expression.replace("(?<w", "(?P<w"), f"/s/x?{query}")
+    theirs = None if found is None else f"w={found['wharf_width_part'] or ''}"
+    try:
+        width = width_of(query)
+    except NoSuchWidth:
+        assert theirs == "w="
+    else:
+        assert theirs == (None if width is None else f"w={width}")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("photo.jpg", "photo.webp"),
+        ("a.tar.gz", "a.tar.webp"),
+        ("photo", "photo.webp"),
+        (".jpg", "_.jpg.webp"),
+        ("x.html", "x.webp"),
+    ],
+)
+def test_names(name: str, shown: str) -> None:
+    """What is saved is called what it is, whatever the file is called."""
+    file = new_file("k", filename=name, active=True)
+    assert pictures.disposition(file) == f'inline; filename="{shown}"'
+    assert pictures.disposition(new_file("k"), name) == f'inline; filename="{shown}"'
+
+
+def get(upload: UploadService, query: str, method: str = "GET", **headers: str) -> TestResponse:
+    """The answer to a reader with a token."""
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return upload.request(method, f"/v1/files/default/a.png?{query}", headers=fields)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_answer(upload: UploadService, method: str) -> None:
+    """The gateway is sent to the picture, with a tag of its own and without the file's digest."""
+    etag = upload.put("a.png", PNG).headers["ETag"]
+    file = upload.records.file("demo", "default", "a.png")
+    assert file is not None
+    reply = get(upload, "w=256&download=x.exe", method)
+    assert (reply.status_code, reply.data) == (200, b"")
+    assert reply.headers["X-Accel-Redirect"] == f"/_picture/256/demo/{file.blob[8:10]}/{file.blob}"
+    assert reply.headers["Content-Type"] == "image/webp"
+    assert reply.headers["Content-Disposition"] == 'inline; filename="a.webp"'
+    assert reply.headers["ETag"] == f'"{file.sha256}-w256"' != etag
+    assert reply.headers["Cache-Control"] == "private, no-cache"
+    assert "Repr-Digest" not in reply.headers
+
+
+def test_conditions(upload: UploadService) -> None:
+    """They are judged by the tag of the picture of this width, never by the file's."""
+    etag = upload.put("a.png", PNG).headers["ETag"]
+    own = get(upload, "w=64").headers["ETag"]
+    assert get(upload, "w=64", If_None_Match=own).status_code == 304
+    assert get(upload, "w=64", If_None_Match=f"W/{own}").status_code == 304
+    assert get(upload, "w=64", If_Match=own).status_code == 200
+    for other in (etag, get(upload, "w=256").headers["ETag"]):
+        assert get(upload, "w=64", If_None_Match=other).status_code == 200
+        reply = get(upload, "w=64", If_Match=other)
+        assert (reply.status_code, reply.headers["ETag"]) == (412, own)
+    not_modified = get(upload, "w=64", If_None_Match=own).headers
+    assert "Content-Disposition" not in not_modified
+    assert not_modified["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("query", BAD)
+def test_a_bad_width(upload: UploadService, query: str) -> None:
+    """With a token it is a 400 that says which there are; without one nothing is here, as ever."""
+    upload.put("a.png", PNG)
+    reply = get(upload, query)
+    assert reply.status_code == 400
+    assert "64, 256 or 1024" in reply.text
+    path = link(upload, key="a.png")
+    refused = decided(upload, path, query)
+    assert (refused.status_code, refused.headers["X-Accel-Expires"]) == (403, "1")
+    whole = upload.request("GET", f"{path}?{query}", headers={"If-Match": "*"})
+    assert whole.status_code == 404
+    assert "Nothing is here." in whole.text
+
+
+def test_a_shared_picture(upload: UploadService) -> None:
+    """The gateway's question and a whole answer agree; a link's name and end hold for it, too."""
+    upload.put("a.png", PNG)
+    file = upload.records.file("demo", "default", "a.png")
+    assert file is not None
+    path = link(upload, key="a.png", disposition="attachment", filename="b.png", expires_in=1)
+    reply = decided(upload, path, "w=64")
+    assert reply.status_code == 204
+    assert reply.headers["X-Accel-Expires"] == "0"
+    assert reply.headers["X-Shared-Blob"].endswith(file.blob)
+    assert reply.headers["X-Shared-Disposition"] == 'inline; filename="b.webp"'
+    assert reply.headers["X-Shared-Cache-Control"] == "private, no-cache"
+    assert "X-Shared-Digest" not in reply.headers
+    own = reply.headers["X-Shared-Etag"]
+    assert own == f'"{file.sha256}-w64"'
+    whole = upload.request("GET", f"{path}?w=64", headers={"If-Match": own})
+    assert whole.headers["X-Accel-Redirect"].startswith("/_picture/64/demo/")
+    assert whole.headers["Content-Disposition"] == 'inline; filename="b.webp"'
+    assert whole.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_a_public_picture(upload: UploadService) -> None:
+    """What a public file says of caches and other pages, its picture says."""
+    policy = {"Content-Type": "application/json"}
+    upload.request("PUT", "/v1/buckets/shown", b'{"public": true}', policy)
+    upload.put("a.png", PNG, bucket="shown")
+    reply = decided(upload, "/public/demo/shown/a.png", "w=1024")
+    assert reply.headers["X-Shared-Cache-Control"] == "public, max-age=2, must-revalidate"
+    assert reply.headers["X-Shared-Resource-Policy"] == "cross-origin"
+
+
+def kept(data: Path, location: str, instance: str = "one") -> list[Path]:
+    """Files of pictures of a blob, as nginx would have written them."""
+    made = []
+    for width in WIDTHS:
+        name = hashlib.md5(f"{width} {location}".encode()).hexdigest()
+        path = data / "pictures" / instance / name[-1] / name[-3:-1] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"picture")
+        made.append(path)
+    return made
+
+
+def test_pictures_go_with_their_blob(tmp_path: Path) -> None:
+    """Of every gateway and width; those of other blobs stay, and what is not there is no error."""
+    pictures_of_all = KeptPictures(tmp_path)
+    pictures_of_all.forget("demo/aa/b1")
+    gone = [*kept(tmp_path, "demo/aa/b1"), *kept(tmp_path, "demo/aa/b1", "two")]
+    stays = kept(tmp_path, "demo/aa/b2")
+    (tmp_path / "pictures" / "a-file").write_text("")
+    pictures_of_all.forget("demo/aa/b1?signature=x")
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in stays)
+
+
+def sweeper(upload: UploadService, clock_ahead: float = 0) -> Sweeper:
+    """One that removes everything at once, with the pictures."""
+    data = upload.settings.data
+    clock = lambda: time.time() + clock_ahead  # noqa: E731 -- the same one for both
+    return Sweeper(
+        upload.store,
+        upload.records,
+        data / "spool",
+        ages(0),
+        clock=clock,
+        replicas=Replicas(data, clock),
+        pictures=KeptPictures(data),
+    )
+
+
+def test_a_sweep(upload: UploadService) -> None:
+    """With the bytes of a deleted file go its pictures; with those of a purged tenant, too."""
+    locations = {}
+    for key in ("kept.png", "gone.png"):
+        upload.put(key, PNG)
+        locations[key] = get_location(upload, key)
+    gone, stays = (kept(upload.settings.data, locations[key]) for key in ("gone.png", "kept.png"))
+    upload.request("DELETE", "/v1/files/default/gone.png")
+    sweeper(upload, 1).run()
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in stays)
+    upload.records.purge_tenant("demo", 100)
+    sweeper(upload, 1).run()
+    assert not any(path.exists() for path in stays)
+
+
+def test_pictures_are_no_part_of_a_backup(upload: UploadService, tmp_path: Path) -> None:
+    """They can be made again at any time; a check of the installation knows nothing of them, too."""
+    upload.put("a.png", PNG)
+    kept(upload.settings.data, get_location(upload, "a.png"))
+    backup.backup(bootstrap.installation(upload.settings), tmp_path / "backup", lambda *_: None)
+    found = {path.name for path in (tmp_path / "backup").iterdir()}
+    assert found == {"manifest.json", "resumable", "tenants", "upload.db"}
+    assert list(integrity.faults(upload.store, upload.records, read_all=True)) == []
+
+
+def get_location(upload: UploadService, key: str) -> str:
+    """Where the gateway finds a file's bytes."""
+    reply = upload.request("GET", f"/v1/files/default/{key}")
+    return reply.headers["X-Accel-Redirect"].removeprefix("/_blobs/")
+
+
+def test_a_picture_that_cannot_go(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a failure, and the row stays: the next run tries again."""
+    upload.put("gone.png", PNG)
+    upload.request("DELETE", "/v1/files/default/gone.png")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptPictures, "forget", refuse)
+        assert sweeper(upload, 1).run().failures == 1
+    assert sweeper(upload, 1).run().deleted_blobs == 1
+
+
+def test_a_gateway_that_is_gone(upload: UploadService) -> None:
+    """What a dead replica's gateway kept is removed with the rest of it; a living one's is not."""
+    data = upload.settings.data
+    dead, alive = kept(data, "demo/aa/b1", "dead"), kept(data, "demo/aa/b1", "alive")
+    replicas = Replicas(data)
+    for name in ("dead", "alive"):
+        replicas.announce(name)
+    os.utime(data / "replicas" / "dead", (1, 1))
+    sweeper(upload).run()
+    assert not any(path.exists() for path in dead)
+    assert all(path.exists() for path in alive)
