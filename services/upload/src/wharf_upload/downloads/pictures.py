@@ -28,9 +28,11 @@ def disposition(file: File, name: str = "") -> str:
 def picture_headers(
     file: File, width: int, *, name: str = "", cache_control: str = PRIVATE
 ) -> Headers:
-    """Return the fields of an answer with a picture; the gateway adds the security fields."""
+    """Return the fields of an answer with a picture.
+
+    The gateway adds the security fields, and the type is said by who makes it.
+    """
     return [
-        ("Content-Type", "image/webp"),
         ("Content-Disposition", disposition(file, name)),
         ("ETag", etag(file, width)),
         ("Last-Modified", http_date(file.created_at // 1000)),

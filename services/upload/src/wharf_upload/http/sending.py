@@ -20,6 +20,12 @@ _QUERY_FIELDS = 8
 _NOT_IN_EXTENSION = re.compile(r"[^a-z0-9+-]")
 # Behind the extension of text whose charset is not known.
 _NOT_UTF8 = "--8bit"
+# nginx keeps these whatever comes of it, also for the refusal of what is no picture: it gets them
+# under other names, and sends them with pictures alone.
+_OF_PICTURES = {
+    "Cache-Control": "X-Shared-Cache-Control",
+    "Content-Disposition": "X-Shared-Disposition",
+}
 _CONTENT_FIELDS = frozenset(("Content-Type", "Content-Disposition", "Repr-Digest"))
 
 
@@ -56,8 +62,9 @@ def send_picture(
     if status != 200:
         return _without_content(request, status, etag, headers)
     request.outcome = "served"
-    headers.append(("X-Accel-Redirect", f"{INTERNAL_PICTURE}{width}/{location}"))
-    return Response(200, headers)
+    fields = [(_OF_PICTURES.get(name, name), value) for name, value in headers]
+    fields.append(("X-Accel-Redirect", f"{INTERNAL_PICTURE}{width}/{location}"))
+    return Response(200, fields)
 
 
 def kind(media_type: str, *, utf8: bool = True) -> str:

@@ -1,0 +1,101 @@
+"""nginx with Wharf's own configuration, for services that a test puts behind it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+
+from wharf_gateway.container import Gateway
+
+ROOT = Path(__file__).resolve().parents[2]
+_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client gets."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+@dataclass(frozen=True)
+class RunningGateway:
+    """One nginx, as the image of the gateway starts it."""
+
+    gateway: Gateway
+    sockets: Path
+    output: Path
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.gateway.settings.port
+
+    def ask(self, target: str, method: str = "GET", **fields: str) -> Answer:
+        """One request on a connection of its own; `_` in names of fields is `-`."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_SECONDS)
+        try:
+            headers = {name.replace("_", "-"): value for name, value in fields.items()}
+            connection.request(method, target, headers=headers)
+            reply = connection.getresponse()
+            return Answer(reply.status, reply.headers, reply.read())
+        finally:
+            connection.close()
+
+
+@contextmanager
+def running(folder: Path, data: Path, settings: Mapping[str, str]) -> Iterator[RunningGateway]:
+    """A gateway on free ports; services listen in its folder of sockets."""
+    sockets, output = folder / "sockets", folder / "output"
+    sockets.mkdir(exist_ok=True)
+    with socket.socket() as first, socket.socket() as second:
+        for one in (first, second):
+            one.bind(("127.0.0.1", 0))
+        port, metrics_port = (one.getsockname()[1] for one in (first, second))
+    environ = {
+        "PATH": os.environ["PATH"],
+        "WHARF_DATA": str(data),
+        "WHARF_INSTANCE": "one",
+        "WHARF_GATEWAY_RUN": str(folder / "nginx"),
+        "WHARF_SOCKETS": str(sockets),
+        "WHARF_NGINX_WORKERS": "2",
+        "WHARF_PORT": str(port),
+        "WHARF_METRICS_PORT": str(metrics_port),
+        **settings,
+    }
+    gateway = Gateway(environ, root=str(ROOT))
+    gateway.prepare()
+    with output.open("w") as stream:
+        nginx = subprocess.Popen(
+            [*gateway.command, "-g", "daemon off;"],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+        )
+    try:
+        _await(port, nginx, output)
+        yield RunningGateway(gateway, sockets, output)
+    finally:
+        nginx.terminate()
+        nginx.wait(_SECONDS)
+
+
+def _await(port: int, nginx: subprocess.Popen[bytes], output: Path) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        assert nginx.poll() is None, output.read_text()
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.01)
