@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import containers, docker
-from tests.servers.containers import SERVICES, Images, Quartet
+from tests.servers.containers import IMAGES, Images, Quartet
 from tests.servers.docker import Engine
 
 
@@ -23,7 +23,7 @@ def images(engine: Engine) -> Iterator[Images]:
     """Wharf's images, built from this checkout."""
     made = containers.build(engine)
     yield made
-    engine.remove("image", [getattr(made, name) for name in SERVICES])
+    engine.remove("image", [getattr(made, name) for name in IMAGES])
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ OVERLAY = "single-node"
 GROUP = 10001
 AUTH, UPLOAD = f"{pod_of('wharf-auth')}-auth", f"{pod_of('wharf-upload')}-upload"
 CONSOLE = f"{pod_of('wharf-console')}-console"
+LIVE, IMAGES = f"{pod_of('wharf-upload')}-live", f"{pod_of('wharf-upload')}-images"
 GATEWAY, WORKER = f"{pod_of('wharf-upload')}-gateway", f"{pod_of('wharf-worker')}-worker"
 JOBS = {"wharf-auth-migrate": "init", "wharf-upload-migrate": "migrate"}
 WAIT_SECONDS = 120
@@ -54,6 +55,7 @@ class Played:
         """Asks what the startup probes ask."""
         urls = [f"http://{self.auth}:8082/readyz", f"http://{self.upload}:8083/readyz"]
         urls.append(f"http://{self.console}:8085/readyz")
+        urls += [f"http://{self.upload}:{port}/readyz" for port in (8087, 8088)]
         urls.append(f"http://{self.upload}:8081/healthz")
         until(
             lambda: all(map(answers, urls)),

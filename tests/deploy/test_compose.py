@@ -14,13 +14,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.deploy import engines
+from tests.deploy import engines, hearing
 from tests.deploy.composing import ROOT, Project, available, docker, tail
 from tests.deploy.load import Load
 from tests.e2e.raw_http import exchange, head, until
-from tests.servers.containers import SERVICES as NAMES
+from tests.servers.containers import IMAGES as NAMES
 from tests.servers.containers import Images
 from tests.servers.docker import lacking
 
@@ -28,9 +29,9 @@ from tests.servers.docker import lacking
 pytestmark = pytest.mark.timeout(900)
 READY_SECONDS = 240
 DEFAULT = "127.0.0.1:8080"
-SERVICES = {"auth", "console", "upload", "worker", "gateway"}
+SERVICES = {"auth", "console", "upload", "live", "images", "worker", "gateway"}
 REPLICAS = {"auth", "console", "postgres", "redis", "balancer", "worker-1"} | {
-    f"{kind}-{number}" for kind in ("upload", "gateway") for number in "12"
+    f"{kind}-{number}" for kind in ("upload", "live", "images", "gateway") for number in "12"
 }
 
 
@@ -81,6 +82,17 @@ class Stack(Project):
     def await_health(self, service: str) -> None:
         """Waits until the engine calls a service healthy."""
         assert until(lambda: self.is_healthy(service), READY_SECONDS), self.logs()
+
+    def hears_and_sees(self, key: str, listeners: int = 1) -> None:
+        """Each of some listeners hears of a picture, and each of as many requests gets it small."""
+        url, fields = f"http://127.0.0.1:{self.port}", {"Authorization": f"Bearer {self.token()}"}
+        with hearing.heard(url, fields, listeners) as heard:
+            address = f"{url}/v1/files/default/{key}"
+            sent = httpx.put(address, content=hearing.photograph(), headers=fields, timeout=60)
+            assert sent.status_code == 201, sent.text
+            assert heard(key), self.logs()
+        for _ in range(listeners):
+            hearing.small(url, fields, key)
 
     def write(self, prefix: str) -> Load:
         """Uploads that go on until they are stopped."""
@@ -155,6 +167,13 @@ def test_upload_and_download(single: Stack, tmp_path: Path) -> None:
     )
     sent = hashlib.sha256((ROOT / "README.md").read_bytes()).digest()
     assert hashlib.sha256((tmp_path / "README.md").read_bytes()).digest() == sent
+
+
+def test_events_and_pictures(single: Stack) -> None:
+    """Who listens hears of a new picture, which comes small."""
+    single.await_health("live")
+    single.await_health("images")
+    single.hears_and_sees("first.jpg")
 
 
 def test_contained(single: Stack) -> None:
@@ -233,6 +252,16 @@ def test_both_serve(scaled: Stack) -> None:
         assert all(re.fullmatch(r"[0-9.]+", address) for address in addresses), addresses
 
 
+def test_events_and_pictures_of_both(scaled: Stack) -> None:
+    """Whichever replica a listener has reached, it hears what came to the other; pictures come from
+    either.
+    """
+    for number in "12":
+        scaled.await_health(f"live-{number}")
+        scaled.await_health(f"images-{number}")
+    scaled.hears_and_sees("second.jpg", listeners=4)
+
+
 def test_engines_are_used(scaled: Stack) -> None:
     """The records are in PostgreSQL, under a role that is no superuser, and counters in Redis."""
     query = (
@@ -281,7 +310,10 @@ def test_observed(scaled: Stack) -> None:
     name = scaled.container("prometheus")
     wanted = {"wharf-auth/auth=up", "wharf-worker/worker-1=up"} | {
         f"{job}-{number}=up"
-        for job in ("wharf-upload/upload", "wharf-nginx/gateway", "wharf-gateway/gateway")
+        for job in (
+            *("wharf-upload/upload", "wharf-nginx/gateway", "wharf-gateway/gateway"),
+            *("wharf-live/gateway", "wharf-images/gateway"),
+        )
         for number in "12"
     }
 
@@ -386,7 +418,7 @@ def test_a_broken_release(scaled: Stack, images: Images) -> None:
     """
     release = f"broken-{secrets.token_hex(3)}"
     # Prometheus, which takes no word of the gateway's and ends at once.
-    new = {name: getattr(images, name) for name in ("auth", "upload")}
+    new = {name: getattr(images, name) for name in ("auth", "upload", "images")}
     new["gateway"] = scaled.settings["WHARF_PROMETHEUS_IMAGE"]
     old, version = identities(scaled), scaled.settings["WHARF_VERSION"]
     try:
@@ -401,7 +433,8 @@ def test_a_broken_release(scaled: Stack, images: Images) -> None:
             assert until(lambda: len([a for a in load.acknowledged if a.number > stopped]) >= 20)
         now = identities(scaled)
         assert load.failed == []
-        assert {one for one in REPLICAS if now[one] != old[one]} == {"upload-1", "gateway-1"}
+        replaced = {"upload-1", "live-1", "images-1", "gateway-1"}
+        assert {one for one in REPLICAS if now[one] != old[one]} == replaced
         assert load.lost() == []
     finally:
         scaled.settings["WHARF_VERSION"] = version

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from tests.servers.containers import CONTAINED, SERVICES, TAG, Images
+from tests.servers.containers import CONTAINED, IMAGES, TAG, Images
 from tests.servers.docker import Engine
 
 # The images are made before the first test.
 pytestmark = pytest.mark.timeout(1200)
 
 # What an image may add to its base.
-LIMITS_MB = {"auth": 100, "console": 125, "upload": 100, "gateway": 10}
+LIMITS_MB = {"auth": 100, "console": 125, "upload": 115, "gateway": 10, "images": 110}
 COMPILERS = ("cc", "gcc", "g++", "clang", "make", "ld", "cargo", "pip", "pip3")
 _DISTRIBUTIONS = """
 import importlib.metadata, json
@@ -35,7 +35,7 @@ def python(engine: Engine, image: str, script: str, *words: str) -> list[str]:
     return list(json.loads(engine(*command, "-c", script, *words)))
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_an_image_is_small(engine: Engine, images: Images, service: str) -> None:
     """It adds little to its base, which machines share."""
     base = images.nginx_base if service == "gateway" else images.python_base
@@ -44,7 +44,7 @@ def test_an_image_is_small(engine: Engine, images: Images, service: str) -> None
     assert 0 < added < LIMITS_MB[service] * 1_000_000, f"{image} adds {added / 1e6:.1f} MB"
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_buildkit_builds_where_it_is(engine: Engine, images: Images, service: str) -> None:
     """The Dockerfiles are built by BuildKit where the client has it, else by the engine's own."""
     has_buildkit = engine.try_out("buildx", "version").returncode == 0
@@ -52,7 +52,7 @@ def test_buildkit_builds_where_it_is(engine: Engine, images: Images, service: st
     assert ("buildkit" in comments) == has_buildkit
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_an_image_is_of_debian_13(engine: Engine, images: Images, service: str) -> None:
     """What is tested is what ships by default: Debian 13 with Python 3.13."""
     script = (
@@ -70,7 +70,7 @@ def test_the_gateway_has_the_nginx_of_debian_13(engine: Engine, images: Images) 
     assert version >= (1, 26)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_an_image_says_how_it_is_run(engine: Engine, images: Images, service: str) -> None:
     """An unprivileged user by number, TERM, a health check, and labels that say what it is."""
     config = engine.inspect(name_of(images, service))["Config"]
@@ -85,7 +85,7 @@ def test_an_image_says_how_it_is_run(engine: Engine, images: Images, service: st
     assert labels["org.opencontainers.image.description"]
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_nothing_in_an_image_builds_or_becomes_root(
     engine: Engine, images: Images, service: str
 ) -> None:
@@ -104,7 +104,8 @@ def test_nothing_in_an_image_builds_or_becomes_root(
     [
         ("auth", ["kept_sockets", "servicekit", "wharf_auth", "argon2"]),
         ("console", ["kept_sockets", "servicekit", "wharf_console", "flask_wtf"]),
-        ("upload", ["kept_sockets", "servicekit", "wharf_upload", "inotify_simple"]),
+        ("images", ["kept_sockets", "servicekit", "wharf_images", "PIL"]),
+        ("upload", ["kept_sockets", "servicekit", "wharf_upload", "inotify_simple", "socketio"]),
         ("gateway", ["kept_sockets", "slow_body_floor", "wharf_gateway"]),
     ],
 )
@@ -113,9 +114,10 @@ def test_an_image_has_its_own_packages_alone(
 ) -> None:
     """Neither another service's code nor what only that needs."""
     libraries = ("kept_sockets", "servicekit", "slow_body_floor")
-    services = ("wharf_auth", "wharf_console", "wharf_upload")
+    services = ("wharf_auth", "wharf_console", "wharf_images", "wharf_upload")
     asked = (*libraries, *services, "wharf_gateway", "wharf_native")
-    others = ("argon2", "flask_wtf", "inotify_simple", "pytest", "flit_core", "flask")
+    single = ("argon2", "flask_wtf", "inotify_simple", "PIL", "pypdfium2", "socketio")
+    others = (*single, "pytest", "flit_core", "flask")
     found = python(engine, name_of(images, service), _MODULES, *asked, *others)
     assert sorted(found) == sorted([*own, *(["flask"] if service != "gateway" else [])])
 
@@ -136,7 +138,7 @@ def test_pages_find_their_scripts(engine: Engine, images: Images) -> None:
     assert not [name for name in served if name.endswith(".json")]
 
 
-@pytest.mark.parametrize("service", ["auth", "console", "upload"])
+@pytest.mark.parametrize("service", ["auth", "console", "images", "upload"])
 def test_what_is_installed_is_what_is_locked(engine: Engine, images: Images, service: str) -> None:
     """Each package stands with its hashes in the service's lock file, or is ours."""
     with open(f"requirements/{service}.txt", encoding="utf-8") as lock:
@@ -147,7 +149,7 @@ def test_what_is_installed_is_what_is_locked(engine: Engine, images: Images, ser
     assert ours <= found
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_no_address_of_the_builder_is_in_an_image(
     engine: Engine, images: Images, service: str
 ) -> None:
@@ -172,11 +174,14 @@ def test_no_address_of_the_builder_is_in_an_image(
         ("auth", "WHARF_KEYS=/nowhere", "/nowhere"),
         ("console", "WHARF_CONSOLE_DOOR=gateway", "WHARF_CONSOLE_DOOR='gateway'"),
         ("console", "WHARF_CONSOLE_SESSIONS=memory", "WHARF_CONSOLE_SESSIONS"),
+        ("images", "WHARF_IMAGES_WORKERS=many", "WHARF_IMAGES_WORKERS='many'"),
         ("upload", "WHARF_MAX_FILE_BYTES=many", "WHARF_MAX_FILE_BYTES='many'"),
         ("upload", "WHARF_INSTANCE=../x", "WHARF_INSTANCE='../x'"),
         ("gateway", "WHARF_MAX_BODY_BYTES=1g", "WHARF_MAX_BODY_BYTES='1g'"),
         ("gateway", "WHARF_AUTH_SOCKET=a b; c", "WHARF_AUTH_SOCKET='a b; c'"),
         ("gateway", "WHARF_CONSOLE_DOOR=gateway:1", "WHARF_CONSOLE_DOOR='gateway:1'"),
+        ("gateway", "WHARF_LIVE_SOCKET=here", "WHARF_LIVE_SOCKET='here'"),
+        ("gateway", "WHARF_IMAGES_SOCKET=here", "WHARF_IMAGES_SOCKET='here'"),
         ("gateway", "WHARF_SOCKETS=here", "WHARF_SOCKETS='here'"),
         ("gateway", "WHARF_HOST=gateway", "WHARF_HOST='gateway'"),
     ],
@@ -196,6 +201,12 @@ def test_a_wrong_setting_ends_the_container_with_one_line(
     assert line in said[0]
 
 
+def test_the_sandbox_holds_in_a_container(engine: Engine, images: Images) -> None:
+    """What decodes pictures has its sandbox under the engine's own filter of system calls."""
+    command = ("run", "--rm", "--network", "none", *CONTAINED, images.images, "check")
+    assert "seccomp" in engine(*command)
+
+
 def test_the_balancers_configuration_is_taken(engine: Engine, images: Images) -> None:
     """The gateway's nginx has `stream`, and warns of nothing in deploy/nginx/balancer.conf."""
     command = ("run", "--rm", "--network", "none", *CONTAINED, "--entrypoint", "nginx")
@@ -204,7 +215,7 @@ def test_the_balancers_configuration_is_taken(engine: Engine, images: Images) ->
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_without_a_volume_it_says_so(engine: Engine, images: Images, service: str) -> None:
     """A read-only root without a volume is one line, and no traceback."""
     done = engine.try_out("run", "--rm", "--network", "none", *CONTAINED, name_of(images, service))

@@ -18,12 +18,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.deploy import hearing
 from tests.deploy.cluster import cluster
 from tests.deploy.played import (
     AUTH,
     CONSOLE,
     GATEWAY,
     GROUP,
+    IMAGES,
+    LIVE,
     OVERLAY,
     UPLOAD,
     WORKER,
@@ -32,6 +35,7 @@ from tests.deploy.played import (
     until,
 )
 from tests.deploy.podman import Playable, Podman, pod_of
+from tests.servers.containers import IMAGES as NAMES
 from tests.servers.containers import Images
 from tests.servers.docker import Engine, lacking
 
@@ -50,12 +54,7 @@ def podman(engine: Engine, images: Images) -> Iterator[Podman]:
     scratch = Path(tempfile.mkdtemp(prefix="wharf-podman-", dir="/var/tmp"))
     made = Podman(scratch)
     try:
-        made.take_images(
-            {
-                f"localhost/wharf-{name}:dev": getattr(images, name)
-                for name in ("auth", "console", "upload", "gateway")
-            }
-        )
+        made.take_images({f"localhost/wharf-{name}:dev": getattr(images, name) for name in NAMES})
         yield made
     finally:
         made.take_down()
@@ -101,12 +100,22 @@ def test_round_trip(played: Played, client: httpx.Client, size: int) -> None:
     assert (back.status_code, back.content) == (200, body)
 
 
+def test_events_and_pictures(played: Played, client: httpx.Client) -> None:
+    """Who listens hears of a new picture, which comes small."""
+    fields = {"Authorization": client.headers["Authorization"]}
+    with hearing.heard(played.url, fields) as heard:
+        address = f"{played.url}/v1/files/default/seen.jpg"
+        assert client.put(address, content=hearing.photograph()).status_code == 201
+        assert heard("seen.jpg"), played.podman.all_logs()
+    hearing.small(played.url, fields, "seen.jpg")
+
+
 def test_without_a_token(played: Played) -> None:
     """Who has no token is refused by the pods as anywhere."""
     assert httpx.get(f"{played.url}/v1/files/default/x").status_code == 401
 
 
-@pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, GATEWAY])
+@pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, LIVE, IMAGES, GATEWAY])
 def test_what_the_kernel_says(played: Played, container: str) -> None:
     """The first process has no capability and can gain none, is filtered, and is not root."""
     text = played.podman.execute(container, "cat", "/proc/1/status")
@@ -119,7 +128,7 @@ def test_what_the_kernel_says(played: Played, container: str) -> None:
     assert status["Seccomp"].strip() == "2"
 
 
-@pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, GATEWAY])
+@pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, LIVE, IMAGES, GATEWAY])
 def test_the_root_is_read_only(played: Played, container: str) -> None:
     """Nothing can be written beside the volumes."""
     done = played.podman.call("exec", container, "touch", "/opt/x", check=False)
@@ -187,7 +196,7 @@ def test_probes(played: Played) -> None:
                 answer = httpx.get(f"http://{address}:{port}{ask['path']}")
                 assert answer.status_code == 200, (container["name"], kind, answer.text)
                 asked += 1
-    assert asked == 12
+    assert asked == 18
 
 
 @pytest.mark.parametrize(
@@ -195,6 +204,8 @@ def test_probes(played: Played) -> None:
     [
         (8083, "/metrics", "wharf_http_requests_total"),
         (8081, "/metrics/gateway", "wharf_gateway_"),
+        (8081, "/metrics/live", "wharf_live_"),
+        (8081, "/metrics/images", "wharf_images_"),
     ],
 )
 def test_metrics(played: Played, port: int, path: str, name: str) -> None:
@@ -257,7 +268,7 @@ def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
     played.podman.call("stop", "--time", str(grace), GATEWAY)
     played.podman.call("exec", UPLOAD, *hook)
     played.podman.call("pod", "stop", "--time", str(grace), pod)
-    for container in (UPLOAD, GATEWAY):
+    for container in (UPLOAD, GATEWAY, LIVE, IMAGES):
         state = json.loads(played.podman.call("inspect", container).stdout)[0]["State"]
         # 137 would be the KILL at the end of the grace time.
         assert state["ExitCode"] != 137, played.podman.logs(container)
@@ -292,13 +303,18 @@ def test_production_without_its_databases(podman: Podman) -> None:
         f"http://{console}:8085/readyz?exclude=sessions",
         f"http://{upload}:8081/healthz",
         f"http://{upload}:8083/healthz",
+        f"http://{upload}:8087/healthz",
+        f"http://{upload}:8088/healthz",
         f"http://{worker}:8084/metrics",
     ]
     until(
         lambda: all(map(answers, live)),
         lambda: f"{[url for url in live if not answers(url)]}\n{podman.all_logs()}",
     )
-    for url in (f"http://{auth}:8082/readyz", f"http://{upload}:8083/readyz"):
+    for url in (
+        f"http://{auth}:8082/readyz",
+        *(f"http://{upload}:{n}/readyz" for n in (8083, 8088)),
+    ):
         answer = httpx.get(url)
         assert answer.status_code == 503
         assert "database" in answer.json()["down"]
@@ -317,6 +333,6 @@ def test_production_without_its_databases(podman: Podman) -> None:
     )
     assert refused.status_code == 503, refused.text
     assert int(refused.headers["Retry-After"]) > 0
-    for container in (AUTH, CONSOLE, UPLOAD, GATEWAY, WORKER):
+    for container in (AUTH, CONSOLE, UPLOAD, LIVE, IMAGES, GATEWAY, WORKER):
         state = json.loads(podman.call("inspect", container).stdout)[0]
         assert (state["State"]["Running"], state["RestartCount"]) == (True, 0), container

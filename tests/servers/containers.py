@@ -18,6 +18,7 @@ from tests.servers.docker import Engine, lacking
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("auth", "console", "upload", "gateway")
+IMAGES = (*SERVICES, "images")
 # What every container of the manual runs with (docs/containers.md).
 CONTAINED = (
     *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
@@ -36,6 +37,7 @@ class Images:
     console: str
     upload: str
     gateway: str
+    images: str
     python_base: str
     nginx_base: str
 
@@ -56,7 +58,7 @@ def build(engine: Engine) -> Images:
     if done.returncode and "there is no image" in done.stderr:
         lacking(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr
-    names = {name: f"wharf-{name}:{TAG}" for name in SERVICES}
+    names = {name: f"wharf-{name}:{TAG}" for name in IMAGES}
     bases = {
         base: engine.inspect(names[name])["Config"]["Labels"]["org.opencontainers.image.base.name"]
         for base, name in (("python_base", "auth"), ("nginx_base", "gateway"))
@@ -65,7 +67,7 @@ def build(engine: Engine) -> Images:
 
 
 class Quartet:
-    """One auth, one console, one upload and one gateway on volumes of their own.
+    """One auth, one console, one upload and one gateway on volumes of their own, without extras.
 
     Args:
         name: begins the names of everything that is made.

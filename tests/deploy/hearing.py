@@ -1,0 +1,56 @@
+"""Listens to events, and looks at a small picture, as a program does with a token."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+import httpx
+from PIL import Image
+
+_TIMEOUT_SECONDS = 60
+
+
+@contextmanager
+def heard(
+    url: str, fields: Mapping[str, str], listeners: int = 1
+) -> Iterator[Callable[[str], bool]]:
+    """Listen by several connections; the value says whether each has heard of a key, and waits.
+
+    Args:
+        url: of the gateway, or of a balancer.
+        fields: with the token.
+        listeners: how many connections.
+    """
+    accept = {**fields, "Accept": "text/event-stream"}
+    with ExitStack() as stack:
+        lines = []
+        for _ in range(listeners):
+            client = stack.enter_context(httpx.Client(timeout=_TIMEOUT_SECONDS))
+            stream = stack.enter_context(client.stream("GET", f"{url}/v1/events", headers=accept))
+            assert stream.status_code == 200, stream.read()
+            assert stream.headers["Content-Type"].partition(";")[0] == "text/event-stream"
+            lines.append(stream.iter_lines())
+        yield lambda key: all(any(_tells(line, key) for line in one) for one in lines)
+
+
+def _tells(line: str, key: str) -> bool:
+    return line.startswith("data:") and f'"{key}"' in line
+
+
+def photograph() -> bytes:
+    """A picture of 900 by 600 pixels, as JPEG."""
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((900, 600)).convert("RGB").save(file, "JPEG")
+    return file.getvalue()
+
+
+def small(url: str, fields: Mapping[str, str], key: str) -> None:
+    """Ask for a small picture of a file of the bucket `default`; it has to be one."""
+    answer = httpx.get(
+        f"{url}/v1/files/default/{key}?w=64", headers=fields, timeout=_TIMEOUT_SECONDS
+    )
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/webp"), answer.text
+    with Image.open(io.BytesIO(answer.content)) as made:
+        assert made.size == (64, 43)
