@@ -204,7 +204,9 @@ def test_a_wrong_setting_ends_the_container_with_one_line(
 def test_the_sandbox_holds_in_a_container(engine: Engine, images: Images) -> None:
     """What decodes pictures has its sandbox under the engine's own filter of system calls."""
     command = ("run", "--rm", "--network", "none", *CONTAINED, images.images, "check")
-    assert "seccomp" in engine(*command)
+    said = engine(*command)
+    assert "seccomp: filters" in said
+    assert "picture: made in the sandbox" in said
 
 
 def test_the_balancers_configuration_is_taken(engine: Engine, images: Images) -> None:
