@@ -72,7 +72,10 @@ const result = await build({
 
 const manifest = {};
 const files = Object.entries(result.metafile.outputs).map(([path, { entryPoint }]) => {
-  if (entryPoint) manifest[basename(entryPoint)] = basename(path);
+  // Parts that are loaded when they are needed have entry points, too.
+  if (entryPoint && ENTRIES.includes(basename(entryPoint))) {
+    manifest[basename(entryPoint)] = basename(path);
+  }
   return basename(path);
 });
 for (const [name, path] of Object.entries(COPIES)) {

@@ -83,6 +83,18 @@ def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None
     assert "Nothing more" in shown(console, query="?before=3")
 
 
+def test_the_first_page_goes_on_by_itself(console: Console) -> None:
+    """From its newest event on; of one kind from now on; a later page stays as it is."""
+    page = shown(console, event(7), event(5))
+    assert 'data-live="#activity" data-live-of="events"' in page
+    assert 'data-live-after="7"' in page
+    assert '<tr data-row="5">' in page
+    page = shown(console, event(7, "file.deleted"), query="?kind=file.deleted")
+    assert 'data-kind="file.deleted"' in page
+    assert "data-live-after" not in page
+    assert "data-live=" not in shown(console, event(7), query="?before=9")
+
+
 def test_owners_alone_see_it(console: Console) -> None:
     """Nobody but owners gets the page, which tells of everybody's files."""
     assert console.person("editor").get(PAGE).status_code == 403

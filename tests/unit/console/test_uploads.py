@@ -50,7 +50,8 @@ def test_how_far_and_how_fast(console: Console) -> None:
     assert '<progress value="400000" max="1000000" aria-label="docs/film.mp4">' in page
     assert "4 kB a second on average" in page
     assert 'data-rate="1" data-offset="400000"' in page
-    assert 'data-live="#uploads"' in page
+    assert 'data-live="#uploads" data-live-of="uploads"' in page
+    assert '<tr data-row="1">' in page
 
 
 def test_a_length_that_is_not_known(console: Console) -> None:

@@ -1,27 +1,134 @@
-// <input type="checkbox" data-live="#list">: that part of the page is fetched again while it is ticked.
-// Cells with data-rate tell how fast their data-offset grows between two looks.
+// <input type="checkbox" data-live="#list">: that part of the page is kept up to date while it is ticked:
+// as the live channel tells what happens, and where there is none by looking again every few seconds.
 
-import { refresh } from "./regions.js";
-import { size, word } from "./words.js";
+import { concerns } from "./concerns.js";
+import { moved, rates } from "./rates.js";
+import { ask, isCalm } from "./regions.js";
+import { word } from "./words.js";
 
-const EVERY_MS = 4000;
-// A page that is left open does not ask for ever.
+const EVERY_SECONDS = 4;
+// A page that is left open does not ask for ever, and one that nobody sees hears nothing.
 const LOOKS = 300;
+const UNSEEN_MS = 60_000;
+// Whoever only passes does not cause a second look.
+const SETTLE_MS = 2000;
 
-const before = new Map();
 const started = new WeakSet();
 
-/** Says in each cell how fast its upload goes; of what was not seen before, the page's own words stay. */
-function rates(root) {
-  const now = performance.now();
-  for (const cell of root.querySelectorAll("[data-rate]")) {
-    const { rate: id, offset } = cell.dataset;
-    const known = before.get(id);
-    before.set(id, { offset: Number(offset), at: now });
-    if (!known || now === known.at) continue;
-    const perSecond = Math.max(0, ((Number(offset) - known.offset) * 1000) / (now - known.at));
-    const places = { size: size(Math.round(perSecond)) };
-    cell.textContent = word(cell, perSecond > 0 ? "now" : "still", places);
+class Live {
+  #box;
+  #status;
+  #login;
+  #channel = null;
+  #state = "";
+  #looks = 0;
+  #last = performance.now();
+  #unseen = 0;
+  #others = new Set();
+
+  constructor(box) {
+    this.#box = box;
+    const parent = box.closest("[data-live-box]");
+    this.#status = parent?.querySelector("[data-live-status]");
+    this.#login = parent?.querySelector("[data-live-login]");
+    if (!box.dataset.liveToken) this.#state = "polling";
+    box.addEventListener("change", () => this.#chosen());
+    document.addEventListener("visibilitychange", () => this.#seen());
+    setInterval(() => this.#tick(), 1000);
+    this.#seen();
+    this.#show();
+  }
+
+  get #root() {
+    return document.querySelector(this.#box.dataset.live);
+  }
+
+  get #every() {
+    return Number(this.#box.dataset.liveEvery ?? EVERY_SECONDS);
+  }
+
+  #look() {
+    if (this.#box.checked) ask(this.#box.dataset.live, Number(this.#box.dataset.liveRest ?? 1) * 1000);
+  }
+
+  #tick() {
+    const { liveCheck = 0 } = this.#box.dataset;
+    const every = { polling: this.#every, live: Number(liveCheck) }[this.#state];
+    if (!every || !this.#box.checked || !isCalm()) return;
+    if (performance.now() - this.#last < every * 1000) return;
+    this.#last = performance.now();
+    if (this.#state === "polling") this.#looks += 1;
+    this.#look();
+    if (this.#looks < LOOKS) return;
+    this.#box.checked = false;
+    this.#chosen();
+  }
+
+  #chosen() {
+    this.#looks = 0;
+    if (this.#box.checked) this.#look();
+    this.#sync();
+    this.#show();
+  }
+
+  #seen() {
+    clearTimeout(this.#unseen);
+    if (document.hidden) this.#unseen = setTimeout(() => this.#sync(), UNSEEN_MS);
+    else this.#sync();
+  }
+
+  /** Opens or closes the channel, as the box and the page are. */
+  async #sync() {
+    const { liveToken: address, liveCsrf: csrf, bucket, liveAfter } = this.#box.dataset;
+    if (!address || this.#state === "ended") return;
+    const isWanted = () => this.#box.checked && !document.hidden;
+    if (!isWanted()) {
+      this.#channel?.close();
+      return;
+    }
+    try {
+      const { Channel } = await import("./channel.js");
+      const after = Number(liveAfter) || undefined;
+      this.#channel ??= new Channel({ address, csrf, bucket, after }, this.#hears());
+      if (isWanted()) this.#channel.open();
+    } catch {
+      this.#become("polling");
+    }
+  }
+
+  #hears() {
+    const { dataset } = this.#box;
+    return {
+      up: () => this.#become("live"),
+      down: () => this.#become("polling"),
+      ended: () => this.#become("ended"),
+      lost: () => setTimeout(() => this.#look(), SETTLE_MS),
+      event: (event) => concerns(dataset, this.#root, event) && this.#look(),
+      progress: (told) => dataset.liveOf === "uploads" && this.#progress(told),
+    };
+  }
+
+  #progress(told) {
+    if (!this.#box.checked || moved(this.#root, told, () => this.#look())) return;
+    // A new one, or one of somebody whose uploads are not shown here: asked for once.
+    if (this.#others.has(told.upload)) return;
+    this.#others.add(told.upload);
+    this.#look();
+  }
+
+  #become(state) {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#show();
+  }
+
+  #show() {
+    if (!this.#status) return;
+    const state = this.#box.checked || this.#state === "ended" ? this.#state : "paused";
+    const text = state && word(this.#status, state, { seconds: this.#every });
+    if (this.#status.textContent !== text) this.#status.textContent = text;
+    this.#status.dataset.state = state;
+    this.#login.hidden = state !== "ended";
   }
 }
 
@@ -30,15 +137,6 @@ export function live(root) {
   for (const box of root.querySelectorAll("input[data-live]")) {
     if (started.has(box)) continue;
     started.add(box);
-    let looks = 0;
-    const timer = setInterval(async () => {
-      if (!box.isConnected) clearInterval(timer);
-      else if (box.checked && !document.hidden && !document.querySelector("dialog[open]")) {
-        looks += 1;
-        if (looks >= LOOKS) box.checked = false;
-        await refresh(box.dataset.live);
-      }
-    }, EVERY_MS);
-    box.addEventListener("change", () => (looks = 0));
+    new Live(box);
   }
 }

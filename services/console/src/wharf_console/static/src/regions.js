@@ -1,17 +1,76 @@
-// A part of the page that is fetched again, with its ticks kept.
+// Parts of the page that are fetched again. What is the same stays where it is, with its ticks, the
+// focus, open menus and pictures.
 
+import { times } from "./times.js";
 import { fetchPage } from "./trusted.js";
 
-export async function refresh(selector) {
+// What happens together is fetched together, and no part more often than this.
+const GATHER_MS = 100;
+const EVERY_MS = 1000;
+
+const asked = new Map();
+
+/** Whether the page may change under whoever looks at it. */
+export const isCalm = () => !document.hidden && !document.querySelector("dialog[open]");
+
+/** Fetches a part again, soon; later where the page is hidden or a dialog is open. */
+export function ask(selector, every = EVERY_MS) {
+  const part = asked.get(selector) ?? { last: -Infinity, timer: 0, busy: false };
+  asked.set(selector, Object.assign(part, { wanted: true, every }));
+  schedule(selector, part);
+}
+
+function schedule(selector, part) {
+  if (!part.wanted || part.timer || part.busy || !isCalm()) return;
+  const wait = Math.max(GATHER_MS, part.last + part.every - performance.now());
+  part.timer = setTimeout(() => run(selector, part), wait);
+}
+
+async function run(selector, part) {
+  part.timer = 0;
+  if (!isCalm()) return;
+  part.wanted = false;
+  part.busy = true;
+  await refresh(selector).catch(() => {});
+  part.busy = false;
+  part.last = performance.now();
+  schedule(selector, part);
+}
+
+function resume() {
+  for (const [selector, part] of asked) schedule(selector, part);
+}
+
+async function refresh(selector) {
   const old = document.querySelector(selector);
-  const fresh = old && (await fetchPage(location.href).catch(() => null))?.querySelector(selector);
+  const fresh = old && (await fetchPage(location.href))?.querySelector(selector);
   if (!fresh) return;
+  const { Idiomorph } = await import("idiomorph");
   const ticked = new Set([...old.querySelectorAll("input:checked")].map(({ value }) => value));
   for (const box of fresh.querySelectorAll("input[data-select]")) {
     box.checked = ticked.has(box.value);
   }
-  const focused = old.contains(document.activeElement) && document.activeElement.id;
-  old.replaceWith(document.adoptNode(fresh));
-  if (focused) document.getElementById(focused)?.focus();
-  document.dispatchEvent(new CustomEvent("wharf:shown", { detail: fresh }));
+  times(fresh);
+  named(old);
+  named(fresh);
+  Idiomorph.morph(old, fresh, { callbacks: { beforeAttributeUpdated: mayChange } });
+  document.dispatchEvent(new CustomEvent("wharf:shown", { detail: old }));
 }
+
+/** Gives rows ids, by which they are known again: `data-row`, or what their box chooses. */
+function named(root) {
+  for (const row of root.querySelectorAll("tr, li")) {
+    const name = row.dataset.row ?? row.querySelector("[data-select]")?.value;
+    if (name !== undefined) row.id ||= `row-${encodeURIComponent(name)}`;
+  }
+}
+
+/** What a page's scripts and its reader have changed stays: pictures that are not there, open menus. */
+function mayChange(attribute, element) {
+  if (attribute === "hidden") return !element.matches("[data-thumb]");
+  return attribute !== "open" || !element.matches("details");
+}
+
+document.addEventListener("visibilitychange", resume);
+// Of dialogs; it does not bubble.
+document.addEventListener("close", resume, true);

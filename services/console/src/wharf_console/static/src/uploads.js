@@ -1,14 +1,13 @@
 // Uploads on every page that has a tray: files from the drop zone go into a queue and its rows.
 
 import { Queue } from "./queue.js";
-import { refresh } from "./regions.js";
+import { ask } from "./regions.js";
 import { Rows, stateOf } from "./rows.js";
 import { listen } from "./sources.js";
 import { Tickets } from "./tickets.js";
 import { made, word } from "./words.js";
 
 const SHOW_MS = 100;
-const REFRESH_MS = 500;
 
 class Uploads {
   #tray;
@@ -18,7 +17,6 @@ class Uploads {
   #rowOf = new Map();
   #changed = new Map();
   #timer = null;
-  #refresh = null;
 
   constructor(tray) {
     this.#tray = tray;
@@ -109,10 +107,7 @@ class Uploads {
     this.#rows.changed();
     this.#tray.dispatchEvent(new CustomEvent("wharf:stored", { bubbles: true, detail: at }));
     const { bucket, region } = this.#zone?.dataset ?? {};
-    if (region && bucket === file.meta.bucket) {
-      clearTimeout(this.#refresh);
-      this.#refresh = setTimeout(() => refresh(region), REFRESH_MS);
-    }
+    if (region && bucket === file.meta.bucket) ask(region);
   }
 
   #failed(file, { said, isFinal }) {

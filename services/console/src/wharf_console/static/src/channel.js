@@ -1,0 +1,134 @@
+// The live channel of a page: one Socket.IO connection, whose token is renewed before it ends.
+
+import { io } from "socket.io-client";
+
+// How long to wait before the next attempt: twice as long after each one, but for a good connection.
+const FIRST_MS = 1000;
+const MOST_MS = 300_000;
+const GOOD_MS = 10_000;
+// A token is renewed when so much of its life is over.
+const RENEW_PART = 0.8;
+const RENEW_AGAIN_MS = 10_000;
+
+export class Channel {
+  #address;
+  #csrf;
+  #bucket;
+  #hears;
+  #socket;
+  #token = "";
+  #after;
+  #wanted = false;
+  #wait = FIRST_MS;
+  #timers = {};
+
+  /**
+   * `hears` is told of `up(after)`, `down()`, `ended()`, `event(…)`, `progress(…)` and `lost()`:
+   * something may have happened that nobody was told of. With `bucket`, only of that one.
+   */
+  constructor({ address, csrf, bucket, after }, hears) {
+    this.#address = address;
+    this.#csrf = csrf;
+    this.#bucket = bucket;
+    this.#after = after;
+    this.#hears = hears;
+    this.#socket = io({
+      autoConnect: false,
+      // Each attempt needs a token of its own.
+      reconnection: false,
+      transports: ["websocket", "polling"],
+      tryAllTransports: true,
+      auth: (give) => give({ token: this.#token, ...(this.#after ? { after: this.#after } : {}) }),
+    });
+    this.#listen();
+  }
+
+  open() {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#connect();
+  }
+
+  close() {
+    this.#wanted = false;
+    this.#wait = FIRST_MS;
+    Object.values(this.#timers).forEach(clearTimeout);
+    this.#socket.disconnect();
+  }
+
+  #listen() {
+    const { event, progress, lost } = this.#hears;
+    this.#socket.on("connect", () => this.#connected());
+    this.#socket.on("disconnect", () => this.#failed());
+    this.#socket.on("connect_error", () => this.#failed());
+    this.#socket.on("event", (told) => {
+      this.#after = told.id;
+      event(told);
+    });
+    this.#socket.on("progress", progress);
+    this.#socket.on("resync", ({ after }) => {
+      this.#after = after;
+      lost();
+    });
+    // What it says why; the end itself follows, and a new token tells whether there is a way back.
+    this.#socket.on("bye", () => {});
+  }
+
+  async #connect() {
+    try {
+      if ((await this.#renew()) && this.#wanted) this.#socket.connect();
+    } catch {
+      this.#failed();
+    }
+  }
+
+  #connected() {
+    this.#in("good", GOOD_MS, () => (this.#wait = FIRST_MS));
+    if (this.#bucket) this.#socket.emit("msg", { op: "subscribe", bucket: this.#bucket });
+    this.#hears.up();
+    // Without a number nobody knows what happened meanwhile.
+    if (!this.#after) this.#hears.lost();
+  }
+
+  #failed() {
+    if (!this.#wanted) return;
+    Object.values(this.#timers).forEach(clearTimeout);
+    this.#socket.disconnect();
+    this.#hears.down();
+    this.#in("connect", this.#wait * (0.5 + Math.random() / 2), () => this.#connect());
+    this.#wait = Math.min(MOST_MS, 2 * this.#wait);
+  }
+
+  /** Gets a token, and another one before it ends; returns whether the person may have one. */
+  async #renew() {
+    const answer = await fetch(this.#address, {
+      method: "POST",
+      headers: { Accept: "application/json", "X-CSRFToken": this.#csrf },
+      credentials: "same-origin",
+      redirect: "manual",
+    });
+    if (answer.status === 401 || answer.type === "opaqueredirect") {
+      this.close();
+      this.#hears.ended();
+      return false;
+    }
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    const { token, expires_in } = await answer.json();
+    this.#token = token;
+    this.#in("renew", expires_in * 1000 * RENEW_PART, () => this.#renewed());
+    return true;
+  }
+
+  async #renewed() {
+    try {
+      if (await this.#renew()) this.#socket.emit("msg", { op: "token", token: this.#token });
+    } catch {
+      this.#in("renew", RENEW_AGAIN_MS, () => this.#renewed());
+    }
+  }
+
+  #in(name, wait, act) {
+    clearTimeout(this.#timers[name]);
+    this.#timers[name] = setTimeout(act, wait);
+  }
+}
