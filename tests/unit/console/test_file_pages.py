@@ -57,7 +57,6 @@ def test_a_page_says_what_is_known(console: Console) -> None:
         ("video/mp4", "<video "),
         ("audio/mpeg", "<audio "),
         ("text/plain", "<iframe "),
-        ("application/pdf", ""),
         ("text/html", ""),
         ("image/svg+xml", ""),
         ("application/json", ""),
@@ -78,8 +77,36 @@ def test_only_harmless_types_have_a_preview(console: Console, media_type: str, t
         assert 'sandbox=""' in page
 
 
+SMALL = '<img src="/console/b/docs/thumb/a.txt?w=1024"'
+
+
+@pytest.mark.parametrize(
+    ("media_type", "size", "small", "instead"),
+    [
+        ("image/jpeg", 1_000_000, False, False),
+        ("image/jpeg", 1_000_001, True, True),
+        ("image/webp", 50_000_001, True, False),
+        # A small one would stand still.
+        ("image/gif", 9_000_000, False, False),
+        # Browsers show it, and no small one is made of it.
+        ("image/bmp", 9_000_000, False, False),
+        ("application/pdf", 1000, True, False),
+    ],
+)
+def test_what_is_shown_small(
+    console: Console, media_type: str, size: int, *, small: bool, instead: bool
+) -> None:
+    """What is large, or no browser shows here; where there is no small one, the file or words."""
+    serve_file(console.gateway, media_type=media_type, size=size)
+    page = console.person().get(PAGE).text
+    assert (SMALL in page) is small
+    assert ('data-thumb data-instead="/console/b/docs/open/a.txt"' in page) is instead
+    assert ("There is no preview of this file." in page) is small
+    assert ("<img " in page) is (small or media_type != "application/pdf")
+
+
 @pytest.mark.parametrize("fields", [{"size": 0}, {"size": 10**9}, {"state": "quarantined"}])
-@pytest.mark.parametrize("media_type", ["image/png", "text/plain"])
+@pytest.mark.parametrize("media_type", ["image/bmp", "text/plain"])
 def test_what_is_too_large_or_held_is_not_shown(
     console: Console, fields: dict[str, Any], media_type: str
 ) -> None:

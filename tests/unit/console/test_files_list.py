@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.servers.console import Console, console_on
-from tests.servers.console_documents import bucket_document, file_document
+from tests.servers.console_documents import bucket_document, file_document, serve_file
 from tests.servers.fake_gateway import FakeGateway, Reply
 from wharf_console.settings import Settings
 
@@ -125,23 +125,53 @@ def picture(key: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
-    """Only types that no browser executes, only when they come into view, and none too large."""
+    """Of all types that small ones are made of, whatever their size, when they come into view."""
     files = [
         picture("a b/1.png"),
         picture("a b/large.png", size=10**9),
+        file_document("a b/x.pdf", media_type="application/pdf"),
         picture("a b/held.png", state="quarantined"),
+        picture("a b/empty.png", size=0),
+        file_document("a b/x.bmp", media_type="image/bmp"),
         file_document("a b/x.svg", media_type="image/svg+xml"),
         file_document("a b/x.html", media_type="text/html"),
     ]
     reply = Reply({"files": files, "prefixes": ["a b/c/"], "next_cursor": None})
     console.gateway.on("GET", "/v1/files/docs", reply)
     browser = console.person()
-    for view in ("list", "grid"):
+    for view, width in (("list", 64), ("grid", 256)):
         browser.post("/console/b/docs/view", {"view": view})
         pictures = re.findall("<img [^>]*>", browser.get(f"{LIST}?prefix=a%20b/").text)
-        assert len(pictures) == 1
-        assert 'src="/console/b/docs/thumb/a%20b/1.png"' in pictures[0]
-        assert 'loading="lazy"' in pictures[0]
+        assert len(pictures) == 3
+        assert f'src="/console/b/docs/thumb/a%20b/1.png?w={width}"' in pictures[0]
+        assert all(f'width="{width}" height="{width}" loading="lazy"' in one for one in pictures)
+
+
+def test_a_grid_has_what_stands_for_each_picture(console: Console) -> None:
+    """Where there is no small one, the kind of the file is to be seen."""
+    files = [picture("1.png"), file_document("x.txt")]
+    reply = Reply({"files": files, "prefixes": [], "next_cursor": None})
+    console.gateway.on("GET", "/v1/files/docs", reply)
+    browser = console.person()
+    browser.post("/console/b/docs/view", {"view": "grid"})
+    page = browser.get(LIST).text
+    assert re.findall(r'<span class="thumb kind([^"]*)" aria-hidden="true">(\w+)<', page) == [
+        (" instead with-scripts", "png"),
+        ("", "txt"),
+    ]
+
+
+def test_a_small_picture_is_a_link_to_one_of_three_widths(console: Console) -> None:
+    """The link is that of the file, and the width is no part of it; others there are not."""
+    serve_file(console.gateway, "1.png", media_type="image/png")
+    browser = console.person("viewer")
+    for width in (64, 256, 1024):
+        reply = browser.get(f"/console/b/docs/thumb/1.png?w={width}")
+        assert (reply.status_code, reply.location) == (303, f"/s/link-to-5?w={width}")
+    assert len(console.gateway.called("POST", "/v1/links")) == 3
+    for query in ("", "?w=", "?w=65", "?w=x"):
+        assert browser.get(f"/console/b/docs/thumb/1.png{query}").status_code == 404
+    assert len(console.gateway.called("POST", "/v1/links")) == 3
 
 
 @pytest.mark.parametrize(
@@ -176,7 +206,7 @@ def test_contents_are_shown_only_apart_from_the_console(
     sources = " ".join(filter(None, ("'self'", origin)))
     assert (f"media-src {sources}; frame-src {sources}" in csp(page)) is shown
     assert ("<img " in browser.get("/console/b/docs/f/1.png").text) is shown
-    assert browser.get("/console/b/docs/thumb/1.png").status_code == (303 if shown else 404)
+    assert browser.get("/console/b/docs/thumb/1.png?w=64").status_code == (303 if shown else 404)
     opened = browser.get("/console/b/docs/open/1.png")
     assert (opened.status_code, opened.location) == (303, f"{origin}/s/x")
     assert gateway.called("POST", "/v1/links")[-1].json["disposition"] == disposition
@@ -252,3 +282,15 @@ def test_an_order_of_a_part_says_so(console: Console) -> None:
     assert "Only the first 1,000 names here are in this order." in page
     assert "are in this order" not in browser.get(f"{LIST}?sort=nonsense").text
     assert asked(console)["limit"] == ["100"]
+
+
+def test_a_list_hears_of_its_own_files_alone(console: Console) -> None:
+    """It says which bucket and names it shows, and where scripts get what they need to listen."""
+    page = console.person("viewer").get(f"{LIST}?prefix=a/%22b").text
+    for told in (
+        'data-live="#files" data-live-of="files"',
+        'data-bucket="docs" data-prefix="a/&#34;b"',
+        'data-live-token="/console/live-token" data-live-csrf="',
+        'href="/console/login?next=',
+    ):
+        assert told in page

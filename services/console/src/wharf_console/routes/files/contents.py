@@ -31,12 +31,13 @@ def add(routes: Blueprint, context: AppContext) -> None:
     @routes.get("/thumb/<path:key>")
     @needs("files:read")
     def thumb(bucket: str, key: str) -> Response:
-        """Lead to the picture itself: there are no small ones yet."""
-        if not content.is_apart(context.settings):
+        """Lead to a small picture of the file, as wide as the query says."""
+        width = request.args.get("w", type=int)
+        if width not in previews.WIDTHS or not content.is_apart(context.settings):
             abort(404)
-        return _to_link(bucket, key, _SECONDS, "inline")
+        return _to_link(bucket, key, _SECONDS, "inline", f"?w={width}")
 
 
-def _to_link(bucket: str, key: str, seconds: int, disposition: str) -> Response:
+def _to_link(bucket: str, key: str, seconds: int, disposition: str, query: str = "") -> Response:
     link = links.make(api(), bucket, key, seconds=seconds, disposition=disposition)
-    return redirect(link.url, 303)
+    return redirect(link.url + query, 303)

@@ -31,6 +31,7 @@ def add(routes: Blueprint, context: AppContext) -> None:
             bucket=bucket,
             file=file,
             kind=previews.kind_of(file),
+            is_small=previews.is_shown_small(file),
             shows=apart,
             version=versions.written(file),
             above=folders_above(file.key),

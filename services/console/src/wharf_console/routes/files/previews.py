@@ -16,8 +16,16 @@ _SOUNDS = frozenset(
 )
 _FILMS = frozenset(("video/mp4", "video/webm", "video/ogg", "video/quicktime"))
 _TEXT = "text/plain"
-#: The picture itself stands for the small one that there is none of yet, unless it is larger.
-MAX_THUMB_BYTES = 8_000_000
+#: Of these the gateway makes small pictures; of PDF only where the service has that extra. It says
+#: so by 404, and pages show what stands for the picture.
+_MADE_SMALL = frozenset(
+    ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "application/pdf")
+)
+#: The widths that there are, in pixels.
+WIDTHS = (64, 256, 1024)
+# A picture of more bytes is shown small first. A small one of an animation does not move.
+_LARGE_BYTES = 1_000_000
+_MAY_MOVE = "image/gif"
 _MAX_PICTURE_BYTES = 50_000_000
 # A browser lays out all of it at once.
 _MAX_TEXT_BYTES = 1_000_000
@@ -51,6 +59,12 @@ def playing_seconds(file: File) -> int:
 
 
 def has_thumb(file: File) -> bool:
-    """Whether a list shows the picture."""
-    fits = 0 < file.size <= MAX_THUMB_BYTES
-    return fits and file.media_type in PICTURES and file.state == "available"
+    """Whether a list shows a small picture of the file, where there is one."""
+    return file.media_type in _MADE_SMALL and bool(file.size) and file.state == "available"
+
+
+def is_shown_small(file: File) -> bool:
+    """Whether the page of the file shows a small picture, not the file itself."""
+    if not has_thumb(file) or kind_of(file) != "picture":
+        return has_thumb(file)
+    return file.size > _LARGE_BYTES and file.media_type != _MAY_MOVE

@@ -4,7 +4,7 @@ import "./confirm.js";
 import "./copy.js";
 import { live } from "./live.js";
 import "./playing.js";
-import "./preview.js";
+import { pictures } from "./preview.js";
 import { selection } from "./selection.js";
 import { times } from "./times.js";
 
@@ -12,6 +12,7 @@ function start(root) {
   times(root);
   selection(root);
   live(root);
+  pictures(root);
 }
 
 const { dataset } = document.documentElement;

@@ -38,9 +38,24 @@ function onKey(event) {
   open(next);
 }
 
-/** Replaces a picture that cannot be shown by what stands for it. */
+/** Replaces a small picture that there is none of: by the file itself, or by what stands for it. */
+function replace(picture) {
+  const { instead } = picture.dataset;
+  if (instead) {
+    delete picture.dataset.instead;
+    picture.src = instead;
+  } else picture.hidden = true;
+}
+
 function onError(event) {
-  if (event.target.matches?.("img[data-thumb]")) event.target.hidden = true;
+  if (event.target.matches?.("img[data-thumb]")) replace(event.target);
+}
+
+/** Replaces those that have failed before this script was there. */
+export function pictures(root) {
+  for (const picture of root.querySelectorAll("img[data-thumb]")) {
+    if (picture.complete && !picture.naturalWidth) replace(picture);
+  }
 }
 
 function listed(file) {
