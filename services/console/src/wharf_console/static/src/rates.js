@@ -13,15 +13,15 @@ export function rates(root) {
   for (const cell of root.querySelectorAll("[data-rate]")) {
     const { rate: id, offset } = cell.dataset;
     const known = before.get(id);
-    before.set(id, { ...known, offset: Number(offset), at: now });
+    if (known?.until > now) {
+      // The page may be older than what was told.
+      show(cell, known.told);
+      continue;
+    }
+    before.set(id, { offset: Number(offset), at: now });
     if (!known || now === known.at) continue;
-    const looked = ((Number(offset) - known.offset) * 1000) / (now - known.at);
-    say(cell, known.until > now ? known.rate : looked);
+    say(cell, ((Number(offset) - known.offset) * 1000) / (now - known.at));
   }
-}
-
-function say(cell, rate) {
-  cell.textContent = word(cell, rate > 0 ? "now" : "still", { size: size(Math.round(Math.max(0, rate))) });
 }
 
 /**
@@ -29,28 +29,31 @@ function say(cell, rate) {
  *
  * `still` is called when nothing more was told of it for a while: it has ended, or waits.
  */
-export function moved(root, { upload, offset, length, rate }, still) {
-  const cell = root.querySelector(`[data-rate="${CSS.escape(upload)}"]`);
-  if (!cell) return false;
+export function moved(root, told, still) {
+  const { upload, offset } = told;
+  const cellNow = () => root.querySelector(`[data-rate="${CSS.escape(upload)}"]`);
+  if (!cellNow()) return false;
   const now = performance.now();
   clearTimeout(before.get(upload)?.timer);
   const timer = setTimeout(() => {
-    const shown = root.querySelector(`[data-rate="${CSS.escape(upload)}"]`);
-    if (shown) say(shown, 0);
+    if (cellNow()) say(cellNow(), 0);
     still();
   }, STILL_MS);
-  before.set(upload, { offset, at: now, rate, until: now + STILL_MS, timer });
-  cell.dataset.offset = offset;
-  say(cell, rate);
-  far(cell.parentElement, offset, length);
+  before.set(upload, { offset, at: now, told, until: now + STILL_MS, timer });
+  show(cellNow(), told);
   return true;
 }
 
-function far(row, offset, length) {
-  const cell = row.querySelector("[data-far]");
-  const bar = cell?.querySelector("progress");
-  if (!cell || Boolean(bar) !== Boolean(length)) return;
+function show(cell, { offset, length, rate }) {
+  say(cell, rate);
+  const far = cell.parentElement.querySelector("[data-far]");
+  const bar = far?.querySelector("progress");
+  if (!far || Boolean(bar) !== Boolean(length)) return;
   if (bar) bar.value = offset;
   const places = { done: size(offset), total: size(length ?? 0) };
-  cell.querySelector("span").textContent = word(cell, bar ? "of" : "so-far", places);
+  far.querySelector("span").textContent = word(far, bar ? "of" : "so-far", places);
+}
+
+function say(cell, rate) {
+  cell.textContent = word(cell, rate > 0 ? "now" : "still", { size: size(Math.round(Math.max(0, rate))) });
 }

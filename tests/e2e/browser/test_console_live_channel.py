@@ -1,0 +1,235 @@
+"""Lists of the console that hear what happens by the live channel, on pages of tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.servers.browser import SCRIPT_SECONDS, Browser
+from tests.servers.console_pages import CSRF
+from tests.servers.live_pages import LivePages, serving_live
+
+FILES = """
+{{ live.box("#files", "Keep it up to date", of="files", every=1, bucket="docs", prefix="a/") }}
+<div id="files"><form data-selection action="/console/page">
+<details><summary>More</summary>menu</details>
+<table><tbody>
+{% for name in names.split() %}
+<tr><td><input type="checkbox" name="key" value="a/{{ name }}" data-select aria-label="x">
+<img data-thumb alt="" src="/console/static/none.svg"> <a href="/console/x">{{ name }}</a></td></tr>
+{% endfor %}
+</tbody></table><a class="folder" href="/console/page">old/</a>
+<span role="status" data-selection-count data-word-selected="{count} selected"></span>
+</form></div>
+"""
+UPLOADS = """
+{{ live.box("#list", "Keep it up to date", of="uploads", every=1) }}
+<table id="list"><tbody>{% for id in ids.split() %}<tr data-row="{{ id }}">
+<td data-far data-word-of="{done} of {total}" data-word-so-far="{done} so far"><span>0</span>
+<progress value="0" max="8000000" aria-label="x"></progress></td>
+<td data-rate="{{ id }}" data-offset="0" data-word-now="{size} a second"
+  data-word-still="Nothing is coming">at first</td></tr>{% endfor %}</tbody></table>
+"""
+
+
+@dataclass
+class Reader:
+    """Somebody who looks at a list."""
+
+    browser: Browser
+    pages: LivePages
+
+    def open(self, body: str, status: str = "Live", **values: str) -> None:
+        """Opens a page, and waits until it says how it is kept up to date."""
+        self.browser.get(self.pages.live_page(body, **values))
+        self.awaited(lambda: self.status() == status)
+
+    def status(self) -> str:
+        """How it is kept up to date."""
+        return self.one("[data-live-status]").text
+
+    def one(self, selector: str) -> WebElement:
+        """The first of the elements."""
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def names(self) -> list[str]:
+        """The files that are listed."""
+        return [one.text for one in self.browser.find_elements(By.CSS_SELECTOR, "#files td a")]
+
+    def happens(self, key: str = "a/new", number: int = 7, **fields: Any) -> None:
+        """Something has happened to a file."""
+        place = {"bucket": "docs", "key": key}
+        event = {"id": number, "kind": "file.created", "file": place, "moved_from": None}
+        self.pages.tell("event", {**event, **fields})
+
+    def awaited(self, condition: Callable[[], object]) -> None:
+        """Waits until it is so."""
+        WebDriverWait(self.browser, SCRIPT_SECONDS, 0.05).until(lambda _: condition())
+
+    def wait(self, seconds: float) -> None:
+        """Lets the page go on for a while."""
+        self.browser.run("await new Promise(done => setTimeout(done, args[0]))", seconds * 1000)
+
+
+@pytest.fixture(scope="module")
+def live_pages() -> Iterator[LivePages]:
+    """The pages, and the channel."""
+    with serving_live() as found:
+        yield found
+
+
+@pytest.fixture
+def reader(browser: Browser, live_pages: LivePages) -> Iterator[Reader]:
+    """Somebody whose pages keep to their policy."""
+    for kept in (live_pages.looks, live_pages.tokens, live_pages.handshakes, live_pages.said):
+        kept.clear()
+    live_pages.token_status, live_pages.token_seconds, live_pages.is_open = 200, 900, True
+    yield Reader(browser, live_pages)
+    browser.get("about:blank")
+    assert live_pages.reports == []
+
+
+def test_a_new_file_comes_into_a_list_that_stays_as_it_is(reader: Reader) -> None:
+    """Ticks, focus, an open menu and missing pictures stay, and many events are one look."""
+    reader.open(FILES, names="b c")
+    assert reader.pages.tokens == [CSRF]
+    assert reader.pages.handshakes == [{"token": "token-1"}]
+    # The policy has no address of it: 'self' is enough.
+    assert reader.pages.transport == "websocket"
+    reader.awaited(lambda: reader.pages.said == [{"op": "subscribe", "bucket": "docs"}])
+    # What has happened before it listened.
+    reader.awaited(lambda: len(reader.pages.looks) == 2)
+    box = reader.one("[value='a/c']")
+    box.click()
+    reader.one("summary").click()
+    reader.browser.run("document.querySelector('[value=\"a/c\"]').focus(); window.mark = 1")
+    reader.pages.live_page(FILES, names="a b c")
+    for number in range(20):
+        reader.happens(number=number + 1)
+    reader.awaited(lambda: reader.names() == ["a", "b", "c"])
+    reader.wait(1.5)
+    assert len(reader.pages.looks) <= 4
+    assert box.is_selected()
+    assert reader.browser.switch_to.active_element == box
+    assert reader.one("[data-selection-count]").text == "1 selected"
+    assert reader.one("details").get_attribute("open")
+    assert not reader.one("tr:last-child img").is_displayed()
+    assert reader.browser.run("return window.mark") == 1
+
+
+def test_what_happens_elsewhere_is_no_reason_to_look(reader: Reader) -> None:
+    """In another bucket, beside the folder, in a folder that is shown; a new one is a reason."""
+    reader.open(FILES, names="b")
+    reader.awaited(lambda: len(reader.pages.looks) == 2)
+    reader.happens(file={"bucket": "other", "key": "a/x"})
+    reader.happens("b/x")
+    reader.happens("a/old/x")
+    reader.happens(kind="quota.warning", file=None)
+    reader.wait(1.5)
+    assert len(reader.pages.looks) == 2
+    reader.happens("a/fresh/x")
+    reader.awaited(lambda: len(reader.pages.looks) == 3)
+    reader.happens("z", kind="file.moved", moved_from={"bucket": "docs", "key": "a/old/x"})
+    reader.awaited(lambda: len(reader.pages.looks) == 4)
+
+
+def test_a_pause_and_a_dialog(reader: Reader) -> None:
+    """Nothing moves under a question, nor while the box is not ticked; then all is made up for."""
+    reader.open(FILES, names="b")
+    reader.awaited(lambda: len(reader.pages.looks) == 2)
+    show = "const dialog = document.createElement('dialog'); document.body.append(dialog);"
+    reader.browser.run(f"{show} dialog.showModal()")
+    reader.pages.live_page(FILES, names="a b")
+    reader.happens()
+    reader.wait(1.5)
+    assert reader.names() == ["b"]
+    reader.browser.run("document.querySelector('dialog').close()")
+    reader.awaited(lambda: reader.names() == ["a", "b"])
+    reader.one("[data-live]").click()
+    assert reader.status() == "Paused"
+    reader.pages.live_page(FILES, names="a b c")
+    reader.wait(2)
+    assert reader.names() == ["a", "b"]
+    reader.one("[data-live]").click()
+    reader.awaited(lambda: reader.names() == ["a", "b", "c"])
+    reader.awaited(lambda: reader.status() == "Live")
+
+
+def test_a_channel_that_ends_and_comes_back(reader: Reader) -> None:
+    """Meanwhile the page looks by itself; then it goes on from the last number, by a new token."""
+    reader.open(FILES, names="b")
+    reader.happens(number=41)
+    reader.pages.is_open = False
+    reader.pages.cut({"reason": "restart"})
+    reader.awaited(lambda: reader.status() == "Looks every 1 seconds")
+    reader.pages.live_page(FILES, names="a b")
+    reader.awaited(lambda: reader.names() == ["a", "b"])
+    reader.pages.is_open = True
+    reader.awaited(lambda: reader.status() == "Live")
+    assert reader.pages.handshakes[-1] == {
+        "token": f"token-{len(reader.pages.tokens)}",
+        "after": 41,
+    }
+    looks = len(reader.pages.looks)
+    reader.pages.tell("resync", {"after": 99})
+    reader.awaited(lambda: len(reader.pages.looks) > looks)
+
+
+def test_a_token_is_renewed_before_it_ends(reader: Reader) -> None:
+    """By a message, on the same connection; when there is none any more, the page says why."""
+    reader.pages.token_seconds = 2
+    reader.open(FILES, names="b")
+    renewal = {"op": "token", "token": "token-2"}
+    reader.awaited(lambda: renewal in reader.pages.said)
+    assert len(reader.pages.handshakes) == 1
+    reader.pages.token_status = 401
+    reader.awaited(lambda: reader.status() == "Your session has ended.")
+    assert reader.one("[data-live-login]").is_displayed()
+    looks, asked = len(reader.pages.looks), len(reader.pages.tokens)
+    reader.wait(2)
+    assert (len(reader.pages.looks), len(reader.pages.tokens)) == (looks, asked)
+
+
+def test_without_a_channel(reader: Reader) -> None:
+    """A page that gets no token looks every few seconds."""
+    reader.pages.token_status = 404
+    reader.open(FILES, "Looks every 1 seconds", names="b")
+    reader.pages.live_page(FILES, names="a b")
+    reader.awaited(lambda: reader.names() == ["a", "b"])
+    assert reader.pages.handshakes == []
+
+
+def test_uploads_move_without_a_look(reader: Reader) -> None:
+    """Bars and rates are what the channel says; a new upload is a look, and silence is said."""
+
+    def moves(upload: str, offset: int) -> None:
+        told = {
+            "upload": upload,
+            "bucket": "docs",
+            "key": "x",
+            "length": 8_000_000,
+            "offset": offset,
+        }
+        reader.pages.tell("progress", {**told, "rate": 2_000_000})
+
+    reader.open(UPLOADS, ids="one")
+    reader.awaited(lambda: len(reader.pages.looks) == 2)
+    moves("one", 6_000_000)
+    reader.awaited(lambda: reader.one("[data-rate]").text == "2 MB a second")
+    assert reader.one("[data-far] span").text == "6 MB of 8 MB"
+    assert reader.one("progress").get_property("value") == 6_000_000
+    assert len(reader.pages.looks) == 2
+    reader.pages.live_page(UPLOADS, ids="one two")
+    moves("two", 0)
+    reader.awaited(lambda: reader.browser.find_elements(By.CSS_SELECTOR, "[data-rate=two]"))
+    # Of somebody whose uploads this person may not see.
+    moves("three", 0)
+    moves("three", 1)
+    reader.awaited(lambda: reader.one("[data-rate]").text == "Nothing is coming")
+    assert len(reader.pages.looks) <= 5
