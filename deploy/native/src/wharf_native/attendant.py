@@ -52,7 +52,8 @@ class Attendant:
         settings: how long a process may take until it serves, and until it has ended.
         places: where the manager takes requests, and where services say that they serve.
         preparations: the programs that are run to their ends before the services start, and those
-            that begin with its name before a part is restarted.
+            that begin with its name before a part is restarted; the parts do not wait for each
+            other.
         render: writes nginx's configuration; raises `CannotRunError`.
         serving: waits until all serves; raises `CannotRunError`.
     """
@@ -100,8 +101,7 @@ class Attendant:
 
     def _start(self) -> None:
         try:
-            for name in self.preparations:
-                self._run_once(name)
+            self._prepare()
             self.render()
             self._run_once("gateway-check")
             log("starting the services")
@@ -113,6 +113,20 @@ class Attendant:
             if not self._is_stopping():  # it takes no requests then
                 self.manager.fail(str(error) if expected else traceback.format_exc())
 
+    def _prepare(self) -> None:
+        """Runs the preparations of all parts at once, those of one part in their order."""
+        logfiles.begins("prepare")
+        parts: dict[str, list[str]] = {}
+        for name in self.preparations:
+            parts.setdefault(name.partition("-")[0], []).append(name)
+
+        def prepare(names: list[str]) -> None:
+            for name in names:
+                self._run_once(name)
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(prepare, parts.values()))
+
     def _restart(self, names: list[str]) -> str:
         try:
             # nginx's old workers wait for those who listen: they come back, to the new ones.
@@ -120,6 +134,7 @@ class Attendant:
                 names = [*names, "live"]
             for name in names:
                 log(f"restarting {name}")
+                logfiles.begins("prepare")
                 # Migrations of a new release come before it; the old one goes on with them.
                 for one in self.preparations:
                     if one.startswith(name):

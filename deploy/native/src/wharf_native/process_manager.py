@@ -128,7 +128,8 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
         name = process.config.name.partition("-")[0]
         if state == ProcessStates.STARTING:
             self._absences.listen(name)
-            logfiles.begins("prepare" if process.group.config.name == "prepare" else name)
+            if process.group.config.name != "prepare":  # these share a log file
+                logfiles.begins(name)
         elif state == ProcessStates.STOPPING:
             process.delay = min(process.delay, max(self._stop_by, time.time() + _LEAST_SECONDS))
         elif state not in SIGNALLABLE_STATES and process.pid:
