@@ -144,13 +144,7 @@ def app_context(
         overview=backends.overview,
         access=access,
         receiving=receiving,
-        resumable_uploads=_resumable(
-            held,
-            steps,
-            receiving,
-            access,
-            ProgressNotices(open_sender(settings.notices_place).progress, held.now),
-        ),
+        resumable_uploads=_resumable(held, steps, receiving, access, settings),
         form_receiver=FormReceiver(
             store,
             receiving.commit,
@@ -257,11 +251,12 @@ def _resumable(
     steps: _UploadSteps,
     receiving: ReceivingParts,
     access: AccessParts,
-    notices: ProgressNotices,
+    settings: Settings,
 ) -> ResumableUploads:
     rules, recheck = receiving.rules, access.authorizer.recheck
     creator, completer, terminator = steps
     concatenator = UploadConcatenator(held, completer)
+    notices = ProgressNotices(open_sender(settings.notices_place).progress, held.now)
     return ResumableUploads(
         held,
         rules,

@@ -12,8 +12,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 
 from wharf_upload.notices.messages import Changed, Progress, frames
 from wharf_upload.notices.transports import NotSent, Transport, transport_to
@@ -38,7 +38,7 @@ class Sender:
         self._begin()
 
     def _begin(self) -> None:
-        self._noted = threading.Condition()
+        self._noted = threading.Condition(threading.Lock())
         self._tenants: dict[str, None] = {}
         self._uploads: dict[str, Progress] = {}
         self._thread: threading.Thread | None = None
@@ -48,25 +48,24 @@ class Sender:
 
     def changed(self, tenant: str) -> None:
         """Say that a tenant has new events, after their commit."""
-        with self._noting():
+        if self._process != os.getpid():
+            self._begin_in_fork()
+        if tenant in self._tenants and self._thread is not None:
+            # It is sent later than now, also when the thread takes it in this moment.
+            return
+        with self._noted:
             if len(self._tenants) < MAX_TENANTS:
                 self._tenants[tenant] = None
+            self._wake()
 
     def progress(self, progress: Progress) -> None:
         """Say how far an upload is; what was said before and not sent yet is forgotten."""
-        with self._noting():
-            if len(self._uploads) < MAX_UPLOADS:
-                self._uploads[progress.upload] = progress
-
-    @contextmanager
-    def _noting(self) -> Iterator[None]:
         if self._process != os.getpid():
             self._begin_in_fork()
         with self._noted:
-            yield
-            self._noted.notify()
-            if self._thread is None:
-                self._start()
+            if len(self._uploads) < MAX_UPLOADS:
+                self._uploads[progress.upload] = progress
+            self._wake()
 
     def _begin_in_fork(self) -> None:
         """Begin anew: a fork has neither the thread nor anything to say yet."""
@@ -74,7 +73,10 @@ class Sender:
             if self._process != os.getpid():
                 self._begin()
 
-    def _start(self) -> None:
+    def _wake(self) -> None:
+        if self._thread is not None:
+            self._noted.notify()
+            return
         thread = threading.Thread(target=self._run, name="notices", daemon=True)
         try:
             thread.start()
@@ -113,12 +115,12 @@ class Sender:
         try:
             for frame in frames([*uploads.values(), *map(Changed, tenants)]):
                 transport.send(frame)
-        except NotSent as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, requests go on
             # How far uploads are is old when it is tried again; new events stay news.
             with self._noted:
                 self._tenants = {**tenants, **self._tenants}
             self._complain(str(error))
-            return error.again_seconds
+            return error.again_seconds if isinstance(error, NotSent) else _AGAIN_SECONDS
         self._complained = False
         return PAUSE_SECONDS
 
