@@ -134,6 +134,15 @@ def test_the_list_of_events(gateway: Running, live: FakeLive, method: str, accep
     assert live.heads == []
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_page_of_another_origin(gateway: Running, live: FakeLive, method: str) -> None:
+    """The channel answers whether a page may listen; nothing else may be done at this address."""
+    fields = ("Origin: https://app.example", f"Access-Control-Request-Method: {method}")
+    with asked(gateway, "OPTIONS /v1/events", *fields) as (_, head):
+        assert head.startswith("HTTP/1.1 200 ") == (method == "GET")
+    assert len(live.heads) == (method == "GET")
+
+
 def test_who_polls(gateway: Running, live: FakeLive) -> None:
     """A message goes along; one that is longer than any is refused before it is read."""
     with asked(gateway, "POST /socket.io/?sid=1", "Content-Length: 5", body=b"hello") as (
