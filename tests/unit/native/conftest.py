@@ -52,6 +52,7 @@ def stop(number, frame):
     os._exit(0)
 
 signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGINT, stop)
 signal.signal(signal.SIGQUIT, stop)
 if helper:
     note("listening")

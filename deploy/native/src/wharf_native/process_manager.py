@@ -70,7 +70,7 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
     def fail(self, error: str) -> None:
         """Stops everything for this reason."""
         self.error = self.error or error
-        self.options.mood = SupervisorStates.SHUTDOWN
+        self._shut_down()
         self._bell.send(b"\0")
 
     def processes(self) -> dict[str, Any]:
@@ -95,10 +95,18 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
             self._stop_asked_at = now
             self._stop_by = time.time() + float(os.environ["WHARF_DRAIN_SECONDS"])
             log("stopping (again to stop at once)")
-            self.options.mood = SupervisorStates.SHUTDOWN
+            self._shut_down()
         elif now - self._stop_asked_at > _SAME_REQUEST_SECONDS:
             for process in self.processes().values():
                 process.config.stopwaitsecs = process.delay = 0
+
+    def _shut_down(self) -> None:
+        """Has supervisord stop all. Those who listen to events need not leave one after the other:
+        nobody is there to whom they could come back.
+        """
+        for name in ("live-0", "live-1"):
+            self.processes()[name].config.stopsignal = signal.SIGINT
+        self.options.mood = SupervisorStates.SHUTDOWN
 
     def tick(self, now: float | None = None) -> None:
         """Asks those that are to end once more: a uWSGI that is starting does not hear it."""

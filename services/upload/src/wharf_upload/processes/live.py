@@ -56,7 +56,7 @@ class _Server(uvicorn.Server):
 
 
 def run_until_signal(settings: Settings) -> None:
-    """Serve until TERM or INT; then send everybody away, and return."""
+    """Serve until TERM or INT; then send everybody away, and return. INT, also later, hurries."""
     stop = threading.Event()
     settings.socket_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     listener = _listener(settings.effective_live_socket, stop)
@@ -93,9 +93,14 @@ async def _serve(
         inner = _Server(_config(settings, live.health))
         servers.append(inner.serve([internal]))
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+    told, hurried = asyncio.Event(), asyncio.Event()
+
+    def hurry() -> None:
+        hurried.set()
+        told.set()
+
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    loop.add_signal_handler(signal.SIGINT, hurry)
     watching = asyncio.create_task(live.watch())
     serving = [asyncio.create_task(one) for one in servers]
     await server.is_ready.wait()
@@ -104,13 +109,23 @@ async def _serve(
     await told.wait()
     stop.set()
     server.accept_no_more()
-    await live.hub.drain(settings.drain_seconds)
+    await _drain(live, settings.drain_seconds, hurried)
     for one in (server, inner):
         if one is not None:
             one.should_exit = True
     await asyncio.gather(hearing, *serving)
     watching.cancel()
     live.end()
+
+
+async def _drain(live: Live, seconds: float, hurried: asyncio.Event) -> None:
+    """Send everybody away, slowly; those who are left at once when that is wanted."""
+    tasks = [asyncio.create_task(live.hub.drain(seconds)), asyncio.create_task(hurried.wait())]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await live.hub.drain(0)
 
 
 def _config(settings: Settings, application: Any) -> uvicorn.Config:
