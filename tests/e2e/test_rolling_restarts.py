@@ -15,10 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.api_client import ApiClient
 from tests.e2e.instance import ROOT, Wharf, running
 from tests.e2e.raw_http import until
 from tests.e2e.tenants import Signer
+from tests.servers.event_listener import EventListener
 from tests.servers.mixed_load import MixedLoad, lost
+
+# What else is restarted in a round, by the number of the round.
+OTHERS = {1: ("images",), 2: ("live",), 4: ("auth", "gateway")}
 
 
 @pytest.fixture(scope="module")
@@ -74,21 +79,49 @@ def master(wharf: Wharf, name: str) -> int:
 
 
 def test_twenty_rounds(rolling: Wharf) -> None:
-    """20 restarts of uWSGI and 20 reloads of nginx, and some of auth and of nginx itself, under
-    load: no request fails, no connection ends before its answer, no file is lost.
+    """20 restarts of uWSGI and 20 reloads of nginx, and some of the others, under load: no request
+    fails, no connection ends before its answer, no file is lost. Who listens to events hears each
+    of them once, and in order.
     """
     before = master(rolling, "upload")
-    with under_load(rolling) as load:
+    with under_load(rolling) as load, EventListener(load.api) as listener:
         for number in range(20):
-            restart(rolling, "upload", *(["auth", "gateway"] if number % 5 == 4 else []))
+            restart(rolling, "upload", *OTHERS.get(number % 5, ()))
             nginx = master(rolling, "nginx")
             workers = gateway_workers(nginx)
             os.kill(nginx, signal.SIGHUP)
             assert until(lambda nginx=nginx, old=workers: gateway_workers(nginx) - old)
             assert load.faults == []
+            assert listener.faults == []
+        load.stop()
+        assert until(lambda: [one["seq"] for one in listener.heard] == numbers(load.api))
+    assert listener.streams > 4
     assert master(rolling, "upload") != before
     # Otherwise the end of the streams' time was never met.
     assert load.hung_up
+
+
+def numbers(api: ApiClient) -> list[int]:
+    """Of all events that the list has."""
+    found: list[int] = []
+    while True:
+        after = found[-1] if found else 0
+        events = api.get(f"/v1/events?after={after}&limit=1000").json()["events"]
+        if not events:
+            return found
+        found += [one["seq"] for one in events]
+
+
+def test_listeners_keep_no_old_workers(rolling: Wharf) -> None:
+    """After a restart of the gateway nginx's old workers end though somebody listens, who comes
+    back by the new ones.
+    """
+    with EventListener(Signer(rolling).client()) as listener:
+        assert until(lambda: listener.streams == 1)
+        before = gateway_workers(master(rolling, "nginx"))
+        restart(rolling, "gateway")
+        assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before))
+        assert until(lambda: listener.streams > 1)
 
 
 def gateway_workers(nginx: int) -> set[int]:
