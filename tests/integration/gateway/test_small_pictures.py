@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.gateways import Answer, RunningGateway, running
+from tests.servers.nginx import Answer, RunningGateway, running
 from tests.servers.upload import UploadService
 from tests.servers.uwsgi_apps import serving
 from tests.unit.upload.test_sharing import PNG, link
@@ -266,6 +266,7 @@ def test_what_has_no_picture(ways: Ways) -> None:
         assert answer.headers.get_all("Cache-Control") == ["no-store"]
         assert answer.headers["ETag"] is answer.headers["Content-Disposition"] is None
     assert len(ways.maker.made) == 1
+    assert ways.kept() == []
     page = ways.gateway.ask(link(ways.upload, key="a.txt") + "?w=64", Accept="text/html")
     assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
 
