@@ -11,6 +11,7 @@ from tests.e2e.api_client import LARGE, SMALL
 from tests.e2e.instance import Wharf, running
 from tests.e2e.raw_http import until
 from tests.e2e.tenants import Signer, Tenants
+from tests.e2e.test_small_pictures import photo
 from tests.e2e.traces import rows, traces
 
 SECONDS = 30
@@ -97,3 +98,18 @@ def test_a_deleted_tenant_leaves_nothing(busy: Wharf) -> None:
     gone.file("small").problem(403, "tenant-suspended")
     assert kept.file("large").body == LARGE
     assert kept.listed() == ["large", "small"]
+
+
+def test_small_pictures(busy: Wharf) -> None:
+    """With the bytes of a deleted file go its pictures: nobody finds them on the disk later."""
+    folder = busy.data / "pictures" / "native"
+    api = Signer(busy).client()
+    before = set(folder.rglob("*"))
+    api.stored("a.jpg", photo())
+    for width in (64, 1024):
+        assert api.file(f"a.jpg?w={width}").status == 200
+    kept = {path for path in set(folder.rglob("*")) - before if path.is_file()}
+    assert len(kept) == 2
+    assert api.delete("a.jpg").status == 204
+    assert until(lambda: not any(path.exists() for path in kept), SECONDS)
+    assert api.file("a.jpg?w=64").status == 404
