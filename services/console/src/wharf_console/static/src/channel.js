@@ -6,6 +6,8 @@ import { io } from "socket.io-client";
 const FIRST_MS = 1000;
 const MOST_MS = 300_000;
 const GOOD_MS = 10_000;
+// Who says nothing for as long is not there.
+const TIMEOUT_MS = 8000;
 // A token is renewed when so much of its life is over.
 const RENEW_PART = 0.8;
 const RENEW_AGAIN_MS = 10_000;
@@ -36,6 +38,7 @@ export class Channel {
       autoConnect: false,
       // Each attempt needs a token of its own.
       reconnection: false,
+      timeout: TIMEOUT_MS,
       transports: ["websocket", "polling"],
       tryAllTransports: true,
       auth: (give) => give({ token: this.#token, ...(this.#after ? { after: this.#after } : {}) }),

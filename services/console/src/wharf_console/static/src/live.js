@@ -53,11 +53,12 @@ class Live {
 
   #tick() {
     const { liveCheck = 0 } = this.#box.dataset;
-    const every = { polling: this.#every, live: Number(liveCheck) }[this.#state];
-    if (!every || !this.#box.checked || !isCalm()) return;
+    const isLive = this.#state === "live";
+    const every = isLive ? Number(liveCheck) : this.#every;
+    if (!every || this.#state === "ended" || !this.#box.checked || !isCalm()) return;
     if (performance.now() - this.#last < every * 1000) return;
     this.#last = performance.now();
-    if (this.#state === "polling") this.#looks += 1;
+    if (!isLive) this.#looks += 1;
     this.#look();
     if (this.#looks < LOOKS) return;
     this.#box.checked = false;
