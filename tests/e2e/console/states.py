@@ -78,6 +78,18 @@ def _loses_session(stage: Stage) -> None:
     stage.open("/console/b/many/")
 
 
+def _logs_out_elsewhere(stage: Stage) -> None:
+    stage.log_in("passing")
+    stage.open("/console/b/many/")
+    # As another tab does.
+    stage.browser.run(
+        "const csrf_token = document.querySelector('[data-live]').dataset.liveCsrf;"
+        "const options = {method: 'POST', redirect: 'manual'};"
+        "options.body = new URLSearchParams({csrf_token});"
+        "await fetch('/console/logout', options)"
+    )
+
+
 def _asks_to_delete(stage: Stage) -> None:
     stage.press("input[name=key]")
     stage.press(_DELETE)
@@ -231,6 +243,8 @@ STATES = (
     State("files-no-match", "/console/b/many/?prefix=none", "#files > p a"),
     State("files-public", "/console/b/open/", ".badge"),
     State("files-viewer", "/console/b/default/", "#files table", "viewer"),
+    State("files-after-a-logout-elsewhere", "/console/b/many/", "[data-live-login]", "",
+          _logs_out_elsewhere, looks=_WITH_SCRIPTS, complaint="a status of 401"),
     State("delete-question", "/console/b/many/", "[data-dialog] .danger, dialog .danger",
           reach=_asks_to_delete),
     State("deleted", "/console/b/default/", ".message.success", "editor", _deletes),

@@ -48,6 +48,17 @@ def test_every_word_is_in_the_page() -> None:
     assert given == _words()
 
 
+def test_the_box_says_each_state() -> None:
+    """How a part is kept up to date has words for each state, translated, with one place."""
+    box = (PACKAGE / "templates/macros/live.html").read_text()
+    live = (PACKAGE / "static/src/live.js").read_text()
+    words = dict(re.findall(r'data-word-(\w+)="(.*?)"[>\n]', box))
+    states = {*re.findall(r'#become\("(\w+)"\)', live), "paused"}
+    assert words.keys() == states
+    assert all("_(" in value for value in words.values())
+    assert set(re.findall(r"(?<![{%]){(\w+)}", "".join(words.values()))) == {"seconds"}
+
+
 def test_every_word_is_translated() -> None:
     """The words of the tray go through gettext, and have no place that scripts do not fill in."""
     values = re.findall(r'data-word-\w+="(.*?)"\n', MACROS + "\n")
