@@ -44,6 +44,8 @@ _WEIGHT = (
 )
 # What browsers say of any page that comes by plain HTTP from another machine.
 _BY_HTTP = "The Cross-Origin-Opener-Policy header has been ignored"
+# A file of which there is no small picture has something that stands for it.
+_NO_PICTURE = re.compile(r"/s/[\w-]+\?w=\d+ - .* status of 404 ")
 _TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+")
 
 
@@ -75,6 +77,7 @@ def complaints(stage: Stage) -> list[str]:
         for entry in log
         if entry["level"] == "SEVERE"
         and _BY_HTTP not in entry["message"]
+        and not _NO_PICTURE.search(entry["message"])
         and not (entry["source"] == "network" and entry["message"].startswith(address))
     ]
 
