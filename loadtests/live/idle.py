@@ -1,0 +1,58 @@
+"""A process that holds idle connections: `python -m loadtests.live.idle`.
+
+Reads what to do from the first line of its input, says `open` when all connections stand, and
+leaves when its input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import suppress
+
+import msgspec
+from websockets.exceptions import ConnectionClosed
+
+from loadtests.live.engine import Listener
+
+#: As many handshakes at once: more would only wait in nginx.
+_AT_ONCE = 20
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Connections by source address; each has a token of its own."""
+
+    port: int
+    tokens: list[str]
+    sources: list[str]
+
+
+async def hold(order: Order) -> None:
+    """Opens all connections, then answers heartbeats until the input ends."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def opened(number: int, token: str) -> Listener:
+        async with turns:
+            source = order.sources[number % len(order.sources)]
+            return await Listener.open(order.port, token, source)
+
+    calls = (opened(number, token) for number, token in enumerate(order.tokens))
+    listeners = await asyncio.gather(*calls)
+    readers = [asyncio.create_task(_listen(listener)) for listener in listeners]
+    print("open", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    for reader in readers:
+        reader.cancel()
+    print(json.dumps({"lost": sum(reader.done() for reader in readers)}), flush=True)
+
+
+async def _listen(listener: Listener) -> None:
+    """Heartbeats, until the connection ends."""
+    with suppress(ConnectionClosed):
+        while True:
+            await listener.next()
+
+
+if __name__ == "__main__":
+    asyncio.run(hold(msgspec.json.decode(sys.stdin.readline(), type=Order)))
