@@ -101,7 +101,7 @@ def critical(claims: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Verifier:
-    """Checks tokens of one issuer and audience, or of one of several; verified ones are remembered for a few seconds.
+    """Checks tokens of one issuer, for one audience or one of several; remembers good ones a while.
 
     The memory is bounded and keyed by the token's digest. A token is never accepted past its
     expiry, and a revocation takes effect after `cache_seconds` at the latest.
