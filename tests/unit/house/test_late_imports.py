@@ -40,6 +40,20 @@ def test_a_console_on_files_has_no_client_of_redis() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_service_on_one_machine_has_no_client_of_redis() -> None:
+    """Upload tells over a unix socket there; what it counts is in uWSGI's memory."""
+    script = (
+        "import sys, wharf_upload.app, wharf_upload.bootstrap, wharf_upload.notices.listener\n"
+        "from wharf_upload.notices.sender import open_sender\n"
+        "open_sender('unix:/nowhere').changed('demo')\n"
+        "print(sorted({'redis'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_a_console_verifies_no_token_and_counts_no_limit() -> None:
     """What auth and upload need for both is 13 MB, and the gateway limits the console's pages."""
     heavy = {"asyncio", "cryptography", "flask_limiter", "jwt", "limits"}
