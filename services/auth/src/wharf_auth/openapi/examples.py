@@ -37,6 +37,12 @@ TOKENS = {
                 "ticket": '{"bucket": "documents", "prefix": "收件箱/", "max_files": 3}',
                 "expires_in": "600",
             },
+            "live": {
+                "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+                "subject_token": samples.TOKEN,
+                "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+                "audience": "live",
+            },
             "person": {"grant_type": "refresh_token", "refresh_token": samples.REFRESH_TOKEN},
         },
         answers={200: _ACCESS, **_OAUTH_REFUSALS},
