@@ -9,19 +9,19 @@ from pathlib import Path
 from servicekit.settings import SettingsError, setting
 from wharf_upload.domain.quotas import Quota
 from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.folders import ALONE as ALONE
+from wharf_upload.folders import Folders
 from wharf_upload.notices.places import REDIS, socket_place
 
 FULL, RELAXED = "full", "relaxed"
 AUTO, FLOCK, DATABASE = "auto", "flock", "database"
 ON, OFF = "on", "off"
-# The name of the one replica that needs no name.
-ALONE = "native"
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 GIB = 1 << 30
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Folders):
     """What the upload service and its worker read from the environment."""
 
     data: Path = setting(doc="Folder of all data.")  # noqa: RUF009 -- as for all others
@@ -321,50 +321,9 @@ class Settings:
         return self.leases == DATABASE
 
     @property
-    def spool_folder(self) -> Path:
-        """Where the gateway's spool files lie."""
-        return Path(self.spool) if self.spool else self.data / "spool" / self.instance
-
-    @property
-    def instance_folder(self) -> Path:
-        """What this replica alone writes: two that wrote one file would spoil it."""
-        folder = self.data / "upload"
-        return folder if self.instance == ALONE else folder / self.instance
-
-    @property
-    def key_file(self) -> Path:
-        """The issuer's public keys, kept over restarts."""
-        return self.instance_folder / "jwks.json"
-
-    @property
-    def revocation_file(self) -> Path:
-        """What was heard of the feed of revocations, kept over restarts."""
-        return self.instance_folder / "revocations.jsonl"
-
-    @property
-    def resumable_folder(self) -> Path:
-        """Where the files of resumable uploads grow."""
-        return self.data / "resumable"
-
-    @property
     def effective_nginx_status_url(self) -> str:
         """nginx's own counters, with the default filled in."""
         return self.nginx_status_url or f"{self.feed_url.rpartition('/')[0]}/nginx_status"
-
-    @property
-    def socket_folder(self) -> Path:
-        """What gateway and service share beside the data."""
-        return Path(self.sockets) if self.sockets else self.data / "run"
-
-    @property
-    def receiver_socket(self) -> Path:
-        """Where the gateway streams bodies to; see `receiver`."""
-        return self.socket_folder / "receiver.sock"
-
-    @property
-    def notices_socket(self) -> Path:
-        """Where the live process hears what is new, if not by Redis; see `notices`."""
-        return self.socket_folder / "notices.sock"
 
     @property
     def notices_place(self) -> str:
@@ -384,8 +343,3 @@ class Settings:
         if self.live_polling == AUTO:
             return not self.notices_place.startswith(REDIS)
         return self.live_polling == ON
-
-    @property
-    def follower_socket(self) -> Path:
-        """Where the digest daemon listens; see `hashing.daemon`."""
-        return self.socket_folder / "follower.sock"
