@@ -21,6 +21,7 @@ SOURCES = {
     "slow_body_floor": "libs/slow_body_floor/src",
     "wharf_auth": "services/auth/src",
     "wharf_console": "services/console/src",
+    "wharf_images": "services/images/src",
     "wharf_upload": "services/upload/src",
     "wharf_gateway": "deploy/gateway/src",
     "wharf_native": "deploy/native/src",

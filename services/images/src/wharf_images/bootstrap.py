@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from kept_sockets import Kept, inherited
 from servicekit.settings import SettingsError
-from wharf_images import __version__, metrics, probes, zygote
+from wharf_images import __version__, metrics, probes
 from wharf_images.blobs import Blobs
 from wharf_images.maker import Maker, self_test
 from wharf_images.sandbox import kernel, seccomp
@@ -49,6 +50,11 @@ def landlock_version(mode: str) -> int:
     return found
 
 
+def zygote_command(version: int) -> list[str]:
+    """Return what starts a zygote; its module, and with it Pillow, is imported there alone."""
+    return [sys.executable, "-I", "-m", "wharf_images.zygote", str(version)]
+
+
 def serve(settings: Settings) -> None:
     """Serve until TERM.
 
@@ -59,7 +65,7 @@ def serve(settings: Settings) -> None:
     version = landlock_version(settings.images_sandbox)
     if not version:
         log.warning("the kernel has no Landlock: the sandbox is made of limits and seccomp alone")
-    sandbox = Sandbox(zygote.command(version))
+    sandbox = Sandbox(zygote_command(version))
     try:
         _serve(settings, sandbox, version)
     finally:

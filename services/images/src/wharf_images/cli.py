@@ -15,7 +15,6 @@ from wharf_images import settings as images_settings
 from wharf_images.maker import self_test
 from wharf_images.sandbox import kernel
 from wharf_images.sandbox.client import Sandbox
-from wharf_images.zygote import command
 
 
 def main() -> None:
@@ -61,7 +60,7 @@ def check(*, require: bool) -> None:
     version = bootstrap.landlock_version("require" if require else "auto")
     print(f"Landlock: {f'version {version}' if version else 'none'}")
     print(f"seccomp: filters for {kernel.machine()}")
-    sandbox = Sandbox(command(version))
+    sandbox = Sandbox(bootstrap.zygote_command(version))
     try:
         sandbox.watch()
         self_test(sandbox, bootstrap.TINY)

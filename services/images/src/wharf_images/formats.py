@@ -5,7 +5,6 @@ Nothing is believed of a file's name or declared type. What is not in this list 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 WIDTHS = (64, 256, 1024)
@@ -30,7 +29,6 @@ class Format(Enum):
     PDF = "pdf"
 
 
-@dataclass(frozen=True, slots=True)
 class NoPicture(Exception):
     """The file is to blame: it is broken, too large, or of no known format.
 
@@ -39,8 +37,9 @@ class NoPicture(Exception):
         detail: what is wrong, for the log.
     """
 
-    outcome: str
-    detail: str = ""
+    def __init__(self, outcome: str, detail: str = "") -> None:
+        super().__init__(outcome, detail)
+        self.outcome, self.detail = outcome, detail
 
 
 MAX_PIXELS = {

@@ -17,11 +17,6 @@ from wharf_images.sandbox.fork_server import ForkServer, Job
 _SOCKET, _HIGHEST = 3, 65536
 
 
-def command(landlock_abi: int) -> list[str]:
-    """Return what starts a zygote."""
-    return [sys.executable, "-I", "-m", "wharf_images.zygote", str(landlock_abi)]
-
-
 def make(blob: int, width: int) -> bytes:
     """Return a picture behind a `P`, or behind an `N` why there is none."""
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from types import ModuleType
+from typing import IO
 
 from PIL import Image
 
@@ -21,7 +21,7 @@ def load() -> None:
     _found[:] = [pypdfium2]
 
 
-def first_page(descriptor: int, width: int) -> Image.Image:
+def first_page(file: IO[bytes], width: int) -> Image.Image:
     """Return the first page on white, its longest side `width`.
 
     Raises:
@@ -30,8 +30,7 @@ def first_page(descriptor: int, width: int) -> Image.Image:
     if not _found:
         raise NoPicture("unknown", "the extra pdf is not installed")
     # PDFium could read piece by piece, but calls back for it, and libffi makes code for callbacks.
-    size = os.lseek(descriptor, 0, os.SEEK_END)
-    page = _found[0].PdfDocument(os.pread(descriptor, size, 0))[0]
+    page = _found[0].PdfDocument(file.read())[0]
     longest = max(page.get_size())
     if longest <= 0:
         raise NoPicture("broken", "an empty page")

@@ -62,13 +62,21 @@ def load() -> None:
 
 
 def make(descriptor: int, width: int) -> bytes:
+    """Return a picture of a file that is open; see `picture_of`."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    # Not closed: the process ends when the picture is made.
+    with open(descriptor, "rb", closefd=False) as file:
+        return picture_of(file, width)
+
+
+def picture_of(file: IO[bytes], width: int) -> bytes:
     """Return a WebP picture whose longest side is `width` at most, without metadata.
 
     Raises:
         NoPicture: the file has none.
     """
     try:
-        return _make(descriptor, width)
+        return _webp(_picture(file, width))
     except NoPicture:
         raise
     except MemoryError:
@@ -77,22 +85,20 @@ def make(descriptor: int, width: int) -> bytes:
         raise NoPicture("broken", f"{type(error).__name__}: {error}") from error
 
 
-def _make(descriptor: int, width: int) -> bytes:
-    kind = format_of(os.pread(descriptor, PREFIX_BYTES, 0))
+def _picture(file: IO[bytes], width: int) -> Image.Image:
+    kind = format_of(file.read(PREFIX_BYTES))
+    file.seek(0)
     if kind is None:
         raise NoPicture("unknown")
     if kind is Format.PDF:
-        return _webp(pdf.first_page(descriptor, width))
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    # Not closed: the process ends when the picture is made.
-    with open(descriptor, "rb", closefd=False) as file:
-        image = _OPENERS[kind](file)
-        columns, rows = image.size
-        if columns < 1 or rows < 1:
-            raise NoPicture("broken", "no pixels")
-        if columns * rows > MAX_PIXELS[kind]:
-            raise NoPicture("too-large", f"{columns} x {rows} pixels")
-        return _webp(_small(image, width))
+        return pdf.first_page(file, width)
+    image = _OPENERS[kind](file)
+    columns, rows = image.size
+    if columns < 1 or rows < 1:
+        raise NoPicture("broken", "no pixels")
+    if columns * rows > MAX_PIXELS[kind]:
+        raise NoPicture("too-large", f"{columns} x {rows} pixels")
+    return _small(image, width)
 
 
 def _small(image: ImageFile.ImageFile, width: int) -> Image.Image:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 # The same numbers on all architectures.
@@ -55,4 +54,4 @@ def has_seccomp() -> bool:
 
 def machine() -> str:
     """Return the kernel's name of the processor, `x86_64` or `aarch64` among others."""
-    return platform.machine()
+    return os.uname().machine
