@@ -137,17 +137,31 @@ class Sandbox:
             stack.enter_context(control)
             reads, writes = os.pipe2(os.O_CLOEXEC)
             stack.callback(os.close, reads)
+            with self._lock:
+                zygote = self._running()
             try:
-                with theirs, self._lock:
+                with theirs:
                     given = [blob, writes, theirs.fileno()]
-                    socket.send_fds(self._running().socket, [b"%d" % number], given)
+                    socket.send_fds(zygote.socket, [b"%d" % number], given)
             except OSError as error:
+                self._discard(zygote)
                 raise ZygoteGone(str(error)) from error
             finally:
                 os.close(writes)
             child = _started(control)
+            if child is None:
+                self._discard(zygote)
+                raise ZygoteGone("it does not answer")
             stack.callback(os.close, child)
             return _Child(child, reads, control).ended(self._seconds)
+
+    def _discard(self, zygote: _Zygote) -> None:
+        """Make room for another one; the process may be about to end, and not have ended yet."""
+        with self._lock:
+            if self._zygote is zygote:
+                log.error("the zygote of the sandbox is gone; starting another one")
+                zygote.end()
+                self._zygote = None
 
     def _running(self) -> _Zygote:
         """The zygote; with the lock."""
@@ -161,16 +175,14 @@ class Sandbox:
         return self._zygote
 
 
-def _started(control: socket.socket) -> int:
-    """Return the child's pidfd."""
+def _started(control: socket.socket) -> int | None:
+    """Return the child's pidfd, or `None` where nobody answers."""
     control.settimeout(_ANSWER_SECONDS)
-    try:
+    with suppress(OSError):
         packet, descriptors, _, _ = socket.recv_fds(control, _PACKET_BYTES, 1)
-    except OSError as error:
-        raise ZygoteGone(str(error)) from error
-    if not packet.startswith(b"started ") or not descriptors:
-        raise ZygoteGone("no answer")
-    return descriptors[0]
+        if packet.startswith(b"started ") and descriptors:
+            return descriptors[0]
+    return None
 
 
 class _Child:

@@ -96,7 +96,7 @@ def install(pid: int) -> None:
         raise kernel.SandboxError(errno.ENOSYS, f"no list of system calls for {kernel.machine()}")
     code = b"".join(
         struct.pack("<HBBI", operation, yes, no, value)
-        for operation, yes, no, value in _instructions(*_MACHINES[kernel.machine()], pid)
+        for operation, yes, no, value in instructions(kernel.machine(), pid)
     )
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.addressof(buffer))
@@ -108,7 +108,9 @@ def is_known(machine: str) -> bool:
     return machine in _MACHINES
 
 
-def _instructions(column: int, architecture: int, pid: int) -> Iterator[_Instruction]:
+def instructions(machine: str, pid: int) -> Iterator[_Instruction]:
+    """Yield the filter's program for this processor: operation, two jumps, a number."""
+    column, architecture = _MACHINES[machine]
     yield _LOAD, 0, 0, _ARCHITECTURE
     yield _IF_EQUAL, 1, 0, architecture
     yield _RETURN, 0, 0, _KILL

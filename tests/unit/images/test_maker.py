@@ -1,0 +1,143 @@
+"""What the gateway is answered, whatever the sandbox and the gateway do."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.servers.images import LOCATION
+from wharf_images.blobs import BlobGone, BlobsUnavailable
+from wharf_images.formats import NoPicture
+from wharf_images.maker import Answer, Maker, self_test
+from wharf_images.sandbox.client import Ended, ZygoteGone
+
+WEBP = b"RIFF\x0c\0\0\0WEBPVP8 \0\0\0\0"
+
+
+@dataclass
+class FakeBlobs:
+    """Gives an empty file, or raises."""
+
+    error: Exception | None = None
+    given: list[int] = field(default_factory=list)
+
+    def fetch(self, location: str) -> int:
+        """Return a descriptor."""
+        if self.error:
+            raise self.error
+        self.given.append(os.memfd_create(location.replace("/", "-")))
+        return self.given[-1]
+
+
+@dataclass
+class FakeSandbox:
+    """Ends as it is told."""
+
+    end: Ended | Exception
+
+    def run(self, blob: int, number: int) -> Ended:
+        """Return the end."""
+        if isinstance(self.end, Exception):
+            raise self.end
+        return self.end
+
+
+def answer(end: Ended | Exception, error: Exception | None = None) -> Answer:
+    """Return the answer of a maker with these parts; no descriptor is left open."""
+    blobs = FakeBlobs(error)
+    found = Maker(blobs, FakeSandbox(end), lambda how: None).answer(LOCATION, 64)
+    for descriptor in blobs.given:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+    return found
+
+
+def test_a_picture_is_kept_for_a_month() -> None:
+    """By nginx, and as WebP."""
+    found = answer(Ended("done", b"P" + WEBP))
+    assert (found.status, found.body, found.outcome) == (200, WEBP, "made")
+    assert dict(found.headers) == {
+        "Content-Type": "image/webp",
+        "X-Accel-Expires": "2592000",
+    }
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (Ended("done", b"Nbroken OSError: truncated"), "broken"),
+        (Ended("done", b"Ntoo-large 50000 x 50000 pixels"), "too-large"),
+        (Ended("done", b"Nunknown "), "unknown"),
+        (Ended("done", b"Nmade \xff\x1b[31m"), "broken"),
+        (Ended("done", b""), "broken"),
+        (Ended("done", b"P"), "broken"),
+        (Ended("done", b"P<script>alert(1)</script>"), "broken"),
+        (Ended("done", b"P" + WEBP + b"more"), "broken"),
+        (Ended("done", WEBP), "broken"),
+        (Ended("cpu"), "too-slow"),
+        (Ended("crash", b"P" + WEBP), "broken"),
+        (Ended("refused-call", b"P" + WEBP), "broken"),
+        (Ended("output", b"P" + bytes(2_000_000)), "broken"),
+        (Ended("file-size"), "broken"),
+    ],
+)
+def test_a_file_that_is_to_blame_has_no_picture_for_an_hour(end: Ended, outcome: str) -> None:
+    """An empty 404, which nginx remembers; what the process wrote is not believed."""
+    found = answer(end)
+    assert (found.status, found.body, found.outcome) == (404, b"", outcome)
+    assert found.headers == (("X-Accel-Expires", "3600"),)
+
+
+@pytest.mark.parametrize(
+    ("end", "error", "outcome"),
+    [
+        (Ended("time"), None, "failed"),
+        (Ended("killed"), None, "failed"),
+        (Ended("unconfined", b"no Landlock"), None, "failed"),
+        (ZygoteGone("twice"), None, "failed"),
+        (OSError(24, "too many open files"), None, "failed"),
+        (Ended("done"), BlobsUnavailable("502"), "unavailable"),
+        (Ended("done"), RuntimeError("a mistake of ours"), "failed"),
+    ],
+)
+def test_what_may_pass_is_tried_again(
+    end: Ended | Exception, error: Exception | None, outcome: str
+) -> None:
+    """503 with a second to wait, never 500, and nginx does not keep it."""
+    found = answer(end, error)
+    assert (found.status, found.outcome) == (503, outcome)
+    assert found.headers == (("Retry-After", "1"),)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(BlobGone(), "gone"), (NoPicture("unknown"), "unknown")]
+)
+def test_what_the_bytes_say(error: Exception, outcome: str) -> None:
+    """A blob that is gone, or none of the formats: 404 without a process."""
+    found = answer(Ended("crash"), error)
+    assert (found.status, found.outcome) == (404, outcome)
+
+
+def test_what_a_process_says_is_harmless_in_a_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Control characters are gone, and it is short."""
+    with caplog.at_level(logging.INFO):
+        answer(Ended("done", b"Nbroken \x1b]0;x\x07" + b"y" * 1000))
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+def test_an_attack_is_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """A call that no decoder makes: an operator wants to know the file."""
+    answer(Ended("refused-call"))
+    assert any(one.levelname == "ERROR" and LOCATION in one.getMessage() for one in caplog.records)
+
+
+def test_the_self_test_says_what_is_wrong() -> None:
+    """It returns nothing when a picture came."""
+    assert self_test(FakeSandbox(Ended("done", b"P" + WEBP)), b"BM") is None
+    for end in (Ended("unconfined", b"no rights"), Ended("done", b"P"), ZygoteGone("away")):
+        assert "no picture can be made" in (self_test(FakeSandbox(end), b"BM") or "")

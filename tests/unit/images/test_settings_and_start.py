@@ -1,0 +1,105 @@
+"""Settings, and what a kernel without a part of the sandbox means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from servicekit.settings import SettingsError
+from wharf_images import bootstrap, settings
+from wharf_images.metrics import Metrics
+from wharf_images.sandbox import kernel, seccomp
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **variables: str) -> settings.Settings:
+    """Read the settings from these variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"WHARF_{name}", value)
+    return settings.read()
+
+
+def test_sockets_are_in_their_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless they are named."""
+    found = read(monkeypatch, SOCKETS="/run/wharf", IMAGES_SOCKET="", IMAGES_BLOBS_SOCKET="/x.sock")
+    assert (found.socket, found.blobs_socket) == ("/run/wharf/images.sock", "/x.sock")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"IMAGES_SOCKET": "/a.sock"},
+        {"SOCKETS": "relative"},
+        {"SOCKETS": "/run", "IMAGES_SANDBOX": "off"},
+        {"SOCKETS": "/run", "IMAGES_WORKERS": "0"},
+        {"SOCKETS": "/run", "IMAGES_INTERNAL": "8087"},
+        {"SOCKETS": "/run", "IMAGES_INTERNAL": ":http"},
+        {"SOCKETS": "/run", "IMAGES_INTERNAL": ":70000"},
+    ],
+)
+def test_settings_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    """One line names the variable."""
+    with pytest.raises(SettingsError, match="WHARF_"):
+        read(monkeypatch, **variables)
+
+
+@pytest.mark.parametrize(("mode", "found"), [("auto", 0), ("auto", 4), ("require", 4)])
+def test_landlock_is_used_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, mode: str, found: int
+) -> None:
+    """`auto` goes on without it."""
+    monkeypatch.setattr(kernel, "landlock_abi", lambda: found)
+    assert bootstrap.landlock_version(mode) == found
+
+
+def test_landlock_may_be_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it nothing starts, and one line says why."""
+    monkeypatch.setattr(kernel, "landlock_abi", lambda: 0)
+    with pytest.raises(SettingsError, match="WHARF_IMAGES_SANDBOX=require: the kernel has no"):
+        bootstrap.landlock_version("require")
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking"), [("has_seccomp", lambda: False), ("machine", lambda: "sparc64")]
+)
+def test_seccomp_is_always_required(
+    monkeypatch: pytest.MonkeyPatch, name: str, lacking: Callable[[], object]
+) -> None:
+    """Also by `auto`: limits alone are no sandbox."""
+    monkeypatch.setattr(kernel, name, lacking)
+    with pytest.raises(SettingsError, match="has no seccomp filters"):
+        bootstrap.landlock_version("auto")
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_a_filter_ends_each_of_its_ways(machine: str) -> None:
+    """Each jump of the program lands inside it, on both processors."""
+    program = list(seccomp.instructions(machine, 4711))
+    assert len(program) < 256
+    for place, (operation, yes, no, _) in enumerate(program):
+        if operation & 0x07 == 0x05:  # a jump
+            assert place + 1 + max(yes, no) < len(program)
+    assert program[-1] == (0x06, 0, 0, 0x80000000)
+
+
+def test_metrics_are_what_prometheus_reads() -> None:
+    """Every outcome is there from the start, and buckets add up."""
+    metrics = Metrics("1")
+    metrics.gauges["wharf_images_busy"] = ("Busy.", lambda: 2)
+    metrics.answered("made", 0.03)
+    metrics.answered("busy", 100)
+    metrics.child_ended("cpu")
+    lines = metrics.text().splitlines()
+    assert {
+        'wharf_images_pictures_total{outcome="made"} 1',
+        'wharf_images_pictures_total{outcome="broken"} 0',
+        'wharf_images_child_ends_total{how="cpu"} 1',
+        'wharf_images_seconds_bucket{le="0.025"} 0',
+        'wharf_images_seconds_bucket{le="0.05"} 1',
+        'wharf_images_seconds_bucket{le="+Inf"} 2',
+        "wharf_images_seconds_count 2",
+        "wharf_images_busy 2",
+    } <= set(lines)

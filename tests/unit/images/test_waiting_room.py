@@ -1,0 +1,88 @@
+"""Tenants take turns for a worker."""
+
+from __future__ import annotations
+
+import threading
+
+from wharf_images.waiting_room import Turn, WaitingRoom
+
+
+def filled(places: int, *tenants: str) -> WaitingRoom[str]:
+    """Return a room with one worker, which is busy with another tenant, and these requests."""
+    room = WaitingRoom[str](places, 1)
+    room.put("first", "first")
+    assert room.take() == Turn("first", "first")
+    for number, tenant in enumerate(tenants):
+        room.put(tenant, f"{tenant}{number}")
+    return room
+
+
+def order(room: WaitingRoom[str]) -> list[str]:
+    """Return the requests as one worker takes them."""
+    found = []
+    while room.waiting:
+        turn = room.take()
+        assert turn is not None
+        found.append(turn.item)
+        room.done(turn)
+    return found
+
+
+def test_tenants_take_turns() -> None:
+    """One request of a tenant waits for one of each other tenant, however many those have."""
+    room = filled(9, "a", "a", "a", "b", "c", "b")
+    assert order(room) == ["a0", "b3", "c4", "a1", "b5", "a2"]
+
+
+def test_a_tenant_has_one_worker_while_others_wait() -> None:
+    """The second worker is for somebody else, and for the same tenant where nobody else waits."""
+    room = WaitingRoom[str](9, 2)
+    for tenant in ("a", "a", "a", "b"):
+        room.put(tenant, tenant)
+    assert [room.take(), room.take()] == [Turn("a", "a"), Turn("b", "b")]
+    room.done(Turn("b", "b"))
+    assert room.take() == Turn("a", "a")
+    assert (room.busy, room.waiting) == (2, 1)
+
+
+def test_a_full_room_sends_away_who_came_last() -> None:
+    """Of the tenant with most requests: one that has none gets a place."""
+    room = filled(3, "a", "a", "a")
+    assert room.put("a", "one too many") == "one too many"
+    assert room.put("b", "b") == "a2"
+    assert room.put("c", "c") == "a1"
+    assert room.put("d", "d") == "d"
+    assert order(room) == ["a0", "b", "c"]
+
+
+def test_a_worker_that_is_free_needs_no_place() -> None:
+    """With no places at all, as many are taken as there are workers."""
+    room = WaitingRoom[str](0, 2)
+    assert room.put("a", "1") is None
+    assert room.put("a", "2") is None
+    assert room.put("a", "3") == "3"
+
+
+def test_a_closed_room_is_emptied_first() -> None:
+    """Who waits is served; then workers are told that there is no more."""
+    room = filled(3, "a")
+    room.close()
+    assert order(room) == ["a0"]
+    assert room.take() is None
+
+
+def test_a_worker_that_waits_is_woken() -> None:
+    """By a request, and by the end."""
+    room, taken = WaitingRoom[str](1, 1), list[Turn[str] | None]()
+
+    def work() -> None:
+        while (turn := room.take()) is not None:
+            taken.append(turn)
+            room.done(turn)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    room.put("a", "1")
+    room.close()
+    thread.join(10)
+    assert taken == [Turn("a", "1")]
