@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 
-from wharf_images.sandbox import confinement, fork_server, seccomp
+from wharf_images.sandbox import confinement, seccomp
 from wharf_images.sandbox.kernel import LIBC
 from wharf_images.zygote import serve
 
@@ -107,11 +107,11 @@ ATTEMPTS: Mapping[str, Callable[[], object]] = {
     "remove a file": lambda: os.unlink("/tmp/nothing-to-remove"),
     "change the mode of a file": lambda: os.chmod("/tmp", 0o777),
     "change the folder": lambda: os.chdir("/"),
-    "make a socket": lambda: socket.socket(),
-    "make a pair of sockets": lambda: socket.socketpair(),
+    "make a socket": socket.socket,
+    "make a pair of sockets": socket.socketpair,
     "connect to a port": _connect_tcp,
     "connect to an abstract socket": _connect_abstract,
-    "fork": lambda: os.fork(),
+    "fork": os.fork,
     "run a program": lambda: os.execv("/bin/true", ["true"]),
     "make a thread": _syscall(435, 435, 0, 0),
     "trace the parent": _syscall(101, 117, 16, ZYGOTE, 0, 0),
@@ -141,7 +141,7 @@ ATTEMPTS: Mapping[str, Callable[[], object]] = {
     "have much time": _much_time,
     "write much output": lambda: os.write(confinement.RESULT, bytes(2 * 1024 * 1024)),
     "crash": lambda: ctypes.string_at(0),
-    "abort": lambda: os.abort(),
+    "abort": os.abort,
     "do nothing": lambda: None,
 }
 

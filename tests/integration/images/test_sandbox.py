@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_a_process_ends_by_the_clock() -> None:
 
 
 @contextmanager
-def listening(family: int, address: object) -> Iterator[socket.socket]:
+def listening(family: int, address: Any) -> Iterator[socket.socket]:
     """A socket that could be reached."""
     with socket.socket(family) as listener:
         listener.bind(address)

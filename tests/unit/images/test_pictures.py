@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -64,7 +65,7 @@ FORMATS: dict[str, Callable[[], bytes]] = {
     "jpeg, cmyk": lambda: encoded(quarters(mode="CMYK"), "JPEG", quality=95),
     "png": lambda: encoded(quarters(), "PNG"),
     "png, palette": lambda: encoded(quarters().quantize(8), "PNG"),
-    "png, large": lambda: encoded(quarters((6000, 3000)), "PNG", compress_level=1),
+    "png, large": lambda: encoded(quarters((3200, 1600)), "PNG", compress_level=1),
     "gif": lambda: encoded(quarters(), "GIF"),
     "gif, animated": lambda: encoded(
         quarters(), "GIF", save_all=True, append_images=[Image.new("RGB", (400, 200))]
@@ -192,8 +193,6 @@ def bomb(kind: str, columns: int, rows: int) -> bytes:
         place = content.index(b"\xff\xc0") + 5
         content[place : place + 4] = rows.to_bytes(2) + columns.to_bytes(2)
     else:
-        import zlib
-
         content[16:24] = columns.to_bytes(4) + rows.to_bytes(4)
         content[29:33] = zlib.crc32(content[12:29]).to_bytes(4)
     return bytes(content)
@@ -221,10 +220,12 @@ def test_a_bomb_is_refused_by_its_header(kind: str, columns: int, rows: int) -> 
 def test_a_file_that_was_cut_off_is_broken_or_shown(name: str, share: float) -> None:
     """It never is anything else."""
     content = FORMATS[name]()
+    outcome = "made"
     try:
         made(content[: max(1, int(len(content) * share))])
     except NoPicture as none:
-        assert none.outcome in {"broken", "unknown"}
+        outcome = none.outcome
+    assert outcome in {"made", "broken", "unknown"}
 
 
 @pytest.mark.parametrize(

@@ -199,5 +199,6 @@ class Server:
             self._answer(request, self._make(request.location, request.width))
 
     def _answer(self, request: _Request, answer: Answer) -> None:
-        request.connection.answer(answer)
+        # Before it is sent: who has the answer finds it counted.
         self._metrics.answered(answer.outcome, time.monotonic() - request.began)
+        request.connection.answer(answer)

@@ -19,7 +19,7 @@ _HIGHEST = 65536
 ADDRESS_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 10
 FILE_BYTES = 1024 * 1024
-_LIMITS = (
+_LIMITS: tuple[tuple[int, int, int], ...] = (
     (resource.RLIMIT_AS, ADDRESS_BYTES, ADDRESS_BYTES),
     # At the first SIGXCPU ends the process, at the second SIGKILL.
     (resource.RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 1),
