@@ -51,7 +51,7 @@ def decode(blob: int, number: int) -> bytes:
             good = is_webp(pictures.picture_of(io.BytesIO(mutant(seed, chance)), 64))
             outcomes["made" if good else "nonsense"] += 1
         except NoPicture as none:
-            outcomes[none.outcome] += 1
+            outcomes[none.reason] += 1
     return json.dumps(outcomes).encode()
 
 

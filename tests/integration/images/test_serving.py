@@ -60,12 +60,12 @@ def test_a_picture_of_each_width(images: Service, width: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "outcome"),
+    ("content", "reason"),
     [(b"just a text", "unknown"), (SMALL[:60], "broken"), (None, "gone")],
 )
-def test_no_picture(images: Service, content: bytes | None, outcome: str) -> None:
+def test_no_picture(images: Service, content: bytes | None, reason: str) -> None:
     """An empty 404 that nginx keeps for an hour, counted by its reason."""
-    name = f'wharf_images_pictures_total{{outcome="{outcome}"}}'
+    name = f'wharf_images_no_preview_total{{reason="{reason}"}}'
     before = images.metric(name)
     if content is not None:
         images.blobs.files[OTHER] = content

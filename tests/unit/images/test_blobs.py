@@ -99,7 +99,7 @@ def test_what_has_no_picture_is_not_fetched(
     gateway.raw[LOCATION] = answer
     with pytest.raises(NoPicture) as refused:
         fetch(gateway)
-    assert refused.value.outcome == outcome
+    assert refused.value.reason == outcome
 
 
 def test_a_gateway_that_is_away(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_picture_is_kept_for_a_month() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "outcome"),
+    ("end", "reason"),
     [
         (Ended("done", b"Nbroken OSError: truncated"), "broken"),
         (Ended("done", b"Ntoo-large 50000 x 50000 pixels"), "too-large"),
@@ -84,10 +84,11 @@ def test_a_picture_is_kept_for_a_month() -> None:
         (Ended("file-size"), "broken"),
     ],
 )
-def test_a_file_that_is_to_blame_has_no_picture_for_an_hour(end: Ended, outcome: str) -> None:
+def test_a_file_that_is_to_blame_has_no_picture_for_an_hour(end: Ended, reason: str) -> None:
     """An empty 404, which nginx remembers; what the process wrote is not believed."""
     found = answer(end)
-    assert (found.status, found.body, found.outcome) == (404, b"", outcome)
+    assert (found.status, found.body, found.outcome) == (404, b"", "no-preview")
+    assert found.reason == reason
     assert found.headers == (("X-Accel-Expires", "3600"),)
 
 
@@ -99,7 +100,7 @@ def test_a_file_that_is_to_blame_has_no_picture_for_an_hour(end: Ended, outcome:
         (Ended("unconfined", b"no Landlock"), None, "failed"),
         (ZygoteGone("twice"), None, "failed"),
         (OSError(24, "too many open files"), None, "failed"),
-        (Ended("done"), BlobsUnavailable("502"), "unavailable"),
+        (Ended("done"), BlobsUnavailable("502"), "failed"),
         (Ended("done"), RuntimeError("a mistake of ours"), "failed"),
     ],
 )
@@ -113,12 +114,12 @@ def test_what_may_pass_is_tried_again(
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome"), [(BlobGone(), "gone"), (NoPicture("unknown"), "unknown")]
+    ("error", "reason"), [(BlobGone(), "gone"), (NoPicture("unknown"), "unknown")]
 )
-def test_what_the_bytes_say(error: Exception, outcome: str) -> None:
+def test_what_the_bytes_say(error: Exception, reason: str) -> None:
     """A blob that is gone, or none of the formats: 404 without a process."""
     found = answer(Ended("crash"), error)
-    assert (found.status, found.outcome) == (404, outcome)
+    assert (found.status, found.outcome, found.reason) == (404, "no-preview", reason)
 
 
 def test_what_a_process_says_is_harmless_in_a_log(caplog: pytest.LogCaptureFixture) -> None:

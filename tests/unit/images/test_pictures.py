@@ -212,7 +212,7 @@ def test_a_bomb_is_refused_by_its_header(kind: str, columns: int, rows: int) -> 
     """Nothing is decoded."""
     with pytest.raises(NoPicture) as refused:
         picture_of(io.BytesIO(bomb(kind, columns, rows)), 64)
-    assert refused.value.outcome == "too-large"
+    assert refused.value.reason == "too-large"
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if "large" not in name])
@@ -224,7 +224,7 @@ def test_a_file_that_was_cut_off_is_broken_or_shown(name: str, share: float) -> 
     try:
         made(content[: max(1, int(len(content) * share))])
     except NoPicture as none:
-        outcome = none.outcome
+        outcome = none.reason
     assert outcome in {"made", "broken", "unknown"}
 
 
@@ -249,7 +249,7 @@ def test_what_is_in_no_list_has_no_picture(content: bytes) -> None:
     """Vector graphics, archives, programs, TIFF, films and texts among them."""
     with pytest.raises(NoPicture) as refused:
         picture_of(io.BytesIO(content), 64)
-    assert refused.value.outcome == "unknown"
+    assert refused.value.reason == "unknown"
 
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp"])

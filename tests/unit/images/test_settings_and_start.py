@@ -88,18 +88,21 @@ def test_a_filter_ends_each_of_its_ways(machine: str) -> None:
 def test_metrics_are_what_prometheus_reads() -> None:
     """Every outcome is there from the start, and buckets add up."""
     metrics = Metrics("1")
-    metrics.gauges["wharf_images_busy"] = ("Busy.", lambda: 2)
+    metrics.gauges["wharf_images_busy"] = ("Busy.", lambda: [("", 2)])
     metrics.answered("made", 0.03)
     metrics.answered("busy", 100)
+    metrics.answered("no-preview", 0.01)
+    metrics.no_preview("broken")
     metrics.child_ended("cpu")
     lines = metrics.text().splitlines()
     assert {
         'wharf_images_pictures_total{outcome="made"} 1',
-        'wharf_images_pictures_total{outcome="broken"} 0',
+        'wharf_images_pictures_total{outcome="failed"} 0',
+        'wharf_images_no_preview_total{reason="broken"} 1',
         'wharf_images_child_ends_total{how="cpu"} 1',
-        'wharf_images_seconds_bucket{le="0.025"} 0',
-        'wharf_images_seconds_bucket{le="0.05"} 1',
-        'wharf_images_seconds_bucket{le="+Inf"} 2',
-        "wharf_images_seconds_count 2",
+        'wharf_images_seconds_bucket{le="0.025"} 1',
+        'wharf_images_seconds_bucket{le="0.05"} 2',
+        'wharf_images_seconds_bucket{le="+Inf"} 3',
+        "wharf_images_seconds_count 3",
         "wharf_images_busy 2",
     } <= set(lines)

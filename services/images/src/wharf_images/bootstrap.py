@@ -95,24 +95,40 @@ def _serve(settings: Settings, sandbox: Sandbox, version: int) -> None:
         workers=settings.images_workers,
         waiting=settings.images_waiting,
     )
-    counts.gauges.update(
-        wharf_images_waiting=("Requests that wait for a worker.", lambda: server.room.waiting),
-        wharf_images_busy=("Requests that are being worked on.", lambda: server.room.busy),
-        wharf_images_sandbox_landlock=(
-            "Version of Landlock that confines the sandbox; 0 for none.",
-            lambda: version,
-        ),
-        wharf_images_zygote_restarts_total=(
-            "Zygotes that were started because one had ended.",
-            lambda: sandbox.restarts,
-        ),
-        wharf_process_resident_memory_bytes=(
-            "Memory (PSS: shared pages are divided among those who share them).",
-            lambda: metrics.memory_bytes((os.getpid(), *sandbox.pids())),
-        ),
-        wharf_process_cpu_seconds_total=("CPU time of the service.", metrics.cpu_seconds),
-    )
+    counts.gauges.update(_gauges(server, sandbox, version))
     server.run(listeners, partial(_say_ready, version), tick)
+
+
+def _gauges(
+    server: Server, sandbox: Sandbox, version: int
+) -> dict[str, tuple[str, Callable[[], metrics.Samples]]]:
+    """Return what is looked up when somebody asks."""
+    return {
+        "wharf_images_waiting": (
+            "Requests that wait for a worker.",
+            lambda: [("", server.room.waiting)],
+        ),
+        "wharf_images_busy": ("Pictures that are being made.", lambda: [("", server.room.busy)]),
+        "wharf_images_sandbox_landlock": (
+            "Whether the sandbox has Landlock.",
+            lambda: [("", int(version > 0))],
+        ),
+        "wharf_images_zygote_restarts_total": (
+            "Zygotes that were started because one had ended.",
+            lambda: [("", sandbox.restarts)],
+        ),
+        "wharf_process_resident_memory_bytes": (
+            "Memory (PSS: shared pages are divided among those who share them).",
+            lambda: [
+                ('process="server"', metrics.memory_bytes(os.getpid())),
+                ('process="zygote"', sum(map(metrics.memory_bytes, sandbox.pids()))),
+            ],
+        ),
+        "wharf_process_cpu_seconds_total": (
+            "CPU time of the service, processes that ended included.",
+            lambda: [("", metrics.cpu_seconds(sandbox.pids()))],
+        ),
+    }
 
 
 def _listeners(

@@ -33,13 +33,13 @@ class NoPicture(Exception):
     """The file is to blame: it is broken, too large, or of no known format.
 
     Attributes:
-        outcome: `unknown`, `broken` or `too-large`; a label of the metrics.
+        reason: `unknown`, `broken` or `too-large`; a label of the metrics.
         detail: what is wrong, for the log.
     """
 
-    def __init__(self, outcome: str, detail: str = "") -> None:
-        super().__init__(outcome, detail)
-        self.outcome, self.detail = outcome, detail
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
 
 
 MAX_PIXELS = {

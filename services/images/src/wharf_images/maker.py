@@ -29,12 +29,13 @@ _SHOWN_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer to the gateway, and its label in the metrics."""
+    """An answer to the gateway; outcome and reason are labels of the metrics."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     outcome: str = ""
+    reason: str = ""
 
 
 BUSY = Answer(503, (("Retry-After", "1"),), outcome="busy")
@@ -67,16 +68,16 @@ class Maker:
         try:
             return _picture(self.make(location, width))
         except NoPicture as none:
-            log.info("no picture of %s: %s %s", location, none.outcome, none.detail)
-            return _none(none.outcome)
+            log.info("no picture of %s: %s %s", location, none.reason, none.detail)
+            return _none(none.reason)
         except BlobGone:
             return _none("gone")
         except BlobsUnavailable as error:
             log.warning("the bytes of %s do not come: %s", location, error)
-            return _later("unavailable")
+            return _later()
         except Exception:
             log.exception("no picture of %s", location)
-            return _later("failed")
+            return _later()
 
     def make(self, location: str, width: int) -> bytes:
         """Return a picture as WebP."""
@@ -95,8 +96,8 @@ class Maker:
         if ended.how == "done" and kind == b"P" and is_webp(content):
             return content
         if ended.how == "done" and kind == b"N":
-            outcome, _, detail = _shown(content).partition(" ")
-            known = outcome if outcome in {"unknown", "too-large"} else "broken"
+            reason, _, detail = _shown(content).partition(" ")
+            known = reason if reason in {"unknown", "too-large"} else "broken"
             raise NoPicture(known, detail)
         if ended.how in {"refused-call", "done"}:
             # It may be an attack, or a decoder that needs one call more.
@@ -131,12 +132,13 @@ def _picture(content: bytes) -> Answer:
     return Answer(200, fields, content, "made")
 
 
-def _none(outcome: str) -> Answer:
-    return Answer(404, (("X-Accel-Expires", str(_NONE_SECONDS)),), outcome=outcome)
+def _none(reason: str) -> Answer:
+    fields = (("X-Accel-Expires", str(_NONE_SECONDS)),)
+    return Answer(404, fields, outcome="no-preview", reason=reason)
 
 
-def _later(outcome: str) -> Answer:
-    return Answer(503, (("Retry-After", "1"),), outcome=outcome)
+def _later() -> Answer:
+    return Answer(503, (("Retry-After", "1"),), outcome="failed")
 
 
 def _shown(content: bytes) -> str:

@@ -12,10 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-OUTCOMES = (
-    *("made", "unknown", "broken", "too-large", "too-slow", "gone"),
-    *("busy", "unavailable", "failed", "left"),
-)
+OUTCOMES = ("made", "no-preview", "busy", "failed", "left")
+REASONS = ("unknown", "broken", "too-large", "too-slow", "gone")
 ENDS = (
     *("done", "cpu", "time", "output", "file-size"),
     *("refused-call", "crash", "killed", "unconfined"),
@@ -23,20 +21,24 @@ ENDS = (
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
+Samples = Iterable[tuple[str, float]]
+
+
 class Metrics:
     """All counters; any thread may count.
 
     Attributes:
-        gauges: by name, what it is and how it is looked up.
+        gauges: by name, what it is and how its samples (labels and value) are looked up.
     """
 
     def __init__(self, version: str) -> None:
         self._version = version
         self._lock = threading.Lock()
         self._outcomes = Counter(dict.fromkeys(OUTCOMES, 0))
+        self._reasons = Counter(dict.fromkeys(REASONS, 0))
         self._ends = Counter(dict.fromkeys(ENDS, 0))
         self._seconds, self._buckets = 0.0, [0] * (len(_BUCKETS) + 1)
-        self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.gauges: dict[str, tuple[str, Callable[[], Samples]]] = {}
 
     def answered(self, outcome: str, seconds: float) -> None:
         """Count an answer, and the time from the request to it."""
@@ -45,6 +47,11 @@ class Metrics:
             self._outcomes[outcome] += 1
             self._seconds += seconds
             self._buckets[place] += 1
+
+    def no_preview(self, reason: str) -> None:
+        """Count why there is no picture."""
+        with self._lock:
+            self._reasons[reason] += 1
 
     def child_ended(self, how: str) -> None:
         """Count the end of a sandboxed process."""
@@ -58,6 +65,7 @@ class Metrics:
     def _lines(self) -> Iterator[str]:
         with self._lock:
             outcomes, ends = dict(self._outcomes), dict(self._ends)
+            reasons = dict(self._reasons)
             seconds, buckets = self._seconds, list(self._buckets)
         labels = f'service="images",version="{self._version}",python="{platform.python_version()}"'
         yield from _family(
@@ -70,6 +78,12 @@ class Metrics:
             ((f'outcome="{name}"', count) for name, count in outcomes.items()),
         )
         yield from _family(
+            "wharf_images_no_preview_total",
+            "counter",
+            "Requests for pictures of files that have none, by the reason.",
+            ((f'reason="{name}"', count) for name, count in reasons.items()),
+        )
+        yield from _family(
             "wharf_images_child_ends_total",
             "counter",
             "How processes in the sandbox ended.",
@@ -78,31 +92,35 @@ class Metrics:
         yield from _histogram(seconds, buckets)
         for name, (meaning, look) in self.gauges.items():
             kind = "counter" if name.endswith("_total") else "gauge"
-            yield from _family(name, kind, meaning, [("", look())])
+            yield from _family(name, kind, meaning, look())
 
 
-def memory_bytes(pids: Iterable[int]) -> float:
-    """Return the memory of processes: PSS, in which shared pages are divided among those."""
-    total = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-                line = next(line for line in file if line.startswith("Pss:"))
-        except (OSError, StopIteration):
-            continue
-        total += int(line.split()[1]) * 1024
-    return float(total)
+def memory_bytes(pid: int) -> float:
+    """Return a process's memory: PSS, in which shared pages are divided among those who share."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0.0
+    return float(int(line.split()[1]) * 1024)
 
 
-def cpu_seconds() -> float:
-    """Return the CPU time of this process and of those that it has buried."""
+def cpu_seconds(zygotes: Iterable[int]) -> float:
+    """Return the CPU time of this process, of zygotes, and of those that they have buried."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    total = times.user + times.system + times.children_user + times.children_system
+    for pid in zygotes:
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        # utime, stime, cutime and cstime (proc(5)).
+        total += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
-def _family(
-    name: str, kind: str, meaning: str, samples: Iterable[tuple[str, float]]
-) -> Iterator[str]:
+def _family(name: str, kind: str, meaning: str, samples: Samples) -> Iterator[str]:
     yield f"# HELP {name} {meaning}"
     yield f"# TYPE {name} {kind}"
     for labels, value in samples:

@@ -201,4 +201,6 @@ class Server:
     def _answer(self, request: _Request, answer: Answer) -> None:
         # Before it is sent: who has the answer finds it counted.
         self._metrics.answered(answer.outcome, time.monotonic() - request.began)
+        if answer.reason:
+            self._metrics.no_preview(answer.reason)
         request.connection.answer(answer)

@@ -22,7 +22,7 @@ def make(blob: int, width: int) -> bytes:
     try:
         return b"P" + pictures.make(blob, width)
     except NoPicture as none:
-        return f"N{none.outcome} {none.detail}".encode()
+        return f"N{none.reason} {none.detail}".encode()
 
 
 def serve(job: Job, landlock_abi: int) -> None:
