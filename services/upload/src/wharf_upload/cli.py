@@ -96,8 +96,11 @@ def worker(own: Settings) -> None:
 def live(own: Settings) -> None:
     """Tell clients what happens, by Socket.IO and SSE, until TERM (docs/live.md)."""
     logs.configure("live", own.log_level)
-    # Only this command needs what the extra `live` installs.
-    from wharf_upload.processes import live as channel
+    from wharf_upload.processes.lean_imports import without_unused
+
+    with without_unused():
+        # Only this command needs what the extra `live` installs.
+        from wharf_upload.processes import live as channel
 
     channel.run_until_signal(own)
 
