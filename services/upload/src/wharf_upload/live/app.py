@@ -20,7 +20,6 @@ from wharf_upload.live.pipes import Pipes
 from wharf_upload.live.threads import EventReader, StoredEvents, Threads
 from wharf_upload.settings import Settings
 
-log = logging.getLogger(__name__)
 _DATABASE_THREADS, _TOKEN_THREADS = 4, 2
 
 
@@ -116,6 +115,7 @@ def _server(settings: Settings) -> Any:
         http_compression=False,
         # One message of a connection after the other: floods wait in its own buffer.
         async_handlers=False,
-        logger=False,
-        engineio_logger=False,
+        # Else each adds a handler of its own, which writes no JSON.
+        logger=logging.getLogger("socketio.server"),
+        engineio_logger=logging.getLogger("engineio.server"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -31,6 +32,7 @@ from wharf_upload.settings import ALONE, Settings
 log = logging.getLogger(__name__)
 _KEEP_SECONDS = 1.0
 _BACKLOG = 1024
+_DESCRIPTORS = 65_536
 # What is left over after everybody was sent away.
 _LAST_SECONDS = 3
 
@@ -58,12 +60,32 @@ class _Server(uvicorn.Server):
 def run_until_signal(settings: Settings) -> None:
     """Serve until TERM or INT; then send everybody away, and return. INT, also later, hurries."""
     stop = threading.Event()
+    _allow_descriptors()
     settings.socket_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     listener = _listener(settings.effective_live_socket, stop)
     internal = _bound(settings.live_internal) if settings.live_internal else None
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    _log_what_is_wrong()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, listener, internal, stop))
+
+
+def _log_what_is_wrong() -> None:
+    """Leave out what libraries say of clients: nothing of that is for the operator."""
+    of_uvicorn = logging.getLogger("uvicorn.error")
+    of_uvicorn.setLevel(logging.WARNING)
+    # It says so of each handshake that is answered with a problem.
+    of_uvicorn.addFilter(lambda record: "completing handshake" not in record.getMessage())
+    for logger in (logging.getLogger("engineio.server"), logging.getLogger("socketio.server")):
+        logger.setLevel(logging.WARNING)
+        logger.addFilter(lambda record: record.exc_info is not None)
+
+
+def _allow_descriptors() -> None:
+    """Let each connection have one; shells allow a process a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _serve(
