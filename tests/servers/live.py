@@ -27,6 +27,8 @@ from tests.servers.upload import copy_database, new_file
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.file_writes import Write
+from wharf_upload.notices.places import socket_place
+from wharf_upload.notices.sender import open_sender
 
 COMMAND = Path(sys.executable).parent / "wharf-upload"
 START_SECONDS = 30
@@ -56,8 +58,10 @@ class LiveProcess:
 
     def __post_init__(self) -> None:
         """The records are written by the test, as the upload service would."""
+        place = socket_place(self.data / "run" / "notices.sock")
         self.records = SqlRecords(
-            open_database(f"sqlite:///{self.data / 'upload' / 'upload.db'}", durable=False)
+            open_database(f"sqlite:///{self.data / 'upload' / 'upload.db'}", durable=False),
+            has_events=open_sender(place).changed,
         )
         keys = {"keys": [self.issuer.public_jwk()]}
         (self.data / "upload" / "jwks.json").write_text(json.dumps(keys))
@@ -117,7 +121,8 @@ class LiveProcess:
         for _ in range(count):
             self._count += 1
             self.records.write(Write(files=(new_file(f"file-{self._count}", **changes),)))  # type: ignore[arg-type]
-        return [event.seq for event in self.events(tenant)][-count:]
+        newest = self.records.events_before(tenant, 1 << 62, count)
+        return [event.seq for event in reversed(newest)]
 
     def events(self, tenant: str = "demo") -> list[Event]:
         """All events of a tenant."""
@@ -146,12 +151,17 @@ class LiveProcess:
 
 @contextmanager
 def running_live(
-    template: Path, folder: Path, issuer: Issuer, settings: Mapping[str, str] | None = None
+    template: Path,
+    folder: Path,
+    issuer: Issuer,
+    settings: Mapping[str, str] | None = None,
+    *,
+    port: int = 0,
 ) -> Iterator[LiveProcess]:
-    """The process on data of its own; ended afterwards."""
+    """The process on data of its own; ended afterwards. `port` is where it answers first."""
     data = folder / "data"
     copy_database(template, data)
-    live = LiveProcess(data, issuer, settings or {})
+    live = LiveProcess(data, issuer, settings or {}, port or free_port())
     try:
         live.start()
         yield live

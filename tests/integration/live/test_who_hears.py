@@ -1,0 +1,206 @@
+"""Who is let in, who hears what, and who is sent away in the middle."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from servicekit.testing import Issuer
+from tests.servers.live import LiveProcess
+from tests.servers.live_clients import listening, raw, streaming
+from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.notices.messages import Progress
+from wharf_upload.notices.places import socket_place
+from wharf_upload.notices.sender import open_sender
+
+TICKET = {"bucket": "default", "key": "a.txt"}
+REVOKED_SECONDS = 5
+
+
+def bucket(tenant: str, name: str, *origins: str) -> Bucket:
+    """A bucket that pages of these origins may use."""
+    return Bucket(tenant=tenant, name=name, policy=Policy(cors_origins=origins), created_at=1)
+
+
+@pytest.mark.parametrize(
+    ("claims", "slug"),
+    [
+        ({"exp": 1, "iat": 1}, "token-expired"),
+        ({"aud": "console"}, "token-malformed"),
+        ({"iss": "https://elsewhere.test"}, "token-malformed"),
+        ({"scope": "buckets:admin"}, "insufficient-scope"),
+        ({"ticket": TICKET, "scope": "files:write"}, "insufficient-scope"),
+    ],
+)
+def test_tokens_that_let_nobody_in(
+    live: LiveProcess, tenant: str, claims: dict[str, object], slug: str
+) -> None:
+    """A token that is over, for others, or without a scope is refused by both protocols."""
+    token = live.token(tid=tenant, **claims)
+    with listening(live.url, token) as client:
+        assert client.heard.wait("connect_error")[0]["type"] == f"/problems/{slug}"
+    with streaming(live.url, token) as heard:
+        assert heard.of("status")[0] in {401, 403}
+
+
+def test_a_stranger_signs_in_vain(live: LiveProcess, tenant: str) -> None:
+    """A token that our issuer has not signed is refused."""
+    with listening(live.url, Issuer().token(tid=tenant)) as client:
+        assert client.heard.wait("connect_error")[0]["status"] == 401
+
+
+def test_a_token_for_the_channel_alone(live: LiveProcess, tenant: str) -> None:
+    """What pages get (`aud: live`) is taken."""
+    with listening(live.url, live.token(tid=tenant, aud="live")) as client:
+        client.heard.wait("connect")
+        client.heard.until(lambda: live.store(1, tenant=tenant))
+        client.heard.wait("event")
+
+
+def test_other_tenants_hear_nothing(live: LiveProcess, tenant: str) -> None:
+    """Events go to their tenant's connections only, whatever position these ask for."""
+    with (
+        listening(live.url, live.token(tid=tenant), 0) as ours,
+        listening(live.url, live.token(tid=f"{tenant}-b"), 0) as theirs,
+        streaming(live.url, live.token(tid=f"{tenant}-b"), 0) as stream,
+    ):
+        for client in (ours, theirs):
+            client.heard.wait("connect")
+        numbers = live.store(3, tenant=tenant)
+        marks = live.store(1, tenant=f"{tenant}-b")
+        assert ours.heard.wait("event", 3)
+        theirs.heard.wait("event")
+        stream.wait("event")
+    assert ours.heard.ids == numbers
+    assert theirs.heard.ids == stream.ids == marks
+
+
+def test_scopes_and_buckets(live: LiveProcess, tenant: str) -> None:
+    """Who only writes hears of its own files; who subscribes, of the bucket's."""
+    own = live.token(tid=tenant, sub="client-2", scope="files:write")
+    with (
+        listening(live.url, own, 0) as writer,
+        listening(live.url, live.token(tid=tenant), 0) as reader,
+    ):
+        reader.heard.wait("connect")
+        reader.emit("msg", {"op": "subscribe", "bucket": "photos"})
+        assert reader.heard.wait("result") == [{"ok": True, "op": "subscribe"}]
+        live.records.put_bucket(bucket(tenant, "photos"))
+        live.store(1, tenant=tenant)
+        mine = live.store(1, tenant=tenant, owner="client-2")
+        photos = live.store(1, tenant=tenant, bucket="photos")
+        writer.heard.wait("event")
+        reader.heard.wait("event")
+        reader.emit("msg", {"op": "unsubscribe", "bucket": "photos"})
+        reader.heard.wait("result", 2)
+        last = live.store(1, tenant=tenant)
+        reader.heard.wait("event", 2)
+    assert writer.heard.ids == mine
+    assert reader.heard.ids == [*photos, *last]
+
+
+def test_progress_goes_to_those_who_may_see_it(live: LiveProcess, tenant: str) -> None:
+    """Readers see how far every upload is, writers see their own."""
+    say = open_sender(socket_place(live.data / "run" / "notices.sock"))
+    theirs = Progress(tenant, "client-1", "u1", "default", "a", 1, 10, 5)
+    own = Progress(tenant, "client-2", "u2", "default", "b", 2, None, 5)
+    writer_token = live.token(tid=tenant, sub="client-2", scope="files:write")
+    with (
+        listening(live.url, live.token(tid=tenant)) as reader,
+        listening(live.url, writer_token) as writer,
+        streaming(live.url, live.token(tid=tenant)) as stream,
+    ):
+        for client in (reader, writer):
+            client.heard.wait("connect")
+        for progress in (theirs, own):
+            say.progress(progress)
+        seen = reader.heard.wait("progress", 2)
+        stream.wait("progress", 2)
+        assert writer.heard.wait("progress") == [
+            {"upload": "u2", "bucket": "default", "key": "b", "offset": 2, "length": None}
+            | {"rate": 5}
+        ]
+    assert {one["upload"] for one in seen} == {"u1", "u2"}
+
+
+@pytest.mark.parametrize("what", ["token", "subject", "tenant"])
+def test_revoked_in_the_middle(live: LiveProcess, tenant: str, what: str) -> None:
+    """Whoever is revoked or suspended hears why, and nothing more, within five seconds."""
+    jti = f"jti-{tenant}"
+    token = live.token(tid=tenant, jti=jti)
+    entry = {
+        "token": {"id": jti},
+        "subject": {"tenant": tenant, "id": "client-1"},
+        "tenant": {"tenant": tenant, "state": "suspended"},
+    }[what]
+    slug = "tenant-suspended" if what == "tenant" else "token-revoked"
+    with listening(live.url, token) as client, streaming(live.url, token) as stream:
+        client.heard.wait("connect")
+        began = time.monotonic()
+        live.revoke(kind=what, **entry)
+        for heard in (client.heard, stream):
+            assert heard.wait("bye")[0]["problem"]["type"] == f"/problems/{slug}"
+            heard.wait("disconnect")
+        assert time.monotonic() - began < REVOKED_SECONDS
+        live.store(1, tenant=tenant)
+    assert client.heard.ids == stream.ids == []
+
+
+def test_at_the_tokens_end(live: LiveProcess, tenant: str) -> None:
+    """A token that ends ends its connections; one that is renewed in time goes on."""
+    short = {"tid": tenant, "exp": int(time.time()) + 3}
+    with (
+        listening(live.url, live.token(**short)) as ends,
+        listening(live.url, live.token(**short)) as stays,
+    ):
+        stays.heard.wait("connect")
+        stays.emit("msg", {"op": "token", "token": live.token(tid=tenant)})
+        assert stays.heard.wait("result") == [{"ok": True, "op": "token"}]
+        bye = ends.heard.wait("bye")[0]
+        assert bye["problem"]["type"] == "/problems/token-expired"
+        live.store(1, tenant=tenant)
+        stays.heard.wait("event")
+    assert stays.heard.of("bye") == []
+
+
+def test_a_token_of_another_tenant_in_the_middle(live: LiveProcess, tenant: str) -> None:
+    """A connection stays its tenant's and subject's: another's token ends it."""
+    for claims in ({"tid": f"{tenant}-b"}, {"tid": tenant, "sub": "client-2"}):
+        with listening(live.url, live.token(tid=tenant)) as client:
+            client.heard.wait("connect")
+            client.emit("msg", {"op": "token", "token": live.token(**claims)})
+            assert client.heard.wait("result")[0]["ok"] is False
+            assert client.heard.wait("bye")[0]["problem"]["type"] == "/problems/forbidden"
+            client.heard.wait("disconnect")
+
+
+def test_a_bad_token_in_the_middle(live: LiveProcess, tenant: str) -> None:
+    """A token that cannot be read changes nothing: the one before is still good."""
+    with listening(live.url, live.token(tid=tenant)) as client:
+        client.heard.wait("connect")
+        client.emit("msg", {"op": "token", "token": "nothing"})
+        assert client.heard.wait("result")[0]["problem"]["status"] == 401
+        live.store(1, tenant=tenant)
+        client.heard.wait("event")
+
+
+def test_origins(live: LiveProcess, tenant: str) -> None:
+    """Our own pages may listen, and those that a bucket of the tenant lists; no others."""
+    listed = "https://app.example"
+    live.records.put_bucket(bucket(tenant, "open", listed))
+
+    def is_let_in(origin: str, tenant: str) -> bool:
+        try:
+            with raw(live.url, live.token(tid=tenant), origin):
+                return True
+        except (PermissionError, InvalidStatus):
+            return False
+
+    assert is_let_in(live.url, tenant)
+    assert is_let_in("http://wharf.test", tenant)
+    assert is_let_in(listed, tenant)
+    assert not is_let_in(listed, f"{tenant}-b")
+    assert not is_let_in("https://evil.example", tenant)
+    assert not is_let_in("null", tenant)
