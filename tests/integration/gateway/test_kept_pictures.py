@@ -1,0 +1,142 @@
+"""Small pictures that nginx keeps: which, for how long, and what it does while nobody makes any."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.servers.nginx import running
+from tests.servers.small_pictures import Ways, asking, picture_of, slug
+from tests.servers.upload import UploadService
+from tests.servers.uwsgi_apps import serving
+from tests.unit.upload.test_sharing import PNG, link
+from wharf_upload.maintenance.pictures import KeptPictures
+
+
+def test_what_has_no_picture(ways: Ways) -> None:
+    """It is a problem of its own, and is remembered: the maker is not asked again."""
+    ways.upload.put("a.txt", b"text")
+    for key in ("a.txt", "a.txt"):
+        answer = ways.picture(key=key)
+        assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json")
+        assert slug(answer) == "no-preview"
+        assert answer.headers.get_all("Cache-Control") == ["no-store"]
+        assert answer.headers["ETag"] is answer.headers["Content-Disposition"] is None
+    assert len(ways.maker.made) == 1
+    assert ways.kept() == []
+    page = ways.gateway.ask(link(ways.upload, key="a.txt") + "?w=64", Accept="text/html")
+    assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_made_up_queries(ways: Ways) -> None:
+    """Of a query nothing makes an entry among the decisions that nginx keeps but the width, and all
+    bad ones share one.
+    """
+    ask, folder = asking(ways, "link"), Path(ways.gateway.gateway.run) / "decisions"
+    for queries, entries in (
+        (("w=64", "w=64&x=1", "y=2&w=64&w=256", "w=64&download=z", "download=u&w=64"), 1),
+        (("w=256",), 2),
+        (("w=1", "w=2", "w=", "w&download=x"), 3),
+    ):
+        for query in queries:
+            ask(query)
+        assert len([path for path in folder.rglob("*") if path.is_file()]) == entries
+
+
+def test_a_busy_maker(ways: Ways) -> None:
+    """503 says when to come again, nothing of it is kept, and then the picture is there."""
+    ways.maker.busy = True
+    for way in ("token", "link"):
+        answer = asking(ways, way)("w=64")
+        assert (answer.status, slug(answer)) == (503, "unavailable")
+        assert answer.headers["Retry-After"] == "1"
+    ways.maker.busy = False
+    assert ways.picture().status == 200
+
+
+def test_no_maker(ways: Ways) -> None:
+    """While it is away, what is kept is sent, and the rest is a 503; then all works again."""
+    kept = ways.picture("w=64").body
+    ways.end_maker()
+    assert ways.picture("w=64").body == kept
+    away = ways.picture("w=256")
+    assert (away.status, away.headers["Retry-After"]) == (503, "1")
+    ways.start_maker()
+    assert ways.picture("w=256").body == picture_of(PNG, "256")
+
+
+def test_a_crowd_has_one_made(ways: Ways) -> None:
+    """Ten who ask at once for a picture that is not there yet wait for the same one."""
+    ask = asking(ways, "link")
+    ways.maker.go_on.clear()
+    with ThreadPoolExecutor(10) as threads:
+        answers = [threads.submit(ask, "w=64") for _ in range(10)]
+        while not ways.maker.made:
+            threading.Event().wait(0.01)
+        ways.maker.go_on.set()
+        assert {one.result().body for one in answers} == {picture_of(PNG, "64")}
+    assert len(ways.maker.made) == 1
+
+
+def test_after_a_deletion(ways: Ways) -> None:
+    """The picture is refused as the file is, and the sweep removes it from the disk."""
+    ask = asking(ways, "link")
+    assert ways.picture("w=64").status == ask("w=256").status == 200
+    (first, second) = ways.kept()
+    assert {path.stat().st_mode & 0o077 for path in (first, second)} == {0}
+    ways.upload.request("DELETE", "/v1/files/default/a.png")
+    assert ways.picture("w=64").status == 404
+    while ask("w=256").status != 404:  # the decision of a moment ago
+        threading.Event().wait(0.1)
+    location = ways.maker.made[0].partition(" ")[2]
+    KeptPictures(ways.upload.settings.data).forget(location)
+    assert ways.kept() == []
+
+
+def test_a_picture_that_was_removed(ways: Ways) -> None:
+    """nginx has it made again, as if it had never been."""
+    ways.picture()
+    for path in ways.kept():
+        path.unlink()
+    assert ways.picture().body == picture_of(PNG, "64")
+    assert len(ways.maker.made) == 2
+
+
+def test_bytes_for_the_maker(ways: Ways) -> None:
+    """On its socket there are bytes of blobs, to be read, and nothing else of the data."""
+    ways.picture()
+    location = ways.maker.made[0].partition(" ")[2]
+    assert ways.maker.bytes_of(location) == (200, PNG)
+    assert ways.maker.bytes_of(location, "DELETE")[0] == 403
+    for other in ("", "demo/", "../upload/upload.db", "%2e%2e/upload/upload.db", f"{location}/x"):
+        assert ways.maker.bytes_of(other)[0] in {400, 403, 404}
+    for target in (f"/_bytes/{location}", f"/_picture/64/{location}", "/_no_preview"):
+        assert ways.gateway.ask(target, Authorization=ways.bearer).status == 404
+
+
+def test_what_the_maker_counts(ways: Ways) -> None:
+    """It is on the internal port, and nowhere else."""
+    port = ways.gateway.gateway.settings.metrics_port
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/metrics/images")
+    assert connection.getresponse().read() == b"wharf_images_up 1\n"
+    connection.close()
+    assert ways.gateway.ask("/metrics/images").status == 404
+
+
+def test_without_a_maker(upload: UploadService, tmp_path: Path) -> None:
+    """Where nobody makes pictures no file has one."""
+    upload.put("a.png", PNG)
+    with (
+        running(tmp_path, upload.settings.data, {}) as gateway,
+        serving(gateway.sockets / "upload.sock", upload.app.wsgi),
+    ):
+        bearer = f"Bearer {upload.issuer.token(tid='demo')}"
+        path = link(upload, key="a.png")
+        for target in ("/v1/files/default/a.png", path):
+            answer = gateway.ask(f"{target}?w=64", Authorization=bearer)
+            assert answer.status == 404
+            assert slug(answer) == "no-preview"
+            assert gateway.ask(target, Authorization=bearer).body == PNG
