@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.deploy import hearing
 from tests.e2e.raw_http import until
 from tests.servers.containers import CONTAINED, SERVICES, Images, Quartet
 from tests.servers.docker import Engine
@@ -77,6 +78,20 @@ def test_a_file_goes_in_and_comes_out(quartet: Quartet, client: httpx.Client) ->
     # Nothing is left of it where nginx spooled.
     left = quartet.engine("exec", quartet.of("gateway"), "find", "/data/spool", "-type", "f")
     assert left == ""
+
+
+def test_a_gateway_without_its_extras(client: httpx.Client) -> None:
+    """Where nobody is at the sockets of live channel and small pictures, files go in and out; and
+    who asks for the others is told to come again.
+    """
+    content = hearing.photograph()
+    assert client.put("/v1/files/docs/large.jpg", content=content).status_code == 201
+    assert client.get("/v1/files/docs/large.jpg").content == content
+    small = client.get("/v1/files/docs/large.jpg?w=64")
+    live = client.get("/v1/events", headers={"Accept": "text/event-stream"})
+    for answer in (small, live):
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True), answer.text
+    assert client.get("/v1/events").status_code == 200
 
 
 def test_a_person_logs_in(quartet: Quartet) -> None:

@@ -121,6 +121,9 @@ class Quartet:
             *instance,
             *("--env", "WHARF_CONSOLE_SOCKET=/run/wharf/console/console.sock"),
             *("--env", "WHARF_CONSOLE_DOOR=/run/wharf/console/door.sock"),
+            # Where nobody listens: a gateway does without.
+            *("--env", "WHARF_LIVE_SOCKET=/run/wharf/upload/live.sock"),
+            *("--env", "WHARF_IMAGES_SOCKET=/run/wharf/upload/images.sock"),
             *("--publish", "127.0.0.1::8080"),
             *("--volume", f"{files}:/data", "--volume", f"{auth_socket}:/run/wharf/auth"),
             *("--volume", f"{console_socket}:/run/wharf/console"),
