@@ -63,7 +63,7 @@ const result = await build({
   legalComments: "none",
   target: BROWSERS,
   entryNames: "[name]-[hash]",
-  chunkNames: "shared-[hash]",
+  chunkNames: "[name]-[hash]",
   assetNames: "icon-[hash]",
   metafile: true,
   plugins: [icons],

@@ -42,6 +42,8 @@ _WEIGHT = (
     "return parts.filter(part => !['img', 'fetch'].includes(part.initiatorType))"
     ".map(part => [part.name, part.encodedBodySize])"
 )
+# Parts that come when somebody stays on the page, and when it has something new to show.
+_LATER = re.compile(r"/console/static/(?:channel|idiomorph)[^/]*\.js$")
 # What browsers say of any page that comes by plain HTTP from another machine.
 _BY_HTTP = "The Cross-Origin-Opener-Policy header has been ignored"
 # A file of which there is no small picture has something that stands for it.
@@ -101,9 +103,9 @@ def _claims(part: str) -> dict[str, Any]:
 
 
 def weight(stage: Stage) -> int:
-    """Bytes of the page and of what it is made of, compressed, without pictures."""
+    """Bytes of the page and of what it is made of at first, compressed, without pictures."""
     parts: list[tuple[str, int]] = stage.browser.execute_script(_WEIGHT)
-    return sum(size for _, size in parts)
+    return sum(size for name, size in parts if not _LATER.search(name))
 
 
 def ran(stage: Stage) -> object:

@@ -244,7 +244,7 @@ STATES = (
     State("files-public", "/console/b/open/", ".badge"),
     State("files-viewer", "/console/b/default/", "#files table", "viewer"),
     State("files-after-a-logout-elsewhere", "/console/b/many/", "[data-live-login]", "",
-          _logs_out_elsewhere, looks=_WITH_SCRIPTS, complaint="a status of 401"),
+          _logs_out_elsewhere, looks=_WITH_SCRIPTS[:2], complaint="a status of 401"),
     State("delete-question", "/console/b/many/", "[data-dialog] .danger, dialog .danger",
           reach=_asks_to_delete),
     State("deleted", "/console/b/default/", ".message.success", "editor", _deletes),

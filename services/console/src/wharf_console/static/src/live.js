@@ -10,8 +10,8 @@ const EVERY_SECONDS = 4;
 // A page that is left open does not ask for ever, and one that nobody sees hears nothing.
 const LOOKS = 300;
 const UNSEEN_MS = 60_000;
-// Whoever only passes does not cause a second look.
-const SETTLE_MS = 2000;
+// Whoever only passes by costs no connection, and no second look.
+const STAYS_MS = 1000;
 
 const started = new WeakSet();
 
@@ -35,7 +35,7 @@ class Live {
     box.addEventListener("change", () => this.#chosen());
     document.addEventListener("visibilitychange", () => this.#seen());
     setInterval(() => this.#tick(), 1000);
-    this.#seen();
+    setTimeout(() => this.#seen(), STAYS_MS);
     this.#show();
   }
 
@@ -103,7 +103,7 @@ class Live {
       up: () => this.#become("live"),
       down: () => this.#become("polling"),
       ended: () => this.#become("ended"),
-      lost: () => setTimeout(() => this.#look(), SETTLE_MS),
+      lost: () => setTimeout(() => this.#look(), STAYS_MS),
       event: (event) => concerns(dataset, this.#root, event) && this.#look(),
       progress: (told) => dataset.liveOf === "uploads" && this.#progress(told),
     };
