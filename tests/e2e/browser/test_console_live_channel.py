@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
@@ -16,7 +17,7 @@ from tests.servers.console_pages import CSRF
 from tests.servers.live_pages import LivePages, serving_live
 
 FILES = """
-{{ live.box("#files", "Keep it up to date", of="files", every=1, bucket="docs", prefix="a/") }}
+{{ live.box("#files", "Keep it up to date", of="files", every=2, bucket="docs", prefix="a/") }}
 <div id="files"><form data-selection action="/console/page">
 <details><summary>More</summary>menu</details>
 <table><tbody>
@@ -29,7 +30,7 @@ FILES = """
 </form></div>
 """
 UPLOADS = """
-{{ live.box("#list", "Keep it up to date", of="uploads", every=1) }}
+{{ live.box("#list", "Keep it up to date", of="uploads", every=2) }}
 <table id="list"><tbody>{% for id in ids.split() %}<tr data-row="{{ id }}">
 <td data-far data-word-of="{done} of {total}" data-word-so-far="{done} so far"><span>0</span>
 <progress value="0" max="8000000" aria-label="x"></progress></td>
@@ -60,7 +61,9 @@ class Reader:
 
     def names(self) -> list[str]:
         """The files that are listed."""
-        return [one.text for one in self.browser.find_elements(By.CSS_SELECTOR, "#files td a")]
+        script = "return [...document.querySelectorAll('#files td a')].map(one => one.textContent)"
+        found: list[str] = self.browser.execute_script(script)
+        return found
 
     def happens(self, key: str = "a/new", number: int = 7, **fields: Any) -> None:
         """Something has happened to a file."""
@@ -70,7 +73,9 @@ class Reader:
 
     def awaited(self, condition: Callable[[], object]) -> None:
         """Waits until it is so."""
-        WebDriverWait(self.browser, SCRIPT_SECONDS, 0.05).until(lambda _: condition())
+        passing = (StaleElementReferenceException,)
+        waiting = WebDriverWait(self.browser, SCRIPT_SECONDS, 0.05, ignored_exceptions=passing)
+        waiting.until(lambda _: condition())
 
     def wait(self, seconds: float) -> None:
         """Lets the page go on for a while."""
@@ -139,8 +144,14 @@ def test_what_happens_elsewhere_is_no_reason_to_look(reader: Reader) -> None:
     reader.awaited(lambda: len(reader.pages.looks) == 4)
 
 
-def test_a_pause_and_a_dialog(reader: Reader) -> None:
-    """Nothing moves under a question, nor while the box is not ticked; then all is made up for."""
+_SEEN = """
+Object.defineProperty(document, "hidden", {configurable: true, get: () => !args[0]});
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+
+
+def test_pauses(reader: Reader) -> None:
+    """Nothing moves under a question, out of sight, or without a tick; then all is made up for."""
     reader.open(FILES, names="b")
     reader.awaited(lambda: len(reader.pages.looks) == 2)
     show = "const dialog = document.createElement('dialog'); document.body.append(dialog);"
@@ -151,13 +162,20 @@ def test_a_pause_and_a_dialog(reader: Reader) -> None:
     assert reader.names() == ["b"]
     reader.browser.run("document.querySelector('dialog').close()")
     reader.awaited(lambda: reader.names() == ["a", "b"])
+    reader.browser.run(_SEEN, False)
+    reader.pages.live_page(FILES, names="a b c")
+    reader.happens(number=8)
+    reader.wait(1.5)
+    assert reader.names() == ["a", "b"]
+    reader.browser.run(_SEEN, True)
+    reader.awaited(lambda: reader.names() == ["a", "b", "c"])
     reader.one("[data-live]").click()
     assert reader.status() == "Paused"
-    reader.pages.live_page(FILES, names="a b c")
-    reader.wait(2)
-    assert reader.names() == ["a", "b"]
+    reader.pages.live_page(FILES, names="c")
+    reader.wait(2.5)
+    assert reader.names() == ["a", "b", "c"]
     reader.one("[data-live]").click()
-    reader.awaited(lambda: reader.names() == ["a", "b", "c"])
+    reader.awaited(lambda: reader.names() == ["c"])
     reader.awaited(lambda: reader.status() == "Live")
 
 
@@ -167,7 +185,7 @@ def test_a_channel_that_ends_and_comes_back(reader: Reader) -> None:
     reader.happens(number=41)
     reader.pages.is_open = False
     reader.pages.cut({"reason": "restart"})
-    reader.awaited(lambda: reader.status() == "Looks every 1 seconds")
+    reader.awaited(lambda: reader.status() == "Looks every 2 seconds")
     reader.pages.live_page(FILES, names="a b")
     reader.awaited(lambda: reader.names() == ["a", "b"])
     reader.pages.is_open = True
@@ -192,14 +210,14 @@ def test_a_token_is_renewed_before_it_ends(reader: Reader) -> None:
     reader.awaited(lambda: reader.status() == "Your session has ended.")
     assert reader.one("[data-live-login]").is_displayed()
     looks, asked = len(reader.pages.looks), len(reader.pages.tokens)
-    reader.wait(2)
+    reader.wait(2.5)
     assert (len(reader.pages.looks), len(reader.pages.tokens)) == (looks, asked)
 
 
 def test_without_a_channel(reader: Reader) -> None:
     """A page that gets no token looks every few seconds."""
     reader.pages.token_status = 404
-    reader.open(FILES, "Looks every 1 seconds", names="b")
+    reader.open(FILES, "Looks every 2 seconds", names="b")
     reader.pages.live_page(FILES, names="a b")
     reader.awaited(lambda: reader.names() == ["a", "b"])
     assert reader.pages.handshakes == []
