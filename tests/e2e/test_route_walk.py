@@ -17,6 +17,7 @@ import pytest
 from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.e2e.documented import operations
 from tests.e2e.instance import Wharf
+from tests.e2e.live_client import Listener, Stream, listening
 from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
 from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
 from tests.e2e.traces import nothing_stored
@@ -34,7 +35,7 @@ ELSEWHERE = {
     ("PUT", "/v1/buckets/{bucket}"): "makes one's own: test_tenancy.py",
     ("GET", "/v1/buckets"): "one's own alone: test_tenancy.py",
     ("GET", "/v1/usage"): "one's own alone: test_tenancy.py",
-    ("GET", "/v1/events"): "one's own alone: test_events_are_ones_own",
+    ("GET", "/v1/events"): "one's own alone: test_events_are_ones_own, test_heard_live_is_ones_own",
     ("GET", "/v1/uploads"): "one's own alone: test_uploads_under_way_are_ones_own",
     ("GET", "/v1/ticket"): "the ticket's own: tests/unit/upload/test_ticket_document.py",
     ("POST", "/v1/links"): "names in the body: test_names_in_bodies",
@@ -422,6 +423,32 @@ def test_events_are_ones_own(world: World) -> None:
         assert answer.status == 200
         assert BUCKET.encode() not in answer.body
         assert world.owner.tenant.encode() not in answer.body
+
+
+def test_heard_live_is_ones_own(world: World) -> None:
+    """The live channel tells nothing of another tenant, whatever number it is asked after; it lets
+    in neither tickets nor nobody.
+    """
+    streamed = {"Accept": "text/event-stream"}
+    world.owner.stored("while-strangers-listen", SECRET)
+    for who in ("client", "person"):
+        api, own = world.strangers[who], f"own-of-{who}"
+        with Stream(api, "/v1/events?after=0") as stream, listening(api, 0) as listener:
+            api.stored(own)
+            assert listener.hears(own)
+            heard = list(listener.heard["event"])
+            for *_, document in stream.events():
+                heard.append(document)
+                if document["file"]["key"] == own:
+                    break
+        assert not any(name in json.dumps(heard) for name in (BUCKET, KEY, "while-strangers"))
+        assert api.delete(own).status == 204
+    for who, refused in (("ticket", "insufficient-scope"), ("nobody", "token-missing")):
+        api = world.strangers[who]
+        assert api.get("/v1/events?after=0", streamed).slug == refused
+        for transport in ("websocket", "polling"):
+            assert Listener(api.port, api.token).connect(transport).refusal == refused
+    assert world.owner.delete("while-strangers-listen").status == 204
 
 
 def test_uploads_under_way_are_ones_own(world: World) -> None:

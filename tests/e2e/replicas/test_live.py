@@ -1,0 +1,75 @@
+"""Whoever listens at one replica hears what happens at the other."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from redis import Redis
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.live_client import SECONDS, Listener, listening
+from tests.e2e.raw_http import until
+from tests.e2e.replicas.conftest import Pair
+from tests.e2e.resumable.tus_client import Tus
+from tests.e2e.tenants import ALL_SCOPES, Tenants
+from tests.e2e.test_revocation import make_client
+
+SCOPE = " ".join((*ALL_SCOPES, "events:read"))
+
+
+def recorded(api: ApiClient) -> list[object]:
+    """All events of the tenant."""
+    found: list[object] = api.get("/v1/events?limit=1000").json()["events"]
+    return found
+
+
+def test_heard_at_the_other(pair: Pair) -> None:
+    """Uploads at both are heard at both, once and in one order, over kill -9 of one channel."""
+    a, b = pair.clients(scope=SCOPE)
+    with listening(a, 0) as at_a, listening(b, 0) as at_b:
+        for number in range(10):
+            a.stored(f"a-{number}")
+            b.stored(f"b-{number}")
+            if number == 4:
+                assert at_b.hears("a-4")
+                for pid in pair.b.processes("live.log"):
+                    os.kill(pid, signal.SIGKILL)
+        for listener in (at_a, at_b):
+            assert until(lambda one=listener: len(one.heard["event"]) >= 20, SECONDS)
+            assert listener.heard["event"] == recorded(a)
+
+
+def test_hints_go_by_redis(pair: Pair) -> None:
+    """Both channels subscribe to hints, and so hear of progress at the other replica, which no
+    table has.
+    """
+    with Redis.from_url(pair.redis.url.removeprefix("redis+")) as redis:
+        assert until(lambda: redis.pubsub_numsub("wharf.notices")[0][1] >= 2, SECONDS)
+    a, b = pair.clients(scope=SCOPE)
+    tus, pieces = Tus(a), iter(range(1000))
+    with listening(b) as at_b:
+        address = tus.created(1000, key="parts")
+
+        def heard() -> bool:
+            """Whether another byte, or one before it, was told of."""
+            assert tus.patch(address, next(pieces), b"x").status == 204
+            return bool(at_b.heard["progress"])
+
+        assert until(heard, SECONDS)
+        assert at_b.heard["progress"][-1]["key"] == "parts"
+
+
+def test_revoked_at_the_other(pair: Pair, tenants: Tenants) -> None:
+    """A token that is revoked at one replica ends its connections at the other."""
+    client = make_client(tenants.admin, "live-revoked-at-one")
+    with listening(pair.at_b(client.api)) as at_b:
+        client.revoke(str(client.api.token))
+        assert at_b.farewell() == "token-revoked"
+
+
+def test_no_polling_without_stickiness(pair: Pair) -> None:
+    """With several replicas polling is off: its requests would reach the wrong one."""
+    a, _ = pair.clients(scope=SCOPE)
+    listener = Listener(a.port, a.token).connect("polling")
+    assert not listener.client.connected
