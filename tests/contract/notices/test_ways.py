@@ -71,9 +71,11 @@ def test_notices_arrive_as_they_were_told(place: str) -> None:
     with Listener(place) as heard:
         heard.await_changed(told.changed, "first")
         told.progress(PROGRESS)
-        assert [one for one in heard.until(PROGRESS) if one != Changed("first")] == []
+        before = heard.until(PROGRESS)
         told.changed("demo")
-        assert heard.next() == Changed("demo")
+        before += heard.until(Changed("demo"))
+        # Of the first tenant it was told until it was heard, maybe several times.
+        assert set(before) <= {Changed("first")}
     ended(told)
 
 
@@ -211,7 +213,7 @@ def test_all_replicas_hear(redis_url: str) -> None:
         one.await_changed(told.changed, "one")
         other.await_changed(told.changed, "other")
         told.changed("both")
-        assert Changed("both") not in one.until(Changed("both"))
+        one.until(Changed("both"))
         other.until(Changed("both"))
     ended(told)
 
