@@ -103,6 +103,7 @@ def settings_page() -> str:
     from wharf_gateway.container import CONTAINER_SETTINGS
     from wharf_gateway.run_settings import RUN_SETTINGS
     from wharf_gateway.settings import GATEWAY_SETTINGS
+    from wharf_images.settings import Settings as ImagesSettings
     from wharf_upload.settings import Settings as UploadSettings
 
     def native(settings: tuple[Setting, ...]) -> str:
@@ -132,6 +133,8 @@ def settings_page() -> str:
             service_table(AuthSettings),
             "## Console\n",
             service_table(ConsoleSettings),
+            "## Small pictures\n",
+            service_table(ImagesSettings),
             "## Processes\n",
             _ABOUT_PROCESSES,
             table(("variable", "default", "service", "option of uWSGI"), _process_rows()),
