@@ -1,4 +1,4 @@
-"""How fast small pictures are made: CPU time of one, and how many a second, at the service's socket.
+"""How fast small pictures are made, at the service's socket: CPU time, pictures a second, memory.
 
     python -m loadtests.small_pictures [--seconds 5] [--megapixels 12] [--width 256] [--json]
 

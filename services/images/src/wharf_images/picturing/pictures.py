@@ -103,7 +103,7 @@ def _picture(file: IO[bytes], width: int) -> Image.Image:
 
 def _small(image: ImageFile.ImageFile, width: int) -> Image.Image:
     # JPEG alone can do it: decode at a half, a quarter or an eighth of its size.
-    image.draft(None, (width * shrinking.GAP, width * shrinking.GAP))
+    image.draft(None, shrinking.fitted(image.size, width * 3 // 2))
     image.load()
     profile, turn = image.info.get("icc_profile"), _orientation(image)
     small = colours.to_srgb(shrinking.shrink(image, width), profile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PIL import Image
 
 # Down to so many times the wanted size by averages of whole blocks, which is fast; then finely.
-GAP = 2
+_GAP = 2
 _BAND_PIXELS = 4_000_000
 _TRANSPARENT = frozenset(("LA", "La", "PA", "RGBA"))
 
@@ -16,9 +16,9 @@ def shrink(image: Image.Image, width: int) -> Image.Image:
     The mode is one of `L`, `LA`, `RGB`, `RGBA` and `CMYK`. Colours of transparent pixels do not
     show: alpha is multiplied in first.
     """
-    factor = max(1, max(image.size) // (width * GAP))
+    factor = max(1, max(image.size) // (width * _GAP))
     small = _reduced(image, factor)
-    size = _fitted(image.size, width)
+    size = fitted(image.size, width)
     if small.size != size:
         small = small.resize(size, Image.Resampling.LANCZOS)
     if small.mode in {"La", "RGBa"}:
@@ -26,7 +26,8 @@ def shrink(image: Image.Image, width: int) -> Image.Image:
     return small
 
 
-def _fitted(size: tuple[int, int], width: int) -> tuple[int, int]:
+def fitted(size: tuple[int, int], width: int) -> tuple[int, int]:
+    """Return the size in which the longest side is `width` at most; never a larger one."""
     longest = max(size)
     if longest <= width:
         return size
