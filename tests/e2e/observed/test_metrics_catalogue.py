@@ -12,9 +12,11 @@ import pytest
 
 from tests.e2e.api_client import LARGE, SMALL, ApiClient
 from tests.e2e.instance import Wharf
+from tests.e2e.live_client import Listener, listening
 from tests.e2e.multipart_body import file_part
 from tests.e2e.observed.scraping import scrape
 from tests.e2e.raw_http import until
+from tests.e2e.tenants import Signer
 from tests.servers.exposition import Exposition
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -58,10 +60,18 @@ def catalogue() -> dict[str, set[Row]]:
     return found
 
 
+def listened_to(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
+    """A live connection that is refused, and one that is sent away for a stranger's token."""
+    assert Listener(wharf.port, None).connect().refusal
+    with listening(api, 0) as listener:
+        listener.client.emit("msg", {"op": "token", "token": signer.token()})
+        assert listener.farewell() == "forbidden"
+
+
 @pytest.fixture(scope="module")
-def pages(wharf: Wharf, signer: object) -> dict[str, Exposition]:
+def pages(wharf: Wharf, signer: Signer) -> dict[str, Exposition]:
     """All targets after some traffic of every kind."""
-    api: ApiClient = signer.client()  # type: ignore[attr-defined]
+    api = signer.client()
     api.put("small", SMALL)
     api.put("large", LARGE)
     api.post(file_part("form.txt"))
@@ -71,6 +81,7 @@ def pages(wharf: Wharf, signer: object) -> dict[str, Exposition]:
     assert api.request("PATCH", begun.header("Location"), SMALL, partial).status == 201
     api.file("small")
     api.file("absent")
+    listened_to(wharf, api, signer)
     demo = wharf.credentials("demo")
     assert api.login(demo["client_id"], demo["client_secret"]).status == 200
 

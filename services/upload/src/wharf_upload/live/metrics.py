@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -11,9 +15,16 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from wharf_upload import __version__
+
+# Nobody reads them, and each is a series.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 TRANSPORTS = ("websocket", "polling", "sse")
 registry = CollectorRegistry()
 connections = Gauge(
@@ -50,6 +61,40 @@ database_up = Gauge(
     registry=registry,
 )
 database_up.set(1)
+
+
+class _Process(Collector):
+    """What this process uses. `servicekit.metrics` has it too, with 5 MB of Flask around it."""
+
+    _started_at = time.time()
+
+    def collect(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily(
+            "wharf_build_info",
+            "Always 1; the labels say what runs.",
+            labels=("service", "version", "python"),
+        )
+        build.add_metric(("live", __version__, platform.python_version()), 1)
+        yield build
+        yield CounterMetricFamily(
+            "wharf_process_cpu_seconds", "CPU time of the process.", value=time.process_time()
+        )
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for name, meaning, value in (
+            ("start_time_seconds", "Start of the process, in unix seconds.", self._started_at),
+            ("resident_memory_bytes", "Memory (PSS).", _memory_bytes()),
+            ("open_fds", "Open descriptors.", len(os.listdir("/proc/self/fd"))),
+            ("max_fds", "Descriptors that the process may have.", limit),
+        ):
+            yield GaugeMetricFamily(f"wharf_process_{name}", meaning, value=value)
+
+
+def _memory_bytes() -> int:
+    lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
+
+
+registry.register(_Process())
 
 
 def delivered(at: int) -> None:
