@@ -10,10 +10,18 @@ IMAGES = Row(
     (
         graph(
             "Small pictures asked for",
-            "Those that were not in nginx's cache. no-preview: the file is no picture, broken or "
-            "too large; busy: answered 503, the client tries again.",
+            "Those that were not in nginx's cache. no-preview: answered 404, pages show an icon; "
+            "busy and failed: 503, the client tries again.",
             "reqps",
             Query(rate("wharf_images_pictures_total", "outcome"), "{{outcome}}"),
+            stacked=True,
+        ),
+        graph(
+            "Why there is no small picture",
+            "unknown: of no format that has pictures; broken: it cannot be decoded; too-large and "
+            "too-slow: more than is allowed; gone: deleted meanwhile.",
+            "reqps",
+            Query(rate("wharf_images_no_preview_total", "reason"), "{{reason}}"),
             stacked=True,
         ),
         graph(
@@ -40,10 +48,11 @@ IMAGES = Row(
             "tried what the sandbox forbids.",
             "short",
             Query(rate("wharf_images_child_ends_total", "how") + " * 60", "{{how}} per minute"),
+            Query(rate("wharf_images_zygote_restarts_total") + " * 60", "zygote per minute"),
         ),
         graph(
             "Landlock",
-            "1: the kernel keeps the sandbox away from files; 0: it has no Landlock, and seccomp "
+            "1: Landlock keeps the sandbox away from files; 0: the kernel has none, and seccomp "
             "alone does.",
             "short",
             Query(series("wharf_images_sandbox_landlock"), "{{instance}}"),

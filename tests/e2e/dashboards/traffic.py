@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tests.e2e import people
 from tests.e2e.api_client import LARGE, SMALL, ApiClient
 from tests.e2e.console.visitor import Visitor
 from tests.e2e.instance import Wharf
+from tests.e2e.live_client import Listener, listening
 from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
 from tests.e2e.raw_http import RawConnection, exchange, head
 from tests.e2e.resumable.tus_client import Tus
@@ -26,6 +28,10 @@ NEARLY_FULL = "nearly-full"
 FOLLOWED = b"x" * (3 << 20)
 #: No disk has room for it; WHARF_MAX_FILE_BYTES has to allow it.
 TOO_MUCH = 900 * 10**12
+#: The smallest picture.
+DOT = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 _ALLOWED, _REFUSED, _MOST_ROUNDS = 250, 800, 10
 
 
@@ -47,6 +53,8 @@ class Traffic:
         self._refused(api)
         self._people()
         self._pages()
+        self._live(api)
+        self._pictures(api)
 
     def first_noise(self) -> None:
         """The noisy tenant is there, and not noisy yet: its counters have a beginning."""
@@ -176,6 +184,22 @@ class Traffic:
         assert visitor.login("a wrong one")[0] != 303
         assert visitor.login()[0] == 303
         assert visitor.request("GET", "/console/")[0] == 200
+
+    def _live(self, api: ApiClient) -> None:
+        """Somebody listens, is refused without a token, and is sent away for a stranger's."""
+        assert Listener(api.port, None).connect().refusal
+        with listening(api, 0) as listener:
+            api.stored("heard")
+            assert listener.hears("heard")
+            listener.client.emit("msg", {"op": "token", "token": self.signer.token()})
+            assert listener.farewell() == "forbidden"
+
+    @staticmethod
+    def _pictures(api: ApiClient) -> None:
+        """A small picture, and a file that is none."""
+        api.stored("dot.png", DOT)
+        assert api.get("/v1/files/default/dot.png?w=64").status == 200
+        api.get("/v1/files/default/small?w=64").problem(404, "no-preview")
 
     def _people(self) -> None:
         """A login that fails, one that succeeds, and a refresh token that is used twice."""
