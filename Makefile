@@ -13,7 +13,7 @@ CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing d
 	lint types format lock images upgrade bench bench-compare scale capacity load noisy docs clean clean-data k8s
 
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start Wharf on this machine (WHARF_PORT=8080, WHARF_DATA=./var); Ctrl-C stops it
 	@$(PREPARE) run
@@ -117,6 +117,16 @@ upgrade: ## Replace the containers of the running compose stack one by one, afte
 noisy: ## Show what a noisy tenant does to quiet ones (ARGS='--seconds 10', BENCH_WORK=dir)
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.noisy $(ARGS)
+
+.PHONY: bench-live
+bench-live: ## Measure the live channel with idle connections (ARGS='--connections 200 --uploads 50')
+	@$(PREPARE) test
+	@$(BIN)/python -m loadtests.live $(ARGS)
+
+.PHONY: bench-pictures
+bench-pictures: ## Measure how fast small pictures are made (ARGS='--seconds 5 --megapixels 12')
+	@$(PREPARE) test
+	@$(BIN)/python -m loadtests.small_pictures $(ARGS)
 
 .PHONY: pages
 pages: ## Measure the console's pages with ten million files (ARGS='--files 100000', PAGES_WORK=dir)
