@@ -54,8 +54,10 @@ def confine(landlock_abi: int, parent: int) -> None:
         SandboxError: the kernel refuses a part; the process must not go on.
     """
     # Where memory is short on the machine, the kernel ends this process before any other.
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
-        score.write("1000")
+    with suppress(OSError):
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(score, b"1000")
+        os.close(score)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
+from wharf_images.sandbox import kernel, seccomp
 from wharf_images.sandbox.confinement import BLOB, RESULT, confine, keep_only
 
 # Takes the descriptor of a blob and the number; returns what is written to the pipe.
@@ -42,6 +43,7 @@ class ForkServer:
 
     def serve(self) -> None:
         """Fork for each request; return when there will be no more."""
+        seccomp.compiled(kernel.machine())
         # What lives now is shared with the children: a collection would write to all of it.
         gc.disable()
         gc.freeze()

@@ -11,6 +11,7 @@ import ctypes
 import errno
 import struct
 from collections.abc import Iterator
+from functools import cache
 
 from wharf_images.sandbox import kernel
 
@@ -83,23 +84,34 @@ _Instruction = tuple[int, int, int, int]
 class _Program(ctypes.Structure):
     """`struct sock_fprog`."""
 
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+# Stands in a compiled program for the process that does not exist yet; no pid is as high.
+_SOME_PID = 0x7FFFFFFE
+
+
+@cache
+def compiled(machine: str) -> bytes:
+    """Return the filter for any process; call it before there are children, who share it then.
+
+    Raises:
+        SandboxError: the processor is none of those known.
+    """
+    if machine not in _MACHINES:
+        raise kernel.SandboxError(errno.ENOSYS, f"no list of system calls for {machine}")
+    return b"".join(struct.pack("<HBBI", *one) for one in instructions(machine, _SOME_PID))
 
 
 def install(pid: int) -> None:
     """Allow this thread only the calls of the lists, for good; `pid` is the process itself.
 
     Raises:
-        SandboxError: the kernel refuses, or the processor is none of those known.
+        SandboxError: the kernel refuses.
     """
-    if kernel.machine() not in _MACHINES:
-        raise kernel.SandboxError(errno.ENOSYS, f"no list of system calls for {kernel.machine()}")
-    code = b"".join(
-        struct.pack("<HBBI", operation, yes, no, value)
-        for operation, yes, no, value in instructions(kernel.machine(), pid)
-    )
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = _Program(len(code) // 8, ctypes.addressof(buffer))
+    anybody, ours = (number.to_bytes(4, "little") for number in (_SOME_PID, pid))
+    code = compiled(kernel.machine()).replace(anybody, ours)
+    program = _Program(len(code) // 8, code)
     kernel.prctl(kernel.PR_SET_SECCOMP, 2, ctypes.c_void_p(ctypes.addressof(program)))
 
 
