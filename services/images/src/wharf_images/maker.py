@@ -75,8 +75,11 @@ class Maker:
         except BlobsUnavailable as error:
             log.warning("the bytes of %s do not come: %s", location, error)
             return _later()
+        except (MakingFailed, ZygoteGone) as error:
+            log.warning("no picture of %s now: %s", location, error)
+            return _later()
         except Exception:
-            log.exception("no picture of %s", location)
+            log.exception("no picture of %s now", location)
             return _later()
 
     def make(self, location: str, width: int) -> bytes:
