@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,6 +113,15 @@ def test_a_gateway_that_is_away(tmp_path: Path) -> None:
         silent.listen()
         with pytest.raises(BlobsUnavailable):
             Blobs(str(tmp_path / "silent.sock"), timeout_seconds=0.05).fetch(LOCATION)
+
+
+def test_a_gateway_that_is_slow(gateway: BlobsSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where something comes each time: the time is for all of it."""
+    gateway.files[LOCATION] = CONTENT
+    hours = itertools.count(0, 3600)
+    monkeypatch.setattr("wharf_images.blobs.time", SimpleNamespace(monotonic=lambda: next(hours)))
+    with pytest.raises(BlobsUnavailable, match="too slowly"):
+        fetch(gateway)
 
 
 def test_no_descriptor_is_left_open(gateway: BlobsSocket) -> None:

@@ -86,3 +86,11 @@ def test_a_worker_that_waits_is_woken() -> None:
     room.close()
     thread.join(10)
     assert taken == [Turn("a", "1")]
+
+
+def test_who_has_waited_too_long_is_sent_away() -> None:
+    """The others keep their turns, and a tenant without requests has none."""
+    room = filled(9, "a", "b", "a", "b", "c")
+    assert room.send_away(lambda item: item in {"a0", "c4"}) == ["a0", "c4"]
+    assert order(room) == ["a2", "b1", "b3"]
+    assert room.send_away(lambda _: True) == []

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import socket
+import time
 from dataclasses import dataclass
 
 from wharf_images.formats import MAX_FILE_BYTES, PREFIX_BYTES, NoPicture, format_of
@@ -13,7 +14,7 @@ from wharf_images.formats import MAX_FILE_BYTES, PREFIX_BYTES, NoPicture, format
 # As the store names blobs: the tenant, two digits, the blob.
 _LOCATION = re.compile(r"([a-z0-9-]{1,63})/[0-9a-f]{2}/[0-9a-f-]{1,64}")
 # For the whole of a file; the gateway is on the same machine.
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 5.0
 _HEAD_BYTES, _BLOCK_BYTES = 16 * 1024, 256 * 1024
 # Sealed: the process that gets the file can read it, and nothing else.
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
@@ -50,13 +51,14 @@ class Blobs:
         """
         descriptor = os.memfd_create("blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
+            until = time.monotonic() + self.timeout_seconds
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(self.timeout_seconds)
                 connection.connect(self.path)
                 # 1.0: the answer is neither in chunks nor followed by another one.
                 request = f"GET /_bytes/{location} HTTP/1.0\r\nHost: images\r\n\r\n"
                 connection.sendall(request.encode("ascii"))
-                _receive(connection, descriptor)
+                _receive(connection, descriptor, until)
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
         except BaseException as error:
             os.close(descriptor)
@@ -66,7 +68,7 @@ class Blobs:
         return descriptor
 
 
-def _receive(connection: socket.socket, descriptor: int) -> None:
+def _receive(connection: socket.socket, descriptor: int, until: float) -> None:
     size, content = _begin(connection)
     received, known = 0, False
     buffer = memoryview(bytearray(_BLOCK_BYTES))
@@ -85,6 +87,8 @@ def _receive(connection: socket.socket, descriptor: int) -> None:
         received += count
         if received >= size:
             break
+        if time.monotonic() > until:
+            raise BlobsUnavailable("the bytes come too slowly")
         count = connection.recv_into(buffer)
         if not count:
             break

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _TICK_SECONDS, _DRAIN_TICK_SECONDS = 0.5, 0.05
 _PACKET_SECONDS = 10.0
+# nginx waits 30 seconds for an answer: so long for a worker, 5 for the bytes, 15 for the child.
+_PATIENCE_SECONDS = 8.0
 _STACK_BYTES = 512 * 1024
 # Far more than nginx opens; beyond, connections wait in the sockets.
 _MOST_CONNECTIONS = 512
@@ -95,6 +97,7 @@ class Server:
             if time.monotonic() >= next_tick:
                 tick()
                 self._close_late()
+                self._send_away_late()
                 next_tick = time.monotonic() + _TICK_SECONDS
             for key, _ in self._selector.select(
                 _DRAIN_TICK_SECONDS if self._stopping else _TICK_SECONDS
@@ -181,6 +184,11 @@ class Server:
         for connection in [one for one in self._connections if one.deadline < now]:
             self._forget(connection)
             connection.socket.close()
+
+    def _send_away_late(self) -> None:
+        since = time.monotonic() - _PATIENCE_SECONDS
+        for request in self.room.send_away(lambda one: one.began < since):
+            self._answer(request, BUSY)
 
     def _work(self) -> None:
         while (turn := self.room.take()) is not None:

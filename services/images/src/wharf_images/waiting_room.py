@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -75,6 +76,17 @@ class WaitingRoom(Generic[T]):
             self._busy[turn.tenant] -= 1
             if not self._busy[turn.tenant]:
                 del self._busy[turn.tenant]
+
+    def send_away(self, too_long: Callable[[T], bool]) -> list[T]:
+        """Return the requests of which this is true; they wait no more."""
+        with self._changed:
+            gone = [one for line in self._waiting.values() for one in line if too_long(one)]
+            lines = {
+                tenant: deque(one for one in line if not too_long(one))
+                for tenant, line in self._waiting.items()
+            }
+            self._waiting = {tenant: line for tenant, line in lines.items() if line}
+            return gone
 
     def close(self) -> None:
         """Let `take` return `None` when the room is empty."""

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 # Longer than the CPU time that a child has: it ends here only where it sleeps, or where the machine
 # has no time for it.
-SECONDS = 20.0
+SECONDS = 15.0
 MAX_RESULT_BYTES = 1024 * 1024 + 1
 # How long the zygote may take for what it does at once.
 _ANSWER_SECONDS = 5.0
