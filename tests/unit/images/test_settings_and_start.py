@@ -62,6 +62,21 @@ def test_landlock_may_be_required(monkeypatch: pytest.MonkeyPatch) -> None:
         bootstrap.landlock_version("require")
 
 
+def test_a_kernel_without_landlock_is_one_line_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning, and the service goes on; with Landlock there is no such line."""
+    served: list[int] = []
+    monkeypatch.setattr(bootstrap, "_serve", lambda _, sandbox, version: served.append(version))
+    for version in (0, 4):
+        monkeypatch.setattr(kernel, "landlock_abi", lambda found=version: found)
+        bootstrap.serve(read(monkeypatch, SOCKETS="/run"))
+    assert served == [0, 4]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "has no Landlock" in record.getMessage()
+
+
 @pytest.mark.parametrize(
     ("name", "lacking"), [("has_seccomp", lambda: False), ("machine", lambda: "sparc64")]
 )
