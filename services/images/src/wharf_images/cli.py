@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -19,6 +20,9 @@ from wharf_images.sandbox.client import Sandbox
 
 def main() -> None:
     """Run the command; a mistake of the operator is one line on standard error."""
+    if os.getpid() == 1:
+        # The kernel keeps TERM from a container's first process that has not asked for it.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     os.umask(0o077)
     try:
         code = cli.main(standalone_mode=False, prog_name="wharf-images")
