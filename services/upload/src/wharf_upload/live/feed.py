@@ -3,13 +3,15 @@
 The feed reads a page at a time and keeps what some listener has not had yet, up to a bound. Each
 listener has a position of its own. A listener below what is kept reads from the database if it has
 never been level (it goes on from an old position), and is told to read anew if it has been (it is
-too slow).
+too slow). In a burst the feed gives listeners time to read, but a slow one holds the others up only
+once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -25,6 +27,8 @@ PAGE = 200
 # Between two that are written a listener may be sent away, or renew its token.
 _TOGETHER = 64
 _AGAIN_SECONDS = 1.0
+# So long a feed that has more waits for listeners that read, and so often it looks at them.
+_PATIENCE_SECONDS, _LOOK_AGAIN_SECONDS = 1.0, 0.002
 
 # Reads a page of events after a number; raises `DatabaseUnavailable`.
 Read = Callable[[int, int], Awaitable[list[Event]]]
@@ -33,12 +37,14 @@ Read = Callable[[int, int], Awaitable[list[Event]]]
 class Listener(Protocol):
     """A connection, as a feed sees it.
 
-    `resync_first`: it knows numbers that this database has never given out, and must be told.
+    `is_late`: nobody waits for it. `resync_first`: it knows numbers that this database has never
+    given out, and must be told.
     """
 
     position: int
     level: bool
     closed: bool
+    is_late: bool
     resync_first: bool
 
     def hears(self, event: Event) -> bool:
@@ -59,6 +65,8 @@ class TenantFeed:
 
     def __init__(self, read: Read, position: int, *, most_kept: int, look_seconds: float) -> None:
         self._read, self._most_kept, self._look_seconds = read, most_kept, look_seconds
+        # So that a page never pushes out the one before.
+        self._page = max(1, min(PAGE, most_kept // 2))
         self.listeners: set[Listener] = set()
         # What is kept: all events after `_start` up to `position`, and the numbers of these.
         self._kept: list[EventMessage] = []
@@ -79,7 +87,7 @@ class TenantFeed:
             self._news.clear()
             try:
                 while await self._look():
-                    pass
+                    await self._let_read()
             except DatabaseUnavailable as error:
                 metrics.database_up.set(0)
                 log.warning("the events cannot be read: %s", error)
@@ -91,7 +99,7 @@ class TenantFeed:
 
     async def _look(self) -> bool:
         """Read a page and tell the listeners; return whether there may be more."""
-        page = await self._read(self.position, PAGE)
+        page = await self._read(self.position, self._page)
         metrics.database_up.set(1)
         if page:
             self._kept += [EventMessage(event) for event in page]
@@ -100,7 +108,27 @@ class TenantFeed:
             self._forget()
             for listener in self.listeners:
                 listener.wake()
-        return len(page) == PAGE
+        return len(page) == self._page
+
+    async def _let_read(self) -> None:
+        """Wait until the next page pushes out nothing that somebody is about to read."""
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while behind := self._behind():
+            if time.monotonic() > until:
+                for listener in behind:
+                    listener.is_late = True
+                return
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _behind(self) -> list[Listener]:
+        """Return whom the next page would leave behind, but for those who are late."""
+        room = self._most_kept - self._page
+        if len(self._numbers) <= room:
+            return []
+        first = self._numbers[-room - 1]
+        return [
+            one for one in self.listeners if one.level and not one.is_late and one.position < first
+        ]
 
     def _forget(self) -> None:
         """Drop what all have had, and what is too much."""
@@ -128,6 +156,7 @@ class TenantFeed:
             first = bisect_right(self._numbers, listener.position)
             batch = self._kept[first : first + _TOGETHER]
             if not batch:
+                listener.is_late = False
                 return
             for message in batch:
                 await self._hand(listener, message)

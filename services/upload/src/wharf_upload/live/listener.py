@@ -21,7 +21,7 @@ class Connection(ABC):
         self.principal = principal
         self.buckets: frozenset[str] = frozenset()
         self.position = 0
-        self.level = self.closed = self.resync_first = False
+        self.level = self.closed = self.is_late = self.resync_first = False
         self.feed: TenantFeed | None = None
 
     def hears(self, event: Event) -> bool:

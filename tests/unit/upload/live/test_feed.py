@@ -1,0 +1,259 @@
+"""Each event once and in order for each listener, whatever the reader, the writer and the database
+do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from servicekit.database import DatabaseUnavailable
+from tests.servers.upload import new_file
+from wharf_upload.domain.events import Event
+from wharf_upload.live.feed import TenantFeed
+from wharf_upload.live.messages import EventMessage
+
+KEPT = 20
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits that are for real databases and clients take no time here."""
+    monkeypatch.setattr("wharf_upload.live.feed._AGAIN_SECONDS", 0)
+    monkeypatch.setattr("wharf_upload.live.feed._PATIENCE_SECONDS", 0.1)
+
+
+def event(seq: int) -> Event:
+    """An event of a file."""
+    return Event(seq=seq, kind="file.created", at=1, file=new_file("a"))
+
+
+class Table:
+    """The events of a tenant; `is_away`: it does not answer."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.is_away = False
+
+    async def read(self, after: int, limit: int) -> list[Event]:
+        await asyncio.sleep(0)
+        if self.is_away:
+            raise DatabaseUnavailable("gone")
+        return [event(seq) for seq in self.numbers if seq > after][:limit]
+
+
+class Reader:
+    """A listener that reads when it may; it hears events whose numbers it likes."""
+
+    def __init__(self, position: int = 0, likes: Callable[[int], bool] = lambda _: True) -> None:
+        self.position, self._likes = position, likes
+        self.level = self.closed = self.is_late = self.resync_first = False
+        self.heard: list[int] = []
+        self.resyncs: list[int] = []
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.feed: TenantFeed | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def hears(self, event: Event) -> bool:
+        return self._likes(event.seq)
+
+    async def send(self, message: EventMessage) -> None:
+        await self.reads.wait()
+        self.heard.append(message.event.seq)
+
+    async def resync(self, after: int) -> None:
+        self.resyncs.append(after)
+
+    def wake(self) -> None:
+        if self.feed is not None and (self.task is None or self.task.done()):
+            self.task = asyncio.create_task(self.feed.deliver(self))
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test in a loop of its own; whatever it leaves behind is cancelled."""
+    asyncio.run(asyncio.wait_for(test, 30))
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Give others their turn until something holds."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 -- what it waits for is any state of several parts
+            await asyncio.sleep(0)
+
+
+class Scene:
+    """A table, a feed on it that looks when it is told, and who listens."""
+
+    def __init__(self, position: int = 0) -> None:
+        self.table = Table()
+        self.feed = TenantFeed(self.table.read, position, most_kept=KEPT, look_seconds=3600)
+        self.following = asyncio.create_task(self.feed.follow())
+
+    def happen(self, count: int = 1) -> None:
+        """Let events happen; their numbers have gaps, which are other tenants' events."""
+        for _ in range(count):
+            self.table.numbers.append((self.table.numbers or [0])[-1] + 3)
+        self.feed.wake()
+
+    def join(self, reader: Reader) -> Reader:
+        """Let somebody listen."""
+        reader.feed = self.feed
+        self.feed.listeners.add(reader)
+        reader.wake()
+        return reader
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["happen", "join", "away"]), st.integers(1, 30)), max_size=30
+    ),
+    start=st.integers(0, 60),
+)
+@settings(max_examples=60)
+def test_once_and_in_order(steps: list[tuple[str, int]], start: int) -> None:
+    """Who reads hears all after its position, whatever burst comes, and whenever it begins."""
+
+    async def scene() -> None:
+        given = Scene()
+        readers = [given.join(Reader(start))]
+        for step, size in steps:
+            if step == "happen":
+                given.happen(size)
+            elif step == "join":
+                readers.append(given.join(Reader(start)))
+            else:
+                given.table.is_away = not given.table.is_away
+            for _ in range(size):
+                await asyncio.sleep(0)
+        given.table.is_away = False
+        given.feed.wake()
+        expected = [seq for seq in given.table.numbers if seq > start]
+        await until(lambda: all(reader.heard == expected for reader in readers))
+        assert not any(reader.resyncs for reader in readers)
+
+    run(scene())
+
+
+def test_a_slow_reader_is_told_where_to_read() -> None:
+    """No more than the bound is kept for it; from its position on it has to read by itself."""
+
+    async def scene() -> None:
+        given = Scene()
+        slow, quick = given.join(Reader()), given.join(Reader())
+        given.happen(1)
+        await until(lambda: slow.heard == quick.heard == [3])
+        slow.reads.clear()
+        given.happen(5 * KEPT)
+        await until(lambda: len(quick.heard) == 1 + 5 * KEPT)
+        assert len(given.feed._kept) <= KEPT
+        slow.reads.set()
+        await until(lambda: bool(slow.resyncs))
+        assert slow.resyncs == [slow.heard[-1]]
+        before = len(slow.heard)
+        given.happen(2)
+        await until(lambda: len(slow.heard) == before + 2)
+        assert slow.heard[-2:] == given.table.numbers[-2:]
+        assert not quick.resyncs
+
+    run(scene())
+
+
+def test_nothing_is_kept_that_all_have_had() -> None:
+    """A feed at rest holds no event."""
+
+    async def scene() -> None:
+        given = Scene()
+        reader = given.join(Reader())
+        given.happen(3)
+        await until(lambda: len(reader.heard) == 3)
+        given.happen(1)
+        await until(lambda: len(reader.heard) == 4)
+        assert len(given.feed._kept) <= 1
+
+    run(scene())
+
+
+def test_from_long_ago() -> None:
+    """An old position is read from the database, page by page, and is no reason to resync."""
+
+    async def scene() -> None:
+        given = Scene(position=3 * 1000)
+        given.happen(1000)
+        reader = given.join(Reader(3))
+        await until(lambda: len(reader.heard) == 999)
+        given.happen(1)
+        await until(lambda: reader.heard == given.table.numbers[1:])
+        assert not reader.resyncs
+
+    run(scene())
+
+
+def test_who_hears_little_is_not_slow() -> None:
+    """A listener that nothing concerns stands where the others stand."""
+
+    async def scene() -> None:
+        given = Scene()
+        deaf, quick = given.join(Reader(likes=lambda seq: seq == 3 * 500)), given.join(Reader())
+        for _ in range(50):
+            given.happen(10)
+            count = len(given.table.numbers)
+            await until(lambda wanted=count: len(quick.heard) == wanted)  # type: ignore[misc]
+        await until(lambda: deaf.heard == [3 * 500])
+        assert not deaf.resyncs
+
+    run(scene())
+
+
+def test_a_position_of_another_database() -> None:
+    """A client that was ahead of a restored database is told so before anything else."""
+
+    async def scene() -> None:
+        given = Scene(position=30)
+        reader = Reader(30)
+        reader.resync_first = True
+        given.join(reader)
+        await until(lambda: reader.resyncs == [30])
+
+    run(scene())
+
+
+def test_the_database_is_away() -> None:
+    """The feed goes on where it was when the database answers again."""
+
+    async def scene() -> None:
+        given = Scene()
+        reader = given.join(Reader())
+        given.table.is_away = True
+        given.happen(3)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert reader.heard == []
+        given.table.is_away = False
+        given.feed.wake()
+        await until(lambda: reader.heard == given.table.numbers)
+
+    run(scene())
+
+
+def test_a_closed_listener_hears_no_more() -> None:
+    """Whoever is sent away gets nothing of what was kept for it."""
+
+    async def scene() -> None:
+        given = Scene()
+        reader = given.join(Reader())
+        reader.reads.clear()
+        given.happen(5)
+        await until(lambda: given.feed.position == 15)
+        reader.closed = True
+        reader.reads.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(reader.heard) <= 1
+
+    run(scene())
