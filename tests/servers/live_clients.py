@@ -106,7 +106,7 @@ def _python(url: str, auth: dict[str, object], options: dict[str, Any]) -> Itera
     client.on("connect_error", lambda data=None: heard.add("connect_error", _data(data)))
 
     def end(reason: object = None) -> None:
-        if client.eio.ws is not None:
+        if reason == client.reason.TRANSPORT_ERROR and client.eio.ws is not None:
             # The client leaves the socket of a server that died to the garbage collector.
             client.eio.ws.shutdown()
         heard.add("disconnect", reason)

@@ -96,6 +96,12 @@ class SocketConnection(Connection):
         if self._pump is not None:
             self._pump.cancel()
 
+    def let_go(self) -> None:
+        """Answer the request that waits for packets: engineio would let the client wait for it."""
+        socket = self._socket
+        if socket is not None and not socket.upgraded:
+            socket.queue.put_nowait(None)
+
     async def bye(self, document: object, *, come_again: bool) -> None:
         self.stop()
         await self.say(messages.BYE, messages.encoded(document))
@@ -161,10 +167,13 @@ class SocketChannel:
         self.connections[eio_sid] = connection
         connection.wake()
 
-    async def _disconnect(self, sid: str, reason: object = None) -> None:  # noqa: ARG002 -- socketio gives it
+    async def _disconnect(self, sid: str, reason: object = None) -> None:
         connection = self._of(sid)
-        if connection is not None:
-            self._forget(connection)
+        if connection is None:
+            return
+        self._forget(connection)
+        if reason == self._server.reason.CLIENT_DISCONNECT:
+            connection.let_go()
 
     def _forget(self, connection: SocketConnection) -> None:
         self.connections.pop(connection.eio_sid, None)
