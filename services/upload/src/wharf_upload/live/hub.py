@@ -77,6 +77,7 @@ class Hub:
         connection.feed = feed
         feed.listeners.add(connection)
         self.connections.add(connection)
+        _log("a client listens", connection)
 
     async def _position(self, connection: Connection, after: int | None) -> int:
         try:
@@ -118,6 +119,7 @@ class Hub:
         if connection not in self.connections:
             return
         self.connections.discard(connection)
+        _log("a client has left", connection)
         self._seats.give_back(connection.principal)
         tenant = connection.principal.tenant
         feed, task = self._feeds[tenant]
@@ -204,6 +206,17 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _log(message: str, connection: Connection) -> None:
+    principal = connection.principal
+    fields = {
+        "tenant": principal.tenant,
+        "subject": principal.subject,
+        "transport": connection.transport,
+        "position": connection.position,
+    }
+    log.info(message, extra={"fields": fields})
 
 
 def _document(progress: Progress) -> dict[str, object]:

@@ -25,11 +25,8 @@ class OriginCheck:
 
     def is_own(self, origin: str, host: str) -> bool:
         """Tell whether a page comes from here: from the issuer's origin, or the asked host."""
-        origin = origin.lower()
-        return origin == self._own or origin in {
-            f"https://{host}".lower(),
-            f"http://{host}".lower(),
-        }
+        here = {f"https://{host}".lower(), f"http://{host}".lower()} if host else set()
+        return origin.lower() in {self._own, *here}
 
     def allows(self, origin: str, host: str, tenant: str | None) -> bool:
         """Tell whether a page may listen; `None`: whose events it wants is not known yet.

@@ -1,0 +1,111 @@
+"""Tokens at the beginning of a connection, in the middle, and at their end."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from servicekit.problems import (
+    FORBIDDEN,
+    SCOPE_MISSING,
+    TOKEN_EXPIRED,
+    TOKEN_MALFORMED,
+    TOKEN_REVOKED,
+    Problem,
+    ProblemError,
+)
+from servicekit.testing import ISSUER, Issuer
+from servicekit.tokens import Principal, Verifier
+from wharf_upload.live.credentials import AUDIENCES, TokenJudge
+
+
+class Revoked:
+    """Knows tokens that are revoked."""
+
+    def __init__(self) -> None:
+        self.tokens: set[str] = set()
+
+    def check(self, principal: Principal) -> None:
+        if principal.token_id in self.tokens:
+            raise TOKEN_REVOKED("The token was revoked.")
+
+
+class Judged:
+    """A judge with a clock and revocations of the test."""
+
+    def __init__(self, issuer: Issuer) -> None:
+        self.issuer, self.revoked, self.now = issuer, Revoked(), time.time()
+        verifier = Verifier(issuer, issuer=ISSUER, audience=AUDIENCES, clock=lambda: self.now)
+        self.judge = TokenJudge(verifier, self.revoked, lambda: self.now)
+
+    def problem(self, token: str) -> Problem | None:
+        """Why a token is refused."""
+        try:
+            self.judge.accept(token)
+        except ProblemError as error:
+            return error.problem
+        return None
+
+
+@pytest.fixture
+def judged(issuer: Issuer) -> Judged:
+    return Judged(issuer)
+
+
+@pytest.mark.parametrize(
+    ("claims", "problem"),
+    [
+        ({}, None),
+        ({"aud": "live"}, None),
+        ({"aud": ["live", "other"]}, None),
+        ({"aud": "console"}, TOKEN_MALFORMED),
+        ({"aud": []}, TOKEN_MALFORMED),
+        ({"aud": None}, TOKEN_MALFORMED),
+        ({"scope": "buckets:admin"}, SCOPE_MISSING),
+        ({"scope": None}, SCOPE_MISSING),
+    ],
+)
+def test_audiences_and_scopes(
+    judged: Judged, claims: dict[str, object], problem: Problem | None
+) -> None:
+    """Tokens of the API and of the channel are taken, no others."""
+    token = judged.issuer.token(**claims)  # type: ignore[arg-type]
+    assert judged.problem(token) is problem
+
+
+def test_the_end_of_a_token(judged: Judged) -> None:
+    """To the second, at the beginning and in the middle; the API's leeway is not for hours."""
+    token = judged.issuer.token(exp=int(judged.now) + 30)
+    principal = judged.judge.accept(token)
+    assert judged.judge.refusal(principal) is None
+    judged.now = principal.expires_at
+    refusal = judged.judge.refusal(principal)
+    assert refusal is not None
+    assert refusal.problem is TOKEN_EXPIRED
+    assert judged.problem(token) is TOKEN_EXPIRED
+
+
+def test_revoked_in_the_middle(judged: Judged) -> None:
+    """What the feed says counts at once, for connections and for new ones."""
+    token = judged.issuer.token(jti="bad")
+    principal = judged.judge.accept(token)
+    judged.revoked.tokens.add("bad")
+    refusal = judged.judge.refusal(principal)
+    assert refusal is not None
+    assert refusal.problem is TOKEN_REVOKED
+    assert judged.problem(token) is TOKEN_REVOKED
+
+
+def test_renewal(judged: Judged) -> None:
+    """A newer token of the same tenant and subject replaces one; anybody else's is forbidden."""
+    principal = judged.judge.accept(judged.issuer.token())
+    newer = judged.judge.renew(principal, judged.issuer.token(scope="files:read", aud="live"))
+    assert newer.scopes == {"files:read"}
+    for claims in ({"tid": "other"}, {"sub": "client-2"}):
+        with pytest.raises(ProblemError) as caught:
+            judged.judge.renew(principal, judged.issuer.token(**claims))  # type: ignore[arg-type]
+        assert caught.value.problem is FORBIDDEN
+    with pytest.raises(ProblemError) as caught:
+        judged.judge.renew(principal, "nothing")
+    assert caught.value.problem is TOKEN_MALFORMED

@@ -1,0 +1,58 @@
+"""What may reach engineio and socketio: only what both can read."""
+
+from __future__ import annotations
+
+import json
+
+from engineio.packet import Packet as EnginePacket
+from hypothesis import given
+from hypothesis import strategies as st
+from socketio.packet import Packet as SocketPacket
+
+from wharf_upload.live.frames import is_well_formed, is_well_formed_body
+
+_JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner)),
+    max_leaves=8,
+)
+_NAMES = st.text(min_size=1).filter(
+    lambda name: name not in {"connect", "connect_error", "disconnect", "disconnecting", "*"}
+)
+_FRAMES = st.one_of(
+    st.text(max_size=60), st.text('0123456789-/,[]{}":a', min_size=1, max_size=20).map("4".__add__)
+)
+
+
+@given(_FRAMES)
+def test_what_passes_can_be_read(frame: str) -> None:
+    """Neither library raises on a frame that passes; no event has a name that handlers have."""
+    if not is_well_formed(frame):
+        return
+    read = EnginePacket(encoded_packet=frame)
+    if frame[0] != "4":
+        return
+    assert isinstance(read.data, str)
+    message = SocketPacket(encoded_packet=read.data)
+    if message.packet_type in {2, 5}:
+        assert message.data[0] not in {"connect", "disconnect", "*"}
+
+
+@given(name=_NAMES, document=_JSON)
+def test_what_clients_send_passes(name: str, document: object) -> None:
+    """Every event with any document, and the handshake, pass as a stock client writes them."""
+    event = SocketPacket(2, data=[name, document], id=7).encode()
+    assert is_well_formed(f"4{event}")
+    assert is_well_formed(f"40{json.dumps({'token': name})}")
+    assert is_well_formed("40")
+    assert is_well_formed("41")
+    assert is_well_formed("3")
+    assert is_well_formed("2probe")
+    assert is_well_formed(b"\0")
+
+
+@given(st.binary(max_size=60))
+def test_any_body(body: bytes) -> None:
+    """Bodies are judged, whatever they are."""
+    if is_well_formed_body(body):
+        assert all(is_well_formed(one) for one in body.decode().split("\x1e"))

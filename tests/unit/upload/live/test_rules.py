@@ -1,0 +1,94 @@
+"""Who hears what, by scopes, owners and buckets."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.problems import SCOPE_MISSING, ProblemError
+from servicekit.tickets import Ticket
+from servicekit.tokens import Principal
+from tests.servers.upload import new_file
+from wharf_upload.domain.events import Event
+from wharf_upload.domain.files import FileAddress
+from wharf_upload.live.rules import hears, require_listener, sees
+from wharf_upload.notices.messages import Progress
+
+SCOPES = ("events:read", "files:read", "files:write", "files:delete", "buckets:admin")
+KINDS = ("file.created", "file.moved", "file.news", "quota.warning", "bucket.made")
+EVERYTHING: frozenset[str] = frozenset()
+
+
+def principal(*scopes: str, subject: str = "me", ticket: Ticket | None = None) -> Principal:
+    """Somebody of a tenant."""
+    return Principal(
+        tenant="demo",
+        subject=subject,
+        scopes=frozenset(scopes),
+        token_id="t",
+        expires_at=1,
+        ticket=ticket,
+    )
+
+
+def event(kind: str, owner: str | None = "me", bucket: str = "default") -> Event:
+    """An event; without an owner it has no file."""
+    file = None if owner is None else new_file("a", owner=owner, bucket=bucket)
+    return Event(seq=1, kind=kind, at=1, file=file)
+
+
+@given(
+    scopes=st.sets(st.sampled_from(SCOPES)),
+    kind=st.sampled_from(KINDS),
+    owner=st.sampled_from(["me", "other", None]),
+    buckets=st.sets(st.sampled_from(["default", "photos"])),
+)
+def test_events(scopes: set[str], kind: str, owner: str | None, buckets: set[str]) -> None:
+    """All for `events:read`, those of files for `files:read`, own ones for `files:write`."""
+    told = hears(principal(*scopes), frozenset(buckets), event(kind, owner))
+    of_files = kind.startswith("file.")
+    allowed = (
+        "events:read" in scopes
+        or (of_files and "files:read" in scopes)
+        or (of_files and "files:write" in scopes and owner == "me")
+    )
+    narrowed = not buckets or (owner is not None and "default" in buckets)
+    assert told == (allowed and narrowed)
+
+
+@given(scopes=st.sets(st.sampled_from(SCOPES)), owner=st.sampled_from(["me", "other"]))
+def test_progress(scopes: set[str], owner: str) -> None:
+    """All for `files:read`, own uploads for `files:write`, and none for `events:read` alone."""
+    progress = Progress("demo", owner, "u", "default", "a", 1, 2, 3)
+    allowed = "files:read" in scopes or ("files:write" in scopes and owner == "me")
+    assert sees(principal(*scopes), EVERYTHING, progress) == allowed
+    assert not sees(principal(*scopes), frozenset(("photos",)), progress)
+
+
+def test_a_move_is_of_both_buckets() -> None:
+    """Whoever listens to the bucket that a file has left hears of it, too."""
+    moved = Event(
+        seq=1,
+        kind="file.moved",
+        at=1,
+        file=new_file("a", bucket="new"),
+        moved_from=FileAddress("old", "a"),
+    )
+    listener = principal("events:read")
+    assert hears(listener, frozenset(("old",)), moved)
+    assert hears(listener, frozenset(("new",)), moved)
+    assert not hears(listener, frozenset(("third",)), moved)
+
+
+@given(scopes=st.sets(st.sampled_from(SCOPES)))
+def test_who_may_listen_at_all(scopes: set[str]) -> None:
+    """A token without any of the three scopes is refused, and every ticket."""
+    if scopes.isdisjoint(("events:read", "files:read", "files:write")):
+        with pytest.raises(ProblemError) as caught:
+            require_listener(principal(*scopes))
+        assert caught.value.problem is SCOPE_MISSING
+    else:
+        require_listener(principal(*scopes))
+    with pytest.raises(ProblemError):
+        require_listener(principal(*scopes, ticket=Ticket(bucket="b", key="k")))
