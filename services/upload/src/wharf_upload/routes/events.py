@@ -56,7 +56,11 @@ _LIST = Operation(
     description="Ask again with `next_after` as `after`: every event comes once, in the "
     "order in which things happened, and none is left out. An empty page with the same "
     "`next_after` means that nothing has happened since. With `order=newest` the last ones come "
-    "first; ask again with `next_before` as `before` until it is null.",
+    "first; ask again with `next_before` as `before` until it is null.\n\n"
+    "With `Accept: text/event-stream` the live channel answers, where the installation has one: "
+    "a stream of server-sent events that goes on after `after` or `Last-Event-ID`, and begins "
+    "now without either. An event's `id` is its number, its `event` is `event`, `progress`, "
+    "`resync` or `bye`, and its data is JSON: of `event` an element of `events` here.",
     query=EventQuery,
     answers={200: Answer("A page of events.", schemas.Events)},
     problems=(MALFORMED,),
