@@ -1,0 +1,40 @@
+"""What `wharf status` says."""
+
+from __future__ import annotations
+
+import pytest
+
+from wharf_gateway import readiness
+from wharf_gateway.run_settings import RunSettings
+from wharf_native.cli import status
+
+
+@pytest.mark.parametrize(
+    ("down", "code", "said"),
+    [
+        ((), 0, "wharf: ready at http://127.0.0.1:8080\n"),
+        (
+            ("/metrics/images",),
+            0,
+            "wharf: ready at http://127.0.0.1:8080, without images (503 meanwhile)\n",
+        ),
+        (
+            ("/metrics/images", "/metrics/live"),
+            0,
+            "wharf: ready at http://127.0.0.1:8080, without live and images (503 meanwhile)\n",
+        ),
+        (("/readyz", "/metrics/live"), 1, "wharf: not ready: /readyz answers 503 down\n"),
+    ],
+)
+def test_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    down: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    """Wharf is ready without what it can go on without, and names that."""
+    answers = dict.fromkeys(down, (503, "down"))
+    monkeypatch.setattr(readiness, "get", lambda host, port, path: answers.get(path, (200, "")))
+    assert status(RunSettings({}, root="/srv/wharf")) == code
+    assert capsys.readouterr().out == said
