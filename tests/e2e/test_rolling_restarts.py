@@ -78,6 +78,7 @@ def master(wharf: Wharf, name: str) -> int:
     return max(own & {int(pid) for pid in found.split()})
 
 
+@pytest.mark.timeout(900)  # other tests run beside it
 def test_twenty_rounds(rolling: Wharf) -> None:
     """20 restarts of uWSGI and 20 reloads of nginx, and some of the others, under load: no request
     fails, no connection ends before its answer, no file is lost. Who listens to events hears each
