@@ -151,7 +151,10 @@ document.dispatchEvent(new Event("visibilitychange"));
 
 
 def test_pauses(reader: Reader) -> None:
-    """Nothing moves under a question, out of sight, or without a tick; then all is made up for."""
+    """Nothing moves under a question, out of sight, or without a tick; then all is made up for.
+
+    Who touches nothing for an hour has paused.
+    """
     reader.open(FILES, names="b")
     reader.awaited(lambda: len(reader.pages.looks) == 2)
     show = "const dialog = document.createElement('dialog'); document.body.append(dialog);"
@@ -177,6 +180,8 @@ def test_pauses(reader: Reader) -> None:
     reader.one("[data-live]").click()
     reader.awaited(lambda: reader.names() == ["c"])
     reader.awaited(lambda: reader.status() == "Live")
+    reader.browser.run("const then = performance.now(); performance.now = () => then + 3_600_001")
+    reader.awaited(lambda: reader.status() == "Paused")
 
 
 def test_a_channel_that_ends_and_comes_back(reader: Reader) -> None:

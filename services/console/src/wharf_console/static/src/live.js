@@ -10,10 +10,17 @@ const EVERY_SECONDS = 4;
 // A page that is left open does not ask for ever, and one that nobody sees hears nothing.
 const LOOKS = 300;
 const UNSEEN_MS = 60_000;
+// Nor does one that nobody touches keep the session from ending of itself.
+const UNTOUCHED_MS = 3_600_000;
+const TOUCHES = ["pointermove", "pointerdown", "keydown", "scroll"];
 // Whoever only passes by costs no connection, and no second look.
 const STAYS_MS = 1000;
 
 const started = new WeakSet();
+let touched = performance.now();
+for (const kind of TOUCHES) {
+  document.addEventListener(kind, () => (touched = performance.now()), { capture: true, passive: true });
+}
 
 class Live {
   #box;
@@ -52,6 +59,7 @@ class Live {
   }
 
   #tick() {
+    if (this.#box.checked && performance.now() - touched > UNTOUCHED_MS) this.#pause();
     const { liveCheck = 0 } = this.#box.dataset;
     const isLive = this.#state === "live";
     const every = isLive ? Number(liveCheck) : this.#every;
@@ -60,7 +68,10 @@ class Live {
     this.#last = performance.now();
     if (!isLive) this.#looks += 1;
     this.#look();
-    if (this.#looks < LOOKS) return;
+    if (this.#looks >= LOOKS) this.#pause();
+  }
+
+  #pause() {
     this.#box.checked = false;
     this.#chosen();
   }
