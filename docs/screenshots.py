@@ -36,6 +36,14 @@ _PHOTOS = {"crane": 0.0, "ferry": 0.8, "gull": 1.7, "lighthouse": 2.6, "pier": 3
 _TEXTS = ("letters/2026-11-02 harbour master.txt", "letters/2026-11-17 customs.txt", "notes.txt")
 
 
+_CALM = """
+const status = document.querySelector("[data-live-status]");
+const isThere = (one) => one.complete || one.getBoundingClientRect().top > innerHeight;
+const pictures = [...document.querySelectorAll("img.thumb")];
+return (!status || status.dataset.state === "live") && pictures.every(isThere);
+"""
+
+
 def _nothing(_: Stage) -> None:
     """The page itself is the picture."""
 
@@ -139,6 +147,8 @@ def take(stage: Stage, wanted: Picture) -> None:
     stage.set(wanted.look)
     stage.become(wanted.who)
     stage.open(wanted.path)
+    # Pages that listen say so when they do; their looks and pictures have come by then.
+    stage.awaited(lambda: stage.browser.execute_script(_CALM))
     wanted.before(stage)
     # No cursor that blinks in it.
     stage.browser.execute_script("document.activeElement?.blur()")
