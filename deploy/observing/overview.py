@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.observing.console import CONSOLE
-from deploy.observing.images import IMAGES
-from deploy.observing.live import LIVE
+from deploy.observing import console, images, live
 from deploy.observing.panels import Dashboard, Panel, Query, Row, Variable, bars, graph, stat, table
 from deploy.observing.promql import HERE, INSTALLATION, quantile, rate, series
 
@@ -347,6 +345,6 @@ OVERVIEW = Dashboard(
     "Wharf: service",
     "Is all well? If not: what fails, since when, which operation. Who causes it is on the "
     "dashboard Tenants, what is used up on Capacity.",
-    (_WELL, _TRAFFIC, _ERRORS, _LATENCY, CONSOLE, LIVE, IMAGES, _BACKGROUND),
+    (_WELL, _TRAFFIC, _ERRORS, _LATENCY, console.CONSOLE, live.LIVE, images.IMAGES, _BACKGROUND),
     VARIABLES,
 )
