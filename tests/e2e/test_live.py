@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e import people
 from tests.e2e.api_client import SMALL, ApiClient
+from tests.e2e.browser.test_readme import blocks, run
 from tests.e2e.instance import Wharf, running
 from tests.e2e.live_client import SECONDS, Listener, Stream, listening, raw_listener, slug
 from tests.e2e.multipart_body import field_part, file_part
@@ -408,6 +409,17 @@ def test_a_stream_by_curl(wharf: Wharf, api: ApiClient) -> None:
         return found == ["second.txt", "third.txt"]
 
     assert until(goes_on, SECONDS)
+
+
+def test_the_readmes_commands(wharf: Wharf) -> None:
+    """README's commands print what happened, and its small picture is one, word for word."""
+    use = next(block for block in blocks("Use", "sh") if block.startswith("token()"))
+    (listens,) = blocks("Hear what happens", "sh")
+    pictures = next(block for block in blocks("Share", "sh") if "?w=" in block)
+    printed = run(wharf, use + pictures + 'curl -sI "$WHARF$SMALL?w=256"\n' + listens)
+    assert "content-type: image/webp" in printed.lower()
+    assert "event: event\n" in printed
+    assert '"key":"docs/overview.png"' in printed
 
 
 def test_lists_stay_lists(api: ApiClient) -> None:
