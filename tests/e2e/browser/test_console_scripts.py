@@ -187,16 +187,16 @@ def test_a_preview(person: Person) -> None:
 
 
 def test_a_script_in_what_is_fetched(person: Person) -> None:
-    """A script in a page that comes into a dialog does not run, and its handlers are reported."""
+    """A script in a page that comes into a dialog does not run, nor does a handler in it."""
     name = "<img src=x onerror=window.ran=1><script>window.ran=1</script>"
     _open(person, '<a href="/console/delete" data-confirm>Delete</a>')
     person.pages.page(QUESTION + "{{ bad|safe }}", "/console/delete", name=name, bad=name)
     _element(person, "[data-confirm]").click()
     person.awaited(lambda: name in _element(person, "dialog[open]").text)
     assert person.browser.run("return window.ran ?? null") is None
-    # The name is text; the page that did not escape it had a handler, which the policy stopped.
-    (report,) = person.pages.reports
-    assert "script-src-attr" in report
+    # The name is text; the page that did not escape it had a handler. Chromium before 150 says
+    # that the policy stopped it, later ones do not come to it.
+    assert all("script-src-attr" in report for report in person.pages.reports)
     person.pages.reports.clear()
 
 
