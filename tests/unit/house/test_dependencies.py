@@ -20,6 +20,7 @@ FOLDERS = ("libs", "services", "deploy")
 NEEDED = {
     "redis": "limits imports it where a URL says redis://",
     "pyuwsgi": "the program in which the service runs",
+    "websockets": "uvicorn speaks WebSocket with it, by name",
 }
 # uWSGI makes this module inside its own processes.
 NOT_INSTALLED = {"uwsgi"}
