@@ -65,10 +65,16 @@ def test_without_its_database(live: LiveProcess) -> None:
         client.heard.wait("event")
         with live.records.database.transaction() as connection:
             connection.execute("ALTER TABLE events RENAME TO gone")
+            connection.execute("ALTER TABLE alembic_version RENAME TO unknown")
         with streaming(live.url, live.token()) as refused:
             assert refused.of("status") == [503]
         client.heard.until(lambda: live.metric("wharf_live_database_up") == 0)
+        answer = httpx.get(f"{live.url}/readyz")
+        assert answer.status_code == 503
+        assert list(answer.json()["down"]) == ["database"]
+        assert httpx.get(f"{live.url}/healthz").status_code == 200
         with live.records.database.transaction() as connection:
+            connection.execute("ALTER TABLE unknown RENAME TO alembic_version")
             connection.execute("ALTER TABLE gone RENAME TO events")
         live.store(1)
         client.heard.wait("event", 2)
