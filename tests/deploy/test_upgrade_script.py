@@ -1,0 +1,62 @@
+"""deploy/compose/upgrade.sh: what is replaced, and in which order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "deploy/compose/upgrade.sh"
+# In place of an engine with Compose 2: it has healthy containers of HERE, and notes what starts.
+DOCKER = """#!/bin/sh
+for last; do :; done
+case "$*" in
+*' ps '*--quiet*) case " $HERE " in *" $last "*) echo "id-$last" ;; esac ;;
+*' up '*) echo "$last" >>"$STARTED" ;;
+'inspect '*) echo 'healthy 0' ;;
+esac
+"""
+ONE = "auth upload gateway worker"
+REST = "worker-1 auth console"
+TWO = "auth upload-1 gateway-1 upload-2 gateway-2 worker-1 postgres redis balancer"
+
+
+@pytest.mark.parametrize(
+    ("here", "started"),
+    [
+        (ONE, "upload live images gateway worker auth console"),
+        (f"{ONE} live images console", "upload live images gateway worker auth console"),
+        (
+            TWO,
+            "upload-1 live-1 images-1 gateway-1 upload-2 live-2 images-2 gateway-2 " + REST,
+        ),
+    ],
+    ids=["0.1.0", "single", "0.1.0-scale"],
+)
+def test_order(tmp_path: Path, here: str, started: str) -> None:
+    """Each gateway comes after what is beside it, and auth after all of them; an older stack gets
+    what is new, of its own profile alone.
+    """
+    (tmp_path / "deploy/compose").mkdir(parents=True)
+    shutil.copy(SCRIPT, tmp_path / "deploy/compose")
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    program.write_text(DOCKER)
+    program.chmod(0o755)
+    noted = tmp_path / "started"
+    done = subprocess.run(
+        ["sh", str(tmp_path / "deploy/compose/upgrade.sh")],
+        env={
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "HERE": here,
+            "STARTED": str(noted),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert noted.read_text().split() == started.split()
