@@ -72,8 +72,10 @@ def test_a_flood_of_frames_that_are_no_messages(live: LiveProcess, tenant: str) 
         "42é",
         "42[" + "1" * 17_000 + "]",
         b"",
+        b"binary",
+        '451-["a",{"_placeholder":true,"num":7}]',
     ],
-    ids=range(20),
+    ids=range(22),
 )
 def test_nonsense(live: LiveProcess, tenant: str, frame: str | bytes) -> None:
     """A frame that is none of the protocol, or too large, ends the connection; nothing else."""
@@ -133,6 +135,9 @@ def test_bodies_of_polling(live: LiveProcess) -> None:
         (b"42[", 400),
         ("\x1e".join(["3"] * 17).encode(), 400),
         (b"d=42[]", 400),
+        # Of WebSockets alone: engineio would wait until the client polls, which it never may.
+        (b"2", 400),
+        (b"6", 400),
     ):
         assert httpx.post(f"{url}&sid={session}", content=body).status_code == status
 

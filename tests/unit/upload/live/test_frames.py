@@ -34,7 +34,7 @@ def test_what_passes_can_be_read(frame: str) -> None:
         return
     assert isinstance(read.data, str)
     message = SocketPacket(encoded_packet=read.data)
-    if message.packet_type in {2, 5}:
+    if message.packet_type == 2:
         assert message.data[0] not in {"connect", "disconnect", "*"}
 
 
@@ -48,7 +48,13 @@ def test_what_clients_send_passes(name: str, document: object) -> None:
     assert is_well_formed("41")
     assert is_well_formed("3")
     assert is_well_formed("2probe")
-    assert is_well_formed(b"\0")
+
+
+@given(document=_JSON)
+def test_nothing_binary_passes(document: object) -> None:
+    """Neither a binary frame passes nor a message that announces some."""
+    assert not is_well_formed(b"\0")
+    assert not is_well_formed(f"451-{json.dumps(['a', document])}")
 
 
 @given(st.binary(max_size=60))
@@ -56,3 +62,10 @@ def test_any_body(body: bytes) -> None:
     """Bodies are judged, whatever they are."""
     if is_well_formed_body(body):
         assert all(is_well_formed(one) for one in body.decode().split("\x1e"))
+
+
+def test_packets_of_websockets_do_not_come_by_http() -> None:
+    """A body closes, answers pings and has messages; nothing in it makes engineio wait."""
+    assert is_well_formed_body(b'3\x1e42["a"]\x1e1')
+    for packet in (b"2", b"2probe", b"5", b"6"):
+        assert not is_well_formed_body(b"3\x1e" + packet)

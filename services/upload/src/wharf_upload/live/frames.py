@@ -13,17 +13,21 @@ _RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting"
 _FROM_CLIENTS = frozenset(
     (engine.CLOSE, engine.PING, engine.PONG, engine.MESSAGE, engine.UPGRADE, engine.NOOP)
 )
-_MOST_ATTACHMENTS = 16
+# A WebSocket's own packets: sent by HTTP, engineio ends the session and waits for the client to ask
+# for that, which one that means no good never does.
+_BY_HTTP = frozenset((engine.CLOSE, engine.PONG, engine.MESSAGE))
 # Of one body of the transport by HTTP; the same as engineio's own.
 _MOST_PACKETS = 16
 SEPARATOR = "\x1e"
 
 
 def is_well_formed(frame: str | bytes) -> bool:
-    """Tell whether a frame is one that engineio and socketio can read."""
-    if isinstance(frame, bytes):
-        return bool(frame)  # a part of a message that a frame before announced
-    if not frame or not ("0" <= frame[0] <= "6"):
+    """Tell whether a frame is one that engineio and socketio can read.
+
+    Binary ones are none: no message here has binary parts, and socketio raises where they do not
+    fit together.
+    """
+    if isinstance(frame, bytes) or not frame or not ("0" <= frame[0] <= "6"):
         return False
     kind = int(frame[0])
     if kind not in _FROM_CLIENTS:
@@ -50,11 +54,6 @@ def _is_acknowledgement(read: socket.Packet) -> bool:
     return isinstance(read.data, list) and read.id is not None
 
 
-def _is_announcement(read: socket.Packet) -> bool:
-    """Tell whether it is an event of which parts follow as binary frames."""
-    return 0 < read.attachment_count <= _MOST_ATTACHMENTS and _is_event(read)
-
-
 def _is_event(read: socket.Packet) -> bool:
     data = read.data
     if not isinstance(data, list) or not data:
@@ -62,22 +61,21 @@ def _is_event(read: socket.Packet) -> bool:
     return isinstance(data[0], str) and data[0] not in _RESERVED
 
 
-# The channel asks for no binary acknowledgements, and gives no errors to servers.
+# The channel takes nothing binary, and gives no errors to servers.
 _BY_TYPE = {
     socket.CONNECT: _is_handshake,
     socket.DISCONNECT: _is_handshake,
     socket.EVENT: _is_event,
     socket.ACK: _is_acknowledgement,
-    socket.BINARY_EVENT: _is_announcement,
 }
 
 
 def is_well_formed_body(body: bytes) -> bool:
-    """Tell whether a body of the transport by HTTP is one; base64 stands for binary frames."""
+    """Tell whether a body of the transport by HTTP is one."""
     try:
         packets = body.decode().split(SEPARATOR)
     except UnicodeDecodeError:
         return False
     return len(packets) <= _MOST_PACKETS and all(
-        packet[:1] != "b" and is_well_formed(packet) for packet in packets
+        is_well_formed(packet) and int(packet[0]) in _BY_HTTP for packet in packets
     )
