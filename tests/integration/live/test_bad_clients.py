@@ -89,6 +89,13 @@ def test_nonsense(live: LiveProcess, tenant: str, frame: str | bytes) -> None:
         other.heard.wait("event")
 
 
+def test_an_event_of_an_odd_name(live: LiveProcess, tenant: str) -> None:
+    """A name that is no Unicode text is answered like any other that is not understood."""
+    with raw(live.url, live.token(tid=tenant)) as connection:
+        connection.send(r'42["\ud800"]')
+        assert '"ok":false' in str(connection.recv(timeout=20))
+
+
 def test_a_second_handshake(live: LiveProcess, tenant: str) -> None:
     """One transport carries one connection: another token on it is refused."""
     token = live.token(tid=tenant)

@@ -218,7 +218,9 @@ class SocketChannel:
             await self._do(connection, op, document)
         except ProblemError as error:
             metrics.refusals.labels(error.problem.slug).inc()
-            result = {"ok": False, "op": op[:_SHOWN_CHARACTERS]}
+            # JSON can escape what is no text, such as half of a surrogate pair.
+            shown = op[:_SHOWN_CHARACTERS].encode(errors="replace").decode()
+            result = {"ok": False, "op": shown}
             result["problem"] = messages.problem_document(error)
         else:
             result = {"ok": True, "op": op}
