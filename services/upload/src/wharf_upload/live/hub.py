@@ -141,10 +141,10 @@ class Hub:
             feed.wake()
             return
         json = messages.encoded(_document(notice))
-        for connection in self.connections:
-            # Who reads slowly misses it.
-            if connection.feed is feed and connection.sees(notice) and not connection.behind:
-                self.spawn(connection.say(messages.PROGRESS, json))
+        for one in feed.listeners:
+            # Who reads slowly misses it. It is told at once: what is put off makes nobody `behind`.
+            if isinstance(one, Connection) and not one.behind and one.sees(notice):
+                one.tell_progress(json)
 
     # ---- sending away ----
 

@@ -55,6 +55,10 @@ class Connection(ABC):
         """Send something else; does not wait."""
 
     @abstractmethod
+    def tell_progress(self, json: str) -> None:
+        """Say how far an upload is, unless it is closed."""
+
+    @abstractmethod
     async def bye(self, document: object, *, come_again: bool) -> None:
         """Say why, and end the connection."""
 

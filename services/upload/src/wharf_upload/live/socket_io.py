@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 PING_SECONDS, PONG_SECONDS = 25, 20
 # So many packets may wait in engineio's own queue; events wait in the feed instead.
 _MOST_WAITING = 32
+# And so many before words on uploads are left out: many come in a burst.
+_MOST_PROGRESS = 100
 # Beyond this the client does not read at all, and goes on asking.
 _MOST_ANSWERS = 256
 _CLOSE_SECONDS = 5.0
@@ -62,7 +64,7 @@ class SocketConnection(Connection):
 
     @property
     def behind(self) -> bool:
-        return self.waiting > _MOST_WAITING
+        return self.waiting > _MOST_PROGRESS
 
     async def send(self, message: EventMessage) -> None:
         socket = self._socket
@@ -72,6 +74,11 @@ class SocketConnection(Connection):
 
     async def say(self, name: str, json: str) -> None:
         await self._put(messages.packet(name, json))
+
+    def tell_progress(self, json: str) -> None:
+        socket = self._socket
+        if socket is not None and not self.closed:
+            socket.queue.put_nowait(messages.packet(messages.PROGRESS, json))
 
     async def _put(self, packet: Packet) -> None:
         with suppress(EngineIOError):  # it is closed; its end is told elsewhere

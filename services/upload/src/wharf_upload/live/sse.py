@@ -24,7 +24,8 @@ PING_SECONDS = 20.0
 _RETRY_MILLISECONDS = 3000
 # So much is written together.
 _TOGETHER_BYTES = 32 * 1024
-_MOST_WAITING = 8
+# A burst of words on many uploads.
+_MOST_WAITING = 100
 _METHODS = b"GET, OPTIONS"
 _STREAM: Fields = [
     (b"content-type", MEDIA_TYPE.encode()),
@@ -58,6 +59,11 @@ class SseConnection(Connection):
     async def say(self, name: str, json: str) -> None:
         self._said.append(messages.frame(name, json))
         self.wake()
+
+    def tell_progress(self, json: str) -> None:
+        if not self.closed:
+            self._said.append(messages.frame(messages.PROGRESS, json))
+            self.wake()
 
     async def bye(self, document: object, *, come_again: bool) -> None:  # noqa: ARG002 -- the client decides
         await self.say(messages.BYE, messages.encoded(document))

@@ -1,0 +1,126 @@
+"""Who hears how far uploads are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from servicekit.tokens import Principal
+from wharf_upload.domain.events import Event
+from wharf_upload.live.answers import Message
+from wharf_upload.live.hub import Following, Hub
+from wharf_upload.live.limits import Seats
+from wharf_upload.live.sse import SseConnection
+from wharf_upload.live.threads import EventReader, Threads
+from wharf_upload.notices.messages import Progress
+
+UPLOADS = 1000
+
+
+class Stored:
+    """A table of events without any."""
+
+    def events(self, *_: object) -> list[Event]:
+        """Return none."""
+        return []
+
+    events_before = events
+
+
+def principal(tenant: str) -> Principal:
+    """Somebody who hears of all uploads of a tenant."""
+    return Principal(
+        tenant=tenant,
+        subject="s",
+        scopes=frozenset(("files:read",)),
+        token_id="t",
+        expires_at=1 << 40,
+    )
+
+
+def progress(number: int, tenant: str = "acme") -> Progress:
+    """A word on one of many uploads."""
+    return Progress(tenant, "s", f"upload-{number}", "b", "key", number, None, 1)
+
+
+def with_hub(act: Callable[[Hub], Awaitable[None]]) -> None:
+    """Do something with a hub that asks an empty table."""
+    threads = Threads(1, "test")
+    judge: Any = None
+    seats = Seats(per_subject=10, per_tenant=10, total=10)
+
+    async def run() -> None:
+        reader = EventReader(Stored(), threads)
+        await act(Hub(Following(reader, 10, look_seconds=3600), judge, seats, threads))
+
+    try:
+        asyncio.run(run())
+    finally:
+        threads.end()
+
+
+def test_a_burst_does_not_pile_up() -> None:
+    """Of many words at once a listener gets a few, and the rest are dropped, not kept."""
+    written: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        written.append(message["body"])
+
+    async def burst(hub: Hub) -> None:
+        listener = SseConnection(principal("acme"), send)
+        await hub.join(listener, None)
+        for number in range(UPLOADS):
+            hub.receive(progress(number))
+        # Whatever was put off is done by then.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        listener.end()
+        await listener.run()
+        hub.leave(listener)
+
+    with_hub(burst)
+    assert 0 < b"".join(written).count(b"event: progress") < 200
+
+
+class Counting(SseConnection):
+    """Counts how often it is looked at."""
+
+    looks = 0
+
+    def sees(self, progress: Any) -> bool:
+        """Say no."""
+        del progress
+        self.looks += 1
+        return False
+
+
+def test_uploads_of_a_tenant_cost_others_nothing() -> None:
+    """Listeners of other tenants are not even asked whether they want to hear."""
+
+    async def send(_: Message) -> None:
+        """Nobody reads."""
+
+    async def tell(hub: Hub) -> None:
+        acme, other = (Counting(principal(tenant), send) for tenant in ("acme", "other"))
+        for listener in (acme, other):
+            await hub.join(listener, None)
+        hub.connections = Asked(hub.connections)
+        hub.receive(progress(1))
+        assert acme.looks == 1
+        assert other.looks == 0
+        assert not hub.connections.walks
+        for listener in (acme, other):
+            hub.leave(listener)
+
+    with_hub(tell)
+
+
+class Asked(set[Any]):
+    """A set that counts who walks through all of it."""
+
+    walks = 0
+
+    def __iter__(self) -> Any:
+        self.walks += 1
+        return super().__iter__()
