@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -191,6 +192,26 @@ def test_metrics(gateway: Running, live: FakeLive) -> None:
     assert get("127.0.0.1", gateway.metrics_port, path) == (200, "wharf_live_up 1")
     assert live.heads[-1][""] == "GET /metrics HTTP/1.1"
     assert get("127.0.0.1", gateway.port, path)[0] != 200
+
+
+def begun(gateway: Running, query: str) -> list[bytes]:
+    """Ask 300 times for Socket.IO, on one connection; the status of each answer."""
+    request = f"GET /socket.io/?{query} HTTP/1.1\r\nHost: localhost\r\n"
+    last = f"{request}Connection: close\r\n\r\n"
+    with gateway.connect() as connection:
+        connection.sendall((f"{request}\r\n" * 299 + last).encode())
+        with connection.makefile("rb") as answers:
+            return re.findall(rb"HTTP/1\.1 (\d+) ", answers.read())
+
+
+@pytest.mark.parametrize("query", ["EIO=4&transport=polling", "EIO=4&sid=", "EIO=4&SID=1"])
+def test_who_begins_to_poll_again_and_again(gateway: Running, live: FakeLive, query: str) -> None:
+    """Sessions without a token hold no connection; an address may begin few of them, too."""
+    told = begun(gateway, query)
+    assert len(told) == 300
+    assert set(told) == {b"200", b"429"}
+    assert len(live.heads) == told.count(b"200")
+    assert set(begun(gateway, "EIO=4&sid=1&t=2")) == {b"200"}
 
 
 def test_the_end_is_not_waited_for(tmp_path: Path) -> None:
