@@ -62,7 +62,9 @@ class Live:
         self._streams = sse.EventStreams(self.hub, origins, self._database_threads)
         self._pipes = Pipes()
         self.health: Application | None = None
-        self.threads = token_threads
+        # For questions whether the process is ready: they ask the database, too.
+        self.threads = Threads(1, "health")
+        self._token_threads = token_threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or speak with a WebSocket."""
@@ -95,8 +97,8 @@ class Live:
 
     def end(self) -> None:
         """Wait for no question that is still asked."""
-        self.threads.end()
-        self._database_threads.end()
+        for threads in (self.threads, self._token_threads, self._database_threads):
+            threads.end()
 
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
