@@ -167,7 +167,8 @@ class Sandbox:
         """The zygote; with the lock."""
         if self._zygote is not None and self._zygote.ended():
             log.error("the zygote of the sandbox has ended; starting another one")
-            self._zygote.end()
+            # Not `end`: it is buried, and its number may be another process's.
+            self._zygote.socket.close()
             self._zygote = None
         if self._zygote is None:
             self._zygote = _Zygote(self._command)
