@@ -20,7 +20,7 @@ from wharf_upload.live.pipes import Pipes
 from wharf_upload.live.threads import EventReader, StoredEvents, Threads
 from wharf_upload.settings import Settings
 
-_DATABASE_THREADS, _TOKEN_THREADS = 4, 2
+_DATABASE_THREADS, _TOKEN_THREADS, _ORIGIN_THREADS = 4, 2, 2
 
 
 class LiveRecords(StoredEvents, ListedOrigins, Protocol):
@@ -31,14 +31,16 @@ class Live:
     """The channel: an ASGI application, and what goes on beside its connections."""
 
     def __init__(self, settings: Settings, records: LiveRecords, judge: TokenJudge) -> None:
-        self._database_threads = Threads(_DATABASE_THREADS, "database")
+        database_threads = Threads(_DATABASE_THREADS, "database")
         token_threads = Threads(_TOKEN_THREADS, "tokens")
+        # Anybody's pages make them ask the database, before there is a token.
+        origin_threads = Threads(_ORIGIN_THREADS, "origins")
         seats = Seats(
             per_subject=settings.live_connections_per_subject,
             per_tenant=settings.live_connections_per_tenant,
             total=settings.live_connections,
         )
-        reader = EventReader(records, self._database_threads)
+        reader = EventReader(records, database_threads)
         self.hub = Hub(Following(reader, settings.live_queued_events), judge, seats, token_threads)
         origins = OriginCheck(settings.issuer, Origins(records))
         server = _server(settings)
@@ -46,7 +48,7 @@ class Live:
             server,
             self.hub,
             origins,
-            self._database_threads,
+            origin_threads,
             messages_per_second=settings.live_messages_per_second,
         )
         self._gate = gate.Gate(
@@ -55,16 +57,16 @@ class Live:
             self.hub,
             origins,
             seats,
-            self._database_threads,
+            origin_threads,
             message_bytes=settings.live_message_bytes,
             messages_per_second=settings.live_messages_per_second,
         )
-        self._streams = sse.EventStreams(self.hub, origins, self._database_threads)
+        self._streams = sse.EventStreams(self.hub, origins, origin_threads)
         self._pipes = Pipes()
         self.health: Application | None = None
         # For questions whether the process is ready: they ask the database, too.
         self.threads = Threads(1, "health")
-        self._token_threads = token_threads
+        self._pools = (self.threads, token_threads, origin_threads, database_threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or speak with a WebSocket."""
@@ -97,7 +99,7 @@ class Live:
 
     def end(self) -> None:
         """Wait for no question that is still asked."""
-        for threads in (self.threads, self._token_threads, self._database_threads):
+        for threads in self._pools:
             threads.end()
 
 
