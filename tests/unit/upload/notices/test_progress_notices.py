@@ -142,3 +142,17 @@ def test_memory_is_bounded(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) ->
     last.received(2)
     assert len(uploads.notices._told) <= 10
     assert uploads.offsets().count(2) == 0
+
+
+def test_many_at_once_are_looked_through_rarely(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where more are under way than are remembered, not each word goes through all of them."""
+    monkeypatch.setattr(progress_notices, "_REMEMBERED", 10)
+    uploads.seconds = 1.0
+    memories = []
+    for number in range(100):
+        uploads.session(upload=f"u{number}").received(1)
+        memories.append(uploads.notices._told)
+    assert len(uploads.told) == 100
+    assert len({id(one) for one in memories}) <= 2

@@ -14,7 +14,8 @@ from wharf_upload.notices.messages import Progress
 from wharf_upload.uploads.resumable.values import UploadSession
 
 PAUSE_SECONDS = 0.5
-# Before more are remembered, those that may be told of again are forgotten.
+# Before more are remembered, those that may be told of again are forgotten; no more often than
+# there can be some.
 _REMEMBERED = 1000
 
 
@@ -30,6 +31,7 @@ class ProgressNotices:
         """`tell` does not wait; `now` gives unix milliseconds, `clock` seconds."""
         self._tell, self._now, self.clock = tell, now, clock
         self._told: dict[str, float] = {}
+        self._forgot_at = -PAUSE_SECONDS
 
     def of(self, session: UploadSession) -> SessionProgress:
         """Return what is told of a request; its bytes come from now on."""
@@ -45,7 +47,8 @@ class ProgressNotices:
     def say(self, session: UploadSession, offset: int, rate: float, now: float) -> None:
         """Tell how far an upload is."""
         upload = session.upload
-        if len(self._told) >= _REMEMBERED:
+        if len(self._told) >= _REMEMBERED and now - self._forgot_at >= PAUSE_SECONDS:
+            self._forgot_at = now
             # In a copy: other threads tell of other uploads.
             kept = {one: at for one, at in self._told.copy().items() if now - at < PAUSE_SECONDS}
             self._told = kept
