@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from servicekit.testing import Issuer
 from tests.servers.live import LiveProcess, running_live
@@ -222,3 +222,18 @@ def test_a_slow_reader(small: LiveProcess, tenant: str) -> None:
             after = int(next(lines).partition(b'{"after":')[2].partition(b"}")[0])
         assert known[-1] == after
         assert known == [event.seq for event in small.events(tenant)][: len(known)]
+
+
+def test_too_many_without_a_token(small: LiveProcess) -> None:
+    """Transports count before there is a token, also those that say an empty `sid`."""
+    url = small.url.replace("http", "ws", 1)
+    address = f"{url}/socket.io/?EIO=4&transport=websocket&sid="
+    with ExitStack() as stack:
+
+        def open_seven() -> None:
+            for _ in range(7):
+                stack.enter_context(connect(address))
+
+        with pytest.raises(InvalidStatus) as refused:
+            open_seven()
+    assert refused.value.response.status_code == 503

@@ -82,7 +82,8 @@ class Gate:
             raise MALFORMED(f"The address of Socket.IO is {PATH}.")
         if scope.get("method", "GET") not in {"GET", "POST", "OPTIONS"}:
             raise METHOD("Not of Socket.IO.", headers=(("Allow", "GET, POST, OPTIONS"),))
-        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        # As engineio reads it: to both an empty `sid` is none.
+        query = parse_qs(scope["query_string"].decode("latin-1"))
         if "j" in query:
             raise MALFORMED("JSONP is not spoken here.")
         if "sid" not in query:
