@@ -15,15 +15,6 @@ from servicekit.first_process import HANDED_ON
 from servicekit.settings import SettingsError
 
 
-def end_on_term() -> None:
-    """Lets TERM end this process while it starts, also where it is a container's first one.
-
-    The kernel keeps signals from such a process unless it has asked for them.
-    """
-    if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
-
-
 def ini_file(service: str) -> Path:
     """Where an image has uWSGI's options of the service.
 

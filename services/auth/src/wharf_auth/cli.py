@@ -9,11 +9,10 @@ from pathlib import Path
 
 import click
 
-from servicekit import serving
+from servicekit import command_line, serving
 from servicekit.database import DatabaseUnavailable
 from servicekit.database.backup_manifest import BackupError
 from servicekit.problems import ProblemError
-from servicekit.settings import SettingsError
 from wharf_auth import __version__, bootstrap
 from wharf_auth import settings as auth_settings
 from wharf_auth.accounts import secrets
@@ -36,7 +35,6 @@ _MISTAKES = (
     BackupError,
     InitError,
     RotationRefused,
-    SettingsError,
     SigningKeyError,
     TicketError,
 )
@@ -44,31 +42,17 @@ _MISTAKES = (
 
 def main() -> None:
     """Runs the command; a mistake of the operator is one line on standard error."""
-    serving.end_on_term()
-    os.umask(0o077)
-    try:
-        code = cli.main(standalone_mode=False, prog_name="wharf-auth")
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
-    except click.ClickException as error:
-        _stop(error.format_message())
-    except click.Abort:
-        sys.exit(130)
-    except _MISTAKES as error:
-        _stop(str(error))
-    except ProblemError as error:
-        _stop(error.detail)
-    except DatabaseUnavailable as error:
-        _stop(f"the database cannot be used ({_first_line(error)}); is `wharf-auth migrate` done?")
-    except OSError as error:
-        _stop(f"{error.filename or 'the system'}: {error.strerror}")
+    command_line.run(cli, "wharf-auth", _explain)
 
 
-def _stop(line: str) -> None:
-    print(f"wharf-auth: {line}", file=sys.stderr)
-    sys.exit(1)
+def _explain(error: Exception) -> str | None:
+    if isinstance(error, _MISTAKES):
+        return str(error)
+    if isinstance(error, ProblemError):
+        return error.detail
+    if isinstance(error, DatabaseUnavailable):
+        return f"the database cannot be used ({_first_line(error)}); is `wharf-auth migrate` done?"
+    return None
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,8 +7,7 @@ import sys
 
 import click
 
-from servicekit import serving
-from servicekit.settings import SettingsError
+from servicekit import command_line, serving
 from wharf_console import __version__
 from wharf_console import settings as console_settings
 from wharf_console.sessions import stores
@@ -19,25 +18,7 @@ NAME = "console"
 
 def main() -> None:
     """Runs the command; a mistake of the operator is one line on standard error."""
-    serving.end_on_term()
-    os.umask(0o077)
-    try:
-        code = cli.main(standalone_mode=False, prog_name="wharf-console")
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
-    except click.Abort:
-        sys.exit(130)
-    except SettingsError as error:
-        _stop(str(error))
-    except OSError as error:
-        _stop(f"{error.filename or 'the system'}: {error.strerror}")
-
-
-def _stop(line: str) -> None:
-    print(f"wharf-console: {line}", file=sys.stderr)
-    sys.exit(1)
+    command_line.run(cli, "wharf-console")
 
 
 @click.group()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import time
 
 import click
 
-from servicekit import logs
+from servicekit import command_line, logs
 from servicekit.settings import SettingsError
 from wharf_images import __version__, bootstrap
 from wharf_images import settings as images_settings
@@ -20,27 +17,7 @@ from wharf_images.sandbox.client import Sandbox
 
 def main() -> None:
     """Run the command; a mistake of the operator is one line on standard error."""
-    if os.getpid() == 1:
-        # The kernel keeps TERM from a container's first process that has not asked for it.
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
-    os.umask(0o077)
-    try:
-        code = cli.main(standalone_mode=False, prog_name="wharf-images")
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
-    except click.Abort:
-        sys.exit(130)
-    except SettingsError as error:
-        _stop(str(error))
-    except OSError as error:
-        _stop(f"{error.filename or 'the system'}: {error.strerror}")
-
-
-def _stop(line: str) -> None:
-    print(f"wharf-images: {line}", file=sys.stderr)
-    sys.exit(1)
+    command_line.run(cli, "wharf-images")
 
 
 @click.group()

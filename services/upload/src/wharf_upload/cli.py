@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from servicekit import logs, serving, settings
+from servicekit import command_line, logs, serving, settings
 from servicekit.database import DatabaseUnavailable
 from wharf_upload import signals
 from wharf_upload.settings import Settings
@@ -215,7 +215,7 @@ def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
 
 def main() -> None:
     """Run the console script."""
-    serving.end_on_term()
+    command_line.end_on_term()
     os.umask(0o077)
     try:
         cli()
