@@ -7,18 +7,15 @@ every replica because of what they share would leave nobody to say 503 with `Ret
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from flask import Flask, Response, request
 
+from servicekit import readiness
 from servicekit.protected_routes import protected
 from servicekit.protection import public
+from servicekit.readiness import Check
 from servicekit.web import json_response
-
-log = logging.getLogger(__name__)
-# Raises, or returns an explanation of what is wrong, or `None` when all is well.
-Check = Callable[[], str | None]
 
 
 def install(
@@ -38,31 +35,13 @@ def install(
         return json_response({"status": "ok"})
 
     def readyz() -> Response:
-        left_out = request.args.getlist("exclude")
-        down = failures({name: check for name, check in checks.items() if name not in left_out})
-        if down:
-            reply = json_response({"status": "unavailable", "down": down}, 503)
-            reply.headers["Retry-After"] = "1"
-            return reply
-        missing = failures(helpful or {})
-        if missing:
-            return json_response({"status": "degraded", "degraded": missing})
-        return json_response({"status": "ready"})
+        found = readiness.state(checks, helpful or {}, request.args.getlist("exclude"))
+        if "down" not in found:
+            return json_response(found)
+        reply = json_response(found, 503)
+        reply.headers["Retry-After"] = "1"
+        return reply
 
     for path, view in (("/healthz", healthz), ("/readyz", readyz)):
         open_view = protected(view, public("probes have no token; names of parts are no secret"))
         app.add_url_rule(prefix + path, view_func=open_view, methods=["GET"])
-
-
-def failures(checks: Mapping[str, Check]) -> dict[str, str]:
-    """The parts that are down, with a word on why; never an address or a path."""
-    down = {}
-    for name, check in checks.items():
-        try:
-            error = check()
-        except Exception as failure:  # noqa: BLE001 -- whatever it is, the part is not ready
-            log.warning("readiness check %s failed: %s", name, failure)
-            error = type(failure).__name__
-        if error:
-            down[name] = error
-    return down

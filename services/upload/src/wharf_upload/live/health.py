@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from servicekit import readiness
 from servicekit.problems import METHOD, NOT_FOUND
+from servicekit.readiness import Check
 from wharf_upload.live.answers import Receive, Scope, Send, answer, refuse
 from wharf_upload.live.threads import Threads
 
-log = logging.getLogger(__name__)
 PATHS = frozenset(("/healthz", "/readyz", "/metrics"))
-# Raises, or returns what is wrong, or `None` when all is well.
-Check = Callable[[], str | None]
 _JSON = [(b"content-type", b"application/json")]
 
 
@@ -53,25 +51,9 @@ class Health:
     async def _readyz(self, scope: Scope, send: Send) -> None:
         query = parse_qsl(scope["query_string"].decode("latin-1"))
         left_out = {value for name, value in query if name == "exclude"}
-        checks = {name: check for name, check in self._checks.items() if name not in left_out}
-        if down := await self._threads.run(_failures, checks):
-            body = msgspec.json.encode({"status": "unavailable", "down": down})
+        found = await self._threads.run(readiness.state, self._checks, self._helpful, left_out)
+        body = msgspec.json.encode(found)
+        if "down" in found:
             await answer(send, 503, [*_JSON, (b"retry-after", b"1")], body)
-            return
-        missing = await self._threads.run(_failures, self._helpful)
-        state = {"status": "degraded", "degraded": missing} if missing else {"status": "ready"}
-        await answer(send, 200, _JSON, msgspec.json.encode(state))
-
-
-def _failures(checks: Mapping[str, Check]) -> dict[str, str]:
-    """Return the parts that are down, with a word on why; never an address or a path."""
-    down = {}
-    for name, check in checks.items():
-        try:
-            error = check()
-        except Exception as failure:  # noqa: BLE001 -- whatever it is, the part is not ready
-            log.warning("readiness check %s failed: %s", name, failure)
-            error = type(failure).__name__
-        if error:
-            down[name] = error
-    return down
+        else:
+            await answer(send, 200, _JSON, body)
