@@ -18,7 +18,7 @@ import pytest
 from tests.e2e.api_client import ApiClient
 from tests.e2e.instance import ROOT, Wharf, running
 from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer
+from tests.e2e.tenants import ALL_SCOPES, Signer
 from tests.servers.event_listener import EventListener
 from tests.servers.mixed_load import MixedLoad, lost
 
@@ -34,9 +34,9 @@ def rolling() -> Iterator[Wharf]:
 
 
 @contextmanager
-def under_load(wharf: Wharf) -> Iterator[MixedLoad]:
+def under_load(wharf: Wharf, api: ApiClient | None = None) -> Iterator[MixedLoad]:
     """Clients of all kinds meanwhile, and afterwards a look at what they were told."""
-    api = Signer(wharf).client()
+    api = api or Signer(wharf).client()
     load = MixedLoad(api)
     with load:
         yield load
@@ -85,17 +85,18 @@ def test_twenty_rounds(rolling: Wharf) -> None:
     of them once, and in order.
     """
     before = master(rolling, "upload")
-    with under_load(rolling) as load, EventListener(load.api) as listener:
-        for number in range(20):
-            restart(rolling, "upload", *OTHERS.get(number % 5, ()))
-            nginx = master(rolling, "nginx")
-            workers = gateway_workers(nginx)
-            os.kill(nginx, signal.SIGHUP)
-            assert until(lambda nginx=nginx, old=workers: gateway_workers(nginx) - old)
-            assert load.faults == []
-            assert listener.faults == []
-        load.stop()
-        assert until(lambda: [one["seq"] for one in listener.heard] == numbers(load.api))
+    api = Signer(rolling).client(scope=" ".join((*ALL_SCOPES, "events:read")))
+    with EventListener(api) as listener:
+        with under_load(rolling, api) as load:
+            for number in range(20):
+                restart(rolling, "upload", *OTHERS.get(number % 5, ()))
+                nginx = master(rolling, "nginx")
+                workers = gateway_workers(nginx)
+                os.kill(nginx, signal.SIGHUP)
+                assert until(lambda nginx=nginx, old=workers: gateway_workers(nginx) - old)
+                assert load.faults == []
+                assert listener.faults == []
+        assert until(lambda: [one["id"] for one in listener.heard] == numbers(api))
     assert listener.streams > 4
     assert master(rolling, "upload") != before
     # Otherwise the end of the streams' time was never met.
@@ -110,7 +111,7 @@ def numbers(api: ApiClient) -> list[int]:
         events = api.get(f"/v1/events?after={after}&limit=1000").json()["events"]
         if not events:
             return found
-        found += [one["seq"] for one in events]
+        found += [one["id"] for one in events]
 
 
 def test_listeners_keep_no_old_workers(rolling: Wharf) -> None:

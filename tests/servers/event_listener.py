@@ -51,7 +51,7 @@ class EventListener:
             time.sleep(0.1)
 
     def _listen(self) -> None:
-        after = self.heard[-1]["seq"] if self.heard else 0
+        after = self.heard[-1]["id"] if self.heard else 0
         fields = {
             "Authorization": f"Bearer {self._api.token}",
             "Accept": "text/event-stream",

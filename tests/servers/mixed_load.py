@@ -69,9 +69,6 @@ class MixedLoad:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
         """Lets all end what they have begun."""
         self._over.set()
         for thread in self._threads:
