@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.e2e.raw_http import until
 from tests.servers.nginx import running
 from tests.servers.small_pictures import Ways, asking, picture_of, slug
 from tests.servers.upload import UploadService
@@ -30,6 +31,11 @@ def test_what_has_no_picture(ways: Ways) -> None:
     assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
+def files(folder: Path) -> list[Path]:
+    """All files of a folder and of those in it."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 def test_made_up_queries(ways: Ways) -> None:
     """Of a query nothing makes an entry among the decisions that nginx keeps but the width, and all
     bad ones share one.
@@ -42,7 +48,8 @@ def test_made_up_queries(ways: Ways) -> None:
     ):
         for query in queries:
             ask(query)
-        assert len([path for path in folder.rglob("*") if path.is_file()]) == entries
+        # nginx names a file a moment after its answer.
+        assert until(lambda wanted=entries: len(files(folder)) == wanted)
 
 
 def test_a_busy_maker(ways: Ways) -> None:
@@ -84,6 +91,7 @@ def test_after_a_deletion(ways: Ways) -> None:
     """The picture is refused as the file is, and the sweep removes it from the disk."""
     ask = asking(ways, "link")
     assert ways.picture("w=64").status == ask("w=256").status == 200
+    assert until(lambda: len(ways.kept()) == 2)
     (first, second) = ways.kept()
     assert {path.stat().st_mode & 0o077 for path in (first, second)} == {0}
     ways.upload.request("DELETE", "/v1/files/default/a.png")
@@ -98,6 +106,7 @@ def test_after_a_deletion(ways: Ways) -> None:
 def test_a_picture_that_was_removed(ways: Ways) -> None:
     """nginx has it made again, as if it had never been."""
     ways.picture()
+    assert until(ways.kept)
     for path in ways.kept():
         path.unlink()
     assert ways.picture().body == picture_of(PNG, "64")
