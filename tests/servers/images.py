@@ -52,12 +52,18 @@ class BlobsSocket:
         files: content by location; others are answered with 404.
         raw: whole answers by location, as they go over the wire.
         asked: the request lines that came.
+        goes_on: answers wait while it is not set.
     """
 
     path: Path
     files: dict[str, bytes] = field(default_factory=dict)
     raw: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    goes_on: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """Nothing waits, as long as a test does not want it."""
+        self.goes_on.set()
 
     def serve(self, listener: socket.socket) -> None:
         """Answer until the listener is closed."""
@@ -70,6 +76,7 @@ class BlobsSocket:
     def _answer(self, connection: socket.socket) -> None:
         line = connection.recv(4096).split(b"\r\n")[0].decode()
         self.asked.append(line)
+        self.goes_on.wait()
         location = line.split(" ")[1].removeprefix("/_bytes/")
         if location in self.raw:
             connection.sendall(self.raw[location])

@@ -104,7 +104,7 @@ def test_who_tries_nothing_comes_back(sandbox: Sandbox) -> None:
 
 def test_a_process_ends_by_the_clock() -> None:
     """One that takes longer is ended from outside, and the next one is made."""
-    with hostile(0, seconds=0.2) as sandbox:
+    with hostile(0, seconds=2) as sandbox:
         assert attempt(sandbox, "have much time").how == "time"
         assert attempt(sandbox, "do nothing").how == "done"
 
@@ -172,8 +172,7 @@ def test_a_process_of_root_has_no_rights() -> None:
             thread = threading.Thread(target=sandbox.run, args=(blob, number))
             thread.start()
             fields: dict[str, str] = {}
-            until = time.monotonic() + 5
-            while fields.get("Seccomp") != "2" and time.monotonic() < until:
+            while thread.is_alive() and fields.get("Seccomp") != "2":
                 fields = child_status(zygote)
             thread.join()
     wanted = {"CapEff": "0000000000000000", "CapPrm": "0000000000000000", "NoNewPrivs": "1"}

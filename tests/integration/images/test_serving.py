@@ -21,7 +21,8 @@ from PIL import Image
 
 from kept_sockets import Kept
 from servicekit.uwsgi_protocol import packet_of
-from tests.servers.images import BINARY, LOCATION, Service, encoded, service
+from tests.e2e.raw_http import until
+from tests.servers.images import BINARY, LOCATION, START_SECONDS, Service, encoded, service
 from tests.servers.uwsgi import connect, raw_answer
 
 SMALL = encoded(Image.new("RGB", (200, 100), (200, 0, 0)), "PNG")
@@ -151,16 +152,17 @@ def test_more_requests_than_places(tmp_path: Path) -> None:
 def test_term_ends_what_was_begun(tmp_path: Path) -> None:
     """Then the exit code is 0, no process is left, and the log says no error."""
     with service(tmp_path) as images:
-        images.blobs.files[LOCATION] = encoded(
-            Image.new("RGB", (3000, 3000)), "PNG", compress_level=1
-        )
+        images.blobs.files[LOCATION] = SMALL
+        images.blobs.goes_on.clear()
         (zygote,) = _children(images.process.pid)
         replies: list[int] = []
         thread = threading.Thread(target=lambda: replies.append(images.picture().status))
         thread.start()
         while images.metric("wharf_images_busy") == 0:
             time.sleep(0.005)
-        assert images.stop() == 0
+        images.process.send_signal(signal.SIGTERM)
+        images.blobs.goes_on.set()
+        assert images.process.wait(START_SECONDS) == 0
         thread.join(10)
         assert replies == [200]
         assert not Path(f"/proc/{zygote}").exists()
@@ -177,13 +179,15 @@ def test_a_service_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
         (zygote,) = _children(images.process.pid)
         images.process.kill()
         images.process.wait()
-        until = time.monotonic() + 10
-        while Path(f"/proc/{zygote}").exists() and time.monotonic() < until:
-            if " Z " in Path(f"/proc/{zygote}/stat").read_text():
-                break
-            time.sleep(0.01)
-        else:
-            assert not Path(f"/proc/{zygote}").exists()
+        assert until(lambda: _is_gone(zygote), START_SECONDS)
+
+
+def _is_gone(pid: str) -> bool:
+    """Whether a process has ended, though perhaps nobody has buried it."""
+    try:
+        return " Z " in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_a_socket_that_is_inherited_is_used(tmp_path: Path) -> None:
