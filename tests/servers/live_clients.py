@@ -27,7 +27,7 @@ LIBRARIES = {
 }
 PYTHON = "python-socketio"
 STOCK = (PYTHON, *LIBRARIES)
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 @dataclass
@@ -118,7 +118,9 @@ def _python(url: str, auth: dict[str, object], options: dict[str, Any]) -> Itera
 
     transports = options.pop("transports", ["websocket"])
     try:
-        client.connect(url, auth=lambda: auth, transports=transports, **options)
+        client.connect(
+            url, auth=lambda: auth, transports=transports, wait_timeout=PATIENCE_SECONDS, **options
+        )
     except socketio.exceptions.ConnectionError as error:
         heard.add("refused", str(error))
     try:
