@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 from collections import defaultdict
@@ -15,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.api_client import ApiClient, Headers
+from tests.e2e.instance import Wharf
 from tests.e2e.raw_http import until
 
 SECONDS = 60.0
@@ -194,3 +197,19 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         self._curl.terminate()
         self._curl.communicate()
+
+
+def kill_live(wharf: Wharf) -> None:
+    """kill -9 of the live channel; the process manager starts it again."""
+    found = wharf.processes("live.log")
+    assert found
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+
+
+def recorded(api: ApiClient) -> list[dict[str, Any]]:
+    """All events of the tenant, as `GET /v1/events` has them."""
+    answer = api.get("/v1/events?limit=1000")
+    assert answer.status == 200, answer.body
+    found: list[dict[str, Any]] = answer.json()["events"]
+    return found

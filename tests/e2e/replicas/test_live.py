@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 from redis import Redis
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.live_client import SECONDS, Listener, listening
+from tests.e2e.live_client import SECONDS, Listener, kill_live, listening, recorded
 from tests.e2e.raw_http import until
 from tests.e2e.replicas.conftest import Pair
 from tests.e2e.resumable.tus_client import Tus
@@ -16,12 +12,6 @@ from tests.e2e.tenants import ALL_SCOPES, Tenants
 from tests.e2e.test_revocation import make_client
 
 SCOPE = " ".join((*ALL_SCOPES, "events:read"))
-
-
-def recorded(api: ApiClient) -> list[object]:
-    """All events of the tenant."""
-    found: list[object] = api.get("/v1/events?limit=1000").json()["events"]
-    return found
 
 
 def test_heard_at_the_other(pair: Pair) -> None:
@@ -33,8 +23,7 @@ def test_heard_at_the_other(pair: Pair) -> None:
             b.stored(f"b-{number}")
             if number == 4:
                 assert at_b.hears("a-4")
-                for pid in pair.b.processes("live.log"):
-                    os.kill(pid, signal.SIGKILL)
+                kill_live(pair.b)
         for listener in (at_a, at_b):
             assert until(lambda one=listener: len(one.heard["event"]) >= 20, SECONDS)
             assert listener.heard["event"] == recorded(a)

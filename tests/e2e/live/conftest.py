@@ -1,0 +1,36 @@
+"""A Wharf whose live channel keeps few events for a client that does not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
+
+_QUEUED = 20
+
+
+@pytest.fixture(scope="package")
+def wharf() -> Iterator[Wharf]:
+    """One for all of these tests."""
+    with running(WHARF_LIVE_QUEUED_EVENTS=str(_QUEUED)) as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def tenants(wharf: Wharf) -> Tenants:
+    return Tenants(wharf)
+
+
+@pytest.fixture(scope="package")
+def signer(wharf: Wharf) -> Signer:
+    return Signer(wharf)
+
+
+@pytest.fixture
+def api(signer: Signer) -> ApiClient:
+    """A client of a tenant that this test alone uses, which may do and hear everything."""
+    return signer.client(scope=" ".join((*ALL_SCOPES, "events:read")))

@@ -1,0 +1,131 @@
+"""Who is sent away, and who is not let in."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.e2e import people
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.live_client import (
+    SECONDS,
+    Listener,
+    Stream,
+    listening,
+    slug,
+)
+from tests.e2e.raw_http import until
+from tests.e2e.tenants import Signer, Tenants
+from tests.e2e.test_revocation import make_client
+
+LISTENS = "events:read"
+_ORIGIN = "https://app.example"
+
+
+def test_a_session_that_ends(tenants: Tenants) -> None:
+    """A person who logs out is sent away, and a stock client does not come back."""
+    person = people.make(tenants.admin, tenants.tenant().tenant)
+    assert person.login().status == 200
+    with listening(person.api) as listener:
+        assert person.logout().status == 204
+        assert listener.farewell() == "token-revoked"
+        assert Listener(person.api.port, person.api.token).connect().refusal == "token-revoked"
+
+
+def test_a_client_that_is_disabled(tenants: Tenants) -> None:
+    """A client that is disabled is sent away; another one of its tenant stays."""
+    client = make_client(tenants.admin, "live-disabled")
+    other = tenants.client(client.api.tenant)
+    with listening(client.api) as gone, listening(other) as stays:
+        target = f"/auth/v1/tenants/{client.api.tenant}/clients/{client.id}"
+        assert tenants.admin.request("DELETE", target).status == 204
+        assert gone.farewell() == "token-revoked"
+        other.stored("still.txt")
+        assert stays.hears("still.txt")
+
+
+def test_a_tenant_that_is_suspended(tenants: Tenants) -> None:
+    """A suspended tenant's connections end, by Socket.IO and as streams, and are not let in."""
+    client = tenants.tenant()
+    path = f"/auth/v1/tenants/{client.tenant}/suspend"
+    with listening(client) as listener, Stream(client) as stream:
+        client.stored("there.txt")
+        assert listener.hears("there.txt")
+        assert tenants.admin.request("POST", path).status == 204
+        assert listener.farewell() == "tenant-suspended"
+        *_, (_, name, document) = stream.events()
+    assert (name, slug(document["problem"])) == ("bye", "tenant-suspended")
+    assert Listener(client.port, client.token).connect().refusal == "tenant-suspended"
+
+
+def test_a_token_of_another_tenant(api: ApiClient, signer: Signer) -> None:
+    """A renewal with a token of another tenant, or of another client, ends the connection."""
+    subject: dict[str, Any] = {"tid": api.tenant, "scope": LISTENS, "sub": "one-and-the-same"}
+    strangers = [{**subject, "tid": "another-tenant"}, {**subject, "sub": "another"}]
+    for stranger in strangers:
+        with listening(signer.client(**subject)) as listener:
+            message = {"op": "token", "token": signer.token(**stranger)}
+            listener.client.emit("msg", message)
+            assert listener.farewell() == "forbidden"
+
+
+def test_a_token_that_expires(api: ApiClient, signer: Signer) -> None:
+    """At its token's end a connection is sent away, unless it has a newer one by then."""
+    subject: dict[str, Any] = {"tid": api.tenant, "scope": LISTENS, "sub": "one-and-the-same"}
+    # Time for two handshakes, also on a busy machine.
+    soon = int(time.time()) + 8
+    old = signer.client(**subject, exp=soon)
+    with listening(old) as renewed, listening(old) as ends:
+        message = {"op": "token", "token": signer.token(**subject)}
+        assert renewed.says("msg", message) == {"ok": True, "op": "token"}
+        assert ends.farewell() == "token-expired"
+        assert time.time() >= soon
+        api.stored("later.txt")
+        assert renewed.hears("later.txt")
+    assert Listener(api.port, old.token).connect().refusal == "token-expired"
+
+
+@pytest.mark.parametrize(
+    ("token", "problem"),
+    [(None, "token-missing"), ("", "token-missing"), ("x.y.z", "token-malformed")],
+)
+def test_without_a_good_token(wharf: Wharf, token: str | None, problem: str) -> None:
+    """Without a token, or with a broken one, nobody is let in."""
+    listener = Listener(wharf.port, token).connect()
+    assert listener.refusal == problem
+    assert not listener.client.connected
+
+
+def test_tokens_in_addresses_and_cookies(api: ApiClient) -> None:
+    """A token in an address or a cookie lets nobody in: both are logged or sent by pages."""
+    anyone, stream = api.using(None), {"Accept": "text/event-stream"}
+    for fields in (stream, {**stream, "Cookie": f"token={api.token}; access_token={api.token}"}):
+        anyone.get("/v1/events", fields).problem(401, "token-missing")
+    assert anyone.get(f"/v1/events?access_token={api.token}", stream).status in {400, 401}
+    listener = Listener(api.port, None).connect(headers={"Cookie": f"token={api.token}"})
+    assert listener.refusal == "token-missing"
+
+
+def test_origins(api: ApiClient) -> None:
+    """Pages of other sites are refused, by Socket.IO and as streams, unless a bucket names them."""
+    stream = {"Origin": _ORIGIN, "Accept": "text/event-stream"}
+
+    def let_in(transport: str) -> bool:
+        page = Listener(api.port, api.token, origin=_ORIGIN)
+        return page.connect(transport).was_let_in()
+
+    assert not let_in("websocket")
+    assert not let_in("polling")
+    api.get("/v1/events", stream).problem(403, "forbidden")
+    rules = {"cors_origins": [_ORIGIN]}
+    assert api.send_json("PUT", "/v1/buckets/pages", rules).status == 201
+    assert until(lambda: let_in("websocket"), SECONDS)
+    assert let_in("polling")
+    with Stream(api, "/v1/events?after=0", Origin=_ORIGIN) as allowed:
+        api.stored("for-pages.txt")
+        assert next(allowed.events())[1] == "event"
+    own = Listener(api.port, api.token, origin=f"http://127.0.0.1:{api.port}")
+    assert own.connect().was_let_in()

@@ -1,0 +1,162 @@
+"""Who hears what through the gateway, and that each event comes once, whatever breaks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tests.e2e.api_client import SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.live_client import (
+    SECONDS,
+    Listener,
+    kill_live,
+    listening,
+    recorded,
+)
+from tests.e2e.raw_http import until
+from tests.e2e.resumable.tus_client import Tus
+from tests.e2e.tenants import ALL_SCOPES, Signer
+
+LISTENS = "events:read"
+# More than the floor for slow bodies, in a fiftieth of a second.
+_PIECE = 8192
+
+
+def test_every_event_once_and_in_order(wharf: Wharf, api: ApiClient) -> None:
+    """Over kill -9 of the live channel a stock client hears each event once, in order, and as
+    `GET /v1/events` has it.
+    """
+    with listening(api, 0) as listener:
+        for number in range(30):
+            api.stored(f"{number}.txt")
+            if number in {8, 18}:
+                assert listener.hears(f"{number}.txt")
+                kill_live(wharf)
+        api.delete("0.txt")
+        assert until(lambda: len(listener.heard["event"]) >= 31, SECONDS)
+        assert listener.heard["event"] == recorded(api)
+        assert not listener.heard["resync"]
+
+
+def test_after_and_from_now_on(api: ApiClient) -> None:
+    """With `after` a connection begins behind that event; without it hears only what is new."""
+    for number in range(3):
+        api.stored(f"{number}.txt")
+    first, *others = recorded(api)
+    with listening(api, first["id"]) as after, listening(api) as now:
+        assert until(lambda: after.heard["event"] == others, SECONDS)
+        api.stored("new.txt")
+        assert now.hears("new.txt")
+        assert after.hears("new.txt")
+        assert now.keys() == ["new.txt"]
+
+
+def test_a_number_of_another_database(api: ApiClient) -> None:
+    """Who comes with a number that was never given out is told to read anew, and hears the rest."""
+    api.stored("old.txt")
+    with listening(api, 10**9) as listener:
+        assert until(lambda: listener.heard["resync"], SECONDS)
+        assert listener.heard["resync"] == [{"after": recorded(api)[-1]["id"]}]
+        api.stored("new.txt")
+        assert listener.hears("new.txt")
+        assert listener.keys() == ["new.txt"]
+
+
+def test_polling(api: ApiClient) -> None:
+    """Without WebSocket, by HTTP long-polling, a stock client hears the same."""
+    with listening(api, 0, "polling") as listener:
+        assert listener.client.transport() == "polling"
+        api.stored("polled.txt")
+        assert listener.hears("polled.txt")
+        assert listener.heard["event"] == recorded(api)
+
+
+def test_other_tenants_hear_nothing(api: ApiClient, signer: Signer) -> None:
+    """What happens to a tenant's files, and their progress, is told to this tenant alone."""
+    other = signer.client(scope=" ".join((*ALL_SCOPES, LISTENS)))
+    with listening(other, 0) as listener, listening(api, 0) as own:
+        api.stored("secret.txt")
+        Tus(api).patch(Tus(api).created(4, key="secret.bin"), 0, b"1234")
+        assert own.hears("secret.bin")
+        other.stored("own.txt")
+        assert listener.hears("own.txt")
+        assert listener.keys() == ["own.txt"]
+        assert not listener.heard["progress"]
+
+
+def test_scopes(api: ApiClient, signer: Signer) -> None:
+    """Who may only write hears of its own files; who may read, of all; a ticket is refused."""
+    writer = signer.client(tid=api.tenant, scope="files:write")
+    reader = signer.client(tid=api.tenant, scope="files:read")
+    rules = {"bucket": "default", "prefix": ""}
+    ticket = signer.client(tid=api.tenant, scope="files:write", ticket=rules)
+    with listening(writer, 0) as hears_own, listening(reader, 0) as hears_all:
+        api.stored("of-another.txt")
+        writer.stored("own.txt")
+        assert hears_all.hears("own.txt")
+        assert hears_own.hears("own.txt")
+        assert hears_all.keys() == ["of-another.txt", "own.txt"]
+        assert hears_own.keys() == ["own.txt"]
+    assert Listener(api.port, ticket.token).connect().refusal == "insufficient-scope"
+
+
+def test_buckets(api: ApiClient) -> None:
+    """Who subscribes to a bucket hears of this one alone, until it unsubscribes."""
+    assert api.send_json("PUT", "/v1/buckets/photos", {}).status == 201
+    with listening(api, 0) as listener:
+        assert listener.says("msg", {"op": "subscribe", "bucket": "photos"})["ok"]
+        api.stored("unheard.txt")
+        api.stored("heard.txt", bucket="photos")
+        assert listener.hears("heard.txt")
+        assert listener.says("msg", {"op": "unsubscribe", "bucket": "photos"})["ok"]
+        api.stored("heard-too.txt")
+        assert listener.hears("heard-too.txt")
+        assert listener.keys() == ["heard.txt", "heard-too.txt"]
+
+
+def test_chinese_names(api: ApiClient) -> None:
+    """Names in Chinese arrive as they are, in events and in progress."""
+    key = "头像/照片 一.txt"
+    with listening(api, 0) as listener:
+        tus = Tus(api)
+        assert tus.patch(tus.created(len(SMALL), key=key), 0, SMALL).status == 204
+        assert listener.hears(key)
+    assert {document["key"] for document in listener.heard["progress"]} <= {key}
+
+
+def test_progress_of_a_resumable_upload(wharf: Wharf, api: ApiClient) -> None:
+    """While a body comes in its progress is told; also after kill -9 of the live channel."""
+    length = 16 << 20
+    tus = Tus(api)
+    address = tus.created(length, key="large.bin")
+    sent = 0
+
+    def sends_until(holds: Callable[[], bool]) -> None:
+        """Sends pieces until something holds."""
+        nonlocal sent
+        deadline = time.monotonic() + SECONDS
+        while not holds():
+            assert time.monotonic() < deadline, "no progress"
+            if sent < length - _PIECE:
+                connection.sendall(b"x" * _PIECE)
+                sent += _PIECE
+            time.sleep(0.02)
+
+    with listening(api, 0) as listener, tus.begin(address, 0, length) as connection:
+        reports = listener.heard["progress"]
+        sends_until(lambda: bool(reports))
+        kill_live(wharf)
+        sends_until(lambda: not listener.client.connected)
+        sends_until(lambda: listener.client.connected)
+        heard = len(reports)
+        sends_until(lambda: len(reports) > heard)
+        connection.sendall(b"x" * (length - sent))
+        assert listener.hears("large.bin")
+    offsets = [document["offset"] for document in listener.heard["progress"]]
+    assert sorted(offsets) == offsets
+    for document in listener.heard["progress"]:
+        assert document.keys() == {"upload", "bucket", "key", "offset", "length", "rate"}
+        assert address.endswith(f"/{document['upload']}")
+        assert (document["bucket"], document["key"]) == ("default", "large.bin")
+        assert 0 <= document["offset"] <= document["length"] == length

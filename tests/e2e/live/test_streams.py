@@ -1,0 +1,78 @@
+"""Events as a stream, at the address of the list."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from itertools import islice
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.browser.test_readme import blocks, run
+from tests.e2e.instance import Wharf
+from tests.e2e.live_client import (
+    SECONDS,
+    Stream,
+    kill_live,
+    recorded,
+)
+from tests.e2e.raw_http import until
+
+
+def test_a_stream_by_curl(wharf: Wharf, api: ApiClient) -> None:
+    """curl hears numbered events, and goes on from one (`Last-Event-ID`) after kill -9."""
+    api.stored("first.txt")
+    with Stream(api, "/v1/events?after=0") as stream:
+        number, name, document = next(stream.events())
+        assert (name, document) == ("event", recorded(api)[0])
+        assert number == str(document["id"])
+        kill_live(wharf)
+        assert list(stream.events()) == []
+    api.stored("second.txt")
+    api.stored("third.txt")
+
+    def goes_on() -> bool:
+        with Stream(api, "/v1/events?after=0", Last_Event_ID=number) as again:
+            found = [document["file"]["key"] for *_, document in islice(again.events(), 2)]
+        return found == ["second.txt", "third.txt"]
+
+    assert until(goes_on, SECONDS)
+
+
+def test_the_readmes_commands(wharf: Wharf) -> None:
+    """README's commands print what happened, and its small picture is one, word for word."""
+    use = next(block for block in blocks("Use", "sh") if block.startswith("token()"))
+    (listens,) = blocks("Hear what happens", "sh")
+    pictures = next(block for block in blocks("Share", "sh") if "?w=" in block)
+    printed = run(wharf, use + pictures + 'curl -sI "$WHARF$SMALL?w=256"\n' + listens)
+    assert "content-type: image/webp" in printed.lower()
+    assert "event: event\n" in printed
+    assert '"key":"docs/overview.png"' in printed
+
+
+def test_lists_stay_lists(api: ApiClient) -> None:
+    """Without the stream's Accept the same address is the list, also while somebody streams."""
+    api.stored("there.txt")
+    with Stream(api, "/v1/events?after=0") as stream:
+        assert next(stream.events())[1] == "event"
+        for accept in ("application/json", "*/*", "text/html"):
+            answer = api.get("/v1/events", {"Accept": accept})
+            assert answer.json()["events"] == recorded(api)
+
+
+def test_not_on_the_internal_port(wharf: Wharf, api: ApiClient) -> None:
+    """Nobody hears anything on the port for metrics, and metrics are not on the public one."""
+    internal = f"http://127.0.0.1:{wharf.metrics_port}"
+    fields = {"Authorization": f"Bearer {api.token}", "Accept": "text/event-stream"}
+    for path in ("/socket.io/?EIO=4&transport=polling", "/v1/events"):
+        request = urllib.request.Request(internal + path, headers=fields)
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            urllib.request.urlopen(request, timeout=SECONDS)
+        assert refusal.value.code == 404
+        refusal.value.close()
+    with urllib.request.urlopen(f"{internal}/metrics/live", timeout=SECONDS) as answer:
+        text = answer.read().decode()
+    assert "\nwharf_live_connections{" in text
+    assert api.tenant not in text
+    assert api.get("/metrics/live").status == 404
