@@ -76,7 +76,7 @@ def test_a_token_that_expires(api: ApiClient, signer: Signer) -> None:
     """At its token's end a connection is sent away, unless it has a newer one by then."""
     subject: dict[str, Any] = {"tid": api.tenant, "scope": LISTENS, "sub": "one-and-the-same"}
     # Time for two handshakes, also on a busy machine.
-    soon = int(time.time()) + 8
+    soon = int(time.time()) + 6
     old = signer.client(**subject, exp=soon)
     with listening(old) as renewed, listening(old) as ends:
         message = {"op": "token", "token": signer.token(**subject)}
