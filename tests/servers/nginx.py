@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 
+from tests.e2e.instance import free_ports
 from wharf_gateway.container import Gateway
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,10 +59,7 @@ def running(folder: Path, data: Path, settings: Mapping[str, str]) -> Iterator[R
     """A gateway on free ports; services listen in its folder of sockets."""
     sockets, output = folder / "sockets", folder / "output"
     sockets.mkdir(exist_ok=True)
-    with socket.socket() as first, socket.socket() as second:
-        for one in (first, second):
-            one.bind(("127.0.0.1", 0))
-        port, metrics_port = (one.getsockname()[1] for one in (first, second))
+    port, metrics_port = free_ports()
     environ = {
         "PATH": os.environ["PATH"],
         "WHARF_DATA": str(data),
