@@ -26,7 +26,7 @@ _ANSWER_SECONDS = 5.0
 _PACKET_BYTES = 64
 # Inherited by the zygote; the place of its socket is its first argument.
 _ZYGOTE_SOCKET = 3
-_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
 
 _ENDS = {
     signal.SIGXCPU: "cpu",
