@@ -101,19 +101,21 @@ def test_scopes_and_buckets(live: LiveProcess, tenant: str) -> None:
 
 
 def test_progress_goes_to_those_who_may_see_it(live: LiveProcess, tenant: str) -> None:
-    """Readers see how far every upload is, writers see their own."""
+    """Readers see how far every upload of their tenant is, writers see their own."""
     say = open_sender(socket_place(live.data / "run" / "notices.sock"))
     theirs = Progress(tenant, "client-1", "u1", "default", "a", 1, 10, 5)
     own = Progress(tenant, "client-2", "u2", "default", "b", 2, None, 5)
+    strange = Progress(f"{tenant}-b", "client-1", "u3", "default", "文件.bin", 3, 4, 5)
     writer_token = live.token(tid=tenant, sub="client-2", scope="files:write")
     with (
         listening(live.url, live.token(tid=tenant)) as reader,
         listening(live.url, writer_token) as writer,
         streaming(live.url, live.token(tid=tenant)) as stream,
+        listening(live.url, live.token(tid=f"{tenant}-b")) as stranger,
     ):
-        for client in (reader, writer):
+        for client in (reader, writer, stranger):
             client.heard.wait("connect")
-        for progress in (theirs, own):
+        for progress in (theirs, own, strange):
             say.progress(progress)
         seen = reader.heard.wait("progress", 2)
         stream.wait("progress", 2)
@@ -121,6 +123,8 @@ def test_progress_goes_to_those_who_may_see_it(live: LiveProcess, tenant: str) -
             {"upload": "u2", "bucket": "default", "key": "b", "offset": 2, "length": None}
             | {"rate": 5}
         ]
+        (told,) = stranger.heard.wait("progress")
+        assert (told["upload"], told["key"]) == ("u3", "文件.bin")
     assert {one["upload"] for one in seen} == {"u1", "u2"}
 
 
