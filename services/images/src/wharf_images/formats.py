@@ -11,8 +11,6 @@ WIDTHS = (64, 256, 1024)
 # So many bytes decide which format a file has.
 PREFIX_BYTES = 16
 MAX_FILE_BYTES = 128 * 1024 * 1024
-# A picture of 1,024 pixels has some 100 KiB; FSIZE of the sandbox is the same number.
-MAX_PICTURE_BYTES = 1024 * 1024
 
 _AVIF_BRANDS = frozenset((b"avif", b"avis", b"mif1", b"msf1"))
 

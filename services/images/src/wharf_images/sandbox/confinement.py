@@ -18,6 +18,7 @@ _HIGHEST = 65536
 
 ADDRESS_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 10
+# A picture of 1,024 pixels has some 100 KiB.
 FILE_BYTES = 1024 * 1024
 _LIMITS: tuple[tuple[int, int, int], ...] = (
     (resource.RLIMIT_AS, ADDRESS_BYTES, ADDRESS_BYTES),
