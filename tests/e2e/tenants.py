@@ -14,6 +14,8 @@ from tests.e2e.api_client import Answer, ApiClient
 from tests.e2e.instance import Wharf
 
 ALL_SCOPES = ("files:read", "files:write", "files:delete", "buckets:admin")
+# A third of a token's life.
+_LOGIN_SECONDS = 300
 _numbers: Iterator[int] = itertools.count(1)
 
 
@@ -22,8 +24,20 @@ class Tenants:
 
     def __init__(self, wharf: Wharf) -> None:
         self._api = ApiClient(wharf.port)
-        admin = wharf.credentials("admin")
-        self.admin = self._logged_in(admin["client_id"], admin["client_secret"])
+        self._credentials = wharf.credentials("admin")
+        self._log_in()
+
+    def _log_in(self) -> None:
+        known = self._credentials
+        self._admin = self._logged_in(known["client_id"], known["client_secret"])
+        self._logged_in_at = time.monotonic()
+
+    @property
+    def admin(self) -> ApiClient:
+        """The administrator; a session of all tests takes longer than a token lives."""
+        if time.monotonic() - self._logged_in_at > _LOGIN_SECONDS:
+            self._log_in()
+        return self._admin
 
     def _logged_in(self, client_id: str, secret: str) -> ApiClient:
         answer = self._api.login(client_id, secret)
