@@ -55,6 +55,9 @@ class Reader(Connection):
     async def say(self, name: str, json: str) -> None:
         pytest.fail(f"{name}: {json}")
 
+    def tell_progress(self, json: str) -> None:
+        pytest.fail(json)
+
     async def bye(self, document: object, *, come_again: bool) -> None:
         pytest.fail(str(document))
 
