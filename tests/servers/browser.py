@@ -12,6 +12,7 @@ from typing import Any
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMIUM, CHROMEDRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 _SCRIPTS = Path(__file__).parents[2] / ".venv/browser/node_modules"
@@ -38,6 +39,13 @@ _ARGUMENTS = (
 
 class Browser(webdriver.Chrome):
     """Chromium with what the tests ask of it."""
+
+    def get(self, url: str) -> None:
+        """Open a page, its scripts included: the driver may come back before they have run."""
+        super().get(url)
+        WebDriverWait(self, SCRIPT_SECONDS).until(
+            lambda _: self.execute_script("return document.readyState") == "complete"
+        )
 
     def run(self, script: str, *arguments: object) -> Any:
         """The value of an async function's body, run in the page."""

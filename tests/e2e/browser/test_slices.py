@@ -70,6 +70,8 @@ def opened(
             before=before,
         )
     )
+    has_script = visitor.browser.run("return typeof Dropzone !== 'undefined'")
+    assert has_script, visitor.browser.errors()
     assert visitor.browser.run("return Dropzone.version || null") in (version, None)
 
 
