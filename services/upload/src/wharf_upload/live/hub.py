@@ -34,7 +34,8 @@ class Following:
 
     reader: EventReader
     queued_events: int
-    look_seconds: float = 1.0
+    # Without a hint an event is at its clients within a second.
+    look_seconds: float = 0.9
 
 
 class Hub:
