@@ -110,7 +110,7 @@ def settings(images: Images) -> Iterator[dict[str, str]]:
         "WHARF_REDIS_IMAGE": engines.redis(f"wharf-test-redis:{tag}", base),
         "WHARF_PROMETHEUS_IMAGE": engines.prometheus(f"wharf-test-prometheus:{tag}", base),
     }
-    variables = {"WHARF_NGINX_IMAGE": images.nginx_base, "WHARF_HEALTH_INTERVAL": "1s"}
+    variables = {"WHARF_NGINX_IMAGE": images.nginx_base, "WHARF_HEALTH_INTERVAL": "3s"}
     yield {"WHARF_VERSION": tag, **variables, **mine}
     docker("rmi", "--force", *mine.values())
 
