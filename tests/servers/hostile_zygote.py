@@ -13,6 +13,7 @@ import os
 import resource
 import socket
 import sys
+import threading
 from collections.abc import Callable, Mapping
 
 from wharf_images.sandbox import confinement, seccomp
@@ -70,6 +71,12 @@ def _write_much() -> None:
 
 def _much_memory() -> None:
     bytearray(confinement.ADDRESS_BYTES)
+
+
+def _wait() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
 
 
 def _much_time() -> None:
@@ -139,6 +146,7 @@ ATTEMPTS: Mapping[str, Callable[[], object]] = {
     "write much": _write_much,
     "have much memory": _much_memory,
     "have much time": _much_time,
+    "wait for ever": _wait,
     "write much output": lambda: os.write(confinement.RESULT, bytes(2 * 1024 * 1024)),
     "crash": lambda: ctypes.string_at(0),
     "abort": os.abort,
