@@ -4,8 +4,8 @@
 #
 # The sources are the packages' own pyproject.toml files and the *.in here.
 # dev.txt is resolved first and holds everything; the others are constrained by
-# it, so a package has one version in all of them. k8s.txt stands alone: it has
-# an environment of its own. --universal resolves for
+# it, so a package has one version in all of them. k8s.txt and swift.txt stand alone: each
+# has an environment of its own. --universal resolves for
 # every Python from 3.11 on and every platform at once, with markers where they
 # differ. No index address is written: where packages come from is the
 # installer's business.
@@ -33,11 +33,11 @@ IMAGES=services/images/pyproject.toml
 NATIVE=deploy/native/pyproject.toml
 BUILD=requirements/build.in
 
-compile dev --extra live --extra pdf "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" requirements/dev.in
+compile dev --extra live --extra s3 --extra pdf "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" requirements/dev.in
 set -- --constraint requirements/dev.txt
-compile all --extra live "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" "$@"
+compile all --extra live --extra s3 "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" "$@"
 compile auth "$AUTH" "$KIT" "$@"
-compile upload --extra live "$UPLOAD" "$KIT" "$@"
+compile upload --extra live --extra s3 "$UPLOAD" "$KIT" "$@"
 compile console "$CONSOLE" "$KIT" "$@"
 compile images "$IMAGES" "$KIT" "$@"
 compile images-pdf --extra pdf "$IMAGES" "$KIT" "$@"
@@ -46,3 +46,4 @@ compile build "$BUILD" "$@"
 compile k8s requirements/k8s.in
 compile peers requirements/peers.in "$@"
 compile node requirements/node.in
+compile swift requirements/swift.in

@@ -16,8 +16,9 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from tests.servers import blob_server as protocol
-from wharf_upload.storage.base import BlobName, Found
+from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made
 from wharf_upload.storage.errors import BlobMissing, StoreBusy, StoreError
+from wharf_upload.storage.one_by_one import not_deleted, within
 from wharf_upload.storage.spool_file import SpoolFile
 
 _BLOCK_BYTES = 1 << 20
@@ -147,6 +148,7 @@ class SocketStore:
     def __init__(self, address: str) -> None:
         self._address = address
         self.on_sync: Callable[[float], None] = lambda _: None
+        self.lists_by_hour = False
 
     def stream(self, operation: str, body: bytes = b"", **fields: object) -> Answer:
         """The answer to an operation, its body not read yet."""
@@ -197,16 +199,23 @@ class SocketStore:
         """The content, as it arrives."""
         return SocketReader(self.stream("open", **_named(name)))
 
-    def gateway_path(self, name: BlobName) -> str:
+    def gateway_place(self, name: BlobName) -> GatewayPlace:
         """A path, though no gateway speaks this protocol."""
-        return f"{name.tenant}/{name.blob}"
+        return GatewayPlace(f"{name.tenant}/{name.blob}")
 
     def delete(self, name: BlobName) -> None:
         """Removes a blob."""
         self.ask("delete", **_named(name))
 
-    def blobs(self) -> Iterator[Found]:
+    def delete_all(self, names: list[BlobName]) -> list[BlobName]:
+        """Removes blobs, one operation each."""
+        return not_deleted(self, names)
+
+    def blobs(self, made: Made | None = None) -> Iterator[Found]:
         """All blobs, in one answer."""
+        yield from within(self._all_blobs(), made)
+
+    def _all_blobs(self) -> Iterator[Found]:
         for tenant, blob, size, changed_at in self._list("blobs"):
             yield Found(BlobName(tenant, blob), size, changed_at)
 

@@ -14,6 +14,7 @@ from wharf_upload.storage.base import (
     BlobMissing,
     BlobName,
     BlobStore,
+    Made,
     StoreError,
 )
 from wharf_upload.storage.spool_file import SpoolFile
@@ -92,6 +93,31 @@ def test_delete_again(store: BlobStore) -> None:
     store.delete(new_name())
 
 
+def test_delete_all(store: BlobStore) -> None:
+    """Deleting many at once removes them all, passes over missing ones, and leaves no other."""
+    names = [new_name(tenant) for tenant in ("acme", "demo") for _ in range(3)]
+    for name in names:
+        store.put(name, b"x")
+    assert store.delete_all([*names[1:], new_name()]) == []
+    assert [found.name for found in store.blobs()] == names[:1]
+    assert store.delete_all([]) == []
+
+
+def test_listing_of_a_span(store: BlobStore) -> None:
+    """The listing of a span of time shows the blobs whose names were made in it, and no other."""
+    hour = 3600.0
+    begin = 1_800_000_000.0
+    names = [BlobName("demo", _made_at(begin + number * hour)) for number in range(4)]
+    for name in names:
+        store.put(name, b"x")
+    found = {one.name for one in store.blobs(Made(begin + hour, begin + 3 * hour))}
+    assert found == set(names[1:3])
+
+
+def _made_at(seconds: float) -> str:
+    return f"{int(seconds * 1000):012x}{uuid7_hex()[12:]}"
+
+
 def test_reader_outlives_deletion(store: BlobStore) -> None:
     """A reader that has begun reads to the end after the blob was deleted."""
     name = new_name()
@@ -144,10 +170,10 @@ def test_make_durable(store: BlobStore) -> None:
     store.make_durable([])
 
 
-def test_gateway_path(store: BlobStore) -> None:
-    """The gateway's path is relative, names the tenant and the blob, and climbs nowhere."""
+def test_gateway_place(store: BlobStore) -> None:
+    """The gateway's location is relative, names the tenant and the blob, and climbs nowhere."""
     name = new_name()
-    parts = store.gateway_path(name).split("/")
+    parts = store.gateway_place(name).location.split("/")
     assert parts[0] == name.tenant
     assert parts[-1] == name.blob
     assert not {"", ".", ".."} & set(parts)

@@ -78,7 +78,7 @@ def test_blob_is_read_only(local: TimedStore, data: Path) -> None:
         local.adopt(adopted, spool).commit()
     local.create(created).commit()
     for name in (put, adopted, created):
-        mode = (data / "tenants" / local.gateway_path(name)).stat().st_mode
+        mode = (data / "tenants" / local.gateway_place(name).location).stat().st_mode
         assert stat.S_IMODE(mode) == 0o440
 
 
@@ -89,7 +89,7 @@ def test_adopting_copies_nothing(local: TimedStore, data: Path) -> None:
     name = new_name()
     with SpoolFile.open(str(spooled)) as spool:
         local.adopt(name, spool).commit()
-    blob = data / "tenants" / local.gateway_path(name)
+    blob = data / "tenants" / local.gateway_place(name).location
     assert blob.stat().st_ino == spooled.stat().st_ino
 
 
@@ -115,7 +115,7 @@ def test_bytes_are_synced_before_names(local: TimedStore, data: Path, synced: li
     writer.write(b"x")
     writer.commit()
     local.make_durable([name])
-    folder = (data / "tenants" / local.gateway_path(name)).parent
+    folder = (data / "tenants" / local.gateway_place(name).location).parent
     assert synced == [
         str(data / "staging" / name.blob),
         str(data / "tenants"),

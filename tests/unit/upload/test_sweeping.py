@@ -145,7 +145,7 @@ def test_check(upload: UploadService, *, read_all: bool) -> None:
     blobs = {file.key: file for file in upload.records.live_files()}
     folder = upload.settings.data / "tenants"
     for key, content in (("cut.txt", b"cont"), ("changed.txt", b"CONTENT")):
-        path = folder / upload.store.gateway_path(BlobName("demo", blobs[key].blob))
+        path = folder / upload.store.gateway_place(BlobName("demo", blobs[key].blob)).location
         path.chmod(0o600)
         path.write_bytes(content)
     upload.store.delete(BlobName("demo", blobs["missing.txt"].blob))

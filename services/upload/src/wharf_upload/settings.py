@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servicekit.settings import SettingsError, setting
+from wharf_upload.blob_settings import BlobSettings
 from wharf_upload.domain.quotas import Quota
 from wharf_upload.domain.tenant_limits import Limits
 from wharf_upload.folders import ALONE as ALONE
@@ -21,7 +22,7 @@ GIB = 1 << 30
 
 
 @dataclass(frozen=True)
-class Settings(Folders):
+class Settings(BlobSettings, Folders):
     """What the upload service and its worker read from the environment."""
 
     data: Path = setting(doc="Folder of all data.")  # noqa: RUF009 -- as for all others
@@ -278,6 +279,7 @@ class Settings(Folders):
                 f"WHARF_INSTANCE={self.instance!r}: allowed are up to 63 characters of a-z, 0-9 "
                 "and '-', the first of them no '-'"
             )
+        self.check_blobs()
         if self.notices_url and not self.notices_url.startswith(REDIS):
             raise SettingsError(f"WHARF_NOTICES_URL=(hidden): allowed are {', '.join(REDIS)}")
 

@@ -33,4 +33,4 @@ class Downloads:
 
     def location(self, file: File) -> str:
         """Return the path of the file's bytes below the gateway's internal locations."""
-        return self._store.gateway_path(BlobName(file.tenant, file.blob))
+        return self._store.gateway_place(BlobName(file.tenant, file.blob)).location

@@ -172,7 +172,7 @@ class Sweeper:
             self._store.delete(name)
             # Afterwards: nobody can make one any more.
             if self._pictures is not None:
-                self._pictures.forget(self._store.gateway_path(name))
+                self._pictures.forget(self._store.gateway_place(name).location)
         except (StoreError, OSError) as error:
             log.warning("a blob cannot be removed: %s", error)
             self._swept.failures += 1

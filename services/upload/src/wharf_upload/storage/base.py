@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from wharf_upload.storage.errors import BlobMissing as BlobMissing
 from wharf_upload.storage.errors import StoreBusy as StoreBusy
@@ -25,13 +25,22 @@ from wharf_upload.storage.errors import StoreError as StoreError
 from wharf_upload.storage.errors import StoreFull as StoreFull
 from wharf_upload.storage.spool_file import SpoolFile
 
+# How long the gateway may use `GatewayPlace.signed`, in seconds: longer than the gateway keeps a
+# decision while the database is away (deploy/nginx/conf.d/sharing.conf.template).
+SIGNED_SECONDS = 3600
+
 
 @dataclass(frozen=True, slots=True)
 class BlobName:
-    """A blob's tenant and identifier (32 hexadecimal digits)."""
+    """A blob's tenant and identifier: a UUID of version 7 as 32 hexadecimal digits (RFC 9562)."""
 
     tenant: str
     blob: str
+
+    @property
+    def made_at(self) -> float:
+        """When the identifier was made, in unix seconds (RFC 9562 section 5.7)."""
+        return int(self.blob[:12], 16) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,27 @@ class Found:
     name: BlobName
     size: int
     changed_at: float
+
+
+class GatewayPlace(NamedTuple):
+    """Where the gateway finds a blob. At least one of `signed` and `on_disk` is there.
+
+    `location` is relative and without dots: the blob's path below the folder of blobs on the disk,
+    and the name of its small pictures whatever store has it. `signed` is the path and query by
+    which the gateway may read the blob from the object store for `SIGNED_SECONDS`; empty where the
+    blob is in none. `on_disk` tells to look at the disk first.
+    """
+
+    location: str
+    signed: str = ""
+    on_disk: bool = True
+
+
+class Made(NamedTuple):
+    """A span of time, in unix seconds: from `since` up to and without `until`."""
+
+    since: float
+    until: float
 
 
 class BlobReader(Protocol):
@@ -124,17 +154,28 @@ class BlobStore(Protocol):
     def open(self, name: BlobName) -> BlobReader:
         """Return the content; raises `BlobMissing`."""
 
-    def gateway_path(self, name: BlobName) -> str:
-        """Return where the gateway finds the blob, below its internal location for blobs.
-
-        Relative, without dots; may end with a query that authorises the gateway. No I/O.
-        """
+    def gateway_place(self, name: BlobName) -> GatewayPlace:
+        """Return where the gateway finds the blob. No I/O."""
 
     def delete(self, name: BlobName) -> None:
         """Remove a blob; one that is missing is no error."""
 
-    def blobs(self) -> Iterator[Found]:
-        """Yield all visible blobs of all tenants, in no order."""
+    def delete_all(self, names: list[BlobName]) -> list[BlobName]:
+        """Remove blobs, in as few requests as the store allows; return those that may be left.
+
+        A failure with one does not keep the others.
+        """
+
+    def blobs(self, made: Made | None = None) -> Iterator[Found]:
+        """Yield the visible blobs of all tenants, in no order.
+
+        `made`: only those whose names were made in this span. A store whose `lists_by_hour` is true
+        then lists nothing else.
+        """
+
+    @property
+    def lists_by_hour(self) -> bool:
+        """Whether a list of a few hours' blobs costs less than one of all blobs."""
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
         """Yield what unfinished writers left: an opaque name and unix seconds of last change."""

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from wharf_upload.storage.base import BlobName, Found
+from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made
 from wharf_upload.storage.errors import BlobMissing, StoreBusy, StoreError
 from wharf_upload.storage.layout import BlobLayout, entries
+from wharf_upload.storage.one_by_one import not_deleted, within
 from wharf_upload.storage.spool_file import SpoolFile
 
 _BLOB_MODE = 0o440
@@ -122,7 +123,7 @@ class LocalStore:
         # Folders whose names are known to be durable.
         self._anchored: set[str] = set()
         self.path: Callable[[BlobName], str] = self._layout.path
-        self.gateway_path: Callable[[BlobName], str] = self._layout.relative_path
+        self.lists_by_hour = False
 
     def prepare(self) -> None:
         """Make the two top folders."""
@@ -240,14 +241,22 @@ class LocalStore:
         except FileNotFoundError:
             raise BlobMissing("no such blob") from None
 
+    def gateway_place(self, name: BlobName) -> GatewayPlace:
+        """Return the path below the tenants' folders."""
+        return GatewayPlace(self._layout.relative_path(name))
+
     def delete(self, name: BlobName) -> None:
         """Remove a blob."""
         with suppress(FileNotFoundError):
             os.unlink(self.path(name))
 
-    def blobs(self) -> Iterator[Found]:
+    def delete_all(self, names: list[BlobName]) -> list[BlobName]:
+        """Remove blobs one by one."""
+        return not_deleted(self, names)
+
+    def blobs(self, made: Made | None = None) -> Iterator[Found]:
         """Walk the tenants' folders."""
-        return self._layout.blobs()
+        return within(self._layout.blobs(), made)
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
         """Yield what lies in the staging folder."""

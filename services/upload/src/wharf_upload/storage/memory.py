@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from wharf_upload.storage.base import BlobName, Found
+from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made
 from wharf_upload.storage.errors import BlobMissing, StoreError, StoreFull
+from wharf_upload.storage.one_by_one import not_deleted, within
 from wharf_upload.storage.spool_file import SpoolFile
 
 _BLOCK_BYTES = 1 << 20
@@ -69,6 +70,7 @@ class MemoryStore:
     def __init__(self, capacity: int = 1 << 30) -> None:
         """Begin without blobs."""
         self.on_sync: Callable[[float], None] = lambda _: None
+        self.lists_by_hour = False
         self._capacity = capacity
         self._blobs: dict[BlobName, tuple[bytes, float]] = {}
         self._lock = threading.Lock()
@@ -104,18 +106,22 @@ class MemoryStore:
         except KeyError:
             raise BlobMissing("no such blob") from None
 
-    def gateway_path(self, name: BlobName) -> str:
+    def gateway_place(self, name: BlobName) -> GatewayPlace:
         """Return a path as on a local disk, though no gateway can see it."""
-        return f"{name.tenant}/{name.blob}"
+        return GatewayPlace(f"{name.tenant}/{name.blob}")
 
     def delete(self, name: BlobName) -> None:
         """Remove a blob."""
         self._blobs.pop(name, None)
 
-    def blobs(self) -> Iterator[Found]:
+    def delete_all(self, names: list[BlobName]) -> list[BlobName]:
+        """Remove blobs."""
+        return not_deleted(self, names)
+
+    def blobs(self, made: Made | None = None) -> Iterator[Found]:
         """Yield all blobs."""
-        for name, (content, changed_at) in list(self._blobs.items()):
-            yield Found(name, len(content), changed_at)
+        all_blobs = list(self._blobs.items())
+        return within((Found(name, len(it), at) for name, (it, at) in all_blobs), made)
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
         """Yield nothing: writers leave nothing."""

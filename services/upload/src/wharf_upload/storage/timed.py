@@ -12,6 +12,8 @@ from wharf_upload.storage.base import (
     BlobReader,
     BlobWriter,
     Found,
+    GatewayPlace,
+    Made,
     PendingBlob,
     StoreDriver,
 )
@@ -112,7 +114,7 @@ class TimedStore:
         self._store = store
         store.on_sync = _note_sync
         # No I/O, so nothing is timed or translated: asked for each download.
-        self.gateway_path: Callable[[BlobName], str] = store.gateway_path
+        self.gateway_place: Callable[[BlobName], GatewayPlace] = store.gateway_place
 
     def create(self, name: BlobName) -> TimedWriter:
         """Return a writer for a new blob."""
@@ -148,10 +150,20 @@ class TimedStore:
         with translating:
             self._store.delete(name)
 
-    def blobs(self) -> Iterator[Found]:
-        """Yield all visible blobs."""
+    def delete_all(self, names: list[BlobName]) -> list[BlobName]:
+        """Remove blobs; return those that may still be there."""
         with translating:
-            yield from self._store.blobs()
+            return self._store.delete_all(names)
+
+    def blobs(self, made: Made | None = None) -> Iterator[Found]:
+        """Yield the visible blobs."""
+        with translating:
+            yield from self._store.blobs(made)
+
+    @property
+    def lists_by_hour(self) -> bool:
+        """Whether a list of a few hours' blobs costs less than one of all blobs."""
+        return self._store.lists_by_hour
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
         """Yield what unfinished writers left."""

@@ -1,0 +1,78 @@
+"""Settings of where the bytes of files are kept, and what has to hold between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from servicekit.settings import SettingsError, setting
+from wharf_upload.domain.bucket_place import BucketPlace, parse_bucket_place
+
+DISK = "disk"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlobSettings:
+    """The part of the settings that is about blobs."""
+
+    blob_url: str = setting(
+        "",
+        doc="Where the bytes of new files are kept: `s3://bucket/prefix?endpoint="
+        "https://host:port&region=…&style=path|virtual` (docs/object-stores.md). Empty: on the "
+        "disk, in `WHARF_DATA`. The gateway has a setting of the same name.",
+    )
+    blob_old_url: str = setting(
+        "",
+        doc="Where bytes still lie that were stored before `WHARF_BLOB_URL` changed: `disk`, or "
+        "the `s3://…` of before; they are read from there, too, until `wharf-upload move-blobs` "
+        "has moved them. Empty: nowhere. The gateway has a setting of the same name.",
+    )
+    blob_key_file: str = setting(
+        "",
+        doc="File with two lines, the access key and the secret key of the object store; readable "
+        "for its owner alone, or a mounted secret. It is read again when it changes.",
+    )
+    blob_ca: str = setting(
+        "",
+        doc="File with the certificates (PEM) by which the object store is verified. Empty: those "
+        "of the system. The gateway has a setting of the same name.",
+    )
+    data_shared: bool = setting(
+        True,
+        doc="Whether all replicas have one `WHARF_DATA`. `false`: each has its own, with blobs on "
+        "an object store and records in PostgreSQL (docs/scaling.md).",
+    )
+
+    @property
+    def uses_object_store(self) -> bool:
+        """Whether blobs are, or still are, on an object store."""
+        return self.bucket_place is not None
+
+    @property
+    def bucket_place(self) -> BucketPlace | None:
+        """The object store of new blobs or of old ones; there is never more than one."""
+        urls = (url for url in (self.blob_url, self.blob_old_url) if url not in ("", DISK))
+        return next((parse_bucket_place(url) for url in urls), None)
+
+    def check_blobs(self) -> None:
+        """Raise `SettingsError` when the settings contradict each other."""
+        for name, url in (
+            ("WHARF_BLOB_URL", self.blob_url),
+            ("WHARF_BLOB_OLD_URL", "" if self.blob_old_url == DISK else self.blob_old_url),
+        ):
+            try:
+                if url:
+                    parse_bucket_place(url)
+            except ValueError as error:
+                raise SettingsError(f"{name}={error}") from None
+        if self.blob_old_url and (self.blob_old_url == DISK) != bool(self.blob_url):
+            raise SettingsError(
+                "WHARF_BLOB_OLD_URL: files move between the disk and one object store; say `disk` "
+                "beside a WHARF_BLOB_URL, or `s3://…` beside an empty one"
+            )
+        if self.uses_object_store and not self.blob_key_file:
+            raise SettingsError("WHARF_BLOB_KEY_FILE: an object store needs its keys, in a file")
+        if not self.data_shared and (not self.blob_url or self.blob_old_url == DISK):
+            raise SettingsError(
+                "WHARF_DATA_SHARED=false: bytes have to be on an object store (WHARF_BLOB_URL), "
+                "and none on the disk"
+            )

@@ -1,0 +1,38 @@
+"""Parts of the contract for stores that know nothing quicker than one blob after the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Protocol
+
+from wharf_upload.storage.base import BlobName, Found, Made
+from wharf_upload.storage.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+
+class Deleting(Protocol):
+    """A store that removes one blob at a time."""
+
+    def delete(self, name: BlobName) -> None:
+        """Remove a blob; one that is missing is no error."""
+
+
+def not_deleted(store: Deleting, names: list[BlobName]) -> list[BlobName]:
+    """Remove blobs one by one; return those that could not be removed, and log why."""
+    left = []
+    for name in names:
+        try:
+            store.delete(name)
+        except (StoreError, OSError) as error:
+            log.warning("a blob cannot be removed: %s", error)
+            left.append(name)
+    return left
+
+
+def within(found: Iterator[Found], made: Made | None) -> Iterator[Found]:
+    """Yield what was made in a span of time; everything where none is given."""
+    if made is None:
+        return found
+    return (one for one in found if made.since <= one.name.made_at < made.until)
