@@ -11,7 +11,8 @@ is gone within some 50 ms.
                          Prometheus, strace
     prepare.py compose   what `make compose-test` needs: contract, Docker with Compose, debootstrap
     prepare.py test      what `make test` needs: compose, podman, a browser and the scripts of
-                         others that it loads (requirements/browser), and k8s
+                         others that it loads (requirements/browser), Ceph, Swift in .venv/swift,
+                         and k8s
     prepare.py k8s       what `make k8s` needs: dev, and the checkers of manifests in .venv/k8s
 """
 
@@ -23,6 +24,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from glob import glob
 from pathlib import Path
 from typing import NoReturn
@@ -243,19 +245,20 @@ def ensure_assets() -> None:
         log("the console's pages go without scripts; why is above")
 
 
-def ensure_checkers() -> None:
-    """Brings `.venv/k8s` to requirements/k8s.txt and kustomize.txt; a stamp is written last."""
-    target = VENV / "k8s"
-    locks = [ROOT / "requirements/k8s.txt", ROOT / "requirements/kustomize.txt"]
-    stamp, wanted = target / "done", b"".join(lock.read_bytes() for lock in locks)
+def ensure_environment(name: str, locks: Mapping[str, tuple[str, ...]]) -> None:
+    """Brings `.venv/NAME` to lock files, each with words for pip; a stamp is written last."""
+    target = VENV / name
+    stamp, files = target / "done", [ROOT / "requirements" / lock for lock in locks]
+    wanted = b"".join(file.read_bytes() for file in files)
     if stamp.is_file() and stamp.read_bytes() == wanted:
         return
-    log("installing the checkers of requirements/k8s.txt")
-    run_quietly([sys.executable, "-m", "venv", "--clear", str(target)], "could not make .venv/k8s")
-    for lock, words in zip(locks, ((), ("--no-deps", "--ignore-requires-python")), strict=True):
+    log(f"installing the packages of requirements/{name}.txt into .venv/{name}")
+    command = [sys.executable, "-m", "venv", "--clear", str(target)]
+    run_quietly(command, f"could not make .venv/{name}")
+    for file, words in zip(files, locks.values(), strict=True):
         pip_install(
-            *("--require-hashes", "--only-binary", ":all:", *words, "-r", str(lock)),
-            failure=f"could not install requirements/{lock.name}",
+            *("--require-hashes", "--only-binary", ":all:", *words, "-r", str(file)),
+            failure=f"could not install requirements/{file.name}",
             venv=target,
         )
     stamp.write_bytes(wanted)
@@ -278,8 +281,8 @@ def main() -> None:
         ensure_assets()
     if goal.scripts:
         ensure_scripts()
-    if goal.checkers:
-        ensure_checkers()
+    for name, locks in goal.environments.items():
+        ensure_environment(name, locks)
 
 
 if __name__ == "__main__":

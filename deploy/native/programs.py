@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -80,20 +82,33 @@ IPTABLES = Program("iptables", ("/usr/sbin/iptables",), "iptables")
 AARDVARK = Program(
     "aardvark-dns", ("/usr/lib/podman/aardvark-dns",), "aardvark-dns", since_debian=13
 )
+# An object store: a monitor, one OSD and radosgw, and the commands that make them a cluster.
+CEPH = (
+    Program("ceph-mon", ("/usr/bin/ceph-mon",), "ceph-mon"),
+    Program("ceph-osd", ("/usr/bin/ceph-osd",), "ceph-osd"),
+    Program("ceph", ("/usr/bin/ceph",), "ceph-common"),
+    Program("radosgw", ("/usr/bin/radosgw",), "radosgw"),
+)
+
+# Environments of their own below .venv: lock files of requirements/, with further words for pip.
+CHECKERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "k8s": {"k8s.txt": (), "kustomize.txt": ("--no-deps", "--ignore-requires-python")}
+}
+SWIFT: dict[str, dict[str, tuple[str, ...]]] = {"swift": {"swift.txt": ()}}
 
 
 class Goal(NamedTuple):
     """What one way of using the repository needs.
 
-    `assets` are what the console's pages load, `scripts` those of others for a browser, `checkers`
-    those of Kubernetes manifests.
+    `assets` are what the console's pages load, `scripts` those of others for a browser,
+    `environments` those of programs whose packages do not fit beside ours.
     """
 
     lock: str
     programs: tuple[Program, ...]
     assets: bool = False
     scripts: bool = False
-    checkers: bool = False
+    environments: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
 
 CONTRACT = (NGINX, CURL._replace(needed=True), REDIS, POSTGRES, PROMETHEUS, STRACE)
@@ -107,12 +122,12 @@ GOALS = {
     "compose": Goal("dev", (*CONTRACT, *ENGINES), assets=True),
     "test": Goal(
         "dev",
-        (*CONTRACT, *ENGINES, *PODS, *BROWSER, E2FSPROGS),
+        (*CONTRACT, *ENGINES, *PODS, *BROWSER, *CEPH, E2FSPROGS),
         assets=True,
         scripts=True,
-        checkers=True,
+        environments={**CHECKERS, **SWIFT},
     ),
-    "k8s": Goal("dev", (OPENSSL,), checkers=True),
+    "k8s": Goal("dev", (OPENSSL,), environments=CHECKERS),
 }
 
 

@@ -217,6 +217,24 @@ def test_a_browsers_scripts(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch
     assert (prepare.VENV / "browser/package-lock.json").read_text() == "two"
 
 
+def test_environments_of_their_own(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment is made once for its lock files, and again when one of them changes."""
+    ran: list[str] = []
+    done = prepare.VENV / "swift"
+
+    def run_quietly(command: list[str], failure: str) -> None:
+        done.mkdir(exist_ok=True)
+        ran.append(" ".join(command[1:4]))
+
+    monkeypatch.setattr(prepare, "run_quietly", run_quietly)
+    lock = prepare.ROOT / "requirements/swift.txt"
+    for content in ("one", "two"):
+        lock.write_text(content)
+        prepare.ensure_environment("swift", {"swift.txt": ()})
+        prepare.ensure_environment("swift", {"swift.txt": ()})
+    assert ran == ["-m venv --clear", "-m pip --disable-pip-version-check"] * 2
+
+
 @pytest.mark.parametrize(
     "script",
     [
