@@ -5,6 +5,11 @@ from __future__ import annotations
 import hypothesis
 import pytest
 
+from tests.servers.object_stores import ceph_cluster, radosgw, radosgw_tls, swift
+
+# Here, not in the folders that use them: a session has one of each.
+__all__ = ["ceph_cluster", "radosgw", "radosgw_tls", "swift"]
+
 # A slow machine is no fault of the code: no example has a deadline.
 hypothesis.settings.register_profile("wharf", deadline=None)
 hypothesis.settings.load_profile("wharf")

@@ -1,0 +1,98 @@
+"""Programs that serve a whole session of tests: free ports, starting, waiting, ending."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+_START_SECONDS = 60
+_END_SECONDS = 10
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports of 127.0.0.1 on which nobody listens."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def program(name: str) -> str:
+    """The path of a program that has to be installed."""
+    path = shutil.which(name, path="/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin:/bin:/sbin")
+    if path is None:
+        pytest.fail(f"{name} is not installed; `make test` installs it")
+    return path
+
+
+class Daemons:
+    """Processes that write what they say into a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def start(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start one in the background; it ends with this process, however that ends."""
+        with self.said(name).open("wb") as output:
+            process = subprocess.Popen(
+                [program("setpriv"), "--pdeathsig", "KILL", *command],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        self._running.append((name, process))
+        return process
+
+    def run(self, *command: str) -> str:
+        """Run a program to its end; its standard output."""
+        done = subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
+        )
+        if done.returncode:
+            pytest.fail(f"{command[0]} ends with {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    def said(self, name: str) -> Path:
+        """The file with what a program has written."""
+        return self.folder / f"{name}.output"
+
+    def await_port(self, port: int) -> None:
+        """Return when somebody listens on the port."""
+        self.wait_until(lambda: _listens(port), f"a listener on port {port}")
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Return when the condition holds; fail when a program has ended or it takes too long."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not condition():
+            for name, process in self._running:
+                if process.poll() is not None:
+                    pytest.fail(f"{name} has ended: {self.said(name).read_text()[-2000:]}")
+            if time.monotonic() > deadline:
+                pytest.fail(f"there is not {what} after {_START_SECONDS} s in {self.folder}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End all, the last one first."""
+        for _, process in reversed(self._running):
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
+            process.kill()
+            process.wait()
+        self._running.clear()
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
