@@ -170,7 +170,8 @@ def _install_metrics(app: Flask, context: AppContext) -> None:
 
 def _install_health(app: Flask, context: AppContext) -> None:
     settings, revocations = context.settings, context.access.revocations
-    spool_check = SpoolCheck(settings.spool_folder, settings.data / "staging")
+    staging = None if settings.blob_url else settings.data / "staging"
+    spool_check = SpoolCheck(settings.spool_folder, staging)
     needed = {
         "database": context.records.check,
         "storage": context.store.check,

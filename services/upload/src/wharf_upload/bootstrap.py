@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from servicekit.database import open_database
 from servicekit.revocations import Revocations
+from servicekit.settings import SettingsError
 from wharf_upload import signals
 from wharf_upload.backends import Backends
 from wharf_upload.database.contract import Overview, Records, SharedLeases
@@ -26,11 +28,14 @@ from wharf_upload.maintenance.worker_loop import WorkerLoop
 from wharf_upload.maintenance.worker_report import Report
 from wharf_upload.notices.sender import open_sender
 from wharf_upload.settings import Settings
-from wharf_upload.storage.base import BlobName, BlobStore
+from wharf_upload.storage.base import BlobName, BlobStore, StoreUnavailable
 from wharf_upload.storage.layout import BlobLayout
 from wharf_upload.storage.local import LocalStore
 from wharf_upload.storage.partial_uploads import PartialUploadStore
 from wharf_upload.storage.timed import TimedStore
+
+if TYPE_CHECKING:
+    from wharf_upload.storage.s3.store import S3Store
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,36 @@ class _OpenBackends:
 
 def open_store(settings: Settings) -> TimedStore:
     """Return the blob store, ready for use."""
+    if settings.blob_url:
+        return TimedStore(object_store(settings))
     return local_store(settings.data, durable=settings.durable)
+
+
+def object_store(settings: Settings) -> S3Store:
+    """Return the object store that the settings name; it is asked for nothing yet.
+
+    Raises `SettingsError` for keys that cannot be used.
+    """
+    place = settings.bucket_place
+    if place is None:
+        raise SettingsError("WHARF_BLOB_URL: no object store is named")
+    # A service with its blobs on the disk does not load what speaks to object stores.
+    from wharf_upload.storage.s3.keys import KeyFile
+    from wharf_upload.storage.s3.store import S3Store
+
+    keys = KeyFile(settings.blob_key_file)
+    try:
+        keys.keys()
+    except StoreUnavailable as error:
+        raise SettingsError(str(error)) from None
+    settings.spool_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return S3Store(place, keys, ca=settings.blob_ca, spool_folder=settings.spool_folder)
+
+
+def prepare_object_store(settings: Settings) -> None:
+    """Let the bucket itself remove unfinished uploads, if there is a bucket that can."""
+    if settings.uses_object_store:
+        object_store(settings).add_lifecycle_rule()
 
 
 def local_store(data: Path, *, durable: bool) -> TimedStore:

@@ -69,6 +69,7 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     OutOfSpace: lambda _: problems.STORAGE_FULL("There was no room for the file's record."),
     stores.StoreFull: lambda _: problems.STORAGE_FULL("There was no room for the whole file."),
     stores.StoreBusy: lambda _: unavailable("The service has too much to do at once."),
+    stores.StoreUnavailable: lambda _: unavailable("The store of the files' bytes cannot be used."),
     stores.BlobMissing: lambda _: problems.STORAGE_FAILED("The file's bytes cannot be read."),
     stores.StoreError: lambda _: problems.STORAGE_FAILED("The file could not be stored."),
 }

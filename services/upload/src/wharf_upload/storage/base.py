@@ -23,6 +23,7 @@ from wharf_upload.storage.errors import BlobMissing as BlobMissing
 from wharf_upload.storage.errors import StoreBusy as StoreBusy
 from wharf_upload.storage.errors import StoreError as StoreError
 from wharf_upload.storage.errors import StoreFull as StoreFull
+from wharf_upload.storage.errors import StoreUnavailable as StoreUnavailable
 from wharf_upload.storage.spool_file import SpoolFile
 
 # How long the gateway may use `GatewayPlace.signed`, in seconds: longer than the gateway keeps a

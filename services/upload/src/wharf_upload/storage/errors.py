@@ -23,6 +23,10 @@ class StoreBusy(StoreError):
     """The store cannot do this now; later it may."""
 
 
+class StoreUnavailable(StoreBusy):
+    """The store cannot be reached, or refuses the service; the message says why."""
+
+
 class BlobMissing(StoreError):
     """There is no blob of this name."""
 

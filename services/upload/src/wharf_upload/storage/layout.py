@@ -34,7 +34,7 @@ class BlobLayout:
 
     def relative_path(self, name: BlobName) -> str:
         """Return where the blob lies below `tenants`."""
-        return f"{name.tenant}/{name.blob[_AA]}/{name.blob}"
+        return relative_path(name)
 
     def blobs(self) -> Iterator[Found]:
         """Yield all blobs of all tenants, in no order."""
@@ -46,6 +46,11 @@ class BlobLayout:
                     except FileNotFoundError:
                         continue
                     yield Found(BlobName(tenant.name, entry.name), status.st_size, status.st_ctime)
+
+
+def relative_path(name: BlobName) -> str:
+    """Return the path of a blob below `tenants`: its location, whatever store has it."""
+    return f"{name.tenant}/{name.blob[_AA]}/{name.blob}"
 
 
 def entries(folder: str) -> Iterator[os.DirEntry[str]]:

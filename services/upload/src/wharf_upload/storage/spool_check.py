@@ -1,7 +1,8 @@
 """Whether bodies can be linked from the gateway's spool into the store (link(2), no copies).
 
 Two folders of one file system may still be two mounts, between which nothing can be linked; a
-volume may know no links at all. It is better told at the start than with each large upload.
+volume may know no links at all. It is better told at the start than with each large upload. With an
+object store nothing is linked, and the spool has to take files, no more.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from servicekit.ids import uuid7_hex
 
 
 class SpoolCheck:
-    """Links an empty file once; what has worked once is not tried again."""
+    """Makes and links an empty file once; what has worked once is not tried again."""
 
-    def __init__(self, spool: Path, staging: Path) -> None:
+    def __init__(self, spool: Path, staging: Path | None) -> None:
+        """`staging` is `None` where nothing is linked: bytes go to an object store."""
         self._spool, self._staging = spool, staging
         self._works = False
 
@@ -26,14 +28,16 @@ class SpoolCheck:
         if self._works:
             return None
         name = f"probe-{uuid7_hex()}"
-        source, target = self._spool / name, self._staging / name
+        source = self._spool / name
+        target = source if self._staging is None else self._staging / name
         try:
             source.touch(mode=0o600, exist_ok=False)
-            os.link(source, target)
+            if target != source:
+                os.link(source, target)
         except OSError as error:
             return _words(error)
         finally:
-            for path in (target, source):
+            for path in {target, source}:
                 with suppress(OSError):
                     path.unlink()
         self._works = True

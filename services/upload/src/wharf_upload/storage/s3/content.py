@@ -1,0 +1,59 @@
+"""Content of requests: bytes, or ranges of an open file, which take the memory of one block."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from wharf_upload.storage.errors import StoreError
+from wharf_upload.storage.s3.signing import UNSIGNED
+
+_BLOCK_BYTES = 256 << 10
+
+
+class Content(NamedTuple):
+    """A body: `open` returns it from its beginning, again for each try."""
+
+    open: Callable[[], bytes | Iterable[bytes]]
+    size: int
+    sha256: str = UNSIGNED
+    md5: str = ""
+
+
+def of_bytes(content: bytes, sha256: bytes | None) -> Content:
+    """Return content in memory."""
+    digest = sha256 or hashlib.sha256(content).digest()
+    return Content(lambda: content, len(content), digest.hex())
+
+
+def whole_file(descriptor: int, size: int, sha256: bytes | None) -> Content:
+    """Return a whole file; its digest is computed where it is not known."""
+    if sha256 is None:
+        hashing = hashlib.sha256()
+        for block in _blocks(descriptor, 0, size):
+            hashing.update(block)
+        sha256 = hashing.digest()
+    return Content(lambda: _blocks(descriptor, 0, size), size, sha256.hex())
+
+
+def part_of_file(descriptor: int, offset: int, length: int) -> Content:
+    """Return a range of a file with its MD5, which the store verifies."""
+    hashing = hashlib.md5(usedforsecurity=False)
+    for block in _blocks(descriptor, offset, length):
+        hashing.update(block)
+    md5 = base64.b64encode(hashing.digest()).decode()
+    return Content(lambda: _blocks(descriptor, offset, length), length, md5=md5)
+
+
+def _blocks(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
+    """Read a range (bytes) without moving the file's own offset: several may read at once."""
+    end = offset + length
+    while offset < end:
+        block = os.pread(descriptor, min(_BLOCK_BYTES, end - offset), offset)
+        if not block:
+            raise StoreError("the content ended early")
+        yield block
+        offset += len(block)

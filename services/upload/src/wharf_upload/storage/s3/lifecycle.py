@@ -1,0 +1,57 @@
+"""A rule of the bucket by which the store itself removes unfinished uploads.
+
+The sweeper aborts them, too; the rule works when no sweeper runs any more. The worker asks for it
+at its start. Rules of others stay: the store replaces all at once, so they are read first.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from wharf_upload.storage.errors import StoreError
+from wharf_upload.storage.s3 import metrics
+from wharf_upload.storage.s3.client import Client
+from wharf_upload.storage.s3.tries import ErrorCode
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, LifecycleRuleUnionTypeDef
+
+log = logging.getLogger(__name__)
+
+_DAYS = 2
+_NO_RULES = ("NoSuchLifecycleConfiguration", "404")
+
+
+def add_rule(client: Client, prefix: str) -> None:
+    """Add the rule where it is missing and the store takes it; never raises `StoreError`."""
+    name = f"wharf-unfinished-uploads {prefix}".strip()
+    try:
+        rules = _rules(client)
+        if any(rule.get("ID") == name for rule in rules):
+            return
+        own: LifecycleRuleUnionTypeDef = {
+            "ID": name,
+            "Status": "Enabled",
+            "Filter": {"Prefix": prefix},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _DAYS},
+        }
+        client.ask(
+            metrics.LIFECYCLE,
+            lambda s3: s3.put_bucket_lifecycle_configuration(
+                Bucket=client.bucket, LifecycleConfiguration={"Rules": [*rules, own]}
+            ),
+        )
+    except StoreError as error:
+        log.info("the bucket gets no rule for unfinished uploads; the sweeper does it: %s", error)
+
+
+def _rules(client: Client) -> list[LifecycleRuleOutputTypeDef]:
+    try:
+        return client.ask(
+            metrics.LIFECYCLE,
+            lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=client.bucket),
+            passing=_NO_RULES,
+        )["Rules"]
+    except ErrorCode:
+        return []

@@ -1,0 +1,42 @@
+"""Whether the bucket can be used: a cheap request, whose result holds for some seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from urllib.parse import quote
+
+from wharf_upload.storage.errors import StoreError
+from wharf_upload.storage.s3 import metrics
+from wharf_upload.storage.s3.keys import KeyFile
+from wharf_upload.storage.s3.tries import PROBE
+from wharf_upload.storage.s3.wire import Wire
+
+_HOLDS_SECONDS = 5.0
+
+
+class Probe:
+    """Asks for the name of one object. Safe to use from several threads: one asks for all."""
+
+    def __init__(self, wire: Wire, keys: KeyFile, prefix: str) -> None:
+        """Ask nothing yet."""
+        self._wire, self._keys, self._prefix = wire, keys, prefix
+        self._lock = threading.Lock()
+        self._error: str | None = None
+        self._until = 0.0
+
+    def error(self) -> str | None:
+        """Return what is wrong, in words that say what to do, or `None`."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._error = self._ask()
+                self._until = time.monotonic() + _HOLDS_SECONDS
+            return self._error
+
+    def _ask(self) -> str | None:
+        query = f"list-type=2&max-keys=1&prefix={quote(self._prefix, safe='')}"
+        try:
+            self._wire.send(metrics.LIST, "GET", "", query=query, patience=PROBE)
+        except StoreError as error:
+            return str(error)
+        return self._keys.error

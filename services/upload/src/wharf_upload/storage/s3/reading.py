@@ -1,0 +1,61 @@
+"""Reading an object while it arrives."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import urllib3
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from wharf_upload.storage.s3 import errors, metrics
+
+
+class ObjectReader:
+    """An object's content. The connection goes back to its pool when all of it is read."""
+
+    def __init__(self, answer: urllib3.BaseHTTPResponse) -> None:
+        """Take over an answer of which nothing is read yet."""
+        self._answer = answer
+        self._size = int(answer.headers["Content-Length"])
+        self._left = self._size
+
+    def size(self) -> int:
+        """Return the size of the blob in bytes."""
+        return self._size
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes, or all that follow; raises `StoreUnavailable`."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        if not wanted:
+            return b""
+        try:
+            data = self._answer.read(wanted)
+        except ReadTimeoutError:
+            raise errors.timed_out().error from None
+        except HTTPError:
+            raise errors.broken_off().error from None
+        if not data:
+            raise errors.broken_off().error
+        self._left -= len(data)
+        metrics.received_bytes.note(((metrics.GET,), len(data)))
+        return data
+
+    def close(self) -> None:
+        """Give up the rest: a connection with a rest in it is closed."""
+        if self._left:
+            self._answer.close()
+        self._answer.release_conn()
+
+    def __enter__(self) -> Self:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the reader."""
+        self.close()

@@ -1,0 +1,69 @@
+"""Repeats a request where that may help, and notes each try."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from wharf_upload.storage.s3 import metrics
+from wharf_upload.storage.s3.errors import Failure
+
+log = logging.getLogger(__name__)
+
+_TRIES = 3
+_PAUSE_SECONDS = 0.1
+Result = TypeVar("Result")
+
+
+class Patience(NamedTuple):
+    """How long a silent store is waited for, and until when a failed request is repeated."""
+
+    read_seconds: float
+    total_seconds: float
+
+
+# Threads that answer clients are few: a small request fails within ten seconds.
+SHORT = Patience(8.0, 1.0)
+LONG = Patience(20.0, 60.0)
+PROBE = Patience(3.0, 0.5)
+
+
+class ErrorCode(Exception):
+    """An answer that is an error, for callers to whom its code says something."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Keep the code, and what it means to everybody else."""
+        super().__init__(failure.code)
+        self.code, self.failure = failure.code, failure
+
+
+def tried(
+    operation: str,
+    once: Callable[[], Result | Failure],
+    patience: Patience,
+    passing: tuple[str, ...] = (),
+) -> Result:
+    """Return what `once` returns at last.
+
+    Raises `ErrorCode` for the codes in `passing`, and kinds of `StoreError` for other failures.
+    """
+    until = time.monotonic() + patience.total_seconds
+    number = 1
+    while True:
+        begun = time.perf_counter()
+        result = once()
+        if not isinstance(result, Failure):
+            metrics.note(operation, metrics.OK, begun)
+            return result
+        metrics.note(operation, result.outcome, begun)
+        if result.code in passing:
+            raise ErrorCode(result)
+        if not result.again or number == _TRIES or time.monotonic() >= until:
+            break
+        time.sleep(_PAUSE_SECONDS * number)
+        number += 1
+    if result.outcome != metrics.MISSING:
+        log.warning("%s: %s", operation, result.error)
+    raise result.error
