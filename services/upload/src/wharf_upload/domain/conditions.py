@@ -1,7 +1,7 @@
 """Conditional requests (RFC 9110 section 13) for resources with strong entity tags.
 
-Entity tags are handled as they stand in the ETag field, quotes included: '"5f1c"'. Ranges and
-If-Range are nginx's part.
+Entity tags are handled as they stand in the ETag field, quotes included: '"5f1c"'. Of files on a
+disk, ranges and If-Range are nginx's part.
 """
 
 from __future__ import annotations
@@ -93,6 +93,17 @@ def for_read(
         return 304 if _ANY in unwanted or etag in map(_opaque, unwanted) else 200
     since = None if if_modified_since is None else http_seconds(if_modified_since)
     return 304 if since is not None and last_modified <= since else 200
+
+
+def for_range(etag: str, last_modified: int, if_range: str | None) -> bool:
+    """Tell whether a Range field counts, by section 13.1.5: without If-Range, or when it holds.
+
+    Its tag is compared strongly; its date has to be the file's own, in unix seconds.
+    """
+    if if_range is None:
+        return True
+    value = if_range.strip(" \t")
+    return value == etag or ('"' not in value and http_seconds(value) == last_modified)
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from wharf_upload.domain.files import File
 from wharf_upload.domain.refusals import NoSuchFile
-from wharf_upload.storage.base import BlobName, BlobStore
+from wharf_upload.storage.base import BlobName, BlobStore, GatewayPlace
 
 
 class StoredFiles(Protocol):
@@ -31,6 +31,6 @@ class Downloads:
             raise NoSuchFile(key)
         return file
 
-    def location(self, file: File) -> str:
-        """Return the path of the file's bytes below the gateway's internal locations."""
-        return self._store.gateway_place(BlobName(file.tenant, file.blob)).location
+    def place(self, file: File) -> GatewayPlace:
+        """Return where the gateway finds the file's bytes."""
+        return self._store.gateway_place(BlobName(file.tenant, file.blob))

@@ -12,7 +12,9 @@ from wharf_upload.domain.files import File
 from wharf_upload.domain.keys import file_name
 from wharf_upload.downloads import pictures
 from wharf_upload.http.request import Headers, Request, Response
+from wharf_upload.http.sending_signed import send_signed
 from wharf_upload.problems import PRECONDITION
+from wharf_upload.storage.base import GatewayPlace
 
 INTERNAL, INTERNAL_MATCHED = "/_blobs/", "/_blobs_matched/"
 INTERNAL_PICTURE = "/_picture/"
@@ -29,21 +31,23 @@ _OF_PICTURES = {
 _CONTENT_FIELDS = frozenset(("Content-Type", "Content-Disposition", "Repr-Digest"))
 
 
-def send(request: Request, file: File, location: str, headers: Headers) -> Response:
-    """Return the answer with a file whose reader is allowed to have it.
+def send(request: Request, file: File, place: GatewayPlace, headers: Headers) -> Response:
+    """Return the answer with a file whose reader is allowed to have it, and whose bytes are there.
 
-    `location` is where the bytes are below the gateway's internal locations. Judges the conditions
-    of RFC 9110 section 13; raises the problem `precondition-failed`.
+    Judges the conditions of RFC 9110 section 13; raises the problem `precondition-failed`, and
+    `range-not-satisfiable` of a file on an object store.
     """
     status = _conditional_status(request, file, file.etag)
     if status != 200:
         return _without_content(request, status, file.etag, headers)
     request.outcome = "served"
+    if place.signed:
+        return send_signed(request, file, place, kind(file.media_type, utf8=file.utf8), headers)
     # nginx would test these once more, against a tag and a date of its own: it has a way without.
     if request.header("IF_MATCH") is None and request.header("IF_UNMODIFIED_SINCE") is None:
-        headers.append(("X-Accel-Redirect", INTERNAL + location))
+        headers.append(("X-Accel-Redirect", INTERNAL + place.location))
     else:
-        path = f"{INTERNAL_MATCHED}{location}.{kind(file.media_type, utf8=file.utf8)}"
+        path = f"{INTERNAL_MATCHED}{place.location}.{kind(file.media_type, utf8=file.utf8)}"
         # The type comes from there: of several ranges it is another one.
         headers = [field for field in headers if field[0] != "Content-Type"]
         headers.append(("X-Accel-Redirect", path))
@@ -51,7 +55,7 @@ def send(request: Request, file: File, location: str, headers: Headers) -> Respo
 
 
 def send_picture(
-    request: Request, file: File, width: int, location: str, headers: Headers
+    request: Request, file: File, width: int, place: GatewayPlace, headers: Headers
 ) -> Response:
     """Return the answer with a small picture of a file whose reader is allowed to have it.
 
@@ -63,7 +67,9 @@ def send_picture(
         return _without_content(request, status, etag, headers)
     request.outcome = "served"
     fields = [(_OF_PICTURES.get(name, name), value) for name, value in headers]
-    fields.append(("X-Accel-Redirect", f"{INTERNAL_PICTURE}{width}/{location}"))
+    fields.append(("X-Accel-Redirect", f"{INTERNAL_PICTURE}{width}/{place.location}"))
+    if place.signed:
+        fields.append(("X-Wharf-Blob", place.signed))
     return Response(200, fields)
 
 

@@ -87,11 +87,11 @@ class FileRoutes:
             return Response(204, [("Cache-Control", "no-store")])
         width = width_of(query) if query else None
         file = self._downloads.find(principal.tenant, *request.address())
-        location = self._downloads.location(file)
+        place = self._downloads.place(file)
         if width is not None:
-            return send_picture(request, file, width, location, picture_headers(file, width))
+            return send_picture(request, file, width, place, picture_headers(file, width))
         name = download_name(query, file)
-        return send(request, file, location, file_headers(file, name))
+        return send(request, file, place, file_headers(file, name))
 
 
 def _stored(request: Request, stored: Stored) -> Response:

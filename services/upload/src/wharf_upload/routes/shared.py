@@ -11,17 +11,20 @@ from collections.abc import Callable
 
 from servicekit.problems import METHOD, NOT_FOUND
 from servicekit.web import who
+from wharf_upload.domain.conditions import http_date
 from wharf_upload.domain.digests import repr_digest
 from wharf_upload.domain.files import File
 from wharf_upload.domain.keys import InvalidName
 from wharf_upload.domain.pictures import NoSuchWidth, width_of
 from wharf_upload.downloads import pictures
 from wharf_upload.downloads.files import Downloads
-from wharf_upload.downloads.headers import file_headers
+from wharf_upload.downloads.headers import content_type, file_headers
 from wharf_upload.downloads.shared import LINKS, NotShared, Shared, SharedFiles
 from wharf_upload.http.cors import CrossOrigin
 from wharf_upload.http.request import Headers, Request, Response, raw_path
 from wharf_upload.http.sending import download_name, kind, send, send_picture
+from wharf_upload.http.sending_signed import internal_address
+from wharf_upload.storage.base import GatewayPlace
 
 LINK_ROUTE, PUBLIC_ROUTE = "/s/{token}", "/public/{tenant}/{bucket}/{key}"
 ALLOWED = "GET, HEAD, OPTIONS"
@@ -58,16 +61,18 @@ class SharedRoutes:
             request.outcome = "not-found"
             return Response(403, [("X-Accel-Expires", str(_BAD_SECONDS)), *allowed])
         request.outcome = "shared"
-        file = shared.file
+        file, place = shared.file, self._downloads.place(shared.file)
         headers: Headers = [
             ("X-Accel-Expires", str(_seconds(shared, self._clock()))),
-            ("X-Shared-Blob", self._downloads.location(file)),
+            ("X-Shared-Blob", place.location),
             ("X-Shared-Cache-Control", shared.cache_control),
             ("X-Shared-Resource-Policy", self._resource_policy(shared)),
             *(_of_file(request, shared) if width is None else _of_picture(shared, width)),
             *allowed,
             who(file.tenant, ""),
         ]
+        if place.signed:
+            headers += _signed(file, place)
         return Response(204, headers)
 
     def get(self, request: Request) -> Response:
@@ -82,19 +87,19 @@ class SharedRoutes:
         except (NoSuchWidth, NotShared):
             # Word for word what the gateway says (snippets/problems.conf.template).
             raise NOT_FOUND("Nothing is here.") from None
-        file, location = shared.file, self._downloads.location(shared.file)
+        file, place = shared.file, self._downloads.place(shared.file)
         policy = ("Cross-Origin-Resource-Policy", self._resource_policy(shared))
         if width is not None:
             headers = pictures.picture_headers(
                 file, width, name=shared.address.name, cache_control=shared.cache_control
             )
-            return send_picture(request, file, width, location, [*headers, policy])
+            return send_picture(request, file, width, place, [*headers, policy])
         headers = file_headers(
             file,
             disposition=shared.disposition(_name(request, file)),
             cache_control=shared.cache_control,
         )
-        return send(request, file, location, [*headers, policy])
+        return send(request, file, place, [*headers, policy])
 
     def _resource_policy(self, shared: Shared) -> str:
         """Who may embed the file (Fetch section 3.7): everybody, where the bucket is public or user
@@ -118,6 +123,16 @@ def _of_picture(shared: Shared, width: int) -> Headers:
     return [
         ("X-Shared-Etag", pictures.etag(shared.file, width)),
         ("X-Shared-Disposition", pictures.disposition(shared.file, shared.address.name)),
+    ]
+
+
+def _signed(file: File, place: GatewayPlace) -> Headers:
+    """What the gateway has no file of its own to tell from."""
+    return [
+        ("X-Shared-Signed", place.signed),
+        ("X-Shared-Way", internal_address(place, kind(file.media_type, utf8=file.utf8))),
+        ("X-Shared-Type", content_type(file.media_type, utf8=file.utf8)),
+        ("X-Shared-Last-Modified", http_date(file.created_at // 1000)),
     ]
 
 
