@@ -52,6 +52,7 @@ class BlobsSocket:
         files: content by location; others are answered with 404.
         raw: whole answers by location, as they go over the wire.
         asked: the request lines that came.
+        fields: the header fields that came with them, but for `Host`.
         goes_on: answers wait while it is not set.
     """
 
@@ -59,6 +60,7 @@ class BlobsSocket:
     files: dict[str, bytes] = field(default_factory=dict)
     raw: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    fields: list[str] = field(default_factory=list)
     goes_on: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -74,8 +76,10 @@ class BlobsSocket:
                     self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
-        line = connection.recv(4096).split(b"\r\n")[0].decode()
+        line, host, *others = connection.recv(4096).decode().split("\r\n")
+        assert host == "Host: images"
         self.asked.append(line)
+        self.fields.extend(filter(None, others))
         self.goes_on.wait()
         location = line.split(" ")[1].removeprefix("/_bytes/")
         if location in self.raw:

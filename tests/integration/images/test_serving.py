@@ -93,6 +93,10 @@ def test_bytes_that_do_not_come(images: Service) -> None:
         ("/picture", {"WHARF_BLOB": LOCATION, "WHARF_WIDTH": "65"}),
         ("/picture", {"WHARF_BLOB": "../0a/00", "WHARF_WIDTH": "64"}),
         ("/picture", {"WHARF_BLOB": f"{LOCATION}\n", "WHARF_WIDTH": "64"}),
+        (
+            "/picture",
+            {"WHARF_BLOB": LOCATION, "WHARF_WIDTH": "64", "WHARF_BLOB_SIGNED": "/a\r\nB: c"},
+        ),
     ],
 )
 def test_what_is_no_request_for_a_picture(

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.servers.images import LOCATION, BlobsSocket, blobs_socket
-from wharf_images.blobs import BlobGone, Blobs, BlobsUnavailable, tenant_of
+from wharf_images.blobs import BlobGone, Blobs, BlobsUnavailable, is_signed, tenant_of
 from wharf_images.formats import MAX_FILE_BYTES, NoPicture
 
 CONTENT = b"GIF89a" + bytes(range(256)) * 4000
@@ -39,6 +39,32 @@ def test_bytes_come_whole(gateway: BlobsSocket) -> None:
     gateway.files[LOCATION] = CONTENT
     assert fetch(gateway) == CONTENT
     assert gateway.asked == [f"GET /_bytes/{LOCATION} HTTP/1.0"]
+
+
+def test_bytes_on_an_object_store(gateway: BlobsSocket) -> None:
+    """The signed address goes to the gateway as one field, as it is."""
+    gateway.files[LOCATION] = CONTENT
+    signed = "/bucket/prefix/blob?X-Amz-Signature=00"
+    os.close(Blobs(str(gateway.path)).fetch(LOCATION, signed))
+    assert gateway.fields == [f"X-Wharf-Blob: {signed}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("", True),
+        ("/b/p/1?X-Amz-Date=1&X-Amz-Signature=%2F", True),
+        ("b/p", False),
+        ("/b c", False),
+        ("/b\r\nX: y", False),
+        ("/b\n", False),
+        ("/ü", False),
+        ("/" + "a" * 4001, False),
+    ],
+)
+def test_signed_addresses(text: str, *, allowed: bool) -> None:
+    """A signed address is one short word that begins with a slash, or there is none."""
+    assert is_signed(text) is allowed
 
 
 def test_they_cannot_be_changed(gateway: BlobsSocket) -> None:

@@ -23,9 +23,11 @@ class FakeBlobs:
 
     error: Exception | None = None
     given: list[int] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def fetch(self, location: str) -> int:
+    def fetch(self, location: str, signed: str) -> int:
         """Return a descriptor."""
+        self.asked.append((location, signed))
         if self.error:
             raise self.error
         self.given.append(os.memfd_create(location.replace("/", "-")))
@@ -53,6 +55,15 @@ def answer(end: Ended | Exception, error: Exception | None = None) -> Answer:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
     return found
+
+
+def test_the_signed_address_goes_along() -> None:
+    """The gateway is asked for the bytes with the address that it gave."""
+    blobs = FakeBlobs()
+    maker = Maker(blobs, FakeSandbox(Ended("done", b"P" + WEBP)), lambda how: None)
+    assert maker.answer(LOCATION, 64, "/bucket/blob?signed").status == 200
+    assert maker.answer(LOCATION, 64).status == 200
+    assert blobs.asked == [(LOCATION, "/bucket/blob?signed"), (LOCATION, "")]
 
 
 def test_a_picture_is_kept_for_a_month() -> None:

@@ -13,6 +13,8 @@ from wharf_images.formats import MAX_FILE_BYTES, PREFIX_BYTES, NoPicture, format
 
 # As the store names blobs: the tenant, two digits, the blob.
 _LOCATION = re.compile(r"([a-z0-9-]{1,63})/[0-9a-f]{2}/[0-9a-f-]{1,64}")
+# A path and query that upload has signed for an object store; nothing in it ends a line.
+_SIGNED = re.compile(r"(?:/[!-~]{1,4000})?")
 # For the whole of a file; the gateway is on the same machine.
 TIMEOUT_SECONDS = 5.0
 _HEAD_BYTES, _BLOCK_BYTES = 16 * 1024, 256 * 1024
@@ -34,6 +36,11 @@ def tenant_of(location: str) -> str | None:
     return found[1] if found else None
 
 
+def is_signed(text: str) -> bool:
+    """Whether a text can be the signed address of a blob on an object store; empty is none."""
+    return _SIGNED.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Blobs:
     """The gateway's socket for bytes."""
@@ -41,8 +48,10 @@ class Blobs:
     path: str
     timeout_seconds: float = TIMEOUT_SECONDS
 
-    def fetch(self, location: str) -> int:
+    def fetch(self, location: str, signed: str = "") -> int:
         """Return the descriptor of a sealed memory file with the blob's bytes, to be closed.
+
+        `signed` is the address by which the gateway gets it from an object store.
 
         Raises:
             NoPicture: its first bytes or its size say that it has none; the rest was not fetched.
@@ -56,7 +65,8 @@ class Blobs:
                 connection.settimeout(self.timeout_seconds)
                 connection.connect(self.path)
                 # 1.0: the answer is neither in chunks nor followed by another one.
-                request = f"GET /_bytes/{location} HTTP/1.0\r\nHost: images\r\n\r\n"
+                field = f"X-Wharf-Blob: {signed}\r\n" if signed else ""
+                request = f"GET /_bytes/{location} HTTP/1.0\r\nHost: images\r\n{field}\r\n"
                 connection.sendall(request.encode("ascii"))
                 _receive(connection, descriptor, until)
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)

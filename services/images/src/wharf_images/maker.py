@@ -44,7 +44,7 @@ BUSY = Answer(503, (("Retry-After", "1"),), outcome="busy")
 class Bytes(Protocol):
     """Where files come from (`blobs.Blobs`)."""
 
-    def fetch(self, location: str) -> int:
+    def fetch(self, location: str, signed: str) -> int:
         """Return a descriptor, to be closed."""
 
 
@@ -63,10 +63,13 @@ class Maker:
     sandbox: Runner
     ended: Callable[[str], object]
 
-    def answer(self, location: str, width: int) -> Answer:
-        """Return the answer for a blob: a picture, 404 where there is none, 503 for later."""
+    def answer(self, location: str, width: int, signed: str = "") -> Answer:
+        """Return the answer for a blob: a picture, 404 where there is none, 503 for later.
+
+        `signed` is its address on an object store; empty: there is none.
+        """
         try:
-            return _picture(self.make(location, width))
+            return _picture(self.make(location, width, signed))
         except NoPicture as none:
             log.info("no picture of %s: %s %s", location, none.reason, none.detail)
             return _none(none.reason)
@@ -82,9 +85,9 @@ class Maker:
             log.exception("no picture of %s now", location)
             return _later()
 
-    def make(self, location: str, width: int) -> bytes:
+    def make(self, location: str, width: int, signed: str = "") -> bytes:
         """Return a picture as WebP."""
-        descriptor = self.blobs.fetch(location)
+        descriptor = self.blobs.fetch(location, signed)
         try:
             ended = self.sandbox.run(descriptor, width)
         finally:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from servicekit.uwsgi_protocol import MalformedPacket
-from wharf_images.blobs import tenant_of
+from wharf_images.blobs import is_signed, tenant_of
 from wharf_images.connection import Connection
 from wharf_images.formats import WIDTHS
 from wharf_images.maker import BUSY, Answer
@@ -38,6 +38,7 @@ Page = Callable[[Mapping[str, str]], Answer]
 class _Request:
     connection: Connection
     location: str
+    signed: str
     width: int
     began: float
 
@@ -51,14 +52,16 @@ class Server:
 
     def __init__(
         self,
-        make: Callable[[str, int], Answer],
+        make: Callable[[str, int, str], Answer],
         pages: Mapping[str, Page],
         metrics: Metrics,
         *,
         workers: int,
         waiting: int,
     ) -> None:
-        """`make` returns the answer for a location and a width, `pages` those for other paths."""
+        """`make` returns the answer for a location, a width and the signed address of the blob;
+        `pages` those for other paths.
+        """
         self._make, self._pages, self._metrics = make, pages, metrics
         self.room = WaitingRoom[_Request](waiting, workers)
         self._workers = [
@@ -160,9 +163,10 @@ class Server:
         path, is_http = variables["PATH_INFO"], connection.is_http
         if path == "/picture" and not is_http:
             location, width = variables.get("WHARF_BLOB", ""), variables.get("WHARF_WIDTH", "")
+            signed = variables.get("WHARF_BLOB_SIGNED", "")
             tenant = tenant_of(location)
-            if tenant is not None and width in map(str, WIDTHS):
-                request = _Request(connection, location, int(width), time.monotonic())
+            if tenant is not None and is_signed(signed) and width in map(str, WIDTHS):
+                request = _Request(connection, location, signed, int(width), time.monotonic())
                 left_out = self.room.put(tenant, request)
                 # Not before: while it is here and nowhere else, draining would miss it.
                 self._forget(connection)
@@ -204,7 +208,7 @@ class Server:
         if request.connection.has_gone():
             self._answer(request, Answer(503, outcome="left"))
         else:
-            self._answer(request, self._make(request.location, request.width))
+            self._answer(request, self._make(request.location, request.width, request.signed))
 
     def _answer(self, request: _Request, answer: Answer) -> None:
         # Before it is sent: who has the answer finds it counted.
