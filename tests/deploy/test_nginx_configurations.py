@@ -31,6 +31,13 @@ SETTINGS: dict[str, dict[str, str]] = {
         "WHARF_CONTENT_ORIGIN": "https://content.example.net",
         "WHARF_NGINX_WORKERS": "2",
     },
+    "object store": {
+        "WHARF_BLOB_URL": "s3://blobs/wharf?endpoint=https://localhost:8443",
+        "WHARF_CONTENT_ORIGIN": "https://content.example.net",
+    },
+    "object store without TLS": {
+        "WHARF_BLOB_OLD_URL": "s3://blobs?endpoint=http://[::1]:8000&region=eu-1",
+    },
 }
 ONLY_CONTAINERS: dict[str, dict[str, str]] = {
     "auth by port": {"WHARF_AUTH_SOCKET": "127.0.0.1:3031"},
@@ -55,6 +62,11 @@ ONLY_CONTAINERS: dict[str, dict[str, str]] = {
         "WHARF_IMAGES_SOCKET": "{run}/images.sock",
         "WHARF_CONTENT_ORIGIN": "https://content.example.net",
     },
+    "pictures of an object store": {
+        "WHARF_IMAGES_SOCKET": "{run}/images.sock",
+        "WHARF_BLOB_URL": "s3://blobs?endpoint=https://localhost&style=path",
+        "WHARF_BLOB_OLD_URL": "disk",
+    },
     "live channel": {"WHARF_LIVE_SOCKET": "/run/wharf/upload/live.sock"},
     "IPv6": {"WHARF_HOST": "::1", "WHARF_AUTH_SOCKET": "[::1]:3031"},
 }
@@ -71,6 +83,9 @@ MEANT = {
     "admission, which looks for no file",
     "proxy_pass_normalized": "to this nginx's own socket with names that the server made, of "
     "hexadecimal digits and slashes: nothing in them is decoded",
+    "ssrf": "the address at the object store begins with a slash (conf.d/object_store.conf): it "
+    "follows the name of an upstream, and chooses no server",
+    "missing_resolver": "that upstream's addresses: nginx's parent looks them up, and reloads",
 }
 
 
@@ -150,7 +165,7 @@ def test_nginx_and_gixy_have_nothing_to_say(
 
 def test_every_exception_is_still_needed(tmp_path: Path) -> None:
     """An exception that excuses nothing any more would excuse the next mistake."""
-    run = native(SETTINGS["hosts and content origin"], tmp_path)
+    run = native(SETTINGS["hosts and content origin"] | SETTINGS["object store"], tmp_path)
     assert set(gixy(known_to_gixy(run, tmp_path / "copy"))) == set(MEANT)
 
 

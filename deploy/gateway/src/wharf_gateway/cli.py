@@ -23,6 +23,7 @@ def serve(environ: Mapping[str, str]) -> int:
     from wharf_gateway.first_process import run
 
     gateway = Gateway(environ)
+    gateway.await_names()
     gateway.prepare()
     lock = gateway.own_spool()
     try:

@@ -11,11 +11,12 @@ import socket
 import time
 from collections.abc import Mapping
 
-from wharf_gateway import addresses, console, front_door, live, pictures
+from wharf_gateway import addresses, blobstore, console, front_door, live, pictures
 from wharf_gateway.leftovers import remove_files
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import INSTANCE, RunSettings
 from wharf_gateway.settings import gateway_values
+from wharf_gateway.store_watch import KnownName
 from wharf_gateway.tables import Setting
 from wharf_gateway.terminal import CannotRunError
 
@@ -65,6 +66,7 @@ class Gateway:
         pictures: of small pictures that were made; this gateway's own, too.
         socket_folders: where the services have their sockets.
         front_door: where a balancer on this machine finds it; empty: nowhere.
+        blob_store: the object store; None when all is on the disk.
         own_sockets: unix sockets on which nginx listens in folders that others have, too.
         metrics_file: what nginx serves of the parent's own counters.
     """
@@ -82,6 +84,7 @@ class Gateway:
         self.front_door = ""
         if environ.get(FRONT_DOOR.name):
             self.front_door = addresses.path(FRONT_DOOR, environ)
+        self.blob_store = blobstore.blob_store(environ)
         self.values = self._template_values()
         own = ("WHARF_CONSOLE_DOOR", "WHARF_IMAGES_BLOBS_SOCKET")
         listening = (addresses.socket_path(self.values[name]) for name in own)
@@ -118,6 +121,16 @@ class Gateway:
             WHARF_BLOBS_SOCKET=f"unix:{self.run}/blobs.sock",
         )
         return values
+
+    def await_names(self) -> None:
+        """Waits until nginx can look up the object store's name; raises CannotRunError."""
+        if self.blob_store is None:
+            return
+        known, deadline = KnownName(self.blob_store), time.monotonic() + self.settings.ready_seconds
+        while not known():
+            if time.monotonic() > deadline:
+                raise CannotRunError(known.error)
+            time.sleep(0.2)
 
     def prepare(self) -> None:
         """Writes the configuration and lets nginx test it.

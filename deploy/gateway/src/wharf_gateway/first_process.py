@@ -17,6 +17,7 @@ from kept_sockets import FdStore
 from wharf_gateway.body_guard import BodyGuard
 from wharf_gateway.container import Gateway
 from wharf_gateway.front_door import FrontDoor, answers
+from wharf_gateway.store_watch import StoreWatch
 from wharf_gateway.terminal import CannotRunError, log
 
 _STOP = {signal.SIGTERM, signal.SIGQUIT}
@@ -124,6 +125,7 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         with suppress(FileNotFoundError):
             os.unlink(path)
     nginx = Nginx(gateway.command, environ)
+    watch = _watch(gateway)
     if door is not None:
         door.start()
     guard = BodyGuard(
@@ -138,7 +140,7 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         pause = stop.pause(min(guard.seconds, _LONGEST_PAUSE_SECONDS))
         received = signal.sigtimedwait(_WAITED_FOR, pause)
         if received is not None:
-            _obey(received.si_signo, gateway, nginx, stop)
+            _obey(received.si_signo, gateway, nginx, stop, watch)
         code = nginx.reap()
         if code is not None:
             if not stop.asked_for:
@@ -148,7 +150,23 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         guard.poll()
 
 
-def _obey(number: int, gateway: Gateway, nginx: Nginx, stop: Stop) -> None:
+def _watch(gateway: Gateway) -> StoreWatch | None:
+    if gateway.blob_store is None:
+        return None
+
+    def reload() -> bool:
+        # As everybody else asks for it; `_obey` says when it is done.
+        os.kill(os.getpid(), signal.SIGHUP)
+        return False
+
+    watch = StoreWatch(gateway.blob_store, reload)
+    watch.start()
+    return watch
+
+
+def _obey(
+    number: int, gateway: Gateway, nginx: Nginx, stop: Stop, watch: StoreWatch | None
+) -> None:
     if number in _STOP:
         stop.drain()
     elif number == signal.SIGINT:
@@ -156,10 +174,12 @@ def _obey(number: int, gateway: Gateway, nginx: Nginx, stop: Stop) -> None:
     elif number == signal.SIGUSR1:
         nginx.send(signal.SIGUSR1)
     elif number == signal.SIGHUP:
-        # Looks up auth's address anew; the environment of a process does not change.
+        # Looks up the addresses of auth and the store anew; a process's environment does not change.
         try:
             gateway.test()
         except CannotRunError as error:
             log(f"not reloaded: {error}")
         else:
             nginx.send(signal.SIGHUP)
+            if watch is not None:
+                watch.renew()

@@ -81,6 +81,10 @@ class Attendant:
         answer.delay, answer.rpcinterface = _POLL_SECONDS, self  # type: ignore[attr-defined]
         return answer
 
+    def restart_now(self, names: list[str]) -> str:
+        """Replaces processes; returns what went wrong. Never in the thread that begins."""
+        return self._thread.submit(self._restart, names).result()
+
     def wait(self, condition: Callable[[], bool], seconds: float, error: str) -> None:
         """Waits until the condition holds; raises `CannotRunError` if time is up or all stops."""
         deadline = time.monotonic() + seconds

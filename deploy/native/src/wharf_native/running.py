@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 from kept_sockets import Kept
 from wharf_gateway import readiness
+from wharf_gateway.blobstore import BlobStore, blob_store
 from wharf_gateway.body_guard import BodyGuard
 from wharf_gateway.run_settings import RunSettings
+from wharf_gateway.store_watch import KnownName, StoreWatch
 from wharf_gateway.terminal import CannotRunError, log
 from wharf_native import logfiles
 from wharf_native.attendant import Attendant
@@ -63,12 +65,20 @@ def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -
     inherited = service_environment(settings, places, environ)
     os.environ.clear()
     os.environ.update(inherited)
+    store = blob_store(environ)
+
+    def render() -> None:
+        if store is not None:
+            known = KnownName(store)
+            attendant.wait(known, settings.ready_seconds, known.error)
+        render_gateway(settings, places, values)
+
     attendant = Attendant(
         settings,
         places,
         preparations=_preparations(settings),
-        render=lambda: render_gateway(settings, places, values),
-        serving=_serving,
+        render=render,
+        serving=lambda attendant: _serving(attendant, store),
     )
     sockets = [Kept(places.socket(name)) for name in (*SERVICES, "receiver")]
     manager = Manager(attendant, sockets)
@@ -86,7 +96,7 @@ def _preparations(settings: RunSettings) -> list[str]:
     return [*names, "gateway-pages"] if pages else names
 
 
-def _serving(attendant: Attendant) -> None:
+def _serving(attendant: Attendant, store: BlobStore | None) -> None:
     """Waits until the gateway says that all is ready, and looks after it from then on."""
     settings, places = attendant.settings, attendant.places
     _await_ready(attendant, settings)
@@ -98,6 +108,8 @@ def _serving(attendant: Attendant) -> None:
     )
     guard.check()
     threading.Thread(target=_keep_house, args=[guard, places], daemon=True).start()
+    if store is not None:
+        StoreWatch(store, lambda: not attendant.restart_now(["gateway"])).start()
     welcome(settings, places)
 
 
