@@ -174,7 +174,7 @@ def _obey(
     elif number == signal.SIGUSR1:
         nginx.send(signal.SIGUSR1)
     elif number == signal.SIGHUP:
-        # Looks up the addresses of auth and the store anew; a process's environment does not change.
+        # Looks up the addresses of auth and the store anew; the environment stays what it was.
         try:
             gateway.test()
         except CannotRunError as error:
