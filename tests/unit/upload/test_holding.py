@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+import pytest
+
+from servicekit.database import DatabaseUnavailable
 from tests.servers.upload import UploadService, ages
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.sweeper import Sweeper, Swept
 
 
+def pause_of(upload: UploadService) -> GarbageCollectionPause:
+    """The pauses of an installation whose replicas share a disk."""
+    return GarbageCollectionPause(upload.records, upload.settings.data)
+
+
 def sweep(upload: UploadService) -> int:
     """How many deleted blobs a sweeper removed that looks for holds."""
-    return swept(upload, GarbageCollectionPause(upload.settings.data).is_active).deleted_blobs
+    return swept(upload, pause_of(upload).is_active).deleted_blobs
 
 
 def swept(upload: UploadService, held: Callable[[], bool]) -> Swept:
@@ -26,7 +33,7 @@ def swept(upload: UploadService, held: Callable[[], bool]) -> Swept:
 def test_while_held(upload: UploadService) -> None:
     """A sweeper removes nothing that was deleted during a hold, and all of it afterwards."""
     upload.put("a", b"one")
-    with GarbageCollectionPause(upload.settings.data).hold():
+    with pause_of(upload).hold():
         upload.put("a", b"two")
         upload.request("DELETE", "/v1/files/default/a")
         assert sweep(upload) == 0
@@ -59,27 +66,40 @@ def test_holds_that_cannot_be_seen(upload: UploadService) -> None:
     upload.request("DELETE", "/v1/files/default/a")
     (upload.settings.spool_folder / "spooled").write_bytes(b"x")
     (upload.settings.data / "holds").write_bytes(b"no folder")
-    found = swept(upload, GarbageCollectionPause(upload.settings.data).is_active)
+    found = swept(upload, pause_of(upload).is_active)
     assert (found.deleted_blobs, found.spool_files, found.failures) == (0, 1, 1)
     assert len(upload.blobs()) == 1
 
 
-def test_two_at_once(tmp_path: Path) -> None:
-    """The end of one hold is not that of another."""
-    pause = GarbageCollectionPause(tmp_path)
+@pytest.mark.parametrize("shared", [True, False])
+def test_two_at_once(upload: UploadService, *, shared: bool) -> None:
+    """The end of one pause is not that of another, with and without a disk that all share."""
+    data = upload.settings.data if shared else None
+    pause = GarbageCollectionPause(upload.records, data)
     with pause.hold():
         with pause.hold():
             assert pause.is_active()
         assert pause.is_active()
+        assert (upload.settings.data / "holds").exists() is shared
     assert not pause.is_active()
-    assert list((tmp_path / "holds").iterdir()) == []
+    assert not shared or list((upload.settings.data / "holds").iterdir()) == []
 
 
-def test_of_a_dead_copier(tmp_path: Path) -> None:
-    """A hold that nobody has touched for long holds nothing, and goes when the next one comes."""
-    pause = GarbageCollectionPause(tmp_path)
-    (tmp_path / "holds").mkdir()
-    left = tmp_path / "holds" / "left"
+def test_two_releases(upload: UploadService) -> None:
+    """An earlier release sees the file of a pause, and its own file pauses this one's sweeper."""
+    holds = upload.settings.data / "holds"
+    with pause_of(upload).hold():
+        assert len(list(holds.iterdir())) == 1
+    (holds / "earlier").touch()
+    assert pause_of(upload).is_active()
+    assert not GarbageCollectionPause(upload.records, None).is_active()
+
+
+def test_of_a_dead_copier(upload: UploadService) -> None:
+    """A file that nobody has touched for long holds nothing, and goes when the next one comes."""
+    pause, holds = pause_of(upload), upload.settings.data / "holds"
+    holds.mkdir()
+    left = holds / "left"
     left.touch()
     assert pause.is_active()
     os.utime(left, (time.time() - 3600,) * 2)
@@ -87,3 +107,15 @@ def test_of_a_dead_copier(tmp_path: Path) -> None:
     with pause.hold():
         assert not left.exists()
         assert pause.is_active()
+
+
+def test_a_database_that_is_away(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody begins to copy who cannot say so, and then leaves no file behind."""
+
+    def away(*_: object) -> None:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(upload.records, "touch_pause", away)
+    with pytest.raises(DatabaseUnavailable), pause_of(upload).hold():
+        pytest.fail("it held")
+    assert not pause_of(upload).is_active()

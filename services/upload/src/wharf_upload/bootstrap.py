@@ -144,10 +144,15 @@ def sweeper(
         ),
         dry_run=dry_run,
         purged=Revocations(heard or settings.revocation_file).purged,
-        held=GarbageCollectionPause(settings.data).is_active,
+        held=collection_pause(settings, backends.records).is_active,
         replicas=Replicas(settings.data),
         pictures=KeptPictures(settings.data),
     )
+
+
+def collection_pause(settings: Settings, records: Records) -> GarbageCollectionPause:
+    """Return what keeps deleted files' bytes while somebody copies the store."""
+    return GarbageCollectionPause(records, settings.data if settings.data_shared else None)
 
 
 def sweep_uploads(
@@ -185,10 +190,13 @@ def worker_loop(
 def installation(settings: Settings) -> Installation:
     """Return what a backup copies, and what a restore fills."""
     url = settings.effective_database_url
+    records = SqlRecords(open_database(url))
     return Installation(
         data=settings.data,
         database_url=url,
-        uploads=SqlRecords(open_database(url)).uploads,
+        trouble=records.check,
+        uploads=records.uploads,
+        pause=collection_pause(settings, records),
         resumable_folder=settings.resumable_folder,
         blobs_in=BlobLayout,
         saved_rows=open_saved_rows,

@@ -153,6 +153,28 @@ class LinkKeyRecords(Protocol):
         """Give the tenant a new secret: every link signed so far is void."""
 
 
+class UpkeepRecords(Protocol):
+    """What maintenance remembers: who copies the store, and up to which hour it was swept."""
+
+    def touch_pause(self, holder: str) -> None:
+        """Say that a copier, which has a name of its own, is at work."""
+
+    def end_pause(self, holder: str) -> None:
+        """Say that a copier has ended; one that nobody knows is no error."""
+
+    def is_paused(self, silent: int) -> bool:
+        """Tell whether a copier has said something in the last `silent` milliseconds."""
+
+    def forget_pauses(self, silent: int) -> None:
+        """Drop copiers of which nothing was heard for `silent` milliseconds."""
+
+    def swept_until(self, place: str) -> int | None:
+        """Return up to when the blobs in a place were swept, in unix seconds; `None`: never."""
+
+    def note_swept(self, place: str, until: int) -> None:
+        """Remember up to when the blobs in a place are swept, in unix seconds."""
+
+
 class Records(
     BucketRecords,
     FileRecords,
@@ -161,6 +183,7 @@ class Records(
     EventRecords,
     TicketRecords,
     LinkKeyRecords,
+    UpkeepRecords,
     Protocol,
 ):
     """All of them, on one database."""

@@ -9,15 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from servicekit.database import Connection, Database, Row
+from wharf_upload.database.now import NOW
 from wharf_upload.database.retention import forget
 
 LEASE_SECONDS = 6.0
 _OLD_MILLISECONDS = 24 * 3600 * 1000
-# Unix milliseconds by the clock of the database.
-_NOW = {
-    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
-    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
-}
 
 
 class Taken(NamedTuple):
@@ -43,7 +39,7 @@ class LeaseRows:
 
     def __init__(self, database: Database, holder: str) -> None:
         self._database, self.holder = database, holder
-        self._now = _NOW[database.dialect]
+        self._now = NOW[database.dialect]
 
     def take(self, name: str, *, ask: bool = True) -> Taken | None:
         """Return the lease, or `None` while another holder has it; `ask` that one to let go."""

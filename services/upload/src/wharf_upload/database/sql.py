@@ -18,14 +18,24 @@ from wharf_upload.database.overview import SqlOverview
 from wharf_upload.database.retention import forget
 from wharf_upload.database.tenants import SqlTenants
 from wharf_upload.database.ticket_uses import SqlTicketUses
+from wharf_upload.database.upkeep import SqlUpkeep
 from wharf_upload.database.uploads import SqlUploads
 from wharf_upload.domain.quotas import Quota
 
 # What the last of the migrations is called, and where the database remembers it.
-SCHEMA, VERSION_TABLE = "0008", "alembic_version"
+SCHEMA, VERSION_TABLE = "0009", "alembic_version"
 
 
-class SqlRecords(SqlBuckets, SqlFiles, SqlBlobs, SqlTenants, SqlEvents, SqlTicketUses, SqlLinkKeys):
+class SqlRecords(
+    SqlBuckets,
+    SqlFiles,
+    SqlBlobs,
+    SqlTenants,
+    SqlEvents,
+    SqlTicketUses,
+    SqlLinkKeys,
+    SqlUpkeep,
+):
     """Implements `contract.Records`; `uploads` and `overview` are on the same database.
 
     `before_commit` makes blobs' names durable ahead of the rows that point to them;

@@ -21,7 +21,6 @@ import msgspec
 from servicekit.database import backup_manifest, snapshots
 from servicekit.database.backup_manifest import BackupError, sha256_of
 from wharf_upload.database.contract import SavedRows
-from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.installation import BlobFolder, Installation
 from wharf_upload.storage.base import BlobName
 from wharf_upload.storage.parked_slices import is_parked
@@ -72,7 +71,9 @@ def backup(own: Installation, folder: Path, progress: Progress, *, link: bool = 
     rows, parts = folder / _ROWS, folder / _PARTS
     # Half a backup of now is worth less than a whole one of then, until it is whole.
     new_rows, new_parts = folder / f"{_ROWS}.next", folder / f"{_PARTS}.next"
-    with GarbageCollectionPause(own.data).hold():
+    if trouble := own.trouble():
+        raise BackupError(f"the database cannot be saved: {trouble}")
+    with own.pause.hold():
         snapshots.save(own.database_url, SCHEMA, new_rows)
         with own.saved_rows(new_rows) as saved:
             counts = _copy_blobs(

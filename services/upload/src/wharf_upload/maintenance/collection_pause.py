@@ -1,7 +1,8 @@
 """While somebody copies the store, deleted files' bytes stay.
 
-A hold is a file in `$WHARF_DATA/holds` that the copier touches again and again. A hold that is not
-touched any more is of a copier that died. It lies on the store, where all sweepers see it.
+A pause is a row that the copier touches again and again, by the clock of the database. One that is
+not touched any more is of a copier that died. Where all replicas share a disk it is also a file in
+`$WHARF_DATA/holds`: sweepers and backups of an earlier release know nothing else.
 """
 
 from __future__ import annotations
@@ -9,46 +10,92 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from servicekit.database import DatabaseUnavailable
 from servicekit.ids import uuid7_hex
+from wharf_upload.database.contract import UpkeepRecords
 
 _TOUCH_SECONDS = 10.0
 # Much longer than the pause between two touches on a disk that is busy, and than clocks differ.
 _STALE_SECONDS = 600.0
+_STALE_MILLISECONDS = int(1000 * _STALE_SECONDS)
 
 
 class GarbageCollectionPause:
-    """The holds on one store."""
+    """The pauses of one installation."""
 
-    def __init__(self, data: Path, clock: Callable[[], float] = time.time) -> None:
-        """`data` is WHARF_DATA; `clock` gives unix seconds."""
-        self._folder, self._clock = data / "holds", clock
+    def __init__(self, records: UpkeepRecords, data: Path | None) -> None:
+        """`data` is a WHARF_DATA that all replicas share; `None` where there is none."""
+        self._records = records
+        self._files = None if data is None else _Files(data / "holds")
 
     def is_active(self) -> bool:
-        """Tell whether anybody copies the store right now; raises `OSError`."""
-        return any(self._is_fresh(path) for path in self._all())
+        """Tell whether anybody copies the store; raises `OSError` and `DatabaseUnavailable`."""
+        if self._files is not None and self._files.are_touched():
+            return True
+        return self._records.is_paused(_STALE_MILLISECONDS)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep all bytes for the length of the block; raises `OSError`."""
+        """Keep all bytes for the length of the block; raises `OSError`, `DatabaseUnavailable`."""
+        own = uuid7_hex()
+        if self._files is not None:
+            self._files.begin()
+        self._records.forget_pauses(_STALE_MILLISECONDS)
+        done = threading.Event()
+        toucher = threading.Thread(target=self._touch_until, args=(own, done), daemon=True)
+        try:
+            self._touch(own)
+            toucher.start()
+            yield
+        finally:
+            done.set()
+            if toucher.ident is not None:
+                toucher.join()
+            self._end(own)
+
+    def _touch(self, own: str) -> None:
+        if self._files is not None:
+            self._files.touch(own)
+        self._records.touch_pause(own)
+
+    def _touch_until(self, own: str, done: threading.Event) -> None:
+        while not done.wait(_TOUCH_SECONDS):
+            # The next time may go well, and many times may pass.
+            with suppress(OSError, DatabaseUnavailable):
+                self._touch(own)
+
+    def _end(self, own: str) -> None:
+        if self._files is not None:
+            self._files.remove(own)
+        with suppress(DatabaseUnavailable):  # it ends by itself
+            self._records.end_pause(own)
+
+
+class _Files:
+    """The files of a folder, each of which is somebody's pause while it is young."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self) -> None:
+        """Make the folder, and drop the files of those that died."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in self._all():
             if not self._is_fresh(path):
                 path.unlink(missing_ok=True)
-        own = self._folder / uuid7_hex()
-        own.touch(0o600)
-        done = threading.Event()
-        toucher = threading.Thread(target=self._touch, args=(own, done), daemon=True)
-        toucher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            toucher.join()
-            own.unlink(missing_ok=True)
+
+    def touch(self, name: str) -> None:
+        (self._folder / name).touch(0o600)
+
+    def remove(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+
+    def are_touched(self) -> bool:
+        return any(self._is_fresh(path) for path in self._all())
 
     def _all(self) -> list[Path]:
         # Not Path.glob: it takes a folder that cannot be read for an empty one.
@@ -57,13 +104,8 @@ class GarbageCollectionPause:
         except FileNotFoundError:
             return []  # nobody has ever copied
 
-    def _touch(self, path: Path, done: threading.Event) -> None:
-        while not done.wait(_TOUCH_SECONDS):
-            with suppress(OSError):
-                path.touch(0o600)
-
     def _is_fresh(self, path: Path) -> bool:
         try:
-            return self._clock() - path.stat().st_mtime < _STALE_SECONDS
+            return time.time() - path.stat().st_mtime < _STALE_SECONDS
         except FileNotFoundError:
             return False

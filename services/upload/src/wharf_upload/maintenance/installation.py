@@ -10,6 +10,7 @@ from typing import Protocol
 
 from wharf_upload.database.contract import SavedRows
 from wharf_upload.database.upload_contract import UploadRecords
+from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.storage.base import BlobName, Found
 
 
@@ -30,12 +31,15 @@ class BlobFolder(Protocol):
 class Installation:
     """The places of one installation.
 
-    `blobs_in` returns the blobs below a data folder, `saved_rows` opens the rows of a backup.
+    `blobs_in` returns the blobs below a data folder, `saved_rows` opens the rows of a backup,
+    `trouble` says what is wrong with the database.
     """
 
     data: Path
     database_url: str
+    trouble: Callable[[], str | None]
     uploads: UploadRecords
+    pause: GarbageCollectionPause
     resumable_folder: Path
     blobs_in: Callable[[Path], BlobFolder]
     saved_rows: Callable[[Path], AbstractContextManager[SavedRows]]

@@ -1,0 +1,58 @@
+"""What maintenance remembers: who copies the store, and up to which hour it was swept."""
+
+from __future__ import annotations
+
+import time
+
+from servicekit.database import Database
+from wharf_upload.database.sql import SqlRecords
+
+_LONG = 600_000
+
+
+def test_a_pause(records: SqlRecords) -> None:
+    """A copier pauses from its first word to its end, however often it says it."""
+    assert not records.is_paused(_LONG)
+    records.touch_pause("a")
+    records.touch_pause("a")
+    assert records.is_paused(_LONG)
+    records.end_pause("a")
+    assert not records.is_paused(_LONG)
+    records.end_pause("nobody")
+
+
+def test_two_copiers(records: SqlRecords) -> None:
+    """The end of one copier is not that of another."""
+    records.touch_pause("a")
+    records.touch_pause("b")
+    records.end_pause("a")
+    assert records.is_paused(_LONG)
+
+
+def test_a_silent_copier(records: SqlRecords, database: Database) -> None:
+    """One of which nothing was heard for long pauses nothing and is forgotten, the others stay."""
+    records.touch_pause("dead")
+    with database.transaction() as connection:
+        connection.execute("UPDATE collection_pauses SET touched_at = touched_at - ?", (_LONG,))
+    assert not records.is_paused(_LONG)
+    records.touch_pause("alive")
+    records.forget_pauses(_LONG)
+    assert database.reading().rows("SELECT holder FROM collection_pauses") == [("alive",)]
+
+
+def test_pauses_go_by_the_clock_of_the_database(records: SqlRecords, database: Database) -> None:
+    """The moment of a word is in unix milliseconds, as the database sees them."""
+    records.touch_pause("a")
+    row = database.reading().row("SELECT touched_at FROM collection_pauses")
+    assert row is not None
+    # The database runs on this machine: the same clock, and not another unit of it.
+    assert abs(row[0] - 1000 * time.time()) < _LONG
+
+
+def test_swept_hours(records: SqlRecords) -> None:
+    """Each store has a mark of its own, which is the last one that was set."""
+    assert records.swept_until("a") is None
+    records.note_swept("a", 7_200)
+    records.note_swept("b", 36_000)
+    records.note_swept("a", 3_600)
+    assert (records.swept_until("a"), records.swept_until("b")) == (3_600, 36_000)
