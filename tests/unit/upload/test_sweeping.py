@@ -20,6 +20,7 @@ from wharf_upload.maintenance import integrity, sweep_metrics, upload_sweeper
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.maintenance.sweeper import Ages, Sweeper, Swept
 from wharf_upload.storage.base import BlobName, StoreError
+from wharf_upload.storage.local import LocalStore
 
 _NEVER, _LATER = 3600.0, 7200.0
 
@@ -161,14 +162,14 @@ def test_blob_that_cannot_be_removed(
     """A blob that cannot be removed is counted, stays noted, and keeps nothing else from going."""
     litter(upload)
     doomed = upload.records.pending_deletion(1 << 60, 10)[0].blob
-    delete = upload.store.delete
+    delete = LocalStore.delete
 
-    def failing(name: BlobName) -> None:
+    def failing(store: LocalStore, name: BlobName) -> None:
         if name.blob == doomed:
             raise StoreError("stuck")
-        delete(name)
+        delete(store, name)
 
-    monkeypatch.setattr(upload.store, "delete", failing)
+    monkeypatch.setattr(LocalStore, "delete", failing)
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert (swept.failures, swept.rowless_blobs, swept.leftovers) == (1, 1, 1)
     assert [entry.blob for entry in upload.records.pending_deletion(1 << 60, 10)] == [doomed]

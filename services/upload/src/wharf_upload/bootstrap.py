@@ -147,12 +147,19 @@ def sweeper(
         held=collection_pause(settings, backends.records).is_active,
         replicas=Replicas(settings.data),
         pictures=KeptPictures(settings.data),
+        place=_place_of_blobs(settings),
     )
 
 
 def collection_pause(settings: Settings, records: Records) -> GarbageCollectionPause:
     """Return what keeps deleted files' bytes while somebody copies the store."""
     return GarbageCollectionPause(records, settings.data if settings.data_shared else None)
+
+
+def _place_of_blobs(settings: Settings) -> str:
+    """Return what the records call the store of blobs."""
+    place = settings.bucket_place
+    return "" if place is None else f"{place.endpoint}/{place.bucket}/{place.prefix}"
 
 
 def sweep_uploads(

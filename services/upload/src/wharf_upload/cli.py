@@ -127,7 +127,7 @@ def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:
             own, lease_seconds=older_than_seconds, deleted_grace_seconds=older_than_seconds
         )
     backends = bootstrap.open_backends(own)
-    swept = bootstrap.sweeper(own, backends, dry_run=dry_run).run()
+    swept = bootstrap.sweeper(own, backends, dry_run=dry_run).run(all_hours=True)
     uploads = bootstrap.sweep_uploads(own, backends, dry_run=dry_run)()
     for name in (*swept.names, *uploads.names) if dry_run else ():
         click.echo(f"would remove {name}")

@@ -12,17 +12,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from servicekit.tokens import MAX_LIFETIME_SECONDS
 from wharf_upload.database.contract import Records
 from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.replicas import Replicas
+from wharf_upload.maintenance.rowless_blobs import RowlessBlobs
 from wharf_upload.storage.base import BlobName, BlobStore, Found, StoreError
 
 log = logging.getLogger(__name__)
 _BATCH = 200
+# As many as one request to an object store removes.
+_BLOBS = 1000
 
 
 @dataclass
@@ -76,8 +78,11 @@ class Sweeper:
         held: Callable[[], bool] = lambda: False,
         replicas: Replicas | None = None,
         pictures: KeptPictures | None = None,
+        place: str = "",
     ) -> None:
         self._store, self._records, self._spool_root = store, records, spool_root
+        # `place` is what the records call the store.
+        self._rowless_blobs = RowlessBlobs(store, records, place)
         self._ages, self._dry_run, self._clock = ages, dry_run, clock
         self._swept = Swept()
         # `purged` names tenants of which nothing is to be kept; these are empty already.
@@ -87,16 +92,25 @@ class Sweeper:
         self._held = held
         self._replicas, self._pictures = replicas, pictures
 
-    def run(self, *, blobs: bool = True) -> Swept:
-        """Remove what no row names any more; without `blobs`, leave out the walk over the store."""
+    def run(self, *, blobs: bool = True, all_hours: bool = False) -> Swept:
+        """Remove what no row names any more; without `blobs`, leave out the walk over the store.
+
+        `all_hours`: also look at hours that were swept before, in a store that lists by hour.
+        """
         self._swept = Swept()
         if not self._dry_run:
             self._purge(again=blobs)
             self._expired()
-        steps = (self._deleted, self._leftovers, self._spool, self._dead_replicas)
-        for step in (*steps, self._rowless) if blobs else steps:
+        steps = [self._deleted, self._spool, self._dead_replicas]
+        if blobs or not self._store.lists_by_hour:
+            # A look at a local folder costs nothing, one at an object store a request.
+            steps.insert(1, self._leftovers)
+        for step in steps:
             with self._counting_failures():
                 step()
+        if blobs:
+            with self._counting_failures():
+                self._rowless(all_hours=all_hours)
         if blobs and not self._dry_run:
             before = int((self._clock() - self._ages.events) * 1000)
             self._swept.events = self._records.forget_events(before)
@@ -128,7 +142,7 @@ class Sweeper:
 
     def _deleted(self) -> None:
         before = int((self._clock() - self._ages.deleted_grace) * 1000)
-        while pending := self._records.pending_deletion(before, _BATCH):
+        while pending := self._records.pending_deletion(before, _BLOBS):
             # Asked after the rows were read: who begins to copy from now on finds none of these
             # among the files, and so does not miss them.
             if self._held():
@@ -139,42 +153,48 @@ class Sweeper:
             if self._dry_run:
                 return  # the same ones would come again: this counts the first of them
             # Bytes first: after a crash in between the row says that there is work left.
-            gone = [
-                entry.blob for entry in pending if self._delete(BlobName(entry.tenant, entry.blob))
-            ]
-            self._records.forget_pending_deletions(gone)
+            gone = self._delete([BlobName(entry.tenant, entry.blob) for entry in pending])
+            self._records.forget_pending_deletions([name.blob for name in gone])
             if len(gone) < len(pending):
                 return  # the others would come again at once; the next run tries them
 
-    def _rowless(self) -> None:
+    def _rowless(self, *, all_hours: bool) -> None:
         limit = self._clock() - self._ages.lease
-        old = (found for found in self._store.blobs() if found.changed_at <= limit)
-        for batch in _batches(old):
-            names = [(found.name.tenant, found.name.blob) for found in batch]
-            known = self._records.known_blobs(names)
-            for found in batch:
-                if (found.name.tenant, found.name.blob) not in known:
-                    self._remove_rowless(found)
+        if self._dry_run:
+            for batch in self._rowless_blobs.look(limit):
+                self._count_rowless(batch)
+        elif all_hours:
+            self._rowless_blobs.sweep(limit, self._remove_rowless)
+        else:
+            self._rowless_blobs.sweep_new_hours(limit, self._remove_rowless)
 
-    def _remove_rowless(self, found: Found) -> None:
-        self._note(f"rowless {found.name.tenant}/{found.name.blob}")
-        self._swept.rowless_blobs += 1
-        self._swept.rowless_bytes += found.size
-        if not self._dry_run:
-            self._delete(found.name)
+    def _count_rowless(self, batch: list[Found]) -> None:
+        for found in batch:
+            self._note(f"rowless {found.name.tenant}/{found.name.blob}")
+        self._swept.rowless_blobs += len(batch)
+        self._swept.rowless_bytes += sum(found.size for found in batch)
 
-    def _delete(self, name: BlobName) -> bool:
-        """Remove a blob and its small pictures; return whether they are gone.
+    def _remove_rowless(self, batch: list[Found]) -> bool:
+        self._count_rowless(batch)
+        return len(self._delete([found.name for found in batch])) == len(batch)
 
-        A failure must not keep the other blobs.
-        """
+    def _delete(self, names: list[BlobName]) -> list[BlobName]:
+        """Remove blobs and their small pictures; return those of which nothing is left."""
         try:
-            self._store.delete(name)
-            # Afterwards: nobody can make one any more.
+            left = set(self._store.delete_all(names))
+        except StoreError as error:
+            log.warning("blobs cannot be removed: %s", error)
+            left = set(names)
+        self._swept.failures += len(left)
+        # Pictures afterwards: nobody can make one any more.
+        return [name for name in names if name not in left and self._forget_pictures(name)]
+
+    def _forget_pictures(self, name: BlobName) -> bool:
+        try:
             if self._pictures is not None:
                 self._pictures.forget(self._store.gateway_place(name).location)
-        except (StoreError, OSError) as error:
-            log.warning("a blob cannot be removed: %s", error)
+        except OSError as error:
+            log.warning("small pictures cannot be removed: %s", error)
             self._swept.failures += 1
             return False
         return True
@@ -249,8 +269,3 @@ class Sweeper:
     def _note(self, name: str) -> None:
         if self._dry_run:
             self._swept.names.append(name)
-
-
-def _batches(found: Iterator[Found]) -> Iterator[list[Found]]:
-    while batch := list(islice(found, _BATCH)):
-        yield batch

@@ -1,0 +1,82 @@
+"""Blobs that no row names: all of them, or those of the hours that nobody has looked at yet.
+
+A store that lists by hour has millions of blobs which a request lists by the thousand. The names of
+a blob's hour do not change once the longest request of it is over: one look at each hour is enough,
+and the records remember up to which one that was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from wharf_upload.database.contract import Records
+from wharf_upload.storage.base import BlobStore, Found, Made
+
+_BATCH = 1000
+_HOUR = 3600
+# After a worker was away for long, more follow in the next walk.
+_HOURS_A_WALK = 31 * 24
+
+# Removes blobs; returns whether all are gone.
+Remove = Callable[[list[Found]], bool]
+
+
+class RowlessBlobs:
+    """The rowless blobs of one store; `place` is what the records call it."""
+
+    def __init__(self, store: BlobStore, records: Records, place: str = "") -> None:
+        self._store, self._records, self._place = store, records, place
+
+    def look(self, limit: float) -> Iterator[list[Found]]:
+        """Yield those that are older than a time, in unix seconds, in lists.
+
+        Where names tell the hour they tell the age, too: the clock of such a store is its own.
+        """
+        if self._store.lists_by_hour:
+            old = (found for found in self._store.blobs() if found.name.made_at <= limit)
+        else:
+            old = (found for found in self._store.blobs() if found.changed_at <= limit)
+        return self._without_rows(old)
+
+    def sweep(self, limit: float, remove: Remove) -> None:
+        """Remove all of them, and remember that."""
+        are_gone = _remove_all(self.look(limit), remove)
+        if self._store.lists_by_hour and are_gone:
+            self._records.note_swept(self._place, _hour_of(limit))
+
+    def sweep_new_hours(self, limit: float, remove: Remove) -> None:
+        """Remove those of the hours that were not swept yet; a failure lets the hour come again.
+
+        Where no hour is remembered, and in a store that does not list by hour, remove all.
+        """
+        since = self._records.swept_until(self._place) if self._store.lists_by_hour else None
+        if since is None:
+            self.sweep(limit, remove)
+            return
+        for hour in range(since, _hour_of(limit), _HOUR)[:_HOURS_A_WALK]:
+            found = self._store.blobs(Made(hour, hour + _HOUR))
+            if not _remove_all(self._without_rows(found), remove):
+                return
+            self._records.note_swept(self._place, hour + _HOUR)
+
+    def _without_rows(self, blobs: Iterable[Found]) -> Iterator[list[Found]]:
+        blobs = iter(blobs)
+        while batch := list(islice(blobs, _BATCH)):
+            names = [(found.name.tenant, found.name.blob) for found in batch]
+            known = self._records.known_blobs(names)
+            rowless = [found for found, name in zip(batch, names, strict=True) if name not in known]
+            if rowless:
+                yield rowless
+
+
+def _remove_all(batches: Iterator[list[Found]], remove: Remove) -> bool:
+    are_gone = True
+    for batch in batches:
+        # Those that stay do not keep the others.
+        are_gone &= remove(batch)
+    return are_gone
+
+
+def _hour_of(moment: float) -> int:
+    return int(moment // _HOUR) * _HOUR

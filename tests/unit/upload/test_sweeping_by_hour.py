@@ -1,0 +1,213 @@
+"""A store that lists by hour is swept hour by hour, each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from tests.servers.upload import UploadService, ages, new_file
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.maintenance.sweeper import Sweeper, Swept
+from wharf_upload.storage.base import BlobName, Found, Made, StoreError
+from wharf_upload.storage.memory import MemoryStore
+from wharf_upload.storage.timed import TimedStore
+
+_HOUR = 3600
+# The beginning of an hour, long ago.
+_BEGIN = 400_000 * _HOUR
+_LEASE = 1800
+
+
+class HourlyStore(MemoryStore):
+    """A store in memory which lists by hour, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lists_by_hour = True
+        self.listed: list[int | None] = []
+        self.deleted: list[int] = []
+        self.looks = 0
+        self.stuck: set[BlobName] = set()
+
+    def blobs(self, made: Made | None = None) -> Iterator[Found]:
+        self.listed.append(None if made is None else int(made.since - _BEGIN) // _HOUR)
+        return super().blobs(made)
+
+    def delete_all(self, names: list[BlobName]) -> list[BlobName]:
+        self.deleted.append(len(names))
+        for name in set(names) - self.stuck:
+            self.delete(name)
+        return [name for name in names if name in self.stuck]
+
+    def leftovers(self) -> Iterator[tuple[str, float]]:
+        self.looks += 1
+        yield from (("old", _BEGIN), ("young", _BEGIN + 100 * _HOUR))
+
+    def names(self) -> set[BlobName]:
+        return {found.name for found in super().blobs()}
+
+
+@pytest.fixture
+def store() -> HourlyStore:
+    """An empty store."""
+    return HourlyStore()
+
+
+def blob_of(hour: float, store: HourlyStore) -> BlobName:
+    """A blob without a row, which was made so many hours after the beginning."""
+    name = BlobName("demo", f"{int(1000 * (_BEGIN + hour * _HOUR)):012x}{uuid7_hex()[12:]}")
+    store.put(name, b"x")
+    return name
+
+
+def sweeper(
+    upload: UploadService, store: HourlyStore, hour: float, *, dry_run: bool = False
+) -> Sweeper:
+    """A sweeper so many hours after the beginning."""
+    return Sweeper(
+        TimedStore(store),
+        upload.records,
+        upload.settings.spool_folder.parent,
+        ages(_LEASE),
+        dry_run=dry_run,
+        clock=lambda: _BEGIN + hour * _HOUR,
+        place="bucket",
+    )
+
+
+def walk(upload: UploadService, store: HourlyStore, hour: float) -> Swept:
+    """The worker's hourly walk; what it listed is in `store.listed`, and nothing else."""
+    store.listed.clear()
+    return sweeper(upload, store, hour).run()
+
+
+def test_each_hour_once(upload: UploadService, store: HourlyStore) -> None:
+    """The first walk lists all, later ones each hour that is over for a lease, and none again."""
+    old = blob_of(-1000, store)
+    assert walk(upload, store, 0.6).rowless_blobs == 1
+    assert (store.listed, store.names()) == ([None], set[BlobName]())
+    assert old not in store.names()
+    early, late = blob_of(0.1, store), blob_of(1.9, store)
+    # The hour 0 ends at 1, and is over for a lease at 1.5.
+    assert walk(upload, store, 1.49).rowless_blobs == 0
+    assert store.listed == []
+    assert walk(upload, store, 1.5).rowless_blobs == 1
+    assert (store.listed, store.names()) == ([0], {late})
+    assert early not in store.names()
+    walk(upload, store, 1.6)
+    assert store.listed == []
+    walk(upload, store, 4.5)
+    assert (store.listed, store.names()) == ([1, 2, 3], set[BlobName]())
+
+
+def test_what_rows_name_stays(upload: UploadService, store: HourlyStore) -> None:
+    """Blobs of live and of deleted files are not taken for leftovers in any walk."""
+    for hour in (-1, 0.5):
+        names = [blob_of(hour, store) for _ in range(2)]
+        for number, name in enumerate(names):
+            file = new_file(f"{hour}-{number}", id=name.blob, blob=name.blob)
+            upload.records.write(Write(files=(file,)))
+        upload.records.delete("demo", "default", f"{hour}-1", None)
+    assert walk(upload, store, 0.6).rowless_blobs == 0
+    assert walk(upload, store, 3).rowless_blobs == 0
+    assert len(store.names()) == 4
+
+
+def test_a_failure_lets_the_hour_come_again(upload: UploadService, store: HourlyStore) -> None:
+    """A blob that cannot be removed keeps no other one of its hour, and the hour is swept again."""
+    walk(upload, store, 0.6)
+    stuck, others = blob_of(0.5, store), [blob_of(0.5, store) for _ in range(3)]
+    later = blob_of(1.5, store)
+    store.stuck = {stuck}
+    swept = walk(upload, store, 3)
+    assert (swept.rowless_blobs, swept.failures, store.listed) == (4, 1, [0])
+    assert store.names() == {stuck, later}
+    assert store.names().isdisjoint(others)
+    store.stuck = set()
+    assert walk(upload, store, 3).rowless_blobs == 2
+    assert (store.listed, store.names()) == ([0, 1], set[BlobName]())
+
+
+def test_a_listing_that_breaks_off(
+    upload: UploadService, store: HourlyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a list is no list: the first walk and an hour begin again."""
+
+    def broken(made: Made | None = None) -> Iterator[Found]:
+        yield from MemoryStore.blobs(store, made)
+        raise StoreError("gone away")
+
+    blob_of(-1, store)
+    for hour, listed in ((0.6, [None]), (1.6, [0])):
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "blobs", broken)
+            assert walk(upload, store, hour).failures == 1
+        assert walk(upload, store, hour).failures == 0
+        assert store.listed == listed
+
+
+def test_a_long_pause_of_the_worker(upload: UploadService, store: HourlyStore) -> None:
+    """After a year one walk takes a month of hours, and the next one goes on."""
+    walk(upload, store, 0.6)
+    walk(upload, store, 9000)
+    assert store.listed == list(range(744))
+    walk(upload, store, 9000)
+    assert store.listed[0] == 744
+
+
+def test_the_command_walks_everything(upload: UploadService, store: HourlyStore) -> None:
+    """It finds what came into an hour that was swept already; a dry run does, too, and notes
+    nothing.
+    """
+    walk(upload, store, 10)
+    late = blob_of(3, store)
+    assert walk(upload, store, 10).rowless_blobs == 0
+    dry = sweeper(upload, store, 12, dry_run=True).run(all_hours=True)
+    assert dry.names[-1] == f"rowless demo/{late.blob}"
+    assert upload.records.swept_until("bucket") == _BEGIN + 9 * _HOUR
+    assert sweeper(upload, store, 12).run(all_hours=True).rowless_blobs == 1
+    assert upload.records.swept_until("bucket") == _BEGIN + 11 * _HOUR
+    assert store.names() == set()
+
+
+def test_the_age_is_the_name_s(upload: UploadService, store: HourlyStore) -> None:
+    """What the store says of the time does not count: its clock is another one."""
+    young = blob_of(9.9, store)
+    old = blob_of(9.1, store)
+    # `MemoryStore` says of both that they are of today, which is long after these hours.
+    assert sweeper(upload, store, 10).run(all_hours=True).rowless_blobs == 1
+    assert store.names() == {young}
+    assert old not in store.names()
+
+
+def test_a_bucket_of_its_own(upload: UploadService, store: HourlyStore) -> None:
+    """The mark of one store says nothing of another one."""
+    upload.records.note_swept("another", _BEGIN + 100 * _HOUR)
+    blob_of(-1, store)
+    assert walk(upload, store, 0.6).rowless_blobs == 1
+
+
+def test_many_are_deleted_at_once(upload: UploadService, store: HourlyStore) -> None:
+    """Deleted files' bytes go by the thousand; a failure leaves the row of that one alone."""
+    names = [blob_of(0, store) for _ in range(1001)]
+    for number, name in enumerate(names):
+        upload.records.write(Write(files=(new_file(f"{number}", id=name.blob, blob=name.blob),)))
+        upload.records.delete("demo", "default", f"{number}", None)
+    store.stuck = {names[0]}
+    swept = sweeper(upload, store, 1_000_000).run(blobs=False)
+    assert (swept.deleted_blobs, swept.failures, store.deleted) == (1000, 1, [1000])
+    store.stuck = set()
+    sweeper(upload, store, 1_000_000).run(blobs=False)
+    assert upload.records.pending_deletion(1 << 60, 10) == []
+    assert store.names() == set()
+
+
+def test_multipart_uploads_are_looked_for_once_an_hour(
+    upload: UploadService, store: HourlyStore
+) -> None:
+    """A look costs a request: only the walk takes it, and removes what is older than a lease."""
+    assert sweeper(upload, store, 50).run(blobs=False).leftovers == 0
+    assert store.looks == 0
+    assert sweeper(upload, store, 50).run().leftovers == 1
