@@ -82,7 +82,7 @@ def test_acknowledged_are_there(scene: Scene, issuer: Issuer) -> None:
 def test_check(scene: Scene) -> None:
     """The operator's check of everything finds no fault."""
     done = scene.wharf.command("check", "--read-all")
-    assert (done.returncode, done.stdout) == (0, "faults: 0\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "leftovers: 0\nfaults: 0\n"), done.stderr
 
 
 def test_dry_run(scene: Scene) -> None:

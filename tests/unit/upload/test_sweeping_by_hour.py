@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from servicekit.ids import uuid7_hex
+from tests.servers.hourly_store import HourlyStore
 from tests.servers.upload import UploadService, ages, new_file
 from wharf_upload.domain.file_writes import Write
 from wharf_upload.maintenance.sweeper import Sweeper, Swept
@@ -20,33 +21,9 @@ _BEGIN = 400_000 * _HOUR
 _LEASE = 1800
 
 
-class HourlyStore(MemoryStore):
-    """A store in memory which lists by hour, and notes what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lists_by_hour = True
-        self.listed: list[int | None] = []
-        self.deleted: list[int] = []
-        self.looks = 0
-        self.stuck: set[BlobName] = set()
-
-    def blobs(self, made: Made | None = None) -> Iterator[Found]:
-        self.listed.append(None if made is None else int(made.since - _BEGIN) // _HOUR)
-        return super().blobs(made)
-
-    def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        self.deleted.append(len(names))
-        for name in set(names) - self.stuck:
-            self.delete(name)
-        return [name for name in names if name in self.stuck]
-
-    def leftovers(self) -> Iterator[tuple[str, float]]:
-        self.looks += 1
-        yield from (("old", _BEGIN), ("young", _BEGIN + 100 * _HOUR))
-
-    def names(self) -> set[BlobName]:
-        return {found.name for found in super().blobs()}
+def hours(store: HourlyStore) -> list[int | None]:
+    """The hours that were listed, since the beginning; `None` for all of them."""
+    return [None if made is None else int(made.since - _BEGIN) // _HOUR for made in store.listed]
 
 
 @pytest.fixture
@@ -87,19 +64,19 @@ def test_each_hour_once(upload: UploadService, store: HourlyStore) -> None:
     """The first walk lists all, later ones each hour that is over for a lease, and none again."""
     old = blob_of(-1000, store)
     assert walk(upload, store, 0.6).rowless_blobs == 1
-    assert (store.listed, store.names()) == ([None], set[BlobName]())
+    assert (hours(store), store.names()) == ([None], set[BlobName]())
     assert old not in store.names()
     early, late = blob_of(0.1, store), blob_of(1.9, store)
     # The hour 0 ends at 1, and is over for a lease at 1.5.
     assert walk(upload, store, 1.49).rowless_blobs == 0
-    assert store.listed == []
+    assert hours(store) == []
     assert walk(upload, store, 1.5).rowless_blobs == 1
-    assert (store.listed, store.names()) == ([0], {late})
+    assert (hours(store), store.names()) == ([0], {late})
     assert early not in store.names()
     walk(upload, store, 1.6)
-    assert store.listed == []
+    assert hours(store) == []
     walk(upload, store, 4.5)
-    assert (store.listed, store.names()) == ([1, 2, 3], set[BlobName]())
+    assert (hours(store), store.names()) == ([1, 2, 3], set[BlobName]())
 
 
 def test_what_rows_name_stays(upload: UploadService, store: HourlyStore) -> None:
@@ -122,12 +99,12 @@ def test_a_failure_lets_the_hour_come_again(upload: UploadService, store: Hourly
     later = blob_of(1.5, store)
     store.stuck = {stuck}
     swept = walk(upload, store, 3)
-    assert (swept.rowless_blobs, swept.failures, store.listed) == (4, 1, [0])
+    assert (swept.rowless_blobs, swept.failures, hours(store)) == (4, 1, [0])
     assert store.names() == {stuck, later}
     assert store.names().isdisjoint(others)
     store.stuck = set()
     assert walk(upload, store, 3).rowless_blobs == 2
-    assert (store.listed, store.names()) == ([0, 1], set[BlobName]())
+    assert (hours(store), store.names()) == ([0, 1], set[BlobName]())
 
 
 def test_a_listing_that_breaks_off(
@@ -145,16 +122,16 @@ def test_a_listing_that_breaks_off(
             patched.setattr(store, "blobs", broken)
             assert walk(upload, store, hour).failures == 1
         assert walk(upload, store, hour).failures == 0
-        assert store.listed == listed
+        assert hours(store) == listed
 
 
 def test_a_long_pause_of_the_worker(upload: UploadService, store: HourlyStore) -> None:
     """After a year one walk takes a month of hours, and the next one goes on."""
     walk(upload, store, 0.6)
     walk(upload, store, 9000)
-    assert store.listed == list(range(744))
+    assert hours(store) == list(range(744))
     walk(upload, store, 9000)
-    assert store.listed[0] == 744
+    assert hours(store)[0] == 744
 
 
 def test_the_command_walks_everything(upload: UploadService, store: HourlyStore) -> None:
@@ -208,6 +185,7 @@ def test_multipart_uploads_are_looked_for_once_an_hour(
     upload: UploadService, store: HourlyStore
 ) -> None:
     """A look costs a request: only the walk takes it, and removes what is older than a lease."""
+    store.unfinished = [("old", _BEGIN), ("young", _BEGIN + 49.9 * _HOUR)]
     assert sweeper(upload, store, 50).run(blobs=False).leftovers == 0
-    assert store.looks == 0
+    assert store.looks_for_unfinished == 0
     assert sweeper(upload, store, 50).run().leftovers == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from itertools import chain
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -139,21 +139,37 @@ def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:
 @click.option("--read-all", is_flag=True, help="Read and hash every file, too.")
 @click.pass_obj
 def check(own: Settings, read_all: bool) -> None:  # noqa: FBT001 -- click passes options so
-    """Compare the records with the files; exits with 1 when a file is missing or damaged."""
+    """Compare records and files, both ways; exits with 1 when a file is missing or damaged.
+
+    Files without a record are counted as leftovers. They are no fault: the worker removes them, or
+    `wharf-upload sweep`. Wharf may run meanwhile.
+    """
+    import time
+
     from wharf_upload import bootstrap
     from wharf_upload.maintenance import integrity
+    from wharf_upload.maintenance.listed_blobs import ListedBlobs
 
-    backends = bootstrap.open_backends(own)
-    found = 0
-    for line in chain(
-        integrity.faults(backends.store, backends.records, read_all=read_all),
-        integrity.upload_faults(backends.parts, backends.uploads),
-    ):
-        click.echo(line)
-        found += 1
+    backends, listed = bootstrap.open_backends(own), ListedBlobs()
+    store, records = backends.store, backends.records
+    limit = time.time() - own.lease_seconds
+    left = _told(integrity.leftovers(store, records, limit, listed))
+    found = _told(integrity.faults(store, records, read_all=read_all, listed=listed))
+    if own.data_shared:  # else they are on the disks of several replicas
+        found += _told(integrity.upload_faults(backends.parts, backends.uploads))
+    click.echo(f"leftovers: {left}")
     click.echo(f"faults: {found}")
     if found:
         sys.exit(1)
+
+
+def _told(lines: Iterable[str]) -> int:
+    """Print the lines; return how many there were."""
+    count = 0
+    for line in lines:
+        click.echo(line)
+        count += 1
+    return count
 
 
 _LINK = click.option(

@@ -1,4 +1,8 @@
-"""Compares records and store: what `wharf-upload check` says about a whole installation."""
+"""Compares records and store, both ways: what `wharf-upload check` says of an installation.
+
+The store is listed once, as its listing costs one request for a thousand blobs, and one of its own
+for each blob that seems to be wrong: files come and go meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,52 @@ from collections.abc import Iterator
 from wharf_upload.database.contract import Records
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.files import File
+from wharf_upload.maintenance import side_by_side
+from wharf_upload.maintenance.listed_blobs import ListedBlobs
+from wharf_upload.maintenance.rowless_blobs import RowlessBlobs
 from wharf_upload.maintenance.upload_sweeper import PartialUploads
 from wharf_upload.storage.base import BlobMissing, BlobName, BlobStore
 
 _BLOCK_BYTES = 1 << 20
 
 
-def faults(store: BlobStore, records: Records, *, read_all: bool) -> Iterator[str]:
+def leftovers(
+    store: BlobStore, records: Records, limit: float, listed: ListedBlobs
+) -> Iterator[str]:
+    """Yield one line for each blob that no record names; `listed` then has all blobs.
+
+    What is younger than `limit`, in unix seconds, may belong to an upload that is under way.
+    """
+    for batch in RowlessBlobs(store, records).look(limit, listed):
+        for found in batch:
+            # Its record may have ended, and its bytes with it, since it was listed.
+            if _is_there(store, found.name):
+                name = found.name
+                yield f"{name.tenant}: blob {name.blob}: no record names its {found.size} bytes"
+
+
+def faults(
+    store: BlobStore, records: Records, *, read_all: bool, listed: ListedBlobs | None = None
+) -> Iterator[str]:
     """Yield one line for each file whose bytes are missing, or are not those of its record.
 
-    `read_all` reads and hashes every file; otherwise only presence and size are compared.
+    `read_all` reads and hashes every file; otherwise only presence and size are compared, with what
+    is `listed`, which is made here where it is not given.
     """
-    for file in records.live_files():
-        trouble = _trouble(store, file, read_all=read_all)
-        if trouble:
+    if read_all:
+        suspects = records.live_files()
+    else:
+        if listed is None:
+            listed = ListedBlobs()
+            listed.add_all(store.blobs())
+        suspects = _not_listed(records, listed)
+
+    def look(file: File) -> tuple[File, str | None]:
+        return file, _trouble(store, file, read_all=read_all)
+
+    threads = side_by_side.THREADS if store.lists_by_hour else 1
+    for file, trouble in side_by_side.each(look, suspects, threads=threads):
+        if trouble and _is_current(records, file):
             yield f"{file.tenant}/{file.bucket}/{file.key}: {trouble}"
 
 
@@ -34,6 +70,26 @@ def upload_faults(parts: PartialUploads, uploads: UploadRecords) -> Iterator[str
             # Looked at again: it may have ended since its row was read.
             if uploads.known(identifier):
                 yield f"{tenant}: upload {identifier}: its bytes are missing"
+
+
+def _not_listed(records: Records, listed: ListedBlobs) -> Iterator[File]:
+    for file in records.live_files():
+        if not listed.has(file.tenant, file.blob, file.size):
+            yield file
+
+
+def _is_there(store: BlobStore, name: BlobName) -> bool:
+    try:
+        store.open(name).close()
+    except BlobMissing:
+        return False
+    return True
+
+
+def _is_current(records: Records, file: File) -> bool:
+    """Tell whether the record still names these bytes: it was read a while ago."""
+    now = records.file(file.tenant, file.bucket, file.key)
+    return now is not None and now.blob == file.blob
 
 
 def _trouble(store: BlobStore, file: File, *, read_all: bool) -> str | None:

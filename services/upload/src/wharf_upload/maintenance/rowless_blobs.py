@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from wharf_upload.database.contract import Records
+from wharf_upload.maintenance.listed_blobs import ListedBlobs
 from wharf_upload.storage.base import BlobStore, Found, Made
 
 _BATCH = 1000
@@ -28,15 +29,17 @@ class RowlessBlobs:
     def __init__(self, store: BlobStore, records: Records, place: str = "") -> None:
         self._store, self._records, self._place = store, records, place
 
-    def look(self, limit: float) -> Iterator[list[Found]]:
+    def look(self, limit: float, listed: ListedBlobs | None = None) -> Iterator[list[Found]]:
         """Yield those that are older than a time, in unix seconds, in lists.
 
         Where names tell the hour they tell the age, too: the clock of such a store is its own.
+        `listed` learns of all blobs, of any age.
         """
+        blobs = self._store.blobs() if listed is None else listed.noting(self._store.blobs())
         if self._store.lists_by_hour:
-            old = (found for found in self._store.blobs() if found.name.made_at <= limit)
+            old = (found for found in blobs if found.name.made_at <= limit)
         else:
-            old = (found for found in self._store.blobs() if found.changed_at <= limit)
+            old = (found for found in blobs if found.changed_at <= limit)
         return self._without_rows(old)
 
     def sweep(self, limit: float, remove: Remove) -> None:

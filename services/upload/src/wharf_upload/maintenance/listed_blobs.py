@@ -1,0 +1,53 @@
+"""Which blobs a listing has shown: eight bytes of memory for each."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+
+from wharf_upload.storage.base import Found
+
+_PARTS = 256
+
+
+class ListedBlobs:
+    """Blobs with their sizes, as numbers that are made of them.
+
+    Of ten million blobs the chance that any two have the same number is one in a hundred thousand.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        # Apart, so that sorting needs little memory.
+        self._parts = [array("Q") for _ in range(_PARTS)]
+        self._is_sorted = True
+
+    def noting(self, blobs: Iterable[Found]) -> Iterator[Found]:
+        """Pass blobs on, and add each."""
+        for found in blobs:
+            number = _number(found.name.tenant, found.name.blob, found.size)
+            self._parts[number % _PARTS].append(number)
+            self._is_sorted = False
+            yield found
+
+    def add_all(self, blobs: Iterable[Found]) -> None:
+        """Add blobs."""
+        for _ in self.noting(blobs):
+            pass
+
+    def has(self, tenant: str, blob: str, size: int) -> bool:
+        """Tell whether a blob of this size was added."""
+        if not self._is_sorted:
+            self._parts = [array("Q", sorted(part)) for part in self._parts]
+            self._is_sorted = True
+        number = _number(tenant, blob, size)
+        part = self._parts[number % _PARTS]
+        place = bisect_left(part, number)
+        return place < len(part) and part[place] == number
+
+
+def _number(tenant: str, blob: str, size: int) -> int:
+    digest = blake2b(f"{tenant}/{blob}/{size}".encode(), digest_size=8)
+    return int.from_bytes(digest.digest(), "big")
