@@ -201,10 +201,12 @@ def installation(settings: Settings) -> Installation:
     return Installation(
         data=settings.data,
         database_url=url,
-        trouble=records.check,
+        records=records,
         uploads=records.uploads,
         pause=collection_pause(settings, records),
         resumable_folder=settings.resumable_folder,
         blobs_in=BlobLayout,
+        objects=(lambda: open_store(settings)) if settings.uses_object_store else None,
+        is_moving=bool(settings.blob_old_url),
         saved_rows=open_saved_rows,
     )

@@ -177,34 +177,41 @@ _LINK = click.option(
     is_flag=True,
     help="Give each file's bytes a second name instead of copying them; on one file system only.",
 )
+_RECORDS_ONLY = click.option(
+    "--records-only",
+    is_flag=True,
+    help="Leave the files' bytes where they are: in an object store that is kept in another way.",
+)
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
 @cli.command("backup")
 @_FOLDER
 @_LINK
+@_RECORDS_ONLY
 @click.pass_obj
-def make_backup(own: Settings, folder: Path, link: bool) -> None:  # noqa: FBT001 -- click passes options so
+def make_backup(own: Settings, /, folder: Path, **options: bool) -> None:
     """Copy all records and files into FOLDER; again into the same one copies what is new.
 
     The service may run meanwhile.
     """
-    _copy(own, folder, "backup", link=link)
+    _copy(own, folder, "backup", **options)
 
 
 @cli.command("restore")
 @_FOLDER
 @_LINK
+@_RECORDS_ONLY
 @click.pass_obj
-def restore_backup(own: Settings, folder: Path, link: bool) -> None:  # noqa: FBT001 -- click passes options so
+def restore_backup(own: Settings, /, folder: Path, **options: bool) -> None:
     """Fill an empty installation from the backup in FOLDER, on SQLite or PostgreSQL.
 
     The service must not run. Afterwards `wharf-upload check --read-all` compares every digest.
     """
-    _copy(own, folder, "restore", link=link)
+    _copy(own, folder, "restore", **options)
 
 
-def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
+def _copy(own: Settings, folder: Path, which: str, **options: bool) -> None:
     from servicekit.database.backup_manifest import BackupError
     from wharf_upload import bootstrap
     from wharf_upload.maintenance import backup
@@ -217,7 +224,7 @@ def _copy(own: Settings, folder: Path, which: str, *, link: bool) -> None:
                 bar.length = total or 1
                 bar.update(done - bar.pos)
 
-            counts = run(bootstrap.installation(own), folder, progress, link=link)
+            counts = run(bootstrap.installation(own), folder, progress, **options)
     except BackupError as error:
         sys.exit(f"wharf-upload: {error}")
     except OSError as error:

@@ -8,7 +8,7 @@ the database does not answer; writes raise the kinds of `Refused` (`domain.refus
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wharf_upload.domain.buckets import ALL, Bucket
 from wharf_upload.domain.conditions import WriteCondition
@@ -195,14 +195,23 @@ class Records(
         """Return what is wrong with the database, or `None`."""
 
 
+class SavedBlob(NamedTuple):
+    """A blob that a row of a backup names: its size in bytes, its digest in hexadecimal digits."""
+
+    tenant: str
+    blob: str
+    size: int
+    sha256: str
+
+
 class SavedRows(Protocol):
     """The rows of a backup, of this version or an older one: which bytes belong to it."""
 
     def total_bytes(self) -> int:
         """Return the bytes of all files."""
 
-    def blobs(self) -> Iterator[tuple[str, str, int]]:
-        """Yield tenant, blob and size of each file."""
+    def blobs(self) -> Iterator[SavedBlob]:
+        """Yield the blob of each file."""
 
     def has_blob(self, tenant: str, blob: str) -> bool:
         """Tell whether a file has this blob."""

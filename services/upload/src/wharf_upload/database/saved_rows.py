@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from wharf_upload.database.contract import SavedBlob
+
 
 class SqliteSavedRows:
     """Implements `contract.SavedRows`, which says more of each method."""
@@ -19,9 +21,9 @@ class SqliteSavedRows:
         """Return the bytes of all files."""
         return int(self._run("SELECT coalesce(sum(size), 0) FROM files").fetchone()[0])
 
-    def blobs(self) -> Iterator[tuple[str, str, int]]:
-        """Yield tenant, blob and size of each file."""
-        return self._run("SELECT tenant, blob, size FROM files")
+    def blobs(self) -> Iterator[SavedBlob]:
+        """Yield the blob of each file."""
+        return map(SavedBlob._make, self._run("SELECT tenant, blob, size, sha256 FROM files"))
 
     def has_blob(self, tenant: str, blob: str) -> bool:
         """Tell whether a file has this blob."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from wharf_upload.database.contract import SavedRows
+from wharf_upload.database.contract import Records, SavedRows
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
-from wharf_upload.storage.base import BlobName, Found
+from wharf_upload.storage.base import BlobName, BlobStore, Found
 
 
 class BlobFolder(Protocol):
@@ -31,15 +31,24 @@ class BlobFolder(Protocol):
 class Installation:
     """The places of one installation.
 
-    `blobs_in` returns the blobs below a data folder, `saved_rows` opens the rows of a backup,
-    `trouble` says what is wrong with the database.
+    `blobs_in` returns the blobs below a data folder, `saved_rows` opens the rows of a backup.
+    `objects` opens the object store of the blobs; `None` where they lie on the disk, in `data`.
+    `is_moving`: some blobs are still in an older store.
     """
 
     data: Path
     database_url: str
-    trouble: Callable[[], str | None]
+    records: Records
     uploads: UploadRecords
     pause: GarbageCollectionPause
     resumable_folder: Path
     blobs_in: Callable[[Path], BlobFolder]
+    objects: Callable[[], BlobStore] | None
+    is_moving: bool
     saved_rows: Callable[[Path], AbstractContextManager[SavedRows]]
+
+    def blobs(self) -> Iterator[Found]:
+        """Yield all blobs of the installation, wherever they lie."""
+        if self.objects is None:
+            return self.blobs_in(self.data).blobs()
+        return self.objects().blobs()

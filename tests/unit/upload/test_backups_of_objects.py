@@ -1,0 +1,179 @@
+"""Backups of an installation whose bytes are in an object store, and restores into one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from servicekit.database.backup_manifest import BackupError
+from servicekit.testing import Issuer
+from tests.servers.hourly_store import HourlyStore
+from tests.servers.upload import UploadService, assemble, settings_for
+from tests.servers.upload_invariants import assert_sound
+from wharf_upload import bootstrap
+from wharf_upload.maintenance import backup
+from wharf_upload.maintenance.blob_copies import Counts
+from wharf_upload.maintenance.installation import Installation
+from wharf_upload.storage.base import BlobName, StoreError
+from wharf_upload.storage.timed import TimedStore
+
+CONTENT = {"small": b"content", "empty": b"", "large": bytes(range(256)) * 10_000}
+
+
+@pytest.fixture
+def objects() -> HourlyStore:
+    """The object store of `service`."""
+    return HourlyStore()
+
+
+@pytest.fixture
+def service(upload: UploadService, objects: HourlyStore, issuer: Issuer) -> UploadService:
+    """A service whose blobs are in an object store, with some files."""
+    service = assemble(upload.settings, issuer, TimedStore(objects))
+    for key, content in CONTENT.items():
+        assert service.put(key, content).status_code == 201
+    return service
+
+
+def installation(data: Path, objects: HourlyStore | None = None, **changes: object) -> Installation:
+    """An installation on a disk or on a store."""
+    own = bootstrap.installation(settings_for(data))
+    opened = None if objects is None else (lambda: TimedStore(objects))
+    return replace(own, objects=opened, **changes)  # type: ignore[arg-type]
+
+
+def saved(
+    service: UploadService, objects: HourlyStore | None, folder: Path, **options: bool
+) -> Counts:
+    """A backup of a service."""
+    own = installation(service.settings.data, objects)
+    return backup.backup(own, folder, lambda *_: None, **options)
+
+
+def assert_restored(data: Path, objects: HourlyStore | None, issuer: Issuer) -> None:
+    """All files are there, with their bytes."""
+    store = None if objects is None else TimedStore(objects)
+    found = assemble(settings_for(data), issuer, store)
+    assert {key: found.content(key) for key in CONTENT} == CONTENT
+    assert_sound(found)
+
+
+def test_from_store_to_disk(
+    service: UploadService, objects: HourlyStore, tmp_path: Path, issuer: Issuer
+) -> None:
+    """Bytes go from an object store through a backup to a disk."""
+    counts = saved(service, objects, tmp_path / "backup")
+    assert (counts.files, counts.copied_files, counts.missing) == (3, 3, 0)
+    backup.restore(installation(tmp_path / "new"), tmp_path / "backup", lambda *_: None)
+    assert_restored(tmp_path / "new", None, issuer)
+
+
+def test_from_disk_to_store(upload: UploadService, tmp_path: Path, issuer: Issuer) -> None:
+    """Bytes go from a disk through a backup into an object store; what is there stays."""
+    for key, content in CONTENT.items():
+        upload.put(key, content)
+    saved(upload, None, tmp_path / "backup")
+    objects = HourlyStore()
+    first = next(iter(upload.store.blobs()))
+    with upload.store.open(first.name) as reader:
+        objects.put(first.name, reader.read())
+    own = installation(tmp_path / "new", objects)
+    counts = backup.restore(own, tmp_path / "backup", lambda *_: None)
+    assert (counts.files, counts.copied_files, counts.missing) == (3, 2, 0)
+    assert objects.listed == [None]
+    assert_restored(tmp_path / "new", objects, issuer)
+
+
+def test_a_second_backup(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
+    """It reads only what is new, and drops what is gone."""
+    saved(service, objects, tmp_path / "backup")
+    service.put("new", b"new")
+    service.request("DELETE", "/v1/files/default/small")
+    objects.opened.clear()
+    counts = saved(service, objects, tmp_path / "backup")
+    assert (counts.files, counts.copied_files, len(objects.opened)) == (3, 1, 1)
+    found = [path for path in (tmp_path / "backup" / "tenants").rglob("*") if path.is_file()]
+    assert len(found) == 3
+
+
+def test_damaged_and_missing(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
+    """Bytes that are not those of the record are no part of a backup, and counted as missing."""
+    for key, content in (("small", b"CONTENT"), ("empty", None)):
+        file = service.records.file("demo", "default", key)
+        assert file is not None
+        objects.delete(BlobName("demo", file.blob))
+        if content is not None:
+            objects.put(BlobName("demo", file.blob), content)
+    counts = saved(service, objects, tmp_path / "backup")
+    assert (counts.missing, counts.copied_files) == (2, 1)
+    found = [path for path in (tmp_path / "backup" / "tenants").rglob("*") if path.is_file()]
+    assert [path.stat().st_size for path in found] == [len(CONTENT["large"])]
+
+
+def test_a_damaged_backup(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
+    """The store verifies what is restored: damaged bytes end the restore before any row."""
+    saved(service, objects, tmp_path / "backup")
+    (path,) = (path for path in (tmp_path / "backup").rglob("*/*/*/*") if path.stat().st_size == 7)
+    path.chmod(0o600)
+    path.write_bytes(b"CONTENT")
+    own = installation(tmp_path / "new", HourlyStore())
+    with pytest.raises(StoreError, match=path.name):
+        backup.restore(own, tmp_path / "backup", lambda *_: None)
+    assert not (tmp_path / "new" / "upload" / "upload.db").exists()
+
+
+def test_links_need_a_disk(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
+    """`--link` with an object store is refused before anything is made."""
+    own = installation(service.settings.data, objects)
+    for run in (backup.backup, backup.restore):
+        with pytest.raises(BackupError, match="--link"):
+            run(own, tmp_path / "backup", lambda *_: None, link=True)
+    assert not (tmp_path / "backup").exists()
+
+
+def test_records_only(
+    service: UploadService, objects: HourlyStore, tmp_path: Path, issuer: Issuer
+) -> None:
+    """The bytes stay in the bucket: a restore finds them there, and counts those that are not."""
+    folder = tmp_path / "backup"
+    counts = saved(service, objects, folder, records_only=True)
+    assert (counts.files, counts.copied_files, objects.opened) == (3, 0, [])
+    assert {path.name for path in folder.iterdir()} == {"manifest.json", "resumable", "upload.db"}
+    assert json.loads((folder / "manifest.json").read_bytes())["records_only"] is True
+    counts = backup.restore(installation(tmp_path / "new", objects), folder, lambda *_: None)
+    assert (counts.files, counts.copied_files, counts.missing) == (3, 0, 0)
+    assert_restored(tmp_path / "new", objects, issuer)
+    other = installation(tmp_path / "other", HourlyStore())
+    assert backup.restore(other, folder, lambda *_: None).missing == 3
+
+
+def test_records_of_a_whole_backup(
+    service: UploadService, objects: HourlyStore, tmp_path: Path, issuer: Issuer
+) -> None:
+    """Where the bucket still has all bytes, a whole backup can give the rows alone."""
+    saved(service, objects, tmp_path / "backup")
+    own = installation(tmp_path / "new", objects)
+    backup.restore(own, tmp_path / "backup", lambda *_: None, records_only=True)
+    assert_restored(tmp_path / "new", objects, issuer)
+
+
+def test_nothing_to_move(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
+    """A restore while blobs are said to move is refused: there are none."""
+    saved(service, objects, tmp_path / "backup")
+    own = installation(tmp_path / "new", objects, is_moving=True)
+    with pytest.raises(BackupError, match="WHARF_BLOB_OLD_URL"):
+        backup.restore(own, tmp_path / "backup", lambda *_: None)
+
+
+def test_the_pause_does_not_come_back(
+    service: UploadService, objects: HourlyStore, tmp_path: Path
+) -> None:
+    """A backup is made in a pause, whose row is in it: after the restore nobody pauses."""
+    saved(service, objects, tmp_path / "backup")
+    own = installation(tmp_path / "new")
+    backup.restore(own, tmp_path / "backup", lambda *_: None)
+    assert not own.pause.is_active()
+    assert not own.records.is_paused(1 << 50)
