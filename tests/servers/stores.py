@@ -14,7 +14,10 @@ import pytest
 from tests.servers import blob_server as protocol
 from tests.servers.socket_store import SocketStore
 from wharf_upload import bootstrap
+from wharf_upload.storage.base import StoreDriver
+from wharf_upload.storage.local import LocalStore
 from wharf_upload.storage.memory import MemoryStore
+from wharf_upload.storage.moving import MovingStore
 from wharf_upload.storage.timed import TimedStore
 
 
@@ -85,3 +88,12 @@ def memory_store(capacity: int = 1 << 30) -> TimedStore:
 def socket_store(server: RunningBlobServer) -> TimedStore:
     """A store behind a socket."""
     return TimedStore(server.store())
+
+
+def moving_store(data: Path, other: StoreDriver, *, to_disk: bool = False) -> TimedStore:
+    """A disk and another store as one, while blobs move from the disk, or to it."""
+    disk = LocalStore(data)
+    disk.prepare()
+    if to_disk:
+        return TimedStore(MovingStore(disk, other, new_is_on_disk=True))
+    return TimedStore(MovingStore(other, disk))

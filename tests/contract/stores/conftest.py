@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.stores import blob_server, local_store, memory_store, socket_server, socket_store
+from tests.servers.stores import (
+    blob_server,
+    local_store,
+    memory_store,
+    moving_store,
+    socket_server,
+    socket_store,
+)
 from wharf_upload.storage.base import BlobStore
 from wharf_upload.storage.memory import MemoryStore
 from wharf_upload.storage.spool_file import SpoolFile
@@ -15,7 +22,9 @@ from wharf_upload.storage.spool_file import SpoolFile
 __all__ = ["blob_server", "socket_server"]
 
 
-@pytest.fixture(params=["local", "local without fsync", "memory", "timed memory", "socket"])
+@pytest.fixture(
+    params=["local", "local without fsync", "memory", "timed memory", "socket", "moving", "back"]
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     """An empty store."""
     if request.param == "memory":
@@ -24,6 +33,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
         return memory_store()
     if request.param == "socket":
         return socket_store(request.getfixturevalue("socket_server"))
+    if request.param in ("moving", "back"):
+        server = request.getfixturevalue("socket_server").store()
+        return moving_store(tmp_path / "data", server, to_disk=request.param == "back")
     return local_store(tmp_path / "data", durable=request.param == "local")
 
 

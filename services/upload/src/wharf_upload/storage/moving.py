@@ -1,0 +1,125 @@
+"""Two stores as one, while blobs move from the old one to the new one: `MovingStore`.
+
+Nothing says where a blob lies: it is looked for in both. A blob is whole in its new store before
+it is removed from its old one, so that nobody who looks in both misses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from wharf_upload.storage.base import (
+    BlobName,
+    BlobReader,
+    BlobWriter,
+    Found,
+    GatewayPlace,
+    Made,
+    PendingBlob,
+    StoreDriver,
+)
+from wharf_upload.storage.errors import BlobMissing
+from wharf_upload.storage.spool_file import SpoolFile
+
+_NEW, _OLD = "new:", "old:"
+
+
+class MovingStore:
+    """Writes to the new store, and reads and deletes in both.
+
+    One of the two is the disk. It is asked first, since it answers sooner, and the gateway asks in
+    the same order.
+    """
+
+    def __init__(self, new: StoreDriver, old: StoreDriver, *, new_is_on_disk: bool = False) -> None:
+        """Join two stores; `new_is_on_disk` says which of them is the disk."""
+        self._new, self._old = new, old
+        self._disk, self._objects = (new, old) if new_is_on_disk else (old, new)
+        # A walk over the disk costs the same for any hour.
+        self.lists_by_hour = False
+
+    @property
+    def on_sync(self) -> Callable[[float], None]:
+        """What is called after each wait for the medium."""
+        return self._new.on_sync
+
+    @on_sync.setter
+    def on_sync(self, called: Callable[[float], None]) -> None:
+        self._new.on_sync = self._old.on_sync = called
+
+    def create(self, name: BlobName) -> BlobWriter:
+        """Return a writer for a new blob, which lies in the new store."""
+        return self._new.create(name)
+
+    def adopt(self, name: BlobName, spool: SpoolFile) -> PendingBlob:
+        """Return a new blob that holds a spool file's content, in the new store."""
+        return self._new.adopt(name, spool)
+
+    def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
+        """Store a small blob in the new store."""
+        self._new.put(name, content, sha256)
+
+    def make_durable(self, names: list[BlobName]) -> None:
+        """Make the names durable that were committed, which are in the new store."""
+        self._new.make_durable(names)
+
+    def open(self, name: BlobName) -> BlobReader:
+        """Return the content, from whichever store has it."""
+        # The disk twice: a blob may move to it after it was asked for the first time.
+        for store in (self._disk, self._objects):
+            try:
+                return store.open(name)
+            except BlobMissing:
+                continue
+        return self._disk.open(name)
+
+    def gateway_place(self, name: BlobName) -> GatewayPlace:
+        """Return both places: the gateway tries the disk first, too."""
+        location = self._disk.gateway_place(name).location
+        return GatewayPlace(location, self._objects.gateway_place(name).signed, on_disk=True)
+
+    def delete(self, name: BlobName) -> None:
+        """Remove a blob from both stores."""
+        self._new.delete(name)
+        self._old.delete(name)
+
+    def delete_all(self, names: list[BlobName]) -> list[BlobName]:
+        """Remove blobs from both stores; return those that may be left in either."""
+        left = {*self._new.delete_all(names), *self._old.delete_all(names)}
+        return [name for name in names if name in left]
+
+    def blobs(self, made: Made | None = None) -> Iterator[Found]:
+        """Yield the blobs of both stores, each once.
+
+        The old store comes first: what moves meanwhile is found in the new one, and may come twice.
+        """
+        for store in (self._old, self._new):
+            for found in store.blobs(made):
+                if store is self._disk or not self._is_on_disk(found.name):
+                    yield found
+
+    def _is_on_disk(self, name: BlobName) -> bool:
+        try:
+            self._disk.open(name).close()
+        except BlobMissing:
+            return False
+        return True
+
+    def leftovers(self) -> Iterator[tuple[str, float]]:
+        """Yield what unfinished writers left in both stores; the names say in which."""
+        for store, mark in ((self._new, _NEW), (self._old, _OLD)):
+            for name, changed_at in store.leftovers():
+                yield f"{mark}{name}", changed_at
+
+    def remove_leftover(self, name: str) -> None:
+        """Remove one of `leftovers` from its store."""
+        store = self._old if name.startswith(_OLD) else self._new
+        store.remove_leftover(name.removeprefix(_OLD).removeprefix(_NEW))
+
+    def free_bytes(self) -> int:
+        """Return the room in the new store."""
+        return self._new.free_bytes()
+
+    def check(self) -> str | None:
+        """Return what is wrong with either store: both are needed to read."""
+        return self._new.check() or self._old.check()
