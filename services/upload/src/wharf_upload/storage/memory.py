@@ -132,7 +132,7 @@ class MemoryStore:
 
     def free_bytes(self) -> int:
         """Return the room for new content."""
-        return self._capacity - sum(len(content) for content, _ in self._blobs.values())
+        return self._capacity - sum(len(content) for content, _ in list(self._blobs.values()))
 
     def check(self) -> str | None:
         """Return `None`: memory is always well."""
