@@ -82,6 +82,18 @@ def test_blob_is_read_only(local: TimedStore, data: Path) -> None:
         assert stat.S_IMODE(mode) == 0o440
 
 
+def test_what_a_killed_writer_left(local: TimedStore, data: Path) -> None:
+    """A writer of a blob is not kept off by what a killed writer of the same blob left."""
+    name = new_name()
+    killed, writer = local.create(name), local.create(name)
+    writer.write(b"content")
+    writer.commit()
+    with local.open(name) as reader:
+        assert reader.read() == b"content"
+    assert [left for left, _ in local.leftovers()] == [name.blob]
+    killed.abort()
+
+
 def test_adopting_copies_nothing(local: TimedStore, data: Path) -> None:
     """The blob of a spooled body is the spool file itself: the same inode."""
     spooled = data / "spooled"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from servicekit.ids import uuid7_hex
 from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made
 from wharf_upload.storage.errors import BlobMissing, StoreBusy, StoreError
 from wharf_upload.storage.layout import BlobLayout, entries
@@ -130,9 +131,18 @@ class LocalStore:
         self._layout.make()
 
     def create(self, name: BlobName) -> LocalWriter:
-        """Return a writer for a new file in the staging folder."""
+        """Return a writer for a new file in the staging folder.
+
+        A blob that moves here may find what a process left that was killed while it moved the same
+        blob. Then the file gets another name, and the sweeper removes the other one.
+        """
         staged = f"{self._staging}/{name.blob}"
-        descriptor = os.open(staged, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+        try:
+            descriptor = os.open(staged, flags, 0o600)
+        except FileExistsError:
+            staged = f"{staged}.{uuid7_hex()}"
+            descriptor = os.open(staged, flags, 0o600)
         return LocalWriter(self, name, staged, descriptor, 0)
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> StagedFile:
