@@ -161,6 +161,16 @@ def test_known_and_forgotten(records: Records) -> None:
     assert records.pending_deletion(1 << 60, 10) == []
 
 
+def test_live_blobs(records: Records) -> None:
+    """Of the blobs that were asked for, those of live files have a size and a digest."""
+    live, deleted, other = (stored(records, f"{key}.txt") for key in "abc")
+    records.delete("demo", "default", "b.txt", None)
+    names = [("demo", file.blob) for file in (live, deleted)]
+    names += [("elsewhere", other.blob), ("demo", "f" * 32)]
+    assert records.live_blobs(names) == {("demo", live.blob): (live.size, live.sha256)}
+    assert records.live_blobs([]) == {}
+
+
 def test_live_files(records: Records) -> None:
     """All live files of all tenants come once, also when there are more than one fetch brings."""
     files = [new_file(f"{number:04}", tenant=f"t-{number % 3}") for number in range(2100)]

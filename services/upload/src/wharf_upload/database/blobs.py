@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+
 from wharf_upload.database.aggregate import Aggregate
-from wharf_upload.domain.files import PendingDeletion
+from wharf_upload.domain.files import BlobContent, PendingDeletion
 
 _BLOBS_A_TIME = 100
+_SOME = f"blob IN ({', '.join('?' * _BLOBS_A_TIME)})"
 _KNOWN_BLOBS = tuple(
-    f"SELECT tenant, blob FROM {table} WHERE blob IN ({', '.join('?' * _BLOBS_A_TIME)})"  # noqa: S608 -- constants only
+    f"SELECT tenant, blob FROM {table} WHERE {_SOME}"  # noqa: S608 -- constants only
     for table in ("files", "doomed")
 )
+_LIVE_BLOBS = f"SELECT tenant, blob, size, sha256 FROM files WHERE {_SOME}"  # noqa: S608 -- constants only
 
 
 class SqlBlobs(Aggregate):
@@ -18,15 +23,23 @@ class SqlBlobs(Aggregate):
     def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return which of these (tenant, blob) a row names."""
         connection, known = self._database.reading(), set[tuple[str, str]]()
-        for start in range(0, len(names), _BLOBS_A_TIME):
-            some = names[start : start + _BLOBS_A_TIME]
-            # Always as many: one statement to prepare. In order: neighbours in the index.
-            blobs = sorted(blob for _, blob in some)
-            blobs += blobs[-1:] * (_BLOBS_A_TIME - len(blobs))
+        for blobs in _in_hundreds(names):
             # Files first: a blob on its way from one table to the other is seen in one of them.
             for statement in _KNOWN_BLOBS:
                 known.update((row[0], row[1]) for row in connection.rows(statement, blobs))
         return known.intersection(names)
+
+    def live_blobs(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], BlobContent]:
+        """Return what those of these (tenant, blob) hold that live files name."""
+        connection, wanted = self._database.reading(), set(names)
+        rows = chain.from_iterable(
+            connection.rows(_LIVE_BLOBS, blobs) for blobs in _in_hundreds(names)
+        )
+        return {
+            (tenant, blob): BlobContent(size, sha256)
+            for tenant, blob, size, sha256 in rows
+            if (tenant, blob) in wanted
+        }
 
     def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
         """Return blobs that were given up before a time."""
@@ -43,3 +56,11 @@ class SqlBlobs(Aggregate):
             connection.execute_many(
                 "DELETE FROM doomed WHERE blob = ?", [(blob,) for blob in blobs]
             )
+
+
+def _in_hundreds(names: list[tuple[str, str]]) -> Iterator[list[str]]:
+    """Yield the blobs, always as many at a time: one statement to prepare."""
+    for start in range(0, len(names), _BLOBS_A_TIME):
+        # In order: neighbours in the index.
+        blobs = sorted(blob for _, blob in names[start : start + _BLOBS_A_TIME])
+        yield blobs + blobs[-1:] * (_BLOBS_A_TIME - len(blobs))

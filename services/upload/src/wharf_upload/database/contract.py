@@ -14,7 +14,7 @@ from wharf_upload.domain.buckets import ALL, Bucket
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.file_writes import Move, Place, Stored, Write
-from wharf_upload.domain.files import Edit, File, Page, PendingDeletion
+from wharf_upload.domain.files import BlobContent, Edit, File, Page, PendingDeletion
 from wharf_upload.domain.quotas import TenantUsage, Usage
 from wharf_upload.domain.tenant_limits import Limits
 
@@ -96,6 +96,9 @@ class BlobRecords(Protocol):
 
     def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return which of these (tenant, blob) a row names: of live files or pending deletions."""
+
+    def live_blobs(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], BlobContent]:
+        """Return what those of these (tenant, blob) hold that live files name."""
 
     def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
         """Return blobs that were given up before a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -73,3 +74,10 @@ class PendingDeletion(msgspec.Struct, frozen=True):
     tenant: str
     blob: str
     deleted_at: int
+
+
+class BlobContent(NamedTuple):
+    """What a blob has to hold: its size in bytes, and its SHA-256 in hexadecimal digits."""
+
+    size: int
+    sha256: str
