@@ -1,0 +1,297 @@
+"""Carries blobs from an old store to a new one while Wharf runs: `wharf-upload move-blobs`.
+
+There is no journal. What the old store lists is left to be moved, so that a run that was killed is
+gone on with by another one. Each blob is copied, and its digest compared with that of its row while
+it is read. When a grace is over it is looked for in the new store, and removed from the old one.
+
+Everybody reads both stores, the disk first. The grace is for those who have looked on the disk
+already, in vain, and have not asked the object store yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import Enum
+
+from wharf_upload.database.contract import BlobRecords, SharedLease, SharedLeases
+from wharf_upload.domain.files import BlobContent
+from wharf_upload.maintenance.blobs_left import batches
+from wharf_upload.maintenance.pace import Pace
+from wharf_upload.maintenance.patience import PAUSES, Patience
+from wharf_upload.storage.base import (
+    BlobMissing,
+    BlobName,
+    BlobReader,
+    BlobStore,
+    StoreError,
+)
+
+log = logging.getLogger(__name__)
+_BLOCK_BYTES = 1 << 20
+# Copied batches that wait for the end of their grace: a bound for memory.
+_MOST_WAITING = 1000
+_LEASE = "move-blobs"
+# Longer than the lease of a run that was killed lives on.
+_LEASE_WAIT_SECONDS = 15.0
+# So many blobs that cannot be read, and none that can: it is the store that fails.
+_UNREADABLE = 20
+
+
+class AlreadyMovingError(Exception):
+    """Another run moves blobs."""
+
+
+class _UnreadableError(StoreError):
+    """The old store has the blob, and cannot read it."""
+
+
+class _StoppedError(Exception):
+    """The run ends, and its threads with it."""
+
+
+@dataclass
+class Moved:
+    """What a run did so far. `faults` says of each blob that cannot be moved why."""
+
+    copied_files: int = 0
+    copied_bytes: int = 0
+    removed_files: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+class _End(Enum):
+    """How the copying of one blob ended."""
+
+    DONE = "the new store has it now"
+    THERE = "the new store had it already"
+    GONE = "the old store has it no more"
+    DAMAGED = "its bytes have changed"
+    UNREADABLE = "its bytes cannot be read"
+
+
+def take_turn(leases: SharedLeases, seconds: float = _LEASE_WAIT_SECONDS) -> SharedLease:
+    """Return the lease of the one run that moves; wait so long for one that was killed.
+
+    Two runs would do no harm, but all the work twice. Raises `AlreadyMovingError`.
+    """
+    until = time.monotonic() + seconds
+    while (lease := leases.take(_LEASE, lambda: None, ask=False)) is None:
+        if time.monotonic() >= until:
+            raise AlreadyMovingError("another move-blobs is at work")
+        time.sleep(0.2)
+    return lease
+
+
+class BlobMover:
+    """One run from the old store to the new one.
+
+    Blobs that no live file names stay: the sweeper removes them from both stores.
+    """
+
+    def __init__(  # noqa: PLR0913 -- from where, to where, and how
+        self,
+        old: BlobStore,
+        new: BlobStore,
+        records: BlobRecords,
+        *,
+        grace_seconds: float,
+        parallel: int = 4,
+        pace: Pace | None = None,
+        held: Callable[[], bool] = lambda: False,
+        progress: Callable[[Moved], None] = lambda _: None,
+        pauses: tuple[float, ...] = PAUSES,
+    ) -> None:
+        """Get ready for one `run`.
+
+        Args:
+            old: the store to empty.
+            new: the store to fill.
+            records: say which blobs are in use, and what they hold.
+            grace_seconds: how long a blob stays in the old store after it was copied.
+            parallel: how many blobs are copied at the same time.
+            pace: limits the bytes per second.
+            held: tells whether somebody copies the stores, so that nothing may be removed.
+            progress: is called again and again, by several threads, one at a time.
+            pauses: seconds between two tries with a store that fails.
+        """
+        self._old, self._new, self._records = old, new, records
+        self._grace_seconds = grace_seconds
+        self._pace, self._held, self._progress = pace or Pace(None), held, progress
+        self._ended, self._lock = threading.Event(), threading.Lock()
+        self._patience, self._parallel = Patience(self._ended, pauses), parallel
+        self._moved, self._faulty = Moved(), set[BlobName]()
+        # Copied blobs, and from when on they may be removed from the old store.
+        self._waiting: deque[tuple[float, list[BlobName]]] = deque()
+
+    def run(self) -> Moved:
+        """Move until the old store shows nothing more that can be moved.
+
+        Raises:
+            StoreError: a store keeps failing. Another run goes on from here.
+        """
+        with ThreadPoolExecutor(self._parallel, "move") as pool:
+            try:
+                while self._pass(pool):
+                    pass
+            finally:
+                self._ended.set()
+        return self._moved
+
+    def _pass(self, pool: ThreadPoolExecutor) -> bool:
+        """Go once over the old store; return whether anything was moved."""
+        before = self._moved.removed_files
+        for batch in batches(self._old.blobs()):
+            self._copy_batch(pool, batch)
+            self._remove_due(_MOST_WAITING)
+        self._remove_due(0)
+        return self._moved.removed_files > before
+
+    # ---- copying ----
+
+    def _copy_batch(self, pool: ThreadPoolExecutor, batch: list[BlobName]) -> None:
+        wanted = self._live(name for name in batch if name not in self._faulty)
+        ends = dict(zip(wanted, pool.map(self._copy_patiently, wanted.items()), strict=True))
+        copied = [name for name, end in ends.items() if end in {_End.DONE, _End.THERE}]
+        if len(ends) >= _UNREADABLE and set(ends.values()) == {_End.UNREADABLE}:
+            raise StoreError("the old place cannot be read")
+        # Once only: after an fsync that failed the next one may lie.
+        self._new.make_durable(copied)
+        # A file may be deleted while its blob is copied, and the sweeper may have been here: then
+        # nobody else removes the copy. What is deleted from now on is removed from both stores.
+        live = self._live(copied)
+        for name, end in ends.items():
+            if end in {_End.DAMAGED, _End.UNREADABLE}:
+                self._fault(name, end.value)
+            elif end is _End.DONE and name not in live:
+                self._new.delete(name)
+        if live:
+            self._waiting.append((time.monotonic() + self._grace_seconds, list(live)))
+        self._note(files=sum(end is _End.DONE for end in ends.values()))
+
+    def _live(self, names: Iterable[BlobName]) -> dict[BlobName, BlobContent]:
+        """Return those of the blobs that live files name."""
+        found = self._records.live_blobs([(name.tenant, name.blob) for name in names])
+        return {BlobName(*pair): content for pair, content in found.items()}
+
+    def _copy_patiently(self, wanted: tuple[BlobName, BlobContent]) -> _End:
+        try:
+            return self._patience.run(lambda: self._copy(*wanted))
+        except _UnreadableError:
+            return _End.UNREADABLE
+
+    def _copy(self, name: BlobName, content: BlobContent) -> _End:
+        there = self._content(self._new, name, content.size)
+        if there == content:
+            return _End.THERE
+        try:
+            if there is not None:
+                if self._content(self._old, name, content.size) != content:
+                    return _End.DAMAGED
+                log.warning("a damaged copy is replaced: %s/%s", name.tenant, name.blob)
+                self._new.delete(name)
+            return self._copy_bytes(name, content)
+        except BlobMissing:
+            return _End.GONE
+
+    def _copy_bytes(self, name: BlobName, content: BlobContent) -> _End:
+        hashing = hashlib.sha256()
+        with self._old.open(name) as source:
+            writer = self._new.create(name)
+            try:
+                while block := _read(source):
+                    hashing.update(block)
+                    writer.write(block)
+                    self._passed(len(block))
+                    self._note(size=len(block))
+                if (writer.size(), hashing.hexdigest()) != content:
+                    return _End.DAMAGED
+                # The store compares the digest, too, where it can.
+                writer.commit(hashing.digest())
+            finally:
+                writer.abort()
+        return _End.DONE
+
+    def _content(self, store: BlobStore, name: BlobName, size: int) -> BlobContent | None:
+        """Return what a blob holds, its digest only if it has this size; `None` without one."""
+        try:
+            with store.open(name) as reader:
+                if reader.size() != size:
+                    return BlobContent(reader.size(), "")
+                hashing = hashlib.sha256()
+                while block := reader.read(_BLOCK_BYTES):
+                    hashing.update(block)
+                    self._passed(len(block))
+                return BlobContent(size, hashing.hexdigest())
+        except BlobMissing:
+            return None
+
+    # ---- removing ----
+
+    def _remove_due(self, most: int) -> None:
+        """Remove what has waited long enough; wait until no more than `most` batches do."""
+        while self._waiting:
+            seconds = self._waiting[0][0] - time.monotonic()
+            if seconds > 0 and len(self._waiting) <= most:
+                return
+            self._ended.wait(max(0.0, seconds))
+            while self._held():
+                self._ended.wait(1.0)
+            self._remove(self._waiting.popleft()[1])
+            self._note()
+
+    def _remove(self, names: list[BlobName]) -> None:
+        """Remove blobs from the old store that the new one is seen to have."""
+        live, proven = self._live(names), []
+        for name, content in live.items():
+            if self._size_in_new(name) == content.size:
+                proven.append(name)
+            elif self._live([name]):  # not deleted just now
+                self._fault(name, "its copy has vanished from the new place")
+        remaining = self._old.delete_all(proven)
+        for name in remaining:
+            self._fault(name, "it cannot be removed from the old place")
+        self._moved.removed_files += len(proven) - len(remaining)
+
+    def _size_in_new(self, name: BlobName) -> int:
+        def size() -> int:
+            with self._new.open(name) as reader:
+                return reader.size()
+
+        try:
+            return self._patience.run(size)
+        except BlobMissing:
+            return -1
+
+    # ---- what both need ----
+
+    def _passed(self, size: int) -> None:
+        """Keep the pace, and end with the run."""
+        if self._ended.is_set():
+            raise _StoppedError
+        self._pace.passed(size)
+
+    def _note(self, *, files: int = 0, size: int = 0) -> None:
+        with self._lock:
+            self._moved.copied_files += files
+            self._moved.copied_bytes += size
+            self._progress(self._moved)
+
+    def _fault(self, name: BlobName, what: str) -> None:
+        self._faulty.add(name)
+        self._moved.faults.append(f"{name.tenant}/{name.blob}: {what}")
+
+
+def _read(source: BlobReader) -> bytes:
+    try:
+        return source.read(_BLOCK_BYTES)
+    except BlobMissing:
+        raise
+    except StoreError as error:
+        raise _UnreadableError(str(error)) from error

@@ -1,0 +1,394 @@
+"""Blobs are carried from one store to the other whatever happens, and none is lost on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from wharf_upload.domain.files import BlobContent, PendingDeletion
+from wharf_upload.maintenance import blobs_left
+from wharf_upload.maintenance.blobs_left import Left
+from wharf_upload.maintenance.moving_blobs import BlobMover, Moved
+from wharf_upload.maintenance.pace import Pace
+from wharf_upload.storage.base import BlobName, StoreError, StoreFull
+from wharf_upload.storage.memory import MemoryReader, MemoryStore, MemoryWriter
+from wharf_upload.storage.timed import TimedStore
+
+_MIB = 1 << 20
+
+
+def _nothing(_: BlobName) -> None:
+    """Nothing happens."""
+
+
+class Rows:
+    """Which blobs live files name, and what these have to hold."""
+
+    def __init__(self) -> None:
+        self.live: dict[tuple[str, str], BlobContent] = {}
+
+    def live_blobs(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], BlobContent]:
+        """Those among the names."""
+        return {name: self.live[name] for name in names if name in self.live}
+
+    def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """The same: no deletion is pending here."""
+        return set(self.live_blobs(names))
+
+    def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
+        """None."""
+        return []
+
+    def forget_pending_deletions(self, blobs: list[str]) -> None:
+        """There are none."""
+
+
+class Reader(MemoryReader):
+    """Content that breaks when it is read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Raises what a disk does."""
+        raise OSError(5, "broken")
+
+
+class Faulty(MemoryStore):
+    """Memory in which something happens, or fails, at each operation."""
+
+    def __init__(self, capacity: int = 1 << 30) -> None:
+        super().__init__(capacity)
+        self.before: dict[str, Callable[[BlobName], None]] = {}
+        self.broken: set[BlobName] = set()
+        self.durable: set[BlobName] = set()
+        self.opened: list[BlobName] = []
+
+    def _happen(self, operation: str, name: BlobName) -> None:
+        self.before.get(operation, _nothing)(name)
+
+    def open(self, name: BlobName) -> MemoryReader:
+        """As it is, if it is not broken."""
+        self.opened.append(name)
+        self._happen("open", name)
+        reader = super().open(name)
+        return Reader(reader.getvalue()) if name in self.broken else reader
+
+    def create(self, name: BlobName) -> MemoryWriter:
+        """Something happens before."""
+        self._happen("create", name)
+        return super().create(name)
+
+    def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
+        """Something happens before; a commit comes here, too."""
+        self._happen("put", name)
+        super().put(name, content, sha256)
+
+    def make_durable(self, names: list[BlobName]) -> None:
+        """Remembers."""
+        self.durable.update(names)
+
+    def delete_all(self, names: list[BlobName]) -> list[BlobName]:
+        """Something happens before."""
+        for name in names:
+            self._happen("delete", name)
+        return super().delete_all(names)
+
+
+class Move:
+    """Two stores, and rows."""
+
+    def __init__(self) -> None:
+        self.old, self.new, self.rows = Faulty(), Faulty(), Rows()
+        self.pauses: tuple[float, ...] = (0.0, 0.0)
+        self.grace_seconds = 0.0
+        self.held: Callable[[], bool] = lambda: False
+        self.pace: Pace | None = None
+        self.seen: list[tuple[int, int]] = []
+
+    def file(self, content: bytes = b"content", tenant: str = "demo") -> BlobName:
+        """A file whose bytes the old store has."""
+        name = BlobName(tenant, uuid7_hex())
+        self.old.put(name, content)
+        self.rows.live[tenant, name.blob] = BlobContent(
+            len(content), hashlib.sha256(content).hexdigest()
+        )
+        return name
+
+    def give_up(self, name: BlobName) -> None:
+        """The file is deleted, and the sweeper has removed its bytes from both stores."""
+        del self.rows.live[name.tenant, name.blob]
+        self.old.delete(name)
+        self.new.delete(name)
+
+    def run(self) -> Moved:
+        """Moves all."""
+        return BlobMover(
+            TimedStore(self.old),
+            TimedStore(self.new),
+            self.rows,
+            grace_seconds=self.grace_seconds,
+            pace=self.pace,
+            held=self.held,
+            pauses=self.pauses,
+            progress=lambda moved: self.seen.append((moved.copied_files, moved.copied_bytes)),
+        ).run()
+
+    def left(self) -> Left:
+        """What the old place has."""
+        return blobs_left.left(self.old, self.rows)
+
+    def names(self, store: MemoryStore) -> set[BlobName]:
+        """What a store has."""
+        return {found.name for found in store.blobs()}
+
+
+@pytest.fixture
+def move() -> Move:
+    return Move()
+
+
+def fails(error: Exception, times: int = 1) -> Callable[[BlobName], None]:
+    """Raises so many times."""
+    left = [times]
+
+    def happen(_: BlobName) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise error
+
+    return happen
+
+
+def test_all_are_moved(move: Move) -> None:
+    """Every blob is in the new store, durably, with its bytes, and none is in the old one."""
+    contents = [b"", b"x", os.urandom(3 * _MIB + 1), *(b"%d" % number for number in range(450))]
+    names = {move.file(content, f"tenant-{len(content) % 3}"): content for content in contents}
+    assert move.left() == Left(len(names), sum(map(len, contents)), 0)
+    moved = move.run()
+    assert (moved.copied_files, moved.removed_files, moved.faults) == (453, 453, [])
+    assert moved.copied_bytes == sum(map(len, contents))
+    assert {name: move.new.open(name).read() for name in names} == names
+    assert move.new.durable >= set(names)
+    assert move.left() == Left()
+    assert move.seen[-1] == (453, moved.copied_bytes)
+
+
+def test_rowless_blobs_stay(move: Move) -> None:
+    """A blob that no live file names is neither copied nor removed."""
+    name = BlobName("demo", uuid7_hex())
+    move.old.put(name, b"x")
+    moved = move.file()
+    move.run()
+    assert (move.names(move.old), move.names(move.new)) == ({name}, {moved})
+    assert move.left() == Left(0, 0, 1)
+
+
+@pytest.mark.parametrize("content", [b"changed", b"short", b"longer than it was"])
+def test_damaged_blobs_stay(move: Move, content: bytes) -> None:
+    """A blob whose bytes do not have the row's digest or size is told, and not moved."""
+    damaged, right = move.file(b"content"), move.file()
+    move.old.delete(damaged)
+    move.old.put(damaged, content)
+    moved = move.run()
+    assert moved.faults == [f"demo/{damaged.blob}: its bytes have changed"]
+    assert (move.names(move.old), move.names(move.new)) == ({damaged}, {right})
+
+
+def test_a_copy_that_is_there_already(move: Move) -> None:
+    """A blob that an earlier run copied is compared, made durable and removed, not copied."""
+    name = move.file()
+    move.new.put(name, b"content")
+    moved = move.run()
+    assert (moved.copied_files, moved.removed_files) == (0, 1)
+    assert (move.names(move.old), move.names(move.new)) == (set(), {name})
+    assert name in move.new.durable
+
+
+@pytest.mark.parametrize("content", [b"changed", b"short"])
+def test_a_damaged_copy_is_replaced(move: Move, content: bytes) -> None:
+    """A copy that is not what the row says is replaced by the right bytes."""
+    name = move.file()
+    move.new.put(name, content)
+    move.run()
+    assert move.new.open(name).read() == b"content"
+    assert move.names(move.old) == set()
+
+
+def test_two_damaged_ones(move: Move) -> None:
+    """Where neither place has the right bytes, both keep what they have."""
+    name = move.file()
+    move.old.delete(name)
+    for store in (move.old, move.new):
+        store.put(name, b"changed")
+    assert len(move.run().faults) == 1
+    assert move.names(move.old) == move.names(move.new) == {name}
+
+
+@pytest.mark.parametrize("operation", ["open", "create", "put"])
+def test_a_new_store_that_fails_for_a_while(move: Move, operation: str) -> None:
+    """Operations that fail twice and work then do not end the run."""
+    names = {move.file() for _ in range(5)}
+    move.new.before[operation] = fails(OSError(5, "broken"), times=2)
+    assert move.run().faults == []
+    assert (move.names(move.old), move.names(move.new)) == (set(), names)
+
+
+def test_a_lost_answer(move: Move) -> None:
+    """A blob that the new store has taken, and whose answer was lost, is moved by the next try."""
+    name = move.file()
+
+    def lost(_: BlobName) -> None:
+        del move.new.before["put"]
+        move.new.put(name, b"content")
+        raise OSError(110, "no answer")
+
+    move.new.before["put"] = lost
+    assert move.run().faults == []
+    assert (move.names(move.old), move.names(move.new)) == (set(), {name})
+
+
+def test_a_new_store_that_keeps_failing(move: Move) -> None:
+    """The run ends with the store's error, removes nothing, and the next one does the rest."""
+    names = {move.file() for _ in range(300)}
+    move.new.before["put"] = fails(OSError(5, "broken"), times=1 << 30)
+    with pytest.raises(StoreError):
+        move.run()
+    assert (move.names(move.old), move.names(move.new)) == (names, set())
+    del move.new.before["put"]
+    move.run()
+    assert (move.names(move.old), move.names(move.new)) == (set(), names)
+
+
+def test_a_full_new_store(move: Move) -> None:
+    """A new store without room ends the run at once, and no blob is in neither store."""
+    names = {move.file(b"x" * 1000) for _ in range(10)}
+    move.new = Faulty(capacity=3500)
+    move.pauses = (60.0,)  # which a full store is not worth
+    with pytest.raises(StoreFull):
+        move.run()
+    assert move.names(move.old) | move.names(move.new) == names
+
+
+def test_a_blob_that_cannot_be_read(move: Move) -> None:
+    """A blob that the old store cannot read is told and stays; all others are moved."""
+    broken, right = move.file(), move.file()
+    move.old.broken.add(broken)
+    assert move.run().faults == [f"demo/{broken.blob}: its bytes cannot be read"]
+    assert (move.names(move.old), move.names(move.new)) == ({broken}, {right})
+
+
+def test_an_old_store_that_reads_nothing(move: Move) -> None:
+    """An old store that can read nothing at all ends the run."""
+    move.old.broken.update(move.file() for _ in range(30))
+    with pytest.raises(StoreError, match="cannot be read"):
+        move.run()
+
+
+@pytest.mark.parametrize("operation", ["open", "create", "put"])
+def test_a_file_that_is_deleted_meanwhile(move: Move, operation: str) -> None:
+    """Of a file that is deleted and swept while it is copied, no store keeps a byte."""
+    name, other = move.file(), move.file()
+
+    def delete(happening: BlobName) -> None:
+        if happening == name and (name.tenant, name.blob) in move.rows.live:
+            move.give_up(name)
+
+    move.new.before[operation] = delete
+    assert move.run().faults == []
+    assert (move.names(move.old), move.names(move.new)) == (set(), {other})
+
+
+def test_a_file_that_is_deleted_in_the_grace(move: Move) -> None:
+    """A file that is deleted while its blob waits for the removal is no fault."""
+    name = move.file()
+    move.grace_seconds = 0.1
+    move.new.before["open"] = lambda _: (
+        move.give_up(name) if move.names(move.new) and move.rows.live else None
+    )
+    assert move.run().faults == []
+    assert move.names(move.old) == move.names(move.new) == set()
+
+
+def test_a_copy_that_vanishes(move: Move) -> None:
+    """A blob whose copy is gone when the grace is over is told, and the old store keeps it."""
+    name = move.file()
+    move.grace_seconds = 0.1
+    move.new.before["open"] = move.new.delete
+    assert move.run().faults == [f"demo/{name.blob}: its copy has vanished from the new place"]
+    assert move.names(move.old) == {name}
+
+
+def test_an_old_store_that_does_not_delete(move: Move) -> None:
+    """A blob that cannot be removed from the old store is told, and both have it."""
+    name = move.file()
+    move.old.before["delete"] = fails(OSError(5, "broken"), times=1 << 30)
+    move.old.delete_all = lambda names: names  # type: ignore[method-assign]
+    assert move.run().faults == [f"demo/{name.blob}: it cannot be removed from the old place"]
+    assert move.names(move.old) == move.names(move.new) == {name}
+
+
+def test_files_that_come_meanwhile(move: Move) -> None:
+    """What a replica with other settings stores in the old place meanwhile is moved, too."""
+    move.file()
+    late: list[BlobName] = []
+
+    def come(_: BlobName) -> None:
+        if len(late) < 3:
+            late.append(move.file())
+
+    move.old.before["delete"] = come
+    assert move.run().removed_files == 4
+    assert move.left() == Left()
+
+
+def test_the_grace(move: Move) -> None:
+    """A blob stays in the old store for the grace after its copy is in the new one."""
+    move.file()
+    move.grace_seconds = 0.3
+    times: dict[str, float] = {}
+    move.new.before["put"] = lambda _: times.update(copied=time.monotonic())
+    move.old.before["delete"] = lambda _: times.update(removed=time.monotonic())
+    move.run()
+    assert times["removed"] - times["copied"] >= move.grace_seconds
+
+
+def test_nothing_is_removed_while_somebody_copies(move: Move) -> None:
+    """While a backup holds the store, blobs are copied and none is removed."""
+    names = {move.file() for _ in range(3)}
+    seen: list[tuple[set[BlobName], set[BlobName]]] = []
+
+    def held() -> bool:
+        seen.append((move.names(move.old), move.names(move.new)))
+        return len(seen) == 1
+
+    move.held = held
+    move.run()
+    assert seen == [(names, names)] * 2
+    assert move.names(move.old) == set()
+
+
+def test_an_interrupt(move: Move) -> None:
+    """An operator's interrupt ends the run soon, though threads still copy slowly."""
+    names = {move.file(b"x" * (8 * _MIB)) for _ in range(4)}
+
+    def interrupt(moved: Moved) -> None:
+        if moved.copied_bytes >= _MIB:
+            raise KeyboardInterrupt
+
+    mover = BlobMover(move.old, move.new, move.rows, grace_seconds=0, progress=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        mover.run()
+    assert move.names(move.old) == names
+
+
+def test_the_pace() -> None:
+    """Bytes wait as long as the rate says, over all threads together, and not without a rate."""
+    slept: list[float] = []
+    pace = Pace(1000, clock=lambda: 7.0, sleep=slept.append)
+    for _ in range(3):
+        pace.passed(500)
+    Pace(None, sleep=slept.append).passed(1 << 40)
+    assert slept == [0.5, 1.0, 1.5]
