@@ -18,6 +18,7 @@ from wharf_upload.context import NAME, AppContext, app_context
 from wharf_upload.http import flask_glue
 from wharf_upload.http.answering import Answering
 from wharf_upload.observability import metrics as own_metrics
+from wharf_upload.observability import store_metrics
 from wharf_upload.problems import UPLOAD
 from wharf_upload.routes import (
     buckets,
@@ -157,6 +158,8 @@ def _resources(context: AppContext) -> tuple[Blueprint, ...]:
 def _install_metrics(app: Flask, context: AppContext) -> None:
     metrics.expect_problems((*problems.COMMON.by_slug, *UPLOAD.by_slug))
     metrics.expect_policies(("client", "tenant", BYTES))
+    if context.settings.uses_object_store:
+        store_metrics.begin_at_zero()
     metrics.install(
         app,
         __version__,

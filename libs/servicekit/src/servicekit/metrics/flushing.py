@@ -49,15 +49,18 @@ def on_flush(flusher: Callable[[], None]) -> None:
     _flushers.append(flusher)
 
 
-def count_buffer(buffer: MetricBuffer, counter: Counter) -> None:
-    """Add the amounts of a buffer to a counter with the same labels, at each flush."""
+def count_buffer(buffer: MetricBuffer, counter: Counter, *more: str) -> None:
+    """Add the amounts of a buffer to a counter, at each flush.
+
+    The counter's labels are those of an entry, and `more`, which are the same for all entries.
+    """
 
     def flusher() -> None:
         sums: dict[Labels, float] = defaultdict(float)
         for labels, amount in buffer.drain():
             sums[labels] += amount
         for labels, amount in sums.items():
-            _child(counter, labels).inc(amount)
+            _child(counter, (*labels, *more)).inc(amount)
 
     on_flush(flusher)
 

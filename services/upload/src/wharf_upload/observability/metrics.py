@@ -24,6 +24,7 @@ from wharf_upload.maintenance import sweep_metrics
 from wharf_upload.maintenance.sweeper import Swept
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.maintenance.worker_report import Report
+from wharf_upload.observability import store_metrics
 from wharf_upload.settings import Settings
 from wharf_upload.streaming.event_loop import StreamServer
 from wharf_upload.uploads import content_digest
@@ -83,6 +84,7 @@ def _connect() -> None:
     metrics.count_buffer(sweep_metrics.sweeps, _SWEEPS)
     metrics.count_buffer(sweep_metrics.swept, _REMOVED)
     metrics.count_buffer(sweep_metrics.sweep_failures, _FAILURES)
+    store_metrics.connect()
 
 
 def _begin_at_zero() -> None:

@@ -17,7 +17,7 @@ from wharf_upload.maintenance.worker_report import Report
 from wharf_upload.observability import metrics
 
 # Of all that the service counts, what this process does as well.
-_SHOWN = ("wharf_sweeper_", "wharf_database_")
+_SHOWN = ("wharf_sweeper_", "wharf_database_", "wharf_upload_store_")
 
 
 class WorkerPort:
@@ -50,4 +50,9 @@ class WorkerPort:
     @staticmethod
     def _counted() -> Iterator[Metric]:
         flush()
-        return (family for family in REGISTRY.collect() if family.name.startswith(_SHOWN))
+        # Without samples it is of a part that this Wharf does not have.
+        return (
+            family
+            for family in REGISTRY.collect()
+            if family.name.startswith(_SHOWN) and family.samples
+        )

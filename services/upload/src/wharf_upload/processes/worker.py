@@ -37,6 +37,9 @@ def _publisher(settings: Settings) -> Callable[[Report], None]:
         return lambda _: None
     # One process alone: its numbers are in its memory. The client asks at its first import.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    from wharf_upload.observability import store_metrics
     from wharf_upload.observability.worker_port import WorkerPort
 
+    if settings.uses_object_store:
+        store_metrics.begin_at_zero()
     return WorkerPort(settings.worker_metrics_port).publish
