@@ -39,8 +39,11 @@ def line(
     code: str = "200",
     who: str = "acme/client-1",
     header: str = "0.001",
+    response: str = "0.002",
     received: int = 300,
     denied: str = "",
+    store: str = "",
+    statuses: str = "200",
 ) -> bytes:
     """A line as nginx writes it."""
     fields = (
@@ -50,12 +53,14 @@ def line(
         "OK",
         "0.020",
         header,
-        "0.002",
+        response,
         "",
         denied,
         received,
         700,
         who,
+        store,
+        statuses,
     )
     return "\t".join(map(str, fields)).encode() + b"\n"
 

@@ -66,7 +66,12 @@ def run_mule() -> None:
 
 def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
     """Yield what goes on beside the streams, each in a thread."""
-    collector = Collector(own.socket_folder, own.effective_nginx_status_url, own.metrics_tenants)
+    collector = Collector(
+        own.socket_folder,
+        own.effective_nginx_status_url,
+        own.metrics_tenants,
+        object_store=own.uses_object_store,
+    )
     fetcher = jwks.Fetcher(own.jwks_url, own.key_file)
     feed = FeedFollower(own.feed_url, own.revocation_file)
     yield lambda: flush_each_second(stop)

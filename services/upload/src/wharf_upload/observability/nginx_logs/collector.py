@@ -35,8 +35,11 @@ class Collector:
     it was, and nginx's lines wait for it meanwhile.
     """
 
-    def __init__(self, folder: Path, status_url: str, most_tenants: int) -> None:
+    def __init__(
+        self, folder: Path, status_url: str, most_tenants: int, *, object_store: bool = False
+    ) -> None:
         self._folder, self._status_url = folder, status_url
+        self._object_store = object_store
         self._most_tenants = most_tenants
         self._begin()
         self._status: bytes | None = None
@@ -120,6 +123,8 @@ class Collector:
     def collect(self) -> Iterator[Metric]:
         """All families, for prometheus_client."""
         yield from exposition.of_requests(self._counted)
+        if self._object_store:
+            yield from exposition.of_store(self._counted)
         yield from exposition.of_tenants(self._counted.tenants)
         yield from exposition.of_nginx(self._status)
         yield GaugeMetricFamily(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -66,6 +67,22 @@ def of_requests(counted: Counted) -> Iterator[Metric]:
     )
 
 
+def of_store(counted: Counted) -> Iterator[Metric]:
+    """Yield the families of what nginx reads from the object store."""
+    yield _counter(
+        "wharf_gateway_store_reads",
+        "Requests of nginx to the object store, for downloads.",
+        "code",
+        counted.store_reads,
+    )
+    family = HistogramMetricFamily(
+        "wharf_gateway_store_first_byte_seconds",
+        "From nginx's request to the object store to the first byte of its answer.",
+    )
+    family.add_metric((), _buckets(counted.store_durations), counted.store_durations.total)
+    yield family
+
+
 def _counter(name: str, help_text: str, label: str, counts: Mapping[str, float]) -> Metric:
     family = CounterMetricFamily(name, help_text, labels=(label,))
     for value, count in counts.items():
@@ -86,12 +103,14 @@ def _bytes(operations: Mapping[str, Operation]) -> Iterator[Metric]:
 def _durations(name: str, help_text: str, by_operation: Mapping[str, Durations]) -> Metric:
     family = HistogramMetricFamily(name, help_text, labels=("operation",))
     for operation, durations in by_operation.items():
-        buckets, sum_so_far = [], 0
-        for bound, count in zip((*BOUNDS, "+Inf"), durations.counts, strict=True):
-            sum_so_far += count
-            buckets.append((str(bound), float(sum_so_far)))
-        family.add_metric((operation,), buckets, durations.total)
+        family.add_metric((operation,), _buckets(durations), durations.total)
     return family
+
+
+def _buckets(durations: Durations) -> list[tuple[str, float]]:
+    """Return bounds with the numbers of all that took no longer."""
+    bounds = map(str, (*BOUNDS, "+Inf"))
+    return list(zip(bounds, map(float, accumulate(durations.counts)), strict=True))
 
 
 def of_tenants(tenants: Tenants) -> Iterator[Metric]:

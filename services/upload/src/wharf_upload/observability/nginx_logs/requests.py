@@ -45,8 +45,12 @@ OWN_REFUSALS = (
     *("400", "403", "404", "405", "408", "411", "413", "414", "416", "421", "429", "431"),
     *("499", "500", "501", "502", "503", "504", "507", "other"),
 )
+# Answers of the object store to nginx; 502 and 504 are nginx's own words for one that gave none.
+STORE_CODES = ("200", "206", "403", "404", "416", "500", "502", "503", "504", "other")
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-_FIELDS = 12
+_FIELDS = 14
+# Lines of a gateway of the release before, which knew no object store.
+_FIELDS_BEFORE = 12
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -61,6 +65,9 @@ class Line(msgspec.Struct, frozen=True):
     received_bytes: int
     sent_bytes: int
     tenant: str
+    # How the object store answered nginx and when its first byte came, where nginx has read there.
+    store_code: str = ""
+    store_seconds: float | None = None
 
     @property
     def answer(self) -> str:
@@ -75,11 +82,17 @@ class Line(msgspec.Struct, frozen=True):
 def parse(text: bytes) -> Line:
     """Reads a line; raises `ValueError`."""
     fields = text.decode("utf-8", "replace").split("\t")
+    if len(fields) == _FIELDS_BEFORE:
+        fields += ("", "")
     if len(fields) != _FIELDS:
         raise ValueError(f"{len(fields)} fields")
-    operation, method, code, completion, seconds, *times, denied, received, sent, who = fields
+    operation, method, code, completion, seconds, *times, denied, received, sent, who = fields[:12]
     if operation not in OPERATIONS:
         raise ValueError(operation)
+    store_code, store_seconds = "", None
+    if fields[12]:
+        store_code, store_seconds = _store_read(fields[13], times[0])
+        times[:2] = (_of_services(one) for one in times[:2])
     header_time, response_time, admission_time = (_first_sum(one) for one in times)
     answered = header_time is not None or denied != ""
     if operation == _LISTENING:
@@ -95,7 +108,21 @@ def parse(text: bytes) -> Line:
         received_bytes=int(received),
         sent_bytes=int(sent),
         tenant=who.partition("/")[0] or NOBODY,
+        store_code=store_code,
+        store_seconds=store_seconds,
     )
+
+
+def _store_read(codes: str, header_times: str) -> tuple[str, float | None]:
+    """Return the store's last answer and the time of its tries; nginx asked it after all others."""
+    code = codes.rpartition(" : ")[2].split(", ")[-1]
+    seconds = _first_sum(header_times.rpartition(" : ")[2])
+    return (code if code in STORE_CODES else "other"), seconds
+
+
+def _of_services(times: str) -> str:
+    """Return what nginx's list of times says of the services, without the store at its end."""
+    return times.rpartition(" : ")[0]
 
 
 def _first_sum(text: str) -> float | None:
@@ -114,6 +141,10 @@ class Durations(msgspec.Struct):
         """Adds one observation."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
+
+    def in_these_buckets(self) -> Durations:
+        """Return itself, or a new one where another release has counted in other buckets."""
+        return self if len(self.counts) == len(BOUNDS) + 1 else Durations()
 
 
 class Operation(msgspec.Struct):
@@ -141,6 +172,10 @@ class Counted(msgspec.Struct):
     )
     refusals: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(OWN_REFUSALS, 0))
     tenants: Tenants = msgspec.field(default_factory=Tenants)
+    store_reads: dict[str, int] = msgspec.field(
+        default_factory=lambda: dict.fromkeys(STORE_CODES, 0)
+    )
+    store_durations: Durations = msgspec.field(default_factory=Durations)
 
     def complete(self) -> None:
         """Adds what another release did not count; durations in other buckets begin anew."""
@@ -148,11 +183,11 @@ class Counted(msgspec.Struct):
         self.lines = new.lines | self.lines
         self.operations = new.operations | self.operations
         self.refusals = new.refusals | self.refusals
+        self.store_reads = new.store_reads | self.store_reads
+        self.store_durations = self.store_durations.in_these_buckets()
         for operation in self.operations.values():
-            if len(operation.durations.counts) != len(BOUNDS) + 1:
-                operation.durations = Durations()
-            if len(operation.service_durations.counts) != len(BOUNDS) + 1:
-                operation.service_durations = Durations()
+            operation.durations = operation.durations.in_these_buckets()
+            operation.service_durations = operation.service_durations.in_these_buckets()
 
     def add(self, text: bytes) -> None:
         """Counts one line."""
@@ -164,6 +199,10 @@ class Counted(msgspec.Struct):
         self.lines["counted"] += 1
         self._add_operation(line)
         self.tenants.add(line)
+        if line.store_code:
+            self.store_reads[line.store_code] += 1
+            if line.store_seconds is not None:
+                self.store_durations.observe(line.store_seconds)
         if line.service_seconds is None and line.code >= "400":
             self.refusals[line.code if line.code in self.refusals else "other"] += 1
 

@@ -1,0 +1,83 @@
+"""What nginx's lines say of its reads from the object store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.servers.exposition import Exposition
+from tests.unit.upload.test_collecting import NOWHERE, line
+from wharf_upload.observability.nginx_logs.collector import LINES, TEXT, Collector
+from wharf_upload.observability.nginx_logs.requests import STORE_CODES, Counted, parse
+
+READS = "wharf_gateway_store_reads_total"
+FIRST_BYTE = "wharf_gateway_store_first_byte_seconds"
+
+
+def counted_in(folder: Path, *lines: bytes, object_store: bool = True) -> Exposition:
+    """What the collector makes of these lines."""
+    folder.joinpath(LINES).write_bytes(b"".join(lines))
+    Collector(folder, NOWHERE, most_tenants=20, object_store=object_store).step()
+    return Exposition(folder.joinpath(TEXT).read_text())
+
+
+@pytest.mark.parametrize(
+    ("header", "statuses", "code", "first_byte", "service"),
+    [
+        ("0.004 : 0.120", "200 : 206", "206", 0.120, 0.004),
+        ("0.120", "200", "200", 0.120, None),
+        ("0.004 : -", "200 : 502", "502", None, 0.004),
+        ("0.004 : -, 0.030", "200 : 502, 206", "206", 0.030, 0.004),
+        ("0.004 : 0.001", "200 : 418", "other", 0.001, 0.004),
+        ("0.004 : -", "200 : -", "other", None, 0.004),
+    ],
+)
+def test_the_last_upstream_is_the_store(
+    header: str, statuses: str, code: str, first_byte: float | None, service: float | None
+) -> None:
+    """The store's time counts as a read, and no service has spent it."""
+    # The answer's end comes when the client has read it: that is no wait for a service.
+    response = header.replace("0.120", "9.5")
+    text = line(header=header, response=response, store="1", statuses=statuses)
+    found = parse(text.strip())
+    assert (found.store_code, found.store_seconds) == (code, first_byte)
+    assert found.service_seconds == (service if service is None else pytest.approx(service))
+
+
+def test_reads_are_exported(tmp_path: Path) -> None:
+    """Reads are counted by the store's status, from 0, and their first bytes are timed."""
+    page = counted_in(
+        tmp_path,
+        line(),
+        line(header="0.004 : 0.120", store="1", statuses="200 : 206"),
+        line(header="0.004 : 0.060", store="1", statuses="200 : 206"),
+        line(header="0.004 : -", code="503", store="1", statuses="200 : 504"),
+    )
+    assert page.values(READS, code="206") == [2]
+    assert page.values(READS, code="504") == [1]
+    assert page.values(READS, code="403") == [0]
+    assert len(page.values(READS)) == len(STORE_CODES)
+    assert page.values(f"{FIRST_BYTE}_count") == [2]
+    assert page.values(f"{FIRST_BYTE}_bucket", le="0.1") == [1]
+
+
+def test_counts_go_on_after_a_restart(tmp_path: Path) -> None:
+    """What a collector has counted of the store is kept for the next one."""
+    counted_in(tmp_path, line(header="0.004 : 0.1", store="1", statuses="200 : 200"))
+    Collector(tmp_path, NOWHERE, most_tenants=20, object_store=True).step()
+    assert Exposition((tmp_path / TEXT).read_text()).values(READS, code="200") == [1]
+
+
+def test_a_wharf_on_the_disk_has_no_reads(tmp_path: Path) -> None:
+    """Without an object store there are no such families."""
+    page = counted_in(tmp_path, line(), object_store=False)
+    assert not [name for name in page.families if "store" in name]
+
+
+def test_lines_of_the_release_before_are_read() -> None:
+    """While gateways are replaced an older one goes on to write lines without the last fields."""
+    counted = Counted()
+    counted.add(line().rsplit(b"\t", 2)[0])
+    assert counted.lines == {"counted": 1, "malformed": 0, "lost": 0}
+    assert set(counted.store_reads.values()) == {0}
