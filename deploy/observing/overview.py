@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.observing import console, images, live
+from deploy.observing import console, images, live, object_store
 from deploy.observing.panels import Dashboard, Panel, Query, Row, Variable, bars, graph, stat, table
 from deploy.observing.promql import HERE, INSTALLATION, quantile, rate, series
 
@@ -345,6 +345,16 @@ OVERVIEW = Dashboard(
     "Wharf: service",
     "Is all well? If not: what fails, since when, which operation. Who causes it is on the "
     "dashboard Tenants, what is used up on Capacity.",
-    (_WELL, _TRAFFIC, _ERRORS, _LATENCY, console.CONSOLE, live.LIVE, images.IMAGES, _BACKGROUND),
+    (
+        _WELL,
+        _TRAFFIC,
+        _ERRORS,
+        _LATENCY,
+        console.CONSOLE,
+        live.LIVE,
+        images.IMAGES,
+        object_store.OBJECT_STORE,
+        _BACKGROUND,
+    ),
     VARIABLES,
 )
