@@ -123,6 +123,11 @@ bench-live: ## Measure the live channel with idle connections (ARGS='--connectio
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.live $(ARGS)
 
+.PHONY: bench-object-store
+bench-object-store: ## Measure Wharf on an object store beside boto3 alone (ARGS='--rounds 1 --megabytes 256')
+	@$(PREPARE) test
+	@$(BIN)/python -m loadtests.object_store $(ARGS)
+
 .PHONY: bench-pictures
 bench-pictures: ## Measure how fast small pictures are made (ARGS='--seconds 5 --megapixels 12')
 	@$(PREPARE) test

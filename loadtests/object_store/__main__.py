@@ -1,0 +1,139 @@
+"""How fast Wharf is on an object store, beside boto3 alone against the same store.
+
+    python -m loadtests.object_store [--rounds 3] [--megabytes 1024] [--seconds 5] [--json]
+
+radosgw, boto3 and Wharf are on this machine; each round asks both. wrk sends the small requests to
+Wharf, threads of one process those of boto3, as many as are fastest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from loadtests.bench import small
+from loadtests.bench.transfers import Client
+from loadtests.object_store.boto3_alone import Boto3Alone
+from loadtests.object_store.memory import memory_megabytes
+from tests.e2e import instance
+from tests.e2e.api_client import ApiClient
+from tests.servers.object_stores import ObjectStore
+from tests.servers.radosgw import Cluster
+
+_SMALL_BYTES = 10 * 1024
+_ACCESS_KEY, _SECRET_KEY = "BENCHKEY000000000001", "benchsecretbenchsecretbenchsecretbench01"
+
+
+@dataclass
+class Row:
+    """One kind of request: what both reached in each round."""
+
+    name: str
+    unit: str
+    alone: list[float] = field(default_factory=list)
+    wharf: list[float] = field(default_factory=list)
+
+    def ratio(self) -> float:
+        """Return Wharf's median as a part of boto3's."""
+        return median(self.wharf) / median(self.alone)
+
+
+@contextmanager
+def radosgw() -> Iterator[ObjectStore]:
+    """Start an object store that keeps everything in memory."""
+    with tempfile.TemporaryDirectory(prefix="wharf-ceph-") as folder:
+        cluster = Cluster(Path(folder), _ACCESS_KEY, _SECRET_KEY)
+        try:
+            yield ObjectStore(f"http://127.0.0.1:{cluster.port}", _ACCESS_KEY, _SECRET_KEY)
+        finally:
+            cluster.stop()
+
+
+def seconds_of(perform: Callable[[], object]) -> float:
+    """Return how long something takes."""
+    begun = time.perf_counter()
+    perform()
+    return time.perf_counter() - begun
+
+
+def token_of(wharf: instance.Wharf) -> str:
+    """Return an access token of the tenant `demo`."""
+    answer = ApiClient(wharf.port).login(*wharf.credentials("demo").values())
+    return str(answer.json()["access_token"])
+
+
+def measure(
+    wharf: instance.Wharf, alone: Boto3Alone, large: Path, rounds: int, seconds: float
+) -> tuple[list[Row], list[float]]:
+    """Return the rows, and Wharf's memory in MB before the first round and after each."""
+    megabytes = large.stat().st_size / 1e6
+    token = token_of(wharf)
+    fields = {"Authorization": f"Bearer {token}"}
+    put, get, tiny = Row("PUT large", "MB/s"), Row("GET large", "MB/s"), Row("PUT 10 KiB", "/s")
+    body = large.with_name("small")
+    body.write_bytes(b"\xff\xd8\xff\xe0" + bytes(_SMALL_BYTES - 4))
+    memory = [memory_megabytes(wharf)]
+    for number in range(rounds):
+        put.alone.append(megabytes / seconds_of(lambda: alone.put(large)))
+        client = Client(wharf.port, fields)
+        path = f"/v1/files/default/large-{number}.jpg"
+        put.wharf.append(megabytes / seconds_of(lambda c=client, p=path: c.put(p, large)))
+        get.alone.append(megabytes / seconds_of(alone.get))
+        get.wharf.append(megabytes / seconds_of(lambda c=client, p=path: c.get(p)))
+        tiny.alone.append(alone.puts_per_second(body.read_bytes(), seconds))
+        tiny.wharf.append(
+            small.run(
+                *("PUT", wharf.port, f"/v1/files/default/small-{number}-"),
+                token=token,
+                seconds=seconds,
+                body=body,
+            ).per_second
+        )
+        memory.append(memory_megabytes(wharf))
+        alone.forget()
+        client.ask("DELETE", path, {})
+    return [put, get, tiny], memory
+
+
+def main() -> None:
+    """Print a table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--megabytes", type=int, default=1024)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    small.ensure_wrk()
+    with tempfile.TemporaryDirectory() as name, radosgw() as store:
+        folder = Path(name)
+        large = folder / "large"
+        with large.open("wb") as file:
+            file.write(b"\xff\xd8\xff\xe0")
+            file.truncate(given.megabytes << 20)
+        # What lies in memory already is measured, not the disk.
+        large.read_bytes()
+        settings = {**store.settings(folder), "WHARF_DELETED_GRACE_SECONDS": "0"}
+        settings |= {"WHARF_SWEEP_SECONDS": "2", "WHARF_DURABILITY": "full"}
+        with instance.running(**settings) as wharf, Boto3Alone(store) as alone:
+            rows, memory = measure(wharf, alone, large, given.rounds, given.seconds)
+    if given.json:
+        print(json.dumps({row.name: [row.alone, row.wharf] for row in rows}))
+        return
+    print(f"{'':12}{'boto3 alone':>14}{'Wharf':>12}{'ratio':>8}   (medians of {given.rounds})")
+    for row in rows:
+        print(
+            f"{row.name:12}{median(row.alone):10.1f}{row.unit:>4}{median(row.wharf):8.1f}"
+            f"{row.unit:>4}{row.ratio():8.2f}"
+        )
+    print(f"memory of Python, MB (PSS), fresh and after each round: {memory}")
+
+
+if __name__ == "__main__":
+    main()
