@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PREPARE := PYTHON='$(PYTHON)' sh deploy/native/prepare.sh
 # Extra words for the tool behind a target: make test ARGS='-k quota -x'
 ARGS ?=
-CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing deploy/k8s tests loadtests docs/*.py)
+CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing deploy/k8s deploy/store tests loadtests docs/*.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run status restart setup test unit contract integration e2e deploy-test compose-test \
@@ -67,7 +67,7 @@ lint: ## Check style: Ruff, formatting, imports between rooms, shell syntax, con
 	$(BIN)/lint-imports --no-cache
 	for script in deploy/*/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
 	for script in .ci/*; do bash -n "$$script" || exit 1; done
-	$(BIN)/hadolint services/Dockerfile deploy/nginx/Dockerfile
+	$(BIN)/hadolint services/Dockerfile deploy/nginx/Dockerfile deploy/store/Dockerfile
 	$(BIN)/python -m pip check
 
 types: ## Check types: mypy --strict

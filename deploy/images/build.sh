@@ -5,7 +5,9 @@
 #   WHARF_VERSION     the images' tag; default dev
 #   BASE_IMAGE        Python for the services; default python:3.13-slim
 #   NGINX_BASE_IMAGE  nginx for the gateway; default nginx:1.30
-#   BASES=debian      make both of Debian 13's packages instead (debian_base.sh); needs root
+#   BASES=debian      make the bases of Debian 13's packages instead (debian_base.sh); needs root
+#   STORE=yes         build wharf-store, too: the object store for trying of compose's profile s3
+#   STORE_BASE_IMAGE  its base; default debian:13-slim
 #   WHARF_IMAGES_EXTRA  pdf: wharf-images makes pictures of the first pages of PDFs, too
 #   WHARF_IMAGE_CACHE where what takes long is kept; default build/cache
 #   PYTHON            of this machine, with pip; default .venv/bin/python
@@ -50,7 +52,7 @@ build() {
     name=$1 file=$2
     shift 2
     say "building wharf-$name:$tag"
-    docker build --network none --file "$file" --tag "wharf-$name:$tag" \
+    docker build --network "${network:-none}" --file "$file" --tag "wharf-$name:$tag" \
         --build-arg "VERSION=$tag" --build-arg "REVISION=$revision" "$@" . >build/log 2>&1 || {
         cat build/log >&2
         stop "wharf-$name could not be built; what it said is above"
@@ -93,7 +95,17 @@ for name in auth console images upload; do
 done
 build gateway deploy/nginx/Dockerfile --build-arg "BASE_IMAGE=$NGINX_BASE_IMAGE" \
     --build-arg "PYTHON_IMAGE=$BASE_IMAGE"
-for name in auth console images upload gateway; do
+built='auth console images upload gateway'
+if [ "${STORE:-}" = yes ]; then
+    built="$built store"
+    if [ "${BASES:-}" = debian ]; then
+        STORE_BASE_IMAGE=$(debian_base store)
+    fi
+    # A base without Ceph takes it from its own package archive.
+    network=default
+    build store deploy/store/Dockerfile --build-arg "BASE_IMAGE=${STORE_BASE_IMAGE:-debian:13-slim}"
+fi
+for name in $built; do
     bytes=$(docker image inspect --format '{{.Size}}' "wharf-$name:$tag")
     say "wharf-$name:$tag has $((bytes / 1000000)) MB"
 done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# debian_base.sh python|nginx: makes a base image from Debian's packages, unless it is there, and
+# debian_base.sh python|nginx|store: makes a base image from Debian's packages, unless it is there, and
 # prints its path: a tar file of a root file system for `docker import`. For machines that cannot pull
 # images. Runs as root. `debian_base.sh tag` prints the tag under which such an image is kept.
 #
@@ -18,12 +18,14 @@ case $kind in
 python) packages='ca-certificates python3 python3-venv' ;;
 # Python renders the configuration (deploy/nginx/Dockerfile); a balancer needs `stream`.
 nginx) packages='nginx-light libnginx-mod-stream python3' ;;
+# The object store for trying (deploy/store).
+store) packages='ceph-common ceph-mon ceph-osd python3 radosgw' ;;
 tag)
     echo "$tag"
     exit
     ;;
 *)
-    echo 'usage: debian_base.sh python|nginx|tag' >&2
+    echo 'usage: debian_base.sh python|nginx|store|tag' >&2
     exit 2
     ;;
 esac
