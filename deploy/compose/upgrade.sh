@@ -22,9 +22,9 @@ stop() {
 # What runs is asked for, so every profile is meant, whatever .env says.
 compose() {
     if [ "$plugin" = yes ]; then
-        docker compose --profile single --profile scale --profile observe "$@"
+        docker compose --profile single --profile s3 --profile scale --profile observe "$@"
     else
-        docker-compose --profile single --profile scale --profile observe "$@"
+        docker-compose --profile single --profile s3 --profile scale --profile observe "$@"
     fi
 }
 
@@ -89,14 +89,16 @@ is_there auth || stop 'nothing of Wharf is here to be upgraded; start it with: d
 
 once auth-init
 if is_there upload; then once upload-migrate; fi
+if is_there upload-s3; then once upload-s3-migrate; fi
 if is_there upload-1; then once migrate; fi
 # live before auth, as every upload: they have to understand the tokens that a new one issues (ADR 34). live
 # and images before the gateway beside them, which asks them. The console asks all of them.
 for service in \
     upload live images gateway \
+    upload-s3 live-s3 images-s3 gateway-s3 \
     upload-1 live-1 images-1 gateway-1 \
     upload-2 live-2 images-2 gateway-2 \
-    worker worker-1 auth console; do
+    worker worker-s3 worker-1 auth console; do
     replace "$service"
 done
 for service in prometheus grafana; do

@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from tests.deploy.composing import ROOT
+from wharf_upload.domain.bucket_place import parse_bucket_place
 
 FILE = ROOT / "docker-compose.yml"
-PROFILES = {"single", "scale", "observe"}
+PROFILES = {"single", "scale", "s3", "observe"}
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services"]
 NETWORKS: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["networks"]
 VOLUMES: dict[str, Any] = yaml.safe_load(FILE.read_text())["volumes"]
@@ -50,7 +51,7 @@ def test_the_specification() -> None:
 
 
 @pytest.mark.parametrize("command", [["docker", "compose"], ["docker-compose"]], ids=["2", "1"])
-@pytest.mark.parametrize("profile", ["single", "scale", "observe"])
+@pytest.mark.parametrize("profile", sorted(PROFILES))
 def test_read_by_compose(command: list[str], profile: str) -> None:
     """Each Compose of this machine takes the file, with each profile."""
     if shutil.which(command[0]) is None:
@@ -110,12 +111,12 @@ def test_profiles(name: str) -> None:
         assert own <= set(SERVICES[needed]["profiles"]), needed
 
 
-@pytest.mark.parametrize("profile", ["single", "scale"])
-def test_built_once(profile: str) -> None:
+@pytest.mark.parametrize(("profile", "count"), [("single", 5), ("scale", 5), ("s3", 6)])
+def test_built_once(profile: str, count: int) -> None:
     """In each profile exactly one service builds each of Wharf's images, and all use it."""
     members = [one for one in SERVICES.values() if profile in one["profiles"]]
     building = [one["image"] for one in members if "build" in one]
-    assert len(building) == len(set(building)) == 5
+    assert len(building) == len(set(building)) == count
     own = {one["image"] for one in members if "wharf-" in one["image"]}
     assert own == set(building)
 
@@ -149,7 +150,7 @@ def test_who_waits_for_what_runs_once(name: str) -> None:
 def test_published(name: str) -> None:
     """Gateway or balancer are published, and Grafana: on loopback unless told otherwise."""
     ports = SERVICES[name].get("ports", [])
-    if name in {"gateway", "balancer"}:
+    if name in {"gateway", "gateway-s3", "balancer"}:
         assert ports == ["${WHARF_PUBLISH:-127.0.0.1:8080}:8080"]
     elif name == "grafana":
         assert ports == ["${WHARF_GRAFANA_PUBLISH:-127.0.0.1:3000}:3000"]
@@ -194,7 +195,8 @@ def test_networks() -> None:
     """
     out = {name for name, one in NETWORKS.items() if not one.get("internal")}
     assert out == {"public", "grafana"}
-    assert {name for name in SERVICES if "public" in networks(name)} == {"gateway", "balancer"}
+    published = {"gateway", "gateway-s3", "balancer"}
+    assert {name for name in SERVICES if "public" in networks(name)} == published
     assert {name for name in SERVICES if "grafana" in networks(name)} == {"grafana"}
     assert networks("grafana") == {"grafana", "dashboards"}
     members = {name for name in SERVICES if "records" in networks(name)}
@@ -207,12 +209,12 @@ def test_who_sees_what() -> None:
     mounted read-only by all but the one that makes them.
     """
     assert {name for name in SERVICES if "auth" in mounts(name)} == {"auth", "auth-init"}
-    for gateway in ("gateway", "gateway-1", "gateway-2", "balancer"):
-        assert not {"records", "database", "auth"} & set(mounts(gateway))
+    for gateway in ("gateway", "gateway-s3", "gateway-1", "gateway-2", "balancer"):
+        assert not {"records", "s3-records", "database", "auth"} & set(mounts(gateway))
         assert not [volume for volume in mounts(gateway) if "secrets" in volume]
     for name, service in SERVICES.items():
         for entry in service.get("volumes", []):
-            if "-secrets:" in entry and name not in {"secrets", "grafana-secrets"}:
+            if "-secrets:" in entry and name not in {"secrets", "store-secrets", "grafana-secrets"}:
                 assert entry.endswith(":ro"), (name, entry)
 
 
@@ -243,6 +245,46 @@ def test_replicas() -> None:
         assert f"server unix:{door} " in (ROOT / "deploy/nginx/balancer.conf").read_text()
 
 
+def test_who_reaches_the_object_store() -> None:
+    """The store is in no network but one without a way out, with those who write or send its bytes;
+    its keys are not the gateway's, which has the authority of its certificate alone.
+    """
+    assert NETWORKS["objects"] == {"internal": True}
+    members = {name for name in SERVICES if "objects" in networks(name)}
+    assert members == {"store", "upload-s3", "worker-s3", "gateway-s3"}
+    assert networks("store") == {"objects"}
+    holding = {
+        volume: {name for name in SERVICES if volume in mounts(name)}
+        for volume in ("blob-secrets", "store-secrets", "store-ca", "store")
+    }
+    users = {"upload-s3", "live-s3", "worker-s3"}
+    assert holding == {
+        "blob-secrets": {"store-secrets", *users},
+        "store-secrets": {"store-secrets", "store"},
+        "store-ca": {"store-secrets", "gateway-s3", *users},
+        "store": {"store"},
+    }
+
+
+def test_where_the_object_store_is() -> None:
+    """Everybody has one address of it, which Wharf takes: the container's, at its one open port."""
+    members = [one for one in SERVICES.values() if one["profiles"] == ["s3"]]
+    told = [one["environment"] for one in members if "WHARF_BLOB_URL" in one.get("environment", {})]
+    assert len(told) == 5
+    (url,) = {one["WHARF_BLOB_URL"] for one in told}
+    place = parse_bucket_place(url)
+    dockerfile = (ROOT / "deploy/store/Dockerfile").read_text()
+    assert (place.scheme, place.host) == ("https", "store")
+    assert f"\nEXPOSE {place.port}\n" in dockerfile
+    assert f'"STORE_BUCKET", "{place.bucket}"' in (ROOT / "deploy/store/store.py").read_text()
+    for name in ("upload-s3", "live-s3", "worker-s3", "gateway-s3"):
+        environment, places = SERVICES[name]["environment"], mounts(name)
+        files = {environment["WHARF_BLOB_CA"], environment.get("WHARF_BLOB_KEY_FILE")} - {None}
+        for file in files:
+            assert str(file).rpartition("/")[0] in places.values(), (name, file)
+    assert "WHARF_BLOB_KEY_FILE" not in SERVICES["gateway-s3"]["environment"]
+
+
 def test_the_console_knows_every_door() -> None:
     """It is told of the door of each gateway; on the volume with the doors are gateways and it."""
     doors = SERVICES["console"]["environment"]["WHARF_CONSOLE_DOOR"].split(",")
@@ -255,16 +297,16 @@ def test_the_console_knows_every_door() -> None:
         assert all(door.startswith(f"{members[name]}/") for door in doors)
 
 
-@pytest.mark.parametrize("name", ["images", "images-1", "images-2"])
+@pytest.mark.parametrize("name", ["images", "images-s3", "images-1", "images-2"])
 def test_who_decodes_pictures_has_nothing(name: str) -> None:
     """It has no file, record, secret or network: one volume with the sockets of its gateway."""
     (volume,) = mounts(name)
-    assert volume.startswith("sockets")
+    assert volume.removeprefix("s3-").startswith("sockets")
     assert SERVICES[name]["network_mode"] == "none"
     assert "environment" not in SERVICES[name]
 
 
-@pytest.mark.parametrize("name", ["gateway", "gateway-1", "gateway-2"])
+@pytest.mark.parametrize("name", ["gateway", "gateway-s3", "gateway-1", "gateway-2"])
 def test_a_gateway_does_without_its_extras(name: str) -> None:
     """It is told where the live channel and pictures are, in the folder that it shares with them;
     neither it nor upload waits for them at a start.
@@ -316,8 +358,9 @@ def test_every_volume_is_used() -> None:
         ("services", "images"),
         ("services", "upload"),
         ("deploy/nginx", "gateway"),
+        ("deploy/store", "store"),
     ],
-    ids=["auth", "console", "images", "upload", "gateway"],
+    ids=["auth", "console", "images", "upload", "gateway", "store"],
 )
 def test_copied_from_a_fresh_checkout(folder: str, service: str) -> None:
     """What a Dockerfile copies is in git, or named by a wildcard in the first part of its path:

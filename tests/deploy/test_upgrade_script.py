@@ -20,6 +20,7 @@ case "$*" in
 esac
 """
 ONE = "auth upload gateway worker"
+S3 = "auth store upload-s3 live-s3 images-s3 gateway-s3 worker-s3 console"
 REST = "worker-1 auth console"
 TWO = "auth upload-1 gateway-1 upload-2 gateway-2 worker-1 postgres redis balancer"
 
@@ -29,12 +30,13 @@ TWO = "auth upload-1 gateway-1 upload-2 gateway-2 worker-1 postgres redis balanc
     [
         (ONE, "upload live images gateway worker auth console"),
         (f"{ONE} live images console", "upload live images gateway worker auth console"),
+        (S3, "upload-s3 live-s3 images-s3 gateway-s3 worker-s3 auth console"),
         (
             TWO,
             "upload-1 live-1 images-1 gateway-1 upload-2 live-2 images-2 gateway-2 " + REST,
         ),
     ],
-    ids=["0.1.0", "single", "0.1.0-scale"],
+    ids=["0.1.0", "single", "s3", "0.1.0-scale"],
 )
 def test_order(tmp_path: Path, here: str, started: str) -> None:
     """Each gateway comes after what is beside it, and auth after all of them; an older stack gets
