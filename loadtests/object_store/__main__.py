@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -65,7 +66,8 @@ def seconds_of(perform: Callable[[], object]) -> float:
 
 def token_of(wharf: instance.Wharf) -> str:
     """Return an access token of the tenant `demo`."""
-    answer = ApiClient(wharf.port).login(*wharf.credentials("demo").values())
+    known = wharf.credentials("demo")
+    answer = ApiClient(wharf.port).login(known["client_id"], known["client_secret"])
     return str(answer.json()["access_token"])
 
 
@@ -81,12 +83,12 @@ def measure(
     body.write_bytes(b"\xff\xd8\xff\xe0" + bytes(_SMALL_BYTES - 4))
     memory = [memory_megabytes(wharf)]
     for number in range(rounds):
-        put.alone.append(megabytes / seconds_of(lambda: alone.put(large)))
+        put.alone.append(megabytes / seconds_of(partial(alone.put, large)))
         client = Client(wharf.port, fields)
         path = f"/v1/files/default/large-{number}.jpg"
-        put.wharf.append(megabytes / seconds_of(lambda c=client, p=path: c.put(p, large)))
+        put.wharf.append(megabytes / seconds_of(partial(client.put, path, large)))
         get.alone.append(megabytes / seconds_of(alone.get))
-        get.wharf.append(megabytes / seconds_of(lambda c=client, p=path: c.get(p)))
+        get.wharf.append(megabytes / seconds_of(partial(client.get, path)))
         tiny.alone.append(alone.puts_per_second(body.read_bytes(), seconds))
         tiny.wharf.append(
             small.run(
@@ -121,7 +123,7 @@ def main() -> None:
         large.read_bytes()
         settings = {**store.settings(folder), "WHARF_DELETED_GRACE_SECONDS": "0"}
         settings |= {"WHARF_SWEEP_SECONDS": "2", "WHARF_DURABILITY": "full"}
-        with instance.running(**settings) as wharf, Boto3Alone(store) as alone:
+        with instance.running(None, **settings) as wharf, Boto3Alone(store) as alone:
             rows, memory = measure(wharf, alone, large, given.rounds, given.seconds)
     if given.json:
         print(json.dumps({row.name: [row.alone, row.wharf] for row in rows}))
