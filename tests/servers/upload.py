@@ -185,7 +185,9 @@ class UploadService:
         if reply.status_code == 404:
             return None
         assert reply.status_code == 200, reply.text
-        blob = reply.headers["X-Accel-Redirect"].rpartition("/")[2]
+        # Where an object store has the bytes: the signed path. Else the path on the disk.
+        place = reply.headers.get("X-Wharf-Blob") or reply.headers["X-Accel-Redirect"]
+        blob = place.partition("?")[0].rpartition("/")[2]
         with self.store.open(BlobName(self.tenant, blob)) as stream:
             return stream.read()
 
