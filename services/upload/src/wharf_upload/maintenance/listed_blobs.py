@@ -40,12 +40,13 @@ class ListedBlobs:
     def has(self, tenant: str, blob: str, size: int) -> bool:
         """Tell whether a blob of this size was added."""
         if not self._is_sorted:
-            self._parts = [array("Q", sorted(part)) for part in self._parts]
+            for number, part in enumerate(self._parts):
+                self._parts[number] = array("Q", sorted(part))
             self._is_sorted = True
-        number = _number(tenant, blob, size)
-        part = self._parts[number % _PARTS]
-        place = bisect_left(part, number)
-        return place < len(part) and part[place] == number
+        wanted = _number(tenant, blob, size)
+        part = self._parts[wanted % _PARTS]
+        place = bisect_left(part, wanted)
+        return place < len(part) and part[place] == wanted
 
 
 def _number(tenant: str, blob: str, size: int) -> int:
