@@ -56,3 +56,6 @@ def test_swept_hours(records: SqlRecords) -> None:
     records.note_swept("b", 36_000)
     records.note_swept("a", 3_600)
     assert (records.swept_until("a"), records.swept_until("b")) == (3_600, 36_000)
+    records.forget_swept("a")
+    records.forget_swept("nowhere")
+    assert (records.swept_until("a"), records.swept_until("b")) == (None, 36_000)

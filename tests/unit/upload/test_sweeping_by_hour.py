@@ -166,6 +166,19 @@ def test_a_bucket_of_its_own(upload: UploadService, store: HourlyStore) -> None:
     assert walk(upload, store, 0.6).rowless_blobs == 1
 
 
+def test_after_a_move(upload: UploadService, store: HourlyStore) -> None:
+    """What a mover that was killed left in an hour that was swept goes after the move."""
+    walk(upload, store, 10)
+    left = blob_of(3, store)
+    # While blobs move, nothing is listed by hour, and ages are those of both stores.
+    store.lists_by_hour = False
+    assert walk(upload, store, 11).rowless_blobs == 0
+    assert store.names() == {left}
+    store.lists_by_hour = True
+    assert walk(upload, store, 12).rowless_blobs == 1
+    assert hours(store) == [None]
+
+
 def test_many_are_deleted_at_once(upload: UploadService, store: HourlyStore) -> None:
     """Deleted files' bytes go by the thousand; a failure leaves the row of that one alone."""
     names = [blob_of(0, store) for _ in range(1001)]

@@ -177,6 +177,9 @@ class UpkeepRecords(Protocol):
     def note_swept(self, place: str, until: int) -> None:
         """Remember up to when the blobs in a place are swept, in unix seconds."""
 
+    def forget_swept(self, place: str) -> None:
+        """Let all blobs in a place be swept again; one that was never swept is no error."""
+
 
 class Records(
     BucketRecords,

@@ -55,6 +55,11 @@ class SqlUpkeep(Aggregate):
                 (place, until),
             )
 
+    def forget_swept(self, place: str) -> None:
+        """Let all blobs in a place be swept again."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM swept_hours WHERE place = ?", (place,))
+
     @property
     def _now(self) -> str:
         return NOW[self._database.dialect]

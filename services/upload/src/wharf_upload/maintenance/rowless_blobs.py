@@ -45,8 +45,12 @@ class RowlessBlobs:
     def sweep(self, limit: float, remove: Remove) -> None:
         """Remove all of them, and remember that."""
         are_gone = _remove_all(self.look(limit), remove)
-        if self._store.lists_by_hour and are_gone:
-            self._records.note_swept(self._place, _hour_of(limit))
+        if self._store.lists_by_hour:
+            if are_gone:
+                self._records.note_swept(self._place, _hour_of(limit))
+        elif self._place:
+            # Blobs move to the bucket or out of it, and one of them may come into any hour.
+            self._records.forget_swept(self._place)
 
     def sweep_new_hours(self, limit: float, remove: Remove) -> None:
         """Remove those of the hours that were not swept yet; a failure lets the hour come again.
