@@ -113,6 +113,30 @@ def test_damaged_and_missing(service: UploadService, objects: HourlyStore, tmp_p
     assert [path.stat().st_size for path in found] == [len(CONTENT["large"])]
 
 
+def test_a_store_that_goes_away(
+    service: UploadService,
+    objects: HourlyStore,
+    tmp_path: Path,
+    issuer: Issuer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A backup that the store cuts short leaves the one before it whole, and ends its pause."""
+    folder = tmp_path / "backup"
+    saved(service, objects, folder)
+    service.put("new", b"new")
+
+    def away(_: BlobName) -> None:
+        raise StoreError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(objects, "open", away)
+        with pytest.raises(StoreError, match="away"):
+            saved(service, objects, folder)
+    assert not service.records.is_paused(1 << 50)
+    backup.restore(installation(tmp_path / "new"), folder, lambda *_: None)
+    assert_restored(tmp_path / "new", None, issuer)
+
+
 def test_a_damaged_backup(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
     """The store verifies what is restored: damaged bytes end the restore before any row."""
     saved(service, objects, tmp_path / "backup")
