@@ -116,7 +116,10 @@ def live(own: Settings) -> None:
 )
 @click.pass_obj
 def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:  # noqa: FBT001 -- click passes options so
-    """Remove what nothing refers to: deleted files' bytes, leftovers of crashes."""
+    """Remove what nothing refers to: deleted files' bytes, leftovers of crashes.
+
+    In an object store this looks at all hours, the worker at those that it has not seen yet.
+    """
     from dataclasses import replace
 
     from wharf_upload import bootstrap
