@@ -112,10 +112,13 @@ class PendingBlob(Protocol):
         """
 
     def commit(self, sha256: bytes | None = None) -> None:
-        """Make the bytes durable, then visible under the name, which must not be taken.
+        """Make the bytes durable, then visible under the name.
 
-        `sha256` is the digest of the content; a store that can verifies it. The name itself is
-        durable only after the store's `make_durable`. A commit that fails leaves nothing visible.
+        The service uses a name for one content only, and asks again only after an answer that was
+        lost. A store that knows which names are taken refuses; an object store takes the same bytes
+        once more. `sha256` is the digest of the content; a store that can verifies it. The name
+        itself is durable only after the store's `make_durable`. A commit that fails leaves nothing
+        visible, unless its answer was lost: the sweeper removes what no record names.
         """
 
     def abort(self) -> None:

@@ -28,6 +28,9 @@ def add_rule(client: Client, prefix: str) -> None:
     name = f"wharf-unfinished-uploads {prefix}".strip()
     try:
         rules = _rules(client)
+        if rules is None:
+            log.info("the object store knows no rules for unfinished uploads; the sweeper does it")
+            return
         if any(rule.get("ID") == name for rule in rules):
             return
         own: LifecycleRuleUnionTypeDef = {
@@ -46,12 +49,14 @@ def add_rule(client: Client, prefix: str) -> None:
         log.info("the bucket gets no rule for unfinished uploads; the sweeper does it: %s", error)
 
 
-def _rules(client: Client) -> list[LifecycleRuleOutputTypeDef]:
+def _rules(client: Client) -> list[LifecycleRuleOutputTypeDef] | None:
+    """Return the rules that are there; `None` where the answer is no answer to the question."""
     try:
-        return client.ask(
+        answer = client.ask(
             metrics.LIFECYCLE,
             lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=client.bucket),
             passing=_NO_RULES,
-        )["Rules"]
+        )
     except ErrorCode:
         return []
+    return answer.get("Rules")

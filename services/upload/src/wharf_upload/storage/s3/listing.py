@@ -17,7 +17,9 @@ from wharf_upload.storage.s3.names import blob_name, hour_prefixes
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
         ListMultipartUploadsOutputTypeDef,
+        ListMultipartUploadsRequestTypeDef,
         ListObjectsV2OutputTypeDef,
+        ListObjectsV2RequestTypeDef,
         ResponseMetadataTypeDef,
     )
 
@@ -28,9 +30,9 @@ _SAME_SECONDS = 5.0
 class Listing:
     """What lies below one prefix of the bucket."""
 
-    def __init__(self, client: Client, prefix: str) -> None:
-        """`prefix` is empty, or ends with `/`."""
-        self._client, self._prefix = client, prefix
+    def __init__(self, client: Client, prefix: str, *, page: int = 1000) -> None:
+        """`prefix` is empty, or ends with `/`; `page` is how many names a request asks for."""
+        self._client, self._prefix, self._most = client, prefix, page
 
     def blobs(self, made: Made | None) -> Iterator[Found]:
         """Yield the blobs; what else lies there is passed over."""
@@ -54,15 +56,14 @@ class Listing:
                 return
 
     def _page(self, prefix: str, after: str) -> ListObjectsV2OutputTypeDef:
-        bucket = self._client.bucket
-        if not after:
-            return self._client.ask(
-                metrics.LIST, lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
-            )
-        return self._client.ask(
-            metrics.LIST,
-            lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix, ContinuationToken=after),
-        )
+        wanted: ListObjectsV2RequestTypeDef = {
+            "Bucket": self._client.bucket,
+            "Prefix": prefix,
+            "MaxKeys": self._most,
+        }
+        if after:
+            wanted["ContinuationToken"] = after
+        return self._client.ask(metrics.LIST, lambda s3: s3.list_objects_v2(**wanted))
 
     def unfinished(self) -> Iterator[tuple[str, str, float]]:
         """Yield the key, the identifier and the beginning of each unfinished multipart upload."""
@@ -78,17 +79,15 @@ class Listing:
                 return
 
     def _page_of_unfinished(self, key: str, upload: str) -> ListMultipartUploadsOutputTypeDef:
-        bucket, prefix = self._client.bucket, self._prefix
-        if not key:
-            return self._client.ask(
-                metrics.LIST_MULTIPARTS,
-                lambda s3: s3.list_multipart_uploads(Bucket=bucket, Prefix=prefix),
-            )
+        wanted: ListMultipartUploadsRequestTypeDef = {
+            "Bucket": self._client.bucket,
+            "Prefix": self._prefix,
+            "MaxUploads": self._most,
+        }
+        if key:
+            wanted |= {"KeyMarker": key, "UploadIdMarker": upload}
         return self._client.ask(
-            metrics.LIST_MULTIPARTS,
-            lambda s3: s3.list_multipart_uploads(
-                Bucket=bucket, Prefix=prefix, KeyMarker=key, UploadIdMarker=upload
-            ),
+            metrics.LIST_MULTIPARTS, lambda s3: s3.list_multipart_uploads(**wanted)
         )
 
 
