@@ -12,13 +12,30 @@ from pathlib import Path
 import pytest
 
 from tests.servers import blob_server as protocol
+from tests.servers.object_stores import ObjectStore
 from tests.servers.socket_store import SocketStore
 from wharf_upload import bootstrap
+from wharf_upload.domain.bucket_place import parse_bucket_place
 from wharf_upload.storage.base import StoreDriver
 from wharf_upload.storage.local import LocalStore
 from wharf_upload.storage.memory import MemoryStore
 from wharf_upload.storage.moving import MovingStore
+from wharf_upload.storage.s3.keys import KeyFile
+from wharf_upload.storage.s3.store import S3Store
 from wharf_upload.storage.timed import TimedStore
+
+# Stores of the contract suite, by their names in tests/contract/stores/conftest.py. The first ones
+# know which names are taken; an object store takes whatever comes under a name.
+EXCLUSIVE = (
+    "local",
+    "local without fsync",
+    "memory",
+    "timed memory",
+    "socket",
+    "moving",
+    "back",
+)
+OBJECT_STORES = ("radosgw", "swift")
 
 
 class RunningBlobServer:
@@ -97,3 +114,16 @@ def moving_store(data: Path, other: StoreDriver, *, to_disk: bool = False) -> Ti
     if to_disk:
         return TimedStore(MovingStore(disk, other, new_is_on_disk=True))
     return TimedStore(MovingStore(other, disk))
+
+
+def object_store(server: ObjectStore, folder: Path, bucket: str = "") -> TimedStore:
+    """A store in a bucket, by default a new one; `folder` has the spool and the keys."""
+    return TimedStore(object_driver(server, folder, bucket))
+
+
+def object_driver(server: ObjectStore, folder: Path, bucket: str = "") -> S3Store:
+    """The same without its wrapping."""
+    folder.mkdir(exist_ok=True)
+    place = parse_bucket_place(server.url(bucket or server.new_bucket(), "blobs"))
+    keys = KeyFile(str(server.key_file(folder)))
+    return S3Store(place, keys, ca=server.ca, spool_folder=folder)

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.servers.stores import (
+    EXCLUSIVE,
+    OBJECT_STORES,
     blob_server,
     local_store,
     memory_store,
     moving_store,
+    object_store,
     socket_server,
     socket_store,
 )
@@ -22,9 +25,7 @@ from wharf_upload.storage.spool_file import SpoolFile
 __all__ = ["blob_server", "socket_server"]
 
 
-@pytest.fixture(
-    params=["local", "local without fsync", "memory", "timed memory", "socket", "moving", "back"]
-)
+@pytest.fixture(params=[*EXCLUSIVE, *OBJECT_STORES])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     """An empty store."""
     if request.param == "memory":
@@ -36,6 +37,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     if request.param in ("moving", "back"):
         server = request.getfixturevalue("socket_server").store()
         return moving_store(tmp_path / "data", server, to_disk=request.param == "back")
+    if request.param in OBJECT_STORES:
+        return object_store(request.getfixturevalue(request.param), tmp_path / "spool")
     return local_store(tmp_path / "data", durable=request.param == "local")
 
 

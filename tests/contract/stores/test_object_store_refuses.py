@@ -1,0 +1,92 @@
+"""An object store that cannot be used: `/readyz` says in plain words what is wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from tests.servers.object_stores import ObjectStore
+from tests.servers.stores import OBJECT_STORES, object_driver
+from wharf_upload.storage.base import BlobName, StoreUnavailable
+from wharf_upload.storage.s3 import keys, probe, signing
+from wharf_upload.storage.s3.store import S3Store
+
+
+@pytest.fixture(params=OBJECT_STORES)
+def server(request: pytest.FixtureRequest) -> ObjectStore:
+    """A server of objects."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, ObjectStore)
+    return found
+
+
+def words(store: S3Store) -> str:
+    """What is wrong, the same for who asks and for who uploads."""
+    said = store.check()
+    assert said is not None
+    with pytest.raises(StoreUnavailable) as raised:
+        store.put(BlobName("demo", uuid7_hex()), b"x")
+    assert str(raised.value) == said
+    return said
+
+
+def test_wrong_secret(server: ObjectStore, tmp_path: Path) -> None:
+    """Keys that the store refuses are told by the setting's name, and are not shown."""
+    wrong = replace(server, secret_key="not-the-secret")
+    said = words(object_driver(wrong, tmp_path, server.new_bucket()))
+    assert "WHARF_BLOB_KEY_FILE" in said
+    assert server.access_key not in said
+    assert wrong.secret_key not in said
+
+
+def test_no_bucket(server: ObjectStore, tmp_path: Path) -> None:
+    """A bucket that is not there is told apart from a blob that is not there."""
+    assert "no such bucket" in words(object_driver(server, tmp_path, "no-such-bucket"))
+
+
+def test_clock(server: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is wrong by an hour is told as what it is, not as refused keys."""
+    store, real = object_driver(server, tmp_path), signing._stamp
+    monkeypatch.setattr(signing, "_stamp", lambda _: real(time.time() - 3600))
+    assert "clock" in words(store)
+
+
+def test_unreachable(radosgw: ObjectStore, tmp_path: Path) -> None:
+    """A port at which nobody listens is told as a store that cannot be reached."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    nobody = radosgw.behind(f"http://127.0.0.1:{port}")
+    assert "cannot be reached" in words(object_driver(nobody, tmp_path, "any"))
+
+
+def test_untrusted_certificate(radosgw_tls: ObjectStore, tmp_path: Path) -> None:
+    """A certificate of an authority that nobody named ends the connection, and is told."""
+    store = object_driver(replace(radosgw_tls, ca=""), tmp_path, radosgw_tls.new_bucket())
+    assert "WHARF_BLOB_CA" in words(store)
+    with pytest.raises(StoreUnavailable, match="WHARF_BLOB_CA"):
+        list(store.blobs())
+
+
+def test_keys_that_are_corrected(
+    radosgw: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are taken from the file as it is now, by all kinds of requests, without a restart."""
+    monkeypatch.setattr(keys, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(probe, "_HOLDS_SECONDS", 0.0)
+    store = object_driver(replace(radosgw, secret_key="old"), tmp_path, radosgw.new_bucket())
+    assert "WHARF_BLOB_KEY_FILE" in words(store)
+    with pytest.raises(StoreUnavailable):
+        list(store.blobs())
+    new = tmp_path / "new"
+    new.touch(0o600)
+    new.write_text(f"{radosgw.access_key}\n{radosgw.secret_key}\n")
+    os.replace(new, tmp_path / "blob-keys")
+    assert store.check() is None
+    store.put(BlobName("demo", uuid7_hex()), b"x")
+    assert len(list(store.blobs())) == 1
