@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 _TRIES = 3
 _PAUSE_SECONDS = 0.1
 Result = TypeVar("Result")
+_sleep = time.sleep
 
 
 class Patience(NamedTuple):
@@ -62,7 +63,7 @@ def tried(
             raise ErrorCode(result)
         if not result.again or number == _TRIES or time.monotonic() >= until:
             break
-        time.sleep(_PAUSE_SECONDS * number)
+        _sleep(_PAUSE_SECONDS * number)
         number += 1
     if result.outcome != metrics.MISSING:
         log.warning("%s: %s", operation, result.error)

@@ -1,0 +1,94 @@
+"""Names of objects, and the hours in which they are listed."""
+
+from __future__ import annotations
+
+import sys
+from subprocess import run
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.ids import uuid7_hex
+from wharf_upload.storage.base import BlobName, Made
+from wharf_upload.storage.s3.names import blob_name, hour_prefixes, object_name
+from wharf_upload.storage.s3.uploading import part_bytes
+
+_TENANTS = st.text("a0-z9", min_size=1, max_size=61).map(lambda middle: f"a{middle}9")
+_SECONDS = st.integers(1_600_000_000, 4_000_000_000)
+
+
+def made_at(seconds: int) -> str:
+    return f"{seconds * 1000:012x}{uuid7_hex()[12:]}"
+
+
+@given(tenant=_TENANTS, seconds=_SECONDS, prefix=st.sampled_from(["", "a/", "a.b/c_d/"]))
+def test_there_and_back(tenant: str, seconds: int, prefix: str) -> None:
+    """An object's name gives back the blob's."""
+    name = BlobName(tenant, made_at(seconds))
+    assert blob_name(prefix, object_name(prefix, name)) == name
+
+
+def test_a_name() -> None:
+    """The hour is that of the identifier, in UTC."""
+    blob = UUID("01a22969-4a27-70c1-be7a-d2516115577f").hex
+    assert object_name("w/", BlobName("acme", blob)) == f"w/2026112922/acme/{blob}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "2026112922/acme/01a229694a2770c1be7ad2516115577f",
+        "w/2026112921/acme/01a229694a2770c1be7ad2516115577f",
+        "w/2026112922/acme/01A229694A2770C1BE7AD2516115577F",
+        "w/2026112922/acme/x/01a229694a2770c1be7ad2516115577f",
+        "w/2026112922/../01a229694a2770c1be7ad2516115577f",
+        "w/2026112922/acme/01a229694a2770c1be7ad2516115577f.txt",
+        "w/",
+        "",
+    ],
+)
+def test_objects_of_others(key: str) -> None:
+    """An object outside the prefix, of another hour than its name's, or of other letters is not a
+    blob: the sweeper never sees it.
+    """
+    assert blob_name("w/", key) is None
+
+
+@given(begin=_SECONDS, length=st.integers(1, 200_000), within=st.floats(0, 0.999))
+def test_hours_cover_a_span(begin: int, length: int, within: float) -> None:
+    """A blob that was made in a span is below one of its prefixes, of which none is needless."""
+    prefixes = list(hour_prefixes("w/", Made(begin, begin + length)))
+    name = BlobName("acme", made_at(begin + int(length * within)))
+    assert any(object_name("w/", name).startswith(prefix) for prefix in prefixes)
+    assert len(set(prefixes)) == len(prefixes) <= (length + 3599) // 3600 + 1
+
+
+@given(size=st.integers(64 << 20, 5 << 40))
+def test_parts(size: int) -> None:
+    """A file of up to 5 TiB has at most 9000 parts, none smaller than 16 MiB but the last."""
+    assert part_bytes(size) >= 16 << 20
+    assert -(-size // part_bytes(size)) <= 9000
+
+
+def test_a_disk_needs_no_client() -> None:
+    """A service with its blobs on the disk loads nothing of what speaks to object stores."""
+    code = (
+        "import sys, tempfile, pathlib; from wharf_upload import bootstrap, app;"
+        "bootstrap.local_store(pathlib.Path(tempfile.mkdtemp()), durable=True);"
+        "print([name for name in ('boto3', 'botocore', 'urllib3', 'wharf_upload.storage.s3.wire')"
+        " if name in sys.modules])"
+    )
+    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_small_requests_need_no_boto3() -> None:
+    """A process that only stores small files and signs downloads does not load boto3."""
+    code = (
+        "import sys; import wharf_upload.storage.s3.store;"
+        "print([name for name in ('boto3', 'botocore') if name in sys.modules])"
+    )
+    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
