@@ -35,7 +35,7 @@ class ObjectReader:
             raise errors.timed_out().error from None
         except HTTPError:
             raise errors.broken_off().error from None
-        if not data:
+        if len(data) < wanted:
             raise errors.broken_off().error
         self._left -= len(data)
         metrics.received_bytes.note(((metrics.GET,), len(data)))
