@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -19,7 +18,7 @@ from wharf_upload.domain.file_writes import (
 )
 from wharf_upload.domain.files import File
 from wharf_upload.domain.upload_intent import UploadIntent
-from wharf_upload.storage.base import BlobName, BlobStore, StoreError
+from wharf_upload.storage.base import BlobName, BlobStore, StoreBusy, StoreError
 
 
 class FileWrites(Protocol):
@@ -66,11 +65,18 @@ class FileCommit:
         return stored
 
     def discard(self, files: tuple[File, ...]) -> None:
-        """Remove blobs that no row will point to."""
+        """Remove blobs that no row will point to.
+
+        A blob that stays is swept later; the reason why it is unwanted matters more here. A store
+        that cannot be used now is asked once: a form has many files, and each wait is seconds.
+        """
         for file in files:
-            # A blob that stays is swept later; the reason why it is unwanted matters more here.
-            with suppress(StoreError):
+            try:
                 self._store.delete(BlobName(file.tenant, file.blob))
+            except StoreBusy:
+                return
+            except StoreError:
+                continue
 
 
 def _with_content(intent: UploadIntent, files: tuple[File, ...]) -> Idempotency | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wharf_upload.storage.errors import BlobMissing, StoreError
 from wharf_upload.storage.s3 import metrics
 from wharf_upload.storage.s3.client import Client
-from wharf_upload.storage.s3.tries import ErrorCode
+from wharf_upload.storage.s3.tries import BRIEF, ErrorCode
 from wharf_upload.storage.s3.wire import Wire
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Deletions:
     def delete(self, key: str) -> None:
         """Remove an object; one that is missing is no error."""
         try:
-            self._wire.send(metrics.DELETE, "DELETE", key)
+            self._wire.send(metrics.DELETE, "DELETE", key, patience=BRIEF)
         except BlobMissing:
             return
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from wharf_upload.storage.errors import StoreError
 from wharf_upload.storage.s3 import metrics
 from wharf_upload.storage.s3.keys import KeyFile
-from wharf_upload.storage.s3.tries import PROBE
+from wharf_upload.storage.s3.tries import BRIEF
 from wharf_upload.storage.s3.wire import Wire
 
 _HOLDS_SECONDS = 5.0
@@ -36,7 +36,7 @@ class Probe:
     def _ask(self) -> str | None:
         query = f"list-type=2&max-keys=1&prefix={quote(self._prefix, safe='')}"
         try:
-            self._wire.send(metrics.LIST, "GET", "", query=query, patience=PROBE)
+            self._wire.send(metrics.LIST, "GET", "", query=query, patience=BRIEF)
         except StoreError as error:
             return str(error)
         return self._keys.error

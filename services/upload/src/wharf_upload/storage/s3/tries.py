@@ -25,10 +25,11 @@ class Patience(NamedTuple):
     total_seconds: float
 
 
-# Threads that answer clients are few: a small request fails within ten seconds.
-SHORT = Patience(8.0, 1.0)
+# Threads that answer clients are few: a small upload fails within ten seconds, with the removal of
+# what it may have left.
+SHORT = Patience(6.0, 1.0)
+BRIEF = Patience(3.0, 0.5)
 LONG = Patience(20.0, 60.0)
-PROBE = Patience(3.0, 0.5)
 
 
 class ErrorCode(Exception):

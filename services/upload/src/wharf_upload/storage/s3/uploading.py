@@ -160,7 +160,7 @@ class _MultipartUpload:
     def _stored_bytes(self) -> int:
         """Return the size of the object; -1 when there is none."""
         try:
-            answer = self._wire.send(metrics.HEAD, "HEAD", self._key)
+            answer = self._wire.send(metrics.HEAD, "HEAD", self._key, patience=LONG)
         except BlobMissing:
             return -1
         return int(answer.headers["Content-Length"])

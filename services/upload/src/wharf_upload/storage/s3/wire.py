@@ -21,16 +21,18 @@ from urllib3.exceptions import (
 )
 
 from wharf_upload.domain.bucket_place import VIRTUAL, BucketPlace
+from wharf_upload.storage.errors import StoreError, StoreUnavailable
 from wharf_upload.storage.s3 import errors, metrics
 from wharf_upload.storage.s3.content import Content
 from wharf_upload.storage.s3.errors import Failure
 from wharf_upload.storage.s3.per_process import PerProcess
 from wharf_upload.storage.s3.signing import Signer
+from wharf_upload.storage.s3.silence import Silence
 from wharf_upload.storage.s3.tries import LONG, SHORT, Patience, tried
 
-CONNECT_SECONDS = 3.0
+_CONNECT_SECONDS = 3.0
 # How long no byte of a body may go out.
-_SEND_SECONDS = 8.0
+_SEND_SECONDS = 6.0
 # Connections that are kept; more are opened when more threads ask, and closed afterwards.
 _KEPT_CONNECTIONS = 32
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -84,6 +86,7 @@ class Wire:
         """`ca` is the file of certificates by which the store is verified; empty: the system's."""
         self._place, self._signer, self._ca = place, signer, ca
         self._pool = PerProcess(self._open_pool)
+        self._silence = Silence()
 
     def _open_pool(self) -> urllib3.HTTPConnectionPool:
         place = self._place
@@ -110,8 +113,11 @@ class Wire:
     ) -> Answer:
         """Send a request, repeat it where that may help, and return the answer.
 
-        `query` is encoded and in the order of its names. Raises kinds of `StoreError`.
+        `query` is encoded and in the order of its names. Raises kinds of `StoreError`; at once for
+        small requests while the store is silent.
         """
+        if patience is SHORT and self._silence.lasts():
+            raise StoreUnavailable("the object store did not answer a moment ago")
         answer = tried(
             operation,
             lambda: self._once(method, key, query, content, patience, stream=False),
@@ -147,17 +153,26 @@ class Wire:
                 f"{path}?{query}" if query else path,
                 body=None if content is None else content.open(),
                 headers=fields,
-                timeout=urllib3.Timeout(CONNECT_SECONDS, patience.read_seconds),
+                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=patience.read_seconds),
                 retries=False,
                 redirect=False,
                 preload_content=not stream,
                 decode_content=False,
             )
+            self._silence.heard()
             if answer.status < 300:
                 return answer
             return errors.of_answer(answer.status, errors.code_in(_rest(answer)))
+        except StoreError:  # of the content, not of the store
+            self._silence.heard()
+            raise
         except HTTPError as error:
-            return _failure(error)
+            failure = _failure(error)
+            if failure.outcome != metrics.TIMEOUT:
+                self._silence.heard()
+            elif patience is not LONG:
+                self._silence.unheard()
+            return failure
 
 
 def _rest(answer: urllib3.BaseHTTPResponse) -> bytes:

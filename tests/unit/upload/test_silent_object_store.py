@@ -1,0 +1,145 @@
+"""A store that takes connections and says nothing, or too little."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from wharf_upload.domain.bucket_place import parse_bucket_place
+from wharf_upload.storage.base import BlobName, StoreUnavailable
+from wharf_upload.storage.s3.keys import KeyFile
+from wharf_upload.storage.s3.silence import Silence
+from wharf_upload.storage.s3.store import S3Store
+from wharf_upload.storage.s3.tries import Patience
+from wharf_upload.storage.timed import TimedStore
+
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class Talker:
+    """A server that answers each request with what the test says; `None`: with nothing."""
+
+    def __init__(self) -> None:
+        self.answer: bytes | None = None
+        self.requests = 0
+        self.pause_seconds = 0.0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                self._open.append(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            while connection.recv(1 << 16):
+                self.requests += 1
+                time.sleep(self.pause_seconds)
+                if self.answer is not None:
+                    connection.sendall(self.answer)
+                    if self.answer is not _OK:
+                        connection.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Ends all connections."""
+        for one in (self._server, *self._open):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+@pytest.fixture
+def talker() -> Iterator[Talker]:
+    """The server."""
+    found = Talker()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def store(talker: Talker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TimedStore:
+    """A store there, which is not waited for long."""
+    short = Patience(0.2, 0.0)
+    for module in ("wire", "uploading"):
+        monkeypatch.setattr(f"wharf_upload.storage.s3.{module}.SHORT", short)
+    keys = tmp_path / "keys"
+    keys.touch(0o600)
+    keys.write_text("access\nsecret\n")
+    place = parse_bucket_place(f"s3://bucket?endpoint=http://127.0.0.1:{talker.port}")
+    return TimedStore(S3Store(place, KeyFile(str(keys)), ca="", spool_folder=tmp_path))
+
+
+def put(store: TimedStore) -> None:
+    store.put(BlobName("demo", uuid7_hex()), b"x")
+
+
+def test_only_one_waits(store: TimedStore, talker: Talker) -> None:
+    """After a request without an answer the next ones fail without being sent, until one is heard:
+    the check of readiness asks by itself.
+    """
+    with pytest.raises(StoreUnavailable, match="in time"):
+        put(store)
+    asked = talker.requests
+    with pytest.raises(StoreUnavailable, match="a moment ago"):
+        put(store)
+    assert talker.requests == asked
+    talker.answer = _OK
+    assert store.check() is None
+    put(store)
+
+
+def test_patience(store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that takes longer than connecting may take, and less than it is waited for, is no
+    silent one.
+    """
+    monkeypatch.setattr("wharf_upload.storage.s3.wire._CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr("wharf_upload.storage.s3.uploading.SHORT", Patience(20.0, 0.0))
+    talker.answer, talker.pause_seconds = _OK, 0.15
+    put(store)
+    put(store)
+
+
+def test_silence_ends() -> None:
+    """When the time is over one caller may ask and the others still may not, until it is heard."""
+    now = [100.0]
+    silence = Silence(lambda: now[0])
+    assert not silence.lasts()
+    silence.unheard()
+    assert silence.lasts()
+    now[0] += 3
+    assert [silence.lasts(), silence.lasts()] == [False, True]
+    silence.heard()
+    assert not silence.lasts()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour",
+        b"HTTP/1.1 2\r\n\r\n",
+        b"no HTTP at all\r\n\r\n",
+        b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 418 Teapot\r\nContent-Length: 9\r\n\r\n<Code>x</",
+    ],
+)
+@pytest.mark.parametrize("ask", [put, lambda store: store.open(BlobName("a", uuid7_hex())).read()])
+def test_answers_that_are_none(
+    store: TimedStore, talker: Talker, answer: bytes, ask: Callable[[TimedStore], object]
+) -> None:
+    """An answer that breaks off, or is no HTTP, is an error of the store, never a success."""
+    talker.answer = answer
+    with pytest.raises(Exception, match="object store"):
+        ask(store)
