@@ -80,9 +80,13 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
     yield lambda: feed.run(stop)
     yield lambda: Replicas(own.data).announce_until(stop, own.instance)
     if own.upload_worker:
-        # A run that the end of the process cuts off is made up for by the next one.
-        context = startup.application.context
-        yield lambda: bootstrap.worker_loop(own, context, metrics.publish).run(stop)
+        yield lambda: _work(own, stop)
+
+
+def _work(own: Settings, stop: threading.Event) -> None:
+    """Do the worker's part; a run that the end of the process cuts off is made up for later."""
+    bootstrap.prepare_object_store(own)
+    bootstrap.worker_loop(own, startup.application.context, metrics.publish).run(stop)
 
 
 def _again(task: Task) -> None:

@@ -25,9 +25,9 @@ def run_until_signal(settings: Settings) -> None:
     feed, replicas = FeedFollower(settings.feed_url, heard), Replicas(settings.data)
     threading.Thread(target=feed.run, args=(stop,), daemon=True).start()
     threading.Thread(target=replicas.announce_until, args=(stop, name), daemon=True).start()
+    backends = bootstrap.open_backends(settings)
     # A store that is silent does not keep the worker from its work.
     threading.Thread(target=bootstrap.prepare_object_store, args=(settings,), daemon=True).start()
-    backends = bootstrap.open_backends(settings)
     bootstrap.worker_loop(settings, backends, _publisher(settings), heard=heard).run(stop)
 
 
