@@ -37,6 +37,7 @@ def send_signed(
     fields = [(_NOT_OF_PROBLEMS.get(name, name), value) for name, value in headers]
     fields.append(("X-Accel-Redirect", internal_address(place, extension)))
     fields.append(("X-Wharf-Blob", place.signed))
+    fields.append(("X-Shared-Size", str(file.size)))
     wanted = _range_of(request, file)
     if wanted:
         fields.append(("X-Wharf-Range", wanted))

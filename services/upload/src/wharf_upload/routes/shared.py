@@ -132,6 +132,7 @@ def _signed(file: File, place: GatewayPlace) -> Headers:
         ("X-Shared-Signed", place.signed),
         ("X-Shared-Way", internal_address(place, kind(file.media_type, utf8=file.utf8))),
         ("X-Shared-Type", content_type(file.media_type, utf8=file.utf8)),
+        ("X-Shared-Size", str(file.size)),
         ("X-Shared-Last-Modified", http_date(file.created_at // 1000)),
     ]
 
