@@ -1,0 +1,64 @@
+"""A Wharf whose files lie on an object store: radosgw with TLS, behind a proxy that can go away."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.tenants import Signer, Tenants
+from tests.servers.cutting import CuttingProxy, cutting
+from tests.servers.object_stores import ObjectStore
+
+
+# These stand for the ones of tests/e2e here: the tests that are imported run on this Wharf.
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory, radosgw_tls: ObjectStore) -> Path:
+    """The file of certificates that this Wharf trusts."""
+    path = tmp_path_factory.mktemp("store") / "ca.pem"
+    shutil.copy(radosgw_tls.ca, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def way_there(radosgw_tls: ObjectStore) -> Iterator[CuttingProxy]:
+    """What stands between this Wharf and the store."""
+    with cutting(int(radosgw_tls.endpoint.rpartition(":")[2])) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def wharf(radosgw_tls: ObjectStore, way_there: CuttingProxy, ca: Path) -> Iterator[Wharf]:
+    """A Wharf with nothing on its disk but records."""
+    store = radosgw_tls.behind(f"https://localhost:{way_there.port}")
+    settings = store.settings(ca.parent) | {"WHARF_BLOB_CA": str(ca)}
+    with running(**settings) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def tenants(wharf: Wharf) -> Tenants:
+    """Makes tenants and clients through auth's API."""
+    return Tenants(wharf)
+
+
+@pytest.fixture(scope="session")
+def signer(wharf: Wharf) -> Signer:
+    """Signs tokens with this Wharf's own key."""
+    return Signer(wharf)
+
+
+@pytest.fixture
+def api(signer: Signer) -> ApiClient:
+    """A client of a tenant that this test alone uses, with all scopes for files."""
+    return signer.client()
+
+
+@pytest.fixture
+def anyone(api: ApiClient) -> ApiClient:
+    """Whoever has no credential."""
+    return api.using(None)

@@ -1,0 +1,45 @@
+"""Uploads to an object store: each way of a file brings it there, and it can be read at once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, ApiClient
+from tests.e2e.tenants import Signer
+from tests.e2e.test_links import link
+from tests.e2e.ways import WAYS, Sender
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way(api: ApiClient, signer: Signer, way: str, content: bytes) -> None:
+    """Whichever way a file comes, the next request has its bytes, by token and by link."""
+    chosen = WAYS[way]
+    sent = chosen.send(Sender(api, signer), "file", content, {}, {})
+    assert sent.status in (200, 201, 204), sent.body
+    key = f"{chosen.folder}file"
+    assert api.file(key).body == content
+    assert api.using(None).get(link(api, key)).body == content
+
+
+def test_the_same_key_again(api: ApiClient) -> None:
+    """Who has written reads what was written, however often a key is written anew."""
+    for _ in range(20):
+        content = os.urandom(2000)
+        answer = api.put("file", content)
+        assert answer.status in (200, 201)
+        assert api.file("file").body == content
+
+
+def test_nothing_at_all(api: ApiClient) -> None:
+    """An empty file is one, with all its fields."""
+    api.stored("file", b"")
+    for target in ("/v1/files/default/file", link(api)):
+        for method in ("GET", "HEAD"):
+            answer = api.request(method, target)
+            assert (answer.status, answer.body) == (200, b"")
+            assert answer.header("Content-Length") == "0"
+        past = api.get(target, {"Range": "bytes=0-"})
+        past.problem(416, "range-not-satisfiable")
