@@ -36,7 +36,7 @@ def wharf(radosgw_tls: ObjectStore, way_there: CuttingProxy, ca: Path) -> Iterat
     """A Wharf with nothing on its disk but records."""
     store = radosgw_tls.behind(f"https://localhost:{way_there.port}")
     settings = store.settings(ca.parent) | {"WHARF_BLOB_CA": str(ca)}
-    with running(**settings) as found:
+    with running(None, **settings) as found:
         yield found
 
 

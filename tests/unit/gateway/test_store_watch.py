@@ -1,0 +1,193 @@
+"""The watch over the object store's name: addresses that change, and who answers there."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.servers.certificates import Certificate
+from wharf_gateway import store_watch
+from wharf_gateway.blobstore import BlobStore
+from wharf_gateway.store_watch import GONE_SECONDS, AddressesInUse, KnownName, StoreWatch
+
+PLAIN = BlobStore("http", "store.test", 80)
+
+
+def test_a_name_that_keeps_an_address() -> None:
+    """While one of the addresses in use comes again in time, nothing is gone."""
+    addresses = AddressesInUse()
+    now = 0.0
+    for answer in (["1", "2"], ["3"], ["4", "2"], ["5"], ["1"]) * 10:
+        assert not addresses.are_gone(answer, now)
+        now += GONE_SECONDS / 2
+
+
+def test_a_name_that_moves() -> None:
+    """After five minutes of other answers the addresses are gone, until nginx has looked anew."""
+    addresses = AddressesInUse()
+    assert not addresses.are_gone(["1", "2"], 0.0)
+    assert not addresses.are_gone(["3"], 60.0)
+    assert not addresses.are_gone(["4"], 60.0 + GONE_SECONDS - 1)
+    assert addresses.are_gone(["3"], 60.0 + GONE_SECONDS)
+    assert addresses.are_gone(["3"], 120.0 + GONE_SECONDS)
+    addresses.renew()
+    assert not addresses.are_gone(["3"], 180.0 + GONE_SECONDS)
+    assert addresses.used == ["3"]
+    assert not addresses.are_gone(["3", "4"], 10 * GONE_SECONDS)
+
+
+def test_no_answer_tells_nothing() -> None:
+    """A name server that is down makes no address look gone, however long it is."""
+    addresses = AddressesInUse()
+    assert not addresses.are_gone([], 0.0)
+    assert not addresses.are_gone(["1"], 60.0)
+    for minute in range(1, 60):
+        assert not addresses.are_gone([], 60.0 * minute)
+    assert not addresses.are_gone(["2"], 3600.0)
+    assert not addresses.are_gone(["1"], 3660.0)
+
+
+class Played:
+    """A name, its addresses and those that answer, without a network."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.found, self.faults = ["1"], dict[str, str]()
+        self.reloads, self.lines = 0, list[str]()
+        monkeypatch.setattr(store_watch, "addresses", lambda _: self.found)
+        monkeypatch.setattr(store_watch, "trouble", lambda _, one: self.faults.get(one, ""))
+        monkeypatch.setattr(store_watch, "log", self.lines.append)
+
+    def reload(self) -> bool:
+        """Count it."""
+        self.reloads += 1
+        return True
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Played:
+    """The network."""
+    return Played(monkeypatch)
+
+
+def test_a_reload(played: Played) -> None:
+    """nginx reloads once when the name has moved, and the new addresses are in use."""
+    watch = StoreWatch(PLAIN, played.reload)
+    watch.look(0.0)
+    played.found = ["2"]
+    for now in (60.0, 60.0 + GONE_SECONDS, 120.0 + GONE_SECONDS, 60.0 + 3 * GONE_SECONDS):
+        watch.look(now)
+    assert played.reloads == 1
+    assert played.lines == ["store.test has other addresses than before; nginx reloads"]
+
+
+def test_a_failed_reload_is_tried_again(played: Played) -> None:
+    """What nginx refused to do is asked for again with the next look."""
+    watch = StoreWatch(PLAIN, lambda: played.reload() and False)
+    watch.look(0.0)
+    played.found = ["2"]
+    for now in (60.0, 60.0 + GONE_SECONDS, 120.0 + GONE_SECONDS):
+        watch.look(now)
+    assert played.reloads == 2
+
+
+def test_addresses_that_are_the_stores_still(played: Played) -> None:
+    """With TLS nginx keeps addresses that are in no answer any more for as long as all are good."""
+    watch = StoreWatch(BlobStore("https", "store.test", 443, "/ca.pem"), played.reload)
+    played.found = ["1", "2"]
+    watch.look(0.0)
+    played.found = ["3"]
+    watch.look(60.0)
+    watch.look(60.0 + GONE_SECONDS)
+    assert played.reloads == 0
+    played.faults = {"2": "certificate verify failed"}
+    watch.look(120.0 + GONE_SECONDS)
+    assert played.reloads == 1
+
+
+def test_what_is_wrong_is_said_once(played: Played) -> None:
+    """A fault is a line when it begins, when it changes and when it ends, and not in between."""
+    watch = StoreWatch(PLAIN, played.reload)
+    for faults in ({}, {"1": "refused"}, {"1": "refused"}, {"1": "timed out"}, {}, {}):
+        played.faults = faults
+        watch.look(0.0)
+    played.found = []
+    watch.look(0.0)
+    at = "the object store at store.test:80"
+    assert played.lines == [
+        f"{at} cannot be used: refused",
+        f"{at} cannot be used: timed out",
+        f"{at} answers again",
+        f"{at} cannot be used: its name is not known",
+    ]
+
+
+def test_one_good_address_is_enough(played: Played) -> None:
+    """nginx goes on to the next address, so a fault of one is no line."""
+    watch = StoreWatch(PLAIN, played.reload)
+    played.found, played.faults = ["1", "2"], {"1": "refused"}
+    watch.look(0.0)
+    assert played.lines == []
+
+
+@contextmanager
+def tls_server(certificate: Certificate) -> Iterator[int]:
+    """A server of TLS that says nothing more; its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.chain, certificate.key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with suppress(OSError):
+                        context.wrap_socket(connection, server_side=True).close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_who_answers_is_verified(tmp_path: Path) -> None:
+    """A store is good whose certificate is for its name and from the right authority; else, and
+    where nobody listens, there is a word for what is wrong.
+    """
+    folders = [tmp_path / "own", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    own, other = map(Certificate, folders)
+    with tls_server(own) as port:
+        good = BlobStore("https", "localhost", port, str(own.authority))
+        assert store_watch.trouble(good, "127.0.0.1") == ""
+        assert "127.0.0.1" in store_watch.addresses(good)
+        wrong = BlobStore("https", "localhost", port, str(other.authority))
+        assert "verify failed" in store_watch.trouble(wrong, "127.0.0.1")
+        elsewhere = BlobStore("https", "store.example", port, str(own.authority))
+        assert "store.example" in store_watch.trouble(elsewhere, "127.0.0.1")
+    assert store_watch.trouble(good, "127.0.0.1")
+
+
+def test_a_name_that_is_not_known_yet(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start waits for the name, says so once, and looks seldom."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    known = KnownName(PLAIN)
+    played.found = []
+    assert not known()
+    played.found = ["1"]
+    assert not known()
+    now[0] += 60.0
+    played.found = []
+    assert not known()
+    now[0] += 60.0
+    played.found = ["1"]
+    assert known()
+    assert played.lines == ["waiting: the object store's name store.test is not known yet"]
+    assert known.error.startswith("WHARF_BLOB_URL: the name store.test is not known here")
