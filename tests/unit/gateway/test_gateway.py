@@ -128,3 +128,27 @@ def test_auth_is_a_socket_or_a_port(value: str, server: str) -> None:
     """In nginx's own notation."""
     environ = {"WHARF_DATA": "/data", "PATH": os.environ["PATH"], "WHARF_AUTH_SOCKET": value}
     assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SOCKET"] == server
+
+
+def test_a_store_whose_name_is_not_known(tmp_path: Path) -> None:
+    """The start waits for it, says so, and ends with one line when the time is over."""
+    url = "s3://bucket?endpoint=http://store.invalid"
+    gateway = Running(tmp_path, WHARF_BLOB_URL=url, WHARF_READY_SECONDS="1")
+    assert gateway.process.wait(60) == 1
+    waiting, error = gateway.output.splitlines()
+    assert waiting == "wharf: waiting: the object store's name store.invalid is not known yet"
+    assert error.startswith("wharf: WHARF_BLOB_URL: the name store.invalid is not known here")
+
+
+def test_a_store_that_is_down(tmp_path: Path) -> None:
+    """The gateway serves without it, says what is wrong, and reloads all the same."""
+    gateway = Running(tmp_path, WHARF_BLOB_URL="s3://bucket?endpoint=http://127.0.0.1:1")
+    try:
+        assert until(gateway.answers), gateway.output
+        words = "the object store at 127.0.0.1:1 cannot be used: "
+        assert until(lambda: words in gateway.output)
+        gateway.process.send_signal(signal.SIGHUP)
+        assert until(gateway.answers)
+        assert "not reloaded" not in gateway.output
+    finally:
+        assert gateway.end(signal.SIGINT) == 0

@@ -1,0 +1,124 @@
+"""A store that does not answer, or that is another one: problems, and nothing of the file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api_client import Answer, ApiClient
+from tests.e2e.instance import ROOT, Wharf
+from tests.e2e.raw_http import until
+from tests.e2e.test_downloads import BYTES
+from tests.e2e.test_links import link
+from tests.e2e.test_public import public_bucket
+from tests.e2e.test_small_pictures import photo
+from tests.servers.certificates import Certificate
+from tests.servers.cutting import CuttingProxy
+from tests.servers.object_stores import ObjectStore
+
+# Of the file; a problem has none of them.
+FIELDS = ("ETag", "Last-Modified", "Content-Disposition", "Repr-Digest", "Accept-Ranges")
+
+
+@contextmanager
+def away(way_there: CuttingProxy) -> Iterator[None]:
+    """Every connection to the store is reset meanwhile."""
+    way_there.cuts.extend([0] * 10_000)
+    try:
+        yield
+    finally:
+        way_there.cuts.clear()
+
+
+@pytest.fixture
+def targets(api: ApiClient) -> list[str]:
+    """A text by token, by link and public."""
+    base = public_bucket(api)
+    fields = {"Content-Type": "text/html"}
+    api.stored("file", b"<html>" + BYTES, fields, bucket="shown")
+    return ["/v1/files/shown/file", link(api, "file", bucket="shown"), f"{base}file"]
+
+
+def check_problem(answer: Answer) -> None:
+    """A problem document that says when to come again, and nothing of the file."""
+    answer.problem(503, "unavailable")
+    assert answer.header("Content-Type") == "application/problem+json"
+    assert answer.header("Retry-After") == "1"
+    assert answer.header("Cache-Control") == "no-store"
+    for name in FIELDS:
+        assert answer.headers[name] is None
+
+
+def test_a_store_that_is_away(
+    wharf: Wharf, api: ApiClient, targets: list[str], way_there: CuttingProxy
+) -> None:
+    """Downloads are a 503 meanwhile, by every way and with any range, and no log has an address
+    that lets somebody read the file; then they go on.
+    """
+    api.stored("photo.jpg", photo())
+    with away(way_there):
+        for target in targets:
+            for fields in ({}, {"Range": "bytes=0-1"}):
+                check_problem(api.get(target, fields))
+        assert api.file("photo.jpg?w=64").status == 503
+        page = api.get(targets[0], {"Accept": "text/html"})
+        assert (page.status, page.header("Content-Type")) == (503, "text/html; charset=utf-8")
+        assert page.header("Cache-Control") == "no-store"
+    for target in targets:
+        assert until(lambda target=target: api.get(target).status == 200)
+    assert until(lambda: api.file("photo.jpg?w=64").status == 200)
+    for path in (wharf.data / "log").iterdir():
+        assert b"X-Amz-" not in path.read_bytes(), path
+
+
+def test_bytes_that_are_gone(wharf: Wharf, api: ApiClient, radosgw_tls: ObjectStore) -> None:
+    """What the store says of a missing object, key and bucket in it, reaches nobody."""
+    api.stored("file", BYTES)
+    buckets = [one["Name"] for one in radosgw_tls.client.list_buckets()["Buckets"]]
+    ((bucket, key),) = (
+        (bucket, key) for bucket in buckets for key in radosgw_tls.keys(bucket) if api.tenant in key
+    )
+    radosgw_tls.client.delete_object(Bucket=bucket, Key=key)
+    for target in ("/v1/files/default/file", link(api)):
+        answer = api.get(target)
+        check_problem(answer)
+        assert bucket.encode() not in answer.body
+        assert key.encode() not in answer.body
+
+
+def restart_gateway(wharf: Wharf) -> None:
+    """As an operator does."""
+    subprocess.run(
+        [sys.executable, "-m", "wharf_native", "restart", "gateway"],
+        env={**os.environ, "WHARF_DATA": str(wharf.data)},
+        cwd=ROOT,
+        check=True,
+        timeout=60,
+    )
+
+
+def test_a_store_that_is_another_one(
+    wharf: Wharf, api: ApiClient, targets: list[str], ca: Path, tmp_path: Path
+) -> None:
+    """nginx sends nothing to a server whose certificate is of another authority, and nothing of its
+    answer to a client.
+    """
+    trusted = ca.read_bytes()
+    ca.write_bytes(Certificate(tmp_path).authority.read_bytes())
+    try:
+        restart_gateway(wharf)
+        # Old workers go on with what they trust for the connections that they have.
+        for target in targets:
+            assert until(lambda target=target: api.get(target).status == 503)
+            check_problem(api.get(target))
+    finally:
+        ca.write_bytes(trusted)
+        restart_gateway(wharf)
+    for target in targets:
+        assert until(lambda target=target: api.get(target).status == 200)
