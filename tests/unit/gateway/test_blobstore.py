@@ -108,6 +108,13 @@ def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.ca == ""
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "127.0.0.1:8443"])
+def test_tls_needs_a_name(host: str) -> None:
+    """nginx would refuse each answer of a store with TLS that has only an address."""
+    with pytest.raises(CannotRunError, match="so name the store's host"):
+        blob_store({"WHARF_BLOB_URL": f"s3://bucket?endpoint=https://{host}"})
+
+
 def test_what_nginx_is_told() -> None:
     """The templates have the same names with a store and without; only with TLS it is verified."""
     none = template_values()

@@ -58,8 +58,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FIELDS = {"endpoint", "region", "style"}
 _EXAMPLE = "s3://bucket/prefix?endpoint=https://s3.example.net&region=us-east-1&style=path"
 _CA_PATH = re.compile(r"/[A-Za-z0-9/._-]+")
-# In the configuration that is not included.
-_NOWHERE = "127.0.0.1:1"
+_ADDRESS = re.compile(r"[0-9.]+|\[.*")
 
 
 class BlobStore:
@@ -100,6 +99,11 @@ def blob_store(environ: Mapping[str, str]) -> BlobStore | None:
         if found is None:
             raise CannotRunError(f"{setting.name}={url!r}: expected is something like {_EXAMPLE}")
         if found.scheme == "https":
+            if _ADDRESS.fullmatch(found.name):
+                raise CannotRunError(
+                    f"{setting.name}: {found.name} is an address; nginx verifies certificates of "
+                    "names only, so name the store's host"
+                )
             found.ca = _certificates(environ)
         return found
     return None
