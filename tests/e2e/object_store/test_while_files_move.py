@@ -1,0 +1,135 @@
+"""Downloads while files move between the disk and the store: from whichever has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.tenants import Signer
+from tests.e2e.test_downloads import check_security_fields
+from tests.e2e.test_links import link
+from tests.e2e.test_small_pictures import photo
+from tests.servers.object_stores import ObjectStore
+from wharf_upload.storage.base import BlobName
+from wharf_upload.storage.layout import relative_path
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A Wharf of which files lie on the disk and in a bucket."""
+
+    wharf: Wharf
+    store: ObjectStore
+    bucket: str
+
+    def to_disk(self, api: ApiClient) -> None:
+        """Move all files of a tenant to the disk, as `move-blobs` does."""
+        for key in self.store.keys(self.bucket):
+            tenant, _, blob = key.rpartition("/")
+            if tenant.endswith(f"/{api.tenant}"):
+                path = self.wharf.data / "tenants" / relative_path(BlobName(api.tenant, blob))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                content = self.store.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+                path.write_bytes(content)
+                self.store.client.delete_object(Bucket=self.bucket, Key=key)
+
+
+@pytest.fixture(scope="module")
+def moving(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
+    """Its store has no TLS, unlike the one of the other tests."""
+    bucket = radosgw.new_bucket()
+    settings = {
+        "WHARF_BLOB_URL": radosgw.url(bucket),
+        "WHARF_BLOB_OLD_URL": "disk",
+        "WHARF_BLOB_KEY_FILE": str(radosgw.key_file(tmp_path_factory.mktemp("keys"))),
+    }
+    with running(None, **settings) as wharf:
+        yield Moving(wharf, radosgw, bucket)
+
+
+@pytest.fixture
+def api(moving: Moving) -> ApiClient:
+    """A client of a tenant of its own."""
+    return Signer(moving.wharf).client()
+
+
+TEXT = b"plain text\n" * 10_000
+
+
+@pytest.mark.parametrize("place", ["disk", "store"])
+def test_both_places(moving: Moving, api: ApiClient, place: str) -> None:
+    """A file is whole and in parts, with each condition, by token and by link, the same from both
+    places.
+    """
+    etag = api.stored("a.txt", TEXT)["etag"]
+    targets = ["/v1/files/default/a.txt", link(api, "a.txt")]
+    if place == "disk":
+        moving.to_disk(api)
+    for target in targets:
+        whole = api.get(target)
+        assert (whole.status, whole.body) == (200, TEXT)
+        check_security_fields(whole)
+        assert whole.header("Content-Type") == "text/plain; charset=utf-8"
+        assert whole.header("ETag") == etag
+        assert whole.header("Repr-Digest")
+        modified = whole.header("Last-Modified")
+        for fields, status in (
+            ({}, 200),
+            ({"If-Match": etag}, 200),
+            ({"If-Match": '"x"'}, 412),
+            ({"If-None-Match": etag}, 304),
+            ({"If-Modified-Since": modified}, 304),
+            ({"If-Unmodified-Since": modified}, 200),
+            ({"Range": "bytes=5-9"}, 206),
+            ({"Range": "bytes=5-9", "If-Range": etag}, 206),
+            ({"Range": "bytes=5-9", "If-Range": modified}, 206),
+            ({"Range": "bytes=5-9", "If-Range": '"x"'}, 200),
+            ({"Range": "bytes=5-9", "If-Match": "*"}, 206),
+            ({"Range": "bytes=999999-"}, 416),
+        ):
+            answer = api.get(target, fields)
+            assert (target, fields, answer.status) == (target, fields, status)
+            if status in (200, 206):
+                assert answer.body == (TEXT if status == 200 else TEXT[5:10])
+                assert answer.header("Content-Disposition") == 'inline; filename="a.txt"'
+                assert answer.header("Last-Modified") == modified
+            if status == 416:
+                answer.problem(416, "range-not-satisfiable")
+                assert answer.header("Content-Range") == f"bytes */{len(TEXT)}"
+        headed = api.request("HEAD", target)
+        assert headed.header("Content-Length") == str(len(TEXT))
+
+
+def test_a_picture_from_both(moving: Moving, api: ApiClient) -> None:
+    """A picture is made of a file wherever it lies."""
+    for key in ("a.jpg", "b.jpg"):
+        api.stored(key, photo())
+        moving.to_disk(api) if key == "a.jpg" else None
+        answer = api.file(f"{key}?w=64")
+        assert (answer.status, answer.header("Content-Type")) == (200, "image/webp")
+
+
+def test_a_file_that_moves_between_two_requests(moving: Moving, api: ApiClient) -> None:
+    """What nginx has kept of a decision leads to the file's new place."""
+    api.stored("a.txt", TEXT)
+    target = link(api, "a.txt")
+    assert api.get(target).body == TEXT
+    moving.to_disk(api)
+    assert api.get(target).body == TEXT
+
+
+def test_a_file_that_is_nowhere(moving: Moving, api: ApiClient) -> None:
+    """A 503, from the second place as from one: its row says that it is there."""
+    api.stored("a.txt", TEXT)
+    moving.to_disk(api)
+    (path,) = (
+        one for one in Path(moving.wharf.data, "tenants", api.tenant).rglob("*") if one.is_file()
+    )
+    path.unlink()
+    for target in ("/v1/files/default/a.txt", link(api, "a.txt")):
+        api.get(target).problem(503, "unavailable")
