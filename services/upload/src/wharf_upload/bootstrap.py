@@ -28,13 +28,14 @@ from wharf_upload.maintenance.worker_loop import WorkerLoop
 from wharf_upload.maintenance.worker_report import Report
 from wharf_upload.notices.sender import open_sender
 from wharf_upload.settings import Settings
-from wharf_upload.storage.base import BlobName, BlobStore, StoreUnavailable
+from wharf_upload.storage.base import BlobName, BlobStore, StoreDriver, StoreUnavailable
 from wharf_upload.storage.layout import BlobLayout
 from wharf_upload.storage.local import LocalStore
 from wharf_upload.storage.partial_uploads import PartialUploadStore
 from wharf_upload.storage.timed import TimedStore
 
 if TYPE_CHECKING:
+    from wharf_upload.maintenance.moving_blobs import BlobMover, Moved
     from wharf_upload.storage.s3.store import S3Store
 
 
@@ -49,10 +50,29 @@ class _OpenBackends:
 
 
 def open_store(settings: Settings) -> TimedStore:
-    """Return the blob store, ready for use."""
-    if settings.blob_url:
+    """Return the blob store, ready for use; two as one while blobs move."""
+    if not settings.uses_object_store:
+        return local_store(settings.data, durable=settings.durable)
+    if not settings.blob_old_url:
         return TimedStore(object_store(settings))
-    return local_store(settings.data, durable=settings.durable)
+    from wharf_upload.storage.moving import MovingStore
+
+    new, old = _moving(settings)
+    return TimedStore(MovingStore(new, old, new_is_on_disk=not settings.blob_url))
+
+
+def moving_stores(settings: Settings) -> tuple[TimedStore, TimedStore]:
+    """Return the store to fill and the store to empty; raises `SettingsError` without one."""
+    if not settings.blob_old_url:
+        raise SettingsError("WHARF_BLOB_OLD_URL is empty: there is nothing to move")
+    new, old = _moving(settings)
+    return TimedStore(new), TimedStore(old)
+
+
+def _moving(settings: Settings) -> tuple[StoreDriver, StoreDriver]:
+    """Return the new store and the old one: one of them is the disk."""
+    disk, objects = _disk(settings.data, durable=settings.durable), object_store(settings)
+    return (objects, disk) if settings.blob_url else (disk, objects)
 
 
 def object_store(settings: Settings) -> S3Store:
@@ -84,9 +104,13 @@ def prepare_object_store(settings: Settings) -> None:
 
 def local_store(data: Path, *, durable: bool) -> TimedStore:
     """Return a store on a local or shared disk, its folders made."""
+    return TimedStore(_disk(data, durable=durable))
+
+
+def _disk(data: Path, *, durable: bool) -> LocalStore:
     store = LocalStore(data, durable=durable)
     store.prepare()
-    return TimedStore(store)
+    return store
 
 
 def open_partial_uploads(settings: Settings) -> PartialUploadStore:
@@ -160,6 +184,31 @@ def _place_of_blobs(settings: Settings) -> str:
     """Return what the records call the store of blobs."""
     place = settings.bucket_place
     return "" if place is None else f"{place.endpoint}/{place.bucket}/{place.prefix}"
+
+
+def blob_mover(
+    settings: Settings,
+    backends: Backends,
+    progress: Callable[[Moved], None],
+    *,
+    parallel: int,
+    bytes_per_second: int | None,
+) -> BlobMover:
+    """Return what carries blobs from the old store to the new one."""
+    from wharf_upload.maintenance.moving_blobs import BlobMover
+    from wharf_upload.maintenance.pace import Pace
+
+    new, old = moving_stores(settings)
+    return BlobMover(
+        old,
+        new,
+        backends.records,
+        grace_seconds=settings.deleted_grace_seconds,
+        parallel=parallel,
+        pace=Pace(bytes_per_second),
+        held=collection_pause(settings, backends.records).is_active,
+        progress=progress,
+    )
 
 
 def sweep_uploads(

@@ -175,6 +175,59 @@ def _told(lines: Iterable[str]) -> int:
     return count
 
 
+@cli.command("move-blobs")
+@click.option("--dry-run", is_flag=True, help="Only say how much is in the old place.")
+@click.option(
+    "--parallel",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="Files that are copied at the same time.",
+)
+@click.option(
+    "--rate-bytes-per-second",
+    "rate",
+    type=click.IntRange(min=1),
+    help="Read no more than this; without it, as fast as it goes.",
+)
+@click.pass_obj
+def move_blobs(own: Settings, dry_run: bool, parallel: int, rate: int | None) -> None:  # noqa: FBT001 -- click passes options so
+    """Carry the files' bytes from WHARF_BLOB_OLD_URL to where WHARF_BLOB_URL says.
+
+    The service may run meanwhile, if all its processes have both settings. A run that was killed
+    is gone on with by another one. Exits with 1 when the bytes of a file cannot be moved.
+    """
+    from wharf_upload import bootstrap
+    from wharf_upload.maintenance import blobs_left, moving_blobs
+    from wharf_upload.maintenance.move_progress import MoveProgress
+
+    backends = bootstrap.open_backends(own)
+    _, old = bootstrap.moving_stores(own)
+    left = blobs_left.left(old, backends.records)
+    click.echo(f"in the old place: {left}")
+    if dry_run:
+        return
+    progress = MoveProgress(left, click.echo)
+    mover = bootstrap.blob_mover(
+        own, backends, progress.show, parallel=parallel, bytes_per_second=rate
+    )
+    try:
+        lease = moving_blobs.take_turn(backends.leases)
+    except moving_blobs.AlreadyMovingError as error:
+        sys.exit(f"wharf-upload: {error}")
+    try:
+        moved = mover.run()
+    finally:
+        lease.release()
+    for line in moved.faults:
+        click.echo(line)
+    click.echo(f"moved: {moved.removed_files} files")
+    left = blobs_left.left(old, backends.records)
+    click.echo(blobs_left.advice(left, faults=len(moved.faults)))
+    if moved.faults:
+        sys.exit(1)
+
+
 _LINK = click.option(
     "--link",
     is_flag=True,

@@ -19,6 +19,11 @@ class Left:
     bytes: int = 0
     rowless: int = 0
 
+    def __str__(self) -> str:
+        """Say it in a line."""
+        rowless = f", and {self.rowless} that no record names" if self.rowless else ""
+        return f"{self.files} files, {self.bytes} bytes{rowless}"
+
 
 def left(old: BlobStore, records: BlobRecords) -> Left:
     """Count what lies in the old place."""
@@ -42,3 +47,23 @@ def batches(found: Iterator[Found]) -> Iterator[list[BlobName]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def advice(left: Left, *, faults: int) -> str:
+    """Say what the operator does next, after a run that left this in the old place."""
+    if faults:
+        return (
+            f"{faults} files could not be moved: keep WHARF_BLOB_OLD_URL, restore or delete them "
+            "(`wharf-upload check --read-all` names them), and run move-blobs again"
+        )
+    if left.files:
+        return (
+            f"{left.files} files came to the old place meanwhile: a process has other settings; "
+            "restart it, and run move-blobs again"
+        )
+    if left.rowless:
+        return (
+            f"{left.rowless} blobs are left that no record names: the worker sweeps them when they "
+            "are older than WHARF_LEASE_SECONDS; then remove WHARF_BLOB_OLD_URL and restart"
+        )
+    return "nothing is left in the old place: remove WHARF_BLOB_OLD_URL and restart"

@@ -250,7 +250,7 @@ class BlobMover:
         """Remove blobs from the old store that the new one is seen to have."""
         live, proven = self._live(names), []
         for name, content in live.items():
-            if self._size_in_new(name) == content.size:
+            if self._patience.run(lambda: self._is_in_new(name, content)):  # noqa: B023 -- run at once
                 proven.append(name)
             elif self._live([name]):  # not deleted just now
                 self._fault(name, "its copy has vanished from the new place")
@@ -259,15 +259,15 @@ class BlobMover:
             self._fault(name, "it cannot be removed from the old place")
         self._moved.removed_files += len(proven) - len(remaining)
 
-    def _size_in_new(self, name: BlobName) -> int:
-        def size() -> int:
-            with self._new.open(name) as reader:
-                return reader.size()
-
+    def _is_in_new(self, name: BlobName, content: BlobContent) -> bool:
+        """Tell whether the new store has the blob: read once more if it is small, else by size."""
+        if content.size <= _BLOCK_BYTES:
+            return self._content(self._new, name, content.size) == content
         try:
-            return self._patience.run(size)
+            with self._new.open(name) as reader:
+                return reader.size() == content.size
         except BlobMissing:
-            return -1
+            return False
 
     # ---- what both need ----
 
