@@ -10,7 +10,7 @@ from servicekit.testing import Issuer
 from tests.servers.postgres import new_postgres_url, postgres
 from tests.servers.stores import blob_server, socket_server
 from tests.servers.tracing import strace
-from tests.servers.upload import issuer, upload, upload_data
+from tests.servers.upload import issuer, upload, upload_data, upload_template
 from tests.servers.upload_databases import postgres_template
 from tests.servers.upload_script import write_credentials
 
@@ -24,6 +24,7 @@ __all__ = [
     "strace",
     "upload",
     "upload_data",
+    "upload_template",
 ]
 
 

@@ -1,0 +1,235 @@
+"""`wharf-upload move-blobs` between a disk and a real object store, from both to both."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from servicekit.testing import Issuer
+from tests.e2e.raw_http import until
+from tests.servers.object_stores import ObjectStore
+from tests.servers.upload import UploadService, assemble, settings_for
+from tests.servers.upload_invariants import assert_sound
+from wharf_upload import bootstrap
+from wharf_upload.blob_settings import DISK
+from wharf_upload.settings import Settings
+from wharf_upload.storage.base import BlobName, BlobStore
+
+_SECONDS = 60.0
+_LARGE = 3 << 20
+
+
+class MovingWharf:
+    """A service whose blobs move to `new` from `old`: each is `disk` or the address of a bucket."""
+
+    def __init__(self, data: Path, radosgw: ObjectStore, issuer: Issuer) -> None:
+        self.bucket = radosgw.url(radosgw.new_bucket(), "wharf")
+        self._data, self._issuer = data, issuer
+        self._keys = str(radosgw.key_file(data))
+        self._services: list[UploadService] = []
+        self.contents: dict[str, bytes] = {}
+
+    def settings(self, new: str, old: str) -> Settings:
+        """Settings of a Wharf on both."""
+        return settings_for(
+            self._data,
+            blob_url="" if new == DISK else new,
+            blob_old_url=old,
+            blob_key_file=self._keys,
+            deleted_grace_seconds=0,
+        )
+
+    def service(self, new: str, old: str = "") -> UploadService:
+        """The service with these settings."""
+        settings = self.settings(new, old)
+        found = assemble(settings, self._issuer, bootstrap.open_store(settings))
+        self._services.append(found)
+        return found
+
+    def fill(self, service: UploadService, word: str) -> None:
+        """Files small and large."""
+        for number in range(40):
+            self.put(service, f"{word}-{number}", os.urandom(number))
+        for number in range(2):
+            self.put(service, f"{word}-large-{number}", os.urandom(_LARGE))
+
+    def put(self, service: UploadService, key: str, content: bytes) -> None:
+        """One file, which has to be taken."""
+        reply = service.put(key, content, spooled=len(content) >= _LARGE)
+        assert reply.status_code == 201, reply.text
+        self.contents[key] = content
+
+    def command(self, new: str, old: str, *arguments: str) -> list[str]:
+        """The command line of `wharf-upload`."""
+        return [sys.executable, "-c", "from wharf_upload.cli import main; main()", *arguments]
+
+    def environ(self, new: str, old: str) -> dict[str, str]:
+        """Its environment."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
+        return kept | {
+            "WHARF_DATA": str(self._data),
+            "WHARF_BLOB_URL": "" if new == DISK else new,
+            "WHARF_BLOB_OLD_URL": old,
+            "WHARF_BLOB_KEY_FILE": self._keys,
+            "WHARF_DELETED_GRACE_SECONDS": "0",
+        }
+
+    def start(self, new: str, old: str, *arguments: str) -> subprocess.Popen[str]:
+        """Begins a move."""
+        return subprocess.Popen(
+            self.command(new, old, "move-blobs", *arguments),
+            env=self.environ(new, old),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, new: str, old: str, *arguments: str) -> str:
+        """A command that has to succeed; what it says."""
+        done = subprocess.run(
+            self.command(new, old, *arguments),
+            env=self.environ(new, old),
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        for service in self._services:
+            service.database.close()
+
+
+@pytest.fixture
+def wharf(upload_data: Path, radosgw: ObjectStore, issuer: Issuer) -> Iterator[MovingWharf]:
+    moving = MovingWharf(upload_data, radosgw, issuer)
+    yield moving
+    moving.close()
+
+
+def content(store: BlobStore, service: UploadService, key: str) -> bytes:
+    file = service.records.file("demo", "default", key)
+    assert file is not None
+    with store.open(BlobName(file.tenant, file.blob)) as reader:
+        return reader.read()
+
+
+@pytest.mark.parametrize("to", ["objects", "disk"])
+def test_killed_again_and_again(wharf: MovingWharf, to: str) -> None:
+    """A move that is killed twice in its middle is ended by a third one, and no byte is lost."""
+    new, old = (wharf.bucket, DISK) if to == "objects" else (DISK, wharf.bucket)
+    service = wharf.service(old)
+    wharf.fill(service, "file")
+    target = wharf.service(new, old)
+    new_store, _ = bootstrap.moving_stores(target.settings)
+    for copies in (5, 41):
+        with wharf.start(new, old, "--rate-bytes-per-second", str(_LARGE)) as move:
+            assert until(lambda: len(list(new_store.blobs())) >= copies, _SECONDS)  # noqa: B023 -- run at once
+            move.kill()
+        assert_sound(target)
+    assert "in the old place: " in wharf.run(new, old, "move-blobs", "--dry-run")
+    said = wharf.run(new, old, "move-blobs")
+    assert "nothing is left in the old place: remove WHARF_BLOB_OLD_URL and restart" in said
+    assert list(service.store.blobs()) == []
+    for key, expected in wharf.contents.items():
+        assert content(new_store, service, key) == expected
+    assert "faults: 0" in wharf.run(new, "", "check", "--read-all")
+
+
+def test_a_wharf_that_runs(wharf: MovingWharf) -> None:
+    """Files come, are read, replaced and deleted while blobs move to the object store and back."""
+    wharf.fill(wharf.service(DISK), "first")
+    for new, old in ((wharf.bucket, DISK), (DISK, wharf.bucket)):
+        service = wharf.service(new, old)
+        ended, faults = threading.Event(), list[str]()
+        first = {key: value for key, value in wharf.contents.items() if key.startswith("first")}
+
+        def read() -> None:
+            while not ended.is_set():  # noqa: B023 -- ends before the next turn
+                for key, expected in first.items():  # noqa: B023
+                    if content(service.store, service, key) != expected:  # noqa: B023
+                        faults.append(key)  # noqa: B023
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        with wharf.start(new, old, "--rate-bytes-per-second", str(_LARGE * 3)) as move:
+            number = 0
+            while move.poll() is None:
+                wharf.put(service, f"live-{number % 7}", b"live %d" % number)
+                if number % 5 == 4:
+                    del wharf.contents[f"live-{number % 7}"]
+                    service.request("DELETE", f"/v1/files/default/live-{number % 7}")
+                    service.sweep()
+                number += 1
+            assert move.stdout is not None
+            said = move.stdout.read()
+        ended.set()
+        reader.join()
+        assert (move.returncode, faults) == (0, []), said
+        assert number
+        assert_sound(service)
+        _, old_store = bootstrap.moving_stores(service.settings)
+        assert list(old_store.blobs()) == []
+        alone = replace(service.settings, blob_old_url="")
+        for key, expected in wharf.contents.items():
+            assert content(bootstrap.open_store(alone), service, key) == expected
+
+
+def test_a_damaged_file(wharf: MovingWharf) -> None:
+    """A file whose bytes have changed on the disk is named, stays there, and the exit code is 1."""
+    service = wharf.service(DISK)
+    wharf.put(service, "right", b"right")
+    wharf.put(service, "damaged", b"right")
+    file = service.records.file("demo", "default", "damaged")
+    assert file is not None
+    name = BlobName("demo", file.blob)
+    path = service.settings.data / "tenants" / service.store.gateway_place(name).location
+    path.chmod(0o600)
+    path.write_bytes(b"wrong")
+    with wharf.start(wharf.bucket, DISK) as move:
+        assert move.stdout is not None
+        said = move.stdout.read()
+    assert move.returncode == 1
+    assert f"demo/{file.blob}: its bytes have changed\n" in said
+    assert "1 files could not be moved" in said
+    assert [found.name for found in service.store.blobs()] == [name]
+
+
+def test_one_at_a_time(wharf: MovingWharf) -> None:
+    """A second run that finds another one at work says so and moves nothing."""
+    service = wharf.service(DISK)
+    wharf.put(service, "file", os.urandom(_LARGE))
+    with wharf.start(wharf.bucket, DISK, "--rate-bytes-per-second", "1000") as first:
+        assert until(lambda: bool(_leases(service)), _SECONDS)
+        with wharf.start(wharf.bucket, DISK) as second:
+            assert second.stdout is not None
+            said = second.stdout.read()
+        assert (second.returncode, first.poll()) == (1, None)
+        assert said.endswith("wharf-upload: another move-blobs is at work\n")
+        first.kill()
+    assert hashlib.sha256(content(service.store, service, "file")).digest()
+
+
+def test_nothing_to_move(wharf: MovingWharf) -> None:
+    """Without WHARF_BLOB_OLD_URL there is nothing to move, and the command says so."""
+    wharf.service(DISK)
+    with wharf.start(DISK, "") as move:
+        assert move.stdout is not None
+        said = move.stdout.read()
+    assert move.returncode == 1
+    assert said == "wharf-upload: WHARF_BLOB_OLD_URL is empty: there is nothing to move\n"
+
+
+def _leases(service: UploadService) -> list[object]:
+    return list(service.database.reading().rows("SELECT 1 FROM leases WHERE name = 'move-blobs'"))
