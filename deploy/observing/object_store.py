@@ -1,4 +1,4 @@
-"""The object store's row of the dashboard that is opened first; empty where blobs are on the disk."""
+"""The object store's row of the dashboard that is opened first; empty on the disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ OBJECT_STORE = Row(
     (
         graph(
             "Requests to the object store",
-            "By operation, as the store's bill has them; downloads are the graph of nginx's reads.",
+            "By operation, each try counted, as on the store's bill. What nginx reads for "
+            "downloads is a graph of its own.",
             "reqps",
             Query(rate(_REQUESTS, "operation"), "{{operation}}"),
             stacked=True,
@@ -31,8 +32,8 @@ OBJECT_STORE = Row(
         ),
         graph(
             "Object store, 99 % within",
-            "Time of a request by operation, with the time in which the bytes went there or came "
-            "from there. A put has up to 64 MiB.",
+            "Time of a request by operation, with the time in which bytes went there. A put has up "
+            "to 64 MiB, a part 16 MiB or more.",
             "s",
             Query(quantile(0.99, _SECONDS, "operation"), "{{operation}}"),
             steps=(2.5,),

@@ -42,7 +42,7 @@ def line(
     response: str = "0.002",
     received: int = 300,
     denied: str = "",
-    store: str = "",
+    bytes_from: str = "",
     statuses: str = "200",
 ) -> bytes:
     """A line as nginx writes it."""
@@ -59,7 +59,7 @@ def line(
         received,
         700,
         who,
-        store,
+        bytes_from,
         statuses,
     )
     return "\t".join(map(str, fields)).encode() + b"\n"

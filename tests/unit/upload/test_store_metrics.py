@@ -70,8 +70,8 @@ def test_requests_are_counted_by_operation_and_outcome() -> None:
 def test_labels_begin_with_zero() -> None:
     """Before the first request all combinations are there, and they are few."""
     page = exported([], begin=True)
-    assert page.values(REQUESTS) == [0.0] * 60
-    assert page.values(f"{SECONDS}_count") == [0.0] * 10
+    assert page.values(REQUESTS) == [0.0] * 66
+    assert page.values(f"{SECONDS}_count") == [0.0] * 11
     assert page.values(BYTES) == [0.0] * 3
 
 

@@ -39,10 +39,18 @@ def test_the_last_upstream_is_the_store(
     """The store's time counts as a read, and no service has spent it."""
     # The answer's end comes when the client has read it: that is no wait for a service.
     response = header.replace("0.120", "9.5")
-    text = line(header=header, response=response, store="1", statuses=statuses)
+    text = line(header=header, response=response, bytes_from="store", statuses=statuses)
     found = parse(text.strip())
     assert (found.store_code, found.store_seconds) == (code, first_byte)
     assert found.service_seconds == (service if service is None else pytest.approx(service))
+
+
+def test_bytes_from_the_disk_are_no_read() -> None:
+    """While files move nginx may ask itself over HTTP: no read, and no service's time."""
+    text = line(header="0.004 : 0.001", response="0.004 : 9.5", bytes_from="disk")
+    found = parse(text.strip())
+    assert (found.store_code, found.store_seconds) == ("", None)
+    assert found.service_seconds == pytest.approx(0.004)
 
 
 def test_reads_are_exported(tmp_path: Path) -> None:
@@ -50,9 +58,9 @@ def test_reads_are_exported(tmp_path: Path) -> None:
     page = counted_in(
         tmp_path,
         line(),
-        line(header="0.004 : 0.120", store="1", statuses="200 : 206"),
-        line(header="0.004 : 0.060", store="1", statuses="200 : 206"),
-        line(header="0.004 : -", code="503", store="1", statuses="200 : 504"),
+        line(header="0.004 : 0.120", bytes_from="store", statuses="200 : 206"),
+        line(header="0.004 : 0.060", bytes_from="store", statuses="200 : 206"),
+        line(header="0.004 : -", code="503", bytes_from="store", statuses="200 : 504"),
     )
     assert page.values(READS, code="206") == [2]
     assert page.values(READS, code="504") == [1]
@@ -64,7 +72,7 @@ def test_reads_are_exported(tmp_path: Path) -> None:
 
 def test_counts_go_on_after_a_restart(tmp_path: Path) -> None:
     """What a collector has counted of the store is kept for the next one."""
-    counted_in(tmp_path, line(header="0.004 : 0.1", store="1", statuses="200 : 200"))
+    counted_in(tmp_path, line(header="0.004 : 0.1", bytes_from="store", statuses="200 : 200"))
     Collector(tmp_path, NOWHERE, most_tenants=20, object_store=True).step()
     assert Exposition((tmp_path / TEXT).read_text()).values(READS, code="200") == [1]
 

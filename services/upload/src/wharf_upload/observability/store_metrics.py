@@ -9,12 +9,12 @@ from wharf_upload.storage.s3 import metrics as store
 
 _REQUESTS = Counter(
     "wharf_upload_store_requests_total",
-    "Requests to the object store that ended.",
+    "Requests to the object store that ended; each try is one.",
     ("operation", "outcome"),
 )
 _SECONDS = metrics.BatchHistogram(
     "wharf_upload_store_request_seconds",
-    "Time of a request to the object store, the tries of the client added up.",
+    "Time of a request to the object store; of get until the first byte.",
     ("operation",),
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
@@ -24,7 +24,7 @@ _BYTES = Counter(
     ("operation", "direction"),
 )
 # Operations that carry an object's bytes, and which way.
-_CARRIERS = (("put", "sent"), ("upload_part", "sent"), ("get", "received"))
+_CARRIERS = ((store.PUT, "sent"), (store.UPLOAD_PART, "sent"), (store.GET, "received"))
 
 
 def connect() -> None:

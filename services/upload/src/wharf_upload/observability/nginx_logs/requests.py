@@ -51,6 +51,8 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _FIELDS = 14
 # Lines of a gateway of the release before, which knew no object store.
 _FIELDS_BEFORE = 12
+# $wharf_bytes_from of a file that the object store has sent; nginx may also ask the disk by HTTP.
+_STORE = "store"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -90,8 +92,9 @@ def parse(text: bytes) -> Line:
     if operation not in OPERATIONS:
         raise ValueError(operation)
     store_code, store_seconds = "", None
-    if fields[12]:
-        store_code, store_seconds = _store_read(fields[13], times[0])
+    if bytes_from := fields[12]:
+        if bytes_from == _STORE:
+            store_code, store_seconds = _store_read(fields[13], times[0])
         times[:2] = (_of_services(one) for one in times[:2])
     header_time, response_time, admission_time = (_first_sum(one) for one in times)
     answered = header_time is not None or denied != ""
@@ -121,7 +124,7 @@ def _store_read(codes: str, header_times: str) -> tuple[str, float | None]:
 
 
 def _of_services(times: str) -> str:
-    """Return what nginx's list of times says of the services, without the store at its end."""
+    """Return what nginx's list of times says of the services, without who sent the bytes."""
     return times.rpartition(" : ")[0]
 
 
