@@ -50,8 +50,21 @@ class BucketPlace:
 
 def parse_bucket_place(url: str) -> BucketPlace:
     """Return what a URL says; raises `ValueError`, which says what is expected."""
-    parts = urlsplit(url)
-    fields = dict(parse_qsl(parts.query, keep_blank_values=True))
+    place = _parsed(url)
+    if place is None:
+        # Somebody may have put the keys into it: these belong into a file, and into no log.
+        shown = "(hidden)" if "@" in url else repr(url)
+        raise ValueError(f"{shown}: expected is something like {_EXAMPLE}")
+    return place
+
+
+def _parsed(url: str) -> BucketPlace | None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    said = parse_qsl(parts.query, keep_blank_values=True)
+    fields = dict(said)
     endpoint = _ENDPOINT.fullmatch(fields.get("endpoint", ""))
     prefix = parts.path.strip("/")
     prefix = f"{prefix}/" if prefix else ""
@@ -72,13 +85,14 @@ def parse_bucket_place(url: str) -> BucketPlace:
         or parts.scheme != "s3"
         or parts.fragment
         or not fields.keys() <= _FIELDS
+        or len(said) > len(fields)
         or not _BUCKET.fullmatch(place.bucket)
         or not _PREFIX.fullmatch(place.prefix)
         or not _REGION.fullmatch(place.region)
         or place.style not in (PATH, VIRTUAL)
         or not 0 < place.port < 1 << 16
     ):
-        raise ValueError(f"{url!r}: expected is something like {_EXAMPLE}")
+        return None
     return place
 
 

@@ -1,0 +1,73 @@
+"""Settings of where bytes are kept: what goes together, and what is refused at the start."""
+
+from __future__ import annotations
+
+import pytest
+
+from servicekit.settings import SettingsError, read
+from wharf_upload.settings import Settings
+
+DATA = {"WHARF_DATA": "/srv/wharf"}
+KEYS = {"WHARF_BLOB_KEY_FILE": "/run/secrets/blob-keys"}
+STORE = "s3://wharf/files?endpoint=https://s3.example.net"
+OTHER = "s3://old/files?endpoint=https://s3.example.net"
+
+
+def test_without_them_bytes_are_on_the_disk() -> None:
+    """Nothing said: no object store, and one folder for all replicas."""
+    settings = read(Settings, DATA)
+    assert not settings.uses_object_store
+    assert settings.bucket_place is None
+    assert settings.data_shared
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"WHARF_BLOB_URL": STORE},
+        {"WHARF_BLOB_URL": STORE, "WHARF_BLOB_OLD_URL": "disk"},
+        {"WHARF_BLOB_OLD_URL": STORE},
+        {"WHARF_BLOB_URL": STORE, "WHARF_BLOB_CA": "/etc/wharf/ca.pem"},
+    ],
+)
+def test_one_object_store(environ: dict[str, str]) -> None:
+    """Of new files, of old ones, or of new ones beside the disk: there is one place."""
+    settings = read(Settings, DATA | KEYS | environ)
+    assert settings.uses_object_store
+    assert settings.bucket_place is not None
+    assert (settings.bucket_place.bucket, settings.bucket_place.prefix) == ("wharf", "files/")
+
+
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [
+        # No place at all.
+        ({"WHARF_BLOB_URL": "disk"}, "WHARF_BLOB_URL"),
+        ({"WHARF_BLOB_URL": "s3://wharf"}, "WHARF_BLOB_URL"),
+        ({"WHARF_BLOB_OLD_URL": "/srv/wharf"}, "WHARF_BLOB_OLD_URL"),
+        ({"WHARF_BLOB_URL": STORE, "WHARF_BLOB_OLD_URL": "s3://old"}, "WHARF_BLOB_OLD_URL"),
+        # Moves are between the disk and one object store.
+        ({"WHARF_BLOB_OLD_URL": "disk"}, "WHARF_BLOB_OLD_URL"),
+        ({"WHARF_BLOB_URL": STORE, "WHARF_BLOB_OLD_URL": OTHER}, "WHARF_BLOB_OLD_URL"),
+        ({"WHARF_BLOB_URL": STORE, "WHARF_BLOB_OLD_URL": STORE}, "WHARF_BLOB_OLD_URL"),
+        # Without keys.
+        ({"WHARF_BLOB_URL": STORE, "WHARF_BLOB_KEY_FILE": ""}, "WHARF_BLOB_KEY_FILE"),
+        ({"WHARF_BLOB_OLD_URL": STORE, "WHARF_BLOB_KEY_FILE": ""}, "WHARF_BLOB_KEY_FILE"),
+        # A folder of one's own, and bytes that others look for in theirs.
+        ({"WHARF_DATA_SHARED": "false"}, "WHARF_DATA_SHARED"),
+        ({"WHARF_DATA_SHARED": "false", "WHARF_BLOB_OLD_URL": STORE}, "WHARF_DATA_SHARED"),
+        (
+            {
+                "WHARF_DATA_SHARED": "false",
+                "WHARF_BLOB_URL": STORE,
+                "WHARF_BLOB_OLD_URL": "disk",
+            },
+            "WHARF_DATA_SHARED",
+        ),
+    ],
+)
+def test_what_is_refused(environ: dict[str, str], names: str) -> None:
+    """A contradiction stops the start with one line that names the setting."""
+    with pytest.raises(SettingsError, match=names) as refused:
+        read(Settings, DATA | KEYS | environ)
+    assert "\n" not in str(refused.value)
