@@ -16,6 +16,7 @@ import yaml
 from tests.e2e.dashboards.traffic import NEARLY_FULL, NOISY, QUIET, Traffic
 from tests.e2e.instance import ROOT, running
 from tests.e2e.raw_http import until
+from tests.servers.object_stores import ObjectStore
 from tests.servers.prometheus import FOLDER, Prometheus
 
 SECONDS = 60  # a limit, not what it takes
@@ -78,10 +79,14 @@ def selectors() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def traffic() -> Iterator[Traffic]:
-    """A Wharf that sweeps all the time, takes files of any announced size, and was used."""
+def traffic(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
+    """A Wharf that sweeps all the time, takes files of any announced size, and was used.
+
+    Its blobs are on an object store: so there is data for each graph that there is.
+    """
     enormous = str(10**15)
     with running(
+        **radosgw.settings(tmp_path_factory.mktemp("keys")),
         WHARF_SWEEP_SECONDS="1",
         WHARF_MAX_FILE_BYTES=enormous,
         WHARF_MAX_BODY_BYTES=enormous,
