@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from wharf_gateway.blobstore import parse as gateway_parse
 from wharf_upload.domain.bucket_place import BucketPlace, parse_bucket_place
 
 ROOT = Path(__file__).parents[3]
@@ -119,10 +120,14 @@ def test_what_is_signed(url: str, endpoint: str, host: str, base: str) -> None:
     ],
 )
 def test_what_is_refused(url: str) -> None:
-    """What is no place of a bucket is refused, with an example of one and without a secret."""
+    """What is no place of a bucket is refused, with an example of one and without a secret.
+
+    The gateway, which reads it by itself, refuses the same.
+    """
     with pytest.raises(ValueError, match="s3://bucket/prefix") as refused:
         parse_bucket_place(url)
     assert "secret" not in str(refused.value)
+    assert gateway_parse(url) is None
 
 
 _HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]{2,5}){0,2}", fullmatch=True)
@@ -156,14 +161,21 @@ def test_any_place_can_be_said(place: BucketPlace, *, escaped: bool, slash: bool
 @example(text="https://a;b", place="s3://wharf/?endpoint={}")
 @example(text="http://[::1", place="s3://wharf/?endpoint={}")
 def test_anything_else_is_refused_or_harmless(text: str, place: str) -> None:
-    """Whatever is said, a place that comes of it has parts that need no quoting anywhere."""
+    """Whatever is said, a place that comes of it has parts that need no quoting anywhere.
+
+    The gateway understands the same host, or refuses with upload.
+    """
     url = place.format(text)
     try:
         found = parse_bucket_place(url)
     except ValueError as error:
         if "s3://bucket/prefix" not in str(error):
             raise
+        assert gateway_parse(url) is None
         return
+    reached = gateway_parse(url)
+    assert reached is not None
+    assert (reached.signed_host, reached.port) == (found.signed_host, found.port)
     assert re.fullmatch(r"[a-z0-9.-]+", found.bucket)
     assert re.fullmatch(r"[A-Za-z0-9._/-]*", found.prefix)
     assert not {"", ".", ".."} & set(found.prefix.split("/")[:-1])

@@ -114,8 +114,12 @@ def parse(url: str) -> BlobStore | None:
     # Here, not above: most gateways have no store.
     from urllib.parse import parse_qsl, urlsplit
 
-    parts = urlsplit(url)
-    fields = dict(parse_qsl(parts.query, keep_blank_values=True))
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    said = parse_qsl(parts.query, keep_blank_values=True)
+    fields = dict(said)
     endpoint = _ENDPOINT.fullmatch(fields.get("endpoint", ""))
     prefix = parts.path.strip("/")
     style = fields.get("style", _PATH)
@@ -124,6 +128,7 @@ def parse(url: str) -> BlobStore | None:
         or parts.scheme != "s3"
         or parts.fragment
         or not fields.keys() <= _FIELDS
+        or len(said) > len(fields)
         or not _BUCKET.fullmatch(parts.netloc)
         or not _PREFIX.fullmatch(f"{prefix}/" if prefix else "")
         or not _REGION.fullmatch(fields.get("region", "us-east-1"))
