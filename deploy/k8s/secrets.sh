@@ -6,6 +6,9 @@
 #   credentials.json   the first administrator's client id and secret
 #   <unix time>-*.pem  signing keys of auth; the number is when a key was made, and says its turn
 #   *.env              from OVERLAY/*.env.example: URLs of databases, to be edited by you
+#   blob-keys          from OVERLAY/blob-keys.example: two lines, the object store's access key and its
+#                      secret key, to be edited by you
+#   blob-ca.pem        only if you put it there: the authority of the object store's certificate
 #
 # `rotate` adds a signing key. It is published at once, and signs when every replica knows it.
 set -eu
@@ -33,7 +36,7 @@ make_key() {
     mv .new "$(date +%s)-wharf.pem"
 }
 
-set -- "${2:-}" *.pem
+set -- "${2:-}" [0-9]*.pem
 if [ "$1" = rotate ] || [ ! -f "$2" ]; then
     make_key
 fi
@@ -45,7 +48,7 @@ if [ ! -f credentials.json ]; then
 fi
 
 edit=
-for example in ../*.env.example; do
+for example in ../*.env.example ../blob-keys.example; do
     [ -f "$example" ] || continue
     name=$(basename "$example" .example)
     if [ ! -f "$name" ]; then
@@ -67,7 +70,7 @@ done
     echo '      - credentials.json'
     echo '  - name: wharf-signing-keys'
     echo '    files:'
-    for key in *.pem; do
+    for key in [0-9]*.pem; do
         echo "      - $key"
     done
     for env in *.env; do
@@ -76,6 +79,17 @@ done
         echo '    envs:'
         echo "      - $env"
     done
+    if [ -f blob-keys ]; then
+        echo '  - name: wharf-blob-keys'
+        echo '    files:'
+        echo '      - blob-keys'
+    fi
+    if [ -f blob-ca.pem ]; then
+        echo 'configMapGenerator:'
+        echo '  - name: wharf-blob-ca'
+        echo '    files:'
+        echo '      - ca.pem=blob-ca.pem'
+    fi
 } >.new
 mv .new kustomization.yaml
 

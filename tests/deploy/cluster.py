@@ -14,7 +14,8 @@ from deploy.k8s.checks import rendering
 from deploy.k8s.checks.rendering import Manifest
 
 NAMESPACE = "wharf"
-WORKLOADS = ("Deployment", "Job")
+SERVING = ("Deployment", "StatefulSet")
+WORKLOADS = (*SERVING, "Job")
 
 
 @cache
@@ -45,6 +46,8 @@ class Pod:
     kind: str
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
+    #: What each of its pods has a volume of its own for.
+    claims: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def component(self) -> str:
@@ -87,6 +90,10 @@ class Cluster:
     def workloads(self) -> list[Manifest]:
         return [one for one in self.manifests if one["kind"] in WORKLOADS]
 
+    def serving(self) -> list[Manifest]:
+        """The workloads whose pods do not end by themselves."""
+        return [one for one in self.manifests if one["kind"] in SERVING]
+
     def pods(self) -> list[Pod]:
         return [
             Pod(
@@ -94,6 +101,10 @@ class Cluster:
                 one["kind"],
                 one["spec"]["template"]["metadata"]["labels"],
                 one["spec"]["template"]["spec"],
+                tuple(
+                    {"name": claim["metadata"]["name"], **claim["spec"]}
+                    for claim in one["spec"].get("volumeClaimTemplates", ())
+                ),
             )
             for one in self.workloads()
         ]

@@ -1,5 +1,5 @@
-"""Images of PostgreSQL, Redis and Prometheus for machines that cannot pull any: this machine's own
-programs, from Debian's packages, on the base image that the services are built on.
+"""Images of PostgreSQL, Redis, Prometheus and Ceph for machines that cannot pull any: this machine's
+own programs, from Debian's packages, on the base image that the services are built on.
 
 They take the same words as the images of others that docker-compose.yml names: environment, files
 of the first start, commands. What differs is where the programs come from.
@@ -103,6 +103,14 @@ def prometheus(name: str, base: str) -> str:
         'ENTRYPOINT ["/usr/bin/prometheus"]',
         ["/usr/bin/prometheus"],
     )
+
+
+def ceph(name: str, base: str) -> str:
+    """Ceph's programs of this machine, as the base of deploy/store/Dockerfile."""
+    programs = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph-authtool", "monmaptool")
+    (classes,) = glob("/usr/lib/*/rados-classes")
+    plugins = [*_files_below(classes), *_files_below(f"{Path(classes).parent}/ceph")]
+    return build(name, base, "", [*(f"/usr/bin/{program}" for program in programs), *plugins])
 
 
 def _files_below(folder: str) -> Iterator[str]:

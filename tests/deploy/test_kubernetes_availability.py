@@ -7,23 +7,29 @@ import pytest
 from tests.deploy.cluster import WORKLOADS, cluster
 
 PRODUCTION = "production-complete"
-VARIANTS = ("single-node-complete", PRODUCTION)
+OBJECT_STORE = "object-store-complete"
+# Those with several replicas, and how many of upload there are at least.
+LEAST = {PRODUCTION: 2, OBJECT_STORE: 3}
+VARIANTS = ("single-node-complete", *LEAST)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_selectors_match_templates(variant: str) -> None:
-    """Every Deployment selects its own pods, and nobody else's."""
+    """Every workload selects its own pods, and nobody else's."""
     found = cluster(variant)
-    for one in found.kind("Deployment"):
+    for one in found.serving():
         selected = found.selected(one["spec"]["selector"])
         assert [pod.name for pod in selected] == [one["metadata"]["name"]]
 
 
-def test_two_of_each() -> None:
-    """In production each service has two replicas at least, spread over nodes and zones."""
-    found = cluster(PRODUCTION)
+@pytest.mark.parametrize("variant", LEAST)
+def test_two_of_each(variant: str) -> None:
+    """Each service has two replicas at least, spread over nodes and zones; three where a rollout
+    takes a pod before it brings one.
+    """
+    found = cluster(variant)
     (scaler,) = found.kind("HorizontalPodAutoscaler")
-    assert scaler["spec"]["minReplicas"] == 2
+    assert scaler["spec"]["minReplicas"] == LEAST[variant]
     for name in ("auth", "console"):
         assert found.one("Deployment", f"wharf-{name}")["spec"]["replicas"] == 2
     for name in ("auth", "console", "upload"):
@@ -35,11 +41,16 @@ def test_two_of_each() -> None:
         }
         for one in spread:
             assert [mine.name for mine in found.selected(one["labelSelector"])] == [pod.name]
+            revision = "controller-revision" if pod.kind == "StatefulSet" else "pod-template"
+            assert one["matchLabelKeys"] == [f"{revision}-hash"]
 
 
-def test_rollouts_in_production() -> None:
-    """A rollout brings a new pod before it takes an old one."""
-    for one in cluster(PRODUCTION).kind("Deployment"):
+@pytest.mark.parametrize("variant", LEAST)
+def test_rollouts_in_production(variant: str) -> None:
+    """A rollout brings a new pod before it takes an old one, where no names have to stay."""
+    stateful = {one["metadata"]["name"] for one in cluster(variant).kind("StatefulSet")}
+    assert stateful == ({"wharf-upload"} if variant == OBJECT_STORE else set())
+    for one in cluster(variant).kind("Deployment"):
         assert one["spec"]["strategy"] == {
             "type": "RollingUpdate",
             "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
@@ -53,9 +64,10 @@ def test_rollouts_on_one_node() -> None:
         assert one["spec"]["replicas"] == 1
 
 
-def test_the_autoscaler_has_the_say() -> None:
+@pytest.mark.parametrize("variant", LEAST)
+def test_the_autoscaler_has_the_say(variant: str) -> None:
     """The autoscaler's target exists, names no number of its own, and says what CPU it asks for."""
-    found = cluster(PRODUCTION)
+    found = cluster(variant)
     (scaler,) = found.kind("HorizontalPodAutoscaler")
     target = scaler["spec"]["scaleTargetRef"]
     deployment = found.one(target["kind"], target["name"])
@@ -66,10 +78,11 @@ def test_the_autoscaler_has_the_say() -> None:
         assert container["resources"]["requests"]["cpu"]
 
 
-def test_budgets_allow_an_eviction() -> None:
+@pytest.mark.parametrize("variant", LEAST)
+def test_budgets_allow_an_eviction(variant: str) -> None:
     """A node can be drained: each budget lets one pod go, of pods of which another stays."""
-    found = cluster(PRODUCTION)
-    least = {"wharf-auth": 2, "wharf-console": 2, "wharf-upload": 2}
+    found = cluster(variant)
+    least = {"wharf-auth": 2, "wharf-console": 2, "wharf-upload": LEAST[variant]}
     budgets = found.kind("PodDisruptionBudget")
     assert {one["metadata"]["name"] for one in budgets} == least.keys()
     for one in budgets:
@@ -88,6 +101,22 @@ def test_volumes() -> None:
     assert single[0]["spec"]["accessModes"] == ["ReadWriteOnce"]
 
 
+def test_nothing_is_shared_beside_an_object_store() -> None:
+    """Each pod of upload has a volume of its own, which stays, and no other pod has any."""
+    found = cluster(OBJECT_STORE)
+    assert found.kind("PersistentVolumeClaim") == []
+    (upload,) = found.kind("StatefulSet")
+    (claim,) = upload["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    for container in ("gateway", "upload", "live"):
+        mounted = found.pod("upload").container(container)["volumeMounts"]
+        (name,) = [one["name"] for one in mounted if one["mountPath"] == "/data"]
+        assert name == claim["metadata"]["name"]
+    assert upload["spec"]["podManagementPolicy"] == "Parallel"
+    for pod in found.pods():
+        assert not [one for one in pod.spec["volumes"] if "persistentVolumeClaim" in one]
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_is_mounted_exists(variant: str) -> None:
     """Every claim, Secret and ConfigMap that a pod names is among the manifests."""
@@ -98,7 +127,9 @@ def test_what_is_mounted_exists(variant: str) -> None:
                 found.one("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
             if "secret" in volume:
                 found.one("Secret", volume["secret"]["secretName"])
-        names = {volume["name"] for volume in pod.spec["volumes"]}
+            if "configMap" in volume:  # made where an operator has such an authority
+                assert volume["configMap"] == {"name": "wharf-blob-ca", "optional": True}
+        names = {volume["name"] for volume in (*pod.spec["volumes"], *pod.claims)}
         for container in pod.containers():
             assert {mount["name"] for mount in container["volumeMounts"]} <= names
             for source in container.get("envFrom", ()):
@@ -124,10 +155,11 @@ def test_only_jobs_migrate(variant: str) -> None:
 
 
 def test_the_worker() -> None:
-    """In production the worker is a pod of its own; on one node it is a part of upload."""
-    upload = cluster(PRODUCTION).pod("upload").container("upload")
-    assert "WHARF_UPLOAD_WORKER" not in {one["name"] for one in upload["env"]}
-    assert cluster(PRODUCTION).pod("worker").containers()[0]["args"] == ["worker"]
+    """With replicas the worker is a pod of its own; on one node it is a part of upload."""
+    for variant in LEAST:
+        upload = cluster(variant).pod("upload").container("upload")
+        assert "WHARF_UPLOAD_WORKER" not in {one["name"] for one in upload["env"]}
+        assert cluster(variant).pod("worker").containers()[0]["args"] == ["worker"]
     single = cluster("single-node-complete")
     upload = single.pod("upload").container("upload")
     assert {"name": "WHARF_UPLOAD_WORKER", "value": "true"} in upload["env"]
@@ -138,4 +170,4 @@ def test_the_worker() -> None:
 def test_kinds_are_known(variant: str) -> None:
     """These tests look at every workload: there is no kind of it that they do not know."""
     with_pods = [one for one in cluster(variant).manifests if "template" in one.get("spec", {})]
-    assert {one["kind"] for one in with_pods} == set(WORKLOADS)
+    assert {one["kind"] for one in with_pods} <= set(WORKLOADS)

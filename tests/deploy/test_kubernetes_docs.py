@@ -70,9 +70,10 @@ def test_numbers_of_the_pages_network() -> None:
     on_page = set(map(int, re.findall(r"\b\d{4}\b", table)))
     ports = {
         port["port"]
-        for policy in cluster("production-complete").kind("NetworkPolicy")
+        for variant in ("production-complete", "object-store-complete")
+        for policy in cluster(variant).kind("NetworkPolicy")
         for direction in ("ingress", "egress")
         for rule in policy["spec"].get(direction, ())
         for port in rule["ports"]
     }
-    assert ports - {53} == on_page
+    assert ports - {53, 443} == on_page

@@ -11,7 +11,7 @@ from deploy.k8s.checks import alerting
 from deploy.k8s.checks.rendering import ROOT
 from tests.deploy.cluster import cluster, matches
 
-VARIANTS = ("single-node-complete", "production-complete")
+VARIANTS = ("single-node-complete", "production-complete", "object-store-complete")
 
 
 def test_rules_are_those_of_prometheus() -> None:

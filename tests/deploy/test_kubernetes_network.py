@@ -6,8 +6,9 @@ import pytest
 
 from tests.deploy.cluster import cluster, matches
 
-COMPLETE = ("single-node-complete", "production-complete")
-VARIANTS = ("single-node", "production", *COMPLETE)
+COMPLETE = ("single-node-complete", "production-complete", "object-store-complete")
+PLAIN = tuple(variant.removesuffix("-complete") for variant in COMPLETE)
+VARIANTS = (*PLAIN, *COMPLETE)
 INGRESS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
 PROMETHEUS = {
     "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
@@ -21,9 +22,9 @@ def component(name: str) -> dict[str, object]:
     return {"podSelector": {"matchLabels": labels}}
 
 
-def database(name: str) -> dict[str, object]:
+def outside(name: str, namespace: str = "databases") -> dict[str, object]:
     return {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "databases"}},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": name}},
     }
 
@@ -62,10 +63,11 @@ def test_only_the_console_comes_by_its_door(variant: str) -> None:
 def test_every_port_has_its_visitors(variant: str) -> None:
     """Each port of each pod is reachable for those who need it, and for nobody else."""
     found = cluster(variant)
-    production = "production" in variant
+    replicas = "single" not in variant
+    apart = "object-store" in variant
     expected = {
         ("auth", "uwsgi"): [component("upload")],
-        ("auth", "internal"): [PROMETHEUS] + [component("worker")] * production,
+        ("auth", "internal"): [PROMETHEUS] + [component("worker")] * replicas,
         ("console", "uwsgi"): [component("upload")],
         ("console", "internal"): [PROMETHEUS],
         ("upload", "door"): [component("console")],
@@ -75,16 +77,19 @@ def test_every_port_has_its_visitors(variant: str) -> None:
         # Probes alone; their metrics come through the gateway.
         ("upload", "live"): [],
         ("upload", "images"): [],
+        ("upload", "replicas"): [component("upload")],
         ("worker", "worker"): [PROMETHEUS],
     }
     ports = {(pod.component, name) for pod in found.pods() for name in pod.ports()}
     for pod in found.pods():
         for name, number in pod.ports().items():
             assert found.may_enter(pod, number) == expected[pod.component, name], name
-    assert ports == {key for key in expected if key[0] != "worker" or production}
+    absent = set() if apart else {("upload", "replicas")}
+    absent |= set() if replicas else {("worker", "worker")}
+    assert ports == expected.keys() - absent
 
 
-@pytest.mark.parametrize("variant", ["single-node", "production"])
+@pytest.mark.parametrize("variant", PLAIN)
 def test_without_components(variant: str) -> None:
     """Without an Ingress the public port is open to all; without Prometheus no internal one is."""
     found = cluster(variant)
@@ -92,7 +97,7 @@ def test_without_components(variant: str) -> None:
     assert found.may_enter(upload, 8080) == [{}]
     for port in (8081, 8083):
         assert found.may_enter(upload, port) == []
-    worker = [component("worker")] if variant == "production" else []
+    worker = [component("worker")] if variant != "single-node" else []
     assert found.may_enter(found.pod("auth"), 8082) == worker
 
 
@@ -100,7 +105,9 @@ def test_without_components(variant: str) -> None:
 def test_what_leaves(variant: str) -> None:
     """Each pod reaches names, and of everything else just what it works with."""
     found = cluster(variant)
-    databases = variant == "production-complete"
+    databases = variant != "single-node-complete"
+    # With an object store, who writes or sends bytes reaches it, and replicas reach each other.
+    apart = variant == "object-store-complete"
     allowed = {
         "auth": {5432, 6379} if databases else set(),
         "console": {8086, 6379} if databases else {8086},
@@ -108,13 +115,18 @@ def test_what_leaves(variant: str) -> None:
         "worker": {5432, 8082},
         "migrations": {5432} if databases else set(),
     }
+    if apart:
+        allowed["upload"] |= {443, 8089}
+        allowed["worker"] |= {443}
     peers = {
         3031: [component("auth")],
         3033: [component("console")],
         8082: [component("auth")],
         8086: [component("upload")],
-        5432: [database("postgresql")],
-        6379: [database("redis")],
+        8089: [component("upload")],
+        443: [outside("s3", "object-store")],
+        5432: [outside("postgresql")],
+        6379: [outside("redis")],
     }
     for pod in found.pods():
         ports = {one["port"] for rule in found.rules(pod, "Egress") for one in rule["ports"]}
@@ -172,6 +184,32 @@ def test_the_console_finds_its_door(variant: str) -> None:
     gateway = found.pod("upload").container("gateway")
     (listens,) = [one["value"] for one in gateway["env"] if one["name"] == "WHARF_CONSOLE_DOOR"]
     assert str(mine["port"]) == port == listens.rpartition(":")[2]
+
+
+def test_replicas_find_each_other() -> None:
+    """The name by which a replica is found is that of its pod, at the port of its door for them;
+    upload and live are told the same, and a pod that is not ready has it, too.
+    """
+    found = cluster("object-store")
+    pod = found.pod("upload")
+    own, same = (
+        [one for one in pod.container(name)["env"] if one["name"][:4] == "POD_"]
+        + [one for one in pod.container(name)["env"] if one["name"] == "WHARF_REPLICA_ADDRESS"]
+        for name in ("upload", "live")
+    )
+    assert own == same
+    # A variable names only what stands above it.
+    names = [one["name"] for one in pod.container("upload")["env"]]
+    assert names.index("WHARF_REPLICA_ADDRESS") > names.index("POD_NAMESPACE")
+    assert names.index("WHARF_REPLICA_ADDRESS") > names.index("POD_NAME")
+    host, _, port = own[-1]["value"].partition(":")
+    name, service, domain = host.split(".", 2)
+    assert (name, domain) == ("$(POD_NAME)", "$(POD_NAMESPACE).svc.cluster.local")
+    assert found.one("StatefulSet", "wharf-upload")["spec"]["serviceName"] == service
+    spec = found.one("Service", service)["spec"]
+    assert (spec["clusterIP"], spec["publishNotReadyAddresses"]) == ("None", True)
+    told = {one["name"]: one.get("value", "") for one in pod.container("gateway")["env"]}
+    assert str(spec["ports"][0]["port"]) == port == told["WHARF_REPLICA_DOOR"].rpartition(":")[2]
 
 
 @pytest.mark.parametrize("variant", COMPLETE)

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from deploy.k8s.checks.rendering import ROOT
+from tests.deploy.cluster import SERVING as KINDS
 from tests.deploy.cluster import Pod, cluster
 
-VARIANTS = ("single-node-complete", "production-complete")
+VARIANTS = ("single-node-complete", "production-complete", "object-store-complete")
 PODS = [(variant, pod.name) for variant in VARIANTS for pod in cluster(variant).pods()]
 SERVING = [
     (variant, pod.name)
     for variant in VARIANTS
     for pod in cluster(variant).pods()
-    if pod.kind == "Deployment"
+    if pod.kind in KINDS
 ]
 # Volumes that a "restricted" namespace takes.
 VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
@@ -172,7 +173,7 @@ def test_the_console_has_nothing_of_the_others(variant: str) -> None:
     """It sees neither files, records nor keys: its one volume is for its own sessions."""
     pod = cluster(variant).pod("console")
     mounts = {one["mountPath"]: one for one in pod.container("console")["volumeMounts"]}
-    databases = {"/secrets/databases"} if variant == "production-complete" else set()
+    databases = {"/secrets/databases"} if variant != "single-node-complete" else set()
     assert mounts.keys() == {"/data/console", "/tmp"} | databases
     assert mounts["/data/console"].get("subPath", "console") == "console"
     volumes = {one["name"]: one for one in pod.spec["volumes"]}
@@ -208,7 +209,10 @@ def test_link_crosses_no_mount(variant: str) -> None:
     below = [path for path in mounts if path.startswith("/data/")]
     assert below == ["/data/upload"]  # records: nothing is linked to or from there
     claims = {one["name"]: one.get("persistentVolumeClaim") for one in pod.spec["volumes"]}
-    assert claims[mounts["/data"]["name"]] == {"claimName": "wharf-data"}
+    if variant == "object-store-complete":
+        assert mounts["/data"]["name"] in {one["name"] for one in pod.claims}
+    else:
+        assert claims[mounts["/data"]["name"]] == {"claimName": "wharf-data"}
     (of_gateway,) = [one for one in gateway["volumeMounts"] if one["mountPath"] == "/data"]
     assert of_gateway == mounts["/data"]
     ours, theirs = environment(variant, upload), environment(variant, gateway)
@@ -253,7 +257,8 @@ def test_settings_exist(variant: str, name: str) -> None:
     known = set(re.findall(r"WHARF_[A-Z_]+", text))
     for container in pod_of(variant, name).containers():
         for variable, value in environment(variant, container).items():
-            assert variable.removesuffix("_FILE") in known, variable
+            if not variable.startswith("POD_"):
+                assert {variable, variable.removesuffix("_FILE")} & known, variable
             assert "://:" not in str(value)
             assert not re.search(r"://[^/]*@", str(value)), variable
 
@@ -279,7 +284,21 @@ def test_files_of_secrets_are_mounted(variant: str) -> None:
                     folder, _, key = value.rpartition("/")
                     assert key in cluster(variant).one("Secret", mounted[folder])["data"]
                     found += 1
-    assert found == {"single-node-complete": 0, "production-complete": 11}[variant]
+    counts = {"single-node-complete": 0, "production-complete": 11, "object-store-complete": 15}
+    assert found == counts[variant]
+
+
+def test_keys_of_the_object_store() -> None:
+    """Who writes or deletes on the store has its keys, and the gateway has none: it sends what
+    upload has signed.
+    """
+    holding = {
+        container["name"]
+        for pod in cluster("object-store-complete").pods()
+        for container in pod.containers()
+        if "blob-keys" in {one["name"] for one in container["volumeMounts"]}
+    }
+    assert holding == {"upload", "live", "worker", "migrate"}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

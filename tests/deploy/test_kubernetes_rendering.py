@@ -14,7 +14,7 @@ from deploy.k8s.checks import rendering, scanning, schemas
 from tests.deploy.cluster import NAMESPACE, cluster, folders, rendered
 
 VARIANTS = tuple(rendering.VARIANTS)
-COMPLETE = ("single-node-complete", "production-complete")
+COMPLETE = ("single-node-complete", "production-complete", "object-store-complete")
 # Kinds that belong to no namespace.
 CLUSTER_WIDE = {"Namespace"}
 
@@ -143,7 +143,7 @@ def test_no_secret_is_committed() -> None:
     assert "/deploy/k8s/overlays/*/secrets/" in ignored
     overlays = rendering.ROOT / "deploy/k8s/overlays"
     for file in (rendering.ROOT / "deploy/k8s").rglob("*"):
-        if file.suffix == ".pem" or file.name == "credentials.json":
+        if file.suffix == ".pem" or file.name in {"credentials.json", "blob-keys"}:
             assert file.parent.name == "secrets"
             assert file.parents[2] == overlays
 

@@ -62,6 +62,24 @@ def test_kustomize_is_told_of_everything(overlay: Path) -> None:
     ]
 
 
+def test_keys_of_an_object_store(overlay: Path) -> None:
+    """Its two keys become a Secret, and the authority of its certificate a ConfigMap, where an
+    operator has put one there; the script asks for the keys to be edited.
+    """
+    (overlay / "blob-keys.example").write_text("CHANGE-ME\nCHANGE-ME\n")
+    first = run(overlay)
+    assert f"{overlay}/secrets/blob-keys" in first.stdout
+    (overlay / "secrets/blob-ca.pem").write_text("certificate\n")
+    run(overlay)
+    made = yaml.safe_load((overlay / "secrets/kustomization.yaml").read_text())
+    assert made["secretGenerator"][-1] == {"name": "wharf-blob-keys", "files": ["blob-keys"]}
+    authority = {"name": "wharf-blob-ca", "files": ["ca.pem=blob-ca.pem"]}
+    assert made["configMapGenerator"] == [authority]
+    # Only what is a signing key is handed to auth.
+    keys = made["secretGenerator"][1]["files"]
+    assert keys == [key.name for key in (overlay / "secrets").glob("*-wharf.pem")]
+
+
 def test_nothing_is_overwritten(overlay: Path) -> None:
     """A second run changes nothing, the operator's own words included."""
     first = run(overlay)

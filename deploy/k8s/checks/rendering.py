@@ -26,8 +26,10 @@ Manifest = dict[str, Any]
 VARIANTS = {
     "single-node": ("single-node", ()),
     "production": ("production", ()),
+    "object-store": ("object-store", ()),
     "single-node-complete": ("single-node", ("ingress", "monitoring")),
     "production-complete": ("production", ("ingress", "monitoring")),
+    "object-store-complete": ("object-store", ("ingress", "monitoring")),
 }
 
 _LEAST_VERSION = 5
