@@ -1,5 +1,5 @@
-"""Images of PostgreSQL, Redis, Prometheus and Ceph for machines that cannot pull any: this machine's
-own programs, from Debian's packages, on the base image that the services are built on.
+"""Images of PostgreSQL, Redis, Prometheus and Ceph for machines that cannot pull any: programs of
+this machine, from Debian's packages, on the base image that the services are built on.
 
 They take the same words as the images of others that docker-compose.yml names: environment, files
 of the first start, commands. What differs is where the programs come from.

@@ -5,21 +5,31 @@ The tests of this file build on each other, in the order in which an operator me
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import secrets
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.deploy import engines, hearing
-from tests.deploy.composing import ROOT, Project, available, docker, tail
-from tests.deploy.load import Load
+from tests.deploy import engines
+from tests.deploy.composing import available, docker, tail
+from tests.deploy.stack import (
+    CREDENTIALS,
+    METADATA,
+    READY_SECONDS,
+    SCALE,
+    START,
+    TAKE_DOWN,
+    TOKEN,
+    UPLOAD,
+    Stack,
+    blocks,
+    published,
+    running,
+)
 from tests.e2e.raw_http import exchange, head, until
 from tests.servers.containers import IMAGES as NAMES
 from tests.servers.containers import Images
@@ -27,76 +37,13 @@ from tests.servers.docker import lacking
 
 # The engine works through a queue when the machine is busy, and images may have to be made first.
 pytestmark = pytest.mark.timeout(900)
-READY_SECONDS = 240
-DEFAULT = "127.0.0.1:8080"
 SERVICES = {"auth", "console", "upload", "live", "images", "worker", "gateway"}
 REPLICAS = {"auth", "console", "postgres", "redis", "balancer", "worker-1"} | {
     f"{kind}-{number}" for kind in ("upload", "live", "images", "gateway") for number in "12"
 }
-
-
-def blocks(page: str, heading: str) -> list[str]:
-    """The shell commands below a heading of a page."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
-
-
-START, CREDENTIALS, SCALE = blocks("README.md", "With docker compose")
 DOWN, UP = SCALE.splitlines()
 UPGRADE = blocks("docs/compose.md", "Upgrade")[0].splitlines()[-1]
 (MOVE,) = blocks("docs/compose.md", "From one to two")
-TAKE_DOWN = blocks("docs/compose.md", "Take down")[1]
-TOKEN = next(block for block in blocks("README.md", "Use") if block.startswith("token()"))
-UPLOAD, METADATA, DOWNLOAD = next(
-    b for b in blocks("README.md", "Use") if b.startswith("curl")
-).splitlines()[:3]
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-class Stack(Project):
-    """A stack that is published on a port of its own."""
-
-    #: What was written before there were two.
-    moved: Load
-
-    def __init__(self, settings: dict[str, str]) -> None:
-        self.port = free_port()
-        name = f"wharf-test-{secrets.token_hex(3)}"
-        super().__init__(name, {**settings, "WHARF_PUBLISH": f"127.0.0.1:{self.port}"})
-
-    def readme(self, *commands: str, **more: str) -> str:
-        """What README's commands print, with this stack's port in place of the default."""
-        return self.shell("\n".join(commands).replace(DEFAULT, f"127.0.0.1:{self.port}"), **more)
-
-    def token(self) -> str:
-        """A token of the tenant `demo`, got as README says."""
-        return self.readme(CREDENTIALS, TOKEN, 'echo; echo "$TOKEN"').splitlines()[-1]
-
-    def await_health(self, service: str) -> None:
-        """Waits until the engine calls a service healthy."""
-        assert until(lambda: self.is_healthy(service), READY_SECONDS), self.logs()
-
-    def hears_and_sees(self, key: str, listeners: int = 1) -> None:
-        """Each of some listeners hears of a picture, and each of as many requests gets it small."""
-        url, fields = f"http://127.0.0.1:{self.port}", {"Authorization": f"Bearer {self.token()}"}
-        with hearing.heard(url, fields, listeners) as heard:
-            address = f"{url}/v1/files/default/{key}"
-            sent = httpx.put(address, content=hearing.photograph(), headers=fields, timeout=60)
-            assert sent.status_code == 201, sent.text
-            assert heard(key), self.logs()
-        for _ in range(listeners):
-            hearing.small(url, fields, key)
-
-    def write(self, prefix: str) -> Load:
-        """Uploads that go on until they are stopped."""
-        return Load(self.port, self.token(), prefix)
 
 
 @pytest.fixture(scope="module")
@@ -137,21 +84,6 @@ def scaled(single: Stack) -> Stack:
     return single
 
 
-def running(stack: Stack) -> set[str]:
-    """Services that run."""
-    return {name for name, one in stack.containers().items() if one["State"]["Running"]}
-
-
-def published(stack: Stack) -> dict[str, set[tuple[str, str]]]:
-    """Addresses and ports of this machine by service, where there are any."""
-    found = {}
-    for name, one in stack.containers().items():
-        bindings = [b for many in one["NetworkSettings"]["Ports"].values() for b in many or ()]
-        if bindings:
-            found[name] = {(binding["HostIp"], binding["HostPort"]) for binding in bindings}
-    return found
-
-
 def test_up(single: Stack) -> None:
     """One command starts all parts, and opens one port of this machine."""
     assert running(single) == SERVICES
@@ -161,12 +93,8 @@ def test_up(single: Stack) -> None:
 
 def test_upload_and_download(single: Stack, tmp_path: Path) -> None:
     """README's commands put a file in and get the same bytes back."""
-    single.readme(
-        *(CREDENTIALS, TOKEN, UPLOAD, METADATA),
-        DOWNLOAD.replace("/tmp/", f"{tmp_path}/"),
-    )
-    sent = hashlib.sha256((ROOT / "README.md").read_bytes()).digest()
-    assert hashlib.sha256((tmp_path / "README.md").read_bytes()).digest() == sent
+    single.readme(CREDENTIALS, TOKEN, UPLOAD, METADATA)
+    assert single.fetches(tmp_path)
 
 
 def test_events_and_pictures(single: Stack) -> None:
@@ -181,14 +109,7 @@ def test_contained(single: Stack) -> None:
     or can write into its image.
     """
     for service in SERVICES:
-        name = single.container(service)
-        status = docker("exec", name, "cat", "/proc/1/status")
-        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-        assert int(fields["CapBnd"], 16) == int(fields["CapEff"], 16) == 0
-        assert fields["NoNewPrivs"] == "1"
-        assert set(fields["Uid"].split()) == {"10001"}
-        script = "touch /x /etc/x 2>/dev/null && echo written; exit 0"
-        assert docker("exec", name, "sh", "-c", script) == ""
+        single.check_contained(service)
 
 
 def test_secrets(single: Stack) -> None:

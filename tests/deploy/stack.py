@@ -1,0 +1,110 @@
+"""A stack of docker-compose.yml, used with the commands that README and docs/ tell to type."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+from pathlib import Path
+
+import httpx
+
+from tests.deploy import hearing
+from tests.deploy.composing import ROOT, Project, docker
+from tests.deploy.load import Load
+from tests.e2e.raw_http import until
+
+READY_SECONDS = 240
+DEFAULT = "127.0.0.1:8080"
+
+
+def blocks(page: str, heading: str) -> list[str]:
+    """The shell commands below a heading of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+
+
+START, CREDENTIALS, SCALE = blocks("README.md", "With docker compose")
+TAKE_DOWN = blocks("docs/compose.md", "Take down")[1]
+TOKEN = next(block for block in blocks("README.md", "Use") if block.startswith("token()"))
+UPLOAD, METADATA, DOWNLOAD = next(
+    b for b in blocks("README.md", "Use") if b.startswith("curl")
+).splitlines()[:3]
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Stack(Project):
+    """A stack that is published on a port of its own."""
+
+    #: What was written before there were two.
+    moved: Load
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self.port = free_port()
+        name = f"wharf-test-{secrets.token_hex(3)}"
+        super().__init__(name, {**settings, "WHARF_PUBLISH": f"127.0.0.1:{self.port}"})
+
+    def readme(self, *commands: str, **more: str) -> str:
+        """What README's commands print, with this stack's port in place of the default."""
+        return self.shell("\n".join(commands).replace(DEFAULT, f"127.0.0.1:{self.port}"), **more)
+
+    def token(self) -> str:
+        """A token of the tenant `demo`, got as README says."""
+        return self.readme(CREDENTIALS, TOKEN, 'echo; echo "$TOKEN"').splitlines()[-1]
+
+    def await_health(self, service: str) -> None:
+        """Waits until the engine calls a service healthy."""
+        assert until(lambda: self.is_healthy(service), READY_SECONDS), self.logs()
+
+    def hears_and_sees(self, key: str, listeners: int = 1) -> None:
+        """Each of some listeners hears of a picture, and each of as many requests gets it small."""
+        url, fields = f"http://127.0.0.1:{self.port}", {"Authorization": f"Bearer {self.token()}"}
+        with hearing.heard(url, fields, listeners) as heard:
+            address = f"{url}/v1/files/default/{key}"
+            sent = httpx.put(address, content=hearing.photograph(), headers=fields, timeout=60)
+            assert sent.status_code == 201, sent.text
+            assert heard(key), self.logs()
+        for _ in range(listeners):
+            hearing.small(url, fields, key)
+
+    def fetches(self, folder: Path) -> bool:
+        """Whether README's download has the bytes that README's upload has sent."""
+        self.readme(CREDENTIALS, TOKEN, DOWNLOAD.replace("/tmp/", f"{folder}/"))
+        return (folder / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
+
+    def check_contained(self, service: str) -> None:
+        """A process of a service has no rights beyond its own."""
+        name = self.container(service)
+        status = docker("exec", name, "cat", "/proc/1/status")
+        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert int(fields["CapBnd"], 16) == int(fields["CapEff"], 16) == 0
+        assert fields["NoNewPrivs"] == "1"
+        assert set(fields["Uid"].split()) == {"10001"}
+        script = "touch /x /etc/x 2>/dev/null && echo written; exit 0"
+        assert docker("exec", name, "sh", "-c", script) == ""
+
+    def write(self, prefix: str) -> Load:
+        """Uploads that go on until they are stopped."""
+        return Load(self.port, self.token(), prefix)
+
+
+def running(stack: Stack) -> set[str]:
+    """Services that run."""
+    return {name for name, one in stack.containers().items() if one["State"]["Running"]}
+
+
+def published(stack: Stack) -> dict[str, set[tuple[str, str]]]:
+    """Addresses and ports of this machine by service, where there are any."""
+    found = {}
+    for name, one in stack.containers().items():
+        bindings = [b for many in one["NetworkSettings"]["Ports"].values() for b in many or ()]
+        if bindings:
+            found[name] = {(binding["HostIp"], binding["HostPort"]) for binding in bindings}
+    return found
