@@ -16,8 +16,9 @@ kind=${1-}
 case $kind in
 # Scripts of a venv, and pip in the build stage only.
 python) packages='ca-certificates python3 python3-venv' ;;
-# Python renders the configuration (deploy/nginx/Dockerfile); a balancer needs `stream`.
-nginx) packages='nginx-light libnginx-mod-stream python3' ;;
+# Python renders the configuration (deploy/nginx/Dockerfile); a balancer needs `stream`; an object store
+# is verified by certificates.
+nginx) packages='ca-certificates nginx-light libnginx-mod-stream python3' ;;
 # The object store for trying (deploy/store).
 store) packages='ceph-common ceph-mon ceph-osd python3 radosgw' ;;
 tag)
