@@ -86,7 +86,7 @@ class Gateway:
             self.front_door = addresses.path(FRONT_DOOR, environ)
         self.blob_store = blobstore.blob_store(environ)
         self.values = self._template_values()
-        own = ("WHARF_CONSOLE_DOOR", "WHARF_IMAGES_BLOBS_SOCKET")
+        own = ("WHARF_CONSOLE_DOOR", "WHARF_REPLICA_DOOR", "WHARF_IMAGES_BLOBS_SOCKET")
         listening = (addresses.socket_path(self.values[name]) for name in own)
         self.own_sockets = [path for path in listening if path]
         names = ("WHARF_AUTH_SOCKET", "WHARF_CONSOLE_SOCKET", "WHARF_LIVE_SOCKET")

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from wharf_gateway import blobstore, console, front_door, live, pictures
+from wharf_gateway import blobstore, console, front_door, live, pictures, replica_door
 from wharf_gateway.tables import Setting, read_all
 from wharf_gateway.terminal import CannotRunError
 
@@ -184,6 +184,7 @@ GATEWAY_SETTINGS = (
     NGINX_WORKERS,
     pictures.PICTURES_CACHE_BYTES,
     *blobstore.BLOB_SETTINGS,
+    replica_door.REPLICA_DOOR,
     Setting(
         "WHARF_HOSTS",
         "",
@@ -301,4 +302,7 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     values.update(front_door.template_values() | console.template_values())
     values.update(pictures.template_values())
     values.update(live.template_values())
+    # Natively, too: the ports of a machine's replicas differ.
+    replica_door.require_door(environ)
+    values.update(replica_door.values(environ))
     return values

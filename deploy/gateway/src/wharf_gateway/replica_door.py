@@ -1,0 +1,84 @@
+"""The door between gateways whose replicas share no folder (ADR 56)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from contextlib import suppress
+
+from wharf_gateway import addresses
+from wharf_gateway.tables import Setting
+from wharf_gateway.terminal import CannotRunError
+
+REPLICA_DOOR = Setting(
+    "WHARF_REPLICA_DOOR",
+    "",
+    "",
+    "where this gateway takes requests that other gateways pass on to it: IP address and port, "
+    "or the path of a unix socket, which nobody but they may reach (docs/scaling.md); empty: "
+    "nowhere, and it passes nothing on. For `WHARF_DATA_SHARED=false`",
+)
+_EXAMPLES = ("/run/wharf/replica-door.sock", "0.0.0.0:8087")
+_RESOLV_CONF = "/etc/resolv.conf"
+
+
+def template_values(door: str = "", resolver: str = "") -> dict[str, str]:
+    """What nginx's templates say of the door; as if there were none where it is empty.
+
+    Args:
+        door: where nginx listens for other gateways, in its own notation.
+        resolver: the line that names the name servers.
+    """
+    return {
+        "WHARF_REPLICA_DOOR": door or "127.0.0.1:1",
+        "WHARF_REPLICA_DOOR_TRUST": "set_real_ip_from unix:;"
+        if door.startswith("unix:")
+        else "set_real_ip_from 0.0.0.0/0; set_real_ip_from ::/0;",
+        "WHARF_RESOLVER": resolver,
+        "WHARF_REPLICA_DOOR_SERVER": "include conf.d/replica_door.conf;" if door else "",
+        "WHARF_PASSING_ON": "include snippets/passing_on.conf;" if door else "",
+        "WHARF_STREAM_PLACE": "include snippets/stream_place.conf;"
+        if door
+        else 'try_files "" @limited_stream;',
+        # Which requests another gateway has passed on.
+        "WHARF_PASSED_ON": "uwsgi_param WHARF_PASSED_ON $wharf_passed_on;" if door else "",
+    }
+
+
+def values(environ: Mapping[str, str]) -> dict[str, str]:
+    """The same for a gateway with these settings.
+
+    Raises:
+        CannotRunError: the door is no address.
+    """
+    if not REPLICA_DOOR.read(environ):
+        return template_values()
+    return template_values(addresses.listen(REPLICA_DOOR, environ, _EXAMPLES), resolver_line())
+
+
+def require_door(environ: Mapping[str, str]) -> None:
+    """Raise CannotRunError where replicas without a shared folder have no door."""
+    apart = environ.get("WHARF_DATA_SHARED", "").lower() in {"false", "0", "no", "off"}
+    if apart and not REPLICA_DOOR.read(environ):
+        raise CannotRunError(
+            "WHARF_DATA_SHARED=false: WHARF_REPLICA_DOOR is missing, at which other gateways find "
+            f"this one, such as {_EXAMPLES[1]}"
+        )
+
+
+def resolver_line(path: str = _RESOLV_CONF) -> str:
+    """The name servers of the system, for names that are known only with a request.
+
+    Without any, other gateways have to have IP addresses.
+    """
+    servers: list[str] = []
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            word, _, rest = line.strip().replace("\t", " ").partition(" ")
+            if word == "nameserver":
+                # nginx knows no zones (fe80::1%eth0).
+                with suppress(ValueError):
+                    address = ipaddress.ip_address(rest.strip())
+                    if "%" not in str(address):
+                        servers.append(f"[{address}]" if address.version == 6 else str(address))
+    return f"resolver {' '.join(servers)} valid=10s;" if servers else ""

@@ -1,0 +1,79 @@
+"""The door between gateways: where it is, whom it trusts, and how it finds the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.gateway.test_console import ROOT, gateway
+from wharf_gateway import replica_door
+from wharf_gateway.nginx import render_configuration
+from wharf_gateway.terminal import CannotRunError
+
+
+def test_without_a_door(tmp_path: Path) -> None:
+    """With a shared folder nothing listens for other gateways, and nothing is passed on."""
+    render_configuration(str(ROOT), str(tmp_path), gateway().values)
+    used = [
+        tmp_path / name
+        for name in (
+            *("nginx.conf", "conf.d/public.conf", "snippets/resumable_locations.conf"),
+            "snippets/admission_locations.conf",
+        )
+    ]
+    for word in ("replica", "passed_on", "passing_on", "WHARF_PASSED_ON", "resolver"):
+        assert not any(word in path.read_text() for path in used), word
+
+
+@pytest.mark.parametrize(
+    ("door", "listens", "trusts"),
+    [
+        ("0.0.0.0:8087", "0.0.0.0:8087", "0.0.0.0/0"),
+        ("[::]:8087", "[::]:8087", "::/0"),
+        ("/run/wharf/door.sock", "unix:/run/wharf/door.sock", "set_real_ip_from unix:;"),
+    ],
+)
+def test_a_door(door: str, listens: str, trusts: str) -> None:
+    """It is a port, or a socket that the first process keeps from being left behind."""
+    made = gateway(WHARF_REPLICA_DOOR=door, WHARF_DATA_SHARED="false")
+    assert made.values["WHARF_REPLICA_DOOR"] == listens
+    assert trusts in made.values["WHARF_REPLICA_DOOR_TRUST"]
+    assert made.own_sockets == ([door] if door.startswith("/") else [])
+
+
+@pytest.mark.parametrize("door", ["gateway:8087", "8087", "0.0.0.0:8087; include x"])
+def test_no_door(door: str) -> None:
+    """What nginx could not listen on is refused with a line that names the setting."""
+    with pytest.raises(CannotRunError, match="WHARF_REPLICA_DOOR"):
+        gateway(WHARF_REPLICA_DOOR=door)
+
+
+def test_apart_without_a_door() -> None:
+    """Replicas without a shared folder that could not find each other do not begin."""
+    with pytest.raises(CannotRunError, match="WHARF_REPLICA_DOOR is missing"):
+        gateway(WHARF_DATA_SHARED="false")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("search local\nnameserver 10.0.0.10\n", "resolver 10.0.0.10 valid=10s;"),
+        (
+            "nameserver 10.0.0.10\nnameserver\tfd00::a \nnameserver fe80::1%eth0\n",
+            "resolver 10.0.0.10 [fd00::a] valid=10s;",
+        ),
+        ("# nameserver 10.0.0.10\nnameserver x; include y\n", ""),
+        ("", ""),
+    ],
+)
+def test_name_servers(text: str, line: str, tmp_path: Path) -> None:
+    """They are those of the system, in nginx's notation; what is no address is left out."""
+    path = tmp_path / "resolv.conf"
+    path.write_text(text)
+    assert replica_door.resolver_line(str(path)) == line
+
+
+def test_no_name_servers(tmp_path: Path) -> None:
+    """Without the file, addresses of other gateways are numbers."""
+    assert replica_door.resolver_line(str(tmp_path / "none")) == ""
