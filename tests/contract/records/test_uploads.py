@@ -179,6 +179,31 @@ def test_expired_ones_are_found(records: SqlRecords) -> None:
     assert [found.id for found in records.uploads.expired(500, 1)] == [older.id]
 
 
+def test_replica_of_an_upload(records: SqlRecords, database: Database) -> None:
+    """It is kept, empty where an older release says none, and expired ones are found by it."""
+    shared, here, there = (
+        new_upload(expires_at=at, replica=replica)
+        for at, replica in ((300, ""), (400, "10.0.0.1:8087"), (500, "10.0.0.2:8087"))
+    )
+    for upload in (shared, here, there):
+        records.uploads.create(upload)
+        assert records.uploads.get("demo", upload.id) == upload
+    found = records.uploads.expired(500, 10, replica="10.0.0.1:8087")
+    assert [one.id for one in found] == [here.id]
+    assert records.uploads.expired(399, 10, replica="10.0.0.1:8087") == []
+    assert len(records.uploads.expired(500, 10)) == 3
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO uploads (id, tenant, subject, bucket, key, concat, options, "
+            "reserved_bytes, created_at, expires_at) "
+            "VALUES (?, 'demo', '', '', '', '', '{}', 0, 1, 1)",
+            ("0" * 32,),
+        )
+    older = records.uploads.get("demo", "0" * 32)
+    assert older is not None
+    assert older.replica == ""
+
+
 def test_known_while_unfinished(records: SqlRecords) -> None:
     """A part is wanted as long as its upload is unfinished."""
     upload = new_upload(10)

@@ -99,7 +99,10 @@ def test_after_a_deletion(ways: Ways) -> None:
     while ask("w=256").status != 404:  # the decision of a moment ago
         threading.Event().wait(0.1)
     location = ways.maker.made[0].partition(" ")[2]
-    KeptPictures(ways.upload.settings.data).forget(location)
+    pictures = KeptPictures(ways.upload.settings.data)
+    tenant, _, blob = location.split("/")
+    assert {(kept.tenant, kept.blob) for kept in pictures.kept()} == {(tenant, blob)}
+    pictures.forget(location)
     assert ways.kept() == []
 
 

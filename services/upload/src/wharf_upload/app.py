@@ -116,7 +116,7 @@ def _admission_question(context: AppContext) -> AdmissionQuestion:
         context.access.limits,
         context.access.tenant_limits,
         context.receiving.admission,
-        context.uploads,
+        context.resumable_uploads,
     )
 
 

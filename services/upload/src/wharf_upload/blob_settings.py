@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from servicekit.settings import SettingsError, setting
 from wharf_upload.domain.bucket_place import BucketPlace, parse_bucket_place
 
 DISK = "disk"
+_ADDRESS = re.compile(
+    r"(?:(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\]):[0-9]{1,5})?"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,12 @@ class BlobSettings:
         True,
         doc="Whether all replicas have one `WHARF_DATA`. `false`: each has its own, with blobs on "
         "an object store and records in PostgreSQL (docs/scaling.md).",
+    )
+    replica_address: str = setting(
+        "",
+        doc="`host:port` at which other gateways find this replica's `WHARF_REPLICA_DOOR`: an IP "
+        "address, or a full name that stays the same over restarts. Needed where "
+        "`WHARF_DATA_SHARED` is `false`, except by a worker of its own.",
     )
 
     @property
@@ -75,4 +85,22 @@ class BlobSettings:
             raise SettingsError(
                 "WHARF_DATA_SHARED=false: bytes have to be on an object store (WHARF_BLOB_URL), "
                 "and none on the disk"
+            )
+        if not _ADDRESS.fullmatch(self.replica_address):
+            raise SettingsError(
+                f"WHARF_REPLICA_ADDRESS={self.replica_address!r}: allowed is host:port, in lower "
+                "case, such as wharf-0.wharf-replicas.default.svc.cluster.local:8087"
+            )
+        if self.data_shared and self.replica_address:
+            raise SettingsError(
+                "WHARF_REPLICA_ADDRESS: only replicas without a shared folder have one "
+                "(WHARF_DATA_SHARED=false)"
+            )
+
+    def check_serves(self) -> None:
+        """Raise `SettingsError` where a replica that takes requests lacks something."""
+        if not self.data_shared and not self.replica_address:
+            raise SettingsError(
+                "WHARF_DATA_SHARED=false: WHARF_REPLICA_ADDRESS is missing, at which the gateways "
+                "of other replicas find this one"
             )

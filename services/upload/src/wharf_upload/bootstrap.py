@@ -20,6 +20,7 @@ from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.maintenance import upload_sweeper
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.installation import Installation
+from wharf_upload.maintenance.own_disk import OwnDisk
 from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.maintenance.sweeper import Ages, Sweeper
@@ -33,6 +34,7 @@ from wharf_upload.storage.layout import BlobLayout
 from wharf_upload.storage.local import LocalStore
 from wharf_upload.storage.partial_uploads import PartialUploadStore
 from wharf_upload.storage.timed import TimedStore
+from wharf_upload.uploads.resumable.held import OTHERS_GRACE_SECONDS
 
 if TYPE_CHECKING:
     from wharf_upload.maintenance.moving_blobs import BlobMover, Moved
@@ -214,12 +216,29 @@ def blob_mover(
 def sweep_uploads(
     settings: Settings, backends: Backends, *, dry_run: bool = False
 ) -> Callable[[], SweptUploads]:
-    """Return the function that makes one run over the resumable uploads."""
+    """Return the function that makes one run over the resumable uploads of all replicas."""
     return lambda: upload_sweeper.sweep(
         backends.uploads,
         backends.parts,
         expiry_seconds=settings.upload_expiry_seconds,
+        patience_seconds=0.0 if settings.data_shared else OTHERS_GRACE_SECONDS,
         dry_run=dry_run,
+    )
+
+
+def own_disk(settings: Settings, backends: Backends) -> OwnDisk:
+    """Return what a replica sweeps by itself where no folder is shared."""
+    return OwnDisk(
+        sweeper(settings, backends),
+        lambda: upload_sweeper.sweep(
+            backends.uploads,
+            backends.parts,
+            expiry_seconds=settings.upload_expiry_seconds,
+            replica=settings.replica_address,
+        ),
+        KeptPictures(settings.data),
+        backends.records,
+        sweep_seconds=settings.sweep_seconds,
     )
 
 

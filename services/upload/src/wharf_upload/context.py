@@ -128,6 +128,7 @@ def app_context(
         receiving.digest_client,
         clock,
         expiry_seconds=settings.upload_expiry_seconds,
+        replica=settings.replica_address,
     )
     steps = _upload_steps(held, store, receiving, access)
     link_keys, buckets = LinkKeys(records), BucketCatalog(records)

@@ -85,6 +85,20 @@ TUS_VERSION = UPLOAD.declare(
     "This version of tus is not spoken",
     "Send `Tus-Resumable: 1.0.0`.",
 )
+PARTS_APART = UPLOAD.declare(
+    "parts-apart",
+    409,
+    "The parts are at different replicas",
+    "Without a shared folder each replica has the parts that began there. Send the parts of one "
+    "file through one replica (session affinity), or the file as one upload.",
+)
+UPLOAD_APART = UPLOAD.declare(
+    "upload-apart",
+    503,
+    "The upload is at another replica",
+    "The bytes so far are on the disk of a replica to which this request could not be passed on. "
+    "Try again; where it stays so, the replicas' addresses are wrong (docs/scaling.md).",
+)
 UPLOAD_BUSY = UPLOAD.declare(
     "upload-busy",
     423,

@@ -16,7 +16,7 @@ class UploadLinks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload of which `offset` bytes of `length` are there (`None`: not known yet).
+    """An upload of which `offset` bytes of `length` are there (`None`: not known yet, or here).
 
     `subject` is the user or client that sends it; with `by_ticket`, the one who made its ticket.
     """
@@ -24,7 +24,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     bucket: str
     key: str | None
-    offset: int
+    offset: int | None
     length: int | None
     subject: str
     by_ticket: bool
@@ -39,7 +39,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
     def average(self, now: float) -> float:
         """Return bytes a second since it began."""
-        return self.offset / max(1.0, now - self.created_at.timestamp())
+        return (self.offset or 0) / max(1.0, now - self.created_at.timestamp())
 
 
 class Uploads(msgspec.Struct, frozen=True, kw_only=True):

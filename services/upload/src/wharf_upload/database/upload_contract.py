@@ -54,8 +54,11 @@ class UploadRecords(Protocol):
         With a `subject` only that one's.
         """
 
-    def expired(self, now: int, limit: int) -> list[Upload]:
-        """Return uploads whose time is over."""
+    def expired(self, now: int, limit: int, *, replica: str | None = None) -> list[Upload]:
+        """Return uploads whose time is over.
+
+        With a `replica` only those whose bytes so far are there.
+        """
 
     def finals_of(self, tenant: str, part: str) -> list[Upload]:
         """Return the unfinished final uploads that a partial upload is a part of."""

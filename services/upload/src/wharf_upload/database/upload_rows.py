@@ -13,7 +13,7 @@ from wharf_upload.domain.resumable_upload import Upload, UploadOptions
 
 COLUMNS = (
     "id, tenant, subject, bucket, key, length, concat, options, discard_from, reserved_bytes, "
-    "file, created_at, expires_at"
+    "file, created_at, expires_at, replica"
 )
 _options, _file = msgspec.json.Decoder(UploadOptions), msgspec.json.Decoder(File)
 
@@ -85,6 +85,7 @@ def to_row(upload: Upload) -> Row:
         None if upload.file is None else msgspec.json.encode(upload.file).decode(),
         upload.created_at,
         upload.expires_at,
+        upload.replica,
     )
 
 
@@ -105,6 +106,7 @@ def to_upload(row: Row, parts: tuple[str, ...]) -> Upload:
         file=None if row[10] is None else _file.decode(row[10]),
         created_at=row[11],
         expires_at=row[12],
+        replica=row[13],
     )
 
 

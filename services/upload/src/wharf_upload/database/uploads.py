@@ -156,12 +156,13 @@ class SqlUploads(Aggregate):
         )
         return [to_upload(row, ()) for row in rows]
 
-    def expired(self, now: int, limit: int) -> list[Upload]:
-        """Return uploads whose time is over."""
+    def expired(self, now: int, limit: int, *, replica: str | None = None) -> list[Upload]:
+        """Return uploads whose time is over; with a `replica` only those of that one."""
+        whose, values = ("", ()) if replica is None else ("AND replica = ? ", (replica,))
         rows = self._database.reading().rows(
-            f"SELECT {COLUMNS} FROM uploads WHERE expires_at <= ? "  # noqa: S608 -- constants only
+            f"SELECT {COLUMNS} FROM uploads WHERE expires_at <= ? {whose}"  # noqa: S608 -- constants only
             "ORDER BY expires_at LIMIT ?",
-            (now, limit),
+            (now, *values, limit),
         )
         return [to_upload(row, ()) for row in rows]
 

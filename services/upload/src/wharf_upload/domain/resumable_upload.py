@@ -49,6 +49,8 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     `discard_from`: what lies behind this offset was not verified, and is given up when the request
     that brought it has ended. `reserved_bytes` count against the quota until the end.
     `file` is there when the upload is complete (but for partial ones, which become no file).
+    `replica` is the address of the replica whose disk has the bytes so far; empty where all share
+    one folder.
     """
 
     id: str
@@ -65,3 +67,12 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     file: File | None = None
     created_at: int
     expires_at: int
+    replica: str = ""
+
+
+class AtAnotherReplica(Exception):
+    """The bytes of an upload so far are on the disk of the `replica` with this address."""
+
+    def __init__(self, replica: str) -> None:
+        super().__init__(f"the upload is at {replica}")
+        self.replica = replica

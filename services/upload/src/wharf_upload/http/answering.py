@@ -10,7 +10,8 @@ from servicekit.problems import ProblemError
 from servicekit.web import who
 from wharf_upload import signals
 from wharf_upload.domain import redirects
-from wharf_upload.http import admission_token, upload_protocol
+from wharf_upload.domain.resumable_upload import AtAnotherReplica
+from wharf_upload.http import admission_token, passing_on, upload_protocol
 from wharf_upload.http.cors import CrossOrigin, applies
 from wharf_upload.http.errors import as_problem
 from wharf_upload.http.request import Request, Response, raw_path, shown_path
@@ -25,7 +26,15 @@ class Answering:
         self.log, self._cross_origin = log, cross_origin
 
     def refuse(self, request: Request, error: Exception) -> Response:
-        """Return the answer to an upload or a download that failed; tell the receivers."""
+        """Return the answer to an upload or a download that failed; tell the receivers.
+
+        What another replica has is no failure: the gateway passes the request on.
+        """
+        if isinstance(error, AtAnotherReplica):
+            found = passing_on.answer(request, error)
+            if isinstance(found, Response):
+                return found
+            error = found
         problem = as_problem(error)
         _count(request, problem)
         upload_protocol.note_refused(request, problem.problem.status)

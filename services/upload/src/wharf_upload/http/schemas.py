@@ -82,14 +82,15 @@ class UploadDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An upload that has become no file yet.
 
     `key` is null for a part of another upload that has no name of its own. `offset` bytes of
-    `length` (null: not known yet) are there. `subject` is the user or client that sends it; with
+    `length` (null: not known yet) are there; it is null while another replica that shares no folder
+    with this one has them. `subject` is the user or client that sends it; with
     `by_ticket`, the one whose ticket it was begun with.
     """
 
     id: str
     bucket: str
     key: str | None
-    offset: int
+    offset: int | None
     length: int | None
     protocol: Literal["tus", "ietf", "slices"]
     subject: str

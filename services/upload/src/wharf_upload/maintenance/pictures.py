@@ -10,11 +10,31 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from wharf_upload.domain.pictures import WIDTHS
+
+# nginx begins each file with a header of its own, then the key.
+_KEY = re.compile(rb"\nKEY: [0-9]+ ([^/\n]+)/[^/\n]+/([^/\n]+)\n")
+_HEADER_BYTES = 2048
+
+
+class KeptPicture(NamedTuple):
+    """A picture of a blob, as nginx keeps it."""
+
+    path: str
+    tenant: str
+    blob: str
+
+    def remove(self) -> None:
+        """Remove it; raises `OSError`."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)
 
 
 class KeptPictures:
@@ -30,6 +50,16 @@ class KeptPictures:
             for name in names:
                 with suppress(FileNotFoundError, NotADirectoryError):
                     os.unlink(f"{self._folder}/{instance}/{name}")
+
+    def kept(self) -> Iterator[KeptPicture]:
+        """Yield all pictures, in no order; reads the beginning of each."""
+        for folder, _, names in os.walk(self._folder):
+            for name in names:
+                path = f"{folder}/{name}"
+                with suppress(OSError), open(path, "rb") as file:
+                    found = _KEY.search(file.read(_HEADER_BYTES))
+                    if found is not None:
+                        yield KeptPicture(path, found[1].decode(), found[2].decode())
 
     def forget_gateway(self, instance: str) -> None:
         """Remove all that a gateway kept which is gone for good; raises `OSError`."""

@@ -106,7 +106,8 @@ class Replicas:
 
         Until then nothing may be stored or sent that an older release must not meet. A replica that
         is silent for `lost_seconds` is dead. A replica of unknown release is older than any. Where
-        no replica is known, the answer is no.
+        no replica is known, the answer is no. Without a shared folder this one sees itself alone,
+        and must not be asked (ADR 56).
         """
         wanted = release_of(version)
         try:

@@ -124,6 +124,13 @@ class Sweeper:
             self._swept.ticket_uses = self._records.forget_ticket_uses(before)
         return self._swept
 
+    def run_own(self) -> Swept:
+        """Remove what lies on the disk of this replica alone: its gateway's leftovers."""
+        self._swept = Swept()
+        with self._counting_failures():
+            self._spool()
+        return self._swept
+
     def _purge(self, *, again: bool) -> None:
         """Remove all rows of tenants that are gone; their blobs follow with those of deleted files.
 

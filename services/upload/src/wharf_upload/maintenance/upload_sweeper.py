@@ -55,15 +55,21 @@ def sweep(
     parts: PartialUploads,
     *,
     expiry_seconds: int,
+    replica: str | None = None,
+    patience_seconds: float = 0.0,
     dry_run: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> SweptUploads:
     """Make one run; `dry_run` only reports (of the expired uploads the first few).
 
-    `expiry_seconds` after its last bytes an unfinished upload goes.
+    `expiry_seconds` after its last bytes an unfinished upload goes. Without a shared folder each
+    `replica` looks after the uploads whose bytes it has, and knows how old these are; one of the
+    workers looks after all, and waits for `patience_seconds` more, in which a living replica has
+    moved the end of an upload that still gets bytes. `parts` are those of this process.
     """
     swept, now = SweptUploads(), clock()
-    while expired := uploads.expired(int(now * 1000), _BATCH):
+    limit = int((now - patience_seconds) * 1000)
+    while expired := uploads.expired(limit, _BATCH, replica=replica):
         for upload in expired:
             with _counting_failures(swept):
                 last_until = parts.changed_at(upload.id) + expiry_seconds

@@ -19,6 +19,7 @@ def read_settings() -> Settings:
     """Return the settings; a wrong one, or a receiver that fails, ends the process with a line."""
     try:
         own = settings.read(Settings)
+        own.check_serves()
         signals.load(own.receivers)
     except settings.SettingsError as error:
         sys.exit(f"wharf-upload: {error}")

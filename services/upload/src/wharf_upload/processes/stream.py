@@ -79,6 +79,9 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
     yield lambda: fetcher.run(stop)
     yield lambda: feed.run(stop)
     yield lambda: Replicas(own.data).announce_until(stop, own.instance)
+    if not own.data_shared:
+        # Whoever has the turn of the worker: nobody else reaches this disk.
+        yield lambda: bootstrap.own_disk(own, startup.application.context).run(stop)
     if own.upload_worker:
         yield lambda: _work(own, stop)
 

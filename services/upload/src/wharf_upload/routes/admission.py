@@ -6,8 +6,7 @@ from servicekit.problems import NOT_FOUND
 from servicekit.ratelimits import RateLimits
 from servicekit.tokens import Principal
 from wharf_upload import timings
-from wharf_upload.database.upload_contract import UploadRecords
-from wharf_upload.http import admission_token, completeness
+from wharf_upload.http import admission_token, completeness, passing_on
 from wharf_upload.http.admission_token import Admitted
 from wharf_upload.http.credentials import Credentials
 from wharf_upload.http.request import (
@@ -31,6 +30,7 @@ from wharf_upload.http.upload_fields import (
 from wharf_upload.routes import ietf_resumable, tus
 from wharf_upload.tenancy.limits import TenantLimits
 from wharf_upload.uploads.admission import Admission
+from wharf_upload.uploads.resumable.engine import ResumableUploads
 
 _METHODS_OF_AN_UPLOAD = "HEAD, GET, PATCH, DELETE, OPTIONS"
 
@@ -44,7 +44,7 @@ class AdmissionQuestion:
         rates: RateLimits,
         tenant_limits: TenantLimits,
         admission: Admission,
-        uploads: UploadRecords,
+        uploads: ResumableUploads,
     ) -> None:
         self._credentials, self._rates, self._tenant_limits = credentials, rates, tenant_limits
         self._admission, self._uploads = admission, uploads
@@ -53,10 +53,14 @@ class AdmissionQuestion:
         """Return the answer that lets the body come, or raise the problem that refuses it."""
         request.route = "(admission)"
         principal = self._credentials.authorize_upload(request)
-        if ietf_resumable.is_streamed(request):
+        streamed = ietf_resumable.is_streamed(request)
+        if streamed:
             self._admit_streamed(request)
         else:
             self._admit_spooled(request)
+        # The replica that had a form spooled before it knew whose it is has charged for it.
+        if streamed or not passing_on.was_passed_on(request):
+            self._rates.charge_bytes(principal, request.content_length())
         response = self._answer(request, principal)
         timings.ended(timings.ADMISSION, request.started)
         return response
@@ -88,15 +92,17 @@ class AdmissionQuestion:
                 raise refuse_method(METHODS_OF_ALL)
             return
         identifier = identifier_of(path)
-        if identifier is None or self._uploads.get(request.caller.tenant, identifier) is None:
+        upload = None if identifier is None else self._uploads.row(request.caller, identifier)
+        if upload is None:
             raise NOT_FOUND("There is no such upload.")
         if request.method not in {"PATCH", "POST"}:
             raise refuse_method(_METHODS_OF_AN_UPLOAD)
+        # Last: the replica that has it charges for the body.
+        self._uploads.require_here(upload)
 
     def _answer(self, request: Request, principal: Principal) -> Response:
-        """Name who was admitted, and charge the tenant for the body."""
+        """Name who was admitted."""
         length = request.content_length()
-        self._rates.charge_bytes(principal, length)
         request.outcome = "admitted"
         headers = [("X-Admission", admission_token.encode(Admitted(principal, length)))]
         uploads = self._tenant_limits.of(principal.tenant).concurrent_uploads

@@ -8,8 +8,9 @@ from servicekit.ids import uuid7_hex
 from servicekit.problems import MALFORMED
 from servicekit.tokens import Principal
 from wharf_upload.access.tickets import TicketUploadLimit
-from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.domain.resumable_upload import AtAnotherReplica, Upload
 from wharf_upload.domain.upload_intent import check_name, check_size
+from wharf_upload.problems import PARTS_APART
 from wharf_upload.uploads.admission import Admission
 from wharf_upload.uploads.disk_room import DiskRoom
 from wharf_upload.uploads.resumable.held import HeldUploads
@@ -57,6 +58,7 @@ class UploadCreator:
             reserved_bytes=0 if wanted.concat == "final" else wanted.length or 0,
             created_at=self._held.now(),
             expires_at=self._held.expires_at(),
+            replica=self._held.replica,
         )
         if identifier is None:
             self._held.partials.create(upload.id)
@@ -77,11 +79,31 @@ class UploadCreator:
         if wanted.length is not None:
             check_size(wanted.length, largest)
             self._room.require(wanted.length)
-        for part in wanted.parts:
-            if self._held.find(principal, part).concat != "partial":
-                raise MALFORMED("Upload-Concat names an upload that is not a partial one.")
+        self._require_parts(principal, wanted.parts)
         self._require_free_key(principal, wanted)
         self._ticket_limit.count(principal)
+
+    def _require_parts(self, principal: Principal, parts: tuple[str, ...]) -> None:
+        """Require partial uploads, all of one replica where these have no folder in common.
+
+        Raises `AtAnotherReplica` when that is another one.
+        """
+        others = set()
+        for part in parts:
+            try:
+                found = self._held.find(principal, part)
+            except AtAnotherReplica as error:
+                others.add(error.replica)
+                continue
+            if found.concat != "partial":
+                raise MALFORMED("Upload-Concat names an upload that is not a partial one.")
+            others.add("")
+        if len(others) > 1:
+            raise PARTS_APART(
+                "The parts of this upload are at different replicas, which cannot join them."
+            )
+        for replica in filter(None, others):
+            raise AtAnotherReplica(replica)
 
     def _require_free_key(self, principal: Principal, wanted: UploadCreation) -> None:
         """Refuse what the commit would refuse, before the bytes come."""

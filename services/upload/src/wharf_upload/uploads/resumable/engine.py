@@ -41,6 +41,14 @@ class ResumableUploads:
         """Return the upload; raises the problem `not-found` and `TicketRefused`."""
         return self._held.find(principal, identifier)
 
+    def row(self, principal: Principal, identifier: str) -> Upload | None:
+        """Return the upload of the caller's tenant, whoever sends it and however old it is."""
+        return self._held.rows.get(principal.tenant, identifier)
+
+    def require_here(self, upload: Upload) -> None:
+        """Raise `AtAnotherReplica` where the bytes so far are, if not here."""
+        self._held.require_here(upload)
+
     def max_bytes(self, principal: Principal, upload: Upload) -> int:
         """Return how many bytes the upload may have, by its bucket and the credential."""
         return self._rules.of(principal, upload.bucket).largest.bytes

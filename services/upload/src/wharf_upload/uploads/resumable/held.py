@@ -11,13 +11,16 @@ from wharf_upload.access import tickets
 from wharf_upload.access.authorization import ADMINISTER
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.conditions import http_date
-from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.domain.resumable_upload import AtAnotherReplica, Upload
 from wharf_upload.hashing.client import DigestClient
 from wharf_upload.storage.base import BlobMissing
 from wharf_upload.storage.partial_uploads import PartialUpload
 from wharf_upload.uploads.resumable.leases import Lease, Leases
 from wharf_upload.uploads.resumable.values import PartialUploads
 
+# So long an upload at a replica that does not answer is waited for after its time is over; that
+# replica may have bytes of it that are younger than its row. Longer than a sweeper's pause.
+OTHERS_GRACE_SECONDS = 600
 # The time until an upload expires is prolonged at most so often: each time is a commit.
 _RENEW_MILLISECONDS = 60_000
 
@@ -37,8 +40,10 @@ class HeldUploads:
         clock: Callable[[], float],
         *,
         expiry_seconds: int,
+        replica: str = "",
     ) -> None:
-        """`clock` gives unix seconds."""
+        """`clock` gives unix seconds; `replica` is this one's address, without a shared folder."""
+        self.replica = replica
         self.rows, self.partials, self.leases = rows, partials, leases
         self._digests, self._clock, self._expiry_seconds = digests, clock, expiry_seconds
 
@@ -51,7 +56,7 @@ class HeldUploads:
         return self.now() + 1000 * self._expiry_seconds
 
     def find(self, principal: Principal, identifier: str, *, sender: str | None = None) -> Upload:
-        """Return the upload; raises the problem `not-found` and `TicketRefused`.
+        """Return the upload; raises the problem `not-found`, `TicketRefused`, `AtAnotherReplica`.
 
         `sender` is whose upload it is, where the caller wants to end one of somebody else's:
         it takes up the quota, so whoever administers buckets may.
@@ -69,11 +74,23 @@ class HeldUploads:
             # Which methods it names was asked when the upload was created.
             method = principal.ticket.methods[0]
             tickets.require(principal.ticket, method, upload.bucket, upload.key or None)
+        self.require_here(upload)
         return upload
+
+    def require_here(self, upload: Upload) -> None:
+        """Raise `AtAnotherReplica` where the bytes so far are; any replica knows the whole file."""
+        if self.is_elsewhere(upload) and upload.file is None:
+            raise AtAnotherReplica(upload.replica)
+
+    def is_elsewhere(self, upload: Upload) -> bool:
+        """Tell whether it is on the disk of another replica."""
+        return bool(self.replica and upload.replica) and upload.replica != self.replica
 
     def is_over(self, upload: Upload) -> bool:
         """Tell whether its time is over."""
         now = self.now()
+        if self.is_elsewhere(upload) and upload.file is None:
+            return upload.expires_at + 1000 * OTHERS_GRACE_SECONDS <= now
         return upload.expires_at <= now and self.ends_at(upload) <= now
 
     def ends_at(self, upload: Upload) -> int:

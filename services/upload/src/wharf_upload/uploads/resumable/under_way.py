@@ -10,10 +10,13 @@ from wharf_upload.uploads.resumable.held import HeldUploads
 
 
 class UnderWay(NamedTuple):
-    """An unfinished upload: `offset` bytes are there; unix milliseconds of its end."""
+    """An unfinished upload: `offset` bytes are there; unix milliseconds of its end.
+
+    Of one at another replica without a shared folder the offset is `None`.
+    """
 
     upload: Upload
-    offset: int
+    offset: int | None
     expires_at: int
 
 
@@ -41,6 +44,9 @@ class UploadsUnderWay:
         return UploadsPage(found, page[-1].id if len(rows) > limit else None)
 
     def _seen(self, upload: Upload) -> UnderWay | None:
+        if self._held.is_elsewhere(upload):
+            over = upload.expires_at <= self._held.now()
+            return None if over else UnderWay(upload, None, upload.expires_at)
         expires_at = self._held.ends_at(upload)
         if expires_at <= self._held.now():
             return None

@@ -14,7 +14,7 @@ from contextlib import suppress
 import msgspec
 
 from servicekit.tokens import Principal
-from wharf_upload.domain.resumable_upload import Slicing, Upload, UploadOptions
+from wharf_upload.domain.resumable_upload import AtAnotherReplica, Slicing, Upload, UploadOptions
 from wharf_upload.problems import INCONSISTENT_SLICE, SLICES_REFUSED
 from wharf_upload.storage.base import BlobMissing
 from wharf_upload.storage.parked_slices import ParkedSlices
@@ -43,12 +43,15 @@ class SliceReceiver:
     def receive(self, arrived: ArrivedSlice) -> SliceOutcome:
         """Keep a slice, durably; return the file when no slice is missing.
 
-        Raises what the creation and the completion of an upload raise, `UploadBusy`, and the
-        problems `inconsistent-slice`, `upload-busy` and `slices-refused`.
+        Raises what the creation and the completion of an upload raise, `UploadBusy`,
+        `AtAnotherReplica`, and the problems `inconsistent-slice`, `upload-busy` and
+        `slices-refused`.
         """
         identifier = upload_id(arrived)
         try:
             return self._receive(identifier, arrived)
+        except AtAnotherReplica:
+            raise
         except Exception:
             # This request's own refusal is what its client must hear of.
             with suppress(Exception):
@@ -58,6 +61,8 @@ class SliceReceiver:
     def _receive(self, identifier: str, arrived: ArrivedSlice) -> SliceOutcome:
         until = time.monotonic() + _PATIENCE_SECONDS
         kept = False
+        if self._held.replica:
+            self._found(identifier, arrived)  # before another replica's work is disturbed
         while True:
             with self._turns.take(identifier) as turn:
                 found = None if turn is None else self._advance(turn, identifier, arrived, kept)
@@ -97,7 +102,12 @@ class SliceReceiver:
 
         Return how far the file is; `None` when there has to be another turn, with an empty file.
         """
-        upload = self._found(identifier, arrived)
+        try:
+            upload = self._found(identifier, arrived)
+        except AtAnotherReplica:
+            if turn.begun:
+                self._held.partials.remove(identifier)
+            raise
         if upload is not None and upload.file is None and turn.begun:
             if upload.expires_at > self._held.now():
                 self._give_up_lost(upload)
@@ -148,6 +158,7 @@ class SliceReceiver:
         upload = self._held.rows.get(arrived.principal.tenant, identifier)
         if upload is None or self._held.is_over(upload):
             return None
+        self._held.require_here(upload)
         for name, said, known in (
             ("dztotalfilesize", arrived.slice.length, upload.length),
             ("dzchunksize", arrived.slice.slice_bytes, _slice_bytes(upload)),

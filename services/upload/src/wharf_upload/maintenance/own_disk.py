@@ -1,0 +1,75 @@
+"""What each replica does on its own disk where none is shared: only it can reach what lies there.
+
+Whatever replica's worker has the turn for the rest (`worker_loop`), each removes bodies that its
+gateway left, growing files of uploads that are no more, and small pictures of deleted files.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from itertools import islice
+
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.database.contract import Records
+from wharf_upload.maintenance import sweep_metrics
+from wharf_upload.maintenance.pictures import KeptPictures
+from wharf_upload.maintenance.sweeper import Sweeper
+from wharf_upload.maintenance.upload_sweeper import SweptUploads
+from wharf_upload.storage.base import StoreError
+
+log = logging.getLogger(__name__)
+# It opens each picture.
+_PICTURE_WALK_SECONDS = 3600.0
+_BATCH = 200
+
+
+class OwnDisk:
+    """Sweeps one replica's disk, with pauses of `sweep_seconds`."""
+
+    def __init__(
+        self,
+        sweeper: Sweeper,
+        sweep_uploads: Callable[[], SweptUploads],
+        pictures: KeptPictures,
+        records: Records,
+        *,
+        sweep_seconds: float,
+    ) -> None:
+        """`sweep_uploads` ends this replica's uploads alone."""
+        self._sweeper, self._sweep_uploads = sweeper, sweep_uploads
+        self._pictures, self._records = pictures, records
+        self._pause_seconds = sweep_seconds
+        self._next_walk = time.monotonic()
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweep until `stop` is set."""
+        while not stop.wait(min(1.0, self._pause_seconds)):
+            try:
+                self.sweep()
+            except (DatabaseUnavailable, StoreError, OSError) as error:
+                sweep_metrics.note_failed_run()
+                log.warning("sweeping this replica will be tried again: %s", error)
+            stop.wait(self._pause_seconds)
+
+    def sweep(self) -> None:
+        """Make one run."""
+        counts = sweep_metrics.counts(self._sweeper.run_own(), self._sweep_uploads())
+        if time.monotonic() >= self._next_walk:
+            # Before the walk: one that fails half-way would else begin again at every run.
+            self._next_walk = time.monotonic() + _PICTURE_WALK_SECONDS
+            self.forget_pictures()
+        if any(counts.values()):
+            log.info("swept this replica", extra={"fields": {"swept": counts}})
+        sweep_metrics.note_run(counts)
+
+    def forget_pictures(self) -> None:
+        """Remove small pictures of blobs that no row names any more."""
+        pictures = self._pictures.kept()
+        while batch := list(islice(pictures, _BATCH)):
+            known = self._records.known_blobs([(kept.tenant, kept.blob) for kept in batch])
+            for kept in batch:
+                if (kept.tenant, kept.blob) not in known:
+                    kept.remove()
