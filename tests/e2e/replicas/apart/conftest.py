@@ -1,0 +1,98 @@
+"""Two Wharfs with a folder each: one PostgreSQL, one Redis, and an object store for the blobs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf, free_ports, start
+from tests.e2e.tenants import Signer
+from tests.servers.object_stores import ObjectStore
+from tests.servers.postgres import PostgresServer, postgres
+from tests.servers.redis import RedisServer, redis_server
+
+__all__ = ["postgres", "redis_server"]
+
+
+@dataclass
+class Apart:
+    """Two replicas; `start` begins one again after it was killed."""
+
+    base: Path
+    settings: dict[str, dict[str, str]]
+    database_url: str
+    running: dict[str, Wharf] = field(default_factory=dict)
+
+    def start(self, name: str) -> None:
+        """Start a replica on its own folder, and wait until it serves."""
+        output = Path(tempfile.mkdtemp(dir=self.base))
+        self.running[name] = start(output, self.base / name, self.settings[name])
+
+    def clients(self) -> tuple[ApiClient, ApiClient]:
+        """One client of a tenant of its own, at each replica."""
+        at_a = Signer(self.running["a"]).client()
+        return at_a, ApiClient(self.running["b"].port, at_a.token, at_a.tenant)
+
+    def parts(self, name: str) -> set[str]:
+        """What a replica has of uploads that have not ended."""
+        return {path.name for path in (self.base / name / "resumable").iterdir()}
+
+    def stop(self) -> None:
+        """Stop those that run."""
+        for wharf in self.running.values():
+            if wharf.process.poll() is None:
+                wharf.stop()
+
+
+@pytest.fixture(scope="session")
+def apart(
+    postgres: PostgresServer, redis_server: RedisServer, radosgw: ObjectStore
+) -> Iterator[Apart]:
+    """The two, begun at the same moment; of auth they share keys and credentials."""
+    base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
+    ports = dict(zip("ab", free_ports(), strict=True))
+    doors = dict(zip("ab", free_ports(), strict=True))
+    database_url = postgres.new_database()
+    shared = {
+        **radosgw.settings(base),
+        "WHARF_DATABASE_URL": database_url,
+        "WHARF_LIMITS_URL": redis_server.url,
+        "WHARF_ISSUER": f"http://127.0.0.1:{ports['a']}/auth",
+        "WHARF_DATA_SHARED": "false",
+        "WHARF_CREDENTIALS": str(base / "credentials.json"),
+        "WHARF_SWEEP_SECONDS": "1",
+        "WHARF_UPLOAD_PROCESSES": "1",
+        "WHARF_NGINX_WORKERS": "1",
+    }
+    own = {
+        name: {
+            **shared,
+            "WHARF_INSTANCE": name,
+            "WHARF_PORT": str(ports[name]),
+            "WHARF_REPLICA_ADDRESS": f"127.0.0.1:{doors[name]}",
+            "WHARF_REPLICA_DOOR": f"127.0.0.1:{doors[name]}",
+        }
+        for name in "ab"
+    }
+    # Of auth they share the keys, as by a secret.
+    (base / "a" / "auth").mkdir(0o700, parents=True)
+    (base / "b").mkdir(0o700)
+    (base / "b" / "auth").symlink_to(base / "a" / "auth")
+    found = Apart(base, own, database_url)
+    try:
+        with ThreadPoolExecutor(2) as starters:
+            list(starters.map(found.start, own))
+        yield found
+        found.stop()
+    finally:
+        for wharf in found.running.values():
+            if wharf.process.poll() is None:
+                wharf.kill()
+        shutil.rmtree(base, ignore_errors=True)
