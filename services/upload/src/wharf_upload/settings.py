@@ -12,18 +12,18 @@ from wharf_upload.domain.quotas import Quota
 from wharf_upload.domain.tenant_limits import Limits
 from wharf_upload.folders import ALONE as ALONE
 from wharf_upload.folders import Folders
+from wharf_upload.live_settings import AUTO, ON, LiveSettings
 from wharf_upload.notices.places import REDIS, socket_place
 
 FULL, RELAXED = "full", "relaxed"
-AUTO, FLOCK, DATABASE = "auto", "flock", "database"
-ON, OFF = "on", "off"
+FLOCK, DATABASE = "flock", "database"
 POSTGRES = ("postgresql:", "postgres:")
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 GIB = 1 << 30
 
 
 @dataclass(frozen=True)
-class Settings(BlobSettings, Folders):
+class Settings(LiveSettings, BlobSettings, Folders):
     """What the upload service and its worker read from the environment."""
 
     data: Path = setting(doc="Folder of all data.")  # noqa: RUF009 -- as for all others
@@ -213,55 +213,6 @@ class Settings(BlobSettings, Folders):
         doc="Tenants with a label of their own in the metrics; all others are `(other)`.",
         minimum=0,
         maximum=1000,
-    )
-    live_socket: str = setting(
-        "",
-        doc="Where `wharf-upload live` listens: the path of a unix socket, or `host:port` where no "
-        "gateway stands before it. Empty: `live.sock` in `WHARF_SOCKETS`. The gateway has a "
-        "setting of the same name.",
-    )
-    live_internal: str = setting(
-        "",
-        doc="`host:port` on which `wharf-upload live` answers `/healthz`, `/readyz` and "
-        "`/metrics`, and nothing else; `:8088` is the port on all addresses. Empty: none.",
-    )
-    live_polling: str = setting(
-        AUTO,
-        doc="Whether the live channel takes Socket.IO by HTTP long-polling. `auto`: unless notices "
-        "go through Redis, which several replicas do; polling would need sticky sessions there.",
-        choices=(AUTO, ON, OFF),
-    )
-    live_connections_per_subject: int = setting(
-        20, doc="Live connections of one client or person.", minimum=1
-    )
-    live_connections_per_tenant: int = setting(
-        200, doc="Live connections of one tenant, in each process.", minimum=1
-    )
-    live_connections: int = setting(
-        4096, doc="Live connections of one process.", minimum=1, maximum=100_000
-    )
-    live_message_bytes: int = setting(
-        16 * 1024,
-        doc="Largest message that a live client may send, in bytes; its token is in one.",
-        minimum=9 * 1024,
-        maximum=1 << 20,
-    )
-    live_messages_per_second: int = setting(
-        10, doc="Messages that one live connection may send, per second.", minimum=1
-    )
-    live_queued_events: int = setting(
-        1000,
-        doc="Events that may wait for a slow live connection; then they are dropped, and the "
-        "client is told to read `GET /v1/events` from where it stands.",
-        minimum=1,
-        maximum=100_000,
-    )
-    drain_seconds: int = setting(
-        30,
-        doc="Longest time that `wharf-upload live` takes to end, in seconds. Clients are sent away "
-        "over the first ten of them, so that they do not come back at the same moment.",
-        minimum=0,
-        maximum=86400,
     )
     otlp_url: str = setting(
         "",
