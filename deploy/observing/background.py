@@ -1,0 +1,60 @@
+"""The row of what no request does, on the dashboard that is opened first."""
+
+from __future__ import annotations
+
+from deploy.observing.panels import Query, Row, bars, graph, stat, table
+from deploy.observing.promql import rate, series
+
+BACKGROUND = Row(
+    "Behind the scenes",
+    (
+        graph(
+            "Ages",
+            "Time since each was done last. Feed of revocations: a second or two; key set: up "
+            "to 5 min; sweep: up to its pause.",
+            "s",
+            Query(f"max({series('wharf_revocation_feed_age_seconds')})", "feed of revocations"),
+            Query(f"max({series('wharf_verification_keys_age_seconds')})", "issuer's key set"),
+            Query(
+                f"time() - max({series('wharf_sweeper_last_success_timestamp_seconds')})", "sweep"
+            ),
+            Query(
+                f"time() - min({series('wharf_collector_last_run_timestamp_seconds')})",
+                "collector of requests",
+            ),
+        ),
+        graph(
+            "Sweeper",
+            "What the worker removed. rowless_blobs and leftovers without a crash deserve a look.",
+            "short",
+            Query(rate("wharf_sweeper_removed_total", "kind") + " * 60", "{{kind}} per minute"),
+        ),
+        graph(
+            "Resumable uploads",
+            "Unfinished ones, and how many are bringing bytes right now.",
+            "short",
+            Query(f"max({series('wharf_resumable_uploads')})", "unfinished"),
+            Query(f"sum({series('wharf_receiver_streams')})", "coming in now"),
+        ),
+        table(
+            "Versions",
+            "What runs where. Two versions of one service: a rolling update is under way.",
+            "short",
+            Query(f"count by (service, version, python) ({series('wharf_build_info')})"),
+            columns=(("processes", "short"),),
+        ),
+        stat(
+            "Signing key",
+            "Age of the key that signs tokens; rotate once a quarter (docs/operating.md).",
+            "s",
+            Query(f"max({series('wharf_auth_signing_key_age_seconds')})"),
+            steps=(100 * 86400,),
+        ),
+        bars(
+            "Running since",
+            "Time since the start of each service.",
+            "s",
+            Query(f"time() - {series('wharf_process_start_time_seconds')}", "{{job}} {{instance}}"),
+        ),
+    ),
+)
