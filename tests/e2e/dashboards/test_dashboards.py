@@ -86,6 +86,7 @@ def traffic(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> I
     """
     enormous = str(10**15)
     with running(
+        None,
         **radosgw.settings(tmp_path_factory.mktemp("keys")),
         WHARF_SWEEP_SECONDS="1",
         WHARF_MAX_FILE_BYTES=enormous,

@@ -30,10 +30,13 @@ def settings(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> 
     return radosgw.settings(tmp_path_factory.mktemp("keys"))
 
 
+_QUICK = {"WHARF_SWEEP_SECONDS": "1", "WHARF_DELETED_GRACE_SECONDS": "0"}
+
+
 @pytest.fixture(scope="module")
 def stored(settings: dict[str, str]) -> Iterator[Wharf]:
     """A Wharf with its blobs in a bucket."""
-    with running(WHARF_SWEEP_SECONDS="1", WHARF_DELETED_GRACE_SECONDS="0", **settings) as wharf:
+    with running(None, **settings, **_QUICK) as wharf:
         yield wharf
 
 

@@ -66,7 +66,9 @@ def test_a_form(service: UploadService) -> None:
     files = [("one.bin", b"one"), ("two.bin", _LARGE), ("three.bin", b"")]
     assert service.post_form(form_body(files)).status_code == 201
     assert stored(service) == sorted(content for _, content in files)
-    refused = service.post_form(form_body([("four.bin", b"four"), ("one.bin", b"taken")], {"on_conflict": "error"}))
+    refused = service.post_form(
+        form_body([("four.bin", b"four"), ("one.bin", b"taken")], {"on_conflict": "error"})
+    )
     assert refused.status_code == 409
     assert len(stored(service)) == 3
     assert local_files(service) == []

@@ -45,6 +45,8 @@ def imported(folder: Path, own: dict[str, str]) -> set[str]:
     """Return the distributions from which the package imports; `own` are ours by module."""
     modules = {name for path in (folder / "src").rglob("*.py") for name in _modules(path)}
     foreign = {name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names}
+    # Nobody loads these: mypy alone reads them (a stub package, imported for its types).
+    foreign = {name for name in foreign if not name.startswith("types_")}
     known = metadata.packages_distributions()
     return {_distribution(name, known, own) for name in foreign - NOT_INSTALLED}
 
