@@ -104,7 +104,7 @@ def test_patience(store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyP
     """A store that takes longer than connecting may take, and less than it is waited for, is no
     silent one.
     """
-    monkeypatch.setattr("wharf_upload.storage.s3.wire._CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr("wharf_upload.storage.s3.wire.CONNECT_SECONDS", 0.05)
     monkeypatch.setattr("wharf_upload.storage.s3.uploading.SHORT", Patience(20.0, 0.0))
     talker.answer, talker.pause_seconds = _OK, 0.15
     put(store)

@@ -30,7 +30,7 @@ from wharf_upload.storage.s3.signing import Signer
 from wharf_upload.storage.s3.silence import Silence
 from wharf_upload.storage.s3.tries import LONG, SHORT, Patience, tried
 
-_CONNECT_SECONDS = 3.0
+CONNECT_SECONDS = 3.0
 # How long no byte of a body may go out.
 _SEND_SECONDS = 6.0
 # Connections that are kept; more are opened when more threads ask, and closed afterwards.
@@ -153,7 +153,7 @@ class Wire:
                 f"{path}?{query}" if query else path,
                 body=None if content is None else content.open(),
                 headers=fields,
-                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=patience.read_seconds),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=patience.read_seconds),
                 retries=False,
                 redirect=False,
                 preload_content=not stream,
