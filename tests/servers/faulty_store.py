@@ -1,0 +1,340 @@
+"""A proxy before an object store that misbehaves on demand.
+
+It knows the operations of S3 by their requests, and does to each what a test has ordered for it: a
+`Fault` gets the exchange and decides whether the store sees the request, and what is answered.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qs, urlsplit
+
+_BLOCK_BYTES = 1 << 20
+_SECONDS = 60
+# Fields of one connection, not of the message.
+_HOP = {"connection", "keep-alive", "transfer-encoding", "expect"}
+_METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
+_BY_QUERY = {
+    ("POST", "uploads"): "create_multipart",
+    ("PUT", "partNumber"): "upload_part",
+    ("POST", "uploadId"): "complete_multipart",
+    ("DELETE", "uploadId"): "abort_multipart",
+    ("POST", "delete"): "delete",
+    ("GET", "uploads"): "list_multiparts",
+    ("GET", "list-type"): "list",
+}
+_BY_METHOD = {"PUT": "put", "GET": "get", "HEAD": "head", "DELETE": "delete"}
+
+
+class Cut(Exception):
+    """The connection ends here."""
+
+
+class Reply(NamedTuple):
+    """An answer of the store; the body of a large one is still in `source`."""
+
+    status: int
+    fields: list[tuple[str, str]]
+    body: bytes = b""
+    source: http.client.HTTPResponse | None = None
+
+
+def error(status: int, code: str) -> Reply:
+    """An error as S3 writes it."""
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>test</Message></Error>"
+    return Reply(status, [("Content-Type", "application/xml")], body.encode())
+
+
+class Exchange:
+    """One request that has arrived, up to its body."""
+
+    def __init__(self, handler: _Handler, operation: str) -> None:
+        self.operation, self._handler = operation, handler
+        self.proxy = handler.server.proxy
+        self._left = int(handler.headers.get("Content-Length") or 0)
+
+    def passed_on(self, change: Callable[[bytes], bytes] = lambda block: block) -> Reply:
+        """Send the request to the store, its body's first block changed; the store's answer."""
+        handler = self._handler
+        store = http.client.HTTPConnection(*self.proxy.store, timeout=_SECONDS)
+        store.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in handler.headers.items():
+            if name.lower() not in _HOP:
+                store.putheader(name, value)
+        store.putheader("Connection", "close")
+        store.endheaders()
+        for number, block in enumerate(self._body()):
+            store.send(change(block) if number == 0 else block)
+        answer = store.getresponse()
+        fields = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP]
+        if answer.getheader("Content-Length") is None:
+            return Reply(answer.status, fields, answer.read())
+        return Reply(answer.status, fields, source=answer)
+
+    def read(self) -> None:
+        """Take the body, as a store does that then refuses it."""
+        for _ in self._body():
+            pass
+
+    def wait_for_end(self) -> None:
+        """Return when the client has given up, or the proxy is told to `heal`."""
+        until = time.monotonic() + _SECONDS
+        connection = self._handler.connection
+        connection.settimeout(0.02)
+        while not self.proxy.healed.is_set() and time.monotonic() < until:
+            with suppress(TimeoutError):
+                if not connection.recv(1, socket.MSG_PEEK):
+                    return
+                time.sleep(0.02)
+
+    def _body(self) -> Iterator[bytes]:
+        while self._left:
+            block = self._handler.rfile.read(min(_BLOCK_BYTES, self._left))
+            if not block:
+                raise Cut
+            self._left -= len(block)
+            yield block
+
+
+Fault = Callable[[Exchange], Reply]
+
+
+def well(exchange: Exchange) -> Reply:
+    """Do nothing wrong."""
+    return exchange.passed_on()
+
+
+def silent(exchange: Exchange) -> Reply:
+    """Take the request, do nothing, and never answer."""
+    exchange.read()
+    exchange.wait_for_end()
+    raise Cut
+
+
+def swallow(exchange: Exchange) -> Reply:
+    """Let the store do it, and never answer."""
+    reply = exchange.passed_on()
+    _finish(reply)
+    exchange.wait_for_end()
+    raise Cut
+
+
+def cut(exchange: Exchange) -> Reply:
+    """Let the store do it, and break the connection off."""
+    _finish(exchange.passed_on())
+    raise Cut
+
+
+def cut_before(exchange: Exchange) -> Reply:
+    """Break the connection off before the store sees anything."""
+    raise Cut
+
+
+def flip(exchange: Exchange) -> Reply:
+    """Change a bit of the first byte of the content."""
+    return exchange.passed_on(lambda block: bytes([block[0] ^ 1]) + block[1:])
+
+
+def late(seconds: float) -> Fault:
+    """Let the store do it, and answer after some seconds."""
+
+    def fault(exchange: Exchange) -> Reply:
+        reply = exchange.passed_on()
+        time.sleep(seconds)
+        return reply
+
+    return fault
+
+
+def answer(status: int, code: str) -> Fault:
+    """Take the request, do nothing, and answer with an error; a status of 200, too."""
+
+    def fault(exchange: Exchange) -> Reply:
+        exchange.read()
+        return error(status, code)
+
+    return fault
+
+
+class Stop:
+    """A place where a request stands still, and the test kills who has sent it."""
+
+    def __init__(self, *, after: bool) -> None:
+        """`after`: when the store has done it, otherwise before it hears of it."""
+        self._after = after
+        self.reached, self.released = threading.Event(), threading.Event()
+
+    def __call__(self, exchange: Exchange) -> Reply:
+        """Stand still until `released`; nobody listens any more then."""
+        if self._after:
+            _finish(exchange.passed_on())
+        self.reached.set()
+        self.released.wait(_SECONDS)
+        raise Cut
+
+
+class _Order:
+    """What happens to an operation: the faults in turn, then what is last for ever."""
+
+    def __init__(self, faults: tuple[Fault, ...], last: Fault) -> None:
+        self._faults, self._last = iter(faults), last
+
+    def next(self) -> Fault:
+        return next(self._faults, self._last)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except (Cut, ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def do(self) -> None:
+        """Answer one request of whatever method."""
+        operation = _operation(self.command, self.path)
+        reply = self.server.proxy.fault_of(operation)(Exchange(self, operation))
+        self.send_response_only(reply.status)
+        for name, value in reply.fields:
+            self.send_header(name, value)
+        if reply.source is None and reply.status != 204:
+            self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+        if reply.source is not None:
+            with reply.source as source:
+                while block := source.read(_BLOCK_BYTES):
+                    self.wfile.write(block)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name there
+        """Say nothing."""
+
+
+for _method in _METHODS:
+    setattr(_Handler, f"do_{_method}", _Handler.do)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+    proxy: FaultyStore
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(address, _Handler)
+        self._connections: set[socket.socket] = set()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.discard(request)
+
+    def cut_all(self) -> None:
+        """Break all connections off."""
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client that gives up is what tests are about."""
+
+
+class FaultyStore:
+    """The proxy, listening on a port of its own. Without orders it does nothing wrong."""
+
+    def __init__(self, endpoint: str) -> None:
+        """`endpoint` is the URL of the real store, without TLS."""
+        parts = urlsplit(endpoint)
+        self.store = (str(parts.hostname), int(parts.port or 80))
+        self.seen: list[str] = []
+        self.healed = threading.Event()
+        self._orders: dict[str, _Order] = {}
+        self._lock = threading.Lock()
+        self._server = self._listen(0)
+        self._port = int(self._server.server_address[1])
+
+    @property
+    def endpoint(self) -> str:
+        """Where clients find it."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def order(self, operation: str, *faults: Fault, last: Fault = well) -> None:
+        """Let the next requests for an operation (`*`: any) meet faults, and `last` all others."""
+        self.healed.clear()
+        self._orders[operation] = _Order(faults, last)
+
+    def heal(self) -> None:
+        """Forget all orders; who stands still goes on."""
+        self._orders.clear()
+        self.seen.clear()
+        self.healed.set()
+
+    def fault_of(self, operation: str) -> Fault:
+        """What happens to the request that is there now."""
+        with self._lock:
+            self.seen.append(operation)
+            order = self._orders.get(operation) or self._orders.get("*")
+            return order.next() if order is not None else well
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Refuse all connections meanwhile."""
+        self.close()
+        try:
+            yield
+        finally:
+            self._server = self._listen(self._port)
+
+    def close(self) -> None:
+        """Listen no longer, and break all connections off."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.cut_all()
+
+    def _listen(self, port: int) -> _Server:
+        server = _Server(("127.0.0.1", port))
+        server.proxy = self
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        return server
+
+    def __enter__(self) -> Self:
+        """Return the proxy itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.heal()
+        self.close()
+
+
+def _finish(reply: Reply) -> None:
+    if reply.source is not None:
+        with reply.source as source:
+            source.read()
+
+
+def _operation(method: str, path: str) -> str:
+    query = parse_qs(urlsplit(path).query, keep_blank_values=True)
+    for (wanted, field), operation in _BY_QUERY.items():
+        if wanted == method and field in query:
+            return operation
+    return _BY_METHOD.get(method, method)

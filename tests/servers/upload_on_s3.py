@@ -1,0 +1,153 @@
+"""An upload service whose blobs are objects of a bucket, behind a proxy that can misbehave."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from werkzeug.test import TestResponse
+
+from servicekit.testing import Issuer
+from tests.servers.faulty_store import FaultyStore
+from tests.servers.object_stores import ObjectStore
+from tests.servers.upload import UploadService, ages, assemble, form_body, settings_for
+from tests.servers.upload_invariants import assert_nothing_else, assert_sound, live
+from wharf_upload import bootstrap
+from wharf_upload.maintenance.sweeper import Sweeper
+from wharf_upload.settings import Settings
+from wharf_upload.storage.s3 import uploading
+from wharf_upload.storage.s3.tries import Patience
+from wharf_upload.storage.s3.wire import Wire
+from wharf_upload.storage.timed import TimedStore
+
+SMALL, SPOOLED = b"small\n" * 100, b"spooled\0" * 40_000
+# Three parts, where parts are as small as stores allow.
+LARGE = bytes(range(256)) * (11 << 12)
+PREFIX = "some/prefix"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way in which files come: what is done, and what is there afterwards."""
+
+    send: Callable[[UploadService], TestResponse]
+    files: dict[str, bytes]
+
+
+def _form(service: UploadService) -> TestResponse:
+    return service.post_form(form_body(WAYS["form"].files.items()))
+
+
+WAYS = {
+    "small": Way(lambda service: service.put("s.txt", SMALL), {"s.txt": SMALL}),
+    "spooled": Way(lambda service: service.put("p.bin", SPOOLED, spooled=True), {"p.bin": SPOOLED}),
+    "form": Way(_form, {"one.txt": SMALL, "two.bin": SPOOLED}),
+    "large": Way(lambda service: service.put("l.bin", LARGE, spooled=True), {"l.bin": LARGE}),
+}
+
+
+@contextmanager
+def waiting(seconds: float) -> Iterator[None]:
+    """Let the service wait for a silent store so long, where it does not use boto3."""
+    patience = Patience(read_seconds=seconds, total_seconds=0.5)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(uploading, "SHORT", patience)
+        patched.setattr(uploading, "LONG", patience)
+        patched.setitem(Wire.send.__kwdefaults__ or {}, "patience", patience)
+        yield
+
+
+@dataclass
+class OnS3:
+    """The service, the proxy between it and its store, and the bucket behind that."""
+
+    service: UploadService
+    bucket: Bucket
+
+    @property
+    def proxy(self) -> FaultyStore:
+        """What misbehaves."""
+        return self.bucket.proxy
+
+    def keys(self) -> list[str]:
+        """Return the names of all objects."""
+        return self.bucket.store.keys(self.bucket.name)
+
+    def clear(self) -> None:
+        """Remove all objects."""
+        for key in self.keys():
+            self.bucket.store.client.delete_object(Bucket=self.bucket.name, Key=key)
+
+    def answer(self, way: str) -> tuple[int, str]:
+        """Send files in some way; the status, and the problem's slug or an empty word."""
+        reply = WAYS[way].send(self.service)
+        slug = str((reply.json or {}).get("type", "")) if reply.status_code >= 400 else ""
+        return reply.status_code, slug.rpartition("/")[2]
+
+    def content(self, key: str) -> bytes:
+        """Return what the gateway gets by the signed address that it is told."""
+        reply = self.service.request("GET", f"/v1/files/default/{key}")
+        assert reply.headers["X-Accel-Redirect"] == "/_s3"
+        with urlopen(self.proxy.endpoint + reply.headers["X-Wharf-Blob"], timeout=20) as answer:
+            return bytes(answer.read())
+
+    def assert_nothing(self) -> None:
+        """No file is visible; after a sweep the bucket is empty."""
+        assert live(self.service) == {}
+        self.assert_swept()
+
+    def assert_files(self, way: str) -> None:
+        """The files of that way are there with their bytes, and after a sweep nothing else is."""
+        files = WAYS[way].files
+        wanted = {key: hashlib.sha256(content).hexdigest() for key, content in files.items()}
+        assert live(self.service) == wanted
+        for key, content in files.items():
+            assert self.content(key) == content
+        self.assert_swept()
+
+    def assert_swept(self) -> None:
+        """Rows and objects belong together, and the sweeper leaves nothing else in the bucket."""
+        assert_sound(self.service)
+        # Each hour again: a test sweeps several times in one.
+        root = self.service.settings.spool_folder.parent
+        Sweeper(self.service.store, self.service.records, root, ages()).run(all_hours=True)
+        assert_nothing_else(self.service)
+        rows = {file.blob for file in self.service.records.live_files()}
+        assert {key.rpartition("/")[2] for key in self.keys()} == rows
+        assert self.bucket.store.unfinished(self.bucket.name) == []
+        assert_sound(self.service)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket behind a proxy, and its keys in a file."""
+
+    proxy: FaultyStore
+    store: ObjectStore
+    name: str
+    key_file: Path
+
+    def settings(self, data: Path) -> Settings:
+        """Return the settings of a service in a data folder that keeps its blobs here."""
+        return settings_for(
+            data,
+            durability="relaxed",
+            blob_url=self.store.behind(self.proxy.endpoint).url(self.name, PREFIX),
+            blob_key_file=str(self.key_file),
+        )
+
+    def scene(self, data: Path, issuer: Issuer, blobs: TimedStore | None = None) -> OnS3:
+        """Return a service in a data folder that has a database."""
+        settings = self.settings(data)
+        service = assemble(settings, issuer, blobs or bootstrap.open_store(settings))
+        return OnS3(service, self)
+
+
+def new_bucket(folder: Path, proxy: FaultyStore, store: ObjectStore) -> Bucket:
+    """Return an empty bucket; `folder` gets the keys."""
+    return Bucket(proxy, store, store.new_bucket(), store.key_file(folder))
