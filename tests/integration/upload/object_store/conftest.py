@@ -1,0 +1,76 @@
+"""A service on an object store that misbehaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servicekit.testing import Issuer
+from tests.servers.faulty_store import FaultyStore
+from tests.servers.object_stores import ObjectStore
+from tests.servers.upload_on_s3 import Bucket, OnS3, new_bucket, waiting
+from wharf_upload import bootstrap
+from wharf_upload.storage.s3 import client, uploading, wire
+from wharf_upload.storage.s3.tries import Patience
+from wharf_upload.storage.timed import TimedStore
+
+
+@pytest.fixture(scope="session")
+def faulty_radosgw(radosgw: ObjectStore) -> Iterator[FaultyStore]:
+    """A proxy before radosgw."""
+    with FaultyStore(radosgw.endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(faulty_radosgw: FaultyStore) -> Iterator[FaultyStore]:
+    """The same, without orders."""
+    faulty_radosgw.heal()
+    yield faulty_radosgw
+    faulty_radosgw.heal()
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A service that makes small parts, and does not repeat for long what fails."""
+    monkeypatch.setattr(uploading, "ONE_PUT_BYTES", 6 << 20)
+    monkeypatch.setattr(uploading, "_PART_BYTES", 5 << 20)
+    # Less than an answer may take: the one limit must not count for the other.
+    monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.25)
+    # boto3's client is made once, and keeps this for all tests.
+    monkeypatch.setattr(client, "LONG", Patience(read_seconds=1.5, total_seconds=0.5))
+    with waiting(5):
+        yield
+
+
+@pytest.fixture(scope="session")
+def bucket(
+    faulty_radosgw: FaultyStore, radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory
+) -> Bucket:
+    """A bucket that each test leaves empty."""
+    return new_bucket(tmp_path_factory.mktemp("keys"), faulty_radosgw, radosgw)
+
+
+@pytest.fixture(scope="session")
+def blobs(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> TimedStore:
+    """The store of blobs in there: a client of boto3 takes long to make."""
+    return bootstrap.open_store(bucket.settings(tmp_path_factory.mktemp("blobs")))
+
+
+@pytest.fixture
+def scene(
+    upload_data: Path,
+    issuer: Issuer,
+    proxy: FaultyStore,
+    bucket: Bucket,
+    blobs: TimedStore,
+    small_parts: None,
+) -> Iterator[OnS3]:
+    """A service behind the proxy; its files are removed at the end."""
+    scene = bucket.scene(upload_data, issuer, blobs)
+    yield scene
+    proxy.heal()
+    scene.clear()
+    scene.service.database.close()

@@ -1,0 +1,118 @@
+"""An object store that fails: nothing of what is refused is visible, nor kept by the sweeper."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.servers.faulty_store import (
+    Fault,
+    answer,
+    cut,
+    cut_before,
+    flip,
+    late,
+    silent,
+    swallow,
+)
+from tests.servers.upload_on_s3 import WAYS, OnS3, waiting
+
+UNAVAILABLE = (503, "unavailable")
+FAILED = (500, "storage-failed")
+BUSY = answer(503, "SlowDown")
+LOST = answer(404, "NoSuchUpload")
+WRONG = answer(200, "InternalError")
+OPERATIONS = [
+    ("small", "put"),
+    ("form", "put"),
+    ("large", "create_multipart"),
+    ("large", "upload_part"),
+    ("large", "complete_multipart"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_down(scene: OnS3, way: str) -> None:
+    """A store that refuses connections is 503; once it is up, the same service stores the files."""
+    with scene.proxy.down():
+        assert scene.answer(way) == UNAVAILABLE
+    scene.assert_nothing()
+    assert scene.answer(way) == (201, "")
+    scene.assert_files(way)
+
+
+@pytest.mark.parametrize(("way", "operation"), OPERATIONS)
+@pytest.mark.parametrize("fault", [BUSY, silent, cut_before], ids=["busy", "silent", "cut"])
+def test_always(scene: OnS3, way: str, operation: str, fault: Fault) -> None:
+    """An operation that fails again and again is 503; nothing is visible, and nothing is left."""
+    scene.proxy.order(operation, last=fault)
+    with waiting(0.4):
+        assert scene.answer(way) == UNAVAILABLE
+    scene.proxy.heal()
+    scene.assert_nothing()
+    assert scene.answer(way) == (201, "")
+    scene.assert_files(way)
+
+
+@pytest.mark.parametrize(("way", "operation"), OPERATIONS)
+@pytest.mark.parametrize(
+    "fault", [BUSY, cut_before, cut, late(0.4)], ids=["busy", "cut before", "cut after", "late"]
+)
+def test_once(scene: OnS3, way: str, operation: str, fault: Fault) -> None:
+    """What fails once is repeated, also where the store has done it: the files are there, once."""
+    scene.proxy.order(operation, fault)
+    assert scene.answer(way) == (201, "")
+    scene.assert_files(way)
+
+
+@pytest.mark.parametrize("way", ["small", "spooled"])
+def test_lost_answer(scene: OnS3, way: str) -> None:
+    """A store that stores and never answers is 503: the object is there until a sweep."""
+    scene.proxy.order("put", last=swallow)
+    with waiting(0.4):
+        assert scene.answer(way) == UNAVAILABLE
+    assert scene.keys()
+    scene.assert_nothing()
+
+
+@pytest.mark.parametrize(
+    ("way", "operation"),
+    [(way, "put") for way in ("small", "spooled", "form")] + [("large", "upload_part")],
+)
+def test_changed_bytes(scene: OnS3, way: str, operation: str) -> None:
+    """A bit that changes on the way makes no object; where it changes once, the file is whole."""
+    scene.proxy.order(operation, last=flip)
+    assert scene.answer(way) == FAILED
+    assert scene.keys() == []
+    scene.assert_nothing()
+    scene.proxy.order(operation, flip)
+    assert scene.answer(way) == (201, "")
+    scene.assert_files(way)
+
+
+@pytest.mark.parametrize("first", [swallow, cut], ids=["silent", "cut"])
+def test_complete_is_done_but_not_answered(scene: OnS3, first: Fault) -> None:
+    """`NoSuchUpload` for a repeated Complete is a success when the object is there."""
+    scene.proxy.order("complete_multipart", first, last=LOST)
+    assert scene.answer("large") == (201, "")
+    assert scene.proxy.seen.count("complete_multipart") == 2
+    scene.assert_files("large")
+
+
+def test_complete_without_parts(scene: OnS3) -> None:
+    """`NoSuchUpload` without an object is no success."""
+    scene.proxy.order("complete_multipart", last=LOST)
+    status, slug = scene.answer("large")
+    assert (status, slug) in {UNAVAILABLE, FAILED}
+    scene.assert_nothing()
+
+
+def test_error_in_a_success(scene: OnS3) -> None:
+    """A Complete whose 200 holds an error is repeated, and is 503 when it never goes well."""
+    scene.proxy.order("complete_multipart", WRONG)
+    assert scene.answer("large") == (201, "")
+    scene.assert_files("large")
+    assert scene.service.request("DELETE", "/v1/files/default/l.bin").status_code == 204
+    scene.proxy.order("complete_multipart", last=WRONG)
+    assert scene.answer("large") == UNAVAILABLE
+    scene.proxy.heal()
+    scene.assert_nothing()

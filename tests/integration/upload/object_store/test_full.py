@@ -1,0 +1,54 @@
+"""No room: on the disk of spool files, or in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servicekit.testing import Issuer
+from tests.servers.faulty_store import answer
+from tests.servers.filesystems import mounted
+from tests.servers.upload import form_body
+from tests.servers.upload_on_s3 import Bucket, OnS3
+
+FULL = (507, "storage-full")
+
+
+@pytest.fixture
+def cramped(upload_data: Path, issuer: Issuer, bucket: Bucket, small_parts: None) -> Iterator[OnS3]:
+    """A service whose spool files have a disk of two megabytes."""
+    with mounted(upload_data / "spool", "tmpfs", "size=2m"):
+        scene = bucket.scene(upload_data, issuer)
+        yield scene
+        scene.clear()
+        scene.service.database.close()
+
+
+def test_full_spool(cramped: OnS3) -> None:
+    """A form whose files find no room beside it is 507, and the bucket gets nothing of them."""
+    files = [("a.bin", b"a" * 500_000), ("b.bin", b"b" * 700_000)]
+    reply = cramped.service.post_form(form_body(files), announce=False)
+    assert (reply.status_code, reply.json and reply.json["type"]) == (507, "/problems/storage-full")
+    cramped.assert_nothing()
+    assert cramped.answer("small") == (201, "")
+    cramped.assert_files("small")
+
+
+def test_announced(cramped: OnS3) -> None:
+    """A body that the disk of spool files cannot take is refused before it comes."""
+    reply = cramped.service.put("big.bin", b"x" * (3 << 20), spooled=True)
+    assert (reply.status_code, reply.headers["X-Denied-Status"]) == (403, "507")
+    cramped.assert_nothing()
+
+
+@pytest.mark.parametrize(
+    ("way", "operation"), [("small", "put"), ("form", "put"), ("large", "upload_part")]
+)
+def test_full_store(scene: OnS3, way: str, operation: str) -> None:
+    """A store that has no room for more is 507, and nothing of the file is left."""
+    scene.proxy.order(operation, last=answer(403, "QuotaExceeded"))
+    assert scene.answer(way) == FULL
+    scene.proxy.heal()
+    scene.assert_nothing()
