@@ -41,6 +41,8 @@ def test_a_public_file(api: ApiClient) -> None:
         assert answer.header("X-Content-Type-Options") == "nosniff"
         assert answer.header("ETag") == etag
     assert anyone.get(f"{base}a/b%20c.png", {"If-None-Match": etag}).status == 304
+    both = anyone.get(f"{base}a/b%20c.png", {"If-None-Match": etag, "If-Match": "*"})
+    assert (both.status, both.header("Cross-Origin-Resource-Policy")) == (304, "cross-origin")
     attached = anyone.get(f"{base}a/b%20c.png?download=x.png")
     assert attached.header("Content-Disposition") == 'attachment; filename="x.png"'
     linked = link(api, "a/b c.png", bucket="shown")

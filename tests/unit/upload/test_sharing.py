@@ -11,7 +11,10 @@ from werkzeug.test import TestResponse
 
 from servicekit.database import DatabaseUnavailable
 from tests.servers.upload import UploadService, form_body
+from wharf_upload.domain.conditions import http_date
+from wharf_upload.downloads.files import Downloads
 from wharf_upload.downloads.shared import LINKS
+from wharf_upload.storage.base import GatewayPlace
 
 GIF_JS = b"GIF89a/*\x01\x00\x80\x00\x00*/=1;alert(1)//\x00"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(20)
@@ -56,6 +59,36 @@ def test_a_decision(upload: UploadService) -> None:
     assert reply.headers["X-Shared-Disposition"] == 'inline; filename="a.png"'
     assert reply.headers["X-Accel-Expires"] == "1"
     assert "X-Allow-Origin" not in reply.headers
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_decision_about_a_file_on_an_object_store(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, on_disk: bool
+) -> None:
+    """The gateway is told what is signed, and what it would see of a file on a disk; also for a
+    small picture, which has its own tag.
+    """
+    signed = "/bucket/blob?X-Amz-Signature=00"
+    upload.put("a.txt", b"text")
+    path = link(upload, key="a.txt")
+    plain = decided(upload, path)
+    place = GatewayPlace(plain.headers["X-Shared-Blob"], signed, on_disk)
+    monkeypatch.setattr(Downloads, "place", lambda *_: place)
+    reply, picture = decided(upload, path), decided(upload, path, "w=64")
+    way = f"/_disk_or_s3/{place.location}.text-plain" if on_disk else "/_s3"
+    file = upload.records.file("demo", "default", "a.txt")
+    assert file is not None
+    own = {
+        "X-Shared-Signed": signed,
+        "X-Shared-Way": way,
+        "X-Shared-Type": "text/plain; charset=utf-8",
+        "X-Shared-Size": "4",
+        "X-Shared-Last-Modified": http_date(file.created_at // 1000),
+    }
+    own["X-Request-Id"] = reply.headers["X-Request-Id"]
+    assert dict(reply.headers) == dict(plain.headers) | own
+    assert picture.headers["X-Shared-Signed"] == signed
+    assert picture.headers["X-Shared-Etag"].endswith('-w64"')
 
 
 def test_a_refusal(upload: UploadService) -> None:
