@@ -33,25 +33,21 @@ from tests.e2e.test_links import (
     link,
     test_a_link,
     test_a_link_shows_what_is_there_now,
-    test_a_link_to_a_prefix,
-    test_all_bad_links_are_alike,
     test_conditions,
     test_dispositions,
     test_head,
     test_what_could_act_is_never_shown,
 )
-from tests.e2e.test_public import public_bucket, test_a_public_file, test_what_is_not_public
+from tests.e2e.test_public import public_bucket, test_a_public_file
 from tests.e2e.test_small_pictures import test_every_way, test_refusals
 
 __all__ = [
     "test_a_deleted_file_is_gone",
     "test_a_link",
     "test_a_link_shows_what_is_there_now",
-    "test_a_link_to_a_prefix",
     "test_a_public_file",
     "test_a_range",
     "test_a_range_past_the_end",
-    "test_all_bad_links_are_alike",
     "test_conditions",
     "test_dispositions",
     "test_download_names_inject_nothing",
@@ -68,7 +64,6 @@ __all__ = [
     "test_refusals",
     "test_security_fields",
     "test_what_could_act_is_never_shown",
-    "test_what_is_not_public",
 ]
 
 # All that an answer with a file may say; nothing in it is of the store's.

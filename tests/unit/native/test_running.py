@@ -65,6 +65,18 @@ def test_a_failing_preparation(start: Start, environment: dict[str, str]) -> Non
     assert "start auth" not in wharf.events
 
 
+def test_a_store_whose_name_is_not_known(start: Start, environment: dict[str, str]) -> None:
+    """The start waits for the object store's name, and ends with one line when the time is over."""
+    environment["WHARF_BLOB_URL"] = "s3://bucket?endpoint=http://store.invalid"
+    environment["WHARF_READY_SECONDS"] = "1"
+    wharf = start()
+    assert wharf.process.wait(30) == 1
+    assert "waiting: the object store's name store.invalid is not known yet" in wharf.output
+    assert "wharf: WHARF_BLOB_URL: the name store.invalid is not known here" in wharf.output
+    assert "start auth" not in wharf.events
+    assert wharf.sockets() == []
+
+
 def test_a_service_that_keeps_crashing(start: Start, environment: dict[str, str]) -> None:
     """A child that crashes five times in a row stops everything and shows its last lines."""
     environment["DUMMY_FAILS"] = "auth"
