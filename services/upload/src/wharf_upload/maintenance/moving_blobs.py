@@ -30,7 +30,9 @@ from wharf_upload.storage.base import (
     BlobName,
     BlobReader,
     BlobStore,
+    PendingBlob,
     StoreError,
+    as_spool_file,
 )
 
 log = logging.getLogger(__name__)
@@ -203,19 +205,27 @@ class BlobMover:
     def _copy_bytes(self, name: BlobName, content: BlobContent) -> _End:
         hashing = hashlib.sha256()
         with self._old.open(name) as source:
-            writer = self._new.create(name)
+            # A file on the disk is sent as it is: another copy of it may find no room.
+            spool = as_spool_file(source)
+            pending: PendingBlob
+            write: Callable[[bytes], object] = len  # a file is there already
+            if spool is not None:
+                pending = self._new.adopt(name, spool)
+            else:
+                pending = writer = self._new.create(name)
+                write = writer.write
             try:
                 while block := _read(source):
                     hashing.update(block)
-                    writer.write(block)
+                    write(block)
                     self._passed(len(block))
                     self._note(size=len(block))
-                if (writer.size(), hashing.hexdigest()) != content:
+                if (pending.size(), hashing.hexdigest()) != content:
                     return _End.DAMAGED
                 # The store compares the digest, too, where it can.
-                writer.commit(hashing.digest())
+                pending.commit(hashing.digest())
             finally:
-                writer.abort()
+                pending.abort()
         return _End.DONE
 
     def _content(self, store: BlobStore, name: BlobName, size: int) -> BlobContent | None:

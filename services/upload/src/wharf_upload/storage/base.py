@@ -98,6 +98,12 @@ class BlobReader(Protocol):
         """Close the reader."""
 
 
+def as_spool_file(reader: BlobReader) -> SpoolFile | None:
+    """Return a blob as a spool file, where it is a local file; good until the reader is closed."""
+    spool_file: Callable[[], SpoolFile | None] | None = getattr(reader, "spool_file", None)
+    return spool_file() if spool_file else None
+
+
 class PendingBlob(Protocol):
     """Content that is not visible yet. Ends with `commit` or `abort`."""
 

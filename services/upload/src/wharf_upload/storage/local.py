@@ -37,6 +37,10 @@ class LocalReader(io.BufferedReader):
         """Return the size of the blob in bytes."""
         return os.fstat(self.fileno()).st_size
 
+    def spool_file(self) -> SpoolFile:
+        """Return the file itself, for stores that take a file."""
+        return SpoolFile.borrow(str(self.name), self.fileno())
+
 
 class StagedFile:
     """A file in the staging folder on its way to its final name."""

@@ -16,6 +16,7 @@ from wharf_upload.storage.base import (
     Made,
     PendingBlob,
     StoreDriver,
+    as_spool_file,
 )
 from wharf_upload.storage.errors import StoreError, as_store_error, translating
 from wharf_upload.storage.spool_file import SpoolFile
@@ -41,6 +42,10 @@ class TimedReader:
         """Return the next bytes."""
         with translating:
             return self._reader.read(size)
+
+    def spool_file(self) -> SpoolFile | None:
+        """Return the blob as a spool file, where it is a local file."""
+        return as_spool_file(self._reader)
 
     def close(self) -> None:
         """Give up the rest."""
