@@ -6,16 +6,20 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from servicekit.ids import uuid7_hex
+from wharf_upload.database.contract import SharedLease
 from wharf_upload.domain.files import BlobContent, PendingDeletion
 from wharf_upload.maintenance import blobs_left
 from wharf_upload.maintenance.blobs_left import Left
-from wharf_upload.maintenance.moving_blobs import BlobMover, Moved
+from wharf_upload.maintenance.move_progress import MoveProgress
+from wharf_upload.maintenance.moving_blobs import AlreadyMovingError, BlobMover, Moved, take_turn
 from wharf_upload.maintenance.pace import Pace
 from wharf_upload.storage.base import BlobName, StoreError, StoreFull
+from wharf_upload.storage.local import LocalStore
 from wharf_upload.storage.memory import MemoryReader, MemoryStore, MemoryWriter
 from wharf_upload.storage.timed import TimedStore
 
@@ -392,3 +396,95 @@ def test_the_pace() -> None:
         pace.passed(500)
     Pace(None, sleep=slept.append).passed(1 << 40)
     assert slept == [0.5, 1.0, 1.5]
+
+
+@pytest.mark.parametrize("content", [b"content", b"changed"])
+def test_a_file_on_the_disk(move: Move, tmp_path: Path, content: bytes) -> None:
+    """A file on a disk is sent as it is, if it has its digest; no byte of it is copied before."""
+    name, disk = move.file(), LocalStore(tmp_path)
+    disk.prepare()
+    disk.put(name, content)
+    move.new.before["create"] = fails(StoreError("there is no room for a copy"), times=1 << 30)
+    moved = BlobMover(TimedStore(disk), move.new, move.rows, grace_seconds=0).run()
+    right = content == b"content"
+    assert len(moved.faults) == (not right)
+    assert move.names(move.new) == ({name} if right else set())
+    assert [found.name for found in disk.blobs()] == ([] if right else [name])
+    assert list(disk.leftovers()) == []
+
+
+class Leases:
+    """One lease, which another process has for a while."""
+
+    def __init__(self, refusals: int) -> None:
+        self._refusals = refusals
+
+    def take(
+        self, name: str, wanted: Callable[[], None], *, ask: bool = True
+    ) -> SharedLease | None:
+        """The lease, when the other one is gone; it is not asked to let go."""
+        assert (name, ask) == ("move-blobs", False)
+        wanted()
+        self._refusals -= 1
+        return None if self._refusals >= 0 else Lease()
+
+    def holds(self, name: str) -> bool:
+        """Never asked."""
+        return False
+
+    def forget_old(self) -> int:
+        """Never asked."""
+        return 0
+
+
+class Lease:
+    """A lease."""
+
+    was_elsewhere = False
+
+    def is_held(self) -> bool:
+        """Always."""
+        return True
+
+    def release(self) -> None:
+        """Nothing."""
+
+
+def test_a_turn() -> None:
+    """A run waits for the lease of one that was killed, and not for ever for one that works."""
+    assert isinstance(take_turn(Leases(2)), Lease)
+    with pytest.raises(AlreadyMovingError, match="at work"):
+        take_turn(Leases(1 << 30), seconds=0.1)
+
+
+def test_progress() -> None:
+    """A line comes every ten seconds, however often something is done."""
+    said: list[str] = []
+    seconds = iter(range(25))
+    progress = MoveProgress(Left(40, 4000), said.append, clock=lambda: next(seconds))
+    for number in range(24):
+        progress.show(Moved(number, number * 100, number // 2))
+    assert said == [
+        "copied: 9 of 40 files, 900 of 4000 bytes; removed from the old place: 4 files",
+        "copied: 19 of 40 files, 1900 of 4000 bytes; removed from the old place: 9 files",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "faults", "said"),
+    [
+        (Left(), 0, "nothing is left in the old place: remove WHARF_BLOB_OLD_URL and restart"),
+        (Left(2, 9, 1), 2, "2 files could not be moved: keep WHARF_BLOB_OLD_URL"),
+        (Left(2, 9), 0, "2 files came to the old place meanwhile"),
+        (Left(0, 0, 3), 0, "3 blobs are left that no file has"),
+    ],
+)
+def test_advice(left: Left, faults: int, said: str) -> None:
+    """The last line says what is to be done next."""
+    assert blobs_left.advice(left, faults=faults).startswith(said)
+
+
+def test_what_is_left_in_words() -> None:
+    """Blobs without files are named where there are any."""
+    assert str(Left(2, 9)) == "2 files, 9 bytes"
+    assert str(Left(2, 9, 3)) == "2 files, 9 bytes, and 3 blobs that no file has"

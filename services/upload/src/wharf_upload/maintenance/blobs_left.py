@@ -21,7 +21,7 @@ class Left:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        rowless = f", and {self.rowless} that no record names" if self.rowless else ""
+        rowless = f", and {self.rowless} blobs that no file has" if self.rowless else ""
         return f"{self.files} files, {self.bytes} bytes{rowless}"
 
 
@@ -63,7 +63,8 @@ def advice(left: Left, *, faults: int) -> str:
         )
     if left.rowless:
         return (
-            f"{left.rowless} blobs are left that no record names: the worker sweeps them when they "
-            "are older than WHARF_LEASE_SECONDS; then remove WHARF_BLOB_OLD_URL and restart"
+            f"{left.rowless} blobs are left that no file has. The worker removes them: those of "
+            "deleted files soon, others after WHARF_LEASE_SECONDS. Wait until move-blobs --dry-run "
+            "finds none, then remove WHARF_BLOB_OLD_URL and restart"
         )
     return "nothing is left in the old place: remove WHARF_BLOB_OLD_URL and restart"
