@@ -19,11 +19,11 @@ COMPLETE = ("single-node-complete", "production-complete", "object-store-complet
 CLUSTER_WIDE = {"Namespace"}
 
 
-# The others are parts of these.
-@pytest.mark.parametrize("variant", COMPLETE)
-def test_schemas(variant: str, tmp_path: Path) -> None:
+def test_schemas(tmp_path: Path) -> None:
     """Every manifest obeys the schemas of two Kubernetes."""
-    assert schemas.faults(cluster(variant).manifests, tmp_path) == []
+    # The others are parts of these; all at once, since a start takes most of the time.
+    manifests = [one for variant in COMPLETE for one in cluster(variant).manifests]
+    assert schemas.faults(manifests, tmp_path) == []
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -102,16 +102,30 @@ def test_what_kustomize_refuses_is_told(tmp_path: Path) -> None:
             way.render(tmp_path)
 
 
-@pytest.mark.parametrize("variant", COMPLETE)
-def test_scan(variant: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> scanning.Scan:
+    """All that is complete, and a container that is privileged, in one run of checkov."""
+    folder = tmp_path_factory.mktemp("scanned")
+    container = {"name": "c", "image": "i", "securityContext": {"privileged": True}}
+    bad = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "bad"},
+        "spec": {"containers": [container]},
+    }
+    texts = {"bad": yaml.safe_dump(bad), **{variant: rendered(variant) for variant in COMPLETE}}
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return scanning.scan(*folder.iterdir())
+
+
+def test_scan(scan: scanning.Scan) -> None:
     """checkov's rules for Kubernetes hold, and each exception in an annotation has a reason."""
-    file = tmp_path / "rendered.yaml"
-    file.write_text(rendered(variant))
-    scan = scanning.scan(file)
-    assert scan.findings == []
-    assert scan.passed > 300
+    assert [line for line in scan.findings if " Pod.default.bad: " not in line] == []
+    assert scan.passed > 300 * len(COMPLETE)
     annotations = [
         text
+        for variant in COMPLETE
         for one in cluster(variant).manifests
         for name, text in one["metadata"].get("annotations", {}).items()
         if name.startswith("checkov.io/skip")
@@ -123,18 +137,9 @@ def test_scan(variant: str, tmp_path: Path) -> None:
         assert len(reason.split()) > 5
 
 
-def test_scan_finds_faults(tmp_path: Path) -> None:
+def test_scan_finds_faults(scan: scanning.Scan) -> None:
     """A container that is privileged is found."""
-    file = tmp_path / "bad.yaml"
-    container = {"name": "c", "image": "i", "securityContext": {"privileged": True}}
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "bad"},
-        "spec": {"containers": [container]},
-    }
-    file.write_text(yaml.safe_dump(pod))
-    assert any(line.startswith("CKV_K8S_16 ") for line in scanning.scan(file).findings)
+    assert any(line.startswith("CKV_K8S_16 Pod.default.bad") for line in scan.findings)
 
 
 def test_no_secret_is_committed() -> None:
@@ -160,9 +165,12 @@ def test_make_k8s_fails_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Faults are counted and named by variant; without a kustomize it says what to install."""
+    monkeypatch.setattr(scanning, "scan", lambda _: scanning.Scan(["a finding"], 0, []))
     wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"porst": 1}}
-    assert command.check("odd", yaml.safe_dump(wrong), tmp_path) > 0
-    assert "k8s: odd: " in capsys.readouterr().out
+    assert command.check("odd", yaml.safe_dump(wrong), tmp_path) > 1
+    said = capsys.readouterr().out
+    assert "k8s: odd: a finding\n" in said
+    assert "porst" in said
     monkeypatch.setattr(rendering, "ways", list)
     assert command.main() == 1
     assert "install kubectl" in capsys.readouterr().err
