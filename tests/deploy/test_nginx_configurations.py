@@ -38,7 +38,7 @@ SETTINGS: dict[str, dict[str, str]] = {
     "object store without TLS": {
         "WHARF_BLOB_OLD_URL": "s3://blobs?endpoint=http://[::1]:8000&region=eu-1",
     },
-    "replicas apart": {"WHARF_DATA_SHARED": "false", "WHARF_REPLICA_DOOR": "127.0.0.1:8087"},
+    "replicas apart": {"WHARF_DATA_SHARED": "false", "WHARF_REPLICA_DOOR": "127.0.0.1:8089"},
 }
 ONLY_CONTAINERS: dict[str, dict[str, str]] = {
     "auth by port": {"WHARF_AUTH_SOCKET": "127.0.0.1:3031"},

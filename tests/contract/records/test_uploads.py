@@ -183,14 +183,14 @@ def test_replica_of_an_upload(records: SqlRecords, database: Database) -> None:
     """It is kept, empty where an older release says none, and expired ones are found by it."""
     shared, here, there = (
         new_upload(expires_at=at, replica=replica)
-        for at, replica in ((300, ""), (400, "10.0.0.1:8087"), (500, "10.0.0.2:8087"))
+        for at, replica in ((300, ""), (400, "10.0.0.1:8089"), (500, "10.0.0.2:8089"))
     )
     for upload in (shared, here, there):
         records.uploads.create(upload)
         assert records.uploads.get("demo", upload.id) == upload
-    found = records.uploads.expired(500, 10, replica="10.0.0.1:8087")
+    found = records.uploads.expired(500, 10, replica="10.0.0.1:8089")
     assert [one.id for one in found] == [here.id]
-    assert records.uploads.expired(399, 10, replica="10.0.0.1:8087") == []
+    assert records.uploads.expired(399, 10, replica="10.0.0.1:8089") == []
     assert len(records.uploads.expired(500, 10)) == 3
     with database.transaction() as connection:
         connection.execute(

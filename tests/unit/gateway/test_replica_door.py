@@ -29,8 +29,8 @@ def test_without_a_door(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("door", "listens", "trusts"),
     [
-        ("0.0.0.0:8087", "0.0.0.0:8087", "0.0.0.0/0"),
-        ("[::]:8087", "[::]:8087", "::/0"),
+        ("0.0.0.0:8089", "0.0.0.0:8089", "0.0.0.0/0"),
+        ("[::]:8089", "[::]:8089", "::/0"),
         ("/run/wharf/door.sock", "unix:/run/wharf/door.sock", "set_real_ip_from unix:;"),
     ],
 )
@@ -42,7 +42,7 @@ def test_a_door(door: str, listens: str, trusts: str) -> None:
     assert made.own_sockets == ([door] if door.startswith("/") else [])
 
 
-@pytest.mark.parametrize("door", ["gateway:8087", "8087", "0.0.0.0:8087; include x"])
+@pytest.mark.parametrize("door", ["gateway:8089", "8089", "0.0.0.0:8089; include x"])
 def test_no_door(door: str) -> None:
     """What nginx could not listen on is refused with a line that names the setting."""
     with pytest.raises(CannotRunError, match="WHARF_REPLICA_DOOR"):

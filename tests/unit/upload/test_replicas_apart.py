@@ -24,7 +24,7 @@ from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.sweeper import Sweeper
 from wharf_upload.settings import Settings
 
-HERE, THERE = "10.0.0.1:8087", "10.0.0.2:8087"
+HERE, THERE = "10.0.0.1:8089", "10.0.0.2:8089"
 APART = {
     "WHARF_DATA": "/srv/wharf",
     "WHARF_DATA_SHARED": "false",

@@ -18,7 +18,7 @@ REPLICA_DOOR = Setting(
     "or the path of a unix socket, which nobody but they may reach (docs/scaling.md); empty: "
     "nowhere, and it passes nothing on. For `WHARF_DATA_SHARED=false`",
 )
-_EXAMPLES = ("/run/wharf/replica-door.sock", "0.0.0.0:8087")
+_EXAMPLES = ("/run/wharf/replica-door.sock", "0.0.0.0:8089")
 _RESOLV_CONF = "/etc/resolv.conf"
 
 

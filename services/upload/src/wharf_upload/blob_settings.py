@@ -89,7 +89,7 @@ class BlobSettings:
         if not _ADDRESS.fullmatch(self.replica_address):
             raise SettingsError(
                 f"WHARF_REPLICA_ADDRESS={self.replica_address!r}: allowed is host:port, in lower "
-                "case, such as wharf-0.wharf-replicas.default.svc.cluster.local:8087"
+                "case, such as wharf-0.wharf-replicas.default.svc.cluster.local:8089"
             )
         if self.data_shared and self.replica_address:
             raise SettingsError(
