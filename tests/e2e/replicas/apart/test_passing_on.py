@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
+import socket
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.e2e.api_client import LARGE, Answer, ApiClient
+from tests.e2e.multipart_body import CONTENT_TYPE
 from tests.e2e.raw_http import until
 from tests.e2e.replicas.apart.conftest import Apart
+from tests.e2e.replicas.test_as_one import at_once, statuses
 from tests.e2e.resumable.tus_client import TUS, Tus, metadata
 from tests.e2e.slice_forms import slice_form_of
 from tests.e2e.tenants import Signer
@@ -76,6 +83,27 @@ def test_given_up_at_the_other(apart: Apart) -> None:
     assert a.api.used() == (0, 0)
 
 
+def test_given_up_by_the_console(apart: Apart) -> None:
+    """What the console ends by its door at one replica ends at the other."""
+    a, b = (Tus(client) for client in apart.clients())
+    address = a.created(5)
+    lines = [
+        "PROXY TCP4 127.0.0.1 127.0.0.1 1 1",
+        f"DELETE {address} HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {b.api.token}",
+        "Tus-Resumable: 1.0.0",
+        *("Connection: close", "", ""),
+    ]
+    door = str(apart.base / "b" / "run-b" / "console-door.sock")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_SECONDS)
+        connection.connect(door)
+        connection.sendall("\r\n".join(lines).encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 204 ")
+    assert a.head(address).status == 404
+
+
 def test_refused_at_the_other(apart: Apart) -> None:
     """What the replica that has an upload refuses is refused to the client of the other one."""
     a, b = (Tus(client) for client in apart.clients())
@@ -93,9 +121,9 @@ def test_parts_of_one_replica(apart: Apart) -> None:
     with words where they are at both.
     """
     a, b = (Tus(client) for client in apart.clients())
-    partial = {"Upload-Concat": "partial"}
-    at_a = [a.create(2, b"ab", partial), a.create(2, b"cd", partial)]
-    at_b = b.create(2, b"ef", partial)
+    part = {"Upload-Concat": "partial"}
+    at_a = [a.create(2, b"ab", part), a.create(2, b"cd", part)]
+    at_b = b.create(2, b"ef", part)
     first, second, third = (answer.header("Location") for answer in (*at_a, at_b))
 
     def final(*parts: str) -> Answer:
@@ -109,18 +137,38 @@ def test_parts_of_one_replica(apart: Apart) -> None:
     assert b.api.file("tus.bin").body == b"abcd"
 
 
-@pytest.mark.parametrize("first", ["a", "b"])
-def test_slices(apart: Apart, first: str) -> None:
+@pytest.mark.parametrize("target", ["/v1/files/default", "/u/{ticket}"])
+def test_slices(apart: Apart, target: str) -> None:
     """Forms with the slices of a file that come to both replicas become one file."""
-    clients = apart.clients() if first == "a" else apart.clients()[::-1]
+    a, b = apart.clients()
     content = os.urandom(300_000)
+    rules = {"bucket": "default", "prefix": "in/"}
+    ticket = Signer(apart.running["a"]).token(tid=a.tenant, scope="files:write", ticket=rules)
+    target = target.format(ticket=ticket)
+    sent = {"Content-Type": CONTENT_TYPE}
     answers = [
-        client.post_body(slice_form_of("film.bin", content, "5f1c", index, {}))
-        for index, client in enumerate(clients)
+        (client.using(None) if ticket in target else client).request(
+            "POST", target, slice_form_of("film.bin", content, "5f1c", index, {}), sent
+        )
+        for index, client in enumerate((b, a))
     ]
     assert [answer.status for answer in answers] == [202, 201], answers[-1].body
-    assert clients[0].file("film.bin").body == content
-    assert clients[0].used() == (len(content), 1)
+    (file,) = answers[-1].json()["files"]
+    assert a.file(file["key"]).body == content
+    assert a.used() == (len(content), 1)
+
+
+def test_slices_at_the_same_moment(apart: Apart) -> None:
+    """Both replicas begin a file with the slice that each gets: one of them has it, and joins."""
+    a, b = apart.clients()
+    before = apart.parts("a"), apart.parts("b")
+    for number in range(3):
+        content, name = os.urandom(300_000), f"film-{number}.bin"
+        forms = [slice_form_of(name, content, name, index, {}) for index in range(2)]
+        answers = at_once(partial(a.post_body, forms[0]), partial(b.post_body, forms[1]))
+        assert statuses(answers) == [201, 202], [answer.body for answer in answers]
+        assert b.file(name).body == content
+    assert (apart.parts("a"), apart.parts("b")) == before
 
 
 def test_no_loop(apart: Apart) -> None:
@@ -171,20 +219,38 @@ def test_door_shows_nothing_else(apart: Apart) -> None:
     assert door.put("other").status == 404
 
 
-def test_owner_is_killed(apart: Apart) -> None:
-    """While the replica that has an upload is gone the other one says 503 and when to ask again;
-    when it is back the upload goes on where it was, and in the end neither has anything left.
+def swept_elsewhere(apart: Apart, folder: Path) -> None:
+    """A worker sweeps that has no replica's disk, and no address."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
+    own = {"WHARF_DATA": str(folder), "WHARF_REPLICA_ADDRESS": "", "WHARF_INSTANCE": "worker"}
+    command = [str(Path(sys.executable).with_name("wharf-upload")), "sweep"]
+    subprocess.run(command, env={**kept, **apart.settings["a"], **own}, check=True)
+
+
+def test_owner_is_killed(apart: Apart, tmp_path: Path) -> None:
+    """While the replica that has an upload is gone the other one says 503 and when to ask again,
+    and a worker elsewhere ends what has expired for long. When it is back the upload goes on
+    where it was, and in the end neither has anything of it left.
     """
     a, b = (Tus(client) for client in apart.clients())
     content = os.urandom(3 << 20)
-    address = b.created(len(content))
+    address, expired = b.created(len(content)), b.created(7)
     assert a.patch(address, 0, content[: 1 << 20]).status == 204
     apart.running["b"].kill()
     answer = a.patch(address, 1 << 20, content[1 << 20 :])
     assert "waits for the replica" in answer.problem(503, "unavailable")["detail"]
     assert answer.header("Retry-After") == "5"
     assert a.head(address).status == 503
-    assert json.loads(a.api.get("/v1/uploads").body)["uploads"][0]["offset"] is None
+    with psycopg.connect(apart.database_url, autocommit=True) as connection:
+        # A little late: its replica may have younger bytes of it. Then: it would have said so.
+        for upload, seconds in ((address, 60), (expired, 3600)):
+            connection.execute(
+                "UPDATE uploads SET expires_at = %s WHERE id = %s",
+                (int(1000 * (time.time() - seconds)), name_of(upload)),
+            )
+    assert a.head(expired).status == 404
+    swept_elsewhere(apart, tmp_path)
+    assert a.api.used() == (len(content), 1)
     apart.start("b")
     assert until(lambda: a.head(address).status == 200, _SECONDS)
     assert a.offset(address) == 1 << 20
