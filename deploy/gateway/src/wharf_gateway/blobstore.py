@@ -97,7 +97,9 @@ def blob_store(environ: Mapping[str, str]) -> BlobStore | None:
             continue
         found = parse(url)
         if found is None:
-            raise CannotRunError(f"{setting.name}={url!r}: expected is something like {_EXAMPLE}")
+            # Somebody may have put the keys into it, and these belong into no log.
+            shown = "(hidden)" if "@" in url else repr(url)
+            raise CannotRunError(f"{setting.name}={shown}: expected is something like {_EXAMPLE}")
         if found.scheme == "https":
             if _ADDRESS.fullmatch(found.name):
                 raise CannotRunError(
