@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.api_client import SMALL
 from tests.e2e.instance import Wharf, running
 from tests.e2e.observed.scraping import scrape
-from tests.e2e.observed.test_metrics_catalogue import STORE_SECTIONS, Row, catalogue
+from tests.e2e.observed.test_metrics_catalogue import STORE_SECTIONS, Row, catalogue, checked
 from tests.e2e.raw_http import until
 from tests.e2e.tenants import Signer
 from tests.servers.exposition import Exposition
@@ -66,13 +66,16 @@ def pages(stored: Wharf) -> dict[str, Exposition]:
 
 @pytest.mark.parametrize("target", ["upload", "nginx"])
 def test_the_page_is_what_is_exported(pages: dict[str, Exposition], target: str) -> None:
-    """What is exported of an object store has its rows, and each row of them is exported."""
+    """What is exported of an object store has its rows, each row is exported, and promtool finds no
+    fault with names, units, types and help.
+    """
     found = {
         Row(name, family.type, frozenset(pages[target].labels(name)))
         for name, family in pages[target].families.items()
         if "_store_" in name
     }
     assert found == catalogue(STORE_SECTIONS)[target]
+    assert checked(pages[target]) == (0, "", "")
 
 
 def test_requests_are_counted(pages: dict[str, Exposition]) -> None:
