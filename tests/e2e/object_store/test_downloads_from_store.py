@@ -5,11 +5,14 @@ The tests that are imported are those of the disk, on the Wharf of this folder.
 
 from __future__ import annotations
 
+import re
+import urllib.request
+
 import pytest
 
 from tests.e2e.api_client import ApiClient
 from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import exchange, head
+from tests.e2e.raw_http import exchange, head, until
 from tests.e2e.test_downloads import (
     BYTES,
     INTERNAL,
@@ -66,6 +69,7 @@ __all__ = [
     "test_what_could_act_is_never_shown",
 ]
 
+_READS = re.compile(r'^wharf_gateway_store_reads_total\{code="(\d+)"\} (\S+)$', re.MULTILINE)
 # All that an answer with a file may say; nothing in it is of the store's.
 FIELDS = {
     "Accept-Ranges",
@@ -159,6 +163,23 @@ def test_what_a_range_brings(api: ApiClient, wanted: str, status: int) -> None:
             first, _, last = span.partition("-")
             assert size == str(len(BYTES))
             assert answer.body == BYTES[int(first) : int(last) + 1] != b""
+
+
+def test_a_wrong_range_is_no_fault_of_the_store(wharf: Wharf, api: ApiClient) -> None:
+    """Who has a link cannot make it look as if reads from the store failed."""
+    api.stored("file", BYTES)
+    target = link(api)
+
+    def reads() -> dict[str, str]:
+        address = f"http://127.0.0.1:{wharf.metrics_port}/metrics/nginx"
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return dict(_READS.findall(answer.read().decode()))
+
+    before = reads().get("206")
+    assert api.get(target, {"Range": "bytes=999999-"}).status == 416
+    assert api.get(target, {"Range": "bytes=1-2"}).status == 206
+    assert until(lambda: reads().get("206") != before)
+    assert float(reads()["416"]) == 0
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
