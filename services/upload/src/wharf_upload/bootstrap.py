@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,8 @@ def object_store(settings: Settings) -> S3Store:
     place = settings.bucket_place
     if place is None:
         raise SettingsError("WHARF_BLOB_URL: no object store is named")
+    if find_spec("boto3") is None:
+        raise SettingsError("WHARF_BLOB_URL: an object store needs boto3: wharf-upload[s3]")
     # A service with its blobs on the disk does not load what speaks to object stores.
     from wharf_upload.storage.s3.keys import KeyFile
     from wharf_upload.storage.s3.store import S3Store

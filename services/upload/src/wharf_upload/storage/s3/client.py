@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import os
 import ssl
 import threading
@@ -93,6 +94,9 @@ def _open(place: BucketPlace, keys: Keys, ca: str) -> S3Client:
     from boto3.session import Session
     from botocore.config import Config
 
+    # What they log for debugging shows signatures and names.
+    for noisy in ("boto3", "botocore", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     client = Session().client(
         "s3",
         endpoint_url=place.endpoint,

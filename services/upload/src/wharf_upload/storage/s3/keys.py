@@ -57,7 +57,7 @@ class KeyFile:
         return keys
 
     def _read(self) -> Keys:
-        # Not a link itself: Kubernetes mounts secrets as links.
+        # Links are followed: Kubernetes mounts secrets as links.
         status = os.stat(self._path)
         version = (status.st_mtime_ns, status.st_ino, status.st_size)
         if self._keys is not None and version == self._version:
