@@ -55,6 +55,7 @@ osd class default list = *
 osd op num shards = 2
 rgw frontends = beast endpoint=127.0.0.1:{port} ssl_endpoint=127.0.0.1:{tls_port} \
 ssl_certificate={certificate} ssl_private_key={private_key} tcp_nodelay=1
+rgw dns name = localhost
 rgw thread pool size = 64
 rgw enable apis = s3, admin
 rgw gc obj min wait = 60

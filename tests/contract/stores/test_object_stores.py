@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from servicekit.ids import uuid7_hex
+from servicekit.metric_buffers import MetricBuffer
 from tests.servers.object_stores import ObjectStore
 from tests.servers.stores import OBJECT_STORES, object_driver, object_store
+from wharf_upload.domain.bucket_place import parse_bucket_place
 from wharf_upload.storage.base import BlobName, StoreError
 from wharf_upload.storage.s3 import deleting, metrics, uploading
+from wharf_upload.storage.s3.keys import KeyFile
 from wharf_upload.storage.s3.listing import Listing
 from wharf_upload.storage.s3.store import S3Store
 from wharf_upload.storage.spool_file import SpoolFile
@@ -58,15 +63,19 @@ def new_name() -> BlobName:
     return BlobName("demo", uuid7_hex())
 
 
-def requests() -> Counter[tuple[str, ...]]:
-    """The requests since the last call, by operation and outcome."""
-    return Counter(labels for labels, _ in metrics.requests.drain())
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Counter[tuple[str, ...]]]:
+    """Returns the requests since the last call, by operation and outcome."""
+    buffer = MetricBuffer()  # nobody exports this one
+    monkeypatch.setattr(metrics, "requests", buffer)
+    return lambda: Counter(labels for labels, _ in buffer.drain())
 
 
-def test_a_large_file_goes_in_parts(store: S3Store, large: SpoolFile) -> None:
+def test_a_large_file_goes_in_parts(
+    store: S3Store, large: SpoolFile, requests: Callable[[], Counter[tuple[str, ...]]]
+) -> None:
     """A large file is one object again, of as many requests as the guide for operators says."""
     name = new_name()
-    requests()
     store.adopt(name, large).commit()
     assert requests() == {
         ("create_multipart", "ok"): 1,
@@ -143,7 +152,11 @@ def test_pages(store: S3Store, server: ObjectStore, bucket: str) -> None:
     assert set(found) == set(names)
 
 
-def test_deletion_in_turns(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deletion_in_turns(
+    store: S3Store,
+    requests: Callable[[], Counter[tuple[str, ...]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """More blobs than one request can name are removed with as few requests as that takes."""
     monkeypatch.setattr(deleting, "_MOST_AT_ONCE", 2)
     names = [new_name() for _ in range(5)]
@@ -194,6 +207,32 @@ def test_tls(radosgw_tls: ObjectStore, tmp_path: Path, large: SpoolFile) -> None
     with store.open(small) as stream:
         assert stream.read() == b"small"
     assert {found.name: found.size for found in store.blobs()} == {small: 5, parted: _SIZE}
+    assert store.check() is None
+
+
+def test_virtual_style(
+    radosgw: ObjectStore, tmp_path: Path, large: SpoolFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the bucket in the host's name all kinds of requests find it, and the gateway's do."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest: resolve(str(host).rpartition(".")[2], *rest)
+    )
+    bucket = radosgw.new_bucket()
+    port = urlsplit(radosgw.endpoint).port
+    place = parse_bucket_place(f"s3://{bucket}/v?endpoint=http://localhost:{port}&style=virtual")
+    keys = KeyFile(str(radosgw.key_file(tmp_path)))
+    store = S3Store(place, keys, ca="", spool_folder=tmp_path)
+    small, parted = new_name(), new_name()
+    store.put(small, b"small")
+    store.adopt(parted, large).commit()
+    assert {found.name for found in store.blobs()} == {small, parted}
+    with urllib.request.urlopen(
+        f"http://{place.signed_host}{store.gateway_place(small).signed}"
+    ) as answer:
+        assert answer.read() == b"small"
+    assert store.delete_all([small, parted]) == []
+    assert radosgw.keys(bucket) == []
     assert store.check() is None
 
 
