@@ -42,6 +42,15 @@ def test_on_another_file_system(folders: tuple[Path, Path]) -> None:
         other.rmdir()
 
 
+def test_without_links(folders: tuple[Path, Path]) -> None:
+    """With an object store the spool need only take files: nothing is linked, nothing is left."""
+    folders[1].rmdir()
+    assert SpoolCheck(folders[0], None).error() is None
+    assert os.listdir(folders[0]) == []
+    folders[0].rmdir()
+    assert "not there yet" in str(SpoolCheck(folders[0], None).error())
+
+
 def test_before_the_gateway(folders: tuple[Path, Path]) -> None:
     """Without the folder the service is not ready, and is as soon as there is one."""
     folders[0].rmdir()
