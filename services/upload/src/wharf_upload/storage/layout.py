@@ -16,6 +16,11 @@ from wharf_upload.storage.base import BlobName, Found
 _AA = slice(8, 10)
 
 
+def relative_path(name: BlobName) -> str:
+    """Return the path of a blob below `tenants`: its location, whatever store has it."""
+    return f"{name.tenant}/{name.blob[_AA]}/{name.blob}"
+
+
 class BlobLayout:
     """The folders of one store; one filesystem for both."""
 
@@ -32,9 +37,7 @@ class BlobLayout:
         """Return where the blob lies."""
         return f"{self.tenants}/{name.tenant}/{name.blob[_AA]}/{name.blob}"
 
-    def relative_path(self, name: BlobName) -> str:
-        """Return where the blob lies below `tenants`."""
-        return relative_path(name)
+    relative_path = staticmethod(relative_path)
 
     def blobs(self) -> Iterator[Found]:
         """Yield all blobs of all tenants, in no order."""
@@ -46,11 +49,6 @@ class BlobLayout:
                     except FileNotFoundError:
                         continue
                     yield Found(BlobName(tenant.name, entry.name), status.st_size, status.st_ctime)
-
-
-def relative_path(name: BlobName) -> str:
-    """Return the path of a blob below `tenants`: its location, whatever store has it."""
-    return f"{name.tenant}/{name.blob[_AA]}/{name.blob}"
 
 
 def entries(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -91,13 +91,17 @@ class _Made:
 
 
 def _open(place: BucketPlace, keys: Keys, ca: str) -> S3Client:
+    import botocore.session
     from boto3.session import Session
     from botocore.config import Config
 
     # What they log for debugging shows signatures and names.
     for noisy in ("boto3", "botocore", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    client = Session().client(
+    # The settings alone count, and no AWS_PROFILE or file of whoever runs this.
+    unset = (None, None, None, None)
+    core = botocore.session.Session(session_vars={"profile": unset, "config_file": unset})
+    client = Session(botocore_session=core).client(
         "s3",
         endpoint_url=place.endpoint,
         region_name=place.region,

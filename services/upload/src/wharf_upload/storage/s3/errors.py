@@ -123,9 +123,12 @@ def of_tls(error: BaseException) -> Failure:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__context__ or cause.__cause__ or _inner(cause)
-    reason = f" ({cause.verify_message})" if cause is not None else ""
-    what = "the certificate of the object store is not trusted" if cause else "TLS fails"
-    return Failure(StoreUnavailable(f"{what}{reason}: WHARF_BLOB_CA"), metrics.FAILED)
+    if cause is None:
+        words = "TLS with the object store fails; is the port in WHARF_BLOB_URL right?"
+    else:
+        said = cause.verify_message
+        words = f"the certificate of the object store is not trusted ({said}): WHARF_BLOB_CA"
+    return Failure(StoreUnavailable(words), metrics.FAILED)
 
 
 def _inner(error: BaseException) -> BaseException | None:

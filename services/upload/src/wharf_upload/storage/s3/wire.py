@@ -6,6 +6,8 @@ speaks XML is boto3's (`client`). Each process has a pool of its own.
 
 from __future__ import annotations
 
+import errno
+import os
 import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -93,7 +95,13 @@ class Wire:
         host = f"{place.bucket}.{place.host}" if place.style == VIRTUAL else place.host
         if place.scheme == "http":
             return _Pool(host, place.port, maxsize=_KEPT_CONNECTIONS)
-        context = ssl.create_default_context(cafile=self._ca or None)
+        try:
+            context = ssl.create_default_context(cafile=self._ca or None)
+        except ssl.SSLError:
+            raise StoreUnavailable("WHARF_BLOB_CA has no certificates in PEM") from None
+        except OSError as error:
+            reason = os.strerror(error.errno or errno.EIO)
+            raise StoreUnavailable(f"WHARF_BLOB_CA cannot be read: {reason}") from None
         return _TlsPool(
             host,
             place.port,
