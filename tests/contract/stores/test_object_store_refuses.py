@@ -73,6 +73,34 @@ def test_untrusted_certificate(radosgw_tls: ObjectStore, tmp_path: Path) -> None
         list(store.blobs())
 
 
+def test_no_tls(radosgw: ObjectStore, tmp_path: Path) -> None:
+    """A port without TLS is told by the setting that has the port."""
+    other = radosgw.behind(radosgw.endpoint.replace("http:", "https:"))
+    assert "WHARF_BLOB_URL" in words(object_driver(other, tmp_path, "any"))
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), ("x", "no certificates")])
+def test_no_authority(radosgw: ObjectStore, tmp_path: Path, content: str | None, said: str) -> None:
+    """A file of certificates that is missing or has none is told, and not taken for none wanted."""
+    ca = tmp_path / "ca.pem"
+    if content is not None:
+        ca.write_text(content)
+    other = replace(radosgw, endpoint="https://127.0.0.1:1", ca=str(ca))
+    assert said in words(object_driver(other, tmp_path, "any"))
+
+
+def test_a_profile_of_whoever_runs_it(
+    radosgw: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither AWS_PROFILE nor a file of AWS's own tools changes what the settings say."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    store = object_driver(radosgw, tmp_path)
+    store.put(BlobName("demo", uuid7_hex()), b"x")
+    assert len(list(store.blobs())) == 1
+
+
 def test_keys_that_are_corrected(
     radosgw: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,63 @@
+"""Ages of what lies on an object store: by the store's clock, whatever ours says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, cast
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from wharf_upload.storage.base import BlobName
+from wharf_upload.storage.s3.client import Client
+from wharf_upload.storage.s3.listing import Listing
+from wharf_upload.storage.s3.names import object_name
+
+_AGE_SECONDS = 600
+
+
+class FakeS3:
+    """A store whose clock is ahead of ours, with one object and one unfinished upload."""
+
+    def __init__(self, ahead: float) -> None:
+        now = datetime.fromtimestamp(time.time() + ahead, UTC)
+        then = datetime.fromtimestamp(now.timestamp() - _AGE_SECONDS, UTC)
+        key = object_name("w/", BlobName("demo", uuid7_hex()))
+        head = {"ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(now, usegmt=True)}}}
+        self._objects = {**head, "Contents": [{"Key": key, "Size": 1, "LastModified": then}]}
+        self._uploads = {**head, "Uploads": [{"Key": key, "UploadId": "1", "Initiated": then}]}
+
+    def list_objects_v2(self, **_: object) -> dict[str, Any]:
+        """Its object."""
+        return self._objects
+
+    def list_multipart_uploads(self, **_: object) -> dict[str, Any]:
+        """Its unfinished upload."""
+        return self._uploads
+
+
+class FakeClient:
+    """Asks it."""
+
+    bucket = "bucket"
+
+    def __init__(self, s3: FakeS3) -> None:
+        self._s3 = s3
+
+    def ask(self, operation: str, request: Callable[[FakeS3], object]) -> object:
+        """The answer."""
+        return request(self._s3)
+
+
+@pytest.mark.parametrize("ahead", [0.0, 3600.0, -7200.0])
+def test_ages(ahead: float) -> None:
+    """A clock of ours that is wrong by hours makes nothing older: what is under way stays."""
+    listing = Listing(cast("Client", FakeClient(FakeS3(ahead))), "w/")
+    (found,) = listing.blobs(None)
+    ((_, _, begun),) = listing.unfinished()
+    expected = time.time() - _AGE_SECONDS
+    assert found.changed_at == pytest.approx(expected, abs=60)
+    assert begun == pytest.approx(expected, abs=60)
