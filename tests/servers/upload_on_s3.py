@@ -20,9 +20,8 @@ from tests.servers.upload_invariants import assert_nothing_else, assert_sound, l
 from wharf_upload import bootstrap
 from wharf_upload.maintenance.sweeper import Sweeper
 from wharf_upload.settings import Settings
-from wharf_upload.storage.s3 import uploading
+from wharf_upload.storage.s3 import uploading, wire
 from wharf_upload.storage.s3.tries import Patience
-from wharf_upload.storage.s3.wire import Wire
 from wharf_upload.storage.timed import TimedStore
 
 SMALL, SPOOLED = b"small\n" * 100, b"spooled\0" * 40_000
@@ -54,11 +53,13 @@ WAYS = {
 @contextmanager
 def waiting(seconds: float) -> Iterator[None]:
     """Let the service wait for a silent store so long, where it does not use boto3."""
-    patience = Patience(read_seconds=seconds, total_seconds=0.5)
+    # Two, though they are equal: the service tells them apart.
+    short, long = Patience(seconds, 0.5), Patience(seconds, 0.5)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(uploading, "SHORT", patience)
-        patched.setattr(uploading, "LONG", patience)
-        patched.setitem(Wire.send.__kwdefaults__ or {}, "patience", patience)
+        for module in (uploading, wire):
+            patched.setattr(module, "SHORT", short)
+            patched.setattr(module, "LONG", long)
+        patched.setitem(wire.Wire.send.__kwdefaults__ or {}, "patience", short)
         yield
 
 

@@ -12,7 +12,7 @@ from tests.servers.faulty_store import FaultyStore
 from tests.servers.object_stores import ObjectStore
 from tests.servers.upload_on_s3 import Bucket, OnS3, new_bucket, waiting
 from wharf_upload import bootstrap
-from wharf_upload.storage.s3 import client, uploading, wire
+from wharf_upload.storage.s3 import client, silence, uploading, wire
 from wharf_upload.storage.s3.tries import Patience
 from wharf_upload.storage.timed import TimedStore
 
@@ -39,6 +39,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(uploading, "_PART_BYTES", 5 << 20)
     # Less than an answer may take: the one limit must not count for the other.
     monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.25)
+    monkeypatch.setattr(silence, "_SECONDS", 0.05)
     # boto3's client is made once, and keeps this for all tests.
     monkeypatch.setattr(client, "LONG", Patience(read_seconds=1.5, total_seconds=0.5))
     with waiting(5):
