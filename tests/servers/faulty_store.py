@@ -84,6 +84,10 @@ class Exchange:
         for _ in self._body():
             pass
 
+    def is_last(self) -> None:
+        """Let the connection end after the answer."""
+        self._handler.close_connection = True
+
     def wait_for_end(self) -> None:
         """Return when the client has given up, or the proxy is told to `heal`."""
         until = time.monotonic() + _SECONDS
@@ -141,6 +145,16 @@ def cut_before(exchange: Exchange) -> Reply:
 def flip(exchange: Exchange) -> Reply:
     """Change a bit of the first byte of the content."""
     return exchange.passed_on(lambda block: bytes([block[0] ^ 1]) + block[1:])
+
+
+def half(exchange: Exchange) -> Reply:
+    """Break the connection off in the middle of an answer's body."""
+    reply = exchange.passed_on()
+    assert reply.source is not None
+    with reply.source as source:
+        body = source.read()
+    exchange.is_last()
+    return Reply(reply.status, reply.fields, body[: len(body) // 2])
 
 
 def late(seconds: float) -> Fault:
@@ -208,7 +222,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(reply.status)
         for name, value in reply.fields:
             self.send_header(name, value)
-        if reply.source is None and reply.status != 204:
+        names = {name.lower() for name, _ in reply.fields}
+        if "content-length" not in names and reply.status != 204:
             self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         if self.command != "HEAD":

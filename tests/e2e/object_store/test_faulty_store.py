@@ -1,0 +1,137 @@
+"""A Wharf before a store that answers, but not well: clients get problems, and no wrong bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import IncompleteRead
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api_client import LARGE, Answer, ApiClient
+from tests.e2e.instance import Wharf, running
+from tests.e2e.raw_http import until
+from tests.e2e.tenants import Signer
+from tests.servers.faulty_store import FaultyStore, answer, half, late, silent
+from tests.servers.object_stores import ObjectStore
+
+# More than nginx reads ahead.
+_LARGER = LARGE * 30
+
+
+@pytest.fixture(scope="module")
+def faulty(radosgw: ObjectStore) -> Iterator[FaultyStore]:
+    """The way from this Wharf to the store."""
+    with FaultyStore(radosgw.endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(faulty: FaultyStore) -> Iterator[FaultyStore]:
+    """The same, without orders before and after."""
+    faulty.heal()
+    yield faulty
+    faulty.heal()
+
+
+@pytest.fixture(scope="module")
+def settings(
+    radosgw: ObjectStore, faulty: FaultyStore, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Where this Wharf keeps its blobs."""
+    bucket, folder = radosgw.new_bucket(), tmp_path_factory.mktemp("keys")
+    return {
+        "WHARF_BLOB_URL": radosgw.behind(faulty.endpoint).url(bucket),
+        "WHARF_BLOB_KEY_FILE": str(radosgw.key_file(folder)),
+        # What one request finds out holds for the next one.
+        "WHARF_UPLOAD_PROCESSES": "1",
+    }
+
+
+# These two stand for the ones of conftest.py.
+@pytest.fixture(scope="module")
+def wharf(settings: dict[str, str]) -> Iterator[Wharf]:
+    """A Wharf of this file's own."""
+    with running(None, **settings) as found:
+        yield found
+
+
+@pytest.fixture
+def api(wharf: Wharf) -> ApiClient:
+    """A client of a tenant that this test alone uses."""
+    return Signer(wharf).client()
+
+
+def check_problem(found: Answer) -> None:
+    """A 503 that says when to come again, and nothing of what the store has said."""
+    found.problem(503, "unavailable")
+    assert int(found.header("Retry-After")) > 0
+    for word in (b"SlowDown", b"AccessDenied", b"Signature", b"wharf-"):
+        assert word not in found.body
+
+
+def test_busy_store(api: ApiClient, proxy: FaultyStore) -> None:
+    """A store that has too much to do is 503 in both directions; later it all goes on."""
+    api.stored("before", LARGE)
+    proxy.order("*", last=answer(503, "SlowDown"))
+    check_problem(api.put("small", b"small"))
+    check_problem(api.put("large", LARGE))
+    check_problem(api.file("before"))
+    check_problem(api.file("before", {"Range": "bytes=5-9"}))
+    proxy.heal()
+    assert api.file("before").body == LARGE
+    assert [api.file(key).status for key in ("small", "large")] == [404, 404]
+    api.stored("small", b"small")
+
+
+def test_late_answer(api: ApiClient, proxy: FaultyStore) -> None:
+    """A store that is slow is waited for."""
+    proxy.order("*", last=late(1))
+    api.stored("file", LARGE)
+    assert api.file("file").body == LARGE
+
+
+def test_half_an_answer(api: ApiClient, proxy: FaultyStore) -> None:
+    """A file whose bytes break off never looks whole to who reads it."""
+    api.stored("file", _LARGER)
+    proxy.order("get", half)
+    with pytest.raises(IncompleteRead):
+        api.file("file")
+    assert api.file("file").body == _LARGER
+
+
+def test_refused_keys(api: ApiClient, settings: dict[str, str]) -> None:
+    """Keys that the store refuses are 503, not 403; corrected in their file, without a restart,
+    they count.
+    """
+    api.stored("file", LARGE)
+    file = Path(settings["WHARF_BLOB_KEY_FILE"])
+    right = file.read_text()
+    file.write_text(right.replace("secret", "Secret"))
+    try:
+        assert until(lambda: api.file("file").status == 503)
+        check_problem(api.file("file"))
+        assert until(lambda: api.put("other", LARGE).status == 503)
+        check_problem(api.put("other", LARGE))
+    finally:
+        file.write_text(right)
+    assert until(lambda: api.put("other", LARGE).status == 201)
+    assert until(lambda: api.file("file").status == 200)
+    assert api.file("file").body == LARGE
+
+
+def test_silent_store(api: ApiClient, proxy: FaultyStore) -> None:
+    """Uploads to a silent store are 503; meanwhile what needs no store goes on."""
+    api.stored("before", b"before")
+    proxy.order("put", last=silent)
+    with ThreadPoolExecutor(8) as pool:
+        uploads = [pool.submit(api.put, f"file-{number}", LARGE) for number in range(8)]
+        assert api.listed() == ["before"]
+        assert api.file("before").body == b"before"
+        assert not all(upload.done() for upload in uploads)
+    for upload in uploads:
+        check_problem(upload.result())
+    proxy.heal()
+    assert until(lambda: api.put("after", LARGE).status == 201)
+    assert api.listed() == ["after", "before"]
