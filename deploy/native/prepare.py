@@ -8,11 +8,11 @@ is gone within some 50 ms.
     prepare.py run       what `make run` needs: packages of all.txt, nginx, the console's scripts
     prepare.py dev       what lint and types need: packages of dev.txt
     prepare.py contract  what `make unit` and `make contract` need: dev, nginx, Redis, PostgreSQL,
-                         Prometheus, strace
-    prepare.py compose   what `make compose-test` needs: contract, Docker with Compose, debootstrap
-    prepare.py test      what `make test` needs: compose, podman, a browser and the scripts of
-                         others that it loads (requirements/browser), Ceph, Swift in .venv/swift,
-                         and k8s
+                         Prometheus, strace, Ceph, and Swift in .venv/swift
+    prepare.py compose   what `make compose-test` needs: dev, nginx, Redis, PostgreSQL, Prometheus,
+                         strace, Docker with Compose, debootstrap
+    prepare.py test      what `make test` needs: contract, compose, podman, a browser with the
+                         scripts of others that it loads (requirements/browser), and k8s
     prepare.py k8s       what `make k8s` needs: dev, and the checkers of manifests in .venv/k8s
 """
 
