@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -346,6 +347,28 @@ def test_files_that_come_meanwhile(move: Move) -> None:
     move.old.before["delete"] = come
     assert move.run().removed_files == 4
     assert move.left() == Left()
+
+
+def test_files_that_come_without_end(move: Move) -> None:
+    """A replica that goes on storing in the old place does not keep the run from its end."""
+    move.file()
+    move.old.before["delete"] = lambda _: (move.file(), None)[1]
+    assert move.run().faults == []
+    assert move.left().files == 1
+
+
+def test_two_runs_at_once(move: Move) -> None:
+    """Two runs beside each other, which a lease prevents, lose nothing and report no fault."""
+    contents = {move.file(b"%d" % number): b"%d" % number for number in range(300)}
+    ends: list[Moved] = []
+    threads = [threading.Thread(target=lambda: ends.append(move.run())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [moved.faults for moved in ends] == [[], []]
+    assert {name: move.new.open(name).read() for name in move.names(move.new)} == contents
+    assert move.names(move.old) == set()
 
 
 def test_the_grace(move: Move) -> None:

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 _BLOCK_BYTES = 1 << 20
 # Copied batches that wait for the end of their grace: a bound for memory.
 _MOST_WAITING = 1000
+# More are needed only while somebody stores in the old place.
+_PASSES = 10
 _LEASE = "move-blobs"
 # Longer than the lease of a run that was killed lives on.
 _LEASE_WAIT_SECONDS = 15.0
@@ -133,15 +135,16 @@ class BlobMover:
         self._waiting: deque[tuple[float, list[BlobName]]] = deque()
 
     def run(self) -> Moved:
-        """Move until the old store shows nothing more that can be moved.
+        """Move until the old store shows nothing more that can be moved, or new files again.
 
         Raises:
             StoreError: a store keeps failing. Another run goes on from here.
         """
         with ThreadPoolExecutor(self._parallel, "move") as pool:
             try:
-                while self._pass(pool):
-                    pass
+                for _ in range(_PASSES):
+                    if not self._pass(pool):
+                        break
             finally:
                 self._ended.set()
         return self._moved
