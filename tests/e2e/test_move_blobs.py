@@ -1,4 +1,4 @@
-"""docs/moving-blobs.md on a Wharf behind nginx: to an object store, and back, under load."""
+"""`wharf-upload move-blobs` beside a Wharf behind nginx that has clients."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.api_client import ApiClient
 from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import until
 from tests.e2e.tenants import Signer
 from tests.servers.object_stores import ObjectStore
 from wharf_upload.storage.layout import BlobLayout
@@ -22,22 +21,26 @@ _SECONDS = 120
 
 
 class Traffic:
-    """Clients that read everything, again and again, and one that writes; `files` is all."""
+    """Clients that read the `first` files, again and again, and one that stores others."""
 
-    def __init__(self, api: ApiClient, files: dict[str, bytes]) -> None:
-        self._api, self.files = api, files
-        self._ended = threading.Event()
-        self.faults: list[str] = []
-        self.requests = 0
+    def __init__(self, api: ApiClient) -> None:
+        self._api, self._ended = api, threading.Event()
+        self.first = {f"small-{number}": os.urandom(number) for number in range(20)}
+        self.first |= {f"large-{number}": os.urandom(_LARGE) for number in range(2)}
+        self.written: dict[str, bytes] = {}
+        self._faults: list[str] = []
+        self._requests = 0
+
+    def begin(self) -> None:
+        """Stores the first files."""
+        for key, content in self.first.items():
+            self._api.stored(key, content)
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self, *, writing: bool) -> Iterator[None]:
         """Sends requests meanwhile; afterwards, none may have failed."""
-        first = {key: it for key, it in self.files.items() if not key.startswith("meanwhile")}
-        threads = [
-            threading.Thread(target=self._until_ended, args=(work,))
-            for work in (lambda: self._read(first), lambda: self._ranges(first), self._write)
-        ]
+        works = (self._read, self._read_ranges, *((self._write,) if writing else ()))
+        threads = [threading.Thread(target=self._until_ended, args=(work,)) for work in works]
         for thread in threads:
             thread.start()
         try:
@@ -47,38 +50,37 @@ class Traffic:
             for thread in threads:
                 thread.join()
             self._ended.clear()
-        assert self.faults == []
+        assert self._faults == []
+        assert self._requests > len(self.first)
 
-    def _until_ended(self, work: object) -> None:
-        assert callable(work)
+    def _until_ended(self, work: Callable[[], None]) -> None:
         while not self._ended.is_set():
             work()
-            self._ended.wait(0.05)  # the move has to get its turn, too
 
     def _expect(self, key: str, status: int, content: bytes, **headers: str) -> None:
-        answer = self._api.get(f"/v1/files/default/{key}", headers)
-        self.requests += 1
+        answer = self._api.file(key, headers)
+        self._requests += 1
         if (answer.status, answer.body) != (status, content):
-            self.faults.append(f"{key}: {answer.status}, {len(answer.body)} bytes")
+            self._faults.append(f"{key}: {answer.status}, {len(answer.body)} bytes")
+        self._ended.wait(0.02)  # the move has to get its turn, too
 
-    def _read(self, first: dict[str, bytes]) -> None:
-        for key, content in first.items():
+    def _read(self) -> None:
+        for key, content in self.first.items():
             self._expect(key, 200, content)
-            self._ended.wait(0.01)
 
-    def _ranges(self, first: dict[str, bytes]) -> None:
-        for key, content in first.items():
-            if len(content) > 20:
-                self._expect(key, 206, content[10:20], Range="bytes=10-19")
+    def _read_ranges(self) -> None:
+        for key, content in self.first.items():
+            if len(content) > 15:
+                self._expect(key, 206, content[5:15], Range="bytes=5-14")
 
     def _write(self) -> None:
-        number = self.requests
-        key, content = f"meanwhile-{number % 20}", b"version %d" % number
-        status = self._api.put(key, content).status
-        if status not in {200, 201}:
-            self.faults.append(f"{key}: {status}")
-        self.files[key] = content
-        self._expect(key, 200, content)
+        for number in range(10):
+            key, content = f"written-{number}", os.urandom(100)
+            status = self._api.put(key, content).status
+            if status not in {200, 201}:
+                self._faults.append(f"{key}: {status}")
+            self.written[key] = content
+            self._expect(key, 200, content)
 
 
 def command(wharf: Wharf, settings: dict[str, str], *arguments: str) -> str:
@@ -96,39 +98,29 @@ def command(wharf: Wharf, settings: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def test_to_an_object_store_and_back(radosgw: ObjectStore, tmp_path: Path) -> None:
-    """No request fails while files move to the store and back; then the old place is empty."""
-    data, bucket, tenant = tmp_path / "data", radosgw.new_bucket(), "mover"
-    common = {
-        "WHARF_BLOB_KEY_FILE": str(radosgw.key_file(tmp_path)),
-        "WHARF_DELETED_GRACE_SECONDS": "2",
-        "WHARF_SWEEP_SECONDS": "1",
-    }
-    url = radosgw.url(bucket, "wharf")
-    on_disk = common | {"WHARF_BLOB_URL": "", "WHARF_BLOB_OLD_URL": url}
+def test_between_disk_and_object_store(radosgw: ObjectStore, tmp_path: Path) -> None:
+    """No request fails while files move from the store to the disk and back, nor one afterwards."""
+    data, bucket = tmp_path / "data", radosgw.new_bucket()
+    keys, url = str(radosgw.key_file(tmp_path)), radosgw.url(bucket, "wharf")
+    common = {"WHARF_BLOB_KEY_FILE": keys, "WHARF_DELETED_GRACE_SECONDS": "2"}
     on_store = common | {"WHARF_BLOB_URL": url, "WHARF_BLOB_OLD_URL": "disk"}
-    files = {f"small-{number}": os.urandom(number) for number in range(30)}
-    files |= {f"large-{number}": os.urandom(_LARGE) for number in range(2)}
-    with running(data, **on_disk) as wharf:
-        api = Signer(wharf).client(tid=tenant)
-        for key, content in files.items():
-            api.stored(key, content)
+    # To the processes that serve it is the same: they read both.
+    to_disk = common | {"WHARF_BLOB_URL": "", "WHARF_BLOB_OLD_URL": url}
+    rate = ("--rate-bytes-per-second", str(_LARGE))
+    with running(data, WHARF_SWEEP_SECONDS="1", **on_store) as wharf:
+        api = Signer(wharf).client()
+        traffic = Traffic(api)
+        traffic.begin()
+        assert list(BlobLayout(data).blobs()) == []
+        with traffic.running(writing=False):
+            said = command(wharf, to_disk, "move-blobs", *rate)
+        assert "nothing is left in the old place" in said
         assert radosgw.keys(bucket) == []
-    for settings in (on_store, on_disk):
-        with running(data, **settings) as wharf:
-            api = Signer(wharf).client(tid=tenant)
-            traffic = Traffic(api, files)
-            with traffic.running():
-                rate = ("--rate-bytes-per-second", str(2 * _LARGE))
-                said = command(wharf, settings, "move-blobs", *rate)
-            assert "moved: " in said
-            assert traffic.requests > len(files)
-            # What was replaced meanwhile is the sweeper's.
-            if settings is on_store:
-                assert until(lambda: not list(BlobLayout(data).blobs()))
-            else:
-                assert until(lambda: not radosgw.keys(bucket))
-            for key, content in files.items():
-                assert api.get(f"/v1/files/default/{key}").body == content
-            alone = settings | {"WHARF_BLOB_OLD_URL": ""}
-            assert "faults: 0" in command(wharf, alone, "check", "--read-all")
+        with traffic.running(writing=True):
+            said = command(wharf, on_store, "move-blobs", *rate)
+        assert f"moved: {len(traffic.first)} files\n" in said
+        assert list(BlobLayout(data).blobs()) == []
+        for key, content in (traffic.first | traffic.written).items():
+            assert api.file(key).body == content
+        alone = on_store | {"WHARF_BLOB_OLD_URL": ""}
+        assert "faults: 0" in command(wharf, alone, "check", "--read-all")
