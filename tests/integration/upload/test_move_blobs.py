@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,21 @@ def test_a_wharf_that_runs(wharf: MovingWharf) -> None:
         alone = replace(service.settings, blob_old_url="")
         for key, expected in wharf.contents.items():
             assert content(bootstrap.open_store(alone), service, key) == expected
+
+
+def test_neighbouring_settings(wharf: MovingWharf) -> None:
+    """In each step of docs/moving-blobs.md a replica reads what those a step apart have stored."""
+    steps = [(DISK, ""), (DISK, wharf.bucket), (wharf.bucket, DISK), (wharf.bucket, "")]
+    services = [wharf.service(*step) for step in steps]
+    for earlier, later in pairwise(services[:3]):
+        for number, (writer, reader) in enumerate(((earlier, later), (later, earlier))):
+            wharf.put(writer, f"file-{number}", os.urandom(9))
+            key = f"file-{number}"
+            assert content(reader.store, reader, key) == wharf.contents[key]
+    wharf.run(wharf.bucket, DISK, "move-blobs")
+    for service in services[2:]:
+        for key, expected in wharf.contents.items():
+            assert content(service.store, service, key) == expected
 
 
 def test_a_damaged_file(wharf: MovingWharf) -> None:
