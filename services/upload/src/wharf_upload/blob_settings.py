@@ -28,7 +28,8 @@ class BlobSettings:
         "",
         doc="Where bytes still lie that were stored before `WHARF_BLOB_URL` changed: `disk`, or "
         "the `s3://…` of before; they are read from there, too, until `wharf-upload move-blobs` "
-        "has moved them. Empty: nowhere. The gateway has a setting of the same name.",
+        "has moved them (docs/moving-blobs.md). Empty: nowhere. The gateway has a setting of the "
+        "same name.",
     )
     blob_key_file: str = setting(
         "",
