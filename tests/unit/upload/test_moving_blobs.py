@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from servicekit.database import DatabaseUnavailable
 from servicekit.ids import uuid7_hex
 from wharf_upload.database.contract import SharedLease
 from wharf_upload.domain.files import BlobContent, PendingDeletion
@@ -36,9 +37,11 @@ class Rows:
 
     def __init__(self) -> None:
         self.live: dict[tuple[str, str], BlobContent] = {}
+        self.before: Callable[[], object] = dict  # something happens
 
     def live_blobs(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], BlobContent]:
         """Those among the names."""
+        self.before()
         return {name: self.live[name] for name in names if name in self.live}
 
     def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -265,6 +268,19 @@ def test_a_new_store_that_keeps_failing(move: Move) -> None:
     del move.new.before["put"]
     move.run()
     assert (move.names(move.old), move.names(move.new)) == (set(), names)
+
+
+@pytest.mark.parametrize("which", ["rows", "pauses"])
+def test_a_database_that_is_away_for_a_while(move: Move, which: str) -> None:
+    """A database that fails twice and answers then does not end the run."""
+    name = move.file()
+    fail = fails(DatabaseUnavailable("it restarts"), times=2)
+    if which == "rows":
+        move.rows.before = lambda: fail(name)
+    else:
+        move.held = lambda: bool(fail(name))
+    assert move.run().faults == []
+    assert (move.names(move.old), move.names(move.new)) == (set(), {name})
 
 
 def test_a_full_new_store(move: Move) -> None:

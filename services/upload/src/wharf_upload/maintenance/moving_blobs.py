@@ -123,7 +123,7 @@ class BlobMover:
             pace: limits the bytes per second.
             held: tells whether somebody copies the stores, so that nothing may be removed.
             progress: is called again and again, by several threads, one at a time.
-            pauses: seconds between two tries with a store that fails.
+            pauses: seconds between two tries with a store or a database that fails.
         """
         self._old, self._new, self._records = old, new, records
         self._grace_seconds = grace_seconds
@@ -139,6 +139,7 @@ class BlobMover:
 
         Raises:
             StoreError: a store keeps failing. Another run goes on from here.
+            DatabaseUnavailable: the same, of the database.
         """
         with ThreadPoolExecutor(self._parallel, "move") as pool:
             try:
@@ -182,7 +183,8 @@ class BlobMover:
 
     def _live(self, names: Iterable[BlobName]) -> dict[BlobName, BlobContent]:
         """Return those of the blobs that live files name."""
-        found = self._records.live_blobs([(name.tenant, name.blob) for name in names])
+        pairs = [(name.tenant, name.blob) for name in names]
+        found = self._patience.run(lambda: self._records.live_blobs(pairs))
         return {BlobName(*pair): content for pair, content in found.items()}
 
     def _copy_patiently(self, wanted: tuple[BlobName, BlobContent]) -> _End:
@@ -254,7 +256,7 @@ class BlobMover:
             if seconds > 0 and len(self._waiting) <= most:
                 return
             self._ended.wait(max(0.0, seconds))
-            while self._held():
+            while self._patience.run(self._held):
                 self._ended.wait(1.0)
             self._remove(self._waiting.popleft()[1])
             self._note()
