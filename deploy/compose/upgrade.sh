@@ -46,10 +46,11 @@ once() {
 # await_health SERVICE
 await_health() {
     deadline=$(($(date +%s) + limit_seconds))
+    id=$(container "$1")
     while :; do
         found=$(docker inspect --format \
             '{{if .State.Health}}{{.State.Health.Status}}{{else}}without a health check{{end}} {{.RestartCount}}' \
-            "$(container "$1")" 2>/dev/null) || found='gone 0'
+            "$id" 2>/dev/null) || found='gone 0'
         case $found in
         'healthy '*) return ;;
         'unhealthy '*) return 1 ;;
