@@ -84,8 +84,9 @@ class Project:
 
     def is_healthy(self, service: str) -> bool:
         """Whether the engine calls it healthy."""
-        state = self.containers()[service]["State"]
-        return bool(state["Running"]) and state.get("Health", {}).get("Status") == "healthy"
+        label = f"label=com.docker.compose.service={service}"
+        status = docker("ps", "--filter", self._label, "--filter", label, "--format", "{{.Status}}")
+        return status.strip().endswith("(healthy)")
 
     def volumes(self) -> list[str]:
         """Names of the stack's volumes."""

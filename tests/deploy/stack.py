@@ -15,6 +15,8 @@ from tests.deploy.load import Load
 from tests.e2e.raw_http import until
 
 READY_SECONDS = 240
+# Between two questions to the engine, of which each takes a tenth of a second of a processor.
+PAUSE_SECONDS = 0.3
 DEFAULT = "127.0.0.1:8080"
 
 
@@ -61,7 +63,7 @@ class Stack(Project):
 
     def await_health(self, service: str) -> None:
         """Waits until the engine calls a service healthy."""
-        assert until(lambda: self.is_healthy(service), READY_SECONDS), self.logs()
+        assert until(lambda: self.is_healthy(service), READY_SECONDS, PAUSE_SECONDS), self.logs()
 
     def hears_and_sees(self, key: str, listeners: int = 1) -> None:
         """Each of some listeners hears of a picture, and each of as many requests gets it small."""

@@ -19,6 +19,7 @@ from tests.deploy.composing import available, docker, tail
 from tests.deploy.stack import (
     CREDENTIALS,
     METADATA,
+    PAUSE_SECONDS,
     READY_SECONDS,
     SCALE,
     START,
@@ -163,7 +164,8 @@ def test_both_serve(scaled: Stack) -> None:
     """
     with scaled.write("both") as load:
         assert until(
-            lambda: all(len(accesses(scaled, one)) > 5 for one in ("gateway-1", "gateway-2"))
+            lambda: all(len(accesses(scaled, one)) > 5 for one in ("gateway-1", "gateway-2")),
+            pause=PAUSE_SECONDS,
         ), scaled.logs()
     assert load.failed == []
     assert load.lost() == []
@@ -247,7 +249,7 @@ def test_observed(scaled: Stack) -> None:
         )
         return set(done.stdout.split())
 
-    assert until(lambda: wanted <= read(), 120), (read(), tail(name))
+    assert until(lambda: wanted <= read(), 120, PAUSE_SECONDS), (read(), tail(name))
     rules = (
         "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9090/api/v1/rules').read())"
     )
@@ -274,7 +276,9 @@ def test_it_comes_back(scaled: Stack) -> None:
     scaled.await_health("gateway-1")
     with scaled.write("back") as load:
         before = len(accesses(scaled, "gateway-1"))
-        assert until(lambda: len(accesses(scaled, "gateway-1")) > before + 5), scaled.logs()
+        assert until(
+            lambda: len(accesses(scaled, "gateway-1")) > before + 5, pause=PAUSE_SECONDS
+        ), scaled.logs()
     assert load.failed == []
 
 
@@ -291,13 +295,13 @@ def test_a_service_is_killed(scaled: Stack) -> None:
         assert until(lambda: len(waiting.acknowledged) >= 10)
         docker("kill", scaled.container("upload-2"))
         killed = waiting.mark()
-        assert until(shut, READY_SECONDS), scaled.logs()
+        assert until(shut, READY_SECONDS, PAUSE_SECONDS), scaled.logs()
         with scaled.write("elsewhere") as others:
             assert until(lambda: len(others.attempts) >= 30)
         assert others.failed == []
         scaled.shell("docker compose --profile scale start upload-2")
         scaled.await_health("gateway-2")
-        assert until(lambda: not shut(), READY_SECONDS), scaled.logs()
+        assert until(lambda: not shut(), READY_SECONDS, PAUSE_SECONDS), scaled.logs()
     # Nothing but a wait that became too long, on a slow machine.
     assert {one.status for one in waiting.failed if one.number > killed} <= {503, 504}
     assert waiting.lost() == others.lost() == []

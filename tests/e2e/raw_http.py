@@ -146,11 +146,11 @@ def _dechunked(data: bytes) -> tuple[bytes, bytes]:
             return body, data
 
 
-def until(condition: Any, seconds: float = 60.0) -> bool:
-    """Waits until a condition holds; whether it did in time."""
+def until(condition: Any, seconds: float = 60.0, pause: float = 0.02) -> bool:
+    """Waits until a condition holds; whether it did in time. It asks after each pause."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(pause)
     return True
