@@ -1,4 +1,4 @@
-"""`make images` where Node cannot be had: the images are built, and it is said last of all."""
+"""`make images`: what it builds, and what it says last where Node cannot be had."""
 
 from __future__ import annotations
 
@@ -20,27 +20,41 @@ esac
 """
 
 
-@pytest.mark.parametrize("code", [0, 1])
-def test_without_node(tmp_path: Path, code: int) -> None:
-    """The last line warns of pages without scripts, and there is no such line otherwise."""
-    shutil.copytree(SCRIPTS, tmp_path / "deploy/images")
+def make_images(scratch: Path, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+    """What `make images` says where building the scripts ends with a code."""
+    shutil.copytree(SCRIPTS, scratch / "deploy/images")
     for name, text in (("docker", DOCKER), ("python", PYTHON.format(code=code))):
-        program = tmp_path / "bin" / name
+        program = scratch / "bin" / name
         program.parent.mkdir(exist_ok=True)
         program.write_text(text)
         program.chmod(0o755)
     done = subprocess.run(
-        ["sh", str(tmp_path / "deploy/images/build.sh")],
+        ["sh", str(scratch / "deploy/images/build.sh")],
         env={
-            "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
-            "PYTHON": str(tmp_path / "bin/python"),
+            "PATH": f"{scratch}/bin:{os.environ['PATH']}",
+            "PYTHON": str(scratch / "bin/python"),
+            **settings,
         },
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_without_node(tmp_path: Path, code: int) -> None:
+    """The last line warns of pages without scripts, and there is no such line otherwise."""
+    done = make_images(tmp_path, code)
     assert "images: wharf-gateway:dev has 1 MB" in done.stdout
     assert "images: wharf-images:dev has 1 MB" in done.stdout
     warnings = [line for line in done.stderr.splitlines() if "NO SCRIPTS" in line]
     assert len(warnings) == code
+
+
+@pytest.mark.parametrize("wanted", ["", "yes"])
+def test_the_store_for_trying(tmp_path: Path, wanted: str) -> None:
+    """The image of an object store is built where somebody asks for it, and nowhere else."""
+    done = make_images(tmp_path, STORE=wanted)
+    assert ("images: wharf-store:dev has 1 MB" in done.stdout) == bool(wanted)
