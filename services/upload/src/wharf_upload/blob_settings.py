@@ -9,6 +9,7 @@ from servicekit.settings import SettingsError, setting
 from wharf_upload.domain.bucket_place import BucketPlace, parse_bucket_place
 
 DISK = "disk"
+_POSTGRES = ("postgresql:", "postgres:")
 _ADDRESS = re.compile(
     r"(?:(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\]):[0-9]{1,5})?"
 )
@@ -86,6 +87,13 @@ class BlobSettings:
             raise SettingsError(
                 "WHARF_DATA_SHARED=false: bytes have to be on an object store (WHARF_BLOB_URL), "
                 "and none on the disk"
+            )
+
+    def check_apart(self, database_url: str) -> None:
+        """Raise `SettingsError` when replicas without a shared folder lack what they share."""
+        if not self.data_shared and not database_url.startswith(_POSTGRES):
+            raise SettingsError(
+                "WHARF_DATA_SHARED=false: records have to be in PostgreSQL (WHARF_DATABASE_URL)"
             )
         if not _ADDRESS.fullmatch(self.replica_address):
             raise SettingsError(

@@ -17,7 +17,6 @@ from wharf_upload.notices.places import REDIS, socket_place
 
 FULL, RELAXED = "full", "relaxed"
 FLOCK, DATABASE = "flock", "database"
-POSTGRES = ("postgresql:", "postgres:")
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 GIB = 1 << 30
 
@@ -232,10 +231,7 @@ class Settings(LiveSettings, BlobSettings, Folders):
                 "and '-', the first of them no '-'"
             )
         self.check_blobs()
-        if not self.data_shared and not self.database_url.startswith(POSTGRES):
-            raise SettingsError(
-                "WHARF_DATA_SHARED=false: records have to be in PostgreSQL (WHARF_DATABASE_URL)"
-            )
+        self.check_apart(self.database_url)
         if self.notices_url and not self.notices_url.startswith(REDIS):
             raise SettingsError(f"WHARF_NOTICES_URL=(hidden): allowed are {', '.join(REDIS)}")
 
