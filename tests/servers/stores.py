@@ -7,10 +7,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from servicekit.ids import uuid7_hex
 from tests.servers import blob_server as protocol
 from tests.servers.object_stores import ObjectStore
 from tests.servers.socket_store import SocketStore
@@ -117,13 +120,25 @@ def moving_store(data: Path, other: StoreDriver, *, to_disk: bool = False) -> Ti
 
 
 def object_store(server: ObjectStore, folder: Path, bucket: str = "") -> TimedStore:
-    """A store in a bucket, by default a new one; `folder` has the spool and the keys."""
+    """A store in a bucket, below `blobs/`, or in a place of its own; `folder` has its files."""
     return TimedStore(object_driver(server, folder, bucket))
 
 
 def object_driver(server: ObjectStore, folder: Path, bucket: str = "") -> S3Store:
     """The same without its wrapping."""
     folder.mkdir(exist_ok=True)
-    place = parse_bucket_place(server.url(bucket or server.new_bucket(), "blobs"))
+    prefix = "blobs" if bucket else uuid7_hex()
+    place = parse_bucket_place(server.url(bucket or _shared_bucket(server), prefix))
     keys = KeyFile(str(server.key_file(folder)))
-    return S3Store(place, keys, ca=server.ca, spool_folder=folder)
+    store = S3Store(place, keys, ca=server.ca, spool_folder=folder)
+    # boto3's client takes long to make, and does not depend on the bucket.
+    store._client._made = _CLIENTS.setdefault(server, store._client._made)
+    return store
+
+
+_CLIENTS: dict[ObjectStore, Any] = {}
+
+
+@cache
+def _shared_bucket(server: ObjectStore) -> str:
+    return server.new_bucket()
