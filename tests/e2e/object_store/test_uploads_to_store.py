@@ -11,9 +11,17 @@ from tests.e2e.tenants import Signer
 from tests.e2e.test_links import link
 from tests.e2e.ways import WAYS, Sender
 
+# A large one is spooled, or comes in pieces; what is in the way of a small one is in its way, too.
+SPOOLED = ("PUT", "PUT in chunks", "PUT by ticket", "form", "form by ticket", "tus", "slices")
 
-@pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
-@pytest.mark.parametrize("way", WAYS)
+
+@pytest.mark.parametrize(
+    ("way", "content"),
+    [
+        *(pytest.param(way, SMALL, id=way) for way in WAYS),
+        *(pytest.param(way, LARGE, id=f"{way}, large") for way in SPOOLED),
+    ],
+)
 def test_each_way(api: ApiClient, signer: Signer, way: str, content: bytes) -> None:
     """Whichever way a file comes, the next request has its bytes, by token and by link."""
     chosen = WAYS[way]
