@@ -90,6 +90,11 @@ class OnS3:
         slug = str((reply.json or {}).get("type", "")) if reply.status_code >= 400 else ""
         return reply.status_code, slug.rpartition("/")[2]
 
+    def delete(self, way: str) -> None:
+        """Delete the files that came in that way."""
+        for key in WAYS[way].files:
+            assert self.service.request("DELETE", f"/v1/files/default/{key}").status_code == 204
+
     def content(self, key: str) -> bytes:
         """Return what the gateway gets by the signed address that it is told."""
         reply = self.service.request("GET", f"/v1/files/default/{key}")
