@@ -39,7 +39,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(uploading, "_PART_BYTES", 5 << 20)
     # Less than an answer may take: the one limit must not count for the other.
     monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.25)
-    monkeypatch.setattr(silence, "_SECONDS", 0.05)
+    monkeypatch.setattr(silence, "_SECONDS", 0)
     # boto3's client is made once, and keeps this for all tests.
     monkeypatch.setattr(client, "LONG", Patience(read_seconds=1.5, total_seconds=0.5))
     with waiting(5):
