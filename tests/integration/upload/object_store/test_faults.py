@@ -6,6 +6,7 @@ import pytest
 
 from tests.servers.faulty_store import (
     Fault,
+    Reply,
     answer,
     cut,
     cut_before,
@@ -114,5 +115,13 @@ def test_error_in_a_success(scene: OnS3) -> None:
     scene.delete("large")
     scene.proxy.order("complete_multipart", last=WRONG)
     assert scene.answer("large") == UNAVAILABLE
+    scene.proxy.heal()
+    scene.assert_nothing()
+
+
+def test_object_of_another_size(scene: OnS3) -> None:
+    """A Complete that goes well is no success when the object has another size."""
+    scene.proxy.order("head", last=lambda exchange: Reply(200, [("Content-Length", "1")]))
+    assert scene.answer("large") == FAILED
     scene.proxy.heal()
     scene.assert_nothing()
