@@ -79,10 +79,9 @@ class Exchange:
             return Reply(answer.status, fields, answer.read())
         return Reply(answer.status, fields, source=answer)
 
-    def read(self) -> None:
+    def read(self) -> bytes:
         """Take the body, as a store does that then refuses it."""
-        for _ in self._body():
-            pass
+        return b"".join(self._body())
 
     def is_last(self) -> None:
         """Let the connection end after the answer."""
