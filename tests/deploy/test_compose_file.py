@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.composing import ROOT
+from tests.deploy.composing import ROOT, available, has_plugin
+from tests.servers.docker import lacking
 from wharf_upload.domain.bucket_place import parse_bucket_place
 
 FILE = ROOT / "docker-compose.yml"
@@ -66,6 +67,34 @@ def test_read_by_compose(command: list[str], profile: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_store_of_ones_own(tmp_path: Path) -> None:
+    """What docs/compose.md lets an operator add gives keys and a way out to who needs them."""
+    if not available():
+        lacking("there is no Compose; Debian: apt-get install docker-compose")
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/compose.md").read_text(), re.DOTALL)
+    override = tmp_path / "override.yml"
+    override.write_text(text)
+    command = ["docker", "compose"] if has_plugin() else ["docker-compose"]
+    done = subprocess.run(
+        [*command, "-f", str(FILE), "-f", str(override), "--profile", "single", "config"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    merged = yaml.safe_load(done.stdout)["services"]
+    for name in ("upload", "live", "worker"):
+        assert merged[name]["environment"]["WHARF_BLOB_KEY_FILE"] == "/keys/blob-keys"
+        assert "/keys/blob-keys" in str(merged[name]["volumes"])
+        assert set(merged[name]["networks"]) == {"inside", "objects"}
+        # What docker-compose.yml says stays.
+        assert set(mounts(name).values()) <= set(
+            re.findall(r"[^:' ]+", str(merged[name]["volumes"]))
+        )
+    assert merged["upload-migrate"]["environment"]["WHARF_BLOB_KEY_FILE"]
 
 
 def test_the_default() -> None:
