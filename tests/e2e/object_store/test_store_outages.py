@@ -77,19 +77,36 @@ def test_a_store_that_is_away(
         assert b"X-Amz-" not in path.read_bytes(), path
 
 
-def test_bytes_that_are_gone(wharf: Wharf, api: ApiClient, radosgw_tls: ObjectStore) -> None:
+def object_of(api: ApiClient, store: ObjectStore) -> tuple[str, str]:
+    """The bucket and the key of the one object that a tenant has."""
+    buckets = [one["Name"] for one in store.client.list_buckets()["Buckets"]]
+    (found,) = (
+        (bucket, key) for bucket in buckets for key in store.keys(bucket) if api.tenant in key
+    )
+    return found
+
+
+def test_bytes_that_are_gone(api: ApiClient, radosgw_tls: ObjectStore) -> None:
     """What the store says of a missing object, key and bucket in it, reaches nobody."""
     api.stored("file", BYTES)
-    buckets = [one["Name"] for one in radosgw_tls.client.list_buckets()["Buckets"]]
-    ((bucket, key),) = (
-        (bucket, key) for bucket in buckets for key in radosgw_tls.keys(bucket) if api.tenant in key
-    )
+    bucket, key = object_of(api, radosgw_tls)
     radosgw_tls.client.delete_object(Bucket=bucket, Key=key)
     for target in ("/v1/files/default/file", link(api)):
         answer = api.get(target)
         check_problem(answer)
         assert bucket.encode() not in answer.body
         assert key.encode() not in answer.body
+
+
+def test_a_picture_of_bytes_that_come_back(api: ApiClient, radosgw_tls: ObjectStore) -> None:
+    """That the store did not find a photograph is not kept as if there were no picture of it."""
+    content = photo()
+    api.stored("a.jpg", content)
+    bucket, key = object_of(api, radosgw_tls)
+    radosgw_tls.client.delete_object(Bucket=bucket, Key=key)
+    assert api.file("a.jpg?w=64").status == 503
+    radosgw_tls.client.put_object(Bucket=bucket, Key=key, Body=content)
+    assert api.file("a.jpg?w=64").status == 200
 
 
 def restart_gateway(wharf: Wharf) -> None:

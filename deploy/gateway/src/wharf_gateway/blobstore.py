@@ -171,7 +171,9 @@ def template_values(store: BlobStore | None = None) -> dict[str, str]:
             else "proxy_pass http://blobs/_unchanged/$shared_blob;"
         ),
         "WHARF_PICTURE_SIGNED": only("include snippets/picture_signed.conf;"),
-        "WHARF_BYTES_ELSEWHERE": only("error_page 404 = @bytes_on_store;"),
+        "WHARF_BYTES_ELSEWHERE": only(
+            "recursive_error_pages on; error_page 404 = @bytes_elsewhere;"
+        ),
         "WHARF_BYTES_ON_STORE": only("include snippets/bytes_on_store.conf;"),
     }
 
