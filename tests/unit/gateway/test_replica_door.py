@@ -49,6 +49,23 @@ def test_no_door(door: str) -> None:
         gateway(WHARF_REPLICA_DOOR=door)
 
 
+@pytest.mark.parametrize(
+    ("door", "others", "name"),
+    [
+        ("0.0.0.0:8080", {}, "WHARF_PORT"),
+        ("[::]:08080", {}, "WHARF_PORT"),
+        ("127.0.0.1:8081", {}, "WHARF_METRICS_PORT"),
+        ("0.0.0.0:9000", {"WHARF_METRICS_PORT": "9000"}, "WHARF_METRICS_PORT"),
+        ("0.0.0.0:8086", {"WHARF_CONSOLE_DOOR": "[::]:8086"}, "WHARF_CONSOLE_DOOR"),
+        ("/run/a.sock", {"WHARF_CONSOLE_DOOR": "/run/a.sock"}, "WHARF_CONSOLE_DOOR"),
+    ],
+)
+def test_a_door_for_others_too(door: str, others: dict[str, str], name: str) -> None:
+    """A door at a place to which others come, who would be believed, is refused by name."""
+    with pytest.raises(CannotRunError, match=rf"WHARF_REPLICA_DOOR.*: {name} is there already"):
+        gateway(WHARF_REPLICA_DOOR=door, **others)
+
+
 def test_apart_without_a_door() -> None:
     """Replicas without a shared folder that could not find each other do not begin."""
     with pytest.raises(CannotRunError, match="WHARF_REPLICA_DOOR is missing"):
