@@ -63,6 +63,21 @@ def test_each_parameter_is_described(operations: list[Described]) -> None:
             assert parameter["description"].endswith("."), (one.name, parameter["name"])
 
 
+def test_what_replicas_without_a_shared_folder_refuse(operations: list[Described]) -> None:
+    """Each operation on unfinished uploads names the refusals of replicas that are set apart."""
+    found: dict[str, set[str]] = {"parts-apart": set(), "upload-apart": set()}
+    for one in operations:
+        told = " ".join(answer["description"] for answer in one.declared["responses"].values())
+        for slug, names in found.items():
+            if f"`{slug}`" in told:
+                names.add(one.declared["operationId"].removesuffix("ByTicket"))
+    assert found["parts-apart"] == {"createUpload"}
+    assert found["upload-apart"] == {
+        *("createUpload", "headUpload", "getUpload", "appendToUpload", "appendToUploadByPost"),
+        *("deleteUpload", "uploadForm"),
+    }
+
+
 def test_examples_are_not_loaded_before_they_are_asked_for() -> None:
     """A worker that nobody asks for the document has no examples in its memory."""
     done = subprocess.run(

@@ -180,6 +180,7 @@ POST_FORM = Operation(
         own.INCONSISTENT_SLICE,
         own.SLICES_REFUSED,
         own.UPLOAD_BUSY,
+        own.UPLOAD_APART,
         problems.UNSUPPORTED_MEDIA,
     ),
 )

@@ -37,6 +37,7 @@ _FIELDS = {
 _PROBLEMS = (
     own.TUS_VERSION,
     own.UPLOAD_BUSY,
+    own.UPLOAD_APART,
     own.INVALID_KEY,
     own.STORAGE_FULL,
     own.STORAGE_FAILED,
@@ -86,7 +87,7 @@ CREATE = Operation(
         Parameter("If-None-Match", "header", "`*`: create, never replace."),
         _PREFER,
     ),
-    problems=(*_PROBLEMS, *_COMPLETING),
+    problems=(*_PROBLEMS, *_COMPLETING, own.PARTS_APART),
 )
 LOOK = Operation(
     id="getUpload",
