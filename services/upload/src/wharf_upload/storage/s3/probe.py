@@ -16,22 +16,27 @@ _HOLDS_SECONDS = 5.0
 
 
 class Probe:
-    """Asks for the name of one object. Safe to use from several threads: one asks for all."""
+    """Asks for the name of one object. Safe to use from several threads: one asks for all, and the
+    others have the last answer meanwhile, or a silent store would hold as many as ask.
+    """
 
     def __init__(self, wire: Wire, keys: KeyFile, prefix: str) -> None:
         """Ask nothing yet."""
         self._wire, self._keys, self._prefix = wire, keys, prefix
         self._lock = threading.Lock()
         self._error: str | None = None
-        self._until = 0.0
+        self._until: float | None = None
 
     def error(self) -> str | None:
         """Return what is wrong, in words that say what to do, or `None`."""
-        with self._lock:
-            if time.monotonic() >= self._until:
-                self._error = self._ask()
-                self._until = time.monotonic() + _HOLDS_SECONDS
-            return self._error
+        if self._lock.acquire(blocking=self._until is None):
+            try:
+                if self._until is None or time.monotonic() >= self._until:
+                    self._error = self._ask()
+                    self._until = time.monotonic() + _HOLDS_SECONDS
+            finally:
+                self._lock.release()
+        return self._error
 
     def _ask(self) -> str | None:
         query = f"list-type=2&max-keys=1&prefix={quote(self._prefix, safe='')}"
