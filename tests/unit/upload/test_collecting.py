@@ -44,6 +44,7 @@ def line(
     denied: str = "",
     bytes_from: str = "",
     statuses: str = "200",
+    seconds: str = "0.020",
 ) -> bytes:
     """A line as nginx writes it."""
     fields = (
@@ -51,7 +52,7 @@ def line(
         "GET",
         code,
         "OK",
-        "0.020",
+        seconds,
         header,
         response,
         "",

@@ -45,6 +45,25 @@ def test_the_last_upstream_is_the_store(
     assert found.service_seconds == (service if service is None else pytest.approx(service))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "statuses", "code"),
+    [
+        ("0.050", "200 : -", ""),
+        ("2.999", "200 : 502, -", ""),
+        ("3.001", "200 : -", "other"),
+        ("0.050", "200 : 206", "206"),
+    ],
+)
+def test_clients_that_leave(seconds: str, statuses: str, code: str) -> None:
+    """Who leaves before the store could answer makes no read that has failed: else anybody with a
+    link could raise the alert.
+    """
+    text = line(
+        code="499", seconds=seconds, header="0.004 : -", bytes_from="store", statuses=statuses
+    )
+    assert parse(text.strip()).store_code == code
+
+
 def test_bytes_from_the_disk_are_no_read() -> None:
     """While files move nginx may ask itself over HTTP: no read, and no service's time."""
     text = line(header="0.004 : 0.001", response="0.004 : 9.5", bytes_from="disk")

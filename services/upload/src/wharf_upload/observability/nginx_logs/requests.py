@@ -53,6 +53,8 @@ _FIELDS = 14
 _FIELDS_BEFORE = 12
 # $wharf_bytes_from of a file that the object store has sent; nginx may also ask the disk by HTTP.
 _STORE = "store"
+# Who goes away sooner says nothing of the store, whose answer nginx does not wait for then.
+_PATIENCE_SECONDS = 3.0
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -93,7 +95,7 @@ def parse(text: bytes) -> Line:
         raise ValueError(operation)
     store_code, store_seconds = "", None
     if bytes_from := fields[12]:
-        if bytes_from == _STORE:
+        if bytes_from == _STORE and not _has_left(code, seconds, fields[13]):
             store_code, store_seconds = _store_read(fields[13], times[0])
         times[:2] = (_of_services(one) for one in times[:2])
     header_time, response_time, admission_time = (_first_sum(one) for one in times)
@@ -121,6 +123,11 @@ def _store_read(codes: str, header_times: str) -> tuple[str, float | None]:
     code = codes.rpartition(" : ")[2].split(", ")[-1]
     seconds = _first_sum(header_times.rpartition(" : ")[2])
     return (code if code in STORE_CODES else "other"), seconds
+
+
+def _has_left(code: str, seconds: str, codes: str) -> bool:
+    """Tell whether the client went before the store could answer."""
+    return code == "499" and codes.endswith("-") and float(seconds) < _PATIENCE_SECONDS
 
 
 def _of_services(times: str) -> str:
