@@ -40,14 +40,19 @@ def blob_of(hour: float, store: HourlyStore) -> BlobName:
 
 
 def sweeper(
-    upload: UploadService, store: HourlyStore, hour: float, *, dry_run: bool = False
+    upload: UploadService,
+    store: HourlyStore,
+    hour: float,
+    *,
+    dry_run: bool = False,
+    lease: int = _LEASE,
 ) -> Sweeper:
     """A sweeper so many hours after the beginning."""
     return Sweeper(
         TimedStore(store),
         upload.records,
         upload.settings.spool_folder.parent,
-        ages(_LEASE),
+        ages(lease),
         dry_run=dry_run,
         clock=lambda: _BEGIN + hour * _HOUR,
         place="bucket",
@@ -135,17 +140,26 @@ def test_a_long_pause_of_the_worker(upload: UploadService, store: HourlyStore) -
 
 
 def test_the_command_walks_everything(upload: UploadService, store: HourlyStore) -> None:
-    """It finds what came into an hour that was swept already; a dry run does, too, and notes
-    nothing.
-    """
+    """It finds what came into an hour that was swept already; a dry run does, too."""
     walk(upload, store, 10)
     late = blob_of(3, store)
     assert walk(upload, store, 10).rowless_blobs == 0
     dry = sweeper(upload, store, 12, dry_run=True).run(all_hours=True)
     assert dry.names[-1] == f"rowless demo/{late.blob}"
-    assert upload.records.swept_until("bucket") == _BEGIN + 9 * _HOUR
     assert sweeper(upload, store, 12).run(all_hours=True).rowless_blobs == 1
-    assert upload.records.swept_until("bucket") == _BEGIN + 11 * _HOUR
+    assert upload.records.swept_until("bucket") == _BEGIN + 9 * _HOUR
+    assert store.names() == set()
+
+
+def test_an_impatient_command(upload: UploadService, store: HourlyStore) -> None:
+    """A command with a shorter time than the worker's does not keep the worker from what comes
+    into those hours afterwards.
+    """
+    walk(upload, store, 10)
+    sweeper(upload, store, 12, lease=0).run(all_hours=True)
+    # A request of that hour was still under way, and fails now.
+    blob_of(11.5, store)
+    assert walk(upload, store, 13).rowless_blobs == 1
     assert store.names() == set()
 
 
@@ -177,6 +191,25 @@ def test_after_a_move(upload: UploadService, store: HourlyStore) -> None:
     store.lists_by_hour = True
     assert walk(upload, store, 12).rowless_blobs == 1
     assert hours(store) == [None]
+
+
+def test_after_a_move_in_which_a_store_failed(
+    upload: UploadService, store: HourlyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No hour counts as swept after a move, though no walk came to its end meanwhile."""
+
+    def broken(_: Made | None = None) -> Iterator[Found]:
+        raise StoreError("gone away")
+
+    walk(upload, store, 10)
+    left = blob_of(3, store)
+    store.lists_by_hour = False
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "blobs", broken)
+        assert walk(upload, store, 11).failures == 1
+    store.lists_by_hour = True
+    assert store.names() == {left}
+    assert walk(upload, store, 12).rowless_blobs == 1
 
 
 def test_many_are_deleted_at_once(upload: UploadService, store: HourlyStore) -> None:

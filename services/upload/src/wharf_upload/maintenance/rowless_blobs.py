@@ -43,23 +43,29 @@ class RowlessBlobs:
         return self._without_rows(old)
 
     def sweep(self, limit: float, remove: Remove) -> None:
-        """Remove all of them, and remember that."""
-        are_gone = _remove_all(self.look(limit), remove)
-        if self._store.lists_by_hour:
-            if are_gone:
-                self._records.note_swept(self._place, _hour_of(limit))
-        elif self._place:
-            # Blobs move to the bucket or out of it, and one of them may come into any hour.
+        """Remove all of them.
+
+        Nothing is remembered: who asks for this may give a `limit` at which requests of these hours
+        are still under way, and what these leave has to be found later.
+        """
+        if self._place and not self._store.lists_by_hour:
+            # Blobs move to the bucket or out of it, and one of them may come into any hour. Not
+            # after the walk: in that one of the two stores may fail.
             self._records.forget_swept(self._place)
+        _remove_all(self.look(limit), remove)
 
     def sweep_new_hours(self, limit: float, remove: Remove) -> None:
         """Remove those of the hours that were not swept yet; a failure lets the hour come again.
 
         Where no hour is remembered, and in a store that does not list by hour, remove all.
         """
-        since = self._records.swept_until(self._place) if self._store.lists_by_hour else None
-        if since is None:
+        if not self._store.lists_by_hour:
             self.sweep(limit, remove)
+            return
+        since = self._records.swept_until(self._place)
+        if since is None:
+            if _remove_all(self.look(limit), remove):
+                self._records.note_swept(self._place, _hour_of(limit))
             return
         for hour in range(since, _hour_of(limit), _HOUR)[:_HOURS_A_WALK]:
             found = self._store.blobs(Made(hour, hour + _HOUR))
