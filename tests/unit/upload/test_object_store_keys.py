@@ -34,9 +34,11 @@ def test_two_lines(path: Path) -> None:
     assert "secret" not in repr(found)
 
 
-@pytest.mark.parametrize("text", ["", "one\n", "one\ntwo\nthree\n", "one\n\n\ntwo", "a\x01b\nc"])
+@pytest.mark.parametrize(
+    "text", ["", "one\n", "one\ntwo\nthree\n", "one\n\n\ntwo", "a\x01b\nc", "clé\nc"]
+)
 def test_other_lines(path: Path, text: str) -> None:
-    """A file of other than two lines is refused with words that name the setting."""
+    """A file of other than two lines of ASCII is refused with words that name the setting."""
     path.write_text(text)
     with pytest.raises(StoreUnavailable, match=r"WHARF_BLOB_KEY_FILE.*two lines"):
         KeyFile(str(path)).keys()

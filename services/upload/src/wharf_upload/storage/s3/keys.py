@@ -100,6 +100,11 @@ def _check_access(descriptor: int) -> None:
 
 def _parse(text: str) -> Keys:
     lines = [line.strip() for line in text.strip().splitlines()]
-    if len(lines) != 2 or not all(line and line.isprintable() for line in lines):
+    if len(lines) != 2 or not all(map(_is_key, lines)):
         raise ValueError("expected are two lines, the access key and the secret key")
     return Keys(*lines)
+
+
+def _is_key(line: str) -> bool:
+    """Tell whether a line can stand in a field of a request."""
+    return bool(line) and line.isascii() and line.isprintable()
