@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from servicekit.ids import uuid7_hex
-from wharf_upload.storage.base import BlobName
+from wharf_upload.storage.base import BlobName, StoreError
 from wharf_upload.storage.s3.client import Client
 from wharf_upload.storage.s3.listing import Listing
 from wharf_upload.storage.s3.names import object_name
@@ -27,12 +27,13 @@ class FakeS3:
         then = datetime.fromtimestamp(now.timestamp() - _AGE_SECONDS, UTC)
         key = object_name("w/", BlobName("demo", uuid7_hex()))
         head = {"ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(now, usegmt=True)}}}
-        self._objects = {**head, "Contents": [{"Key": key, "Size": 1, "LastModified": then}]}
+        found = {"Key": key, "Size": 1, "LastModified": then}
+        self.objects: dict[str, Any] = {**head, "Contents": [found]}
         self._uploads = {**head, "Uploads": [{"Key": key, "UploadId": "1", "Initiated": then}]}
 
     def list_objects_v2(self, **_: object) -> dict[str, Any]:
         """Its object."""
-        return self._objects
+        return self.objects
 
     def list_multipart_uploads(self, **_: object) -> dict[str, Any]:
         """Its unfinished upload."""
@@ -61,3 +62,11 @@ def test_ages(ahead: float) -> None:
     expected = time.time() - _AGE_SECONDS
     assert found.changed_at == pytest.approx(expected, abs=60)
     assert begun == pytest.approx(expected, abs=60)
+
+
+def test_half_a_list() -> None:
+    """A list that says it goes on, and not from where, is not taken for all there is."""
+    s3 = FakeS3(0.0)
+    s3.objects["IsTruncated"] = True
+    with pytest.raises(StoreError, match="goes on"):
+        list(Listing(cast("Client", FakeClient(s3)), "w/").blobs(None))

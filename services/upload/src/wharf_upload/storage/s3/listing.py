@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from wharf_upload.storage.base import Found, Made
+from wharf_upload.storage.errors import StoreError
 from wharf_upload.storage.one_by_one import within
 from wharf_upload.storage.s3 import metrics
 from wharf_upload.storage.s3.client import Client
@@ -51,9 +52,12 @@ class Listing:
                 name = blob_name(self._prefix, one["Key"])
                 if name is not None:
                     yield Found(name, one["Size"], _seconds(one["LastModified"]) - ahead)
-            after = page.get("NextContinuationToken", "")
-            if not page.get("IsTruncated") or not after:
+            if not page.get("IsTruncated"):
                 return
+            after = page.get("NextContinuationToken", "")
+            if not after:
+                # Half a list is none: what is not in it would count as swept, or as moved.
+                raise StoreError("the object store does not say how its list goes on")
 
     def _page(self, prefix: str, after: str) -> ListObjectsV2OutputTypeDef:
         wanted: ListObjectsV2RequestTypeDef = {
