@@ -13,7 +13,7 @@ import pytest
 
 from servicekit.ids import uuid7_hex
 from wharf_upload.domain.bucket_place import parse_bucket_place
-from wharf_upload.storage.base import BlobName, StoreUnavailable
+from wharf_upload.storage.base import BlobName, StoreError, StoreUnavailable
 from wharf_upload.storage.s3.keys import KeyFile
 from wharf_upload.storage.s3.silence import Silence
 from wharf_upload.storage.s3.store import S3Store
@@ -143,3 +143,10 @@ def test_answers_that_are_none(
     talker.answer = answer
     with pytest.raises(Exception, match="object store"):
         ask(store)
+
+
+def test_an_object_of_no_length(store: TimedStore, talker: Talker) -> None:
+    """An object whose length the store does not say is not read as far as it happens to come."""
+    talker.answer = b"HTTP/1.1 200 OK\r\n\r\nfour"
+    with pytest.raises(StoreError, match="how long"):
+        store.open(BlobName("a", uuid7_hex()))

@@ -8,6 +8,7 @@ from typing import Self
 import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from wharf_upload.storage.errors import StoreError
 from wharf_upload.storage.s3 import errors, metrics
 
 
@@ -15,9 +16,13 @@ class ObjectReader:
     """An object's content. The connection goes back to its pool when all of it is read."""
 
     def __init__(self, answer: urllib3.BaseHTTPResponse) -> None:
-        """Take over an answer of which nothing is read yet."""
+        """Take over an answer of which nothing is read yet; raises `StoreError`."""
         self._answer = answer
-        self._size = int(answer.headers["Content-Length"])
+        length = answer.headers.get("Content-Length", "")
+        if not length.isdecimal():
+            answer.close()
+            raise StoreError("the object store does not say how long an object is")
+        self._size = int(length)
         self._left = self._size
 
     def size(self) -> int:
