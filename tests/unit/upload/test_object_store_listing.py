@@ -28,7 +28,7 @@ class FakeS3:
         key = object_name("w/", BlobName("demo", uuid7_hex()))
         head = {"ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(now, usegmt=True)}}}
         found = {"Key": key, "Size": 1, "LastModified": then}
-        self.objects: dict[str, Any] = {**head, "Contents": [found]}
+        self.objects: dict[str, Any] = {**head, "Contents": [found], "IsTruncated": False}
         self._uploads = {**head, "Uploads": [{"Key": key, "UploadId": "1", "Initiated": then}]}
 
     def list_objects_v2(self, **_: object) -> dict[str, Any]:
@@ -69,4 +69,12 @@ def test_half_a_list() -> None:
     s3 = FakeS3(0.0)
     s3.objects["IsTruncated"] = True
     with pytest.raises(StoreError, match="goes on"):
+        list(Listing(cast("Client", FakeClient(s3)), "w/").blobs(None))
+
+
+def test_no_list() -> None:
+    """The page of a server that is no object store is not taken for an empty bucket."""
+    s3 = FakeS3(0.0)
+    del s3.objects["Contents"], s3.objects["IsTruncated"]
+    with pytest.raises(StoreError, match="no list"):
         list(Listing(cast("Client", FakeClient(s3)), "w/").blobs(None))

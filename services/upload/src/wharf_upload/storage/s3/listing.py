@@ -52,7 +52,10 @@ class Listing:
                 name = blob_name(self._prefix, one["Key"])
                 if name is not None:
                     yield Found(name, one["Size"], _seconds(one["LastModified"]) - ahead)
-            if not page.get("IsTruncated"):
+            if "IsTruncated" not in page:
+                # botocore takes the page of any other server for a list of nothing.
+                raise StoreError("the answer is no list of objects; is WHARF_BLOB_URL right?")
+            if not page["IsTruncated"]:
                 return
             after = page.get("NextContinuationToken", "")
             if not after:
