@@ -150,3 +150,10 @@ def test_an_object_of_no_length(store: TimedStore, talker: Talker) -> None:
     talker.answer = b"HTTP/1.1 200 OK\r\n\r\nfour"
     with pytest.raises(StoreError, match="how long"):
         store.open(BlobName("a", uuid7_hex()))
+
+
+def test_404_to_bytes(store: TimedStore, talker: Talker) -> None:
+    """Who sends bytes is not told that a blob is missing: a mover would take it for deleted."""
+    talker.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    with pytest.raises(StoreUnavailable, match="such upload"):
+        put(store)

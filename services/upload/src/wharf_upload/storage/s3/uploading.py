@@ -44,16 +44,21 @@ class Uploads:
     def put(self, key: str, body: Content) -> None:
         """Send content in one request; the store verifies its digest."""
         patience = SHORT if body.size <= _SMALL_BYTES else LONG
-        self._wire.send(metrics.PUT, "PUT", key, content=body, patience=patience)
+        try:
+            self._wire.send(metrics.PUT, "PUT", key, content=body, patience=patience)
+        except BlobMissing:
+            raise _lost() from None
 
     def put_file(self, key: str, descriptor: int, size: int, sha256: bytes | None) -> None:
         """Send an open file, which nobody changes, in one request or in parts."""
         if size <= ONE_PUT_BYTES:
             self.put(key, content.whole_file(descriptor, size, sha256))
-        else:
-            _MultipartUpload(self._wire, self._client, self._senders.get(), key, size).send(
-                descriptor
-            )
+            return
+        upload = _MultipartUpload(self._wire, self._client, self._senders.get(), key, size)
+        try:
+            upload.send(descriptor)
+        except BlobMissing:
+            raise _lost() from None
 
 
 class _MultipartUpload:
@@ -164,6 +169,12 @@ class _MultipartUpload:
         except BlobMissing:
             return -1
         return int(answer.headers["Content-Length"])
+
+
+def _lost() -> StoreUnavailable:
+    """Return what a 404 means to who sends: no blob is missing that somebody has asked for."""
+    words = "the object store knows no such upload or bucket any more; is WHARF_BLOB_URL right?"
+    return StoreUnavailable(words)
 
 
 def part_bytes(size: int) -> int:
