@@ -192,6 +192,17 @@ def test_nothing_to_move(service: UploadService, objects: HourlyStore, tmp_path:
         backup.restore(own, tmp_path / "backup", lambda *_: None)
 
 
+def test_all_hours_are_swept_again(
+    service: UploadService, objects: HourlyStore, tmp_path: Path
+) -> None:
+    """After a restore no hour counts as swept: the bucket may have been restored, too."""
+    service.records.note_swept("bucket", 36_000)
+    saved(service, objects, tmp_path / "backup")
+    own = installation(tmp_path / "new", objects, place="bucket")
+    backup.restore(own, tmp_path / "backup", lambda *_: None)
+    assert own.records.swept_until("bucket") is None
+
+
 def test_the_pause_does_not_come_back(
     service: UploadService, objects: HourlyStore, tmp_path: Path
 ) -> None:

@@ -278,6 +278,7 @@ def installation(settings: Settings) -> Installation:
         resumable_folder=settings.resumable_folder,
         blobs_in=BlobLayout,
         objects=(lambda: open_store(settings)) if settings.uses_object_store else None,
+        place=_place_of_blobs(settings),
         is_moving=bool(settings.blob_old_url),
         saved_rows=open_saved_rows,
     )

@@ -133,6 +133,8 @@ def restore(
     snapshots.load(rows, SCHEMA, own.database_url)
     # The backup has a row of the pause in which it was made.
     own.records.forget_pauses(0)
+    # And it says which hours were swept of another state of the store than this one.
+    own.records.forget_swept(own.place)
     return counts
 
 

@@ -33,6 +33,7 @@ class Installation:
 
     `blobs_in` returns the blobs below a data folder, `saved_rows` opens the rows of a backup.
     `objects` opens the object store of the blobs; `None` where they lie on the disk, in `data`.
+    `place` is what the records call that store.
     `is_moving`: some blobs are still in an older store.
     """
 
@@ -44,6 +45,7 @@ class Installation:
     resumable_folder: Path
     blobs_in: Callable[[Path], BlobFolder]
     objects: Callable[[], BlobStore] | None
+    place: str
     is_moving: bool
     saved_rows: Callable[[Path], AbstractContextManager[SavedRows]]
 
