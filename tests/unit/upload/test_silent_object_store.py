@@ -157,3 +157,18 @@ def test_404_to_bytes(store: TimedStore, talker: Talker) -> None:
     talker.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(StoreUnavailable, match="such upload"):
         put(store)
+
+
+def test_a_connection_that_fails_late(
+    store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that takes long not to be reached is not waited for by all, as a silent one."""
+    talker.close()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            put(store)
+    monkeypatch.setattr("wharf_upload.storage.s3.wire._AT_ONCE_SECONDS", -1.0)
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        put(store)
+    with pytest.raises(StoreUnavailable, match="a moment ago"):
+        put(store)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -35,6 +36,9 @@ from wharf_upload.storage.s3.tries import LONG, SHORT, Patience, tried
 CONNECT_SECONDS = 3.0
 # How long no byte of a body may go out.
 _SEND_SECONDS = 6.0
+# A failure that took longer has kept a thread, as a name server does that is silent: nothing bounds
+# the time that a look for an address takes.
+_AT_ONCE_SECONDS = 2.0
 # Connections that are kept; more are opened when more threads ask, and closed afterwards.
 _KEPT_CONNECTIONS = 32
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -155,6 +159,7 @@ class Wire:
         fields = self._signer.fields(method, path, query, md5, payload)
         if content is not None:
             fields["content-length"] = str(content.size)
+        begun = time.monotonic()
         try:
             answer = self._pool.get().urlopen(
                 method,
@@ -176,7 +181,8 @@ class Wire:
             raise
         except HTTPError as error:
             failure = _failure(error)
-            if failure.outcome != metrics.TIMEOUT:
+            at_once = time.monotonic() - begun <= _AT_ONCE_SECONDS
+            if failure.outcome != metrics.TIMEOUT and at_once:
                 self._silence.heard()
             elif patience is not LONG:
                 self._silence.unheard()
