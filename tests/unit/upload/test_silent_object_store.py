@@ -21,6 +21,7 @@ from wharf_upload.storage.s3.tries import Patience
 from wharf_upload.storage.timed import TimedStore
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_LISTED = b"HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n<ListBucketResult/>"
 
 
 class Talker:
@@ -95,9 +96,15 @@ def test_only_one_waits(store: TimedStore, talker: Talker) -> None:
     with pytest.raises(StoreUnavailable, match="a moment ago"):
         put(store)
     assert talker.requests == asked
-    talker.answer = _OK
+    talker.answer = _LISTED
     assert store.check() is None
     put(store)
+
+
+def test_another_server(store: TimedStore, talker: Talker) -> None:
+    """A server that says yes to everything, and lists nothing, is not ready to take files."""
+    talker.answer = _OK
+    assert "no object store" in str(store.check())
 
 
 def test_patience(store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from wharf_upload.storage.s3.tries import BRIEF
 from wharf_upload.storage.s3.wire import Wire
 
 _HOLDS_SECONDS = 5.0
+_LIST = b"ListBucketResult"
 
 
 class Probe:
@@ -41,7 +42,10 @@ class Probe:
     def _ask(self) -> str | None:
         query = f"list-type=2&max-keys=1&prefix={quote(self._prefix, safe='')}"
         try:
-            self._wire.send(metrics.LIST, "GET", "", query=query, patience=BRIEF)
+            answer = self._wire.send(metrics.LIST, "GET", "", query=query, patience=BRIEF)
         except StoreError as error:
             return str(error)
+        if _LIST not in answer.body:
+            # Such a server may say yes to whatever it is sent.
+            return "what answers at WHARF_BLOB_URL is no object store"
         return self._keys.error
