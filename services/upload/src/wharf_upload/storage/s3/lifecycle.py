@@ -1,7 +1,9 @@
 """A rule of the bucket by which the store itself removes unfinished uploads.
 
 The sweeper aborts them, too; the rule works when no sweeper runs any more. The worker asks for it
-at its start. Rules of others stay: the store replaces all at once, so they are read first.
+at its start, for a bucket that has no rules. The store replaces all rules at once, and what boto3
+does not know in one of others would be lost: without its filter a rule that deletes some objects
+deletes all.
 """
 
 from __future__ import annotations
@@ -24,14 +26,16 @@ _NO_RULES = ("NoSuchLifecycleConfiguration", "404")
 
 
 def add_rule(client: Client, prefix: str) -> None:
-    """Add the rule where it is missing and the store takes it; never raises `StoreError`."""
+    """Add the rule where there is none and the store takes it; never raises `StoreError`."""
     name = f"wharf-unfinished-uploads {prefix}".strip()
     try:
         rules = _rules(client)
         if rules is None:
             log.info("the object store knows no rules for unfinished uploads; the sweeper does it")
             return
-        if any(rule.get("ID") == name for rule in rules):
+        if rules:
+            if all(rule.get("ID") != name for rule in rules):
+                log.info("the bucket has rules, which stay as they are; the sweeper does it")
             return
         own: LifecycleRuleUnionTypeDef = {
             "ID": name,
@@ -42,7 +46,7 @@ def add_rule(client: Client, prefix: str) -> None:
         client.ask(
             metrics.LIFECYCLE,
             lambda s3: s3.put_bucket_lifecycle_configuration(
-                Bucket=client.bucket, LifecycleConfiguration={"Rules": [*rules, own]}
+                Bucket=client.bucket, LifecycleConfiguration={"Rules": [own]}
             ),
         )
     except StoreError as error:
