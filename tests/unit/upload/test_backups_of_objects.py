@@ -23,6 +23,14 @@ from wharf_upload.storage.timed import TimedStore
 CONTENT = {"small": b"content", "empty": b"", "large": bytes(range(256)) * 10_000}
 
 
+class Trusting(HourlyStore):
+    """A store that compares no digest, as stores do not with what comes in parts."""
+
+    def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
+        """Believes whatever comes."""
+        super().put(name, content)
+
+
 @pytest.fixture
 def objects() -> HourlyStore:
     """The object store of `service`."""
@@ -138,12 +146,12 @@ def test_a_store_that_goes_away(
 
 
 def test_a_damaged_backup(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
-    """The store verifies what is restored: damaged bytes end the restore before any row."""
+    """Damaged bytes end the restore before any row, also where the store does not look at them."""
     saved(service, objects, tmp_path / "backup")
     (path,) = (path for path in (tmp_path / "backup").rglob("*/*/*/*") if path.stat().st_size == 7)
     path.chmod(0o600)
     path.write_bytes(b"CONTENT")
-    own = installation(tmp_path / "new", HourlyStore())
+    own = installation(tmp_path / "new", Trusting())
     with pytest.raises(StoreError, match=path.name):
         backup.restore(own, tmp_path / "backup", lambda *_: None)
     assert not (tmp_path / "new" / "upload" / "upload.db").exists()

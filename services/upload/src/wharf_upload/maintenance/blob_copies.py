@@ -113,7 +113,10 @@ def from_store(store: BlobStore, into: BlobFolder) -> Copy:
 
 
 def into_store(source: BlobFolder, store: BlobStore) -> Copy:
-    """Return what puts a blob from a folder into a store, which verifies its digest."""
+    """Return what puts a blob from a folder into a store, if it has its digest.
+
+    A store verifies that as well, but not of a large blob, which comes in parts.
+    """
     there = ListedBlobs()
     there.add_all(store.blobs())
 
@@ -125,6 +128,7 @@ def into_store(source: BlobFolder, store: BlobStore) -> Copy:
             return Outcome.MISSING
         with SpoolFile.open(source.path(name)) as file:
             try:
+                _require_digest(file, one.sha256)
                 pending = store.adopt(name, file)
                 try:
                     pending.commit(bytes.fromhex(one.sha256))
@@ -135,6 +139,13 @@ def into_store(source: BlobFolder, store: BlobStore) -> Copy:
         return Outcome.COPIED
 
     return copy
+
+
+def _require_digest(file: SpoolFile, expected: str) -> None:
+    hashing = hashlib.sha256()
+    file.hash_into(hashing, 0, file.size)
+    if hashing.hexdigest() != expected:
+        raise StoreError("its bytes in the backup are not those of its record")
 
 
 def in_place(blobs: Iterable[Found]) -> Copy:
