@@ -151,6 +151,17 @@ def test_the_command_walks_everything(upload: UploadService, store: HourlyStore)
     assert store.names() == set()
 
 
+def test_a_mark_from_the_future(upload: UploadService, store: HourlyStore) -> None:
+    """A mark that a wrong clock has set keeps nothing from being swept."""
+    walk(upload, store, 5000)
+    blob_of(8.5, store)
+    assert walk(upload, store, 10).rowless_blobs == 1
+    assert upload.records.swept_until("bucket") == _BEGIN + 9 * _HOUR
+    # A worker whose clock is behind by minutes begins nothing anew.
+    walk(upload, store, 9.4)
+    assert hours(store) == []
+
+
 def test_an_impatient_command(upload: UploadService, store: HourlyStore) -> None:
     """A command with a shorter time than the worker's does not keep the worker from what comes
     into those hours afterwards.

@@ -63,7 +63,8 @@ class RowlessBlobs:
             self.sweep(limit, remove)
             return
         since = self._records.swept_until(self._place)
-        if since is None:
+        if since is None or since > _hour_of(limit) + _HOUR:
+            # The mark of a clock that was ahead, or of a shorter time for requests, is none.
             if _remove_all(self.look(limit), remove):
                 self._records.note_swept(self._place, _hour_of(limit))
             return
