@@ -142,7 +142,7 @@ class Generated:
             yield (
                 *(identifier(at, random), tenant, f"client-{number // 8 % 4}", "default"),
                 *(f"uploads/{number}", 1_000_000, "", "{}", None, 1_000_000, file),
-                *(at, at + _YEAR_MILLISECONDS),
+                *(at, at + _YEAR_MILLISECONDS, ""),
             )
 
 
