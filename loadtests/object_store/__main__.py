@@ -30,6 +30,19 @@ from tests.servers.radosgw import Cluster
 
 _SMALL_BYTES = 10 * 1024
 _ACCESS_KEY, _SECRET_KEY = "BENCHKEY000000000001", "benchsecretbenchsecretbenchsecretbench01"
+# One client sends it all.
+_OPEN = "1000000"
+_NO_LIMITS = {
+    f"WHARF_{name}": _OPEN
+    for name in (
+        "ADDRESS_REQUESTS_PER_SECOND",
+        "ADDRESS_REQUESTS_BURST",
+        "CREDENTIAL_REQUESTS_PER_SECOND",
+        "CREDENTIAL_REQUESTS_BURST",
+        "TENANT_REQUESTS_PER_MINUTE",
+        "CLIENT_REQUESTS_PER_MINUTE",
+    )
+}
 
 
 @dataclass
@@ -122,7 +135,7 @@ def main() -> None:
         # What lies in memory already is measured, not the disk.
         large.read_bytes()
         settings = {**store.settings(folder), "WHARF_DELETED_GRACE_SECONDS": "0"}
-        settings |= {"WHARF_SWEEP_SECONDS": "2", "WHARF_DURABILITY": "full"}
+        settings |= {"WHARF_SWEEP_SECONDS": "2", "WHARF_DURABILITY": "full", **_NO_LIMITS}
         with instance.running(None, **settings) as wharf, Boto3Alone(store) as alone:
             rows, memory = measure(wharf, alone, large, given.rounds, given.seconds)
     if given.json:
