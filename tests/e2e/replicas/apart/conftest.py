@@ -44,6 +44,10 @@ class Apart:
         """What a replica has of uploads that have not ended."""
         return {path.name for path in (self.base / name / "resumable").iterdir()}
 
+    def received_bytes(self, name: str, upload: str) -> int:
+        """How much a replica has of an upload that has not ended."""
+        return (self.base / name / "resumable" / upload).stat().st_size
+
     def stop(self) -> None:
         """Stop those that run."""
         for wharf in self.running.values():
