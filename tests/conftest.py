@@ -12,8 +12,6 @@ __all__ = ["ceph_cluster", "radosgw", "radosgw_tls", "swift"]
 
 # A slow machine is no fault of the code: no example has a deadline.
 hypothesis.settings.register_profile("wharf", deadline=None)
-# For a second look at the same code, with another Python: `.ci/other-release`.
-hypothesis.settings.register_profile("few", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("wharf")
 
 
