@@ -41,7 +41,7 @@ def principal(
 
 def slug(revocations: Revocations, who: Principal) -> str | None:
     try:
-        revocations.check(who)
+        revocations.accepted(who)
     except ProblemError as error:
         return error.problem.slug
     return None

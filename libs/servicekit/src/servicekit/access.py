@@ -33,10 +33,13 @@ _QUERY_TOKEN = re.compile(r"(?:^|&)access_token=")
 
 
 class RevocationChecker(Protocol):
-    """Knows which valid tokens are no longer accepted."""
+    """Knows which valid tokens are no longer accepted, and what their bearers reach."""
 
-    def check(self, principal: Principal) -> None:
-        """Raise the problem when this caller is no longer accepted; called for each request."""
+    def accepted(self, principal: Principal) -> Principal:
+        """Return the caller with the scopes and the reach that it has now; called for each request.
+
+        Raises the problem when this caller is no longer accepted.
+        """
 
 
 def authenticate(
@@ -76,9 +79,7 @@ def accept(token: str, verifier: Verifier, checker: RevocationChecker | None = N
     """The principal of a token, wherever it stood; raises a 401, 403 or 503 problem."""
     principal = _verified(token, verifier)
     # Asked each time: the verifier remembers a token for seconds, and a revocation counts at once.
-    if checker is not None:
-        checker.check(principal)
-    return principal
+    return principal if checker is None else checker.accepted(principal)
 
 
 def _verified(token: str, verifier: Verifier) -> Principal:

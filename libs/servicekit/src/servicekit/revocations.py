@@ -21,6 +21,7 @@ import msgspec
 
 from servicekit.access import unauthorized
 from servicekit.problems import TENANT_SUSPENDED, TOKEN_REVOKED
+from servicekit.reaches import KnownReaches, ReachChange
 from servicekit.tokens import Principal
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ _TENANT_DETAIL = {
 }
 _Name = TypeVar("_Name")
 
-Kind = Literal["token", "session", "subject", "tenant"]
-State = Literal["revoked", "suspended", "active", "deleted", "purged"]
+Kind = Literal["token", "session", "subject", "tenant", "reach", "group"]
+State = Literal["revoked", "suspended", "active", "deleted", "purged", "changed"]
 KINDS = frozenset(get_args(Kind))
 
 
@@ -48,6 +49,8 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
 
     Tokens and sessions are `revoked`; subjects `revoked` or `active` again; tenants `suspended`,
     `active`, `deleted` (in its grace time: refused, and kept), `purged` (everything is to go).
+    Entries of the kinds `reach` (`id` is the `sub` of a client or user) and `group` are `changed`
+    and have `reach`; without it they take everything away.
 
     The feed of a newer release may have more. An entry of a kind that is not known is passed over,
     whatever else it has; a state that is not known is refused as any but `active` is.
@@ -60,6 +63,7 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     state: State | str = "revoked"
     until: int | None = None
     at: int = 0
+    reach: ReachChange | None = None
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,22 +96,19 @@ class Revocations:
         self._polled_at = float("-inf")
         self._lock = threading.Lock()
 
-    def check(self, principal: Principal) -> None:
-        """Raises `token-revoked` (401) or `tenant-suspended` (403) where one of them is so."""
+    def accepted(self, principal: Principal) -> Principal:
+        """Return the caller with the scopes and the reach that it has now.
+
+        Raises `token-revoked` (401) or `tenant-suspended` (403) where one of them is so.
+        """
         known = self._current()
-        state = known.tenants.get(principal.tenant)
-        if state is not None:
-            raise TENANT_SUSPENDED(_TENANT_DETAIL.get(state, "The tenant is suspended."))
-        if principal.token_id in known.tokens:
-            raise unauthorized(TOKEN_REVOKED, "The token was revoked.", "invalid_token")
-        if principal.session and principal.session in known.sessions:
-            raise unauthorized(TOKEN_REVOKED, "The session was ended.", "invalid_token")
-        if known.subjects and (principal.tenant, principal.subject) in known.subjects:
-            raise unauthorized(
-                TOKEN_REVOKED,
-                "The client or person that this token was made for is disabled.",
-                "invalid_token",
-            )
+        _refuse_revoked(known, principal)
+        return known.reaches.resolve(principal)
+
+    @property
+    def reaches(self) -> KnownReaches:
+        """What is known of people, clients and groups."""
+        return self._current().reaches
 
     def tenant_state(self, tenant: str) -> str:
         """`active`, `suspended`, `deleted`, `purged`, or what only a newer release knows."""
@@ -185,6 +186,22 @@ class Revocations:
         self._offset, self._known = offset, known
 
 
+def _refuse_revoked(known: _Known, principal: Principal) -> None:
+    state = known.tenants.get(principal.tenant)
+    if state is not None:
+        raise TENANT_SUSPENDED(_TENANT_DETAIL.get(state, "The tenant is suspended."))
+    if principal.token_id in known.tokens:
+        raise unauthorized(TOKEN_REVOKED, "The token was revoked.", "invalid_token")
+    if principal.session and principal.session in known.sessions:
+        raise unauthorized(TOKEN_REVOKED, "The session was ended.", "invalid_token")
+    if known.subjects and (principal.tenant, principal.subject) in known.subjects:
+        raise unauthorized(
+            TOKEN_REVOKED,
+            "The client or person that this token was made for is disabled.",
+            "invalid_token",
+        )
+
+
 @dataclass(slots=True)
 class _Known:
     """The entries that hold; whoever is in none of them is active."""
@@ -193,6 +210,7 @@ class _Known:
     sessions: set[str] = field(default_factory=set)
     subjects: set[tuple[str, str]] = field(default_factory=set)
     tenants: dict[str, str] = field(default_factory=dict)
+    reaches: KnownReaches = field(default_factory=KnownReaches)
 
     def take(self, entries: tuple[Revocation, ...]) -> None:
         """Later entries about the same thing replace earlier ones; unknown kinds count nothing."""
@@ -203,6 +221,9 @@ class _Known:
                 _put(self.sessions, entry.id, entry.state)
             elif entry.kind == "subject":
                 _put(self.subjects, (entry.tenant, entry.id), entry.state)
+            elif entry.kind in {"reach", "group"}:
+                change = entry.reach or ReachChange(version=entry.at)
+                self.reaches.take(entry.kind, entry.tenant, entry.id, change)
             elif entry.kind != "tenant":
                 continue
             elif entry.state == "active":

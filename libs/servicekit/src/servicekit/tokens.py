@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from servicekit.grants_claim import CLAIM as GRANTS
+from servicekit.grants_claim import GrantsClaim
+from servicekit.reach import EVERYTHING, NOTHING, Reach
 from servicekit.tickets import CLAIM as TICKET
 from servicekit.tickets import Ticket
 
@@ -27,7 +30,7 @@ _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "tid", "jti")
 # what the token allows: whoever does not know one of them has to refuse the token. Other claims
 # that are not known are passed over.
 NARROWS = "wharf-narrows"
-NARROWING = frozenset({TICKET})
+NARROWING = frozenset({TICKET, GRANTS})
 
 
 class TokenError(Exception):
@@ -55,7 +58,9 @@ class Principal(msgspec.Struct, frozen=True):
 
     `session` is the `sid` of a person's session, empty for programs. `ticket` narrows what the
     token may do; whoever takes a token must look at it (`access.require_scope` refuses tickets
-    unless told that the caller enforces them).
+    unless told that the caller enforces them). `grants` is what the token says of its bearer's
+    reach, `None` where it has no list; `reach` is what it comes to now (`access.accept`), and
+    whoever takes a key must ask it.
     """
 
     tenant: str
@@ -66,6 +71,8 @@ class Principal(msgspec.Struct, frozen=True):
     issued_at: int = 0
     session: str = ""
     ticket: Ticket | None = None
+    grants: GrantsClaim | None = None
+    reach: Reach = EVERYTHING
 
 
 class Key(Protocol):
@@ -235,6 +242,9 @@ class Verifier:
             issued_at=iat,
             session=_session(claims),
             ticket=_ticket(claims),
+            grants=_grants(claims),
+            # Until somebody has resolved the claim: a list is never passed over.
+            reach=NOTHING if GRANTS in claims else EVERYTHING,
         )
 
 
@@ -285,6 +295,15 @@ def _ticket(claims: Mapping[str, Any]) -> Ticket | None:
     if (ticket.key is None) == (ticket.prefix is None):
         raise MalformedToken("the claim ticket has to name a key or a prefix")
     return ticket
+
+
+def _grants(claims: Mapping[str, Any]) -> GrantsClaim | None:
+    if GRANTS not in claims:
+        return None
+    try:
+        return msgspec.convert(claims[GRANTS], GrantsClaim, strict=True)
+    except msgspec.ValidationError:
+        raise MalformedToken("the claim grants cannot be read") from None
 
 
 def _time(claims: Mapping[str, Any], name: str) -> int:

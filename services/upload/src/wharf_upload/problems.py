@@ -160,6 +160,13 @@ TICKET_USED_UP = UPLOAD.declare(
     "The upload ticket is used up",
     "It was good for `max_files` files. Ask whoever handed it out for another one.",
 )
+OUTSIDE_GRANTS = UPLOAD.declare(
+    "outside-grants",
+    403,
+    "Your grants do not allow this",
+    "You reach some buckets and prefixes only. `action`, `bucket` and `key` name the grant that is "
+    "missing; whoever manages your tenant can give it. A new token brings new grants at once.",
+)
 NO_PREVIEW = UPLOAD.declare(
     "no-preview",
     404,

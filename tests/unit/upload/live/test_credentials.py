@@ -26,9 +26,10 @@ class Revoked:
     def __init__(self) -> None:
         self.tokens: set[str] = set()
 
-    def check(self, principal: Principal) -> None:
+    def accepted(self, principal: Principal) -> Principal:
         if principal.token_id in self.tokens:
             raise TOKEN_REVOKED("The token was revoked.")
+        return principal
 
 
 class Judged:

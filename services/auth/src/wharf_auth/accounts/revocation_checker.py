@@ -14,8 +14,8 @@ class DatabaseRevocationChecker:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    def check(self, principal: Principal) -> None:
-        """Raise `tenant-suspended` (403) or `token-revoked` (401) where that holds."""
+    def accepted(self, principal: Principal) -> Principal:
+        """Return the caller; raise `tenant-suspended` (403) or `token-revoked` (401)."""
         tenant = self._records.tenant(principal.tenant)
         if tenant is None or tenant.state in {"deleted", "purged"}:
             raise TENANT_SUSPENDED("The tenant of this token is deleted.")
@@ -32,11 +32,12 @@ class DatabaseRevocationChecker:
                 "The token, its session, or the client or person it was made for was ended.",
                 "invalid_token",
             )
+        return principal
 
     def in_force(self, principal: Principal) -> bool:
-        """Return whether `check` accepts the token."""
+        """Return whether `accepted` takes the token."""
         try:
-            self.check(principal)
+            self.accepted(principal)
         except ProblemError:
             return False
         return True

@@ -34,9 +34,10 @@ class Authorizer:
         require_scope(principal, scope, takes_tickets=takes_tickets)
         self._rates.charge(principal)
 
-    def recheck(self, principal: Principal) -> None:
-        """Raise a problem when a principal that was admitted earlier is revoked or suspended.
+    def recheck(self, principal: Principal) -> Principal:
+        """Return a principal that was admitted earlier, with the reach that it has now.
 
-        A token that expired meanwhile stays good: its body may have taken hours.
+        Raises a problem when it is revoked or suspended. A token that expired meanwhile stays good:
+        its body may have taken hours.
         """
-        self._revocations.check(principal)
+        return self._revocations.accepted(principal)

@@ -43,6 +43,19 @@ class NoSuchFile(Refused):
     """The file does not exist (any more)."""
 
 
+class OutsideGrants(Refused):
+    """The caller's grants do not allow this; what it is about is no secret from the caller.
+
+    `action`, `bucket` and `key` (empty: the bucket as a whole; an empty bucket: all of them) say
+    which grant is missing.
+    """
+
+    def __init__(self, action: str, bucket: str = "", key: str = "") -> None:
+        place = f"{bucket}/{key}" if key else bucket or "all buckets"
+        super().__init__(f"Your grants do not allow to {action} {place}.")
+        self.action, self.bucket, self.key = action, bucket, key
+
+
 class QuotaExceeded(Refused):
     """The tenant may not store so much more; `None` is no limit.
 

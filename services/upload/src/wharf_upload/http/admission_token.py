@@ -17,6 +17,7 @@ import msgspec
 
 from servicekit import problem_pages
 from servicekit.problems import ProblemError
+from servicekit.reach import NOTHING
 from servicekit.tokens import Principal
 from wharf_upload.http.request import Headers, Request, Response
 
@@ -46,6 +47,11 @@ _PASSED_ON = {
 
 def encode(admitted: Admitted) -> str:
     """Return the token that the gateway hands back; it never leaves the gateway."""
+    principal = admitted.principal
+    if not principal.reach.is_everything:
+        # It is resolved anew with the body (`Authorizer.recheck`): it may be another one by then.
+        principal = msgspec.structs.replace(principal, reach=NOTHING)
+        admitted = Admitted(principal, admitted.length)
     return urlsafe_b64encode(msgspec.json.encode(admitted)).decode()
 
 

@@ -39,6 +39,9 @@ _BY_TYPE: dict[type[Exception], Translation] = {
         str(e), filename=e.filename, allowed_extensions=e.allowed
     ),
     tickets.TicketRefused: lambda e: problems.TICKET_REFUSED(str(e), rule=e.rule),
+    refusals.OutsideGrants: lambda e: problems.OUTSIDE_GRANTS(
+        str(e), action=e.action, bucket=e.bucket, key=e.key
+    ),
     refusals.TicketUsedUp: lambda e: problems.TICKET_USED_UP(str(e), max_files=e.max_files),
     parser.TooManyParts: lambda e: TOO_LARGE(
         str(e), limit=f"number of {e.what}", limit_count=e.limit

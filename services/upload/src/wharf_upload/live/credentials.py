@@ -49,7 +49,7 @@ class TokenJudge:
         if (refusal := self._expiry(principal)) is not None:
             return refusal
         try:
-            self._revocations.check(principal)
+            self._revocations.accepted(principal)
         except ProblemError as error:
             return error
         return None

@@ -46,9 +46,9 @@ class Sources:
             raise missing
         return None
 
-    def check(self, principal: Principal) -> None:
-        """Raise `token-revoked` or `tenant-suspended` as the newest knowledge says."""
-        self._newest().check(principal)
+    def accepted(self, principal: Principal) -> Principal:
+        """Return the caller as the newest knowledge has it; raises as `Revocations.accepted`."""
+        return self._newest().accepted(principal)
 
     def keys_error(self) -> str | None:
         """For `/readyz`: whether there is a key."""

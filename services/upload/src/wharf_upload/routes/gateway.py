@@ -64,8 +64,8 @@ class Admitted:
             admitted = admission_token.of_request(request)
             if admitted is None:
                 raise TOKEN_MISSING("The body was not admitted.")
-            request.principal = admitted.principal
-            self._authorizer.recheck(admitted.principal)
+            request.principal = admitted.principal  # whose refusal it is, too
+            request.principal = self._authorizer.recheck(admitted.principal)
             if admitted.length is None:
                 # Came in chunks: counted against the bytes of this minute only now.
                 with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up

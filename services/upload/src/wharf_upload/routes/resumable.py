@@ -97,8 +97,8 @@ class ResumableRoutes:
         if admitted is None:
             self._credentials.authorize_upload(request)
         else:
-            request.principal = admitted.principal
-            self._authorizer.recheck(admitted.principal)
+            request.principal = admitted.principal  # whose refusal it is, too
+            request.principal = self._authorizer.recheck(admitted.principal)
 
     def _answer(self, request: Request) -> Response | Incoming:
         path = raw_path(request.environ)

@@ -47,10 +47,10 @@ class UploadAppender:
         completer: UploadCompleter,
         concatenator: UploadConcatenator,
         terminator: UploadTerminator,
-        recheck: Callable[[Principal], None],
+        recheck: Callable[[Principal], Principal],
         notices: ProgressNotices,
     ) -> None:
-        """`recheck` raises a problem when a principal is revoked or suspended by now."""
+        """`recheck` gives a principal as it is now; raises a problem when it is revoked."""
         self._held, self._rules, self._room = held, rules, room
         self._completer, self._concatenator = completer, concatenator
         self._terminator, self._recheck = terminator, recheck

@@ -1,0 +1,204 @@
+"""What callers reach now: their tokens' grants, and what has changed since these were issued.
+
+The feed of `auth` (`servicekit.revocations`) has an entry for each group, and for each person or
+client whose grants, scopes or groups changed while tokens, tickets or links of them may be about.
+Of an entry and a token the newer `version` holds. A caller of whom the feed says nothing, and whose
+token has no claim, reaches everything.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from servicekit.grants import Compact, CompactGrant, Holder, filled
+from servicekit.grants_claim import GrantsClaim, GroupPart
+from servicekit.problems import UNAVAILABLE, ProblemError
+from servicekit.reach import Reach, reach_of
+from servicekit.tokens import Principal
+
+_MEMORY_ENTRIES = 4096
+
+
+class ReachChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an entry of the feed says of a person, a client (kind `reach`) or a group (`group`).
+
+    `version` is in unix milliseconds and grows with each change. Of a person or client `grants` are
+    its own, filled in; of a group they have their placeholders. `groups` are the ids of those it
+    is in. `username` is a person's, empty for programs.
+    """
+
+    version: int
+    grants: Compact = ()
+    scopes: str = ""
+    username: str = ""
+    groups: tuple[str, ...] = ()
+
+
+class Maker(msgspec.Struct, frozen=True, array_like=True):
+    """Who made a signed link, and by what right: for as long as that right is there.
+
+    `by_own`: by own grants, or by having no list. `groups`: by grants of these.
+    """
+
+    subject: str
+    version: int = 0
+    by_own: bool = True
+    groups: tuple[str, ...] = ()
+    username: str = ""
+
+
+class _Resolved(NamedTuple):
+    """What somebody reaches, and with which scopes at the most; `None`: those of the token."""
+
+    reach: Reach
+    scopes: frozenset[str] | None
+
+
+class _Source(NamedTuple):
+    """The newest word on somebody."""
+
+    version: int
+    own: Iterable[CompactGrant]
+    scopes: str
+    holder: Holder
+    groups: tuple[GroupPart, ...]
+
+
+class KnownReaches:
+    """What the feed has said of reaches. One for each process; reading needs no lock."""
+
+    def __init__(self) -> None:
+        self._subjects: dict[tuple[str, str], ReachChange] = {}
+        self._groups: dict[tuple[str, str], ReachChange] = {}
+        self._memory: dict[tuple[str, str, GrantsClaim | None], _Resolved] = {}
+        self._lock = threading.Lock()
+
+    def take(self, kind: str, tenant: str, name: str, change: ReachChange) -> None:
+        """Take an entry of the kind `reach` or `group`."""
+        known = self._groups if kind == "group" else self._subjects
+        known[tenant, name] = change
+        # A new one, so that who is resolving by older knowledge leaves nothing here.
+        self._memory = {}
+
+    def resolve(self, principal: Principal) -> Principal:
+        """Return the caller with the reach, and within the scopes, that it has now.
+
+        Raises the problem `service-unavailable` where the token leaves to the feed what the feed
+        has not said yet.
+        """
+        claim = principal.grants
+        if claim is None and (
+            not self._subjects or (principal.tenant, principal.subject) not in self._subjects
+        ):
+            return principal
+        name = (principal.tenant, principal.subject, claim)
+        memory = self._memory
+        found = memory.get(name)
+        if found is None:
+            found = self._resolved(*name)
+            with self._lock:
+                if len(memory) >= _MEMORY_ENTRIES:
+                    memory.clear()
+                memory[name] = found
+        scopes = principal.scopes
+        if found.scopes is not None:
+            scopes &= found.scopes
+        return msgspec.structs.replace(principal, reach=found.reach, scopes=scopes)
+
+    def maker_of(self, principal: Principal, bucket: str, prefix: str) -> Maker:
+        """Return by what right the caller gives away what begins with the prefix.
+
+        The caller's reach covers it: who asks has judged that.
+        """
+        tenant, subject, claim = principal.tenant, principal.subject, principal.grants
+        if claim is None and (tenant, subject) not in self._subjects:
+            return Maker(subject)
+        source = self._source(tenant, subject, claim)
+        return Maker(
+            subject,
+            source.version,
+            reach_of(source.own).covers("read", bucket, prefix),
+            tuple(
+                part.group
+                for part in source.groups
+                if reach_of(self._group(tenant, part, source.holder).grants or ()).covers(
+                    "read", bucket, prefix
+                )
+            ),
+            source.holder.username,
+        )
+
+    def still_reads(self, tenant: str, maker: Maker, bucket: str, key: str) -> bool:
+        """Tell whether the maker of a link may read a key, by the right it had or a newer one."""
+        change = self._subjects.get((tenant, maker.subject))
+        if change is not None and change.version > maker.version:
+            found = self._resolved(tenant, maker.subject, None)
+            scopes = found.scopes or frozenset()
+            return "files:read" in scopes and found.reach.allows("read", bucket, key)
+        if maker.by_own:
+            return True
+        holder = _holder(maker.subject, maker.username)
+        groups = (self._groups.get((tenant, name)) for name in maker.groups)
+        return any(
+            reach_of(filled(group.grants, holder)).allows("read", bucket, key)
+            for group in groups
+            if group is not None
+        )
+
+    # ---- how a reach comes about ----
+
+    def _resolved(self, tenant: str, subject: str, claim: GrantsClaim | None) -> _Resolved:
+        source = self._source(tenant, subject, claim)
+        grants, scopes = list(source.own), set(source.scopes.split())
+        for part in source.groups:
+            group = self._group(tenant, part, source.holder)
+            grants += group.grants or ()
+            scopes |= set(group.scopes.split())
+        return _Resolved(reach_of(grants), frozenset(scopes))
+
+    def _source(self, tenant: str, subject: str, claim: GrantsClaim | None) -> _Source:
+        change = self._subjects.get((tenant, subject))
+        if change is not None and (claim is None or change.version >= claim.version):
+            return _of_change(subject, change, claim)
+        if claim is None or claim.own is None:
+            raise _not_known()
+        holder = _holder(subject, claim.username)
+        return _Source(claim.version, claim.own, claim.scopes, holder, claim.groups)
+
+    def _group(self, tenant: str, part: GroupPart, holder: Holder) -> GroupPart:
+        """Return what a group adds: as the feed has it, unless the token's word is newer."""
+        known = self._groups.get((tenant, part.group))
+        if known is not None and known.version >= part.version:
+            grants = filled(known.grants, holder)
+            return GroupPart(part.group, known.version, known.scopes, grants)
+        if part.grants is None and part.version:
+            raise _not_known()
+        return part
+
+
+def _of_change(subject: str, change: ReachChange, claim: GrantsClaim | None) -> _Source:
+    """The feed's word. Of a group that a token knows better, the token's part is kept."""
+    parts = {part.group: part for part in (claim.groups if claim is not None else ())}
+    return _Source(
+        change.version,
+        change.grants,
+        change.scopes,
+        _holder(subject, change.username),
+        tuple(parts.get(group, GroupPart(group, 0)) for group in change.groups),
+    )
+
+
+def _holder(subject: str, username: str) -> Holder:
+    return Holder(user_id=subject, username=username) if username else Holder(client=subject)
+
+
+def _not_known() -> ProblemError:
+    return UNAVAILABLE(
+        "What this token reaches is not known here yet; try again in a second.",
+        headers=(("Retry-After", "1"),),
+        retry_after=1,
+    )
