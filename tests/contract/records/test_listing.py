@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from servicekit.grants import CompactGrant
+from servicekit.reach import reach_of
 from tests.servers.upload import new_file
 from wharf_upload.database.contract import Records
 from wharf_upload.domain.file_writes import Write
@@ -31,15 +33,29 @@ def entries(keys: list[str], prefix: str, delimiter: str) -> list[str]:
     return found
 
 
-def listed(records: Records, tenant: str, prefix: str, delimiter: str, limit: int) -> list[str]:
-    """What all pages show together; each page is sorted and no longer than was asked for."""
+def listed(
+    records: Records,
+    tenant: str,
+    prefix: str,
+    delimiter: str,
+    limit: int,
+    within: tuple[str, ...] = ("",),
+) -> list[str]:
+    """What all pages show together; each page is sorted, and full unless it is the last one."""
     found: list[str] = []
     after: str | None = ""
     while after is not None:
         page = records.list_files(
-            tenant, "default", prefix=prefix, delimiter=delimiter, after=after, limit=limit
+            tenant,
+            "default",
+            prefix=prefix,
+            delimiter=delimiter,
+            after=after,
+            limit=limit,
+            within=within,
         )
         entries = [*(file.key for file in page.files), *page.prefixes]
+        assert len(entries) == limit or page.next_after is None
         assert 0 < len(entries) <= limit or not found
         found += sorted(entries)
         assert len(found) <= 100, "the listing does not end"
@@ -80,6 +96,31 @@ def test_listing_with_a_delimiter(
     """Each key is shown once, or behind a prefix that is shown once, whatever the page length."""
     tenant = tenant_with(records, keys)
     assert listed(records, tenant, prefix, delimiter, limit) == entries(keys, prefix, delimiter)
+
+
+@given(
+    keys=_KEYS,
+    granted=st.sets(_NARROW | st.sampled_from(["a/", "b/", "a/b/", "ab"]), max_size=6),
+    prefix=st.sampled_from(["", "a", "a/", "b", "é", "ab"]),
+    delimiter=st.sampled_from(["", "/", "a", "ab", "//", "\U0010ffff"]),
+    limit=st.integers(1, 5),
+)
+@example(
+    keys=["a/a", "a/b/a", "b"], granted={"a/b/", "a/c/", "b/"}, prefix="", delimiter="/", limit=1
+)
+@example(keys=["a/", "ab", "abc"], granted={"a/", "ab"}, prefix="a", delimiter="b", limit=1)
+@settings(max_examples=60, deadline=None, suppress_health_check=_FIXTURE)
+def test_listing_within_grants(
+    records: Records, keys: list[str], granted: set[str], prefix: str, delimiter: str, limit: int
+) -> None:
+    """Pages show exactly what the keys below the granted prefixes come to, and are full."""
+    tenant = tenant_with(records, keys)
+    within = reach_of(CompactGrant("default", one, "l") for one in granted).prefixes(
+        "list", "default"
+    )
+    allowed = [key for key in keys if key.startswith(tuple(granted))]
+    found = listed(records, tenant, prefix, delimiter, limit, within)
+    assert found == entries(allowed, prefix, delimiter)
 
 
 def test_order(records: Records) -> None:

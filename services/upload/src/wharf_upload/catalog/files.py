@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wharf_upload.catalog.buckets import BucketCatalog
@@ -21,9 +21,17 @@ class StoredFiles(Protocol):
         """Return the live file of this key."""
 
     def list_files(
-        self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
+        self,
+        tenant: str,
+        bucket: str,
+        *,
+        prefix: str,
+        delimiter: str,
+        after: str,
+        limit: int,
+        within: Sequence[str],
     ) -> Page:
-        """Return files by key, after the key `after`."""
+        """Return files by key, after the key `after`, whose keys begin with one of `within`."""
 
     def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
         """Store what `edit` makes of a file as it is by then."""
@@ -49,9 +57,21 @@ class FileCatalog:
         return file
 
     def page(
-        self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
+        self,
+        tenant: str,
+        bucket: str,
+        *,
+        prefix: str,
+        delimiter: str,
+        after: str,
+        limit: int,
+        within: Sequence[str] = ("",),
     ) -> Page:
-        """Return a page of a bucket's files by key; raises `NoSuchBucket` and `InvalidKey`."""
+        """Return a page of a bucket's files by key; raises `NoSuchBucket` and `InvalidKey`.
+
+        Only keys that begin with one of `within` count: they are in order, and none begins with
+        another one.
+        """
         self._buckets.find(tenant, bucket)
         return self._stored.list_files(
             tenant,
@@ -60,6 +80,7 @@ class FileCatalog:
             delimiter=delimiter,
             after=after,
             limit=limit,
+            within=within,
         )
 
     def change(self, file: File, wanted: FileEdit, condition: WriteCondition | None) -> File:

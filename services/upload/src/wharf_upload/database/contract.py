@@ -7,7 +7,7 @@ the database does not answer; writes raise the kinds of `Refused` (`domain.refus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from wharf_upload.domain.buckets import ALL, Bucket
@@ -48,9 +48,21 @@ class FileRecords(Protocol):
         """Return the live file of this key."""
 
     def list_files(
-        self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
+        self,
+        tenant: str,
+        bucket: str,
+        *,
+        prefix: str,
+        delimiter: str,
+        after: str,
+        limit: int,
+        within: Sequence[str] = ("",),
     ) -> Page:
-        """Return files by key, after the key `after`; keys behind a delimiter are one prefix."""
+        """Return files by key, after the key `after`; keys behind a delimiter are one prefix.
+
+        Only keys that begin with one of `within` count: these are in order, and none begins with
+        another one.
+        """
 
     def live_files(self) -> Iterator[File]:
         """Yield all live files of all tenants, for checks and backups."""

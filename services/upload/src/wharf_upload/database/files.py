@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from wharf_upload.database import file_changes, file_expiry, file_moves, file_rows, listing
 from wharf_upload.database.aggregate import Aggregate
@@ -52,18 +52,23 @@ class SqlFiles(Aggregate):
         return old
 
     def list_files(
-        self, tenant: str, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int
+        self,
+        tenant: str,
+        bucket: str,
+        *,
+        prefix: str,
+        delimiter: str,
+        after: str,
+        limit: int,
+        within: Sequence[str] = ("",),
     ) -> Page:
         """Return files by key."""
         return listing.page(
             self._database.reading(),
             tenant,
             bucket,
-            prefix=prefix,
-            delimiter=delimiter,
-            after=after,
-            limit=limit,
-            now=now_milliseconds(),
+            listing.Asked(prefix, delimiter, after, limit, within),
+            now_milliseconds(),
         )
 
     def expire(self, now: int, limit: int) -> int:

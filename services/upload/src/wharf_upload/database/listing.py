@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from servicekit.database import Connection, Row
 from wharf_upload.database.file_rows import COLUMNS, to_file
+from wharf_upload.database.listed_areas import FIRST, LAST, Area, Areas
 from wharf_upload.domain.files import File, Page
 
-# Sorts after everything that can follow a prefix: a key of 1024 bytes has no more of the last code
-# point than 256.
-_LAST = "\U0010ffff" * 257
-# No key has a NUL: nothing sorts between a key and the same with this behind it.
-_FIRST = "\x01"
 # One lower bound: of two, SQLite seeks to the one it likes and reads on from there to the other.
 _PAGE = (
     f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
@@ -23,64 +21,115 @@ _PAGE = (
 
 @dataclass(frozen=True, slots=True)
 class _Living:
-    """The files of a bucket that live at `now` (unix milliseconds), with a prefix of their keys."""
+    """The files of a bucket that live at `now` (unix milliseconds)."""
 
     connection: Connection
     tenant: str
     bucket: str
-    prefix: str
     now: int
 
-    def after(self, position: str, count: int) -> list[Row]:
-        begin, end = max(self.prefix, position + _FIRST), self.prefix + _LAST
+    def after(self, area: Area, position: str, count: int) -> list[Row]:
+        begin, end = max(area.prefix, position + FIRST), area.prefix + LAST
         parameters = (self.tenant, self.bucket, begin, end, self.now, count)
         return self.connection.rows(_PAGE, parameters)
 
 
-def page(
-    connection: Connection,
-    tenant: str,
-    bucket: str,
-    *,
-    prefix: str,
-    delimiter: str,
-    after: str,
-    limit: int,
-    now: int,
-) -> Page:
-    """Return one page of what lives at `now` (unix milliseconds).
+class Asked(NamedTuple):
+    """A page that is wanted.
 
-    `after` is a key, or a prefix whose keys have all been listed.
+    `after` is a key, or a prefix whose keys have all been listed. Only keys that begin with one of
+    `within` count; these are in order, and none begins with another one.
     """
-    living = _Living(connection, tenant, bucket, prefix, now)
-    files: list[File] = []
-    prefixes: list[str] = []
-    position = after + _LAST if _folder(after, prefix, delimiter) == after else after
-    # Behind a delimiter most rows may be of a folder that is one entry: begin small, then double.
-    batch = 1 if delimiter else limit
-    while len(files) + len(prefixes) < limit:
-        batch = min(batch, limit - len(files) - len(prefixes))
-        rows = living.after(position, batch)
+
+    prefix: str
+    delimiter: str
+    after: str
+    limit: int
+    within: Sequence[str]
+
+
+class _Draft:
+    """A page that is being made.
+
+    `after` is its last entry so far; nothing up to `position` is of interest any more.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self.files: list[File] = []
+        self.prefixes: list[str] = []
+        self.after = self.position = asked.after
+        if self.folder(asked.after) == asked.after:
+            self.position += LAST
+        # Behind a delimiter most rows may be of a folder that is one entry: begin small, then
+        # double.
+        self.batch = 1 if asked.delimiter else asked.limit
+
+    @property
+    def room(self) -> int:
+        return self._asked.limit - len(self.files) - len(self.prefixes)
+
+    def folder(self, key: str) -> str | None:
+        """Return what a key is rolled up to."""
+        delimiter = self._asked.delimiter
+        at = key.find(delimiter, len(self._asked.prefix)) if delimiter else -1
+        return None if at < 0 else key[: at + len(delimiter)]
+
+    def add_folder(self, folder: str) -> None:
+        """Seek past the rest of this folder, however many keys it has."""
+        self.prefixes.append(folder)
+        self.after, self.position = folder, folder + LAST
+        self.batch = 1
+
+    def add(self, rows: list[Row]) -> bool:
+        """Take rows up to the first folder; return whether there was none."""
         for row in rows:
             file = to_file(row)
-            folder = _folder(file.key, prefix, delimiter)
-            if folder is None:
-                files.append(file)
-                position = after = file.key
-                continue
-            prefixes.append(folder)
-            after, position = folder, folder + _LAST
-            batch = 1
-            break  # seek past the rest of this folder, however many keys it has
-        else:
-            if len(rows) < batch:
-                return Page(tuple(files), tuple(prefixes), None)
-            batch *= 2
-    return Page(tuple(files), tuple(prefixes), after if living.after(position, 1) else None)
+            folder = self.folder(file.key)
+            if folder is not None:
+                self.add_folder(folder)
+                return False
+            self.files.append(file)
+            self.position = self.after = file.key
+        return True
+
+    def page(self, *, goes_on: bool) -> Page:
+        return Page(tuple(self.files), tuple(self.prefixes), self.after if goes_on else None)
 
 
-def _folder(key: str, prefix: str, delimiter: str) -> str | None:
-    if not delimiter:
-        return None
-    at = key.find(delimiter, len(prefix))
-    return None if at < 0 else key[: at + len(delimiter)]
+def page(connection: Connection, tenant: str, bucket: str, asked: Asked, now: int) -> Page:
+    """Return one page of what lives at `now` (unix milliseconds)."""
+    living = _Living(connection, tenant, bucket, now)
+    areas = Areas(connection, tenant, bucket, now, _both(asked.prefix, asked.within))
+    draft = _Draft(asked)
+    while (area := areas.next(draft.position)) is not None:
+        _fill(draft, living, area)
+        if not draft.room:
+            goes_on = bool(
+                (not area.is_passed(draft.position) and living.after(area, draft.position, 1))
+                or areas.next(draft.position)
+            )
+            return draft.page(goes_on=goes_on)
+    return draft.page(goes_on=False)
+
+
+def _fill(draft: _Draft, living: _Living, area: Area) -> None:
+    """Take what an area has until the page is full."""
+    folder = None if area.first_key is None else draft.folder(area.first_key)
+    if folder is not None:
+        draft.add_folder(folder)
+    while draft.room and not area.is_passed(draft.position):
+        draft.batch = min(draft.batch, draft.room)
+        rows = living.after(area, draft.position, draft.batch)
+        if not draft.add(rows):
+            continue
+        if len(rows) < draft.batch:
+            return
+        draft.batch *= 2
+
+
+def _both(prefix: str, within: Sequence[str]) -> tuple[str, ...]:
+    """Return the prefixes of the keys that begin with the prefix and with one of the others."""
+    if prefix.startswith(tuple(within)):
+        return (prefix,)
+    return tuple(one for one in within if one.startswith(prefix))

@@ -12,6 +12,8 @@ from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import MALFORMED, NOT_FOUND
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
+from servicekit.tokens import Principal
+from wharf_upload.access import reach
 from wharf_upload.catalog.files import FileCatalog
 from wharf_upload.http import schemas
 from wharf_upload.problems import INVALID_KEY
@@ -38,19 +40,24 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
             id="listFiles",
             tag="files",
             summary="List the files of a bucket by key",
+            description="A caller with grants sees what they allow to list, and the folders that "
+            "lead there. Pages are full all the same.",
             query=ListQuery,
             answers={200: Answer("A page of the bucket.", schemas.Listing)},
             problems=(NOT_FOUND, MALFORMED, INVALID_KEY),
         )
     )
     def list_files(bucket: str, query: ListQuery) -> schemas.Listing:
+        principal: Principal = g.principal
+        reach.require_bucket(principal, bucket)
         page = files.page(
-            g.principal.tenant,
+            principal.tenant,
             bucket,
             prefix=query.prefix,
             delimiter=query.delimiter,
             after=_after(query.cursor),
             limit=query.limit,
+            within=principal.reach.prefixes("list", bucket),
         )
         return schemas.Listing(
             files=tuple(schemas.of_file(file) for file in page.files),

@@ -1,0 +1,127 @@
+"""What a listing within grants costs: statements are counted, on any database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from servicekit.database import Database, Row
+from tests.servers.upload import new_file
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.files import Page
+
+
+class Counted:
+    """A database that counts the statements, and the rows that these find."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.statements, self.found = database, 0, 0
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Ask, and count."""
+        found = self.database.reading().rows(sql, parameters)
+        self.statements += 1
+        self.found += len(found)
+        return found
+
+    def reading(self) -> Any:
+        """Return itself."""
+        return self
+
+
+@contextmanager
+def counted(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
+    """Count what the records ask."""
+    counting = Counted(records.database)
+    with monkeypatch.context() as patched:
+        patched.setattr(records, "_database", counting)
+        yield counting
+
+
+def tenant_with(records: SqlRecords, keys: Sequence[str]) -> str:
+    """Return a new tenant with a file for each key."""
+    tenant = uuid4().hex
+    records.write(Write(files=tuple(new_file(key, tenant=tenant) for key in keys)))
+    return tenant
+
+
+def page(records: SqlRecords, tenant: str, within: Sequence[str], **asked: Any) -> Page:
+    """Return the first page."""
+    asked = {"prefix": "", "delimiter": "/", "after": "", "limit": 100, **asked}
+    return records.list_files(tenant, "default", within=tuple(within), **asked)
+
+
+def folders(count: int) -> list[str]:
+    """Return the folders of so many people."""
+    return [f"users/{number:04}/" for number in range(count)]
+
+
+def test_many_ranges_of_one_folder(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand granted folders below one that is shown cost what one costs."""
+    granted = folders(1000)
+    tenant = tenant_with(records, [f"{granted[7]}a", f"{granted[900]}a", "zebra"])
+    with counted(records, monkeypatch) as counting:
+        found = page(records, tenant, [*granted, "zebra"])
+    assert (found.prefixes, [file.key for file in found.files]) == (("users/",), ["zebra"])
+    assert counting.statements <= 4
+
+
+@pytest.mark.parametrize("delimiter", ["", "/"])
+def test_small_folders(
+    records: SqlRecords, monkeypatch: pytest.MonkeyPatch, delimiter: str
+) -> None:
+    """A list of a hundred small folders costs one seek each, and only those that are shown."""
+    granted = folders(100)
+    tenant = tenant_with(records, [f"{folder}a" for folder in granted])
+    for limit in (10, 100):
+        with counted(records, monkeypatch) as counting:
+            found = page(
+                records, tenant, granted, prefix="users/", delimiter=delimiter, limit=limit
+            )
+        assert len(found.files) + len(found.prefixes) == limit
+        assert (found.next_after is None) == (limit == 100)
+        assert counting.statements <= limit + 4
+
+
+@pytest.mark.parametrize("delimiter", ["", "/"])
+def test_empty_folders(
+    records: SqlRecords, monkeypatch: pytest.MonkeyPatch, delimiter: str
+) -> None:
+    """A thousand folders of which one has a file are found empty a hundred at a time."""
+    granted = folders(1000)
+    tenant = tenant_with(records, [f"{granted[950]}a", "users/other/a"])
+    with counted(records, monkeypatch) as counting:
+        found = page(records, tenant, granted, prefix="users/", delimiter=delimiter)
+    assert len(found.files) + len(found.prefixes) == 1
+    assert counting.statements <= 15
+
+
+def test_what_is_not_shown_is_not_read(
+    records: SqlRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of others between granted folders, however many, are not read."""
+    granted = ("a/", "z/")
+    others = [f"m/{number:03}" for number in range(300)]
+    tenant = tenant_with(records, ["a/1", *others, "z/1", "z/2"])
+    with counted(records, monkeypatch) as counting:
+        found = page(records, tenant, granted, delimiter="")
+    assert [file.key for file in found.files] == ["a/1", "z/1", "z/2"]
+    assert counting.found <= 6
+
+
+def test_no_grants(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reaches the whole prefix costs one statement for a page that is the last one."""
+    tenant = tenant_with(records, ["a/1", "a/2", "b"])
+    for within in (("",), ("a",)):
+        with counted(records, monkeypatch) as counting:
+            found = page(records, tenant, within, prefix="a/", delimiter="")
+        assert len(found.files) == 2
+        assert counting.statements == 1
+    with counted(records, monkeypatch) as counting:
+        assert page(records, tenant, (), prefix="a/") == Page((), (), None)
+    assert counting.statements == 0
