@@ -11,12 +11,14 @@ from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import MALFORMED
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
+from servicekit.tokens import Principal
+from wharf_upload.access.events_in_reach import told
 from wharf_upload.domain.events import Event
 from wharf_upload.http import schemas
 
 _LAST = (1 << 63) - 1
-# So many events are looked at for a page of one kind: no index has kinds, which would cost each
-# upload, and no request reads all events of 90 days.
+# So many events are looked at for a page of one kind, or of a caller with grants: no index has
+# kinds or keys, which would cost each upload, and no request reads all events of 90 days.
 _LOOKED_AT = 1000
 _Number = Annotated[int, msgspec.Meta(ge=0, le=_LAST)]
 
@@ -57,6 +59,9 @@ _LIST = Operation(
     "order in which things happened, and none is left out. An empty page with the same "
     "`next_after` means that nothing has happened since. With `order=newest` the last ones come "
     "first; ask again with `next_before` as `before` until it is null.\n\n"
+    "A caller with grants gets the events of files that it may read; its pages may be short, or "
+    "empty, as with `kind`. Of a move between what it may read and what it may not, it gets "
+    "`file.moved` without `moved_from`, or `file.deleted` at the old address.\n\n"
     "With `Accept: text/event-stream` the live channel answers, where the installation has one: "
     "a stream of server-sent events that goes on after `after` or `Last-Event-ID`, and begins "
     "now without either. An event's `id` is its number, its `event` is `event`, `progress`, "
@@ -74,17 +79,16 @@ def blueprint(stored: StoredEvents) -> ProtectedBlueprint:
     @routes.get("/v1/events")
     @operation(_LIST)
     def list_events(query: EventQuery) -> schemas.Events:
-        tenant: str = g.principal.tenant
-        return (_newest if query.order == "newest" else _oldest)(stored, tenant, query)
+        return (_newest if query.order == "newest" else _oldest)(stored, g.principal, query)
 
     return routes
 
 
-def _oldest(stored: StoredEvents, tenant: str, query: EventQuery) -> schemas.Events:
+def _oldest(stored: StoredEvents, principal: Principal, query: EventQuery) -> schemas.Events:
     if query.before is not None:
         raise MALFORMED("before is for order=newest; the oldest events come first after a number.")
-    looked_at = query.limit if query.kind is None else _LOOKED_AT
-    page, last = _chosen(stored.events(tenant, query.after, looked_at), query)
+    found = stored.events(principal.tenant, query.after, _looked_at(principal, query))
+    page, last = _chosen(found, principal, query)
     return schemas.Events(
         events=tuple(schemas.of_event(event) for event in page),
         next_after=query.after if last is None else last,
@@ -92,13 +96,13 @@ def _oldest(stored: StoredEvents, tenant: str, query: EventQuery) -> schemas.Eve
     )
 
 
-def _newest(stored: StoredEvents, tenant: str, query: EventQuery) -> schemas.Events:
+def _newest(stored: StoredEvents, principal: Principal, query: EventQuery) -> schemas.Events:
     if query.after:
         raise MALFORMED("after is for order=oldest; the newest events come first before a number.")
     before = _LAST if query.before is None else query.before
-    looked_at = query.limit if query.kind is None else _LOOKED_AT
-    found = stored.events_before(tenant, before, looked_at + 1)
-    page, last = _chosen(found[:looked_at], query)
+    looked_at = _looked_at(principal, query)
+    found = stored.events_before(principal.tenant, before, looked_at + 1)
+    page, last = _chosen(found[:looked_at], principal, query)
     return schemas.Events(
         events=tuple(schemas.of_event(event) for event in page),
         # Whoever follows from here on misses nothing that is newer than this page.
@@ -107,14 +111,23 @@ def _newest(stored: StoredEvents, tenant: str, query: EventQuery) -> schemas.Eve
     )
 
 
-def _chosen(found: list[Event], query: EventQuery) -> tuple[list[Event], int | None]:
-    """Return the events of the kind, and the number of the last one that was looked at."""
+def _looked_at(principal: Principal, query: EventQuery) -> int:
+    """Return how many events are looked at for a page."""
+    is_chosen = query.kind is not None or not principal.reach.is_everything
+    return _LOOKED_AT if is_chosen else query.limit
+
+
+def _chosen(
+    found: list[Event], principal: Principal, query: EventQuery
+) -> tuple[list[Event], int | None]:
+    """Return the events that are of the kind and in reach, and the last number looked at."""
     page: list[Event] = []
     last: int | None = None
     for event in found:
         last = event.seq
-        if query.kind in (None, event.kind):
-            page.append(event)
+        heard = told(principal.reach, event)
+        if heard is not None and query.kind in (None, heard.kind):
+            page.append(heard)
             if len(page) == query.limit:
                 break
     return page, last

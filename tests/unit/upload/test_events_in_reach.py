@@ -1,0 +1,210 @@
+"""Events within a caller's grants: what of each is told, and how a list of them goes on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.grants import CompactGrant
+from servicekit.reach import EVERYTHING, NOTHING, reach_of
+from tests.servers.upload import UploadService, new_file
+from wharf_upload.access.events_in_reach import told
+from wharf_upload.database.events import SqlEvents
+from wharf_upload.domain.events import Event
+from wharf_upload.domain.file_writes import Move, Write
+from wharf_upload.domain.files import File, FileAddress
+from wharf_upload.domain.tenant_limits import Limits
+
+_BUCKETS, _KEYS = ["default", "photos"], ["a/1", "a/2", "b/1", "c"]
+_PLACES = st.tuples(st.sampled_from(_BUCKETS), st.sampled_from(_KEYS))
+_GRANTS = st.lists(
+    st.builds(
+        CompactGrant,
+        st.sampled_from([*_BUCKETS, "*"]),
+        st.sampled_from(["", "a/", "b/", "c"]),
+        st.sampled_from(["r", "w", "l", "rwdl", "rw"]),
+    ),
+    max_size=4,
+)
+
+
+def reads(grants: list[CompactGrant], place: tuple[str, str]) -> bool:
+    """The model: some grant of the bucket lets the key be read."""
+    bucket, key = place
+    return any(
+        grant.bucket in (bucket, "*") and key.startswith(grant.prefix) and "r" in grant.letters
+        for grant in grants
+    )
+
+
+@given(grants=_GRANTS, at=_PLACES, origin=_PLACES | st.none())
+def test_nothing_is_told_of_a_key_that_may_not_be_read(
+    grants: list[CompactGrant], at: tuple[str, str], origin: tuple[str, str] | None
+) -> None:
+    """A form names no key out of reach; an event is told when a key of it may be read."""
+    file = new_file(at[1], bucket=at[0])
+    moved_from = None if origin is None else FileAddress(*origin)
+    kind = "file.created" if origin is None else "file.moved"
+    event = Event(seq=1, kind=kind, at=1, file=file, moved_from=moved_from)
+    heard = told(reach_of(grants), event)
+    ends = [at] if origin is None else [at, origin]
+    assert (heard is not None) == any(reads(grants, end) for end in ends)
+    if heard is None:
+        return
+    assert heard.file is not None
+    shown = [(place.bucket, place.key) for place in (heard.file, heard.moved_from) if place]
+    assert all(reads(grants, place) for place in shown)
+    assert set(shown) == {end for end in ends if reads(grants, end)}
+    assert heard.kind == (kind if reads(grants, at) else "file.deleted")
+
+
+def test_what_left_has_no_new_name() -> None:
+    """Who reads the old address of a move alone hears neither the new name nor the new expiry."""
+    file = msgspec.structs.replace(
+        new_file("secret/plan.pdf"), filename="plan.pdf", expires_at=1 << 40
+    )
+    event = Event(
+        seq=1, kind="file.moved", at=1, file=file, moved_from=FileAddress("default", "a/draft.pdf")
+    )
+    heard = told(reach_of([CompactGrant("default", "a/", "r")]), event)
+    assert heard is not None
+    assert "plan" not in msgspec.json.encode(heard).decode()
+    assert heard.file is not None
+    assert (heard.file.filename, heard.file.expires_at) == ("draft.pdf", None)
+
+
+def test_events_without_a_file() -> None:
+    """Warnings, and kinds that are not known yet, are told to who reaches everything alone."""
+    for kind in ("quota.warning", "file.news"):
+        event = Event(seq=1, kind=kind, at=1)
+        assert told(EVERYTHING, event) is event
+        for reach in (NOTHING, reach_of([CompactGrant("*", "", "r")])):
+            assert told(reach, event) is None
+
+
+# ---- the list ----
+
+_OWN = [["default", "a/", "rl"], ["default", "m/", "w"]]
+_SCOPES = "files:read events:read"
+
+
+@pytest.fixture
+def busy(upload: UploadService) -> UploadService:
+    """A tenant in whose folders much happens."""
+    upload.records.put_limits(upload.tenant, Limits(max_bytes=100))
+    for number in range(12):
+        for folder in "amz":
+            upload.records.write(Write(files=(new_file(f"{folder}/{number}", size=2),)))
+    moves = [("a/1", "z/a1"), ("z/1", "a/z1"), ("a/2", "a/22"), ("m/1", "z/m1")]
+    for source, target in moves:
+        _move(upload, source, target)
+    upload.records.delete(upload.tenant, "default", "a/3", None)
+    return upload
+
+
+def _move(upload: UploadService, source: str, target: str) -> None:
+    def place(file: File, key: str) -> File:
+        return msgspec.structs.replace(file, key=key)
+
+    addresses = FileAddress("default", source), FileAddress("default", target)
+    move = Move(tenant=upload.tenant, source=addresses[0], target=addresses[1], on_conflict="error")
+    upload.records.move(move, place)
+
+
+def _asked(upload: UploadService, query: str) -> dict[str, Any]:
+    grants = {"v": 1, "own": _OWN, "s": _SCOPES}
+    token = upload.issuer.token(tid=upload.tenant, scope=_SCOPES, grants=grants)
+    reply = upload.request(
+        "GET", f"/v1/events?{query}", headers={"Authorization": f"Bearer {token}"}
+    )
+    assert reply.status_code == 200, reply.text
+    found: dict[str, Any] = json.loads(reply.data)
+    return found
+
+
+def _all(upload: UploadService, kind: str, limit: int) -> list[tuple[int, str, str]]:
+    """All pages of both orders, which have to be the same."""
+    oldest: list[dict[str, Any]] = []
+    after, before = 0, ""
+    while True:
+        page = _asked(upload, f"after={after}&limit={limit}{kind}")
+        oldest += page["events"]
+        if page["next_after"] == after:
+            break
+        after = page["next_after"]
+    newest: list[dict[str, Any]] = []
+    while True:
+        page = _asked(upload, f"order=newest&limit={limit}{kind}{before}")
+        newest += page["events"]
+        assert len(page["events"]) <= limit
+        if page["next_before"] is None:
+            break
+        before = f"&before={page['next_before']}"
+    assert oldest == newest[::-1]
+    return [(event["id"], event["kind"], event["file"]["key"]) for event in oldest]
+
+
+@pytest.mark.parametrize("limit", [1, 5, 100])
+@pytest.mark.parametrize("kind", [None, "file.deleted", "file.moved"])
+def test_pages(
+    busy: UploadService, monkeypatch: pytest.MonkeyPatch, kind: str | None, limit: int
+) -> None:
+    """Pages have each event that may be read once, in both orders, of the kind that is told."""
+    monkeypatch.setattr("wharf_upload.routes.events._LOOKED_AT", 7)
+    reach = reach_of([CompactGrant(*grant) for grant in _OWN])
+    heard = [told(reach, event) for event in busy.records.events(busy.tenant, 0, 1000)]
+    expected = [
+        (event.seq, event.kind, event.file.key)
+        for event in heard
+        if event is not None and event.file is not None and kind in (None, event.kind)
+    ]
+    assert len(expected) >= 2
+    query = "" if kind is None else f"&kind={kind}"
+    assert _all(busy, query, limit) == expected
+
+
+def test_few_rows_are_looked_at(busy: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One page looks at a bounded number of rows, however few of them may be read."""
+    asked: list[int] = []
+    events = SqlEvents.events
+
+    def counted(self: SqlEvents, tenant: str, after: int, limit: int) -> list[Event]:
+        asked.append(limit)
+        return events(self, tenant, after, limit)
+
+    monkeypatch.setattr(SqlEvents, "events", counted)
+    _asked(busy, "limit=1")
+    busy.request(
+        "GET",
+        "/v1/events?limit=3",
+        headers={"Authorization": f"Bearer {busy.issuer.token(scope=_SCOPES)}"},
+    )
+    assert asked == [1000, 3]
+
+
+# ---- the listing ----
+
+
+def _listed(upload: UploadService, path: str, own: list[list[str]]) -> tuple[int, dict[str, Any]]:
+    claim = {"v": 1, "own": own, "s": _SCOPES}
+    token = upload.issuer.token(tid=upload.tenant, scope=_SCOPES, grants=claim)
+    reply = upload.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+    return reply.status_code, json.loads(reply.data)
+
+
+def test_listing_by_http(busy: UploadService) -> None:
+    """A listing shows what may be listed; a bucket that no grant names is not there."""
+    status, found = _listed(busy, "/v1/files/default?delimiter=/", _OWN)
+    assert (status, found["prefixes"], found["files"]) == (200, ["a/"], [])
+    status, found = _listed(busy, "/v1/files/default?prefix=z/", _OWN)
+    assert (status, found["files"], found["next_cursor"]) == (200, [], None)
+    status, found = _listed(busy, "/v1/files/default", [["default", "", "rwd"]])
+    assert (status, found["files"]) == (200, [])
+    for own in ([["photos", "", "rwdl"]], []):
+        status, found = _listed(busy, "/v1/files/default", own)
+        assert status == 404
