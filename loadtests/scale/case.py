@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -96,7 +97,15 @@ class Case:
         """A new file that is in the records."""
         return self.records.write(Write(files=(self.new_file(expires_at=expires_at),))).files[0]
 
-    def page(self, style: str, *, prefix: str = "", delimiter: str = "", after: str = "") -> Page:
+    def page(
+        self,
+        style: str,
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        after: str = "",
+        within: Sequence[str] = ("",),
+    ) -> Page:
         """A page of the largest tenant of a style."""
         return self.records.list_files(
             *(self.of_style(style).name, "default"),
@@ -104,6 +113,7 @@ class Case:
             delimiter=delimiter,
             after=after,
             limit=PAGE,
+            within=within,
         )
 
     def archived(self, part: float) -> str:

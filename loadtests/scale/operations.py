@@ -124,6 +124,12 @@ def _listing(style: str = ARCHIVE, part: float | None = None, **how: str) -> Cal
     return prepare
 
 
+def _granted(**how: str) -> Callable[[Case], Run]:
+    # Two folders with files, and one without any.
+    within = ("archive/", "nothing/", "summary ")
+    return lambda case: lambda: case.page(ARCHIVE, within=within, **how)
+
+
 def _list_prefix(case: Case) -> Run:
     # Fewer files have it than fit on a page: the listing must end where they end.
     prefix = case.archived(0.5)[:-8]
@@ -290,6 +296,8 @@ OPERATIONS = (
     Operation("list, prefix", _listing(prefix="archive/")),
     Operation("list, short prefix's end", _list_prefix),
     Operation("list, prefix behind a large folder", _listing(prefix="summary ")),
+    Operation("list, grants", _granted(), lookups=3),
+    Operation("list, grants, delimiter", _granted(delimiter="/"), lookups=3),
     Operation("list, delimiter, start", _listing(delimiter="/")),
     Operation("list, delimiter, over a large folder", _listing(delimiter="/", after="Report ~")),
     Operation("list, delimiter, large folders only", _listing(prefix="days/", delimiter="/")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 from servicekit.database import Connection, Database, Row
 
 Statement = tuple[str, tuple[object, ...]]
+# Rows that a statement brings along, `FROM (VALUES ...) AS given`.
+_OF_PARAMETERS = re.compile(r"SCAN (given|\d+ CONSTANT ROWS?)")
 
 
 @dataclass
@@ -89,7 +92,10 @@ def _explain_sqlite(database: Database, statement: Statement) -> Plan:
     rows = database.reading().rows(f"EXPLAIN QUERY PLAN {sql}", parameters)
     lines = tuple(str(row[3]) for row in rows)
     faults = tuple(
-        line for line in lines if line.startswith("SCAN") or "TEMP B-TREE" in line.upper()
+        line
+        for line in lines
+        if (line.startswith("SCAN") and not _OF_PARAMETERS.fullmatch(line))
+        or "TEMP B-TREE" in line.upper()
     )
     return Plan(lines, faults)
 

@@ -72,5 +72,5 @@ def _first_keys(count: int) -> str:
     return (
         "SELECT column2, (SELECT key FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
         "AND key >= column1 AND key < column2 || ? AND (expires_at IS NULL OR expires_at > ?) "
-        f"ORDER BY key LIMIT 1) FROM (VALUES {', '.join(['(?, ?)'] * count)}) AS areas"
+        f"ORDER BY key LIMIT 1) FROM (VALUES {', '.join(['(?, ?)'] * count)}) AS given"
     )
