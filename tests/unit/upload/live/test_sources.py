@@ -51,7 +51,7 @@ def test_beside_an_upload_service(tmp_path: Path, issuer: Issuer) -> None:
     assert found.find("unknown") is None
     assert found.keys_error() is found.revocations_error() is found.unheard() is None
     with pytest.raises(ProblemError) as caught:
-        found.check(SOMEBODY)
+        found.accepted(SOMEBODY)
     assert caught.value.problem is TOKEN_REVOKED
 
 
@@ -88,7 +88,7 @@ def test_alone(tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) 
     found = sources(tmp_path)
     found.follow_if_alone("keys", "feed", threading.Event())
     assert found.find(issuer.kid) is not None
-    found.check(SOMEBODY)
+    found.accepted(SOMEBODY)
 
 
 def test_nothing_is_followed_beside_an_upload_service(tmp_path: Path, issuer: Issuer) -> None:
