@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import pytest
 
 from servicekit.problems import (
@@ -15,6 +16,7 @@ from servicekit.problems import (
     Problem,
     ProblemError,
 )
+from servicekit.reach import EVERYTHING, NOTHING
 from servicekit.testing import ISSUER, Issuer
 from servicekit.tokens import Principal, Verifier
 from wharf_upload.live.credentials import AUDIENCES, TokenJudge
@@ -25,11 +27,15 @@ class Revoked:
 
     def __init__(self) -> None:
         self.tokens: set[str] = set()
+        self.taken: set[str] = set()
+        self.reach = EVERYTHING
 
     def accepted(self, principal: Principal) -> Principal:
         if principal.token_id in self.tokens:
             raise TOKEN_REVOKED("The token was revoked.")
-        return principal
+        return msgspec.structs.replace(
+            principal, scopes=principal.scopes - self.taken, reach=self.reach
+        )
 
 
 class Judged:
@@ -44,6 +50,14 @@ class Judged:
         """Why a token is refused."""
         try:
             self.judge.accept(token)
+        except ProblemError as error:
+            return error.problem
+        return None
+
+    def refusal(self, principal: Principal) -> Problem | None:
+        """Why a connection has to end."""
+        try:
+            self.judge.recheck(principal)
         except ProblemError as error:
             return error.problem
         return None
@@ -79,11 +93,9 @@ def test_the_end_of_a_token(judged: Judged) -> None:
     """To the second, at the beginning and in the middle; the API's leeway is not for hours."""
     token = judged.issuer.token(exp=int(judged.now) + 30)
     principal = judged.judge.accept(token)
-    assert judged.judge.refusal(principal) is None
+    assert judged.refusal(principal) is None
     judged.now = principal.expires_at
-    refusal = judged.judge.refusal(principal)
-    assert refusal is not None
-    assert refusal.problem is TOKEN_EXPIRED
+    assert judged.refusal(principal) is TOKEN_EXPIRED
     assert judged.problem(token) is TOKEN_EXPIRED
 
 
@@ -92,10 +104,19 @@ def test_revoked_in_the_middle(judged: Judged) -> None:
     token = judged.issuer.token(jti="bad")
     principal = judged.judge.accept(token)
     judged.revoked.tokens.add("bad")
-    refusal = judged.judge.refusal(principal)
-    assert refusal is not None
-    assert refusal.problem is TOKEN_REVOKED
+    assert judged.refusal(principal) is TOKEN_REVOKED
     assert judged.problem(token) is TOKEN_REVOKED
+
+
+def test_changed_in_the_middle(judged: Judged) -> None:
+    """Grants that changed count for a connection; without a scope to listen with it ends."""
+    token = judged.issuer.token(scope="files:read files:delete")
+    principal = judged.judge.accept(token)
+    assert principal.reach is EVERYTHING
+    judged.revoked.reach = NOTHING
+    assert judged.judge.recheck(principal).reach is NOTHING
+    judged.revoked.taken.add("files:read")
+    assert judged.refusal(principal) is SCOPE_MISSING
 
 
 def test_renewal(judged: Judged) -> None:

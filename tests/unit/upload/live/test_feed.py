@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,8 +61,8 @@ class Reader:
         self.feed: TenantFeed | None = None
         self.task: asyncio.Task[None] | None = None
 
-    def hears(self, event: Event) -> bool:
-        return self._likes(event.seq)
+    def told(self, event: Event) -> Event | None:
+        return event if self._likes(event.seq) else None
 
     async def send(self, message: EventMessage) -> None:
         await self.reads.wait()
@@ -87,6 +88,9 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
+_Reader = TypeVar("_Reader", bound=Reader)
+
+
 class Scene:
     """A table, a feed on it that looks when it is told, and who listens."""
 
@@ -101,7 +105,7 @@ class Scene:
             self.table.numbers.append((self.table.numbers or [0])[-1] + 3)
         self.feed.wake()
 
-    def join(self, reader: Reader) -> Reader:
+    def join(self, reader: _Reader) -> _Reader:
         """Let somebody listen."""
         reader.feed = self.feed
         self.feed.listeners.add(reader)
@@ -255,5 +259,38 @@ def test_a_closed_listener_hears_no_more() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
         assert len(reader.heard) <= 1
+
+    run(scene())
+
+
+class Moved(Reader):
+    """A listener that may read but one end of moves."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+        self.messages: list[EventMessage] = []
+
+    def told(self, event: Event) -> Event | None:
+        return msgspec.structs.replace(event, kind=self._kind)
+
+    async def send(self, message: EventMessage) -> None:
+        self.messages.append(message)
+
+
+def test_other_forms_are_encoded_once() -> None:
+    """Who hears another form of an event hears the same one as all others who hear that form."""
+
+    async def scene() -> None:
+        given = Scene()
+        readers = [given.join(Moved(kind)) for kind in ("file.moved", "file.moved", "file.deleted")]
+        given.happen(2)
+        await until(lambda: all(len(reader.messages) == 2 for reader in readers))
+        first, second, third = (reader.messages for reader in readers)
+        assert all(one is other for one, other in zip(first, second, strict=True))
+        assert [one.event.kind for one in first] == ["file.moved", "file.moved"]
+        assert [one.event.kind for one in third] == ["file.deleted", "file.deleted"]
+        assert [one.event.seq for one in third] == given.table.numbers
+        assert '"kind":"file.deleted"' in third[0].json
 
     run(scene())

@@ -6,7 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
+from servicekit.grants import CompactGrant
+from servicekit.problems import UNAVAILABLE
+from servicekit.reach import EVERYTHING, reach_of
 from servicekit.tokens import Principal
+from tests.servers.upload import new_file
 from wharf_upload.domain.events import Event
 from wharf_upload.live.answers import Message
 from wharf_upload.live.hub import Following, Hub
@@ -114,6 +120,45 @@ def test_uploads_of_a_tenant_cost_others_nothing() -> None:
             hub.leave(listener)
 
     with_hub(tell)
+
+
+class Changing:
+    """Knows what somebody reaches now; `problem`: nothing that can be told."""
+
+    def __init__(self) -> None:
+        self.reach, self.problem = EVERYTHING, False
+
+    def recheck(self, principal: Principal) -> Principal:
+        """Return the principal with that reach."""
+        if self.problem:
+            raise UNAVAILABLE("Not known yet.")
+        return msgspec.structs.replace(principal, reach=self.reach)
+
+
+def test_reach_is_judged_anew() -> None:
+    """A change of grants counts for who listens already, for events as well as for uploads."""
+
+    async def send(_: Message) -> None:
+        """Nobody reads."""
+
+    async def change(hub: Hub) -> None:
+        judge: Any = Changing()
+        hub._judge = judge
+        listener = SseConnection(principal("acme"), send)
+        await hub.join(listener, None)
+        event = Event(seq=1, kind="file.created", at=1, file=new_file("key", bucket="b"))
+        for grants, hears in ([], False), ([CompactGrant("b", "k", "r")], True):
+            judge.reach = reach_of(grants)
+            await hub._check()
+            assert (listener.told(event) is not None) == hears
+            assert listener.sees(progress(1)) == hears
+        judge.problem = True
+        await hub._check()
+        await asyncio.sleep(0)
+        assert listener.closed
+        hub.leave(listener)
+
+    with_hub(change)
 
 
 class Asked(set[Any]):

@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servicekit.grants import CompactGrant
 from servicekit.problems import SCOPE_MISSING, ProblemError
+from servicekit.reach import EVERYTHING as WHOLE
+from servicekit.reach import Reach, reach_of
 from servicekit.tickets import Ticket
 from servicekit.tokens import Principal
 from tests.servers.upload import new_file
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.files import FileAddress
-from wharf_upload.live.rules import hears, require_listener, sees
+from wharf_upload.live.rules import require_listener, sees, told
 from wharf_upload.notices.messages import Progress
 
 SCOPES = ("events:read", "files:read", "files:write", "files:delete", "buckets:admin")
@@ -20,7 +23,9 @@ KINDS = ("file.created", "file.moved", "file.news", "quota.warning", "bucket.mad
 EVERYTHING: frozenset[str] = frozenset()
 
 
-def principal(*scopes: str, subject: str = "me", ticket: Ticket | None = None) -> Principal:
+def principal(
+    *scopes: str, subject: str = "me", ticket: Ticket | None = None, reach: Reach = WHOLE
+) -> Principal:
     """Somebody of a tenant."""
     return Principal(
         tenant="demo",
@@ -29,6 +34,7 @@ def principal(*scopes: str, subject: str = "me", ticket: Ticket | None = None) -
         token_id="t",
         expires_at=1,
         ticket=ticket,
+        reach=reach,
     )
 
 
@@ -46,7 +52,7 @@ def event(kind: str, owner: str | None = "me", bucket: str = "default") -> Event
 )
 def test_events(scopes: set[str], kind: str, owner: str | None, buckets: set[str]) -> None:
     """All for `events:read`, those of files for `files:read`, own ones for `files:write`."""
-    told = hears(principal(*scopes), frozenset(buckets), event(kind, owner))
+    heard = told(principal(*scopes), frozenset(buckets), event(kind, owner)) is not None
     of_files = kind.startswith("file.")
     allowed = (
         "events:read" in scopes
@@ -54,7 +60,7 @@ def test_events(scopes: set[str], kind: str, owner: str | None, buckets: set[str
         or (of_files and "files:write" in scopes and owner == "me")
     )
     narrowed = not buckets or (owner is not None and "default" in buckets)
-    assert told == (allowed and narrowed)
+    assert heard == (allowed and narrowed)
 
 
 @given(scopes=st.sets(st.sampled_from(SCOPES)), owner=st.sampled_from(["me", "other"]))
@@ -76,9 +82,60 @@ def test_a_move_is_of_both_buckets() -> None:
         moved_from=FileAddress("old", "a"),
     )
     listener = principal("events:read")
-    assert hears(listener, frozenset(("old",)), moved)
-    assert hears(listener, frozenset(("new",)), moved)
-    assert not hears(listener, frozenset(("third",)), moved)
+    assert told(listener, frozenset(("old",)), moved) is moved
+    assert told(listener, frozenset(("new",)), moved) is moved
+    assert told(listener, frozenset(("third",)), moved) is None
+
+
+def test_buckets_of_what_is_told() -> None:
+    """Who may read one end of a move does not learn the other one's bucket by listening to it."""
+    moved = Event(
+        seq=1,
+        kind="file.moved",
+        at=1,
+        file=new_file("a", bucket="new"),
+        moved_from=FileAddress("old", "a"),
+    )
+    for own, other, kind in (("new", "old", "file.moved"), ("old", "new", "file.deleted")):
+        listener = principal("events:read", reach=reach_of([CompactGrant(own, "", "r")]))
+        heard = told(listener, frozenset((own,)), moved)
+        assert heard is not None
+        assert (heard.kind, heard.moved_from) == (kind, None)
+        assert told(listener, frozenset((other,)), moved) is None
+
+
+@pytest.mark.parametrize("scope", ["events:read", "files:read", "files:write"])
+@pytest.mark.parametrize(("letters", "hears"), [("r", True), ("wdl", False)])
+def test_events_need_a_grant(scope: str, letters: str, *, hears: bool) -> None:
+    """Whatever the scope, also of own files: an event is told to who may read its key."""
+    listener = principal(scope, reach=reach_of([CompactGrant("default", "a", letters)]))
+    assert (told(listener, EVERYTHING, event("file.created")) is not None) == hears
+    assert told(listener, EVERYTHING, event("quota.warning", owner=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "owner", "prefix", "letters", "seen"),
+    [
+        ("a/1", "me", "a/", "w", True),
+        ("a/1", "me", "a/", "r", True),
+        ("a/1", "me", "a/", "dl", False),
+        ("a/1", "me", "b/", "rwdl", False),
+        ("a/1", "other", "a/", "r", True),
+        ("a/1", "other", "a/", "w", False),
+        ("", "me", "a/", "w", True),
+        ("", "me", "a/", "l", False),
+        ("", "other", "a/", "rw", False),
+        ("", "other", "", "r", True),
+    ],
+)
+def test_progress_needs_a_grant(
+    key: str, owner: str, prefix: str, letters: str, *, seen: bool
+) -> None:
+    """Own uploads for who may write the key, others' for who may read it; parts have none."""
+    progress = Progress("demo", owner, "u", "default", key, 1, 2, 3)
+    reach = reach_of([CompactGrant("default", prefix, letters)])
+    listener = principal("files:read", "files:write", reach=reach)
+    assert sees(listener, EVERYTHING, progress) == seen
 
 
 @given(scopes=st.sets(st.sampled_from(SCOPES)))

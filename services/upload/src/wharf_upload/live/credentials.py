@@ -44,15 +44,17 @@ class TokenJudge:
             raise FORBIDDEN("The token is of another tenant or subject than the connection.")
         return renewed
 
-    def refusal(self, principal: Principal) -> ProblemError | None:
-        """Return why a connection has to end, or `None`: it expired, or somebody ended it."""
+    def recheck(self, principal: Principal) -> Principal:
+        """Return the principal with the scopes and the reach that it has now.
+
+        Raises the problem for which its connection has to end: it expired, somebody ended it, or
+        it may hear nothing any more.
+        """
         if (refusal := self._expiry(principal)) is not None:
-            return refusal
-        try:
-            self._revocations.accepted(principal)
-        except ProblemError as error:
-            return error
-        return None
+            raise refusal
+        now = self._revocations.accepted(principal)
+        require_listener(now)
+        return now
 
     def _expiry(self, principal: Principal) -> ProblemError | None:
         """Return the problem of a token whose time is over, to the second: no leeway here."""

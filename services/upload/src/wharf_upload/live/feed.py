@@ -47,8 +47,8 @@ class Listener(Protocol):
     is_late: bool
     resync_first: bool
 
-    def hears(self, event: Event) -> bool:
-        """Tell whether an event is for it."""
+    def told(self, event: Event) -> Event | None:
+        """Return an event as it hears it; `None`: not at all."""
 
     async def send(self, message: EventMessage) -> None:
         """Send an event; waits while the client does not read."""
@@ -185,7 +185,8 @@ class TenantFeed:
     async def _hand(listener: Listener, message: EventMessage) -> None:
         if listener.closed:
             return
-        if listener.hears(message.event):
-            await listener.send(message)
+        heard = listener.told(message.event)
+        if heard is not None:
+            await listener.send(message.as_heard(heard))
             metrics.events_sent.inc()
         listener.position = message.event.seq

@@ -161,25 +161,37 @@ class Hub:
 
     async def _check(self) -> None:
         asked = [(one, one.principal) for one in self.connections]
-        for connection, principal, refusal in await self._threads.run(self._refused, asked):
+        for connection, principal, found in await self._threads.run(self._rechecked, asked):
             # It may have a newer token by now.
-            if connection.principal is principal:
-                self.spawn(self.send_away(connection, refusal))
+            if connection.principal is not principal:
+                continue
+            if isinstance(found, ProblemError):
+                self.spawn(self.send_away(connection, found))
+            else:
+                connection.principal = found
 
-    def _refused(
+    def _rechecked(
         self, asked: list[tuple[Connection, Principal]]
-    ) -> list[tuple[Connection, Principal, ProblemError]]:
-        return [
-            (connection, principal, refusal)
-            for connection, principal in asked
-            if (refusal := self._judge.refusal(principal)) is not None
-        ]
+    ) -> list[tuple[Connection, Principal, Principal | ProblemError]]:
+        """Return for whom something is different now: what they reach, or that they have to go."""
+        found: list[tuple[Connection, Principal, Principal | ProblemError]] = []
+        for connection, principal in asked:
+            try:
+                now = self._judge.recheck(principal)
+            except ProblemError as refusal:
+                found.append((connection, principal, refusal))
+            else:
+                if now is not principal:
+                    found.append((connection, principal, now))
+        return found
 
     async def send_away(self, connection: Connection, reason: ProblemError) -> None:
         """End a connection with a problem."""
         if not connection.closed:
             metrics.byes.labels(reason.problem.slug).inc()
-            await connection.bye(messages.farewell(reason), come_again=False)
+            # What is not known yet says nothing against the token.
+            come_again = reason.problem is UNAVAILABLE
+            await connection.bye(messages.farewell(reason), come_again=come_again)
 
     async def drain(self, seconds: float) -> None:
         """Send everybody away, spread over ten seconds or as many as there are; then return."""

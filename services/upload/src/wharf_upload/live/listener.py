@@ -24,9 +24,9 @@ class Connection(ABC):
         self.level = self.closed = self.is_late = self.resync_first = False
         self.feed: TenantFeed | None = None
 
-    def hears(self, event: Event) -> bool:
-        """Tell whether an event is for it."""
-        return rules.hears(self.principal, self.buckets, event)
+    def told(self, event: Event) -> Event | None:
+        """Return an event as it hears it; `None`: not at all."""
+        return rules.told(self.principal, self.buckets, event)
 
     def sees(self, progress: rules.ProgressOf) -> bool:
         """Tell whether an upload's progress is for it."""

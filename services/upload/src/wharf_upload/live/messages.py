@@ -14,15 +14,29 @@ RESTART = {"reason": "restart"}
 
 
 class EventMessage:
-    """An event and its document, as `GET /v1/events` has it."""
+    """An event and its document, as `GET /v1/events` has it.
 
-    __slots__ = ("_frame", "_packet", "event", "json")
+    Who reads but one end of a move hears another form of it (`access.events_in_reach`).
+    """
+
+    __slots__ = ("_forms", "_frame", "_packet", "event", "json")
 
     def __init__(self, event: Event) -> None:
         self.event = event
+        self._forms: dict[str, EventMessage] = {}
         self.json = msgspec.json.encode(schemas.of_event(event)).decode()
         self._packet: Packet | None = None
         self._frame: bytes | None = None
+
+    def as_heard(self, event: Event) -> EventMessage:
+        """Return the message of this event in another form, one for all who hear that form."""
+        if event is self.event:
+            return self
+        # There is one for each kind.
+        form = self._forms.get(event.kind)
+        if form is None:
+            form = self._forms[event.kind] = EventMessage(event)
+        return form
 
     @property
     def packet(self) -> Packet:

@@ -1,4 +1,4 @@
-"""Says who may hear what, from the verified claims alone; pure."""
+"""Says who may hear what, from the verified claims and the reach that they come to; pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from servicekit.problems import SCOPE_MISSING
 from servicekit.tokens import Principal
+from wharf_upload.access import events_in_reach
 from wharf_upload.access.authorization import FOLLOW, READ, WRITE
 from wharf_upload.domain.events import Event
 
@@ -20,6 +21,9 @@ class ProgressOf(Protocol):
 
     @property
     def bucket(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
 
 
 def require_listener(principal: Principal) -> None:
@@ -44,13 +48,20 @@ def require_listener(principal: Principal) -> None:
         )
 
 
-def hears(principal: Principal, buckets: frozenset[str], event: Event) -> bool:
-    """Tell whether an event of the principal's tenant is for it.
+def told(principal: Principal, buckets: frozenset[str], event: Event) -> Event | None:
+    """Return an event of the principal's tenant as the principal hears it; `None`: not at all.
 
     `buckets` narrows to events of these buckets; empty: it does not.
     """
-    if buckets and buckets.isdisjoint(_buckets_of(event)):
-        return False
+    if not _by_scopes(principal, event):
+        return None
+    heard = events_in_reach.told(principal.reach, event)
+    if heard is None or (buckets and buckets.isdisjoint(_buckets_of(heard))):
+        return None
+    return heard
+
+
+def _by_scopes(principal: Principal, event: Event) -> bool:
     if FOLLOW in principal.scopes:
         return True
     if not event.kind.startswith(_OF_FILES):
@@ -61,10 +72,18 @@ def hears(principal: Principal, buckets: frozenset[str], event: Event) -> bool:
 
 
 def sees(principal: Principal, buckets: frozenset[str], progress: ProgressOf) -> bool:
-    """Tell whether the progress of an upload of the principal's tenant is for it."""
+    """Tell whether the progress of an upload of the principal's tenant is for it.
+
+    A part of others has no key: its owner hears of it, and who reads all of the bucket.
+    """
     if buckets and progress.bucket not in buckets:
         return False
-    return READ in principal.scopes or _owns(principal, progress.owner)
+    reach, bucket, key = principal.reach, progress.bucket, progress.key
+    if READ in principal.scopes and reach.allows("read", bucket, key):
+        return True
+    if not _owns(principal, progress.owner):
+        return False
+    return reach.allows("write", bucket, key) if key else reach.allows_somewhere("write", bucket)
 
 
 def _owns(principal: Principal, owner: str | None) -> bool:
