@@ -11,6 +11,7 @@ import pytest
 from servicekit.database import Database
 from tests.servers.auth import act
 from wharf_auth.database.contract import NameTaken, NoSuchTenant, Records, Tenant, TenantDeleted
+from wharf_auth.database.groups_contract import UserRights
 from wharf_auth.database.people_contract import (
     Ending,
     LoginOutdated,
@@ -98,7 +99,9 @@ def test_tenants_that_take_no_users(records: Records) -> None:
 Change = Callable[[Records, str, str], None]
 CHANGES: list[Change] = [
     lambda records, tenant, user: records.set_display_name(tenant, user, "x", act("done")),
-    lambda records, tenant, user: records.set_role(tenant, user, "owner", UNTIL, act("done")),
+    lambda records, tenant, user: records.set_rights(
+        tenant, user, UserRights(role="owner"), UNTIL, act("done")
+    ),
     lambda records, tenant, user: records.disable_user(tenant, user, UNTIL, act("done")),
     lambda records, tenant, user: records.enable_user(tenant, user, act("done")),
     lambda records, tenant, user: records.set_password(
@@ -190,7 +193,7 @@ def test_session_is_of_the_role_that_holds(records: Records) -> None:
     """A role that changes while a password is verified is the one that the login gets."""
     login = records.password_login("acme", "ada")
     assert login is not None
-    records.set_role("acme", "u1", "viewer", UNTIL, act())
+    records.set_rights("acme", "u1", UserRights(role="viewer"), UNTIL, act())
     assert login.user.role != "viewer"
     assert records.add_session(SESSION, "t1", login.password_hash).role == "viewer"
 

@@ -45,6 +45,9 @@ USER_PROTECTED = CATALOGUE.declare(
     "People cannot disable, delete or demote themselves; another owner or an administrator can. "
     "The own password is changed at `PUT /auth/me/password`.",
 )
+GROUP_EXISTS = CATALOGUE.declare(
+    "group-exists", 409, "The group exists", "Choose another name; case makes no difference."
+)
 LOGIN_REFUSED = CATALOGUE.declare(
     "login-refused",
     401,

@@ -1,12 +1,16 @@
-"""Clients: made, and let in."""
+"""Clients: made, changed, and let in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+import msgspec
+
+from servicekit.grants import Grant, Holder
 from servicekit.ids import uuid7_hex
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
-from wharf_auth.accounts import secrets
+from wharf_auth.accounts import grants, secrets
 from wharf_auth.accounts.tenants import ADMIN_TENANT
 from wharf_auth.database.contract import (
     Client,
@@ -16,6 +20,7 @@ from wharf_auth.database.contract import (
     Secret,
     TenantDeleted,
 )
+from wharf_auth.database.groups_contract import ClientChange, LimitedManager
 from wharf_auth.domain import names, scopes
 from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import Clock, milliseconds
@@ -63,12 +68,23 @@ def create(
     name: str,
     wanted: Iterable[str],
     by: Actor,
+    given: Sequence[Grant] | None = None,
 ) -> tuple[Client, str]:
-    """Adds a client; returns it with its secret, which is not readable ever after."""
-    now, secret = milliseconds(clock), secrets.new_secret()
+    """Adds a client; returns it with its secret, which is not readable ever after.
+
+    `given` are its grants, `None` for everything that its scopes allow.
+    """
+    now, secret, identifier = milliseconds(clock), secrets.new_secret(), uuid7_hex()
     client = Client(
-        uuid7_hex(), tenant, names.label(name, "name"), granted_scopes(tenant, wanted), now
+        identifier,
+        tenant,
+        names.label(name, "name"),
+        granted_scopes(tenant, wanted),
+        now,
+        grants=grants.own(given, Holder(client=identifier)),
+        reach_version=now,
     )
+    grants.require_unlimited(client.scopes, client.grants)
     act = by.does("clients.create", tenant=tenant, about=client.id, at=now)
     try:
         records.add_client(client, new_secret(secret, hasher, now), act)
@@ -77,6 +93,48 @@ def create(
     except TenantDeleted:
         raise TENANT_DELETED(f"The tenant {tenant} is deleted.") from None
     return client, secret
+
+
+def read(records: Records, tenant: str, client: str) -> Client:
+    """One client; raises `not-found`."""
+    found = records.client(tenant, client)
+    if found is None:
+        raise NOT_FOUND("The tenant has no such client.")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What of a client becomes what; what is `UNSET` stays. `grants` `None`: everything."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    scopes: Iterable[str] | msgspec.UnsetType = msgspec.UNSET
+    grants: Sequence[Grant] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+def change(
+    records: Records, clock: Clock, tenant: str, client: str, wanted: Change, by: Actor
+) -> Client:
+    """Changes a client and returns it; raises `not-found` or `unprocessable`.
+
+    What is taken away counts everywhere within seconds.
+    """
+    unset = msgspec.UNSET
+    found = ClientChange(
+        name=unset if wanted.name is unset else names.label(wanted.name, "name"),
+        scopes=unset if wanted.scopes is unset else granted_scopes(tenant, wanted.scopes),
+        grants=unset
+        if wanted.grants is unset
+        else grants.own(wanted.grants, Holder(client=client)),
+    )
+    act = by.does("clients.change", tenant=tenant, about=client, at=milliseconds(clock))
+    try:
+        records.change_client(tenant, client, found, act)
+    except NoSuchClient:
+        raise NOT_FOUND("The tenant has no such client.") from None
+    except LimitedManager:
+        raise grants.limited_manager() from None
+    return read(records, tenant, client)
 
 
 def add_secret(

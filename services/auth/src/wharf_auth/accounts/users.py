@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from servicekit.grants import Compact, Grant, Holder
 from servicekit.ids import uuid7_hex
 from servicekit.problems import NOT_FOUND
-from wharf_auth.accounts import passwords
+from wharf_auth.accounts import grants, passwords
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.accounts.tenants import ADMIN_TENANT
 from wharf_auth.database.contract import NameTaken, NoSuchTenant, TenantDeleted
+from wharf_auth.database.groups_contract import LimitedManager, UserRights
 from wharf_auth.database.people_contract import NoSuchUser, People, User
 from wharf_auth.domain import names, users
 from wharf_auth.domain.acts import Act, Actor
@@ -22,13 +24,14 @@ from wharf_auth.problems import TENANT_DELETED, TENANT_RESERVED, USER_EXISTS
 
 @dataclass(frozen=True)
 class NewUser:
-    """A user to be; without a password one is made."""
+    """A user to be; without a password one is made. `grants` `None`: all that the role allows."""
 
     tenant: str
     username: str
     role: str
     display_name: str | None = None
     password: str | None = None
+    grants: Sequence[Grant] | None = None
 
 
 class UserService:
@@ -45,16 +48,19 @@ class UserService:
         if new.tenant == ADMIN_TENANT:
             # Its owner could make clients with `tenants:admin`.
             raise TENANT_RESERVED(f"The tenant {ADMIN_TENANT} has clients only, no users.")
-        name, now = users.username(new.username), milliseconds(self._clock)
+        name, now, identifier = users.username(new.username), milliseconds(self._clock), uuid7_hex()
         user = User(
-            id=uuid7_hex(),
+            id=identifier,
             tenant=new.tenant,
             username=name,
             display_name=names.label(new.display_name or name, "display name"),
             role=users.role(new.role),
             created_at=now,
             password_changed_at=now,
+            grants=grants.own(new.grants, Holder(user_id=identifier, username=name)),
+            reach_version=now,
         )
+        grants.require_unlimited(users.scopes_of(user.role), user.grants)
         password = passwords.generated() if new.password is None else new.password
         accepted = passwords.checked(password, name, user.display_name, user.tenant)
         act = by.does("users.create", tenant=user.tenant, about=user.id, at=now)
@@ -85,9 +91,34 @@ class UserService:
 
     def set_role(self, tenant: str, user: str, name: str, by: Actor) -> None:
         """Sets the role; another one ends all sessions. Raises `unprocessable`."""
-        act = self._act(by, "users.set-role", tenant, user)
-        with _not_found():
-            self._people.set_role(tenant, user, users.role(name), last_expiry(act.at), act)
+        self._set(tenant, user, UserRights(role=users.role(name)), by, "users.set-role")
+
+    def set_grants(self, tenant: str, user: str, wanted: Sequence[Grant] | None, by: Actor) -> None:
+        """Sets the grants, `None` for all that the role allows. Raises `unprocessable`.
+
+        Sessions go on: the change counts everywhere within seconds.
+        """
+        kept = self._own(tenant, user, wanted)
+        self._set(tenant, user, UserRights(grants=kept), by, "users.set-grants")
+
+    def set_rights(
+        self, tenant: str, user: str, role: str, wanted: Sequence[Grant] | None, by: Actor
+    ) -> None:
+        """Sets role and grants at once, as `set_role` and `set_grants` do."""
+        rights = UserRights(role=users.role(role), grants=self._own(tenant, user, wanted))
+        self._set(tenant, user, rights, by, "users.set-rights")
+
+    def _own(self, tenant: str, user: str, wanted: Sequence[Grant] | None) -> Compact | None:
+        name = self.read(tenant, user).username
+        return grants.own(wanted, Holder(user_id=user, username=name))
+
+    def _set(self, tenant: str, user: str, rights: UserRights, by: Actor, name: str) -> None:
+        act = self._act(by, name, tenant, user)
+        try:
+            with _not_found():
+                self._people.set_rights(tenant, user, rights, last_expiry(act.at), act)
+        except LimitedManager:
+            raise grants.limited_manager() from None
 
     def disable(self, tenant: str, user: str, by: Actor) -> None:
         """Ends all sessions and lets the user log in no more."""

@@ -15,16 +15,23 @@ def _audited(row: Row) -> AuditedAct:
     return AuditedAct(row[0], Act(Actor(*row[1:5]), *row[5:]))
 
 
-def append(connection: Connection, act: Act) -> None:
-    """Adds a line within a transaction, as its last statements: the numbers' row is held."""
-    ((seq,),) = connection.rows("UPDATE latest SET audit = audit + 1 RETURNING audit")
-    by = act.by
-    who = (by.id, by.tenant, by.address, by.request_id)
-    connection.execute(
+def append(connection: Connection, *acts: Act) -> None:
+    """Adds lines within a transaction, as its last statements: the numbers' row is held."""
+    ((last,),) = connection.rows(
+        "UPDATE latest SET audit = audit + ? RETURNING audit", (len(acts),)
+    )
+    connection.execute_many(
         "INSERT INTO audit (seq, at, actor, actor_tenant, address, request_id, act, tenant, "
         "object, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (seq, act.at, *who, act.act, act.tenant, act.about, act.outcome),
+        [
+            (seq, act.at, *_who(act.by), act.act, act.tenant, act.about, act.outcome)
+            for seq, act in enumerate(acts, last - len(acts) + 1)
+        ],
     )
+
+
+def _who(by: Actor) -> tuple[str, str, str, str]:
+    return (by.id, by.tenant, by.address, by.request_id)
 
 
 class SqlAudit:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from servicekit.database import Connection, Database, Row, UniqueViolation
-from wharf_auth.database import audit, feed
+from servicekit.grants import Holder
+from servicekit.reaches import ReachChange
+from wharf_auth.database import audit, feed, reaches
 from wharf_auth.database.contract import (
     MAX_LIVE_SECRETS,
     Client,
@@ -14,18 +18,31 @@ from wharf_auth.database.contract import (
     Secret,
     TooManySecrets,
 )
+from wharf_auth.database.groups_contract import ClientChange
+from wharf_auth.database.reaches import PublishesReaches
 from wharf_auth.database.tenants import require_live_tenant
 from wharf_auth.domain.acts import Act
 
-_CLIENT = "SELECT id, tenant, name, scopes, created_at, disabled_at FROM clients"
+_CLIENT = (
+    "SELECT id, tenant, name, scopes, created_at, disabled_at, grants, reach_version FROM clients"
+)
 
 
 def _client(row: Row) -> Client:
-    identifier, tenant, name, scopes, created_at, disabled_at = row
-    return Client(identifier, tenant, name, tuple(scopes.split()), created_at, disabled_at)
+    identifier, tenant, name, scopes, created_at, disabled_at, grants, version = row
+    return Client(
+        identifier,
+        tenant,
+        name,
+        tuple(scopes.split()),
+        created_at,
+        disabled_at,
+        reaches.read(grants),
+        version,
+    )
 
 
-class SqlClients:
+class SqlClients(PublishesReaches):
     """Implements `ClientRecords`."""
 
     def __init__(self, database: Database) -> None:
@@ -37,8 +54,8 @@ class SqlClients:
             with self._database.transaction() as connection:
                 require_live_tenant(connection, client.tenant)
                 connection.execute(
-                    "INSERT INTO clients (id, tenant, name, scopes, created_at, disabled_at) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO clients (id, tenant, name, scopes, created_at, disabled_at, "
+                    "grants, reach_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         client.id,
                         client.tenant,
@@ -46,9 +63,12 @@ class SqlClients:
                         " ".join(client.scopes),
                         client.created_at,
                         client.disabled_at,
+                        reaches.stored(client.grants),
+                        client.reach_version,
                     ),
                 )
                 _insert_secret(connection, client.id, secret)
+                self._publish_new(connection, client.tenant, client.id, _reach_of(client), act.at)
                 audit.append(connection, act)
         except UniqueViolation:
             raise NameTaken(client.id) from None
@@ -63,6 +83,32 @@ class SqlClients:
         )
         return [_client(row) for row in rows]
 
+    def client(self, tenant: str, client: str) -> Client | None:
+        """Reads one client."""
+        row = self._database.reading().row(
+            f"{_CLIENT} WHERE tenant = ? AND id = ?", (tenant, client)
+        )
+        return _client(row) if row else None
+
+    def change_client(self, tenant: str, client: str, change: ClientChange, act: Act) -> None:
+        """Holds the client's row; its name for people is no business of followers."""
+        with self._database.transaction() as connection:
+            self._lock_client(connection, tenant, client)
+            (row,) = connection.rows(f"{_CLIENT} WHERE id = ?", (client,))
+            old = _client(row)
+            name = old.name if change.name is msgspec.UNSET else change.name
+            scopes = old.scopes if change.scopes is msgspec.UNSET else change.scopes
+            grants = old.grants if change.grants is msgspec.UNSET else change.grants
+            reaches.require_unlimited(scopes, grants)
+            connection.execute(
+                "UPDATE clients SET name = ?, scopes = ?, grants = ? WHERE id = ?",
+                (name, " ".join(scopes), reaches.stored(grants), client),
+            )
+            if (scopes, grants) != (old.scopes, old.grants):
+                told = reaches.renewed(connection, tenant, "client", client, act.at)
+                self._publish(connection, tenant, {client: told}, act.at)
+            audit.append(connection, act)
+
     def disable(self, tenant: str, client: str, until: int, act: Act) -> None:
         """Keeps the moment of the first disabling."""
         with self._database.transaction() as connection:
@@ -71,6 +117,10 @@ class SqlClients:
                 "UPDATE clients SET disabled_at = ? WHERE id = ? AND disabled_at IS NULL",
                 (act.at, client),
             ):
+                connection.execute(
+                    "DELETE FROM group_members WHERE subject = ? AND tenant = ?", (client, tenant)
+                )
+                change = reaches.renewed(connection, tenant, "client", client, act.at)
                 feed.append(
                     connection,
                     "subject",
@@ -80,13 +130,15 @@ class SqlClients:
                     until=until,
                     at=act.at,
                 )
+                self._publish(connection, tenant, {client: change}, act.at)
             audit.append(connection, act)
 
     def login(self, client: str) -> Login | None:
         """One statement, so that all of it is of one moment."""
         rows = self._database.reading().rows(
-            "SELECT c.id, c.tenant, c.name, c.scopes, c.created_at, c.disabled_at, "
-            "COALESCE(t.deleted_at, t.suspended_at), s.id, s.hint, s.hash, s.created_at "
+            "SELECT c.id, c.tenant, c.name, c.scopes, c.created_at, c.disabled_at, c.grants, "
+            "c.reach_version, COALESCE(t.deleted_at, t.suspended_at), "
+            "s.id, s.hint, s.hash, s.created_at "
             "FROM clients c JOIN tenants t ON t.name = c.tenant "
             "LEFT JOIN client_secrets s ON s.client = c.id AND s.retired_at IS NULL "
             "WHERE c.id = ? ORDER BY s.id",
@@ -94,8 +146,8 @@ class SqlClients:
         )
         if not rows:
             return None
-        secrets = tuple(Secret(*row[7:]) for row in rows if row[7] is not None)
-        return Login(_client(rows[0][:6]), secrets, rows[0][6] is not None)
+        secrets = tuple(Secret(*row[9:]) for row in rows if row[9] is not None)
+        return Login(_client(rows[0][:8]), secrets, rows[0][8] is not None)
 
     def add_secret(self, tenant: str, client: str, secret: Secret, act: Act) -> None:
         """Counts and adds while holding the client's row, so that two at once cannot make three."""
@@ -137,3 +189,8 @@ def _insert_secret(connection: Connection, client: str, secret: Secret) -> None:
         "INSERT INTO client_secrets (id, client, hint, hash, created_at) VALUES (?, ?, ?, ?, ?)",
         (secret.id, client, secret.hint, secret.hash, secret.created_at),
     )
+
+
+def _reach_of(client: Client) -> ReachChange:
+    holder, scopes = Holder(client=client.id), " ".join(client.scopes)
+    return reaches.of_row(client.reach_version, client.grants, holder, scopes)

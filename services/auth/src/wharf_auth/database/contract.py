@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from servicekit.grants import Compact
 from servicekit.revocations import Feed
+from wharf_auth.database.groups_contract import ClientChange, GroupRecords
 from wharf_auth.database.people_contract import People
 from wharf_auth.domain.acts import Act, AuditedAct
 
@@ -71,7 +73,11 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program that gets tokens. `disabled_at` is `None` while it may."""
+    """A program that gets tokens. `disabled_at` is `None` while it may.
+
+    `grants` are `None` for everything that the scopes allow. `reach_version` grows with each change
+    of grants, scopes or groups.
+    """
 
     id: str
     tenant: str
@@ -79,6 +85,8 @@ class Client:
     scopes: tuple[str, ...]
     created_at: int
     disabled_at: int | None = None
+    grants: Compact | None = None
+    reach_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +132,7 @@ class TenantRecords(Protocol):
         """The deleted tenants whose `purge_at` has passed."""
 
     def purge_tenant(self, name: str, act: Act) -> bool:
-        """Gives up what is kept of the tenant here, clients and users included; whether it was due.
+        """Gives up what is kept of the tenant here, also its people; whether it was due.
 
         Only a deleted tenant whose `purge_at` has passed at `act.at` is purged, and once.
         """
@@ -142,10 +150,16 @@ class ClientRecords(Protocol):
     def clients(self, tenant: str, *, after: str, limit: int) -> list[Client]:
         """Clients of a tenant in order of their ids, those past `after`; raises `NoSuchTenant`."""
 
-    def disable(self, tenant: str, client: str, until: int, act: Act) -> None:
-        """Disables a client for good, again without effect; raises `NoSuchClient`.
+    def client(self, tenant: str, client: str) -> Client | None:
+        """The tenant's client of this id."""
 
-        `until` (unix seconds) is when the last of its tokens has expired.
+    def change_client(self, tenant: str, client: str, change: ClientChange, act: Act) -> None:
+        """Changes a client; raises `NoSuchClient` or `LimitedManager`."""
+
+    def disable(self, tenant: str, client: str, until: int, act: Act) -> None:
+        """Disables a client for good and takes it out of its groups, again without effect.
+
+        Raises `NoSuchClient`. `until` (unix seconds) is when the last of its tokens has expired.
         """
 
     def login(self, client: str) -> Login | None:
@@ -164,7 +178,10 @@ class RevocationRecords(Protocol):
     """
 
     def feed(self, *, after: int, limit: int) -> Feed:
-        """The entries past the number `after`, in order, at most `limit`, all of one moment."""
+        """The entries past the number `after`, in order, all of one moment.
+
+        At most `limit`, and no more than 1 MiB.
+        """
 
     def prune_feed(self, now: int) -> int:
         """Removes the entries whose `until` (unix seconds) is before `now`; how many."""
@@ -196,7 +213,15 @@ class AuditRecords(Protocol):
         """Lines before a number, the newest first; only those about `tenant` when it is given."""
 
 
-class Records(TenantRecords, ClientRecords, People, RevocationRecords, AuditRecords, Protocol):
+class Records(
+    TenantRecords,
+    ClientRecords,
+    People,
+    GroupRecords,
+    RevocationRecords,
+    AuditRecords,
+    Protocol,
+):
     """Every call is one durable transaction or one consistent read.
 
     All raise `servicekit.database.DatabaseUnavailable` when the database does not answer in time.

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
 from servicekit.database import Connection, Database
+from servicekit.reaches import ReachChange
 from servicekit.revocations import Feed, Kind, Revocation, State
 from wharf_auth.database import audit
 from wharf_auth.domain.acts import Act
+
+#: Of a page, in characters of JSON: four bytes each at the most, so 1 MiB.
+_PAGE_CHARACTERS = 256 * 1024
+#: Of an entry without its `reach`, at the most.
+_ENTRY_CHARACTERS = 400
+_reach_of = msgspec.json.Decoder(ReachChange).decode
+
+
+_PAGE = (
+    "SELECT l.feed, r.seq, r.kind, r.tenant, r.id, r.state, r.until, r.at, r.reach "
+    "FROM latest l LEFT JOIN (SELECT p.*, "
+    "SUM(? + COALESCE(LENGTH(p.reach), 0)) OVER (ORDER BY p.seq) AS size "
+    "FROM (SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?) p) r "
+    "ON r.size <= ? ORDER BY r.seq"
+)
+
+
+class Entry(NamedTuple):
+    """An entry about `thing` (a `jti`, `sid`, `sub`, the id of a group, or empty)."""
+
+    kind: Kind
+    state: State
+    tenant: str
+    thing: str = ""
+    until: int | None = None
+    at: int = 0
+    reach: ReachChange | None = None
 
 
 def append(
@@ -18,20 +51,42 @@ def append(
     until: int | None = None,
     at: int,
 ) -> None:
-    """Adds an entry about `thing` (a `jti`, `sid`, `sub`, or empty) within a transaction.
+    """Adds an entry within a transaction; see `append_all`."""
+    append_all(connection, [Entry(kind, state, tenant, thing, until, at)])
 
-    It replaces the older entry about the same thing. To be called after all other changes of the
-    transaction: from here on it holds the row of the latest numbers, so that numbers are committed
-    in their order, and taking other locks after this one could end in a deadlock.
+
+def append_all(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Adds entries within a transaction, each about another thing.
+
+    They replace the older entries about the same things. To be called after all other changes of
+    the transaction: from here on it holds the row of the latest numbers, so that numbers are
+    committed in their order, and taking other locks after this one could end in a deadlock.
     """
-    ((seq,),) = connection.rows("UPDATE latest SET feed = feed + 1 RETURNING feed")
-    connection.execute(
-        "DELETE FROM revocations WHERE tenant = ? AND kind = ? AND id = ?", (tenant, kind, thing)
+    if not entries:
+        return
+    ((last,),) = connection.rows(
+        "UPDATE latest SET feed = feed + ? RETURNING feed", (len(entries),)
     )
-    connection.execute(
-        "INSERT INTO revocations (seq, kind, tenant, id, state, until, at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (seq, kind, tenant, thing, state, until, at),
+    connection.execute_many(
+        "DELETE FROM revocations WHERE tenant = ? AND kind = ? AND id = ?",
+        [(entry.tenant, entry.kind, entry.thing) for entry in entries],
+    )
+    connection.execute_many(
+        "INSERT INTO revocations (seq, kind, tenant, id, state, until, at, reach) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                seq,
+                entry.kind,
+                entry.tenant,
+                entry.thing,
+                entry.state,
+                entry.until,
+                entry.at,
+                None if entry.reach is None else msgspec.json.encode(entry.reach).decode(),
+            )
+            for seq, entry in enumerate(entries, last - len(entries) + 1)
+        ],
     )
 
 
@@ -44,13 +99,20 @@ class SqlFeed:
     def feed(self, *, after: int, limit: int) -> Feed:
         """One statement, so that `latest` is of the same moment as the entries."""
         rows = self._database.reading().rows(
-            "SELECT l.feed, r.seq, r.kind, r.tenant, r.id, r.state, r.until, r.at "
-            "FROM latest l LEFT JOIN revocations r ON r.seq > ? ORDER BY r.seq LIMIT ?",
-            (after, limit),
+            _PAGE, (_ENTRY_CHARACTERS, after, limit, _PAGE_CHARACTERS)
         )
         entries = tuple(
-            Revocation(seq=seq, kind=kind, tenant=tenant, id=thing, state=state, until=until, at=at)
-            for _, seq, kind, tenant, thing, state, until, at in rows
+            Revocation(
+                seq=seq,
+                kind=kind,
+                tenant=tenant,
+                id=thing,
+                state=state,
+                until=until,
+                at=at,
+                reach=None if reach is None else _reach_of(reach),
+            )
+            for _, seq, kind, tenant, thing, state, until, at, reach in rows
             if seq is not None
         )
         return Feed(entries=entries, latest=rows[0][0])

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from servicekit.grants import Compact
+from wharf_auth.database.groups_contract import UserRights
 from wharf_auth.domain.acts import Act
 
 
@@ -22,7 +24,11 @@ class LoginOutdated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `disabled_at` is `None` while it may log in."""
+    """A person. `disabled_at` is `None` while it may log in.
+
+    `grants` are `None` for everything that the role allows. `reach_version` grows with each change
+    of grants, role or groups.
+    """
 
     id: str
     tenant: str
@@ -32,6 +38,8 @@ class User:
     created_at: int
     password_changed_at: int
     disabled_at: int | None = None
+    grants: Compact | None = None
+    reach_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +117,11 @@ class UserRecords(Protocol):
     def set_display_name(self, tenant: str, user: str, name: str, act: Act) -> None:
         """Sets the name for people; raises `NoSuchUser`."""
 
-    def set_role(self, tenant: str, user: str, role: str, until: int, act: Act) -> None:
-        """Sets the role and ends all sessions, again without effect; raises `NoSuchUser`.
+    def set_rights(self, tenant: str, user: str, rights: UserRights, until: int, act: Act) -> None:
+        """Sets role and grants; another role ends all sessions. Again without effect.
 
-        Of this and all below: `until` (unix seconds) is when the last of the tokens has expired.
+        Raises `NoSuchUser` or `LimitedManager`. Of this and all below: `until` (unix seconds) is
+        when the last of the tokens has expired.
         """
 
     def disable_user(self, tenant: str, user: str, until: int, act: Act) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from servicekit.database import Connection, Database, Row
-from wharf_auth.database import feed
+from wharf_auth.database import feed, reaches
 from wharf_auth.database.people_contract import (
     ActiveSession,
     Ending,
@@ -17,8 +17,9 @@ from wharf_auth.database.people_contract import (
 
 USER = (
     "u.id, u.tenant, u.username, u.display_name, u.role, u.created_at, u.password_changed_at, "
-    "u.disabled_at"
+    "u.disabled_at, u.grants, u.reach_version"
 )
+USER_COLUMNS = 10
 _SESSION = (
     "s.id, s.user_id, s.tenant, s.created_at, s.used_at, s.expires_at, s.address, s.user_agent"
 )
@@ -43,7 +44,8 @@ _USED_KEPT = 100
 
 def user_of(row: Row) -> User:
     """A row of `USER`."""
-    return User(*row)
+    members = (*row[:8], reaches.read(row[8]), row[9])
+    return User(*members)
 
 
 def end_sessions(connection: Connection, user: str, at: int, keep: str = "") -> list[str]:
@@ -156,7 +158,7 @@ class SqlSessions:
         )
         if row is None:
             return None
-        return ActiveSession(user_of(row[:8]), Session(*row[8:]))
+        return ActiveSession(user_of(row[:USER_COLUMNS]), Session(*row[USER_COLUMNS:]))
 
     def sessions(
         self, user: str, *, now: int, idle_since: int, after: str, limit: int

@@ -139,6 +139,8 @@ class SqlTenants:
             )
             connection.execute("DELETE FROM clients WHERE tenant = ?", (name,))
             sessions.purge(connection, name)
+            connection.execute("DELETE FROM group_members WHERE tenant = ?", (name,))
+            connection.execute("DELETE FROM member_groups WHERE tenant = ?", (name,))
             connection.execute(
                 "UPDATE tenants SET purged_at = ?, display_name = '' WHERE name = ?",
                 (act.at, name),

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from servicekit.database import Connection, Database, UniqueViolation
+from servicekit.grants import Holder
+from servicekit.reaches import ReachChange
 from servicekit.revocations import State
-from wharf_auth.database import audit, feed
+from wharf_auth.database import audit, feed, reaches
 from wharf_auth.database.contract import NameTaken, NoSuchTenant
+from wharf_auth.database.groups_contract import UserRights
 from wharf_auth.database.people_contract import Ending, NoSuchUser, PasswordLogin, User
+from wharf_auth.database.reaches import PublishesReaches
 from wharf_auth.database.sessions import (
     USER,
+    USER_COLUMNS,
     delete_sessions,
     end_sessions,
     publish,
@@ -19,6 +26,7 @@ from wharf_auth.database.sessions import (
 )
 from wharf_auth.database.tenants import require_live_tenant
 from wharf_auth.domain.acts import Act
+from wharf_auth.domain.users import scopes_of
 
 _USER = f"SELECT {USER} FROM users u"  # noqa: S608 -- columns
 _LOGIN = (
@@ -27,7 +35,7 @@ _LOGIN = (
 )
 
 
-class SqlUsers:
+class SqlUsers(PublishesReaches):
     """Implements `UserRecords`."""
 
     def __init__(self, database: Database) -> None:
@@ -40,8 +48,8 @@ class SqlUsers:
                 require_live_tenant(connection, user.tenant)
                 connection.execute(
                     "INSERT INTO users (id, tenant, username, folded, display_name, role, "
-                    "password_hash, created_at, password_changed_at, disabled_at) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "password_hash, created_at, password_changed_at, disabled_at, grants, "
+                    "reach_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         user.id,
                         user.tenant,
@@ -53,8 +61,11 @@ class SqlUsers:
                         user.created_at,
                         user.password_changed_at,
                         user.disabled_at,
+                        reaches.stored(user.grants),
+                        user.reach_version,
                     ),
                 )
+                self._publish_new(connection, user.tenant, user.id, _reach_of(user), act.at)
                 audit.append(connection, act)
         except UniqueViolation:
             raise NameTaken(user.username) from None
@@ -90,14 +101,23 @@ class SqlUsers:
             connection.execute("UPDATE users SET display_name = ? WHERE id = ?", (name, user))
             audit.append(connection, act)
 
-    def set_role(self, tenant: str, user: str, role: str, until: int, act: Act) -> None:
-        """Tokens hold the scopes of the role that was, so they end."""
+    def set_rights(self, tenant: str, user: str, rights: UserRights, until: int, act: Act) -> None:
+        """Tokens hold the scopes of the role that was, so they end; grants count at once."""
         with self._changing(tenant, user) as connection:
-            if connection.execute(
-                "UPDATE users SET role = ? WHERE id = ? AND role <> ?", (role, user, role)
-            ):
-                ended = end_sessions(connection, user, act.at)
-                publish(connection, tenant, ended, Ending(act.at, until))
+            ((old_role, column),) = connection.rows(
+                "SELECT role, grants FROM users WHERE id = ?", (user,)
+            )
+            old_grants = reaches.read(column)
+            role = old_role if rights.role is msgspec.UNSET else rights.role
+            grants = old_grants if rights.grants is msgspec.UNSET else rights.grants
+            reaches.require_unlimited(scopes_of(role), grants)
+            if (role, grants) != (old_role, old_grants):
+                connection.execute(
+                    "UPDATE users SET role = ?, grants = ? WHERE id = ?",
+                    (role, reaches.stored(grants), user),
+                )
+                ended = [] if role == old_role else end_sessions(connection, user, act.at)
+                self._publish_user_reach(connection, tenant, user, ended, Ending(act.at, until))
             audit.append(connection, act)
 
     def disable_user(self, tenant: str, user: str, until: int, act: Act) -> None:
@@ -108,7 +128,7 @@ class SqlUsers:
                 (act.at, user),
             ):
                 ended = end_sessions(connection, user, act.at)
-                publish(connection, tenant, ended, Ending(act.at, until))
+                self._publish_user_reach(connection, tenant, user, ended, Ending(act.at, until))
                 _publish_user(connection, tenant, user, "revoked", until, act.at)
             audit.append(connection, act)
 
@@ -119,6 +139,7 @@ class SqlUsers:
                 "UPDATE users SET disabled_at = NULL WHERE id = ? AND disabled_at IS NOT NULL",
                 (user,),
             ):
+                self._publish_user_reach(connection, tenant, user, [], Ending(act.at, 0))
                 _publish_user(connection, tenant, user, "active", None, act.at)
             audit.append(connection, act)
 
@@ -147,9 +168,14 @@ class SqlUsers:
         with self._changing(tenant, user) as connection:
             ended = end_sessions(connection, user, act.at)
             delete_sessions(connection, user)
+            connection.execute(
+                "DELETE FROM group_members WHERE subject = ? AND tenant = ?", (user, tenant)
+            )
+            gone = ReachChange(reaches.renewed(connection, tenant, "user", user, act.at).version)
             connection.execute("DELETE FROM users WHERE id = ?", (user,))
             publish(connection, tenant, ended, Ending(act.at, until))
             _publish_user(connection, tenant, user, "revoked", until, act.at)
+            self._publish(connection, tenant, {user: gone}, act.at)
             audit.append(connection, act)
 
     def password_login(self, tenant: str, folded: str) -> PasswordLogin | None:
@@ -159,7 +185,7 @@ class SqlUsers:
         )
         if row is None:
             return None
-        return PasswordLogin(user_of(row[:8]), row[8], row[9] is not None)
+        return PasswordLogin(user_of(row), row[USER_COLUMNS], row[USER_COLUMNS + 1] is not None)
 
     def password_hash(self, tenant: str, user: str) -> str | None:
         """Reads one hash."""
@@ -167,6 +193,14 @@ class SqlUsers:
             "SELECT password_hash FROM users WHERE tenant = ? AND id = ?", (tenant, user)
         )
         return str(row[0]) if row else None
+
+    def _publish_user_reach(
+        self, connection: Connection, tenant: str, user: str, ended: list[str], ending: Ending
+    ) -> None:
+        """Put the user's reach as it is now, and ended sessions, into the feed."""
+        change = reaches.renewed(connection, tenant, "user", user, ending.at)
+        publish(connection, tenant, ended, ending)
+        self._publish(connection, tenant, {user: change}, ending.at)
 
     @contextmanager
     def _changing(self, tenant: str, user: str) -> Iterator[Connection]:
@@ -184,3 +218,9 @@ def _publish_user(
     connection: Connection, tenant: str, user: str, state: State, until: int | None, at: int
 ) -> None:
     feed.append(connection, "subject", state, tenant=tenant, thing=user, until=until, at=at)
+
+
+def _reach_of(user: User) -> ReachChange:
+    holder = Holder(user_id=user.id, username=user.username)
+    scopes = " ".join(scopes_of(user.role))
+    return reaches.of_row(user.reach_version, user.grants, holder, scopes)

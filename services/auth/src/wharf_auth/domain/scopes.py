@@ -18,6 +18,9 @@ SCOPES = (
     ADMIN_SCOPE,
 )
 CLIENT_SCOPES = tuple(scope for scope in SCOPES if scope != MEMBERS_SCOPE)
+# Who has one of them can change grants, the own ones included.
+MANAGING_SCOPES = frozenset({ADMIN_SCOPE, MEMBERS_SCOPE})
+GROUP_SCOPES = tuple(scope for scope in SCOPES if scope not in MANAGING_SCOPES)
 
 
 class UnknownScope(ValueError):

@@ -1,0 +1,240 @@
+"""Groups: made, changed and deleted, and who is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import msgspec
+
+from servicekit.grants import USERNAME, Compact, Grant, GrantError, Holder, require_fillable
+from servicekit.grants_claim import MAX_GROUPS
+from servicekit.ids import uuid7_hex
+from servicekit.problems import NOT_FOUND, UNPROCESSABLE
+from wharf_auth.accounts import grants
+from wharf_auth.database.contract import NameTaken, NoSuchTenant, Records, TenantDeleted
+from wharf_auth.database.groups_contract import (
+    MAX_GROUPS_OF_TENANT,
+    Group,
+    GroupChange,
+    Member,
+    MemberOfTooMany,
+    NoSuchGroup,
+    NoSuchMember,
+    TooManyGroups,
+)
+from wharf_auth.domain import names, scopes, users
+from wharf_auth.domain.acts import Act, Actor
+from wharf_auth.domain.clock import Clock, milliseconds
+from wharf_auth.problems import GROUP_EXISTS, TENANT_DELETED
+
+#: Members that are added, or removed, at once.
+MAX_MEMBERS_AT_ONCE = 1000
+_PAGE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What of a group becomes what; what is `UNSET` stays. `grants` `None`: everything."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    scopes: Iterable[str] | msgspec.UnsetType = msgspec.UNSET
+    grants: Sequence[Grant] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+def create(
+    records: Records,
+    clock: Clock,
+    *,
+    tenant: str,
+    name: str,
+    wanted: Iterable[str] = (),
+    given: Sequence[Grant] | None = (),
+    by: Actor,
+) -> Group:
+    """Adds a group; `wanted` are its scopes, `given` its grants, `None` for everything.
+
+    Raises `not-found`, `tenant-deleted`, `group-exists` or `unprocessable`.
+    """
+    now = milliseconds(clock)
+    group = Group(
+        id=uuid7_hex(),
+        tenant=tenant,
+        name=names.label(name, "name"),
+        scopes=_scopes(wanted),
+        grants=grants.of_group(given),
+        created_at=now,
+        version=now,
+    )
+    act = by.does("groups.create", tenant=tenant, about=group.id, at=now)
+    with _problems(group.name):
+        records.add_group(group, users.folded(group.name), act)
+    return group
+
+
+def read(records: Records, tenant: str, group: str) -> Group:
+    """One group; raises `not-found`."""
+    found = records.group(tenant, group)
+    if found is None:
+        raise _no_group()
+    return found
+
+
+def change(
+    records: Records, clock: Clock, tenant: str, group: str, wanted: Change, by: Actor
+) -> Group:
+    """Changes a group and returns it; it counts for all members everywhere within seconds.
+
+    Raises `not-found`, `group-exists` or `unprocessable`.
+    """
+    read(records, tenant, group)
+    unset = msgspec.UNSET
+    name = unset if wanted.name is unset else names.label(wanted.name, "name")
+    kept = unset if wanted.grants is unset else grants.of_group(wanted.grants)
+    if kept is not unset and kept is not None:
+        _require_fillable(kept, _members(records, tenant, group, kept))
+    found = GroupChange(
+        name=name,
+        folded="" if name is unset else users.folded(name),
+        scopes=unset if wanted.scopes is unset else _scopes(wanted.scopes),
+        grants=kept,
+    )
+    act = by.does("groups.change", tenant=tenant, about=group, at=milliseconds(clock))
+    with _problems("" if name is unset else name):
+        records.change_group(tenant, group, found, act)
+    return read(records, tenant, group)
+
+
+def delete(records: Records, clock: Clock, tenant: str, group: str, by: Actor) -> None:
+    """Removes a group: its members have its grants and scopes no more. Raises `not-found`."""
+    act = by.does("groups.delete", tenant=tenant, about=group, at=milliseconds(clock))
+    with _problems(""):
+        records.delete_group(tenant, group, act)
+
+
+def members(records: Records, tenant: str, group: str, *, after: str, limit: int) -> list[Member]:
+    """A page of members; raises `not-found`."""
+    with _problems(""):
+        return records.members(tenant, group, after=after, limit=limit)
+
+
+def change_members(
+    records: Records,
+    clock: Clock,
+    tenant: str,
+    group: str,
+    *,
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+    by: Actor,
+) -> None:
+    """Adds and removes users and clients by their ids, all or none; again without effect.
+
+    Raises `not-found` (the group) or `unprocessable`, which names the one that is wrong.
+    """
+    if len(add) > MAX_MEMBERS_AT_ONCE or len(remove) > MAX_MEMBERS_AT_ONCE:
+        raise UNPROCESSABLE(f"At most {MAX_MEMBERS_AT_ONCE} members are moved at once.")
+    for subject in add:
+        if subject in set(remove):
+            raise UNPROCESSABLE(f"{subject[:100]!a} is to be added and to be removed.")
+    kept = read(records, tenant, group).grants
+    found = records.subjects(tenant, add)
+    for missing in sorted(set(add).difference(member.id for member in found)):
+        raise UNPROCESSABLE(f"The tenant has no user or client {missing[:100]!a}.")
+    _require_fillable(kept or (), found)
+    now = milliseconds(clock)
+    with _problems(""):
+        records.change_members(
+            tenant,
+            group,
+            add={one: _act(by, "groups.add-member", tenant, group, one, now) for one in add},
+            remove={
+                one: _act(by, "groups.remove-member", tenant, group, one, now) for one in remove
+            },
+        )
+
+
+def add_member(
+    records: Records, clock: Clock, tenant: str, group: str, subject: str, by: Actor
+) -> None:
+    """Adds one user or client, again without effect; raises `not-found` or `unprocessable`."""
+    if not records.subjects(tenant, (subject,)):
+        read(records, tenant, group)
+        raise NOT_FOUND("The tenant has no such user or client.")
+    change_members(records, clock, tenant, group, add=(subject,), by=by)
+
+
+def remove_member(
+    records: Records, clock: Clock, tenant: str, group: str, subject: str, by: Actor
+) -> None:
+    """Takes one user or client out, again without effect; raises `not-found` (the group)."""
+    change_members(records, clock, tenant, group, remove=(subject,), by=by)
+
+
+def _act(by: Actor, name: str, tenant: str, group: str, subject: str, at: int) -> Act:
+    return by.does(name, tenant=tenant, about=f"{group}/{subject}", at=at)
+
+
+def _scopes(wanted: Iterable[str]) -> tuple[str, ...]:
+    try:
+        ordered = scopes.ordered(wanted)
+    except scopes.UnknownScope as error:
+        raise UNPROCESSABLE(f"There is an {error}.") from None
+    for scope in ordered:
+        if scope not in scopes.GROUP_SCOPES:
+            raise UNPROCESSABLE(
+                f"A group does not give the scope {scope}; there are "
+                f"{', '.join(scopes.GROUP_SCOPES)}."
+            )
+    return ordered
+
+
+def _members(records: Records, tenant: str, group: str, kept: Compact) -> Iterator[Member]:
+    """The members whose names make prefixes longer; ids are all short."""
+    if not any(USERNAME in grant.prefix for grant in kept):
+        return
+    after = ""
+    while found := members(records, tenant, group, after=after, limit=_PAGE):
+        yield from found
+        after = found[-1].id
+
+
+def _require_fillable(kept: Compact, found: Iterable[Member]) -> None:
+    """Raise `unprocessable` where a grant, filled in for one of these, is too long."""
+    for member in found:
+        holder = (
+            Holder(user_id=member.id, username=member.name)
+            if member.kind == "user"
+            else Holder(client=member.id)
+        )
+        try:
+            require_fillable(kept, holder, is_own=False)
+        except GrantError as error:
+            raise UNPROCESSABLE(f"{error} This is so for the member {member.id}.") from None
+
+
+def _no_group() -> Exception:
+    return NOT_FOUND("The tenant has no such group.")
+
+
+@contextmanager
+def _problems(name: str) -> Iterator[None]:
+    try:
+        yield
+    except NoSuchGroup:
+        raise _no_group() from None
+    except NoSuchTenant:
+        raise NOT_FOUND("There is no such tenant.") from None
+    except TenantDeleted as error:
+        raise TENANT_DELETED(f"The tenant {error} is deleted.") from None
+    except NameTaken:
+        raise GROUP_EXISTS(f"The tenant has a group {name} already.") from None
+    except NoSuchMember as error:
+        raise UNPROCESSABLE(f"The tenant has no user or client {error}.") from None
+    except TooManyGroups:
+        raise UNPROCESSABLE(f"A tenant has {MAX_GROUPS_OF_TENANT} groups at most.") from None
+    except MemberOfTooMany as error:
+        raise UNPROCESSABLE(
+            f"{error} is in {MAX_GROUPS} groups, and more are not allowed."
+        ) from None

@@ -1,0 +1,275 @@
+"""Groups and their members in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from servicekit.database import Connection, Database, Row, UniqueViolation
+from servicekit.grants import EVERYTHING_COMPACT, Compact
+from servicekit.grants_claim import MAX_GROUPS
+from servicekit.reaches import ReachChange
+from wharf_auth.database import audit, reaches
+from wharf_auth.database.contract import NameTaken, NoSuchTenant
+from wharf_auth.database.groups_contract import (
+    MAX_GROUPS_OF_TENANT,
+    Group,
+    GroupChange,
+    Member,
+    MemberKind,
+    MemberOfTooMany,
+    NoSuchGroup,
+    NoSuchMember,
+    TooManyGroups,
+)
+from wharf_auth.database.reaches import PublishesReaches
+from wharf_auth.database.tenants import require_live_tenant
+from wharf_auth.domain.acts import Act
+
+_COLUMNS = "g.id, g.tenant, g.name, g.scopes, g.grants, g.created_at, g.version"
+_GROUP = f"SELECT {_COLUMNS} FROM member_groups g"  # noqa: S608 -- columns
+_OF_SUBJECTS = (
+    f"SELECT m.subject, {_COLUMNS} FROM group_members m "  # noqa: S608 -- columns
+    "JOIN member_groups g ON g.id = m.member_group WHERE m.tenant = ? AND m.subject IN "
+)
+_MEMBERS = (
+    "SELECT m.subject, m.kind, COALESCE(u.username, c.name, '') FROM group_members m "
+    "LEFT JOIN users u ON u.id = m.subject LEFT JOIN clients c ON c.id = m.subject "
+    "WHERE m.member_group = ? AND m.subject > ? ORDER BY m.subject LIMIT ?"
+)
+_USERS = "SELECT id, 'user', username FROM users WHERE tenant = ? AND id IN "
+_CLIENTS = "SELECT id, 'client', name FROM clients WHERE tenant = ? AND id IN "
+_COUNTS = "SELECT member_group, COUNT(*) FROM group_members WHERE member_group IN "
+# Parameters of one statement.
+_AT_ONCE = 500
+
+
+def _group(row: Row) -> Group:
+    identifier, tenant, name, scopes, grants, created_at, version = row
+    return Group(
+        identifier,
+        tenant,
+        name,
+        tuple(scopes.split()),
+        reaches.read(grants),
+        created_at,
+        version,
+    )
+
+
+class SqlGroups(PublishesReaches):
+    """Implements `GroupRecords`. Whoever holds rows of a group and of members takes the group's
+    first, then those of the members in order.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_group(self, group: Group, folded: str, act: Act) -> None:
+        """Counts while holding the tenant's row, so that two at once do not make one too many."""
+        try:
+            with self._database.transaction() as connection:
+                require_live_tenant(connection, group.tenant)
+                row = connection.row(
+                    "SELECT COUNT(*) FROM member_groups WHERE tenant = ?", (group.tenant,)
+                )
+                if row and row[0] >= MAX_GROUPS_OF_TENANT:
+                    raise TooManyGroups(group.tenant)
+                connection.execute(
+                    "INSERT INTO member_groups (id, tenant, name, folded, scopes, grants, "
+                    "version, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        group.id,
+                        group.tenant,
+                        group.name,
+                        folded,
+                        " ".join(group.scopes),
+                        reaches.stored(group.grants),
+                        group.version,
+                        group.created_at,
+                    ),
+                )
+                self._publish_group(connection, group.tenant, group.id, _change_of(group), act.at)
+                audit.append(connection, act)
+        except UniqueViolation:
+            raise NameTaken(group.name) from None
+
+    def group(self, tenant: str, group: str) -> Group | None:
+        """Reads one group."""
+        row = self._database.reading().row(
+            f"{_GROUP} WHERE g.tenant = ? AND g.id = ?", (tenant, group)
+        )
+        return _group(row) if row else None
+
+    def groups(self, tenant: str, *, after: str, limit: int) -> list[Group]:
+        """Reads a page of groups."""
+        connection = self._database.reading()
+        if connection.row("SELECT 1 FROM tenants WHERE name = ?", (tenant,)) is None:
+            raise NoSuchTenant(tenant)
+        rows = connection.rows(
+            f"{_GROUP} WHERE g.tenant = ? AND g.id > ? ORDER BY g.id LIMIT ?",
+            (tenant, after, limit),
+        )
+        return [_group(row) for row in rows]
+
+    def change_group(self, tenant: str, group: str, change: GroupChange, act: Act) -> None:
+        """One entry of the feed tells all members; a new name tells nobody."""
+        try:
+            with self._database.transaction() as connection:
+                old = _locked(connection, tenant, group)
+                if change.name is not msgspec.UNSET:
+                    connection.execute(
+                        "UPDATE member_groups SET name = ?, folded = ? WHERE id = ?",
+                        (change.name, change.folded, group),
+                    )
+                scopes = old.scopes if change.scopes is msgspec.UNSET else change.scopes
+                grants = old.grants if change.grants is msgspec.UNSET else change.grants
+                if (scopes, grants) != (old.scopes, old.grants):
+                    version = max(old.version + 1, act.at)
+                    connection.execute(
+                        "UPDATE member_groups SET scopes = ?, grants = ?, version = ? WHERE id = ?",
+                        (" ".join(scopes), reaches.stored(grants), version, group),
+                    )
+                    told = ReachChange(version, _of(grants), " ".join(scopes))
+                    self._publish_group(connection, tenant, group, told, act.at)
+                audit.append(connection, act)
+        except UniqueViolation:
+            raise NameTaken(group) from None
+
+    def delete_group(self, tenant: str, group: str, act: Act) -> None:
+        """One entry of the feed tells all members."""
+        with self._database.transaction() as connection:
+            old = _locked(connection, tenant, group)
+            connection.execute("DELETE FROM group_members WHERE member_group = ?", (group,))
+            connection.execute("DELETE FROM member_groups WHERE id = ?", (group,))
+            gone = ReachChange(max(old.version + 1, act.at))
+            self._publish_group(connection, tenant, group, gone, act.at, deleted=True)
+            audit.append(connection, act)
+
+    def members(self, tenant: str, group: str, *, after: str, limit: int) -> list[Member]:
+        """Reads a page of members."""
+        connection = self._database.reading()
+        if not connection.row(
+            "SELECT 1 FROM member_groups WHERE tenant = ? AND id = ?", (tenant, group)
+        ):
+            raise NoSuchGroup(group)
+        return [Member(*row) for row in connection.rows(_MEMBERS, (group, after, limit))]
+
+    def member_counts(self, groups: Sequence[str]) -> dict[str, int]:
+        """Counts in the index."""
+        counts = dict.fromkeys(groups, 0)
+        for part in _parts(groups):
+            sql = f"{_COUNTS}{_marks(part)} GROUP BY member_group"
+            counts |= dict(self._database.reading().rows(sql, part))
+        return counts
+
+    def change_members(
+        self, tenant: str, group: str, *, add: Mapping[str, Act], remove: Mapping[str, Act]
+    ) -> None:
+        """Each member has an entry of its own in the feed."""
+        acts = {**add, **remove}
+        with self._database.transaction() as connection:
+            _locked(connection, tenant, group)
+            moved = {
+                subject: _moved(
+                    connection, tenant, group, subject, acts[subject].at, is_added=subject in add
+                )
+                for subject in sorted(acts)
+            }
+            changes = {subject: change for subject, change in moved.items() if change is not None}
+            if changes:
+                self._publish(connection, tenant, changes, max(acts[one].at for one in changes))
+                audit.append(connection, *(acts[subject] for subject in changes))
+
+    def subjects(self, tenant: str, ids: Sequence[str]) -> list[Member]:
+        """Looks among users and among clients."""
+        reading = self._database.reading()
+        return [
+            Member(*row)
+            for part in _parts(ids)
+            for table in (_USERS, _CLIENTS)
+            for row in reading.rows(f"{table}{_marks(part)}", (tenant, *part))
+        ]
+
+    def groups_of(self, tenant: str, subjects: Sequence[str]) -> dict[str, list[Group]]:
+        """One statement for some hundred subjects."""
+        found: dict[str, list[Group]] = {}
+        for part in _parts(subjects):
+            for subject, *columns in self._database.reading().rows(
+                f"{_OF_SUBJECTS}{_marks(part)} ORDER BY g.id", (tenant, *part)
+            ):
+                found.setdefault(subject, []).append(_group(tuple(columns)))
+        return found
+
+
+def _of(grants: Compact | None) -> Compact:
+    return EVERYTHING_COMPACT if grants is None else grants
+
+
+def _change_of(group: Group) -> ReachChange:
+    return ReachChange(group.version, _of(group.grants), " ".join(group.scopes))
+
+
+def _locked(connection: Connection, tenant: str, group: str) -> Group:
+    """The group, its row held until the commit; raises `NoSuchGroup`."""
+    # An update locks the row on PostgreSQL, and SQLite has one writer anyway.
+    if not connection.execute(
+        "UPDATE member_groups SET name = name WHERE id = ? AND tenant = ?", (group, tenant)
+    ):
+        raise NoSuchGroup(group)
+    (row,) = connection.rows(f"{_GROUP} WHERE g.id = ?", (group,))
+    return _group(row)
+
+
+def _moved(
+    connection: Connection, tenant: str, group: str, subject: str, at: int, *, is_added: bool
+) -> ReachChange | None:
+    """Put somebody into a group or take it out; return what the feed has to say.
+
+    `None`: nothing changed. Raises `NoSuchMember` or `MemberOfTooMany`.
+    """
+    kind = _locked_subject(connection, tenant, subject)
+    if not is_added:
+        removed = connection.execute(
+            "DELETE FROM group_members WHERE member_group = ? AND subject = ?", (group, subject)
+        )
+        return reaches.renewed(connection, tenant, kind, subject, at) if removed and kind else None
+    if kind is None:
+        raise NoSuchMember(subject)
+    groups = connection.rows(
+        "SELECT member_group FROM group_members WHERE subject = ? AND tenant = ?",
+        (subject, tenant),
+    )
+    if (group,) in groups:
+        return None
+    if len(groups) >= MAX_GROUPS:
+        raise MemberOfTooMany(subject)
+    connection.execute(
+        "INSERT INTO group_members (member_group, subject, tenant, kind) VALUES (?, ?, ?, ?)",
+        (group, subject, tenant, kind),
+    )
+    return reaches.renewed(connection, tenant, kind, subject, at)
+
+
+def _locked_subject(connection: Connection, tenant: str, subject: str) -> MemberKind | None:
+    """Which of the two this is, its row held until the commit; `None`: there is none."""
+    if connection.execute(
+        "UPDATE users SET username = username WHERE id = ? AND tenant = ?", (subject, tenant)
+    ):
+        return "user"
+    if connection.execute(
+        "UPDATE clients SET name = name WHERE id = ? AND tenant = ?", (subject, tenant)
+    ):
+        return "client"
+    return None
+
+
+def _parts(ids: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    once = tuple(dict.fromkeys(ids))
+    for start in range(0, len(once), _AT_ONCE):
+        yield once[start : start + _AT_ONCE]
+
+
+def _marks(ids: Sequence[str]) -> str:
+    return f"({', '.join('?' * len(ids))})"
