@@ -40,6 +40,14 @@ def test_accepted_names_are_visible_and_stay(name: str) -> None:
     assert users.username(accepted) == accepted
 
 
+@pytest.mark.parametrize("name", ["a/b", "/a", "a\\b", "{user_id}", "a{b", "a}b"])
+def test_names_are_one_segment_of_a_key(name: str) -> None:
+    """No user has a slash or a brace in the name: nobody gets another one's folder by it."""
+    with pytest.raises(ProblemError) as refused:
+        users.username(name)
+    assert "slashes or braces" in refused.value.detail
+
+
 @pytest.mark.parametrize(
     "name",
     ["ada", "Ada.Lovelace+x@example.org", "jürgen", "李小龍", "अदा", "o'brien", "1", "a" * 254],

@@ -17,7 +17,8 @@ ROLES: dict[str, tuple[str, ...]] = {
 }
 # An e-mail address has 254 at most (RFC 5321 section 4.5.3.1.3).
 MAX_USERNAME_CHARACTERS = 254
-_PUNCTUATION = frozenset("._-+@'!#$%&*=?^`{|}~")
+# Without the slash and braces: a name may stand in a grant's prefix, as one segment of a key.
+_PUNCTUATION = frozenset("._-+@'!#$%&*=?^`|~")
 
 
 def scopes_of(role: str) -> tuple[str, ...]:
@@ -29,13 +30,14 @@ def username(name: str) -> str:
     """The login name in NFC; raises the problem `unprocessable` when it breaks the rule.
 
     Letters, marks and digits of any script and the punctuation of e-mail addresses: nothing that is
-    invisible, and no spaces.
+    invisible, no spaces, no slashes and no braces.
     """
     name = unicodedata.normalize("NFC", name)
     if not 1 <= len(name) <= MAX_USERNAME_CHARACTERS or not all(map(_may_stand, name)):
         raise UNPROCESSABLE(
             f"A user name has 1 to {MAX_USERNAME_CHARACTERS} letters, digits and characters of "
-            f"{''.join(sorted(_PUNCTUATION))}, and no spaces: a plain name or an e-mail address."
+            f"{''.join(sorted(_PUNCTUATION))}, and no spaces, slashes or braces: a plain name or "
+            "an e-mail address."
         )
     if not any(map(str.isalnum, name)):
         raise UNPROCESSABLE("A user name has at least one letter or digit.")

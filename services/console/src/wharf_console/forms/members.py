@@ -15,7 +15,7 @@ MAX_USERNAME, MAX_NAME = 254, 200
 #: Which field a refusal of the API is about.
 FIELDS = {"username": r"^user-exists|\buser name\b", "display_name": r"\bdisplay name\b"}
 # As auth takes them (wharf_auth.domain.users); auth decides, this tells it sooner.
-_PUNCTUATION = frozenset("._-+@'!#$%&*=?^`{|}~")
+_PUNCTUATION = frozenset("._-+@'!#$%&*=?^`|~")
 _TOO_LONG = lazy_gettext("This is too long.")
 
 
