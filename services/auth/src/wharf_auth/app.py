@@ -45,8 +45,9 @@ from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing
 
 SERVICE = "auth"
-# Far more than any request of this service has.
-MAX_BODY_BYTES = 64 * 1024
+# More than any request of this service has, and what nginx takes: changes of 2,000 members, and
+# lists of grants that are longer than allowed, so that their refusal says what is wrong.
+MAX_BODY_BYTES = 128 * 1024
 # So many clients of a tenant may use up their limit before the tenant's own limit is reached.
 _BUSY_CLIENTS = 4
 _ALWAYS = (

@@ -48,6 +48,13 @@ USER_PROTECTED = CATALOGUE.declare(
 GROUP_EXISTS = CATALOGUE.declare(
     "group-exists", 409, "The group exists", "Choose another name; case makes no difference."
 )
+TOO_MANY_GROUPS = CATALOGUE.declare(
+    "too-many-groups",
+    409,
+    "There are too many groups",
+    "A tenant has at most 1,000 groups, and a person or client is in at most 16 of them. Delete a "
+    "group, or take the member out of one; one group may have many grants.",
+)
 LOGIN_REFUSED = CATALOGUE.declare(
     "login-refused",
     401,
