@@ -15,6 +15,10 @@ from wharf_auth.database.groups_contract import Group
 from wharf_auth.database.people_contract import User
 from wharf_auth.domain import scopes, users
 
+# Ids that are made are all of this length. What a name makes of a prefix is judged with members.
+_ID = "0" * 32
+_EXAMPLES = (Holder(user_id=_ID, username="x"), Holder(client=_ID))
+
 
 def own(given: Sequence[Grant] | None, holder: Holder) -> Compact | None:
     """The grants of a user or client as they are kept; raises `unprocessable`."""
@@ -24,16 +28,29 @@ def own(given: Sequence[Grant] | None, holder: Holder) -> Compact | None:
         kept = grants.checked(given)
         grants.require_fillable(kept, holder, is_own=True)
     except GrantError as error:
-        raise UNPROCESSABLE(str(error)) from None
+        raise refused(error) from None
     return kept
 
 
 def of_group(given: Sequence[Grant] | None) -> Compact | None:
     """The grants of a group as they are kept; raises `unprocessable`."""
+    if given is None:
+        return None
     try:
-        return None if given is None else grants.checked(given)
+        kept = grants.checked(given)
+        for holder in _EXAMPLES:
+            grants.require_fillable(kept, holder, is_own=False)
     except GrantError as error:
-        raise UNPROCESSABLE(str(error)) from None
+        raise refused(error) from None
+    return kept
+
+
+def refused(error: GrantError, more: str = "") -> ProblemError:
+    """The problem of a grant that is not acceptable; `index` is its place in the list, from 0."""
+    detail = f"{error} {more}".rstrip()
+    return (
+        UNPROCESSABLE(detail) if error.index is None else UNPROCESSABLE(detail, index=error.index)
+    )
 
 
 def require_unlimited(held: Iterable[str], kept: Compact | None) -> None:

@@ -27,7 +27,7 @@ from wharf_auth.database.groups_contract import (
 from wharf_auth.domain import names, scopes, users
 from wharf_auth.domain.acts import Act, Actor
 from wharf_auth.domain.clock import Clock, milliseconds
-from wharf_auth.problems import GROUP_EXISTS, TENANT_DELETED
+from wharf_auth.problems import GROUP_EXISTS, TENANT_DELETED, TOO_MANY_GROUPS
 
 #: Members that are added, or removed, at once.
 MAX_MEMBERS_AT_ONCE = 1000
@@ -211,7 +211,8 @@ def _require_fillable(kept: Compact, found: Iterable[Member]) -> None:
         try:
             require_fillable(kept, holder, is_own=False)
         except GrantError as error:
-            raise UNPROCESSABLE(f"{error} This is so for the member {member.id}.") from None
+            more = f"This is so for the member {member.id}."
+            raise grants.refused(error, more) from None
 
 
 def _no_group() -> Exception:
@@ -233,8 +234,8 @@ def _problems(name: str) -> Iterator[None]:
     except NoSuchMember as error:
         raise UNPROCESSABLE(f"The tenant has no user or client {error}.") from None
     except TooManyGroups:
-        raise UNPROCESSABLE(f"A tenant has {MAX_GROUPS_OF_TENANT} groups at most.") from None
+        raise TOO_MANY_GROUPS(f"A tenant has {MAX_GROUPS_OF_TENANT} groups at most.") from None
     except MemberOfTooMany as error:
-        raise UNPROCESSABLE(
+        raise TOO_MANY_GROUPS(
             f"{error} is in {MAX_GROUPS} groups, and more are not allowed."
         ) from None
