@@ -36,7 +36,7 @@ def test_create_and_read(auth: AuthService) -> None:
     made = reply.get_json()
     assert set(made) == {
         *("user_id", "tenant", "username", "display_name", "role", "state"),
-        *("created_at", "password_changed_at", "disabled_at"),
+        *("created_at", "password_changed_at", "disabled_at", "grants", "groups"),
     }
     assert (made["username"], made["display_name"]) == ("Ada@Example.org", "Ada Lovelace")
     assert (made["tenant"], made["role"], made["state"]) == ("demo", "editor", "active")

@@ -15,7 +15,7 @@ from tests.unit.openapi.documents import Described
 
 # A summary begins with one of these: it says what the operation does, as an order.
 VERBS = re.compile(
-    "(Append|Ask|Change|Create|Delete|Disable|Download|End|Get|Give|List|Log|Move|Read|Resume|"
+    "(Add|Append|Ask|Change|Create|Delete|Disable|Download|End|Get|Give|List|Log|Move|Read|Remove|Resume|"
     "Retire|Revoke|Set|Suspend|Upload) "
 )
 IMPORTS = """

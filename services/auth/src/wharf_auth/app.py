@@ -32,6 +32,8 @@ from wharf_auth.routes import (
     client_secrets,
     discovery,
     feed,
+    group_members,
+    groups,
     oauth,
     token_status,
 )
@@ -68,6 +70,8 @@ _ROUTES = (
     client_routes,
     client_secrets,
     user_routes,
+    groups,
+    group_members,
     login_routes,
     session_routes,
 )

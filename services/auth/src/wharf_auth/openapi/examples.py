@@ -135,11 +135,20 @@ TENANTS = {
 }
 CLIENTS = {
     "createClient": Example(
-        body={"name": "Importer", "scopes": ["files:read", "files:write"]},
+        body={
+            "name": "Importer",
+            "scopes": ["files:read", "files:write"],
+            "grants": [samples.INBOX],
+        },
         answers={201: samples.CLIENT_ACTIVE | {"client_secret": samples.PART_OF_SECRET}},
     ),
     "listClients": Example(
         answers={200: {"clients": [samples.CLIENT_ACTIVE], "next_cursor": None}}
+    ),
+    "getClient": Example(answers={200: samples.CLIENT_ACTIVE}),
+    "updateClient": Example(
+        bodies={"grants": {"grants": [samples.INBOX]}, "everything": {"grants": None}},
+        answers={200: samples.CLIENT_ACTIVE},
     ),
     "listClientSecrets": Example(answers={200: {"secrets": [samples.SECRET_KNOWN]}}),
     "createClientSecret": Example(answers={201: samples.SECRET_KNOWN | _CLIENT}),
@@ -150,6 +159,7 @@ USERS = {
             "username": samples.USER_ACTIVE["username"],
             "role": "editor",
             "display_name": samples.USER_ACTIVE["display_name"],
+            "grants": [samples.OWN_FOLDER],
         },
         answers={201: samples.USER_ACTIVE | {"password": "tR8w…"}},
     ),
@@ -159,10 +169,32 @@ USERS = {
     ),
     "getUser": Example(answers={200: samples.USER_ACTIVE}),
     "updateUser": Example(
-        bodies={"role": {"role": "editor"}, "disable": {"state": "disabled"}},
+        bodies={
+            "role": {"role": "editor"},
+            "disable": {"state": "disabled"},
+            "grants": {"grants": [samples.OWN_FOLDER]},
+        },
         answers={200: samples.USER_ACTIVE},
     ),
     "setUserPassword": Example(body={"password": samples.PASSWORD}),
+}
+_MEMBERS = [
+    {"subject": samples.CLIENT, "kind": "client", "name": "Importer"},
+    {"subject": samples.USER, "kind": "user", "name": samples.USER_ACTIVE["username"]},
+]
+GROUPS = {
+    "createGroup": Example(
+        body={"name": "Auditors", "scopes": ["files:read"], "grants": [samples.AUDITED]},
+        answers={201: samples.GROUP_KNOWN},
+    ),
+    "listGroups": Example(
+        answers={200: {"groups": [samples.GROUP_KNOWN], "next_cursor": None}},
+        values={"cursor": samples.GROUP},
+    ),
+    "getGroup": Example(answers={200: samples.GROUP_KNOWN}),
+    "updateGroup": Example(body={"grants": [samples.AUDITED]}, answers={200: samples.GROUP_KNOWN}),
+    "listGroupMembers": Example(answers={200: {"members": _MEMBERS, "next_cursor": None}}),
+    "updateGroupMembers": Example(body={"add": [samples.CLIENT, samples.USER], "remove": []}),
 }
 AUDIT = {
     "listAuditActs": Example(
@@ -195,5 +227,6 @@ EXAMPLES = {
     **TENANTS,
     **CLIENTS,
     **USERS,
+    **GROUPS,
     **AUDIT,
 }

@@ -13,21 +13,26 @@ TAGS = {
     "tenants": "Tenants, for administrators.",
     "clients": "The programs of a tenant and their secrets.",
     "users": "The people of a tenant.",
+    "groups": "Named sets of a tenant's people and clients, which share grants and scopes.",
     "audit": "Who did what, and when.",
 }
 PATH_PARAMETERS = {
     "client": "The id of the client.",
+    "group": "The id of the group.",
     "issuer_path": "The path of the issuer, without its first slash.",
     "secret": "The id of the secret; not the secret itself.",
     "session": "The id of the session.",
+    "subject": "The id of a user or client.",
     "tenant": "The name of the tenant.",
     "user": "The id of the user.",
 }
 VALUES = {
     "client": samples.CLIENT,
+    "group": samples.GROUP,
     "issuer_path": "auth",
     "secret": samples.SECRET,
     "session": samples.SESSION,
+    "subject": samples.USER,
     "tenant": samples.TENANT,
     "user": samples.USER,
     "after": 41,

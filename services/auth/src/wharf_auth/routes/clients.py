@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from flask import Blueprint, Response, g
 
@@ -13,8 +15,10 @@ from servicekit.web import json_response
 from wharf_auth.accounts import clients
 from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Client, NoSuchTenant
+from wharf_auth.database.groups_contract import Group
 from wharf_auth.problems import CLIENT_PROTECTED, TENANT_DELETED
 from wharf_auth.routes.acting import actor
+from wharf_auth.routes.grant_schemas import Grants, GroupName, group_names, shown_grants
 from wharf_auth.routes.protections import MANAGERS_OF_TENANT
 from wharf_auth.routes.tenants import Page, time_or_none
 
@@ -24,15 +28,29 @@ class NewClient(msgspec.Struct, forbid_unknown_fields=True):
 
     name: str
     scopes: list[str]
+    grants: Grants = None
+
+
+class ClientChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays. A change of scopes or grants holds everywhere within five seconds.
+
+    Scopes that are taken away count at once, those that are added in the next token.
+    """
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    scopes: list[str] | msgspec.UnsetType = msgspec.UNSET
+    grants: Grants | msgspec.UnsetType = msgspec.UNSET
 
 
 class ClientAnswer(msgspec.Struct, kw_only=True):
-    """A client; `state` is `active` or `disabled`."""
+    """A client; `state` is `active` or `disabled`, `grants` are its own, without its groups'."""
 
     client_id: str
     tenant: str
     name: str
     scopes: list[str]
+    grants: Grants
+    groups: list[GroupName]
     state: str
     created_at: str
     disabled_at: str | None
@@ -67,6 +85,21 @@ LIST = Operation(
     answers={200: Answer("A page of clients.", ClientList)},
     problems=(NOT_FOUND,),
 )
+READ = Operation(
+    id="getClient",
+    tag="clients",
+    summary="Read a client",
+    answers={200: Answer("The client.", ClientAnswer)},
+    problems=(NOT_FOUND,),
+)
+CHANGE = Operation(
+    id="updateClient",
+    tag="clients",
+    summary="Change a client's name, scopes or grants",
+    body=ClientChange,
+    answers={200: Answer("The client as it is now.", ClientAnswer)},
+    problems=(NOT_FOUND, CLIENT_PROTECTED, UNPROCESSABLE),
+)
 DISABLE = Operation(
     id="disableClient",
     tag="clients",
@@ -76,13 +109,15 @@ DISABLE = Operation(
 )
 
 
-def answer(client: Client) -> ClientAnswer:
+def answer(client: Client, groups: Sequence[Group] = ()) -> ClientAnswer:
     """How a client looks from outside."""
     return ClientAnswer(
         client_id=client.id,
         tenant=client.tenant,
         name=client.name,
         scopes=list(client.scopes),
+        grants=shown_grants(client.grants),
+        groups=group_names(groups),
         state="active" if client.disabled_at is None else "disabled",
         created_at=timestamp(client.created_at / 1000),
         disabled_at=time_or_none(client.disabled_at),
@@ -102,12 +137,13 @@ def blueprint(context: AppContext) -> Blueprint:
         url_prefix="/auth/v1/tenants/<tenant:tenant>/clients",
         protection=MANAGERS_OF_TENANT,
     )
-    _add_listing(routes, context)
+    _add_reading(routes, context)
+    _add_creating(routes, context)
     _add_changing(routes, context)
     return routes
 
 
-def _add_changing(routes: Blueprint, context: AppContext) -> None:
+def _add_creating(routes: Blueprint, context: AppContext) -> None:
     records, clock = context.records, context.clock
 
     @routes.post("")
@@ -120,11 +156,24 @@ def _add_changing(routes: Blueprint, context: AppContext) -> None:
             tenant=tenant,
             name=body.name,
             wanted=body.scopes,
+            given=body.grants,
             by=actor(),
         )
         response = json_response(with_secret(client, secret), 201)
         response.headers["Cache-Control"] = "no-store"
         return response
+
+
+def _add_changing(routes: Blueprint, context: AppContext) -> None:
+    records, clock = context.records, context.clock
+
+    @routes.patch("/<client:client>")
+    @operation(CHANGE)
+    def change(tenant: str, client: str, body: ClientChange) -> ClientAnswer:
+        if client == g.principal.subject:
+            raise CLIENT_PROTECTED("Change this client with another one's token.")
+        changed = clients.Change(name=body.name, scopes=body.scopes, grants=body.grants)
+        return _told(context, clients.change(records, clock, tenant, client, changed, actor()))
 
     @routes.delete("/<client:client>")
     @operation(DISABLE)
@@ -134,7 +183,7 @@ def _add_changing(routes: Blueprint, context: AppContext) -> None:
         clients.disable(records, clock, tenant, client, actor())
 
 
-def _add_listing(routes: Blueprint, context: AppContext) -> None:
+def _add_reading(routes: Blueprint, context: AppContext) -> None:
     @routes.get("")
     @operation(LIST)
     def listing(tenant: str, query: Page) -> ClientList:
@@ -143,7 +192,18 @@ def _add_listing(routes: Blueprint, context: AppContext) -> None:
         except NoSuchTenant:
             raise NOT_FOUND("There is no such tenant.") from None
         page = found[: query.limit]
+        groups = context.records.groups_of(tenant, [client.id for client in page])
         return ClientList(
-            [answer(client) for client in page],
+            [answer(client, groups.get(client.id, ())) for client in page],
             page[-1].id if len(found) > query.limit else None,
         )
+
+    @routes.get("/<client:client>")
+    @operation(READ)
+    def read(tenant: str, client: str) -> ClientAnswer:
+        return _told(context, clients.read(context.records, tenant, client))
+
+
+def _told(context: AppContext, client: Client) -> ClientAnswer:
+    groups = context.records.groups_of(client.tenant, [client.id])
+    return answer(client, groups.get(client.id, ()))

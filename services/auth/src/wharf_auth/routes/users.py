@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,12 +13,15 @@ from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.web import json_response
-from wharf_auth.accounts import users
+from wharf_auth.accounts.users import NewUser as NewAccount
+from wharf_auth.accounts.users import UserService
 from wharf_auth.context import AppContext
 from wharf_auth.database.contract import NoSuchTenant
+from wharf_auth.database.groups_contract import Group
 from wharf_auth.database.people_contract import User
 from wharf_auth.problems import TENANT_DELETED, TENANT_RESERVED, USER_EXISTS, USER_PROTECTED
 from wharf_auth.routes.acting import actor
+from wharf_auth.routes.grant_schemas import Grants, GroupName, group_names, shown_grants
 from wharf_auth.routes.protections import MANAGERS_OF_TENANT
 from wharf_auth.routes.tenants import Page, time_or_none
 
@@ -31,14 +35,19 @@ class NewUser(msgspec.Struct, forbid_unknown_fields=True):
     role: Role
     display_name: str | None = None
     password: str | None = None
+    grants: Grants = None
 
 
 class UserChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays. A new role, or being disabled, ends the user's sessions."""
+    """What is left out stays. A new role, or being disabled, ends the user's sessions.
+
+    Other grants end none; they hold everywhere within five seconds.
+    """
 
     display_name: str | msgspec.UnsetType = msgspec.UNSET
     role: Role | msgspec.UnsetType = msgspec.UNSET
     state: Literal["active", "disabled"] | msgspec.UnsetType = msgspec.UNSET
+    grants: Grants | msgspec.UnsetType = msgspec.UNSET
 
 
 class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,13 +57,15 @@ class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UserAnswer(msgspec.Struct, kw_only=True):
-    """A user; `state` is `active` or `disabled`."""
+    """A user; `state` is `active` or `disabled`, `grants` are its own, without its groups'."""
 
     user_id: str
     tenant: str
     username: str
     display_name: str
     role: str
+    grants: Grants
+    groups: list[GroupName]
     state: str
     created_at: str
     password_changed_at: str
@@ -109,7 +120,7 @@ READ = Operation(
 CHANGE = Operation(
     id="updateUser",
     tag="users",
-    summary="Change a user's display name, role or state",
+    summary="Change a user's display name, role, state or grants",
     body=UserChange,
     answers={200: Answer("The user as it is now.", UserAnswer)},
     problems=(NOT_FOUND, USER_PROTECTED, UNPROCESSABLE),
@@ -138,7 +149,7 @@ END_SESSIONS = Operation(
 )
 
 
-def answer(user: User) -> UserAnswer:
+def answer(user: User, groups: Sequence[Group] = ()) -> UserAnswer:
     """How a user looks from outside."""
     return UserAnswer(
         user_id=user.id,
@@ -146,6 +157,8 @@ def answer(user: User) -> UserAnswer:
         username=user.username,
         display_name=user.display_name,
         role=user.role,
+        grants=shown_grants(user.grants),
+        groups=group_names(groups),
         state="active" if user.disabled_at is None else "disabled",
         created_at=timestamp(user.created_at / 1000),
         password_changed_at=timestamp(user.password_changed_at / 1000),
@@ -185,7 +198,9 @@ def _add_creating(routes: Blueprint, context: AppContext) -> None:
     @routes.post("")
     @operation(CREATE)
     def create(tenant: str, body: NewUser) -> Response:
-        new = users.NewUser(tenant, body.username, body.role, body.display_name, body.password)
+        new = NewAccount(
+            tenant, body.username, body.role, body.display_name, body.password, body.grants
+        )
         made, password = context.users.create(new, actor())
         shown = with_password(made, password if body.password is None else None)
         response = json_response(shown, 201)
@@ -202,14 +217,21 @@ def _add_reading(routes: Blueprint, context: AppContext) -> None:
         except NoSuchTenant:
             raise NOT_FOUND("There is no such tenant.") from None
         page = found[: query.limit]
+        groups = context.records.groups_of(tenant, [user.id for user in page])
         return UserList(
-            [answer(user) for user in page], page[-1].id if len(found) > query.limit else None
+            [answer(user, groups.get(user.id, ())) for user in page],
+            page[-1].id if len(found) > query.limit else None,
         )
 
     @routes.get("/<client:user>")
     @operation(READ)
     def read(tenant: str, user: str) -> UserAnswer:
-        return answer(context.users.read(tenant, user))
+        return _told(context, context.users.read(tenant, user))
+
+
+def _told(context: AppContext, user: User) -> UserAnswer:
+    groups = context.records.groups_of(user.tenant, [user.id])
+    return answer(user, groups.get(user.id, ()))
 
 
 def _add_changing(routes: Blueprint, context: AppContext) -> None:
@@ -219,17 +241,16 @@ def _add_changing(routes: Blueprint, context: AppContext) -> None:
     @operation(CHANGE)
     def change(tenant: str, user: str, body: UserChange) -> UserAnswer:
         rules.read(tenant, user)
-        if body.role is not msgspec.UNSET or body.state is not msgspec.UNSET:
-            _require_other(user, "change the role or state of")
+        if any(one is not msgspec.UNSET for one in (body.role, body.state, body.grants)):
+            _require_other(user, "change the role, state or grants of")
         if body.display_name is not msgspec.UNSET:
             rules.rename(tenant, user, body.display_name, actor())
-        if body.role is not msgspec.UNSET:
-            rules.set_role(tenant, user, body.role, actor())
+        _set_rights(rules, tenant, user, body)
         if body.state == "disabled":
             rules.disable(tenant, user, actor())
         elif body.state == "active":
             rules.enable(tenant, user, actor())
-        return answer(rules.read(tenant, user))
+        return _told(context, rules.read(tenant, user))
 
     @routes.put("/<client:user>/password")
     @operation(SET_PASSWORD)
@@ -238,6 +259,16 @@ def _add_changing(routes: Blueprint, context: AppContext) -> None:
         # Who holds a stolen token does not get to keep the account with it.
         _require_other(user, "set without the current one the password of")
         rules.set_password(changed, body.password, actor())
+
+
+def _set_rights(rules: UserService, tenant: str, user: str, body: UserChange) -> None:
+    """Set role and grants together: an owner to be loses its list of grants with the same step."""
+    if body.role is not msgspec.UNSET and body.grants is not msgspec.UNSET:
+        rules.set_rights(tenant, user, body.role, body.grants, actor())
+    elif body.role is not msgspec.UNSET:
+        rules.set_role(tenant, user, body.role, actor())
+    elif body.grants is not msgspec.UNSET:
+        rules.set_grants(tenant, user, body.grants, actor())
 
 
 def _add_ending(routes: Blueprint, context: AppContext) -> None:

@@ -1,0 +1,125 @@
+"""`…/groups/{group}/members`: who is in a group."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from flask import Blueprint
+
+from servicekit.operations import Answer, Operation, operation
+from servicekit.problems import NOT_FOUND, UNPROCESSABLE
+from servicekit.protected_routes import ProtectedBlueprint
+from wharf_auth.accounts import groups
+from wharf_auth.context import AppContext
+from wharf_auth.database.groups_contract import Member
+from wharf_auth.problems import TOO_MANY_GROUPS
+from wharf_auth.routes.acting import actor
+from wharf_auth.routes.protections import MANAGERS_OF_TENANT
+from wharf_auth.routes.tenants import Page
+
+Subjects = Annotated[
+    list[str],
+    msgspec.Meta(max_length=groups.MAX_MEMBERS_AT_ONCE, description="Ids of users and clients."),
+]
+
+
+class MemberChanges(msgspec.Struct, forbid_unknown_fields=True):
+    """Who comes and who goes. All of it is done, or nothing."""
+
+    add: Subjects = []
+    remove: Subjects = []
+
+
+class MemberAnswer(msgspec.Struct):
+    """A person or a client of a group; `name` is the user's or the client's."""
+
+    subject: str
+    kind: Literal["user", "client"]
+    name: str
+
+
+class MemberList(msgspec.Struct):
+    """A page; `next_cursor` is `null` on the last one."""
+
+    members: list[MemberAnswer]
+    next_cursor: str | None
+
+
+LIST = Operation(
+    id="listGroupMembers",
+    tag="groups",
+    summary="List who is in a group",
+    query=Page,
+    answers={200: Answer("A page of members.", MemberList)},
+    problems=(NOT_FOUND,),
+)
+CHANGE = Operation(
+    id="updateGroupMembers",
+    tag="groups",
+    summary="Change members, all or none",
+    description="Who is in the group already is added without effect, and who is not in it is "
+    "removed without effect.",
+    body=MemberChanges,
+    answers={204: Answer("The members are changed.")},
+    problems=(NOT_FOUND, TOO_MANY_GROUPS, UNPROCESSABLE),
+)
+ADD = Operation(
+    id="addGroupMember",
+    tag="groups",
+    summary="Add a user or client to a group",
+    answers={204: Answer("The user or client is in the group.")},
+    problems=(NOT_FOUND, TOO_MANY_GROUPS),
+)
+REMOVE = Operation(
+    id="removeGroupMember",
+    tag="groups",
+    summary="Remove a user or client from a group",
+    answers={204: Answer("The user or client is not in the group.")},
+    problems=(NOT_FOUND,),
+)
+
+
+def answer(member: Member) -> MemberAnswer:
+    """How a member looks from outside."""
+    return MemberAnswer(member.id, member.kind, member.name)
+
+
+def blueprint(context: AppContext) -> Blueprint:
+    """The routes of a group's members."""
+    routes = ProtectedBlueprint(
+        "group_members",
+        __name__,
+        url_prefix="/auth/v1/tenants/<tenant:tenant>/groups/<client:group>/members",
+        protection=MANAGERS_OF_TENANT,
+    )
+    records, clock = context.records, context.clock
+
+    @routes.get("")
+    @operation(LIST)
+    def listing(tenant: str, group: str, query: Page) -> MemberList:
+        found = groups.members(records, tenant, group, after=query.cursor, limit=query.limit + 1)
+        page = found[: query.limit]
+        return MemberList(
+            [answer(member) for member in page],
+            page[-1].id if len(found) > query.limit else None,
+        )
+
+    @routes.post("")
+    @operation(CHANGE)
+    def change(tenant: str, group: str, body: MemberChanges) -> None:
+        groups.change_members(
+            records, clock, tenant, group, add=body.add, remove=body.remove, by=actor()
+        )
+
+    @routes.put("/<client:subject>")
+    @operation(ADD)
+    def add(tenant: str, group: str, subject: str) -> None:
+        groups.add_member(records, clock, tenant, group, subject, actor())
+
+    @routes.delete("/<client:subject>")
+    @operation(REMOVE)
+    def remove(tenant: str, group: str, subject: str) -> None:
+        groups.remove_member(records, clock, tenant, group, subject, actor())
+
+    return routes

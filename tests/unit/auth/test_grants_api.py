@@ -1,0 +1,89 @@
+"""Grants of clients and people: how they are set and shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.servers.auth import AuthService
+from tests.servers.people import PASSWORD, Person, logged_in
+
+OWN = {
+    "bucket": "photos",
+    "prefix": "users/{user_id}/",
+    "actions": ["read", "write", "delete", "list"],
+}
+INBOX = {"bucket": "photos", "prefix": "inbox/{client}/", "actions": ["write"]}
+AUDITED = {"bucket": "*", "prefix": "", "actions": ["read", "list"]}
+CLIENTS, USERS, GROUPS = (f"/tenants/demo/{kind}" for kind in ("clients", "users", "groups"))
+
+
+def change(auth: AuthService, path: str, **members: Any) -> Any:
+    """A changed client, user or group, as it is answered."""
+    reply = auth.admin("PATCH", path, json=members)
+    assert reply.status_code == 200, reply.get_json()
+    assert auth.admin("GET", path).get_json() == reply.get_json()
+    return reply.get_json()
+
+
+def test_grants_of_clients(auth: AuthService) -> None:
+    """Without grants a client has `null`; what is set is shown, with its placeholders."""
+    body = {"name": "importer", "scopes": ["files:write"]}
+    assert auth.admin("POST", CLIENTS, json=body).get_json()["grants"] is None
+    made = auth.admin("POST", CLIENTS, json={**body, "grants": [INBOX]}).get_json()
+    assert (made["grants"], made["groups"]) == ([INBOX], [])
+    path = f"{CLIENTS}/{made['client_id']}"
+    changed = change(auth, path, grants=[])
+    assert (changed["grants"], changed["scopes"], changed["name"]) == (
+        [],
+        ["files:write"],
+        "importer",
+    )
+    changed = change(auth, path, name="Importer", scopes=["files:read", "files:write"])
+    assert (changed["grants"], changed["scopes"]) == ([], ["files:read", "files:write"])
+    assert change(auth, path, grants=None)["grants"] is None
+    assert "secret" not in auth.admin("GET", path).text
+
+
+def test_clients_that_cannot_be_changed(auth: AuthService) -> None:
+    """A client changes under its own tenant only, not by itself, and keeps at least a scope."""
+    for path in ("/tenants/wharf-admin/clients/wharf-demo", f"{CLIENTS}/absent"):
+        for method in ("GET", "PATCH"):
+            assert auth.admin(method, path, json={"name": "x"}).status_code == 404
+    own = "/tenants/wharf-admin/clients/wharf-admin"
+    reply = auth.admin("PATCH", own, json={"scopes": ["files:read"]})
+    assert reply.get_json()["type"] == "/problems/client-protected"
+    odd: tuple[dict[str, object], ...] = (
+        {"scopes": []},
+        {"scopes": ["files:fly"]},
+        {"scopes": ["members:admin"]},
+        {"scopes": ["tenants:admin"]},
+        {"scopes": None},
+        {"name": ""},
+        {"state": "disabled"},
+    )
+    for body in odd:
+        assert auth.admin("PATCH", f"{CLIENTS}/wharf-demo", json=body).status_code == 422, body
+
+
+def test_grants_of_people(auth: AuthService) -> None:
+    """They are set at creation and later, and end no session."""
+    body = {"username": "ada", "role": "editor", "password": PASSWORD, "grants": [OWN]}
+    made = auth.admin("POST", USERS, json=body).get_json()
+    assert (made["grants"], made["groups"]) == ([OWN], [])
+    ada = Person(auth, made["user_id"], "demo", "ada", auth.app.test_client())
+    assert ada.login().status_code == 200
+    path = f"{USERS}/{ada.id}"
+    assert change(auth, path, grants=[])["grants"] == []
+    assert change(auth, path, display_name="Ada L.")["grants"] == []
+    assert change(auth, path, grants=None)["grants"] is None
+    assert ada.call("GET", "/me").status_code == 200
+
+
+def test_nobody_changes_the_own_grants(auth: AuthService) -> None:
+    """Owners change the grants of others, and not their own."""
+    grace, ada = logged_in(auth, "grace", "owner"), logged_in(auth)
+    reply = grace.manage("PATCH", f"/users/{ada.id}", json={"grants": [OWN]})
+    assert reply.status_code == 200
+    for who in (grace, ada):
+        reply = who.manage("PATCH", f"/users/{who.id}", json={"grants": None})
+        assert reply.status_code == (409 if who is grace else 403)
