@@ -19,6 +19,7 @@ from wharf_auth.accounts import secrets
 from wharf_auth.commands.audit import audit, purge
 from wharf_auth.commands.backups import backup, restore
 from wharf_auth.commands.clients import client
+from wharf_auth.commands.groups import group
 from wharf_auth.commands.keys import keys
 from wharf_auth.commands.shared import database
 from wharf_auth.commands.tenants import tenant
@@ -118,5 +119,5 @@ def serve() -> None:
     serving.run_uwsgi(NAME, [os.environ.get("WHARF_AUTH_SOCKET", "")])
 
 
-for one in (tenant, client, user, keys, ticket, audit, purge, backup, restore):
+for one in (tenant, client, user, group, keys, ticket, audit, purge, backup, restore):
     cli.add_command(one)

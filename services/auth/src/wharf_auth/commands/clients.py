@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
+import msgspec
 
 from servicekit.problems import NOT_FOUND
 from wharf_auth.accounts import clients, secrets
-from wharf_auth.commands.shared import BY, PAGE, as_json, pages, records, show
-from wharf_auth.database.contract import NoSuchClient, NoSuchTenant, TooManySecrets
+from wharf_auth.commands.grants import chosen, grant_options, told
+from wharf_auth.commands.shared import BY, PAGE, as_json, records, show, with_groups
+from wharf_auth.database.contract import Client, NoSuchClient, NoSuchTenant, Records, TooManySecrets
 from wharf_auth.domain.scopes import CLIENT_SCOPES
 from wharf_auth.routes import clients as client_routes
 from wharf_auth.routes import tenants as tenant_routes
@@ -30,9 +33,16 @@ def client() -> None:
     required=True,
     help=f"May be repeated: {' '.join(CLIENT_SCOPES)}.",
 )
+@grant_options
 @as_json
-def client_create(tenant_name: str, name: str, scopes: tuple[str, ...], *, machine: bool) -> None:
-    """Create a client NAME of TENANT. Its secret is printed now and never again."""
+def client_create(
+    tenant_name: str, name: str, scopes: tuple[str, ...], *, machine: bool, **options: Any
+) -> None:
+    """Create a client NAME of TENANT. Its secret is printed now and never again.
+
+    Without grants it reaches everything that its scopes allow.
+    """
+    given = chosen(options, None)
     made, secret = clients.create(
         records(),
         secrets.Hasher(),
@@ -40,10 +50,62 @@ def client_create(tenant_name: str, name: str, scopes: tuple[str, ...], *, machi
         tenant=tenant_name,
         name=name,
         wanted=scopes,
+        given=given,
         by=BY,
     )
     shown = client_routes.with_secret(made, secret)
     show(shown, f"client_id: {made.id}\nclient_secret: {secret}", machine=machine)
+
+
+@client.command("set")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("client_id")
+@click.option("--name", help="Another name for people.")
+@click.option("--scope", "scopes", multiple=True, help="May be repeated; replaces all scopes.")
+@grant_options
+@as_json
+def client_set(
+    tenant_name: str,
+    client_id: str,
+    name: str | None,
+    scopes: tuple[str, ...],
+    *,
+    machine: bool,
+    **options: Any,
+) -> None:
+    """Change a client's name, scopes or grants. What no option names stays."""
+    change = clients.Change(
+        name=msgspec.UNSET if name is None else name,
+        scopes=scopes or msgspec.UNSET,
+        grants=chosen(options, msgspec.UNSET),
+    )
+    kept = records()
+    changed = clients.change(kept, time.time, tenant_name, client_id, change, BY)
+    _show(kept, changed, machine=machine)
+
+
+@client.command("show")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("client_id")
+@as_json
+def client_show(tenant_name: str, client_id: str, *, machine: bool) -> None:
+    """Show a client with its scopes, grants and groups."""
+    kept = records()
+    _show(kept, clients.read(kept, tenant_name, client_id), machine=machine)
+
+
+def _show(kept: Records, found: Client, *, machine: bool) -> None:
+    groups = kept.groups_of(found.tenant, (found.id,)).get(found.id, ())
+    shown = client_routes.answer(found, groups)
+    lines = (
+        f"client_id: {shown.client_id}",
+        f"name: {shown.name}",
+        f"state: {shown.state}",
+        f"scopes: {' '.join(shown.scopes)}",
+        f"grants: {told(shown.grants)}",
+        f"groups: {', '.join(group.name for group in shown.groups)}",
+    )
+    show(shown, "\n".join(lines), machine=machine)
 
 
 @client.command("list")
@@ -53,12 +115,10 @@ def client_list(tenant_name: str, *, machine: bool) -> None:
     """List the clients of TENANT."""
     kept = records()
     try:
-        for found in pages(
-            lambda after: kept.clients(tenant_name, after=after, limit=PAGE),
-            lambda one: one.id,
-            "",
+        for found, groups in with_groups(
+            kept, tenant_name, lambda after: kept.clients(tenant_name, after=after, limit=PAGE)
         ):
-            shown = client_routes.answer(found)
+            shown = client_routes.answer(found, groups)
             line = f"{found.id:32} {shown.state:8} {found.name}: {' '.join(found.scopes)}"
             show(shown, line, machine=machine)
     except NoSuchTenant:

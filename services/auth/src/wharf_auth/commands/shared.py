@@ -11,12 +11,15 @@ import msgspec
 from servicekit.database import Database
 from wharf_auth import bootstrap
 from wharf_auth import settings as auth_settings
-from wharf_auth.database.contract import Records
+from wharf_auth.database.contract import Client, Records
+from wharf_auth.database.groups_contract import Group
+from wharf_auth.database.people_contract import User
 from wharf_auth.domain.acts import CLI, Actor
 from wharf_auth.settings import Settings
 
 T = TypeVar("T")
 C = TypeVar("C", str, int)
+M = TypeVar("M", User, Client)
 PAGE = 500
 BY = Actor(CLI)
 as_json = click.option("--json", "machine", is_flag=True, help="Print JSON, one line an object.")
@@ -44,3 +47,14 @@ def pages(page: Callable[[C], list[T]], cursor: Callable[[T], C], after: C) -> I
     while found := page(after):
         yield from found
         after = cursor(found[-1])
+
+
+def with_groups(
+    kept: Records, tenant: str, page: Callable[[str], list[M]]
+) -> Iterator[tuple[M, list[Group]]]:
+    """Everybody of a list that comes in pages, with the groups that somebody is in."""
+    after = ""
+    while found := page(after):
+        groups = kept.groups_of(tenant, [one.id for one in found])
+        yield from ((one, groups.get(one.id, [])) for one in found)
+        after = found[-1].id

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import click
+import msgspec
 
 from servicekit.problems import NOT_FOUND
 from wharf_auth.accounts import passwords
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.accounts.users import NewUser, UserService
-from wharf_auth.commands.shared import BY, PAGE, as_json, pages, records, show
+from wharf_auth.commands.grants import chosen, grant_options, told
+from wharf_auth.commands.shared import BY, PAGE, as_json, records, show, with_groups
 from wharf_auth.database.contract import NoSuchTenant
+from wharf_auth.database.people_contract import User
 from wharf_auth.domain import users
 from wharf_auth.routes import users as user_routes
 
@@ -45,6 +49,7 @@ def user() -> None:
 @click.option("--role", required=True, type=click.Choice(list(users.ROLES)))
 @click.option("--display-name", help="A name for people.")
 @generate
+@grant_options
 @as_json
 def user_create(
     tenant: str,
@@ -54,13 +59,15 @@ def user_create(
     *,
     generate: bool,
     machine: bool,
+    **options: Any,
 ) -> None:
-    """Create the user USERNAME of TENANT.
+    """Create the user USERNAME of TENANT. Without grants it reaches all that its role allows.
 
     The password is asked for, or read from standard input, unless it is to be made here.
     """
+    grants = chosen(options, None)
     password = passwords.generated() if generate else _password()
-    made, _ = _rules().create(NewUser(tenant, username, role, display_name, password), BY)
+    made, _ = _rules().create(NewUser(tenant, username, role, display_name, password, grants), BY)
     shown = user_routes.with_password(made, password if generate else None)
     lines = f"user_id: {made.id}" + (f"\npassword: {password}" if generate else "")
     show(shown, lines, machine=machine)
@@ -73,10 +80,10 @@ def user_list(tenant: str, *, machine: bool) -> None:
     """List the users of TENANT."""
     kept = records()
     try:
-        for found in pages(
-            lambda after: kept.users(tenant, after=after, limit=PAGE), lambda one: one.id, ""
+        for found, groups in with_groups(
+            kept, tenant, lambda after: kept.users(tenant, after=after, limit=PAGE)
         ):
-            shown = user_routes.answer(found)
+            shown = user_routes.answer(found, groups)
             line = f"{found.id:32} {shown.state:8} {found.role:6} {found.username}"
             show(shown, line, machine=machine)
     except NoSuchTenant:
@@ -107,6 +114,44 @@ def user_role(tenant: str, username: str, role: str) -> None:
     """Give a user another role, which ends the user's sessions."""
     rules = _rules()
     rules.set_role(tenant, rules.named(tenant, username).id, role, BY)
+
+
+@user.command("set-grants")
+@click.argument("tenant", metavar="TENANT")
+@click.argument("username", metavar="USERNAME")
+@grant_options
+@as_json
+def user_set_grants(tenant: str, username: str, *, machine: bool, **options: Any) -> None:
+    """Replace a user's grants; the user's sessions go on with the new ones."""
+    grants = chosen(options, msgspec.UNSET)
+    if grants is msgspec.UNSET:
+        raise click.UsageError("give --grant, --no-grants or --all")
+    rules = _rules()
+    rules.set_grants(tenant, rules.named(tenant, username).id, grants, BY)
+    _show(rules.named(tenant, username), machine=machine)
+
+
+@user.command("show")
+@click.argument("tenant", metavar="TENANT")
+@click.argument("username", metavar="USERNAME")
+@as_json
+def user_show(tenant: str, username: str, *, machine: bool) -> None:
+    """Show a user with its role, grants and groups."""
+    _show(_rules().named(tenant, username), machine=machine)
+
+
+def _show(found: User, *, machine: bool) -> None:
+    groups = records().groups_of(found.tenant, (found.id,)).get(found.id, ())
+    shown = user_routes.answer(found, groups)
+    lines = (
+        f"user_id: {shown.user_id}",
+        f"username: {shown.username}",
+        f"role: {shown.role}",
+        f"state: {shown.state}",
+        f"grants: {told(shown.grants)}",
+        f"groups: {', '.join(group.name for group in shown.groups)}",
+    )
+    show(shown, "\n".join(lines), machine=machine)
 
 
 @user.command("disable")

@@ -1,0 +1,177 @@
+"""Grants and groups at the command line, run in this process: one of its own costs a second."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from servicekit.problems import ProblemError
+from tests.servers.auth_command import Run, installed, mistake, run
+from wharf_auth.cli import cli
+
+__all__ = ["installed", "run"]
+
+Command = Callable[..., Result]
+INBOX = "read,write:photos/inbox/"
+OWN = "read,write,delete,list:photos/users/{user_id}/"
+
+
+@pytest.fixture
+def wharf(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command with the data of a new installation, which has the tenant `demo`."""
+    shutil.copytree(auth_template, tmp_path / "data")
+    monkeypatch.setenv("WHARF_DATA", str(tmp_path / "data"))
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, arguments, input="correct horse battery\n")
+
+    return call
+
+
+def made(done: Result) -> Any:
+    """The object that a command prints."""
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def refusal(done: Result) -> str:
+    """What a command that fails says."""
+    assert done.exit_code != 0, done.output
+    found = done.exception
+    if isinstance(found, ProblemError):
+        return found.detail
+    assert isinstance(found, SystemExit), found
+    return done.output
+
+
+def test_clients(wharf: Command) -> None:
+    """Grants are given at creation, replaced by `set`, shown as they are given."""
+    scopes = ("--scope", "files:read", "--scope", "files:write")
+    create = ("client", "create", "demo", "importer", *scopes, "--json")
+    assert made(wharf(*create))["grants"] is None
+    assert made(wharf(*create, "--all"))["grants"] is None
+    assert made(wharf(*create, "--no-grants"))["grants"] == []
+    client = made(wharf(*create, "--grant", INBOX, "--grant", "read:*"))
+    assert client["grants"] == [
+        {"bucket": "photos", "prefix": "inbox/", "actions": ["read", "write"]},
+        {"bucket": "*", "prefix": "", "actions": ["read"]},
+    ]
+    change = ("client", "set", "demo", client["client_id"])
+    assert f"grants: {INBOX} read:*\n" in wharf(*change, "--name", "Importer").stdout
+    assert "grants: nothing\n" in wharf(*change, "--no-grants").stdout
+    changed = made(wharf(*change, "--scope", "files:read", "--all", "--json"))
+    assert (changed["name"], changed["scopes"], changed["grants"]) == (
+        *("Importer", ["files:read"]),
+        None,
+    )
+    shown = wharf("client", "show", "demo", client["client_id"])
+    assert "grants: everything\n" in shown.stdout
+
+
+def test_users(wharf: Command) -> None:
+    """A user gets a private folder at creation, and other grants afterwards."""
+    create = ("user", "create", "demo", "ada", "--role", "editor", "--grant", OWN, "--json")
+    whole = {"bucket": "photos", "prefix": "users/{user_id}/"}
+    assert made(wharf(*create))["grants"] == [
+        whole | {"actions": ["read", "write", "delete", "list"]}
+    ]
+    change = ("user", "set-grants", "demo", "ADA")
+    assert f"grants: {INBOX}\n" in wharf(*change, "--grant", INBOX).stdout
+    assert made(wharf(*change, "--no-grants", "--json"))["grants"] == []
+    assert made(wharf(*change, "--all", "--json"))["grants"] is None
+    assert "--grant, --no-grants or --all" in refusal(wharf(*change))
+    assert "grants: everything\n" in wharf("user", "show", "demo", "ada").stdout
+
+
+def test_groups(wharf: Command) -> None:
+    """create, list, show, set, add, remove, delete: each does what it says, by name or id."""
+    reading = ("--scope", "files:read", "--grant", "read,list:documents")
+    group = made(wharf("group", "create", "demo", "Auditors", *reading, "--json"))
+    assert (group["name"], group["members"], group["scopes"]) == ("Auditors", 0, ["files:read"])
+    assert made(wharf("group", "create", "demo", "staff", "--json"))["grants"] == []
+    assert [line.split()[2] for line in wharf("group", "list", "demo").stdout.splitlines()] == [
+        "Auditors",
+        "staff",
+    ]
+    wharf("user", "create", "demo", "ada", "--role", "viewer")
+    assert wharf("group", "add", "demo", "auditors", "ADA", "wharf-demo").exit_code == 0
+    shown = wharf("group", "show", "demo", group["group_id"]).stdout
+    assert "members: 2\n" in shown
+    assert "grants: read,list:documents\n" in shown
+    assert [line.split()[0] for line in shown.splitlines()[-2:]] in (
+        ["user", "client"],
+        ["client", "user"],
+    )
+    assert "groups: Auditors\n" in wharf("user", "show", "demo", "ada").stdout
+    assert "groups: Auditors\n" in wharf("client", "show", "demo", "wharf-demo").stdout
+    assert wharf("group", "remove", "demo", "Auditors", "wharf-demo").exit_code == 0
+    change = ("group", "set", "demo", "AUDITORS", "--json")
+    changed = made(wharf(*change, "--name", "Audit", "--no-scopes", "--all"))
+    assert (changed["name"], changed["scopes"], changed["grants"]) == ("Audit", [], None)
+    assert changed["members"] == 1
+    assert made(wharf("group", "set", "demo", "audit", "--no-grants", "--json"))["grants"] == []
+    assert wharf("group", "delete", "demo", "audit").exit_code == 0
+    assert "no such group" in refusal(wharf("group", "show", "demo", "audit"))
+    assert "groups: \n" in wharf("user", "show", "demo", "ada").stdout
+
+
+def test_members_that_are_none(wharf: Command) -> None:
+    """Unknown members are named, and so is a name that is another one's id."""
+    wharf("group", "create", "demo", "staff")
+    assert "'eve'" in refusal(wharf("group", "add", "demo", "staff", "wharf-demo", "eve"))
+    assert "members: 0\n" in wharf("group", "show", "demo", "staff").stdout
+    wharf("user", "create", "demo", "wharf-demo", "--role", "viewer")
+    assert "by its id" in refusal(wharf("group", "add", "demo", "staff", "wharf-demo"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("photos", "is no grant"),
+        ("read:", "is no grant"),
+        (":photos", "There is no action ''"),
+        ("read,fly:photos", "There is no action 'fly'"),
+        ("read:Photos", "bucket name"),
+        ("read:photos/../", '".."'),
+        ("read:photos//", "is empty"),
+        ("read:photos/cafe\u0301/", "NFC"),
+        ("read:photos/{user}/", "'{user}' is no placeholder"),
+        ("read:photos/{user_id}/", "A client has no {user_id}."),
+    ],
+)
+def test_grants_that_are_none(wharf: Command, text: str, reason: str) -> None:
+    """The message names the entry and the reason, and there is no client."""
+    create = ("client", "create", "demo", "x", "--scope", "files:read", "--grant", "read:*")
+    told = refusal(wharf(*create, "--grant", text))
+    assert "grants[1]: " in told
+    assert reason in told
+    assert " x:" not in wharf("client", "list", "demo").stdout
+
+
+def test_options_exclude_each_other(wharf: Command) -> None:
+    """Grants and their opposites are no command."""
+    for options in (("--all", "--no-grants"), ("--all", "--grant", INBOX)):
+        told = refusal(wharf("group", "create", "demo", "x", *options))
+        assert "exclude each other" in told
+    told = refusal(wharf("group", "set", "demo", "x", "--scope", "files:read", "--no-scopes"))
+    assert "exclude each other" in told
+
+
+def test_mistake_is_one_line(installed: Run) -> None:
+    """An operator sees one line, no traceback."""
+    create = ("client", "create", "demo", "x", "--scope", "files:read", "--grant", "fly:photos")
+    mistake(installed(*create), "grants[0]: There is no action 'fly'")
+
+
+def test_grant_options_are_told(wharf: Command) -> None:
+    """The help names the actions and the placeholders."""
+    told = wharf("group", "set", "--help").stdout
+    for word in ("read, write, delete, list", "{user_id}", "{username}", "{client}"):
+        assert word in " ".join(click.unstyle(told).split())
