@@ -102,6 +102,10 @@ SESSIONS = {
                 "display_name": samples.USER_ACTIVE["display_name"],
                 "role": "editor",
                 "scopes": ["files:delete", "files:read", "files:write"],
+                "grants": [
+                    samples.OWN_FOLDER | {"prefix": f"users/{samples.USER}/"},
+                    samples.AUDITED,
+                ],
                 "session": samples.SESSION_CURRENT,
             }
         }

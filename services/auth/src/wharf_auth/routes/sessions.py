@@ -17,10 +17,11 @@ from servicekit.problems import (
     UNSUPPORTED_MEDIA,
 )
 from servicekit.protected_routes import ProtectedBlueprint
-from wharf_auth.accounts import passwords
+from wharf_auth.accounts import grants, passwords
 from wharf_auth.context import AppContext
 from wharf_auth.database.people_contract import ActiveSession, Session
 from wharf_auth.routes.acting import actor
+from wharf_auth.routes.grant_schemas import Grants, effective
 from wharf_auth.routes.login import account_of, counting
 from wharf_auth.routes.protections import people
 from wharf_auth.routes.tenants import Page
@@ -46,7 +47,11 @@ class SessionList(msgspec.Struct):
 
 
 class Me(msgspec.Struct, kw_only=True):
-    """The person behind the token; `scopes` are the token's."""
+    """The person behind the token, and what this reaches with it at this moment.
+
+    `scopes` are the token's that the person still has. `grants` are the person's own and those of
+    its groups, filled in.
+    """
 
     user_id: str
     tenant: str
@@ -55,6 +60,7 @@ class Me(msgspec.Struct, kw_only=True):
     display_name: str
     role: str
     scopes: list[str]
+    grants: Grants
     session: SessionAnswer
 
 
@@ -141,6 +147,7 @@ def _add_own_account(routes: Blueprint, context: AppContext) -> None:
         owner: ActiveSession = g.person
         user = owner.user
         tenant = context.records.tenant(user.tenant)
+        standing = grants.of_user(context.records, user)
         return Me(
             user_id=user.id,
             tenant=user.tenant,
@@ -148,7 +155,8 @@ def _add_own_account(routes: Blueprint, context: AppContext) -> None:
             username=user.username,
             display_name=user.display_name,
             role=user.role,
-            scopes=sorted(g.principal.scopes),
+            scopes=sorted(g.principal.scopes.intersection(standing.scopes)),
+            grants=effective(standing),
             session=answer(owner.session, g.principal.session),
         )
 

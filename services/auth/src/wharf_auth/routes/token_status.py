@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import msgspec
 from flask import Blueprint, Response, g, request
 
+from servicekit.grants import Grant
 from servicekit.operations import Answer, Content, Operation, operation
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import public
 from servicekit.tickets import Ticket
 from servicekit.tokens import Principal, TokenError
 from servicekit.web import json_response
-from wharf_auth.accounts import token_revocation
+from wharf_auth.accounts import grants, token_revocation
 from wharf_auth.accounts.sessions import hash_of
 from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Client
@@ -22,6 +23,7 @@ from wharf_auth.domain.clock import milliseconds
 from wharf_auth.domain.tokens import LIVE_AUDIENCE, UPLOAD_AUDIENCE
 from wharf_auth.routes import oauth_errors
 from wharf_auth.routes.client_login import logged_in
+from wharf_auth.routes.grant_schemas import effective
 from wharf_auth.routes.grants.issuing import no_store
 from wharf_auth.routes.oauth_errors import ErrorAnswer, refuse_repeated, required
 
@@ -46,7 +48,8 @@ class Introspection(msgspec.Struct, omit_defaults=True):
     A program's token has a `client_id`, a person's a `username`; refresh tokens are never told of.
     `aud` is told of tokens for the live channel alone: what takes other tokens has to refuse them.
     `tid` is the tenant, `ticket` what an upload ticket allows, `sid` the session of a person or the
-    first token of those that were exchanged.
+    first token of those that were exchanged. `scope` and `grants` are what holds at this moment:
+    `grants` are filled in, and there when not everything is reached.
     """
 
     active: bool
@@ -63,6 +66,9 @@ class Introspection(msgspec.Struct, omit_defaults=True):
     tid: str | None = None
     sid: str | None = None
     ticket: Ticket | None = None
+    grants: Annotated[
+        list[Grant] | msgspec.UnsetType, msgspec.Meta(description="What is reached.")
+    ] = msgspec.UNSET
 
 
 _SCHEMA: dict[str, Any] = msgspec.json.schema(TokenForm)["$defs"]["TokenForm"]
@@ -172,9 +178,12 @@ def _end_session(context: AppContext, client: Client, token: str) -> None:
 
 def _told(context: AppContext, held: Principal, audience: str) -> Introspection:
     person = context.records.active_session(held.session) if held.session else None
+    standing = grants.of_subject(context.records, held.tenant, held.subject)
+    reached = None if standing is None else effective(standing)
+    scopes = held.scopes if standing is None else held.scopes.intersection(standing.scopes)
     return Introspection(
         active=True,
-        scope=" ".join(sorted(held.scopes)),
+        scope=" ".join(sorted(scopes)),
         client_id=None if person else held.subject,
         username=person.user.username if person else None,
         token_type="Bearer",  # noqa: S106 -- no secret
@@ -187,6 +196,7 @@ def _told(context: AppContext, held: Principal, audience: str) -> Introspection:
         tid=held.tenant,
         sid=held.session or None,
         ticket=held.ticket,
+        grants=msgspec.UNSET if reached is None else reached,
     )
 
 
