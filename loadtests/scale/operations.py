@@ -56,7 +56,7 @@ def _put(case: Case) -> Run:
 
 
 def _put_ticket(case: Case) -> Run:
-    use = TicketUse(id=uuid7_hex(), max_files=3, prefix="", expires_at=_FUTURE_MILLISECONDS)
+    use = TicketUse(id=uuid7_hex(), max_files=3, expires_at=_FUTURE_MILLISECONDS)
     write = Write(files=(case.new_file(),), ticket=use)
     return lambda: case.records.write(write)
 

@@ -15,8 +15,8 @@ from wharf_upload.domain.refusals import KeyTaken, TicketUsedUp
 EXPIRES = 1_900_000_000_000
 
 
-def use(max_files: int | None = 1, prefix: str = "", ticket: str = "t1") -> TicketUse:
-    return TicketUse(id=ticket, max_files=max_files, prefix=prefix, expires_at=EXPIRES)
+def use(max_files: int | None = 1, ticket: str = "t1") -> TicketUse:
+    return TicketUse(id=ticket, max_files=max_files, expires_at=EXPIRES)
 
 
 def store(
@@ -81,19 +81,6 @@ def test_without_a_limit_nothing_is_counted(records: Records) -> None:
     """A ticket without a number of files leaves no count behind."""
     store(records, "a", ticket=use(max_files=None))
     assert records.ticket_uses("demo", "t1") == 0
-
-
-@pytest.mark.parametrize(
-    ("prefix", "key"), [("in/photo.jpg", "in/photo.jpg"), ("in/a.t", "in/a.t")]
-)
-def test_renaming_stays_inside(records: Records, prefix: str, key: str) -> None:
-    """A name that is taken is not renamed to one outside of the ticket's prefix."""
-    store(records, key, ticket=use(ticket="other"))
-    with pytest.raises(KeyTaken):
-        store(records, key, ticket=use(prefix=prefix), on_conflict="rename")
-    renamed = store(records, key, ticket=use(prefix="in/"), on_conflict="rename")
-    assert renamed[0].startswith("in/")
-    assert renamed[0] != key
 
 
 def test_parallel_uses(records: Records, database: Database) -> None:

@@ -108,6 +108,30 @@ def test_one_key_twice_in_a_write(records: Records, on_conflict: OnConflict) -> 
     assert records.usage("demo") == Usage(0, 0)
 
 
+@pytest.mark.parametrize(
+    ("key", "within", "renamed"),
+    [
+        ("in/photo.jpg", ("in/photo.jpg",), None),
+        ("in/a.t", ("in/a.t", "out/"), None),
+        ("in/a.t", (), None),
+        ("in/photo.jpg", ("in/photo",), "in/photo (2).jpg"),
+        ("in/photo.jpg", ("a/", "in/"), "in/photo (2).jpg"),
+        ("in/photo.jpg", None, "in/photo (2).jpg"),
+    ],
+)
+def test_renaming_stays_inside(
+    records: Records, key: str, within: tuple[str, ...] | None, renamed: str | None
+) -> None:
+    """A name that is taken is not renamed to a key outside of what the writer reaches."""
+    write(records, new_file(key))
+    wanted = Write(files=(new_file(key),), on_conflict="rename", within=within)
+    if renamed is None:
+        with pytest.raises(KeyTaken):
+            records.write(wanted)
+        return
+    assert [file.key for file in records.write(wanted).files] == [renamed]
+
+
 def test_renaming_ends(records: Records) -> None:
     """After many taken names a free one is still found."""
     for _ in range(25):

@@ -266,7 +266,7 @@ def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
 def test_ticket_uses_are_kept_long_enough(upload: UploadService) -> None:
     """A ticket's count outlives every ticket it may be shared with, by a lease; then it goes."""
     expires = 1_900_000_000
-    use = TicketUse(id="t", max_files=5, prefix="", expires_at=1000 * expires)
+    use = TicketUse(id="t", max_files=5, expires_at=1000 * expires)
     upload.records.write(Write(files=(new_file("a.txt"),), ticket=use))
     kept = expires + 24 * 3600 + _NEVER
     sweep(upload, seconds=_NEVER, ahead=kept - time.time() - 60)

@@ -35,9 +35,11 @@ class Authorizer:
         self._rates.charge(principal)
 
     def recheck(self, principal: Principal) -> Principal:
-        """Return a principal that was admitted earlier, with the reach that it has now.
+        """Return who was admitted to upload, with the reach that it has now.
 
-        Raises a problem when it is revoked or suspended. A token that expired meanwhile stays good:
-        its body may have taken hours.
+        Raises a problem when it is revoked or suspended, or may not upload any more. A token that
+        expired meanwhile stays good: its body may have taken hours.
         """
-        return self._revocations.accepted(principal)
+        now = self._revocations.accepted(principal)
+        require_scope(now, WRITE, takes_tickets=True)
+        return now

@@ -9,6 +9,7 @@ from __future__ import annotations
 from servicekit.grants import Action
 from servicekit.tokens import Principal
 from wharf_upload.domain.refusals import NoSuchBucket, NoSuchFile, OutsideGrants
+from wharf_upload.domain.resumable_upload import Upload
 
 
 def require(principal: Principal, action: Action, bucket: str, key: str) -> None:
@@ -59,3 +60,50 @@ def is_known(principal: Principal, bucket: str, key: str) -> bool:
     """Tell whether the caller may know of a key: it may read or list it."""
     reach = principal.reach
     return reach.allows("read", bucket, key) or reach.allows("list", bucket, key)
+
+
+def require_upload(principal: Principal, bucket: str, key: str = "") -> None:
+    """Raise as `require` unless the caller may put a file there.
+
+    Without a key the caller may put files somewhere: their keys are judged later, each by itself.
+    """
+    ticket = principal.ticket
+    named = key or (ticket.key if ticket is not None else None)
+    if named:
+        require(principal, "write", bucket, named)
+        return
+    require_somewhere(principal, "write", bucket)
+    if ticket is not None and within(principal, bucket) == ():
+        raise OutsideGrants("write", bucket, ticket.prefix or "")
+
+
+def within(principal: Principal, bucket: str) -> tuple[str, ...] | None:
+    """Return how the keys begin that the caller may write, also those that are chosen for it.
+
+    `None`: it may write any key. The prefix of an upload ticket narrows what the grants allow.
+    """
+    ticket = principal.ticket
+    narrow = ticket.prefix if ticket is not None else None
+    if principal.reach.is_everything:
+        return (narrow,) if narrow else None
+    granted = principal.reach.prefixes("write", bucket)
+    if not narrow:
+        return granted
+    if narrow.startswith(granted):
+        return (narrow,)
+    return tuple(prefix for prefix in granted if prefix.startswith(narrow))
+
+
+def reaches_upload(principal: Principal, upload: Upload) -> bool:
+    """Tell whether a resumable upload exists for the caller.
+
+    Its own do where it may write, those of others where it may read.
+    """
+    reach, bucket = principal.reach, upload.bucket
+    # The key may be another one than was asked for.
+    key = upload.key if upload.file is None else upload.file.key
+    if upload.subject != principal.subject:
+        return reach.allows("read", bucket, key)
+    if upload.concat == "partial":
+        return reach.allows_somewhere("write", bucket)  # it becomes no file, and has no key
+    return reach.allows("write", bucket, key)

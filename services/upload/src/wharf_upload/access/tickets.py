@@ -34,7 +34,6 @@ def use_of(principal: Principal) -> TicketUse | None:
     return TicketUse(
         id=principal.token_id,
         max_files=ticket.max_files,
-        prefix=ticket.prefix or "",
         expires_at=1000 * principal.expires_at,
     )
 

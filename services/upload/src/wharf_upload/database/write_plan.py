@@ -11,7 +11,7 @@ from servicekit.database import Connection
 from wharf_upload.database.file_expiry import expire_tenant
 from wharf_upload.database.file_rows import find
 from wharf_upload.database.unit_of_work import UnitOfWork
-from wharf_upload.domain.file_writes import TicketUse, Write
+from wharf_upload.domain.file_writes import Write
 from wharf_upload.domain.files import File
 from wharf_upload.domain.keys import renamed
 from wharf_upload.domain.refusals import KeyTaken, PreconditionFailed, QuotaExceeded
@@ -77,7 +77,7 @@ def _plan(connection: Connection, wanted: Write) -> Plan:
             ):
                 raise KeyTaken(file.key)
             if wanted.on_conflict == "rename":
-                planned.append((_renamed(connection, file, claimed, wanted.ticket), None))
+                planned.append((_renamed(connection, file, claimed, wanted.within), None))
                 claimed.add(planned[-1][0].key)
                 continue
         claimed.add(file.key)
@@ -86,16 +86,29 @@ def _plan(connection: Connection, wanted: Write) -> Plan:
 
 
 def _renamed(
-    connection: Connection, file: File, claimed: set[str], ticket: TicketUse | None
+    connection: Connection, file: File, claimed: set[str], within: tuple[str, ...] | None
 ) -> File:
-    key = free_key(connection, file, claimed)
-    if ticket is not None and not key.startswith(ticket.prefix):
-        raise KeyTaken(file.key)  # the number would stand inside the prefix
+    key = free_key(connection, file, claimed, within)
     return msgspec.structs.replace(file, key=key, filename=key.rpartition("/")[2])
 
 
-def free_key(connection: Connection, file: File, claimed: Container[str]) -> str:
-    """Return a key like the file's that no file has, and that is not among the `claimed` ones."""
+def free_key(
+    connection: Connection,
+    file: File,
+    claimed: Container[str],
+    within: tuple[str, ...] | None,
+) -> str:
+    """Return a key like the file's that no file has, and that is not among the `claimed` ones.
+
+    Raises `KeyTaken` unless it begins with one of the prefixes `within`, which `None` leaves open.
+    """
+    key = _free_key(connection, file, claimed)
+    if within is not None and not key.startswith(within):
+        raise KeyTaken(file.key)  # the number would stand inside the prefix
+    return key
+
+
+def _free_key(connection: Connection, file: File, claimed: Container[str]) -> str:
     for number in range(2, _NUMBERED_NAMES + 2):
         key = renamed(file.key, number)
         if key not in claimed and find(connection, file.tenant, file.bucket, key) is None:

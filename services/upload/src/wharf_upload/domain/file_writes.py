@@ -22,14 +22,12 @@ class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TicketUse(msgspec.Struct, frozen=True, kw_only=True):
-    """The upload ticket of a write: `id` is its token's, `prefix` what keys have to begin with,
-    those that the records choose as well. Files are counted where `max_files` limits them, until
-    some time after `expires_at`.
+    """The upload ticket of a write: `id` is its token's. Files are counted where `max_files` limits
+    them, until some time after `expires_at`.
     """
 
     id: str
     max_files: int | None
-    prefix: str
     expires_at: int
 
 
@@ -45,10 +43,14 @@ class UploadEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
-    """Files that become visible together, or not at all. All are of one tenant and bucket."""
+    """Files that become visible together, or not at all. All are of one tenant and bucket.
+
+    A key that the records choose begins with one of the prefixes `within`; `None`: with anything.
+    """
 
     files: tuple[File, ...]
     on_conflict: OnConflict = "replace"
+    within: tuple[str, ...] | None = None
     condition: WriteCondition | None = None
     idempotency: Idempotency | None = None
     ticket: TicketUse | None = None

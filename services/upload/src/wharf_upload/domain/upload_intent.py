@@ -40,7 +40,9 @@ class SizeLimit(NamedTuple):
 
 
 class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """One file to come."""
+    """One file to come. A key that is chosen for it begins with one of the prefixes `within`, or
+    with anything where there are none.
+    """
 
     tenant: str
     subject: str
@@ -48,6 +50,7 @@ class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     policy: Policy
     largest: SizeLimit
+    within: tuple[str, ...] | None = None
     declared_type: str | None = None
     digests: Mapping[str, bytes] = {}
     condition: WriteCondition | None = None

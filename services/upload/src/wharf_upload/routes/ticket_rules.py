@@ -15,6 +15,7 @@ from servicekit.tickets import Ticket
 from servicekit.tokens import Principal
 from wharf_upload.access.authorization import WRITE
 from wharf_upload.http import schemas
+from wharf_upload.problems import OUTSIDE_GRANTS
 from wharf_upload.uploads.rules import UploadRules
 
 
@@ -39,9 +40,10 @@ def blueprint(rules: UploadRules, stored: StoredUses) -> ProtectedBlueprint:
             summary="Read what an upload ticket allows",
             description="For pages that hand a ticket to somebody: where it uploads to, what is "
             "taken there, how many files have come, and until when it is good. The credential is "
-            "the ticket itself; it is good for reading this even when it is used up.",
+            "the ticket itself; it is good for reading this even when it is used up, but not where "
+            "the grants of its maker do not reach any more.",
             answers={200: Answer("The ticket's rules.", schemas.TicketDocument)},
-            problems=(NOT_FOUND,),
+            problems=(NOT_FOUND, OUTSIDE_GRANTS),
         )
     )
     def get_ticket() -> schemas.TicketDocument:
@@ -51,7 +53,7 @@ def blueprint(rules: UploadRules, stored: StoredUses) -> ProtectedBlueprint:
         return _document(caller, caller.ticket)
 
     def _document(caller: Principal, ticket: Ticket) -> schemas.TicketDocument:
-        policy, largest = rules.of(caller, ticket.bucket)
+        policy, largest = rules.of_allowed(caller, ticket.bucket, ticket.key or "")
         return schemas.TicketDocument(
             tenant=caller.tenant,
             bucket=ticket.bucket,

@@ -69,7 +69,7 @@ class Admission:
     def intent_of(self, upload: UploadRequest) -> UploadIntent:
         """Return what is to be stored for a `PUT` that was admitted before its body.
 
-        Raises `NoSuchBucket` and `ExtensionNotAllowed`.
+        Raises `NoSuchBucket`, `OutsideGrants` and `ExtensionNotAllowed`.
         """
         intent = self._rules.intent_of(upload)
         check_name(intent.filename, intent.policy)
@@ -92,7 +92,7 @@ class Admission:
 
     def admit_streamed_file(self, upload: UploadRequest) -> None:
         """Decide as `admit_file`; the creation of the upload looks at the quota."""
-        self._judge(upload, *self._rules.of(upload.caller, upload.bucket))
+        self._judge(upload, *self._rules.of_allowed(upload.caller, upload.bucket, upload.key))
 
     def _judge(self, upload: UploadRequest, policy: Policy, largest: SizeLimit) -> None:
         check_name(upload.key.rpartition("/")[2], policy)
@@ -115,10 +115,10 @@ class Admission:
     def admit_form(self, upload: UploadRequest) -> None:
         """Decide about a multipart `POST`.
 
-        Raises `NoSuchBucket`, `TooLarge`, `TicketUsedUp`, `QuotaExceeded` and the problem
-        `storage-full`.
+        Raises `NoSuchBucket`, `OutsideGrants`, `TooLarge`, `TicketUsedUp`, `QuotaExceeded` and the
+        problem `storage-full`.
         """
-        rules = self._rules.of(upload.caller, upload.bucket)
+        rules = self._rules.of_allowed(upload.caller, upload.bucket)
         length = upload.length_bytes
         content_bytes = max(0, (length or 0) - FORM_OVERHEAD_BYTES)
         if upload.idempotency is None:

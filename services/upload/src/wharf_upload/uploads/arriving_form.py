@@ -11,7 +11,7 @@ import msgspec
 from servicekit.ids import uuid7_hex
 from servicekit.problems import UNPROCESSABLE
 from servicekit.tokens import Principal
-from wharf_upload.access import tickets
+from wharf_upload.access import reach, tickets
 from wharf_upload.access.tickets import TicketRefused
 from wharf_upload.domain import digests, keys, redirects
 from wharf_upload.domain.digests import Hashing
@@ -181,7 +181,7 @@ class ArrivingForm:
             slice=found[0],
             principal=principal,
             bucket=self._intent.bucket,
-            key=self._key(arriving, options),
+            key=self._key(principal, arriving, options),
             options=options,
             # A browser gives slices no type of their own.
             declared_type=None if arriving.declared_type == _NO_TYPE else arriving.declared_type,
@@ -191,8 +191,11 @@ class ArrivingForm:
             begin=arriving.begin,
         )
 
-    def files(self) -> tuple[tuple[File, ...], FormOptions]:
-        """Return the records of the files, and what the fields of the form chose."""
+    def files(self, principal: Principal) -> tuple[tuple[File, ...], FormOptions]:
+        """Return the records of the files, and what the fields of the form chose.
+
+        Raises `OutsideGrants` where the caller may not write one of them.
+        """
         if not self._arrived:
             if self._empty_inputs:
                 raise NO_FILE("No file was chosen: the form's file inputs are empty.")
@@ -201,25 +204,26 @@ class ArrivingForm:
             # Its bytes are in no blob: as a slice they did not need one.
             raise slice_fields.contradiction("dztotalchunkcount")
         options = form_options.read(self._fields, self._intent)
-        return tuple(self._file(arriving, options) for arriving in self._arrived), options
+        keys_of_files = [self._key(principal, arriving, options) for arriving in self._arrived]
+        files = zip(self._arrived, keys_of_files, strict=True)
+        return tuple(self._file(arriving, key) for arriving, key in files), options
 
-    def _file(self, arriving: _Arriving, options: FormOptions) -> File:
+    def _file(self, arriving: _Arriving, key: str) -> File:
         arriving.hashing.verify(arriving.expected)
         intent = msgspec.structs.replace(
-            self._intent,
-            key=self._key(arriving, options),
-            declared_type=arriving.declared_type,
+            self._intent, key=key, declared_type=arriving.declared_type
         )
         size = arriving.size
         look = new_file.look_at(intent, self._spool, arriving.begin, size)
         return new_file.describe(intent, arriving.hashing.sha256, size, look, arriving.blob)
 
-    def _key(self, arriving: _Arriving, options: FormOptions) -> str:
-        """The key of a file, inside the caller's ticket."""
+    def _key(self, principal: Principal, arriving: _Arriving, options: FormOptions) -> str:
+        """The key of a file, inside the caller's ticket and grants."""
         name = keys.relative_path(arriving.path) if options.keeps_paths else arriving.name
         key, ticket = options.key_of(name), self._intent.ticket
         if ticket is not None:
             tickets.require(ticket, "POST", self._intent.bucket, key)
+        reach.require_upload(principal, self._intent.bucket, key)
         return key
 
     def commit(self) -> None:

@@ -17,6 +17,7 @@ from wharf_upload.domain.file_writes import (
     Write,
 )
 from wharf_upload.domain.files import File
+from wharf_upload.domain.refusals import OutsideGrants
 from wharf_upload.domain.upload_intent import UploadIntent
 from wharf_upload.storage.base import BlobName, BlobStore, StoreBusy, StoreError
 
@@ -45,6 +46,7 @@ class FileCommit:
         write = Write(
             files=files,
             on_conflict=intent.on_conflict,
+            within=intent.within,
             condition=intent.condition,
             idempotency=_with_content(intent, files),
             ticket=intent.use,
@@ -62,6 +64,7 @@ class FileCommit:
         timings.ended(timings.COMMIT, begun)
         if stored.replayed:
             self.discard(files)
+            _require_within(intent, stored)
         return stored
 
     def discard(self, files: tuple[File, ...]) -> None:
@@ -77,6 +80,16 @@ class FileCommit:
                 return
             except StoreError:
                 continue
+
+
+def _require_within(intent: UploadIntent, stored: Stored) -> None:
+    """Raise `OutsideGrants` where a repeated request's files are out of the caller's reach by now.
+
+    Their keys may be others than were asked for, and were chosen by an earlier reach.
+    """
+    for file in stored.files:
+        if intent.within is not None and not file.key.startswith(intent.within):
+            raise OutsideGrants("write", file.bucket, file.key)
 
 
 def _with_content(intent: UploadIntent, files: tuple[File, ...]) -> Idempotency | None:

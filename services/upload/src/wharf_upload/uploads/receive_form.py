@@ -15,6 +15,7 @@ import msgspec
 
 from servicekit.tokens import Principal
 from wharf_upload import timings
+from wharf_upload.access import reach
 from wharf_upload.domain.digests import Hashing
 from wharf_upload.domain.file_writes import Stored
 from wharf_upload.domain.upload_intent import UploadIntent
@@ -83,7 +84,7 @@ class FormReceiver:
             arrived = form.slice(principal, query)
             if arrived is not None:
                 return self._received_slice(arrived)
-            files, options = form.files()
+            files, options = form.files(principal)
             try:
                 form.commit()
             except BaseException:
@@ -97,6 +98,8 @@ class FormReceiver:
         outcome = self._slices.receive(arrived)
         if outcome.file is None:
             return KeptSlice(arrived.slice, outcome.expires_at)
+        # A slice that comes again may find a file whose key an earlier reach has chosen.
+        reach.require_upload(arrived.principal, outcome.file.bucket, outcome.file.key)
         stored = Stored(files=(outcome.file,), created=(True,), replayed=outcome.repeated)
         return ReceivedForm(stored, arrived.options.redirect)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from servicekit.tokens import Principal
-from wharf_upload.access import tickets
+from wharf_upload.access import reach, tickets
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.refusals import NoSuchBucket
 from wharf_upload.domain.upload_intent import SizeLimit, UploadIntent, smallest
@@ -38,7 +38,7 @@ class UploadRules:
         self._max_file_bytes = max_file_bytes
 
     def of(self, caller: Principal, bucket: str) -> FileRules:
-        """Return the rules; raises `NoSuchBucket`."""
+        """Return the rules, whatever the caller's grants say; raises `NoSuchBucket`."""
         found = self._buckets.bucket(caller.tenant, bucket)
         if found is None:
             raise NoSuchBucket(bucket)
@@ -51,10 +51,22 @@ class UploadRules:
         )
         return FileRules(policy, largest)
 
+    def of_allowed(self, caller: Principal, bucket: str, key: str = "") -> FileRules:
+        """Return the rules for an upload that the caller's grants allow.
+
+        Without a key the keys are judged later, each by itself. Raises `NoSuchBucket` and
+        `OutsideGrants`.
+        """
+        reach.require_upload(caller, bucket, key)
+        return self.of(caller, bucket)
+
     def intent_of(self, upload: UploadRequest) -> UploadIntent:
-        """Return what is to be stored: the request under its rules; raises `NoSuchBucket`."""
+        """Return what is to be stored: the request under its rules.
+
+        Raises `NoSuchBucket` and `OutsideGrants`.
+        """
         caller = upload.caller
-        rules = self.of(caller, upload.bucket)
+        rules = self.of_allowed(caller, upload.bucket, upload.key)
         return UploadIntent(
             tenant=caller.tenant,
             subject=caller.subject,
@@ -62,6 +74,7 @@ class UploadRules:
             key=upload.key,
             policy=rules.policy,
             largest=rules.largest,
+            within=reach.within(caller, upload.bucket),
             declared_type=upload.declared_type,
             digests=upload.digests,
             condition=upload.condition,

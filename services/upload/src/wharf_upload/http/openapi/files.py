@@ -59,6 +59,7 @@ _RECEIVING = (
     own.EXTENSION_NOT_ALLOWED,
     own.CONTENT_ENCODING,
     own.IDEMPOTENCY_REUSED,
+    own.OUTSIDE_GRANTS,
     own.TICKET_REFUSED,
     own.TICKET_USED_UP,
     own.KEY_TAKEN,
@@ -97,7 +98,8 @@ PUT_FILE = Operation(
     id="uploadFile",
     tag="files",
     summary="Upload a file",
-    description="Creates or replaces; the body is the file. A form (multipart/form-data) is "
+    description="Creates or replaces; the body is the file. Grants have to allow `write` at the "
+    "key. A form (multipart/form-data) is "
     "refused: send it by `uploadForm`. So is a slice of an uploader that says so in the query.",
     body=Content(),
     answers={
@@ -139,7 +141,8 @@ POST_FORM = Operation(
     "`error`; the default is `rename`, with `If-Match` it is `replace`), `paths` (`keep`: the "
     "folders in a file's name become part of its key, below `prefix`; else only what follows the "
     "last slash counts), `redirect` (a page to go on to, where the ticket or the bucket's "
-    "`cors_origins` allow it). All files are stored, or none. A "
+    "`cors_origins` allow it). Grants have to allow `write` at each key, also at one that `rename` "
+    "chooses. All files are stored, or none. A "
     "form with a slice of a file from dropzone (`dzuuid`, `dzchunkindex`…) is acknowledged with "
     "202, and the answer to the last slice has the file; slices of other uploaders are refused.",
     body=Content(

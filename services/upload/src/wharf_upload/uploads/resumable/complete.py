@@ -9,7 +9,7 @@ import msgspec
 from servicekit.ids import uuid7_hex
 from servicekit.tokens import Principal
 from wharf_upload import timings
-from wharf_upload.access import tickets
+from wharf_upload.access import reach, tickets
 from wharf_upload.domain.file_writes import Stored, UploadEnd
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import UploadIntent, check_name, check_size
@@ -55,7 +55,7 @@ class UploadCompleter:
         on_conflict = upload.options.on_conflict
         if on_conflict == "replace" and not tickets.may_replace(principal.ticket):
             on_conflict = "error"  # began with a token that could do more than this one
-        policy, largest = self._rules.of(principal, upload.bucket)
+        policy, largest = self._rules.of_allowed(principal, upload.bucket, upload.key)
         return UploadIntent(
             tenant=upload.tenant,
             subject=upload.subject,
@@ -63,6 +63,7 @@ class UploadCompleter:
             key=upload.key,
             policy=policy,
             largest=largest,
+            within=reach.within(principal, upload.bucket),
             declared_type=upload.options.declared_type,
             digests=upload.options.digests,
             condition=upload.options.condition,

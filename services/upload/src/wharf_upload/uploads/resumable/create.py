@@ -39,9 +39,9 @@ class UploadCreator:
 
         With an `identifier` its growing file is there already, and the caller has it.
 
-        Raises `NoSuchBucket`, `TicketUsedUp`, `TicketRefused`, `ExtensionNotAllowed`, `TooLarge`,
-        `PreconditionFailed`, `KeyTaken`, `QuotaExceeded`, `StoreError` and the problems
-        `storage-full` and `malformed-request`.
+        Raises `NoSuchBucket`, `OutsideGrants`, `TicketUsedUp`, `TicketRefused`,
+        `ExtensionNotAllowed`, `TooLarge`, `PreconditionFailed`, `KeyTaken`, `QuotaExceeded`,
+        `StoreError` and the problems `storage-full` and `malformed-request`.
         """
         self._require_allowed(principal, wanted)
         upload = Upload(
@@ -70,7 +70,9 @@ class UploadCreator:
         return upload
 
     def _require_allowed(self, principal: Principal, wanted: UploadCreation) -> None:
-        policy, largest = self._rules.of(principal, wanted.bucket)
+        # A partial upload becomes no file: what it is called does not matter.
+        key = "" if wanted.concat == "partial" else wanted.key
+        policy, largest = self._rules.of_allowed(principal, wanted.bucket, key)
         if wanted.options.idempotency is None:
             # Otherwise the last use of the ticket may be of the first try of this very upload.
             self._admission.require_ticket_use(principal)
