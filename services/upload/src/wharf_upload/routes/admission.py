@@ -6,6 +6,7 @@ from servicekit.problems import NOT_FOUND
 from servicekit.ratelimits import RateLimits
 from servicekit.tokens import Principal
 from wharf_upload import timings
+from wharf_upload.access import reach
 from wharf_upload.http import admission_token, completeness, passing_on
 from wharf_upload.http.admission_token import Admitted
 from wharf_upload.http.credentials import Credentials
@@ -93,7 +94,7 @@ class AdmissionQuestion:
             return
         identifier = identifier_of(path)
         upload = None if identifier is None else self._uploads.row(request.caller, identifier)
-        if upload is None:
+        if upload is None or not reach.reaches_upload(request.caller, upload):
             raise NOT_FOUND("There is no such upload.")
         if request.method not in {"PATCH", "POST"}:
             raise refuse_method(_METHODS_OF_AN_UPLOAD)

@@ -46,8 +46,9 @@ def blueprint(uploads: UploadsUnderWay) -> ProtectedBlueprint:
             summary="List the resumable uploads that are under way, oldest first",
             description=f"Those that have become no file yet. With `{FOLLOW}`, which tells what "
             f"happens to all files, all of the tenant's; with `{WRITE}` the caller's own, as no "
-            "other upload exists for the caller elsewhere. A page may hold fewer than `limit`, "
-            "even none: `next_cursor` says whether there is another one.",
+            "other upload exists for the caller elsewhere. Grants narrow both: own uploads are "
+            "shown where the caller may write, those of others where it may read. A page may hold "
+            "fewer than `limit`, even none: `next_cursor` says whether there is another one.",
             query=UploadsQuery,
             answers={200: Answer("A page of uploads.", schemas.Uploads)},
             problems=(MALFORMED,),
@@ -55,7 +56,7 @@ def blueprint(uploads: UploadsUnderWay) -> ProtectedBlueprint:
     )
     def list_uploads(query: UploadsQuery) -> schemas.Uploads:
         page = uploads.page(
-            g.principal.tenant,
+            g.principal,
             subject=_subject(query.subject),
             after=query.cursor,
             limit=query.limit,

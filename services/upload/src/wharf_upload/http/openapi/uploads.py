@@ -54,6 +54,7 @@ _COMPLETING = (
     own.TYPE_NOT_ALLOWED,
     own.EXTENSION_NOT_ALLOWED,
     own.DIGEST_MISMATCH,
+    own.OUTSIDE_GRANTS,
     own.KEY_TAKEN,
     own.PRECONDITION,
 )
@@ -64,9 +65,10 @@ CREATE = Operation(
     description="tus 1.0.0 with creation, creation-defer-length, creation-with-upload, expiration, "
     "checksum, termination, concatenation and concatenation-unfinished. Names in "
     "`Upload-Metadata`: `bucket`, `key` or `filename`, `filetype`, `on_conflict`; all others "
-    "become the file's metadata. The IETF protocol begins with `PUT` of the file and "
-    "`Upload-Complete: ?0`. With `Prefer: return=representation` the 201 of a whole file has its "
-    "JSON.",
+    "become the file's metadata. Grants have to allow `write` at the key; an upload that they do "
+    "not reach any more is answered as one that is not there. The IETF protocol begins with `PUT` "
+    "of the file and `Upload-Complete: ?0`. With `Prefer: return=representation` the 201 of a "
+    "whole file has its JSON.",
     body=Content(TUS_TYPE),
     body_required=False,
     answers={201: Answer("The upload.", None, {"Location": "The upload.", **_FIELDS})},
@@ -132,7 +134,8 @@ END = Operation(
     id="deleteUpload",
     tag="uploads",
     summary="Give up an upload",
-    description="One's own; with `buckets:admin` that of the `subject`, too.",
+    description="One's own, where grants allow `write` at its key; with `buckets:admin` that of "
+    "the `subject`, too, where they allow `read`.",
     answers={204: Answer("It is gone; a file that it has become stays.")},
     parameters=(
         _TUS,

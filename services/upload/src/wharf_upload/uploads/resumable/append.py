@@ -268,8 +268,10 @@ class UploadAppender:
         if error is not None:
             self._terminator.give_up_after(error, upload)
             raise error
-        # The body may have taken hours. What arrived stays: a tenant may be resumed.
-        self._recheck(session.principal)
+        # The body may have taken hours. What arrived stays: a tenant may be resumed, and grants
+        # may be given back.
+        session.principal = self._recheck(session.principal)
+        self._held.require_reached(session.principal, upload)
         if session.unknown and not whole:
             self._terminator.remove(upload)
             return Progress(upload, 0)

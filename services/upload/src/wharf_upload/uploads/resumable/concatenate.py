@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from servicekit.tokens import Principal
+from wharf_upload.access import reach
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.storage.base import BlobMissing
 from wharf_upload.uploads.resumable.complete import UploadCompleter
@@ -24,9 +25,13 @@ class UploadConcatenator:
         self._joining_lock = threading.Lock()
 
     def join_finals_of(self, principal: Principal, part: Upload) -> None:
-        """Join the final uploads for which this partial one was the last to come."""
+        """Join the final uploads for which this partial one was the last to come.
+
+        One that the caller does not reach any more is left: its part has come all the same.
+        """
         for final in self._held.rows.finals_of(part.tenant, part.id):
-            self.join(principal, final)
+            if reach.reaches_upload(principal, final):
+                self.join(principal, final)
 
     def join(self, principal: Principal, final: Upload) -> Progress:
         """Join the parts of a final upload when all are there; else nothing happens."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from servicekit.problems import NOT_FOUND, ProblemError
 from servicekit.tokens import Principal
-from wharf_upload.access import tickets
+from wharf_upload.access import reach, tickets
 from wharf_upload.access.authorization import ADMINISTER
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.conditions import http_date
@@ -64,6 +64,7 @@ class HeldUploads:
         upload = self.rows.get(principal.tenant, identifier)
         if upload is None or self.is_over(upload):
             raise NOT_FOUND("There is no such upload.")
+        self.require_reached(principal, upload)
         if upload.subject != principal.subject and not (
             upload.subject == sender and _may_end_any(principal)
         ):
@@ -76,6 +77,11 @@ class HeldUploads:
             tickets.require(principal.ticket, method, upload.bucket, upload.key or None)
         self.require_here(upload)
         return upload
+
+    def require_reached(self, principal: Principal, upload: Upload) -> None:
+        """Raise the problem `not-found` where the caller's grants do not let it have the upload."""
+        if not reach.reaches_upload(principal, upload):
+            raise NOT_FOUND("There is no such upload.")
 
     def require_here(self, upload: Upload) -> None:
         """Raise `AtAnotherReplica` where the bytes so far are; any replica knows the whole file."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from servicekit.tokens import Principal
+from wharf_upload.access import reach
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.storage.base import BlobMissing
 from wharf_upload.uploads.resumable.held import HeldUploads
@@ -33,14 +35,20 @@ class UploadsUnderWay:
     def __init__(self, held: HeldUploads) -> None:
         self._held = held
 
-    def page(self, tenant: str, *, subject: str | None, after: str, limit: int) -> UploadsPage:
+    def page(
+        self, principal: Principal, *, subject: str | None, after: str, limit: int
+    ) -> UploadsPage:
         """Return a page by id, so oldest first; with a `subject` only the uploads of that one.
 
-        What has expired, and what ends at this moment, is left out: a page may be short.
+        What the caller's grants do not reach, what has expired, and what ends at this moment, is
+        left out: a page may be short.
         """
-        rows = self._held.rows.under_way(tenant, subject=subject, after=after, limit=limit + 1)
+        rows = self._held.rows.under_way(
+            principal.tenant, subject=subject, after=after, limit=limit + 1
+        )
         page = rows[:limit]
-        found = tuple(one for upload in page if (one := self._seen(upload)) is not None)
+        reached = (upload for upload in page if reach.reaches_upload(principal, upload))
+        found = tuple(one for upload in reached if (one := self._seen(upload)) is not None)
         return UploadsPage(found, page[-1].id if len(rows) > limit else None)
 
     def _seen(self, upload: Upload) -> UnderWay | None:

@@ -1,0 +1,218 @@
+"""Resumable uploads of callers who reach a part of a tenant, judged anew with each request."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from servicekit.problems import NOT_FOUND, ProblemError
+from tests.servers.feed import FakeFeed
+from tests.servers.granted import SCOPES, SUBJECT, bearer, change, principal
+from tests.servers.receiver import OCTETS, Answer, ReceiverClient, answer_of, receiving
+from tests.servers.upload import UploadService, faults_in_counts
+from tests.servers.upload_invariants import assert_sound
+
+INBOX = "write:default/in/"
+IETF = {"Tus-Resumable": "", "Upload-Complete": "?0"}
+GONE = (404, "not-found")
+OUTSIDE = (403, "outside-grants")
+
+
+@pytest.fixture
+def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
+    """A receiver for a client that writes to an inbox and does nothing else."""
+    with receiving(upload) as found:
+        found.credential = bearer(upload, INBOX)
+        yield found
+
+
+def said(answer: Answer) -> tuple[int, str]:
+    """Status and problem."""
+    return answer.status, answer.slug
+
+
+def named(key: str) -> dict[str, str]:
+    """`Upload-Metadata` with a key in the bucket `default`."""
+    return {"Upload-Metadata": f"key {base64.b64encode(key.encode()).decode()}"}
+
+
+def create(receiver: ReceiverClient, length: int, key: str, **headers: str) -> str:
+    """The address of a new upload."""
+    sent = {name.replace("_", "-"): text for name, text in headers.items()}
+    return receiver.create(length, {**named(key), **sent})
+
+
+def concatenated(receiver: ReceiverClient, key: str, parts: list[str]) -> Answer:
+    """The answer to the creation of a final upload."""
+    concat = {"Upload-Concat": f"final;{' '.join(parts)}", **named(key)}
+    return receiver.request("POST", "/v1/uploads", b"", concat)
+
+
+def under_way(service: UploadService, *granted: str, scopes: str = SCOPES) -> list[str]:
+    """The keys of the uploads that somebody else of these grants is shown."""
+    who = bearer(service, *granted, sub="client-3", scopes=f"{scopes} events:read")
+    reply = service.request("GET", "/v1/uploads", headers=who)
+    assert reply.status_code == 200
+    assert reply.json
+    return [found["key"] for found in reply.json["uploads"]]
+
+
+def test_creations_outside(receiver: ReceiverClient) -> None:
+    """An upload begins below the prefix alone, in both protocols, and leaves nothing elsewhere."""
+    assert said(receiver.creation(3, named("out/a"))) == OUTSIDE
+    begun = receiver.request("PUT", "/v1/files/default/out/a", b"", IETF)
+    assert said(begun) == OUTSIDE
+    elsewhere = {"Upload-Metadata": f"{named('in/a')['Upload-Metadata']},bucket b3RoZXI="}
+    assert said(receiver.creation(3, elsewhere)) == GONE
+    assert list(receiver.service.settings.resumable_folder.iterdir()) == []
+    address = create(receiver, 3, "in/a")
+    assert receiver.patch(address, 0, b"abc").status == 204
+    begun = receiver.request("PUT", "/v1/files/default/in/b", b"abc", IETF)
+    assert begun.status == 201
+    last = {"Content-Type": "application/partial-upload", "Upload-Complete": "?1"}
+    ended = receiver.patch(str(begun.headers["Location"]), 3, b"d", {"Tus-Resumable": "", **last})
+    assert ended.status == 201
+    assert receiver.service.content("in/a") == b"abc"
+    assert receiver.service.content("in/b") == b"abcd"
+    assert faults_in_counts(receiver.service.database) == []
+
+
+def test_refused_before_the_body(receiver: ReceiverClient) -> None:
+    """The gateway's question about bytes for an upload that is out of reach is answered with no."""
+    address = create(receiver, 3, "in/a")
+    service = receiver.service
+    change(service, FakeFeed(), "write:default/out/")
+    step = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "3"}
+    headers = {"Tus-Resumable": "1.0.0", **receiver.credential}
+    reply = service.request("PATCH", address, b"", headers, step)
+    assert reply.headers["X-Denied-Status"] == "404"
+    reply = service.request(
+        "PUT",
+        "/v1/files/default/in/b",
+        b"",
+        {"Upload-Complete": "?0", **receiver.credential},
+        {**step, "WHARF_PART": "1"},
+    )
+    assert msgspec.json.decode(reply.headers["X-Denied-Problem"])["key"] == "in/b"
+
+
+def test_grants_that_change_under_way(receiver: ReceiverClient) -> None:
+    """An upload is not there while its key is out of reach, and goes on when that has ended."""
+    service, feed = receiver.service, FakeFeed()
+    address = create(receiver, 6, "in/a")
+    assert receiver.patch(address, 0, b"abc").status == 204
+    change(service, feed, "write:default/out/")
+    for answer in (
+        receiver.head(address),
+        receiver.patch(address, 3, b"def"),
+        receiver.request("DELETE", address),
+    ):
+        assert answer.status == 404
+    own = service.request("GET", "/v1/uploads", headers=receiver.credential)
+    assert own.json == {"uploads": [], "next_cursor": None}
+    change(service, feed, INBOX)
+    own = service.request("GET", "/v1/uploads", headers=receiver.credential)
+    assert own.json
+    assert [found["offset"] for found in own.json["uploads"]] == [3]
+    assert receiver.patch(address, 3, b"def").status == 204
+    assert service.content("in/a") == b"abcdef"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"), [(SCOPES, GONE), ("files:read", (403, "insufficient-scope"))]
+)
+def test_grants_that_change_while_the_last_bytes_come(
+    receiver: ReceiverClient, scopes: str, expected: tuple[int, str]
+) -> None:
+    """What is reached when the last bytes are there decides, and the bytes are kept."""
+    service, feed = receiver.service, FakeFeed()
+    address = create(receiver, 6, "in/a")
+    slow = receiver.begin(address, 0, 6)
+    slow.sendall(b"abc")
+    granted = INBOX if scopes != SCOPES else "write:default/out/"
+    change(service, feed, granted, scopes=scopes)
+    assert said(answer_of(slow, b"def")) == expected
+    assert service.content("in/a") is None
+    change(service, feed, INBOX)
+    assert receiver.offset(address) == 6
+    assert service.content("in/a") == b"abcdef"
+    assert_sound(service)
+
+
+def test_a_creation_whose_bytes_come_too_late(receiver: ReceiverClient) -> None:
+    """An upload that only this request knows is gone when its key is out of reach at the end."""
+    service = receiver.service
+    fields = {**named("in/a"), "Upload-Length": "3", "Content-Type": OCTETS}
+    slow = receiver.open("POST", "/v1/uploads", 3, fields)
+    slow.sendall(b"a")
+    change(service, FakeFeed(), "write:default/out/")
+    assert said(answer_of(slow, b"bc")) == GONE
+    assert service.records.usage("demo").files == 0
+    assert list(service.settings.resumable_folder.iterdir()) == []
+
+
+def test_parts(receiver: ReceiverClient) -> None:
+    """Parts need some place to write to in the bucket; the final upload needs its own key."""
+    parts = [create(receiver, 3, "", Upload_Concat="partial") for _ in range(2)]
+    for part, body in zip(parts, (b"abc", b"def"), strict=True):
+        assert receiver.patch(part, 0, body).status == 204
+    assert said(concatenated(receiver, "out/a", parts)) == OUTSIDE
+    assert concatenated(receiver, "in/a", parts).status == 201
+    assert receiver.service.content("in/a") == b"abcdef"
+    receiver.credential = bearer(receiver.service, "read:default")
+    partial = {"Upload-Concat": "partial", "Upload-Metadata": ""}
+    assert said(receiver.creation(3, partial)) == OUTSIDE
+    receiver.credential = bearer(receiver.service, "write:photos")
+    assert said(receiver.creation(3, partial)) == GONE
+
+
+def test_a_final_upload_that_is_out_of_reach(receiver: ReceiverClient) -> None:
+    """The last part comes all the same; its final upload waits until its key is reached again."""
+    service, feed = receiver.service, FakeFeed()
+    part = create(receiver, 3, "", Upload_Concat="partial")
+    final = str(concatenated(receiver, "in/a", [part]).headers["Location"])
+    change(service, feed, "write:default/out/")
+    assert receiver.patch(part, 0, b"abc").status == 204
+    assert receiver.head(final).status == 404
+    assert service.content("in/a") is None
+    change(service, feed, INBOX)
+    assert receiver.head(final).status == 200
+    assert service.content("in/a") == b"abc"
+
+
+def test_a_chosen_key_stays_inside(receiver: ReceiverClient) -> None:
+    """A taken key is renamed within the grants, and refused where the number leads out of them."""
+    service = receiver.service
+    service.put("in/a.txt", b"there")
+    rename = {"Upload-Metadata": f"{named('in/a.txt')['Upload-Metadata']},on_conflict cmVuYW1l"}
+    address = receiver.create(3, rename)
+    ended = receiver.patch(address, 0, b"abc")
+    assert ended.headers["Content-Location"] == "/v1/files/default/in/a%20(2).txt"
+    receiver.credential = bearer(service, "write:default/in/a.txt")
+    # The file's key, not the one that was asked for, is what is told.
+    assert receiver.head(address).status == 404
+    address = receiver.create(3, rename)
+    assert said(receiver.patch(address, 0, b"abc")) == (409, "key-taken")
+
+
+def test_uploads_of_others(receiver: ReceiverClient) -> None:
+    """Who follows what happens is shown, and may end, the uploads whose keys it reads."""
+    service = receiver.service
+    receiver.credential = bearer(service, "write:default")
+    address = create(receiver, 3, "in/a")
+    create(receiver, 3, "out/a")
+    create(receiver, 3, "in/part", Upload_Concat="partial")
+    assert under_way(service, "read:default/in/") == ["in/a", "in/part"]
+    assert under_way(service, "read:default") == ["in/a", "out/a", "in/part"]
+    assert under_way(service, "write,list,delete:default") == []
+    terminator, identifier = service.context.resumable_uploads.terminator, address.split("/")[-1]
+    with pytest.raises(ProblemError) as refused:
+        terminator.terminate(
+            principal("read:default/out/", subject="client-3"), identifier, SUBJECT
+        )
+    assert refused.value.problem is NOT_FOUND
+    terminator.terminate(principal("read:default/in/", subject="client-3"), identifier, SUBJECT)
+    assert under_way(service, "read:default/in/") == ["in/part"]
