@@ -12,7 +12,7 @@ from typing import Protocol
 from servicekit.access import RevocationChecker, require_scope
 from servicekit.tokens import Principal
 
-READ, WRITE = "files:read", "files:write"
+READ, WRITE, DELETE = "files:read", "files:write", "files:delete"
 ADMINISTER, FOLLOW = "buckets:admin", "events:read"
 
 

@@ -6,10 +6,15 @@ not there. Where it knows of a place, it hears which grant is missing (`OutsideG
 
 from __future__ import annotations
 
-from servicekit.grants import Action
+from servicekit.access import require_scope
+from servicekit.grants import EVERY_BUCKET, Action
 from servicekit.tokens import Principal
+from wharf_upload.access.authorization import DELETE
+from wharf_upload.domain.files import FileAddress
 from wharf_upload.domain.refusals import NoSuchBucket, NoSuchFile, OutsideGrants
 from wharf_upload.domain.resumable_upload import Upload
+
+_LEAVING: tuple[Action, ...] = ("read", "write", "delete")
 
 
 def require(principal: Principal, action: Action, bucket: str, key: str) -> None:
@@ -21,6 +26,20 @@ def require(principal: Principal, action: Action, bucket: str, key: str) -> None
     if action in {"read", "list"} or (action == "delete" and not is_known(principal, bucket, key)):
         raise NoSuchFile(key)
     raise OutsideGrants(action, bucket, key)
+
+
+def require_move(principal: Principal, source: FileAddress, target: FileAddress) -> None:
+    """Raise as `require` unless a file may leave one address and appear at the other.
+
+    Whoever has grants needs the scope of deletions as well: nothing is left at the source. A key
+    that `rename` chooses in place of the target's is judged by who asks for it.
+    """
+    if principal.reach.is_everything:
+        return
+    require_scope(principal, DELETE)
+    for action in _LEAVING:
+        require(principal, action, source.bucket, source.key)
+    require(principal, "write", target.bucket, target.key)
 
 
 def require_below(principal: Principal, action: Action, bucket: str, prefix: str) -> None:
@@ -41,6 +60,12 @@ def require_bucket(principal: Principal, bucket: str) -> None:
     """Raise `NoSuchBucket` where no grant names the bucket."""
     if not principal.reach.names(bucket):
         raise NoSuchBucket(bucket)
+
+
+def named_buckets(principal: Principal) -> tuple[str, ...] | None:
+    """Return the buckets that grants name, in order; `None` where they name all of them."""
+    places = principal.reach.places
+    return None if places is None or EVERY_BUCKET in places else tuple(sorted(places))
 
 
 def require_whole_bucket(principal: Principal, bucket: str) -> None:

@@ -101,6 +101,8 @@ class CrossOrigin:
         """The bucket that a path speaks of; `None` where there is none to speak of."""
         if path.startswith(FILES):
             bucket = path[len(FILES) :].partition("/")[0]
+            if principal is not None and not principal.reach.names(bucket):
+                return None  # as for one that does not exist
             try:
                 return Place(principal.tenant if principal else None, keys.bucket_name(bucket))
             except keys.InvalidName:

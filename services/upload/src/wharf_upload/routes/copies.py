@@ -21,7 +21,8 @@ from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
 from servicekit.tokens import Principal
 from servicekit.web import json_response
-from wharf_upload.access.authorization import READ, WRITE
+from wharf_upload.access import reach
+from wharf_upload.access.authorization import DELETE, READ, WRITE
 from wharf_upload.catalog.moves import FileMoves
 from wharf_upload.domain import conditions, keys
 from wharf_upload.domain.file_writes import Move
@@ -33,6 +34,7 @@ from wharf_upload.problems import (
     IDEMPOTENCY_REUSED,
     INVALID_KEY,
     KEY_TAKEN,
+    OUTSIDE_GRANTS,
     PRECONDITION,
     TYPE_NOT_ALLOWED,
 )
@@ -67,7 +69,9 @@ _OPERATION = Operation(
     "tickets name addresses, and do not follow. The policy of the bucket at `to` judges "
     "the file as if it were uploaded there; in another bucket the time until it expires "
     "begins anew. With `rename` a taken key gets a number, with `replace` the file that "
-    f"is there is deleted. `move` has to be true for now. The scope `{READ}` is needed, too.",
+    f"is there is deleted. `move` has to be true for now. The scope `{READ}` is needed, too, and "
+    f"`{DELETE}` by whoever has grants: these have to allow read, write and delete at `from`, and "
+    "write at `to` (also at a key that `rename` chooses).",
     body=CopyRequest,
     answers={
         201: Answer(
@@ -85,7 +89,7 @@ _OPERATION = Operation(
         Parameter("Idempotency-Key", "header", "Makes it safe to send it again."),
     ),
     problems=(
-        *(NOT_FOUND, MALFORMED, INVALID_KEY, KEY_TAKEN, PRECONDITION, TOO_LARGE),
+        *(NOT_FOUND, MALFORMED, INVALID_KEY, KEY_TAKEN, OUTSIDE_GRANTS, PRECONDITION, TOO_LARGE),
         *(EXTENSION_NOT_ALLOWED, TYPE_NOT_ALLOWED, IDEMPOTENCY_REUSED),
         *(UNPROCESSABLE, UNSUPPORTED_MEDIA),
     ),
@@ -101,8 +105,13 @@ def blueprint(moves: FileMoves) -> ProtectedBlueprint:
     def post_copy(body: CopyRequest) -> Response:
         if not body.move:
             raise UNPROCESSABLE(_MOVE, field="move")
-        stored = moves.move(_move(body))
+        wanted = _move(body)
+        reach.require_move(g.principal, wanted.source, wanted.target)
+        stored = moves.move(wanted, g.principal.reach)
         file = stored.files[0]
+        if stored.replayed:
+            # Grants may have changed since `rename` chose this key.
+            reach.require(g.principal, "write", file.bucket, file.key)
         document = schemas.of_file(file)
         response = json_response(document, 201)
         response.headers["Location"] = document.links.content

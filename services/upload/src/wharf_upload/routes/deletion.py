@@ -8,10 +8,11 @@ from servicekit.operations import Answer, Operation, Parameter, operation
 from servicekit.problems import NOT_FOUND
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
+from wharf_upload.access import reach
 from wharf_upload.catalog.files import FileCatalog
 from wharf_upload.domain import conditions
 from wharf_upload.http.request import FILES, file_address, raw_path
-from wharf_upload.problems import INVALID_KEY, PRECONDITION
+from wharf_upload.problems import INVALID_KEY, OUTSIDE_GRANTS, PRECONDITION
 
 
 def blueprint(files: FileCatalog) -> ProtectedBlueprint:
@@ -27,12 +28,13 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
             description="Gone at once for readers; downloads that have begun go on to their end.",
             answers={204: Answer("The file is gone.")},
             parameters=(Parameter("If-Match", "header", "Delete only the file with this tag."),),
-            problems=(NOT_FOUND, INVALID_KEY, PRECONDITION),
+            problems=(NOT_FOUND, INVALID_KEY, OUTSIDE_GRANTS, PRECONDITION),
         )
     )
     def delete_file(bucket: str, key: str) -> None:
         # The address as it was sent, not as the server in front has normalised it.
         bucket, key = file_address(raw_path(request.environ), FILES)
+        reach.require(g.principal, "delete", bucket, key)
         condition = conditions.for_write(request.headers.get("If-Match"), None)
         files.delete(g.principal.tenant, bucket, key, condition)
 

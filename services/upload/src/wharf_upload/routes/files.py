@@ -14,6 +14,7 @@ from contextlib import suppress
 from servicekit.problems import LENGTH_REQUIRED
 from servicekit.ratelimits import RateLimits
 from wharf_upload import timings
+from wharf_upload.access import reach
 from wharf_upload.access.authorization import READ
 from wharf_upload.domain.file_writes import Stored
 from wharf_upload.domain.pictures import width_of
@@ -86,7 +87,9 @@ class FileRoutes:
             request.outcome = "no-slice"
             return Response(204, [("Cache-Control", "no-store")])
         width = width_of(query) if query else None
-        file = self._downloads.find(principal.tenant, *request.address())
+        bucket, key = request.address()
+        reach.require(principal, "read", bucket, key)
+        file = self._downloads.find(principal.tenant, bucket, key)
         place = self._downloads.place(file)
         if width is not None:
             return send_picture(request, file, width, place, picture_headers(file, width))

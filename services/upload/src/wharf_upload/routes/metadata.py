@@ -9,21 +9,24 @@ import msgspec
 from flask import Response, g, request
 from msgspec import UNSET, UnsetType
 
+from servicekit.grants import Action
 from servicekit.operations import Answer, Operation, Parameter, operation
 from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
 from servicekit.web import json_response
+from wharf_upload.access import reach
 from wharf_upload.catalog.file_edit import FileEdit
 from wharf_upload.catalog.files import FileCatalog
-from wharf_upload.domain import conditions, file_metadata
-from wharf_upload.domain.files import File
+from wharf_upload.domain import conditions, file_metadata, keys
+from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.http import schemas
 from wharf_upload.http.request import file_address, raw_path
 from wharf_upload.problems import (
     EXTENSION_NOT_ALLOWED,
     INVALID_KEY,
     KEY_TAKEN,
+    OUTSIDE_GRANTS,
     PRECONDITION,
     TYPE_NOT_ALLOWED,
 )
@@ -40,12 +43,30 @@ class FileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: datetime | UnsetType | None = UNSET
 
 
+_PATCH = Operation(
+    id="updateFileMetadata",
+    tag="files",
+    summary="Change a file's name, metadata, expiry or key",
+    description="Whoever has grants and changes the key needs the scope `files:delete`, too: the "
+    "file moves.",
+    body=FileChange,
+    answers={200: Answer("The file after the change.", schemas.FileDocument)},
+    parameters=(Parameter("If-Match", "header", "Change only the file with this tag."),),
+    problems=(
+        *(NOT_FOUND, MALFORMED, INVALID_KEY, KEY_TAKEN, OUTSIDE_GRANTS, PRECONDITION),
+        *(EXTENSION_NOT_ALLOWED, TYPE_NOT_ALLOWED, UNPROCESSABLE, UNSUPPORTED_MEDIA),
+    ),
+)
+
+
 def blueprint(files: FileCatalog) -> ProtectedBlueprint:
     """The routes."""
     routes = ProtectedBlueprint("metadata", __name__, protection=scope("files:read"))
 
-    def current() -> File:
+    def current(*actions: Action) -> File:
         bucket, key = file_address(raw_path(request.environ), schemas.METADATA)
+        for action in actions:
+            reach.require(g.principal, action, bucket, key)
         return files.find(g.principal.tenant, bucket, key)
 
     @routes.get("/v1/metadata/<bucket>/<path:key>")
@@ -59,32 +80,16 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
         )
     )
     def get_metadata(**_: str) -> Response:
-        return _document(current())
+        return _document(current("read"))
 
     @routes.patch("/v1/metadata/<bucket>/<path:key>", protection=scope("files:write"))
-    @operation(
-        Operation(
-            id="updateFileMetadata",
-            tag="files",
-            summary="Change a file's name, metadata, expiry or key",
-            body=FileChange,
-            answers={200: Answer("The file after the change.", schemas.FileDocument)},
-            parameters=(Parameter("If-Match", "header", "Change only the file with this tag."),),
-            problems=(
-                NOT_FOUND,
-                MALFORMED,
-                INVALID_KEY,
-                KEY_TAKEN,
-                PRECONDITION,
-                EXTENSION_NOT_ALLOWED,
-                TYPE_NOT_ALLOWED,
-                UNPROCESSABLE,
-                UNSUPPORTED_MEDIA,
-            ),
-        )
-    )
+    @operation(_PATCH)
     def patch_metadata(body: FileChange, **_: str) -> Response:
-        file = current()
+        file = current("read", "write")
+        if body.key is not UNSET:
+            target = FileAddress(file.bucket, keys.object_key_text(body.key))
+            if target != file.address:
+                reach.require_move(g.principal, file.address, target)
         condition = conditions.for_write(request.headers.get("If-Match"), None)
         return _document(files.change(file, FileEdit(**msgspec.structs.asdict(body)), condition))
 

@@ -1,0 +1,102 @@
+"""Callers that reach some places only, and what the feed says of them, for tests of `upload`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from werkzeug.test import TestResponse
+
+from servicekit.grants import Compact, checked, parse
+from servicekit.grants_claim import CLAIM, GrantsClaim, GroupPart
+from servicekit.reaches import ReachChange
+from servicekit.revocations import Feed, Revocation
+from tests.servers.upload import UploadService
+
+SCOPES = "files:read files:write files:delete buckets:admin"
+
+
+def compact(*grants: str) -> Compact:
+    """Grants as they are kept, from what the command line takes."""
+    return checked([parse(grant) for grant in grants])
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody whose tokens have a claim; `groups` are what groups add, by their ids."""
+
+    upload: UploadService
+    own: Compact = ()
+    groups: tuple[GroupPart, ...] = ()
+    subject: str = "client-7"
+    username: str = ""
+    scopes: str = SCOPES
+    version: int = 1
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The field with a new token."""
+        claim = GrantsClaim(self.version, self.own, self.scopes, self.username, self.groups)
+        token = self.upload.issuer.token(
+            sub=self.subject, scope=self.scopes, **{CLAIM: msgspec.to_builtins(claim)}
+        )
+        return {"Authorization": f"Bearer {token}"}
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> TestResponse:
+        """One request with a body in JSON."""
+        sent = b"" if body is None else json.dumps(body).encode()
+        fields = {"Content-Type": "application/json"} if sent else {}
+        return self.upload.request(
+            method, path, sent, {**self.headers, **fields, **(headers or {})}
+        )
+
+    def slug(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        """What comes of a request: `outside-grants`, or the status where it is no problem."""
+        reply = self.ask(method, path, body, headers)
+        return slug(reply)
+
+
+def slug(reply: TestResponse) -> str:
+    """The kind of a problem, or the status of an answer that is none."""
+    if reply.mimetype != "application/problem+json":
+        return str(reply.status_code)
+    return str(json.loads(reply.data)["type"]).removeprefix("/problems/")
+
+
+def narrowed(upload: UploadService, *grants: str, **more: Any) -> Caller:
+    """A caller with grants of its own, as the command line takes them."""
+    return Caller(upload, compact(*grants), **more)
+
+
+def seen(reply: TestResponse) -> tuple[int, dict[str, str], object]:
+    """All that an answer tells, but for what every request has of its own."""
+    headers = {name: value for name, value in reply.headers if name != "X-Request-Id"}
+    body = json.loads(reply.data or b"{}")
+    body.pop("request_id", None)
+    return reply.status_code, headers, body
+
+
+def tell(upload: UploadService, kind: str, name: str, change: ReachChange) -> None:
+    """The feed says it, and half a second goes by for this worker."""
+    entry = Revocation(seq=1, kind=kind, tenant=upload.tenant, id=name, reach=change)
+    file = upload.settings.revocation_file
+    file.parent.mkdir(exist_ok=True)
+    with file.open("ab") as stream:
+        stream.write(msgspec.json.encode(Feed(entries=(entry,), latest=1)) + b"\n")
+    upload.context.access.revocations._polled_at = -math.inf
