@@ -212,6 +212,29 @@ def test_buckets_by_pages(records: Records, *, has_default: bool) -> None:
         assert found == ["a-bucket", "b-bucket", "default", "photos", "videos"]
 
 
+@pytest.mark.parametrize("has_default", [False, True])
+def test_named_buckets_by_pages(records: Records, *, has_default: bool) -> None:
+    """Of many names the pages together have those that are buckets, once, and are full; `default`
+    is among them where it is named.
+    """
+    there = ["a-bucket", "b-bucket", "photos", "videos", *(["default"] if has_default else [])]
+    for name in there:
+        records.put_bucket(Bucket(tenant="demo", name=name, policy=Policy(), created_at=1))
+    absent = [f"{letter}-{number:03}" for letter in "acz" for number in range(90)]
+    names = tuple(sorted(["b-bucket", "default", "photos", "videos", *absent]))
+    for limit in range(1, 6):
+        found: list[str] = []
+        while page := records.buckets(
+            "demo", after=found[-1] if found else "", limit=limit, names=names
+        ):
+            assert len(page) == min(limit, 4 - len(found))
+            found += [bucket.name for bucket in page]
+        assert found == ["b-bucket", "default", "photos", "videos"]
+    assert [one.name for one in records.buckets("demo", names=("photos",))] == ["photos"]
+    assert records.buckets("demo", names=()) == []
+    assert records.buckets("other", names=("photos",)) == []
+
+
 def test_changed_bucket(records: Records) -> None:
     """Setting a bucket's policy again changes it, and keeps when it was made."""
     records.put_bucket(Bucket(tenant="demo", name="photos", policy=Policy(), created_at=7))

@@ -16,8 +16,15 @@ class StoredBuckets(Protocol):
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """Return the bucket; `default` exists for every tenant."""
 
-    def buckets(self, tenant: str, *, after: str = "", limit: int = ALL) -> list[Bucket]:
-        """Return the tenant's buckets by name, those past `after`."""
+    def buckets(
+        self,
+        tenant: str,
+        *,
+        after: str = "",
+        limit: int = ALL,
+        names: tuple[str, ...] | None = None,
+    ) -> list[Bucket]:
+        """Return the tenant's buckets by name, those past `after`, of these `names` if given."""
 
     def put_bucket(self, bucket: Bucket) -> bool:
         """Create (true) or change (false) a bucket."""
@@ -32,9 +39,14 @@ class BucketCatalog:
     def __init__(self, stored: StoredBuckets) -> None:
         self._stored = stored
 
-    def page(self, tenant: str, *, after: str, limit: int) -> tuple[list[Bucket], str | None]:
-        """Return the buckets by name, and where the next page starts, `None` at the end."""
-        found = self._stored.buckets(tenant, after=after, limit=limit + 1)
+    def page(
+        self, tenant: str, *, after: str, limit: int, names: tuple[str, ...] | None = None
+    ) -> tuple[list[Bucket], str | None]:
+        """Return the buckets by name, and where the next page starts, `None` at the end.
+
+        With `names` (in order) those that are among them.
+        """
+        found = self._stored.buckets(tenant, after=after, limit=limit + 1, names=names)
         page = found[:limit]
         return page, page[-1].name if len(found) > limit else None
 

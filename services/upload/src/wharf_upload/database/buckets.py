@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from servicekit.database import Connection
+from servicekit.database import Connection, Row
 from wharf_upload.database import cors_origins
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.unit_of_work import UnitOfWork
@@ -13,12 +13,29 @@ from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.refusals import BucketNotEmpty, NoSuchBucket
 
 _policy = msgspec.json.Decoder(Policy)
+_NAMES_A_TIME = 100
+_NAMED = (
+    "SELECT name, policy, created_at FROM buckets WHERE tenant = ? "  # noqa: S608 -- constants only
+    f"AND name IN ({', '.join('?' * _NAMES_A_TIME)}) ORDER BY name LIMIT ?"
+)
 
 
 def require_bucket(connection: Connection, tenant: str, bucket: str) -> None:
     """Raise `NoSuchBucket` if there is no such bucket."""
     if not connection.row("SELECT 1 FROM buckets WHERE tenant = ? AND name = ?", (tenant, bucket)):
         raise NoSuchBucket(bucket)
+
+
+def _page(tenant: str, rows: list[Row], limit: int, *, has_default: bool) -> list[Bucket]:
+    """Return the buckets of rows, with the one that needs none where it belongs."""
+    found = [
+        Bucket(tenant=tenant, name=row[0], policy=_policy.decode(row[1]), created_at=row[2])
+        for row in rows
+    ]
+    if has_default and all(bucket.name != DEFAULT_BUCKET for bucket in found):
+        found.append(Bucket(tenant=tenant, name=DEFAULT_BUCKET, policy=Policy(), created_at=0))
+    # It may belong behind the page; then it is on the next one.
+    return sorted(found, key=lambda bucket: bucket.name)[:limit]
 
 
 class SqlBuckets(Aggregate):
@@ -37,21 +54,37 @@ class SqlBuckets(Aggregate):
             return Bucket(tenant=tenant, name=name, policy=Policy(), created_at=0)
         return None
 
-    def buckets(self, tenant: str, *, after: str = "", limit: int = ALL) -> list[Bucket]:
-        """Return the tenant's buckets by name, those past `after`."""
+    def buckets(
+        self,
+        tenant: str,
+        *,
+        after: str = "",
+        limit: int = ALL,
+        names: tuple[str, ...] | None = None,
+    ) -> list[Bucket]:
+        """Return the tenant's buckets by name, those past `after`, of these `names` if given."""
+        if names is not None:
+            return self._named(tenant, [name for name in names if name > after], limit)
         rows = self._database.reading().rows(
             "SELECT name, policy, created_at FROM buckets WHERE tenant = ? AND name > ? "
             "ORDER BY name LIMIT ?",
             (tenant, after, limit),
         )
-        found = [
-            Bucket(tenant=tenant, name=row[0], policy=_policy.decode(row[1]), created_at=row[2])
-            for row in rows
-        ]
-        if after < DEFAULT_BUCKET and all(bucket.name != DEFAULT_BUCKET for bucket in found):
-            found.append(Bucket(tenant=tenant, name=DEFAULT_BUCKET, policy=Policy(), created_at=0))
-        # It may belong behind the page; then it is on the next one.
-        return sorted(found, key=lambda bucket: bucket.name)[:limit]
+        return _page(tenant, rows, limit, has_default=after < DEFAULT_BUCKET)
+
+    def _named(self, tenant: str, names: list[str], limit: int) -> list[Bucket]:
+        """Return the first of the buckets with these names; few are asked for at once."""
+        found: list[Bucket] = []
+        for start in range(0, len(names), _NAMES_A_TIME):
+            some = names[start : start + _NAMES_A_TIME]
+            # Filled up, so that there is one statement for any number of them.
+            asked = some + some[-1:] * (_NAMES_A_TIME - len(some))
+            room = limit - len(found)
+            rows = self._database.reading().rows(_NAMED, (tenant, *asked, room))
+            found += _page(tenant, rows, room, has_default=DEFAULT_BUCKET in some)
+            if len(found) >= limit:
+                break
+        return found
 
     def put_bucket(self, bucket: Bucket) -> bool:
         """Create (true) or change (false) a bucket."""

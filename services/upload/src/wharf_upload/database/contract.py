@@ -25,8 +25,18 @@ class BucketRecords(Protocol):
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """Return the bucket; `default` exists for every tenant."""
 
-    def buckets(self, tenant: str, *, after: str = "", limit: int = ALL) -> list[Bucket]:
-        """Return the tenant's buckets by name, those past `after`."""
+    def buckets(
+        self,
+        tenant: str,
+        *,
+        after: str = "",
+        limit: int = ALL,
+        names: tuple[str, ...] | None = None,
+    ) -> list[Bucket]:
+        """Return the tenant's buckets by name, those past `after`.
+
+        With `names`, which are in order, only those that are among them.
+        """
 
     def put_bucket(self, bucket: Bucket) -> bool:
         """Create (true) or change (false) a bucket."""

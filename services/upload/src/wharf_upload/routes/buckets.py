@@ -11,12 +11,13 @@ from servicekit.operations import Answer, Operation, operation
 from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
+from wharf_upload.access import reach
 from wharf_upload.catalog.buckets import BucketCatalog
 from wharf_upload.domain import policies
 from wharf_upload.domain.buckets import ALL
 from wharf_upload.domain.policies import BucketPolicy
 from wharf_upload.http import schemas
-from wharf_upload.problems import BUCKET_NOT_EMPTY, INVALID_KEY
+from wharf_upload.problems import BUCKET_NOT_EMPTY, INVALID_KEY, OUTSIDE_GRANTS
 
 SCOPE = "buckets:admin"
 
@@ -42,7 +43,7 @@ _LIST = Operation(
     summary="List buckets by name",
     query=BucketsQuery,
     problems=(MALFORMED,),
-    answers={200: Answer("The tenant's buckets.", schemas.Buckets)},
+    answers={200: Answer("The tenant's buckets, those that the caller reaches.", schemas.Buckets)},
 )
 _GET = Operation(
     id="getBucket",
@@ -61,14 +62,14 @@ _PUT = Operation(
         200: Answer("The bucket has this policy now.", schemas.BucketDocument),
         201: Answer("The bucket is new.", schemas.BucketDocument),
     },
-    problems=(MALFORMED, INVALID_KEY, UNPROCESSABLE, UNSUPPORTED_MEDIA),
+    problems=(NOT_FOUND, MALFORMED, INVALID_KEY, OUTSIDE_GRANTS, UNPROCESSABLE, UNSUPPORTED_MEDIA),
 )
 _DELETE = Operation(
     id="deleteBucket",
     tag="buckets",
     summary="Delete an empty bucket",
     answers={204: Answer("The bucket is gone.")},
-    problems=(NOT_FOUND, BUCKET_NOT_EMPTY),
+    problems=(NOT_FOUND, OUTSIDE_GRANTS, BUCKET_NOT_EMPTY),
 )
 
 
@@ -80,18 +81,23 @@ def blueprint(buckets: BucketCatalog) -> ProtectedBlueprint:
     @operation(_LIST)
     def list_buckets(query: BucketsQuery) -> schemas.Buckets:
         found, next_cursor = buckets.page(
-            g.principal.tenant, after=query.cursor, limit=query.limit or ALL - 1
+            g.principal.tenant,
+            after=query.cursor,
+            limit=query.limit or ALL - 1,
+            names=reach.named_buckets(g.principal),
         )
         return schemas.Buckets(tuple(schemas.of_bucket(bucket) for bucket in found), next_cursor)
 
     @routes.get("/v1/buckets/<bucket>")
     @operation(_GET)
     def get_bucket(bucket: str) -> schemas.BucketDocument:
+        reach.require_bucket(g.principal, bucket)
         return schemas.of_bucket(buckets.find(g.principal.tenant, bucket))
 
     @routes.put("/v1/buckets/<bucket>", protection=scope(SCOPE))
     @operation(_PUT)
     def put_bucket(bucket: str, body: BucketPolicy) -> tuple[int, schemas.BucketDocument]:
+        reach.require_whole_bucket(g.principal, bucket)
         try:
             policy = policies.checked(body)
         except policies.BadPolicy as error:
@@ -102,6 +108,7 @@ def blueprint(buckets: BucketCatalog) -> ProtectedBlueprint:
     @routes.delete("/v1/buckets/<bucket>", protection=scope(SCOPE))
     @operation(_DELETE)
     def delete_bucket(bucket: str) -> None:
+        reach.require_whole_bucket(g.principal, bucket)
         buckets.delete(g.principal.tenant, bucket)
 
     return routes
