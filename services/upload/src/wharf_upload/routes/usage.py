@@ -9,8 +9,10 @@ from flask import g
 from servicekit.operations import Answer, Operation, operation
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
+from wharf_upload.access import reach
 from wharf_upload.domain.quotas import Usage
 from wharf_upload.http import schemas
+from wharf_upload.problems import OUTSIDE_GRANTS
 from wharf_upload.tenancy.limits import TenantLimits
 
 
@@ -32,9 +34,12 @@ def blueprint(stored: StoredUsage, tenant_limits: TenantLimits) -> ProtectedBlue
             tag="usage",
             summary="Read the bytes and files in use, and the limits",
             answers={200: Answer("What counts against the tenant.", schemas.UsageDocument)},
+            problems=(OUTSIDE_GRANTS,),
         )
     )
     def get_usage() -> schemas.UsageDocument:
+        # What all files of the tenant come to is no matter of those who reach some of them.
+        reach.require_everything(g.principal, "read")
         tenant = g.principal.tenant
         used = stored.usage(tenant)
         return schemas.UsageDocument(used.bytes, used.files, tenant_limits.of(tenant))
