@@ -131,8 +131,9 @@ def app_context(
         replica=settings.replica_address,
     )
     steps = _upload_steps(held, store, receiving, access)
-    link_keys, buckets = LinkKeys(records), BucketCatalog(records)
-    shared_files = SharedFiles(records, link_keys, access.revocations, CircuitBreaker(), clock)
+    link_keys, buckets, feed = LinkKeys(records), BucketCatalog(records), access.revocations
+    shared_files = SharedFiles(records, link_keys, feed, CircuitBreaker(), clock)
+    link_maker = LinkMaker(records, link_keys, feed, clock, max_seconds=settings.link_max_seconds)
     return AppContext(
         settings=settings,
         clock=clock,
@@ -155,7 +156,7 @@ def app_context(
         downloads=Downloads(records, store, clock),
         buckets=buckets,
         files=FileCatalog(records, buckets, clock),
-        link_maker=LinkMaker(records, link_keys, clock, max_seconds=settings.link_max_seconds),
+        link_maker=link_maker,
         shared_files=shared_files,
         cross_origin=CrossOrigin(Origins(records), shared_files),
     )

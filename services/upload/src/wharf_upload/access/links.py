@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from servicekit.database import DatabaseUnavailable
+from servicekit.reaches import Maker
 from wharf_upload.domain import keys
 from wharf_upload.domain.dispositions import Kind
 
@@ -31,7 +32,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
     """What a link gives access to until `expires_at` (unix seconds).
 
     `target` is a key, or with `is_prefix` what keys have to begin with. `name`: what the download
-    is called; empty means as the file is.
+    is called; empty means as the file is. The link is good for as long as its `maker` may read what
+    it shows; those of releases without grants have none, and go on as they are.
 
     A link with more members than these is refused: a newer release may narrow it by them (ADR 34).
     """
@@ -43,6 +45,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
     expires_at: int
     disposition: Kind
     name: str = ""
+    maker: Maker | None = None
 
 
 class BadLink(Exception):

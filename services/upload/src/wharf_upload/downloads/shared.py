@@ -10,6 +10,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from servicekit.database import DatabaseUnavailable
+from servicekit.reaches import KnownReaches
 from wharf_upload.access import links
 from wharf_upload.access.links import BadLink, LinkKeys
 from wharf_upload.domain import keys
@@ -85,8 +86,12 @@ class StoredFiles(Protocol):
         """Return the live file of this key."""
 
 
-class TenantStates(Protocol):
-    """What the feed of revocations says of tenants; see `servicekit.revocations`."""
+class Feed(Protocol):
+    """What the feed of revocations says; see `servicekit.revocations`."""
+
+    @property
+    def reaches(self) -> KnownReaches:
+        """Return what is known of people, clients and groups."""
 
     def tenant_state(self, tenant: str) -> str:
         """Return `active`, `suspended` or `deleted`."""
@@ -118,12 +123,12 @@ class SharedFiles:
         self,
         stored: StoredFiles,
         link_keys: LinkKeys,
-        tenants: TenantStates,
+        feed: Feed,
         breaker: Breaker,
         clock: Callable[[], float],
     ) -> None:
         """`clock` gives unix seconds."""
-        self._stored, self._link_keys, self._tenants = stored, link_keys, tenants
+        self._stored, self._link_keys, self._feed = stored, link_keys, feed
         self._breaker, self._clock = breaker, clock
 
     def find(self, path: str) -> Shared:
@@ -170,7 +175,7 @@ class SharedFiles:
         are wrong: the gateway may then go on with an earlier decision.
         """
         address = self._address_of(path, ask=ask)
-        if self._tenants.tenant_state(address.tenant) != "active":
+        if self._feed.tenant_state(address.tenant) != "active":
             raise NotShared
         if not ask:
             raise DatabaseUnavailable("the database did not answer a moment ago")
@@ -193,6 +198,11 @@ class SharedFiles:
             if not wanted.startswith(link.target):
                 raise NotShared
         elif slash:
+            raise NotShared
+        maker = link.maker
+        if maker is not None and not self._feed.reaches.still_reads(
+            link.tenant, maker, link.bucket, wanted
+        ):
             raise NotShared
         return Address(
             tenant=link.tenant,
