@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.database import DatabaseUnavailable
+from servicekit.reaches import Maker
 from wharf_upload.access import links
 from wharf_upload.access.links import BadLink, Link, LinkKeys
 
@@ -33,6 +34,15 @@ _links = st.builds(
     expires_at=st.integers(NOW + 1, NOW + 10**8),
     disposition=st.sampled_from(["inline", "attachment"]),
     name=st.text(max_size=50),
+    maker=st.none()
+    | st.builds(
+        Maker,
+        st.text(max_size=40),
+        st.integers(0, 1 << 50),
+        st.booleans(),
+        st.lists(st.text(max_size=40), max_size=16).map(tuple),
+        st.text(max_size=40),
+    ),
 )
 
 
@@ -103,6 +113,14 @@ def test_links_of_other_releases() -> None:
     for newer in (None, "", 1, ["10.0.0.0/8"]):
         with pytest.raises(BadLink):
             verified(signed(msgspec.msgpack.encode([*members, newer])))
+    maker = msgspec.msgpack.decode(msgspec.msgpack.encode(Maker("client-1")))
+    for member, good in ((maker, True), ([*maker, "newer"], False), (["client-1"], True)):
+        token = signed(msgspec.msgpack.encode([*members[:-1], member]))
+        if good:
+            assert verified(token).maker == Maker("client-1")
+        else:
+            with pytest.raises(BadLink):
+                verified(token)
 
 
 def test_another_tenant_in_the_payload() -> None:

@@ -38,7 +38,7 @@ class ReachChange(msgspec.Struct, frozen=True, omit_defaults=True):
     groups: tuple[str, ...] = ()
 
 
-class Maker(msgspec.Struct, frozen=True, array_like=True):
+class Maker(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Who made a signed link, and by what right: for as long as that right is there.
 
     `by_own`: by own grants, or by having no list. `groups`: by grants of these.
