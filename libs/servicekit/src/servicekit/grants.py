@@ -25,6 +25,7 @@ MAX_LIST_BYTES = 16 * 1024
 USER_ID, USERNAME, CLIENT = "{user_id}", "{username}", "{client}"
 _PLACEHOLDERS = (USER_ID, USERNAME, CLIENT)
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
+_MISPLACED = frozenset("{}/")
 _LETTERS: dict[str, Action] = {"r": "read", "w": "write", "d": "delete", "l": "list"}
 
 
@@ -124,19 +125,22 @@ def require_fillable(grants: Iterable[CompactGrant], holder: Holder, *, is_own: 
         filled_prefix = filled_in(grant.prefix, holder)
         if filled_prefix is None:
             if is_own:
-                whose = "A client has no" if holder.client else "A person has no"
-                missing = next(p for p in _placeholders(holder) if p in grant.prefix)
-                raise GrantError(index, f"{whose} {missing}.")
+                raise GrantError(index, _missing(grant.prefix, holder))
             continue
         try:
-            keys.prefix(filled_prefix)
+            normal = keys.prefix(filled_prefix)
         except keys.InvalidName as error:
             raise GrantError(index, str(error)) from None
+        if normal != filled_prefix:
+            raise GrantError(index, "Filled in, the prefix is not in Unicode NFC.")
 
 
-def _placeholders(holder: Holder) -> tuple[str, ...]:
-    """The placeholders that stand for nothing."""
-    return (USER_ID, USERNAME) if holder.client else (CLIENT,)
+def _missing(prefix: str, holder: Holder) -> str:
+    """The sentence about a placeholder that stands for nothing."""
+    for placeholder in (USER_ID, USERNAME) if holder.client else (CLIENT,):
+        if placeholder in prefix:
+            return f"A {'client' if holder.client else 'person'} has no {placeholder}."
+    return f"The user name has a brace or a slash, so that {USERNAME} cannot stand for it."
 
 
 def filled_in(prefix: str, holder: Holder) -> str | None:
@@ -145,8 +149,9 @@ def filled_in(prefix: str, holder: Holder) -> str | None:
         return prefix
     values = {USER_ID: holder.user_id, USERNAME: holder.username, CLIENT: holder.client}
     for placeholder, value in values.items():
-        # A name with braces (an older release took it) could look like a placeholder.
-        if placeholder in prefix and (not value or "{" in value or "}" in value):
+        # A name with braces (an older release took it) could look like a placeholder, and one with
+        # a slash would lie in the folder of another one.
+        if placeholder in prefix and (not value or not _MISPLACED.isdisjoint(value)):
             return None
     return _BRACES.sub(lambda found: values.get(found[0], found[0]), prefix)
 

@@ -19,7 +19,7 @@ MAX_OWN_BYTES = 640
 MAX_GROUPS = 16
 
 
-class GroupPart(msgspec.Struct, frozen=True, array_like=True):
+class GroupPart(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a group adds. `scopes` are space-separated; `grants` are filled in, `None`: left out.
 
     `version` (unix milliseconds) is of the group's last change.
@@ -31,7 +31,9 @@ class GroupPart(msgspec.Struct, frozen=True, array_like=True):
     grants: Compact | None = None
 
 
-class GrantsClaim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class GrantsClaim(
+    msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, cache_hash=True
+):
     """Who has it reaches `own` and what the `groups` add.
 
     `version` (unix milliseconds) is of the last change of the bearer's own grants, scopes or
@@ -60,8 +62,11 @@ def fitting(claim: GrantsClaim) -> GrantsClaim:
     if claim.own is not None and not fits(claim.own):
         claim = msgspec.structs.replace(claim, own=None)
     groups = list(claim.groups)
-    while len(msgspec.json.encode(claim)) > MAX_CLAIM_BYTES and any(g.grants for g in groups):
-        longest = max(range(len(groups)), key=lambda at: len(msgspec.json.encode(groups[at])))
+    while len(msgspec.json.encode(claim)) > MAX_CLAIM_BYTES:
+        long = [at for at, part in enumerate(groups) if part.grants]
+        if not long:
+            break
+        longest = max(long, key=lambda at: len(msgspec.json.encode(groups[at])))
         part = groups[longest]
         groups[longest] = GroupPart(part.group, part.version)
         claim = msgspec.structs.replace(claim, groups=tuple(groups))

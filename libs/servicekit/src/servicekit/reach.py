@@ -19,8 +19,8 @@ _LETTERS: dict[Action, str] = {"read": "r", "write": "w", "delete": "d", "list":
 class Reach(msgspec.Struct, frozen=True):
     """The keys that somebody reaches: by bucket and action the shortest prefixes, in order.
 
-    `places` is `None` where nothing is out of reach. The bucket `*` stands for those not named;
-    what every bucket gives is part of each of them.
+    `places` is `None` where nothing is out of reach. What stands under the bucket `*` holds in
+    every bucket, besides what is there by name: it is kept once, however many buckets are named.
     """
 
     places: dict[str, dict[str, _Prefixes]] | None = None
@@ -32,19 +32,20 @@ class Reach(msgspec.Struct, frozen=True):
 
     def allows(self, action: Action, bucket: str, key: str) -> bool:
         """Tell whether the action is allowed on the key."""
-        return self.places is None or key.startswith(self._prefixes(action, bucket))
+        return self._begins(action, bucket, key)
 
     def covers(self, action: Action, bucket: str, prefix: str) -> bool:
         """Tell whether the action is allowed on all keys that begin with the prefix."""
-        return self.places is None or prefix.startswith(self._prefixes(action, bucket))
+        return self._begins(action, bucket, prefix)
 
     def names(self, bucket: str) -> bool:
         """Tell whether anything is allowed in the bucket: to others it does not exist."""
-        return self.places is None or bool(self._of(bucket))
+        places = self.places
+        return places is None or bool(places.get(bucket) or places.get(EVERY_BUCKET))
 
     def allows_somewhere(self, action: Action, bucket: str) -> bool:
         """Tell whether the action is allowed on some keys of the bucket."""
-        return self.places is None or bool(self._prefixes(action, bucket))
+        return self.places is None or any(self._both(action, bucket))
 
     def is_whole(self, bucket: str) -> bool:
         """Tell whether every action is allowed on every key of the bucket."""
@@ -52,15 +53,27 @@ class Reach(msgspec.Struct, frozen=True):
 
     def prefixes(self, action: Action, bucket: str) -> _Prefixes:
         """Return the prefixes under which the action is allowed, in order; none holds another."""
-        return ("",) if self.places is None else self._prefixes(action, bucket)
+        if self.places is None:
+            return ("",)
+        named, anywhere = self._both(action, bucket)
+        return _shortest(named + anywhere) if named and anywhere else named or anywhere
 
-    def _of(self, bucket: str) -> dict[str, _Prefixes]:
+    def _begins(self, action: Action, bucket: str, text: str) -> bool:
+        if self.places is None:
+            return True
+        named, anywhere = self._both(action, bucket)
+        if text.startswith(named):
+            return True
+        return text.startswith(anywhere)
+
+    def _both(self, action: Action, bucket: str) -> tuple[_Prefixes, _Prefixes]:
+        """The prefixes of the bucket's own grants, and of those for every bucket."""
         places = self.places or {}
-        found = places.get(bucket)
-        return places.get(EVERY_BUCKET, {}) if found is None else found
-
-    def _prefixes(self, action: Action, bucket: str) -> _Prefixes:
-        return self._of(bucket).get(action, ())
+        named, anywhere = places.get(bucket), places.get(EVERY_BUCKET)
+        return (
+            () if named is None else named.get(action, ()),
+            () if anywhere is None else anywhere.get(action, ()),
+        )
 
 
 #: Of whoever has no list of grants.
@@ -70,11 +83,10 @@ NOTHING = Reach({})
 
 def reach_of(grants: Iterable[CompactGrant]) -> Reach:
     """Return what grants come to; the whole of every bucket is `EVERYTHING`."""
-    granted = tuple(grants)
-    places = {
-        bucket: _by_action([one for one in granted if one.bucket in (bucket, EVERY_BUCKET)])
-        for bucket in {grant.bucket for grant in granted}
-    }
+    by_bucket: dict[str, list[CompactGrant]] = {}
+    for grant in grants:
+        by_bucket.setdefault(grant.bucket, []).append(grant)
+    places = {bucket: _by_action(granted) for bucket, granted in by_bucket.items()}
     everywhere = places.get(EVERY_BUCKET, {})
     if all(everywhere.get(action) == ("",) for action in ACTIONS):
         return EVERYTHING

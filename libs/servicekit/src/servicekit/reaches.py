@@ -20,7 +20,9 @@ from servicekit.problems import UNAVAILABLE, ProblemError
 from servicekit.reach import Reach, reach_of
 from servicekit.tokens import Principal
 
-_MEMORY_ENTRIES = 4096
+# Of what is resolved, in grants: some 10 MB. A caller counts a few more than it has.
+_MEMORY_WEIGHT, _CALLER_WEIGHT = 32_768, 4
+_READ = "files:read"
 
 
 class ReachChange(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,7 +43,8 @@ class ReachChange(msgspec.Struct, frozen=True, omit_defaults=True):
 class Maker(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Who made a signed link, and by what right: for as long as that right is there.
 
-    `by_own`: by own grants, or by having no list. `groups`: by grants of these.
+    `by_own`: by own grants, or by having no list; `by_own_scope`: by an own scope. `groups`: those
+    that give what of the two is not the maker's own, and others that give it too.
     """
 
     subject: str
@@ -49,13 +52,32 @@ class Maker(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     by_own: bool = True
     groups: tuple[str, ...] = ()
     username: str = ""
+    by_own_scope: bool = True
 
 
 class _Resolved(NamedTuple):
-    """What somebody reaches, and with which scopes at the most; `None`: those of the token."""
+    """What somebody reaches, with which scopes at the most, and of how many grants that is."""
 
     reach: Reach
-    scopes: frozenset[str] | None
+    scopes: frozenset[str]
+    grants: int
+
+
+_Name = tuple[str, str, GrantsClaim | None]
+
+
+class _Memory(dict[_Name, _Resolved]):
+    """What was resolved, by tenant, subject and claim."""
+
+    weight = 0
+
+    def put(self, name: _Name, found: _Resolved) -> None:
+        """Remember one more; everything goes at once when there are too many."""
+        if self.weight >= _MEMORY_WEIGHT:
+            self.clear()
+            self.weight = 0
+        self[name] = found
+        self.weight += found.grants + _CALLER_WEIGHT
 
 
 class _Source(NamedTuple):
@@ -74,7 +96,7 @@ class KnownReaches:
     def __init__(self) -> None:
         self._subjects: dict[tuple[str, str], ReachChange] = {}
         self._groups: dict[tuple[str, str], ReachChange] = {}
-        self._memory: dict[tuple[str, str, GrantsClaim | None], _Resolved] = {}
+        self._memory = _Memory()
         self._lock = threading.Lock()
 
     def take(self, kind: str, tenant: str, name: str, change: ReachChange) -> None:
@@ -82,7 +104,7 @@ class KnownReaches:
         known = self._groups if kind == "group" else self._subjects
         known[tenant, name] = change
         # A new one, so that who is resolving by older knowledge leaves nothing here.
-        self._memory = {}
+        self._memory = _Memory()
 
     def resolve(self, principal: Principal) -> Principal:
         """Return the caller with the reach, and within the scopes, that it has now.
@@ -95,19 +117,10 @@ class KnownReaches:
             not self._subjects or (principal.tenant, principal.subject) not in self._subjects
         ):
             return principal
-        name = (principal.tenant, principal.subject, claim)
-        memory = self._memory
-        found = memory.get(name)
-        if found is None:
-            found = self._resolved(*name)
-            with self._lock:
-                if len(memory) >= _MEMORY_ENTRIES:
-                    memory.clear()
-                memory[name] = found
-        scopes = principal.scopes
-        if found.scopes is not None:
-            scopes &= found.scopes
-        return msgspec.structs.replace(principal, reach=found.reach, scopes=scopes)
+        found = self._found((principal.tenant, principal.subject, claim))
+        return msgspec.structs.replace(
+            principal, reach=found.reach, scopes=principal.scopes & found.scopes
+        )
 
     def maker_of(self, principal: Principal, bucket: str, prefix: str) -> Maker:
         """Return by what right the caller gives away what begins with the prefix.
@@ -118,38 +131,53 @@ class KnownReaches:
         if claim is None and (tenant, subject) not in self._subjects:
             return Maker(subject)
         source = self._source(tenant, subject, claim)
+        parts = [self._group(tenant, part, source.holder) for part in source.groups]
         return Maker(
             subject,
             source.version,
             reach_of(source.own).covers("read", bucket, prefix),
             tuple(
                 part.group
-                for part in source.groups
-                if reach_of(self._group(tenant, part, source.holder).grants or ()).covers(
-                    "read", bucket, prefix
-                )
+                for part in parts
+                if _READ in part.scopes.split()
+                or reach_of(part.grants or ()).covers("read", bucket, prefix)
             ),
             source.holder.username,
+            _READ in source.scopes.split(),
         )
 
     def still_reads(self, tenant: str, maker: Maker, bucket: str, key: str) -> bool:
         """Tell whether the maker of a link may read a key, by the right it had or a newer one."""
         change = self._subjects.get((tenant, maker.subject))
         if change is not None and change.version > maker.version:
-            found = self._resolved(tenant, maker.subject, None)
-            scopes = found.scopes or frozenset()
-            return "files:read" in scopes and found.reach.allows("read", bucket, key)
-        if maker.by_own:
+            found = self._found((tenant, maker.subject, None))
+            return _READ in found.scopes and found.reach.allows("read", bucket, key)
+        if maker.by_own and maker.by_own_scope:
             return True
         holder = _holder(maker.subject, maker.username)
-        groups = (self._groups.get((tenant, name)) for name in maker.groups)
-        return any(
-            reach_of(filled(group.grants, holder)).allows("read", bucket, key)
-            for group in groups
-            if group is not None
+        groups = [
+            group
+            for name in maker.groups
+            if (group := self._groups.get((tenant, name))) is not None
+        ]
+        return (maker.by_own_scope or any(_READ in group.scopes.split() for group in groups)) and (
+            maker.by_own
+            or any(
+                reach_of(filled(group.grants, holder)).allows("read", bucket, key)
+                for group in groups
+            )
         )
 
     # ---- how a reach comes about ----
+
+    def _found(self, name: _Name) -> _Resolved:
+        memory = self._memory
+        found = memory.get(name)
+        if found is None:
+            found = self._resolved(*name)
+            with self._lock:
+                memory.put(name, found)
+        return found
 
     def _resolved(self, tenant: str, subject: str, claim: GrantsClaim | None) -> _Resolved:
         source = self._source(tenant, subject, claim)
@@ -158,7 +186,7 @@ class KnownReaches:
             group = self._group(tenant, part, source.holder)
             grants += group.grants or ()
             scopes |= set(group.scopes.split())
-        return _Resolved(reach_of(grants), frozenset(scopes))
+        return _Resolved(reach_of(grants), frozenset(scopes), len(grants))
 
     def _source(self, tenant: str, subject: str, claim: GrantsClaim | None) -> _Source:
         change = self._subjects.get((tenant, subject))
