@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from servicekit.reaches import ReachChange
 from servicekit.revocations import Feed, Kind, Revocation, State
 from tests.servers.web import LocalServer, Reply, serving
 
@@ -21,10 +22,11 @@ def entry(
     tenant: str = "demo",
     identifier: str = "",
     until: int | None = None,
+    reach: ReachChange | None = None,
 ) -> Revocation:
     """One entry of a feed."""
     return Revocation(
-        seq=seq, kind=kind, tenant=tenant, id=identifier, state=state, until=until, at=0
+        seq=seq, kind=kind, tenant=tenant, id=identifier, state=state, until=until, reach=reach
     )
 
 
@@ -45,10 +47,13 @@ class FakeFeed:
         tenant: str = "demo",
         identifier: str = "",
         until: int | None = None,
+        reach: ReachChange | None = None,
     ) -> Revocation:
         """Publishes one more entry."""
         number = self.entries[-1].seq + 1 if self.entries else 1
-        made = entry(number, kind, state, tenant=tenant, identifier=identifier, until=until)
+        made = entry(
+            number, kind, state, tenant=tenant, identifier=identifier, until=until, reach=reach
+        )
         self.entries.append(made)
         return made
 

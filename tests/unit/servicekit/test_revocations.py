@@ -433,6 +433,7 @@ def test_entries_are_what_auth_writes() -> None:
         "state": "suspended",
         "until": None,
         "at": 0,
+        "reach": None,
     }
     assert isinstance(made, Revocation)
 

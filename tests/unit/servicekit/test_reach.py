@@ -1,0 +1,94 @@
+"""The rule by which keys are judged: it is as plain as a loop over all grants."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.grants import ACTIONS, EVERYTHING_COMPACT, Action, CompactGrant
+from servicekit.reach import EVERYTHING, NOTHING, Reach, reach_of
+
+BUCKETS = ("photos", "inbox", "*")
+_PREFIXES = st.text("ab/", max_size=4)
+_GRANTS = st.lists(
+    st.builds(
+        CompactGrant,
+        st.sampled_from(BUCKETS),
+        _PREFIXES,
+        st.sets(st.sampled_from("rwdl")).map(lambda letters: "".join(sorted(letters))),
+    ),
+    max_size=6,
+)
+
+
+def said(granted: list[CompactGrant], action: Action, bucket: str, key: str) -> bool:
+    """The rule, word for word."""
+    letter = {"read": "r", "write": "w", "delete": "d", "list": "l"}[action]
+    return any(
+        one.bucket in (bucket, "*") and letter in one.letters and key.startswith(one.prefix)
+        for one in granted
+    )
+
+
+@given(_GRANTS, st.sampled_from(ACTIONS), st.sampled_from(["photos", "other"]), _PREFIXES)
+def test_a_key_is_judged_as_the_rule_says(
+    granted: list[CompactGrant], action: Action, bucket: str, key: str
+) -> None:
+    """A key is reached when a grant of its bucket or of `*` has the action and begins it."""
+    reach = reach_of(granted)
+    assert reach.allows(action, bucket, key) == said(granted, action, bucket, key)
+    # All keys below a prefix: such that begin with it, and go on with what no grant has.
+    assert reach.covers(action, bucket, key) == said(granted, action, bucket, key)
+    prefixes = reach.prefixes(action, bucket)
+    assert key.startswith(prefixes) == reach.allows(action, bucket, key)
+    assert list(prefixes) == sorted(set(prefixes))
+    assert not any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
+    assert reach.allows_somewhere(action, bucket) == bool(prefixes)
+    named = any(one.bucket in (bucket, "*") and one.letters for one in granted)
+    assert reach.names(bucket) == named
+    assert reach.is_whole(bucket) == all(reach.covers(one, bucket, "") for one in ACTIONS)
+    if reach.is_everything:
+        assert all(said(granted, one, "any", "") for one in ACTIONS)
+
+
+@given(_GRANTS, _GRANTS, st.sampled_from(ACTIONS), st.sampled_from(BUCKETS[:2]), _PREFIXES)
+def test_more_grants_reach_more(
+    some: list[CompactGrant], more: list[CompactGrant], action: Action, bucket: str, key: str
+) -> None:
+    """Of several lists the union holds: none of them takes away what another one gives."""
+    both = reach_of([*some, *more]).allows(action, bucket, key)
+    assert both == any(reach_of(one).allows(action, bucket, key) for one in (some, more))
+
+
+def test_nothing_and_everything() -> None:
+    """An empty list reaches nothing; `null`, and the whole of every bucket, reach everything."""
+    assert reach_of(()) == NOTHING
+    assert reach_of(EVERYTHING_COMPACT) is EVERYTHING
+    assert reach_of((CompactGrant("*", "", "r"), CompactGrant("*", "", "wdl"))) is EVERYTHING
+    for action in ACTIONS:
+        assert EVERYTHING.allows(action, "any", "key")
+        assert EVERYTHING.prefixes(action, "any") == ("",)
+        assert not NOTHING.allows(action, "any", "key")
+        assert NOTHING.prefixes(action, "any") == ()
+    assert not NOTHING.names("any")
+
+
+def test_text_alone_is_compared() -> None:
+    """`photos/a` is the beginning of `photos/ab`, and of nothing that only looks like it."""
+    reach = reach_of([CompactGrant("b", "photos/a", "r"), CompactGrant("b", "caf\u00e9/", "r")])
+    assert reach.allows("read", "b", "photos/ab")
+    assert reach.allows("read", "b", "caf\u00e9/x")
+    for key in ("Photos/a", "photos", "photos//a", "./photos/a", "cafe/x", "cafe\u0301/x", ""):
+        assert not reach.allows("read", "b", key), key
+
+
+def test_many_buckets_and_many_grants_for_all_of_them() -> None:
+    """What holds in every bucket is kept once, not once for each bucket that has a name."""
+    granted = [CompactGrant("*", f"every/{number}/", "rwdl") for number in range(800)]
+    granted += [CompactGrant(f"bucket-{number}", "own/", "r") for number in range(800)]
+    reach = reach_of(granted)
+    assert isinstance(reach, Reach)
+    places = reach.places or {}
+    assert sum(len(found) for one in places.values() for found in one.values()) == 4 * 800 + 800
+    assert reach.allows("read", "bucket-7", "every/799/x")
+    assert len(reach.prefixes("read", "bucket-7")) == 801

@@ -1,0 +1,333 @@
+"""What somebody reaches now: of the token's word and the feed's the newer one holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from servicekit import reaches
+from servicekit.grants import EVERYTHING_COMPACT, Compact, CompactGrant, Holder, filled
+from servicekit.grants_claim import GrantsClaim, GroupPart
+from servicekit.problems import UNAVAILABLE, ProblemError
+from servicekit.reach import EVERYTHING, NOTHING, Reach, reach_of
+from servicekit.reaches import KnownReaches, Maker, ReachChange
+from servicekit.tokens import Principal
+
+SCOPES = "files:read files:write"
+A: Compact = (CompactGrant("b", "a/", "rwdl"),)
+B: Compact = (CompactGrant("b", "b/", "rwdl"),)
+
+
+def caller(
+    claim: GrantsClaim | None = None, scopes: str = SCOPES, subject: str = "u1", tenant: str = "t"
+) -> Principal:
+    return Principal(
+        tenant,
+        subject,
+        frozenset(scopes.split()),
+        "token-1",
+        1_800_000_000,
+        grants=claim,
+        reach=EVERYTHING if claim is None else NOTHING,
+    )
+
+
+def reached(known: KnownReaches, who: Principal) -> Reach:
+    return known.resolve(who).reach
+
+
+def test_nobody_without_a_word_is_touched() -> None:
+    """Who has no claim, and of whom the feed says nothing, is the same object as before."""
+    known = KnownReaches()
+    who = caller()
+    assert known.resolve(who) is who
+    known.take("reach", "t", "another", ReachChange(5))
+    known.take("group", "t", "u1", ReachChange(5))
+    known.take("reach", "other-tenant", "u1", ReachChange(5))
+    assert known.resolve(who) is who
+
+
+def test_the_newer_word_holds() -> None:
+    """A change that is as new as the token, or newer, counts; an older one does not."""
+    for version, expected in ((4, A), (5, B), (6, B)):
+        known = KnownReaches()
+        known.take("reach", "t", "u1", ReachChange(version, B, SCOPES, "ann"))
+        assert reached(known, caller(GrantsClaim(5, A, SCOPES, "ann"))) == reach_of(expected)
+    known = KnownReaches()
+    assert reached(known, caller(GrantsClaim(5, A, SCOPES))) == reach_of(A)
+
+
+def test_a_token_without_a_claim_is_older_than_any_change() -> None:
+    """Whoever had everything is narrowed, and has everything again when the list is gone."""
+    known = KnownReaches()
+    known.take("reach", "t", "u1", ReachChange(5, A, SCOPES))
+    assert reached(known, caller()) == reach_of(A)
+    known.take("reach", "t", "u1", ReachChange(6, EVERYTHING_COMPACT, SCOPES))
+    assert reached(known, caller()) is EVERYTHING
+    known.take("reach", "t", "u1", ReachChange(7))
+    assert reached(known, caller()) == NOTHING
+
+
+def test_scopes_are_taken_away_at_once_and_never_added() -> None:
+    """The token's scopes are the most; of those only what the feed still says is left."""
+    known = KnownReaches()
+    claim = GrantsClaim(5, A, SCOPES)
+    assert known.resolve(caller(claim)).scopes == set(SCOPES.split())
+    known.take("reach", "t", "u1", ReachChange(6, A, "files:read files:delete"))
+    assert known.resolve(caller(claim)).scopes == {"files:read"}
+    assert known.resolve(caller()).scopes == {"files:read"}
+    # A token that was narrowed has no more than it had.
+    assert known.resolve(caller(claim, "files:write")).scopes == set()
+
+
+def test_groups_add_and_their_changes_hold() -> None:
+    """The union of own grants and groups; one entry changes what every member reaches."""
+    known = KnownReaches()
+    claim = GrantsClaim(5, (), "files:read", "", (GroupPart("g1", 5, "files:write", A),))
+    assert reached(known, caller(claim)) == reach_of(A)
+    assert known.resolve(caller(claim)).scopes == set(SCOPES.split())
+    known.take("group", "t", "g1", ReachChange(4, B, ""))  # older than the token
+    assert reached(known, caller(claim)) == reach_of(A)
+    known.take("group", "t", "g1", ReachChange(6, B, ""))
+    assert reached(known, caller(claim)) == reach_of(B)
+    assert known.resolve(caller(claim)).scopes == {"files:read"}
+    known.take("group", "other", "g1", ReachChange(9, A, SCOPES))  # of the same id, elsewhere
+    assert reached(known, caller(claim)) == reach_of(B)
+
+
+def test_a_groups_grants_are_filled_in_for_each_member() -> None:
+    """Each member reaches its own folder through one entry; a program has no person's."""
+    known = KnownReaches()
+    own = (CompactGrant("b", "u/{user_id}/", "r"), CompactGrant("b", "in/{client}/", "w"))
+    known.take("group", "t", "g1", ReachChange(6, own, SCOPES))
+    for subject, username, prefix, letters in (
+        ("u1", "ann", "u/u1/", "r"),
+        ("u2", "ben", "u/u2/", "r"),
+        ("c1", "", "in/c1/", "w"),
+    ):
+        claim = GrantsClaim(5, (), "", username, (GroupPart("g1", 5, SCOPES, ()),))
+        expected = reach_of([CompactGrant("b", prefix, letters)])
+        assert reached(known, caller(claim, subject=subject)) == expected
+
+
+def test_who_left_a_group_has_nothing_of_it() -> None:
+    """The feed's word on a member says which groups count, whatever the token has."""
+    known = KnownReaches()
+    claim = GrantsClaim(5, (), SCOPES, "", (GroupPart("g1", 5, "", A), GroupPart("g2", 5, "", B)))
+    known.take("reach", "t", "u1", ReachChange(6, (), SCOPES, "", ("g2", "g3")))
+    assert reached(known, caller(claim)) == reach_of(B)
+    known.take("group", "t", "g3", ReachChange(3, A))
+    assert reached(known, caller(claim)) == reach_of((*A, *B))
+
+
+def test_what_was_left_out_is_waited_for() -> None:
+    """Grants that only the feed has are never taken for none nor for all: 503 until it has them."""
+    own_left = caller(GrantsClaim(5, None, SCOPES))
+    group_left = caller(GrantsClaim(5, (), SCOPES, "", (GroupPart("g1", 5),)))
+    for who, kind, name in ((own_left, "reach", "u1"), (group_left, "group", "g1")):
+        known = KnownReaches()
+        for older in (None, ReachChange(4, A, SCOPES)):
+            if older is not None:
+                known.take(kind, "t", name, older)
+            with pytest.raises(ProblemError) as caught:
+                known.resolve(who)
+            assert caught.value.problem is UNAVAILABLE
+            assert ("Retry-After", "1") in caught.value.headers
+        known.take(kind, "t", name, ReachChange(5, B, SCOPES))
+        assert reached(known, who) == reach_of(B)
+
+
+def test_memory_is_bounded_and_forgets_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many callers come, what is remembered of them stays below a weight."""
+    monkeypatch.setattr(reaches, "_MEMORY_WEIGHT", 50)
+    known = KnownReaches()
+    for number in range(200):
+        claim = GrantsClaim(number, A * 8, SCOPES)
+        assert reached(known, caller(claim)) == reach_of(A)
+        assert len(known._memory) <= 5
+        assert known._memory.weight < 50 + 12
+    known.take("reach", "t", "u1", ReachChange(500, B, SCOPES))
+    assert reached(known, caller(GrantsClaim(199, A * 8, SCOPES))) == reach_of(B)
+
+
+# ---- links ----
+
+
+def test_a_link_ends_with_its_makers_right() -> None:
+    """It reads while its maker does; a change of the maker is judged anew, key by key."""
+    known = KnownReaches()
+    maker = known.maker_of(caller(GrantsClaim(5, A, SCOPES)), "b", "a/")
+    assert maker == Maker("u1", 5)
+    assert known.still_reads("t", maker, "b", "a/x")
+    known.take("reach", "t", "u1", ReachChange(5, A, SCOPES))  # what it was made by
+    assert known.still_reads("t", maker, "b", "a/x")
+    known.take("reach", "t", "u1", ReachChange(6, (CompactGrant("b", "a/x", "r"),), SCOPES))
+    assert known.still_reads("t", maker, "b", "a/x")
+    assert not known.still_reads("t", maker, "b", "a/y")
+    known.take("reach", "t", "u1", ReachChange(7, A, "files:write"))
+    assert not known.still_reads("t", maker, "b", "a/x")
+    known.take("reach", "t", "u1", ReachChange(8))
+    assert not known.still_reads("t", maker, "b", "a/x")
+    assert known.still_reads("other", maker, "b", "a/x")
+
+
+def test_a_link_of_somebody_without_a_list() -> None:
+    """It reads until the maker has a list that does not."""
+    known = KnownReaches()
+    maker = known.maker_of(caller(), "b", "")
+    assert maker == Maker("u1")
+    assert known.still_reads("t", maker, "b", "b/x")
+    known.take("reach", "t", "u1", ReachChange(1, A, SCOPES))
+    assert not known.still_reads("t", maker, "b", "b/x")
+    assert known.still_reads("t", maker, "b", "a/x")
+    # Made after that change, by a token that is older.
+    assert known.maker_of(caller(), "b", "a/") == Maker("u1", 1)
+
+
+@pytest.mark.parametrize("own", [(), EVERYTHING_COMPACT])
+@pytest.mark.parametrize("own_scopes", ["", SCOPES])
+def test_a_link_by_right_of_a_group(own: Compact, own_scopes: str) -> None:
+    """What the group gave, grants or the scope, is needed as long as the link is: its change, its
+    end, and that nobody knows of it any more, end the link.
+    """
+    known = KnownReaches()
+    claim = GrantsClaim(5, own, own_scopes, "ann", (GroupPart("g1", 5, SCOPES, A),))
+    known.take("group", "t", "g1", ReachChange(5, (CompactGrant("b", "a/", "r"),), SCOPES))
+    maker = known.maker_of(caller(claim), "b", "a/")
+    alone = bool(own) and bool(own_scopes)
+    assert known.still_reads("t", maker, "b", "a/x")
+    assert KnownReaches().still_reads("t", maker, "b", "a/x") == alone
+    # Neither the grants nor the scope of the group.
+    known.take("group", "t", "g1", ReachChange(6))
+    assert known.still_reads("t", maker, "b", "a/x") == alone
+    # The scope alone is enough where the grants are the maker's own, and the other way round.
+    known.take("group", "t", "g1", ReachChange(7, (), SCOPES))
+    assert known.still_reads("t", maker, "b", "a/x") == bool(own)
+    known.take("group", "t", "g1", ReachChange(8, A, ""))
+    assert known.still_reads("t", maker, "b", "a/x") == bool(own_scopes)
+
+
+# ---- however words come ----
+
+_LISTS = st.lists(
+    st.builds(
+        CompactGrant,
+        st.just("b"),
+        st.sampled_from(["", "a/", "b/", "u/{user_id}/"]),
+        st.sampled_from(["r", "w", "rwdl"]),
+    ),
+    max_size=2,
+).map(tuple)
+_OWN_LISTS = _LISTS.map(lambda found: filled(found, Holder("u1", "ann")))
+_SCOPES = st.sampled_from(["", "files:read", SCOPES])
+_GROUPS = ("g1", "g2")
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("own"), _OWN_LISTS, _SCOPES),
+        st.tuples(st.sampled_from(_GROUPS), _LISTS, _SCOPES),
+        st.tuples(st.just("groups"), st.sets(st.sampled_from(_GROUPS)), st.just("")),
+        st.tuples(st.sampled_from(["token", "long token"]), st.just(()), st.just("")),
+        st.tuples(st.just("hear"), st.just(()), st.just("")),
+    ),
+    max_size=10,
+)
+
+
+@dataclass
+class Auth:
+    """What `auth` keeps of one person and two groups, and the entries that nobody has heard yet."""
+
+    version: int = 1
+    own: Compact = ()
+    scopes: str = SCOPES
+    groups: tuple[str, ...] = ()
+    of_groups: dict[str, tuple[int, Compact, str]] = field(
+        default_factory=lambda: dict.fromkeys(_GROUPS, (1, (), ""))
+    )
+    now: int = 1
+    unheard: list[tuple[str, str, ReachChange]] = field(default_factory=list)
+
+    def said(self) -> None:
+        self.now += 1
+        self.version = self.now
+        change = ReachChange(self.now, self.own, self.scopes, "ann", self.groups)
+        self.unheard.append(("reach", "u1", change))
+
+    def grouped(self, name: str, granted: Compact, scopes: str) -> None:
+        self.now += 1
+        self.of_groups[name] = (self.now, granted, scopes)
+        self.unheard.append(("group", name, ReachChange(self.now, granted, scopes)))
+
+    def token(self, *, short: bool) -> GrantsClaim:
+        holder = Holder("u1", "ann")
+        parts = tuple(
+            GroupPart(
+                name,
+                self.of_groups[name][0],
+                "" if short else self.of_groups[name][2],
+                None if short else filled(self.of_groups[name][1], holder),
+            )
+            for name in self.groups
+        )
+        return GrantsClaim(self.version, None if short else self.own, self.scopes, "ann", parts)
+
+    def truth(self) -> tuple[Reach, set[str]]:
+        found, scopes = list(self.own), set(self.scopes.split())
+        for name in self.groups:
+            found += filled(self.of_groups[name][1], Holder("u1", "ann"))
+            scopes |= set(self.of_groups[name][2].split())
+        return reach_of(found), scopes
+
+
+@settings(max_examples=150)
+@given(_STEPS)
+def test_whoever_has_heard_all_says_what_auth_says(
+    steps: list[tuple[str, object, str]],
+) -> None:
+    """However changes, tokens and the feed come: once all was heard every token, old or new, long
+    or short, comes to what `auth` keeps now.
+    """
+    auth, known, tokens = Auth(), KnownReaches(), [GrantsClaim(1, (), SCOPES, "ann")]
+    auth.grouped("g1", (), "")
+    auth.grouped("g2", (), "")
+    auth.said()
+    for what, value, scopes in steps:
+        if what == "own":
+            auth.own, auth.scopes = value, scopes  # type: ignore[assignment]
+            auth.said()
+        elif what == "groups":
+            auth.groups = tuple(sorted(value))  # type: ignore[call-overload]
+            auth.said()
+        elif what in _GROUPS:
+            auth.grouped(what, value, scopes)  # type: ignore[arg-type]
+        elif what.endswith("token"):
+            tokens.append(auth.token(short=what == "long token"))
+            _ask(known, tokens)
+        else:
+            for entry in auth.unheard:
+                known.take(entry[0], "t", *entry[1:])
+            auth.unheard.clear()
+            _check(known, [*tokens, None], auth)
+    for entry in auth.unheard:
+        known.take(entry[0], "t", *entry[1:])
+    _check(known, [*tokens, None], auth)
+
+
+def _ask(known: KnownReaches, tokens: list[GrantsClaim]) -> None:
+    """Asks in between, so that something is remembered which is no longer true afterwards."""
+    for token in tokens:
+        try:
+            known.resolve(caller(token))
+        except ProblemError as error:
+            assert error.problem is UNAVAILABLE  # noqa: PT017 -- nothing else may come
+
+
+def _check(known: KnownReaches, tokens: list[GrantsClaim | None], auth: Auth) -> None:
+    reach, scopes = auth.truth()
+    for token in tokens:
+        found = known.resolve(caller(token))
+        assert found.reach == reach
+        assert found.scopes == scopes & set(SCOPES.split())
