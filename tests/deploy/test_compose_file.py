@@ -353,6 +353,23 @@ def test_the_console_has_nothing_of_the_others() -> None:
     assert set(mounts("console")) == {"console", "console-socket"}
 
 
+@pytest.mark.parametrize("profile", ["single", "scale", "s3"])
+def test_how_long_links_live(profile: str) -> None:
+    """auth keeps changes of grants in its feed for as long as upload lets links live: both read the
+    setting in `.env`, and neither is given another value.
+    """
+    users = {
+        name: one
+        for name, one in SERVICES.items()
+        if profile in one["profiles"] and re.search(r"wharf-(auth|upload):", one["image"])
+    }
+    assert {"auth", "auth-init"} <= set(users)
+    assert [name for name in users if name.startswith("upload")]
+    for name, one in users.items():
+        assert one["env_file"] == ".env", name
+        assert "WHARF_LINK_MAX_SECONDS" not in one.get("environment", {}), name
+
+
 def test_one_after_the_other() -> None:
     """The second replica waits for the first when a stack starts."""
     assert "gateway-1" in SERVICES["upload-2"]["depends_on"]

@@ -264,6 +264,20 @@ def test_settings_exist(variant: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+def test_how_long_links_live(variant: str) -> None:
+    """auth keeps changes of grants in its feed for as long as upload lets links live: both read the
+    setting in the same ConfigMap.
+    """
+    sources = set()
+    for component in ("auth", "upload"):
+        (pod,) = [pod for pod in cluster(variant).pods() if pod.name == f"wharf-{component}"]
+        (container,) = [one for one in pod.containers() if one["name"] == component]
+        assert "WHARF_LINK_MAX_SECONDS" not in {one["name"] for one in container["env"]}
+        sources.add(tuple(one["configMapRef"]["name"] for one in container["envFrom"]))
+    assert len(sources) == 1
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_files_of_secrets_are_mounted(variant: str) -> None:
     """What a variable `…_FILE` names is a key of a Secret that is mounted there."""
     found = 0
