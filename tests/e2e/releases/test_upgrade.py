@@ -154,6 +154,24 @@ def test_events(upgraded: Upgraded) -> None:
     assert [one["id"] for one in told] == sorted({one["id"] for one in told})
 
 
+def test_grants(upgraded: Upgraded) -> None:
+    """A client and a person of the release reach everything, as before; a client that gets grants
+    reaches no more than these within 5 s, with the token that it had.
+    """
+    demo, admin = upgraded.demo, Tenants(upgraded.wharf).admin
+    clients = "/auth/v1/tenants/demo/clients"
+    listed = admin.get(clients).json()["clients"]
+    assert {one["grants"] for one in listed} == {None}
+    assert upgraded.person().api.get("/auth/me").json()["grants"] is None
+    name = CREDENTIALS["demo"]["client_id"]
+    change = {"grants": [{"bucket": "photos", "actions": ["read", "list"]}]}
+    assert admin.send_json("PATCH", f"{clients}/{name}", change).status == 200
+    assert until(lambda: demo.get("/v1/files/default").status == 404, 5)
+    assert demo.get("/v1/files/photos").status == 200
+    assert admin.send_json("PATCH", f"{clients}/{name}", {"grants": None}).status == 200
+    assert until(lambda: demo.get("/v1/files/default").status == 200, 5)
+
+
 def test_the_replica_says_its_release(upgraded: Upgraded) -> None:
     """The file that was empty says of which release the replica is now."""
     path = upgraded.wharf.data / "replicas" / "native"

@@ -1,0 +1,176 @@
+"""README's "Grants", word for word: what each preset lets people and programs do, and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e import people
+from tests.e2e.api_client import SMALL, ApiClient
+from tests.e2e.instance import ROOT, Wharf
+from tests.e2e.people import Person
+from tests.e2e.raw_http import until
+from tests.e2e.tenants import Tenants
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
+
+
+def blocks(page: str, heading: str) -> list[str]:
+    """The commands below a heading of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Team:
+    """A tenant of which README says `acme`."""
+
+    wharf: Wharf
+    owner: Person
+    client: ApiClient
+
+    @property
+    def tenant(self) -> str:
+        """Its name."""
+        return self.client.tenant
+
+    def run(self, block: str) -> str:
+        """What a shell in the checkout prints that runs the commands, as an operator would."""
+        kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
+        own = {
+            "WHARF": self.wharf.url,
+            "WHARF_DATA": str(self.wharf.data),
+            "WHARF_ISSUER": f"{self.wharf.url}/auth",
+            "ADA": str(self.owner.api.token),
+        }
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", re.sub(r"\bacme\b", self.tenant, block)],
+            env={**kept, **own},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def person(self, username: str, said: str) -> Person:
+        """Somebody of whom a command said id and password, logged in."""
+        (found,) = re.findall(r"user_id: (\w+)\npassword: (.*)", said)
+        person = Person(self.client.using(None), found[0], username)
+        answer = person.login(found[1])
+        assert answer.status == 200, answer.body
+        return person
+
+
+@pytest.fixture(scope="module")
+def team(wharf: Wharf, tenants: Tenants) -> Team:
+    """The tenant with an owner and a client without grants."""
+    client = tenants.tenant()
+    owner = people.make(tenants.admin, client.tenant, role="owner")
+    assert owner.login().status == 200
+    return Team(wharf, owner, client)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What the commands made."""
+
+    team: Team
+    auditor: Person
+    scanner: ApiClient
+    eve: Person
+    bob: Person
+
+
+@pytest.fixture(scope="module")
+def preset(team: Team) -> Preset:
+    """Everybody of README's section, and a colleague made by the same commands."""
+    presets, member = blocks("README.md", "Grants")
+    made = team.run(presets)
+    eve, bob = (
+        team.person(name, team.run(re.sub(r"\beve\b", name, member))) for name in ("eve", "bob")
+    )
+    auditor = team.person("auditor", made)
+    known = dict(re.findall(r"(client_id|client_secret): (\S+)", made))
+    answer = team.client.login(known["client_id"], known["client_secret"])
+    assert answer.status == 200, answer.body
+    scanner = team.client.using(answer.json()["access_token"])
+    return Preset(team, auditor, scanner, eve, bob)
+
+
+def test_the_pages_say_the_same() -> None:
+    """docs/grants.md has the commands that README has, so these tests are about both."""
+    assert blocks("docs/grants.md", "Presets") == blocks("README.md", "Grants")
+
+
+def test_a_private_folder(preset: Preset) -> None:
+    """Who is in the group has a folder, whose files are for the others as if they were not there."""
+    eve, bob = preset.eve.api, preset.bob.api
+    key = f"home/{preset.eve.id}/plan.txt"
+    eve.stored(key)
+    assert eve.file(key).body == SMALL
+    assert eve.listed() == [key]
+    assert bob.listed() == []
+    absent = bob.file(f"home/{preset.eve.id}/none.txt").problem(404, "not-found")
+    there = bob.file(key).problem(404, "not-found")
+    assert {**there, "request_id": 0, "detail": 0} == {**absent, "request_id": 0, "detail": 0}
+    bob.delete(key).problem(404, "not-found")
+    bob.put(key).problem(403, "outside-grants")
+    bob.put("notes.txt").problem(403, "outside-grants")
+    assert preset.team.owner.api.file(key).status == 200
+    assert eve.delete(key).status == 204
+
+
+def test_a_public_avatar(preset: Preset) -> None:
+    """Everybody sees the picture, and only its person replaces it."""
+    eve, key = preset.eve, preset.eve.id
+    public = f"/public/{preset.team.tenant}/avatars/{key}"
+    eve.api.stored(key, PNG, bucket="avatars")
+    assert eve.api.put(key, PNG + b"2", bucket="avatars").status in (200, 201)
+    preset.bob.api.put(key, PNG, bucket="avatars").problem(403, "outside-grants")
+    assert preset.team.client.using(None).get(public).body == PNG + b"2"
+    eve.api.put(key, SMALL, bucket="avatars").problem(415, "type-not-allowed")
+
+
+def test_a_write_only_inbox(preset: Preset) -> None:
+    """The program sends files and sees none of them, nor writes elsewhere."""
+    scanner, key = preset.scanner, "inbox/scan.pdf"
+    scanner.stored(key)
+    scanner.put("outbox/scan.pdf").problem(403, "outside-grants")
+    for answer in (scanner.file(key), scanner.delete(key), scanner.get("/v1/files/default")):
+        assert answer.status in (403, 404)
+        assert answer.slug in ("insufficient-scope", "not-found")
+    assert preset.team.owner.api.file(key).body == SMALL
+
+
+def test_a_read_only_auditor(preset: Preset) -> None:
+    """The auditor reads one bucket: others are not there, and nothing can be changed."""
+    auditor, client = preset.auditor.api, preset.team.client
+    client.stored("books/2026.csv")
+    body = json.dumps({}).encode()
+    assert client.request("PUT", "/v1/buckets/secret", body).status == 201
+    client.stored("plan.txt", bucket="secret")
+    assert auditor.file("books/2026.csv").body == SMALL
+    assert "books/2026.csv" in auditor.listed()
+    auditor.put("books/2026.csv").problem(403, "insufficient-scope")
+    auditor.delete("books/2026.csv").problem(403, "insufficient-scope")
+    auditor.file("plan.txt", bucket="secret").problem(404, "not-found")
+    auditor.get("/v1/files/secret").problem(404, "not-found")
+    names = [one["name"] for one in auditor.get("/v1/buckets").json()["buckets"]]
+    assert names == ["default"]
+
+
+def test_who_leaves_a_group(preset: Preset) -> None:
+    """Who is taken out of a group reaches nothing of it within 5 s, with the token of before."""
+    eve, team = preset.eve.api, preset.team
+    key = f"home/{preset.eve.id}/last.txt"
+    eve.stored(key)
+    team.run(".venv/bin/wharf-auth group remove acme homes eve")
+    assert until(lambda: eve.file(key).status == 404, seconds=5)
