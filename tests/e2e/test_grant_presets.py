@@ -111,7 +111,7 @@ def test_the_pages_say_the_same() -> None:
 
 
 def test_a_private_folder(preset: Preset) -> None:
-    """Who is in the group has a folder, whose files are for the others as if they were not there."""
+    """Who is in the group has a folder, whose files are to the others as if not there."""
     eve, bob = preset.eve.api, preset.bob.api
     key = f"home/{preset.eve.id}/plan.txt"
     eve.stored(key)
