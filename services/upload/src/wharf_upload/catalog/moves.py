@@ -8,12 +8,11 @@ from typing import Protocol
 import msgspec
 
 from servicekit.problems import UNPROCESSABLE
-from servicekit.reach import Reach
 from wharf_upload.catalog.buckets import BucketCatalog
 from wharf_upload.domain.buckets import Policy
 from wharf_upload.domain.file_writes import Move, Place, Stored
 from wharf_upload.domain.files import File
-from wharf_upload.domain.refusals import KeyTaken, NoSuchFile
+from wharf_upload.domain.refusals import NoSuchFile
 from wharf_upload.domain.upload_intent import SizeLimit, check_rename, check_size, type_elsewhere
 
 
@@ -36,11 +35,8 @@ class FileMoves:
         """`clock` gives unix seconds."""
         self._stored, self._buckets, self._clock = stored, buckets, clock
 
-    def move(self, wanted: Move, reach: Reach) -> Stored:
+    def move(self, wanted: Move) -> Stored:
         """Move a file where the policy of the target takes it.
-
-        `reach` is the caller's, who may move between these two addresses: it bounds the keys that
-        `rename` may choose.
 
         Raises `NoSuchBucket`, `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `IdempotencyReused`,
         `TooLarge`, `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable-content`.
@@ -51,8 +47,6 @@ class FileMoves:
         policy = self._buckets.find(wanted.tenant, target.bucket).policy
 
         def place(file: File, key: str) -> File:
-            if key != target.key and not reach.allows("write", target.bucket, key):
-                raise KeyTaken(target.key)  # the number would stand inside a prefix
             moved = msgspec.structs.replace(
                 file, bucket=target.bucket, key=key, filename=_filename(file, key)
             )

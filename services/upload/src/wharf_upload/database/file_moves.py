@@ -67,4 +67,4 @@ def _target(connection: Connection, wanted: Move, file: File, at: int) -> tuple[
     if wanted.on_conflict == "error":
         raise KeyTaken(key)
     moved = msgspec.structs.replace(file, bucket=bucket, key=key)
-    return free_key(connection, moved, frozenset(), None), None
+    return free_key(connection, moved, frozenset(), wanted.within), None

@@ -68,13 +68,15 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 class Move(msgspec.Struct, frozen=True, kw_only=True):
     """A file that gets another address, with the same bytes and the same id.
 
-    `condition` is about the file as it is at `source`, `on_conflict` about one at `target`.
+    `condition` is about the file as it is at `source`, `on_conflict` about one at `target`. A key
+    that the records choose begins with one of the prefixes `within`; `None`: with anything.
     """
 
     tenant: str
     source: FileAddress
     target: FileAddress
     on_conflict: OnConflict = "error"
+    within: tuple[str, ...] | None = None
     condition: WriteCondition | None = None
     idempotency: Idempotency | None = None
 

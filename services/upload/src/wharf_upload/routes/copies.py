@@ -107,7 +107,7 @@ def blueprint(moves: FileMoves) -> ProtectedBlueprint:
             raise UNPROCESSABLE(_MOVE, field="move")
         wanted = _move(body)
         reach.require_move(g.principal, wanted.source, wanted.target)
-        stored = moves.move(wanted, g.principal.reach)
+        stored = moves.move(wanted)
         file = stored.files[0]
         if stored.replayed:
             # Grants may have changed since `rename` chose this key.
@@ -137,6 +137,7 @@ def _move(body: CopyRequest) -> Move:
         source=source,
         target=target,
         on_conflict=body.on_conflict,
+        within=reach.within(g.principal, target.bucket),
         condition=conditions.for_write(request.header("IF_MATCH"), None),
         idempotency=idempotency(request, f"POST {_PATH} {what}"),
     )
