@@ -11,18 +11,12 @@ from typing import Any
 import msgspec
 from werkzeug.test import TestResponse
 
-from servicekit.grants import Compact, checked, parse
+from servicekit.grants import Compact
 from servicekit.grants_claim import CLAIM, GrantsClaim, GroupPart
 from servicekit.reaches import ReachChange
 from servicekit.revocations import Feed, Revocation
+from tests.servers.granted import SCOPES, compact
 from tests.servers.upload import UploadService
-
-SCOPES = "files:read files:write files:delete buckets:admin"
-
-
-def compact(*grants: str) -> Compact:
-    """Grants as they are kept, from what the command line takes."""
-    return checked([parse(grant) for grant in grants])
 
 
 @dataclass(frozen=True)

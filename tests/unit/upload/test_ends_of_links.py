@@ -11,7 +11,8 @@ import pytest
 
 from servicekit.grants_claim import GroupPart
 from servicekit.reaches import Maker, ReachChange
-from tests.servers.narrowed import Caller, compact, narrowed, tell
+from tests.servers.granted import compact
+from tests.servers.narrowed import Caller, narrowed, tell
 from tests.servers.upload import UploadService
 from wharf_upload.access import links
 from wharf_upload.access.links import Link

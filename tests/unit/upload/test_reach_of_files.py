@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from servicekit.reaches import ReachChange
-from tests.servers.narrowed import Caller, compact, narrowed, seen, tell
+from tests.servers.granted import compact
+from tests.servers.narrowed import Caller, narrowed, seen, tell
 from tests.servers.upload import UploadService
 
 ADDRESSES = {"source": "users/me/a.txt", "other": "users/you/a.txt"}
