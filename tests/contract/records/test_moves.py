@@ -102,6 +102,19 @@ def test_a_taken_key(records: SqlRecords, database: Database) -> None:
     assert faults_in_counts(database) == []
 
 
+def test_a_renamed_move_stays_inside(records: SqlRecords) -> None:
+    """Where the mover does not reach the key with a number, the target is taken, and the file is
+    where it was.
+    """
+    file, _ = stored(records, "a.txt"), stored(records, "in/b.txt")
+    for within in ((), ("in/b.t",), ("a", "in/b.txt")):
+        with pytest.raises(KeyTaken):
+            moved(records, "a.txt", "in/b.txt", on_conflict="rename", within=within)
+    assert records.file("demo", "default", "a.txt") == file
+    done = moved(records, "a.txt", "in/b.txt", on_conflict="rename", within=("a", "in/"))
+    assert done.files[0].key == "in/b (2).txt"
+
+
 def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
     """What has expired is in nobody's way, and cannot be moved itself."""
     at = now_milliseconds()
