@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from tests.servers.granted import SCOPES, SUBJECT, bearer, change, principal
 from tests.servers.receiver import OCTETS, Answer, ReceiverClient, answer_of, receiving
 from tests.servers.upload import UploadService, faults_in_counts
 from tests.servers.upload_invariants import assert_sound
+from wharf_upload.domain.refusals import OutsideGrants
 
 INBOX = "write:default/in/"
 IETF = {"Tus-Resumable": "", "Upload-Complete": "?0"}
@@ -57,7 +59,7 @@ def under_way(service: UploadService, *granted: str, scopes: str = SCOPES) -> li
     reply = service.request("GET", "/v1/uploads", headers=who)
     assert reply.status_code == 200
     assert reply.json
-    return [found["key"] for found in reply.json["uploads"]]
+    return sorted(found["key"] for found in reply.json["uploads"])
 
 
 def test_creations_outside(receiver: ReceiverClient) -> None:
@@ -156,7 +158,7 @@ def test_a_creation_whose_bytes_come_too_late(receiver: ReceiverClient) -> None:
 
 def test_parts(receiver: ReceiverClient) -> None:
     """Parts need some place to write to in the bucket; the final upload needs its own key."""
-    parts = [create(receiver, 3, "", Upload_Concat="partial") for _ in range(2)]
+    parts = [create(receiver, 3, "out/part", Upload_Concat="partial") for _ in range(2)]
     for part, body in zip(parts, (b"abc", b"def"), strict=True):
         assert receiver.patch(part, 0, body).status == 204
     assert said(concatenated(receiver, "out/a", parts)) == OUTSIDE
@@ -198,6 +200,17 @@ def test_a_chosen_key_stays_inside(receiver: ReceiverClient) -> None:
     assert said(receiver.patch(address, 0, b"abc")) == (409, "key-taken")
 
 
+def test_the_last_guard(receiver: ReceiverClient) -> None:
+    """No file is made of an upload for somebody who does not reach its key, whoever asks."""
+    service = receiver.service
+    uploads = service.context.resumable_uploads
+    identifier = create(receiver, 3, "in/a").rpartition("/")[2]
+    upload = uploads.find(principal(INBOX), identifier)
+    with closing(uploads._held.open(identifier)) as part, pytest.raises(OutsideGrants):
+        uploads.appender._completer.complete(principal("write:default/out/"), upload, part)
+    assert service.blobs() == set()
+
+
 def test_uploads_of_others(receiver: ReceiverClient) -> None:
     """Who follows what happens is shown, and may end, the uploads whose keys it reads."""
     service = receiver.service
@@ -206,7 +219,7 @@ def test_uploads_of_others(receiver: ReceiverClient) -> None:
     create(receiver, 3, "out/a")
     create(receiver, 3, "in/part", Upload_Concat="partial")
     assert under_way(service, "read:default/in/") == ["in/a", "in/part"]
-    assert under_way(service, "read:default") == ["in/a", "out/a", "in/part"]
+    assert under_way(service, "read:default") == ["in/a", "in/part", "out/a"]
     assert under_way(service, "write,list,delete:default") == []
     terminator, identifier = service.context.resumable_uploads.terminator, address.split("/")[-1]
     with pytest.raises(ProblemError) as refused:

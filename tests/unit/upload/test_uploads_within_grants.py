@@ -183,3 +183,13 @@ def test_a_repeated_request(upload: UploadService) -> None:
     assert upload.post_form(body, wide).headers["Idempotent-Replayed"] == "true"
     narrow = {**bearer(upload, "write:default/in/a.txt"), **once}
     assert refused(upload.post_form(body, narrow)) == OUTSIDE
+
+
+def test_a_slice_that_comes_again(upload: UploadService) -> None:
+    """A file that slices became is not told where its key is out of reach by now."""
+    upload.put("in/photo.bin", b"there")
+    sliced = Sliced(upload, headers=bearer(upload, INBOX), fields={"prefix": "in"})
+    assert file_of(sliced.send_all())["key"] == "in/photo (2).bin"
+    assert sliced.send(0).headers["Idempotent-Replayed"] == "true"
+    sliced.headers = bearer(upload, "write:default/in/photo.bin")
+    assert refused(sliced.send(0)) == OUTSIDE
