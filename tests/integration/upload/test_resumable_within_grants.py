@@ -157,15 +157,17 @@ def test_a_creation_whose_bytes_come_too_late(receiver: ReceiverClient) -> None:
 
 
 def test_parts(receiver: ReceiverClient) -> None:
-    """Parts need some place to write to in the bucket; the final upload needs its own key."""
-    parts = [create(receiver, 3, "out/part", Upload_Concat="partial") for _ in range(2)]
+    """A part without a key needs some place to write to; keys are judged, the final one anew."""
+    parts = [create(receiver, 3, name, Upload_Concat="partial") for name in ("", "in/part")]
     for part, body in zip(parts, (b"abc", b"def"), strict=True):
         assert receiver.patch(part, 0, body).status == 204
     assert said(concatenated(receiver, "out/a", parts)) == OUTSIDE
+    partial = {"Upload-Concat": "partial"}
+    assert said(receiver.creation(3, {**named("out/part"), **partial})) == OUTSIDE
     assert concatenated(receiver, "in/a", parts).status == 201
     assert receiver.service.content("in/a") == b"abcdef"
     receiver.credential = bearer(receiver.service, "read:default")
-    partial = {"Upload-Concat": "partial", "Upload-Metadata": ""}
+    partial["Upload-Metadata"] = ""
     assert said(receiver.creation(3, partial)) == OUTSIDE
     receiver.credential = bearer(receiver.service, "write:photos")
     assert said(receiver.creation(3, partial)) == GONE

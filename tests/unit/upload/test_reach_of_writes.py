@@ -111,9 +111,10 @@ def test_uploads_exist_where_they_are_reached(
 
 
 def test_parts_and_files_of_uploads() -> None:
-    """A part has no key, and a file may have another one than was asked for."""
+    """A part may have no key, and a file may have another one than was asked for."""
     caller = principal("write:default/in/")
-    assert reach.reaches_upload(caller, upload_of(SUBJECT, "out/a", "partial"))
+    assert reach.reaches_upload(caller, upload_of(SUBJECT, "", "partial"))
+    assert not reach.reaches_upload(caller, upload_of(SUBJECT, "out/a", "partial"))
     assert not reach.reaches_upload(caller, upload_of(SUBJECT, "out/a", "final"))
     assert not reach.reaches_upload(principal("read:default"), upload_of(SUBJECT, "", "partial"))
     renamed = upload_of(SUBJECT, "in/a", file=new_file("out/a"))

@@ -92,6 +92,8 @@ def require_upload(principal: Principal, bucket: str, key: str = "") -> None:
 
     Without a key the caller may put files somewhere: their keys are judged later, each by itself.
     """
+    if principal.reach.places is None:
+        return
     ticket = principal.ticket
     named = key or (ticket.key if ticket is not None else None)
     if named:
@@ -107,11 +109,11 @@ def within(principal: Principal, bucket: str) -> tuple[str, ...] | None:
 
     `None`: it may write any key. The prefix of an upload ticket narrows what the grants allow.
     """
-    ticket = principal.ticket
+    ticket, reach = principal.ticket, principal.reach
     narrow = ticket.prefix if ticket is not None else None
-    if principal.reach.is_everything:
+    if reach.places is None:
         return (narrow,) if narrow else None
-    granted = principal.reach.prefixes("write", bucket)
+    granted = reach.prefixes("write", bucket)
     if not narrow:
         return granted
     if narrow.startswith(granted):
@@ -129,6 +131,6 @@ def reaches_upload(principal: Principal, upload: Upload) -> bool:
     key = upload.key if upload.file is None else upload.file.key
     if upload.subject != principal.subject:
         return reach.allows("read", bucket, key)
-    if upload.concat == "partial":
-        return reach.allows_somewhere("write", bucket)  # it becomes no file, and has no key
+    if not key:
+        return reach.allows_somewhere("write", bucket)  # a part, which becomes no file
     return reach.allows("write", bucket, key)

@@ -70,9 +70,7 @@ class UploadCreator:
         return upload
 
     def _require_allowed(self, principal: Principal, wanted: UploadCreation) -> None:
-        # A partial upload becomes no file: what it is called does not matter.
-        key = "" if wanted.concat == "partial" else wanted.key
-        policy, largest = self._rules.of_allowed(principal, wanted.bucket, key)
+        policy, largest = self._rules.of_allowed(principal, wanted.bucket, wanted.key)
         if wanted.options.idempotency is None:
             # Otherwise the last use of the ticket may be of the first try of this very upload.
             self._admission.require_ticket_use(principal)
