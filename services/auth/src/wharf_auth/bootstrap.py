@@ -37,7 +37,7 @@ def app_context(
 ) -> AppContext:
     """Build everything that the routes work with; raises `SigningKeyError`."""
     ring = keys or key_ring(settings, clock)
-    kept = records or sql_records(database(settings))
+    kept = records or sql_records(database(settings), settings)
     hasher = Hasher(settings.password_hashes_at_once)
     lifetimes = Lifetimes(settings.session_lifetime_seconds, settings.session_idle_seconds)
     return AppContext(
@@ -65,9 +65,9 @@ def database(settings: Settings) -> Database:
     return open_database(settings.effective_database_url, durable=durable)
 
 
-def sql_records(opened: Database) -> SqlRecords:
+def sql_records(opened: Database, settings: Settings) -> SqlRecords:
     """Return the records that an open database holds."""
-    return SqlRecords(opened)
+    return SqlRecords(opened, settings.link_max_seconds)
 
 
 def key_ring(settings: Settings, clock: Clock = time.time) -> KeyRing:

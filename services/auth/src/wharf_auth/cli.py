@@ -96,7 +96,7 @@ def init(credentials: Path | None, *, no_demo: bool) -> None:
 
 def _init(settings: auth_settings.Settings, credentials: Path, *, demo: bool) -> None:
     initialiser = Initialiser(
-        bootstrap.sql_records(database(settings)),
+        bootstrap.sql_records(database(settings), settings),
         secrets.Hasher(),
         settings.keys_directory,
         credentials,

@@ -55,6 +55,12 @@ class Settings:
         maximum=MAX_TOKEN_TTL_SECONDS,
         doc="longest life of a token for the live channel (`audience=live`) in seconds",
     )
+    link_max_seconds: int = setting(
+        7 * 24 * 3600,
+        minimum=1,
+        doc="longest time a signed link may live, in seconds, as upload has it: so long the feed "
+        "says what the maker of a link may not read any more",
+    )
     limits_url: str = setting(
         "",
         secret=True,

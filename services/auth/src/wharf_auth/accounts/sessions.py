@@ -7,14 +7,14 @@ import secrets
 from dataclasses import dataclass
 
 from servicekit.ids import uuid7_hex
-from wharf_auth.accounts import passwords
+from wharf_auth.accounts import grants, passwords
 from wharf_auth.accounts.clients import LoginRefused, TenantSuspended
 from wharf_auth.accounts.secrets import Hasher
+from wharf_auth.database.contract import Records
 from wharf_auth.database.people_contract import (
     Ending,
     LoginOutdated,
     PasswordLogin,
-    People,
     Session,
     User,
 )
@@ -56,8 +56,10 @@ class Opened:
 class SessionService:
     """Logins, refreshes and ends; `lifetimes` hold for sessions that are there already, too."""
 
-    def __init__(self, people: People, hasher: Hasher, clock: Clock, lifetimes: Lifetimes) -> None:
-        self._people, self._hasher, self._clock = people, hasher, clock
+    def __init__(
+        self, records: Records, hasher: Hasher, clock: Clock, lifetimes: Lifetimes
+    ) -> None:
+        self._records, self._hasher, self._clock = records, hasher, clock
         self._lifetimes = lifetimes
 
     def log_in(self, tenant: str, username: str, password: str, device: Device) -> Opened:
@@ -75,7 +77,7 @@ class SessionService:
         session = self._session(login.user, device)
         token = secrets.token_urlsafe(REFRESH_BYTES)
         try:
-            user = self._people.add_session(session, hash_of(token), login.password_hash)
+            user = self._records.add_session(session, hash_of(token), login.password_hash)
         except LoginOutdated:
             raise LoginRefused from None
         return Opened(user, session, token)
@@ -84,7 +86,7 @@ class SessionService:
         # PostgreSQL takes no NUL in a text.
         if "\0" in tenant + folded or len(tenant) + len(folded) > _MAX_FOLDED_CHARACTERS:
             tenant = folded = ""
-        return self._people.password_login(tenant, folded)
+        return self._records.password_login(tenant, folded)
 
     def _session(self, user: User, device: Device) -> Session:
         now = milliseconds(self._clock)
@@ -106,7 +108,7 @@ class SessionService:
         `RefreshSuspended`.
         """
         successor = secrets.token_urlsafe(REFRESH_BYTES)
-        user, session = self._people.rotate(
+        user, session = self._records.rotate(
             hash_of(token),
             hash_of(successor),
             idle_since=self._idle_since(),
@@ -116,22 +118,22 @@ class SessionService:
 
     def require_granted(self, token: str, wanted: str | None) -> None:
         """Raises `scopes.UnknownScope` when a person is not granted all of the wanted scopes."""
-        user = self._people.refreshing(hash_of(token)) if wanted else None
+        user = self._records.refreshing(hash_of(token)) if wanted else None
         if user is not None:
-            scopes.narrowed(users.scopes_of(user.role), wanted)
+            scopes.narrowed(grants.of_user(self._records, user).scopes, wanted)
 
     def end(self, user: str, session: str) -> bool:
         """Ends one session of a user; whether there was one to end."""
-        return self._people.end_session(user, session, self._ending())
+        return self._records.end_session(user, session, self._ending())
 
     def end_by_refresh(self, token: str) -> bool:
         """Ends the session of a refresh token; whether there was one to end."""
-        return self._people.end_by_refresh(hash_of(token), self._ending())
+        return self._records.end_by_refresh(hash_of(token), self._ending())
 
     def listed(self, user: str, *, after: str, limit: int) -> list[Session]:
         """A user's sessions that can go on, oldest first."""
         now = milliseconds(self._clock)
-        return self._people.sessions(
+        return self._records.sessions(
             user, now=now, idle_since=self._idle_since(), after=after, limit=limit
         )
 

@@ -34,7 +34,8 @@ def database(settings: Settings) -> Database:
 
 def records() -> Records:
     """The records of the environment's settings."""
-    return bootstrap.sql_records(database(auth_settings.read()))
+    settings = auth_settings.read()
+    return bootstrap.sql_records(database(settings), settings)
 
 
 def show(found: Any, line: str, *, machine: bool) -> None:

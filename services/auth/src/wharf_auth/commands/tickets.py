@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from servicekit.logs import timestamp
+from servicekit.reach import EVERYTHING
 from wharf_auth import settings as auth_settings
-from wharf_auth.accounts import tenants
+from wharf_auth.accounts import grants, tenants
+from wharf_auth.accounts.grants import Standing
 from wharf_auth.bootstrap import key_ring
 from wharf_auth.commands.shared import BY, as_json, records, show
 from wharf_auth.database.contract import Records
@@ -47,7 +49,7 @@ def ticket_create(
         raise click.ClickException(
             f"--expires-in is from 1 to {settings.ticket_ttl_seconds} (WHARF_TICKET_TTL_SECONDS)"
         )
-    _require_account(kept, tenant, client)
+    standing = _standing(kept, tenant, client)
     now = int(time.time())
     claims = token_exchange.first_ticket(
         tickets.ticket(_wanted(name, rules), None),
@@ -56,6 +58,8 @@ def ticket_create(
         subject=client or CLI,
         now=now,
         life_seconds=life,
+        claim=standing.claim() if standing else None,
+        reach=standing.reach if standing else EVERYTHING,
     )
     token = key_ring(settings).sign(claims)
     kept.note(BY.does("tickets.create", tenant=tenant, about=claims["jti"], at=now * 1000))
@@ -85,17 +89,22 @@ def _wanted(bucket: str, rules: dict[str, Any]) -> TicketRequest:
     )
 
 
-def _require_account(kept: Records, tenant: str, client: str | None) -> None:
-    """A ticket of a tenant that may not work, or of a disabled client, would be refused later."""
+def _standing(kept: Records, tenant: str, client: str | None) -> Standing | None:
+    """What the client may do whose ticket it is to be; `None` without one.
+
+    A ticket of a tenant that may not work, or of a disabled client, would be refused later.
+    """
     state = tenants.read(kept, tenant).state
     if state != "active":
         raise click.ClickException(f"the tenant {tenant} is {state}")
     if client is None:
-        return
+        return None
     login = kept.login(client)
     if login is None or login.client.tenant != tenant or login.client.disabled_at is not None:
         raise click.ClickException(f"{tenant} has no active client {client}")
-    if token_exchange.TICKET_SCOPE not in login.client.scopes:
+    standing = grants.of_client(kept, login.client)
+    if token_exchange.TICKET_SCOPE not in standing.scopes:
         raise click.ClickException(
             f"the client {client} lacks the scope {token_exchange.TICKET_SCOPE}"
         )
+    return standing

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from servicekit.grants_claim import GrantsClaim
 from servicekit.ids import uuid7_hex
+from servicekit.reach import EVERYTHING, Reach
 from servicekit.tickets import CLAIM, Ticket
 from servicekit.tokens import Principal
 from wharf_auth.domain import scopes, tickets, tokens
@@ -38,6 +40,9 @@ def claims(
 ) -> dict[str, Any]:
     """The claims of the narrower token; raises `TicketError` or `scopes.UnknownScope`.
 
+    `held` is what was verified, with the scopes, grants and reach that its bearer has now: a ticket
+    allows nothing outside.
+
     A ticket may outlive the token that it was made from: that token could have been renewed, and a
     page stays open longer than a token lives. It lives `ticket_seconds` at most, and what is made
     of a ticket or without one ends with what it was made from, so no chain goes on for ever.
@@ -60,6 +65,8 @@ def claims(
         scopes=granted,
         now=now,
         ttl_seconds=life,
+        # The feed may be silent by the time it is used.
+        grants=held.grants,
     )
     made["jti"] = uuid7_hex() if held.ticket is None else held.token_id
     made["sid"] = held.session or held.token_id
@@ -91,9 +98,21 @@ def live_claims(
 
 
 def first_ticket(
-    given: Ticket, *, issuer: str, tenant: str, subject: str, now: int, life_seconds: int
+    given: Ticket,
+    *,
+    issuer: str,
+    tenant: str,
+    subject: str,
+    now: int,
+    life_seconds: int,
+    claim: GrantsClaim | None = None,
+    reach: Reach = EVERYTHING,
 ) -> dict[str, Any]:
-    """The claims of a ticket that an operator makes without a token."""
+    """The claims of a ticket that an operator makes without a token; raises `TicketError`.
+
+    `claim` and `reach` are those of the client whose ticket it is to be.
+    """
+    _require_reached(reach, given)
     made = tokens.claims(
         issuer=issuer,
         tenant=tenant,
@@ -101,6 +120,7 @@ def first_ticket(
         scopes=(TICKET_SCOPE,),
         now=now,
         ttl_seconds=life_seconds,
+        grants=claim,
     )
     return {**made, CLAIM: msgspec.to_builtins(given)}
 
@@ -108,7 +128,19 @@ def first_ticket(
 def _ticket(held: Principal, request: TokenExchangeRequest) -> Ticket | None:
     if request.ticket is None:
         return held.ticket
-    return tickets.ticket(request.ticket, held.ticket)
+    given = tickets.ticket(request.ticket, held.ticket)
+    _require_reached(held.reach, given)
+    return given
+
+
+def _require_reached(reach: Reach, given: Ticket) -> None:
+    """Raise `TicketError` where a ticket would allow uploads that its maker may not make."""
+    if given.key is not None:
+        is_reached = reach.allows("write", given.bucket, given.key)
+    else:
+        is_reached = reach.covers("write", given.bucket, given.prefix or "")
+    if not is_reached:
+        raise TicketError("The ticket is for keys that its maker's grants do not let it write.")
 
 
 def _scopes(

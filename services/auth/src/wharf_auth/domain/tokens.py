@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from servicekit.grants_claim import CLAIM as GRANTS
+from servicekit.grants_claim import GrantsClaim
 from servicekit.ids import uuid7_hex
 from servicekit.tokens import LEEWAY_SECONDS
 from wharf_auth.domain.scopes import ADMIN_SCOPE
@@ -30,10 +34,12 @@ def claims(
     now: int,
     ttl_seconds: int,
     session: str = "",
+    grants: GrantsClaim | None = None,
 ) -> dict[str, Any]:
     """The claims of an access token issued at `now`, in unix seconds.
 
-    `session` is that of a person, empty for programs.
+    `session` is that of a person, empty for programs. `grants` are `None` where there is no list
+    and no group.
     """
     audience: str | list[str] = UPLOAD_AUDIENCE
     if ADMIN_SCOPE in scopes or session:
@@ -48,4 +54,5 @@ def claims(
         "exp": now + ttl_seconds,
         "jti": uuid7_hex(),
         **({"sid": session} if session else {}),
+        **({GRANTS: msgspec.to_builtins(grants)} if grants is not None else {}),
     }

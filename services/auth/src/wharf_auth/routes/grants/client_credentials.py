@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
+from wharf_auth.accounts import grants
 from wharf_auth.context import AppContext
 from wharf_auth.domain import scopes, tokens
 from wharf_auth.routes.client_login import logged_in
@@ -14,13 +15,14 @@ NAME = "client_credentials"
 
 
 def answer(context: AppContext) -> Response:
-    """A token with all of the client's scopes, or those that it asks for."""
+    """A token with all scopes of the client and its groups, or those that it asks for."""
     client = logged_in(context)
+    standing = grants.of_client(context.records, client)
     try:
-        granted = scopes.narrowed(client.scopes, request.form.get("scope"))
+        granted = scopes.narrowed(standing.scopes, request.form.get("scope"))
     except scopes.UnknownScope:
         raise OAuthError(
-            "invalid_scope", f"The client has the scopes {' '.join(client.scopes)}."
+            "invalid_scope", f"The client has the scopes {' '.join(standing.scopes)}."
         ) from None
     claims = tokens.claims(
         issuer=context.settings.issuer,
@@ -29,5 +31,6 @@ def answer(context: AppContext) -> Response:
         scopes=granted,
         now=int(context.clock()),
         ttl_seconds=context.settings.token_ttl_seconds,
+        grants=standing.claim(),
     )
     return issue(context, NAME, claims)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from wharf_auth.accounts import grants
 from wharf_auth.accounts.sessions import Opened
 from wharf_auth.context import AppContext
-from wharf_auth.domain import scopes, tokens, users
+from wharf_auth.domain import scopes, tokens
 from wharf_auth.metrics import ISSUED
 
 
 def person_token(
     context: AppContext, opened: Opened, grant: str, wanted: str | None = None
 ) -> dict[str, Any]:
-    """The members of RFC 6749 section 5.1: all scopes of the role, or the wanted part of them.
+    """The members of RFC 6749 section 5.1: all scopes of role and groups, or the wanted of them.
 
     Raises `scopes.UnknownScope`.
     """
-    granted = scopes.narrowed(users.scopes_of(opened.user.role), wanted)
+    standing = grants.of_user(context.records, opened.user)
+    granted = scopes.narrowed(standing.scopes, wanted)
     now = int(context.clock())
     # No token outlives its session.
     ttl_seconds = min(context.settings.token_ttl_seconds, opened.session.expires_at // 1000 - now)
@@ -29,6 +31,7 @@ def person_token(
         now=now,
         ttl_seconds=ttl_seconds,
         session=opened.session.id,
+        grants=standing.claim(),
     )
     ISSUED.labels(grant).inc()
     return {

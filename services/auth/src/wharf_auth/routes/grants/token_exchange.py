@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Response, g, request
 
+from servicekit.problems import ProblemError
 from servicekit.tokens import MAX_TOKEN_BYTES, KeysUnavailable, Principal, TokenError
 from wharf_auth.context import AppContext
 from wharf_auth.domain import scopes, tickets, token_exchange
@@ -56,9 +57,11 @@ def _subject(context: AppContext, token: str) -> Principal:
     except TokenError as error:
         # RFC 8693 section 2.2.2: whatever is wrong with it is `invalid_request`.
         raise OAuthError("invalid_request", _REFUSED.format(reason=error)) from None
-    if not context.revocations.in_force(held):
+    try:
+        held = context.revocations.accepted(held)
+    except ProblemError:
         reason = "it was revoked, or its tenant, client or session was ended"
-        raise OAuthError("invalid_request", _REFUSED.format(reason=reason))
+        raise OAuthError("invalid_request", _REFUSED.format(reason=reason)) from None
     # For the log: who it was.
     g.principal = held
     return held
