@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from servicekit.database import Database
+from servicekit.reaches import ReachChange
 from servicekit.revocations import Revocation
 from tests.servers.auth import act
-from wharf_auth.database import feed
+from wharf_auth.database import feed, reaches
 from wharf_auth.database.contract import Client, Records, Secret, Tenant
 
 LATER = 2_000_000_000
@@ -47,11 +48,21 @@ def test_each_act_has_an_entry(billing: Records) -> None:
         Revocation(
             seq=2, kind="subject", tenant="acme", id="c1", state="revoked", until=LATER, at=6
         ),
-        Revocation(seq=3, kind="token", tenant="acme", id="j1", state="revoked", until=LATER, at=7),
+        Revocation(
+            seq=3,
+            kind="reach",
+            tenant="acme",
+            id="c1",
+            state="changed",
+            until=reaches.horizon(6, reaches.LINK_MAX_SECONDS),
+            at=6,
+            reach=ReachChange(6),
+        ),
+        Revocation(seq=4, kind="token", tenant="acme", id="j1", state="revoked", until=LATER, at=7),
     )
     assert billing.feed(after=1, limit=1).entries[0].seq == 2
-    assert billing.feed(after=3, limit=1) == billing.feed(after=9, limit=1)
-    assert billing.feed(after=3, limit=1).latest == 3
+    assert billing.feed(after=4, limit=1) == billing.feed(after=9, limit=1)
+    assert billing.feed(after=4, limit=1).latest == 4
 
 
 def test_the_newest_entry_about_a_thing_is_kept(billing: Records) -> None:
@@ -72,7 +83,7 @@ def test_repeated_acts_are_no_news(billing: Records) -> None:
         billing.revoke_token("acme", "j1", LATER, act())
         billing.disable("acme", "c1", LATER, act())
         billing.suspend("acme", act())
-    assert billing.feed(after=0, limit=9).latest == 3
+    assert billing.feed(after=0, limit=9).latest == 4
 
 
 def test_revoked_asks_for_token_session_and_subject(billing: Records, database: Database) -> None:

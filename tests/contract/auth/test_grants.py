@@ -1,0 +1,284 @@
+"""The contract of grants and groups in the records, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from servicekit.database import Database
+from servicekit.grants import EVERYTHING_COMPACT, Compact, CompactGrant
+from servicekit.grants_claim import MAX_GROUPS
+from servicekit.reaches import ReachChange
+from servicekit.revocations import Revocation
+from tests.servers.auth import act
+from wharf_auth.database import reaches
+from wharf_auth.database.contract import Client, NameTaken, NoSuchTenant, Records, Secret, Tenant
+from wharf_auth.database.groups_contract import (
+    ClientChange,
+    Group,
+    GroupChange,
+    LimitedManager,
+    Member,
+    MemberOfTooMany,
+    NoSuchGroup,
+    NoSuchMember,
+    UserRights,
+)
+from wharf_auth.database.people_contract import User
+
+NOW = 1_795_000_000_000
+UNTIL = reaches.horizon(NOW, reaches.LINK_MAX_SECONDS)
+OWN = (CompactGrant("photos", "users/{user_id}/", "rwdl"),)
+FILLED = (CompactGrant("photos", "users/u1/", "rwdl"),)
+INBOX = (CompactGrant("photos", "inbox/{username}/", "w"),)
+LONG = tuple(CompactGrant("photos", f"{number}/{'x' * 60}/", "r") for number in range(20))
+EDITING = "files:read files:write files:delete"
+ADA = User("u1", "acme", "ada", "Ada", "editor", NOW, NOW)
+BILLING = Client("c1", "acme", "billing", ("files:write",), NOW)
+TEAM = Group("g1", "acme", "Team", ("files:read",), INBOX, NOW, NOW)
+
+
+@pytest.fixture
+def acme(records: Records) -> Records:
+    """Records with one user, one client and one group, of which the feed says all there is."""
+    for name in ("acme", "other"):
+        records.add_tenant(Tenant(name, name, NOW), act())
+    records.add_user(ADA, "ada", "hash", act())
+    records.add_client(BILLING, Secret("s1", "h", "h", NOW), act())
+    records.add_group(TEAM, "team", act(at=NOW))
+    return records
+
+
+def told(records: Records, after: int = 0) -> dict[str, Revocation]:
+    """What the feed says of reaches, by the id of whom it is about."""
+    entries = records.feed(after=after, limit=1000).entries
+    return {one.id: one for one in entries if one.reach is not None}
+
+
+def move(
+    records: Records, add: tuple[str, ...] = (), remove: tuple[str, ...] = (), group: str = "g1"
+) -> None:
+    records.change_members(
+        "acme",
+        group,
+        add={one: act("add", about=one, at=NOW) for one in add},
+        remove={one: act("remove", about=one, at=NOW) for one in remove},
+    )
+
+
+def rights(role: str | None = None, *grants: CompactGrant) -> UserRights:
+    return UserRights(role=role or msgspec.UNSET, grants=grants)
+
+
+def test_grants_come_back_as_they_were(acme: Records) -> None:
+    """With their placeholders, of users, clients and groups; `None` is not an empty list."""
+    limited: tuple[Compact, ...] = (OWN, ())
+    for number, grants in enumerate(limited):
+        user = replace(ADA, id=f"v{number}", grants=grants, reach_version=NOW)
+        acme.add_user(user, f"v{number}", "hash", act())
+        client = replace(BILLING, id=f"d{number}", grants=grants, reach_version=NOW)
+        acme.add_client(client, Secret(f"t{number}", "h", "h", 1), act())
+        assert acme.user("acme", user.id) == user
+        assert acme.client("acme", client.id) == client
+        login = acme.login(client.id)
+        assert login is not None
+        assert login.client == client
+    assert acme.client("acme", "c1") == BILLING
+    assert acme.client("other", "c1") is None
+    assert acme.group("acme", "g1") == TEAM
+    assert acme.group("other", "g1") is None
+    assert acme.groups("acme", after="", limit=9) == [TEAM]
+    assert set(told(acme)) == {"g1"}
+
+
+def test_a_change_of_rights_is_told_filled_in(acme: Records) -> None:
+    """Grants, role and being disabled each tell followers what holds from now on, once."""
+    for _ in range(2):
+        acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act(at=NOW))
+    entry = told(acme)["u1"]
+    assert (entry.kind, entry.state, entry.until, entry.at) == ("reach", "changed", UNTIL, NOW)
+    assert entry.reach == ReachChange(NOW, FILLED, EDITING, "ada")
+    acme.set_rights("acme", "u1", UserRights(role="viewer"), UNTIL, act(at=NOW - 5))
+    assert told(acme)["u1"].reach == ReachChange(NOW + 1, FILLED, "files:read", "ada")
+    acme.set_rights("acme", "u1", UserRights(grants=None), UNTIL, act(at=NOW + 9))
+    change = ReachChange(NOW + 9, EVERYTHING_COMPACT, "files:read", "ada")
+    assert told(acme)["u1"].reach == change
+    acme.disable_user("acme", "u1", UNTIL, act(at=NOW + 10))
+    assert told(acme)["u1"].reach == ReachChange(NOW + 10)
+    acme.enable_user("acme", "u1", act(at=NOW + 11))
+    assert told(acme)["u1"].reach == msgspec.structs.replace(change, version=NOW + 11)
+    acme.delete_user("acme", "u1", UNTIL, act(at=NOW))
+    assert told(acme)["u1"].reach == ReachChange(NOW + 12)
+
+
+def test_a_change_of_a_client_is_told(acme: Records) -> None:
+    """Its scopes and grants are; a new name is not. A disabled client is in no group any more."""
+    acme.change_client("acme", "c1", ClientChange(name="Bills"), act(at=NOW))
+    assert set(told(acme)) == {"g1"}
+    change = ClientChange(scopes=("files:read",), grants=INBOX)
+    acme.change_client("acme", "c1", change, act(at=NOW))
+    # Nobody has a name to fill in.
+    assert told(acme)["c1"].reach == ReachChange(NOW, (), "files:read")
+    shown = acme.client("acme", "c1")
+    assert shown is not None
+    assert (shown.name, shown.scopes, shown.grants) == ("Bills", ("files:read",), INBOX)
+    move(acme, ("c1",))
+    acme.disable("acme", "c1", UNTIL, act(at=NOW))
+    assert told(acme)["c1"].reach == ReachChange(NOW + 2)
+    assert acme.members("acme", "g1", after="", limit=9) == []
+
+
+def test_long_grants_stay_in_the_feed(acme: Records) -> None:
+    """What fits into no token is there from the first moment, and goes with the grants."""
+    acme.add_user(replace(ADA, id="u2", grants=LONG), "u2", "hash", act(at=NOW))
+    assert told(acme)["u2"].until is None
+    acme.set_rights("acme", "u2", rights(None, *OWN), UNTIL, act(at=NOW))
+    assert told(acme)["u2"].until == UNTIL
+
+
+def test_nobody_who_manages_is_limited(acme: Records) -> None:
+    """Neither order of the two changes makes an owner with a list, and both at once may swap."""
+    acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act())
+    with pytest.raises(LimitedManager):
+        acme.set_rights("acme", "u1", UserRights(role="owner"), UNTIL, act())
+    acme.set_rights("acme", "u1", UserRights(role="owner", grants=None), UNTIL, act())
+    with pytest.raises(LimitedManager):
+        acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act())
+    acme.set_rights("acme", "u1", rights("viewer", *OWN), UNTIL, act())
+    with pytest.raises(LimitedManager):
+        acme.change_client("acme", "c1", ClientChange(scopes=("tenants:admin",), grants=()), act())
+
+
+def test_members_come_and_go(acme: Records) -> None:
+    """Each has an entry with its groups; again is without effect; all move, or none does."""
+    move(acme, ("u1", "c1"))
+    latest = acme.feed(after=0, limit=1).latest
+    assert acme.members("acme", "g1", after="", limit=9) == [
+        Member("c1", "client", "billing"),
+        Member("u1", "user", "ada"),
+    ]
+    assert acme.members("acme", "g1", after="c1", limit=9) == [Member("u1", "user", "ada")]
+    assert acme.member_counts(["g1", "g2"]) == {"g1": 2, "g2": 0}
+    assert acme.groups_of("acme", ["u1", "x"]) == {"u1": [TEAM]}
+    change = ReachChange(NOW, EVERYTHING_COMPACT, EDITING, "ada", ("g1",))
+    assert told(acme)["u1"].reach == change
+    move(acme, ("u1",))
+    with pytest.raises(NoSuchMember):
+        move(acme, ("absent",), ("u1",))
+    assert acme.feed(after=0, limit=1).latest == latest
+    move(acme, remove=("u1", "absent"))
+    assert set(told(acme, latest)) == {"u1"}
+    assert told(acme)["u1"].reach == ReachChange(NOW + 1, EVERYTHING_COMPACT, EDITING, "ada")
+    noted = [(line.act.act, line.act.about) for line in acme.audit(after=0, limit=99)][-3:]
+    assert noted == [("add", "c1"), ("add", "u1"), ("remove", "u1")]
+    acme.delete_user("acme", "u1", UNTIL, act())
+    assert acme.member_counts(["g1"]) == {"g1": 1}
+
+
+def test_a_group_is_one_entry(acme: Records) -> None:
+    """However many are in it; it stays until the group is deleted, and then for the last link."""
+    move(acme, ("u1", "c1"))
+    before = acme.feed(after=0, limit=1).latest
+    (entry,) = (told(acme)["g1"],)
+    assert (entry.kind, entry.until) == ("group", None)
+    assert entry.reach == ReachChange(NOW, INBOX, "files:read")
+    acme.change_group("acme", "g1", GroupChange(name="Crew", folded="crew"), act(at=NOW))
+    assert acme.feed(after=0, limit=1).latest == before
+    acme.change_group("acme", "g1", GroupChange(scopes=(), grants=None), act(at=NOW))
+    assert list(told(acme, before).values()) == [
+        replace_entry(entry, before + 1, ReachChange(NOW + 1, EVERYTHING_COMPACT))
+    ]
+    acme.delete_group("acme", "g1", act(at=NOW))
+    gone = told(acme, before)["g1"]
+    assert (gone.until, gone.reach) == (UNTIL, ReachChange(NOW + 2))
+    assert acme.groups_of("acme", ["u1"]) == {}
+    assert acme.feed(after=0, limit=1).latest == before + 2
+
+
+def replace_entry(entry: Revocation, seq: int, change: ReachChange) -> Revocation:
+    return msgspec.structs.replace(entry, seq=seq, reach=change)
+
+
+def test_what_groups_refuse(acme: Records) -> None:
+    """Names that are taken, and groups, members and tenants that are not there."""
+    acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
+    calls: list[tuple[type[Exception], Callable[[], object]]] = [
+        (NameTaken, lambda: acme.add_group(replace(TEAM, id="g3"), "team", act())),
+        (
+            NameTaken,
+            lambda: acme.change_group("acme", "g2", GroupChange(name="T", folded="team"), act()),
+        ),
+        (NoSuchTenant, lambda: acme.add_group(replace(TEAM, tenant="absent"), "x", act())),
+        (NoSuchTenant, lambda: acme.groups("absent", after="", limit=1)),
+        (NoSuchGroup, lambda: acme.change_group("other", "g1", GroupChange(scopes=()), act())),
+        (NoSuchGroup, lambda: acme.delete_group("other", "g1", act())),
+        (NoSuchGroup, lambda: acme.members("other", "g1", after="", limit=1)),
+        (NoSuchGroup, lambda: acme.change_members("other", "g1", add={}, remove={})),
+    ]
+    for error, call in calls:
+        with pytest.raises(error):
+            call()
+    acme.add_group(replace(TEAM, id="g9", tenant="other"), "team", act())
+    acme.add_user(replace(ADA, id="u9", tenant="other"), "ada", "hash", act())
+    with pytest.raises(NoSuchMember):
+        move(acme, ("u9",))
+    assert [one.id for one in acme.subjects("acme", ["u1", "u9", "c1"])] == ["u1", "c1"]
+
+
+def test_nobody_is_in_too_many_groups_at_once(database: Database, acme: Records) -> None:
+    """However many are joined at the same time, the last place is taken once."""
+    for number in range(MAX_GROUPS + 3):
+        acme.add_group(replace(TEAM, id=f"h{number}"), f"h{number}", act())
+    for number in range(MAX_GROUPS - 1):
+        move(acme, ("u1",), group=f"h{number}")
+    barrier, outcomes = threading.Barrier(4), list[str]()
+
+    def join(number: int) -> None:
+        barrier.wait()
+        try:
+            move(acme, ("u1",), group=f"h{MAX_GROUPS - 1 + number}")
+            outcomes.append("joined")
+        except MemberOfTooMany:
+            outcomes.append("refused")
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=join, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["joined", "refused", "refused", "refused"]
+    assert len(acme.groups_of("acme", ["u1"])["u1"]) == MAX_GROUPS
+    reach = told(acme)["u1"].reach
+    assert reach is not None
+    assert len(reach.groups) == MAX_GROUPS
+
+
+def test_a_page_of_the_feed_has_an_end(acme: Records) -> None:
+    """A megabyte at the most, and never nothing while there is more."""
+    wide = tuple(CompactGrant("photos", f"{number}/{'字' * 300}/", "r") for number in range(90))
+    for number in range(24):
+        acme.add_group(replace(TEAM, id=f"h{number}", grants=wide), f"h{number}", act())
+    found: list[str] = []
+    after = pages = 0
+    while (page := acme.feed(after=after, limit=1000)).entries:
+        assert len(msgspec.json.encode(page)) <= 1 << 20
+        found += [one.id for one in page.entries]
+        after, pages = page.entries[-1].seq, pages + 1
+    assert found == ["g1", *(f"h{number}" for number in range(24))]
+    assert pages > 1
+
+
+def test_a_purged_tenant_keeps_no_groups(acme: Records) -> None:
+    """Neither groups nor memberships stay, nor what the feed said of them."""
+    move(acme, ("u1", "c1"))
+    acme.delete_tenant("acme", NOW, act(at=NOW))
+    assert acme.purge_tenant("acme", act(at=NOW))
+    assert acme.group("acme", "g1") is None
+    assert acme.member_counts(["g1"]) == {"g1": 0}
+    assert told(acme) == {}
