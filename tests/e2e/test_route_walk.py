@@ -97,9 +97,20 @@ WALKED = {
     ("GET", "/auth/v1/tenants/{tenant}/clients"),
     ("POST", "/auth/v1/tenants/{tenant}/clients"),
     ("DELETE", "/auth/v1/tenants/{tenant}/clients/{client}"),
+    ("GET", "/auth/v1/tenants/{tenant}/clients/{client}"),
+    ("PATCH", "/auth/v1/tenants/{tenant}/clients/{client}"),
     ("GET", "/auth/v1/tenants/{tenant}/clients/{client}/secrets"),
     ("POST", "/auth/v1/tenants/{tenant}/clients/{client}/secrets"),
     ("DELETE", "/auth/v1/tenants/{tenant}/clients/{client}/secrets/{secret}"),
+    ("GET", "/auth/v1/tenants/{tenant}/groups"),
+    ("POST", "/auth/v1/tenants/{tenant}/groups"),
+    ("DELETE", "/auth/v1/tenants/{tenant}/groups/{group}"),
+    ("GET", "/auth/v1/tenants/{tenant}/groups/{group}"),
+    ("PATCH", "/auth/v1/tenants/{tenant}/groups/{group}"),
+    ("GET", "/auth/v1/tenants/{tenant}/groups/{group}/members"),
+    ("POST", "/auth/v1/tenants/{tenant}/groups/{group}/members"),
+    ("DELETE", "/auth/v1/tenants/{tenant}/groups/{group}/members/{subject}"),
+    ("PUT", "/auth/v1/tenants/{tenant}/groups/{group}/members/{subject}"),
     ("POST", "/auth/v1/tenants/{tenant}/resume"),
     ("POST", "/auth/v1/tenants/{tenant}/suspend"),
     ("GET", "/auth/v1/tenants/{tenant}/users"),
@@ -122,6 +133,8 @@ NAMES = {
     "user",
     "upload",
     "secret",
+    "group",
+    "subject",  # as a parameter of the query: test_uploads_under_way_are_ones_own
 }
 #: Parameters that name nothing of anybody.
 HARMLESS = {
@@ -133,7 +146,6 @@ HARMLESS = {
     "Upload-Concat",  # test_parts_of_another_tenant
     "prefix",  # of keys in the bucket of the path: test_tenancy.py
     "cursor",  # test_tenancy.py, test_uploads_under_way_are_ones_own
-    "subject",  # test_uploads_under_way_are_ones_own
     "Idempotency-Key",  # kept by tenant: test_idempotency_keys_are_ones_own
 }
 BODIES: dict[tuple[str, str], object] = {
@@ -141,6 +153,10 @@ BODIES: dict[tuple[str, str], object] = {
     ("PUT", "/v1/tenants/{tenant}/limits"): {"max_bytes": 1},
     ("PATCH", "/auth/v1/tenants/{tenant}"): {"display_name": "Mine"},
     ("POST", "/auth/v1/tenants/{tenant}/clients"): {"name": "mine", "scopes": ["files:read"]},
+    ("PATCH", "/auth/v1/tenants/{tenant}/clients/{client}"): {"scopes": ["files:read"]},
+    ("POST", "/auth/v1/tenants/{tenant}/groups"): {"name": "mine", "grants": None},
+    ("PATCH", "/auth/v1/tenants/{tenant}/groups/{group}"): {"grants": None},
+    ("POST", "/auth/v1/tenants/{tenant}/groups/{group}/members"): {"add": ["absent-user"]},
     ("POST", "/auth/v1/tenants/{tenant}/users"): {"username": "mine", "role": "owner"},
     ("PATCH", "/auth/v1/tenants/{tenant}/users/{user}"): {"role": "owner"},
     ("PUT", "/auth/v1/tenants/{tenant}/users/{user}/password"): {"password": PASSWORD},
@@ -202,6 +218,10 @@ def world(tenants: Tenants, signer: Signer) -> World:
     their_client = clients[0]["client_id"]
     secrets = f"/auth/v1/tenants/{owner.tenant}/clients/{their_client}/secrets"
     secret = tenants.admin.get(secrets).json()["secrets"][0]["secret_id"]
+    groups = f"/auth/v1/tenants/{owner.tenant}/groups"
+    their_group = tenants.admin.send_json("POST", groups, {"name": "theirs"}).json()["group_id"]
+    added = tenants.admin.request("PUT", f"{groups}/{their_group}/members/{user}")
+    assert added.status == 204, added.body
 
     def ticket(bucket: str) -> str:
         rules = {"bucket": bucket, "prefix": ""}
@@ -235,6 +255,8 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "client": (their_client, "absent-client"),
             "secret": (secret, "absent-secret"),
             "user": (user, "absent-user"),
+            "group": (their_group, "absent-group"),
+            "subject": (user, "absent-user"),
         },
         stranger.tenant,
     )

@@ -140,8 +140,13 @@ def _accounts_world(tenants: Tenants) -> World:
     ids = tuple(client["client_id"] for client in clients)
     target = f"/auth/v1/tenants/{tenant}/clients/{ids[0]}/secrets"
     secrets = tenants.admin.get(target).json()["secrets"]
+    group = {"name": "fuzzed", "grants": [], "scopes": []}
+    groups = tenants.admin.send_json("POST", f"/auth/v1/tenants/{tenant}/groups", group)
+    assert groups.status == 201, groups.body
     names = {
         "tenant": (tenant,),
+        "group": (groups.json()["group_id"],),
+        "subject": (made["kept"], *ids),
         "client": ids,
         "secret": tuple(secret["secret_id"] for secret in secrets),
         "user": (made["fuzzed"],),

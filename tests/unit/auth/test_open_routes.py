@@ -40,6 +40,7 @@ def protected_routes(auth: AuthService) -> list[tuple[str, str]]:
     """Method and address of each route that needs a token."""
     adapter = auth.app.url_map.bind("wharf.test")
     values = {"tenant": "acme", "client": "c1", "secret": "s1", "user": "u1", "session": "s1"}
+    values |= {"group": "g1", "subject": "u1"}
     found = []
     for rule in auth.app.url_map.iter_rules():
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):

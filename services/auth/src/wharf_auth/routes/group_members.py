@@ -69,7 +69,7 @@ ADD = Operation(
     tag="groups",
     summary="Add a user or client to a group",
     answers={204: Answer("The user or client is in the group.")},
-    problems=(NOT_FOUND, TOO_MANY_GROUPS),
+    problems=(NOT_FOUND, TOO_MANY_GROUPS, UNPROCESSABLE),
 )
 REMOVE = Operation(
     id="removeGroupMember",
