@@ -220,7 +220,7 @@ def _poured(incoming: Incoming, content: bytes, meanwhile: Callable[[], None]) -
 
 def of_everything(service: UploadService, subject: str = "owner") -> Caller:
     """Somebody who has no list of grants."""
-    return Caller(service, service.issuer.token(sub=subject, scope=ALL_SCOPES))
+    return Caller(service, service.issuer.token(tid=service.tenant, sub=subject, scope=ALL_SCOPES))
 
 
 def of_grants(
@@ -232,7 +232,9 @@ def of_grants(
     **changes: Any,
 ) -> Caller:
     """Somebody whose token has these grants."""
-    token = service.issuer.token(sub=subject, scope=scopes, grants=claim(own), **changes)
+    token = service.issuer.token(
+        tid=service.tenant, sub=subject, scope=scopes, grants=claim(own), **changes
+    )
     return Caller(service, token)
 
 
@@ -240,7 +242,9 @@ def ticket_of(service: UploadService, own: Iterable[CompactGrant] | None, rules:
     """The address of a ticket that somebody with these grants has made."""
     grants = {} if own is None else {"grants": claim(own)}
     ticket = msgspec.to_builtins(rules)
-    token = service.issuer.token(sub="limited", scope="files:write", ticket=ticket, **grants)
+    token = service.issuer.token(
+        tid=service.tenant, sub="limited", scope="files:write", ticket=ticket, **grants
+    )
     return f"/u/{token}"
 
 

@@ -1,0 +1,76 @@
+"""What callers with grants may do, as a model of a few lines: files, and a loop over grants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from servicekit.grants import EVERYTHING_COMPACT, Action, Compact
+
+#: Each key is in one bucket, so that an answer that has it tells of that one.
+PLACES = tuple(
+    (bucket, key)
+    for bucket, mark in (("first-bucket", "qx"), ("second-bucket", "qy"))
+    for key in (f"a/{mark}1", f"a/b/{mark}2", f"b{mark}3", f"b/{mark}4", f"c/{mark}5")
+)
+BUCKETS = ("first-bucket", "second-bucket")
+Place = tuple[str, str]
+_LETTERS: dict[Action, str] = {"read": "r", "write": "w", "delete": "d", "list": "l"}
+
+
+@dataclass
+class Model:
+    """One caller with a list of grants or none, a group it may be in, and all files."""
+
+    own: Compact | None = None
+    group: Compact = ()
+    is_member: bool = False
+    files: dict[Place, bytes] = field(default_factory=dict)
+
+    def grants(self) -> Compact:
+        """Everything that counts: the union."""
+        own = EVERYTHING_COMPACT if self.own is None else self.own
+        return (*own, *self.group) if self.is_member else own
+
+    def may(self, action: Action, place: Place) -> bool:
+        """Whether a grant gives the action on a key."""
+        bucket, key = place
+        return any(
+            one.bucket in (bucket, "*")
+            and _LETTERS[action] in one.letters
+            and key.startswith(one.prefix)
+            for one in self.grants()
+        )
+
+    def knows(self, bucket: str) -> bool:
+        """Whether a grant names the bucket."""
+        return any(one.bucket in (bucket, "*") and one.letters for one in self.grants())
+
+    def has(self, place: Place) -> bool:
+        """Whether the caller finds a file there."""
+        return place in self.files and self.may("read", place)
+
+    def refusal(self, place: Place) -> int:
+        """What somebody hears who may not write there."""
+        return 403 if self.knows(place[0]) else 404
+
+    def listed(self, bucket: str, prefix: str) -> list[str]:
+        """The keys that a list of the bucket has."""
+        return sorted(
+            key
+            for there, key in self.files
+            if there == bucket and key.startswith(prefix) and self.may("list", (there, key))
+        )
+
+    def may_know(self, place: Place) -> bool:
+        """Whether an answer may have the key."""
+        return any(self.may(action, place) for action in ("read", "write", "list"))
+
+
+def rolled_up(keys: Iterable[str], prefix: str) -> list[str]:
+    """The entries of a list with the delimiter `/`."""
+    found = set()
+    for key in keys:
+        head, slash, _ = key[len(prefix) :].partition("/")
+        found.add(prefix + head + slash)
+    return sorted(found)
