@@ -14,7 +14,6 @@ from tests.e2e import people
 from tests.e2e.api_client import SMALL, ApiClient
 from tests.e2e.instance import ROOT, Wharf
 from tests.e2e.people import Person
-from tests.e2e.raw_http import until
 from tests.e2e.tenants import Tenants
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
@@ -89,15 +88,27 @@ class Preset:
     bob: Person
 
 
+def colleague(team: Team) -> Person:
+    """Another one like Eve, made by HTTP."""
+    admin, place = team.owner.api, f"/auth/v1/tenants/{team.tenant}"
+    body = {"username": "bob", "role": "editor", "password": people.PASSWORD, "grants": []}
+    made = admin.send_json("POST", f"{place}/users", body)
+    assert made.status == 201, made.body
+    bob = Person(team.client.using(None), made.json()["user_id"], "bob")
+    for group in admin.get(f"{place}/groups").json()["groups"]:
+        member = f"{place}/groups/{group['group_id']}/members/{bob.id}"
+        assert admin.request("PUT", member).status == 204
+    assert bob.login().status == 200
+    return bob
+
+
 @pytest.fixture(scope="module")
 def preset(team: Team) -> Preset:
-    """Everybody of README's section, and a colleague made by the same commands."""
+    """Everybody of README's section, and a colleague in the same groups."""
     presets, member = blocks("README.md", "Grants")
     made = team.run(presets)
-    eve, bob = (
-        team.person(name, team.run(re.sub(r"\beve\b", name, member))) for name in ("eve", "bob")
-    )
-    auditor = team.person("auditor", made)
+    auditor, eve = team.person("auditor", made), team.person("eve", team.run(member))
+    bob = colleague(team)
     known = dict(re.findall(r"(client_id|client_secret): (\S+)", made))
     answer = team.client.login(known["client_id"], known["client_secret"])
     assert answer.status == 200, answer.body
@@ -165,12 +176,3 @@ def test_a_read_only_auditor(preset: Preset) -> None:
     auditor.get("/v1/files/secret").problem(404, "not-found")
     names = [one["name"] for one in auditor.get("/v1/buckets").json()["buckets"]]
     assert names == ["default"]
-
-
-def test_who_leaves_a_group(preset: Preset) -> None:
-    """Who is taken out of a group reaches nothing of it within 5 s, with the token of before."""
-    eve, team = preset.eve.api, preset.team
-    key = f"home/{preset.eve.id}/last.txt"
-    eve.stored(key)
-    team.run(".venv/bin/wharf-auth group remove acme homes eve")
-    assert until(lambda: eve.file(key).status == 404, seconds=5)
