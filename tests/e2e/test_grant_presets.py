@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -165,8 +164,7 @@ def test_a_read_only_auditor(preset: Preset) -> None:
     """The auditor reads one bucket: others are not there, and nothing can be changed."""
     auditor, client = preset.auditor.api, preset.team.client
     client.stored("books/2026.csv")
-    body = json.dumps({}).encode()
-    assert client.request("PUT", "/v1/buckets/secret", body).status == 201
+    assert client.send_json("PUT", "/v1/buckets/secret", {}).status == 201
     client.stored("plan.txt", bucket="secret")
     assert auditor.file("books/2026.csv").body == SMALL
     assert "books/2026.csv" in auditor.listed()
