@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from wharf_console.api.bulkhead import Bulkhead
 from wharf_console.api.connection import Caller, Connection
+from wharf_console.sessions.reaches import KnownReaches
 from wharf_console.sessions.stores import SessionStores
 from wharf_console.settings import Settings
 
@@ -20,3 +21,4 @@ class AppContext:
     connect: Callable[[Caller], Connection]
     clock: Callable[[], float]
     bulkhead: Bulkhead = field(default_factory=Bulkhead)
+    reaches: KnownReaches = field(default_factory=KnownReaches)

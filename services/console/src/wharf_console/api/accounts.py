@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from servicekit.grants import Grant
 from wharf_console.api.session import Session, address, decoded
 
 
@@ -29,7 +30,10 @@ class LoginSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
-    """The person who is logged in."""
+    """The person who is logged in.
+
+    `grants` are those of the person and of its groups, filled in; `None` is everything.
+    """
 
     user_id: str
     tenant: str
@@ -37,8 +41,9 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     role: str
     session: LoginSession
-    # Releases before 0.2 do not say it.
+    # Older releases do not say the following.
     tenant_display_name: str = ""
+    grants: tuple[Grant, ...] | None = None
 
 
 class LoginSessions(msgspec.Struct, frozen=True, kw_only=True):

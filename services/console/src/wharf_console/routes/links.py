@@ -31,7 +31,7 @@ def blueprint(_: AppContext) -> Blueprint:
         form = LinkForm(
             bucket=asked.get("bucket"), target=asked.get("key") or asked.get("prefix") or ""
         )
-        form.bucket.choices = bucket_choices(form.bucket.data)
+        form.bucket.choices = bucket_choices(form.bucket.data, "read")
         if form.validate_on_submit() and (name := _made(form)):
             return redirect(url_for("links.made", name=name), 303)
         status = 422 if request.method == "POST" else 200
@@ -94,7 +94,7 @@ def _refuse(form: LinkForm, problem: ApiProblem) -> None:
         form.refuse("target", gettext("There is no file of this name. A folder ends with /."))
     elif "limit_seconds" in problem.members:
         form.refuse("expires_in", refusals.sentence(problem))
-    elif problem.slug == "invalid-key":
+    elif problem.slug in {"invalid-key", "outside-grants"}:
         form.refuse("target", refusals.sentence(problem))
     else:
         raise problem

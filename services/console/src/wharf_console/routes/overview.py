@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request
 from wharf_console.api import buckets, events
 from wharf_console.api.events import Event
 from wharf_console.context import AppContext
+from wharf_console.web import reaching
 from wharf_console.web.current import api, user
 
 ROWS = 100
@@ -24,7 +25,8 @@ def blueprint(_: AppContext) -> Blueprint:
             "overview/overview.html",
             page=buckets.listed(api(), cursor=cursor, limit=ROWS),
             is_first=not cursor,
-            usage=buckets.usage(api()),
+            # The API tells only those whom no grant limits.
+            usage=buckets.usage(api()) if reaching.is_everything() else None,
             events=_last_events(),
         )
 

@@ -42,7 +42,7 @@ def blueprint(context: AppContext) -> Blueprint:
         form.expires_in.choices = durations.choices(
             _TIMES, most=context.settings.ticket_ttl_seconds
         )
-        form.bucket.choices = bucket_choices(form.bucket.data)
+        form.bucket.choices = bucket_choices(form.bucket.data, "write")
         if request.method == "GET" and not form.expires_in.data:
             form.expires_in.data = str(min(HOUR, context.settings.ticket_ttl_seconds))
         if form.validate_on_submit() and (name := _made(context, form)):

@@ -12,7 +12,7 @@ from wharf_console.api.tickets import MadeTicket, Place
 from wharf_console.context import AppContext
 from wharf_console.forms.tickets import ScriptTicketForm, as_folder
 from wharf_console.routes.files.folders import folders_above
-from wharf_console.web import arrivals, headers
+from wharf_console.web import arrivals, headers, reaching
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
 from wharf_console.web.errors import page as error_page
@@ -35,6 +35,7 @@ def blueprint(_: AppContext) -> Blueprint:
     def page(bucket: str) -> str:
         prefix = as_folder(request.args.get("prefix"))
         found = buckets.read(api(), bucket)
+        reaching.require_below("write", bucket, prefix)
         mark = arrivals.new_mark()
         address = _address_afterwards(found.name, prefix, mark)
         ticket = _made(found.name, prefix, address).access_token

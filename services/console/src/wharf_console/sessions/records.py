@@ -10,7 +10,10 @@ import msgspec
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is logged in. A new role ends the person's sessions, so this holds as long as one."""
+    """Who is logged in. A new role ends the person's sessions, so this holds as long as one.
+
+    The scopes are those of the access token: groups add some, and take them away.
+    """
 
     user_id: str
     tenant: str

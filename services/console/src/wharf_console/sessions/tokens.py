@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+import msgspec
+
 from wharf_console.api.accounts import Granted
 from wharf_console.api.problems import ApiProblem, ApiUnavailable, SessionEnded
 from wharf_console.metrics import REFRESHES
@@ -76,7 +78,7 @@ class PersonTokens:
                 raise _suspended(problem) from None
             raise
         REFRESHES.labels("ok").inc()
-        new = recorded(record.person, granted, self._clock())
+        new = recorded(_with_scopes(record.person, granted), granted, self._clock())
         self._records.write(self._id, new)
         return new
 
@@ -99,6 +101,13 @@ def recorded(person: Person, granted: Granted, now: float) -> TokenRecord:
         refresh_token=granted.refresh_token,
         good_until=now + life,
     )
+
+
+def _with_scopes(person: Person, granted: Granted) -> Person:
+    """Return the person with the scopes of a new token: those of groups come and go."""
+    if not granted.scope:
+        return person
+    return msgspec.structs.replace(person, scopes=frozenset(granted.scope.split()))
 
 
 def _suspended(problem: ApiProblem) -> ApiProblem:

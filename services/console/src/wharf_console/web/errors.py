@@ -34,6 +34,7 @@ from wharf_console.web import kept_forms, refusals, theme
 from wharf_console.web.access import RoleMissing, role_of
 from wharf_console.web.current import context
 from wharf_console.web.language import gettext, html_tag
+from wharf_console.web.reaching import OutsideGrants
 from wharf_console.web.request_checks import CrossSite
 from wharf_console.web.targets import here
 
@@ -50,6 +51,7 @@ def install(app: Flask, away: tuple[type[Exception], ...]) -> None:
         (ApiProblem, _problem),
         (ProblemError, _own_problem),
         (RoleMissing, _role_missing),
+        (OutsideGrants, _outside_grants),
         (CrossSite, _cross_site),
         (CSRFError, _stale_form),
         (HTTPException, _http),
@@ -134,21 +136,25 @@ def _problem(problem: ApiProblem) -> Response:
             retry_after=problem.retry_after or 5,
             request_id=problem.request_id or g.get("request_id"),
         )
-    if problem.slug == "insufficient-scope":
-        return _role_missing(RoleMissing(str(problem.members.get("required_scope", ""))))
-    if problem.slug == "tenant-suspended":
-        text = gettext(
-            "Nothing of this tenant is served at present. Ask the operator of the service."
-        )
-        return page(403, gettext("The tenant is suspended"), text)
-    if problem.status == 404:
-        return _gone()
-    if problem.status == 412:
-        text = gettext("Somebody else has changed this meanwhile. Look at it again, then decide.")
-        return page(412, gettext("Changed meanwhile"), text)
+    if made := _PAGES.get(problem.slug) or _PAGES.get(str(problem.status)):
+        return made(problem)
     template = "over_quota" if over else "error"
     title = refusals.title(problem)
     return page(problem.status, title, problem.detail, template, members=problem.members)
+
+
+def _scope_missing(problem: ApiProblem) -> Response:
+    return _role_missing(RoleMissing(str(problem.members.get("required_scope", ""))))
+
+
+def _suspended(_: ApiProblem) -> Response:
+    text = gettext("Nothing of this tenant is served at present. Ask the operator of the service.")
+    return page(403, gettext("The tenant is suspended"), text)
+
+
+def _changed(_: ApiProblem) -> Response:
+    text = gettext("Somebody else has changed this meanwhile. Look at it again, then decide.")
+    return page(412, gettext("Changed meanwhile"), text)
 
 
 def _own_problem(error: ProblemError) -> Response:
@@ -165,6 +171,15 @@ def _role_missing(error: RoleMissing) -> Response:
             "This needs the role “%(role)s”. Ask an owner of your tenant.", role=names[role]
         )
     return page(403, gettext("Not allowed"), text)
+
+
+def _outside_grants(_: Exception) -> Response:
+    g.outcome = "outside-grants"
+    text = gettext(
+        "This is outside of what you reach. Your account page says what that is; an owner of your "
+        "tenant can change it."
+    )
+    return page(403, gettext("Not allowed"), text, "outside")
 
 
 def _cross_site(_: CrossSite) -> Response:
@@ -198,6 +213,16 @@ def _way_up() -> str:
     if request.view_args and above in current_app.view_functions:
         return url_for(above)
     return url_for("overview.overview")
+
+
+# Problems of the API that have pages of their own, by slug or status.
+_PAGES: dict[str, Callable[[ApiProblem], Response]] = {
+    "insufficient-scope": _scope_missing,
+    "outside-grants": _outside_grants,
+    "tenant-suspended": _suspended,
+    "404": lambda _: _gone(),
+    "412": _changed,
+}
 
 
 def _http(error: HTTPException) -> AnyResponse:

@@ -9,7 +9,7 @@ from flask import Flask, g
 from flask_login import current_user
 
 from wharf_console.settings import Settings
-from wharf_console.web import content, language, theme
+from wharf_console.web import content, language, reaching, theme
 from wharf_console.web.assets import Assets
 from wharf_console.web.targets import here
 
@@ -33,6 +33,7 @@ def install(app: Flask, settings: Settings) -> None:
             "examples": settings.console_examples,
             "content_is_apart": content.is_apart(settings),
             "may": _may,
+            "reaching": reaching,
             # The navigation has a page once there is one.
             "pages": app.view_functions,
             "first_wrong": _first_wrong,

@@ -24,7 +24,14 @@ def sentence(problem: ApiProblem) -> str:
         return problem.detail or problem.title
     if problem.slug in _TOLD_BY_TITLE:
         return title(problem)
-    return f"{title(problem)} ({problem.detail})" if problem.detail else title(problem)
+    return with_detail(title(problem), problem.detail)
+
+
+def with_detail(words: str, detail: str) -> str:
+    """Return words in the person's language with a detail in English; in English that alone."""
+    if not detail:
+        return words
+    return detail if current() == "en" else f"{words} ({detail})"
 
 
 def outcome(slug: str) -> str:
@@ -43,6 +50,8 @@ _TOLD_BY_TITLE = frozenset(
         "key-taken",
         "ticket-used-up",
         "no-file",
+        "outside-grants",
+        "group-exists",
     )
 )
 # What pages have own words for, as a log tells it.
@@ -75,6 +84,9 @@ _TITLES: dict[str, Callable[[], str]] = {
     "extension-not-allowed": lambda: gettext("The bucket does not take names of this kind"),
     "ticket-refused": lambda: gettext("The ticket does not allow this"),
     "ticket-used-up": lambda: gettext("The ticket is used up"),
+    "outside-grants": lambda: gettext("This is outside of what you reach"),
+    "group-exists": lambda: gettext("There is a group of this name"),
+    "too-many-groups": lambda: gettext("There are too many groups"),
     "no-file": lambda: gettext("No file was chosen"),
     "tenant-quota-exceeded": lambda: gettext("The quota of your tenant is used up"),
     "storage-full": lambda: gettext("The disk of the service is full"),

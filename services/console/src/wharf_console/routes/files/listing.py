@@ -10,7 +10,7 @@ from wharf_console.context import AppContext
 from wharf_console.forms.files import ViewForm
 from wharf_console.routes.files import ordering, previews
 from wharf_console.routes.files.folders import folder_of, folders_above
-from wharf_console.web import content
+from wharf_console.web import content, reaching
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
 from wharf_console.web.remembered import remember
@@ -31,6 +31,7 @@ def add(routes: Blueprint, context: AppContext) -> None:
         sort = "" if order == ordering.BY_KEY else order
         content.let_play(context.settings)
         has_thumbs = content.is_apart(context.settings)
+        readable = {one.key for one in rows.files if reaching.may("read", bucket, one.key)}
         return render_template(
             "files/listing.html",
             bucket=found,
@@ -40,7 +41,12 @@ def add(routes: Blueprint, context: AppContext) -> None:
             above=folders_above(prefix),
             order=order,
             is_grid=request.cookies.get(_VIEW_COOKIE) == "grid",
-            thumbs={one.key for one in rows.files if has_thumbs and previews.has_thumb(one)},
+            thumbs={
+                one.key
+                for one in rows.files
+                if has_thumbs and one.key in readable and previews.has_thumb(one)
+            },
+            readable=readable,
             first=_address(bucket, prefix, sort),
             next=_address(bucket, prefix, sort, rows.next) if rows.next else "",
         )

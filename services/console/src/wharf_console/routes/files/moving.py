@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from wharf_console.api import buckets, files
+from wharf_console.api import files
 from wharf_console.api.files import Place
 from wharf_console.api.problems import ApiProblem
 from wharf_console.forms.files import MoveForm
@@ -14,12 +14,10 @@ from wharf_console.routes.files.folders import as_folder, folder_of
 from wharf_console.routes.files.selection import for_each, nothing_selected
 from wharf_console.web import refusals
 from wharf_console.web.access import needs
+from wharf_console.web.bucket_choices import bucket_choices
 from wharf_console.web.current import api
 from wharf_console.web.language import gettext, ngettext
 from wharf_console.web.targets import below_console
-
-# The most that the API lists at once.
-_BUCKETS = 1000
 
 
 def add(routes: Blueprint) -> None:
@@ -42,8 +40,7 @@ def add(routes: Blueprint) -> None:
 
 
 def _page(bucket: str, keys: list[str], form: MoveForm, back: str) -> str:
-    names = [one.name for one in buckets.listed(api(), limit=_BUCKETS).buckets]
-    form.to_bucket.choices = {name: name for name in (*names, form.to_bucket.data or bucket)}
+    form.to_bucket.choices = bucket_choices(form.to_bucket.data or bucket, "write")
     return render_template(
         "files/move.html",
         bucket=bucket,

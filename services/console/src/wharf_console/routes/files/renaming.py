@@ -16,6 +16,8 @@ from wharf_console.web.access import needs
 from wharf_console.web.current import api
 from wharf_console.web.language import gettext
 
+_ABOUT_NAMES = frozenset((400, 409, 413, 415, 422))
+
 
 def add(routes: Blueprint) -> None:
     """Add the form and what follows."""
@@ -41,7 +43,7 @@ def add(routes: Blueprint) -> None:
         except ApiProblem as problem:
             if versions.is_conflict(problem):
                 return versions.conflict(bucket, key)
-            if problem.status not in {400, 409, 413, 415, 422}:
+            if problem.status not in _ABOUT_NAMES and problem.slug != "outside-grants":
                 raise
             form.refuse("name", refusals.sentence(problem))
             return _page(bucket, key, form), problem.status

@@ -1,12 +1,18 @@
-"""Replaces the content of a file: a plain form that goes to the upload service by a ticket."""
+"""Replaces the content of a file: a plain form that goes to the upload service by a ticket.
+
+Where the file is not there yet, or may not be read, it is a form for a file of this name.
+"""
 
 from __future__ import annotations
 
 from flask import Blueprint, render_template, url_for
 
 from wharf_console.api import files, tickets
+from wharf_console.api.files import File
+from wharf_console.api.problems import ApiProblem
 from wharf_console.api.tickets import Place
-from wharf_console.web import headers, origins
+from wharf_console.routes.files.folders import folders_above
+from wharf_console.web import headers, origins, reaching
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
 
@@ -21,7 +27,8 @@ def add(routes: Blueprint) -> None:
     @routes.get("/replace/<path:key>")
     @needs("files:write")
     def replace(bucket: str, key: str) -> str:
-        file = files.read(api(), bucket, key)
+        reaching.require_below("write", bucket, key)
+        file = _found(bucket, key)
         way_back = _way_back(bucket, key)
         place = Place(bucket=bucket, key=key, max_files=1, redirect=(way_back,))
         ticket = tickets.make(api(), place, seconds=_SECONDS)
@@ -29,16 +36,30 @@ def add(routes: Blueprint) -> None:
         return render_template(
             "files/replace.html",
             bucket=bucket,
+            key=key,
             file=file,
+            above=folders_above(key),
             ticket=ticket.access_token,
             way_back=way_back,
             minutes=ticket.expires_in // 60,
         )
 
 
+def _found(bucket: str, key: str) -> File | None:
+    if not reaching.may("read", bucket, key):
+        return None
+    try:
+        return files.read(api(), bucket, key)
+    except ApiProblem as problem:
+        # Whoever reaches all of a bucket names a file of the list.
+        if problem.status != 404 or reaching.is_everything():
+            raise
+        return None
+
+
 def _way_back(bucket: str, key: str) -> str:
     """Return the page that the form leads to: the file's, or the list."""
     page = origins.here_absolute(url_for("files.details", bucket=bucket, key=key, replaced="1"))
-    if len(page) <= _MAX_REDIRECT_CHARACTERS:
+    if len(page) <= _MAX_REDIRECT_CHARACTERS and reaching.may("read", bucket, key):
         return page
     return origins.here_absolute(url_for("files.listing", bucket=bucket))
