@@ -8,6 +8,7 @@ from tests.servers.fake_gateway import Call, FakeGateway, Reply
 
 TENANT = "/auth/v1/tenants/acme"
 USERS, CLIENTS = f"{TENANT}/users", f"{TENANT}/clients"
+GROUPS = f"{TENANT}/groups"
 EVIL = '"><script>alert(1)</script>'
 
 
@@ -53,6 +54,20 @@ def secret_document(secret_id: str = "secret-1", **fields: Any) -> dict[str, Any
     }
 
 
+def group_document(name: str = "team", **fields: Any) -> dict[str, Any]:
+    """A group of the tenant, whose members have folders of their own."""
+    return {
+        "group_id": "group-1",
+        "tenant": "acme",
+        "name": name,
+        "scopes": ["files:write"],
+        "grants": [{"bucket": "docs", "prefix": "users/{user_id}/", "actions": ["read", "write"]}],
+        "members": 2,
+        "created_at": "2026-11-18T10:00:00.000Z",
+        **fields,
+    }
+
+
 def act_document(seq: int = 1, act: str = "users.create", **fields: Any) -> dict[str, Any]:
     """A line of the audit log."""
     return {
@@ -85,6 +100,8 @@ def serve_people(gateway: FakeGateway) -> None:
     gateway.on(
         "POST", CLIENTS, Reply(client_document(client_secret="the-secret-itself"), status=201)
     )
+    gateway.on("GET", f"{CLIENTS}/client-1", Reply(client_document()))
+    gateway.on("PATCH", f"{CLIENTS}/client-1", Reply(client_document()))
     gateway.on("DELETE", f"{CLIENTS}/.*", Reply(status=204))
     gateway.on("GET", f"{CLIENTS}/client-1/secrets", Reply({"secrets": [secret_document()]}))
     second = {**secret_document("secret-2"), "client_id": "client-1", "client_secret": "another"}
@@ -103,6 +120,21 @@ def serve_people(gateway: FakeGateway) -> None:
     gateway.on("GET", "/auth/sessions", Reply({"sessions": [sessions, own], "next_cursor": None}))
     gateway.on("DELETE", "/auth/sessions/.*", Reply(status=204))
     gateway.on("PUT", "/auth/me/password", Reply(status=204))
+
+
+def serve_groups(gateway: FakeGateway) -> None:
+    """Have the gateway answer as one with a group, in which Bob and the client are."""
+    gateway.on("GET", GROUPS, Reply({"groups": [group_document()], "next_cursor": None}))
+    gateway.on("POST", GROUPS, Reply(group_document(), status=201))
+    gateway.on("GET", f"{GROUPS}/group-1", Reply(group_document()))
+    gateway.on("PATCH", f"{GROUPS}/group-1", Reply(group_document()))
+    gateway.on("DELETE", f"{GROUPS}/group-1(/members/.*)?", Reply(status=204))
+    members = [
+        {"subject": "user-2", "kind": "user", "name": "bob"},
+        {"subject": "client-1", "kind": "client", "name": "robot"},
+    ]
+    gateway.on("GET", f"{GROUPS}/group-1/members", Reply({"members": members, "next_cursor": None}))
+    gateway.on("POST", f"{GROUPS}/group-1/members", Reply(status=204))
 
 
 def created(call: Call) -> Reply:

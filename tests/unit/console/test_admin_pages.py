@@ -12,11 +12,14 @@ from tests.servers.console_documents import bucket_document
 from tests.servers.console_people import (
     CLIENTS,
     EVIL,
+    GROUPS,
     USERS,
     act_document,
     changes,
     client_document,
+    group_document,
     secret_document,
+    serve_groups,
     serve_people,
     user_document,
 )
@@ -61,6 +64,25 @@ ROUTES: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("POST", "/console/clients/client-1/secrets/secret-1/retire", {"confirmed": "yes"}, OWNERS),
     ("GET", "/console/clients/client-1/disable", {}, OWNERS),
     ("POST", "/console/clients/client-1/disable", {"confirmed": "yes"}, OWNERS),
+    ("GET", "/console/clients/client-1/change", {}, OWNERS),
+    (
+        "POST",
+        "/console/clients/client-1/change",
+        {"name": "robot", "scopes": "files:read", "reach": "everything"},
+        OWNERS,
+    ),
+    ("GET", "/console/members/user-2/reach", {}, OWNERS),
+    ("POST", "/console/members/user-2/reach", {"reach": "places"}, OWNERS),
+    ("GET", "/console/groups", {}, OWNERS),
+    ("GET", "/console/groups/new", {}, OWNERS),
+    ("POST", "/console/groups/new", {"name": "team", "reach": "places"}, OWNERS),
+    ("GET", "/console/groups/group-1", {}, OWNERS),
+    ("POST", "/console/groups/group-1", {"names": "bob"}, OWNERS),
+    ("POST", "/console/groups/group-1/remove", {"subject": "user-2"}, OWNERS),
+    ("GET", "/console/groups/group-1/change", {}, OWNERS),
+    ("POST", "/console/groups/group-1/change", {"name": "team", "reach": "places"}, OWNERS),
+    ("GET", "/console/groups/group-1/delete", {}, OWNERS),
+    ("POST", "/console/groups/group-1/delete", {"confirmed": "yes"}, OWNERS),
     ("GET", "/console/audit", {}, OWNERS),
     ("GET", "/console/account", {}, ALL),
     (
@@ -77,6 +99,7 @@ ROUTES: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("POST", "/console/account/sessions/end-others", {}, ALL),
 ]
 SUBJECTS = ("bucket_settings", "members", "member", "member_import", "clients", "client")
+SUBJECTS += ("groups", "group")
 POSTS = [(path, form) for method, path, form, _ in ROUTES if method == "POST"]
 PATHS = [path for method, path, _, _ in ROUTES if method == "GET"]
 
@@ -84,6 +107,7 @@ PATHS = [path for method, path, _, _ in ROUTES if method == "GET"]
 @pytest.fixture(autouse=True)
 def _people(console: Console) -> None:
     serve_people(console.gateway)
+    serve_groups(console.gateway)
     console.gateway.on("PUT", "/v1/buckets/.*", Reply(bucket_document()))
     console.gateway.on("DELETE", "/v1/buckets/docs", Reply(status=204))
 
@@ -97,6 +121,7 @@ def test_no_route_is_forgotten(console: Console) -> None:
     """Every route of these subjects is in the list above."""
     listed = {(method, path) for method, path, _, _ in ROUTES}
     names = {"bucket": "docs", "user_id": "user-2", "client_id": "client-1"}
+    names["group"] = "group-1"
     names["secret_id"] = "secret-1"
     found = set()
     for rule in console.app.url_map.iter_rules():
@@ -186,6 +211,11 @@ def test_names_do_no_harm(console: Console, path: str) -> None:
     gateway.on("GET", f"{USERS}/user-2", Reply(person))
     client = client_document(EVIL, scopes=[EVIL], state="active")
     gateway.on("GET", CLIENTS, Reply({"clients": [client], "next_cursor": EVIL}))
+    gateway.on("GET", f"{CLIENTS}/client-1", Reply(client))
+    grants = [{"bucket": EVIL, "prefix": EVIL, "actions": ["read"]}]
+    group = group_document(EVIL, scopes=[EVIL], grants=grants)
+    gateway.on("GET", GROUPS, Reply({"groups": [group], "next_cursor": EVIL}))
+    gateway.on("GET", f"{GROUPS}/group-1", Reply(group))
     secrets = [secret_document(hint=EVIL)]
     gateway.on("GET", f"{CLIENTS}/client-1/secrets", Reply({"secrets": secrets}))
     act = act_document(act=EVIL, actor=EVIL, about=EVIL, outcome=EVIL, address=EVIL)
@@ -208,6 +238,7 @@ def test_names_do_no_harm(console: Console, path: str) -> None:
         ("/console/members/nobody", "/console/members"),
         ("/console/members/nobody/delete", "/console/members"),
         ("/console/clients/none", "/console/clients"),
+        ("/console/groups/none/delete", "/console/groups"),
         ("/console/clients/client-1/secrets/none/retire", "/console/clients"),
         ("/console/b/gone/settings", "/console/b/gone/"),
     ],
@@ -225,9 +256,7 @@ def test_an_api_that_is_down_is_told(console: Console, path: str) -> None:
     browser = console.person()
     console.gateway.on("GET", "/auth/.*|/v1/.*", problem(503, "unavailable", retry_after=7))
     reply = browser.get(path)
-    if path in {"/console/buckets/new", "/console/members/new", "/console/clients/new"} or (
-        path == "/console/members/import"
-    ):
+    if path.endswith(("/new", "/members/import")):
         assert reply.status_code == 200
     else:
         assert reply.status_code == 503
@@ -240,7 +269,7 @@ def test_the_navigation_has_what_a_role_may_see(console: Console) -> None:
     for role in ("viewer", "editor", "owner"):
         page = console.person(role).get("/console/").text
         assert 'href="/console/account"' in page
-        for path in ("/console/members", "/console/clients", "/console/audit"):
+        for path in ("/console/members", "/console/clients", "/console/groups", "/console/audit"):
             assert (f'href="{path}"' in page) == (role == "owner")
         assert ('href="/console/buckets/new"' in page) == (role == "owner")
     assert 'href="/console/b/docs/settings"' in console.person().get("/console/b/docs/").text

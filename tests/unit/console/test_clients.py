@@ -136,13 +136,9 @@ def test_a_refusal_stands_at_its_field(console: Console, detail: str, field: str
     assert re.search(r'<input checked[^>]*value="events:read"', reply.text)
 
 
-def test_a_client_is_found_on_any_page_of_the_list(console: Console) -> None:
-    """The API has no other way to one."""
-    pages = {
-        "": {"clients": [client_document("other", "client-0")], "next_cursor": "client-0"},
-        "client-0": {"clients": [client_document("<robot>")], "next_cursor": None},
-    }
-    console.gateway.on("GET", CLIENTS, lambda call: Reply(pages[call.query.get("cursor", [""])[0]]))
+def test_a_client_is_shown_with_what_it_may_do(console: Console) -> None:
+    """Its name is text, its scopes are words."""
+    console.gateway.on("GET", f"{CLIENTS}/client-1", Reply(client_document("<robot>")))
     page = console.person().get(ONE).text
     assert "<bdi>&lt;robot&gt;</bdi>" in page
     assert "read files, upload and change files" in page
@@ -194,7 +190,7 @@ def test_a_client_is_disabled_after_a_question(console: Console) -> None:
     assert browser.post(f"{ONE}/disable", {"confirmed": "yes"}).location == ONE
     assert changes(console.gateway) == [("DELETE", f"{CLIENTS}/client-1")]
     off = client_document(state="disabled", disabled_at="2026-11-20T10:00:00.000Z")
-    console.gateway.on("GET", CLIENTS, Reply({"clients": [off], "next_cursor": None}))
+    console.gateway.on("GET", f"{CLIENTS}/client-1", Reply(off))
     page = browser.get(ONE).text
     for words in ("/retire", "/disable", "Make another secret"):
         assert words not in page

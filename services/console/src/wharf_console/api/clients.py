@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from servicekit.grants import Grant
+from wharf_console.api.groups import GroupName
 from wharf_console.api.session import Session, address, decoded
 
-_PAGE, _PAGES = 1000, 20
+_PAGE = 1000
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """A client; `state` is `active` or `disabled`, which is for good."""
+    """A client; `state` is `active` or `disabled`, which is for good.
+
+    The grants `None` are all that the scopes allow.
+    """
 
     client_id: str
     name: str
@@ -20,6 +27,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     created_at: datetime
     disabled_at: datetime | None = None
+    grants: tuple[Grant, ...] | None = None
+    groups: tuple[GroupName, ...] = ()
 
 
 class NewClient(Client, frozen=True, kw_only=True):
@@ -53,9 +62,12 @@ class _Secrets(msgspec.Struct, frozen=True):
     secrets: tuple[Secret, ...]
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    name: str
-    scopes: tuple[str, ...]
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A client to be, or what changes of one; what is `None` or `UNSET` stays."""
+
+    name: str | None = None
+    scopes: tuple[str, ...] | None = None
+    grants: tuple[Grant, ...] | UnsetType | None = UNSET
 
 
 def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100) -> Clients:
@@ -63,23 +75,31 @@ def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100)
     return session.get(_path(tenant), Clients, cursor=cursor, limit=limit)
 
 
-def find(session: Session, tenant: str, client_id: str) -> Client | None:
-    """Return a client; the API has them in its list alone."""
-    cursor = ""
-    for _ in range(_PAGES):
-        page = listed(session, tenant, cursor=cursor, limit=_PAGE)
-        for client in page.clients:
-            if client.client_id == client_id:
-                return client
+def everyone(session: Session, tenant: str, *, at_most: int) -> Iterator[Client]:
+    """Yield the tenant's clients, oldest first, in as few calls as there can be."""
+    cursor, left = "", at_most
+    while left > 0:
+        page = listed(session, tenant, cursor=cursor, limit=min(left, _PAGE))
+        yield from page.clients
+        left -= len(page.clients)
         if not page.next_cursor:
-            return None
+            return
         cursor = page.next_cursor
-    return None
 
 
-def create(session: Session, tenant: str, name: str, scopes: tuple[str, ...]) -> NewClient:
+def read(session: Session, tenant: str, client_id: str) -> Client:
+    """Return a client; raises the problem `not-found`."""
+    return session.get(_path(tenant, client_id), Client)
+
+
+def create(session: Session, tenant: str, wanted: Wanted) -> NewClient:
     """Add a client; raises the problem `unprocessable`."""
-    return session.post(_path(tenant), _Wanted(name, scopes), NewClient)
+    return session.post(_path(tenant), wanted, NewClient)
+
+
+def change(session: Session, tenant: str, client_id: str, wanted: Wanted) -> Client:
+    """Change a client; raises the problem `unprocessable`."""
+    return decoded(session.send("PATCH", _path(tenant, client_id), body=wanted), Client)
 
 
 def disable(session: Session, tenant: str, client_id: str) -> None:

@@ -6,14 +6,20 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from servicekit.grants import Grant
+from wharf_console.api.groups import GroupName
 from wharf_console.api.session import Session, address, decoded
 
 _PAGE = 1000
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A person; `state` is `active` or `disabled`."""
+    """A person; `state` is `active` or `disabled`.
+
+    The grants `None` are all that the role allows.
+    """
 
     user_id: str
     username: str
@@ -23,6 +29,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     password_changed_at: datetime
     disabled_at: datetime | None = None
+    grants: tuple[Grant, ...] | None = None
+    groups: tuple[GroupName, ...] = ()
 
 
 class Users(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,20 +41,22 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True):
-    """A person to be; without a display name it is the user name."""
+    """A person to be; without a display name it is the user name, without grants no limit."""
 
     username: str
     role: str
     password: str
     display_name: str | None = None
+    grants: tuple[Grant, ...] | UnsetType | None = UNSET
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What changes of a person; what is `None` stays."""
+    """What changes of a person; what is `None` stays, grants that are `UNSET` too."""
 
     display_name: str | None = None
     role: str | None = None
     state: str | None = None
+    grants: tuple[Grant, ...] | UnsetType | None = UNSET
 
 
 class _Password(msgspec.Struct):

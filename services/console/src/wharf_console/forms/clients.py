@@ -1,4 +1,4 @@
-"""The form of a new client."""
+"""The forms of clients: a new one, and what changes of one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from wtforms.validators import DataRequired, Length, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from wharf_console.forms.base import ConsoleForm
+from wharf_console.forms.grants import GrantsForm
 from wharf_console.forms.members import MAX_NAME
 from wharf_console.web.language import gettext, lazy_gettext
 
@@ -31,8 +32,8 @@ def _one_at_least(_: ConsoleForm, field: Field) -> None:
         raise ValidationError(gettext("Choose at least one."))
 
 
-class NewClientForm(ConsoleForm):
-    """A client to be; `once` is another one each time the form is shown."""
+class ClientForm(GrantsForm):
+    """Name, scopes and reach of a client."""
 
     name = StringField(
         lazy_gettext("Name"),
@@ -49,4 +50,9 @@ class NewClientForm(ConsoleForm):
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
+
+
+class NewClientForm(ClientForm):
+    """A client to be; `once` is another one each time the form is shown."""
+
     once = HiddenField()

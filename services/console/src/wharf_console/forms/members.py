@@ -8,6 +8,7 @@ from wtforms import Field, HiddenField, SelectField, StringField
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from wharf_console.forms.base import ConsoleForm
+from wharf_console.forms.grants import GrantsForm
 from wharf_console.web.language import gettext, lazy_gettext
 
 # As auth takes them.
@@ -49,7 +50,7 @@ def username_rule() -> str:
     )
 
 
-class NewMemberForm(ConsoleForm):
+class NewMemberForm(GrantsForm):
     """A person to be."""
 
     username = StringField(

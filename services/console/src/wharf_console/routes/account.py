@@ -10,8 +10,9 @@ from wharf_console.api.problems import ApiProblem
 from wharf_console.context import AppContext
 from wharf_console.forms import named_fields
 from wharf_console.forms.account import FIELDS, PasswordForm, SessionForm
+from wharf_console.forms.grants import places_told
 from wharf_console.forms.members import roles
-from wharf_console.web import browsers
+from wharf_console.web import browsers, reaching
 from wharf_console.web.current import api, person
 from wharf_console.web.language import gettext, ngettext
 
@@ -39,6 +40,7 @@ def blueprint(_: AppContext) -> Blueprint:
             form=form,
             page=accounts.sessions(api(), cursor=cursor, limit=ROWS),
             is_first=not cursor,
+            places=None if (grants := reaching.grants()) is None else places_told(grants),
             role=roles().get(person().role, person().role),
             browser_told=browsers.told,
         )

@@ -1,4 +1,4 @@
-"""One client of the tenant: its secrets, and its end."""
+"""One client of the tenant: what it may do, its secrets, and its end."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from wharf_console.api import clients
 from wharf_console.api.clients import Client
 from wharf_console.api.problems import ApiProblem
 from wharf_console.context import AppContext
-from wharf_console.forms.clients import scopes_told
+from wharf_console.forms.clients import ClientForm, scopes_told
+from wharf_console.forms.grants import places_told
+from wharf_console.routes.clients import refuse, wanted
 from wharf_console.web import questions, refusals
 from wharf_console.web.access import needs
+from wharf_console.web.bucket_choices import bucket_names
 from wharf_console.web.current import api, person
 from wharf_console.web.language import gettext
 
@@ -25,7 +28,11 @@ def blueprint(_: AppContext) -> Blueprint:
     """The pages."""
     routes = Blueprint("client", __name__, url_prefix="/console/clients/<client_id>")
     _add_secrets(routes)
+    _add_changing(routes)
+    return routes
 
+
+def _add_changing(routes: Blueprint) -> None:
     @routes.get("")
     @needs(SCOPE)
     def page(client_id: str) -> str:
@@ -37,6 +44,7 @@ def blueprint(_: AppContext) -> Blueprint:
             secrets=secrets,
             scopes=scopes_told(),
             may_add=len(secrets) < _MAX_SECRETS,
+            places=None if found.grants is None else places_told(found.grants),
         )
 
     @routes.route("/disable", methods=["GET", "POST"])
@@ -55,7 +63,21 @@ def blueprint(_: AppContext) -> Blueprint:
             address,
         )
 
-    return routes
+    @routes.route("/change", methods=["GET", "POST"])
+    @needs(SCOPE)
+    def change(client_id: str) -> Page:
+        found, form = _find(client_id), ClientForm()
+        # Operators may have given it others.
+        form.scopes.choices = {one: one for one in found.scopes} | scopes_told()
+        if request.method == "GET" and not form.reach.data:
+            form.name.data, form.scopes.data = found.name, list(found.scopes)
+            form.show(found.grants)
+        if form.more.data:
+            return _form_page(found, form)
+        if form.validate_on_submit() and form.are_right() and _change(client_id, form):
+            flash(gettext("The change is saved; it holds within seconds."), "success")
+            return redirect(url_for("client.page", client_id=client_id), 303)
+        return _form_page(found, form), 422 if request.method == "POST" else 200
 
 
 def _add_secrets(routes: Blueprint) -> None:
@@ -86,19 +108,30 @@ def _add_secrets(routes: Blueprint) -> None:
         hint = next((one.hint for one in secrets if one.secret_id == secret_id), None)
         if hint is None:
             abort(404)
-        told = [gettext("Programs that still use it get no more tokens.")]
+        sentences = [gettext("Programs that still use it get no more tokens.")]
         if len(secrets) == 1:
-            told.append(gettext("It is the only one: the client cannot log in after that."))
+            sentences.append(gettext("It is the only one: the client cannot log in after that."))
         return questions.ask(
             gettext("Retire the secret that ends with %(hint)s?", hint=hint),
-            told,
+            sentences,
             gettext("Retire the secret"),
             address,
         )
 
 
 def _find(client_id: str) -> Client:
-    found = clients.find(api(), person().tenant, client_id)
-    if found is None:
-        abort(404)
-    return found
+    return clients.read(api(), person().tenant, client_id)
+
+
+def _form_page(found: Client, form: ClientForm) -> str:
+    buckets = bucket_names()
+    return render_template("clients/change.html", client=found, form=form, buckets=buckets)
+
+
+def _change(client_id: str, form: ClientForm) -> bool:
+    try:
+        clients.change(api(), person().tenant, client_id, wanted(form))
+    except ApiProblem as problem:
+        refuse(form, problem)
+        return False
+    return True

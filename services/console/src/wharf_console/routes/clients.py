@@ -6,13 +6,14 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from wharf_console.api import clients
-from wharf_console.api.clients import NewClient
+from wharf_console.api.clients import NewClient, Wanted
 from wharf_console.api.problems import ApiProblem
 from wharf_console.context import AppContext
 from wharf_console.forms import named_fields
-from wharf_console.forms.clients import FIELDS, NewClientForm, scopes_told
+from wharf_console.forms.clients import FIELDS, ClientForm, NewClientForm, scopes_told
 from wharf_console.web import once
 from wharf_console.web.access import needs
+from wharf_console.web.bucket_choices import bucket_names
 from wharf_console.web.current import api, person
 from wharf_console.web.language import gettext
 
@@ -37,10 +38,14 @@ def blueprint(_: AppContext) -> Blueprint:
     @needs(SCOPE)
     def new() -> str | Response | tuple[str, int]:
         form = NewClientForm(once=once.new_mark())
+        if request.method == "GET" and not form.reach.data:
+            form.show(None)
         if request.method == "POST" and once.is_done(form.once.data):
             flash(gettext("This client was made already, and its secret shown once."), "error")
             return redirect(url_for("clients.overview"), 303)
-        if form.validate_on_submit():
+        if form.more.data:
+            return _page(form)
+        if form.validate_on_submit() and form.are_right():
             made = _create(form)
             if made is not None:
                 once.done(form.once.data)
@@ -49,16 +54,33 @@ def blueprint(_: AppContext) -> Blueprint:
                     "clients/secret.html", client=made, secret=made.client_secret
                 )
                 return page, 201
-        status = 422 if request.method == "POST" else 200
-        return render_template("clients/new.html", form=form), status
+        return _page(form), 422 if request.method == "POST" else 200
 
     return routes
 
 
+def _page(form: NewClientForm) -> str:
+    return render_template("clients/new.html", form=form, buckets=bucket_names())
+
+
 def _create(form: NewClientForm) -> NewClient | None:
-    name, scopes = (form.name.data or "").strip(), tuple(form.scopes.data or ())
     try:
-        return clients.create(api(), person().tenant, name, scopes)
+        return clients.create(api(), person().tenant, wanted(form))
     except ApiProblem as problem:
-        named_fields.show(form, problem, FIELDS)
+        refuse(form, problem)
         return None
+
+
+def wanted(form: ClientForm) -> Wanted:
+    """Return the client as the form has it."""
+    return Wanted(
+        name=(form.name.data or "").strip(),
+        scopes=tuple(form.scopes.data or ()),
+        grants=form.grants(),
+    )
+
+
+def refuse(form: ClientForm, problem: ApiProblem) -> None:
+    """Show a refusal at the field or the row that it is about."""
+    if not form.refuse_grants(problem):
+        named_fields.show(form, problem, FIELDS)

@@ -10,6 +10,7 @@ from wharf_console.api.problems import ApiProblem
 from wharf_console.api.users import User, UserChange
 from wharf_console.context import AppContext
 from wharf_console.forms import named_fields
+from wharf_console.forms.grants import GrantsForm, places_told
 from wharf_console.forms.members import (
     FIELDS,
     MemberForm,
@@ -20,6 +21,7 @@ from wharf_console.forms.members import (
 )
 from wharf_console.web import questions
 from wharf_console.web.access import needs
+from wharf_console.web.bucket_choices import bucket_names
 from wharf_console.web.current import api, person
 from wharf_console.web.language import gettext
 from wharf_console.web.passwords import new_password
@@ -32,6 +34,7 @@ def blueprint(_: AppContext) -> Blueprint:
     """The pages."""
     routes = Blueprint("member", __name__, url_prefix="/console/members/<user_id>")
     _add_changing(routes)
+    _add_reach(routes)
     _add_password(routes)
     _add_ending(routes)
     return routes
@@ -51,6 +54,8 @@ def _add_changing(routes: Blueprint) -> None:
             user=found,
             form=form,
             role=roles().get(found.role, found.role),
+            is_owner=found.role == "owner",
+            places=None if found.grants is None else places_told(found.grants),
             is_own=user_id == person().user_id,
         )
         return shown, 422 if request.method == "POST" else 200
@@ -63,11 +68,26 @@ def _add_changing(routes: Blueprint) -> None:
             abort(400)
         users.change(api(), person().tenant, user_id, UserChange(state=wanted))
         if wanted == "disabled":
-            told = gettext("Logins are off, and the sessions end within seconds.")
+            words = gettext("Logins are off, and the sessions end within seconds.")
         else:
-            told = gettext("Logins are on again.")
-        flash(told, "success")
+            words = gettext("Logins are on again.")
+        flash(words, "success")
         return redirect(url_for("member.page", user_id=user_id), 303)
+
+
+def _add_reach(routes: Blueprint) -> None:
+    @routes.route("/reach", methods=["GET", "POST"])
+    @needs(SCOPE)
+    def reach(user_id: str) -> Page:
+        found, form = _read(user_id), GrantsForm()
+        if request.method == "GET" and not form.reach.data:
+            form.show(found.grants)
+        if form.more.data:
+            return _reach_page(found, form)
+        if form.validate_on_submit() and form.are_right() and _limit(found, form):
+            flash(gettext("The change is saved; it holds within seconds."), "success")
+            return redirect(url_for("member.page", user_id=user_id), 303)
+        return _reach_page(found, form), 422 if request.method == "POST" else 200
 
 
 def _add_password(routes: Blueprint) -> None:
@@ -126,6 +146,22 @@ def _form_of(user: User) -> OwnNameForm:
     # Another release may have given a role that this one does not know.
     form.role.choices = roles_told() | ({} if user.role in roles() else {user.role: user.role})
     return form
+
+
+def _reach_page(user: User, form: GrantsForm) -> str:
+    buckets = bucket_names()
+    return render_template("members/reach.html", user=user, form=form, buckets=buckets)
+
+
+def _limit(user: User, form: GrantsForm) -> bool:
+    """Change what a person reaches."""
+    try:
+        users.change(api(), person().tenant, user.user_id, UserChange(grants=form.grants()))
+    except ApiProblem as problem:
+        if not form.refuse_grants(problem):
+            named_fields.show(form, problem, {})
+        return False
+    return True
 
 
 def _change(user: User, form: OwnNameForm) -> bool:

@@ -12,6 +12,7 @@ from wharf_console.context import AppContext
 from wharf_console.forms import named_fields
 from wharf_console.forms.members import FIELDS, NewMemberForm, roles
 from wharf_console.web.access import needs
+from wharf_console.web.bucket_choices import bucket_names
 from wharf_console.web.current import api, person
 from wharf_console.web.passwords import new_password
 
@@ -39,17 +40,24 @@ def blueprint(_: AppContext) -> Blueprint:
     @needs(SCOPE)
     def new() -> str | Response | tuple[str, int]:
         form = NewMemberForm()
-        if form.validate_on_submit():
+        if request.method == "GET" and not form.reach.data:
+            form.show(None)
+        if form.more.data:
+            return _page(form)
+        if form.validate_on_submit() and form.are_right():
             password = new_password()
             made = _create(form, password)
             if made is not None:
                 # Not after a redirect: the password would have to be kept meanwhile.
                 page = render_template("members/password.html", user=made, password=password)
                 return page, 201
-        status = 422 if request.method == "POST" else 200
-        return render_template("members/new.html", form=form), status
+        return _page(form), 422 if request.method == "POST" else 200
 
     return routes
+
+
+def _page(form: NewMemberForm) -> str:
+    return render_template("members/new.html", form=form, buckets=bucket_names())
 
 
 def _create(form: NewMemberForm, password: str) -> User | None:
@@ -58,9 +66,11 @@ def _create(form: NewMemberForm, password: str) -> User | None:
         display_name=(form.display_name.data or "").strip() or None,
         role=form.role.data,
         password=password,
+        grants=form.grants(),
     )
     try:
         return users.create(api(), person().tenant, wanted)
     except ApiProblem as problem:
-        named_fields.show(form, problem, FIELDS)
+        if not form.refuse_grants(problem):
+            named_fields.show(form, problem, FIELDS)
         return None

@@ -1,0 +1,108 @@
+"""The groups of a tenant, and who is in them, for its owners."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from servicekit.grants import Grant
+from wharf_console.api.session import Session, address, decoded
+
+
+class GroupName(msgspec.Struct, frozen=True, kw_only=True):
+    """A group that somebody is in."""
+
+    group_id: str
+    name: str
+
+
+class Group(GroupName, frozen=True, kw_only=True):
+    """A group; `members` is how many there are. The grants `None` are everything."""
+
+    scopes: tuple[str, ...]
+    grants: tuple[Grant, ...] | None
+    members: int
+    created_at: datetime
+
+
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of groups; `next_cursor` gets the next page, `None` at the end."""
+
+    groups: tuple[Group, ...]
+    next_cursor: str | None = None
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A person (`user`) or a program (`client`) in a group; `name` may be empty."""
+
+    subject: str
+    kind: str
+    name: str = ""
+
+
+class Members(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of members; `next_cursor` gets the next page, `None` at the end."""
+
+    members: tuple[Member, ...]
+    next_cursor: str | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A group to be, or what changes of one; grants that are `UNSET` stay."""
+
+    name: str
+    scopes: tuple[str, ...]
+    grants: tuple[Grant, ...] | UnsetType | None = UNSET
+
+
+class _MembersChange(msgspec.Struct, frozen=True, kw_only=True):
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100) -> Groups:
+    """Return a page of the tenant's groups, oldest first."""
+    return session.get(_path(tenant), Groups, cursor=cursor, limit=limit)
+
+
+def read(session: Session, tenant: str, group: str) -> Group:
+    """Return a group; raises the problem `not-found`."""
+    return session.get(_path(tenant, group), Group)
+
+
+def create(session: Session, tenant: str, wanted: Wanted) -> Group:
+    """Add a group; raises `group-exists`, `too-many-groups` and `unprocessable`."""
+    return session.post(_path(tenant), wanted, Group)
+
+
+def change(session: Session, tenant: str, group: str, wanted: Wanted) -> Group:
+    """Change a group; it holds for all members within seconds."""
+    return decoded(session.send("PATCH", _path(tenant, group), body=wanted), Group)
+
+
+def delete(session: Session, tenant: str, group: str) -> None:
+    """Delete a group; its members keep what they have of their own."""
+    session.send("DELETE", _path(tenant, group))
+
+
+def members(
+    session: Session, tenant: str, group: str, *, cursor: str = "", limit: int = 100
+) -> Members:
+    """Return a page of the members of a group."""
+    return session.get(_path(tenant, group, "members"), Members, cursor=cursor, limit=limit)
+
+
+def add(session: Session, tenant: str, group: str, subjects: tuple[str, ...]) -> None:
+    """Add members, all or none; who is in the group already stays in it."""
+    session.send("POST", _path(tenant, group, "members"), body=_MembersChange(add=subjects))
+
+
+def remove(session: Session, tenant: str, group: str, subject: str) -> None:
+    """Take a member out of a group; raises the problem `not-found`."""
+    session.send("DELETE", _path(tenant, group, "members", subject))
+
+
+def _path(tenant: str, *more: str) -> str:
+    return address("auth", "v1", "tenants", tenant, "groups", *more)

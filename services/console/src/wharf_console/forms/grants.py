@@ -1,0 +1,141 @@
+"""The part of a form that says what somebody reaches: everything, or rows of places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from msgspec import UNSET, UnsetType
+from wtforms import BooleanField, RadioField, SelectMultipleField
+from wtforms.validators import Optional
+
+from servicekit.grants import ACTIONS, EVERY_BUCKET, Action, Grant, GrantError, checked
+from wharf_console.api.problems import ApiProblem
+from wharf_console.forms.base import ConsoleForm
+from wharf_console.web.language import gettext, lazy_gettext
+from wharf_console.web.reaching import actions_told
+from wharf_console.web.refusals import with_detail
+
+_EMPTY_ROWS = 2
+# What the words of auth name: the entry, from 0.
+_ENTRY = re.compile(r"\bgrants\[(\d+)\]: ")
+
+
+class Row(NamedTuple):
+    """A row as it was typed; `error` says what is wrong with it."""
+
+    bucket: str = ""
+    prefix: str = ""
+    actions: tuple[Action, ...] = ACTIONS
+    error: str = ""
+
+
+class GrantsForm(ConsoleForm):
+    """What somebody reaches. `more` asks for further rows.
+
+    Boxes of actions are `0.read` of the first row and so on, since a browser sends only those that
+    are ticked.
+    """
+
+    reach = RadioField(
+        lazy_gettext("What it reaches"),
+        choices=lambda: {
+            "everything": gettext("Everything that its rights allow"),
+            "places": gettext("Only these places, and what its groups add"),
+        },
+        validators=[Optional()],
+    )
+    buckets = SelectMultipleField(name="bucket", validate_choice=False)
+    prefixes = SelectMultipleField(name="prefix", validate_choice=False)
+    actions = SelectMultipleField(name="action", validate_choice=False)
+    more = BooleanField()
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._wrong: dict[int, list[str]] = {}
+
+    def show(self, grants: Iterable[Grant] | None) -> None:
+        """Fill in what is there already."""
+        self.reach.data = "everything" if grants is None else "places"
+        kept = list(grants or ())
+        self.buckets.data = [one.bucket for one in kept]
+        self.prefixes.data = [one.prefix for one in kept]
+        self.actions.data = [f"{at}.{it}" for at, one in enumerate(kept) for it in one.actions]
+
+    def rows(self) -> list[Row]:
+        """Return the rows that were filled in, and what is wrong with each."""
+        return [
+            row._replace(error=" ".join(self._wrong.get(at, ())))
+            for at, row in enumerate(self._typed_rows())
+        ]
+
+    def shown_rows(self) -> list[Row]:
+        """Return the rows of the page: the last ones are empty."""
+        return [*self.rows(), *[Row()] * _EMPTY_ROWS]
+
+    def grants(self) -> tuple[Grant, ...] | UnsetType | None:
+        """Return what was chosen: `None` is everything, `UNSET` that nothing was said."""
+        if self.reach.data != "places":
+            return None if self.reach.data == "everything" else UNSET
+        return tuple(
+            Grant(row.bucket, tuple(it for it in ACTIONS if it in row.actions), row.prefix)
+            for row in self._typed_rows()
+        )
+
+    def are_right(self) -> bool:
+        """Tell whether auth can be asked for the grants; says in the row what is wrong."""
+        for at, row in enumerate(self._typed_rows() if self.reach.data == "places" else ()):
+            if not row.bucket:
+                self._refuse_row(at, gettext("Enter a bucket, or * for all."))
+            if not row.actions:
+                self._refuse_row(at, gettext("Choose at least one."))
+        if self._wrong:
+            return False
+        try:
+            checked(tuple(self.grants() or ()))
+        except GrantError as error:
+            self._refuse_entry(str(error))
+            return False
+        return True
+
+    def refuse_grants(self, problem: ApiProblem) -> bool:
+        """Show a refusal of auth at the row that it names; tell whether it names one."""
+        if problem.slug != "unprocessable" or not _ENTRY.search(problem.detail):
+            return False
+        self._refuse_entry(problem.detail)
+        return True
+
+    def _refuse_entry(self, told: str) -> None:
+        found = _ENTRY.search(told)
+        words = with_detail(gettext("A value is not acceptable"), _ENTRY.sub("", told))
+        if found and int(found[1]) < len(self._typed_rows()):
+            self._refuse_row(int(found[1]), words)
+        else:
+            self.form_errors.append(words)
+
+    def _refuse_row(self, at: int, words: str) -> None:
+        self._wrong.setdefault(at, []).append(words)
+
+    def _typed_rows(self) -> list[Row]:
+        """Return the rows without those that were left empty, or emptied."""
+        ticked = set(self.actions.data or ())
+        typed = zip(self.buckets.data or (), self.prefixes.data or (), strict=False)
+        return [
+            Row(bucket.strip(), prefix, tuple(it for it in ACTIONS if f"{at}.{it}" in ticked))
+            for at, (bucket, prefix) in enumerate(typed)
+            if bucket.strip() or prefix
+        ]
+
+
+def places_told(grants: Iterable[Grant]) -> list[tuple[str, str, str]]:
+    """Return the bucket and prefix of each place and what is allowed there, in words."""
+    words = actions_told()
+    return [
+        (
+            gettext("all buckets") if one.bucket == EVERY_BUCKET else one.bucket,
+            one.prefix,
+            gettext(", ").join(words[action] for action in one.actions),
+        )
+        for one in grants
+    ]

@@ -1,0 +1,228 @@
+"""What a person does not reach is not offered: the pages of files, of links, of guests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.servers.console import Browser, Console
+from tests.servers.console_documents import (
+    bucket_document,
+    file_document,
+    grant,
+    me,
+    serve_file,
+)
+from tests.servers.console_people import serve_people
+from tests.servers.fake_gateway import Reply, problem
+
+ALL = ["read", "write", "delete", "list"]
+LIST, PAGE = "/console/b/docs/", "/console/b/docs/f/mine/a.txt"
+UPLOADS = "/console/b/docs/upload"
+
+
+def place(bucket: str = "docs", prefix: str = "", actions: list[str] | None = None) -> Any:
+    """A grant as auth shows it."""
+    return {"bucket": bucket, "prefix": prefix, "actions": ALL if actions is None else actions}
+
+
+def limited(console: Console, *grants: Any, role: str = "editor") -> Browser:
+    """A browser of somebody who reaches these places only."""
+    browser = console.person(role)
+    reaches(console, *grants, role=role)
+    return browser
+
+
+def reaches(console: Console, *grants: Any, role: str = "editor") -> None:
+    """Have auth say that the person reaches these places from now on."""
+    console.gateway.on("GET", "/auth/me", Reply(me(role) | {"grants": list(grants)}))
+
+
+def lists(console: Console, *keys: str) -> None:
+    """Have the bucket hold files."""
+    files = [file_document(key) for key in keys]
+    found = {"files": files, "prefixes": [], "next_cursor": None}
+    console.gateway.on("GET", "/v1/files/docs", Reply(found))
+
+
+def test_a_folder_of_ones_own_has_everything(console: Console) -> None:
+    """Within it, nothing is missing from the pages."""
+    serve_file(console.gateway, "mine/a.txt")
+    browser = limited(console, place(prefix="mine/"))
+    page = browser.get(f"{LIST}?prefix=mine/").text
+    for words in ("Upload</a>", "data-drop-zone", "Move what is selected", "Delete what is"):
+        assert words in page, words
+    page = browser.get(PAGE).text
+    for words in ("Rename", "Replace", "Change details", "Move</button>", "Delete</button>"):
+        assert words in page, words
+
+
+def test_above_the_own_folder_nothing_is_offered_but_the_way(console: Console) -> None:
+    """The top of the bucket leads to what is reached, since the list may not show it."""
+    page = limited(console, place(prefix="mine/")).get(LIST).text
+    assert 'href="/console/b/docs/?prefix=mine/"' in page
+    for words in (UPLOADS, "data-drop-zone", "/settings"):
+        assert words not in page, words
+
+
+def test_an_auditor_is_offered_links_and_nothing_that_changes(console: Console) -> None:
+    """Though its role has more."""
+    serve_file(console.gateway, "mine/a.txt")
+    browser = limited(console, place(actions=["read", "list"]))
+    for path in (LIST, PAGE):
+        page = browser.get(path).text
+        assert 'action="/console/b/docs/links"' in page
+        for words in ("Delete", "Move", "Rename", "Replace", "Change details", UPLOADS):
+            assert words not in page, (path, words)
+
+
+def test_a_file_that_may_be_listed_only_is_a_name(console: Console) -> None:
+    """No link to a page that would refuse, no picture, nothing to tick."""
+    lists(console, "mine/a.txt")
+    page = limited(console, place(actions=["list"])).get(LIST).text
+    assert "mine/a.txt</bdi>" in page
+    for words in ("/f/mine", "data-select ", "data-needs-selection", "data-thumb"):
+        assert words not in page, words
+
+
+def test_buttons_for_many_are_there_where_one_file_allows_it(console: Console) -> None:
+    """The API refuses the others, which the page tells then."""
+    lists(console, "a/1.txt", "b/2.txt")
+    grants = place(actions=["read", "list"]), place(prefix="b/", actions=["delete"])
+    page = limited(console, *grants).get(LIST).text
+    assert "Delete what is selected" in page
+    assert "Move what is selected" not in page
+
+
+def test_an_inbox_shows_nothing_of_what_is_there(console: Console) -> None:
+    """The list says so instead of that there is nothing."""
+    browser = limited(console, place(prefix="inbox/", actions=["write"]))
+    page = browser.get(f"{LIST}?prefix=inbox/").text
+    assert "You may not see what is in this bucket." in page
+    assert "Nothing here yet" not in page
+    assert "data-drop-zone" in page
+
+
+def test_a_page_of_uploads_outside_is_refused_before_a_ticket_is_made(console: Console) -> None:
+    """With the way to what is reached."""
+    reply = limited(console, place(prefix="mine/")).get("/console/b/docs/upload?prefix=other/")
+    assert reply.status_code == 403
+    assert 'href="/console/account"' in reply.text
+    assert not [one for one in console.gateway.calls if b"token-exchange" in one.body]
+
+
+def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console) -> None:
+    """The API would refuse it, and the page with it."""
+    refused = problem(403, "outside-grants", "Usage is of the whole tenant.")
+    console.gateway.on("GET", "/v1/usage", refused)
+    reply = limited(console, place(prefix="mine/")).get("/console/")
+    assert reply.status_code == 200
+    assert 'id="usage"' not in reply.text
+    assert console.gateway.called("GET", "/v1/usage") == []
+
+
+def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
+    """On the first page and where a bucket would be chosen."""
+    console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
+    browser = limited(console)
+    assert "You reach no bucket yet." in browser.get("/console/").text
+    for path in ("/console/links", "/console/tickets/new"):
+        assert "You may not do this in any bucket." in browser.get(path).text
+
+
+def test_only_buckets_that_allow_it_are_choices(console: Console) -> None:
+    """Links need `read` somewhere, invitations `write`."""
+    buckets = [bucket_document(name) for name in ("docs", "photos")]
+    console.gateway.on("GET", "/v1/buckets", Reply({"buckets": buckets}))
+    grants = place("docs", actions=["read"]), place("photos", actions=["write"])
+    browser = limited(console, *grants)
+    for path, name in (("/console/links", "docs"), ("/console/tickets/new", "photos")):
+        page = browser.get(path).text
+        assert f'value="{name}"' in page
+        assert page.count("<option") > 1
+        assert f'value="{ {"docs": "photos", "photos": "docs"}[name] }"' not in page
+
+
+def test_a_fixed_key_is_uploaded_by_its_name(console: Console) -> None:
+    """It need not be there yet; the ticket is for this key alone."""
+    granted = Reply({"access_token": "ticket", "expires_in": 900})
+    browser = limited(console, place(prefix="me/avatar", actions=["read", "write"]))
+    console.gateway.on("POST", "/auth/oauth/token", granted)
+    assert "/console/b/docs/replace/me/avatar" in browser.get(LIST).text
+    page = browser.get("/console/b/docs/replace/me/avatar").text
+    assert 'action="/u/ticket"' in page
+    assert "Upload <bdi>avatar</bdi>" in page
+    [call] = console.gateway.called("POST", "/auth/oauth/token")
+    assert '"key":"me/avatar"' in call.form["ticket"][0]
+
+
+def test_a_change_of_grants_shows_within_seconds(console: Console) -> None:
+    """Auth is asked again after five, not with each page."""
+    browser = limited(console, place(prefix="mine/"))
+    assert UPLOADS not in browser.get(LIST).text
+    reaches(console, place())
+    assert UPLOADS not in browser.get(LIST).text
+    console.clock.now += 6
+    assert UPLOADS in browser.get(LIST).text
+
+
+@pytest.mark.parametrize("answer", [problem(503, "unavailable"), problem(429, "quota-exceeded")])
+def test_without_a_word_of_auth_pages_keep_to_the_last_one(console: Console, answer: Reply) -> None:
+    """At first that is what the role allows; the API judges anyway."""
+    browser = console.person("editor")
+    console.gateway.on("GET", "/auth/me", answer)
+    assert UPLOADS in browser.get(LIST).text
+    console.clock.now += 61
+    reaches(console, place(prefix="mine/"))
+    assert UPLOADS not in browser.get(LIST).text
+    console.clock.now += 6
+    console.gateway.on("GET", "/auth/me", answer)
+    assert UPLOADS not in browser.get(LIST).text
+
+
+def test_the_account_says_what_one_reaches(console: Console) -> None:
+    """As auth fills it in; without a list it is everything."""
+    serve_people(console.gateway)
+    browser = console.person("viewer")
+    assert "Everything that the rights allow." in browser.get("/console/account").text
+    console.clock.now += 6
+    reaches(console, place("*", "users/7/", ["read", "list"]), role="viewer")
+    page = browser.get("/console/account").text
+    for words in ("all buckets", "users/7/", "read, see the list"):
+        assert words in page, words
+    console.clock.now += 6
+    reaches(console, role="viewer")
+    assert "<p>Nothing.</p>" in browser.get("/console/account").text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_refusal_of_grants_has_a_page(console: Console, language: str) -> None:
+    """It names no file, and leads to what is reached."""
+    refused = problem(403, "outside-grants", "You may not write here.")
+    console.gateway.on("GET", "/v1/metadata/.*", refused)
+    reply = console.person().get(PAGE, headers={"Accept-Language": language})
+    assert reply.status_code == 403
+    assert 'href="/console/account"' in reply.text
+    assert ("outside of what you reach" in reply.text) == (language == "en")
+
+
+def test_a_name_outside_is_told_at_its_field(console: Console) -> None:
+    """Where a person may rename within a prefix that is no folder."""
+    serve_file(console.gateway, "mine/a.txt")
+    refused = problem(403, "outside-grants", "You may not write mine/b.txt.")
+    console.gateway.on("POST", "/v1/copies", refused)
+    browser = limited(console, place(prefix="mine/a"))
+    reply = browser.post("/console/b/docs/rename/mine/a.txt", {"name": "b.txt"})
+    assert reply.status_code == 403
+    assert '<small id="name-error" class="error">You may not write mine/b.txt.' in reply.text
+
+
+def test_scopes_of_groups_come_with_the_next_token(console: Console) -> None:
+    """A viewer whose group adds rights gets the pages, when the token is renewed."""
+    browser = console.person("viewer")
+    assert browser.get("/console/uploads").status_code == 403
+    grant(console.gateway, "editor")
+    console.clock.now += 900
+    assert browser.get("/console/").status_code == 200
+    assert browser.get("/console/uploads").status_code == 200
