@@ -19,11 +19,10 @@ _LEAVING: tuple[Action, ...] = ("read", "write", "delete")
 
 def require(principal: Principal, action: Action, bucket: str, key: str) -> None:
     """Raise `NoSuchBucket`, `NoSuchFile` or `OutsideGrants` unless the action is allowed."""
-    reach = principal.reach
-    if reach.allows(action, bucket, key):
+    if principal.reach.allows(action, bucket, key):
         return
     require_bucket(principal, bucket)
-    if action in {"read", "list"} or (action == "delete" and not is_known(principal, bucket, key)):
+    if action != "write" and not is_known(principal, bucket, key):
         raise NoSuchFile(key)
     raise OutsideGrants(action, bucket, key)
 
