@@ -144,6 +144,9 @@ def test_members_that_are_none(wharf: Command) -> None:
         ("read:photos/cafe\u0301/", "NFC"),
         ("read:photos/{user}/", "'{user}' is no placeholder"),
         ("read:photos/{user_id}/", "A client has no {user_id}."),
+        ("read:photos/\udcff", "U+DCFF"),
+        ("read:\udcff", "bucket name"),
+        ("\udcff:photos", "There is no action '\\udcff'"),
     ],
 )
 def test_grants_that_are_none(wharf: Command, text: str, reason: str) -> None:

@@ -79,6 +79,25 @@ def test_grants_of_people(auth: AuthService) -> None:
     assert ada.call("GET", "/me").status_code == 200
 
 
+def test_refused_change_changes_nothing(auth: AuthService) -> None:
+    """Of a change with something wrong in it the rest is not done either."""
+    body = {"username": "ada", "role": "viewer", "password": PASSWORD}
+    path = f"{USERS}/{auth.admin('POST', USERS, json=body).get_json()['user_id']}"
+    before = auth.admin("GET", path).get_json()
+    wrong = {**OWN, "prefix": "../"}
+    changes: tuple[dict[str, Any], ...] = (
+        {"display_name": "Ada L.", "role": "editor", "grants": [wrong]},
+        {"display_name": "Ada L.", "role": "owner", "grants": [OWN]},
+        {"display_name": "a\nb", "role": "editor", "grants": [OWN], "state": "disabled"},
+    )
+    for refused in changes:
+        assert auth.admin("PATCH", path, json=refused).status_code == 422
+        assert auth.admin("GET", path).get_json() == before
+    good = {"display_name": "Ada L.", "role": "editor", "grants": [OWN], "state": "disabled"}
+    changed = change(auth, path, **good)
+    assert {name: changed[name] for name in good} == good
+
+
 def test_nobody_changes_the_own_grants(auth: AuthService) -> None:
     """Owners change the grants of others, and not their own."""
     grace, ada = logged_in(auth, "grace", "owner"), logged_in(auth)

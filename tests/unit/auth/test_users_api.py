@@ -307,8 +307,8 @@ def test_each_act_is_audited(auth: AuthService) -> None:
     lines = auth.records.audit(after=before, limit=1000)
     assert [line.act.act for line in lines] == [
         "users.create",
-        "users.rename",
         "users.set-role",
+        "users.rename",
         "users.disable",
         "users.enable",
         "users.set-password",

@@ -19,6 +19,7 @@ from wharf_auth.context import AppContext
 from wharf_auth.database.contract import NoSuchTenant
 from wharf_auth.database.groups_contract import Group
 from wharf_auth.database.people_contract import User
+from wharf_auth.domain.names import label
 from wharf_auth.problems import TENANT_DELETED, TENANT_RESERVED, USER_EXISTS, USER_PROTECTED
 from wharf_auth.routes.acting import actor
 from wharf_auth.routes.grant_schemas import Grants, GroupName, group_names, shown_grants
@@ -244,8 +245,11 @@ def _add_changing(routes: Blueprint, context: AppContext) -> None:
         if any(one is not msgspec.UNSET for one in (body.role, body.state, body.grants)):
             _require_other(user, "change the role, state or grants of")
         if body.display_name is not msgspec.UNSET:
-            rules.rename(tenant, user, body.display_name, actor())
+            # Judged before anything is changed: a refused request changes nothing.
+            label(body.display_name, "display name")
         _set_rights(rules, tenant, user, body)
+        if body.display_name is not msgspec.UNSET:
+            rules.rename(tenant, user, body.display_name, actor())
         if body.state == "disabled":
             rules.disable(tenant, user, actor())
         elif body.state == "active":
