@@ -147,7 +147,6 @@ def _add_own_account(routes: Blueprint, context: AppContext) -> None:
         owner: ActiveSession = g.person
         user = owner.user
         tenant = context.records.tenant(user.tenant)
-        standing = grants.of_user(context.records, user)
         return Me(
             user_id=user.id,
             tenant=user.tenant,
@@ -155,8 +154,8 @@ def _add_own_account(routes: Blueprint, context: AppContext) -> None:
             username=user.username,
             display_name=user.display_name,
             role=user.role,
-            scopes=sorted(g.principal.scopes.intersection(standing.scopes)),
-            grants=effective(standing),
+            scopes=sorted(g.principal.scopes),
+            grants=effective(grants.of_user(context.records, user)),
             session=answer(owner.session, g.principal.session),
         )
 
