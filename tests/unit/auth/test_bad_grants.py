@@ -154,6 +154,26 @@ def test_user_name_that_is_no_segment(auth: AuthService) -> None:
     )
 
 
+def test_member_whose_name_is_no_segment(auth: AuthService) -> None:
+    """Nobody joins a group whose grants the name makes too long, and no group gets such grants."""
+    user = {"username": "李" * 254, "display_name": "李", "role": "editor"}
+    made = auth.admin("POST", USERS, json={**user, "password": "correct horse battery"}).get_json()
+    homes = [GOOD, grant(prefix="home/{username}/")]
+    group = auth.admin("POST", GROUPS, json={"name": "x", "grants": homes}).get_json()["group_id"]
+    member = f"{GROUPS}/{group}/members/{made['user_id']}"
+    for method, path, body in (
+        ("PUT", member, {}),
+        ("POST", f"{GROUPS}/{group}/members", {"add": [made["user_id"]]}),
+    ):
+        document = refusal(auth, method, path, body)
+        assert document["detail"].startswith("grants[1]: ")
+        assert made["user_id"] in document["detail"]
+        assert document["index"] == 1
+    assert auth.admin("PATCH", f"{GROUPS}/{group}", json={"grants": []}).status_code == 200
+    assert auth.admin("PUT", member).status_code == 204
+    assert "255 bytes" in refusal(auth, "PATCH", f"{GROUPS}/{group}", {"grants": homes})["detail"]
+
+
 def test_placeholders_of_others(auth: AuthService) -> None:
     """A client has no user id and no user name, a person no client id; a group may have all."""
     client = {"name": "x", "scopes": ["files:read"]}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.servers.auth import AuthService
 from tests.servers.people import logged_in, person
 
@@ -186,6 +188,19 @@ def test_nobody_is_in_more_than_sixteen_groups(auth: AuthService) -> None:
         assert importer in reply.get_json()["detail"]
     assert auth.admin("DELETE", f"{GROUPS}/{groups[0]}").status_code == 204
     assert auth.admin("PUT", f"{last}/{importer}").status_code == 204
+
+
+def test_a_tenant_has_so_many_groups(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One group more than the limit is a conflict; a deleted one makes room, others' take none."""
+    monkeypatch.setattr("wharf_auth.database.groups.MAX_GROUPS_OF_TENANT", 2)
+    auth.admin("POST", "/tenants", json={"tenant": "acme"})
+    auth.admin("POST", "/tenants/acme/groups", json=AUDITORS)
+    first = create(auth, name="first")
+    create(auth, name="second")
+    reply = auth.admin("POST", GROUPS, json={"name": "third"})
+    assert (reply.status_code, reply.get_json()["type"]) == (409, "/problems/too-many-groups")
+    assert auth.admin("DELETE", f"{GROUPS}/{first['group_id']}").status_code == 204
+    create(auth, name="third")
 
 
 def test_groups_are_for_owners_of_the_tenant(auth: AuthService) -> None:
