@@ -13,19 +13,17 @@ from servicekit.revocations import Feed, Kind, Revocation, State
 from wharf_auth.database import audit
 from wharf_auth.domain.acts import Act
 
-#: Of a page, in characters of JSON: four bytes each at the most, so 1 MiB.
-_PAGE_CHARACTERS = 256 * 1024
-#: Of an entry without its `reach`, at the most.
-_ENTRY_CHARACTERS = 400
+#: Of a page, in JSON, unless one entry alone is longer.
+_PAGE_BYTES = 1 << 20
+#: Of an entry without its `reach`, at the most; a character of that has four.
+_ENTRY_BYTES = 400
 _reach_of = msgspec.json.Decoder(ReachChange).decode
-
-
 _PAGE = (
     "SELECT l.feed, r.seq, r.kind, r.tenant, r.id, r.state, r.until, r.at, r.reach "
-    "FROM latest l LEFT JOIN (SELECT p.*, "
-    "SUM(? + COALESCE(LENGTH(p.reach), 0)) OVER (ORDER BY p.seq) AS size "
-    "FROM (SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?) p) r "
-    "ON r.size <= ? ORDER BY r.seq"
+    "FROM latest l LEFT JOIN (SELECT p.*, SUM(p.bytes) OVER (ORDER BY p.seq) AS so_far "
+    "FROM (SELECT *, ? + 4 * COALESCE(LENGTH(reach), 0) AS bytes "
+    "FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?) p) r "
+    "ON r.so_far <= ? OR r.so_far = r.bytes ORDER BY r.seq"
 )
 
 
@@ -98,9 +96,7 @@ class SqlFeed:
 
     def feed(self, *, after: int, limit: int) -> Feed:
         """One statement, so that `latest` is of the same moment as the entries."""
-        rows = self._database.reading().rows(
-            _PAGE, (_ENTRY_CHARACTERS, after, limit, _PAGE_CHARACTERS)
-        )
+        rows = self._database.reading().rows(_PAGE, (_ENTRY_BYTES, after, limit, _PAGE_BYTES))
         entries = tuple(
             Revocation(
                 seq=seq,
