@@ -124,6 +124,22 @@ def test_states_of_tenants(followed: Followed) -> None:
     assert followed.reader.purged() == {"purged"}
 
 
+def test_a_purged_tenant_leaves_no_reaches(followed: Followed) -> None:
+    """Entries that stay for good go with their tenant, and those of other tenants do not."""
+    for tenant in ("demo", "gone"):
+        followed.feed.add("group", "changed", tenant=tenant, identifier=f"{tenant}-group")
+        followed.feed.add("reach", "changed", tenant=tenant, identifier=f"{tenant}-user")
+    followed.hear()
+    followed.feed.add("tenant", "purged", tenant="gone")
+    followed.hear()
+    followed.restart()
+    kept = followed.path.read_text()
+    assert "demo-group" in kept
+    assert "demo-user" in kept
+    assert "gone-" not in kept
+    assert followed.slug(principal(tenant="gone")) == "tenant-suspended"
+
+
 def test_restart_without_the_feed(followed: Followed) -> None:
     """After a restart of everything, with the feed down, what was revoked is still refused."""
     followed.feed.add(identifier="t1", until=NOW + 600)

@@ -206,7 +206,7 @@ class FeedFollower:
                     last[name] = raw.copy()
         if self._damaged:
             position, self._damaged = 0, False
-        entries = tuple(last.values())
+        entries = tuple(_needed(last))
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file.replacing(self._path, mode=0o600, durable=True) as file:
             descriptor = file.fileno()
@@ -216,6 +216,18 @@ class FeedFollower:
             os.utime(descriptor, (heard_at, heard_at))
         self._position, self._kept, self._appended = position, len(entries), 0
         self._compacted_at = self._clock()
+
+
+def _needed(last: dict[tuple[str, str, str], msgspec.Raw]) -> Iterator[msgspec.Raw]:
+    """Yields entries, but of purged tenants those alone that refuse: nobody reaches anything."""
+    purged = {
+        tenant
+        for (kind, tenant, _), raw in last.items()
+        if kind == "tenant" and _entry_of(raw).state == "purged"
+    }
+    for (kind, tenant, _), raw in last.items():
+        if kind not in {"reach", "group"} or tenant not in purged:
+            yield raw
 
 
 def _write(descriptor: int, page: _Page) -> None:
