@@ -18,6 +18,7 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.upload import new_file
 from wharf_auth.database import sql as auth_sql
 from wharf_auth.database.contract import Client, Secret, Tenant
+from wharf_auth.database.groups_contract import Group
 from wharf_upload.database import sql as upload_sql
 from wharf_upload.domain.file_writes import UploadEnd, Write
 from wharf_upload.domain.resumable_upload import Upload
@@ -98,13 +99,17 @@ def upload_works(database: Database) -> None:
 
 
 def auth_works(database: Database) -> None:
-    """Makes a tenant with a client, suspends it, hears of it."""
+    """Makes a tenant with a client in a group, suspends it, hears of it."""
     records = auth_sql.SqlRecords(database)
     assert records.check() is None
     records.add_tenant(Tenant("acme", "Acme", 1), auth_server.act())
     client = Client("c1", "acme", "billing", ("files:read",), 1)
     records.add_client(client, Secret("s1", "h", "h", 1), auth_server.act())
     assert records.login("c1") is not None
+    group = Group("g1", "acme", "Team", ("files:write",), (), 1, 1)
+    records.add_group(group, "team", auth_server.act())
+    records.change_members("acme", "g1", add={"c1": auth_server.act()}, remove={})
+    assert records.groups_of("acme", ["c1"]) == {"c1": [group]}
     records.suspend("acme", auth_server.act())
     assert records.feed(after=0, limit=9).entries[-1].state == "suspended"
 
