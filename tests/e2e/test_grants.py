@@ -1,0 +1,271 @@
+"""Grants through nginx: a change holds everywhere, for all that is under way, too."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.e2e.live_client import Stream, listening
+from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
+from tests.e2e.raw_http import RawConnection, head, until
+from tests.e2e.resumable.tus_client import OCTETS, Tus
+from tests.e2e.tenants import ALL_SCOPES, Tenants
+
+SCOPES = [*ALL_SCOPES, "events:read"]
+TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
+FULL = ["read", "write", "delete", "list"]
+Send = Callable[[ApiClient], Answer]
+
+
+def grants(*prefixes: str, actions: list[str] | None = None) -> list[dict[str, Any]]:
+    return [
+        {"bucket": "default", "prefix": prefix, "actions": actions or FULL} for prefix in prefixes
+    ]
+
+
+class Member:
+    """A client of a tenant: its own grants, its token, and a group that it may be in."""
+
+    def __init__(self, tenants: Tenants, owner: ApiClient, own: object) -> None:
+        self.admin, self.base = tenants.admin, f"/auth/v1/tenants/{owner.tenant}"
+        wanted = {"name": "member", "scopes": SCOPES, "grants": own}
+        made = self.sent("POST", "/clients", wanted, 201)
+        self.id, self.secret = made["client_id"], made["client_secret"]
+        self.api = owner.using(self.token())
+
+    def sent(self, method: str, path: str, content: object, status: int) -> Any:
+        """What an administrator asks of auth."""
+        answer = self.admin.send_json(method, f"{self.base}{path}", content)
+        assert answer.status == status, answer.body
+        return answer.json() if answer.body else None
+
+    def token(self) -> str:
+        """A new token."""
+        answer = self.admin.using(None).login(self.id, self.secret)
+        assert answer.status == 200, answer.body
+        return str(answer.json()["access_token"])
+
+    def set(self, own: object) -> None:
+        """Its own grants change."""
+        self.sent("PATCH", f"/clients/{self.id}", {"grants": own}, 200)
+
+    def group(self, granted: object) -> str:
+        """A new group that it is in; the group's id."""
+        made = self.sent("POST", "/groups", {"name": "team", "grants": granted}, 201)
+        group = str(made["group_id"])
+        answer = self.admin.request("PUT", f"{self.base}/groups/{group}/members/{self.id}")
+        assert answer.status in {200, 201, 204}, answer.body
+        return group
+
+    def ticket(self, **rules: str) -> str:
+        """A ticket by token exchange; its path."""
+        fields = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": str(self.api.token),
+            "subject_token_type": TOKEN_TYPE,
+            "ticket": json.dumps({"bucket": "default", **rules}),
+        }
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        anyone = self.api.using(None)
+        answer = anyone.request("POST", "/auth/oauth/token", urlencode(fields).encode(), kind)
+        assert answer.status == 200, answer.body
+        return f"/u/{answer.json()['access_token']}"
+
+    def link(self, **wanted: str) -> str:
+        """A link's path."""
+        answer = self.api.send_json("POST", "/v1/links", {"bucket": "default", **wanted})
+        assert answer.status == 201, answer.body
+        url = str(answer.json()["url"])
+        return url[url.index("/s/") :]
+
+
+@pytest.fixture
+def owner(tenants: Tenants) -> ApiClient:
+    """Somebody of a new tenant who has no list of grants."""
+    api = tenants.tenant(*SCOPES)
+    api.stored("in/there", b"in")
+    api.stored("out/there", b"out")
+    return api
+
+
+_NUMBERS = itertools.count()
+
+
+def ways(member: Member, folder: str) -> dict[str, Send]:
+    """Every way that names a key below a folder; each succeeds as often as it is asked."""
+    ticket, link = member.ticket(prefix=folder), member.link(prefix=folder)
+    address = Tus(member.api).created(len(LARGE), bucket="default", key=f"{folder}tus")
+    form = multipart_body(field_part("prefix", folder), file_part("form"))
+    kind = {"Content-Type": CONTENT_TYPE}
+
+    def new() -> str:
+        return f"new-{next(_NUMBERS)}"
+
+    def anyone(method: str, path: str, body: bytes | None = None) -> Answer:
+        return member.api.using(None).request(method, path, body, kind if body == form else {})
+
+    return {
+        "file": lambda api: api.file(f"{folder}there"),
+        "metadata": lambda api: api.get(f"/v1/metadata/default/{folder}there"),
+        "small": lambda api: api.put(f"{folder}{new()}", SMALL),
+        "large": lambda api: api.put(f"{folder}{new()}", LARGE),
+        "form": lambda api: api.post_body(form),
+        "tus": lambda api: Tus(api).create(
+            len(LARGE), LARGE, None, bucket="default", key=f"{folder}{new()}"
+        ),
+        "going on": lambda api: Tus(api).head(address),
+        "list": lambda api: _listed(api, folder),
+        "ticket": lambda _: anyone("PUT", f"{ticket}/{folder}{new()}", SMALL),
+        "large ticket": lambda _: anyone("PUT", f"{ticket}/{folder}{new()}", LARGE),
+        "form of a ticket": lambda _: anyone("POST", ticket, form),
+        "link": lambda _: anyone("GET", f"{link}there"),
+    }
+
+
+def _listed(api: ApiClient, folder: str) -> Answer:
+    """The list of a folder; a 404 where it is empty."""
+    answer = api.get(f"/v1/files/default?prefix={folder}")
+    assert answer.status in {200, 404}
+    return answer if answer.status == 404 or answer.json()["files"] else api.get("/absent")
+
+
+def open_ways(member: Member, sent: dict[str, Send]) -> list[str]:
+    """The ways that lead there, by the word of any of the workers."""
+    return [way for way, send in sent.items() if any(_good(send(member.api)) for _ in range(4))]
+
+
+def _good(answer: Answer) -> bool:
+    # An answer to HEAD has no body. What is too long for a token is heard of with the feed.
+    known = {"not-found", "outside-grants", "unavailable", ""}
+    assert answer.status < 300 or answer.slug in known, answer.body
+    return answer.status < 300
+
+
+def opens(member: Member, wanted: dict[str, Send]) -> None:
+    """Waits until all ways are open: of new groups and long lists the feed has to tell."""
+    assert until(lambda: open_ways(member, wanted) == list(wanted)), open_ways(member, wanted)
+
+
+def holds(member: Member, closed: dict[str, Send]) -> None:
+    """Waits until a change is known on all ways."""
+    assert until(lambda: not open_ways(member, closed)), open_ways(member, closed)
+
+
+def test_a_change_of_a_group_holds_everywhere(tenants: Tenants, owner: ApiClient) -> None:
+    """Without a new token a member, its tickets and links reach what the group has now alone, and
+    nothing when the group is gone; uploads that have begun are none of its own any more.
+    """
+    member = Member(tenants, owner, [])
+    group = member.group(grants("in/"))
+    member.api = owner.using(member.token())
+    within = ways(member, "in/")
+    opens(member, within)
+    member.sent("PATCH", f"/groups/{group}", {"grants": grants("in/", "out/")}, 200)
+    assert until(lambda: all(_good(member.api.file("out/there")) for _ in range(20)))
+    beyond = ways(member, "out/")
+    member.sent("PATCH", f"/groups/{group}", {"grants": grants("out/")}, 200)
+    holds(member, within)
+    assert open_ways(member, beyond) == list(beyond)
+    assert tenants.admin.request("DELETE", f"{member.base}/groups/{group}").status == 204
+    holds(member, beyond)
+
+
+def test_a_change_of_ones_own_grants_holds_everywhere(tenants: Tenants, owner: ApiClient) -> None:
+    """A client without a list is narrowed at once, and no client reaches more than its list."""
+    member = Member(tenants, owner, None)
+    within, beyond = ways(member, "in/"), ways(member, "out/")
+    opens(member, within)
+    opens(member, beyond)
+    member.set(grants("out/"))
+    holds(member, within)
+    assert open_ways(member, beyond) == list(beyond)
+    member.set(grants("out/", actions=["list"]))
+    holds(member, {way: send for way, send in beyond.items() if way != "list"})
+    assert open_ways(member, beyond) == ["list"]
+
+
+def test_listeners_hear_what_they_may_read_now(tenants: Tenants, owner: ApiClient) -> None:
+    """Who listens goes on listening, by both protocols, and hears of the keys of today."""
+    member = Member(tenants, owner, grants("in/"))
+    streamed: list[str] = []
+
+    def heard(name: str) -> bool:
+        owner.stored(f"in/{name}")
+        owner.stored(f"out/{name}")
+        for *_, document in events:
+            streamed.append(document["file"]["key"])
+            if streamed[-1].endswith(name):
+                break
+        assert listener.hears(streamed[-1])
+        return True
+
+    def hears_of_today() -> bool:
+        name = f"new-{next(_NUMBERS)}"
+        assert heard(name)
+        return f"in/{name}" not in (*listener.keys(), *streamed)
+
+    with Stream(member.api, "/v1/events?after=0") as stream, listening(member.api, 0) as listener:
+        events = stream.events()
+        assert heard("before")
+        member.set(grants("out/"))
+        assert until(hears_of_today)
+        now = len(streamed)
+        assert heard("after")
+        assert streamed[now:] == ["out/after"]
+        keys = listener.keys()
+        assert [key for key in keys if key.endswith("after")] == ["out/after"]
+
+
+def test_a_change_while_a_stream_comes(tenants: Tenants, owner: ApiClient) -> None:
+    """An upload whose last bytes come after its key went out of reach makes no file, and is none
+    of the client's any more.
+    """
+    member = Member(tenants, owner, None)
+    address = Tus(member.api).created(len(LARGE), bucket="default", key="in/streamed")
+    request = head(
+        f"PATCH {address} HTTP/1.1",
+        f"Authorization: Bearer {member.api.token}",
+        "Tus-Resumable: 1.0.0",
+        "Upload-Offset: 0",
+        f"Content-Type: {OCTETS}",
+        f"Content-Length: {len(LARGE)}",
+        "Connection: close",
+    )
+    with RawConnection(member.api.port) as connection:
+        connection.send(request + LARGE[:1000])
+        member.set(grants("out/"))
+        gone = {"file": lambda api: api.file("in/there")}
+        holds(member, gone)
+        assert until(lambda: Tus(member.api).head(address).status == 404)
+        connection.send(LARGE[1000:])
+        (answer,) = connection.answers()
+    assert answer.status in {403, 404}
+    assert owner.file("in/streamed").status == 404
+
+
+def test_the_longest_claims_go_every_way(tenants: Tenants, owner: ApiClient) -> None:
+    """Grants that just fit into a token, of oneself and of groups, and a ticket of them, go through
+    nginx and admission; lists that do not fit are the feed's, and reach as much.
+    """
+    own = grants("in/", *(f"p{number}/{'x' * 40}/" for number in range(7)))
+    member = Member(tenants, owner, own)
+    for number in range(4):
+        group = {"name": f"group-{number}", "grants": grants(*(f"g{n}/" for n in range(12)))}
+        made = member.sent("POST", "/groups", group, 201)
+        path = f"{member.base}/groups/{made['group_id']}/members/{member.id}"
+        assert tenants.admin.request("PUT", path).status in {200, 201, 204}
+    member.api = owner.using(member.token())
+    assert len(str(member.api.token)) > 2500
+    within = ways(member, "in/")
+    opens(member, within)
+    long = Member(tenants, owner, grants("out/", *(f"{n}/{'x' * 100}/" for n in range(99))))
+    assert until(lambda: all(_good(long.api.file("out/there")) for _ in range(20)))
+    beyond = ways(long, "out/")
+    opens(long, beyond)
+    assert long.api.file("in/there").slug == "not-found"
