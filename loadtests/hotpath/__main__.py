@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadtests.hotpath.cases import BUCKET, Case, Gateway
+from loadtests.hotpath.cases import BUCKET, GRANTS, Case, Gateway
 
 
 def microseconds(case: Case, requests: int, turn: int, gateway: Gateway) -> float:
@@ -80,7 +80,7 @@ def application(base: Path, traces: str, database: str) -> Gateway:
         service.context.log.describe = spans.describe
         wsgi = tracing.traced(service.app.wsgi, spans)
     service.request("PUT", "/v1/buckets/default", BUCKET, {"Content-Type": "application/json"})
-    return Gateway(wsgi, issuer.token(), settings.spool_folder)
+    return Gateway(wsgi, issuer.token(), issuer.token(grants=GRANTS), settings.spool_folder)
 
 
 @contextmanager

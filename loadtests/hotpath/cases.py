@@ -23,6 +23,13 @@ _FORM = (
 )
 # Announced at admission: more than goes the short way.
 _LARGE_BYTES = str(1 << 30)
+# A caller's who reaches some folders, and the names that the cases use.
+_FOLDERS = (*(f"folder-{number}/" for number in range(7)), "one", "PUT-", "admission-")
+GRANTS = {
+    "v": 1,
+    "own": [["default", prefix, "rwdl"] for prefix in _FOLDERS],
+    "s": "files:read files:write files:delete buckets:admin",
+}
 # What a bucket has whose files are pages' to read and write.
 BUCKET = b'{"cors_origins": ["' + _ORIGIN.encode() + b'"]}'
 
@@ -71,14 +78,18 @@ class Case:
 class Gateway:
     """Sends requests to the application as nginx does, from the same input each time."""
 
-    def __init__(self, application: Application, token: str, spool_folder: Path) -> None:
+    def __init__(
+        self, application: Application, token: str, token_with_grants: str, spool_folder: Path
+    ) -> None:
+        """`token_with_grants` has the claim `GRANTS`; the other one reaches everything."""
         self._application, self._token, self._spool_folder = application, token, spool_folder
-        self._admission = ""
+        self._token_with_grants, self._admission = token_with_grants, ""
 
     def cases(self) -> tuple[Case, ...]:
         """Return all kinds of requests, after those that they need."""
         self.put("one")
         self._admission = self.admit("one")["X-Admission"]
+        limited = Gateway(self._application, self._token_with_grants, "", self._spool_folder)
         return (
             Case("GET", self.get, share=1.0),
             Case("PUT", self.put),
@@ -86,6 +97,9 @@ class Gateway:
             Case("spooled PUT", self.put_spooled, self._spool_bodies),
             Case("form", self.post_form, self._spool_forms),
             Case("preflight", self.preflight),
+            Case("GET with ten grants", limited.get, share=1.0),
+            Case("PUT with ten grants", limited.put),
+            Case("admission with ten grants", limited.admit),
         )
 
     def get(self, _name: str) -> None:
