@@ -132,6 +132,7 @@ class SqlTenants:
             due = tenant.purge_at is not None and tenant.purge_at <= act.at
             if not due or tenant.purged_at is not None:
                 return False
+            _purge_groups(connection, name)
             connection.execute(
                 "DELETE FROM client_secrets WHERE client IN "
                 "(SELECT id FROM clients WHERE tenant = ?)",
@@ -139,8 +140,6 @@ class SqlTenants:
             )
             connection.execute("DELETE FROM clients WHERE tenant = ?", (name,))
             sessions.purge(connection, name)
-            connection.execute("DELETE FROM group_members WHERE tenant = ?", (name,))
-            connection.execute("DELETE FROM member_groups WHERE tenant = ?", (name,))
             connection.execute(
                 "UPDATE tenants SET purged_at = ?, display_name = '' WHERE name = ?",
                 (act.at, name),
@@ -149,3 +148,11 @@ class SqlTenants:
             _publish(connection, name, "purged", act.at)
             audit.append(connection, act)
         return True
+
+
+def _purge_groups(connection: Connection, tenant: str) -> None:
+    """Removes a tenant's groups; before its users and clients, as who adds members takes locks."""
+    # Held, so that nobody adds a member between the two.
+    connection.execute("UPDATE member_groups SET name = name WHERE tenant = ?", (tenant,))
+    connection.execute("DELETE FROM group_members WHERE tenant = ?", (tenant,))
+    connection.execute("DELETE FROM member_groups WHERE tenant = ?", (tenant,))
