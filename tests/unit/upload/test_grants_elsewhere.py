@@ -9,6 +9,7 @@ import pytest
 from servicekit.grants import CompactGrant
 from servicekit.tickets import Ticket
 from tests.servers.grants_played import (
+    ALL_SCOPES,
     OCTETS,
     TUS,
     Caller,
@@ -283,9 +284,17 @@ def test_uploads_under_way(world: UploadService) -> None:
     assert caller.ask("DELETE", f"{other_mine}?subject=owner", None, TUS).status == 204
 
 
-@pytest.mark.parametrize("own", [(grant(BUCKET, "theirs/"),), (), (grant(BUCKET, FOLDER, "rdl"),)])
+@pytest.mark.parametrize(
+    ("own", "scopes"),
+    [
+        ((grant(BUCKET, "theirs/"),), ALL_SCOPES),
+        ((), ALL_SCOPES),
+        ((grant(BUCKET, FOLDER, "rdl"),), ALL_SCOPES),
+        ((grant("*", ""),), "files:read files:delete"),
+    ],
+)
 def test_a_change_holds_for_bodies_on_their_way(
-    world: UploadService, own: tuple[CompactGrant, ...]
+    world: UploadService, own: tuple[CompactGrant, ...], scopes: str
 ) -> None:
     """What is taken away while a body comes is judged at its end: nothing is stored."""
     for number, way in enumerate(("tus", "with bytes", "spooled", "form")):
@@ -293,7 +302,7 @@ def test_a_change_holds_for_bodies_on_their_way(
         address = begun(caller, f"{FOLDER}tus") if way == "tus" else ""
 
         def narrowed(who: str = f"narrowed-{number}", seq: int = number) -> None:
-            Feed(world, seq).own(who, own)
+            Feed(world, seq).own(who, own, scopes)
 
         caller.meanwhile = narrowed
         key = f"{FOLDER}{number}"
