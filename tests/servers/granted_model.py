@@ -54,6 +54,12 @@ class Model:
         """What somebody hears who may not write there."""
         return 403 if self.knows(place[0]) else 404
 
+    def reading(self, place: Place) -> int:
+        """What somebody hears who reads there; who may list a key knows of it."""
+        if self.has(place):
+            return 200
+        return 403 if self.may("list", place) and not self.may("read", place) else 404
+
     def listed(self, bucket: str, prefix: str) -> list[str]:
         """The keys that a list of the bucket has."""
         return sorted(
