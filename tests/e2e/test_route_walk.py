@@ -28,6 +28,8 @@ NO_BUCKET, NO_KEY = "absent-bucket", "absent/key.txt"
 SECRET = b"what only its owner may see"
 PASSWORD = "a long password"
 LISTENS = " ".join((*ALL_SCOPES, "events:read", "members:admin", "tenants:admin"))
+FILES = " ".join((*ALL_SCOPES, "events:read"))
+FOLDER = {"v": 1, "own": [["default", "folder/", "rwdl"]], "s": FILES}
 TUS = {"Tus-Resumable": "1.0.0"}
 
 #: Operations that the walk leaves out, and where they are tested instead.
@@ -165,7 +167,8 @@ BODIES: dict[tuple[str, str], object] = {
 
 @dataclass(frozen=True)
 class World:
-    """Two tenants: `owner` has what the paths speak of, the others belong to a stranger.
+    """Two tenants: `owner` has what the paths speak of, the others belong to a stranger, but for
+    `of_a_folder`.
 
     `names` gives for a path's set of parameters the values to ask for, and those of absent things.
     """
@@ -174,6 +177,8 @@ class World:
     strangers: dict[str, ApiClient]
     names: dict[str, tuple[str, str]]
     own_tenant: str
+    #: Of the owner's own tenant, with every scope for files and the grant of one folder.
+    of_a_folder: ApiClient
 
 
 def person(tenants: Tenants, tenant: str, name: str) -> tuple[str, ApiClient]:
@@ -259,6 +264,7 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "subject": (user, "absent-user"),
         },
         stranger.tenant,
+        owner.using(signer.token(tid=owner.tenant, scope=FILES, grants=FOLDER)),
     )
 
 
@@ -321,14 +327,22 @@ def shape(answer: Answer, target: str, world: World) -> tuple[object, ...]:
     return answer.status, body, fields, answer.headers.get("WWW-Authenticate")
 
 
+def of_files(path: str, world: World) -> dict[str, ApiClient]:
+    """The client of one folder, where a path names what is outside of it."""
+    named = {"bucket", "key", "upload"}.intersection(re.findall(r"{([^}]+)}", path))
+    return {"folder": world.of_a_folder} if named and "{tenant}" not in path else {}
+
+
 PATHS = sorted({path for _, path in WALKED})
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_anothers_is_like_absent(wharf: Wharf, world: World, path: str) -> None:
-    """With every verb and every credential of a stranger, another tenant's is as if not there."""
+    """With every verb and every credential of a stranger, another tenant's is as if not there; so
+    is what is outside of its grants to a client of the tenant.
+    """
     with nothing_stored(wharf, world.owner.tenant), nothing_stored(wharf, world.own_tenant):
-        for who, api in world.strangers.items():
+        for who, api in {**world.strangers, **of_files(path, world)}.items():
             for theirs, absent in targets(path, world):
                 for method in VERBS:
                     if (method, path) in ELSEWHERE:
@@ -357,7 +371,12 @@ def test_everything_is_in_the_tables(world: World) -> None:
 
 
 def test_the_walk_finds_what_is_ones_own(world: World, tenants: Tenants) -> None:
-    """The walk's addresses are right: whoever may, gets what the stranger does not."""
+    """The walk's addresses are right: whoever may, gets what the stranger does not, and the client
+    of a folder has its folder.
+    """
+    assert world.of_a_folder.put("folder/own").status == 201
+    assert world.of_a_folder.listed() == ["folder/own"]
+    assert world.of_a_folder.delete("folder/own").status == 204
     for path in PATHS:
         theirs, _ = next(iter(targets(path, world)))
         api = tenants.admin if "/tenants/" in path else world.owner
