@@ -50,6 +50,8 @@ class Run:
         number = next(_NUMBERS)
         self.service.tenant = f"tenant-{number}"
         self.feed = Feed(self.service, 1000 * number)
+        # As of every group that there is; of the caller only once something has changed.
+        self.feed.say("group", "g1", ReachChange(self.group_version, self.model.group))
         owner = of_everything(self.service)
         for bucket in BUCKETS:
             owner.ask("PUT", f"/v1/buckets/{bucket}", b"{}", _JSON)
