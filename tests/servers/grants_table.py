@@ -99,6 +99,7 @@ def _begun(bucket: str, key: str) -> Asked:
 FILE, METADATA = "/v1/files/{bucket}/{key}", "/v1/metadata/{bucket}/{key}"
 FORM, UPLOADS = "/v1/files/{bucket}", "/v1/uploads"
 _PART = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "8"}
+_PARTIAL = {"Upload-Length": "9", "Upload-Concat": "partial"}
 #: By operation: the ways in which a request names a bucket and a key.
 WALKED: Mapping[tuple[str, str], tuple[Way, ...]] = {
     ("GET", FILE): (
@@ -141,6 +142,7 @@ WALKED: Mapping[tuple[str, str], tuple[Way, ...]] = {
         Way("defer", 403, lambda b, k: _tus(b, k, **{"Upload-Defer-Length": "1"})),
         Way("with bytes", 403, _begun),
         Way("empty", 403, lambda b, k: _tus(b, k, **{"Upload-Length": "0"})),
+        Way("partial", 403, lambda b, k: _tus(b, k, **_PARTIAL)),
     ),
 }
 #: Those that name no key in a request, or are asked in a way of their own: where they are tested.
@@ -189,7 +191,7 @@ PREPARED = {
 }
 #: Of the live channel, by module: tests of their own.
 LIVE = {
-    "gate": "tests/unit/upload/live: Socket.IO tells what may be read",
-    "sse": "tests/unit/upload/live: streams tell what may be read",
+    "gate": "tests/unit/upload/live/test_rules.py, tests/e2e/test_grants.py",
+    "sse": "tests/unit/upload/live/test_rules.py, tests/e2e/test_grants.py",
     "health": "it names no key",
 }

@@ -72,7 +72,7 @@ def service(
     found.database.close()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(own=_GRANTS | st.none(), group=_GRANTS, is_member=st.booleans(), steps=_STEPS)
 def test_no_operation_reaches_a_key_outside(
     service: UploadService,

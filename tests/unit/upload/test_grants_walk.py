@@ -33,11 +33,15 @@ from tests.servers.grants_table import (
     filled_world,
 )
 from tests.servers.upload import UploadService
+from tests.unit.upload import test_grants_elsewhere
 from wharf_upload.live import app as live_app
 from wharf_upload.routes.gateway import PROTECTIONS
 
 OWN = (grant(BUCKET, FOLDER),)
 WAYS = [(method, way) for (method, _), ways in WALKED.items() for way in ways]
+
+#: What somebody hears who reaches everything, and asks for what is there.
+REFUSALS = {"new": 412, "changed": 412, "to": 409, "from absent": 404, "tag": 304}
 
 
 @pytest.fixture
@@ -87,6 +91,12 @@ def test_every_operation_is_in_the_tables(upload: UploadService) -> None:
     assert set(named) == documented(upload)
 
 
+def test_what_is_tested_elsewhere_is_there() -> None:
+    """Each test that the table names in place of the walk exists."""
+    named = {*grants_table.ELSEWHERE.values()}
+    assert named <= set(vars(test_grants_elsewhere))
+
+
 def test_every_address_of_flask_is_documented(upload: UploadService) -> None:
     """No route of Flask's is outside the document, where the tables would not see it."""
     app: Flask = upload.app.wsgi._app
@@ -122,7 +132,7 @@ def test_the_live_channel_has_the_addresses_of_the_table() -> None:
 @pytest.mark.parametrize(("method", "way"), WAYS, ids=[f"{m} {w.name}" for m, w in WAYS])
 def test_outside_is_like_absent(world: UploadService, method: str, way: Way) -> None:
     """What is outside answers as what is not there, in a known bucket and in one that no grant
-    names, by a token or by the feed; nothing is changed, and inside the same is allowed.
+    names, by a token or by the feed; nothing is changed. Who reaches the key is answered.
     """
     for caller in limited_in_two_ways(world, OWN):
         before = kept(world)
@@ -140,14 +150,7 @@ def test_outside_is_like_absent(world: UploadService, method: str, way: Way) -> 
         assert (hidden.status, hidden.slug) in {(404, "not-found"), (404, "")}
         assert shape(hidden, HIDDEN) == shape(nowhere, NO_BUCKET)
         assert kept(world) == before
-
-
-@pytest.mark.parametrize(("method", "way"), WAYS, ids=[f"{m} {w.name}" for m, w in WAYS])
-def test_the_walk_asks_what_is_answered(world: UploadService, method: str, way: Way) -> None:
-    """Each request of the walk does what it says for somebody who reaches the key: what is refused
-    above is refused for the grants.
-    """
+    # What is refused is refused for the grants: who reaches the key is answered.
     answer = ask(of_everything(world), method, way.ask(BUCKET, OUTSIDE))
-    refusals = {"new": 412, "changed": 412, "to": 409, "from absent": 404, "tag": 304}
-    assert answer.status == refusals.get(way.name, answer.status)
-    assert answer.status < 400 or way.name in refusals, answer.body
+    assert answer.status == REFUSALS.get(way.name, answer.status), answer.body
+    assert answer.status < 400 or way.name in REFUSALS, answer.body
