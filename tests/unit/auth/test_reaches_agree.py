@@ -1,0 +1,178 @@
+"""What auth keeps and what upload makes of tokens and the feed are one and the same reach."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from servicekit.grants import ACTIONS
+from servicekit.grants_claim import GrantsClaim
+from servicekit.problems import UNAVAILABLE, ProblemError
+from servicekit.reach import EVERYTHING, NOTHING
+from servicekit.reaches import KnownReaches, ReachChange
+from servicekit.revocations import page_of
+from servicekit.tokens import Principal
+from tests.servers.auth import AuthService
+from wharf_auth.accounts import grants
+from wharf_auth.accounts.grants import Standing
+
+TENANT = "/tenants/demo"
+_FILES = ["files:read", "files:write", "files:delete"]
+_GRANTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "bucket": st.sampled_from(["photos", "inbox", "*"]),
+            # The long ones do not fit into tokens.
+            "prefix": st.sampled_from(["", "a/", "b/", "x" * 200 + "/", "y" * 250 + "/"]),
+            "actions": st.sampled_from([["read"], ["write", "list"], ["delete"]]),
+        }
+    ),
+    max_size=5,
+)
+_GROUP = st.sampled_from(["one", "two"])
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("own"), st.none() | _GRANTS),
+        st.tuples(st.just("scopes"), st.sets(st.sampled_from(_FILES), min_size=1)),
+        st.tuples(_GROUP, st.none() | _GRANTS),
+        st.tuples(_GROUP, st.sets(st.sampled_from(_FILES))),
+        st.tuples(st.sampled_from(["join one", "join two", "leave one", "leave two"]), st.none()),
+        st.tuples(st.sampled_from(["delete one", "token", "hear", "restart"]), st.none()),
+    ),
+    max_size=12,
+)
+
+
+@dataclass
+class Side:
+    """What upload has: tokens, old and new, and what it has heard of the feed."""
+
+    auth: AuthService
+    client: str
+    groups: dict[str, str] = field(default_factory=dict)
+    tokens: list[tuple[GrantsClaim | None, frozenset[str]]] = field(default_factory=list)
+    known: KnownReaches = field(default_factory=KnownReaches)
+    heard: int = 0
+
+    def asked(self, method: str, path: str, **body: Any) -> Any:
+        """What an administrator asks."""
+        reply = self.auth.admin(method, f"{TENANT}{path}", json=body or None)
+        assert reply.status_code < 300, reply.text
+        return reply.get_json(silent=True)
+
+    def standing(self) -> Standing:
+        """What auth says."""
+        found = grants.of_subject(self.auth.records, "demo", self.client)
+        assert found is not None
+        return found
+
+    def group(self, name: str) -> str:
+        """A group, new where there is none."""
+        if name not in self.groups:
+            self.groups[name] = self.asked("POST", "/groups", name=name)["group_id"]
+        return self.groups[name]
+
+    def token(self) -> None:
+        """A token is issued."""
+        standing = self.standing()
+        self.tokens.append((standing.claim(), frozenset(standing.scopes)))
+
+    def hear(self) -> None:
+        """Everything new in the feed."""
+        query = f"?after={self.heard}"
+        reply = self.auth.app.test_client().get(
+            f"/auth/internal/feed{query}", environ_overrides={"WHARF_INTERNAL": "1"}
+        )
+        for entry in page_of(reply.get_data()).entries:
+            self.heard = entry.seq
+            if entry.kind in {"reach", "group"}:
+                change = entry.reach or ReachChange(entry.at)
+                self.known.take(entry.kind, entry.tenant, entry.id, change)
+
+    def resolved(self, claim: GrantsClaim | None, scopes: frozenset[str]) -> Principal:
+        """What upload makes of a token."""
+        reach = EVERYTHING if claim is None else NOTHING
+        return self.known.resolve(
+            Principal("demo", self.client, scopes, "t", 1, grants=claim, reach=reach)
+        )
+
+    def agrees(self) -> None:
+        """Each token, whenever it was issued, comes to what auth says now."""
+        self.hear()
+        standing = self.standing()
+        for claim, scopes in self.tokens:
+            found = self.resolved(claim, scopes)
+            assert found.reach == standing.reach
+            assert found.scopes == scopes & set(standing.scopes)
+
+    def step(self, what: str, value: Any) -> None:
+        """Something changes, or is asked."""
+        first, _, name = what.partition(" ")
+        if what in {"own", "scopes"}:
+            wanted = {"grants": value} if what == "own" else {"scopes": sorted(value)}
+            self.asked("PATCH", f"/clients/{self.client}", **wanted)
+        elif what in {"one", "two"}:
+            wanted = {"scopes": sorted(value)} if isinstance(value, set) else {"grants": value}
+            self.asked("PATCH", f"/groups/{self.group(what)}", **wanted)
+        elif first in {"join", "leave"}:
+            method = "PUT" if first == "join" else "DELETE"
+            self.asked(method, f"/groups/{self.group(name)}/members/{self.client}")
+        elif first == "delete":
+            self.asked("DELETE", f"/groups/{self.group(name)}")
+            del self.groups[name]
+        elif what == "token":
+            self.token()
+            self.never_more()
+        elif what == "restart":
+            self.known, self.heard = KnownReaches(), 0
+        else:
+            self.agrees()
+
+    def never_more(self) -> None:
+        """A new token gives no more than auth says, whatever of the feed is known by now."""
+        claim, scopes = self.tokens[-1]
+        try:
+            found = self.resolved(claim, scopes)
+        except ProblemError as error:
+            assert error.problem is UNAVAILABLE  # noqa: PT017 -- nothing else may come
+            return
+        standing = self.standing()
+        assert found.scopes <= set(standing.scopes)
+        for action, bucket, key in itertools.product(
+            ACTIONS, ("photos", "other"), ("a/", "b/", "")
+        ):
+            allowed = found.reach.covers(action, bucket, key)
+            assert not allowed or standing.reach.covers(action, bucket, key)
+
+
+@pytest.fixture
+def client(auth: AuthService) -> str:
+    """The id of a client that begins with every scope for files and without a list."""
+    wanted = {"name": "client", "scopes": _FILES}
+    return str(auth.admin("POST", f"{TENANT}/clients", json=wanted).get_json()["client_id"])
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(steps=_STEPS)
+def test_tokens_and_the_feed_say_what_auth_keeps(
+    auth: AuthService, client: str, steps: list[tuple[str, Any]]
+) -> None:
+    """However grants, scopes, groups and members change, and whenever tokens were issued: who has
+    heard the feed makes of each token what auth keeps, also of what is too long for tokens.
+    """
+    side = Side(auth, client)
+    for group in auth.records.groups("demo", after="", limit=100):
+        side.asked("DELETE", f"/groups/{group.id}")
+    side.asked("PATCH", f"/clients/{client}", grants=None, scopes=_FILES)
+    side.token()
+    for what, value in steps:
+        side.step(what, value)
+    side.token()
+    side.agrees()
