@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from servicekit.grants import EVERYTHING_COMPACT, Action, Compact
 
-#: Each key is in one bucket, so that an answer that has it tells of that one.
+#: Each key is in one bucket, and is nothing that an id or a token has in it by chance.
 PLACES = tuple(
     (bucket, key)
     for bucket, mark in (("first-bucket", "qx"), ("second-bucket", "qy"))
-    for key in (f"a/{mark}1", f"a/b/{mark}2", f"b{mark}3", f"b/{mark}4", f"c/{mark}5")
+    for key in (f"a/{mark}1", f"a/b/{mark}2", f"b~{mark}3", f"b/{mark}4", f"c/{mark}5")
 )
 BUCKETS = ("first-bucket", "second-bucket")
 Place = tuple[str, str]
@@ -71,6 +71,12 @@ class Model:
     def may_know(self, place: Place) -> bool:
         """Whether an answer may have the key."""
         return any(self.may(action, place) for action in ("read", "write", "list"))
+
+
+def beside(place: Place, other: Place) -> Place:
+    """The place in the bucket of one that is called as another one is in its own bucket."""
+    number = PLACES.index(other) % len(PLACES[::2])
+    return PLACES[number + (0 if place[0] == BUCKETS[0] else len(PLACES[::2]))]
 
 
 def rolled_up(keys: Iterable[str], prefix: str) -> list[str]:

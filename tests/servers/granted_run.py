@@ -17,7 +17,7 @@ from servicekit.grants import EVERYTHING_COMPACT
 from servicekit.grants_claim import GroupPart
 from servicekit.reaches import ReachChange
 from servicekit.tickets import Ticket
-from tests.servers.granted_model import BUCKETS, PLACES, Model, Place, rolled_up
+from tests.servers.granted_model import BUCKETS, PLACES, Model, Place, beside, rolled_up
 from tests.servers.grants_played import (
     ALL_SCOPES,
     OCTETS,
@@ -109,7 +109,7 @@ class Run:
         text = told.body.decode() + repr(list(told.headers))
         for place in PLACES:
             if place not in named and not self.model.may_know(place):
-                assert place[1] not in text
+                assert place[1] not in text, place
                 assert quote(place[1]) not in text
 
 
@@ -200,7 +200,7 @@ def _describes(run: Run, _: str, place: Place) -> Told:
 
 def _moves(run: Run, what: str, source: Place, target: Place) -> Told:
     if what == "rename":
-        target = (source[0], target[1])
+        target = beside(source, target)
         path = f"/v1/metadata/{source[0]}/{source[1]}"
         told = run.caller.ask("PATCH", path, json_of({"key": target[1]}), _JSON)
     else:
