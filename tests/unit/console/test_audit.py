@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from tests.servers.console import Console
-from tests.servers.console_people import CLIENTS, USERS, act_document, serve_people
+from tests.servers.console_people import (
+    CLIENTS,
+    USERS,
+    act_document,
+    serve_groups,
+    serve_people,
+)
 from tests.servers.fake_gateway import Call, Reply
 from wharf_console.forms.audit import KINDS, acts_told
 
@@ -173,3 +179,13 @@ def test_every_act_is_of_a_kind(console: Console) -> None:
     beginnings = tuple(begin for begins in KINDS.values() for begin in begins)
     with console.app.test_request_context("/console/audit"):
         assert [act for act in acts_told() if not act.startswith(beginnings)] == []
+
+
+def test_groups_and_who_came_have_names(console: Console) -> None:
+    """An act about a member of a group names both."""
+    serve_groups(console.gateway)
+    acts = [act_document(act="groups.add-member", about="group-1/user-2")]
+    serve(console, acts)
+    page = console.person().get(PAGE).text
+    assert "put somebody into a group" in page
+    assert "team / bob" in page

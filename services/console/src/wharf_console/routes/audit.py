@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request
 
-from wharf_console.api import audit, clients, users
+from wharf_console.api import audit, clients, groups, users
 from wharf_console.api.audit import Act
 from wharf_console.context import AppContext
 from wharf_console.forms.audit import KINDS, AuditFilter, acts_told, outcome_told
@@ -110,8 +110,8 @@ def _page(wanted: Wanted, before: int | None) -> tuple[list[Act], int | None]:
 def _names(acts: Iterable[Act], actor: str) -> dict[str, str]:
     """Return names for the ids of a page: of people, of clients, and of nobody in particular."""
     found = {"cli": gettext("command line"), "service": gettext("the service itself")}
-    ids = {actor, *(one for act in acts for one in (act.actor, act.about))} - {"", *found}
-    if not ids:
+    named = {one for act in acts for one in (act.actor, *act.about.split("/"))}
+    if not {actor, *named} - {"", *found}:
         return found
     tenant = person().tenant
     found[tenant] = person().tenant_display_name or tenant
@@ -119,4 +119,10 @@ def _names(acts: Iterable[Act], actor: str) -> dict[str, str]:
         found[user.user_id] = user.username
     for client in clients.listed(api(), tenant, limit=_NAMED).clients:
         found[client.client_id] = client.name
+    if any(act.act.startswith("groups.") for act in acts):
+        for group in groups.listed(api(), tenant, limit=_NAMED).groups:
+            found[group.group_id] = group.name
+    for pair in {act.about for act in acts if "/" in act.about}:
+        # A group and who came or went.
+        found[pair] = " / ".join(found.get(one, one) for one in pair.split("/"))
     return found
