@@ -226,3 +226,15 @@ def test_scopes_of_groups_come_with_the_next_token(console: Console) -> None:
     console.clock.now += 900
     assert browser.get("/console/").status_code == 200
     assert browser.get("/console/uploads").status_code == 200
+
+
+def test_an_invitation_outside_is_refused_at_the_folder(console: Console) -> None:
+    """The form says within what one may choose."""
+    browser = limited(console, place(prefix="mine/"))
+    assert "docs/mine/</bdi>" in browser.get("/console/tickets/new").text
+    told = "The ticket is for keys that its maker's grants do not let it write."
+    console.gateway.on("POST", "/auth/oauth/token", problem(400, "invalid_request", told))
+    form = {"bucket": "docs", "prefix": "other", "kind": "", "expires_in": "3600"}
+    reply = browser.post("/console/tickets/new", form)
+    assert reply.status_code == 422
+    assert '<small id="prefix-error" class="error">This is outside of' in reply.text

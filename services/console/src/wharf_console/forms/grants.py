@@ -39,10 +39,10 @@ class GrantsForm(ConsoleForm):
     """
 
     reach = RadioField(
-        lazy_gettext("What it reaches"),
+        lazy_gettext("What is reached"),
         choices=lambda: {
-            "everything": gettext("Everything that its rights allow"),
-            "places": gettext("Only these places, and what its groups add"),
+            "everything": gettext("Everything that the rights allow"),
+            "places": gettext("Only these places"),
         },
         validators=[Optional()],
     )

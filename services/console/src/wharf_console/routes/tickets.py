@@ -94,6 +94,9 @@ def _refuse(form: TicketForm, problem: ApiProblem) -> None:
     if problem.status == 404:
         form.refuse("bucket", gettext("There is no such bucket."))
         return
+    if "grants" in problem.detail:
+        form.refuse("prefix", gettext("This is outside of what you reach"))
+        return
     for words, field in _FIELDS:
         if words in problem.detail:
             form.refuse(field, refusals.sentence(problem))

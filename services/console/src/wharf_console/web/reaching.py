@@ -116,9 +116,9 @@ def places(bucket: str, prefix: str) -> list[str]:
     return sorted(one for one in found if one != prefix and one.startswith(prefix))
 
 
-def writable(bucket: str) -> tuple[str, ...]:
-    """Return the beginnings of keys that the person may write in a bucket."""
-    return reach().prefixes("write", bucket)
+def prefixes(action: Action, bucket: str) -> tuple[str, ...]:
+    """Return how keys begin with which the person may do this."""
+    return reach().prefixes(action, bucket)
 
 
 def _known() -> Known:
