@@ -220,6 +220,8 @@ _OF_REDOC = (
     Look(scripts=True, width=360, theme="dark", language="zh_Hans"),
     Look(scripts=False, width=360, theme="light", language="zh_Hans"),
 )
+# Whose parts other states have as well.
+_OPPOSITES = (DEFAULT, Look(scripts=False, width=360, theme="dark", language="zh_Hans"))
 _REDOC_BYTES = 600_000
 _EXAMPLE = "/console/examples/"
 
@@ -331,6 +333,14 @@ STATES = (
     State("client-secret", "/console/clients/new", "#client-secret",
           reach=_typing("[name=scopes]", _SEND, name="robot NEW")),
     State("client-disable", "/console/clients/{client_id}/disable", "[data-dialog] .danger"),
+    # Grants.
+    State("groups", "/console/groups", "main table", looks=_OPPOSITES),
+    State("group", "/console/groups/{group_id}", "#members ~ div table", looks=_OPPOSITES),
+    State("group-new", "/console/groups/new?preset=folders", ".places", looks=_OPPOSITES),
+    State("group-refused", "/console/groups/{group_id}/change", ".places .error",
+          reach=_typing(bucket="No!"), looks=_OPPOSITES),
+    State("member-reach", "/console/members/{limited_id}/reach", ".places", looks=_OPPOSITES),
+    State("files-of-one-folder", "/console/b/default/", "#places", "limited", looks=_OPPOSITES),
     State("audit", "/console/audit", "main table"),
     State("account", "/console/account", "main table"),
     State("account-refused", "/console/account", "main .error", "editor", _typing(

@@ -60,6 +60,8 @@ def made(tenants: Tenants, signer: Signer) -> World:
             ("busy", "viewer", "viewer"),
             # Whom owners look at.
             ("busy", "member", "editor"),
+            # Who reaches one folder.
+            ("busy", "limited", "editor"),
             # Comes and goes: whoever uses its session ends it.
             ("busy", "passing", "owner"),
             # Whose tenant stays empty, and whose is filled.
@@ -69,7 +71,9 @@ def made(tenants: Tenants, signer: Signer) -> World:
         )
     }
     api = signer.client(tid="busy", scope=" ".join(ALL_SCOPES))
-    return World(tenants, people, api, {**_fill(api), **_accounts(tenants), **_tickets(signer)})
+    accounts = _accounts(tenants)
+    places = {**_fill(api), **accounts, **_group(tenants, accounts), **_tickets(signer)}
+    return World(tenants, people, api, places)
 
 
 def _person(tenants: Tenants, tenant: str, who: str, role: str) -> Login:
@@ -97,6 +101,22 @@ def _accounts(tenants: Tenants) -> dict[str, str]:
     answer = admin.send_json("POST", "/auth/v1/tenants/busy/clients", names)
     assert answer.status == 201, answer.body
     return {**ids, "client_id": answer.json()["client_id"]}
+
+
+def _group(tenants: Tenants, accounts: dict[str, str]) -> dict[str, str]:
+    """Makes a group of `busy`, and has `limited` reach a folder alone; the group's id."""
+    admin, base = tenants.admin, "/auth/v1/tenants/busy"
+    grant = {"bucket": "default", "prefix": "reports/2026/", "actions": ["read", "write", "list"]}
+    target = f"{base}/users/{accounts['limited_id']}"
+    assert admin.send_json("PATCH", target, {"grants": [grant]}).status == 200
+    planted = {**grant, "prefix": "home/{user_id}/" + PLANTED.replace("/", "")}
+    body = {"name": f"team {PLANTED}", "grants": [planted]}
+    answer = admin.send_json("POST", f"{base}/groups", body)
+    assert answer.status == 201, answer.body
+    group = answer.json()["group_id"]
+    members = {"add": [accounts["member_id"], accounts["client_id"]]}
+    assert admin.send_json("POST", f"{base}/groups/{group}/members", members).status == 204
+    return {"group_id": group}
 
 
 def _tickets(signer: Signer) -> dict[str, str]:
