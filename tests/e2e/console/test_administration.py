@@ -27,10 +27,10 @@ class Owner(Visitor):
         assert status == 200, (path, status, text)
         return text
 
-    def send(self, path: str, *, on: str = "", **fields: str) -> tuple[int, str]:
+    def send(self, path: str, *, on: str = "", **fields: str | list[str]) -> tuple[int, str]:
         """Sends the form of a page (`on`, or that of the path); status, and location or text."""
         token = hidden(self.page(on or path), "csrf_token")
-        body = urlencode({"csrf_token": token, **fields}).encode()
+        body = urlencode({"csrf_token": token, **fields}, doseq=True).encode()
         status, answer, text = self.request("POST", path, body, Content_Type=FORM)
         return status, answer.get("Location", "") if status == 303 else text
 
