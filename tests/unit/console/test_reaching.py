@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import convert
 
 from tests.servers.console import Browser, Console
 from tests.servers.console_documents import (
@@ -13,9 +14,12 @@ from tests.servers.console_documents import (
     grant,
     me,
     serve_file,
+    session_document,
 )
 from tests.servers.console_people import serve_people
 from tests.servers.fake_gateway import Reply, problem
+from wharf_console.api.accounts import LoginSession, Me
+from wharf_console.sessions.reaches import KnownReaches
 
 ALL = ["read", "write", "delete", "list"]
 LIST, PAGE = "/console/b/docs/", "/console/b/docs/f/mine/a.txt"
@@ -238,3 +242,19 @@ def test_an_invitation_outside_is_refused_at_the_folder(console: Console) -> Non
     reply = browser.post("/console/tickets/new", form)
     assert reply.status_code == 422
     assert '<small id="prefix-error" class="error">This is outside of' in reply.text
+
+
+def test_what_is_kept_of_people_does_not_grow() -> None:
+    """The one who came last is known in any case."""
+    session = convert(session_document(), LoginSession)
+    person = {name: me()[name] for name in ("user_id", "tenant", "username", "role")}
+    answer = Me(**person, display_name="", session=session, grants=())
+    kept = KnownReaches()
+    for number in range(2500):
+        kept.of(str(number), 0.0, lambda: answer)
+    assert len(vars(kept)["_known"]) <= 1000
+
+    def never() -> Me:
+        raise AssertionError("known already")
+
+    assert kept.of("2499", 1.0, never).grants == ()
