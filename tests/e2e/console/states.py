@@ -334,7 +334,7 @@ STATES = (
           reach=_typing("[name=scopes]", _SEND, name="robot NEW")),
     State("client-disable", "/console/clients/{client_id}/disable", "[data-dialog] .danger"),
     # Grants.
-    State("groups", "/console/groups", "main table", looks=_OPPOSITES),
+    State("groups", "/console/groups", "main table", looks=(DEFAULT,)),
     State("group", "/console/groups/{group_id}", "#members ~ div table", looks=_OPPOSITES),
     State("group-new", "/console/groups/new?preset=folders", ".places", looks=_OPPOSITES),
     State("group-refused", "/console/groups/{group_id}/change", ".places .error",
