@@ -98,8 +98,8 @@ ROUTES: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("POST", "/console/account/sessions/end", {"session": "session-2"}, ALL),
     ("POST", "/console/account/sessions/end-others", {}, ALL),
 ]
-SUBJECTS = ("bucket_settings", "members", "member", "member_import", "clients", "client")
-SUBJECTS += ("groups", "group")
+SUBJECTS = {"bucket_settings", "members", "member", "member_import", "clients", "client"}
+SUBJECTS |= {"groups", "group"}
 POSTS = [(path, form) for method, path, form, _ in ROUTES if method == "POST"]
 PATHS = [path for method, path, _, _ in ROUTES if method == "GET"]
 
