@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +39,28 @@ def caller(
 
 def reached(known: KnownReaches, who: Principal) -> Reach:
     return known.resolve(who).reach
+
+
+def test_what_the_feed_says_of_many_is_kept_small() -> None:
+    """Of somebody with ten grants less than 1,500 bytes are kept, not half of what objects take."""
+    known, count = KnownReaches(), 1000
+    groups = tuple(f"{number:032}" for number in range(3))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(count):
+            subject = f"{number:032}"
+            own = tuple(CompactGrant("photos", f"users/{subject}/{n}/", "rwdl") for n in range(10))
+            change = ReachChange(1_800_000_000_000, own, SCOPES, f"person-{number}", groups)
+            as_heard = msgspec.json.decode(msgspec.json.encode(change), type=ReachChange)
+            known.take("reach", "t", subject, as_heard)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (after - before) / count < 1500
+    assert reached(known, caller(subject=f"{7:032}")).prefixes("read", "photos") == tuple(
+        f"users/{7:032}/{n}/" for n in range(10)
+    )
 
 
 def test_nobody_without_a_word_is_touched() -> None:

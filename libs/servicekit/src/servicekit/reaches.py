@@ -8,6 +8,7 @@ token has no claim, reaches everything.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -38,6 +39,9 @@ class ReachChange(msgspec.Struct, frozen=True, omit_defaults=True):
     scopes: str = ""
     username: str = ""
     groups: tuple[str, ...] = ()
+
+
+_change_of = msgspec.json.Decoder(ReachChange).decode
 
 
 class Maker(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -94,15 +98,20 @@ class KnownReaches:
     """What the feed has said of reaches. One for each process; reading needs no lock."""
 
     def __init__(self) -> None:
-        self._subjects: dict[tuple[str, str], ReachChange] = {}
+        # In JSON, a third of the size: there may be a hundred thousand.
+        self._subjects: dict[tuple[str, str], bytes] = {}
         self._groups: dict[tuple[str, str], ReachChange] = {}
         self._memory = _Memory()
         self._lock = threading.Lock()
 
     def take(self, kind: str, tenant: str, name: str, change: ReachChange) -> None:
         """Take an entry of the kind `reach` or `group`."""
-        known = self._groups if kind == "group" else self._subjects
-        known[tenant, name] = change
+        # Names of tenants come again and again.
+        tenant = sys.intern(tenant)
+        if kind == "group":
+            self._groups[tenant, name] = change
+        else:
+            self._subjects[tenant, name] = msgspec.json.encode(change)
         # A new one, so that who is resolving by older knowledge leaves nothing here.
         self._memory = _Memory()
 
@@ -148,7 +157,7 @@ class KnownReaches:
 
     def still_reads(self, tenant: str, maker: Maker, bucket: str, key: str) -> bool:
         """Tell whether the maker of a link may read a key, by the right it had or a newer one."""
-        change = self._subjects.get((tenant, maker.subject))
+        change = self._change(tenant, maker.subject)
         if change is not None and change.version > maker.version:
             found = self._found((tenant, maker.subject, None))
             return _READ in found.scopes and found.reach.allows("read", bucket, key)
@@ -188,8 +197,13 @@ class KnownReaches:
             scopes |= set(group.scopes.split())
         return _Resolved(reach_of(grants), frozenset(scopes), len(grants))
 
+    def _change(self, tenant: str, subject: str) -> ReachChange | None:
+        """Return the feed's last word on a person or client."""
+        kept = self._subjects.get((tenant, subject))
+        return None if kept is None else _change_of(kept)
+
     def _source(self, tenant: str, subject: str, claim: GrantsClaim | None) -> _Source:
-        change = self._subjects.get((tenant, subject))
+        change = self._change(tenant, subject)
         if change is not None and (claim is None or change.version >= claim.version):
             return _of_change(subject, change, claim)
         if claim is None or claim.own is None:
