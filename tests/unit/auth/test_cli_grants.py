@@ -126,6 +126,7 @@ def test_members_that_are_none(wharf: Command) -> None:
     """Unknown members are named, and so is a name that is another one's id."""
     wharf("group", "create", "demo", "staff")
     assert "'eve'" in refusal(wharf("group", "add", "demo", "staff", "wharf-demo", "eve"))
+    assert "'李四'" in refusal(wharf("group", "add", "demo", "staff", "李四"))
     assert "members: 0\n" in wharf("group", "show", "demo", "staff").stdout
     wharf("user", "create", "demo", "wharf-demo", "--role", "viewer")
     assert "by its id" in refusal(wharf("group", "add", "demo", "staff", "wharf-demo"))
@@ -144,9 +145,12 @@ def test_members_that_are_none(wharf: Command) -> None:
         ("read:photos/cafe\u0301/", "NFC"),
         ("read:photos/{user}/", "'{user}' is no placeholder"),
         ("read:photos/{user_id}/", "A client has no {user_id}."),
+        ("读:photos", "There is no action '读'"),
+        ("照片", "'照片' is no grant"),
+        ("read:photos/{用户}/", "'{用户}' is no placeholder"),
         ("read:photos/\udcff", "U+DCFF"),
         ("read:\udcff", "bucket name"),
-        ("\udcff:photos", "There is no action '\\udcff'"),
+        ("\udcff:photos", "There is no action '<U+DCFF>'"),
     ],
 )
 def test_grants_that_are_none(wharf: Command, text: str, reason: str) -> None:

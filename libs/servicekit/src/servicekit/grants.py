@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 
 import msgspec
 
-from servicekit import keys
+from servicekit import keys, name_characters
 
 Action = Literal["read", "write", "delete", "list"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -107,7 +107,9 @@ def _check_prefix(index: int, prefix: str) -> None:
     for brace in _BRACES.findall(prefix):
         if brace not in _PLACEHOLDERS:
             raise GrantError(
-                index, f"{brace[:100]!a} is no placeholder; there are {', '.join(_PLACEHOLDERS)}."
+                index,
+                f"'{name_characters.shown(brace)}' is no placeholder; there are "
+                f"{', '.join(_PLACEHOLDERS)}.",
             )
     # One name may begin with another one; ids are all of one length.
     if USERNAME in prefix and not all(rest.startswith("/") for rest in prefix.split(USERNAME)[1:]):
@@ -182,11 +184,16 @@ def parse(text: str) -> Grant:
     actions, colon, place = text.partition(":")
     bucket, _, prefix = place.partition("/")
     if not colon or not bucket:
-        raise ValueError(f"{text[:200]!a} is no grant; write one like read,write:photos/inbox/.")
+        raise ValueError(
+            f"'{name_characters.shown(text)}' is no grant; write one like read,write:photos/inbox/."
+        )
     named = [action.strip() for action in actions.split(",")]
     for action in named:
         if action not in ACTIONS:
-            raise ValueError(f"There is no action {action[:40]!a}; there are {', '.join(ACTIONS)}.")
+            raise ValueError(
+                f"There is no action '{name_characters.shown(action)}'; there are "
+                f"{', '.join(ACTIONS)}."
+            )
     return Grant(bucket, tuple(action for action in ACTIONS if action in named), prefix)
 
 

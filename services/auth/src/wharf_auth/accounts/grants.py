@@ -63,7 +63,7 @@ def limited_manager() -> ProblemError:
     """The problem of a list of grants for somebody who could lift it."""
     return UNPROCESSABLE(
         f"Owners, and clients with the scope {scopes.ADMIN_SCOPE}, have no list of grants: they "
-        "could lift it. Send `null`, or take the role or scope away."
+        "could lift it. Send `null` (--all at the command line), or take the role or scope away."
     )
 
 

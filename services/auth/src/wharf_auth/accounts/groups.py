@@ -11,6 +11,7 @@ import msgspec
 from servicekit.grants import USERNAME, Compact, Grant, GrantError, Holder, require_fillable
 from servicekit.grants_claim import MAX_GROUPS
 from servicekit.ids import uuid7_hex
+from servicekit.name_characters import shown
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from wharf_auth.accounts import grants
 from wharf_auth.database.contract import NameTaken, NoSuchTenant, Records, TenantDeleted
@@ -135,13 +136,12 @@ def change_members(
     """
     if len(add) > MAX_MEMBERS_AT_ONCE or len(remove) > MAX_MEMBERS_AT_ONCE:
         raise UNPROCESSABLE(f"At most {MAX_MEMBERS_AT_ONCE} members are moved at once.")
-    for subject in add:
-        if subject in set(remove):
-            raise UNPROCESSABLE(f"{subject[:100]!a} is to be added and to be removed.")
+    for subject in sorted(set(add).intersection(remove)):
+        raise UNPROCESSABLE(f"'{shown(subject)}' is to be added and to be removed.")
     kept = read(records, tenant, group).grants
     found = records.subjects(tenant, add)
     for missing in sorted(set(add).difference(member.id for member in found)):
-        raise UNPROCESSABLE(f"The tenant has no user or client {missing[:100]!a}.")
+        raise UNPROCESSABLE(f"The tenant has no user or client '{shown(missing)}'.")
     _require_fillable(kept or (), found)
     now = milliseconds(clock)
     with _problems(""):

@@ -61,7 +61,12 @@ def client_create(
 @click.argument("tenant_name", metavar="TENANT")
 @click.argument("client_id")
 @click.option("--name", help="Another name for people.")
-@click.option("--scope", "scopes", multiple=True, help="May be repeated; replaces all scopes.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    help=f"Replaces all scopes; may be repeated: {' '.join(CLIENT_SCOPES)}.",
+)
 @grant_options
 @as_json
 def client_set(

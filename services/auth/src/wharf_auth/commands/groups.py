@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from servicekit import name_characters
 from servicekit.problems import NOT_FOUND
 from wharf_auth.accounts import groups
 from wharf_auth.commands.grants import chosen, grant_options, told
@@ -56,9 +57,12 @@ def group_create(
 @as_json
 def group_list(tenant: str, *, machine: bool) -> None:
     """List the groups of TENANT."""
-    for found, members in _groups(records(), tenant):
-        shown = group_routes.answer(found, members)
-        show(shown, f"{found.id:32} {members:6} {found.name}", machine=machine)
+    kept = records()
+    found = list(_groups(kept, tenant))
+    counts = kept.member_counts([one.id for one in found])
+    for one in found:
+        shown = group_routes.answer(one, counts[one.id])
+        show(shown, f"{one.id:32} {shown.members:6} {one.name}", machine=machine)
 
 
 @group.command("show")
@@ -66,7 +70,7 @@ def group_list(tenant: str, *, machine: bool) -> None:
 @_group
 @as_json
 def group_show(tenant: str, wanted: str, *, machine: bool) -> None:
-    """Show a group, and for people also its members."""
+    """Show a group and its members; with --json without its members."""
     kept = records()
     found = _found(kept, tenant, wanted)
     _show(kept, found, machine=machine)
@@ -142,28 +146,26 @@ def group_remove(tenant: str, wanted: str, members: tuple[str, ...]) -> None:
     groups.change_members(kept, time.time, tenant, found.id, remove=subjects, by=BY)
 
 
-def _groups(kept: Records, tenant: str) -> Iterator[tuple[Group, int]]:
-    """Return all groups of a tenant, each with the number of its members."""
-    after = ""
-    try:
-        while found := kept.groups(tenant, after=after, limit=PAGE):
-            counts = kept.member_counts([one.id for one in found])
-            yield from ((one, counts.get(one.id, 0)) for one in found)
-            after = found[-1].id
-    except NoSuchTenant:
-        raise NOT_FOUND("There is no such tenant.") from None
-
-
 def _found(kept: Records, tenant: str, wanted: str) -> Group:
     """Return the group of this id, else of this name."""
     found = kept.group(tenant, wanted)
     if found is not None:
         return found
     name = users.folded(wanted)
-    for one, _ in _groups(kept, tenant):
+    for one in _groups(kept, tenant):
         if users.folded(one.name) == name:
             return one
     raise NOT_FOUND("The tenant has no such group.")
+
+
+def _groups(kept: Records, tenant: str) -> Iterator[Group]:
+    """Return all groups of a tenant; their members are not counted."""
+    try:
+        yield from pages(
+            lambda after: kept.groups(tenant, after=after, limit=PAGE), lambda one: one.id, ""
+        )
+    except NoSuchTenant:
+        raise NOT_FOUND("There is no such tenant.") from None
 
 
 def _subjects(kept: Records, tenant: str, members: Iterable[str]) -> list[str]:
@@ -172,16 +174,16 @@ def _subjects(kept: Records, tenant: str, members: Iterable[str]) -> list[str]:
 
 def _subject(kept: Records, tenant: str, member: str) -> str:
     """Return the id of the one user or client that is meant."""
-    people = (kept.named(tenant, users.folded(member)), kept.user(tenant, member))
-    found = {person.id for person in people if person is not None}
-    login = kept.login(member)
-    if login is not None and login.client.tenant == tenant:
-        found.add(login.client.id)
+    found = {one.id for one in kept.subjects(tenant, (member,))}
+    person = kept.named(tenant, users.folded(member))
+    if person is not None:
+        found.add(person.id)
     if not found:
-        raise NOT_FOUND(f"The tenant has no user or client {member[:200]!a}.")
+        raise NOT_FOUND(f"The tenant has no user or client '{name_characters.shown(member)}'.")
     if len(found) > 1:
         raise click.ClickException(
-            f"{member!a} is a user's name and an id as well; name the user by its id"
+            f"'{name_characters.shown(member)}' is a user's name and an id as well; name the user "
+            "by its id"
         )
     return found.pop()
 
