@@ -101,3 +101,18 @@ def test_the_document_is_built_once_when_it_is_asked_for() -> None:
     replies = [app.test_client().get("/openapi.json") for _ in range(2)]
     assert [reply.get_json() for reply in replies] == [{"openapi": "3.1.0"}] * 2
     assert len(built) == 1
+
+
+def test_what_grants_refuse_is_told(operations: list[Described]) -> None:
+    """Operations of which a caller may know the place, and not have the grant, say so."""
+    # Without the grant these answer as if nothing were there, or leave out what is not reached.
+    silent = {
+        *("listFiles", "listBuckets", "getBucket", "listEvents", "listUploads", "deleteUpload"),
+        *("deleteUploadByTicket", "getTenantLimits", "setTenantLimits"),
+    }
+    for one in operations:
+        if not one.path.startswith(("/v1/", "/u/")):
+            continue
+        told = one.declared["responses"]["403"]["description"]
+        is_told = "outside-grants" in told
+        assert is_told == (one.declared["operationId"] not in silent), one.name

@@ -67,6 +67,13 @@ def test_a_bucket_is_managed_by_whoever_reaches_all_of_it(four: UploadService, m
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/usage"), ("POST", "/v1/links/rotate")])
 def test_the_whole_tenant_needs_everything(four: UploadService, method: str, path: str) -> None:
-    """The tenant's usage, and the end of all its links, are for who reaches everything."""
-    assert narrowed(four, f"{ALL}:photos", "read:*").slug(method, path) == "outside-grants"
+    """The tenant's usage, and the end of all its links, are for who reaches everything.
+
+    The refusal does not name a grant that would not be enough.
+    """
+    refused = narrowed(four, f"{ALL}:photos", "read:*").ask(method, path).json
+    assert refused is not None
+    assert refused["type"] == "/problems/outside-grants"
+    assert refused["action"] == "administer"
+    assert "every action on every key" in refused["detail"]
     assert narrowed(four, "read,list:*", "write,delete:*").slug(method, path) in {"200", "204"}

@@ -165,7 +165,8 @@ OUTSIDE_GRANTS = UPLOAD.declare(
     403,
     "Your grants do not allow this",
     "You reach some buckets and prefixes only. `action`, `bucket` and `key` name the grant that is "
-    "missing; whoever manages your tenant can give it. A new token brings new grants at once.",
+    "missing (`administer`: every action on every key); whoever manages your tenant can give it. A "
+    "new token brings new grants at once.",
 )
 NO_PREVIEW = UPLOAD.declare(
     "no-preview",

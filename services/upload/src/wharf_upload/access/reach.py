@@ -74,10 +74,10 @@ def require_whole_bucket(principal: Principal, bucket: str) -> None:
         raise OutsideGrants("administer", bucket)
 
 
-def require_everything(principal: Principal, doing: str) -> None:
+def require_everything(principal: Principal) -> None:
     """Raise `OutsideGrants` unless nothing of the tenant is out of the caller's reach."""
     if not principal.reach.is_everything:
-        raise OutsideGrants(doing)
+        raise OutsideGrants("administer")
 
 
 def is_known(principal: Principal, bucket: str, key: str) -> bool:

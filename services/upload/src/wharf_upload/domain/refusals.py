@@ -47,12 +47,13 @@ class OutsideGrants(Refused):
     """The caller's grants do not allow this; what it is about is no secret from the caller.
 
     `action`, `bucket` and `key` (empty: the bucket as a whole; an empty bucket: all of them) say
-    which grant is missing.
+    which grant is missing. The action `administer` is all actions on all that is named.
     """
 
     def __init__(self, action: str, bucket: str = "", key: str = "") -> None:
         place = f"{bucket}/{key}" if key else bucket or "all buckets"
-        super().__init__(f"Your grants do not allow to {action} {place}.")
+        needed = "; this needs every action on every key" if action == "administer" else ""
+        super().__init__(f"Your grants do not allow to {action} {place}{needed}.")
         self.action, self.bucket, self.key = action, bucket, key
 
 

@@ -83,7 +83,7 @@ def blueprint(maker: LinkMaker, *, content_origin: str) -> ProtectedBlueprint:
         )
     )
     def rotate() -> None:
-        reach.require_everything(g.principal, "administer")
+        reach.require_everything(g.principal)
         maker.revoke_all(g.principal.tenant)
 
     return routes

@@ -76,7 +76,7 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
             tag="files",
             summary="Read what is known of a file",
             answers={200: Answer("The file.", schemas.FileDocument, {"ETag": "Of the content."})},
-            problems=(NOT_FOUND, INVALID_KEY),
+            problems=(NOT_FOUND, INVALID_KEY, OUTSIDE_GRANTS),
         )
     )
     def get_metadata(**_: str) -> Response:

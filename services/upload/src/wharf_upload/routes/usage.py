@@ -39,7 +39,7 @@ def blueprint(stored: StoredUsage, tenant_limits: TenantLimits) -> ProtectedBlue
     )
     def get_usage() -> schemas.UsageDocument:
         # What all files of the tenant come to is no matter of those who reach some of them.
-        reach.require_everything(g.principal, "read")
+        reach.require_everything(g.principal)
         tenant = g.principal.tenant
         used = stored.usage(tenant)
         return schemas.UsageDocument(used.bytes, used.files, tenant_limits.of(tenant))

@@ -92,7 +92,13 @@ GET_FILE = Operation(
         _IF_MATCH,
         _IF_CHANGED,
     ),
-    problems=(own.INVALID_KEY, own.NO_PREVIEW, own.PRECONDITION, problems.RANGE),
+    problems=(
+        own.INVALID_KEY,
+        own.OUTSIDE_GRANTS,
+        own.NO_PREVIEW,
+        own.PRECONDITION,
+        problems.RANGE,
+    ),
 )
 PUT_FILE = Operation(
     id="uploadFile",
