@@ -105,6 +105,21 @@ def test_an_entry_ends_with_what_it_is_about(followed: Followed) -> None:
     assert not followed.reader.reaches._subjects
 
 
+def test_a_long_file_is_seldom_read_from_its_beginning(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of three times the entries is written anew after three times the pause."""
+    monkeypatch.setattr(feed_follower, "_LONG_ENTRIES", 10)
+    for number in range(30):
+        followed.feed.add("reach", "changed", identifier=f"u{number}", reach=ReachChange(6))
+    followed.hear()
+    made = followed.path.stat().st_ino
+    for minutes, is_anew in ((11, False), (11, False), (11, True)):
+        followed.clock.now += 60 * minutes
+        followed.hear()
+        assert (followed.path.stat().st_ino != made) == is_anew
+
+
 def test_a_feed_that_began_anew_decides_alone(followed: Followed) -> None:
     """After a restore of auth nothing is left of entries that the restored feed does not have."""
     followed.changed("reach", "u0", ReachChange(9, A, SCOPES), NOW + 600)

@@ -25,8 +25,10 @@ from servicekit.revocations import KINDS, Revocation
 log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 PAGE_ENTRIES = 1000
-# How often what has expired is dropped, and after how many entries at the least.
+# How often what has expired is dropped, and after how many new entries at the least.
 _COMPACT_SECONDS, _COMPACT_ENTRIES = 600.0, 1000
+# Every worker reads a new file from its beginning, so a long one is made the more rarely.
+_LONG_ENTRIES = 10_000
 _MAX_DOCUMENT_BYTES = 4 << 20
 
 
@@ -103,7 +105,8 @@ class FeedFollower:
                 self._append(page)
         now = self._clock()
         many = self._appended > max(_COMPACT_ENTRIES, self._kept)
-        if many or now - self._compacted_at >= _COMPACT_SECONDS:
+        pause = _COMPACT_SECONDS * max(1, self._kept / _LONG_ENTRIES)
+        if many or now - self._compacted_at >= pause:
             self._rewrite(self._file_pages(), now)
         os.utime(self._path, (now, now))
 
