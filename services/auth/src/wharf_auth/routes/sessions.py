@@ -47,7 +47,7 @@ class SessionList(msgspec.Struct):
 
 
 class Me(msgspec.Struct, kw_only=True):
-    """The person behind the token, and what this reaches with it at this moment.
+    """The person behind the token, and what the person reaches with it at this moment.
 
     `scopes` are the token's that the person still has. `grants` are the person's own and those of
     its groups, filled in.
