@@ -127,12 +127,14 @@ class Changing:
 
     def __init__(self) -> None:
         self.reach, self.problem = EVERYTHING, False
+        self.scopes = frozenset(("files:read",))
 
     def recheck(self, principal: Principal) -> Principal:
-        """Return the principal with that reach."""
+        """Return the principal with that reach, within those scopes."""
         if self.problem:
             raise UNAVAILABLE("Not known yet.")
-        return msgspec.structs.replace(principal, reach=self.reach)
+        scopes = principal.scopes & self.scopes
+        return msgspec.structs.replace(principal, reach=self.reach, scopes=scopes)
 
 
 def test_reach_is_judged_anew() -> None:
@@ -156,6 +158,27 @@ def test_reach_is_judged_anew() -> None:
         await hub._check()
         await asyncio.sleep(0)
         assert listener.closed
+        hub.leave(listener)
+
+    with_hub(change)
+
+
+def test_a_scope_that_is_given_back_counts_again() -> None:
+    """What was taken away and given back is heard on the same connection, as by requests."""
+
+    async def send(_: Message) -> None:
+        """Nobody reads."""
+
+    async def change(hub: Hub) -> None:
+        changing = Changing()
+        judge: Any = changing
+        hub._judge = judge
+        listener = SseConnection(principal("acme"), send)
+        await hub.join(listener, None)
+        for scopes, hears in (frozenset[str](), False), (frozenset(("files:read",)), True):
+            changing.scopes = scopes
+            await hub._check()
+            assert listener.sees(msgspec.structs.replace(progress(1), owner="other")) == hears
         hub.leave(listener)
 
     with_hub(change)

@@ -160,10 +160,10 @@ class Hub:
                 log.exception("the connections cannot be checked")
 
     async def _check(self) -> None:
-        asked = [(one, one.principal) for one in self.connections]
-        for connection, principal, found in await self._threads.run(self._rechecked, asked):
+        asked = [(one, one.admitted) for one in self.connections]
+        for connection, admitted, found in await self._threads.run(self._rechecked, asked):
             # It may have a newer token by now.
-            if connection.principal is not principal:
+            if connection.admitted is not admitted:
                 continue
             if isinstance(found, ProblemError):
                 self.spawn(self.send_away(connection, found))
@@ -175,14 +175,14 @@ class Hub:
     ) -> list[tuple[Connection, Principal, Principal | ProblemError]]:
         """Return for whom something is different now: what they reach, or that they have to go."""
         found: list[tuple[Connection, Principal, Principal | ProblemError]] = []
-        for connection, principal in asked:
+        for connection, admitted in asked:
             try:
-                now = self._judge.recheck(principal)
+                now = self._judge.recheck(admitted)
             except ProblemError as refusal:
-                found.append((connection, principal, refusal))
+                found.append((connection, admitted, refusal))
             else:
-                if now is not principal:
-                    found.append((connection, principal, now))
+                if now != connection.principal:
+                    found.append((connection, admitted, now))
         return found
 
     async def send_away(self, connection: Connection, reason: ProblemError) -> None:

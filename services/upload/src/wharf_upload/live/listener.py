@@ -14,15 +14,20 @@ from wharf_upload.live.messages import EventMessage
 class Connection(ABC):
     """Who listens, and how far. `level`: it has once had everything; `closed`: it hears no more.
 
+    `admitted` is who came with the last token, `principal` the same with what holds by now.
     `buckets` narrows it to events of these buckets; empty: it does not.
     """
 
     def __init__(self, principal: Principal) -> None:
-        self.principal = principal
+        self.admitted = self.principal = principal
         self.buckets: frozenset[str] = frozenset()
         self.position = 0
         self.level = self.closed = self.is_late = self.resync_first = False
         self.feed: TenantFeed | None = None
+
+    def admit(self, principal: Principal) -> None:
+        """Go on with another token."""
+        self.admitted = self.principal = principal
 
     def told(self, event: Event) -> Event | None:
         """Return an event as it hears it; `None`: not at all."""

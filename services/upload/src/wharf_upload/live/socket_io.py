@@ -254,7 +254,7 @@ class SocketChannel:
         if not isinstance(token, str):
             raise MALFORMED("`token` is not a text.")
         try:
-            connection.principal = await self._hub.renew(connection.principal, token)
+            connection.admit(await self._hub.renew(connection.principal, token))
         except ProblemError as error:
             if error.problem is FORBIDDEN:
                 self._hub.spawn(self._hub.send_away(connection, error))
