@@ -154,5 +154,9 @@ def _purge_groups(connection: Connection, tenant: str) -> None:
     """Removes a tenant's groups; before its users and clients, as who adds members takes locks."""
     # Held, so that nobody adds a member between the two.
     connection.execute("UPDATE member_groups SET name = name WHERE tenant = ?", (tenant,))
-    connection.execute("DELETE FROM group_members WHERE tenant = ?", (tenant,))
+    connection.execute(
+        "DELETE FROM group_members WHERE member_group IN "
+        "(SELECT id FROM member_groups WHERE tenant = ?)",
+        (tenant,),
+    )
     connection.execute("DELETE FROM member_groups WHERE tenant = ?", (tenant,))
