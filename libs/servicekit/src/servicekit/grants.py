@@ -26,7 +26,9 @@ USER_ID, USERNAME, CLIENT = "{user_id}", "{username}", "{client}"
 _PLACEHOLDERS = (USER_ID, USERNAME, CLIENT)
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 _MISPLACED = frozenset("{}/")
-_LETTERS: dict[str, Action] = {"r": "read", "w": "write", "d": "delete", "l": "list"}
+#: Actions in one letter, in the order that a compact grant has.
+LETTERS: dict[Action, str] = {"read": "r", "write": "w", "delete": "d", "list": "l"}
+_ACTIONS = {letter: action for action, letter in LETTERS.items()}
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +99,7 @@ def _checked(index: int, grant: Grant) -> CompactGrant:
         _check_prefix(index, grant.prefix)
     except keys.InvalidName as error:
         raise GrantError(index, str(error)) from None
-    letters = "".join(letter for letter, action in _LETTERS.items() if action in grant.actions)
+    letters = "".join(letter for action, letter in LETTERS.items() if action in grant.actions)
     if not letters:
         raise GrantError(index, f"It allows no action; there are {', '.join(ACTIONS)}.")
     return CompactGrant(grant.bucket, grant.prefix, letters)
@@ -171,7 +173,7 @@ def filled(grants: Iterable[CompactGrant], holder: Holder) -> Compact:
 def shown(grants: Iterable[CompactGrant]) -> list[Grant]:
     """Return grants as people and programs see them."""
     return [
-        Grant(grant.bucket, tuple(_LETTERS[letter] for letter in grant.letters), grant.prefix)
+        Grant(grant.bucket, tuple(_ACTIONS[letter] for letter in grant.letters), grant.prefix)
         for grant in grants
     ]
 

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from servicekit.grants import ACTIONS, EVERY_BUCKET, Action, CompactGrant
+from servicekit.grants import ACTIONS, EVERY_BUCKET, LETTERS, Action, CompactGrant
 
 _Prefixes = tuple[str, ...]
-_LETTERS: dict[Action, str] = {"read": "r", "write": "w", "delete": "d", "list": "l"}
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -96,7 +95,7 @@ def reach_of(grants: Iterable[CompactGrant]) -> Reach:
 def _by_action(granted: list[CompactGrant]) -> dict[str, _Prefixes]:
     found = {
         action: _shortest(grant.prefix for grant in granted if letter in grant.letters)
-        for action, letter in _LETTERS.items()
+        for action, letter in LETTERS.items()
     }
     return {action: prefixes for action, prefixes in found.items() if prefixes}
 
