@@ -68,6 +68,8 @@ class _Resolved(NamedTuple):
 
 
 _Name = tuple[str, str, GrantsClaim | None]
+#: Changes in JSON, by tenant and name.
+_Kept = dict[tuple[str, str], bytes]
 
 
 class _Memory(dict[_Name, _Resolved]):
@@ -99,19 +101,16 @@ class KnownReaches:
 
     def __init__(self) -> None:
         # In JSON, a third of the size: there may be a hundred thousand.
-        self._subjects: dict[tuple[str, str], bytes] = {}
-        self._groups: dict[tuple[str, str], ReachChange] = {}
+        self._subjects: _Kept = {}
+        self._groups: _Kept = {}
         self._memory = _Memory()
         self._lock = threading.Lock()
 
     def take(self, kind: str, tenant: str, name: str, change: ReachChange) -> None:
         """Take an entry of the kind `reach` or `group`."""
+        kept = self._groups if kind == "group" else self._subjects
         # Names of tenants come again and again.
-        tenant = sys.intern(tenant)
-        if kind == "group":
-            self._groups[tenant, name] = change
-        else:
-            self._subjects[tenant, name] = msgspec.json.encode(change)
+        kept[sys.intern(tenant), name] = msgspec.json.encode(change)
         # A new one, so that who is resolving by older knowledge leaves nothing here.
         self._memory = _Memory()
 
@@ -157,7 +156,7 @@ class KnownReaches:
 
     def still_reads(self, tenant: str, maker: Maker, bucket: str, key: str) -> bool:
         """Tell whether the maker of a link may read a key, by the right it had or a newer one."""
-        change = self._change(tenant, maker.subject)
+        change = _last(self._subjects, tenant, maker.subject)
         if change is not None and change.version > maker.version:
             found = self._found((tenant, maker.subject, None))
             return _READ in found.scopes and found.reach.allows("read", bucket, key)
@@ -167,7 +166,7 @@ class KnownReaches:
         groups = [
             group
             for name in maker.groups
-            if (group := self._groups.get((tenant, name))) is not None
+            if (group := _last(self._groups, tenant, name)) is not None
         ]
         return (maker.by_own_scope or any(_READ in group.scopes.split() for group in groups)) and (
             maker.by_own
@@ -197,13 +196,8 @@ class KnownReaches:
             scopes |= set(group.scopes.split())
         return _Resolved(reach_of(grants), frozenset(scopes), len(grants))
 
-    def _change(self, tenant: str, subject: str) -> ReachChange | None:
-        """Return the feed's last word on a person or client."""
-        kept = self._subjects.get((tenant, subject))
-        return None if kept is None else _change_of(kept)
-
     def _source(self, tenant: str, subject: str, claim: GrantsClaim | None) -> _Source:
-        change = self._change(tenant, subject)
+        change = _last(self._subjects, tenant, subject)
         if change is not None and (claim is None or change.version >= claim.version):
             return _of_change(subject, change, claim)
         if claim is None or claim.own is None:
@@ -213,13 +207,19 @@ class KnownReaches:
 
     def _group(self, tenant: str, part: GroupPart, holder: Holder) -> GroupPart:
         """Return what a group adds: as the feed has it, unless the token's word is newer."""
-        known = self._groups.get((tenant, part.group))
+        known = _last(self._groups, tenant, part.group)
         if known is not None and known.version >= part.version:
             grants = filled(known.grants, holder)
             return GroupPart(part.group, known.version, known.scopes, grants)
         if part.grants is None and part.version:
             raise _not_known()
         return part
+
+
+def _last(kept: _Kept, tenant: str, name: str) -> ReachChange | None:
+    """Return the feed's last word on somebody or on a group."""
+    found = kept.get((tenant, name))
+    return None if found is None else _change_of(found)
 
 
 def _of_change(subject: str, change: ReachChange, claim: GrantsClaim | None) -> _Source:
