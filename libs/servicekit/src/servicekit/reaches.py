@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from servicekit.grants import Compact, CompactGrant, Holder, filled
+from servicekit.grants import EVERYTHING_COMPACT, Compact, CompactGrant, Holder, filled
 from servicekit.grants_claim import GrantsClaim, GroupPart
 from servicekit.problems import UNAVAILABLE, ProblemError
 from servicekit.reach import Reach, reach_of
@@ -67,13 +67,13 @@ class _Resolved(NamedTuple):
     grants: int
 
 
-_Name = tuple[str, str, GrantsClaim | None]
+_Name = tuple[str, str, GrantsClaim | Maker | None]
 #: Changes in JSON, by tenant and name.
 _Kept = dict[tuple[str, str], bytes]
 
 
 class _Memory(dict[_Name, _Resolved]):
-    """What was resolved, by tenant, subject and claim."""
+    """What was resolved, by tenant, subject, and a token's claim or the right of a link's maker."""
 
     weight = 0
 
@@ -162,19 +162,8 @@ class KnownReaches:
             return _READ in found.scopes and found.reach.allows("read", bucket, key)
         if maker.by_own and maker.by_own_scope:
             return True
-        holder = _holder(maker.subject, maker.username)
-        groups = [
-            group
-            for name in maker.groups
-            if (group := _last(self._groups, tenant, name)) is not None
-        ]
-        return (maker.by_own_scope or any(_READ in group.scopes.split() for group in groups)) and (
-            maker.by_own
-            or any(
-                reach_of(filled(group.grants, holder)).allows("read", bucket, key)
-                for group in groups
-            )
-        )
+        found = self._found((tenant, maker.subject, maker))
+        return _READ in found.scopes and found.reach.allows("read", bucket, key)
 
     # ---- how a reach comes about ----
 
@@ -182,7 +171,12 @@ class KnownReaches:
         memory = self._memory
         found = memory.get(name)
         if found is None:
-            found = self._resolved(*name)
+            tenant, subject, right = name
+            found = (
+                self._of_maker(tenant, right)
+                if isinstance(right, Maker)
+                else self._resolved(tenant, subject, right)
+            )
             with self._lock:
                 memory.put(name, found)
         return found
@@ -194,6 +188,18 @@ class KnownReaches:
             group = self._group(tenant, part, source.holder)
             grants += group.grants or ()
             scopes |= set(group.scopes.split())
+        return _Resolved(reach_of(grants), frozenset(scopes), len(grants))
+
+    def _of_maker(self, tenant: str, maker: Maker) -> _Resolved:
+        """Return what the right of a link's maker comes to, as its groups are now."""
+        holder = _holder(maker.subject, maker.username)
+        grants = list(EVERYTHING_COMPACT if maker.by_own else ())
+        scopes = {_READ} if maker.by_own_scope else set()
+        for name in maker.groups:
+            group = _last(self._groups, tenant, name)
+            if group is not None:
+                grants += filled(group.grants, holder)
+                scopes |= set(group.scopes.split())
         return _Resolved(reach_of(grants), frozenset(scopes), len(grants))
 
     def _source(self, tenant: str, subject: str, claim: GrantsClaim | None) -> _Source:
