@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.servers.grants_played import TUS, Told, grant, metadata_of, of_everything, of_grants
+from tests.servers.grants_played import Caller as Played
+from tests.servers.grants_table import FORM_TYPE
 from tests.servers.narrowed import Caller, narrowed
-from tests.servers.upload import UploadService
+from tests.servers.upload import UploadService, form_body
 
 ALL = "read,write,delete,list"
 
@@ -77,3 +80,31 @@ def test_the_whole_tenant_needs_everything(four: UploadService, method: str, pat
     assert refused["action"] == "administer"
     assert "every action on every key" in refused["detail"]
     assert narrowed(four, "read,list:*", "write,delete:*").slug(method, path) in {"200", "204"}
+
+
+@pytest.mark.parametrize("way", ["PUT", "spooled", "form", "tus"])
+def test_a_full_quota_tells_no_numbers(upload: UploadService, way: str) -> None:
+    """An upload that the quota refuses tells what is stored to who reaches everything alone."""
+    operator = upload.issuer.token(tid="operator", sub="admin", scope="tenants:admin")
+    path, sent = f"/v1/tenants/{upload.tenant}/limits", {"Content-Type": "application/json"}
+    limits = b'{"max_bytes": 10}'
+    assert Played(upload, operator).ask("PUT", path, limits, sent).status == 200
+    whole = of_everything(upload)
+    assert whole.ask("PUT", "/v1/files/default/theirs", b"x" * 7).status == 201
+    narrow = of_grants(upload, [grant("default", "a")])
+    for caller, is_told in ((whole, True), (narrow, False)):
+        refused = _sent(caller, way)
+        assert (refused.status, refused.slug) == (507, "tenant-quota-exceeded")
+        assert ("used_bytes" in refused.json()) == is_told
+        assert (b"7 of 10" in refused.body) == is_told
+
+
+def _sent(caller: Played, way: str) -> Told:
+    """Five bytes to the key `a`."""
+    if way == "form":
+        form = form_body([("a", b"x" * 5)])
+        return caller.ask("POST", "/v1/files/default", form, {"Content-Type": FORM_TYPE})
+    if way == "tus":
+        length = {"Upload-Length": "5", **TUS, **metadata_of(bucket="default", key="a")}
+        return caller.ask("POST", "/v1/uploads", None, length)
+    return caller.ask("PUT", "/v1/files/default/a", b"x" * 5, spooled=way == "spooled")

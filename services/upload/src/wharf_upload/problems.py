@@ -193,7 +193,7 @@ TENANT_QUOTA = UPLOAD.declare(
     "The tenant's quota is used up",
     "Delete files, or ask the operator for a larger quota. `used_bytes`, `used_files` are stored, "
     "`limit_bytes` and `limit_files` allowed (null is no limit), `needed_bytes` and `needed_files` "
-    "what this upload adds; reads go on.",
+    "what this upload adds; a caller with grants is told no numbers. Reads go on.",
 )
 STORAGE_FULL = UPLOAD.declare(
     "storage-full",

@@ -35,7 +35,7 @@ class Answering:
             if isinstance(found, Response):
                 return found
             error = found
-        problem = as_problem(error)
+        problem = _problem_of(request, error)
         _count(request, problem)
         upload_protocol.note_refused(request, problem.problem.status)
         if request.method in _UPLOADS:
@@ -52,7 +52,7 @@ class Answering:
 
     def problem(self, request: Request, error: Exception) -> Response:
         """Return the problem of any exception, as document or page, and count it."""
-        problem = as_problem(error)
+        problem = _problem_of(request, error)
         _count(request, problem)
         return _told(request, problem)
 
@@ -88,6 +88,11 @@ class Answering:
                 response.headers.append(("X-Denied-Allow-Origin", origin))
         elif not step and request.method != "OPTIONS" and applies(raw_path(environ)):
             response.headers.extend(self._cross_origin.fields(environ, principal))
+
+
+def _problem_of(request: Request, error: Exception) -> ProblemError:
+    caller = request.principal
+    return as_problem(error) if caller is None else as_problem(error, caller.reach)
 
 
 def _count(request: Request, problem: ProblemError) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from servicekit.database import OutOfSpace
 from servicekit.problems import MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
+from servicekit.reach import EVERYTHING, Reach
 from servicekit.web import as_problem as common_problem
 from servicekit.web import unavailable
 from wharf_upload import problems
@@ -88,10 +89,15 @@ def _quota_detail(numbers: dict[str, int | None]) -> str:
     return f"{'; '.join(parts)}."
 
 
-def as_problem(error: Exception) -> ProblemError:
-    """The problem for any exception."""
+def as_problem(error: Exception, reach: Reach = EVERYTHING) -> ProblemError:
+    """The problem for any exception, as it is told to who has this reach.
+
+    What is stored in all of the tenant is no matter of those who reach some of it.
+    """
     if isinstance(error, ProblemError):
         return error
+    if isinstance(error, refusals.QuotaExceeded) and not reach.is_everything:
+        return problems.TENANT_QUOTA("There is no room for this upload.")
     for kind in type(error).__mro__:
         translation = _BY_TYPE.get(kind)
         if translation is not None:
