@@ -118,3 +118,20 @@ def test_any_claim_fits(own: Compact, groups: tuple[GroupPart, ...], username: s
         assert part.version == before.version
     if len(msgspec.json.encode(whole)) <= MAX_CLAIM_BYTES and fits(own):
         assert claim == whole
+
+
+def test_groups_of_scopes_alone_fit() -> None:
+    """Scopes of groups that grant nothing are left out, too, where they make a claim too long."""
+    own = tuple(CompactGrant(f"bucket-{number:02}", "p" * 70, "rwdl") for number in range(6))
+    assert fits(own)
+    scopes = "files:read files:write files:delete buckets:admin events:read"
+    groups = tuple(
+        GroupPart(f"{number:032x}", 1_795_000_000_000, scopes, ())
+        for number in range(grants_claim.MAX_GROUPS)
+    )
+    claim = fitting(GrantsClaim(1_795_000_000_000, own, scopes, "ada", groups))
+    assert len(msgspec.json.encode(claim)) <= MAX_CLAIM_BYTES
+    left_out = [part for part in claim.groups if part.grants is None]
+    assert left_out
+    assert {part.scopes for part in left_out} == {""}
+    assert claim.own == own

@@ -55,7 +55,7 @@ def fits(own: Compact) -> bool:
 
 
 def fitting(claim: GrantsClaim) -> GrantsClaim:
-    """Return a claim that fits into a token: long own grants go, then the longest of groups.
+    """Return a claim that fits into a token: long own grants go, then the longest parts of groups.
 
     Only a user name of several hundred bytes can make it longer than `MAX_CLAIM_BYTES`.
     """
@@ -63,7 +63,7 @@ def fitting(claim: GrantsClaim) -> GrantsClaim:
         claim = msgspec.structs.replace(claim, own=None)
     groups = list(claim.groups)
     while len(msgspec.json.encode(claim)) > MAX_CLAIM_BYTES:
-        long = [at for at, part in enumerate(groups) if part.grants]
+        long = [at for at, part in enumerate(groups) if part.grants or part.scopes]
         if not long:
             break
         longest = max(long, key=lambda at: len(msgspec.json.encode(groups[at])))
