@@ -78,6 +78,26 @@ def test_what_left_has_no_new_name() -> None:
     assert (heard.file.filename, heard.file.expires_at) == ("draft.pdf", None)
 
 
+def test_a_new_key_is_told_as_a_move(upload: UploadService) -> None:
+    """Who reads the old key hears that the file is gone, without what it became; who reads the new
+    one does not hear the old one.
+    """
+    kept = new_file("a/old.txt")
+    upload.records.write(Write(files=(kept,)))
+    change = {"filename": "plan.txt", "metadata": {"why": "secret"}, "expires_at": 1 << 50}
+    upload.records.change(
+        kept, lambda file: msgspec.structs.replace(file, key="b/old.txt", **change), None
+    )
+    old, new = (reach_of([CompactGrant("default", prefix, "r")]) for prefix in ("a/", "b/"))
+    event = upload.records.events(upload.tenant, 0, 10)[-1]
+    assert (event.kind, event.moved_from) == ("file.changed", FileAddress("default", "a/old.txt"))
+    left, came = told(old, event), told(new, event)
+    assert left is not None
+    assert (left.kind, left.moved_from) == ("file.deleted", None)
+    assert left.file == msgspec.structs.replace(kept, filename="old.txt")
+    assert came == msgspec.structs.replace(event, moved_from=None)
+
+
 def test_events_without_a_file() -> None:
     """Warnings, and kinds that are not known yet, are told to who reaches everything alone."""
     for kind in ("quota.warning", "file.news"):

@@ -25,7 +25,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What happened. `file` is the file as it is or was; of `quota.warning` there is `quota`, of
-    `file.moved` where it was.
+    `file.moved`, and of `file.changed` with another key, where it was.
     """
 
     id: int

@@ -26,20 +26,22 @@ def told(reach: Reach, event: Event) -> Event | None:
         return msgspec.structs.replace(event, moved_from=None)
     if origin is None or not reach.allows("read", origin.bucket, origin.key):
         return None
-    gone = _left_behind(file, origin)
+    gone = _left_behind(event.kind, file, origin)
     return msgspec.structs.replace(event, kind="file.deleted", file=gone, moved_from=None)
 
 
-def _left_behind(file: File, origin: FileAddress) -> File:
+def _left_behind(kind: str, file: File, origin: FileAddress) -> File:
     """Return a file that has moved as it was at its old address.
 
-    What the move may have given it is left out: its name says where it went.
+    What the move, or the change, may have given it is left out: its name says where it went.
     """
     old, new = (key.rpartition("/")[2] for key in (origin.key, file.key))
+    is_as_before = kind == "file.moved"
     return msgspec.structs.replace(
         file,
         bucket=origin.bucket,
         key=origin.key,
-        filename=file.filename if old == new else old,
+        filename=file.filename if is_as_before and old == new else old,
+        metadata=file.metadata if is_as_before else {},
         expires_at=None,
     )

@@ -20,11 +20,12 @@ from wharf_upload.domain.quotas import QuotaWarning
 
 
 class _Moved(msgspec.Struct, frozen=True):
-    moved_from: FileAddress
+    moved_from: FileAddress | None = None
 
 
 _file, _moved = msgspec.json.Decoder(File), msgspec.json.Decoder(_Moved)
 _warning = msgspec.json.Decoder(QuotaWarning)
+_KINDS_THAT_MOVE = frozenset(("file.moved", "file.changed"))
 _KINDS_OF_FILES = frozenset(
     f"file.{what}" for what in ("created", "replaced", "changed", "moved", "deleted", "expired")
 )
@@ -73,7 +74,7 @@ def _event(row: Row) -> Event:
         at=at,
         file=_file_of(kind, data),
         warning=_warning.decode(data) if kind == "quota.warning" else None,
-        moved_from=_moved.decode(data).moved_from if kind == "file.moved" else None,
+        moved_from=_moved.decode(data).moved_from if kind in _KINDS_THAT_MOVE else None,
     )
 
 

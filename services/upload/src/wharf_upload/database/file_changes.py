@@ -102,14 +102,18 @@ def alter(file: File, edit: Edit, condition: WriteCondition | None) -> Change:
         if condition is not None and not condition.allows(old.etag):
             raise PreconditionFailed(file.key)
         new = edit(old)
-        if new.key != old.key:
+        is_moved = new.key != old.key
+        if is_moved:
             there = find(connection, new.tenant, new.bucket, new.key)
             if there is not None and not there.is_expired(at):
                 raise KeyTaken(new.key)
             if there is not None:
                 remove(connection, unit, there, at, "file.expired")
         file_rows.move(connection, old, new)
-        unit.event("file.changed", new, at)
+        if is_moved:
+            unit.moved(new, old.address, at, kind="file.changed")
+        else:
+            unit.event("file.changed", new, at)
         return new
 
     return change

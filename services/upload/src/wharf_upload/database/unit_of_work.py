@@ -48,10 +48,10 @@ class UnitOfWork:
         """Note what happened to a file."""
         self._event(kind, file, at, file)
 
-    def moved(self, file: File, source: FileAddress, at: int) -> None:
-        """Note that a file was moved from another address."""
+    def moved(self, file: File, source: FileAddress, at: int, *, kind: str = "file.moved") -> None:
+        """Note that a file has come from another address."""
         data = {**msgspec.structs.asdict(file), "moved_from": source}
-        self._event("file.moved", file, at, data)
+        self._event(kind, file, at, data)
 
     def _event(self, kind: str, file: File, at: int, data: object) -> None:
         self.events.append((file.tenant, kind, at, msgspec.json.encode(data).decode()))

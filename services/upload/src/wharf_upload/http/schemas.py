@@ -165,7 +165,7 @@ class LimitsDocument(msgspec.Struct, frozen=True):
 
 class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What happened. `file` is the file as it is or was; `quota` is there for `quota.warning`, and
-    `moved_from` for `file.moved`.
+    `moved_from` for `file.moved`, and for `file.changed` where the key is another one.
     """
 
     id: int
