@@ -120,7 +120,7 @@ def app_context(
     """Return the parts on a store and a database; `clock` gives unix seconds."""
     store, records = backends.store, backends.records
     access = _access(settings, records, keys, clock)
-    receiving = _receiving(settings, backends, access.tenant_limits, clock)
+    receiving = _receiving(settings, backends, access, clock)
     held = HeldUploads(
         backends.uploads,
         backends.parts,
@@ -199,14 +199,15 @@ def _access(
 def _receiving(
     settings: Settings,
     backends: Backends,
-    tenant_limits: TenantLimits,
+    access: AccessParts,
     clock: Callable[[], float],
 ) -> ReceivingParts:
     """What takes bodies, whichever way they come."""
     store, records = backends.store, backends.records
+    tenant_limits = access.tenant_limits
     rules = UploadRules(records, tenant_limits, max_file_bytes=settings.max_file_bytes)
     room = DiskRoom(store, reserve_bytes=settings.disk_reserve_bytes)
-    commit = FileCommit(store, records)
+    commit = FileCommit(store, records, access.authorizer.recheck)
     digest_client = DigestClient(settings.follower_socket)
     digests = ContentDigests(digest_client)
     return ReceivingParts(

@@ -76,7 +76,7 @@ class FileRoutes:
         if completeness.is_length_said(request):
             with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up
                 completeness.require_length(request, os.stat(spool_file).st_size)
-        return _stored(request, self._receiver.receive_spooled(intent, spool_file))
+        return _stored(request, self._receiver.receive_spooled(request.caller, intent, spool_file))
 
     def get(self, request: Request) -> Response:
         """Decide about a download; the gateway sends the bytes (`X-Accel-Redirect`)."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from servicekit.database import OutcomeUnknown
+from servicekit.tokens import Principal
 from wharf_upload import timings
+from wharf_upload.access import reach
 from wharf_upload.domain.file_writes import (
     Idempotency,
     Stored,
@@ -32,8 +35,27 @@ class FileWrites(Protocol):
 class FileCommit:
     """Writes the records of stored blobs; removes the blobs that no record will name."""
 
-    def __init__(self, store: BlobStore, files: FileWrites) -> None:
-        self._store, self._files = store, files
+    def __init__(
+        self, store: BlobStore, files: FileWrites, recheck: Callable[[Principal], Principal]
+    ) -> None:
+        """`recheck` gives a principal as it is now; raises a problem when it is revoked."""
+        self._store, self._files, self._recheck = store, files, recheck
+
+    def judged_again(
+        self, caller: Principal, intent: UploadIntent, files: tuple[File, ...]
+    ) -> UploadIntent:
+        """Return the intent as the caller's rights are now: storing large bodies takes minutes.
+
+        Removes the blobs when it raises: `NoSuchBucket`, `OutsideGrants`, or a problem.
+        """
+        try:
+            now = self._recheck(caller)
+            for file in files:
+                reach.require_upload(now, file.bucket, file.key)
+        except BaseException:
+            self.discard(files)
+            raise
+        return msgspec.structs.replace(intent, within=reach.within(now, intent.bucket))
 
     def keep(
         self, intent: UploadIntent, files: tuple[File, ...], upload: UploadEnd | None = None

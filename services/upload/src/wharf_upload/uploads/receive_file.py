@@ -12,6 +12,7 @@ import time
 from typing import Protocol
 
 from servicekit.ids import uuid7_hex
+from servicekit.tokens import Principal
 from wharf_upload import timings
 from wharf_upload.domain.file_writes import Stored
 from wharf_upload.domain.files import File
@@ -65,13 +66,16 @@ class FileReceiver:
         timings.ended(timings.RECEIVE, begun)
         return self._commit.keep(intent, (file,))
 
-    def receive_spooled(self, intent: UploadIntent, spool_path: str) -> Stored:
-        """Store a file that the gateway has spooled, without copying it; raises as above."""
+    def receive_spooled(self, caller: Principal, intent: UploadIntent, spool_path: str) -> Stored:
+        """Store a file that the gateway has spooled, without copying it.
+
+        Raises as above, and where the caller has lost its right meanwhile.
+        """
         begun = time.perf_counter()
         with SpoolFile.open(spool_path) as spool:
             file = self._stored(intent, spool)
         timings.ended(timings.RECEIVE, begun)
-        return self._commit.keep(intent, (file,))
+        return self._commit.keep(self._commit.judged_again(caller, intent, (file,)), (file,))
 
     def _stored(self, intent: UploadIntent, spool: SpoolFile) -> File:
         blob = BlobName(intent.tenant, uuid7_hex())

@@ -90,7 +90,9 @@ class FormReceiver:
             except BaseException:
                 self._commit.discard(files)
                 raise
-        chosen = msgspec.structs.replace(intent, on_conflict=options.on_conflict)
+        chosen = self._commit.judged_again(
+            principal, msgspec.structs.replace(intent, on_conflict=options.on_conflict), files
+        )
         timings.ended(timings.RECEIVE, begun)
         return ReceivedForm(self._commit.keep(chosen, files), options.redirect)
 

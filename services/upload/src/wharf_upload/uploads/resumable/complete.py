@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -10,7 +12,8 @@ from servicekit.ids import uuid7_hex
 from servicekit.tokens import Principal
 from wharf_upload import timings
 from wharf_upload.access import reach, tickets
-from wharf_upload.domain.file_writes import Stored, UploadEnd
+from wharf_upload.domain.file_writes import UploadEnd
+from wharf_upload.domain.files import File
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import UploadIntent, check_name, check_size
 from wharf_upload.storage.base import BlobName, BlobStore
@@ -40,16 +43,31 @@ class UploadCompleter:
         self._commit, self._digests, self._terminator = commit, digests, terminator
 
     def complete(self, principal: Principal, upload: Upload, part: PartialUpload) -> Progress:
-        """Make a file of an upload; what the policy or the quota refuses is gone for good."""
-        try:
-            stored = self._stored(self._intent(principal, upload), upload, part)
-        except Exception as error:
-            self._terminator.give_up_after(error, upload)
-            raise
+        """Make a file of an upload; what the policy or the quota refuses is gone for good.
+
+        What the caller has lost its right to meanwhile stays: the right may be given back.
+        """
+        with self._given_up_if_refused(upload):
+            intent = self._intent(principal, upload)
+            begun = time.perf_counter()
+            file = self._stored(intent, upload, part)
+        intent = self._commit.judged_again(principal, intent, (file,))
+        with self._given_up_if_refused(upload):
+            end = UploadEnd(id=upload.id, parts=upload.parts, expires_at=self._held.expires_at())
+            timings.ended(timings.RECEIVE, begun)
+            stored = self._commit.keep(intent, (file,), end)
         self._held.partials.remove(upload.id)
         (file,) = stored.files
         upload = msgspec.structs.replace(upload, file=file)
         return Progress(upload, file.size, file, replayed=stored.replayed)
+
+    @contextmanager
+    def _given_up_if_refused(self, upload: Upload) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._terminator.give_up_after(error, upload)
+            raise
 
     def _intent(self, principal: Principal, upload: Upload) -> UploadIntent:
         on_conflict = upload.options.on_conflict
@@ -74,8 +92,7 @@ class UploadCompleter:
             use=tickets.use_of(principal),
         )
 
-    def _stored(self, intent: UploadIntent, upload: Upload, part: PartialUpload) -> Stored:
-        begun = time.perf_counter()
+    def _stored(self, intent: UploadIntent, upload: Upload, part: PartialUpload) -> File:
         spool = part.spool_file()
         check_name(intent.filename, intent.policy)
         check_size(spool.size, intent.largest)
@@ -90,7 +107,4 @@ class UploadCompleter:
         except BaseException:
             pending.abort()
             raise
-        file = new_file.describe(intent, sha256, spool.size, look, blob.blob)
-        end = UploadEnd(id=upload.id, parts=upload.parts, expires_at=self._held.expires_at())
-        timings.ended(timings.RECEIVE, begun)
-        return self._commit.keep(intent, (file,), end)
+        return new_file.describe(intent, sha256, spool.size, look, blob.blob)
