@@ -37,13 +37,14 @@ def _form(caller: Caller, **fields: str) -> Told:
     return caller.ask("POST", f"/v1/files/{BUCKET}", body, {"Content-Type": FORM_TYPE})
 
 
+def _slice(caller: Caller, number: int) -> Told:
+    place = {"dzchunkindex": str(number), "dzchunkbyteoffset": str(3 * number)}
+    return _form(caller, **_SLICE, **place)
+
+
 def _slices(caller: Caller) -> Told:
-    first, last = (
-        {**_SLICE, "dzchunkindex": str(number), "dzchunkbyteoffset": str(3 * number)}
-        for number in range(2)
-    )
-    assert _form(caller, **first).status == 202
-    return _form(caller, **last)
+    assert _slice(caller, 0).status == 202
+    return _slice(caller, 1)
 
 
 def _tus(caller: Caller, **more: str) -> Told:
@@ -127,4 +128,16 @@ def test_an_upload_waits_for_the_right(
     assert caller.ask("HEAD", address, None, TUS).status == 404
     feed.own("narrowed", (grant(BUCKET, FOLDER),))
     assert caller.ask("HEAD", address, None, TUS).headers["Upload-Offset"] == "3"
+    assert _is_there(world)
+
+
+def test_slices_wait_for_the_right(world: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last slice of a file makes it when it comes again after the right is back."""
+    caller, feed = of_everything(world, "narrowed"), Feed(world)
+    assert _slice(caller, 0).status == 202
+    with monkeypatch.context() as patch:
+        _meanwhile(patch, lambda: feed.own("narrowed", ()))
+        assert _slice(caller, 1).status == 404
+    feed.own("narrowed", (grant(BUCKET, FOLDER),))
+    assert _slice(caller, 1).status == 201
     assert _is_there(world)
