@@ -214,7 +214,9 @@ def test_the_last_guard(receiver: ReceiverClient) -> None:
 
 
 def test_uploads_of_others(receiver: ReceiverClient) -> None:
-    """Who follows what happens is shown, and may end, the uploads whose keys it reads."""
+    """Who follows what happens is shown the uploads whose keys it reads, and ends those that it may
+    delete.
+    """
     service = receiver.service
     receiver.credential = bearer(service, "write:default")
     address = create(receiver, 3, "in/a")
@@ -229,5 +231,8 @@ def test_uploads_of_others(receiver: ReceiverClient) -> None:
             principal("read:default/out/", subject="client-3"), identifier, SUBJECT
         )
     assert refused.value.problem is NOT_FOUND
-    terminator.terminate(principal("read:default/in/", subject="client-3"), identifier, SUBJECT)
+    with pytest.raises(OutsideGrants):
+        terminator.terminate(principal("read:default/in/", subject="client-3"), identifier, SUBJECT)
+    who = principal("read,delete:default/in/", subject="client-3")
+    terminator.terminate(who, identifier, SUBJECT)
     assert under_way(service, "read:default/in/") == ["in/part"]

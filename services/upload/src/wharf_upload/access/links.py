@@ -23,7 +23,7 @@ from wharf_upload.domain.dispositions import Kind
 
 MAC_BYTES = 32
 # Longer ones cannot have been made here: a key, a name, and what stands around them.
-MAX_TOKEN_CHARACTERS = 4096
+MAX_TOKEN_CHARACTERS = 5120
 _PURPOSE = b"wharf signed link 1\0"
 _NO_KEY = bytes(32)
 

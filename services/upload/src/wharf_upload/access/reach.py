@@ -120,6 +120,15 @@ def within(principal: Principal, bucket: str) -> tuple[str, ...] | None:
     return tuple(prefix for prefix in granted if prefix.startswith(narrow))
 
 
+def require_end(principal: Principal, upload: Upload) -> None:
+    """Raise `OutsideGrants` unless the caller may end the upload of somebody else.
+
+    What has come of the file is gone then, so it is a deletion.
+    """
+    if not principal.reach.allows("delete", upload.bucket, upload.key):
+        raise OutsideGrants("delete", upload.bucket, upload.key)
+
+
 def reaches_upload(principal: Principal, upload: Upload) -> bool:
     """Tell whether a resumable upload exists for the caller.
 

@@ -65,10 +65,10 @@ class HeldUploads:
         if upload is None or self.is_over(upload):
             raise NOT_FOUND("There is no such upload.")
         self.require_reached(principal, upload)
-        if upload.subject != principal.subject and not (
-            upload.subject == sender and _may_end_any(principal)
-        ):
-            raise NOT_FOUND("There is no such upload.")
+        if upload.subject != principal.subject:
+            if upload.subject != sender or not _may_end_any(principal):
+                raise NOT_FOUND("There is no such upload.")
+            reach.require_end(principal, upload)
         if upload.options.slicing is not None:
             raise NOT_FOUND("There is no such upload.")  # its bytes come in forms alone
         if principal.ticket is not None:
