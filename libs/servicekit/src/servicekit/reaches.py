@@ -23,6 +23,7 @@ from servicekit.tokens import Principal
 
 # Of what is resolved, in grants: some 10 MB. A caller counts a few more than it has.
 _MEMORY_WEIGHT, _CALLER_WEIGHT = 32_768, 4
+_CALLERS = 1024
 _READ = "files:read"
 
 
@@ -77,6 +78,12 @@ class _Memory(dict[_Name, _Resolved]):
 
     weight = 0
 
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        super().__init__()
+        # By the id of a token's principal, which the verifier gives again for some seconds.
+        self.callers: dict[int, tuple[Principal, Principal]] = {}
+
     def put(self, name: _Name, found: _Resolved) -> None:
         """Remember one more; everything goes at once when there are too many."""
         if self.weight >= _MEMORY_WEIGHT:
@@ -125,10 +132,18 @@ class KnownReaches:
             not self._subjects or (principal.tenant, principal.subject) not in self._subjects
         ):
             return principal
+        callers = self._memory.callers
+        known = callers.get(id(principal))
+        if known is not None and known[0] is principal:
+            return known[1]
         found = self._found((principal.tenant, principal.subject, claim))
-        return msgspec.structs.replace(
+        now = msgspec.structs.replace(
             principal, reach=found.reach, scopes=principal.scopes & found.scopes
         )
+        if len(callers) >= _CALLERS:
+            callers.clear()
+        callers[id(principal)] = (principal, now)
+        return now
 
     def maker_of(self, principal: Principal, bucket: str, prefix: str) -> Maker:
         """Return by what right the caller gives away what begins with the prefix.
