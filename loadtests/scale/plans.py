@@ -13,7 +13,7 @@ from servicekit.database import Connection, Database, Row
 
 Statement = tuple[str, tuple[object, ...]]
 # Rows that a statement brings along, `FROM (VALUES ...) AS given`.
-_OF_PARAMETERS = re.compile(r"SCAN (given|\d+ CONSTANT ROWS?)")
+_OF_PARAMETERS = re.compile(r"SCAN (given|\d+ CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)")
 
 
 @dataclass
