@@ -191,11 +191,11 @@ def _add_reading(routes: Blueprint, context: AppContext) -> None:
             found = context.records.clients(tenant, after=query.cursor, limit=query.limit + 1)
         except NoSuchTenant:
             raise NOT_FOUND("There is no such tenant.") from None
-        page = found[: query.limit]
+        page, next_cursor = query.cut(found)
         groups = context.records.groups_of(tenant, [client.id for client in page])
         return ClientList(
             [answer(client, groups.get(client.id, ())) for client in page],
-            page[-1].id if len(found) > query.limit else None,
+            next_cursor,
         )
 
     @routes.get("/<client:client>")

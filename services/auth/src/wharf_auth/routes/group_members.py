@@ -1,4 +1,4 @@
-"""`…/groups/{group}/members`: who is in a group."""
+"""`…/groups/{group}/members`: the members of a group."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Subjects = Annotated[
 
 
 class MemberChanges(msgspec.Struct, forbid_unknown_fields=True):
-    """Who comes and who goes. All of it is done, or nothing."""
+    """Members to add and to remove: all of them, or none."""
 
     add: Subjects = []
     remove: Subjects = []
@@ -49,7 +49,7 @@ class MemberList(msgspec.Struct):
 LIST = Operation(
     id="listGroupMembers",
     tag="groups",
-    summary="List who is in a group",
+    summary="List the members of a group",
     query=Page,
     answers={200: Answer("A page of members.", MemberList)},
     problems=(NOT_FOUND,),
@@ -58,8 +58,7 @@ CHANGE = Operation(
     id="updateGroupMembers",
     tag="groups",
     summary="Change members, all or none",
-    description="Who is in the group already is added without effect, and who is not in it is "
-    "removed without effect.",
+    description="Adding a member again, or removing one that is not there, has no effect.",
     body=MemberChanges,
     answers={204: Answer("The members are changed.")},
     problems=(NOT_FOUND, TOO_MANY_GROUPS, UNPROCESSABLE),
@@ -99,10 +98,10 @@ def blueprint(context: AppContext) -> Blueprint:
     @operation(LIST)
     def listing(tenant: str, group: str, query: Page) -> MemberList:
         found = groups.members(records, tenant, group, after=query.cursor, limit=query.limit + 1)
-        page = found[: query.limit]
+        page, next_cursor = query.cut(found)
         return MemberList(
             [answer(member) for member in page],
-            page[-1].id if len(found) > query.limit else None,
+            next_cursor,
         )
 
     @routes.post("")

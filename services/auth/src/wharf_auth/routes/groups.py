@@ -136,11 +136,11 @@ def _add_reading(routes: Blueprint, context: AppContext) -> None:
             found = context.records.groups(tenant, after=query.cursor, limit=query.limit + 1)
         except NoSuchTenant:
             raise NOT_FOUND("There is no such tenant.") from None
-        page = found[: query.limit]
+        page, next_cursor = query.cut(found)
         counts = context.records.member_counts([group.id for group in page])
         return GroupList(
             [answer(group, counts.get(group.id, 0)) for group in page],
-            page[-1].id if len(found) > query.limit else None,
+            next_cursor,
         )
 
     @routes.get("/<client:group>")

@@ -171,10 +171,10 @@ def _add_own_sessions(routes: Blueprint, context: AppContext) -> None:
     def listing(query: Page) -> SessionList:
         user = g.person.user
         found = context.sessions.listed(user.id, after=query.cursor, limit=query.limit + 1)
-        page = found[: query.limit]
+        page, next_cursor = query.cut(found)
         return SessionList(
             [answer(session, g.principal.session) for session in page],
-            page[-1].id if len(found) > query.limit else None,
+            next_cursor,
         )
 
     @routes.delete("/sessions/<client:session>")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Annotated, TypeVar
 
 import msgspec
 from flask import Blueprint
@@ -20,6 +22,7 @@ from wharf_auth.routes.acting import actor
 from wharf_auth.routes.protections import ADMINISTRATORS
 
 MAX_PAGE = 1000
+Entry = TypeVar("Entry")
 
 
 class NewTenant(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,6 +68,16 @@ class Page(msgspec.Struct):
             pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)", description="`next_cursor` of the page before."
         ),
     ] = ""
+
+    def cut(
+        self, found: list[Entry], name_of: Callable[[Entry], str] = attrgetter("id")
+    ) -> tuple[list[Entry], str | None]:
+        """Return the entries of the page, and where the next one begins, if there is one.
+
+        `found` has one entry more than the page where others follow; `name_of` is their order.
+        """
+        page = found[: self.limit]
+        return page, name_of(page[-1]) if len(found) > self.limit else None
 
 
 CREATE = Operation(
@@ -164,10 +177,10 @@ def _add_creating_and_reading(routes: Blueprint, context: AppContext) -> None:
     @operation(LIST)
     def listing(query: Page) -> TenantList:
         found = records.tenants(after=query.cursor, limit=query.limit + 1)
-        page = found[: query.limit]
+        page, next_cursor = query.cut(found, attrgetter("name"))
         return TenantList(
             [answer(tenant) for tenant in page],
-            page[-1].name if len(found) > query.limit else None,
+            next_cursor,
         )
 
     @routes.get("/<tenant:tenant>")
