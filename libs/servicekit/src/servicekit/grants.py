@@ -2,7 +2,7 @@
 
 `auth` keeps grants and writes them into tokens; every service judges by them. A grant names a
 bucket (`*` is every bucket), a prefix that is compared as text, and actions. An action needs its
-scope as well. Whoever has no list of grants reaches everything that the scopes allow.
+scope as well. A person or client without a list reaches everything that its scopes allow.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ Compact = tuple[CompactGrant, ...]
 EVERYTHING_COMPACT: Compact = (CompactGrant(EVERY_BUCKET, "", "rwdl"),)
 
 
+def as_list(grants: Compact | None) -> Compact:
+    """Return a list of grants: for `null` the list that allows everything."""
+    return EVERYTHING_COMPACT if grants is None else grants
+
+
 class GrantError(ValueError):
     """A grant that is not acceptable. The message names the entry, from 0, and the reason."""
 
@@ -70,7 +75,7 @@ class GrantError(ValueError):
 
 
 class Holder(NamedTuple):
-    """Who holds grants: what placeholders stand for. Exactly one of user and client is set."""
+    """The values of placeholders for a holder of grants: a user's, or a client's."""
 
     user_id: str = ""
     username: str = ""

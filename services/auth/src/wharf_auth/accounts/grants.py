@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from servicekit import grants
-from servicekit.grants import EVERYTHING_COMPACT, Compact, Grant, GrantError, Holder
+from servicekit.grants import Compact, Grant, GrantError, Holder
 from servicekit.grants_claim import GrantsClaim, GroupPart, fitting
 from servicekit.problems import UNPROCESSABLE, ProblemError
 from servicekit.reach import Reach, reach_of
@@ -55,12 +55,12 @@ def refused(error: GrantError, more: str = "") -> ProblemError:
 
 def require_unlimited(held: Iterable[str], kept: Compact | None) -> None:
     """Raise `unprocessable` where there is a list of grants beside a scope that could lift it."""
-    if kept is not None and not scopes.MANAGING_SCOPES.isdisjoint(held):
+    if kept is not None and scopes.may_lift_grants(held):
         raise limited_manager()
 
 
 def limited_manager() -> ProblemError:
-    """The problem of a list of grants for somebody who could lift it."""
+    """The problem of a list of grants for a manager, which could lift it."""
     return UNPROCESSABLE(
         f"Owners, and clients with the scope {scopes.ADMIN_SCOPE}, have no list of grants: they "
         "could lift it. Send `null` (--all at the command line), or take the role or scope away."
@@ -100,8 +100,7 @@ class Standing:
     @property
     def reach(self) -> Reach:
         """What the grants come to."""
-        found = self.grants
-        return reach_of(EVERYTHING_COMPACT if found is None else found)
+        return reach_of(grants.as_list(self.grants))
 
     def claim(self) -> GrantsClaim | None:
         """The claim `grants` of its tokens; `None` without a list and groups."""
@@ -126,7 +125,7 @@ class Standing:
         )
 
     def _filled(self, part: Compact | None) -> Compact:
-        return EVERYTHING_COMPACT if part is None else grants.filled(part, self.holder)
+        return grants.filled(grants.as_list(part), self.holder)
 
 
 def of_client(records: Records, client: Client) -> Standing:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from servicekit.database import Connection, Database, Row, UniqueViolation
-from servicekit.grants import EVERYTHING_COMPACT, Compact
+from servicekit.grants import as_list
 from servicekit.grants_claim import MAX_GROUPS
 from servicekit.reaches import ReachChange
 from wharf_auth.database import audit, reaches
@@ -131,7 +131,7 @@ class SqlGroups(PublishesReaches):
                         "UPDATE member_groups SET scopes = ?, grants = ?, version = ? WHERE id = ?",
                         (" ".join(scopes), reaches.stored(grants), version, group),
                     )
-                    told = ReachChange(version, _of(grants), " ".join(scopes))
+                    told = ReachChange(version, as_list(grants), " ".join(scopes))
                     self._publish_group(connection, tenant, group, told, act.at)
                 audit.append(connection, act)
         except UniqueViolation:
@@ -203,12 +203,8 @@ class SqlGroups(PublishesReaches):
         return found
 
 
-def _of(grants: Compact | None) -> Compact:
-    return EVERYTHING_COMPACT if grants is None else grants
-
-
 def _change_of(group: Group) -> ReachChange:
-    return ReachChange(group.version, _of(group.grants), " ".join(group.scopes))
+    return ReachChange(group.version, as_list(group.grants), " ".join(group.scopes))
 
 
 def _locked(connection: Connection, tenant: str, group: str) -> Group:

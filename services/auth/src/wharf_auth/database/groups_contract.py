@@ -36,7 +36,7 @@ class MemberOfTooMany(Exception):
 
 
 class LimitedManager(Exception):
-    """Who manages accounts would have a list of grants, and could lift it; nothing was changed."""
+    """A manager of accounts would have a list of grants, and could lift it; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ import msgspec
 
 from servicekit import grants_claim
 from servicekit.database import Connection
-from servicekit.grants import EVERYTHING_COMPACT, Compact, Holder, filled
+from servicekit.grants import Compact, Holder, as_list, filled
 from servicekit.reaches import ReachChange
 from servicekit.tokens import LEEWAY_SECONDS
 from wharf_auth.database import feed
 from wharf_auth.database.feed import Entry
 from wharf_auth.database.groups_contract import LimitedManager, MemberKind
 from wharf_auth.domain import users
-from wharf_auth.domain.scopes import MANAGING_SCOPES
+from wharf_auth.domain.scopes import may_lift_grants
 from wharf_auth.domain.tokens import MAX_TOKEN_TTL_SECONDS
 
 #: The default of `WHARF_LINK_MAX_SECONDS`.
@@ -49,8 +49,8 @@ def renewed(
 ) -> ReachChange:
     """Give a user's or client's rights a new version; return what the feed has to say of them.
 
-    To be called after all changes of rights and groups, while the row is held. Who is disabled
-    reaches nothing.
+    To be called after all changes of rights and groups, while the row is held. A disabled
+    user or client reaches nothing.
     """
     bump = _OF_USER if kind == "user" else _OF_CLIENT
     (row,) = connection.rows(bump, (at, at, tenant, subject))
@@ -77,13 +77,12 @@ def of_row(
     version: int, grants: Compact | None, holder: Holder, scopes: str, groups: tuple[str, ...] = ()
 ) -> ReachChange:
     """Return what the feed has to say of a user or client."""
-    own = EVERYTHING_COMPACT if grants is None else filled(grants, holder)
-    return ReachChange(version, own, scopes, holder.username, groups)
+    return ReachChange(version, filled(as_list(grants), holder), scopes, holder.username, groups)
 
 
 def require_unlimited(scopes: tuple[str, ...], grants: Compact | None) -> None:
     """Raise `LimitedManager` where there is a list of grants beside a scope that could lift it."""
-    if grants is not None and not MANAGING_SCOPES.isdisjoint(scopes):
+    if grants is not None and may_lift_grants(scopes):
         raise LimitedManager
 
 

@@ -18,9 +18,14 @@ SCOPES = (
     ADMIN_SCOPE,
 )
 CLIENT_SCOPES = tuple(scope for scope in SCOPES if scope != MEMBERS_SCOPE)
-# Who has one of them can change grants, the own ones included.
+# They let their holder change grants, its own included.
 MANAGING_SCOPES = frozenset({ADMIN_SCOPE, MEMBERS_SCOPE})
 GROUP_SCOPES = tuple(scope for scope in SCOPES if scope not in MANAGING_SCOPES)
+
+
+def may_lift_grants(held: Iterable[str]) -> bool:
+    """Tell whether a holder of these scopes could lift a list of grants of its own."""
+    return not MANAGING_SCOPES.isdisjoint(held)
 
 
 class UnknownScope(ValueError):
