@@ -32,8 +32,8 @@ def _one_at_least(_: ConsoleForm, field: Field) -> None:
         raise ValidationError(gettext("Choose at least one."))
 
 
-class ClientForm(GrantsForm):
-    """Name, scopes and reach of a client."""
+class NamedForm(GrantsForm):
+    """The reach of something with a name: a client or a group."""
 
     name = StringField(
         lazy_gettext("Name"),
@@ -43,6 +43,11 @@ class ClientForm(GrantsForm):
         ],
         render_kw={"autocomplete": "off"},
     )
+
+
+class ClientForm(NamedForm):
+    """Name, scopes and reach of a client."""
+
     scopes = SelectMultipleField(
         lazy_gettext("What it may do"),
         choices=scopes_told,
