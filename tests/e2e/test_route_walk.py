@@ -1,7 +1,7 @@
 """Row 67: every route of both documents, with every verb, asked for what is another tenant's.
 
-The tables below name every operation and every parameter. One that is new and stands in none of
-them fails `test_everything_is_in_the_tables`: decide there what it may reach.
+The tables (`route_tables.py`) name every operation and every parameter. One that is new and stands
+in none of them fails `test_everything_is_in_the_tables`: decide there what it may reach.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tests.e2e.documented import operations
 from tests.e2e.instance import Wharf
 from tests.e2e.live_client import Listener, Stream, listening
 from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.e2e.route_tables import BODIES, ELSEWHERE, HARMLESS, NAMES, PASSWORD, WALKED
 from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
 from tests.e2e.traces import nothing_stored
 
@@ -26,143 +27,10 @@ VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 BUCKET, KEY = "secret-bucket", "secret/key.txt"
 NO_BUCKET, NO_KEY = "absent-bucket", "absent/key.txt"
 SECRET = b"what only its owner may see"
-PASSWORD = "a long password"
 LISTENS = " ".join((*ALL_SCOPES, "events:read", "members:admin", "tenants:admin"))
 FILES = " ".join((*ALL_SCOPES, "events:read"))
 FOLDER = {"v": 1, "own": [["default", "folder/", "rwdl"]], "s": FILES}
 TUS = {"Tus-Resumable": "1.0.0"}
-
-#: Operations that the walk leaves out, and where they are tested instead.
-ELSEWHERE = {
-    ("PUT", "/v1/buckets/{bucket}"): "makes one's own: test_tenancy.py",
-    ("GET", "/v1/buckets"): "one's own alone: test_tenancy.py",
-    ("GET", "/v1/usage"): "one's own alone: test_tenancy.py",
-    ("GET", "/v1/events"): "one's own alone: test_events_are_ones_own, test_heard_live_is_ones_own",
-    ("GET", "/v1/uploads"): "one's own alone: test_uploads_under_way_are_ones_own",
-    ("GET", "/v1/ticket"): "the ticket's own: tests/unit/upload/test_ticket_document.py",
-    ("POST", "/v1/links"): "names in the body: test_names_in_bodies",
-    ("POST", "/v1/copies"): "names in the body: test_addresses_in_bodies",
-    ("POST", "/v1/uploads"): "names in fields: test_names_in_upload_metadata",
-    ("POST", "/v1/links/rotate"): "one's own key: test_rotating_is_ones_own",
-    ("GET", "/.well-known/jwks.json"): "nobody's",
-    ("GET", "/.well-known/oauth-authorization-server"): "nobody's",
-    ("GET", "/.well-known/oauth-authorization-server/{issuer_path}"): "nobody's",
-    ("POST", "/auth/login"): "tests/unit/auth/test_login.py",
-    ("POST", "/auth/logout"): "tests/unit/auth/test_sessions_api.py",
-    ("GET", "/auth/me"): "one's own: tests/unit/auth/test_sessions_api.py",
-    ("PUT", "/auth/me/password"): "one's own: tests/unit/auth/test_sessions_api.py",
-    ("GET", "/auth/sessions"): "one's own: tests/unit/auth/test_sessions_api.py",
-    ("POST", "/auth/oauth/token"): "tests/unit/auth/test_token_exchange.py",
-    ("POST", "/auth/oauth/revoke"): "test_oauth_libraries.py",
-    ("POST", "/auth/oauth/introspect"): "test_oauth_libraries.py",
-    ("GET", "/auth/v1/audit"): "administrators alone: test_administration_is_closed",
-    ("GET", "/auth/v1/tenants"): "administrators alone: test_administration_is_closed",
-    ("POST", "/auth/v1/tenants"): "administrators alone: test_administration_is_closed",
-}
-#: Operations that the walk asks.
-WALKED = {
-    ("GET", "/public/{tenant}/{bucket}/{key}"),
-    ("HEAD", "/public/{tenant}/{bucket}/{key}"),
-    ("GET", "/s/{token}"),
-    ("HEAD", "/s/{token}"),
-    ("GET", "/s/{token}/{key}"),
-    ("HEAD", "/s/{token}/{key}"),
-    ("POST", "/u/{ticket}"),
-    ("PUT", "/u/{ticket}"),
-    ("PUT", "/u/{ticket}/{key}"),
-    ("DELETE", "/u/{ticket}/uploads/{upload}"),
-    ("GET", "/u/{ticket}/uploads/{upload}"),
-    ("HEAD", "/u/{ticket}/uploads/{upload}"),
-    ("PATCH", "/u/{ticket}/uploads/{upload}"),
-    ("POST", "/u/{ticket}/uploads/{upload}"),
-    ("DELETE", "/v1/buckets/{bucket}"),
-    ("GET", "/v1/buckets/{bucket}"),
-    ("GET", "/v1/files/{bucket}"),
-    ("POST", "/v1/files/{bucket}"),
-    ("DELETE", "/v1/files/{bucket}/{key}"),
-    ("GET", "/v1/files/{bucket}/{key}"),
-    ("HEAD", "/v1/files/{bucket}/{key}"),
-    ("PUT", "/v1/files/{bucket}/{key}"),
-    ("GET", "/v1/metadata/{bucket}/{key}"),
-    ("PATCH", "/v1/metadata/{bucket}/{key}"),
-    ("HEAD", "/v1/uploads/{upload}"),
-    ("GET", "/v1/uploads/{upload}"),
-    ("PATCH", "/v1/uploads/{upload}"),
-    ("POST", "/v1/uploads/{upload}"),
-    ("DELETE", "/v1/uploads/{upload}"),
-    ("GET", "/v1/tenants/{tenant}/limits"),
-    ("PUT", "/v1/tenants/{tenant}/limits"),
-    ("DELETE", "/auth/sessions/{session}"),
-    ("DELETE", "/auth/v1/tenants/{tenant}"),
-    ("GET", "/auth/v1/tenants/{tenant}"),
-    ("PATCH", "/auth/v1/tenants/{tenant}"),
-    ("GET", "/auth/v1/tenants/{tenant}/clients"),
-    ("POST", "/auth/v1/tenants/{tenant}/clients"),
-    ("DELETE", "/auth/v1/tenants/{tenant}/clients/{client}"),
-    ("GET", "/auth/v1/tenants/{tenant}/clients/{client}"),
-    ("PATCH", "/auth/v1/tenants/{tenant}/clients/{client}"),
-    ("GET", "/auth/v1/tenants/{tenant}/clients/{client}/secrets"),
-    ("POST", "/auth/v1/tenants/{tenant}/clients/{client}/secrets"),
-    ("DELETE", "/auth/v1/tenants/{tenant}/clients/{client}/secrets/{secret}"),
-    ("GET", "/auth/v1/tenants/{tenant}/groups"),
-    ("POST", "/auth/v1/tenants/{tenant}/groups"),
-    ("DELETE", "/auth/v1/tenants/{tenant}/groups/{group}"),
-    ("GET", "/auth/v1/tenants/{tenant}/groups/{group}"),
-    ("PATCH", "/auth/v1/tenants/{tenant}/groups/{group}"),
-    ("GET", "/auth/v1/tenants/{tenant}/groups/{group}/members"),
-    ("POST", "/auth/v1/tenants/{tenant}/groups/{group}/members"),
-    ("DELETE", "/auth/v1/tenants/{tenant}/groups/{group}/members/{subject}"),
-    ("PUT", "/auth/v1/tenants/{tenant}/groups/{group}/members/{subject}"),
-    ("POST", "/auth/v1/tenants/{tenant}/resume"),
-    ("POST", "/auth/v1/tenants/{tenant}/suspend"),
-    ("GET", "/auth/v1/tenants/{tenant}/users"),
-    ("POST", "/auth/v1/tenants/{tenant}/users"),
-    ("DELETE", "/auth/v1/tenants/{tenant}/users/{user}"),
-    ("GET", "/auth/v1/tenants/{tenant}/users/{user}"),
-    ("PATCH", "/auth/v1/tenants/{tenant}/users/{user}"),
-    ("PUT", "/auth/v1/tenants/{tenant}/users/{user}/password"),
-    ("DELETE", "/auth/v1/tenants/{tenant}/users/{user}/sessions"),
-}
-#: Parameters that name something of a tenant: the walk fills them in.
-NAMES = {
-    "tenant",
-    "bucket",
-    "key",
-    "token",
-    "ticket",
-    "session",
-    "client",
-    "user",
-    "upload",
-    "secret",
-    "group",
-    "subject",  # as a parameter of the query: test_uploads_under_way_are_ones_own
-}
-#: Parameters that name nothing of anybody.
-HARMLESS = {
-    *("limit", "delimiter", "download", "w", "issuer_path", "after", "before", "order", "kind"),
-    *("Range", "If-Match", "If-None-Match", "Prefer", "Content-Digest", "Repr-Digest"),
-    *("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Complete"),
-    *("Upload-Checksum", "X-HTTP-Method-Override"),
-    "Upload-Metadata",  # test_names_in_upload_metadata
-    "Upload-Concat",  # test_parts_of_another_tenant
-    "prefix",  # of keys in the bucket of the path: test_tenancy.py
-    "cursor",  # test_tenancy.py, test_uploads_under_way_are_ones_own
-    "Idempotency-Key",  # kept by tenant: test_idempotency_keys_are_ones_own
-}
-BODIES: dict[tuple[str, str], object] = {
-    ("PATCH", "/v1/metadata/{bucket}/{key}"): {"key": "moved"},
-    ("PUT", "/v1/tenants/{tenant}/limits"): {"max_bytes": 1},
-    ("PATCH", "/auth/v1/tenants/{tenant}"): {"display_name": "Mine"},
-    ("POST", "/auth/v1/tenants/{tenant}/clients"): {"name": "mine", "scopes": ["files:read"]},
-    ("PATCH", "/auth/v1/tenants/{tenant}/clients/{client}"): {"scopes": ["files:read"]},
-    ("POST", "/auth/v1/tenants/{tenant}/groups"): {"name": "mine", "grants": None},
-    ("PATCH", "/auth/v1/tenants/{tenant}/groups/{group}"): {"grants": None},
-    ("POST", "/auth/v1/tenants/{tenant}/groups/{group}/members"): {"add": ["absent-user"]},
-    ("POST", "/auth/v1/tenants/{tenant}/users"): {"username": "mine", "role": "owner"},
-    ("PATCH", "/auth/v1/tenants/{tenant}/users/{user}"): {"role": "owner"},
-    ("PUT", "/auth/v1/tenants/{tenant}/users/{user}/password"): {"password": PASSWORD},
-}
 
 
 @dataclass(frozen=True)
