@@ -34,7 +34,7 @@ class GroupPart(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 class GrantsClaim(
     msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, cache_hash=True
 ):
-    """Who has it reaches `own` and what the `groups` add.
+    """The bearer reaches `own` and what the `groups` add.
 
     `version` (unix milliseconds) is of the last change of the bearer's own grants, scopes or
     groups. `own` are filled in, `None`: left out. `scopes` are the bearer's own, space-separated.

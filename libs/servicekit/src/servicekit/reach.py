@@ -75,7 +75,7 @@ class Reach(msgspec.Struct, frozen=True):
         )
 
 
-#: Of whoever has no list of grants.
+#: Of a caller without a list of grants.
 EVERYTHING = Reach()
 NOTHING = Reach({})
 

@@ -46,7 +46,7 @@ _change_of = msgspec.json.Decoder(ReachChange).decode
 
 
 class Maker(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Who made a signed link, and by what right: for as long as that right is there.
+    """The maker of a signed link, and its right to read: the link ends with that right.
 
     `by_own`: by own grants, or by having no list; `by_own_scope`: by an own scope. `groups`: those
     that give what of the two is not the maker's own, and others that give it too.
@@ -118,7 +118,7 @@ class KnownReaches:
         kept = self._groups if kind == "group" else self._subjects
         # Names of tenants come again and again.
         kept[sys.intern(tenant), name] = msgspec.json.encode(change)
-        # A new one, so that who is resolving by older knowledge leaves nothing here.
+        # A new one: a thread that still resolves by older knowledge writes into the old one.
         self._memory = _Memory()
 
     def resolve(self, principal: Principal) -> Principal:
@@ -148,7 +148,7 @@ class KnownReaches:
     def maker_of(self, principal: Principal, bucket: str, prefix: str) -> Maker:
         """Return by what right the caller gives away what begins with the prefix.
 
-        The caller's reach covers it: who asks has judged that.
+        The caller's reach has to cover it: `access.reach` of upload judges that before.
         """
         tenant, subject, claim = principal.tenant, principal.subject, principal.grants
         if claim is None and (tenant, subject) not in self._subjects:

@@ -60,7 +60,7 @@ class Principal(msgspec.Struct, frozen=True):
     token may do; whoever takes a token must look at it (`access.require_scope` refuses tickets
     unless told that the caller enforces them). `grants` is what the token says of its bearer's
     reach, `None` where it has no list; `reach` is what it comes to now (`access.accept`), and
-    whoever takes a key must ask it.
+    code that takes a key must ask it.
     """
 
     tenant: str

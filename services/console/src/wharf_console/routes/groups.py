@@ -45,7 +45,7 @@ def blueprint(_: AppContext) -> Blueprint:
         if form.validate_on_submit() and form.are_right():
             made = _create(form)
             if made is not None:
-                flash(gettext("The group is made. Now say who is in it."), "success")
+                flash(gettext("The group is made. Now add its members."), "success")
                 return redirect(url_for("group.page", group=made.group_id), 303)
         return _page(form), 422 if request.method == "POST" else 200
 

@@ -1,7 +1,7 @@
 """Judges what a caller may hear of an event: the one rule of the list, of streams and of sockets.
 
-An event is told to who may read the key of its file; one without a file to who reaches everything.
-A move is told as far as its ends may be read.
+A caller hears an event when it may read the key of the file; an event without a file needs a caller
+that reaches everything. Of a move the caller hears the ends that it may read.
 """
 
 from __future__ import annotations

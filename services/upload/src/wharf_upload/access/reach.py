@@ -30,8 +30,8 @@ def require(principal: Principal, action: Action, bucket: str, key: str) -> None
 def require_move(principal: Principal, source: FileAddress, target: FileAddress) -> None:
     """Raise as `require` unless a file may leave one address and appear at the other.
 
-    Whoever has grants needs the scope of deletions as well: nothing is left at the source. A key
-    that `rename` chooses in place of the target's is judged by who asks for it.
+    A caller with grants needs the scope of deletions as well: nothing is left at the source. A key
+    that `rename` chooses in place of the target's is judged by the caller of this function.
     """
     if principal.reach.is_everything:
         return

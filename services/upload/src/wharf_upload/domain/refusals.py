@@ -53,7 +53,7 @@ class OutsideGrants(Refused):
     def __init__(self, action: str, bucket: str = "", key: str = "") -> None:
         place = f"{bucket}/{key}" if key else bucket or "all buckets"
         needed = "; this needs every action on every key" if action == "administer" else ""
-        super().__init__(f"Your grants do not allow to {action} {place}{needed}.")
+        super().__init__(f"Your grants do not allow you to {action} {place}{needed}.")
         self.action, self.bucket, self.key = action, bucket, key
 
 

@@ -90,9 +90,9 @@ def _quota_detail(numbers: dict[str, int | None]) -> str:
 
 
 def as_problem(error: Exception, reach: Reach = EVERYTHING) -> ProblemError:
-    """The problem for any exception, as it is told to who has this reach.
+    """The problem for any exception, as a caller with this reach may see it.
 
-    What is stored in all of the tenant is no matter of those who reach some of it.
+    A caller that reaches a part of the tenant does not see how much all of it has stored.
     """
     if isinstance(error, ProblemError):
         return error

@@ -70,7 +70,7 @@ _OPERATION = Operation(
     "the file as if it were uploaded there; in another bucket the time until it expires "
     "begins anew. With `rename` a taken key gets a number, with `replace` the file that "
     f"is there is deleted. `move` has to be true for now. The scope `{READ}` is needed, too, and "
-    f"`{DELETE}` by whoever has grants: these have to allow read, write and delete at `from`, and "
+    f"`{DELETE}` by callers with grants: they have to allow read, write and delete at `from`, and "
     "write at `to` (also at a key that `rename` chooses).",
     body=CopyRequest,
     answers={

@@ -47,8 +47,8 @@ _PATCH = Operation(
     id="updateFileMetadata",
     tag="files",
     summary="Change a file's name, metadata, expiry or key",
-    description="Whoever has grants and changes the key needs the scope `files:delete`, too: the "
-    "file moves.",
+    description="Callers with grants need the scope `files:delete` too to change the key: the file "
+    "moves.",
     body=FileChange,
     answers={200: Answer("The file after the change.", schemas.FileDocument)},
     parameters=(Parameter("If-Match", "header", "Change only the file with this tag."),),
