@@ -23,10 +23,14 @@ from wharf_upload.http.request import Headers, Request, Response
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """Who was admitted, and the length of the body (bytes), where it was announced."""
+    """Who was admitted, the length of the body (bytes) where it was announced, and its room.
+
+    `reservation` is the id of what is reserved for the body; empty: nothing is.
+    """
 
     principal: Principal
     length: int | None
+    reservation: str = ""
 
 
 # What the gateway keeps of an answer has room for it and the other fields
