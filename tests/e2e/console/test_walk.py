@@ -1,7 +1,8 @@
 """Every page in every state: all can use it, it keeps to its policy, and no token is in it.
 
 `states.py` is the table; a state is looked at in its default and so that every two choices of
-scripts, width, theme and language meet (`looks.py`). All names on the pages have scripts in them.
+scripts, width and dress (theme and language) meet (`looks.py`). All names on the pages have scripts
+in them.
 """
 
 from __future__ import annotations
