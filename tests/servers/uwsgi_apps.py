@@ -43,8 +43,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 self.wfile.write(block)
 
 
-class _Server(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
+class _Server(socketserver.UnixStreamServer):
     request_queue_size = 128
 
     def __init__(self, path: Path, app: Wsgi) -> None:
@@ -52,10 +51,14 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         super().__init__(str(path), _Handler)
 
 
+class _ThreadingServer(socketserver.ThreadingMixIn, _Server):
+    daemon_threads = True
+
+
 @contextmanager
-def serving(path: Path, app: Wsgi) -> Iterator[None]:
-    """The application listens there meanwhile."""
-    with _Server(path, app) as server:
+def serving(path: Path, app: Wsgi, *, threads: bool = True) -> Iterator[None]:
+    """The application listens there meanwhile; without threads one request waits for the other."""
+    with (_ThreadingServer if threads else _Server)(path, app) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:

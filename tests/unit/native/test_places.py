@@ -59,7 +59,18 @@ def test_layout(tmp_path: Path) -> None:
     places.create()
     places.create()
     made = sorted(path.name for path in (tmp_path / "data").iterdir())
-    shared = ["auth", "console", "log", "pictures", "run", "spool", "staging", "tenants", "upload"]
+    shared = [
+        "answers",
+        "auth",
+        "console",
+        "log",
+        "pictures",
+        "run",
+        "spool",
+        "staging",
+        "tenants",
+        "upload",
+    ]
     assert made == shared
     assert (tmp_path / "data/pictures/native").is_dir()
     for path in (tmp_path / "data").rglob("*"):

@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 
-from wharf_gateway import addresses, blobstore, console, front_door, live, pictures
+from wharf_gateway import addresses, answers, blobstore, console, front_door, live, pictures
 from wharf_gateway.leftovers import remove_files
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import INSTANCE, RunSettings
@@ -63,6 +63,7 @@ class Gateway:
         settings: what it has in common with the native runner.
         run: nginx's prefix.
         spool: of request bodies; this gateway's own.
+        answers: of answers that clients have not read; this gateway's own, too.
         pictures: of small pictures that were made; this gateway's own, too.
         socket_folders: where the services have their sockets.
         front_door: where a balancer on this machine finds it; empty: nowhere.
@@ -77,6 +78,7 @@ class Gateway:
         self.settings = RunSettings(environ, root=root)
         self.run = addresses.path(RUN, environ)
         self.spool = f"{self.settings.data}/spool/{self.settings.instance}"
+        self.answers = answers.folder(self.settings.data, self.settings.instance)
         self.pictures = pictures.folder(self.settings.data, self.settings.instance)
         self.metrics_file = f"{self.run}/gateway.prom"
         self._environ = environ
@@ -111,6 +113,7 @@ class Gateway:
             WHARF_ACCESS_LOG="/dev/stdout",
             WHARF_PROBLEMS=f"{settings.root}/problems",
             WHARF_SPOOL=self.spool,
+            WHARF_ANSWERS=self.answers,
             WHARF_SNIPPETS=f"{self.run}/snippets",
             WHARF_LISTEN=settings.listen,
             WHARF_METRICS_LISTEN=settings.metrics_listen,
@@ -141,7 +144,7 @@ class Gateway:
         os.makedirs(self.run, mode=0o700, exist_ok=True)
         # A socket that a killed nginx left would keep the next one from listening.
         remove_files(self.run)
-        for folder in (self.spool, self.pictures):
+        for folder in (self.spool, self.answers, self.pictures):
             os.makedirs(folder, mode=0o700, exist_ok=True)
         render_configuration(self.settings.root, self.run, self.values)
         self.test()

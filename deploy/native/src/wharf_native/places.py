@@ -9,7 +9,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 
-from wharf_gateway import pictures
+from wharf_gateway import answers, pictures
 from wharf_gateway.leftovers import remove_files
 from wharf_gateway.terminal import CannotRunError
 
@@ -17,7 +17,7 @@ from wharf_gateway.terminal import CannotRunError
 SOCKET_PATH_BYTES = 107
 # Longer than any name in use: services may put sockets of their own beside these.
 _LONGEST_SOCKET = "a-name-of-24-characters."
-_SHARED = ("spool", "staging", "tenants", "auth", "upload", "console", "pictures")
+_SHARED = ("spool", "staging", "tenants", "auth", "upload", "console", "answers", "pictures")
 # Wharf goes on without these two: what they do is refused with 503 then (ADR 52).
 OPTIONAL = ("live", "images")
 # Of several processes each, whose metrics meet in a folder.
@@ -35,11 +35,12 @@ class Places:
         run: sockets, pid files, rendered configuration; worthless after a stop.
         sockets: `run`, or a short directory elsewhere when that would be too long.
         spool: nginx's request bodies.
+        answers: what clients have not read yet of answers; nginx's.
         pictures: small pictures that were made, kept by nginx.
         log: a file for each child.
     """
 
-    __slots__ = ("data", "log", "nginx", "pictures", "run", "sockets", "spool")
+    __slots__ = ("answers", "data", "log", "nginx", "pictures", "run", "sockets", "spool")
 
     def __init__(self, data: str, environ: Mapping[str, str], instance: str = ALONE) -> None:
         own = "" if instance == ALONE else f"-{instance}"
@@ -47,6 +48,7 @@ class Places:
         self.run = f"{data}/run{own}"
         self.nginx = f"{self.run}/nginx"
         self.spool = f"{data}/spool/{instance}"
+        self.answers = answers.folder(data, instance)
         self.pictures = pictures.folder(data, instance)
         self.log = f"{data}/log{own}"
         self.sockets = self.run
@@ -71,7 +73,7 @@ class Places:
         os.makedirs(self.data, mode=0o700, exist_ok=True)
         own = (self.nginx, *map(self.metrics, _COUNTED))
         shared = (f"{self.data}/{name}" for name in _SHARED)
-        for path in (*shared, self.spool, self.pictures, self.run, *own, self.log):
+        for path in (*shared, self.spool, self.answers, self.pictures, self.run, *own, self.log):
             # Another instance may begin at the same moment.
             with suppress(FileExistsError):
                 os.mkdir(path, 0o700)

@@ -88,6 +88,7 @@ def template_values(
         WHARF_ACCESS_LOG=places.log_file("access"),
         WHARF_PROBLEMS=f"{places.nginx}/problems",
         WHARF_SPOOL=places.spool,
+        WHARF_ANSWERS=places.answers,
         WHARF_SNIPPETS=f"{places.nginx}/snippets",
         WHARF_LISTEN=settings.listen,
         WHARF_METRICS_LISTEN=settings.metrics_listen,

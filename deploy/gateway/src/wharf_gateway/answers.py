@@ -1,0 +1,11 @@
+"""Answers that clients do not read: nginx takes them off the services at once (ADR 61)."""
+
+from __future__ import annotations
+
+
+def folder(data: str, instance: str) -> str:
+    """Returns where a gateway holds what its memory does not; its files have no names.
+
+    It lies beside the spool: in a container the rest of what nginx may write is memory.
+    """
+    return f"{data}/answers/{instance}"

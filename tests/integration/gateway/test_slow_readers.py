@@ -1,0 +1,98 @@
+"""Clients that do not read their answers: nginx has taken these off the services (ADR 61)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.raw_http import RawConnection, head, until
+from tests.servers.nginx import RunningGateway, running
+from tests.servers.uwsgi_apps import serving
+
+# More than the kernel holds for a client.
+ANSWER_BYTES = 7 << 20
+NOT_READING = 2
+# A path of each service, and its socket: one thread waits for requests behind each.
+PLACES = {
+    "/v1/usage": "upload.sock",
+    "/v1/uploads/0": "receiver.sock",
+    "/auth/me": "auth.sock",
+    "/console/": "console.sock",
+}
+
+
+def answering(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    """Answers with a long list where the query asks for one."""
+    content = bytes(ANSWER_BYTES) if environ["QUERY_STRING"] == "long" else b"short"
+    start("200 OK", [("Content-Length", str(len(content)))])
+    return [content]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """nginx with services that have one thread each."""
+    folder = tmp_path_factory.mktemp("readers")
+    sockets = folder / "sockets"
+    settings = {
+        "WHARF_AUTH_SOCKET": f"{sockets}/auth.sock",
+        "WHARF_CONSOLE_SOCKET": f"{sockets}/console.sock",
+        "WHARF_CONSOLE_DOOR": f"{sockets}/door.sock",
+    }
+    with running(folder, folder / "data", settings) as found, ExitStack() as stack:
+        for name in PLACES.values():
+            stack.enter_context(serving(found.sockets / name, answering, threads=False))
+        yield found
+
+
+def held(gateway: RunningGateway) -> int:
+    """How many answers nginx keeps on the disk at the moment; their files have no names."""
+    folder = f"{gateway.gateway.settings.data}/answers/one/"
+    master = Path(f"{gateway.gateway.run}/nginx.pid").read_text().strip()
+    workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    found = 0
+    for descriptors in (f"/proc/{worker}/fd" for worker in workers):
+        for name in os.listdir(descriptors):
+            with suppress(FileNotFoundError):  # it was closed meanwhile
+                found += os.readlink(f"{descriptors}/{name}").startswith(folder)
+    return found
+
+
+def test_threads_are_free(gateway: RunningGateway) -> None:
+    """Another client is served by every service though nobody reads the answers before."""
+    with ExitStack() as stack:
+        for path in PLACES:
+            for _ in range(NOT_READING):
+                connection = stack.enter_context(RawConnection(gateway.port))
+                connection.send(head(f"GET {path}?long HTTP/1.1"))
+        assert until(lambda: held(gateway) == NOT_READING * len(PLACES))
+        for path in PLACES:
+            assert gateway.ask(path).body == b"short"
+    assert until(lambda: held(gateway) == 0)
+
+
+def test_all_of_an_answer_comes(gateway: RunningGateway) -> None:
+    """Whoever reads late has the whole answer."""
+    with RawConnection(gateway.port) as late:
+        late.send(head("GET /v1/usage?long HTTP/1.1", "Connection: close"))
+        assert until(lambda: held(gateway) == 1)
+        received = b"".join(iter(lambda: late.socket.recv(1 << 20), b""))
+    assert len(received.partition(b"\r\n\r\n")[2]) == ANSWER_BYTES
+
+
+def test_by_the_consoles_door(gateway: RunningGateway) -> None:
+    """The console may read as slowly as it likes: another one of its requests is answered."""
+    door = f"{gateway.sockets}/door.sock"
+    asking = b"PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n"
+    with socket.socket(socket.AF_UNIX) as slow, socket.socket(socket.AF_UNIX) as other:
+        slow.connect(door)
+        slow.sendall(asking + head("GET /v1/usage?long HTTP/1.1"))
+        other.settimeout(30)
+        other.connect(door)
+        other.sendall(asking + head("GET /v1/usage HTTP/1.1", "Connection: close"))
+        assert b"".join(iter(lambda: other.recv(65536), b"")).endswith(b"short")
