@@ -13,6 +13,7 @@ from servicekit.reach import reach_of
 from tests.servers.upload import new_file
 from wharf_upload.database.contract import Records
 from wharf_upload.domain.file_writes import Write
+from wharf_upload.domain.files import PAGE_BYTES
 
 # Few characters, so that keys share beginnings; one of each length in UTF-8, and the very last one.
 _NARROW = st.text("ab/é文\U0001f389\U0010ffff", min_size=1, max_size=6)
@@ -147,6 +148,25 @@ def test_a_folder_is_passed_over(records: Records) -> None:
     assert page.prefixes == ("folder/",)
     assert [file.key for file in page.files] == ["zebra"]
     assert page.next_after is None
+
+
+def test_a_page_has_a_bound_in_bytes(records: Records) -> None:
+    """A page of much metadata ends early, says so, and the next one goes on behind it."""
+    tenant, metadata = uuid4().hex, {"note": "x" * (PAGE_BYTES // 4)}
+    files = (new_file(f"{n:02}", tenant=tenant, metadata=metadata) for n in range(10))
+    records.write(Write(files=tuple(files)))
+    keys: list[str] = []
+    sizes: list[int] = []
+    after: str | None = ""
+    while after is not None:
+        page = records.list_files(
+            tenant, "default", prefix="", delimiter="", after=after, limit=1000
+        )
+        keys += [file.key for file in page.files]
+        sizes.append(len(page.files))
+        after = page.next_after
+    assert sizes == [4, 4, 2]
+    assert keys == [f"{n:02}" for n in range(10)]
 
 
 def test_the_last_page(records: Records) -> None:

@@ -188,6 +188,14 @@ def test_pages(
     assert _all(busy, query, limit) == expected
 
 
+def test_a_page_has_a_bound_in_bytes(busy: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events of files with much metadata come in more pages, each event once in both orders."""
+    expected = _all(busy, "", 100)
+    monkeypatch.setattr("wharf_upload.routes.events.PAGE_BYTES", 1)
+    assert len(_asked(busy, "limit=100")["events"]) == 1
+    assert _all(busy, "", 100) == expected
+
+
 def test_few_rows_are_looked_at(busy: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
     """One page looks at a bounded number of rows, however few of them may be read."""
     asked: list[int] = []

@@ -9,8 +9,10 @@ from typing import NamedTuple
 from servicekit.database import Connection, Row
 from wharf_upload.database.file_rows import COLUMNS, to_file
 from wharf_upload.database.listed_areas import FIRST, LAST, Area, Areas
-from wharf_upload.domain.files import File, Page
+from wharf_upload.domain.files import PAGE_BYTES, File, Page
 
+# A page may be full of bytes long before it has as many files as were asked for.
+_ROWS_AT_FIRST = 256
 # One lower bound: of two, SQLite seeks to the one it likes and reads on from there to the other.
 _PAGE = (
     f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
@@ -63,10 +65,13 @@ class _Draft:
             self.position += LAST
         # Behind a delimiter most rows may be of a folder that is one entry: begin small, then
         # double.
-        self.batch = 1 if asked.delimiter else asked.limit
+        self.batch = 1 if asked.delimiter else _ROWS_AT_FIRST
+        self._bytes = 0
 
     @property
     def room(self) -> int:
+        if self._bytes >= PAGE_BYTES:
+            return 0
         return self._asked.limit - len(self.files) - len(self.prefixes)
 
     def folder(self, key: str) -> str | None:
@@ -82,7 +87,7 @@ class _Draft:
         self.batch = 1
 
     def add(self, rows: list[Row]) -> bool:
-        """Take rows up to the first folder; return whether there was none."""
+        """Take rows up to the first folder, or what fits; return whether there was no folder."""
         for row in rows:
             file = to_file(row)
             folder = self.folder(file.key)
@@ -91,6 +96,9 @@ class _Draft:
                 return False
             self.files.append(file)
             self.position = self.after = file.key
+            self._bytes += file.listed_bytes
+            if self._bytes >= PAGE_BYTES:
+                break
         return True
 
     def page(self, *, goes_on: bool) -> Page:

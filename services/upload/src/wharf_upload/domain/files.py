@@ -51,10 +51,20 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
         return FileAddress(self.bucket, self.key)
 
     @property
+    def listed_bytes(self) -> int:
+        """About how much it takes in a list: what its owner chose; links repeat the key."""
+        noted = sum(len(name) + len(value) for name, value in self.metadata.items())
+        return 4 * len(self.key) + noted
+
+    @property
     def etag(self) -> str:
         """The strong entity tag (RFC 9110 section 8.8.3): the content's digest."""
         return f'"{self.sha256}"'
 
+
+# A page of a list ends behind the entry with which it has so much of `listed_bytes`: nginx holds
+# all of an answer that its client does not read (ADR 61). Most pages are a tenth of this.
+PAGE_BYTES = 2 << 20
 
 # What a change makes of a file.
 Edit = Callable[[File], File]

@@ -14,6 +14,7 @@ from servicekit.protection import scope
 from servicekit.tokens import Principal
 from wharf_upload.access.events_in_reach import told
 from wharf_upload.domain.events import Event
+from wharf_upload.domain.files import PAGE_BYTES
 from wharf_upload.http import schemas
 
 _LAST = (1 << 63) - 1
@@ -58,7 +59,8 @@ _LIST = Operation(
     description="Ask again with `next_after` as `after`: every event comes once, in the "
     "order in which things happened, and none is left out. An empty page with the same "
     "`next_after` means that nothing has happened since. With `order=newest` the last ones come "
-    "first; ask again with `next_before` as `before` until it is null.\n\n"
+    "first; ask again with `next_before` as `before` until it is null. A page ends early where "
+    "its files have megabytes of metadata.\n\n"
     "A caller with grants gets the events of files that it may read; its pages may be short, or "
     "empty, as with `kind`. Of a move between what it may read and what it may not, it gets "
     "`file.moved` without `moved_from`, or `file.deleted` at the old address.\n\n"
@@ -123,11 +125,13 @@ def _chosen(
     """Return the events that are of the kind and in reach, and the last number looked at."""
     page: list[Event] = []
     last: int | None = None
+    room = PAGE_BYTES
     for event in found:
         last = event.seq
         heard = told(principal.reach, event)
         if heard is not None and query.kind in (None, heard.kind):
             page.append(heard)
-            if len(page) == query.limit:
+            room -= 0 if heard.file is None else heard.file.listed_bytes
+            if len(page) == query.limit or room <= 0:
                 break
     return page, last

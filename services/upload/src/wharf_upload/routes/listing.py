@@ -41,7 +41,8 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
             tag="files",
             summary="List the files of a bucket by key",
             description="A caller with grants sees what they allow to list, and the folders that "
-            "lead there. Pages are full all the same.",
+            "lead there, and its pages are full all the same. A page ends early where its files "
+            "have megabytes of metadata: `next_cursor` says whether there is another one.",
             query=ListQuery,
             answers={200: Answer("A page of the bucket.", schemas.Listing)},
             problems=(NOT_FOUND, MALFORMED, INVALID_KEY),
