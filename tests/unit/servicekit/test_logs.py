@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from servicekit.logs import JsonFormatter, RequestLog, timestamp
+from servicekit.logs import LINE_BYTES, JsonFormatter, RequestLog, timestamp
 
 NASTY = [
     "two\r\nlines",
@@ -92,6 +92,28 @@ def test_exceptions_are_part_of_the_line() -> None:
         written = formatted("failed", exc_info=(type(error), error, error.__traceback__))
     assert written.count("\n") == 1
     assert "RuntimeError" in json.loads(written)["exception"]
+
+
+@pytest.mark.parametrize("character", ["x", "\0", "🦊", "\x9b", "\udce4"])
+def test_a_line_has_a_bound(character: str) -> None:
+    """However long its values become in JSON, a line is whole, and what was cut is marked."""
+    nested = {"names": [character] * 30_000}
+    fields = {"tenant": "demo", "status": 7, "key": character * 30_000, "more": nested}
+    written = formatted(character * 30_000, fields=fields)
+    assert len(written.encode()) <= LINE_BYTES
+    line = json.loads(written)
+    assert (line["tenant"], line["status"]) == ("demo", 7)
+    assert line["key"].endswith("…")
+    assert line["key"].startswith(character * 100)
+
+
+def test_the_end_of_a_traceback_is_kept() -> None:
+    """Of a traceback that is too long the end stays, which has the error."""
+    error = RuntimeError("x" * 20_000 + "the cause")
+    line = json.loads(formatted("failed", exc_info=(type(error), error, None)))
+    assert line["message"] == "failed"
+    assert line["exception"].startswith("…")
+    assert line["exception"].endswith("the cause")
 
 
 def test_lines_of_threads_do_not_mix() -> None:

@@ -20,8 +20,32 @@ import msgspec
 _CONTROLS = re.compile(rb"\xc2[\x80-\x9f]|\x7f")
 
 
+# With its end. Longer than any line of ours that no stranger has had a part in, but for tracebacks.
+LINE_BYTES = 8 * 1024
+_CUT = "…"
+
+
 def _encode(line: dict[str, object]) -> bytes:
-    """The object as JSON that no terminal takes for a command."""
+    """The object as JSON that no terminal takes for a command, and that has a bound."""
+    text = _json(line)
+    length = LINE_BYTES // 2
+    while len(text) >= LINE_BYTES and length:
+        text = _json({name: _cut(name, value, length) for name, value in line.items()})
+        length //= 2
+    return text
+
+
+def _cut(name: str, value: object, length: int) -> object:
+    """A value of a line, cut to so many characters; the end is what matters of a traceback."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    if len(text) <= length:
+        return value
+    return _CUT + text[-length:] if name == "exception" else text[:length] + _CUT
+
+
+def _json(line: dict[str, object]) -> bytes:
     try:
         text = msgspec.json.encode(line)
     except UnicodeEncodeError:
