@@ -42,7 +42,7 @@ def template_values(door: str = "", resolver: str = "") -> dict[str, str]:
         "WHARF_PASSING_ON": "include snippets/passing_on.conf;" if door else "",
         "WHARF_STREAM_PLACE": "include snippets/stream_place.conf;"
         if door
-        else 'try_files "" @limited_stream;',
+        else 'try_files "" @limited_stream$body_class_suffix;',
         # Which requests another gateway has passed on.
         "WHARF_PASSED_ON": "uwsgi_param WHARF_PASSED_ON $wharf_passed_on;" if door else "",
     }

@@ -9,7 +9,15 @@ import os
 import re
 from collections.abc import Mapping
 
-from wharf_gateway import blobstore, console, front_door, live, pictures, replica_door
+from wharf_gateway import (
+    blobstore,
+    body_classes,
+    console,
+    front_door,
+    live,
+    pictures,
+    replica_door,
+)
 from wharf_gateway.tables import Setting, read_all
 from wharf_gateway.terminal import CannotRunError
 
@@ -297,6 +305,7 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     values["WHARF_NGINX_USER"] = "user root;" if as_root else ""
     values["WHARF_MIME_TYPES"] = mime_types(templates)
     values["WHARF_WORKER_CONNECTIONS"] = str(WORKER_CONNECTIONS)
+    values.update(body_classes.template_values(int(values["WHARF_MAX_BODY_BYTES"])))
     values.update(blobstore.template_values(blobstore.blob_store(environ)))
     # Natively there is no front door; a container's gateway may be without any of these.
     values.update(front_door.template_values() | console.template_values())

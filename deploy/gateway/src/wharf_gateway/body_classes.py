@@ -1,0 +1,37 @@
+"""Locations of bodies that say no length, one for each class of size (ADR 58).
+
+nginx's limit of a body is a fixed number in a location. Admission names the class of a body, in
+bytes, and nginx goes on to the location of that class.
+"""
+
+from __future__ import annotations
+
+# The upload service has the same classes (`wharf_upload/domain/body_classes.py`); a test compares.
+FACTOR = 2
+SMALLEST_BYTES = 1 << 10
+LARGEST_BYTES = 1 << 50
+CLASSES = tuple(
+    SMALLEST_BYTES * FACTOR**step
+    for step in range(LARGEST_BYTES.bit_length())
+    if SMALLEST_BYTES * FACTOR**step <= LARGEST_BYTES
+)
+# Beginnings of the names of locations, and the snippet with what each of them does with a body.
+_WAYS = (
+    ("limited", "snippets/unsized_body.conf"),
+    ("limited_stream", "snippets/unsized_stream.conf"),
+)
+
+
+def template_values(max_body_bytes: int) -> dict[str, str]:
+    """What nginx's templates say of the classes, none of which takes more than the gateway does."""
+    sizes = (*(size for size in CLASSES if size < max_body_bytes), max_body_bytes)
+    names = [f"{size} _{size};" for size in sizes[:-1]]
+    locations = [
+        f"location @{way}_{size} {{ client_max_body_size {size}; include {snippet}; }}"
+        for way, snippet in _WAYS
+        for size in sizes
+    ]
+    return {
+        "WHARF_BODY_CLASS_NAMES": "\n    ".join((f"default _{sizes[-1]};", *names)),
+        "WHARF_BODY_CLASS_LOCATIONS": "\n".join(locations),
+    }
