@@ -8,7 +8,7 @@ import os
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ def line(
     bytes_from: str = "",
     statuses: str = "200",
     seconds: str = "0.020",
+    reservation: str = "",
 ) -> bytes:
     """A line as nginx writes it."""
     fields = (
@@ -62,6 +63,7 @@ def line(
         who,
         bytes_from,
         statuses,
+        reservation,
     )
     return "\t".join(map(str, fields)).encode() + b"\n"
 
@@ -286,6 +288,39 @@ def test_a_broken_state_is_no_end(tmp_path: Path) -> None:
     (tmp_path / LINES).write_bytes(line())
     Collector(tmp_path, NOWHERE, most_tenants=20).step()
     assert page(tmp_path).sum("wharf_tenant_requests_total", tenant="acme") == 1
+
+
+def test_reservations_end_with_their_requests(tmp_path: Path) -> None:
+    """What nginx's lines name is told once, of the door as well; what fails is told again."""
+    told: list[list[str]] = []
+    away = True
+
+    def end(ids: Sequence[str]) -> None:
+        if away:
+            raise OSError
+        told.append(list(ids))
+
+    path = tmp_path / LINES
+    path.write_bytes(line(reservation="one") + line() + b"reservation\ttwo\n")
+    collector = Collector(tmp_path, NOWHERE, most_tenants=20, end_reservations=end)
+    collector.step()
+    assert told == []
+    away = False
+    with path.open("ab") as file:
+        file.write(line(reservation="three"))
+    collector.step()
+    collector.step()
+    assert told == [["one", "two", "three"]]
+    # The door's lines are no requests: these are counted at the gateway that the client sees.
+    assert page(tmp_path).sum("wharf_collector_lines_total") == 3
+
+
+def test_lines_of_gateways_of_the_releases_before() -> None:
+    """Lines without a reservation, and without an object store, are counted as before."""
+    fields = line().strip(b"\n").split(b"\t")
+    for known in (12, 14):
+        found = parse(b"\t".join(fields[:known]))
+        assert (found.operation, found.reservation) == ("download", "")
 
 
 def test_a_state_of_another_release(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import errno
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,10 @@ LINES, STATE, TEXT = "requests.tsv", "requests.state", "nginx.prom"
 LOCK = "requests.lock"
 _LOOK_SECONDS, _STATUS_SECONDS, _RANK_SECONDS = 1.0, 5.0, 60.0
 _MAX_STATUS_BYTES = 4096
+# Before a reservation that the door of other gateways has had (`log_format wharf_reservations`).
+_RESERVATION = b"reservation\t"
+# A reservation that is not told of lapses.
+_MOST_ENDED = 100_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -36,8 +40,17 @@ class Collector:
     """
 
     def __init__(
-        self, folder: Path, status_url: str, most_tenants: int, *, object_store: bool = False
+        self,
+        folder: Path,
+        status_url: str,
+        most_tenants: int,
+        *,
+        object_store: bool = False,
+        end_reservations: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
+        """`end_reservations` is told each second of what has ended with its request."""
+        self._end_reservations = end_reservations
+        self._ended: list[str] = []
         self._folder, self._status_url = folder, status_url
         self._object_store = object_store
         self._most_tenants = most_tenants
@@ -75,7 +88,8 @@ class Collector:
         """Counts what is new and writes the text; raises `OSError`."""
         while lines := self._lines.read():
             for line in lines:
-                self._counted.add(line)
+                self._count(line)
+        self._tell_ended()
         now = time.monotonic()
         if now >= self._next_rank:
             self._next_rank = now + _RANK_SECONDS
@@ -92,6 +106,29 @@ class Collector:
             self._make_room()
         # Only now: a crash before leaves lines that are read again, and a state that skips them.
         self._lines.forget()
+
+    def _count(self, text: bytes) -> None:
+        """Counts a line, and keeps the reservation that has ended with its request."""
+        if text.startswith(_RESERVATION):
+            ended = text[len(_RESERVATION) :].decode("ascii", "replace")
+        else:
+            line = self._counted.add(text)
+            ended = "" if line is None else line.reservation
+        if ended and len(self._ended) < _MOST_ENDED:
+            self._ended.append(ended)
+
+    def _tell_ended(self) -> None:
+        """Tells what has ended; what cannot be told now is told with the next lines."""
+        if self._end_reservations is None:
+            self._ended.clear()
+        elif self._ended:
+            try:
+                self._end_reservations(self._ended)
+            except Exception:
+                # Metrics go on while the database is away.
+                log.warning("reservations cannot be ended now", exc_info=True)
+            else:
+                self._ended.clear()
 
     def _save(self) -> None:
         """Writes the text and what is counted; raises `OSError`."""

@@ -48,9 +48,9 @@ OWN_REFUSALS = (
 # Answers of the object store to nginx; 502 and 504 are nginx's own words for one that gave none.
 STORE_CODES = ("200", "206", "403", "404", "416", "500", "502", "503", "504", "other")
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-_FIELDS = 14
-# Lines of a gateway of the release before, which knew no object store.
-_FIELDS_BEFORE = 12
+_FIELDS = 15
+# Lines of gateways of the releases before: without reservations, and without an object store.
+_FIELDS_BEFORE = (12, 14)
 # $wharf_bytes_from of a file that the object store has sent; nginx may also ask the disk by HTTP.
 _STORE = "store"
 # Who goes away sooner says nothing of the store, whose answer nginx does not wait for then.
@@ -72,6 +72,8 @@ class Line(msgspec.Struct, frozen=True):
     # How the object store answered nginx and when its first byte came, where nginx has read there.
     store_code: str = ""
     store_seconds: float | None = None
+    # What ends with the request.
+    reservation: str = ""
 
     @property
     def answer(self) -> str:
@@ -86,8 +88,8 @@ class Line(msgspec.Struct, frozen=True):
 def parse(text: bytes) -> Line:
     """Reads a line; raises `ValueError`."""
     fields = text.decode("utf-8", "replace").split("\t")
-    if len(fields) == _FIELDS_BEFORE:
-        fields += ("", "")
+    if len(fields) in _FIELDS_BEFORE:
+        fields += [""] * (_FIELDS - len(fields))
     if len(fields) != _FIELDS:
         raise ValueError(f"{len(fields)} fields")
     operation, method, code, completion, seconds, *times, denied, received, sent, who = fields[:12]
@@ -115,6 +117,7 @@ def parse(text: bytes) -> Line:
         tenant=who.partition("/")[0] or NOBODY,
         store_code=store_code,
         store_seconds=store_seconds,
+        reservation=fields[14],
     )
 
 
@@ -199,13 +202,13 @@ class Counted(msgspec.Struct):
             operation.durations = operation.durations.in_these_buckets()
             operation.service_durations = operation.service_durations.in_these_buckets()
 
-    def add(self, text: bytes) -> None:
-        """Counts one line."""
+    def add(self, text: bytes) -> Line | None:
+        """Counts one line and returns it; `None` for one that cannot be read."""
         try:
             line = parse(text)
         except (ValueError, IndexError):
             self.lines["malformed"] += 1
-            return
+            return None
         self.lines["counted"] += 1
         self._add_operation(line)
         self.tenants.add(line)
@@ -215,6 +218,7 @@ class Counted(msgspec.Struct):
                 self.store_durations.observe(line.store_seconds)
         if line.service_seconds is None and line.code >= "400":
             self.refusals[line.code if line.code in self.refusals else "other"] += 1
+        return line
 
     def _add_operation(self, line: Line) -> None:
         operation = self.operations[line.operation]
