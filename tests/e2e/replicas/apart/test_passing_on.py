@@ -119,6 +119,17 @@ def test_refused_at_the_other(apart: Apart) -> None:
     assert Tus(b.api).head(f"/v1/uploads/{'0' * 32}").status == 404
 
 
+def test_without_a_length(apart: Apart) -> None:
+    """A part that says no length goes on at the other replica, and is cut where it is kept."""
+    a, b = (Tus(client) for client in apart.clients())
+    address = a.created(5000)
+    fields = {**TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    refused = b.api.request("PATCH", address, iter([bytes(9000)]), fields)
+    assert refused.problem(413, "too-large")["limit_bytes"] == 5000
+    assert b.api.request("PATCH", address, iter([bytes(5000)]), fields).status == 204
+    assert a.offset(address) == 5000
+
+
 def test_parts_of_one_replica(apart: Apart) -> None:
     """A final upload is created at the other replica where all its parts are at one, and refused
     with words where they are at both.

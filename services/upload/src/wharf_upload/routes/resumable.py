@@ -128,11 +128,7 @@ class ResumableRoutes:
     # ---- creation ----
 
     def _create(self, request: Request) -> Response | Incoming:
-        if not tus.is_tus(request):
-            raise MALFORMED(
-                "Here uploads are created with tus (send Tus-Resumable: 1.0.0); the IETF protocol "
-                "begins with PUT of the file and Upload-Complete: ?0."
-            )
+        tus.require_tus(request)
         wanted = tus.creation(request)
         checksums = _checksums(request)
         length = request.content_length() or 0

@@ -44,6 +44,15 @@ def is_tus(request: Request) -> bool:
     return request.header("TUS_RESUMABLE") is not None
 
 
+def require_tus(request: Request) -> None:
+    """Raise `malformed-request` for a request that creates an upload without tus."""
+    if not is_tus(request):
+        raise MALFORMED(
+            "Here uploads are created with tus (send Tus-Resumable: 1.0.0); the IETF protocol "
+            "begins with PUT of the file and Upload-Complete: ?0."
+        )
+
+
 def require_version(request: Request) -> None:
     """Raises 412 for another version of the protocol."""
     if request.header("TUS_RESUMABLE") != VERSION:

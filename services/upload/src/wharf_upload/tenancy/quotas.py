@@ -59,6 +59,32 @@ class QuotaCheck:
         """
         self._require(tenant, length_bytes, 1)
 
+    def left_for_file(self, upload: UploadRequest, wanted_bytes: int) -> int | None:
+        """Return how many bytes a body without a length may bring under its key.
+
+        `None` where no quota bounds it: it may repeat an upload that is stored already.
+        """
+        if upload.idempotency is not None:
+            return None
+        left = self.left(upload.tenant, wanted_bytes)
+        if left is None or left >= wanted_bytes:
+            return left
+        old = self._stored.file(upload.tenant, upload.bucket, upload.key)
+        return left if old is None else left + old.size
+
+    def left(self, tenant: str, wanted_bytes: int) -> int | None:
+        """Return how many bytes the tenant may still store; `None` is no limit.
+
+        Where that is less than `wanted_bytes`, files whose time is over go first.
+        """
+        limit = self._tenant_limits.of(tenant).max_bytes
+        if limit is None:
+            return None
+        left = limit - self._stored.usage(tenant).bytes
+        if left < wanted_bytes and self._stored.expire_tenant(tenant, int(self._clock() * 1000)):
+            left = limit - self._stored.usage(tenant).bytes
+        return max(0, left)
+
     def _require(self, tenant: str, needed_bytes: int, needed_files: int) -> None:
         limits = self._tenant_limits.of(tenant)
         if limits.max_bytes is None and limits.max_files is None:

@@ -23,6 +23,7 @@ from wharf_upload.domain.upload_request import UploadRequest
 from wharf_upload.tenancy.quotas import QuotaCheck
 from wharf_upload.uploads.disk_room import DiskRoom
 from wharf_upload.uploads.rules import UploadRules
+from wharf_upload.uploads.unsized_bodies import BodyBound, UnsizedBodies
 
 # What a form adds to its files: boundaries, part headers, plain fields.
 FORM_OVERHEAD_BYTES = 1 << 20
@@ -63,7 +64,7 @@ class Admission:
     ) -> None:
         """`clock` gives unix seconds."""
         self._rules, self._room, self._quotas, self._files = rules, room, quotas, files
-        self._sliced = sliced
+        self._sliced, self._unsized = sliced, UnsizedBodies(room)
         self._max_form_files, self._clock = max_form_files, clock
 
     def intent_of(self, upload: UploadRequest) -> UploadIntent:
@@ -85,14 +86,44 @@ class Admission:
         self._judge(upload, intent.policy, intent.largest)
         return intent
 
-    def admit_large_file(self, upload: UploadRequest) -> None:
-        """Decide as `admit_file`, with a first look at the quota: it spares a large body."""
-        self.admit_streamed_file(upload)
+    def admit_large_file(self, upload: UploadRequest) -> BodyBound | None:
+        """Decide as `admit_file`, with a first look at the quota: it spares a large body.
+
+        Return the bound of a body that says no length.
+        """
+        rules = self._rules.of_allowed(upload.caller, upload.bucket, upload.key)
+        self._judge(upload, *rules)
         self._quotas.require_for_file(upload)
+        if upload.length_bytes is not None:
+            return None
+        limit = rules.largest.bytes
+        return self._unsized.bound_of(limit, self._quotas.left_for_file(upload, limit))
 
     def admit_streamed_file(self, upload: UploadRequest) -> None:
         """Decide as `admit_file`; the creation of the upload looks at the quota."""
         self._judge(upload, *self._rules.of_allowed(upload.caller, upload.bucket, upload.key))
+
+    def bound_of_stream(
+        self, caller: Principal, bucket: str, length_bytes: int | None, offset: int = 0
+    ) -> BodyBound:
+        """Return the bound of a body of a resumable upload that says no length.
+
+        Args:
+            caller: of the request.
+            bucket: of the upload.
+            length_bytes: of the whole upload, where it is known.
+            offset: where in the upload the body begins, by the client's word.
+
+        Raises `NoSuchBucket` and the problem `storage-full`.
+        """
+        limit, left = self._rules.of(caller, bucket).largest.bytes, None
+        if length_bytes is not None:
+            # The upload has reserved its part of the quota, or does so before it keeps anything.
+            limit = min(limit, length_bytes)
+        else:
+            left = self._quotas.left(caller.tenant, limit)
+        # The body lies in the spool until it is whole, and then grows on to the upload.
+        return self._unsized.bound_of(max(0, limit - offset), left, copies=2)
 
     def _judge(self, upload: UploadRequest, policy: Policy, largest: SizeLimit) -> None:
         check_name(upload.key.rpartition("/")[2], policy)
@@ -112,8 +143,8 @@ class Admission:
                 "replace" if tickets.may_replace(upload.ticket) else "error",
             )
 
-    def admit_form(self, upload: UploadRequest) -> None:
-        """Decide about a multipart `POST`.
+    def admit_form(self, upload: UploadRequest) -> BodyBound | None:
+        """Decide about a multipart `POST`; return the bound of one that says no length.
 
         Raises `NoSuchBucket`, `OutsideGrants`, `TooLarge`, `TicketUsedUp`, `QuotaExceeded` and the
         problem `storage-full`.
@@ -124,14 +155,26 @@ class Admission:
         if upload.idempotency is None:
             with self._but_slices(upload, content_bytes):
                 self.require_ticket_use(upload.caller)
+        files = tickets.most_files(upload.ticket, self._max_form_files)
+        limit = rules.largest.bytes * files + FORM_OVERHEAD_BYTES
         if length is not None:
-            files = tickets.most_files(upload.ticket, self._max_form_files)
-            if length > rules.largest.bytes * files + FORM_OVERHEAD_BYTES:
+            if length > limit:
                 check_size(length, rules.largest)
             # The spooled form and the files copied out of it lie side by side for a moment.
             self._room.require(2 * length)
         with self._but_slices(upload, content_bytes):
             self._quotas.require_for_form(upload.tenant, content_bytes)
+        return self._bound_of_form(upload, limit) if length is None else None
+
+    def _bound_of_form(self, upload: UploadRequest, limit_bytes: int) -> BodyBound:
+        left = None
+        if upload.idempotency is None:  # else it may repeat a form that is stored already
+            left = self._quotas.left(upload.tenant, limit_bytes)
+        if left is not None:
+            left += FORM_OVERHEAD_BYTES
+            if left < limit_bytes and self._may_bring_slice(upload, 0):
+                left = None
+        return self._unsized.bound_of(limit_bytes, left, copies=2)
 
     @contextmanager
     def _but_slices(self, upload: UploadRequest, content_bytes: int) -> Iterator[None]:
@@ -139,18 +182,21 @@ class Admission:
 
         What it brings is known when it is there: then it is decided again.
         """
-        caller = upload.caller
         try:
             yield
         except (TicketUsedUp, QuotaExceeded):
-            if not self._sliced.takes_slices(
-                caller.tenant,
-                caller.subject,
-                upload.bucket,
-                ticket=caller.token_id if caller.ticket is not None else "",
-                least_bytes=content_bytes,
-            ):
+            if not self._may_bring_slice(upload, content_bytes):
                 raise
+
+    def _may_bring_slice(self, upload: UploadRequest, content_bytes: int) -> bool:
+        caller = upload.caller
+        return self._sliced.takes_slices(
+            caller.tenant,
+            caller.subject,
+            upload.bucket,
+            ticket=caller.token_id if caller.ticket is not None else "",
+            least_bytes=content_bytes,
+        )
 
     def require_ticket_use(self, caller: Principal) -> None:
         """Raise `TicketUsedUp` when the caller's ticket has brought all its files."""

@@ -12,6 +12,10 @@ class DiskRoom:
     def __init__(self, store: BlobStore, *, reserve_bytes: int) -> None:
         self._store, self._reserve_bytes = store, reserve_bytes
 
+    def free_bytes(self) -> int:
+        """Return how many bytes there are above the reserve."""
+        return max(0, self._store.free_bytes() - self._reserve_bytes)
+
     def require(self, length_bytes: int) -> None:
         """Raise the problem `storage-full` when a body of so many bytes would fill the disk."""
         free = self._store.free_bytes() - self._reserve_bytes

@@ -1,0 +1,129 @@
+"""Bodies that say no length (ADR 58): the gateway takes no more of one than admission has said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.api_client import SMALL, ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.e2e.raw_http import RawConnection, head
+from tests.e2e.tenants import Signer, set_limits
+from tests.e2e.traces import nothing_stored
+
+LIMIT = 1000
+CHUNKED = "Transfer-Encoding: chunked"
+# What a form may have beside its one file.
+FORM_LIMIT = LIMIT + (1 << 20)
+TUS = ("Tus-Resumable: 1.0.0", "Content-Type: application/offset+octet-stream")
+
+
+def put(api: ApiClient, ticket: str) -> tuple[str, ...]:
+    """A PUT with a token."""
+    return ("PUT /v1/files/narrow/a HTTP/1.1", f"Authorization: Bearer {api.token}")
+
+
+def put_by_ticket(api: ApiClient, ticket: str) -> tuple[str, ...]:
+    """A PUT with a ticket in its address."""
+    return (f"PUT /u/{ticket}/a HTTP/1.1",)
+
+
+def form_by_ticket(api: ApiClient, ticket: str) -> tuple[str, ...]:
+    """A form with a ticket in its address."""
+    return (f"POST /u/{ticket} HTTP/1.1", f"Content-Type: {CONTENT_TYPE}")
+
+
+def part(api: ApiClient, ticket: str) -> tuple[str, ...]:
+    """A PUT that begins a file in parts."""
+    return (*put(api, ticket), "Upload-Complete: ?0", "Content-Type: application/partial-upload")
+
+
+def creation(api: ApiClient, ticket: str) -> tuple[str, ...]:
+    """A tus upload that is created with its first bytes."""
+    fields = (f"Upload-Length: {LIMIT}", "Upload-Metadata: key YQ==,bucket bmFycm93")
+    bearer = f"Authorization: Bearer {api.token}"
+    return ("POST /v1/uploads HTTP/1.1", bearer, *TUS, *fields)
+
+
+def patch(api: ApiClient, ticket: str) -> tuple[str, ...]:
+    """A PATCH of a tus upload."""
+    fields = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": str(LIMIT),
+        "Upload-Metadata": "key YQ==,bucket bmFycm93",
+    }
+    made = api.request("POST", "/v1/uploads", headers=fields)
+    assert made.status == 201, made.body
+    bearer = f"Authorization: Bearer {api.token}"
+    line = f"PATCH {made.header('Location')} HTTP/1.1"
+    return (line, bearer, *TUS, "Upload-Offset: 0")
+
+
+WAYS: list[tuple[Callable[[ApiClient, str], tuple[str, ...]], int]] = [
+    (put, LIMIT),
+    (put_by_ticket, LIMIT),
+    (form_by_ticket, FORM_LIMIT),
+    (part, LIMIT),
+    (creation, LIMIT),
+    (patch, LIMIT),
+]
+
+
+@pytest.mark.parametrize(("way", "limit"), WAYS, ids=[way.__name__ for way, _ in WAYS])
+def test_a_body_is_cut_while_it_comes(
+    wharf: Wharf,
+    api: ApiClient,
+    signer: Signer,
+    way: Callable[[ApiClient, str], tuple[str, ...]],
+    limit: int,
+) -> None:
+    """Twice the limit is never taken: a 413 comes before the body ends, and nothing stays."""
+    api.send_json("PUT", "/v1/buckets/narrow", {"max_file_bytes": LIMIT})
+    ticket = signer.token(
+        tid=api.tenant,
+        scope="files:write",
+        ticket={"bucket": "narrow", "prefix": "in/", "max_files": 1},
+    )
+    line, *fields = way(api, ticket)
+    with nothing_stored(wharf, api.tenant), RawConnection(wharf.port) as connection:
+        connection.send(head(line, *fields, CHUNKED) + b"%x\r\n" % (2 * limit) + bytes(2 * limit))
+        (answer,) = connection.answers()
+        assert (answer.status, answer.slug) == (413, "too-large")
+    told = answer.json()
+    assert (told["limit"], told["limit_bytes"]) == ("body without a length", limit)
+    assert "without a length" in told["detail"]
+    assert "Content-Length" in told["detail"]
+
+
+def test_what_is_left_of_a_quota(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
+    """A body is cut by what is left of its tenant's quota, and one that fits is stored."""
+    set_limits(signer, api.tenant, max_bytes=100_000)
+    api.stored("first", bytes(90_000))
+    request = head(
+        "PUT /v1/files/default/a HTTP/1.1", f"Authorization: Bearer {api.token}", CHUNKED
+    )
+    with nothing_stored(wharf, api.tenant), RawConnection(wharf.port) as connection:
+        connection.send(request + b"5000\r\n" + bytes(0x5000))
+        (answer,) = connection.answers()
+    assert (answer.status, answer.json()["limit_bytes"]) == (413, 10_000)
+    assert api.put("a", iter([bytes(10_000)])).status == 201
+
+
+@pytest.mark.parametrize("path", ["/v1/buckets/default", "/auth/oauth/token", "/v1/uploads/x"])
+def test_other_bodies_are_small(wharf: Wharf, api: ApiClient, path: str) -> None:
+    """Elsewhere a body that says no length is cut where one that says its length is refused."""
+    bearer = f"Authorization: Bearer {api.token}"
+    with nothing_stored(wharf, api.tenant), RawConnection(wharf.port) as connection:
+        connection.send(head(f"DELETE {path} HTTP/1.1", bearer, CHUNKED))
+        connection.send(b"30000\r\n" + bytes(0x30000))
+        (answer,) = connection.answers()
+    assert (answer.status, answer.slug) == (413, "too-large")
+
+
+def test_a_form_that_fits(api: ApiClient) -> None:
+    """A form that says no length is stored as one that says it."""
+    body = multipart_body(file_part("b.txt", SMALL))
+    assert api.post_body(iter([body[:10], body[10:]])).status == 201
+    assert api.file("b.txt").body == SMALL
