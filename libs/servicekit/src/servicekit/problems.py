@@ -161,7 +161,8 @@ TOO_LARGE = COMMON.declare(
     "too-large",
     413,
     "Too large",
-    "The body is larger than a limit. `limit` names the limit, `limit_bytes` its size.",
+    "The body is larger than a limit. `limit` names the limit, `limit_bytes` its size. A body "
+    "without a length is cut there; send `Content-Length`, and the answer comes before the body.",
 )
 URI_TOO_LONG = COMMON.declare("uri-too-long", 414, "Address too long", "Shorten the address.")
 UNSUPPORTED_MEDIA = COMMON.declare(
