@@ -207,7 +207,7 @@ def _receiving(
     tenant_limits = access.tenant_limits
     rules = UploadRules(records, tenant_limits, max_file_bytes=settings.max_file_bytes)
     room = DiskRoom(store, reserve_bytes=settings.disk_reserve_bytes)
-    commit = FileCommit(store, records, access.authorizer.recheck)
+    commit = FileCommit(store, records, access.authorizer.recheck, access.limits.count_more)
     digest_client = DigestClient(settings.follower_socket)
     digests = ContentDigests(digest_client)
     return ReceivingParts(

@@ -111,6 +111,16 @@ class RateLimits:
                 stats = self.limiter.limiter.get_window_stats(item, key, name)
                 raise refusal(name, item, stats.reset_time)
 
+    def count_more(self, tenant: str, subject: str, requests: int) -> None:
+        """Counts what one request did for so many more; it is done, so it is not refused."""
+        amounts = self._amounts(tenant)
+        for name, key, amount in (
+            ("client", f"{tenant}/{subject}", amounts.client_requests),
+            ("tenant", tenant, amounts.tenant_requests),
+        ):
+            item = _per_minute(amount)
+            self.limiter.storage.incr(item.key_for(key, name), item.get_expiry(), requests)
+
     def charge_bytes(self, principal: Principal, size: int | None) -> None:
         """Counts a body of `size` bytes, `None` when that is not known before it has come.
 

@@ -36,10 +36,19 @@ class FileCommit:
     """Writes the records of stored blobs; removes the blobs that no record will name."""
 
     def __init__(
-        self, store: BlobStore, files: FileWrites, recheck: Callable[[Principal], Principal]
+        self,
+        store: BlobStore,
+        files: FileWrites,
+        recheck: Callable[[Principal], Principal],
+        count_more: Callable[[str, str, int], None],
     ) -> None:
-        """`recheck` gives a principal as it is now; raises a problem when it is revoked."""
+        """`recheck` gives a principal as it is now; raises a problem when it is revoked.
+
+        `count_more` counts files beside the first one of a request as further requests of a tenant
+        and a client (`ratelimits.RateLimits.count_more`): each makes as many rows.
+        """
         self._store, self._files, self._recheck = store, files, recheck
+        self._count_more = count_more
 
     def judged_again(
         self, caller: Principal, intent: UploadIntent, files: tuple[File, ...]
@@ -84,6 +93,8 @@ class FileCommit:
             self.discard(files)
             raise
         timings.ended(timings.COMMIT, begun)
+        if len(files) > 1:
+            self._count_more(intent.tenant, intent.subject, len(files) - 1)
         if stored.replayed:
             self.discard(files)
             _require_within(intent, stored)
