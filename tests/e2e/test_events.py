@@ -82,7 +82,7 @@ def test_malformed(reader: ApiClient, query: str) -> None:
 
 
 def test_buckets_by_pages(api: ApiClient) -> None:
-    """Without a limit the list of buckets is whole; with one it has a cursor."""
+    """A list of buckets that has more has a cursor, and the pages are the whole list."""
     for name in ("a-bucket", "photos"):
         assert api.send_json("PUT", f"/v1/buckets/{name}", {}).status == 201
     whole = api.get("/v1/buckets").json()

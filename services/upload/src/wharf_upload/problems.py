@@ -195,6 +195,21 @@ TENANT_QUOTA = UPLOAD.declare(
     "`limit_bytes` and `limit_files` allowed (null is no limit), `needed_bytes` and `needed_files` "
     "what this upload adds; a caller with grants is told no numbers. Reads go on.",
 )
+TENANT_LIMIT = UPLOAD.declare(
+    "tenant-limit-reached",
+    409,
+    "The tenant has as many of these as it may",
+    "`limit` says of what (`buckets`, `open uploads`), `limit_count` how many there may be. Delete "
+    "empty buckets, or end resumable uploads, that nobody needs: unfinished ones end by themselves "
+    "when nothing comes for a day. Or ask the operator for more.",
+)
+TOO_MANY_KEYS = UPLOAD.declare(
+    "too-many-idempotency-keys",
+    429,
+    "Too many Idempotency-Keys are remembered",
+    "Each is remembered for a day, and `limit_count` of them for a tenant. Send the request "
+    "without one, or again after `retry_after` seconds, when the oldest has ended.",
+)
 STORAGE_FULL = UPLOAD.declare(
     "storage-full",
     507,

@@ -14,6 +14,7 @@ from wharf_upload.folders import ALONE as ALONE
 from wharf_upload.folders import Folders
 from wharf_upload.live_settings import AUTO, ON, LiveSettings
 from wharf_upload.notices.places import REDIS, socket_place
+from wharf_upload.row_settings import RowSettings
 
 FULL, RELAXED = "full", "relaxed"
 FLOCK, DATABASE = "flock", "database"
@@ -22,7 +23,7 @@ GIB = 1 << 30
 
 
 @dataclass(frozen=True)
-class Settings(LiveSettings, BlobSettings, Folders):
+class Settings(LiveSettings, RowSettings, BlobSettings, Folders):
     """What the upload service and its worker read from the environment."""
 
     data: Path = setting(doc="Folder of all data.")  # noqa: RUF009 -- as for all others
@@ -139,9 +140,6 @@ class Settings(LiveSettings, BlobSettings, Folders):
     max_form_files: int = setting(
         100, doc="Files in one multipart form.", minimum=1, maximum=10_000
     )
-    idempotency_seconds: int = setting(
-        24 * 3600, doc="How long an `Idempotency-Key` is remembered, in seconds.", minimum=60
-    )
     event_seconds: int = setting(
         90 * 24 * 3600,
         doc="How long events are kept, in seconds; who reads them has to come more often.",
@@ -255,6 +253,7 @@ class Settings(LiveSettings, BlobSettings, Folders):
             max_bytes=self.tenant_limits.max_bytes,
             max_files=self.tenant_limits.max_files,
             warning_percent=self.quota_warning_percent,
+            rows=self.row_limits,
         )
 
     @property

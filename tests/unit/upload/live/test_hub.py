@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+import pytest
 
 from servicekit.grants import CompactGrant
 from servicekit.problems import UNAVAILABLE
@@ -25,13 +26,17 @@ UPLOADS = 1000
 
 
 class Stored:
-    """A table of events without any."""
+    """A table of one event; those up to 40 were dropped."""
 
     def events(self, *_: object) -> list[Event]:
-        """Return none."""
-        return []
+        """Return the event."""
+        return [Event(seq=50, kind="quota.warning", at=1)]
 
     events_before = events
+
+    def events_dropped(self, _: str) -> int:
+        """Return the last one that was dropped."""
+        return 40
 
 
 def principal(tenant: str) -> Principal:
@@ -87,6 +92,29 @@ def test_a_burst_does_not_pile_up() -> None:
 
     with_hub(burst)
     assert 0 < b"".join(written).count(b"event: progress") < 200
+
+
+@pytest.mark.parametrize(
+    ("after", "is_told"), [(None, False), (0, False), (39, True), (40, False), (50, False)]
+)
+def test_who_comes_after_events_are_gone_is_told(
+    after: int | None,
+    is_told: bool,  # noqa: FBT001 -- of a table
+) -> None:
+    """A client that goes on after an event that was dropped gets `resync`, and no other does."""
+    told: list[bool] = []
+
+    async def send(_: Message) -> None:
+        """Nobody reads."""
+
+    async def come(hub: Hub) -> None:
+        listener = SseConnection(principal("acme"), send)
+        await hub.join(listener, after)
+        told.append(listener.resync_first)
+        hub.leave(listener)
+
+    with_hub(come)
+    assert told == [is_told]
 
 
 class Counting(SseConnection):

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import msgspec
+
 from wharf_upload.domain import keys
-from wharf_upload.domain.buckets import ALL, Bucket, Policy
+from wharf_upload.domain.buckets import LARGEST_PAGE, Bucket, Policy
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.refusals import NoSuchBucket
+
+# A page ends behind the bucket with which its policies come to more than this.
+_PAGE_BYTES = 1 << 20
+_AT_ONCE = 100
 
 
 class StoredBuckets(Protocol):
@@ -21,13 +27,13 @@ class StoredBuckets(Protocol):
         tenant: str,
         *,
         after: str = "",
-        limit: int = ALL,
+        limit: int = LARGEST_PAGE,
         names: tuple[str, ...] | None = None,
     ) -> list[Bucket]:
         """Return the tenant's buckets by name, those past `after`, of these `names` if given."""
 
     def put_bucket(self, bucket: Bucket) -> bool:
-        """Create (true) or change (false) a bucket."""
+        """Create (true) or change (false) a bucket; raises `LimitReached`."""
 
     def delete_bucket(self, tenant: str, name: str) -> None:
         """Raise `NoSuchBucket` or `BucketNotEmpty`."""
@@ -44,11 +50,22 @@ class BucketCatalog:
     ) -> tuple[list[Bucket], str | None]:
         """Return the buckets by name, and where the next page starts, `None` at the end.
 
-        With `names` (in order) those that are among them.
+        With `names` (in order) those that are among them. A page of large policies has fewer
+        buckets than `limit`.
         """
-        found = self._stored.buckets(tenant, after=after, limit=limit + 1, names=names)
-        page = found[:limit]
-        return page, page[-1].name if len(found) > limit else None
+        page: list[Bucket] = []
+        size = 0
+        while True:
+            count = min(_AT_ONCE, limit + 1 - len(page))
+            found = self._stored.buckets(tenant, after=after, limit=count, names=names)
+            for bucket in found:
+                if len(page) == limit or size > _PAGE_BYTES:
+                    return page, page[-1].name
+                page.append(bucket)
+                size += len(msgspec.json.encode(bucket.policy))
+            if len(found) < count:
+                return page, None
+            after = page[-1].name
 
     def find(self, tenant: str, name: str) -> Bucket:
         """Return the bucket; raises `NoSuchBucket`."""
@@ -60,7 +77,7 @@ class BucketCatalog:
     def put(self, tenant: str, name: str, policy: Policy) -> tuple[Bucket, bool]:
         """Give a bucket a policy; return the bucket, and whether it is new.
 
-        Raises `InvalidBucketName`.
+        Raises `InvalidBucketName` and `LimitReached`.
         """
         wanted = Bucket(
             tenant=tenant,

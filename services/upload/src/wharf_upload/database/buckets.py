@@ -7,8 +7,9 @@ import msgspec
 from servicekit.database import Connection, Row
 from wharf_upload.database import cors_origins
 from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.row_counts import require_room
 from wharf_upload.database.unit_of_work import UnitOfWork
-from wharf_upload.domain.buckets import ALL, DEFAULT_BUCKET, Bucket, Policy
+from wharf_upload.domain.buckets import DEFAULT_BUCKET, LARGEST_PAGE, Bucket, Policy
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.refusals import BucketNotEmpty, NoSuchBucket
 
@@ -59,7 +60,7 @@ class SqlBuckets(Aggregate):
         tenant: str,
         *,
         after: str = "",
-        limit: int = ALL,
+        limit: int = LARGEST_PAGE,
         names: tuple[str, ...] | None = None,
     ) -> list[Bucket]:
         """Return the tenant's buckets by name, those past `after`, of these `names` if given."""
@@ -89,12 +90,15 @@ class SqlBuckets(Aggregate):
     def put_bucket(self, bucket: Bucket) -> bool:
         """Create (true) or change (false) a bucket."""
         policy = msgspec.json.encode(bucket.policy).decode()
-        with self._database.transaction() as connection:
+
+        def change(connection: Connection, unit: UnitOfWork) -> bool:
             changed = connection.execute(
                 "UPDATE buckets SET policy = ? WHERE tenant = ? AND name = ?",
                 (policy, bucket.tenant, bucket.name),
             )
             if not changed:
+                if bucket.name != DEFAULT_BUCKET:
+                    require_room(connection, bucket.tenant, "buckets", unit.quota.rows.buckets)
                 connection.execute(
                     "INSERT INTO buckets (tenant, name, policy, created_at) VALUES (?, ?, ?, ?) "
                     "ON CONFLICT (tenant, name) DO UPDATE SET policy = excluded.policy",
@@ -105,6 +109,9 @@ class SqlBuckets(Aggregate):
             cors_origins.index(connection, bucket.tenant, bucket.name, origins)
             # `default` exists before anybody sets its policy.
             return not changed and bucket.name != DEFAULT_BUCKET
+
+        # Changes of a tenant take turns: of two new buckets only one has the last place.
+        return bool(self._group.run(bucket.tenant, change))
 
     def delete_bucket(self, tenant: str, name: str) -> None:
         """Remove an empty bucket; raises `NoSuchBucket` or `BucketNotEmpty`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from wharf_upload.domain.buckets import ALL, Bucket
+from wharf_upload.domain.buckets import LARGEST_PAGE, Bucket
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.file_writes import Move, Place, Stored, Write
@@ -30,7 +30,7 @@ class BucketRecords(Protocol):
         tenant: str,
         *,
         after: str = "",
-        limit: int = ALL,
+        limit: int = LARGEST_PAGE,
         names: tuple[str, ...] | None = None,
     ) -> list[Bucket]:
         """Return the tenant's buckets by name, those past `after`.
@@ -39,7 +39,7 @@ class BucketRecords(Protocol):
         """
 
     def put_bucket(self, bucket: Bucket) -> bool:
-        """Create (true) or change (false) a bucket."""
+        """Create (true) or change (false) a bucket; raises `LimitReached`."""
 
     def delete_bucket(self, tenant: str, name: str) -> None:
         """Remove an empty bucket; raises `NoSuchBucket` or `BucketNotEmpty`."""
@@ -155,7 +155,13 @@ class EventRecords(Protocol):
         """Return the events before a number, the newest first."""
 
     def forget_events(self, before: int) -> int:
-        """Drop events older than a time, but each tenant's newest one; return how many."""
+        """Drop what is older than a time or too much for its tenant, but each tenant's newest one.
+
+        Return how many.
+        """
+
+    def events_dropped(self, tenant: str) -> int:
+        """Return the largest number of an event that was dropped; 0 where none was."""
 
 
 class TicketRecords(Protocol):

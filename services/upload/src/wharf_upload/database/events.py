@@ -13,6 +13,7 @@ import msgspec
 
 from servicekit.database import Database, Row
 from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.event_limit import note_dropped
 from wharf_upload.database.retention import ROWS_A_TIME
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.files import File, FileAddress
@@ -53,7 +54,7 @@ class SqlEvents(Aggregate):
         return [_event(row) for row in rows]
 
     def forget_events(self, before: int) -> int:
-        """Drop events older than a time, but each tenant's newest one; return how many.
+        """Drop what is older than a time or too much, but each tenant's newest one.
 
         Tenant by tenant: an index by time would cost each upload.
         """
@@ -63,7 +64,15 @@ class SqlEvents(Aggregate):
         ):
             for (last,) in tenants:
                 count += _forget_old(self._database, last, before)
+                count += self._group.event_limit.trim(last)
         return count
+
+    def events_dropped(self, tenant: str) -> int:
+        """Return the largest number of an event that was dropped; 0 where none was."""
+        row = self._database.reading().row(
+            "SELECT events_dropped FROM usage WHERE tenant = ?", (tenant,)
+        )
+        return int(row[0]) if row else 0
 
 
 def _event(row: Row) -> Event:
@@ -109,4 +118,5 @@ def _forget_old(database: Database, tenant: str, before: int) -> int:
             connection.execute(
                 "DELETE FROM events WHERE tenant = ? AND seq <= ?", (tenant, old[-1])
             )
+            note_dropped(connection, tenant, old[-1])
         count += len(old)

@@ -29,6 +29,8 @@ def write(wanted: Write) -> Change:
         if replay is not None:
             _end_upload(connection, unit, wanted, replay)
             return replay
+        if wanted.idempotency is not None:
+            unit.keys.require(connection, first.tenant)
         if first.bucket != DEFAULT_BUCKET:
             require_bucket(connection, first.tenant, first.bucket)
         if wanted.ticket is not None:

@@ -28,6 +28,8 @@ def move(wanted: Move, place: Place) -> Change:
         replay = idempotency.replay(connection, wanted.tenant, wanted.idempotency)
         if replay is not None:
             return replay
+        if wanted.idempotency is not None:
+            unit.keys.require(connection, wanted.tenant)
         at = now_milliseconds()
         old = _source(connection, wanted, at)
         if wanted.target.bucket != DEFAULT_BUCKET:

@@ -16,6 +16,8 @@ from servicekit.database import Connection, Database, DatabaseUnavailable
 from servicekit.metric_buffers import MetricBuffer
 from wharf_upload.database.allowances import allowance
 from wharf_upload.database.commit_batcher import CommitBatcher
+from wharf_upload.database.event_limit import EventLimit
+from wharf_upload.database.row_counts import KeyCounts
 from wharf_upload.database.unit_of_work import Change, FileEvent, UnitOfWork
 from wharf_upload.domain.files import File
 from wharf_upload.domain.quotas import Quota
@@ -77,6 +79,8 @@ class GroupCommit:
         self._database, self._quota = database, quota or Quota()
         self._before_commit, self._after_commit = before_commit, after_commit
         self._has_events = has_events
+        self.event_limit = EventLimit(database, self._quota.rows.events)
+        self._keys = KeyCounts(self._quota.rows)
         self.batcher = CommitBatcher(_PATIENCE_SECONDS)
         self._waiting: deque[_Member] = deque()
         self._lock = threading.Lock()
@@ -97,6 +101,8 @@ class GroupCommit:
         if not member.finished:
             # The first of all, or woken to lead because the group before this one has ended.
             self._lead(member)
+        if member.file_events:
+            self.event_limit.note(tenant, len(member.file_events))
         if self._after_commit is not None:
             for kind, file in member.file_events:
                 self._after_commit(file.tenant, kind, file)
@@ -150,7 +156,7 @@ class GroupCommit:
 
     def _transaction(self, group: list[_Member]) -> set[str]:
         """Commit the changes of a group; return the tenants that have new events."""
-        unit = UnitOfWork(self._quota)
+        unit = UnitOfWork(self._quota, self._keys)
         with self._database.transaction() as connection:
             self._lock_tenants(connection, group, unit)
             for member in group:

@@ -23,7 +23,7 @@ from wharf_upload.database.uploads import SqlUploads
 from wharf_upload.domain.quotas import Quota
 
 # What the last of the migrations is called, and where the database remembers it.
-SCHEMA, VERSION_TABLE = "0010", "alembic_version"
+SCHEMA, VERSION_TABLE = "0012", "alembic_version"
 
 
 class SqlRecords(

@@ -11,6 +11,7 @@ import msgspec
 
 from servicekit.database import Connection
 from wharf_upload.database.allowances import allowance
+from wharf_upload.database.row_counts import KeyCounts
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import Allowance, Quota
@@ -23,7 +24,8 @@ FileEvent = tuple[str, File]
 class UnitOfWork:
     """What a transaction gathers and writes at its end, once for all its changes."""
 
-    quota: Quota = field(default_factory=Quota)
+    quota: Quota
+    keys: KeyCounts
     allowances: dict[str, Allowance] = field(default_factory=dict)
     charges: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     events: list[tuple[str, str, int, str]] = field(default_factory=list)

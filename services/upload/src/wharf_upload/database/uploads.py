@@ -8,6 +8,7 @@ import msgspec
 
 from servicekit.database import Connection
 from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.row_counts import require_room
 from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.database.upload_rows import (
     COLUMNS,
@@ -30,6 +31,8 @@ class SqlUploads(Aggregate):
         """Add an upload and reserve its length."""
 
         def change(connection: Connection, unit: UnitOfWork) -> None:
+            most = unit.quota.rows.open_uploads
+            require_room(connection, upload.tenant, "open uploads", most)
             unit.allowance(connection, upload.tenant).require(
                 unit.charges[upload.tenant], upload.reserved_bytes, 1
             )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-# More buckets than any tenant has, as the length of a list.
-ALL = 1 << 31
+# Buckets on a page, at most.
+LARGEST_PAGE = 1000
 DEFAULT_BUCKET = "default"
 
 

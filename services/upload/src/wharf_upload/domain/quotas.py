@@ -7,17 +7,19 @@ from collections import Counter
 import msgspec
 
 from wharf_upload.domain.refusals import QuotaExceeded
+from wharf_upload.domain.row_limits import RowLimits
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for tenants for whom nothing else is set; `None` is no limit.
 
-    The use of `warning_percent` of a limit is told by an event.
+    The use of `warning_percent` of a limit is told by an event. `rows` hold for all tenants.
     """
 
     max_bytes: int | None = None
     max_files: int | None = None
     warning_percent: int = 90
+    rows: RowLimits = RowLimits()
 
 
 class Usage(msgspec.Struct, frozen=True):

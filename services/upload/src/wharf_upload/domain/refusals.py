@@ -86,3 +86,22 @@ class QuotaExceeded(Refused):
 
 class BucketNotEmpty(Refused):
     """The bucket holds files."""
+
+
+class LimitReached(Refused):
+    """The tenant has as many `what` as it may; it can end some of them itself."""
+
+    def __init__(self, what: str, limit_count: int) -> None:
+        super().__init__(f"The tenant has {limit_count} {what} already, as many as it may.")
+        self.what, self.limit_count = what, limit_count
+
+
+class TooManyIdempotencyKeys(Refused):
+    """The tenant's keys that are remembered are as many as it may use; the oldest ends soon."""
+
+    def __init__(self, limit_count: int, seconds: int) -> None:
+        super().__init__(
+            f"{limit_count} idempotency keys of the tenant are remembered, as many as it may use. "
+            f"The oldest one ends in {seconds} seconds."
+        )
+        self.limit_count, self.seconds = limit_count, seconds

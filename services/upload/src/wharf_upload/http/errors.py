@@ -69,6 +69,15 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     refusals.UploadGone: lambda _: NOT_FOUND("There is no such upload."),
     refusals.NoSuchFile: lambda _: NOT_FOUND("There is no such file."),
     refusals.QuotaExceeded: lambda e: problems.TENANT_QUOTA(_quota_detail(e.numbers), **e.numbers),
+    refusals.LimitReached: lambda e: problems.TENANT_LIMIT(
+        str(e), limit=e.what, limit_count=e.limit_count
+    ),
+    refusals.TooManyIdempotencyKeys: lambda e: problems.TOO_MANY_KEYS(
+        str(e),
+        headers=(("Retry-After", str(e.seconds)),),
+        retry_after=e.seconds,
+        limit_count=e.limit_count,
+    ),
     refusals.BucketNotEmpty: lambda _: problems.BUCKET_NOT_EMPTY("The bucket holds files."),
     OutOfSpace: lambda _: problems.STORAGE_FULL("There was no room for the file's record."),
     stores.StoreFull: lambda _: problems.STORAGE_FULL("There was no room for the whole file."),

@@ -141,7 +141,7 @@ class BucketDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Buckets(msgspec.Struct, frozen=True):
-    """The tenant's buckets by name; `next_cursor` gets the next page, null at the end."""
+    """A page of buckets by name; `next_cursor` gets the next one, null at the end."""
 
     buckets: tuple[BucketDocument, ...]
     next_cursor: str | None = None
@@ -180,11 +180,13 @@ class Events(msgspec.Struct, frozen=True):
     """Events in order; `next_after` is what to ask for next.
 
     With the newest first, `next_before` gets the ones before them, and is null when there are none.
+    `missed` is true where events after `after` are gone that this reader has not had.
     """
 
     events: tuple[EventDocument, ...]
     next_after: int
     next_before: int | None = None
+    missed: bool = False
 
 
 def moment(milliseconds: int) -> datetime:

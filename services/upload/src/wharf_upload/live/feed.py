@@ -37,8 +37,8 @@ Read = Callable[[int, int], Awaitable[list[Event]]]
 class Listener(Protocol):
     """A connection, as a feed sees it.
 
-    `is_late`: nobody waits for it. `resync_first`: it knows numbers that this database has never
-    given out, and must be told.
+    `is_late`: nobody waits for it. `resync_first`: it must be told that it knows numbers that this
+    database has never given out, or that events are gone that it has not had.
     """
 
     position: int

@@ -81,8 +81,10 @@ class Hub:
         _log("a client listens", connection)
 
     async def _position(self, connection: Connection, after: int | None) -> int:
+        reader, tenant = self._following.reader, connection.principal.tenant
         try:
-            newest = await self._following.reader.newest(connection.principal.tenant)
+            newest = await reader.newest(tenant)
+            dropped = await reader.dropped(tenant) if after else 0
         except DatabaseUnavailable as error:
             metrics.database_up.set(0)
             log.warning("a connection is refused: %s", error)
@@ -99,6 +101,8 @@ class Hub:
             # The database is older than what the client knows: it was restored.
             connection.resync_first = True
             return newest
+        # Some of what the client has not had is gone: it has to read the lists again.
+        connection.resync_first = 0 < after < dropped
         return after
 
     def _feed(self, tenant: str, position: int) -> TenantFeed:

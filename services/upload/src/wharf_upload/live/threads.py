@@ -37,6 +37,9 @@ class StoredEvents(Protocol):
     def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
         """Return the tenant's events before a number, the newest first."""
 
+    def events_dropped(self, tenant: str) -> int:
+        """Return the largest number of an event that was dropped; 0 where none was."""
+
 
 class EventReader:
     """Reads events in threads; raises `DatabaseUnavailable`."""
@@ -52,3 +55,7 @@ class EventReader:
         """Return the number of the tenant's newest event; 0 where there is none."""
         found = await self._threads.run(self._stored.events_before, tenant, LAST, 1)
         return found[0].seq if found else 0
+
+    async def dropped(self, tenant: str) -> int:
+        """Return the largest number of an event that was dropped; 0 where none was."""
+        return await self._threads.run(self._stored.events_dropped, tenant)

@@ -14,21 +14,25 @@ from servicekit.protection import scope
 from wharf_upload.access import reach
 from wharf_upload.catalog.buckets import BucketCatalog
 from wharf_upload.domain import policies
-from wharf_upload.domain.buckets import ALL
+from wharf_upload.domain.buckets import LARGEST_PAGE
 from wharf_upload.domain.policies import BucketPolicy
 from wharf_upload.http import schemas
-from wharf_upload.problems import BUCKET_NOT_EMPTY, INVALID_KEY, OUTSIDE_GRANTS
+from wharf_upload.problems import BUCKET_NOT_EMPTY, INVALID_KEY, OUTSIDE_GRANTS, TENANT_LIMIT
 
 SCOPE = "buckets:admin"
 
 
 class BucketsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which part of the list; without a limit it is all of it."""
+    """Which part of the list."""
 
     limit: Annotated[
-        Annotated[int, msgspec.Meta(ge=1, le=1000)] | None,
-        msgspec.Meta(description="Buckets on a page; without it all."),
-    ] = None
+        int,
+        msgspec.Meta(
+            ge=1,
+            le=LARGEST_PAGE,
+            description="Buckets on a page, at most; one with large policies has fewer.",
+        ),
+    ] = 100
     cursor: Annotated[
         str,
         msgspec.Meta(
@@ -41,9 +45,11 @@ _LIST = Operation(
     id="listBuckets",
     tag="buckets",
     summary="List buckets by name",
+    description="A page may hold fewer than `limit`: `next_cursor` says whether there is another "
+    "one.",
     query=BucketsQuery,
     problems=(MALFORMED,),
-    answers={200: Answer("The tenant's buckets, those that the caller reaches.", schemas.Buckets)},
+    answers={200: Answer("A page of the buckets that the caller reaches.", schemas.Buckets)},
 )
 _GET = Operation(
     id="getBucket",
@@ -62,7 +68,10 @@ _PUT = Operation(
         200: Answer("The bucket has this policy now.", schemas.BucketDocument),
         201: Answer("The bucket is new.", schemas.BucketDocument),
     },
-    problems=(NOT_FOUND, MALFORMED, INVALID_KEY, OUTSIDE_GRANTS, UNPROCESSABLE, UNSUPPORTED_MEDIA),
+    problems=(
+        *(NOT_FOUND, MALFORMED, INVALID_KEY, OUTSIDE_GRANTS, TENANT_LIMIT),
+        *(UNPROCESSABLE, UNSUPPORTED_MEDIA),
+    ),
 )
 _DELETE = Operation(
     id="deleteBucket",
@@ -83,7 +92,7 @@ def blueprint(buckets: BucketCatalog) -> ProtectedBlueprint:
         found, next_cursor = buckets.page(
             g.principal.tenant,
             after=query.cursor,
-            limit=query.limit or ALL - 1,
+            limit=query.limit,
             names=reach.named_buckets(g.principal),
         )
         return schemas.Buckets(tuple(schemas.of_bucket(bucket) for bucket in found), next_cursor)

@@ -51,6 +51,9 @@ class StoredEvents(Protocol):
     def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
         """Return the tenant's events before a number, the newest first."""
 
+    def events_dropped(self, tenant: str) -> int:
+        """Return the largest number of an event that was dropped; 0 where none was."""
+
 
 _LIST = Operation(
     id="listEvents",
@@ -58,9 +61,13 @@ _LIST = Operation(
     summary="List what happened to files and quotas, in order",
     description="Ask again with `next_after` as `after`: every event comes once, in the "
     "order in which things happened, and none is left out. An empty page with the same "
-    "`next_after` means that nothing has happened since. With `order=newest` the last ones come "
+    "`next_after` means that nothing has happened since. Events are kept for a time, and up to a "
+    "number for each tenant; the oldest go first. `missed` says that some after `after` are gone: "
+    "read the lists of files again, then go on. With `order=newest` the last ones come "
     "first; ask again with `next_before` as `before` until it is null. A page ends early where "
-    "its files have megabytes of metadata.\n\n"
+    "its files have megabytes of metadata.
+
+"
     "A caller with grants gets the events of files that it may read; its pages may be short, or "
     "empty, as with `kind`. Of a move between what it may read and what it may not, it gets "
     "`file.moved` without `moved_from`, or `file.deleted` at the old address.\n\n"
@@ -95,6 +102,8 @@ def _oldest(stored: StoredEvents, principal: Principal, query: EventQuery) -> sc
         events=tuple(schemas.of_event(event) for event in page),
         next_after=query.after if last is None else last,
         next_before=None,
+        # Asked after the page was read: what goes meanwhile is told, too.
+        missed=0 < query.after < stored.events_dropped(principal.tenant),
     )
 
 

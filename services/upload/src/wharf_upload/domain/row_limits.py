@@ -1,0 +1,15 @@
+"""How many rows a tenant may make of the kinds that its quota of bytes and files does not count."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class RowLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for every tenant; `None` is no limit. A key is remembered for so many seconds."""
+
+    buckets: int | None = None
+    open_uploads: int | None = None
+    events: int | None = None
+    idempotency_keys: int | None = None
+    idempotency_seconds: int = 24 * 3600
