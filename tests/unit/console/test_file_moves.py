@@ -11,7 +11,7 @@ import pytest
 from tests.servers.console import Browser, Console
 from tests.servers.console_documents import bucket_document, serve_file
 from tests.servers.console_files import TO_X, changes, moved
-from tests.servers.fake_gateway import Reply, problem
+from tests.servers.fake_gateway import Call, Reply, problem
 
 LIST = "/console/b/docs/"
 
@@ -26,6 +26,20 @@ def two_buckets(console: Console) -> Browser:
     listed = {"buckets": [bucket_document(), bucket_document("archive")], "next_cursor": None}
     console.gateway.on("GET", "/v1/buckets", Reply(listed))
     return console.person("editor")
+
+
+def test_buckets_of_all_pages_are_choices(console: Console) -> None:
+    """A page of the API may be short: what is on the next ones can be chosen, too."""
+    documents = {"": bucket_document(), "docs": bucket_document("archive")}
+
+    def page(call: Call) -> Reply:
+        cursor = call.query.get("cursor", [""])[0]
+        following = None if cursor else "docs"
+        return Reply({"buckets": [documents[cursor]], "next_cursor": following})
+
+    console.gateway.on("GET", "/v1/buckets", page)
+    shown = console.person("editor").post("/console/b/docs/move", {"key": ["a"], "back": LIST}).text
+    assert '<option value="archive">archive</option>' in shown
 
 
 def test_what_is_selected_is_moved_after_a_form(console: Console) -> None:

@@ -61,6 +61,19 @@ def listed(session: Session, *, cursor: str = "", limit: int = 100) -> Buckets:
     return session.get("/v1/buckets", Buckets, cursor=cursor, limit=limit)
 
 
+def names(session: Session, *, most: int) -> list[str]:
+    """Return the names of the tenant's first buckets, page by page: few of them may be large."""
+    found: list[str] = []
+    cursor = ""
+    while len(found) < most:
+        page = listed(session, cursor=cursor, limit=most - len(found))
+        found += [bucket.name for bucket in page.buckets]
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    return found
+
+
 def read(session: Session, name: str) -> Bucket:
     """Return a bucket; raises the problem `not-found`."""
     return session.get(address("v1", "buckets", name), Bucket)
