@@ -38,6 +38,7 @@ def test_the_newest_first(api: ApiClient, reader: ApiClient) -> None:
         "events": [],
         "next_after": 0,
         "next_before": None,
+        "missed": False,
     }
     for number in range(4):
         api.stored(f"{number}.txt")

@@ -243,7 +243,9 @@ def _upload_steps(
     rules, terminator = receiving.rules, UploadTerminator(held)
     ticket_limit = TicketUploadLimit(access.limits.counted)
     return _UploadSteps(
-        UploadCreator(held, rules, receiving.room, receiving.admission, ticket_limit),
+        UploadCreator(
+            held, rules, receiving.room, receiving.admission, ticket_limit, access.limits.count_more
+        ),
         UploadCompleter(held, rules, store, receiving.commit, receiving.digests, terminator),
         terminator,
     )

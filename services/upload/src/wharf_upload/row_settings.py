@@ -22,13 +22,14 @@ class RowSettings:
     )
     tenant_max_events: int = setting(
         1_000_000,
-        doc="Events of a tenant that are kept; the oldest go first, and each process of the "
-        "service looks after each hundredth part of them.",
+        doc="Events of a tenant that are kept; the oldest go. Each process looks after each "
+        "hundredth part of that.",
         minimum=1000,
     )
     tenant_max_idempotency_keys: int = setting(
         100_000,
-        doc="Values of `Idempotency-Key` that are remembered of a tenant at the same time.",
+        doc="Values of `Idempotency-Key` that are remembered of a tenant at the same time; and as "
+        "many resumable uploads that have become files, of which the oldest go.",
         minimum=1,
     )
     idempotency_seconds: int = setting(

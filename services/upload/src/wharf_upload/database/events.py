@@ -13,8 +13,8 @@ import msgspec
 
 from servicekit.database import Database, Row
 from wharf_upload.database.aggregate import Aggregate
-from wharf_upload.database.event_limit import note_dropped
 from wharf_upload.database.retention import ROWS_A_TIME
+from wharf_upload.database.surplus import note_dropped
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import QuotaWarning
@@ -64,7 +64,7 @@ class SqlEvents(Aggregate):
         ):
             for (last,) in tenants:
                 count += _forget_old(self._database, last, before)
-                count += self._group.event_limit.trim(last)
+                count += self._group.events.trim(last)
         return count
 
     def events_dropped(self, tenant: str) -> int:

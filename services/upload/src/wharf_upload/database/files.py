@@ -34,6 +34,8 @@ class SqlFiles(Aggregate):
         first = write.files[0]
         blobs = [(file.tenant, file.blob) for file in write.files]
         stored: Stored = self._group.run(first.tenant, file_changes.write(write), blobs)
+        if write.upload is not None:
+            self._group.ended_uploads.note(first.tenant)
         return stored
 
     def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:

@@ -16,8 +16,8 @@ from servicekit.database import Connection, Database, DatabaseUnavailable
 from servicekit.metric_buffers import MetricBuffer
 from wharf_upload.database.allowances import allowance
 from wharf_upload.database.commit_batcher import CommitBatcher
-from wharf_upload.database.event_limit import EventLimit
 from wharf_upload.database.row_counts import KeyCounts
+from wharf_upload.database.surplus import Surplus, drop_ended_uploads, drop_events
 from wharf_upload.database.unit_of_work import Change, FileEvent, UnitOfWork
 from wharf_upload.domain.files import File
 from wharf_upload.domain.quotas import Quota
@@ -79,8 +79,10 @@ class GroupCommit:
         self._database, self._quota = database, quota or Quota()
         self._before_commit, self._after_commit = before_commit, after_commit
         self._has_events = has_events
-        self.event_limit = EventLimit(database, self._quota.rows.events)
-        self._keys = KeyCounts(self._quota.rows)
+        rows = self._quota.rows
+        self.events = Surplus(database, rows.events, drop_events)
+        self.ended_uploads = Surplus(database, rows.idempotency_keys, drop_ended_uploads)
+        self._keys = KeyCounts(rows)
         self.batcher = CommitBatcher(_PATIENCE_SECONDS)
         self._waiting: deque[_Member] = deque()
         self._lock = threading.Lock()
@@ -102,7 +104,7 @@ class GroupCommit:
             # The first of all, or woken to lead because the group before this one has ended.
             self._lead(member)
         if member.file_events:
-            self.event_limit.note(tenant, len(member.file_events))
+            self.events.note(tenant, len(member.file_events))
         if self._after_commit is not None:
             for kind, file in member.file_events:
                 self._after_commit(file.tenant, kind, file)

@@ -61,7 +61,7 @@ class UploadRecords(Protocol):
         """
 
     def finals_of(self, tenant: str, part: str) -> list[Upload]:
-        """Return the unfinished final uploads that a partial upload is a part of."""
+        """Return unfinished final uploads that a partial upload is a part of, a hundred at most."""
 
     def unfinished(self) -> Iterator[tuple[str, str]]:
         """Yield tenant and id of all unfinished uploads, by id."""

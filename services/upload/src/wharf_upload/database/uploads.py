@@ -22,6 +22,8 @@ from wharf_upload.database.upload_rows import (
 from wharf_upload.domain.resumable_upload import Upload
 
 _ROWS_A_TIME = 1000
+# So many final uploads the end of a part looks at; a question about another one joins it.
+_MOST_FINALS = 100
 
 
 class SqlUploads(Aggregate):
@@ -170,11 +172,11 @@ class SqlUploads(Aggregate):
         return [to_upload(row, ()) for row in rows]
 
     def finals_of(self, tenant: str, part: str) -> list[Upload]:
-        """Return the unfinished final uploads that a partial upload is a part of."""
+        """Return unfinished final uploads that a partial upload is a part of, a hundred at most."""
         rows = self._database.reading().rows(
             "SELECT p.final FROM upload_parts p JOIN uploads u ON u.id = p.final "
-            "WHERE p.tenant = ? AND p.part = ? AND u.file IS NULL",
-            (tenant, part),
+            "WHERE p.tenant = ? AND p.part = ? AND u.file IS NULL LIMIT ?",
+            (tenant, part, _MOST_FINALS),
         )
         found = (self.get(tenant, row[0]) for row in rows)
         return [upload for upload in found if upload is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from servicekit.ids import uuid7_hex
@@ -28,9 +30,14 @@ class UploadCreator:
         room: DiskRoom,
         admission: Admission,
         ticket_limit: TicketUploadLimit,
+        count_more: Callable[[str, str, int], None],
     ) -> None:
+        """`count_more` counts the parts of an upload as further requests of a tenant and a client
+        (`ratelimits.RateLimits.count_more`): each makes a row.
+        """
         self._held, self._rules, self._room = held, rules, room
         self._admission, self._ticket_limit = admission, ticket_limit
+        self._count_more = count_more
 
     def create(
         self, principal: Principal, wanted: UploadCreation, identifier: str | None = None
@@ -67,6 +74,8 @@ class UploadCreator:
         except BaseException:
             self._held.partials.remove(upload.id)
             raise
+        if upload.parts:
+            self._count_more(upload.tenant, upload.subject, len(upload.parts))
         return upload
 
     def _require_allowed(self, principal: Principal, wanted: UploadCreation) -> None:

@@ -1,0 +1,110 @@
+"""Rows of which a tenant keeps the newest ones, and the oldest go: events, uploads that have ended.
+
+No request counts them. Each process counts what it adds, and looks at all of a tenant's, in a
+thread of its own, after each hundredth part of what it may keep. Several processes may each exceed
+the number by one part.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from servicekit.database import Connection, Database, DatabaseUnavailable
+from wharf_upload.database.retention import ROWS_A_TIME
+
+log = logging.getLogger(__name__)
+_PARTS = 100
+# Drops a tenant's oldest rows until so many are left; returns how many.
+Drop = Callable[[Database, str, int], int]
+
+
+class Surplus:
+    """Has the oldest rows of a kind dropped when a tenant has more than `most`."""
+
+    def __init__(self, database: Database, most: int | None, drop: Drop) -> None:
+        self._database, self._most, self._drop = database, most, drop
+        self._part = max(1, (most or 0) // _PARTS)
+        self._added: dict[str, int] = {}
+
+    def note(self, tenant: str, count: int = 1) -> None:
+        """Note that so many rows were added; never raises or waits."""
+        if self._most is None:
+            return
+        # Threads that come at the same moment may lose a number: the look comes a bit later.
+        added = self._added.get(tenant, 0) + count
+        if added < self._part:
+            self._added[tenant] = added
+            return
+        self._added.pop(tenant, None)
+        threading.Thread(target=self._look, args=(tenant,), daemon=True).start()
+
+    def trim(self, tenant: str) -> int:
+        """Drop what is too much of one tenant; return how many."""
+        return 0 if self._most is None else self._drop(self._database, tenant, self._most)
+
+    def _look(self, tenant: str) -> None:
+        try:
+            self.trim(tenant)
+        except DatabaseUnavailable as error:
+            # The next part comes, and for events the worker looks at all tenants each hour.
+            log.warning("the oldest rows of a tenant cannot be dropped: %s", error)
+        finally:
+            self._database.close()
+
+
+def drop_events(database: Database, tenant: str, most: int) -> int:
+    """Drop a tenant's oldest events until so many are left; return how many."""
+    found = database.reading().row(
+        "SELECT seq FROM events WHERE tenant = ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+        (tenant, most),
+    )
+    count = 0
+    while found is not None:
+        rows = database.reading().rows(
+            "SELECT seq FROM events WHERE tenant = ? AND seq <= ? ORDER BY seq LIMIT ?",
+            (tenant, found[0], ROWS_A_TIME),
+        )
+        if not rows:
+            break
+        with database.transaction() as connection:
+            count += connection.execute(
+                "DELETE FROM events WHERE tenant = ? AND seq <= ?", (tenant, rows[-1][0])
+            )
+            note_dropped(connection, tenant, rows[-1][0])
+    return count
+
+
+def note_dropped(connection: Connection, tenant: str, last: int) -> None:
+    """Remember up to which number events are gone, for readers that come later."""
+    connection.execute(
+        "UPDATE usage SET events_dropped = ? WHERE tenant = ? AND events_dropped < ?",
+        (last, tenant, last),
+    )
+
+
+def drop_ended_uploads(database: Database, tenant: str, most: int) -> int:
+    """Forget a tenant's uploads that became files, the oldest first, until so many are left.
+
+    Return how many. They were kept for clients that had not got the answer.
+    """
+    found = database.reading().row(
+        "SELECT expires_at FROM uploads WHERE tenant = ? AND file IS NOT NULL "
+        "ORDER BY expires_at DESC LIMIT 1 OFFSET ?",
+        (tenant, most),
+    )
+    count = 0
+    while found is not None:
+        with database.transaction() as connection:
+            rows = connection.rows(
+                "SELECT tenant, id FROM uploads WHERE tenant = ? AND file IS NOT NULL "
+                "AND expires_at <= ? ORDER BY expires_at LIMIT ?",
+                (tenant, found[0], ROWS_A_TIME),
+            )
+            connection.execute_many("DELETE FROM uploads WHERE tenant = ? AND id = ?", rows)
+            connection.execute_many("DELETE FROM upload_parts WHERE tenant = ? AND final = ?", rows)
+        count += len(rows)
+        if len(rows) < ROWS_A_TIME:
+            break
+    return count
