@@ -7,7 +7,7 @@ import msgspec
 from servicekit.database import Connection, Database, Row, UniqueViolation
 from servicekit.grants import Holder
 from servicekit.reaches import ReachChange
-from wharf_auth.database import audit, feed, reaches
+from wharf_auth.database import audit, feed, reaches, room
 from wharf_auth.database.contract import (
     MAX_LIVE_SECRETS,
     Client,
@@ -53,9 +53,13 @@ class SqlClients(PublishesReaches):
         try:
             with self._database.transaction() as connection:
                 require_live_tenant(connection, client.tenant)
+                room.require_client(connection, client.tenant, self._limits)
+                room.require_entries(connection, client.tenant, self._limits)
+                grant_bytes = room.bytes_of(client.grants, Holder(client=client.id))
+                room.require_grants(connection, client.tenant, grant_bytes, self._limits)
                 connection.execute(
                     "INSERT INTO clients (id, tenant, name, scopes, created_at, disabled_at, "
-                    "grants, reach_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "grants, reach_version, grant_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         client.id,
                         client.tenant,
@@ -65,6 +69,7 @@ class SqlClients(PublishesReaches):
                         client.disabled_at,
                         reaches.stored(client.grants),
                         client.reach_version,
+                        grant_bytes,
                     ),
                 )
                 _insert_secret(connection, client.id, secret)
@@ -93,6 +98,8 @@ class SqlClients(PublishesReaches):
     def change_client(self, tenant: str, client: str, change: ClientChange, act: Act) -> None:
         """Holds the client's row; its name for people is no business of followers."""
         with self._database.transaction() as connection:
+            if change.grants is not msgspec.UNSET:
+                room.hold(connection, tenant)
             self._lock_client(connection, tenant, client)
             (row,) = connection.rows(f"{_CLIENT} WHERE id = ?", (client,))
             old = _client(row)
@@ -100,9 +107,13 @@ class SqlClients(PublishesReaches):
             scopes = old.scopes if change.scopes is msgspec.UNSET else change.scopes
             grants = old.grants if change.grants is msgspec.UNSET else change.grants
             reaches.require_unlimited(scopes, grants)
+            holder = Holder(client=client)
+            grant_bytes = room.bytes_of(grants, holder)
+            more = grant_bytes - room.bytes_of(old.grants, holder)
+            room.require_grants(connection, tenant, more, self._limits)
             connection.execute(
-                "UPDATE clients SET name = ?, scopes = ?, grants = ? WHERE id = ?",
-                (name, " ".join(scopes), reaches.stored(grants), client),
+                "UPDATE clients SET name = ?, scopes = ?, grants = ?, grant_bytes = ? WHERE id = ?",
+                (name, " ".join(scopes), reaches.stored(grants), grant_bytes, client),
             )
             if (scopes, grants) != (old.scopes, old.grants):
                 told = reaches.renewed(connection, tenant, "client", client, act.at)
@@ -121,6 +132,7 @@ class SqlClients(PublishesReaches):
                     "DELETE FROM group_members WHERE subject = ? AND tenant = ?", (client, tenant)
                 )
                 change = reaches.renewed(connection, tenant, "client", client, act.at)
+                room.forget_disabled(connection, tenant, self._limits)
                 feed.append(
                     connection,
                     "subject",
@@ -163,7 +175,7 @@ class SqlClients(PublishesReaches):
             audit.append(connection, act)
 
     def retire_secret(self, tenant: str, client: str, secret: str, act: Act) -> bool:
-        """The row stays, for the audit."""
+        """The row stays for a while, for the audit."""
         with self._database.transaction() as connection:
             self._lock_client(connection, tenant, client)
             changed = connection.execute(
@@ -172,6 +184,7 @@ class SqlClients(PublishesReaches):
                 (act.at, secret, client),
             )
             if changed:
+                room.forget_retired(connection, client)
                 audit.append(connection, act)
         return bool(changed)
 

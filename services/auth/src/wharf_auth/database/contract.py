@@ -144,7 +144,7 @@ class ClientRecords(Protocol):
     def add_client(self, client: Client, secret: Secret, act: Act) -> None:
         """Adds a client with its first secret.
 
-        Raises `NoSuchTenant`, `TenantDeleted`, or `NameTaken` for its id.
+        Raises `NoSuchTenant`, `TenantDeleted`, `LimitReached`, or `NameTaken` for its id.
         """
 
     def clients(self, tenant: str, *, after: str, limit: int) -> list[Client]:
@@ -154,12 +154,13 @@ class ClientRecords(Protocol):
         """The tenant's client of this id."""
 
     def change_client(self, tenant: str, client: str, change: ClientChange, act: Act) -> None:
-        """Changes a client; raises `NoSuchClient` or `LimitedManager`."""
+        """Changes a client; raises `NoSuchClient`, `LimitedManager` or `LimitReached`."""
 
     def disable(self, tenant: str, client: str, until: int, act: Act) -> None:
         """Disables a client for good and takes it out of its groups, again without effect.
 
         Raises `NoSuchClient`. `until` (unix seconds) is when the last of its tokens has expired.
+        Of many disabled clients those that were disabled first are removed.
         """
 
     def login(self, client: str) -> Login | None:
@@ -189,7 +190,7 @@ class RevocationRecords(Protocol):
     def revoke_token(
         self, tenant: str, token: str, until: int, act: Act, *, with_derived: bool = False
     ) -> None:
-        """Revokes an access token by its `jti`, again without effect.
+        """Revokes an access token by its `jti`, again without effect; raises `LimitReached`.
 
         `with_derived` ends those whose `sid` it is as well: what was exchanged for it.
         """
@@ -199,7 +200,7 @@ class RevocationRecords(Protocol):
 
 
 class AuditRecords(Protocol):
-    """The audit log: there is no way to change or remove a line."""
+    """The audit log: no line is changed, and lines are removed when their time is over alone."""
 
     def note(self, act: Act) -> None:
         """Adds a line about something that changed no record, e.g. a refusal."""
@@ -211,6 +212,13 @@ class AuditRecords(Protocol):
         self, *, before: int, limit: int, tenant: str | None = None
     ) -> list[AuditedAct]:
         """Lines before a number, the newest first; only those about `tenant` when it is given."""
+
+    def prune_audit(self, *, after: int, older_than: int) -> int:
+        """Removes lines from before `older_than`, and the oldest ones of tenants with too many.
+
+        Looks at the tenants that lines past the number `after` are about. Returns the number up to
+        which nothing is left to do; some thousand lines at most are removed at once.
+        """
 
 
 class Records(

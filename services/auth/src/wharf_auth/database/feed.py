@@ -10,7 +10,7 @@ import msgspec
 from servicekit.database import Connection, Database
 from servicekit.reaches import ReachChange
 from servicekit.revocations import Feed, Kind, Revocation, State
-from wharf_auth.database import audit
+from wharf_auth.database import audit, room
 from wharf_auth.domain.acts import Act
 
 #: Of a page, in JSON, unless one entry alone is longer.
@@ -88,7 +88,7 @@ def append_all(connection: Connection, entries: Sequence[Entry]) -> None:
     )
 
 
-class SqlFeed:
+class SqlFeed(room.HasLimits):
     """Implements `RevocationRecords`."""
 
     def __init__(self, database: Database) -> None:
@@ -132,6 +132,7 @@ class SqlFeed:
                 (tenant, token),
             ):
                 return
+            room.require_entries(connection, tenant, self._limits)
             kinds: tuple[Kind, ...] = ("token", "session") if with_derived else ("token",)
             for kind in kinds:
                 append(

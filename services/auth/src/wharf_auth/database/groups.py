@@ -10,7 +10,7 @@ from servicekit.database import Connection, Database, Row, UniqueViolation
 from servicekit.grants import as_list
 from servicekit.grants_claim import MAX_GROUPS
 from servicekit.reaches import ReachChange
-from wharf_auth.database import audit, reaches
+from wharf_auth.database import audit, reaches, room
 from wharf_auth.database.contract import NameTaken, NoSuchTenant
 from wharf_auth.database.groups_contract import (
     MAX_GROUPS_OF_TENANT,
@@ -76,9 +76,12 @@ class SqlGroups(PublishesReaches):
                 )
                 if row and row[0] >= MAX_GROUPS_OF_TENANT:
                     raise TooManyGroups(group.tenant)
+                room.require_entries(connection, group.tenant, self._limits)
+                grant_bytes = room.bytes_of(group.grants)
+                room.require_grants(connection, group.tenant, grant_bytes, self._limits)
                 connection.execute(
                     "INSERT INTO member_groups (id, tenant, name, folded, scopes, grants, "
-                    "version, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "version, created_at, grant_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         group.id,
                         group.tenant,
@@ -88,6 +91,7 @@ class SqlGroups(PublishesReaches):
                         reaches.stored(group.grants),
                         group.version,
                         group.created_at,
+                        grant_bytes,
                     ),
                 )
                 self._publish_group(connection, group.tenant, group.id, _change_of(group), act.at)
@@ -117,6 +121,8 @@ class SqlGroups(PublishesReaches):
         """One entry of the feed tells all members; a new name tells nobody."""
         try:
             with self._database.transaction() as connection:
+                if change.grants is not msgspec.UNSET:
+                    room.hold(connection, tenant)
                 old = _locked(connection, tenant, group)
                 if change.name is not msgspec.UNSET:
                     connection.execute(
@@ -127,9 +133,13 @@ class SqlGroups(PublishesReaches):
                 grants = old.grants if change.grants is msgspec.UNSET else change.grants
                 if (scopes, grants) != (old.scopes, old.grants):
                     version = max(old.version + 1, act.at)
+                    grant_bytes = room.bytes_of(grants)
+                    more = grant_bytes - room.bytes_of(old.grants)
+                    room.require_grants(connection, tenant, more, self._limits)
                     connection.execute(
-                        "UPDATE member_groups SET scopes = ?, grants = ?, version = ? WHERE id = ?",
-                        (" ".join(scopes), reaches.stored(grants), version, group),
+                        "UPDATE member_groups SET scopes = ?, grants = ?, version = ?, "
+                        "grant_bytes = ? WHERE id = ?",
+                        (" ".join(scopes), reaches.stored(grants), version, grant_bytes, group),
                     )
                     told = ReachChange(version, as_list(grants), " ".join(scopes))
                     self._publish_group(connection, tenant, group, told, act.at)

@@ -97,7 +97,8 @@ class GroupRecords(Protocol):
     def add_group(self, group: Group, folded: str, act: Act) -> None:
         """Adds a group.
 
-        Raises `NoSuchTenant`, `TenantDeleted`, `TooManyGroups`, or `NameTaken` (the folded name).
+        Raises `NoSuchTenant`, `TenantDeleted`, `TooManyGroups`, `LimitReached`, or `NameTaken`
+        (the folded name).
         """
 
     def group(self, tenant: str, group: str) -> Group | None:
@@ -107,7 +108,7 @@ class GroupRecords(Protocol):
         """Groups of a tenant in order of their ids, those past `after`; raises `NoSuchTenant`."""
 
     def change_group(self, tenant: str, group: str, change: GroupChange, act: Act) -> None:
-        """Changes a group; raises `NoSuchGroup` or `NameTaken`."""
+        """Changes a group; raises `NoSuchGroup`, `NameTaken` or `LimitReached`."""
 
     def delete_group(self, tenant: str, group: str, act: Act) -> None:
         """Removes a group with its memberships; raises `NoSuchGroup`."""

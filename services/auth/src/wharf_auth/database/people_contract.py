@@ -103,7 +103,10 @@ class UserRecords(Protocol):
     """Users. Each change is noted in the audit log."""
 
     def add_user(self, user: User, folded: str, password_hash: str, act: Act) -> None:
-        """Adds a user; raises `NoSuchTenant`, `TenantDeleted`, or `NameTaken` (the folded name)."""
+        """Adds a user.
+
+        Raises `NoSuchTenant`, `TenantDeleted`, `LimitReached`, or `NameTaken` (the folded name).
+        """
 
     def user(self, tenant: str, user: str) -> User | None:
         """The tenant's user of this id."""
@@ -120,8 +123,8 @@ class UserRecords(Protocol):
     def set_rights(self, tenant: str, user: str, rights: UserRights, until: int, act: Act) -> None:
         """Sets role and grants; another role ends all sessions. Again without effect.
 
-        Raises `NoSuchUser` or `LimitedManager`. Of this and all below: `until` (unix seconds) is
-        when the last of the tokens has expired.
+        Raises `NoSuchUser`, `LimitedManager` or `LimitReached`. Of this and all below: `until`
+        (unix seconds) is when the last of the tokens has expired.
         """
 
     def disable_user(self, tenant: str, user: str, until: int, act: Act) -> None:
@@ -152,7 +155,9 @@ class SessionRecords(Protocol):
     """Sessions and their refresh tokens, which are known by their hashes."""
 
     def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
-        """Adds a session with its first refresh token; raises `LoginOutdated`.
+        """Adds a session with its first refresh token; raises `LoginOutdated` or `LimitReached`.
+
+        Where the person has too many, those that were used longest ago end.
 
         `password_hash` is the one that was verified: a login that raced with a change of it fails.
         Returns the user as it is now: a role that was taken away meanwhile must not come back.

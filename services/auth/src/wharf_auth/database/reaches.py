@@ -14,6 +14,7 @@ from servicekit.tokens import LEEWAY_SECONDS
 from wharf_auth.database import feed
 from wharf_auth.database.feed import Entry
 from wharf_auth.database.groups_contract import LimitedManager, MemberKind
+from wharf_auth.database.room import HasLimits
 from wharf_auth.domain import users
 from wharf_auth.domain.scopes import may_lift_grants
 from wharf_auth.domain.tokens import MAX_TOKEN_TTL_SECONDS
@@ -86,7 +87,7 @@ def require_unlimited(scopes: tuple[str, ...], grants: Compact | None) -> None:
         raise LimitedManager
 
 
-class PublishesReaches:
+class PublishesReaches(HasLimits):
     """The part of the records that puts reaches into the feed."""
 
     #: The longest life of a signed link.

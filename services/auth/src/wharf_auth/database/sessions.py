@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from servicekit.database import Connection, Database, Row
-from wharf_auth.database import feed, reaches
+from wharf_auth.database import feed, reaches, room
 from wharf_auth.database.people_contract import (
     ActiveSession,
     Ending,
@@ -14,6 +14,7 @@ from wharf_auth.database.people_contract import (
     Session,
     User,
 )
+from wharf_auth.domain.tokens import last_expiry
 
 USER = (
     "u.id, u.tenant, u.username, u.display_name, u.role, u.created_at, u.password_changed_at, "
@@ -40,6 +41,8 @@ _SWEPT_AT_ONCE = 20
 # How many used refresh tokens a session remembers, to know a thief by. Nothing else bounds how
 # often a person refreshes; an older one is refused all the same, as one that nobody knows.
 _USED_KEPT = 100
+# How many sessions that are over a person has, and how many a login ends or removes.
+_OVER_KEPT = _MOVED_AT_ONCE = 100
 
 
 def user_of(row: Row) -> User:
@@ -108,12 +111,35 @@ def _sweep(connection: Connection, now: int) -> None:
         "SELECT id FROM sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ?",
         (now - _KEPT_MILLISECONDS, _SWEPT_AT_ONCE),
     )
-    for row in rows:
-        connection.execute("DELETE FROM refresh_tokens WHERE session = ?", row)
-        connection.execute("DELETE FROM sessions WHERE id = ?", row)
+    _remove(connection, rows)
 
 
-class SqlSessions:
+def _make_room(connection: Connection, new: Session, most: int) -> list[str]:
+    """End the sessions that were used longest ago where a person has more than `most`.
+
+    Return them, to be published. Sessions that are over are removed where they are many.
+    """
+    rows = connection.rows(
+        "SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND expires_at > ? "
+        "AND ended_at IS NULL ORDER BY used_at DESC, id DESC LIMIT ? OFFSET ?",
+        (new.user, new.id, new.created_at, _MOVED_AT_ONCE, most - 1),
+    )
+    ended = [one for (one,) in reversed(rows) if _end(connection, one, new.created_at)]
+    over = connection.rows(
+        "SELECT id FROM sessions WHERE user_id = ? AND expires_at <= ? "
+        "ORDER BY expires_at DESC, id DESC LIMIT ? OFFSET ?",
+        (new.user, new.created_at, _MOVED_AT_ONCE, _OVER_KEPT),
+    )
+    _remove(connection, over)
+    return ended
+
+
+def _remove(connection: Connection, sessions: list[Row]) -> None:
+    connection.execute_many("DELETE FROM refresh_tokens WHERE session = ?", sessions)
+    connection.execute_many("DELETE FROM sessions WHERE id = ?", sessions)
+
+
+class SqlSessions(room.HasLimits):
     """Implements `SessionRecords`."""
 
     def __init__(self, database: Database) -> None:
@@ -128,6 +154,7 @@ class SqlSessions:
                 (session.user, session.tenant, password_hash),
             ):
                 raise LoginOutdated(session.user)
+            room.require_entries(connection, session.tenant, self._limits)
             (row,) = connection.rows(
                 f"SELECT {USER} FROM users u WHERE u.id = ?",  # noqa: S608 -- columns
                 (session.user,),
@@ -147,7 +174,10 @@ class SqlSessions:
                 ),
             )
             _add_token(connection, refresh_hash, session.id, session.created_at)
+            ended = _make_room(connection, session, self._limits.sessions)
             _sweep(connection, session.created_at)
+            ending = Ending(session.created_at, last_expiry(session.created_at))
+            publish(connection, session.tenant, ended, ending)
         return user_of(row)
 
     def active_session(self, session: str) -> ActiveSession | None:

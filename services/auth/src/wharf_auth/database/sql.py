@@ -11,9 +11,10 @@ from wharf_auth.database.reaches import LINK_MAX_SECONDS
 from wharf_auth.database.sessions import SqlSessions
 from wharf_auth.database.tenants import SqlTenants
 from wharf_auth.database.users import SqlUsers
+from wharf_auth.domain.limits import TenantLimits
 
 # What the last of the migrations is called, and where the database remembers it.
-SCHEMA, VERSION_TABLE = "0004", "wharf_auth_revision"
+SCHEMA, VERSION_TABLE = "0005", "wharf_auth_revision"
 
 
 class SqlRecords(SqlTenants, SqlClients, SqlUsers, SqlGroups, SqlSessions, SqlFeed, SqlAudit):
@@ -23,10 +24,16 @@ class SqlRecords(SqlTenants, SqlClients, SqlUsers, SqlGroups, SqlSessions, SqlFe
     as its last statements: both hold the row of the latest numbers until the commit.
     """
 
-    def __init__(self, database: Database, link_max_seconds: int = LINK_MAX_SECONDS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        link_max_seconds: int = LINK_MAX_SECONDS,
+        limits: TenantLimits | None = None,
+    ) -> None:
         """`link_max_seconds`: so long the feed keeps what a maker of links may not do any more."""
         super().__init__(database)
         self._link_max_seconds = link_max_seconds
+        self._limits = limits or TenantLimits()
 
     def check(self) -> str | None:
         """What is wrong with the database, or `None`."""

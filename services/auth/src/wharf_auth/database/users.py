@@ -11,7 +11,7 @@ from servicekit.database import Connection, Database, UniqueViolation
 from servicekit.grants import Holder
 from servicekit.reaches import ReachChange
 from servicekit.revocations import State
-from wharf_auth.database import audit, feed, reaches
+from wharf_auth.database import audit, feed, reaches, room
 from wharf_auth.database.contract import NameTaken, NoSuchTenant
 from wharf_auth.database.groups_contract import UserRights
 from wharf_auth.database.people_contract import Ending, NoSuchUser, PasswordLogin, User
@@ -46,10 +46,14 @@ class SqlUsers(PublishesReaches):
         try:
             with self._database.transaction() as connection:
                 require_live_tenant(connection, user.tenant)
+                room.require_user(connection, user.tenant, self._limits)
+                room.require_entries(connection, user.tenant, self._limits)
+                grant_bytes = room.bytes_of(user.grants, _holder(user.id, user.username))
+                room.require_grants(connection, user.tenant, grant_bytes, self._limits)
                 connection.execute(
                     "INSERT INTO users (id, tenant, username, folded, display_name, role, "
                     "password_hash, created_at, password_changed_at, disabled_at, grants, "
-                    "reach_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "reach_version, grant_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         user.id,
                         user.tenant,
@@ -63,6 +67,7 @@ class SqlUsers(PublishesReaches):
                         user.disabled_at,
                         reaches.stored(user.grants),
                         user.reach_version,
+                        grant_bytes,
                     ),
                 )
                 self._publish_new(connection, user.tenant, user.id, _reach_of(user), act.at)
@@ -103,18 +108,23 @@ class SqlUsers(PublishesReaches):
 
     def set_rights(self, tenant: str, user: str, rights: UserRights, until: int, act: Act) -> None:
         """Tokens hold the scopes of the role that was, so they end; grants count at once."""
-        with self._changing(tenant, user) as connection:
-            ((old_role, column),) = connection.rows(
-                "SELECT role, grants FROM users WHERE id = ?", (user,)
+        has_grants = rights.grants is not msgspec.UNSET
+        with self._changing(tenant, user, holding_tenant=has_grants) as connection:
+            ((old_role, column, username),) = connection.rows(
+                "SELECT role, grants, username FROM users WHERE id = ?", (user,)
             )
             old_grants = reaches.read(column)
             role = old_role if rights.role is msgspec.UNSET else rights.role
             grants = old_grants if rights.grants is msgspec.UNSET else rights.grants
             reaches.require_unlimited(scopes_of(role), grants)
             if (role, grants) != (old_role, old_grants):
+                holder = _holder(user, username)
+                grant_bytes = room.bytes_of(grants, holder)
+                more = grant_bytes - room.bytes_of(old_grants, holder)
+                room.require_grants(connection, tenant, more, self._limits)
                 connection.execute(
-                    "UPDATE users SET role = ?, grants = ? WHERE id = ?",
-                    (role, reaches.stored(grants), user),
+                    "UPDATE users SET role = ?, grants = ?, grant_bytes = ? WHERE id = ?",
+                    (role, reaches.stored(grants), grant_bytes, user),
                 )
                 ended = [] if role == old_role else end_sessions(connection, user, act.at)
                 self._publish_user_reach(connection, tenant, user, ended, Ending(act.at, until))
@@ -203,9 +213,13 @@ class SqlUsers(PublishesReaches):
         self._publish(connection, tenant, {user: change}, ending.at)
 
     @contextmanager
-    def _changing(self, tenant: str, user: str) -> Iterator[Connection]:
+    def _changing(
+        self, tenant: str, user: str, *, holding_tenant: bool = False
+    ) -> Iterator[Connection]:
         """A transaction that holds the user's row, so that no login slips through."""
         with self._database.transaction() as connection:
+            if holding_tenant:
+                room.hold(connection, tenant)
             # An update locks the row on PostgreSQL, and SQLite has one writer anyway.
             if not connection.execute(
                 "UPDATE users SET username = username WHERE id = ? AND tenant = ?", (user, tenant)
@@ -221,6 +235,10 @@ def _publish_user(
 
 
 def _reach_of(user: User) -> ReachChange:
-    holder = Holder(user_id=user.id, username=user.username)
+    holder = _holder(user.id, user.username)
     scopes = " ".join(scopes_of(user.role))
     return reaches.of_row(user.reach_version, user.grants, holder, scopes)
+
+
+def _holder(user: str, username: str) -> Holder:
+    return Holder(user_id=user, username=username)
