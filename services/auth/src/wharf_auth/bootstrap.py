@@ -7,7 +7,7 @@ import time
 from servicekit.database import Database, open_database
 from servicekit.tokens import Verifier
 from wharf_auth import key_rotation
-from wharf_auth.accounts.housekeeping import Housekeeping
+from wharf_auth.accounts.housekeeping import AuditPruning, Housekeeping
 from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.accounts.sessions import Lifetimes, SessionService
@@ -47,7 +47,10 @@ def app_context(
         sessions=SessionService(kept, hasher, clock, lifetimes),
         revocations=DatabaseRevocationChecker(kept),
         housekeeping=Housekeeping(
-            kept, clock, lambda: key_rotation.sweep(ring, kept, clock, Actor(SERVICE))
+            kept,
+            clock,
+            lambda: key_rotation.sweep(ring, kept, clock, Actor(SERVICE)),
+            AuditPruning(kept, clock, settings.audit_retention_days).run,
         ),
         keys=ring,
         hasher=hasher,
@@ -67,7 +70,7 @@ def database(settings: Settings) -> Database:
 
 def sql_records(opened: Database, settings: Settings) -> SqlRecords:
     """Return the records that an open database holds."""
-    return SqlRecords(opened, settings.link_max_seconds)
+    return SqlRecords(opened, settings.link_max_seconds, settings.tenant_limits)
 
 
 def key_ring(settings: Settings, clock: Clock = time.time) -> KeyRing:

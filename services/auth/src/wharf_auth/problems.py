@@ -55,6 +55,24 @@ TOO_MANY_GROUPS = CATALOGUE.declare(
     "A tenant has at most 1,000 groups, and a person or client is in at most 16 of them. Delete a "
     "group, or take the member out of one; one group may have many grants.",
 )
+LIMIT_REACHED = CATALOGUE.declare(
+    "account-limit-reached",
+    409,
+    "The tenant has as many as it may",
+    "`limited` says of what (`clients`, `users` or `grants`), `limit` how many there may be: of "
+    "`grants` bytes of all lists together. Disable clients, delete users, or use groups and "
+    "`{user_id}` in place of a list for each; or ask the operator of the service for more "
+    "(`WHARF_TENANT_MAX_CLIENTS`, `WHARF_TENANT_MAX_USERS`, `WHARF_TENANT_MAX_GRANT_BYTES`).",
+)
+TOO_MANY_REVOCATIONS = CATALOGUE.declare(
+    "too-many-revocations",
+    429,
+    "Too much of the tenant was ended lately",
+    "Every service remembers what was ended until its last token has expired, and the tenant has "
+    "used up its share. Try again later. What is there can still be ended: disable a client, "
+    "delete a user or end its sessions; that needs no room. The operator of the service can give "
+    "more (`WHARF_TENANT_MAX_REVOCATIONS`).",
+)
 LOGIN_REFUSED = CATALOGUE.declare(
     "login-refused",
     401,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from servicekit import settings
 from servicekit.settings import SettingsError, setting
+from wharf_auth.domain.limits import TenantLimits
 from wharf_auth.domain.tokens import MAX_TOKEN_TTL_SECONDS
 
 
@@ -90,6 +91,44 @@ class Settings:
     admin_requests_per_minute: int = setting(
         600, minimum=1, maximum=1_000_000, doc="requests of one client to the routes for tenants"
     )
+    tenant_max_clients: int = setting(
+        1000,
+        minimum=1,
+        maximum=1_000_000,
+        doc="clients of a tenant that are not disabled; of disabled ones as many stay in the list",
+    )
+    tenant_max_users: int = setting(
+        100_000, minimum=1, maximum=10_000_000, doc="users of a tenant, disabled ones included"
+    )
+    user_max_sessions: int = setting(
+        100,
+        minimum=1,
+        maximum=10_000,
+        doc="sessions of one person; another login ends the one that was used longest ago",
+    )
+    tenant_max_grant_bytes: int = setting(
+        4 << 20,
+        minimum=0,
+        maximum=1 << 40,
+        doc="bytes that all lists of grants of a tenant's users, clients and groups have together: "
+        "upload keeps them in memory",
+    )
+    tenant_max_revocations: int = setting(
+        200_000,
+        minimum=1,
+        maximum=100_000_000,
+        doc="entries of a tenant in the feed of revocations; above it nothing is made or revoked "
+        "whose end would be another entry, until older ones lapse",
+    )
+    tenant_max_audit_lines: int = setting(
+        100_000,
+        minimum=1,
+        maximum=1_000_000_000,
+        doc="lines of the audit log about one tenant; the oldest go first",
+    )
+    audit_retention_days: int = setting(
+        400, minimum=1, maximum=36_500, doc="days for which a line of the audit log is kept"
+    )
     tenant_grace_seconds: int = setting(
         7 * 24 * 3600,
         minimum=0,
@@ -118,6 +157,18 @@ class Settings:
     def gateway_url(self) -> str:
         """URL of the gateway as clients see it: the issuer without its `/auth`."""
         return self.issuer.removesuffix("/auth")
+
+    @property
+    def tenant_limits(self) -> TenantLimits:
+        """How much a tenant may have here."""
+        return TenantLimits(
+            clients=self.tenant_max_clients,
+            users=self.tenant_max_users,
+            sessions=self.user_max_sessions,
+            grant_bytes=self.tenant_max_grant_bytes,
+            revocations=self.tenant_max_revocations,
+            audit_lines=self.tenant_max_audit_lines,
+        )
 
     @property
     def longest_token_seconds(self) -> int:

@@ -10,7 +10,7 @@ import msgspec
 from servicekit.grants import Grant, Holder
 from servicekit.ids import uuid7_hex
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
-from wharf_auth.accounts import grants, secrets
+from wharf_auth.accounts import grants, limits, secrets
 from wharf_auth.accounts.tenants import ADMIN_TENANT
 from wharf_auth.database.contract import (
     Client,
@@ -87,7 +87,8 @@ def create(
     grants.require_unlimited(client.scopes, client.grants)
     act = by.does("clients.create", tenant=tenant, about=client.id, at=now)
     try:
-        records.add_client(client, new_secret(secret, hasher, now), act)
+        with limits.as_problems():
+            records.add_client(client, new_secret(secret, hasher, now), act)
     except NoSuchTenant:
         raise NOT_FOUND("There is no such tenant.") from None
     except TenantDeleted:
@@ -115,7 +116,9 @@ class Change:
 def change(
     records: Records, clock: Clock, tenant: str, client: str, wanted: Change, by: Actor
 ) -> Client:
-    """Changes a client and returns it; raises `not-found` or `unprocessable`.
+    """Changes a client and returns it.
+
+    Raises `not-found`, `unprocessable` or `account-limit-reached` (its grants).
 
     What is taken away counts everywhere within seconds.
     """
@@ -129,7 +132,8 @@ def change(
     )
     act = by.does("clients.change", tenant=tenant, about=client, at=milliseconds(clock))
     try:
-        records.change_client(tenant, client, found, act)
+        with limits.as_problems():
+            records.change_client(tenant, client, found, act)
     except NoSuchClient:
         raise NOT_FOUND("The tenant has no such client.") from None
     except LimitedManager:

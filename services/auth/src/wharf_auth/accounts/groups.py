@@ -13,7 +13,7 @@ from servicekit.grants_claim import MAX_GROUPS
 from servicekit.ids import uuid7_hex
 from servicekit.name_characters import shown
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
-from wharf_auth.accounts import grants
+from wharf_auth.accounts import grants, limits
 from wharf_auth.database.contract import NameTaken, NoSuchTenant, Records, TenantDeleted
 from wharf_auth.database.groups_contract import (
     MAX_GROUPS_OF_TENANT,
@@ -56,7 +56,8 @@ def create(
 ) -> Group:
     """Adds a group; `wanted` are its scopes, `given` its grants, `None` for everything.
 
-    Raises `not-found`, `tenant-deleted`, `group-exists` or `unprocessable`.
+    Raises `not-found`, `tenant-deleted`, `group-exists`, `too-many-groups`,
+    `account-limit-reached` (its grants), `too-many-revocations` or `unprocessable`.
     """
     now = milliseconds(clock)
     group = Group(
@@ -87,7 +88,7 @@ def change(
 ) -> Group:
     """Changes a group and returns it; it counts for all members everywhere within seconds.
 
-    Raises `not-found`, `group-exists` or `unprocessable`.
+    Raises `not-found`, `group-exists`, `account-limit-reached` or `unprocessable`.
     """
     read(records, tenant, group)
     unset = msgspec.UNSET
@@ -222,7 +223,8 @@ def _no_group() -> Exception:
 @contextmanager
 def _problems(name: str) -> Iterator[None]:
     try:
-        yield
+        with limits.as_problems():
+            yield
     except NoSuchGroup:
         raise _no_group() from None
     except NoSuchTenant:

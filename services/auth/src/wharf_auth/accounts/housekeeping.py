@@ -11,10 +11,33 @@ from collections.abc import Callable
 from servicekit.database import DatabaseUnavailable
 from wharf_auth.accounts import tenants
 from wharf_auth.database.contract import Records
-from wharf_auth.domain.clock import Clock
+from wharf_auth.domain.clock import Clock, milliseconds
+from wharf_auth.domain.limits import DAY_MILLISECONDS
 
 log = logging.getLogger(__name__)
-EVERY_SECONDS = 5.0
+EVERY_SECONDS, PRUNING_EVERY_SECONDS = 5.0, 60.0
+
+
+class AuditPruning:
+    """Removes lines of the audit log whose time is over, and the oldest of what is too many."""
+
+    def __init__(self, records: Records, clock: Clock, days: int) -> None:
+        self._records, self._clock, self._days = records, clock, days
+        self._pruned_to, self._next_at = 0, float("-inf")
+
+    def run(self) -> None:
+        """Does it at most once in `PRUNING_EVERY_SECONDS`; the first time for all tenants."""
+        now = self._clock()
+        if now < self._next_at:
+            return
+        self._next_at = now + PRUNING_EVERY_SECONDS
+        self._pruned_to = prune_audit(self._records, self._clock, self._days, self._pruned_to)
+
+
+def prune_audit(records: Records, clock: Clock, days: int, after: int = 0) -> int:
+    """Removes what is too old or too much of the audit log; returns up to where that is done."""
+    older_than = milliseconds(clock) - days * DAY_MILLISECONDS
+    return records.prune_audit(after=after, older_than=older_than)
 
 
 class Housekeeping:

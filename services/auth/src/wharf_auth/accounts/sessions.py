@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 
 from servicekit.ids import uuid7_hex
-from wharf_auth.accounts import grants, passwords
+from wharf_auth.accounts import grants, limits, passwords
 from wharf_auth.accounts.clients import LoginRefused, TenantSuspended
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.database.contract import Records
@@ -65,6 +65,9 @@ class SessionService:
     def log_in(self, tenant: str, username: str, password: str, device: Device) -> Opened:
         """A new session; raises `LoginRefused`, `TenantSuspended` or `HashingBusy`.
 
+        Raises the problem `too-many-revocations` as well. Where the person has too many sessions,
+        the one that was used longest ago ends.
+
         All refusals do the same work: one look into the records, one verification of a password.
         """
         password = passwords.normalized(password)
@@ -77,7 +80,8 @@ class SessionService:
         session = self._session(login.user, device)
         token = secrets.token_urlsafe(REFRESH_BYTES)
         try:
-            user = self._records.add_session(session, hash_of(token), login.password_hash)
+            with limits.as_problems():
+                user = self._records.add_session(session, hash_of(token), login.password_hash)
         except LoginOutdated:
             raise LoginRefused from None
         return Opened(user, session, token)

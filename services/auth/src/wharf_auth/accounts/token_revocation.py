@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from servicekit.tokens import Principal
+from wharf_auth.accounts import limits
 from wharf_auth.database.contract import Client, Records
 from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import Clock, milliseconds
@@ -22,6 +23,8 @@ def concerns(client: Client, tenant: str) -> bool:
 def revoke(records: Records, clock: Clock, token: Principal, by: Actor) -> None:
     """Ends an access token, and with the token of a program all that was exchanged for it.
 
+    Raises `too-many-revocations`; ending the client or the person needs no room.
+
     `until` is not the token's own expiry: a ticket that was narrowed has the same id and ends
     earlier than the one that it was made from, and tickets outlive the token that they are of.
     """
@@ -29,4 +32,7 @@ def revoke(records: Records, clock: Clock, token: Principal, by: Actor) -> None:
     act = by.does("tokens.revoke", tenant=token.tenant, about=token.token_id, at=now)
     # What is made by exchange has the first token's id as its session (`domain/token_exchange.py`).
     first = not token.session and token.ticket is None
-    records.revoke_token(token.tenant, token.token_id, last_expiry(now), act, with_derived=first)
+    with limits.as_problems():
+        records.revoke_token(
+            token.tenant, token.token_id, last_expiry(now), act, with_derived=first
+        )

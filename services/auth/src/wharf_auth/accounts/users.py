@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from servicekit.grants import Compact, Grant, Holder
 from servicekit.ids import uuid7_hex
 from servicekit.problems import NOT_FOUND
-from wharf_auth.accounts import grants, passwords
+from wharf_auth.accounts import grants, limits, passwords
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.accounts.tenants import ADMIN_TENANT
 from wharf_auth.database.contract import NameTaken, NoSuchTenant, TenantDeleted
@@ -43,7 +43,8 @@ class UserService:
     def create(self, new: NewUser, by: Actor) -> tuple[User, str]:
         """Adds a user; returns it with its password.
 
-        Raises `user-exists`, `tenant-deleted`, `tenant-reserved`, `unprocessable`; `HashingBusy`.
+        Raises `user-exists`, `tenant-deleted`, `tenant-reserved`, `account-limit-reached`,
+        `too-many-revocations`, `unprocessable`; `HashingBusy`.
         """
         if new.tenant == ADMIN_TENANT:
             # Its owner could make clients with `tenants:admin`.
@@ -65,7 +66,9 @@ class UserService:
         accepted = passwords.checked(password, name, user.display_name, user.tenant)
         act = by.does("users.create", tenant=user.tenant, about=user.id, at=now)
         try:
-            self._people.add_user(user, users.folded(name), self._hasher.hash(accepted), act)
+            kept = self._hasher.hash(accepted)
+            with limits.as_problems():
+                self._people.add_user(user, users.folded(name), kept, act)
         except NoSuchTenant:
             raise NOT_FOUND("There is no such tenant.") from None
         except TenantDeleted:
@@ -94,7 +97,9 @@ class UserService:
         self._set(tenant, user, UserRights(role=users.role(name)), by, "users.set-role")
 
     def set_grants(self, tenant: str, user: str, wanted: Sequence[Grant] | None, by: Actor) -> None:
-        """Sets the grants, `None` for all that the role allows. Raises `unprocessable`.
+        """Sets the grants, `None` for all that the role allows.
+
+        Raises `unprocessable` or `account-limit-reached`.
 
         Sessions go on: the change counts everywhere within seconds.
         """
@@ -115,7 +120,7 @@ class UserService:
     def _set(self, tenant: str, user: str, rights: UserRights, by: Actor, name: str) -> None:
         act = self._act(by, name, tenant, user)
         try:
-            with _not_found():
+            with _not_found(), limits.as_problems():
                 self._people.set_rights(tenant, user, rights, last_expiry(act.at), act)
         except LimitedManager:
             raise grants.limited_manager() from None

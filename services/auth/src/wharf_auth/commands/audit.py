@@ -9,6 +9,7 @@ import click
 from wharf_auth import key_rotation
 from wharf_auth import settings as auth_settings
 from wharf_auth.accounts import tenants
+from wharf_auth.accounts.housekeeping import prune_audit
 from wharf_auth.bootstrap import key_ring
 from wharf_auth.commands.shared import BY, PAGE, as_json, pages, records, show
 from wharf_auth.routes import audit as audit_routes
@@ -36,13 +37,14 @@ def audit(after: int, tenant: str | None, *, machine: bool) -> None:
 
 @click.command()
 def purge() -> None:
-    """Do what is due: purge deleted tenants whose grace time is over, remove retired keys.
+    """Do what is due: purge deleted tenants, remove retired keys and old lines of the audit log.
 
     The service does the same by itself, as long as somebody follows its feed.
     """
-    kept = records()
+    kept, settings = records(), auth_settings.read()
     for name in tenants.purge_due(kept, time.time, BY):
         click.echo(f"purged the tenant {name}")
     kept.prune_feed(int(time.time()))
-    for kid in key_rotation.sweep(key_ring(auth_settings.read()), kept, time.time, BY):
+    prune_audit(kept, time.time, settings.audit_retention_days)
+    for kid in key_rotation.sweep(key_ring(settings), kept, time.time, BY):
         click.echo(f"retired the key {kid}")

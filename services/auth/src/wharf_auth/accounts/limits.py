@@ -1,0 +1,40 @@
+"""The problems of a tenant that has as many of something as it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from servicekit.problems import ProblemError
+from wharf_auth.domain.limits import LimitReached
+from wharf_auth.problems import LIMIT_REACHED, TOO_MANY_REVOCATIONS
+
+# Entries lapse all the time, each when its last token has expired: within a day, or a link's life.
+_RETRY_SECONDS = 600
+_DETAILS = {
+    "clients": "The tenant has {most} active clients, and more are not allowed. Disable one first.",
+    "users": "The tenant has {most} users, and more are not allowed. Delete one first.",
+    "grants": "All lists of grants of the tenant may have {most} bytes together, and this one is "
+    "too much. Shorten others, or give the grants to a group.",
+}
+
+
+@contextmanager
+def as_problems() -> Iterator[None]:
+    """Turn `LimitReached` into `account-limit-reached` or `too-many-revocations`."""
+    try:
+        yield
+    except LimitReached as error:
+        raise _problem(error) from None
+
+
+def _problem(error: LimitReached) -> ProblemError:
+    if error.limited == "revocations":
+        return TOO_MANY_REVOCATIONS(
+            f"The feed of revocations has {error.most} entries of this tenant, and more are not "
+            "allowed. Try again later.",
+            headers=(("Retry-After", str(_RETRY_SECONDS)),),
+            retry_after=_RETRY_SECONDS,
+        )
+    detail = _DETAILS[error.limited].format(most=f"{error.most:,}")
+    return LIMIT_REACHED(detail, limited=error.limited, limit=error.most)
