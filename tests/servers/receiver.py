@@ -141,6 +141,7 @@ def receiving(service: UploadService) -> Iterator[ReceiverClient]:
         address = Path(folder) / "receiver.sock"
         receiver = ResumableServer(
             service.app.resumable_routes,
+            service.app.gateway_routes,
             service.app.answering,
             service.context.resumable_uploads.holds,
             address,

@@ -18,6 +18,7 @@ from tests.e2e.raw_http import until
 from wharf_upload.http.request import Response
 from wharf_upload.streaming.connection import Stream
 from wharf_upload.streaming.event_loop import StreamServer
+from wharf_upload.streaming.fair_executor import FairExecutor
 
 
 class Desk:
@@ -28,7 +29,7 @@ class Desk:
         self.ended: list[tuple[str, int, bool]] = []
         self.streams: dict[str, Stream] = {}
         self.check_at: int | None = None
-        self.loop = StreamServer(self.address, self.handle)
+        self.loop = StreamServer(self.address, self.handle, FairExecutor(2, "long-work"))
         self.thread = threading.Thread(target=self.loop.run, daemon=True)
         self.thread.start()
         assert until(self._listens)
@@ -255,7 +256,7 @@ def test_a_socket_that_somebody_keeps(tmp_path: Path) -> None:
         kept.bind(str(address))
         kept.listen(5)
         inode = address.stat().st_ino
-        loop = StreamServer(address, lambda _: Response(404, []))
+        loop = StreamServer(address, lambda _: Response(404, []), FairExecutor(2, "long-work"))
         thread = threading.Thread(target=loop.run, daemon=True)
         thread.start()
         client.connect(str(address))

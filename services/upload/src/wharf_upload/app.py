@@ -39,7 +39,7 @@ from wharf_upload.routes.cross_origin import CrossOriginRoutes
 from wharf_upload.routes.fast_path import FastPath
 from wharf_upload.routes.files import FileRoutes
 from wharf_upload.routes.forms import FormRoutes
-from wharf_upload.routes.gateway import Admitted, GatewayRoutes
+from wharf_upload.routes.gateway import AdmittedOnly, GatewayRoutes
 from wharf_upload.routes.ietf_resumable import UploadLimits
 from wharf_upload.routes.resumable import ResumableRoutes
 from wharf_upload.routes.shared import SharedRoutes
@@ -50,10 +50,11 @@ from wharf_upload.tenancy.limits import LimitsAdministration
 
 @dataclass(frozen=True)
 class Application:
-    """What the processes serve: the workers `wsgi`, the stream server `resumable_routes`."""
+    """What the processes serve: the workers `wsgi`, the stream server the other routes."""
 
     context: AppContext
     wsgi: FastPath
+    gateway_routes: GatewayRoutes
     resumable_routes: ResumableRoutes
     answering: Answering
 
@@ -83,7 +84,7 @@ def create_app(
         content_origin=settings.content_origin,
     )
     gateway = GatewayRoutes(
-        Admitted(access.authorizer, access.limits),
+        AdmittedOnly(access.authorizer, access.limits, context.receiving.long_work),
         _admission_question(context),
         files,
         FormRoutes(context.receiving.rules, context.form_receiver),
@@ -93,6 +94,7 @@ def create_app(
     return Application(
         context,
         FastPath(files, gateway, answering, _flask_app(context, answering)),
+        gateway,
         ResumableRoutes(
             access.credentials, access.authorizer, context.resumable_uploads, upload_limits
         ),

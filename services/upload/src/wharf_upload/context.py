@@ -24,6 +24,7 @@ from wharf_upload.catalog.files import FileCatalog
 from wharf_upload.database.circuit_breaker import CircuitBreaker
 from wharf_upload.database.contract import Overview, Records, SharedLeases
 from wharf_upload.database.upload_contract import UploadRecords
+from wharf_upload.domain.long_work import LongWorkRule
 from wharf_upload.downloads.files import Downloads
 from wharf_upload.downloads.shared import SharedFiles
 from wharf_upload.hashing.client import DigestClient
@@ -82,6 +83,7 @@ class ReceivingParts:
     commit: FileCommit
     digest_client: DigestClient
     digests: ContentDigests
+    long_work: LongWorkRule
     file_receiver: FileReceiver
 
 
@@ -147,12 +149,7 @@ def app_context(
         access=access,
         receiving=receiving,
         resumable_uploads=_resumable(held, steps, receiving, access, settings),
-        form_receiver=FormReceiver(
-            store,
-            receiving.commit,
-            _slices(held, steps, settings, receiving),
-            max_files=settings.max_form_files,
-        ),
+        form_receiver=_forms(held, steps, settings, receiving, store),
         downloads=Downloads(records, store, clock),
         buckets=buckets,
         files=FileCatalog(records, buckets, clock),
@@ -225,6 +222,7 @@ def _receiving(
         commit=commit,
         digest_client=digest_client,
         digests=digests,
+        long_work=LongWorkRule(sends_bytes=bool(settings.blob_url)),
         file_receiver=FileReceiver(store, commit, records, digests),
     )
 
@@ -246,7 +244,15 @@ def _upload_steps(
         UploadCreator(
             held, rules, receiving.room, receiving.admission, ticket_limit, access.limits.count_more
         ),
-        UploadCompleter(held, rules, store, receiving.commit, receiving.digests, terminator),
+        UploadCompleter(
+            held,
+            rules,
+            store,
+            receiving.commit,
+            receiving.digests,
+            terminator,
+            receiving.long_work,
+        ),
         terminator,
     )
 
@@ -272,6 +278,22 @@ def _resumable(
         concatenator,
         UploadProgress(held, completer, concatenator),
         terminator,
+    )
+
+
+def _forms(
+    held: HeldUploads,
+    steps: _UploadSteps,
+    settings: Settings,
+    receiving: ReceivingParts,
+    store: BlobStore,
+) -> FormReceiver:
+    return FormReceiver(
+        store,
+        receiving.commit,
+        _slices(held, steps, settings, receiving),
+        receiving.long_work,
+        max_files=settings.max_form_files,
     )
 
 

@@ -151,6 +151,14 @@ class Settings(LiveSettings, RowSettings, BlobSettings, Folders):
         "store without a record is swept when it is older.",
         minimum=1,
     )
+    long_work_threads: int = setting(
+        0,
+        doc="Threads of the service for long work: hashing large files, taking forms apart, "
+        "joining uploads, sending files to an object store. Tenants take turns in them, and one "
+        "tenant has at most half. 0: 4, or 16 with an object store.",
+        minimum=0,
+        maximum=256,
+    )
     replica_lost_seconds: int = setting(
         300,
         doc="A replica of which nothing was heard for so long, in seconds, is taken for dead: "
@@ -265,6 +273,11 @@ class Settings(LiveSettings, RowSettings, BlobSettings, Folders):
     def effective_database_url(self) -> str:
         """The database, with the default filled in."""
         return self.database_url or f"sqlite:///{self.data / 'upload' / 'upload.db'}"
+
+    @property
+    def effective_long_work_threads(self) -> int:
+        """Threads for long work, with the default filled in: sending is mostly waiting."""
+        return self.long_work_threads or (16 if self.blob_url else 4)
 
     @property
     def leases_are_shared(self) -> bool:

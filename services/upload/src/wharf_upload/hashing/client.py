@@ -8,13 +8,22 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from wharf_upload.domain.long_work import BRIEF_BYTES
+
 # The receiver hashes smaller files itself, in less time than asking takes.
 FOLLOW_BYTES = 2 << 20
 _ANSWER_SECONDS_BASE, _ANSWER_BYTES_PER_SECOND = 5.0, 100e6
+# Who has few bytes is a thread that answers requests, and hashes them itself in about as long.
+_BRIEF_SECONDS = 0.1
+
+
+def patience_seconds(size_bytes: int) -> float:
+    """Return how long a request waits for the digest of its body."""
+    return _BRIEF_SECONDS if size_bytes < BRIEF_BYTES else timeout_seconds(size_bytes)
 
 
 def timeout_seconds(size_bytes: int) -> float:
-    """Return how long a client waits for the digest of so many bytes."""
+    """Return how long anybody waits for the digest of so many bytes, at most."""
     return _ANSWER_SECONDS_BASE + size_bytes / _ANSWER_BYTES_PER_SECOND
 
 
@@ -41,14 +50,16 @@ class DigestClient:
     def __init__(self, address: Path) -> None:
         self._address = address
 
-    def ask(self, path: str, inode: int, size_bytes: int) -> PendingDigest:
+    def ask(
+        self, path: str, inode: int, size_bytes: int, patience_seconds: float | None = None
+    ) -> PendingDigest:
         """Ask for the digest of a file that the daemon may have seen grow under `path`."""
         if size_bytes < FOLLOW_BYTES:
             return PendingDigest(None)
         question = {"name": os.path.basename(path), "inode": inode, "size": size_bytes}
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(timeout_seconds(size_bytes))
+            connection.settimeout(patience_seconds or timeout_seconds(size_bytes))
             connection.connect(str(self._address))
             connection.sendall(json.dumps(question).encode())
         except OSError:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -23,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
-from queue import SimpleQueue
+from queue import PriorityQueue
 
 from inotify_simple import INotify, flags
 
@@ -67,6 +68,8 @@ class _Followed:
     offset: int = 0
     flushed: int = 0
     gone: bool = False
+    # Somebody waits for its digest.
+    asked: bool = False
     state: _State = _State.IDLE
 
 
@@ -88,7 +91,9 @@ class DigestDaemon:
         """
         self._folders, self._address, self._is_ours = folders, address, is_ours
         self._files: dict[str, _Followed] = {}
-        self._work: SimpleQueue[_Followed] = SimpleQueue()
+        # Those for which somebody waits come first, then in the order of their numbers.
+        self._work: PriorityQueue[tuple[bool, int, _Followed]] = PriorityQueue()
+        self._numbers = itertools.count()
         # Guards states and offsets; is notified when a file has been read on.
         self._progress = threading.Condition()
         self._flush = _sync_file_range() if durable else None
@@ -161,15 +166,20 @@ class DigestDaemon:
         with self._progress:
             if followed.state is _State.IDLE:
                 followed.state = _State.QUEUED
-                self._work.put(followed)
+                self._queue(followed)
             elif followed.state is _State.RUNNING:
                 followed.state = _State.AGAIN
+
+    def _queue(self, followed: _Followed) -> None:
+        self._work.put((not followed.asked, next(self._numbers), followed))
 
     def _read_on(self) -> None:
         buffer = bytearray(BLOCK_BYTES)
         while True:
-            followed = self._work.get()
+            _, _, followed = self._work.get()
             with self._progress:
+                if followed.state is not _State.QUEUED:
+                    continue  # it was asked for, and had its turn before
                 followed.state = _State.RUNNING
             try:
                 more = self._advance(followed, buffer)
@@ -203,7 +213,7 @@ class DigestDaemon:
                 followed.descriptor, followed.state = -1, _State.IDLE
             elif more or followed.state is _State.AGAIN:
                 followed.state = _State.QUEUED
-                self._work.put(followed)
+                self._queue(followed)
             else:
                 followed.state = _State.IDLE
             self._progress.notify_all()
@@ -245,7 +255,7 @@ class DigestDaemon:
         followed = self._files.get(name)
         if followed is None or followed.inode != inode:
             return None
-        self._enqueue(followed)
+        self._ask_for(followed)
         with self._progress:
             self._progress.wait_for(
                 lambda: followed.offset >= size or followed.gone, timeout_seconds(size)
@@ -255,6 +265,14 @@ class DigestDaemon:
             if followed.offset != size or followed.state is not _State.IDLE:
                 return None
             return followed.sha256.hexdigest()
+
+    def _ask_for(self, followed: _Followed) -> None:
+        """Read a file on before those for which nobody waits."""
+        with self._progress:
+            followed.asked = True
+            if followed.state is _State.QUEUED:
+                self._queue(followed)
+        self._enqueue(followed)
 
 
 def _is_at(path: str, descriptor: int) -> bool:

@@ -26,6 +26,7 @@ from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.maintenance.worker_report import Report
 from wharf_upload.observability import store_metrics
 from wharf_upload.settings import Settings
+from wharf_upload.streaming import fair_executor
 from wharf_upload.streaming.event_loop import StreamServer
 from wharf_upload.uploads import content_digest
 
@@ -68,6 +69,17 @@ _STREAMS = Gauge(
 _STREAMED_BYTES = Counter(
     "wharf_receiver_received_bytes_total", "Bytes of resumable uploads that came in."
 )
+_LONG_WORK_WAITS = metrics.BatchHistogram(
+    "wharf_long_work_wait_seconds",
+    "Time for which long work has waited for its turn.",
+    buckets=(0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300),
+)
+_LONG_WORK = Gauge(
+    "wharf_long_work",
+    "Requests whose long work waits for its turn, or is being done.",
+    ("state",),
+    multiprocess_mode="livesum",
+)
 _SWEEPS = Counter("wharf_sweeper_runs_total", "Runs of the sweeper.", ("result",))
 _REMOVED = Counter("wharf_sweeper_removed_total", "What the sweeper removed.", ("kind",))
 _FAILURES = Counter("wharf_sweeper_failures_total", "Files that could not be removed.")
@@ -81,6 +93,7 @@ def _connect() -> None:
     metrics.observe_buffer(group_commit.group_sizes, _GROUPS, labels=0)
     metrics.count_buffer(content_digest.results, _ANSWERS)
     metrics.count_buffer(daemon.hashed_bytes, _FOLLOWED_BYTES)
+    metrics.observe_buffer(fair_executor.waits, _LONG_WORK_WAITS, labels=0)
     metrics.count_buffer(sweep_metrics.sweeps, _SWEEPS)
     metrics.count_buffer(sweep_metrics.swept, _REMOVED)
     metrics.count_buffer(sweep_metrics.sweep_failures, _FAILURES)
@@ -117,6 +130,8 @@ def watch_mule(daemon: DigestDaemon, loop: StreamServer) -> None:
         nonlocal known
         _FOLLOWED.set(daemon.files)
         _STREAMS.set(loop.streams)
+        _LONG_WORK.labels("waiting").set(loop.long_work.waiting)
+        _LONG_WORK.labels("running").set(loop.long_work.running)
         received = loop.received_bytes
         if received != known:
             _STREAMED_BYTES.inc(received - known)

@@ -35,10 +35,12 @@ def run_mule() -> None:
     own, application = startup.own_settings, startup.application
     server = ResumableServer(
         application.resumable_routes,
+        application.gateway_routes,
         application.answering,
         application.context.resumable_uploads.holds,
         own.receiver_socket,
         startup.tracing,
+        long_work_threads=own.effective_long_work_threads,
     )
 
     def leave(*_: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wharf_upload.domain import redirects
 from wharf_upload.http import preferences, schemas, upload_protocol
+from wharf_upload.http.long_work import can_hand_over
 from wharf_upload.http.request import Headers, Request, Response, json_response, path_of
 from wharf_upload.http.upload_fields import form_boundary, form_upload
 from wharf_upload.uploads.receive_form import FormReceiver, KeptSlice
@@ -31,6 +32,7 @@ class FormRoutes:
             request.environ.get("QUERY_STRING") or "",
             # A refusal of this form leads back there, too.
             lambda address: setattr(request, "way_back", address),
+            briefly=can_hand_over(request),
         )
         if isinstance(received, KeptSlice):
             request.outcome = "upload-continued"

@@ -11,13 +11,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from servicekit.problems import TOKEN_MISSING
+from servicekit.problems import NOT_FOUND, TOKEN_MISSING
 from servicekit.protection import Protection, public, scope
 from servicekit.ratelimits import RateLimits
 from wharf_upload.access.authorization import WRITE, Authorizer
+from wharf_upload.domain.long_work import LongWorkRule, TakesLong
 from wharf_upload.downloads.shared import is_shared
 from wharf_upload.http import admission_token
+from wharf_upload.http.admission_token import Admitted
 from wharf_upload.http.cors import applies
+from wharf_upload.http.long_work import can_hand_over, hand_over
 from wharf_upload.http.request import (
     FILE_ROUTE,
     FILES,
@@ -50,14 +53,18 @@ PROTECTIONS: Mapping[str, Protection] = {
 }
 
 
-class Admitted:
+class AdmittedOnly:
     """Lets a handler answer requests that were admitted before their bodies."""
 
-    def __init__(self, authorizer: Authorizer, rates: RateLimits) -> None:
-        self._authorizer, self._rates = authorizer, rates
+    def __init__(self, authorizer: Authorizer, rates: RateLimits, long_work: LongWorkRule) -> None:
+        self._authorizer, self._rates, self._long_work = authorizer, rates, long_work
 
     def only(self, handler: Handler, route: str) -> Handler:
-        """Return the handler behind the admission; `route` names it in the metrics."""
+        """Return the handler behind the admission; `route` names it in the metrics.
+
+        What takes long is handed over, and comes back where long work is done. Nothing has ended
+        or was charged before: that is done once, there.
+        """
 
         def handle(request: Request) -> Response:
             request.route = TICKET_ROUTE if request.by_ticket else route
@@ -65,15 +72,39 @@ class Admitted:
             if admitted is None:
                 raise TOKEN_MISSING("The body was not admitted.")
             request.principal = admitted.principal  # whose refusal it is, too
-            request.principal = self._authorizer.recheck(admitted.principal)
-            if admitted.length is None:
-                # Came in chunks: counted against the bytes of this minute only now.
-                with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up
-                    size = os.stat(request.environ["SPOOL_FILE"]).st_size
-                    self._rates.count_bytes(admitted.principal, size)
-            return handler(request)
+            size = _size_of(request)
+            if can_hand_over(request) and self._long_work.takes_long(size):
+                return hand_over(request)
+            try:
+                return self._handled(handler, request, admitted, size)
+            except TakesLong:
+                return hand_over(request)
 
         return handle
+
+    def _handled(
+        self, handler: Handler, request: Request, admitted: Admitted, size: int
+    ) -> Response:
+        request.principal = self._authorizer.recheck(admitted.principal)
+        if admitted.length is not None:
+            return handler(request)
+        try:
+            response = handler(request)
+        except TakesLong:
+            raise
+        except BaseException:
+            self._rates.count_bytes(admitted.principal, size)
+            raise
+        # Came in chunks: counted against the bytes of this minute only now.
+        self._rates.count_bytes(admitted.principal, size)
+        return response
+
+
+def _size_of(request: Request) -> int:
+    """Return the size of the spool file (bytes), 0 where it is gone."""
+    with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up
+        return os.stat(request.environ["SPOOL_FILE"]).st_size
+    return 0
 
 
 class GatewayRoutes:
@@ -81,7 +112,7 @@ class GatewayRoutes:
 
     def __init__(
         self,
-        admitted: Admitted,
+        admitted: AdmittedOnly,
         admission: AdmissionQuestion,
         files: FileRoutes,
         forms: FormRoutes,
@@ -103,8 +134,16 @@ class GatewayRoutes:
             return self._preflight
         if is_shared(uri):
             return self._shared
-        if not environ.get("SPOOL_FILE"):
-            return None
+        return self._find_spooled(method, uri) if environ.get("SPOOL_FILE") else None
+
+    def finish(self, request: Request) -> Response:
+        """Answer a spooled request that was handed over."""
+        handler = self._find_spooled(request.method, request.environ["REQUEST_URI"])
+        if handler is None:
+            raise NOT_FOUND("Nothing is here.")
+        return handler(request)
+
+    def _find_spooled(self, method: str, uri: str) -> Handler | None:
         if method == "POST" and uri.startswith((FILES, TICKETS)):
             return self._post
         return self._put if method == "PUT" and takes_put(uri) else None

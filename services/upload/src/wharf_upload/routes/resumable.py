@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import parse_qs
 
 from servicekit.problems import LENGTH_REQUIRED, MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
 from wharf_upload.access.authorization import Authorizer
 from wharf_upload.domain import digests
+from wharf_upload.domain.long_work import TakesLong
+from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import TooLarge
 from wharf_upload.http import admission_token, completeness
 from wharf_upload.http.credentials import Credentials
 from wharf_upload.http.errors import as_problem
+from wharf_upload.http.long_work import LongWork
 from wharf_upload.http.request import (
     FILES,
     METHODS_OF_ALL,
@@ -45,6 +49,7 @@ from wharf_upload.uploads.resumable.values import (
 
 ROUTE = "/v1/uploads/{id}"
 _QUERY_FIELDS = 10
+Found = TypeVar("Found")
 _METHODS = "HEAD, GET, PATCH, DELETE, OPTIONS"
 
 
@@ -70,13 +75,24 @@ class ResumableRoutes:
         self._uploads, self._limits = uploads, limits
         self._answers = UploadAnswers(uploads, limits)
 
-    def __call__(self, request: Request) -> Response | Incoming:
-        """Return an answer, or where the body goes; raises problems and the domain's errors."""
+    def __call__(self, request: Request) -> Response | Incoming | LongWork:
+        """Return an answer, what makes one in the tenant's turn, or where the body goes.
+
+        Raises problems and the domain's errors.
+        """
         self._authorize(request)
         if tus.is_tus(request):
             tus.require_version(request)
+        found = self._translated(request, lambda: self._answer(request))
+        if isinstance(found, LongWork):
+            work = found.run
+            return LongWork(found.tenant, lambda: self._translated(request, work))
+        return found
+
+    def _translated(self, request: Request, run: Callable[[], Found]) -> Found:
+        """Add to a refusal how much an upload may have."""
         try:
-            return self._answer(request)
+            return run()
         except ExceedsUpload as error:
             raise TOO_LARGE(
                 str(error),
@@ -100,7 +116,7 @@ class ResumableRoutes:
             request.principal = admitted.principal  # whose refusal it is, too
             request.principal = self._authorizer.recheck(admitted.principal)
 
-    def _answer(self, request: Request) -> Response | Incoming:
+    def _answer(self, request: Request) -> Response | Incoming | LongWork:
         path = raw_path(request.environ)
         if request.method == "PUT" and path.startswith((FILES, TICKETS)):
             return self._create_file(request)
@@ -115,7 +131,7 @@ class ResumableRoutes:
         identifier = identifier_of(path)
         if identifier is None:
             raise NOT_FOUND("There is no such upload.")
-        handlers: dict[str, Callable[[Request, str], Response | Incoming]] = {
+        handlers: dict[str, Callable[[Request, str], Response | Incoming | LongWork]] = {
             "HEAD": self._look,
             "GET": self._look,
             "PATCH": self._patch,
@@ -127,7 +143,7 @@ class ResumableRoutes:
 
     # ---- creation ----
 
-    def _create(self, request: Request) -> Response | Incoming:
+    def _create(self, request: Request) -> Response | Incoming | LongWork:
         tus.require_tus(request)
         wanted = tus.creation(request)
         checksums = _checksums(request)
@@ -137,14 +153,17 @@ class ResumableRoutes:
         upload = self._uploads.creator.create(request.caller, wanted)
         request.outcome = "upload-created"
         if upload.concat == "final":
-            with self._uploads.terminator.unless_refused(upload):
-                progress = self._uploads.concatenator.join(request.caller, upload)
-            upload_answers.count(request, progress)
-            return self._answers.created(request, progress)
+            return LongWork(upload.tenant, lambda: self._created_final(request, upload))
         if not length and upload.length != 0:
             return self._answers.created(request, Progress(upload, 0))
         session = self._uploads.appender.begin_created(request.caller, upload, checksums)
         return self._incoming(request, session, length, self._answers.created)
+
+    def _created_final(self, request: Request, upload: Upload) -> Response:
+        with self._uploads.terminator.unless_refused(upload):
+            progress = self._uploads.concatenator.join(request.caller, upload)
+        upload_answers.count(request, progress)
+        return self._answers.created(request, progress)
 
     def _create_file(self, request: Request) -> Response | Incoming:
         wanted = ietf_resumable.creation(request)
@@ -160,9 +179,15 @@ class ResumableRoutes:
 
     # ---- an upload ----
 
-    def _look(self, request: Request, identifier: str) -> Response:
-        progress = self._uploads.progress.of(request.caller, identifier)
-        return self._answers.seen(request, progress)
+    def _look(self, request: Request, identifier: str) -> Response | LongWork:
+        def seen(*, briefly: bool) -> Response:
+            progress = self._uploads.progress.of(request.caller, identifier, briefly=briefly)
+            return self._answers.seen(request, progress)
+
+        try:
+            return seen(briefly=True)
+        except TakesLong:
+            return LongWork(request.caller.tenant, lambda: seen(briefly=False))
 
     def _delete(self, request: Request, identifier: str) -> Response:
         self._uploads.terminator.terminate(request.caller, identifier, _sender(request))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from servicekit import uwsgi_protocol
+from wharf_upload.http.long_work import LongWork
 from wharf_upload.http.request import Response
 
 
@@ -35,6 +36,8 @@ class Stream:
     tell_at: float = math.inf
     # A newer request has taken its place: what is on its way is still taken, then it ends.
     cancelled: bool = False
+    # Whose turn `finish` takes when all has come; empty: it is done at once.
+    long_for: str = ""
 
     @property
     def whole(self) -> bool:
@@ -45,8 +48,8 @@ class Stream:
 class Handler(Protocol):
     """What a request means; called in a thread, never raises."""
 
-    def __call__(self, environ: dict[str, Any]) -> Response | Stream:
-        """An answer at once, or where the body goes."""
+    def __call__(self, environ: dict[str, Any]) -> Response | Stream | LongWork:
+        """An answer at once or in the tenant's turn, or where the body goes."""
 
 
 @dataclass(eq=False)
@@ -62,6 +65,10 @@ class Connection:
     error: Exception | None = None
     draining: bool = False
     finishing: bool = False
+    # What the gateway has not taken of the answer yet.
+    answer: bytes | memoryview = b""
+    # Nothing of the body is left in the socket.
+    all_read: bool = False
     # Instead of the answer: the client's connection ends.
     hang_up: bool = False
     # When a cancelled stream has been silent for long enough.
@@ -70,7 +77,7 @@ class Connection:
     @property
     def has_deadline(self) -> bool:
         """Whether the connection is closed at its deadline."""
-        return self.draining or len(self.packet) < self.wanted
+        return self.draining or bool(self.answer) or len(self.packet) < self.wanted
 
     def read_request(self) -> dict[str, Any] | None:
         """Return the variables of the request, or None while a part of them is missing.
@@ -92,6 +99,17 @@ class Connection:
             self.wanted += uwsgi_protocol.size_of(bytes(self.packet))
             return None
         return uwsgi_protocol.environ_of(bytes(self.packet[uwsgi_protocol.HEADER_BYTES :]))
+
+    def send(self) -> bool:
+        """Send more of the answer; tell whether all of it is sent. Raises `ConnectionError`."""
+        try:
+            while self.answer:
+                self.answer = self.answer[self.socket.send(self.answer) :]
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise ConnectionResetError from error
+        return True
 
     def skip_body(self) -> None:
         """Throw away what has come of a body; raises `ConnectionError` at its end."""

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import logging
 import selectors
-import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from servicekit.uwsgi_protocol import MalformedPacket, response_of
+from servicekit.uwsgi_protocol import MalformedPacket
+from wharf_upload.http.long_work import LongWork
 from wharf_upload.http.request import Response
-from wharf_upload.storage.errors import EXHAUSTED, as_store_error
+from wharf_upload.storage.errors import as_store_error
+from wharf_upload.streaming.acceptor import Acceptor
 from wharf_upload.streaming.connection import Connection, Handler, Stream
+from wharf_upload.streaming.fair_executor import FairExecutor
 from wharf_upload.streaming.listener import listener
 from wharf_upload.streaming.pipe import Pipe
+from wharf_upload.streaming.replies import DRAIN_SECONDS, Replies
 from wharf_upload.streaming.thread_calls import ThreadCalls
 
 log = logging.getLogger(__name__)
 
 # After so many bytes the other connections have their turn.
 _TURN_BYTES = 4 << 20
-# How long the rest of a refused body is thrown away, so that nginx reads the answer first.
-_DRAIN_SECONDS = 30.0
-_PACKET_SECONDS = 10.0
 # How long a process that leaves waits until nginx has read an answer in mid-body, at most.
 _READ_SECONDS = 10.0
 _TICK_SECONDS = 1.0
@@ -41,12 +42,14 @@ HANG_UP = Response(204, [("X-Accel-Redirect", "/_hang_up")])
 class StreamServer:
     """Serves one unix socket until `stop`."""
 
-    def __init__(self, address: Path, handler: Handler) -> None:
+    def __init__(self, address: Path, handler: Handler, long_work: FairExecutor) -> None:
         self._address, self._handler = address, handler
         self._selector = selectors.DefaultSelector()
+        self._replies = Replies(self._selector, self._close)
         # Apart: whoever waits for a lease needs that its holder can end.
         self._beginnings = ThreadPoolExecutor(_THREADS, "receiver-begin")
         self._ends = ThreadPoolExecutor(_THREADS, "receiver-end")
+        self.long_work = long_work
         self._calls = ThreadCalls()
         self._connections: set[Connection] = set()
         self._streams: dict[Stream, Connection] = {}
@@ -69,7 +72,8 @@ class StreamServer:
     def run(self) -> None:
         """Works until the process ends, `stop` was called, or all is done after `drain`."""
         server = listener(self._address)
-        self._selector.register(server, selectors.EVENT_READ, self._accept)
+        acceptor = Acceptor(self._selector, server, lambda _: self._accept(acceptor))
+        acceptor.resume()
         self._selector.register(
             self._calls.socket, selectors.EVENT_READ, lambda _: self._calls.run()
         )
@@ -86,13 +90,13 @@ class StreamServer:
                 next_tick = time.monotonic() + _TICK_SECONDS
                 self._close_late_ones()
                 if self._hang_up_at is None:
-                    with suppress(KeyError):  # it is there already
-                        self._selector.register(server, selectors.EVENT_READ, self._accept)
+                    acceptor.resume()
             if self._hang_up_at is not None:
-                self._leave(server)
+                self._leave(acceptor)
         server.close()
         self._beginnings.shutdown()
         self._ends.shutdown()
+        self.long_work.shutdown()
         for connection in list(self._connections):
             self._close(connection)
         self._selector.close()
@@ -128,10 +132,9 @@ class StreamServer:
 
     # ---- in the loop's thread ----
 
-    def _leave(self, server: socket.socket) -> None:
+    def _leave(self, acceptor: Acceptor) -> None:
         # Who waits in the socket waits for the next process, which has it as well.
-        with suppress(KeyError):
-            self._selector.unregister(server)
+        acceptor.pause()
         now = time.monotonic()
         if self._hang_up_at is not None and now >= self._hang_up_at:
             for stream, connection in list(self._streams.items()):
@@ -142,35 +145,25 @@ class StreamServer:
                     self._finish(connection, stream, None)
         # Of a refused body the rest is nobody's loss, once nginx has had time to read the answer.
         self._stopping = not any(
-            not one.draining or now < one.deadline - _DRAIN_SECONDS + _READ_SECONDS
+            not one.draining or now < one.deadline - DRAIN_SECONDS + _READ_SECONDS
             for one in self._connections
         )
 
-    def _accept(self, server: Any) -> None:
+    def _accept(self, acceptor: Acceptor) -> None:
         if self._hang_up_at is not None:
             return
-        with suppress(BlockingIOError, ConnectionAbortedError):
-            while True:
-                try:
-                    accepted, _ = server.accept()
-                except OSError as error:
-                    if error.errno not in EXHAUSTED:
-                        raise
-                    # Who waits stays in the socket until the next tick; asking at once again would
-                    # keep the loop from the streams whose end gives descriptors back.
-                    self._selector.unregister(server)
-                    log.warning("no connection is accepted for now: %s", error.strerror)
-                    return
-                accepted.setblocking(False)
-                connection = Connection(accepted, time.monotonic() + _PACKET_SECONDS)
-                self._connections.add(connection)
-                self._selector.register(accepted, selectors.EVENT_READ, connection)
+        for connection in acceptor.connections():
+            self._connections.add(connection)
+            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
 
     def _readable(self, connection: Connection) -> None:
+        if connection.answer:
+            self._replies.go_on(connection)
+            return
         if connection.finishing and not connection.draining:
             return  # ended by another event of the same moment
         if connection.draining:
-            self._drain(connection)
+            self._replies.drain(connection)
         elif connection.stream is not None:
             self._receive(connection, connection.stream)
         else:
@@ -200,8 +193,23 @@ class StreamServer:
             return
         if isinstance(found, Stream):
             self._calls.put(lambda: self._begin(connection, found))
+        elif isinstance(found, LongWork):
+            self.long_work.submit(found.tenant, lambda: self._answer(connection, found.run))
         else:
             self._calls.put(lambda: self._reply(connection, found))
+
+    def _answer(
+        self, connection: Connection, run: Callable[[], Response], stream: Stream | None = None
+    ) -> None:
+        """In a thread."""
+        try:
+            response = run()
+        except Exception:
+            log.exception("a request was given up")
+            self._calls.put(lambda: self._close(connection))
+            return
+        all_read = stream is not None and stream.whole
+        self._calls.put(lambda: self._reply(connection, response, all_read=all_read))
 
     def _begin(self, connection: Connection, stream: Stream) -> None:
         connection.stream = stream
@@ -294,39 +302,19 @@ class StreamServer:
         del self._streams[stream]
 
         def run() -> None:
-            try:
-                response = stream.finish(stream, connection.error)
-            except Exception:
-                log.exception("a request was given up")
-                self._calls.put(lambda: self._close(connection))
-                return
-            self._calls.put(lambda: self._reply(connection, response, all_read=stream.whole))
+            self._answer(connection, lambda: stream.finish(stream, connection.error), stream)
 
-        self._ends.submit(run)
+        # What a newer request waits for is done at once: nothing of it takes long.
+        if stream.long_for and stream.whole and not stream.cancelled and connection.error is None:
+            self.long_work.submit(stream.long_for, run)
+        else:
+            self._ends.submit(run)
 
     def _reply(self, connection: Connection, response: Response, *, all_read: bool = False) -> None:
         connection.stream = None
         if connection.hang_up and not all_read:
             response = HANG_UP
-        try:
-            answer = response_of(response.status, response.headers, response.body)
-            connection.socket.sendall(answer)
-        except OSError:
-            self._close(connection)  # nobody is there any more
-            return
-        if all_read:
-            self._close(connection)
-            return
-        # Closed at once, nginx would report the rest of the body that it cannot send as a 502.
-        connection.draining = True
-        connection.deadline = time.monotonic() + _DRAIN_SECONDS
-        self._selector.register(connection.socket, selectors.EVENT_READ, connection)
-
-    def _drain(self, connection: Connection) -> None:
-        try:
-            connection.skip_body()
-        except ConnectionError:
-            self._close(connection)
+        self._replies.begin(connection, response, all_read=all_read)
 
     def _rest(self, connection: Connection) -> None:
         """Another thread is at work for it; nothing is read meanwhile."""

@@ -7,28 +7,36 @@ from pathlib import Path
 from typing import Any
 
 from servicekit.tracing import Tracing
+from wharf_upload.http import admission_token
 from wharf_upload.http.answering import Answering
+from wharf_upload.http.long_work import LongWork
 from wharf_upload.http.request import Request, Response
+from wharf_upload.routes.gateway import GatewayRoutes
 from wharf_upload.routes.resumable import ROUTE, Incoming, ResumableRoutes
 from wharf_upload.streaming.connection import Stream
 from wharf_upload.streaming.event_loop import StreamServer
+from wharf_upload.streaming.fair_executor import FairExecutor
 
 
 class ResumableServer:
-    """Serves resumable uploads on a unix socket of its own."""
+    """Serves resumable uploads, and spooled ones that take long, on a unix socket of its own."""
 
     def __init__(
         self,
         routes: ResumableRoutes,
+        spooled: GatewayRoutes,
         answering: Answering,
         holds: Callable[[str], bool],
         address: Path,
         tracing: Tracing | None = None,
+        *,
+        long_work_threads: int = 4,
     ) -> None:
         """`holds` tells whether this process works on an upload."""
-        self._routes, self._answering, self._holds = routes, answering, holds
-        self._tracing = tracing
-        self._loop = StreamServer(address, self._handle)
+        self._routes, self._spooled, self._answering = routes, spooled, answering
+        self._holds, self._tracing = holds, tracing
+        long_work = FairExecutor(long_work_threads, "long-work")
+        self._loop = StreamServer(address, self._handle, long_work)
 
     @property
     def loop(self) -> StreamServer:
@@ -51,52 +59,72 @@ class ResumableServer:
         """Ends `run`."""
         self._loop.stop()
 
-    def _handle(self, environ: dict[str, Any]) -> Response | Stream:
+    def _handle(self, environ: dict[str, Any]) -> Response | Stream | LongWork:
         if self._tracing is None:
             return self._begin(environ)
         return self._traced(environ, self._tracing)
 
-    def _traced(self, environ: dict[str, Any], tracing: Tracing) -> Response | Stream:
+    def _traced(self, environ: dict[str, Any], tracing: Tracing) -> Response | Stream | LongWork:
         request = tracing.begin(environ)
         with tracing.working_on(request):
             found = self._begin(environ)
         if isinstance(found, Response):
             request.span.end()
             return found
-        answer = found.finish
 
-        def finish(stream: Stream, error: Exception | None) -> Response:
+        def traced(run: Callable[[], Response]) -> Response:
             # In another thread, maybe hours later.
             with tracing.working_on(request):
-                response = answer(stream, error)
+                response = run()
             request.span.end()
             return response
 
-        found.finish = finish
+        if isinstance(found, LongWork):
+            work = found.run
+            return LongWork(found.tenant, lambda: traced(work))
+        answer = found.finish
+        found.finish = lambda stream, error: traced(lambda: answer(stream, error))
         return found
 
-    def _begin(self, environ: dict[str, Any]) -> Response | Stream:
+    def _begin(self, environ: dict[str, Any]) -> Response | Stream | LongWork:
         request = Request(environ, ROUTE)
+        if environ.get("SPOOL_FILE"):
+            return self._later(request, self._whose(request), lambda: self._spooled.finish(request))
         try:
             found = self._routes(request)
         except Exception as error:  # noqa: BLE001 -- every failure becomes a problem document
             found = self._answering.refuse(request, error)
         if isinstance(found, Incoming):
             return self._stream(request, found)
+        if isinstance(found, LongWork):
+            return self._later(request, found.tenant, found.run)
         self._answering.finish(request, found)
         return found
+
+    @staticmethod
+    def _whose(request: Request) -> str:
+        admitted = admission_token.of_request(request)
+        return "" if admitted is None else admitted.principal.tenant
+
+    def _later(self, request: Request, tenant: str, run: Callable[[], Response]) -> LongWork:
+        return LongWork(tenant, lambda: self._finished(request, run))
+
+    def _finished(self, request: Request, run: Callable[[], Response]) -> Response:
+        try:
+            response = run()
+        except Exception as failure:  # noqa: BLE001 -- every failure becomes a problem document
+            response = self._answering.refuse(request, failure)
+        self._answering.finish(request, response)
+        return response
 
     def _stream(self, request: Request, incoming: Incoming) -> Stream:
         body = incoming.body
 
         def finish(stream: Stream, error: Exception | None) -> Response:
-            try:
-                progress = body.finish(stream.whole and not stream.cancelled, error)
-                response = incoming.answer(progress)
-            except Exception as failure:  # noqa: BLE001 -- as above
-                response = self._answering.refuse(request, failure)
-            self._answering.finish(request, response)
-            return response
+            def run() -> Response:
+                return incoming.answer(body.finish(stream.whole and not stream.cancelled, error))
+
+            return self._finished(request, run)
 
         stream = Stream(
             body.descriptor,
@@ -106,6 +134,7 @@ class ResumableServer:
             body.check,
             body.check_at,
             body.received,
+            long_for=body.long_for,
         )
         body.on_cancel(lambda: self._loop.cancel(stream))
         return stream

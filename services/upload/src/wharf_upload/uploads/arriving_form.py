@@ -16,6 +16,7 @@ from wharf_upload.access.tickets import TicketRefused
 from wharf_upload.domain import digests, keys, redirects
 from wharf_upload.domain.digests import Hashing
 from wharf_upload.domain.files import File
+from wharf_upload.domain.long_work import BRIEF_FILES, TakesLong
 from wharf_upload.domain.refusals import TicketUsedUp
 from wharf_upload.domain.upload_intent import UploadIntent, check_name, check_size, declared_type
 from wharf_upload.problems import NO_FILE
@@ -72,8 +73,11 @@ class ArrivingForm:
         self._may_be_slice = False
         self._first_said: dict[str, str] = {}
 
-    def read(self, boundary: bytes) -> None:
-        """Read the form once; its files are hashed and copied while their bytes pass."""
+    def read(self, boundary: bytes, *, briefly: bool = False) -> None:
+        """Read the form once; its files are hashed and copied while their bytes pass.
+
+        `briefly`: raises `TakesLong` where it holds many files.
+        """
         copier = Copier(self._spool)
         limits = parser.Limits(max_files=self._max_files)
         current: _Arriving | None = None
@@ -84,6 +88,8 @@ class ArrivingForm:
                     if current.writer is not None:
                         copier.copy(current.writer, event.offset, len(event.view))
                 elif isinstance(event, parser.PartBegin):
+                    if briefly and len(self._arrived) == BRIEF_FILES:
+                        raise TakesLong
                     current = self._begin(event)
                 elif isinstance(event, parser.Field):
                     self._take_field(event.name, event.value.decode("utf-8", "replace"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from servicekit.metric_buffers import MetricBuffer
 from wharf_upload import timings
 from wharf_upload.domain.digests import DigestMismatch, Hashing
-from wharf_upload.hashing.client import FOLLOW_BYTES, DigestClient
+from wharf_upload.hashing.client import FOLLOW_BYTES, DigestClient, patience_seconds
 from wharf_upload.storage.spool_file import SpoolFile
 
 _KNOWN, _COMPUTED = ("known",), ("computed",)
@@ -35,7 +35,7 @@ class ContentDigests:
         digests by algorithm. Raises `DigestMismatch` and `StoreError`.
         """
         size = spool.size
-        pending = self._client.ask(spool.path, spool.inode, size)
+        pending = self._client.ask(spool.path, spool.inode, size, patience_seconds(size))
         # The disk works while the daemon reads the last blocks.
         sync()
         begun = time.perf_counter()

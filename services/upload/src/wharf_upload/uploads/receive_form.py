@@ -18,6 +18,7 @@ from wharf_upload import timings
 from wharf_upload.access import reach
 from wharf_upload.domain.digests import Hashing
 from wharf_upload.domain.file_writes import Stored
+from wharf_upload.domain.long_work import LongWorkRule, TakesLong
 from wharf_upload.domain.upload_intent import UploadIntent
 from wharf_upload.storage.base import BlobStore
 from wharf_upload.storage.spool_file import SpoolFile
@@ -50,11 +51,17 @@ class FormReceiver:
     """Stores all files of a form, or none."""
 
     def __init__(
-        self, store: BlobStore, commit: FileCommit, slices: SliceReceiver, *, max_files: int
+        self,
+        store: BlobStore,
+        commit: FileCommit,
+        slices: SliceReceiver,
+        long_work: LongWorkRule,
+        *,
+        max_files: int,
     ) -> None:
         """`max_files` is how many files a form may hold."""
         self._store, self._commit, self._slices = store, commit, slices
-        self._max_files = max_files
+        self._long_work, self._max_files = long_work, max_files
 
     def receive(
         self,
@@ -64,13 +71,16 @@ class FormReceiver:
         boundary: bytes,
         query: str,
         on_redirect: Callable[[str], None],
+        *,
+        briefly: bool = False,
     ) -> ReceivedForm | KeptSlice:
         """Store the files of a spooled form; `intent` says who sends it where, its key is empty.
 
         Some uploaders say in the `query` of the address what they send. `on_redirect` gets the
         allowed address to which the form leads as soon as it is read, also of a form that is
         refused then. Raises problems, the errors of `multipart.parser`, of names, types and sizes,
-        `StoreError` and what the commit raises.
+        `StoreError` and what the commit raises; `briefly`: also `TakesLong`, and then nothing has
+        happened.
         """
         begun = time.perf_counter()
         with ExitStack() as undo:
@@ -80,9 +90,11 @@ class FormReceiver:
                 _verify_message(spool, intent.digests)
             form = ArrivingForm(self._store, intent, self._max_files, spool, on_redirect)
             undo.callback(form.abort)
-            form.read(boundary)
+            form.read(boundary, briefly=briefly)
             arrived = form.slice(principal, query)
             if arrived is not None:
+                if briefly and self._long_work.takes_long(arrived.slice.length):
+                    raise TakesLong  # it may be the one that makes the file whole
                 return self._received_slice(arrived)
             files, options = form.files(principal)
             try:

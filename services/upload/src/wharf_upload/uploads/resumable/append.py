@@ -12,6 +12,7 @@ from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.content_types.sniffing import HEAD_BYTES
 from wharf_upload.domain.digests import MalformedDigest
+from wharf_upload.domain.long_work import BRIEF_BYTES
 from wharf_upload.domain.refusals import Refused
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import check_early, check_size
@@ -181,10 +182,22 @@ class UploadAppender:
             session.lease.on_request,
             told.received,
         )
+        if self._ends_long(session, length, last=last):
+            body.long_for = session.upload.tenant
         if session.offset < HEAD_BYTES and not session.upload.concat:
             body.check_at = HEAD_BYTES - session.offset
             body.check = lambda: self._check_head(session)
         return body
+
+    def _ends_long(self, session: UploadSession, length: int, *, last: bool) -> bool:
+        """Tell whether much is hashed, or sent to a store, when a whole body has come."""
+        upload, size = session.upload, session.offset + length
+        if session.checksums and length >= BRIEF_BYTES:
+            return True
+        if not last and size != upload.length:
+            return False
+        # The last part of several is where they are joined.
+        return upload.concat == "partial" or self._completer.takes_long(size)
 
     def abandon(self, session: UploadSession) -> None:
         """End a request that was refused before its bytes."""

@@ -14,6 +14,7 @@ from wharf_upload import timings
 from wharf_upload.access import reach, tickets
 from wharf_upload.domain.file_writes import UploadEnd
 from wharf_upload.domain.files import File
+from wharf_upload.domain.long_work import LongWorkRule
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import UploadIntent, check_name, check_size
 from wharf_upload.storage.base import BlobName, BlobStore
@@ -38,9 +39,11 @@ class UploadCompleter:
         commit: FileCommit,
         digests: ContentDigests,
         terminator: UploadTerminator,
+        long_work: LongWorkRule,
     ) -> None:
         self._held, self._rules, self._store = held, rules, store
         self._commit, self._digests, self._terminator = commit, digests, terminator
+        self.takes_long = long_work.takes_long
 
     def complete(self, principal: Principal, upload: Upload, part: PartialUpload) -> Progress:
         """Make a file of an upload; what the policy or the quota refuses is gone for good.

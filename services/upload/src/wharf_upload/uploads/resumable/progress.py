@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from servicekit.tokens import Principal
+from wharf_upload.domain.long_work import TakesLong
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.uploads.resumable.complete import UploadCompleter
 from wharf_upload.uploads.resumable.concatenate import UploadConcatenator
@@ -18,15 +19,17 @@ class UploadProgress:
     ) -> None:
         self._held, self._completer, self._concatenator = held, completer, concatenator
 
-    def of(self, principal: Principal, identifier: str) -> Progress:
+    def of(self, principal: Principal, identifier: str, *, briefly: bool = False) -> Progress:
         """Return how far an upload is; end a request that still brings bytes to it.
 
         Makes up for what a crash left undone. Raises the problem `not-found`, `TicketRefused` and
-        `UploadBusy`.
+        `UploadBusy`; `briefly`: also `TakesLong`.
         """
         releases = self._held.leases.releases
         upload = self._held.find(principal, identifier)
         if upload.concat == "final" and upload.file is None:
+            if briefly:
+                raise TakesLong  # its parts may be there by now
             return self._concatenator.join(principal, upload)
         if upload.file is not None:
             return Progress(upload, upload.file.size, upload.file)
@@ -34,13 +37,15 @@ class UploadProgress:
         with released(lease):
             if upload.file is not None:
                 return Progress(upload, upload.file.size, upload.file)
-            return self._settled(principal, upload)
+            return self._settled(principal, upload, briefly=briefly)
 
-    def _settled(self, principal: Principal, upload: Upload) -> Progress:
+    def _settled(self, principal: Principal, upload: Upload, *, briefly: bool) -> Progress:
         part = self._held.open(upload.id)
         try:
             size = self._held.settled_size(upload, part)
             if size == upload.length and not upload.concat:
+                if briefly and self._completer.takes_long(size):
+                    raise TakesLong
                 return self._completer.complete(principal, upload, part)
             return Progress(upload, size)
         finally:

@@ -1,0 +1,116 @@
+"""Threads for long work, in which tenants take turns."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from servicekit.metric_buffers import MetricBuffer
+
+log = logging.getLogger(__name__)
+
+waits = MetricBuffer()
+"""How long work has waited for its turn, in seconds."""
+
+
+class _Task(NamedTuple):
+    run: Callable[[], None]
+    since: float
+
+
+class FairExecutor:
+    """Runs work in a bounded number of threads; what waits for its turn holds none.
+
+    Tenants take turns, one piece of work at a time, however much each of them has waiting. One
+    tenant has at most half of the threads: the next one finds a free thread.
+    """
+
+    def __init__(self, threads: int, name: str) -> None:
+        """Make no thread before there is work."""
+        self._most, self._name = threads, name
+        self._share = max(1, threads // 2)
+        self._changed = threading.Condition()
+        # The tenant whose turn is next comes first.
+        self._waiting: OrderedDict[str, deque[_Task]] = OrderedDict()
+        self._running: Counter[str] = Counter()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work wait."""
+        with self._changed:
+            return self._count_waiting()
+
+    @property
+    def running(self) -> int:
+        """How many pieces of work are being done."""
+        with self._changed:
+            return self._running.total()
+
+    def submit(self, tenant: str, run: Callable[[], None]) -> None:
+        """Have something done in the tenant's turn."""
+        with self._changed:
+            self._waiting.setdefault(tenant, deque()).append(_Task(run, time.perf_counter()))
+            if self._count_waiting() > self._idle and len(self._threads) < self._most:
+                thread = threading.Thread(
+                    target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+            self._changed.notify()
+
+    def shutdown(self) -> None:
+        """Return when everything that was submitted is done."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _count_waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def _work(self) -> None:
+        while (found := self._take()) is not None:
+            tenant, task = found
+            waits.note(((), time.perf_counter() - task.since))
+            try:
+                task.run()
+            except Exception:
+                log.exception("long work was given up")
+            finally:
+                with self._changed:
+                    self._running[tenant] -= 1
+                    if not self._running[tenant]:
+                        del self._running[tenant]
+                    # Work of this tenant may have waited for nothing but its share.
+                    self._changed.notify()
+
+    def _take(self) -> tuple[str, _Task] | None:
+        """Wait for the next work; `None` when there will be no more."""
+        with self._changed:
+            while (found := self._next()) is None:
+                if self._closed and not self._waiting:
+                    self._changed.notify_all()
+                    return None
+                self._idle += 1
+                self._changed.wait()
+                self._idle -= 1
+            return found
+
+    def _next(self) -> tuple[str, _Task] | None:
+        for tenant, tasks in self._waiting.items():
+            if self._running[tenant] < self._share:
+                task = tasks.popleft()
+                self._waiting.move_to_end(tenant)
+                if not tasks:
+                    del self._waiting[tenant]
+                self._running[tenant] += 1
+                return tenant, task
+        return None
