@@ -25,6 +25,7 @@ from servicekit.revocations import Feed as Page
 from servicekit.revocations import Revocation
 from servicekit.tickets import Ticket
 from tests.servers.upload import UploadService
+from wharf_upload.http.long_work import LongWork
 from wharf_upload.http.request import Request
 from wharf_upload.routes.resumable import ROUTE, Incoming
 
@@ -195,6 +196,8 @@ class Caller:
             found = app.resumable_routes(request)
             if isinstance(found, Incoming):
                 found = found.answer(_poured(found, body, self.meanwhile))
+            elif isinstance(found, LongWork):
+                found = found.run()
         except Exception as error:  # noqa: BLE001 -- as the stream server does
             refused = app.answering.refuse(request, error)
             return Told(refused.status, Headers(refused.headers), refused.body)

@@ -55,9 +55,6 @@ class ReceiverClient:
         self, method: str, path: str, length: int | None, headers: Mapping[str, str] | None = None
     ) -> socket.socket:
         """A request whose body is still to come; `length` None says nothing of it."""
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_TIMEOUT_SECONDS)
-        connection.connect(self._address)
         fields = {"Tus-Resumable": "1.0.0", **self.credential, **(headers or {})}
         variables = {
             "REQUEST_METHOD": method,
@@ -67,7 +64,14 @@ class ReceiverClient:
             "CONTENT_TYPE": fields.pop("Content-Type", ""),
             **{f"HTTP_{name.upper().replace('-', '_')}": text for name, text in fields.items()},
         }
-        connection.sendall(packet_of(variables))
+        return self.send(packet_of(variables))
+
+    def send(self, packet: bytes) -> socket.socket:
+        """A request as the gateway words it."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_TIMEOUT_SECONDS)
+        connection.connect(self._address)
+        connection.sendall(packet)
         return connection
 
     def request(

@@ -1,0 +1,258 @@
+"""Which spooled bodies a thread that answers requests hands over, and what becomes of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from servicekit.uwsgi_protocol import packet_of
+from tests.e2e.raw_http import until
+from tests.servers.receiver import Answer, ReceiverClient, answer_of, receiving
+from tests.servers.upload import BOUNDARY, UploadService, form_body
+from wharf_upload.domain.long_work import BRIEF_BYTES, BRIEF_FILES
+from wharf_upload.uploads.receive_file import FileReceiver
+
+LONG = b"x" * BRIEF_BYTES
+BRIEF = b"x" * (BRIEF_BYTES - 1)
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+_numbers = itertools.count()
+
+
+class Spooled:
+    """A body that was admitted and spooled, as the gateway has it."""
+
+    def __init__(
+        self,
+        service: UploadService,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        announce: bool = True,
+    ) -> None:
+        self.service, self.method, self.path = service, method, path
+        token = service.issuer.token(tid=service.tenant)
+        self.headers = {"Authorization": f"Bearer {token}", **(headers or {})}
+        length = str(len(body)) if announce else ""
+        environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": length}
+        reply = service.request(method, path, b"", self.headers, environ)
+        assert reply.status_code == 204, reply.headers
+        self.file = service.settings.spool_folder / f"{next(_numbers):010}"
+        self.file.write_bytes(body)
+        self.environ = {"SPOOL_FILE": str(self.file), "ADMISSION": reply.headers["X-Admission"]}
+
+    def ask(self, **environ: str) -> TestResponse:
+        """The answer of a thread that answers requests; its gateway can hand over."""
+        environ = {"WHARF_HAND_OVER": "1", **self.environ, **environ}
+        return self.service.request(self.method, self.path, b"", self.headers, environ)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the gateway tells the receiver of a request that was handed over."""
+        fields = {
+            f"HTTP_{name.upper().replace('-', '_')}": text for name, text in self.headers.items()
+        }
+        return {
+            "REQUEST_METHOD": self.method,
+            "REQUEST_URI": self.path,
+            "QUERY_STRING": "",
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            **fields,
+            **self.environ,
+        }
+
+
+def put(service: UploadService, key: str, body: bytes, **others: Any) -> Spooled:
+    """A spooled `PUT`."""
+    return Spooled(service, "PUT", f"/v1/files/default/{key}", body, **others)
+
+
+def form(
+    service: UploadService,
+    *names: str,
+    content: bytes = b"content",
+    fields: Mapping[str, str] | None = None,
+) -> Spooled:
+    """A spooled form of files with the same content."""
+    body = form_body([(name, content) for name in names], fields)
+    return Spooled(service, "POST", "/v1/files/default", body, FORM)
+
+
+def handed_over(reply: TestResponse) -> bool:
+    """Whether the gateway passes the request on."""
+    return reply.headers.get("X-Accel-Redirect") == "@finish"
+
+
+@pytest.fixture
+def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
+    """The receiver of the service."""
+    with receiving(upload) as found:
+        yield found
+
+
+def finished(receiver: ReceiverClient, spooled: Spooled) -> Answer:
+    """The receiver's answer to what was handed over."""
+    return answer_of(receiver.send(packet_of(spooled.variables)))
+
+
+@pytest.mark.parametrize(("body", "expected"), [(LONG, True), (BRIEF, False)])
+def test_large_files_are_handed_over(upload: UploadService, body: bytes, *, expected: bool) -> None:
+    """What takes long to hash is not begun; what does not is stored where it is."""
+    reply = put(upload, "a", body).ask()
+    assert handed_over(reply) is expected
+    assert (upload.content("a") is None) is expected
+    assert len(upload.blobs()) == (not expected)
+
+
+def test_a_gateway_that_cannot_hand_over(upload: UploadService) -> None:
+    """While the gateway is of the release before, a large body is stored where it is."""
+    assert put(upload, "a", LONG).ask(WHARF_HAND_OVER="").status_code == 201
+
+
+def test_all_spooled_files_for_an_object_store_are_handed_over(upload: UploadService) -> None:
+    """A store may be silent for a minute, whatever is sent to it: nothing of it is asked here."""
+    url = "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1&style=path"
+    keys = upload.settings.data / "keys"
+    keys.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    service = upload.restarted(blob_url=url, blob_key_file=str(keys))
+    assert handed_over(put(service, "a", b"small").ask())
+
+
+def test_forms_of_many_files_are_handed_over(upload: UploadService) -> None:
+    """Each file of a form is synced: more than a few of them wait elsewhere, and leave nothing."""
+    names = [f"{number}.txt" for number in range(BRIEF_FILES + 1)]
+    assert handed_over(form(upload, *names).ask())
+    assert not upload.blobs()
+    assert not list((upload.settings.data / "staging").iterdir())
+    assert form(upload, *names[1:]).ask().status_code == 201
+
+
+def test_slices_of_large_files_are_handed_over(upload: UploadService) -> None:
+    """Any slice may be the one that makes the file whole, and then all of it is hashed."""
+
+    def first_half(total: int) -> TestResponse:
+        fields = {
+            "dzuuid": f"of-{total}",
+            "dzchunkindex": "0",
+            "dztotalchunkcount": "2",
+            "dzchunksize": str(total // 2),
+            "dztotalfilesize": str(total),
+            "dzchunkbyteoffset": "0",
+        }
+        return form(upload, "a.bin", content=b"x" * (total // 2), fields=fields).ask()
+
+    assert handed_over(first_half(BRIEF_BYTES))
+    assert first_half(BRIEF_BYTES - 2).status_code == 202
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_handed_over_is_charged_once(
+    upload: UploadService, receiver: ReceiverClient, *, right: bool
+) -> None:
+    """Bytes of a body without a length count once, with a wrong digest as with a right one."""
+    digest = hashlib.sha512(LONG).digest() if right else bytes(64)
+    headers = {"Repr-Digest": f"sha-512=:{base64.b64encode(digest).decode()}:"}
+    counted: list[int] = []
+    limits = upload.context.access.limits
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "count_bytes", lambda _, size: counted.append(size))
+        spooled = put(upload, "a", LONG, headers=headers, announce=False)
+        assert handed_over(spooled.ask())
+        assert not counted
+        answer = finished(receiver, spooled)
+    assert (answer.status, answer.slug) == ((201, "") if right else (400, "digest-mismatch"))
+    assert counted == [len(LONG)]
+
+
+def test_who_was_not_admitted(upload: UploadService, receiver: ReceiverClient) -> None:
+    """The receiver takes no spooled body without an admission."""
+    spooled = put(upload, "a", LONG)
+    spooled.environ["ADMISSION"] = ""
+    assert finished(receiver, spooled).status == 401
+    assert not upload.blobs()
+
+
+def test_a_long_answer(upload: UploadService, receiver: ReceiverClient) -> None:
+    """An answer that the socket does not take at once arrives whole."""
+    names = [f"{number}-{'n' * 150}.txt" for number in range(100)]
+    spooled = form(upload, *names, fields={"meta." + "k" * 10: "v" * 6000})
+    answer = finished(receiver, spooled)
+    assert answer.status == 201, answer.body
+    assert len(answer.body) == int(answer.headers["Content-Length"])
+
+
+def test_one_tenants_long_work_keeps_no_other_waiting(
+    upload: UploadService, receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While half of the threads has a tenant's long work, others' is done, and all short work."""
+    go, begun = threading.Event(), []
+    receive = FileReceiver.receive_spooled
+
+    def held(self: FileReceiver, caller: Any, intent: Any, path: str) -> Any:
+        if caller.tenant == upload.tenant:
+            begun.append(path)
+            assert go.wait(60)
+        return receive(self, caller, intent, path)
+
+    monkeypatch.setattr(FileReceiver, "receive_spooled", held)
+    other = UploadService(
+        upload.app,
+        upload.settings,
+        upload.store,
+        upload.records,
+        upload.database,
+        upload.issuer,
+        tenant="other",
+    )
+    with ExitStack() as stack:
+        waiting = [
+            stack.enter_context(receiver.send(packet_of(put(upload, f"{number}", b"x").variables)))
+            for number in range(20)
+        ]
+        assert until(lambda: len(begun) == 2)
+        assert finished(receiver, put(other, "a", LONG)).status == 201
+        # Requests that take no time have threads of their own.
+        address = receiver.create(3)
+        assert receiver.patch(address, 0, b"abc").status == 204
+        assert len(begun) == 2
+        go.set()
+        assert [answer_of(one).status for one in waiting] == [201] * 20
+
+
+def test_the_end_of_a_large_resumable_upload_waits_for_its_turn(
+    upload: UploadService, receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Completing a large upload is long work; a small one ends while it goes on."""
+    go, names = threading.Event(), []
+    completer = upload.context.resumable_uploads.appender._completer
+    complete = completer.complete
+
+    def held(principal: Any, found: Any, part: Any) -> Any:
+        names.append(threading.current_thread().name)
+        if found.length == len(LONG):
+            assert go.wait(60)
+        return complete(principal, found, part)
+
+    monkeypatch.setattr(completer, "complete", held)
+    waiting = []
+    with ExitStack() as stack:
+        for _ in range(4):
+            address = receiver.create(len(LONG))
+            connection = stack.enter_context(receiver.begin(address, 0, len(LONG)))
+            connection.sendall(LONG)
+            waiting.append(connection)
+        assert until(lambda: len(names) == 2)
+        assert receiver.patch(receiver.create(3), 0, b"abc").status == 204
+        assert sorted(names[:2]) == ["long-work-0", "long-work-1"]
+        assert len(names) == 3
+        go.set()
+        assert [answer_of(one).status for one in waiting] == [204] * 4
