@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -43,6 +44,49 @@ def test_bytes_are_counted(family: socket.AddressFamily, host: str) -> None:
                 assert found.peer == host
 
 
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_what_is_silent_and_since_when(family: socket.AddressFamily, host: str) -> None:
+    """Bytes that the peer does not take are queued; what came last is known by its age."""
+    with socket.create_server((host, 0), family=family) as server:
+        address = server.getsockname()
+        with socket.create_connection(address[:2]) as client:
+            accepted, _ = server.accept()
+            with accepted:
+                client.sendall(b"x")
+                assert accepted.recv(1)
+                accepted.settimeout(0.05)
+                with pytest.raises(TimeoutError):
+                    accepted.sendall(bytes(1 << 25))
+                [found] = connections.established(address[1])
+                assert found.queued > 0
+                assert max(found.received_ms, found.sent_ms) < 60_000
+
+
+def test_connections_are_counted_by_address() -> None:
+    """A socket for both families counts clients of IPv4 under their own address."""
+    with (
+        socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server,
+        ExitStack() as clients,
+    ):
+        port = server.getsockname()[1]
+        for host, own in (("127.0.0.1", "127.0.0.2"), ("127.0.0.1", "127.0.0.2"), ("::1", "::1")):
+            address = (host, port)
+            clients.enter_context(socket.create_connection(address, source_address=(own, 0)))
+            clients.enter_context(server.accept()[0])
+        assert connections.count(port) == {"127.0.0.2": 2, "::1": 1}
+        assert (connections.all_sockets() or 0) >= 7
+        inodes = [one.inode for one in connections.established(port)]
+        assert 0 not in inodes
+
+
+def test_a_kernel_that_does_not_tell_all_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the kernel's file nothing is known, which is not zero."""
+    monkeypatch.setattr(connections, "_TOTALS", ("/nowhere", "/proc/self/comm"))
+    assert connections.all_sockets() is None
+
+
 def test_other_ports_are_left_out() -> None:
     """A port that nobody is connected to has no connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -69,15 +113,36 @@ def test_another_process_reads_the_end() -> None:
             client.sendall(b"x")
             assert child.stdout.readline() == b"got\n"
             inodes = [one.inode for one in connections.established(port)]
-            assert foreign_sockets.end_reading([child.pid], inodes) == 1
+            assert foreign_sockets.end([child.pid], inodes) == 1
             assert child.wait(10) == 0
+
+
+def test_a_reset_is_one() -> None:
+    """The peer learns that its bytes are lost, and the owner reads the end."""
+    with subprocess.Popen([sys.executable, "-c", _READER], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        port = int(child.stdout.readline())
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"x")
+            assert child.stdout.readline() == b"got\n"
+            inodes = [one.inode for one in connections.established(port)]
+            assert foreign_sockets.end([child.pid], inodes, reset=True) == 1
+            assert child.wait(10) == 0
+            client.settimeout(10)
+            with pytest.raises(ConnectionError):
+                _talk(client)
+
+
+def _talk(client: socket.socket) -> None:
+    while client.recv(1) == b"":
+        client.send(b"x")
 
 
 def test_sockets_that_are_gone_are_no_error() -> None:
     """A process that has ended, and an inode that nobody has, end nothing."""
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
-    assert foreign_sockets.end_reading([child.pid, os.getpid()], [1]) == 0
+    assert foreign_sockets.end([child.pid, os.getpid()], [1]) == 0
 
 
 def test_children_are_found() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 
 from slow_body_floor import connections, foreign_sockets
 from slow_body_floor.connections import Connection
-from slow_body_floor.guard import Guard
+from slow_body_floor.floor import BodyFloor
+from slow_body_floor.guard import CROWD, SLOW, Guard
+from slow_body_floor.shares import Shares
 
 
 @pytest.fixture
@@ -35,16 +39,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 class Told:
     """What a guard says and counts, over a server that is not there."""
 
-    def __init__(self, bytes_per_second: int = 500) -> None:
+    def __init__(self, bytes_per_second: int = 500, of_one: int = 0) -> None:
         self.lines: list[str] = []
-        self.cut: list[int] = []
+        self.cut: list[tuple[str, int]] = []
         self.guard = Guard(
             lambda: [1],
             80,
-            bytes_per_second=bytes_per_second,
-            window_seconds=30,
+            floor=BodyFloor(bytes_per_second, 30),
+            shares=Shares(of_one, 0),
             log=self.lines.append,
-            on_cut=self.cut.append,
+            on_cut=lambda *what: self.cut.append(what),
         )
 
 
@@ -67,9 +71,10 @@ def test_a_refusal_by_the_kernel_is_said_once(
     assert line.startswith("slow request bodies are not cut")
 
 
-def test_a_floor_of_zero_switches_it_off(asked: list[int]) -> None:
+def test_without_floor_and_shares_it_is_off(asked: list[int]) -> None:
     """The kernel is asked for nothing."""
     told = Told(bytes_per_second=0)
+    assert told.guard.seconds > 60
     told.guard.check()
     told.guard.poll()
     assert asked == []
@@ -77,12 +82,12 @@ def test_a_floor_of_zero_switches_it_off(asked: list[int]) -> None:
 
 def test_a_cut_is_said_and_counted(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """The line has the address; the owner is told the number."""
-    monkeypatch.setattr(foreign_sockets, "end_reading", lambda *_: 1)
+    monkeypatch.setattr(foreign_sockets, "end", lambda *_: 1)
     told = Told()
     for _ in range(4):
         told.guard.poll()
     assert asked
-    assert told.cut == [1]
+    assert told.cut == [(SLOW, 1)]
     [line] = told.lines
     assert line.endswith("from 192.0.2.7")
 
@@ -95,9 +100,80 @@ def test_a_failed_look_does_not_end_the_owner(
     def gone(*_: object) -> int:
         raise ProcessLookupError(3, "No such process")
 
-    monkeypatch.setattr(foreign_sockets, "end_reading", gone)
+    monkeypatch.setattr(foreign_sockets, "end", gone)
     told = Told()
     for _ in range(6):
         told.guard.poll()
     assert len(asked) == 6
     assert "No such process" in told.lines[-1]
+
+
+class Crowd:
+    """What the kernel says of a port with too many connections, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.sockets: int | None = 20
+        self.connections = [Connection(one, one, "192.0.2.7", 1, 0) for one in range(1, 11)]
+        self.counts = 0
+        self.ended: list[int] = []
+
+    def count(self, _: int) -> Counter[str]:
+        """Of the light question."""
+        self.counts += 1
+        return Counter(one.peer for one in self.connections)
+
+    def end(self, _: object, inodes: Iterable[int], *, reset: bool) -> int:
+        """Closes them."""
+        assert reset
+        gone = set(inodes)
+        self.ended += gone
+        self.connections = [one for one in self.connections if one.inode not in gone]
+        return len(gone)
+
+
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
+    """Ten connections of one address; time goes on by 1 s with each question for it."""
+    found = Crowd()
+    now = iter(range(1, 10_000))
+    monkeypatch.setattr(connections, "all_sockets", lambda: found.sockets)
+    monkeypatch.setattr(connections, "count", found.count)
+    monkeypatch.setattr(connections, "established", lambda _: found.connections)
+    monkeypatch.setattr(foreign_sockets, "children", lambda _: [])
+    monkeypatch.setattr(foreign_sockets, "end", found.end)
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    return found
+
+
+def test_a_crowd_is_cut_to_its_share(crowd: Crowd) -> None:
+    """What is above is closed and counted; what is left is not touched again."""
+    told = Told(bytes_per_second=0, of_one=4)
+    for _ in range(3):
+        told.guard.poll()
+    assert told.cut == [(CROWD, 6)]
+    assert len(crowd.connections) == 4
+    assert told.lines == ["closed 6 connections above the share of an address, from 192.0.2.7"]
+
+
+def test_few_sockets_are_not_counted(crowd: Crowd) -> None:
+    """A machine with fewer sockets than a share is asked for their number alone."""
+    told = Told(bytes_per_second=0, of_one=20)
+    told.guard.poll()
+    assert crowd.counts == 0
+    crowd.sockets = None
+    told.guard.poll()
+    assert crowd.counts == 1
+
+
+def test_an_attack_is_said_now_and_then(crowd: Crowd) -> None:
+    """One that goes on makes a line in ten seconds, with the number of all that were closed."""
+    told = Told(bytes_per_second=0, of_one=4)
+    for look in range(1, 13):
+        peer = f"198.51.100.{look}"
+        fresh = (Connection(one, one, peer, 1, 0) for one in range(look * 100, look * 100 + 10))
+        crowd.connections.extend(fresh)
+        told.guard.poll()
+    assert len(told.cut) == 12
+    assert len(told.lines) == 2
+    assert told.lines[1].startswith("closed 60 connections above the share of an address, from ")
+    assert told.lines[1].endswith(" and 5 more")

@@ -36,13 +36,13 @@ class BodyFloor:
     """Finds the requests that come in too slowly.
 
     Args:
-        bytes_per_second: the least average over a window.
+        bytes_per_second: the least average over a window; 0: nothing is too slow.
         window_seconds: its length; a request gets this long before it is judged.
     """
 
     def __init__(self, bytes_per_second: int, window_seconds: float) -> None:
-        self._bytes_per_second = bytes_per_second
-        self._window_seconds = window_seconds
+        self.bytes_per_second = bytes_per_second
+        self.window_seconds = window_seconds
         self._arrivals: dict[int, _Arrivals] = {}
 
     def too_slow(self, connections: Iterable[Connection], now: float) -> list[Connection]:
@@ -70,7 +70,7 @@ class BodyFloor:
         answer, or for its next request, or will run into the server's own bound on pauses.
         """
         arrivals.received = connection.received
-        oldest = now - self._window_seconds
+        oldest = now - self.window_seconds
         moments = arrivals.moments
         # The newest moment that is a whole window ago, and those after it.
         while len(moments) > 1 and moments[1][0] <= oldest:
@@ -79,4 +79,4 @@ class BodyFloor:
         since, received = moments[0]
         if since > oldest:
             return False
-        return connection.received - received < self._bytes_per_second * (now - since)
+        return connection.received - received < self.bytes_per_second * (now - since)

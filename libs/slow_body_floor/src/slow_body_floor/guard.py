@@ -1,4 +1,4 @@
-"""Cuts request bodies that come below the floor, and says so."""
+"""Cuts request bodies that come below the floor and connections above a client's share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from collections.abc import Callable
 
 from slow_body_floor import connections, foreign_sockets
 from slow_body_floor.floor import STEPS_IN_WINDOW, BodyFloor
+from slow_body_floor.shares import Shares
 
 _NAMED_ADDRESSES = 5
+# Connections are counted so often, and less where that would take a twentieth of a processor.
+_COUNT_SECONDS = 0.5
+_PAUSE_PER_COUNT = 20
+# An attack goes on for hours; a line in so many seconds says so.
+_LINE_SECONDS = 10.0
+_OFF_SECONDS = 3600.0
+
+#: What `on_cut` is told.
+SLOW, CROWD = "slow", "crowd"
 
 
 class Guard:
@@ -19,10 +29,10 @@ class Guard:
         servers: ids of the server's main processes, whose children have the connections. More than
             one while a new one takes over.
         port: the server's.
-        bytes_per_second: the floor; 0 switches the guard off.
-        window_seconds: over which a request's average is taken.
+        floor: which requests are too slow.
+        shares: how many connections each address may have.
         log: takes one line for the operator.
-        on_cut: called with the number of requests that were just cut.
+        on_cut: called with `SLOW` or `CROWD`, and the number of connections that were just cut.
     """
 
     def __init__(
@@ -30,18 +40,27 @@ class Guard:
         servers: Callable[[], list[int]],
         port: int,
         *,
-        bytes_per_second: int,
-        window_seconds: int,
+        floor: BodyFloor,
+        shares: Shares,
         log: Callable[[str], None],
-        on_cut: Callable[[int], None],
+        on_cut: Callable[[str, int], None],
     ) -> None:
-        self.seconds = window_seconds / STEPS_IN_WINDOW
-        self._rate = bytes_per_second
-        self._floor = BodyFloor(bytes_per_second, window_seconds)
+        self._floor, self._shares = floor, shares
         self._servers, self._port = servers, port
         self._log, self._on_cut = log, on_cut
-        self._working = bytes_per_second > 0
-        self._next = 0.0
+        self._working = bool(floor.bytes_per_second or shares.least)
+        self._next_floor = self._next_count = self._next_line = 0.0
+        self._unsaid = 0
+        self._unsaid_peers: set[str] = set()
+
+    @property
+    def seconds(self) -> float:
+        """The longest pause between two polls."""
+        if not self._working:
+            return _OFF_SECONDS
+        if self._shares.least:
+            return _COUNT_SECONDS
+        return self._floor.window_seconds / STEPS_IN_WINDOW
 
     def check(self) -> None:
         """Says once when this machine does not allow what the guard needs; it stays off then."""
@@ -54,35 +73,74 @@ class Guard:
         except OSError as error:
             self._working = False
             self._log(
-                f"slow request bodies are not cut, only pauses are bounded: {error}. It takes "
+                "slow request bodies are not cut, only pauses are bounded, and one address may "
+                f"have all connections: {error}. It takes "
                 "netlink sockets and pidfd_getfd, which this machine or its sandbox refuses"
             )
 
     def poll(self) -> None:
-        """Cuts what is too slow, when it is time to look."""
+        """Cuts what is too slow or too much, when it is time to look."""
         now = time.monotonic()
-        if not self._working or now < self._next or not self._servers():
+        if not self._working or now < min(self._next_floor, self._next_count):
             return
-        self._next = now + self.seconds
+        if not self._servers():
+            return
         try:
-            slow = self._floor.too_slow(connections.established(self._port), now)
-            if slow:
-                self._end(slow)
+            if self._floor.bytes_per_second and now >= self._next_floor:
+                self._next_floor = now + self._floor.window_seconds / STEPS_IN_WINDOW
+                self._cut_slow(now)
+            if self._shares.least and now >= self._next_count:
+                begin = time.thread_time()
+                crowded = self._is_crowded()
+                spent = time.thread_time() - begin
+                self._next_count = now + max(_COUNT_SECONDS, _PAUSE_PER_COUNT * spent)
+                if crowded:
+                    self._cut_crowd()
+                self._say_crowd(now)
         except OSError as error:
             # Out of memory or descriptors, or the server just ended: the next look may do.
-            self._log(f"looking for slow request bodies failed: {error}")
+            self._log(f"looking for connections to cut failed: {error}")
 
     def _workers(self) -> list[int]:
         return [pid for server in self._servers() for pid in foreign_sockets.children(server)]
 
-    def _end(self, slow: list[connections.Connection]) -> None:
-        ended = foreign_sockets.end_reading(self._workers(), (one.inode for one in slow))
-        if not ended:
-            return
-        self._on_cut(ended)
-        peers = sorted({one.peer for one in slow})
-        more = f" and {len(peers) - _NAMED_ADDRESSES} more" * (len(peers) > _NAMED_ADDRESSES)
-        self._log(
-            f"cut {ended} requests that came with less than {self._rate} bytes per second, from "
-            f"{', '.join(peers[:_NAMED_ADDRESSES])}{more}"
-        )
+    def _cut_slow(self, now: float) -> None:
+        slow = self._floor.too_slow(connections.established(self._port), now)
+        ended = foreign_sockets.end(self._workers(), (one.inode for one in slow)) if slow else 0
+        if ended:
+            self._on_cut(SLOW, ended)
+            rate = self._floor.bytes_per_second
+            self._log(
+                f"cut {ended} requests that came with less than {rate} bytes per second, from "
+                f"{_named({one.peer for one in slow})}"
+            )
+
+    def _is_crowded(self) -> bool:
+        sockets = connections.all_sockets()
+        if sockets is not None and sockets <= self._shares.least:
+            return False
+        return bool(self._shares.surplus(connections.count(self._port)))
+
+    def _cut_crowd(self) -> None:
+        close = self._shares.to_close(connections.established(self._port))
+        inodes = (one.inode for one in close)
+        ended = foreign_sockets.end(self._workers(), inodes, reset=True) if close else 0
+        if ended:
+            self._on_cut(CROWD, ended)
+            self._unsaid += ended
+            self._unsaid_peers.update(one.peer for one in close)
+
+    def _say_crowd(self, now: float) -> None:
+        if self._unsaid and now >= self._next_line:
+            self._next_line = now + _LINE_SECONDS
+            self._log(
+                f"closed {self._unsaid} connections above the share of an address, from "
+                f"{_named(self._unsaid_peers)}"
+            )
+            self._unsaid = 0
+            self._unsaid_peers.clear()
+
+
+def _named(peers: set[str]) -> str:
+    more = f" and {len(peers) - _NAMED_ADDRESSES} more" * (len(peers) > _NAMED_ADDRESSES)
+    return f"{', '.join(sorted(peers)[:_NAMED_ADDRESSES])}{more}"
