@@ -1,4 +1,4 @@
-"""What the gateway tells of the guard over request bodies."""
+"""What the gateway tells of the guard over its connections."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from slow_body_floor import connections, foreign_sockets
 from slow_body_floor.connections import Connection
-from wharf_gateway.body_guard import BodyGuard
+from wharf_gateway.connection_guard import ConnectionGuard
 
 
-def guard(tmp_path: Path, **environ: str) -> BodyGuard:
+def guard(tmp_path: Path, **environ: str) -> ConnectionGuard:
     """A guard over a gateway that is not there."""
-    return BodyGuard(lambda: [1], 80, environ, str(tmp_path / "gateway.prom"))
+    return ConnectionGuard(lambda: [1], 80, environ, str(tmp_path / "gateway.prom"))
 
 
 def test_cuts_are_counted_in_the_file_of_metrics(
@@ -27,8 +27,9 @@ def test_cuts_are_counted_in_the_file_of_metrics(
         connections, "established", lambda _: [Connection(1, 5, "192.0.2.7", next(received), 0)]
     )
     monkeypatch.setattr(foreign_sockets, "children", lambda _: [])
-    monkeypatch.setattr(foreign_sockets, "end_reading", lambda *_: 2)
+    monkeypatch.setattr(foreign_sockets, "end", lambda *_: 2)
     monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(connections, "all_sockets", lambda: 0)
     own = guard(tmp_path, WHARF_BODY_MIN_BYTES_PER_SECOND="7")
     for cuts in (1, 2):
         for _ in range(3 + cuts // 2):

@@ -1,16 +1,15 @@
-"""The floor for slow request bodies over nginx's connections, with its settings and metrics."""
+"""The guard over nginx's connections, with its settings and metrics."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 
-from slow_body_floor.guard import Guard
-from wharf_gateway.settings import (
-    BODY_MIN_BYTES_PER_SECOND,
-    BODY_WINDOW_SECONDS,
-    most_connections,
-)
+from slow_body_floor.floor import BodyFloor
+from slow_body_floor.guard import CROWD, SLOW, Guard
+from wharf_gateway import connections
+from wharf_gateway.settings import BODY_MIN_BYTES_PER_SECOND, BODY_WINDOW_SECONDS
 from wharf_gateway.terminal import log
 
 # Name, type and help text (Prometheus' text format, version 0.0.4).
@@ -19,6 +18,11 @@ _CUT = (
     "counter",
     "Requests that came in below WHARF_BODY_MIN_BYTES_PER_SECOND and were cut.",
 )
+_CLOSED = (
+    "wharf_gateway_connections_closed_total",
+    "counter",
+    "Connections above the share of an address (WHARF_ADDRESS_OPEN_CONNECTIONS) that were closed.",
+)
 _LIMIT = (
     "wharf_nginx_connections_limit",
     "gauge",
@@ -26,7 +30,7 @@ _LIMIT = (
 )
 
 
-class BodyGuard(Guard):
+class ConnectionGuard(Guard):
     """Watches over the gateway's connections, and counts what it cuts.
 
     Args:
@@ -44,26 +48,35 @@ class BodyGuard(Guard):
         metrics_file: str,
     ) -> None:
         self._metrics_file = metrics_file
-        self._cut, self._limit = 0, most_connections(environ)
+        self._cut, self._limit = Counter[str](), connections.most_connections(environ)
         super().__init__(
             gateways,
             port,
-            bytes_per_second=BODY_MIN_BYTES_PER_SECOND.number(environ),
-            window_seconds=BODY_WINDOW_SECONDS.number(environ),
+            floor=BodyFloor(
+                BODY_MIN_BYTES_PER_SECOND.number(environ), BODY_WINDOW_SECONDS.number(environ)
+            ),
+            shares=connections.shares(environ),
             log=log,
             on_cut=self._count,
         )
         self._write_metrics()
 
-    def _count(self, ended: int) -> None:
-        self._cut += ended
+    def check(self) -> None:
+        """Says once what this machine does not allow, and where descriptors are too few."""
+        if line := connections.shortage():
+            log(line)
+        super().check()
+
+    def _count(self, why: str, ended: int) -> None:
+        self._cut[why] += ended
         self._write_metrics()
 
     def _write_metrics(self) -> None:
+        values = ((_CUT, self._cut[SLOW]), (_CLOSED, self._cut[CROWD]), (_LIMIT, self._limit))
         new = f"{self._metrics_file}.new"
         with open(new, "w", encoding="ascii") as file:
             file.writelines(
                 f"# HELP {name} {text}\n# TYPE {name} {kind}\n{name} {value}\n"
-                for (name, kind, text), value in ((_CUT, self._cut), (_LIMIT, self._limit))
+                for (name, kind, text), value in values
             )
         os.replace(new, self._metrics_file)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from kept_sockets import FdStore
-from wharf_gateway.body_guard import BodyGuard
+from wharf_gateway.connection_guard import ConnectionGuard
 from wharf_gateway.container import Gateway
 from wharf_gateway.front_door import FrontDoor, answers
 from wharf_gateway.store_watch import StoreWatch
@@ -128,7 +128,7 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
     watch = _watch(gateway)
     if door is not None:
         door.start()
-    guard = BodyGuard(
+    guard = ConnectionGuard(
         lambda: [nginx.pid] if nginx.running else [],
         gateway.settings.port,
         environ,

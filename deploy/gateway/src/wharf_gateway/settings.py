@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from wharf_gateway import (
     blobstore,
     body_classes,
+    connections,
     console,
     front_door,
     live,
@@ -23,7 +24,7 @@ from wharf_gateway.terminal import CannotRunError
 
 GIBIBYTE = 1 << 30
 
-AUTO = "auto"
+AUTO = connections.AUTO
 # What `auto` is: a part of another setting. Whoever opens that one opens these with it.
 _PARTS = {
     "WHARF_CREDENTIAL_WRITES_PER_SECOND": ("WHARF_CREDENTIAL_REQUESTS_PER_SECOND", 5),
@@ -51,16 +52,6 @@ BODY_WINDOW_SECONDS = Setting(
     "time over which that average is taken; no request is judged before",
     minimum=1,
     maximum=3600,
-)
-
-NGINX_WORKERS = Setting(
-    "WHARF_NGINX_WORKERS",
-    AUTO,
-    "processes",
-    "nginx worker processes; `auto` is one for each core",
-    minimum=1,
-    maximum=1024,
-    words=(AUTO,),
 )
 
 GATEWAY_SETTINGS = (
@@ -164,21 +155,7 @@ GATEWAY_SETTINGS = (
         minimum=1,
         words=(AUTO,),
     ),
-    Setting(
-        "WHARF_ADDRESS_CONNECTIONS",
-        "256",
-        "connections",
-        "requests that one client address may have open at the same time",
-        minimum=1,
-    ),
-    Setting(
-        "WHARF_LIVE_ADDRESS_CONNECTIONS",
-        "256",
-        "connections",
-        "connections to the live channel that one client address may have open at the same time, "
-        "beside those",
-        minimum=1,
-    ),
+    *connections.CONNECTION_SETTINGS,
     Setting(
         "WHARF_BODY_TIMEOUT_SECONDS",
         "20",
@@ -189,7 +166,7 @@ GATEWAY_SETTINGS = (
     ),
     BODY_MIN_BYTES_PER_SECOND,
     BODY_WINDOW_SECONDS,
-    NGINX_WORKERS,
+    connections.NGINX_WORKERS,
     pictures.PICTURES_CACHE_BYTES,
     *blobstore.BLOB_SETTINGS,
     replica_door.REPLICA_DOOR,
@@ -210,8 +187,6 @@ GATEWAY_SETTINGS = (
     ),
 )
 
-#: nginx drops what comes above this in one of its workers. 2,000 that listen to events take 4,000.
-WORKER_CONNECTIONS = 8192
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 # One label more than DNS needs: a leading dot or star is nginx's own wildcard.
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.*_[]:")
@@ -221,13 +196,6 @@ _ORIGIN = re.compile(r"https?://((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9-]
 _NO_HOST = "content.invalid"
 
 _MIME_TYPES = ("/etc/nginx/mime.types", "/usr/local/etc/nginx/mime.types")
-
-
-def most_connections(environ: Mapping[str, str]) -> int:
-    """The connections that all workers of nginx together may have, to clients and to services."""
-    workers = NGINX_WORKERS.read(environ)
-    # nginx counts the processors that are online, as cpu_count() does.
-    return WORKER_CONNECTIONS * (os.cpu_count() or 1 if workers == AUTO else int(workers))
 
 
 def server_name(hosts: str) -> str:
@@ -304,7 +272,7 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     # nginx as root would become "nobody" and spool what the services cannot read.
     values["WHARF_NGINX_USER"] = "user root;" if as_root else ""
     values["WHARF_MIME_TYPES"] = mime_types(templates)
-    values["WHARF_WORKER_CONNECTIONS"] = str(WORKER_CONNECTIONS)
+    values.update(connections.template_values(environ))
     values.update(body_classes.template_values(int(values["WHARF_MAX_BODY_BYTES"])))
     values.update(blobstore.template_values(blobstore.blob_store(environ)))
     # Natively there is no front door; a container's gateway may be without any of these.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from kept_sockets import Kept
 from wharf_gateway import readiness
 from wharf_gateway.blobstore import BlobStore, blob_store
-from wharf_gateway.body_guard import BodyGuard
+from wharf_gateway.connection_guard import ConnectionGuard
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.store_watch import KnownName, StoreWatch
 from wharf_gateway.terminal import CannotRunError, log
@@ -100,7 +100,7 @@ def _serving(attendant: Attendant, store: BlobStore | None) -> None:
     """Waits until the gateway says that all is ready, and looks after it from then on."""
     settings, places = attendant.settings, attendant.places
     _await_ready(attendant, settings)
-    guard = BodyGuard(
+    guard = ConnectionGuard(
         lambda: [pid] if (pid := attendant.manager.processes()["nginx"].pid) else [],
         settings.port,
         os.environ,
@@ -113,7 +113,7 @@ def _serving(attendant: Attendant, store: BlobStore | None) -> None:
     welcome(settings, places)
 
 
-def _keep_house(guard: BodyGuard, places: Places) -> None:
+def _keep_house(guard: ConnectionGuard, places: Places) -> None:
     """Cuts slow bodies and keeps log files from growing, for ever."""
     while True:
         try:

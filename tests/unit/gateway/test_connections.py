@@ -1,0 +1,94 @@
+"""How many connections nginx may have, and how many of them an address."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from wharf_gateway import connections
+from wharf_gateway.settings import gateway_values
+from wharf_gateway.terminal import CannotRunError
+
+FOUR = {"WHARF_NGINX_WORKERS": "4"}
+
+
+@pytest.fixture
+def hard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The limit of descriptors that a process has, which it may not raise."""
+    limit = [1 << 20]
+
+    def refused(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, limit[0]))
+    monkeypatch.setattr(resource, "setrlimit", refused)
+    return limit
+
+
+@pytest.mark.parametrize(
+    ("limit", "descriptors", "most"),
+    [(1 << 20, 16384, 8192), (-1, 16384, 8192), (16384, 16384, 8192), (4097, 4096, 2048)],
+)
+def test_connections_follow_descriptors(
+    hard: list[int], limit: int, descriptors: int, most: int
+) -> None:
+    """nginx takes half as many as the process may have files, and has use for no more than some."""
+    hard[0] = limit
+    values = gateway_values(FOUR, templates="/", as_root=False)
+    assert values["WHARF_WORKER_DESCRIPTORS"] == str(descriptors)
+    assert values["WHARF_WORKER_CONNECTIONS"] == str(most)
+    assert connections.most_connections(FOUR) == 4 * most
+    assert bool(connections.shortage()) is (most < 8192)
+
+
+def test_who_may_raise_the_limit_does(monkeypatch: pytest.MonkeyPatch, hard: list[int]) -> None:
+    """Root, who has that right, gets all connections for nginx."""
+    hard[0] = 1024
+    asked: list[object] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
+    assert connections.worker_connections() == 8192
+    assert asked == [(64, 16384)]
+
+
+def test_too_few_descriptors_are_said(hard: list[int]) -> None:
+    """A limit with which nginx could serve hardly anybody is a refusal to start that names it."""
+    hard[0] = 255
+    with pytest.raises(CannotRunError, match=r"255 open files are allowed .* LimitNOFILE"):
+        gateway_values({}, templates="/", as_root=False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "environ", "of_one"),
+    [
+        (1 << 20, {}, 1024),
+        # At most half of what clients have.
+        (1024, {}, 768),
+        (1 << 20, {"WHARF_ADDRESS_CONNECTIONS": "300"}, 1112),
+        # Limits for a proxy stay a proxy's.
+        (1 << 20, {"WHARF_ADDRESS_CONNECTIONS": "40000"}, 80512),
+        (1 << 20, {"WHARF_ADDRESS_OPEN_CONNECTIONS": "70"}, 70),
+        (1 << 20, {"WHARF_ADDRESS_OPEN_CONNECTIONS": "0"}, 0),
+    ],
+)
+def test_the_share_of_an_address(
+    hard: list[int], limit: int, environ: dict[str, str], of_one: int
+) -> None:
+    """It follows the limits of requests, unless it is set, and all have three quarters."""
+    hard[0] = limit
+    found = connections.shares(FOUR | environ)
+    assert found.of_one == of_one
+    assert found.of_all == 4 * min(8192, limit // 2) * 3 // 4
+
+
+def test_proxies() -> None:
+    """Addresses and networks of both families, however they are spaced."""
+    found = connections.proxies({"WHARF_PROXY_ADDRESSES": " 10.1.0.0/16,192.0.2.7 , ::1,"})
+    assert list(map(str, found)) == ["10.1.0.0/16", "192.0.2.7/32", "::1/128"]
+
+
+@pytest.mark.parametrize("word", ["proxy.example.net", "10.0.0.0/40", "10.1.2.3/8", "10.0.0.1:80"])
+def test_what_is_no_address(word: str) -> None:
+    """It is refused at the start, with the setting and the word."""
+    with pytest.raises(CannotRunError, match=f"WHARF_PROXY_ADDRESSES='{word}'"):
+        gateway_values({"WHARF_PROXY_ADDRESSES": f"10.0.0.1,{word}"}, templates="/", as_root=False)
