@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from servicekit.tokens import Verifier
 from tests.servers.auth import ISSUER, AuthService
 from tests.servers.people import COOKIE, PASSWORD, Person, logged_in, person
+from wharf_auth.accounts.secret_lane import Asker
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.app import create_app
 from wharf_auth.domain.users import ROLES
@@ -67,9 +68,9 @@ def test_role_that_is_taken_away_meanwhile(
     ada = person(auth, role="owner")
     real = Hasher.matches
 
-    def slowly(hasher: Hasher, secret: str, kept: str | None) -> bool:
+    def slowly(hasher: Hasher, secret: str, kept: str | None, asker: Asker) -> bool:
         ada.change(role="viewer")
-        return real(hasher, secret, kept)
+        return real(hasher, secret, kept, asker)
 
     monkeypatch.setattr(Hasher, "matches", slowly)
     assert claims(ada.login())["scope"] == "files:read"
@@ -133,9 +134,9 @@ def test_all_refusals_are_alike(auth: AuthService, monkeypatch: pytest.MonkeyPat
     verified = []
     real = Hasher.matches
 
-    def counted(hasher: Hasher, secret: str, kept: str | None) -> bool:
+    def counted(hasher: Hasher, secret: str, kept: str | None, asker: Asker) -> bool:
         verified.append(kept is not None)
-        return real(hasher, secret, kept)
+        return real(hasher, secret, kept, asker)
 
     monkeypatch.setattr(Hasher, "matches", counted)
     nobody, elsewhere = replace(ada, username="nobody"), replace(ada, tenant="nowhere")

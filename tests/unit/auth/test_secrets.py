@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from wharf_auth.accounts.clients import new_secret as kept_secret
+from wharf_auth.accounts.secret_lane import SecretLane
 from wharf_auth.accounts.secrets import Hasher, HashingBusy, new_secret
 from wharf_auth.database.contract import Secret
 from wharf_auth.domain import scopes
@@ -96,7 +97,7 @@ def test_one_verification_whatever_is_kept(number: int) -> None:
 
 def test_few_are_verified_at_once() -> None:
     """Each costs 7 MiB: the others wait, and give up after a while."""
-    hasher = Hasher(at_once=2, wait_seconds=0.2)
+    hasher = Hasher(SecretLane(2, wait_seconds=0.2))
     fake = counted(hasher)
     outcomes: list[str] = []
 

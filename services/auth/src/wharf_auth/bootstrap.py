@@ -9,6 +9,7 @@ from servicekit.tokens import Verifier
 from wharf_auth import key_rotation
 from wharf_auth.accounts.housekeeping import AuditPruning, Housekeeping
 from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
+from wharf_auth.accounts.secret_lane import SecretLane
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.accounts.sessions import Lifetimes, SessionService
 from wharf_auth.accounts.users import UserService
@@ -38,7 +39,7 @@ def app_context(
     """Build everything that the routes work with; raises `SigningKeyError`."""
     ring = keys or key_ring(settings, clock)
     kept = records or sql_records(database(settings), settings)
-    hasher = Hasher(settings.password_hashes_at_once)
+    hasher = Hasher(SecretLane(settings.password_hashes_at_once))
     lifetimes = Lifetimes(settings.session_lifetime_seconds, settings.session_idle_seconds)
     return AppContext(
         settings=settings,

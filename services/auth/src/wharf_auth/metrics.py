@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from servicekit import metrics
 from servicekit.problems import COMMON
+from wharf_auth.accounts.secret_lane import POLICY
 from wharf_auth.domain.rotation import KeyState
 from wharf_auth.problems import CATALOGUE
 from wharf_auth.signing import KeyRing
@@ -27,7 +28,9 @@ for _reason in ("refused", "suspended", "busy", "throttled", "uncountable"):
 def install(app: Flask, version: str, ring: KeyRing) -> None:
     """Adds `GET /metrics` for the internal port."""
     metrics.expect_problems((*COMMON.by_slug, *CATALOGUE.by_slug))
-    metrics.expect_policies(("client", "tenant", "login-client", "login-address", "login-person"))
+    metrics.expect_policies(
+        ("client", "tenant", "login-client", "login-address", "login-person", POLICY)
+    )
     metrics.install(app, version, (lambda: keys(ring),))
 
 

@@ -7,7 +7,6 @@ Unlike the other limits these fail closed: while nothing can be counted, nobody 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterator
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
@@ -15,6 +14,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from servicekit.ratelimits.guarded import open_storage
 from servicekit.ratelimits.limiting import refusal
+from wharf_auth.domain.networks import network_of
 
 _NAMESPACE = "wharf-login"
 
@@ -68,16 +68,3 @@ class LoginThrottle:
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def network_of(address: str) -> str:
-    """The address as it counts: of IPv6 the /64, since one host owns as many as it likes."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.IPv6Network((parsed, 64), strict=False).network_address)
-    return str(parsed)

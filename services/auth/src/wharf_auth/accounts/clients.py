@@ -11,6 +11,7 @@ from servicekit.grants import Grant, Holder
 from servicekit.ids import uuid7_hex
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from wharf_auth.accounts import grants, limits, secrets
+from wharf_auth.accounts.secret_lane import NOBODY, Asker
 from wharf_auth.accounts.tenants import ADMIN_TENANT
 from wharf_auth.database.contract import (
     Client,
@@ -36,9 +37,9 @@ class TenantSuspended(Exception):
     """The client has proven who it is, and its tenant is suspended or deleted."""
 
 
-def new_secret(secret: str, hasher: secrets.Hasher, now: int) -> Secret:
+def new_secret(secret: str, hasher: secrets.Hasher, now: int, asker: Asker = NOBODY) -> Secret:
     """What is kept of a secret."""
-    return Secret(uuid7_hex(), secrets.hint_of(secret), hasher.hash(secret), now)
+    return Secret(uuid7_hex(), secrets.hint_of(secret), hasher.hash(secret, asker), now)
 
 
 def granted_scopes(tenant: str, wanted: Iterable[str]) -> tuple[str, ...]:
@@ -88,7 +89,8 @@ def create(
     act = by.does("clients.create", tenant=tenant, about=client.id, at=now)
     try:
         with limits.as_problems():
-            records.add_client(client, new_secret(secret, hasher, now), act)
+            kept = new_secret(secret, hasher, now, Asker.acting(by))
+            records.add_client(client, kept, act)
     except NoSuchTenant:
         raise NOT_FOUND("There is no such tenant.") from None
     except TenantDeleted:
@@ -150,7 +152,7 @@ def add_secret(
     """
     secret = secrets.new_secret()
     now = milliseconds(clock)
-    kept = new_secret(secret, hasher, now)
+    kept = new_secret(secret, hasher, now, Asker.acting(by))
     act = by.does("clients.add-secret", tenant=tenant, about=client, at=now)
     records.add_secret(tenant, client, kept, act)
     return kept, secret
@@ -175,16 +177,20 @@ def disable(records: Records, clock: Clock, tenant: str, client: str, by: Actor)
 
 
 def authenticate(
-    records: Records, hasher: secrets.Hasher, credentials: Iterable[tuple[str, str]]
+    records: Records,
+    hasher: secrets.Hasher,
+    credentials: Iterable[tuple[str, str]],
+    address: str = "",
 ) -> Client:
     """The client that proves itself with one of the readings of what was sent.
 
-    Raises `LoginRefused`, `TenantSuspended` or `HashingBusy`.
+    Raises `LoginRefused`, `TenantSuspended`, `HashingBusy` or the problem `quota-exceeded`.
     """
     for identifier, secret in credentials:
         login = records.login(identifier)
         # Verified before anything else is looked at: each way of failing costs the same time.
-        proven = hasher.matching(secret, login.secrets if login else ())
+        asker = Asker.at(address, identifier)
+        proven = hasher.matching(secret, login.secrets if login else (), asker)
         if login is None or not proven or login.client.disabled_at is not None:
             continue
         if login.tenant_suspended:

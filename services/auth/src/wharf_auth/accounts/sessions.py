@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from servicekit.ids import uuid7_hex
 from wharf_auth.accounts import grants, limits, passwords
 from wharf_auth.accounts.clients import LoginRefused, TenantSuspended
+from wharf_auth.accounts.secret_lane import Asker
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.database.contract import Records
 from wharf_auth.database.people_contract import (
@@ -63,7 +64,7 @@ class SessionService:
         self._lifetimes = lifetimes
 
     def log_in(self, tenant: str, username: str, password: str, device: Device) -> Opened:
-        """A new session; raises `LoginRefused`, `TenantSuspended` or `HashingBusy`.
+        """A new session; raises `LoginRefused`, `TenantSuspended`, `HashingBusy`, `quota-exceeded`.
 
         Raises the problem `too-many-revocations` as well. Where the person has too many sessions,
         the one that was used longest ago ends.
@@ -72,7 +73,9 @@ class SessionService:
         """
         password = passwords.normalized(password)
         login = self._login(tenant, users.folded(username))
-        proven = self._hasher.matches(password, login.password_hash if login else None)
+        asker = Asker.at(device.address, users.account_of(tenant, username))
+        kept = login.password_hash if login else None
+        proven = self._hasher.matches(password, kept, asker)
         if login is None or not proven or login.user.disabled_at is not None:
             raise LoginRefused
         if login.tenant_suspended:

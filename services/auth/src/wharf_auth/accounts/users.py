@@ -10,6 +10,7 @@ from servicekit.grants import Compact, Grant, Holder
 from servicekit.ids import uuid7_hex
 from servicekit.problems import NOT_FOUND
 from wharf_auth.accounts import grants, limits, passwords
+from wharf_auth.accounts.secret_lane import Asker
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.accounts.tenants import ADMIN_TENANT
 from wharf_auth.database.contract import NameTaken, NoSuchTenant, TenantDeleted
@@ -64,9 +65,10 @@ class UserService:
         grants.require_unlimited(users.scopes_of(user.role), user.grants)
         password = passwords.generated() if new.password is None else new.password
         accepted = passwords.checked(password, name, user.display_name, user.tenant)
+        asker = Asker.acting(by)
         act = by.does("users.create", tenant=user.tenant, about=user.id, at=now)
         try:
-            kept = self._hasher.hash(accepted)
+            kept = self._hasher.hash(accepted, asker)
             with limits.as_problems():
                 self._people.add_user(user, users.folded(name), kept, act)
         except NoSuchTenant:
@@ -146,7 +148,7 @@ class UserService:
         """
         password = passwords.generated() if password is None else password
         accepted = passwords.checked(password, user.username, user.display_name, user.tenant)
-        kept = self._hasher.hash(accepted)
+        kept = self._hasher.hash(accepted, Asker.acting(by))
         act = self._act(by, "users.set-password", user.tenant, user.id)
         with _not_found():
             until = last_expiry(act.at)

@@ -58,6 +58,11 @@ def folded(name: str) -> str:
     return name
 
 
+def account_of(tenant: str, name: str) -> str:
+    """Under what name the logins of an account are counted, whether it is there or not."""
+    return f"{tenant}\0{folded(name)}"
+
+
 def role(name: str) -> str:
     """The role itself; raises the problem `unprocessable` when there is none of this name."""
     if name not in ROLES:

@@ -29,7 +29,7 @@ def login(context: AppContext, credentials: Credentials) -> Client:
     address = request.remote_addr or ""
     counting(lambda: context.throttle.check(credentials.client_id, address))
     try:
-        return clients.authenticate(context.records, context.hasher, credentials.readings)
+        return clients.authenticate(context.records, context.hasher, credentials.readings, address)
     except clients.LoginRefused:
         LOGINS_FAILED.labels("refused").inc()
         counting(lambda: context.throttle.failed(credentials.client_id, address))
@@ -42,6 +42,9 @@ def login(context: AppContext, credentials: Credentials) -> Client:
     except HashingBusy:
         LOGINS_FAILED.labels("busy").inc()
         raise unavailable("Too many logins at once.") from None
+    except ProblemError:
+        LOGINS_FAILED.labels("throttled").inc()
+        raise
 
 
 def counting(count: Callable[[], None]) -> None:

@@ -161,7 +161,7 @@ def _with_cookie(context: AppContext, response: Response, opened: Opened) -> Res
 
 def _log_in(context: AppContext, body: Login) -> Opened:
     address = request.remote_addr or ""
-    account = account_of(body.tenant, body.username)
+    account = users.account_of(body.tenant, body.username)
     counting(lambda: context.throttle.check(account, address, person=True))
     device = Device(address, request.headers.get("User-Agent", ""))
     try:
@@ -179,13 +179,11 @@ def _log_in(context: AppContext, body: Login) -> Opened:
     except HashingBusy:
         LOGINS_FAILED.labels("busy").inc()
         raise
+    except ProblemError:
+        LOGINS_FAILED.labels("throttled").inc()
+        raise
     g.outcome = "login"
     return opened
-
-
-def account_of(tenant: str, username: str) -> str:
-    """Under what name the failures of an account are counted, whether it is there or not."""
-    return f"{tenant}\0{users.folded(username)}"
 
 
 def counting(count: Callable[[], None]) -> None:

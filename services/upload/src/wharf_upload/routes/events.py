@@ -65,9 +65,7 @@ _LIST = Operation(
     "number for each tenant; the oldest go first. `missed` says that some after `after` are gone: "
     "read the lists of files again, then go on. With `order=newest` the last ones come "
     "first; ask again with `next_before` as `before` until it is null. A page ends early where "
-    "its files have megabytes of metadata.
-
-"
+    "its files have megabytes of metadata.\n\n"
     "A caller with grants gets the events of files that it may read; its pages may be short, or "
     "empty, as with `kind`. Of a move between what it may read and what it may not, it gets "
     "`file.moved` without `moved_from`, or `file.deleted` at the old address.\n\n"

@@ -1,0 +1,164 @@
+"""The lane of secrets: few are hashed at a time, few more wait, in a fair order (ADR 63).
+
+Each way that a secret comes passes it: HTTP Basic, a form, introspection, revocation, a login, a
+change of password, a new user or client.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from servicekit.limit_counts import refusals
+from servicekit.problems import RATE_LIMITED, ProblemError
+from wharf_auth.domain.acts import Actor
+from wharf_auth.domain.networks import network_of
+
+#: Those whose secret is hashed and those who wait, together. uWSGI's threads are four more
+#: (uwsgi.ini): requests without a secret, and refusals, always find one.
+PLACES = 20
+WAIT_SECONDS = 2.0
+#: The name of the limit in refusals and metrics.
+POLICY = "secrets-share"
+
+
+class HashingBusy(Exception):
+    """Too many secrets are being verified already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose secret it is: the network of the address, and the account that is named or acts."""
+
+    network: str = ""
+    account: str = ""
+
+    @staticmethod
+    def at(address: str, account: str) -> Asker:
+        """The asker at this address."""
+        return Asker(network_of(address), account)
+
+    @staticmethod
+    def acting(by: Actor) -> Asker:
+        """The asker who makes a secret for somebody."""
+        return Asker.at(by.address, by.id) if by.address else NOBODY
+
+
+NOBODY = Asker()
+
+
+@dataclass(eq=False, slots=True)
+class _Place:
+    """One request in the lane; `turn` is when it is served, in the order of fair turns."""
+
+    asker: Asker
+    turn: int
+    called: threading.Event = field(default_factory=threading.Event)
+    gives_way: bool = False
+
+
+def _network(place: _Place) -> str:
+    return place.asker.network
+
+
+def _account(place: _Place) -> str:
+    return place.asker.account
+
+
+class SecretLane:
+    """Gives turns. Networks take turns with each other, whatever number of requests each has.
+
+    When all places are taken, a newcomer gets the place of the network, or of the account, that has
+    the most, unless it has as many itself.
+    """
+
+    def __init__(
+        self, at_once: int = 1, places: int = PLACES, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
+        # Each that runs takes a place: there is at least one more for a newcomer.
+        self._at_once, self._places = at_once, max(places, at_once + 1)
+        self._wait_seconds = wait_seconds
+        self._lock = threading.Lock()
+        self._running: list[_Place] = []
+        self._waiting: list[_Place] = []
+        self._now = 0
+
+    @contextmanager
+    def turn(self, asker: Asker) -> Iterator[None]:
+        """Waits for a turn, and has it while the block runs.
+
+        Raises `HashingBusy` when no turn came in time, `quota-exceeded` when the places are taken
+        by this very network or account.
+        """
+        place = self._enter(asker)
+        try:
+            self._await(place)
+            yield
+        finally:
+            self._leave(place)
+
+    def _enter(self, asker: Asker) -> _Place:
+        with self._lock:
+            everybody = [*self._running, *self._waiting]
+            if len(everybody) >= self._places:
+                self._make_room(asker, everybody)
+            turns = [one.turn for one in everybody if one.asker.network == asker.network]
+            place = _Place(asker, max([self._now, *turns]) + 1)
+            self._waiting.append(place)
+            self._call()
+            return place
+
+    def _make_room(self, asker: Asker, everybody: list[_Place]) -> None:
+        of_asker = 0
+        for of in (_network, _account):
+            counts = Counter(map(of, everybody))
+            # Of those who have the most, the last to come.
+            last = max(reversed(self._waiting), key=lambda one: counts[of(one)])
+            mine = counts[of(_Place(asker, 0))]
+            if counts[of(last)] > mine + 1:
+                last.gives_way = True
+                self._waiting.remove(last)
+                last.called.set()
+                return
+            of_asker = max(of_asker, mine)
+        if of_asker > 1:
+            raise share_taken()
+        raise HashingBusy("too many secrets are being verified")
+
+    def _call(self) -> None:
+        """Call those whose turn it is; the lock is held."""
+        while self._waiting and len(self._running) < self._at_once:
+            # The first to come of those with the same turn.
+            place = min(self._waiting, key=lambda one: one.turn)
+            self._waiting.remove(place)
+            self._running.append(place)
+            self._now = max(self._now, place.turn)
+            place.called.set()
+
+    def _await(self, place: _Place) -> None:
+        in_time = place.called.wait(self._wait_seconds)
+        if place.gives_way:
+            raise share_taken()
+        if not in_time:
+            raise HashingBusy("no turn came in time")
+
+    def _leave(self, place: _Place) -> None:
+        with self._lock:
+            for kind in (self._running, self._waiting):
+                if place in kind:
+                    kind.remove(place)
+            self._call()
+
+
+def share_taken() -> ProblemError:
+    """The refusal of an address or account that has the most places of all."""
+    refusals.note(((POLICY,), 1))
+    return RATE_LIMITED(
+        "Too many secrets of this address or account wait to be verified. Try again in a second.",
+        headers=(("Retry-After", "1"),),
+        retry_after=1,
+        violated_policies=[POLICY],
+    )

@@ -1,0 +1,175 @@
+"""Who has a turn in the lane of secrets, and who is refused."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from servicekit.problems import RATE_LIMITED, ProblemError
+from wharf_auth.accounts.secret_lane import (
+    PLACES,
+    POLICY,
+    Asker,
+    HashingBusy,
+    SecretLane,
+    share_taken,
+)
+
+ROOT = Path(__file__).parents[3]
+ATTACKER, OTHER, THIRD = (f"192.0.2.{number}" for number in (1, 2, 3))
+
+
+class Crowd:
+    """Requests in a lane of one turn at a time; the one that has it keeps it until `end`."""
+
+    def __init__(self, places: int) -> None:
+        self.lane = SecretLane(places=places, wait_seconds=30)
+        self.served: list[str] = []
+        self.refused: list[str] = []
+        self._threads: list[threading.Thread] = []
+        self._ended = threading.Event()
+        self.come("first", "198.51.100.1", "first")
+
+    def come(self, name: str, address: str, account: str) -> None:
+        """Have a request come; returns when it has a place, or its refusal."""
+
+        def work() -> None:
+            try:
+                with self.lane.turn(Asker.at(address, account)):
+                    self.served.append(name)
+                    self._ended.wait(30)
+            except (HashingBusy, ProblemError) as error:
+                self.refused.append(f"{name} {type(error).__name__}")
+
+        seen = len(self.refused) + self.inside
+        thread = threading.Thread(target=work)
+        self._threads.append(thread)
+        thread.start()
+        self._await(lambda: len(self.refused) + self.inside > seen)
+
+    @property
+    def inside(self) -> int:
+        """How many have a place."""
+        return len(self.lane._running) + len(self.lane._waiting)
+
+    def end(self) -> None:
+        """Give all that wait their turns, one after the other."""
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    @staticmethod
+    def _await(condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < until
+            time.sleep(0.001)
+
+
+@contextmanager
+def crowd(places: int) -> Iterator[Crowd]:
+    made = Crowd(places)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def test_networks_take_turns() -> None:
+    """A second address is served after one request of the first, however many of those wait."""
+    with crowd(places=20) as found:
+        for number in range(10):
+            found.come(f"attacker {number}", ATTACKER, f"account {number}")
+        found.come("other", OTHER, "other")
+        found.come("other again", OTHER, "other")
+        found.end()
+    assert found.served[:5] == ["first", "attacker 0", "other", "attacker 1", "other again"]
+    assert len(found.served) == 13
+    assert not found.refused
+
+
+def test_addresses_of_one_host_are_one() -> None:
+    """Of IPv6 the first 64 bits count: a host that uses many addresses has one turn at a time."""
+    with crowd(places=20) as found:
+        for number in range(5):
+            found.come(f"attacker {number}", f"2001:db8::{number}", "account")
+        found.come("other", "2001:db8:0:1::1", "other")
+        found.end()
+    assert found.served.index("other") == 2
+
+
+def test_a_full_lane_takes_a_newcomer() -> None:
+    """The network that has the most places gives one up: its last, which is told to come again."""
+    with crowd(places=6) as found:
+        for number in range(5):
+            found.come(f"attacker {number}", ATTACKER, f"account {number}")
+        found.come("other", OTHER, "other")
+        found.come("third", THIRD, "third")
+        assert found.refused == ["attacker 4 ProblemError", "attacker 3 ProblemError"]
+        found.end()
+    assert set(found.served) >= {"other", "third"}
+
+
+def test_many_addresses_with_one_account() -> None:
+    """An account that is tried from everywhere gives up a place to another account's login."""
+    with crowd(places=6) as found:
+        for number in range(5):
+            found.come(f"attacker {number}", f"203.0.113.{number}", "account")
+        found.come("other", OTHER, "other")
+        assert found.refused == ["attacker 4 ProblemError"]
+        found.end()
+    assert "other" in found.served
+
+
+def test_who_has_the_most_is_refused() -> None:
+    """More of the same address than there are places: each further one is 429, none waits."""
+    with crowd(places=6) as found:
+        for number in range(20):
+            found.come(f"attacker {number}", ATTACKER, "account")
+        assert len(found.refused) == 15
+        found.end()
+    assert len(found.served) == 6
+
+
+def test_the_refusal_says_when_to_come_again() -> None:
+    """It is the problem of all limits: `Retry-After`, and the name of the limit."""
+    refusal = share_taken()
+    assert refusal.problem == RATE_LIMITED
+    assert dict(refusal.headers)["Retry-After"] == "1"
+    assert refusal.members["violated_policies"] == [POLICY]
+
+
+def test_all_different_and_full() -> None:
+    """Where nobody has more than one place, a newcomer is told that the service is busy."""
+    with crowd(places=4) as found:
+        for number in range(3):
+            found.come(f"{number}", f"203.0.113.{number}", f"account {number}")
+        found.come("other", OTHER, "other")
+        assert found.refused == ["other HashingBusy"]
+
+
+def test_a_place_comes_back() -> None:
+    """Whatever becomes of a request, its place is free afterwards."""
+    lane = SecretLane(places=2, wait_seconds=0.01)
+    asker = Asker.at(ATTACKER, "account")
+    with lane.turn(asker), pytest.raises(HashingBusy), lane.turn(Asker.at(OTHER, "other")):
+        pass
+    with pytest.raises(RuntimeError), lane.turn(asker):
+        raise RuntimeError
+    with lane.turn(asker):
+        assert len(lane._running) == 1
+        assert not lane._waiting
+
+
+def test_threads_are_more_than_places() -> None:
+    """Whoever waits for a place leaves four threads of each process to all other requests."""
+    ini = (ROOT / "services/auth/uwsgi.ini").read_text()
+    found = re.search(r"^threads = (\d+)$", ini, re.MULTILINE)
+    assert found is not None
+    assert int(found[1]) == PLACES + 4
