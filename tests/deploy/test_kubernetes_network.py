@@ -48,7 +48,8 @@ def test_closed_until_opened(variant: str) -> None:
 def test_only_gateways_reach_uwsgi(variant: str) -> None:
     """Who reaches auth's uwsgi port speaks as a gateway: pods with one may, and nobody else."""
     found = cluster(variant)
-    assert found.may_enter(found.pod("auth"), 3031) == [component("upload")]
+    for port in (3031, 3032):
+        assert found.may_enter(found.pod("auth"), port) == [component("upload")]
     assert found.may_enter(found.pod("console"), 3033) == [component("upload")]
 
 
@@ -67,6 +68,7 @@ def test_every_port_has_its_visitors(variant: str) -> None:
     apart = "object-store" in variant
     expected = {
         ("auth", "uwsgi"): [component("upload")],
+        ("auth", "secrets"): [component("upload")],
         ("auth", "internal"): [PROMETHEUS] + [component("worker")] * replicas,
         ("console", "uwsgi"): [component("upload")],
         ("console", "internal"): [PROMETHEUS],
@@ -111,7 +113,7 @@ def test_what_leaves(variant: str) -> None:
     allowed = {
         "auth": {5432, 6379} if databases else set(),
         "console": {8086, 6379} if databases else {8086},
-        "upload": {3031, 3033, 5432, 6379} if databases else {3031, 3033},
+        "upload": {3031, 3032, 3033, *((5432, 6379) if databases else ())},
         "worker": {5432, 8082},
         "migrations": {5432} if databases else set(),
     }
@@ -120,6 +122,7 @@ def test_what_leaves(variant: str) -> None:
         allowed["worker"] |= {443}
     peers = {
         3031: [component("auth")],
+        3032: [component("auth")],
         3033: [component("console")],
         8082: [component("auth")],
         8086: [component("upload")],

@@ -33,6 +33,7 @@ def environ(auth_settings: Settings, tmp_path: Path) -> dict[str, str]:
     return {
         "WHARF_DATA": str(auth_settings.data),
         "WHARF_AUTH_SOCKET": "{socket}",
+        "WHARF_AUTH_SECRETS_SOCKET": "{folder}/secrets.sock",
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
     }
 
@@ -41,6 +42,8 @@ def environ(auth_settings: Settings, tmp_path: Path) -> dict[str, str]:
 def server(environ: dict[str, str]) -> Iterator[uwsgi.Uwsgi]:
     with uwsgi.running(["--ini", str(INI)], environ) as running:
         running.wait_until_ready()
+        # The master has loaded it; both of its processes serve.
+        assert {keys(running, path).status for path in sockets(running)} == {200}
         yield running
 
 
@@ -58,8 +61,18 @@ def parameters(entry: Entry, secret: str | None = None) -> dict[str, str]:
     }
 
 
+def sockets(server: uwsgi.Uwsgi) -> tuple[Path, Path]:
+    """Where other requests go, and where those with a secret go."""
+    return server.socket, server.socket.with_name("secrets.sock")
+
+
 def login(server: uwsgi.Uwsgi, entry: Entry, secret: str | None = None) -> uwsgi.Reply:
-    return uwsgi.request(server.socket, "POST", TOKEN, FORM, parameters(entry, secret))
+    return uwsgi.request(sockets(server)[1], "POST", TOKEN, FORM, parameters(entry, secret))
+
+
+def keys(server: uwsgi.Uwsgi, path: Path | None = None) -> uwsgi.Reply:
+    """A request without a secret."""
+    return uwsgi.request(path or server.socket, "GET", "/.well-known/jwks.json")
 
 
 def test_it_issues_tokens(server: uwsgi.Uwsgi, demo: Entry) -> None:
@@ -95,18 +108,18 @@ def test_term_lets_requests_finish(server: uwsgi.Uwsgi, demo: Entry) -> None:
     assert not [pid for pid in before if Path(f"/proc/{pid}").exists()]
 
 
-def test_hup_replaces_the_worker_without_a_gap(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """Requests all through a reload: each is answered, and in the end by another worker."""
-    master, worker = server.processes()
+def test_hup_replaces_the_workers_without_a_gap(server: uwsgi.Uwsgi, demo: Entry) -> None:
+    """Requests all through a reload: each is answered, and in the end by other workers."""
+    master, *workers = server.processes()
     os.kill(master, signal.SIGHUP)
     until = time.monotonic() + uwsgi.START_SECONDS
-    while time.monotonic() < until and (
-        worker in server.processes() or server.log.count("app 0") < 2
-    ):
+    while time.monotonic() < until and set(workers) & set(server.processes()):
         assert login(server, demo).status == 200
+        assert keys(server).status == 200
     assert login(server, demo).status == 200
+    assert keys(server).status == 200
     assert server.processes()[0] == master
-    assert worker not in server.processes()
+    assert len(set(server.processes()) - {*workers, master}) == 2
 
 
 def test_failures_are_counted_across_workers(server: uwsgi.Uwsgi, demo: Entry) -> None:

@@ -235,7 +235,8 @@ def test_a_long_data_path(start: Start, environment: dict[str, str], root: Path)
     wharf.wait_ready()
     sockets = Path(wharf.places.sockets)
     found = sorted(path.name for path in sockets.iterdir())
-    names = ("auth", "blobs", "console", "images", "live", "manager", "receiver", "upload")
+    services = ("auth", "blobs", "console", "images", "live", "manager", "receiver", "upload")
+    names = ("auth-secrets", *services)
     assert found == [f"{name}.sock" for name in names]
     assert sockets.stat().st_mode & 0o777 == 0o700
     assert wharf.end() == 0

@@ -36,6 +36,13 @@ AUTH_SOCKET = Setting(
     "where auth listens: the path of a unix socket, or `host:port`. The address is looked up "
     "once, at the start",
 )
+AUTH_SECRETS_SOCKET = Setting(
+    "WHARF_AUTH_SECRETS_SOCKET",
+    "",
+    "",
+    "where auth listens for requests with a secret, in the same notation; empty: at `secrets.sock` "
+    "beside the socket above, or where that is a port, there",
+)
 SOCKETS = Setting(
     "WHARF_SOCKETS",
     "/run/wharf/upload",
@@ -50,10 +57,11 @@ FRONT_DOOR = Setting(
     "nowhere",
 )
 CONTAINER_SETTINGS = (
-    *(AUTH_SOCKET, SOCKETS, *console.CONSOLE_SETTINGS, *live.LIVE_SETTINGS),
+    *(AUTH_SOCKET, AUTH_SECRETS_SOCKET, SOCKETS, *console.CONSOLE_SETTINGS, *live.LIVE_SETTINGS),
     *(*pictures.IMAGES_SETTINGS, FRONT_DOOR, RUN),
 )
 _AUTH_EXAMPLES = (AUTH_SOCKET.default, "wharf-auth:3031")
+_AUTH_SECRETS_EXAMPLES = ("/run/wharf/auth/secrets.sock", "wharf-auth:3032")
 
 
 class Gateway:
@@ -118,6 +126,7 @@ class Gateway:
             WHARF_LISTEN=settings.listen,
             WHARF_METRICS_LISTEN=settings.metrics_listen,
             WHARF_AUTH_SOCKET=addresses.server(AUTH_SOCKET, self._environ, _AUTH_EXAMPLES),
+            WHARF_AUTH_SECRETS_SOCKET=_secrets_socket(self._environ),
             WHARF_UPLOAD_SOCKET=f"unix:{self._sockets}/upload.sock",
             WHARF_SOCKETS=self._sockets,
             WHARF_RECEIVER_SOCKET=f"unix:{self._sockets}/receiver.sock",
@@ -179,3 +188,12 @@ class Gateway:
             time.sleep(0.2)
         remove_files(self.spool)
         return lock
+
+
+def _secrets_socket(environ: Mapping[str, str]) -> str:
+    """Where requests with a secret go, in nginx's notation; raises CannotRunError."""
+    if environ.get(AUTH_SECRETS_SOCKET.name):
+        return addresses.server(AUTH_SECRETS_SOCKET, environ, _AUTH_SECRETS_EXAMPLES)
+    main = addresses.server(AUTH_SOCKET, environ, _AUTH_EXAMPLES)
+    path = addresses.socket_path(main)
+    return f"unix:{os.path.dirname(path)}/secrets.sock" if path else main

@@ -24,6 +24,8 @@ from wharf_native.survivors import end_survivors
 from wharf_native.welcome import welcome
 
 _PROCESSES = ("nginx", *SERVICES)
+# Second sockets: upload's for bodies that come in, auth's for requests with a secret (ADR 63).
+_MORE_SOCKETS = ("receiver", "auth-secrets")
 # nginx itself writes access.log, and what runs before the others prepare.log.
 _LOGS = (*_PROCESSES, "access", "prepare")
 # A short wait is normal and says nothing.
@@ -80,7 +82,7 @@ def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -
         render=render,
         serving=lambda attendant: _serving(attendant, store),
     )
-    sockets = [Kept(places.socket(name)) for name in (*SERVICES, "receiver")]
+    sockets = [Kept(places.socket(name)) for name in (*SERVICES, *_MORE_SOCKETS)]
     manager = Manager(attendant, sockets)
     manager.serve()
     for one in sockets:

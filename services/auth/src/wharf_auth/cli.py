@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
 
 import click
@@ -31,6 +32,7 @@ from wharf_auth.provisioning import InitError, Initialiser
 from wharf_auth.signing import SigningKeyError
 
 NAME = "auth"
+_SECRETS_SOCKET = "WHARF_AUTH_SECRETS_SOCKET"
 # Each message is one line for the operator.
 _MISTAKES = (
     BackupError,
@@ -116,7 +118,19 @@ def serve() -> None:
         _migrate()
         _init(settings, settings.credentials_path, demo=settings.demo)
     sys.stdout.flush()
-    serving.run_uwsgi(NAME, [os.environ.get("WHARF_AUTH_SOCKET", "")])
+    serving.run_uwsgi(NAME, _sockets(os.environ))
+
+
+def _sockets(environ: MutableMapping[str, str]) -> list[str]:
+    """Return where uWSGI listens; the socket for secrets is beside the other one unless named."""
+    main = environ.get("WHARF_AUTH_SOCKET", "")
+    if main.startswith("/"):
+        environ.setdefault(_SECRETS_SOCKET, os.path.join(os.path.dirname(main), "secrets.sock"))
+    # uWSGI takes one that is there for one that is meant.
+    secrets_socket = environ.pop(_SECRETS_SOCKET, "")
+    if secrets_socket:
+        environ[_SECRETS_SOCKET] = secrets_socket
+    return [one for one in (main, secrets_socket) if one]
 
 
 for one in (tenant, client, user, group, keys, ticket, audit, purge, backup, restore):
