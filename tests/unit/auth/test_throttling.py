@@ -9,7 +9,7 @@ from limits.storage import MemoryStorage
 
 from tests.servers.auth import TOKEN, AuthService
 from wharf_auth.app import create_app
-from wharf_auth.throttling import network_of
+from wharf_auth.domain.networks import network_of
 
 GRANT = {"grant_type": "client_credentials"}
 
