@@ -193,6 +193,12 @@ _GATEWAY = Row(
             Query(rate("wharf_gateway_slow_bodies_cut_total") + " * 60", "per minute"),
         ),
         graph(
+            "Connections above an address's share",
+            "Closed; WHARF_ADDRESS_OPEN_CONNECTIONS, or what all together may have.",
+            "short",
+            Query(rate("wharf_gateway_connections_closed_total") + " * 60", "per minute"),
+        ),
+        graph(
             "Lines about requests",
             "What the collector read of nginx. lost or malformed: numbers of requests are too "
             "small.",
