@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from slow_body_floor import connections
 from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.e2e.instance import Wharf, running
 from tests.e2e.multipart_body import file_part
@@ -15,7 +17,7 @@ from tests.e2e.raw_http import RawConnection, exchange, head, until
 from tests.e2e.tenants import Signer, set_limits
 from tests.e2e.traces import nothing_stored, traces
 
-LIMIT, TENANT_LIMIT, CONNECTIONS = 12, 18, 4
+LIMIT, TENANT_LIMIT, CONNECTIONS, OPEN_CONNECTIONS = 12, 18, 4, 64
 WINDOW_SECONDS = 60
 
 
@@ -26,6 +28,7 @@ def strict() -> Iterator[Wharf]:
         WHARF_CLIENT_REQUESTS_PER_MINUTE=str(LIMIT),
         WHARF_TENANT_REQUESTS_PER_MINUTE=str(TENANT_LIMIT),
         WHARF_ADDRESS_CONNECTIONS=str(CONNECTIONS),
+        WHARF_ADDRESS_OPEN_CONNECTIONS=str(OPEN_CONNECTIONS),
         WHARF_UPLOAD_PROCESSES="4",
     ) as found:
         yield found
@@ -167,6 +170,22 @@ def test_an_address_with_too_many_connections(strict: Wharf, client: ApiClient) 
         assert answer.headers["Retry-After"] == "1"
     (answer,) = exchange(strict.port, forwarded)
     assert answer.status == 200
+
+
+def test_an_address_with_too_many_half_sent_requests(strict: Wharf, client: ApiClient) -> None:
+    """They are closed down to its share before nginx counts them; whole requests are answered."""
+    address, attacker = ("127.0.0.1", strict.port), ("127.0.0.2", 0)
+    whole = head("GET /healthz HTTP/1.1", "Connection: close")
+    with ExitStack() as stack:
+        for _ in range(2 * OPEN_CONNECTIONS):
+            half = socket.create_connection(address, timeout=30, source_address=attacker)
+            stack.enter_context(half).sendall(whole[:-2])
+        assert until(lambda: connections.count(strict.port)[attacker[0]] == OPEN_CONNECTIONS)
+        with socket.create_connection(address, timeout=30, source_address=attacker) as own:
+            own.sendall(whole)
+            assert own.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert client.get("/v1/usage").status == 200
+    assert until(lambda: "connections above the share of an address" in strict.output.read_text())
 
 
 def test_a_limit_that_was_set_holds_over_workers(strict: Wharf) -> None:
