@@ -19,7 +19,7 @@ compile() {
     "$UV" pip compile --quiet --universal --python-version 3.11 \
         --generate-hashes --no-emit-index-url --no-emit-find-links \
         --no-emit-package wharf-servicekit --no-emit-package wharf-kept-sockets \
-        --no-emit-package wharf-gateway --no-emit-package wharf-slow-body-floor \
+        --no-emit-package wharf-gateway --no-emit-package wharf-socket-guard \
         --custom-compile-command "make lock" \
         ${UPGRADE:-} "$@" --output-file "requirements/$name.txt" >/dev/null
     echo "requirements/$name.txt"

@@ -35,7 +35,7 @@ STAMP = VENV / "wharf-stamp"
 PACKAGES = (
     "libs/kept_sockets",
     "libs/servicekit",
-    "libs/slow_body_floor",
+    "libs/socket_guard",
     "services/auth",
     "services/console",
     "services/images",

@@ -109,14 +109,14 @@ def test_nothing_in_an_image_builds_or_becomes_root(
             "upload",
             ["kept_sockets", "servicekit", "wharf_upload", "boto3", "inotify_simple", "socketio"],
         ),
-        ("gateway", ["kept_sockets", "slow_body_floor", "wharf_gateway"]),
+        ("gateway", ["kept_sockets", "socket_guard", "wharf_gateway"]),
     ],
 )
 def test_an_image_has_its_own_packages_alone(
     engine: Engine, images: Images, service: str, own: list[str]
 ) -> None:
     """Neither another service's code nor what only that needs."""
-    libraries = ("kept_sockets", "servicekit", "slow_body_floor")
+    libraries = ("kept_sockets", "servicekit", "socket_guard")
     services = ("wharf_auth", "wharf_console", "wharf_images", "wharf_upload")
     asked = (*libraries, *services, "wharf_gateway", "wharf_native")
     single = ("argon2", "boto3", "flask_wtf", "inotify_simple", "PIL", "pypdfium2", "socketio")

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from slow_body_floor import connections
+from socket_guard import connections
 from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.e2e.instance import Wharf, running
 from tests.e2e.multipart_body import file_part

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from slow_body_floor import connections
+from socket_guard import connections
 from tests.e2e.instance import free_ports
 from tests.e2e.raw_http import parse, until
 from tests.servers.nginx import ROOT

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 PACKAGES = (
     "libs/kept_sockets",
     "libs/servicekit",
-    "libs/slow_body_floor",
+    "libs/socket_guard",
     "services/auth",
     "services/console",
     "services/upload",

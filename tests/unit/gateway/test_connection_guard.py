@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from slow_body_floor import connections, foreign_sockets
-from slow_body_floor.connections import Connection
+from socket_guard import connections, foreign_sockets
+from socket_guard.connections import Connection
 from wharf_gateway.connection_guard import ConnectionGuard
 
 

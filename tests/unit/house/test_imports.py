@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 SOURCES = {
     "kept_sockets": "libs/kept_sockets/src",
     "servicekit": "libs/servicekit/src",
-    "slow_body_floor": "libs/slow_body_floor/src",
+    "socket_guard": "libs/socket_guard/src",
     "wharf_auth": "services/auth/src",
     "wharf_console": "services/console/src",
     "wharf_images": "services/images/src",
@@ -179,7 +179,7 @@ WRONG_IMPORTS = [
         "The native runner imports the gateway, and not the other way round",
     ),
     (
-        "slow_body_floor/guard.py",
+        "socket_guard/guard.py",
         "import wharf_gateway.terminal",
         "The native runner imports the gateway, and not the other way round",
     ),

@@ -6,8 +6,8 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from slow_body_floor.floor import BodyFloor
-from slow_body_floor.guard import CROWD, SLOW, Guard
+from socket_guard.floor import BodyFloor
+from socket_guard.guard import CROWD, SLOW, Guard
 from wharf_gateway import connections
 from wharf_gateway.settings import BODY_MIN_BYTES_PER_SECOND, BODY_WINDOW_SECONDS
 from wharf_gateway.terminal import log

@@ -8,7 +8,7 @@ import resource
 from collections.abc import Mapping
 from contextlib import suppress
 
-from slow_body_floor.shares import Network, Shares
+from socket_guard.shares import Network, Shares
 from wharf_gateway.tables import Setting
 from wharf_gateway.terminal import CannotRunError
 

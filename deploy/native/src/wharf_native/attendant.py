@@ -20,7 +20,7 @@ from supervisor.http import NOT_DONE_YET
 from supervisor.states import ProcessStates, SupervisorStates
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from slow_body_floor.foreign_sockets import children
+from socket_guard.foreign_sockets import children
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import CannotRunError, log
 from wharf_native import logfiles

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slow_body_floor.connections import Connection
-from slow_body_floor.floor import BodyFloor
+from socket_guard.connections import Connection
+from socket_guard.floor import BodyFloor
 
 RATE, WINDOW = 500, 30
 STEP = 5

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from slow_body_floor.connections import Connection
+from socket_guard.connections import Connection
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from slow_body_floor.connections import Connection
+from socket_guard.connections import Connection
 
 # A window is looked at in so many steps: it is that much longer at the most.
 STEPS_IN_WINDOW = 6

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from slow_body_floor import connections, foreign_sockets
+from socket_guard import connections, foreign_sockets
 
 # Takes one connection, says so, and exits with 0 when it reads the end of it.
 _READER = """

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slow_body_floor.connections import Connection
-from slow_body_floor.shares import Shares
+from socket_guard.connections import Connection
+from socket_guard.shares import Shares
 
 PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8::7")]
 _PROXY = "10.0.0.7"

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from slow_body_floor import connections, foreign_sockets
-from slow_body_floor.connections import Connection
-from slow_body_floor.floor import BodyFloor
-from slow_body_floor.guard import CROWD, SLOW, Guard
-from slow_body_floor.shares import Shares
+from socket_guard import connections, foreign_sockets
+from socket_guard.connections import Connection
+from socket_guard.floor import BodyFloor
+from socket_guard.guard import CROWD, SLOW, Guard
+from socket_guard.shares import Shares
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import os
 import time
 from collections.abc import Callable
 
-from slow_body_floor import connections, foreign_sockets
-from slow_body_floor.floor import STEPS_IN_WINDOW, BodyFloor
-from slow_body_floor.shares import Shares
+from socket_guard import connections, foreign_sockets
+from socket_guard.floor import STEPS_IN_WINDOW, BodyFloor
+from socket_guard.shares import Shares
 
 _NAMED_ADDRESSES = 5
 # Connections are counted so often, and less where that would take a twentieth of a processor.
