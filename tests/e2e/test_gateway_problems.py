@@ -64,6 +64,7 @@ REFUSALS = [
                  id="405 TRACE"),
     pytest.param(get("/" + "x" * 40_000), 414, "uri-too-long", id="414"),
     pytest.param(get("/", f"X: {'x' * 40_000}"), 431, "headers-too-large", id="431"),
+    pytest.param(get("/", *["X:"] * 1200), 431, "headers-too-large", id="431 many"),
     pytest.param(head("PUT /v1/files/default/x HTTP/1.1", "Connection: close"), 411,
                  "length-required", id="411"),
     pytest.param(head("PUT /v1/files/default/x HTTP/1.1", "Content-Length: 999999999999"), 413,
@@ -73,6 +74,17 @@ REFUSALS = [
     pytest.param(head("PUT /v1/files/default/x HTTP/1.1", "Transfer-Encoding: gzip"), 501,
                  "not-implemented", id="501"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [0, 14])
+@pytest.mark.parametrize(
+    "target",
+    ["/healthz", "/auth/healthz", "/console/login", "/v1/uploads/1", "/v1/files/default/", "/s/x"],
+)
+def test_services_take_as_many_fields_as_nginx(wharf: Wharf, target: str, length: int) -> None:
+    """What nginx hands on is never too much for a service: no 503 comes of hundreds of fields."""
+    fields = [f"X-{number:03}: {'x' * length}" for number in range(950)]
+    assert send(wharf, get(target, *fields)).status < 500
 
 
 @pytest.mark.parametrize(("request_bytes", "status", "slug"), REFUSALS)

@@ -189,3 +189,20 @@ def test_methods(upload: UploadService, method: str, path: str) -> None:
     reply = ask(upload, method, path, Content_Type=FORM)
     assert denied(reply)[:2] == (405, "method-not-allowed")
     assert method not in reply.headers["X-Denied-Allow"].split(", ")
+
+
+@pytest.mark.parametrize(
+    ("path", "override", "status"),
+    [
+        ("/v1/uploads", "", None),
+        ("/v1/uploads", "PATCH", "405"),
+        ("/v1/uploads", "DELETE", "405"),
+        ("/v1/uploads", "HEAD", None),
+    ],
+)
+def test_a_method_that_is_meant(
+    upload: UploadService, path: str, override: str, status: str | None
+) -> None:
+    """A body is admitted for the method that the request means, not for the one that it has."""
+    reply = ask(upload, "POST", path, Tus_Resumable="1.0.0", X_HTTP_Method_Override=override)
+    assert reply.headers.get("X-Denied-Status") == status

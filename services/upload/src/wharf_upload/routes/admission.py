@@ -89,7 +89,7 @@ class AdmissionQuestion:
             length = completeness.number(request, "UPLOAD_LENGTH", "Upload-Length")
             return self._admission.bound_of_stream(caller, part.bucket, length) if unsized else None
         if path.rstrip("/") == UPLOADS:
-            if request.method != "POST":
+            if tus.meant_method(request) != "POST":
                 raise refuse_method(METHODS_OF_ALL)
             if not unsized:
                 return None
@@ -100,7 +100,7 @@ class AdmissionQuestion:
         upload = None if identifier is None else self._uploads.row(caller, identifier)
         if upload is None or not reach.reaches_upload(caller, upload):
             raise NOT_FOUND("There is no such upload.")
-        if request.method not in {"PATCH", "POST"}:
+        if tus.meant_method(request) != "PATCH":
             raise refuse_method(_METHODS_OF_AN_UPLOAD)
         # Last: the replica that has it charges for the body.
         self._uploads.require_here(upload)

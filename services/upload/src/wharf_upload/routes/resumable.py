@@ -120,9 +120,7 @@ class ResumableRoutes:
         path = raw_path(request.environ)
         if request.method == "PUT" and path.startswith((FILES, TICKETS)):
             return self._create_file(request)
-        method = request.method
-        if method == "POST":
-            method = request.header("X_HTTP_METHOD_OVERRIDE") or method
+        method = tus.meant_method(request)
         if path.rstrip("/") == UPLOADS:
             request.route = UPLOADS
             if method != "POST":

@@ -31,6 +31,7 @@ EXTENSIONS = (
     "creation,creation-defer-length,creation-with-upload,expiration,checksum,termination,"
     "concatenation,concatenation-unfinished"
 )
+_BLOCKED_METHODS = frozenset(("PATCH", "DELETE"))
 _ALGORITHMS = {"sha1": "sha1", "sha256": "sha256"}
 _DIGEST_BYTES = {"sha1": 20, "sha256": 32}
 # What Upload-Metadata says of the file itself; all other pairs become the file's metadata.
@@ -51,6 +52,15 @@ def require_tus(request: Request) -> None:
             "Here uploads are created with tus (send Tus-Resumable: 1.0.0); the IETF protocol "
             "begins with PUT of the file and Upload-Complete: ?0."
         )
+
+
+def meant_method(request: Request) -> str:
+    """Return the method that a request stands for: networks may block `PATCH` and `DELETE`.
+
+    The gateway reads the field in the same way (`conf.d/requests.conf`).
+    """
+    meant = request.header("X_HTTP_METHOD_OVERRIDE")
+    return meant if request.method == "POST" and meant in _BLOCKED_METHODS else request.method
 
 
 def require_version(request: Request) -> None:

@@ -1,0 +1,136 @@
+"""Fields of requests that are long, many, or mean another method: limits hold, for logs as well."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+
+from servicekit.logs import LINE_BYTES
+from tests.e2e.raw_http import RawAnswer, exchange, head, parse, until
+from tests.servers.nginx import RunningGateway, running
+from tests.servers.uwsgi_apps import serving
+
+UPLOAD = "/v1/uploads/" + "0" * 32
+# Of which JSON makes two bytes, six, and two that are no UTF-8.
+CHARACTERS = ('"', "\x01", "\xff")
+# Fewer than nginx takes by itself, and more.
+MANY, TOO_MANY = ["X:"] * 900, ["X:"] * 1100
+
+
+@dataclass
+class Services:
+    """nginx, and what it has asked the services behind it."""
+
+    gateway: RunningGateway
+    asked: list[str] = field(default_factory=list)
+
+    def app(self, name: str) -> Callable[..., Iterable[bytes]]:
+        """A service that admits nobody, and answers everything else."""
+
+        def answering(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            if environ["PATH_INFO"] == "/_cors":
+                start("204 None", [])
+                return []
+            step = environ.get("WHARF_STEP", "")
+            self.asked.append(f"{name} {step}".strip())
+            refused = [("X-Denied-Status", "405"), ("X-Denied-Problem", "{}")]
+            start("403 No" if step == "admit" else "200 OK", refused if step else [])
+            return []
+
+        return answering
+
+    def exchange(self, line: str, *fields: str, body: bytes = b"") -> RawAnswer:
+        """The answer to one request."""
+        sent = head(f"{line} HTTP/1.1", "Connection: close", *fields) + body
+        return exchange(self.gateway.port, sent)[0]
+
+    def line(self, request_id: str) -> bytes:
+        """What nginx has logged of a request."""
+
+        def found() -> list[bytes]:
+            lines = self.gateway.output.read_bytes().splitlines(keepends=True)
+            return [line for line in lines if request_id.encode() in line]
+
+        assert until(lambda: bool(found()))
+        return found()[0]
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """A gateway with a console's door."""
+    folder = tmp_path_factory.mktemp("fields")
+    settings = {"WHARF_CONSOLE_DOOR": f"{folder}/sockets/door.sock"}
+    with running(folder, folder / "data", settings) as gateway, ExitStack() as stack:
+        found = Services(gateway)
+        for name in ("upload", "receiver"):
+            stack.enter_context(serving(gateway.sockets / f"{name}.sock", found.app(name)))
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("method", "override", "length", "asked", "status"),
+    [
+        ("PATCH", "", 5, ["upload admit"], 405),
+        ("POST", "PATCH", 5, ["upload admit"], 405),
+        ("POST", "", 5, ["upload admit"], 405),
+        ("POST", "delete", 5, ["upload admit"], 405),
+        ("DELETE", "", 5, ["receiver"], 200),
+        ("POST", "DELETE", 5, ["receiver"], 200),
+        ("DELETE", "", 200_000, [], 413),
+        ("POST", "DELETE", 200_000, [], 413),
+        ("GET", "DELETE", 5, ["receiver"], 200),
+    ],
+)
+def test_ways_of_methods(
+    services: Services, method: str, override: str, length: int, asked: list[str], status: int
+) -> None:
+    """A POST that means another method takes that one's way, and has its limit of the body."""
+    services.asked.clear()
+    fields = [f"Content-Length: {length}"]
+    fields += [f"X-HTTP-Method-Override: {override}"] if override else []
+    answer = services.exchange(f"{method} {UPLOAD}", *fields, body=bytes(5))
+    assert (answer.status, services.asked) == (status, asked)
+
+
+def test_number_of_fields(services: Services) -> None:
+    """By both ways in nginx hands on hundreds of fields, and says 431 where it does not."""
+    assert services.exchange("GET /v1/usage", *MANY).status == 200
+    refused = services.exchange("GET /v1/usage", *TOO_MANY)
+    assert (refused.status, refused.slug) == (431, "headers-too-large")
+    for fields, status in ((MANY, 200), (TOO_MANY, 431)):
+        with socket.socket(socket.AF_UNIX) as door:
+            door.settimeout(30)
+            door.connect(f"{services.gateway.sockets}/door.sock")
+            door.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n")
+            door.sendall(head("GET /v1/usage HTTP/1.1", "Connection: close", *fields))
+            received = b"".join(iter(partial(door.recv, 65536), b""))
+        assert parse(received)[0].status == status
+
+
+def test_a_log_line_has_a_bound(services: Services) -> None:
+    """Whatever a request is made of, its line is 8 KiB at most, and tells what was cut off."""
+    for character in CHARACTERS:
+        quotes = b'"' * 5000
+        fields = f"Connection: close\r\nX-Request-Id: bounded-{ord(character)}".encode()
+        agent = character.encode("latin-1") * 4000
+        exchange(
+            services.gateway.port,
+            b"GET /%b HTTP/1.1\r\n%b\r\nHost: %b\r\nUser-Agent: %b\r\n\r\n"
+            % (quotes, fields, quotes, agent),
+        )
+    services.exchange(f"{'A' * 9000} /", "X-Request-Id: long-method")
+    for character in CHARACTERS:
+        line = services.line(f"bounded-{ord(character)}")
+        assert len(line) <= LINE_BYTES
+        shown = json.loads(line.decode(errors="replace"))
+        for name, kept in (("path", 2000), ("host", 255), ("user_agent", 300)):
+            assert shown[name].endswith("…"), name
+            assert len(shown[name]) == kept + 1, name
+    assert json.loads(services.line("long-method"))["method"] == "A" * 20 + "…"
