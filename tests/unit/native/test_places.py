@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,53 @@ def test_the_lock(tmp_path: Path) -> None:
     os.close(take_lock(places))
 
 
-def test_rotation_keeps_one_older_file(tmp_path: Path) -> None:
+def filled(log: Path, text: str, end: float) -> None:
+    """A log is rotated whose last line was written at that time."""
+    log.write_text(text)
+    logfiles.rotate(str(log), limit=len(text) - 1)
+    os.utime(f"{log}.1", (end, end))
+
+
+def kept(log: Path) -> list[str]:
+    """What is in the older files of a log, the newest first; their numbers have no gap."""
+    number = len(list(log.parent.glob(f"{log.name}.*")))
+    return [Path(f"{log}.{one + 1}").read_text() for one in range(number)]
+
+
+def test_older_files_have_their_order_and_their_number(tmp_path: Path) -> None:
+    """The last ones are kept when they are old, and no more than there may be."""
+    log = tmp_path / "a.log"
+    begin = time.time() - 5 * logfiles.KEPT_SECONDS
+    for number in range(logfiles.KEPT + 6):
+        filled(log, f"part {number:02}", begin + number)
+    numbers = range(logfiles.KEPT + 5, 5, -1)
+    assert kept(log) == [f"part {number:02}" for number in numbers]
+
+
+def test_a_flood_does_not_take_the_place_of_history(tmp_path: Path) -> None:
+    """However much is logged in a short time, files of days before stay, and so do the last."""
+    log = tmp_path / "a.log"
+    now = time.time()
+    filled(log, "of monday", now - 3 * 86400)
+    filled(log, "of tuesday", now - 2 * 86400)
+    for number in range(50):
+        filled(log, f"flood {number:02}", now - 50 + number)
+    found = kept(log)
+    assert found[-2:] == ["of tuesday", "of monday"]
+    assert found[:2] == ["flood 49", "flood 48"]
+    assert len(found) == logfiles.KEPT
+
+
+def test_a_file_that_grew_far_beyond_its_limit(tmp_path: Path) -> None:
+    """What is kept has a bound though the last look was long ago: the beginning stays."""
+    log = tmp_path / "a.log"
+    log.write_text("begin" + "x" * 1000)
+    logfiles.rotate(str(log), limit=10)
+    assert kept(log) == ["begin" + "x" * 15]
+    assert log.read_text() == ""
+
+
+def test_rotation_moves_a_file_aside(tmp_path: Path) -> None:
     """A log over its limit is moved aside, and who has it open appends to the emptied file."""
     log = tmp_path / "a.log"
     with log.open("a") as writer:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 
-ROTATE_BYTES = 32 << 20
+ROTATE_BYTES = 16 << 20
+# Older files beside each.
+KEPT = 5
+KEPT_SECONDS = 7 * 86400
 _TAIL_BYTES = 8192
 # Where the log of a program was at its last start.
 _begun: dict[str, int] = {}
@@ -19,17 +23,42 @@ def size(path: str) -> int:
 
 
 def rotate(path: str, limit: int = ROTATE_BYTES) -> None:
-    """Moves a file that is over the limit to `<path>.1`, replacing the one before.
+    """Moves a file that is over the limit to `<path>.1`, and what was there to `<path>.2`.
 
     The content is copied and the file cut to nothing, since the children hold it open: they
-    append, so they go on at its new end. A line written in between is lost.
+    append, so they go on at its new end. A line written in between is lost; so is what a flood has
+    written beyond twice the limit since the last look.
     """
     if size(path) <= limit:
         return
+    _make_room(path)
+    left = 2 * limit
     with open(path, "rb+") as source, open(f"{path}.1", "wb") as target:
-        while chunk := source.read(1 << 16):
+        while left > 0 and (chunk := source.read(min(left, 1 << 16))):
             target.write(chunk)
+            left -= len(chunk)
         source.truncate(0)
+
+
+def _make_room(path: str) -> None:
+    """Renames the older files by one, and removes one if all are there."""
+    older = [name for number in range(1, KEPT + 1) if os.path.exists(name := f"{path}.{number}")]
+    if len(older) == KEPT:
+        os.unlink(older.pop(_dispensable([os.stat(name).st_mtime for name in older])))
+    for number in range(len(older), 0, -1):
+        os.rename(older[number - 1], f"{path}.{number + 1}")
+
+
+def _dispensable(ends: list[float]) -> int:
+    """Which file goes, by the times of their last lines, the newest first.
+
+    The oldest, when it is a week old. Before, one that a flood has filled in a short time: so a
+    flood takes the place of its own lines, not of those of days. The last two stay, which show how
+    it goes on.
+    """
+    if time.time() - ends[-1] > KEPT_SECONDS:
+        return len(ends) - 1
+    return min(range(1, len(ends) - 1), key=lambda place: ends[place] - ends[place + 1])
 
 
 def tail(path: str, start: int = 0, lines: int = 15) -> list[str]:

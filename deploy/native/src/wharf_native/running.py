@@ -33,6 +33,8 @@ _SILENT_SECONDS = 5.0
 # So long the start waits for what Wharf can go on without.
 _OPTIONAL_SECONDS = 20.0
 _HOUSEKEEPING_SECONDS = 60.0
+# A flood of requests writes some megabytes meanwhile.
+_LOGS_SECONDS = 1.0
 
 
 def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
@@ -101,6 +103,7 @@ def _preparations(settings: RunSettings) -> list[str]:
 def _serving(attendant: Attendant, store: BlobStore | None) -> None:
     """Waits until the gateway says that all is ready, and looks after it from then on."""
     settings, places = attendant.settings, attendant.places
+    threading.Thread(target=_rotate_logs, args=[places], daemon=True).start()
     _await_ready(attendant, settings)
     guard = ConnectionGuard(
         lambda: [pid] if (pid := attendant.manager.processes()["nginx"].pid) else [],
@@ -109,22 +112,31 @@ def _serving(attendant: Attendant, store: BlobStore | None) -> None:
         f"{places.nginx}/gateway.prom",
     )
     guard.check()
-    threading.Thread(target=_keep_house, args=[guard, places], daemon=True).start()
+    threading.Thread(target=_keep_house, args=[guard], daemon=True).start()
     if store is not None:
         StoreWatch(store, lambda: not attendant.restart_now(["gateway"])).start()
     welcome(settings, places)
 
 
-def _keep_house(guard: ConnectionGuard, places: Places) -> None:
-    """Cuts slow bodies and keeps log files from growing, for ever."""
+def _keep_house(guard: ConnectionGuard) -> None:
+    """Closes connections above a share and cuts slow bodies, for ever."""
     while True:
         try:
             guard.poll()
+        except Exception:  # noqa: BLE001 -- the next time may do
+            traceback.print_exc()
+        time.sleep(min(guard.seconds, _HOUSEKEEPING_SECONDS))
+
+
+def _rotate_logs(places: Places) -> None:
+    """Keeps log files from growing, for ever."""
+    while True:
+        try:
             for name in _LOGS:
                 logfiles.rotate(places.log_file(name))
         except Exception:  # noqa: BLE001 -- the next time may do
             traceback.print_exc()
-        time.sleep(min(guard.seconds, _HOUSEKEEPING_SECONDS))
+        time.sleep(_LOGS_SECONDS)
 
 
 def _await_ready(attendant: Attendant, settings: RunSettings) -> None:
