@@ -324,12 +324,15 @@ def test_what_is_left_of_a_dead_replica(upload: UploadService) -> None:
     heard = upload.settings.data / "upload" / "dead" / "revocations.jsonl"
     heard.parent.mkdir()
     heard.touch()
+    answers = upload.settings.data / "answers" / "dead"
+    answers.mkdir(parents=True)
     later = time.time() + _LATER
     os.utime(upload.settings.data / "replicas" / "living", (later, later))
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert swept.dead_replicas == 1
     assert not dead.parent.exists()
     assert not heard.parent.exists()
+    assert not answers.exists()
     assert living.parent.exists()
     assert os.listdir(upload.settings.data / "replicas") == ["living"]
     assert upload.settings.data.joinpath("upload", "upload.db").exists()

@@ -122,7 +122,7 @@ class Replicas:
         return bool(living) and all(said is not None and said >= wanted for said in living)
 
     def forget(self, instance: str) -> None:
-        """Remove what is left of a replica that is gone: its empty spool, and what it had heard.
+        """Remove what is left of a replica that is gone: its empty folders, and what it had heard.
 
         A replica with bodies in its spool stays: they are swept by their age.
         """
@@ -133,6 +133,9 @@ class Replicas:
                 pass
             except OSError:
                 return
+            # Of nginx, whose files there have no names.
+            with suppress(FileNotFoundError):
+                (self._data / "answers" / instance).rmdir()
             shutil.rmtree(self._data / "upload" / instance, ignore_errors=True)
             (self._folder / instance).unlink()
 
