@@ -85,11 +85,12 @@ def test_instances_on_one_data(tmp_path: Path) -> None:
     for places in (first, second):
         places.create()
         locks.append(take_lock(places))
-        for name in (places.spool, places.run, places.log, places.nginx):
+        for name in (places.spool, places.answers, places.run, places.log, places.nginx):
             (Path(name) / "mine").touch()
     assert first.sockets != second.sockets
     second.sweep()
     assert (tmp_path / "spool" / "native" / "mine").exists()
+    assert (tmp_path / "answers" / "native" / "mine").exists()
     assert (tmp_path / "run" / "nginx" / "mine").exists()
     assert not (tmp_path / "spool" / "b" / "mine").exists()
     for lock in locks:
@@ -102,7 +103,7 @@ def test_sweeping_leaves_data_alone(tmp_path: Path) -> None:
     places.create()
     stale = ["spool/native/1", "run/metrics-auth/x.db", "run/x.pid", "run/nginx/nginx.pid"]
     kept = ["staging/1", "tenants/blob", "auth/keys", "upload/upload.db", "log/auth.log"]
-    stale += ["run/metrics-console/x.db"]
+    stale += ["run/metrics-console/x.db", "answers/native/.nfs1"]
     kept += ["console/session"]
     for name in stale + kept:
         (tmp_path / name).touch()

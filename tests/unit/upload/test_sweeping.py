@@ -326,6 +326,7 @@ def test_what_is_left_of_a_dead_replica(upload: UploadService) -> None:
     heard.touch()
     answers = upload.settings.data / "answers" / "dead"
     answers.mkdir(parents=True)
+    answers.joinpath(".nfs0001").touch()
     later = time.time() + _LATER
     os.utime(upload.settings.data / "replicas" / "living", (later, later))
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 
 def folder(data: str, instance: str) -> str:
-    """Returns where a gateway holds what its memory does not; its files have no names.
+    """Returns where a gateway holds what its memory does not.
 
-    It lies beside the spool: in a container the rest of what nginx may write is memory.
+    Its files have no names; on NFS the kernel gives them some, which stay when nginx is killed. It
+    lies beside the spool: in a container the rest of what nginx may write is memory.
     """
     return f"{data}/answers/{instance}"

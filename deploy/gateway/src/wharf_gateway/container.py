@@ -187,6 +187,7 @@ class Gateway:
                     ) from None
             time.sleep(0.2)
         remove_files(self.spool)
+        remove_files(self.answers)
         return lock
 
 

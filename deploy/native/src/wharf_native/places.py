@@ -86,7 +86,7 @@ class Places:
         The spool is swept too: a killed nginx leaves the bodies it was receiving, and whatever
         the upload service took over has another name by then.
         """
-        for directory in (*map(self.metrics, _COUNTED), self.spool, self.nginx):
+        for directory in (*map(self.metrics, _COUNTED), self.spool, self.answers, self.nginx):
             remove_files(directory)
         self.remove_sockets()
         # 0.1.0 took requests there: its `wharf restart` must not find it.

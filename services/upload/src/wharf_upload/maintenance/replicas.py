@@ -133,9 +133,8 @@ class Replicas:
                 pass
             except OSError:
                 return
-            # Of nginx, whose files there have no names.
-            with suppress(FileNotFoundError):
-                (self._data / "answers" / instance).rmdir()
+            # Of nginx, whose files there have no names; a killed one leaves some on NFS.
+            shutil.rmtree(self._data / "answers" / instance, ignore_errors=True)
             shutil.rmtree(self._data / "upload" / instance, ignore_errors=True)
             (self._folder / instance).unlink()
 
