@@ -18,12 +18,13 @@ from tests.servers.uwsgi_apps import serving
 # More than the kernel holds for a client.
 ANSWER_BYTES = 7 << 20
 NOT_READING = 2
-# A path of each service, and its socket: one thread waits for requests behind each.
+# A request to each service, and its socket: one thread waits for requests behind each.
 PLACES = {
-    "/v1/usage": "upload.sock",
-    "/v1/uploads/0": "receiver.sock",
-    "/auth/me": "auth.sock",
-    "/console/": "console.sock",
+    "GET /v1/usage": "upload.sock",
+    "GET /v1/uploads/0": "receiver.sock",
+    "GET /auth/me": "auth.sock",
+    "POST /auth/login": "secrets.sock",
+    "GET /console/": "console.sock",
 }
 
 
@@ -66,13 +67,14 @@ def held(gateway: RunningGateway) -> int:
 def test_threads_are_free(gateway: RunningGateway) -> None:
     """Another client is served by every service though nobody reads the answers before."""
     with ExitStack() as stack:
-        for path in PLACES:
+        for line in PLACES:
             for _ in range(NOT_READING):
                 connection = stack.enter_context(RawConnection(gateway.port))
-                connection.send(head(f"GET {path}?long HTTP/1.1"))
+                connection.send(head(f"{line}?long HTTP/1.1"))
         assert until(lambda: held(gateway) == NOT_READING * len(PLACES))
-        for path in PLACES:
-            assert gateway.ask(path).body == b"short"
+        for line in PLACES:
+            method, _, path = line.partition(" ")
+            assert gateway.ask(path, method).body == b"short"
     assert until(lambda: held(gateway) == 0)
 
 
