@@ -10,7 +10,7 @@ _ENDED = sa.text("file IS NOT NULL")
 
 
 def upgrade() -> None:
-    """Adds up to which number events are gone (0: none), and an index of uploads that ended."""
+    """Adds up to which number events are gone (0: none), and indexes of what is dropped first."""
     op.add_column(
         "usage", sa.Column("events_dropped", sa.BigInteger, nullable=False, server_default="0")
     )
@@ -21,9 +21,12 @@ def upgrade() -> None:
         sqlite_where=_ENDED,
         postgresql_where=_ENDED,
     )
+    # When does a tenant's oldest key end?
+    op.create_index("idempotency_tenant", "idempotency", ["tenant", "created_at"])
 
 
 def downgrade() -> None:
     """Takes them away."""
+    op.drop_index("idempotency_tenant", "idempotency")
     op.drop_index("uploads_ended", "uploads")
     op.drop_column("usage", "events_dropped")
