@@ -6,7 +6,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from servicekit.problems import RATE_LIMITED
-from tests.servers.grants_played import TUS, metadata_of, of_everything
+from tests.servers.grants_played import OCTETS, TUS, metadata_of, of_everything
 from tests.servers.upload import UploadService, form_body, new_file
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.file_writes import Write
@@ -57,6 +57,24 @@ def test_idempotency_keys(upload: UploadService) -> None:
     assert upload.content("b") is None
     assert upload.put("a", b"1", {"Idempotency-Key": "one"}).status_code == 201
     assert upload.put("b", b"1").status_code == 201
+
+
+def test_a_key_too_many_costs_no_upload(upload: UploadService) -> None:
+    """An upload whose key has no room keeps its bytes, and becomes a file when there is."""
+    upload = upload.restarted(tenant_max_idempotency_keys=1)
+    upload.put("a", b"1", {"Idempotency-Key": "one"})
+    caller = of_everything(upload)
+    fields = {**TUS, "Upload-Length": "5", **metadata_of(bucket="default", key="b")}
+    made = caller.ask("POST", "/v1/uploads", None, {**fields, "Idempotency-Key": "two"})
+    place = made.headers["Location"]
+    bytes_of = {**TUS, "Upload-Offset": "0", "Content-Type": OCTETS}
+    refused = caller.ask("PATCH", place, b"12345", bytes_of)
+    assert (refused.status, refused.slug) == (429, "too-many-idempotency-keys")
+    assert upload.content("b") is None
+    upload.records.forget_idempotency(1 << 62)
+    again = of_everything(upload.restarted())
+    assert again.ask("HEAD", place, None, TUS).headers["Upload-Offset"] == "5"
+    assert upload.content("b") == b"12345"
 
 
 def test_files_of_a_form_are_requests(upload: UploadService) -> None:

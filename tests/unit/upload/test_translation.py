@@ -35,6 +35,8 @@ _MADE: dict[type[Exception], Exception] = {
         limit_files=None,
         needed_files=1,
     ),
+    refusals.LimitReached: refusals.LimitReached("buckets", 5),
+    refusals.TooManyIdempotencyKeys: refusals.TooManyIdempotencyKeys(5, 60),
     upload_intent.TypeNotAllowed: upload_intent.TypeNotAllowed("text/html", ("image/*",)),
 }
 

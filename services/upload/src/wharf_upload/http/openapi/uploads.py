@@ -47,6 +47,7 @@ _PROBLEMS = (
     problems.UNPROCESSABLE,
 )
 _COMPLETING = (
+    own.TOO_MANY_KEYS,
     own.CHECKSUM_MISMATCH,
     own.OFFSET_MISMATCH,
     own.UPLOAD_LENGTH,
@@ -89,7 +90,7 @@ CREATE = Operation(
         Parameter("If-None-Match", "header", "`*`: create, never replace."),
         _PREFER,
     ),
-    problems=(*_PROBLEMS, *_COMPLETING, own.PARTS_APART),
+    problems=(*_PROBLEMS, *_COMPLETING, own.PARTS_APART, own.TENANT_LIMIT),
 )
 LOOK = Operation(
     id="getUpload",

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.tokens import Principal
-from wharf_upload.domain.refusals import Refused
+from wharf_upload.domain.refusals import Refused, TooManyIdempotencyKeys
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.uploads.resumable.held import HeldUploads, is_refusal, released
 
@@ -60,4 +60,6 @@ class UploadTerminator:
 
 def ends_upload(error: Exception) -> bool:
     """Tell whether an upload is given up after an error: it would be refused again."""
+    if isinstance(error, TooManyIdempotencyKeys):
+        return False  # keys end by themselves; the bytes need not come again
     return isinstance(error, (Refused, ValueError)) or is_refusal(error)
