@@ -224,6 +224,20 @@ def test_a_name_that_the_api_refuses_stands_at_the_name(console: Console) -> Non
 
 
 @pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "has 1000 buckets already"), ("zh", "租户的此类数量已达上限 (The tenant has 1000")],
+)
+def test_a_bucket_too_many_is_told_in_the_form(console: Console, language: str, words: str) -> None:
+    """What was typed stays, and the number is said."""
+    refused = problem(409, "tenant-limit-reached", "The tenant has 1000 buckets already.")
+    console.gateway.on("PUT", "/v1/buckets/.*", refused)
+    reply = console.person().post(NEW, {"name": "more"}, headers={"Accept-Language": language})
+    assert reply.status_code == 422
+    assert words in reply.text
+    assert 'value="more"' in reply.text
+
+
+@pytest.mark.parametrize(
     ("language", "fields", "words"),
     [
         ("en", {"name": "A/../B"}, "Use 3 to 63 of the small letters a to z"),

@@ -89,5 +89,7 @@ _TITLES: dict[str, Callable[[], str]] = {
     "too-many-groups": lambda: gettext("There are too many groups"),
     "no-file": lambda: gettext("No file was chosen"),
     "tenant-quota-exceeded": lambda: gettext("The quota of your tenant is used up"),
+    "tenant-limit-reached": lambda: gettext("The tenant has as many of these as it may"),
+    "account-limit-reached": lambda: gettext("The tenant has as many of these as it may"),
     "storage-full": lambda: gettext("The disk of the service is full"),
 }
