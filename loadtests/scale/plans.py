@@ -40,6 +40,9 @@ class Recorder:
         with self.database.transaction() as connection:
             yield _Recording(connection, self)
 
+    def leave(self) -> None:
+        self.database.leave()
+
     def close(self) -> None:
         self.database.close()
 

@@ -185,3 +185,22 @@ def test_unknown_urls_are_refused() -> None:
         open_database("mysql://wharf:s3cret@host/db")
     assert "mysql" in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_thread_that_leaves_disturbs_nobody(database: Database) -> None:
+    """A thread gives up what is its own while another one is in a transaction and goes on."""
+    left = threading.Event()
+
+    def read_and_leave() -> None:
+        assert numbers(database) == []
+        database.leave()
+        left.set()
+
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO numbers (n, word) VALUES (1, 'x')")
+        thread = threading.Thread(target=read_and_leave)
+        thread.start()
+        assert left.wait(60)
+        connection.execute("INSERT INTO numbers (n, word) VALUES (2, 'x')")
+    thread.join()
+    assert numbers(database) == [1, 2]

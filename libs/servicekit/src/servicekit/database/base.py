@@ -82,6 +82,9 @@ class Database(Protocol):
         turns; the wait is bounded, then `DatabaseUnavailable` is raised.
         """
 
+    def leave(self) -> None:
+        """Closes what is the calling thread's alone, before it ends; others go on."""
+
     def close(self) -> None:
         """Closes the calling thread's connection, or the pool; the next use opens another."""
 

@@ -241,6 +241,9 @@ class PostgresDatabase:
         weakref.finalize(self, _close, pool, os.getpid())
         return pool
 
+    def leave(self) -> None:
+        """Closes nothing: threads take connections from the pool, and give them back."""
+
     def close(self) -> None:
         """Closes the pool; whoever asks again opens another one."""
         with self._opening:

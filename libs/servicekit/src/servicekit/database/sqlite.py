@@ -177,12 +177,16 @@ class SqliteDatabase:
             self._turn_file = (os.getpid(), descriptor)
         return self._turn_file[1]
 
-    def close(self) -> None:
-        """Closes the calling thread's connection, and the one that writes if it is idle."""
+    def leave(self) -> None:
+        """Closes the calling thread's connection."""
         connection: _SqliteConnection | None = getattr(self._local, "connection", None)
         if connection is not None:
             connection.raw.close()
             self._local.connection = None
+
+    def close(self) -> None:
+        """Closes the calling thread's connection, and the one that writes if it is idle."""
+        self.leave()
         if self._turn.acquire(blocking=False):
             try:
                 if self._writing is not None:

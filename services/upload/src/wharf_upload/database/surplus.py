@@ -51,7 +51,7 @@ class Surplus:
             # The next part comes, and for events the worker looks at all tenants each hour.
             log.warning("the oldest rows of a tenant cannot be dropped: %s", error)
         finally:
-            self._database.close()
+            self._database.leave()
 
 
 def drop_events(database: Database, tenant: str, most: int) -> int:
