@@ -59,9 +59,9 @@ LIMIT_REACHED = CATALOGUE.declare(
     "account-limit-reached",
     409,
     "The tenant has as many as it may",
-    "`limited` says of what (`clients`, `users` or `grants`), `limit` how many there may be: of "
-    "`grants` bytes of all lists together. Disable clients, delete users, or use groups and "
-    "`{user_id}` in place of a list for each; or ask the operator of the service for more "
+    "`limit` says of what (`clients`, `users` or `grant bytes`), `limit_count` how many there may "
+    "be; bytes are of all lists of grants together. Disable clients, delete users, or give grants "
+    "to a group in place of each member. Or ask the operator for more "
     "(`WHARF_TENANT_MAX_CLIENTS`, `WHARF_TENANT_MAX_USERS`, `WHARF_TENANT_MAX_GRANT_BYTES`).",
 )
 TOO_MANY_REVOCATIONS = CATALOGUE.declare(

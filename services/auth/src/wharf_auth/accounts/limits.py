@@ -14,8 +14,8 @@ _RETRY_SECONDS = 600
 _DETAILS = {
     "clients": "The tenant has {most} active clients, and more are not allowed. Disable one first.",
     "users": "The tenant has {most} users, and more are not allowed. Delete one first.",
-    "grants": "All lists of grants of the tenant may have {most} bytes together, and this one is "
-    "too much. Shorten others, or give the grants to a group.",
+    "grant bytes": "All lists of grants of the tenant may have {most} bytes together, and this one "
+    "is too much. Shorten others, or give the grants to a group.",
 }
 
 
@@ -37,4 +37,4 @@ def _problem(error: LimitReached) -> ProblemError:
             retry_after=_RETRY_SECONDS,
         )
     detail = _DETAILS[error.limited].format(most=f"{error.most:,}")
-    return LIMIT_REACHED(detail, limited=error.limited, limit=error.most)
+    return LIMIT_REACHED(detail, limit=error.limited, limit_count=error.most)

@@ -100,7 +100,7 @@ def client_show(tenant_name: str, client_id: str, *, machine: bool) -> None:
 
 
 def _show(kept: Records, found: Client, *, machine: bool) -> None:
-    groups = kept.groups_of(found.tenant, (found.id,)).get(found.id, ())
+    groups = kept.group_names_of(found.tenant, (found.id,)).get(found.id, ())
     shown = client_routes.answer(found, groups)
     lines = (
         f"client_id: {shown.client_id}",

@@ -58,10 +58,8 @@ def group_create(
 def group_list(tenant: str, *, machine: bool) -> None:
     """List the groups of TENANT."""
     kept = records()
-    found = list(_groups(kept, tenant))
-    counts = kept.member_counts([one.id for one in found])
-    for one in found:
-        shown = group_routes.answer(one, counts[one.id])
+    for one in _groups(kept, tenant):
+        shown = group_routes.answer(one, kept.member_counts([one.id])[one.id])
         show(shown, f"{one.id:32} {shown.members:6} {one.name}", machine=machine)
 
 

@@ -12,7 +12,7 @@ from servicekit.database import Database
 from wharf_auth import bootstrap
 from wharf_auth import settings as auth_settings
 from wharf_auth.database.contract import Client, Records
-from wharf_auth.database.groups_contract import Group
+from wharf_auth.database.groups_contract import NamedGroup
 from wharf_auth.database.people_contract import User
 from wharf_auth.domain.acts import CLI, Actor
 from wharf_auth.settings import Settings
@@ -52,10 +52,10 @@ def pages(page: Callable[[C], list[T]], cursor: Callable[[T], C], after: C) -> I
 
 def with_groups(
     kept: Records, tenant: str, page: Callable[[str], list[M]]
-) -> Iterator[tuple[M, list[Group]]]:
+) -> Iterator[tuple[M, list[NamedGroup]]]:
     """Everybody of a list that comes in pages, with the groups that somebody is in."""
     after = ""
     while found := page(after):
-        groups = kept.groups_of(tenant, [one.id for one in found])
+        groups = kept.group_names_of(tenant, [one.id for one in found])
         yield from ((one, groups.get(one.id, [])) for one in found)
         after = found[-1].id

@@ -141,7 +141,7 @@ def user_show(tenant: str, username: str, *, machine: bool) -> None:
 
 
 def _show(found: User, *, machine: bool) -> None:
-    groups = records().groups_of(found.tenant, (found.id,)).get(found.id, ())
+    groups = records().group_names_of(found.tenant, (found.id,)).get(found.id, ())
     shown = user_routes.answer(found, groups)
     lines = (
         f"user_id: {shown.user_id}",

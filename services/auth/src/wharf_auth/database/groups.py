@@ -19,6 +19,7 @@ from wharf_auth.database.groups_contract import (
     Member,
     MemberKind,
     MemberOfTooMany,
+    NamedGroup,
     NoSuchGroup,
     NoSuchMember,
     TooManyGroups,
@@ -33,6 +34,10 @@ _OF_SUBJECTS = (
     f"SELECT m.subject, {_COLUMNS} FROM group_members m "  # noqa: S608 -- columns
     "JOIN member_groups g ON g.id = m.member_group WHERE m.tenant = ? AND m.subject IN "
 )
+_IDS_OF_SUBJECTS = (
+    "SELECT subject, member_group FROM group_members WHERE tenant = ? AND subject IN "
+)
+_NAMES = "SELECT id, name FROM member_groups WHERE id IN "
 _MEMBERS = (
     "SELECT m.subject, m.kind, COALESCE(u.username, c.name, '') FROM group_members m "
     "LEFT JOIN users u ON u.id = m.subject LEFT JOIN clients c ON c.id = m.subject "
@@ -210,6 +215,28 @@ class SqlGroups(PublishesReaches):
                 f"{_OF_SUBJECTS}{_marks(part)} ORDER BY g.id", (tenant, *part)
             ):
                 found.setdefault(subject, []).append(_group(tuple(columns)))
+        return found
+
+    def group_names_of(self, tenant: str, subjects: Sequence[str]) -> dict[str, list[NamedGroup]]:
+        """Reads each name once, however many are in the group."""
+        reading = self._database.reading()
+        rows = [
+            row
+            for part in _parts(subjects)
+            for row in reading.rows(
+                f"{_IDS_OF_SUBJECTS}{_marks(part)} ORDER BY member_group", (tenant, *part)
+            )
+        ]
+        names = {
+            group: NamedGroup(group, name)
+            for part in _parts([group for _, group in rows])
+            for group, name in reading.rows(f"{_NAMES}{_marks(part)}", part)
+        }
+        found: dict[str, list[NamedGroup]] = {}
+        for subject, group in rows:
+            # It may have been deleted in between.
+            if group in names:
+                found.setdefault(subject, []).append(names[group])
         return found
 
 

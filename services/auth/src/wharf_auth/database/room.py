@@ -79,7 +79,7 @@ def require_grants(connection: Connection, tenant: str, more: int, limits: Tenan
         return
     ((found,),) = connection.rows(f"SELECT {_GRANT_BYTES}", (tenant, tenant, tenant))
     if int(found) + more > limits.grant_bytes:
-        raise LimitReached("grants", limits.grant_bytes)
+        raise LimitReached("grant bytes", limits.grant_bytes)
 
 
 def forget_disabled(connection: Connection, tenant: str, limits: TenantLimits) -> None:

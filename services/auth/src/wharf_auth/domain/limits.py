@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Limited = Literal["clients", "users", "grants", "revocations"]
+Limited = Literal["clients", "users", "grant bytes", "revocations"]
 DAY_MILLISECONDS = 24 * 3600 * 1000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from flask import Flask, Response, g, request
 
@@ -17,6 +18,7 @@ _ADMINISTRATION = "/auth/v1/"
 _READING = frozenset(("GET", "HEAD", "OPTIONS"))
 # Longer ids are none of ours: a path decides what stands in the log.
 _MAX_CHARACTERS = 64
+_REFUSALS_AN_HOUR = 100
 
 
 def actor(principal: Principal | None = None) -> Actor:
@@ -25,8 +27,37 @@ def actor(principal: Principal | None = None) -> Actor:
     return Actor(who.subject, who.tenant, request.remote_addr or "", g.request_id)
 
 
+class RefusalCount:
+    """Counts the refusals of each tenant's callers in this process, in hours of the clock.
+
+    Refusals cost their caller nothing: they would push what was done out of the audit log.
+    """
+
+    def __init__(self, clock: Clock, most: int = _REFUSALS_AN_HOUR) -> None:
+        self._clock, self._most = clock, most
+        self._hour, self._counts = 0, dict[str, int]()
+        self._lock = threading.Lock()
+
+    def has_room(self, tenant: str) -> bool:
+        """Count one; tell whether it is to be noted."""
+        hour = int(self._clock() // 3600)
+        with self._lock:
+            if hour != self._hour:
+                self._hour, self._counts = hour, {}
+            count = self._counts[tenant] = self._counts.get(tenant, 0) + 1
+        if count == self._most + 1:
+            log.warning(
+                "more than %d requests of the tenant %s were refused: the audit log has no more of "
+                "them in this hour, the log of requests has all",
+                self._most,
+                tenant,
+            )
+        return count <= self._most
+
+
 def note_refusals(app: Flask, records: Records, clock: Clock) -> None:
     """Has the audit log say who tried what in vain. What was done is noted with its records."""
+    counted = RefusalCount(clock)
 
     @app.after_request
     def note(response: Response) -> Response:
@@ -34,6 +65,8 @@ def note_refusals(app: Flask, records: Records, clock: Clock) -> None:
         worth = 400 <= response.status_code < 500 and response.status_code != 429
         administration = request.path.startswith(_ADMINISTRATION)
         if not (worth and administration and g.get("principal")) or request.method in _READING:
+            return response
+        if not counted.has_room(g.principal.tenant):
             return response
         arguments = {
             name: str(value)[:_MAX_CHARACTERS] for name, value in (request.view_args or {}).items()

@@ -15,8 +15,13 @@ from servicekit.web import json_response
 from wharf_auth.accounts import clients
 from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Client, NoSuchTenant
-from wharf_auth.database.groups_contract import Group
-from wharf_auth.problems import CLIENT_PROTECTED, TENANT_DELETED
+from wharf_auth.database.groups_contract import NamedGroup
+from wharf_auth.problems import (
+    CLIENT_PROTECTED,
+    LIMIT_REACHED,
+    TENANT_DELETED,
+    TOO_MANY_REVOCATIONS,
+)
 from wharf_auth.routes.acting import actor
 from wharf_auth.routes.grant_schemas import Grants, GroupName, group_names, shown_grants
 from wharf_auth.routes.protections import MANAGERS_OF_TENANT
@@ -75,7 +80,13 @@ CREATE = Operation(
     summary="Create a client",
     body=NewClient,
     answers={201: Answer("The client with its secret.", ClientWithSecret)},
-    problems=(NOT_FOUND, TENANT_DELETED, UNPROCESSABLE),
+    problems=(
+        NOT_FOUND,
+        TENANT_DELETED,
+        LIMIT_REACHED,
+        UNPROCESSABLE,
+        TOO_MANY_REVOCATIONS,
+    ),
 )
 LIST = Operation(
     id="listClients",
@@ -98,7 +109,7 @@ CHANGE = Operation(
     summary="Change a client's name, scopes or grants",
     body=ClientChange,
     answers={200: Answer("The client as it is now.", ClientAnswer)},
-    problems=(NOT_FOUND, CLIENT_PROTECTED, UNPROCESSABLE),
+    problems=(NOT_FOUND, CLIENT_PROTECTED, LIMIT_REACHED, UNPROCESSABLE),
 )
 DISABLE = Operation(
     id="disableClient",
@@ -109,7 +120,7 @@ DISABLE = Operation(
 )
 
 
-def answer(client: Client, groups: Sequence[Group] = ()) -> ClientAnswer:
+def answer(client: Client, groups: Sequence[NamedGroup] = ()) -> ClientAnswer:
     """How a client looks from outside."""
     return ClientAnswer(
         client_id=client.id,
@@ -191,11 +202,9 @@ def _add_reading(routes: Blueprint, context: AppContext) -> None:
             found = context.records.clients(tenant, after=query.cursor, limit=query.limit + 1)
         except NoSuchTenant:
             raise NOT_FOUND("There is no such tenant.") from None
-        page, next_cursor = query.cut(found)
-        groups = context.records.groups_of(tenant, [client.id for client in page])
+        groups = context.records.group_names_of(tenant, [client.id for client in found])
         return ClientList(
-            [answer(client, groups.get(client.id, ())) for client in page],
-            next_cursor,
+            *query.cut(found, lambda client: answer(client, groups.get(client.id, ())))
         )
 
     @routes.get("/<client:client>")
@@ -205,5 +214,5 @@ def _add_reading(routes: Blueprint, context: AppContext) -> None:
 
 
 def _told(context: AppContext, client: Client) -> ClientAnswer:
-    groups = context.records.groups_of(client.tenant, [client.id])
+    groups = context.records.group_names_of(client.tenant, [client.id])
     return answer(client, groups.get(client.id, ()))

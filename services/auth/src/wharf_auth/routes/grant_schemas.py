@@ -9,7 +9,7 @@ import msgspec
 
 from servicekit.grants import Compact, Grant, shown
 from wharf_auth.accounts.grants import Standing
-from wharf_auth.database.groups_contract import Group
+from wharf_auth.database.groups_contract import NamedGroup
 
 #: Of somebody, or of a group.
 Grants = Annotated[
@@ -38,6 +38,6 @@ def effective(standing: Standing) -> list[Grant] | None:
     return None if standing.reach.is_everything else shown_grants(standing.grants)
 
 
-def group_names(groups: Iterable[Group]) -> list[GroupName]:
+def group_names(groups: Iterable[NamedGroup]) -> list[GroupName]:
     """Return the groups that somebody is in, as answers have them."""
     return [GroupName(group.id, group.name) for group in groups]

@@ -98,11 +98,7 @@ def blueprint(context: AppContext) -> Blueprint:
     @operation(LIST)
     def listing(tenant: str, group: str, query: Page) -> MemberList:
         found = groups.members(records, tenant, group, after=query.cursor, limit=query.limit + 1)
-        page, next_cursor = query.cut(found)
-        return MemberList(
-            [answer(member) for member in page],
-            next_cursor,
-        )
+        return MemberList(*query.cut(found, answer))
 
     @routes.post("")
     @operation(CHANGE)

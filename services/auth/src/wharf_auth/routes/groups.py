@@ -15,7 +15,13 @@ from wharf_auth.accounts import groups
 from wharf_auth.context import AppContext
 from wharf_auth.database.contract import NoSuchTenant
 from wharf_auth.database.groups_contract import Group
-from wharf_auth.problems import GROUP_EXISTS, TENANT_DELETED, TOO_MANY_GROUPS
+from wharf_auth.problems import (
+    GROUP_EXISTS,
+    LIMIT_REACHED,
+    TENANT_DELETED,
+    TOO_MANY_GROUPS,
+    TOO_MANY_REVOCATIONS,
+)
 from wharf_auth.routes.acting import actor
 from wharf_auth.routes.grant_schemas import Grants, shown_grants
 from wharf_auth.routes.protections import MANAGERS_OF_TENANT
@@ -68,7 +74,15 @@ CREATE = Operation(
     summary="Create a group",
     body=NewGroup,
     answers={201: Answer("The group.", GroupAnswer)},
-    problems=(NOT_FOUND, GROUP_EXISTS, TENANT_DELETED, TOO_MANY_GROUPS, UNPROCESSABLE),
+    problems=(
+        NOT_FOUND,
+        GROUP_EXISTS,
+        TENANT_DELETED,
+        TOO_MANY_GROUPS,
+        LIMIT_REACHED,
+        UNPROCESSABLE,
+        TOO_MANY_REVOCATIONS,
+    ),
 )
 LIST = Operation(
     id="listGroups",
@@ -91,7 +105,7 @@ CHANGE = Operation(
     summary="Change a group's name, scopes or grants",
     body=GroupChange,
     answers={200: Answer("The group as it is now.", GroupAnswer)},
-    problems=(NOT_FOUND, GROUP_EXISTS, UNPROCESSABLE),
+    problems=(NOT_FOUND, GROUP_EXISTS, LIMIT_REACHED, UNPROCESSABLE),
 )
 DELETE = Operation(
     id="deleteGroup",
@@ -136,12 +150,8 @@ def _add_reading(routes: Blueprint, context: AppContext) -> None:
             found = context.records.groups(tenant, after=query.cursor, limit=query.limit + 1)
         except NoSuchTenant:
             raise NOT_FOUND("There is no such tenant.") from None
-        page, next_cursor = query.cut(found)
-        counts = context.records.member_counts([group.id for group in page])
-        return GroupList(
-            [answer(group, counts.get(group.id, 0)) for group in page],
-            next_cursor,
-        )
+        counts = context.records.member_counts([group.id for group in found])
+        return GroupList(*query.cut(found, lambda group: answer(group, counts.get(group.id, 0))))
 
     @routes.get("/<client:group>")
     @operation(READ)

@@ -28,7 +28,7 @@ from wharf_auth.accounts.sessions import Device, Opened
 from wharf_auth.context import AppContext
 from wharf_auth.domain import users
 from wharf_auth.metrics import LOGINS_FAILED
-from wharf_auth.problems import CROSS_SITE, LOGIN_REFUSED
+from wharf_auth.problems import CROSS_SITE, LOGIN_REFUSED, TOO_MANY_REVOCATIONS
 from wharf_auth.routes import cookies
 from wharf_auth.routes.grants.person_tokens import person_token
 
@@ -72,7 +72,8 @@ LOGIN = Operation(
     description=(
         f"The refresh token is set as the cookie `{cookies.REFRESH_COOKIE}`, or given in the body "
         "to programs that ask for that. Wrong names, wrong passwords and disabled users get the "
-        "same answer. Pages of another origin are refused."
+        "same answer. Pages of another origin are refused. Where the person has too many sessions, "
+        "the one that was used longest ago ends."
     ),
     body=Login,
     answers={
@@ -94,6 +95,7 @@ LOGIN = Operation(
         UNSUPPORTED_MEDIA,
         UNPROCESSABLE,
         RATE_LIMITED,
+        TOO_MANY_REVOCATIONS,
         UNAVAILABLE,
     ),
 )

@@ -173,11 +173,8 @@ def _add_own_sessions(routes: Blueprint, context: AppContext) -> None:
     def listing(query: Page) -> SessionList:
         user = g.person.user
         found = context.sessions.listed(user.id, after=query.cursor, limit=query.limit + 1)
-        page, next_cursor = query.cut(found)
-        return SessionList(
-            [answer(session, g.principal.session) for session in page],
-            next_cursor,
-        )
+        current = g.principal.session
+        return SessionList(*query.cut(found, lambda session: answer(session, current)))
 
     @routes.delete("/sessions/<client:session>")
     @operation(END)

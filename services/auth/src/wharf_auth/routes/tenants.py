@@ -22,7 +22,10 @@ from wharf_auth.routes.acting import actor
 from wharf_auth.routes.protections import ADMINISTRATORS
 
 MAX_PAGE = 1000
+#: Of a page in JSON, unless one entry alone is longer.
+MAX_PAGE_BYTES = 1 << 20
 Entry = TypeVar("Entry")
+Shown = TypeVar("Shown")
 
 
 class NewTenant(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,7 +63,14 @@ class TenantList(msgspec.Struct):
 class Page(msgspec.Struct):
     """Which part of a list."""
 
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE, description="Entries on a page.")] = 100
+    limit: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            le=MAX_PAGE,
+            description="Entries on a page, which has fewer where they are more than 1 MiB.",
+        ),
+    ] = 100
     # An opaque text for clients; names and ids, so that a database takes it as it is.
     cursor: Annotated[
         str,
@@ -70,14 +80,25 @@ class Page(msgspec.Struct):
     ] = ""
 
     def cut(
-        self, found: list[Entry], name_of: Callable[[Entry], str] = attrgetter("id")
-    ) -> tuple[list[Entry], str | None]:
-        """Return the entries of the page, and where the next one begins, if there is one.
+        self,
+        found: list[Entry],
+        shown: Callable[[Entry], Shown],
+        name_of: Callable[[Entry], str] = attrgetter("id"),
+    ) -> tuple[list[Shown], str | None]:
+        """Return what the page shows, and where the next one begins, if there is one.
 
-        `found` has one entry more than the page where others follow; `name_of` is their order.
+        `found` has one entry more than the page where others follow; `name_of` is their order. A
+        page of large entries is shorter than `limit`, and has one at least.
         """
-        page = found[: self.limit]
-        return page, name_of(page[-1]) if len(found) > self.limit else None
+        page: list[Shown] = []
+        size = 0
+        for entry in found[: self.limit]:
+            one = shown(entry)
+            size += len(msgspec.json.encode(one))
+            if page and size > MAX_PAGE_BYTES:
+                break
+            page.append(one)
+        return page, name_of(found[len(page) - 1]) if len(found) > len(page) else None
 
 
 CREATE = Operation(
@@ -177,11 +198,7 @@ def _add_creating_and_reading(routes: Blueprint, context: AppContext) -> None:
     @operation(LIST)
     def listing(query: Page) -> TenantList:
         found = records.tenants(after=query.cursor, limit=query.limit + 1)
-        page, next_cursor = query.cut(found, attrgetter("name"))
-        return TenantList(
-            [answer(tenant) for tenant in page],
-            next_cursor,
-        )
+        return TenantList(*query.cut(found, answer, attrgetter("name")))
 
     @routes.get("/<tenant:tenant>")
     @operation(READ)

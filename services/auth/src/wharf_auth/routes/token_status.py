@@ -75,7 +75,7 @@ _SCHEMA: dict[str, Any] = msgspec.json.schema(TokenForm)["$defs"]["TokenForm"]
 _REFUSALS = {
     400: Answer("`invalid_request` or `unauthorized_client`.", ErrorAnswer),
     401: Answer("`invalid_client`.", ErrorAnswer, {"WWW-Authenticate": "A Basic challenge."}),
-    429: Answer("Too many failures.", ErrorAnswer, _RETRY),
+    429: Answer("Too many failures, or too many revoked tokens.", ErrorAnswer, _RETRY),
     503: Answer("Logins cannot be checked now.", ErrorAnswer, _RETRY),
 }
 REVOKE = Operation(

@@ -17,10 +17,17 @@ from wharf_auth.accounts.users import NewUser as NewAccount
 from wharf_auth.accounts.users import UserService
 from wharf_auth.context import AppContext
 from wharf_auth.database.contract import NoSuchTenant
-from wharf_auth.database.groups_contract import Group
+from wharf_auth.database.groups_contract import NamedGroup
 from wharf_auth.database.people_contract import User
 from wharf_auth.domain.names import label
-from wharf_auth.problems import TENANT_DELETED, TENANT_RESERVED, USER_EXISTS, USER_PROTECTED
+from wharf_auth.problems import (
+    LIMIT_REACHED,
+    TENANT_DELETED,
+    TENANT_RESERVED,
+    TOO_MANY_REVOCATIONS,
+    USER_EXISTS,
+    USER_PROTECTED,
+)
 from wharf_auth.routes.acting import actor
 from wharf_auth.routes.grant_schemas import Grants, GroupName, group_names, shown_grants
 from wharf_auth.routes.protections import MANAGERS_OF_TENANT
@@ -99,7 +106,9 @@ CREATE = Operation(
         USER_EXISTS,
         TENANT_DELETED,
         TENANT_RESERVED,
+        LIMIT_REACHED,
         UNPROCESSABLE,
+        TOO_MANY_REVOCATIONS,
         UNAVAILABLE,
     ),
 )
@@ -124,7 +133,7 @@ CHANGE = Operation(
     summary="Change a user's display name, role, state or grants",
     body=UserChange,
     answers={200: Answer("The user as it is now.", UserAnswer)},
-    problems=(NOT_FOUND, USER_PROTECTED, UNPROCESSABLE),
+    problems=(NOT_FOUND, USER_PROTECTED, LIMIT_REACHED, UNPROCESSABLE),
 )
 SET_PASSWORD = Operation(
     id="setUserPassword",
@@ -150,7 +159,7 @@ END_SESSIONS = Operation(
 )
 
 
-def answer(user: User, groups: Sequence[Group] = ()) -> UserAnswer:
+def answer(user: User, groups: Sequence[NamedGroup] = ()) -> UserAnswer:
     """How a user looks from outside."""
     return UserAnswer(
         user_id=user.id,
@@ -217,12 +226,8 @@ def _add_reading(routes: Blueprint, context: AppContext) -> None:
             found = context.records.users(tenant, after=query.cursor, limit=query.limit + 1)
         except NoSuchTenant:
             raise NOT_FOUND("There is no such tenant.") from None
-        page, next_cursor = query.cut(found)
-        groups = context.records.groups_of(tenant, [user.id for user in page])
-        return UserList(
-            [answer(user, groups.get(user.id, ())) for user in page],
-            next_cursor,
-        )
+        groups = context.records.group_names_of(tenant, [user.id for user in found])
+        return UserList(*query.cut(found, lambda user: answer(user, groups.get(user.id, ()))))
 
     @routes.get("/<client:user>")
     @operation(READ)
@@ -231,7 +236,7 @@ def _add_reading(routes: Blueprint, context: AppContext) -> None:
 
 
 def _told(context: AppContext, user: User) -> UserAnswer:
-    groups = context.records.groups_of(user.tenant, [user.id])
+    groups = context.records.group_names_of(user.tenant, [user.id])
     return answer(user, groups.get(user.id, ()))
 
 
