@@ -1,0 +1,130 @@
+"""The limits of a tenant as callers see them, and lists that come in pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.servers.auth import AuthService
+from tests.servers.people import logged_in, person
+from wharf_auth.domain.limits import TenantLimits
+from wharf_auth.routes.acting import RefusalCount
+
+DEMO = "/tenants/demo"
+CLIENT = {"name": "x", "scopes": ["files:read"]}
+GRANT = {"bucket": "photos", "prefix": "in/", "actions": ["read"]}
+
+
+def limit(auth: AuthService, monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
+    """Gives the service other limits."""
+    monkeypatch.setattr(auth.records, "_limits", TenantLimits(**limits))
+
+
+def refused(reply: Any, status: int, slug: str) -> dict[str, Any]:
+    """Checks a refusal; returns its document."""
+    body: dict[str, Any] = reply.get_json()
+    assert (reply.status_code, body["type"]) == (status, f"/problems/{slug}"), body
+    return body
+
+
+def test_a_refusal_names_the_limit(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of clients, users and grants it says which limit it is and how many there may be."""
+    ada = person(auth)
+    limit(auth, monkeypatch, clients=1, users=1, grant_bytes=10)
+    for method, path, body, name, most in (
+        ("POST", "/clients", CLIENT, "clients", 1),
+        ("POST", "/users", {"username": "eve", "role": "viewer"}, "users", 1),
+        ("PATCH", f"/users/{ada.id}", {"grants": [GRANT]}, "grant bytes", 10),
+        ("PATCH", "/clients/wharf-demo", {"grants": [GRANT]}, "grant bytes", 10),
+        ("POST", "/groups", {"name": "x", "grants": [GRANT]}, "grant bytes", 10),
+    ):
+        told = refused(auth.admin(method, DEMO + path, json=body), 409, "account-limit-reached")
+        assert (told["limit"], told["limit_count"]) == (name, most)
+        assert str(most) in told["detail"]
+
+
+def test_a_full_share_of_the_feed(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logins and revocations are refused for a while; OAuth's clients see an error of theirs."""
+    ada = logged_in(auth, "ada", "editor")
+    token = auth.post_token().get_json()["access_token"]
+    limit(auth, monkeypatch, revocations=1)
+    entry = auth.credentials["demo"]
+
+    def revoke(given: str) -> Any:
+        login = (entry.client_id, entry.client_secret)
+        form = {"token": given}
+        return auth.app.test_client().post("/auth/oauth/revoke", data=form, auth=login)
+
+    another = auth.post_token().get_json()["access_token"]
+    assert revoke(token).status_code == 200
+    reply = revoke(another)
+    assert refused(reply, 429, "too-many-revocations")["error"] == "temporarily_unavailable"
+    reply = ada.login()
+    refused(reply, 429, "too-many-revocations")
+    assert int(reply.headers["Retry-After"]) > 0
+    assert ada.call("GET", "/me").status_code == 200
+
+
+def test_another_login_ends_the_oldest_session(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person with as many sessions as allowed gets in, and has no more of them than before."""
+    ada = logged_in(auth, "ada", "editor")
+    first = ada.call("GET", "/me").get_json()["session"]["session_id"]
+    limit(auth, monkeypatch, sessions=2)
+    for _ in range(2):
+        auth.clock.now += 1
+        assert ada.login(refresh_token="body").status_code == 200
+    found = [one["session_id"] for one in ada.call("GET", "/sessions").get_json()["sessions"]]
+    assert len(found) == 2
+    assert first not in found
+
+
+def test_pages_of_large_entries_are_short(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page ends before it is too long, has one entry at least, and the cursor leads to all."""
+    monkeypatch.setattr("wharf_auth.routes.tenants.MAX_PAGE_BYTES", 700)
+    made = set()
+    for number in range(5):
+        body = {
+            **CLIENT,
+            "grants": [{**GRANT, "prefix": f"{number}/" + "abcdefgh/" * (22 * number)}],
+        }
+        made.add(auth.admin("POST", f"{DEMO}/clients", json=body).get_json()["client_id"])
+    found: list[str] = []
+    lengths = []
+    page: dict[str, Any] = {"next_cursor": ""}
+    while page["next_cursor"] is not None:
+        reply = auth.admin("GET", f"{DEMO}/clients?limit=9&cursor={page['next_cursor']}")
+        page = reply.get_json()
+        lengths.append(len(page["clients"]))
+        found += [one["client_id"] for one in page["clients"]]
+    assert sorted(found) == sorted({*made, "wharf-demo"})
+    assert lengths[-1] == 1
+    assert lengths[0] > 1
+
+
+def test_refusals_do_not_fill_the_audit_log(auth: AuthService) -> None:
+    """Of a tenant's refusals in one hour some are noted; those of another tenant all the same."""
+    counted = RefusalCount(auth.clock, most=2)
+    assert [counted.has_room("acme") for _ in range(4)] == [True, True, False, False]
+    assert counted.has_room("other")
+    auth.clock.now += 3600
+    assert counted.has_room("acme")
+    for _ in range(102):
+        auth.admin("DELETE", "/tenants/absent")
+    lines = auth.records.audit(after=0, limit=1000, tenant="absent")
+    assert len(lines) == 100
+
+
+def test_old_lines_go_while_the_feed_is_asked_for(auth: AuthService) -> None:
+    """The service drops by itself what is older than the setting says."""
+    auth.admin("POST", "/tenants", json={"tenant": "acme"})
+    auth.clock.now += 86_400 * (auth.settings.audit_retention_days + 1)
+    reply = auth.app.test_client().get(
+        "/auth/internal/feed", environ_overrides={"WHARF_INTERNAL": "1"}
+    )
+    assert reply.status_code == 200
+    assert auth.records.audit(after=0, limit=9) == []
