@@ -128,3 +128,13 @@ def test_old_lines_go_while_the_feed_is_asked_for(auth: AuthService) -> None:
     )
     assert reply.status_code == 200
     assert auth.records.audit(after=0, limit=9) == []
+
+
+def test_many_members_count_as_many_requests(auth: AuthService) -> None:
+    """Whoever changes a thousand members at once has soon used up the requests of a minute."""
+    group = auth.admin("POST", f"{DEMO}/groups", json={"name": "x"}).get_json()["group_id"]
+    body = {"remove": [f"{number}" for number in range(1000)]}
+    path = f"{DEMO}/groups/{group}/members"
+    outcomes = [auth.admin("POST", path, json=body).status_code for _ in range(14)]
+    assert outcomes[:6] == [204] * 6
+    assert 429 in outcomes

@@ -119,6 +119,7 @@ def _install_limits(app: Flask, context: AppContext) -> None:
         lambda: g.get("principal"),
     )
     limits.init_app(app)
+    app.extensions[acting.COUNT_MORE] = limits.count_more
     context.throttle.open()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.tokens import Principal
@@ -19,12 +19,26 @@ _READING = frozenset(("GET", "HEAD", "OPTIONS"))
 # Longer ids are none of ours: a path decides what stands in the log.
 _MAX_CHARACTERS = 64
 _REFUSALS_AN_HOUR = 100
+#: The extension that counts further requests (`ratelimits.RateLimits.count_more`).
+COUNT_MORE = "count-more"
+_ROWS_A_REQUEST = 10
 
 
 def actor(principal: Principal | None = None) -> Actor:
     """Who asks: the request's principal, unless another is given."""
     who: Principal = principal or g.principal
     return Actor(who.subject, who.tenant, request.remote_addr or "", g.request_id)
+
+
+def count_rows(rows: int) -> None:
+    """Count a request that makes many rows as more requests of its caller.
+
+    It is not refused: it may be the minute's last one.
+    """
+    further = (rows - 1) // _ROWS_A_REQUEST
+    if further > 0:
+        who: Principal = g.principal
+        current_app.extensions[COUNT_MORE](who.tenant, who.subject, further)
 
 
 class RefusalCount:

@@ -14,7 +14,7 @@ from wharf_auth.accounts import groups
 from wharf_auth.context import AppContext
 from wharf_auth.database.groups_contract import Member
 from wharf_auth.problems import TOO_MANY_GROUPS
-from wharf_auth.routes.acting import actor
+from wharf_auth.routes.acting import actor, count_rows
 from wharf_auth.routes.protections import MANAGERS_OF_TENANT
 from wharf_auth.routes.tenants import Page
 
@@ -58,7 +58,8 @@ CHANGE = Operation(
     id="updateGroupMembers",
     tag="groups",
     summary="Change members, all or none",
-    description="Adding a member again, or removing one that is not there, has no effect.",
+    description="Adding a member again, or removing one that is not there, has no effect. Each ten "
+    "members count as one request.",
     body=MemberChanges,
     answers={204: Answer("The members are changed.")},
     problems=(NOT_FOUND, TOO_MANY_GROUPS, UNPROCESSABLE),
@@ -103,6 +104,7 @@ def blueprint(context: AppContext) -> Blueprint:
     @routes.post("")
     @operation(CHANGE)
     def change(tenant: str, group: str, body: MemberChanges) -> None:
+        count_rows(len(body.add) + len(body.remove))
         groups.change_members(
             records, clock, tenant, group, add=body.add, remove=body.remove, by=actor()
         )
