@@ -18,6 +18,7 @@ from tests.e2e.raw_http import until
 from tests.servers.receiver import Answer, ReceiverClient, answer_of, receiving
 from tests.servers.upload import BOUNDARY, UploadService, form_body
 from wharf_upload.domain.long_work import BRIEF_BYTES, BRIEF_FILES
+from wharf_upload.http.claimed_tenant import claimed_tenant
 from wharf_upload.uploads.receive_file import FileReceiver
 
 LONG = b"x" * BRIEF_BYTES
@@ -256,3 +257,30 @@ def test_the_end_of_a_large_resumable_upload_waits_for_its_turn(
         assert len(names) == 3
         go.set()
         assert [answer_of(one).status for one in waiting] == [204] * 4
+
+
+def test_whose_turn_it_is(upload: UploadService) -> None:
+    """A request takes the turn of its admission's tenant, or of the one that its token claims."""
+    token = upload.issuer.token(tid="acme")
+    admitted = put(upload, "a", b"x").environ["ADMISSION"]
+    assert claimed_tenant({"HTTP_AUTHORIZATION": f"Bearer {token}"}) == "acme"
+    assert claimed_tenant({"REQUEST_URI": f"/u/{token}/uploads/1?a=b"}) == "acme"
+    assert (
+        claimed_tenant({"ADMISSION": admitted, "HTTP_AUTHORIZATION": f"Bearer {token}"}) == "demo"
+    )
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"no json", b"[]", b"\xff", b'{"tid": 1}', b"[" * 8000, b'{"tid": null}']
+)
+def test_a_token_that_is_none_has_nobodys_turn(payload: bytes) -> None:
+    """Nothing that a client writes into a token stops the loop, which asks whose turn it is."""
+    token = base64.urlsafe_b64encode(payload).decode()
+    for credential in (
+        f"Bearer a.{token}.c",
+        f"Bearer a.{token}=!.c",
+        "Bearer",
+        "",
+        "Bearer é.é.é",
+    ):
+        assert not claimed_tenant({"HTTP_AUTHORIZATION": credential})

@@ -36,8 +36,9 @@ class Stream:
     tell_at: float = math.inf
     # A newer request has taken its place: what is on its way is still taken, then it ends.
     cancelled: bool = False
-    # Whose turn `finish` takes when all has come; empty: it is done at once.
-    long_for: str = ""
+    # Whose turn it takes, and whether `finish` takes long when all has come.
+    tenant: str = ""
+    takes_long: bool = False
 
     @property
     def whole(self) -> bool:

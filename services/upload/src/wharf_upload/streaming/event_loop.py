@@ -6,7 +6,6 @@ import logging
 import selectors
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,13 +41,21 @@ HANG_UP = Response(204, [("X-Accel-Redirect", "/_hang_up")])
 class StreamServer:
     """Serves one unix socket until `stop`."""
 
-    def __init__(self, address: Path, handler: Handler, long_work: FairExecutor) -> None:
-        self._address, self._handler = address, handler
+    def __init__(
+        self,
+        address: Path,
+        handler: Handler,
+        long_work: FairExecutor,
+        *,
+        whose: Callable[[dict[str, Any]], str] = lambda _: "",
+    ) -> None:
+        """`whose` says which tenant's turn a request takes."""
+        self._address, self._handler, self._whose = address, handler, whose
         self._selector = selectors.DefaultSelector()
         self._replies = Replies(self._selector, self._close)
         # Apart: whoever waits for a lease needs that its holder can end.
-        self._beginnings = ThreadPoolExecutor(_THREADS, "receiver-begin")
-        self._ends = ThreadPoolExecutor(_THREADS, "receiver-end")
+        self._beginnings = FairExecutor(_THREADS, "receiver-begin")
+        self._ends = FairExecutor(_THREADS, "receiver-end")
         self.long_work = long_work
         self._calls = ThreadCalls()
         self._connections: set[Connection] = set()
@@ -181,7 +188,7 @@ class StreamServer:
             return
         if environ is not None:
             self._rest(connection)
-            self._beginnings.submit(self._handle, connection, environ)
+            self._beginnings.submit(self._whose(environ), lambda: self._handle(connection, environ))
 
     def _handle(self, connection: Connection, environ: dict[str, Any]) -> None:
         """In a thread."""
@@ -264,7 +271,7 @@ class StreamServer:
                 found = None
             self._calls.put(lambda: self._checked(connection, stream, found))
 
-        self._ends.submit(run)
+        self._ends.submit(stream.tenant, run)
 
     def _checked(self, connection: Connection, stream: Stream, error: Exception | None) -> None:
         connection.checking = False
@@ -305,10 +312,9 @@ class StreamServer:
             self._answer(connection, lambda: stream.finish(stream, connection.error), stream)
 
         # What a newer request waits for is done at once: nothing of it takes long.
-        if stream.long_for and stream.whole and not stream.cancelled and connection.error is None:
-            self.long_work.submit(stream.long_for, run)
-        else:
-            self._ends.submit(run)
+        ended_early = not stream.whole or stream.cancelled or connection.error is not None
+        executor = self.long_work if stream.takes_long and not ended_early else self._ends
+        executor.submit(stream.tenant, run)
 
     def _reply(self, connection: Connection, response: Response, *, all_read: bool = False) -> None:
         connection.stream = None

@@ -1,4 +1,4 @@
-"""Threads for long work, in which tenants take turns."""
+"""Threads in which tenants take turns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from servicekit.metric_buffers import MetricBuffer
 log = logging.getLogger(__name__)
 
 waits = MetricBuffer()
-"""How long work has waited for its turn, in seconds."""
+"""How long long work has waited for its turn, in seconds."""
 
 
 class _Task(NamedTuple):
@@ -29,9 +29,9 @@ class FairExecutor:
     tenant has at most half of the threads: the next one finds a free thread.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
-        """Make no thread before there is work."""
-        self._most, self._name = threads, name
+    def __init__(self, threads: int, name: str, waits: MetricBuffer | None = None) -> None:
+        """Make no thread before there is work; `waits` gets how long each has waited."""
+        self._most, self._name, self._waits = threads, name, waits
         self._share = max(1, threads // 2)
         self._changed = threading.Condition()
         # The tenant whose turn is next comes first.
@@ -79,11 +79,12 @@ class FairExecutor:
     def _work(self) -> None:
         while (found := self._take()) is not None:
             tenant, task = found
-            waits.note(((), time.perf_counter() - task.since))
+            if self._waits is not None:
+                self._waits.note(((), time.perf_counter() - task.since))
             try:
                 task.run()
             except Exception:
-                log.exception("long work was given up")
+                log.exception("a request was given up")
             finally:
                 with self._changed:
                     self._running[tenant] -= 1

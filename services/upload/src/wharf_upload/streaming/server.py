@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from servicekit.tracing import Tracing
-from wharf_upload.http import admission_token
 from wharf_upload.http.answering import Answering
+from wharf_upload.http.claimed_tenant import claimed_tenant
 from wharf_upload.http.long_work import LongWork
 from wharf_upload.http.request import Request, Response
 from wharf_upload.routes.gateway import GatewayRoutes
 from wharf_upload.routes.resumable import ROUTE, Incoming, ResumableRoutes
 from wharf_upload.streaming.connection import Stream
 from wharf_upload.streaming.event_loop import StreamServer
-from wharf_upload.streaming.fair_executor import FairExecutor
+from wharf_upload.streaming.fair_executor import FairExecutor, waits
 
 
 class ResumableServer:
@@ -35,8 +35,8 @@ class ResumableServer:
         """`holds` tells whether this process works on an upload."""
         self._routes, self._spooled, self._answering = routes, spooled, answering
         self._holds, self._tracing = holds, tracing
-        long_work = FairExecutor(long_work_threads, "long-work")
-        self._loop = StreamServer(address, self._handle, long_work)
+        long_work = FairExecutor(long_work_threads, "long-work", waits)
+        self._loop = StreamServer(address, self._handle, long_work, whose=claimed_tenant)
 
     @property
     def loop(self) -> StreamServer:
@@ -89,7 +89,8 @@ class ResumableServer:
     def _begin(self, environ: dict[str, Any]) -> Response | Stream | LongWork:
         request = Request(environ, ROUTE)
         if environ.get("SPOOL_FILE"):
-            return self._later(request, self._whose(request), lambda: self._spooled.finish(request))
+            tenant = claimed_tenant(environ)
+            return self._later(request, tenant, lambda: self._spooled.finish(request))
         try:
             found = self._routes(request)
         except Exception as error:  # noqa: BLE001 -- every failure becomes a problem document
@@ -100,11 +101,6 @@ class ResumableServer:
             return self._later(request, found.tenant, found.run)
         self._answering.finish(request, found)
         return found
-
-    @staticmethod
-    def _whose(request: Request) -> str:
-        admitted = admission_token.of_request(request)
-        return "" if admitted is None else admitted.principal.tenant
 
     def _later(self, request: Request, tenant: str, run: Callable[[], Response]) -> LongWork:
         return LongWork(tenant, lambda: self._finished(request, run))
@@ -134,7 +130,8 @@ class ResumableServer:
             body.check,
             body.check_at,
             body.received,
-            long_for=body.long_for,
+            tenant=request.caller.tenant,
+            takes_long=body.takes_long,
         )
         body.on_cancel(lambda: self._loop.cancel(stream))
         return stream

@@ -182,8 +182,7 @@ class UploadAppender:
             session.lease.on_request,
             told.received,
         )
-        if self._ends_long(session, length, last=last):
-            body.long_for = session.upload.tenant
+        body.takes_long = self._ends_long(session, length, last=last)
         if session.offset < HEAD_BYTES and not session.upload.concat:
             body.check_at = HEAD_BYTES - session.offset
             body.check = lambda: self._check_head(session)

@@ -144,5 +144,5 @@ class IncomingBody:
     received: Callable[[int], None]
     check: Callable[[], None] | None = None
     check_at: int | None = None
-    # The tenant in whose turn `finish` is called, where it takes long; empty: at once.
-    long_for: str = ""
+    # Whether `finish` takes long when all has come.
+    takes_long: bool = False
