@@ -127,6 +127,18 @@ def test_many_addresses_with_one_account() -> None:
     assert "other" in found.served
 
 
+def test_nobody_gives_way_to_a_network_that_has_more() -> None:
+    """Who fills the lane by one account does not push that account's owner out by another one."""
+    with crowd(places=6) as found:
+        for number in range(4):
+            found.come(f"attacker {number}", ATTACKER, "account")
+        found.come("owner", OTHER, "account")
+        found.come("attacker", ATTACKER, "another account")
+        assert found.refused == ["attacker ProblemError"]
+        found.end()
+    assert "owner" in found.served
+
+
 def test_who_has_the_most_is_refused() -> None:
     """More of the same address than there are places: each further one is 429, none waits."""
     with crowd(places=6) as found:

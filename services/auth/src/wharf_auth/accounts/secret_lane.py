@@ -60,14 +60,6 @@ class _Place:
     gives_way: bool = False
 
 
-def _network(place: _Place) -> str:
-    return place.asker.network
-
-
-def _account(place: _Place) -> str:
-    return place.asker.account
-
-
 class SecretLane:
     """Gives turns. Networks take turns with each other, whatever number of requests each has.
 
@@ -112,21 +104,31 @@ class SecretLane:
             return place
 
     def _make_room(self, asker: Asker, everybody: list[_Place]) -> None:
-        of_asker = 0
-        for of in (_network, _account):
-            counts = Counter(map(of, everybody))
-            # Of those who have the most, the last to come.
-            last = max(reversed(self._waiting), key=lambda one: counts[of(one)])
-            mine = counts[of(_Place(asker, 0))]
-            if counts[of(last)] > mine + 1:
-                last.gives_way = True
-                self._waiting.remove(last)
-                last.called.set()
-                return
-            of_asker = max(of_asker, mine)
-        if of_asker > 1:
+        networks = Counter(one.asker.network for one in everybody)
+        accounts = Counter(one.asker.account for one in everybody)
+        network, account = networks[asker.network], accounts[asker.account]
+
+        def most(one: _Place) -> tuple[int, int]:
+            """Order those who may give way: by network, and in a network that is no larger than the
+            newcomer's by account. So nobody gives way to a network that has more.
+            """
+            of_network, of_account = networks[one.asker.network], accounts[one.asker.account]
+            if of_network > network + 1:
+                return of_network, of_account
+            if of_network == network + 1 and of_account > account + 1:
+                return of_network, of_account
+            return 0, 0
+
+        # Of those who have the most, the last to come.
+        last = max(reversed(self._waiting), key=most)
+        if most(last) > (0, 0):
+            last.gives_way = True
+            self._waiting.remove(last)
+            last.called.set()
+        elif max(network, account) > 1:
             raise share_taken()
-        raise HashingBusy("too many secrets are being verified")
+        else:
+            raise HashingBusy("too many secrets are being verified")
 
     def _call(self) -> None:
         """Call those whose turn it is; the lock is held."""

@@ -1,0 +1,123 @@
+"""The gateway's two ways to auth: for requests with a secret, and for all others."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.raw_http import until
+from tests.servers.gateway import Running
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+LOGIN, KEYS = ("POST", "/auth/login"), ("GET", "/.well-known/jwks.json")
+
+
+@contextmanager
+def socket_of_auth(path: Path) -> Iterator[list[bytes]]:
+    """Stands for one socket of auth's: answers everything; gives the packets that came."""
+    packets: list[bytes] = []
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                packets.append(connection.recv(65536))
+                connection.sendall(ANSWER)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield packets
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()
+        path.unlink()
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    made = Running(tmp_path_factory.mktemp("g"), WHARF_DRAIN_SECONDS="0")
+    try:
+        assert until(made.answers), made.output
+        yield made
+    finally:
+        made.end(signal.SIGINT)
+
+
+def status(gateway: Running, method: str, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection.request(method, path, headers={"Host": "localhost", "Content-Length": "0"})
+    found = connection.getresponse().status
+    connection.close()
+    return found
+
+
+def test_secrets_have_a_way_of_their_own(gateway: Running) -> None:
+    """What has a secret comes to the second socket, all else to the first one."""
+    folder = gateway.folder / "auth"
+    with_a_secret = (
+        LOGIN,
+        ("POST", "/auth/oauth/token"),
+        ("POST", "/auth/%6Fauth/introspect"),
+        ("PUT", "/auth/me/password"),
+        ("POST", "/auth/v1/tenants/acme/users"),
+    )
+    without = (
+        KEYS,
+        ("GET", "/auth/me"),
+        ("GET", "/auth/login"),
+        ("POST", "/auth/logout"),
+        ("GET", "/auth/v1/tenants/acme/users"),
+        ("POST", "/auth/v1/tenants"),
+    )
+    with (
+        socket_of_auth(folder / "auth.sock") as others,
+        socket_of_auth(folder / "secrets.sock") as secrets,
+    ):
+        assert {status(gateway, *one) for one in (*with_a_secret, *without)} == {200}
+    for packets, requests in ((secrets, with_a_secret), (others, without)):
+        assert len(packets) == len(requests)
+        for packet, (method, path) in zip(packets, requests, strict=True):
+            assert method.encode() in packet
+            assert path.encode() in packet
+
+
+def test_an_auth_of_before(gateway: Running) -> None:
+    """An auth that listens at one socket alone, as a release of before does, gets everything."""
+    with socket_of_auth(gateway.folder / "auth/auth.sock") as packets:
+        assert status(gateway, *LOGIN) == 200
+        assert status(gateway, *KEYS) == 200
+    assert len(packets) == 2
+
+
+def test_secrets_that_nobody_takes(gateway: Running) -> None:
+    """A process for secrets that hangs holds up logins alone: keys are served meanwhile."""
+    folder = gateway.folder / "auth"
+    with socket.socket(socket.AF_UNIX) as hanging, socket_of_auth(folder / "auth.sock") as packets:
+        hanging.bind(str(folder / "secrets.sock"))
+        hanging.listen()
+        with gateway.connect() as login:
+            login.sendall(
+                b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+            )
+            taken, _ = hanging.accept()
+            assert status(gateway, *KEYS) == 200
+            taken.close()
+            # It was sent, so nobody may send it again.
+            assert login.recv(12) == b"HTTP/1.1 503"
+    assert len(packets) == 1
+    (folder / "secrets.sock").unlink()
