@@ -24,6 +24,8 @@ FORM = "application/x-www-form-urlencoded"
 # What the gateway says to its metrics port alone.
 INTERNAL = {"WHARF_INTERNAL": "1"}
 ATTACKER, ATTACKED = "203.0.113.9", 160
+# A wrong secret, too many of them, and no turn in time.
+REFUSALS = {401, 429, 503}
 
 
 class Auth:
@@ -114,7 +116,8 @@ def test_a_flood_holds_up_nobody(auth: Auth) -> None:
         assert auth.get("/auth/v1/tenants", auth.admin).status == 200
         assert auth.login("demo", "192.0.2.7")
         statuses = {uwsgi.read_reply(connection).status for connection in connections}
-    assert statuses == {401, 429}
+    assert statuses <= REFUSALS
+    assert 429 in statuses
 
 
 def test_a_flood_of_one_client(auth: Auth) -> None:
@@ -123,7 +126,8 @@ def test_a_flood_of_one_client(auth: Auth) -> None:
         assert auth.login("demo", "192.0.2.8")
         assert auth.login("admin", "192.0.2.9")
         statuses = {uwsgi.read_reply(connection).status for connection in connections}
-    assert statuses == {401, 429}
+    assert statuses <= REFUSALS
+    assert 429 in statuses
 
 
 def test_secrets_that_take_for_ever(auth: Auth) -> None:
@@ -144,6 +148,6 @@ def test_secrets_that_take_for_ever(auth: Auth) -> None:
             assert auth.get("/auth/me", bearer).status == 200
             assert auth.get("/auth/v1/tenants", auth.admin).status == 200
             os.kill(secrets, signal.SIGCONT)
-            assert {uwsgi.read_reply(one).status for one in connections} == {401, 429}
+            assert {uwsgi.read_reply(one).status for one in connections} <= REFUSALS
     finally:
         os.kill(secrets, signal.SIGCONT)

@@ -20,7 +20,7 @@ from wharf_auth.domain.networks import network_of
 #: Those whose secret is hashed and those who wait, together. uWSGI's threads are four more
 #: (uwsgi.ini): requests without a secret, and refusals, always find one.
 PLACES = 20
-WAIT_SECONDS = 2.0
+WAIT_SECONDS = 5.0
 #: The name of the limit in refusals and metrics.
 POLICY = "secrets-share"
 
