@@ -58,7 +58,7 @@ TOO_MANY_GROUPS = CATALOGUE.declare(
 LIMIT_REACHED = CATALOGUE.declare(
     "account-limit-reached",
     409,
-    "The tenant has as many as it may",
+    "The tenant has as many of these as it may",
     "`limit` says of what (`clients`, `users` or `grant bytes`), `limit_count` how many there may "
     "be; bytes are of all lists of grants together. Disable clients, delete users, or give grants "
     "to a group in place of each member. Or ask the operator for more "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -9,6 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from servicekit.grants import Grant
 from wharf_console.api.session import Session, address, decoded
+
+_PAGE = 1000
 
 
 class GroupName(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,18 @@ class _MembersChange(msgspec.Struct, frozen=True, kw_only=True):
 def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100) -> Groups:
     """Return a page of the tenant's groups, oldest first."""
     return session.get(_path(tenant), Groups, cursor=cursor, limit=limit)
+
+
+def each(session: Session, tenant: str, *, at_most: int) -> Iterator[Group]:
+    """Yield the tenant's groups, oldest first, in as few calls as there can be."""
+    cursor, left = "", at_most
+    while left > 0:
+        page = listed(session, tenant, cursor=cursor, limit=min(left, _PAGE))
+        yield from page.groups
+        left -= len(page.groups)
+        if not page.next_cursor:
+            return
+        cursor = page.next_cursor
 
 
 def read(session: Session, tenant: str, group: str) -> Group:

@@ -117,10 +117,10 @@ def _names(acts: Iterable[Act], actor: str) -> dict[str, str]:
     found[tenant] = person().tenant_display_name or tenant
     for user in users.everybody(api(), tenant, at_most=_NAMED):
         found[user.user_id] = user.username
-    for client in clients.listed(api(), tenant, limit=_NAMED).clients:
+    for client in clients.everyone(api(), tenant, at_most=_NAMED):
         found[client.client_id] = client.name
     if any(act.act.startswith("groups.") for act in acts):
-        for group in groups.listed(api(), tenant, limit=_NAMED).groups:
+        for group in groups.each(api(), tenant, at_most=_NAMED):
             found[group.group_id] = group.name
     for pair in {act.about for act in acts if "/" in act.about}:
         # A group and who came or went.

@@ -65,7 +65,7 @@ def _names(shown: tuple[Upload, ...]) -> dict[str, str]:
     if not others or not user().may("members:admin"):
         return found
     tenant = person().tenant
-    for client in clients.listed(api(), tenant, limit=1000).clients:
+    for client in clients.everyone(api(), tenant, at_most=1000):
         if client.client_id in others:
             found[client.client_id] = client.name
     for one in users.everybody(api(), tenant, at_most=_NAMED):

@@ -87,6 +87,7 @@ _TITLES: dict[str, Callable[[], str]] = {
     "outside-grants": lambda: gettext("This is outside of what you reach"),
     "group-exists": lambda: gettext("There is a group of this name"),
     "too-many-groups": lambda: gettext("There are too many groups"),
+    "too-many-revocations": lambda: gettext("Too much of the tenant was ended lately"),
     "no-file": lambda: gettext("No file was chosen"),
     "tenant-quota-exceeded": lambda: gettext("The quota of your tenant is used up"),
     "tenant-limit-reached": lambda: gettext("The tenant has as many of these as it may"),
