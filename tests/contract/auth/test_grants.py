@@ -282,3 +282,16 @@ def test_a_purged_tenant_keeps_no_groups(acme: Records) -> None:
     assert acme.group("acme", "g1") is None
     assert acme.member_counts(["g1"]) == {"g1": 0}
     assert told(acme) == {}
+
+
+def test_names_of_groups_without_their_grants(acme: Records) -> None:
+    """Lists have the names of the groups of each, in the order of their ids, and of no others."""
+    acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
+    move(acme, ("u1", "c1"))
+    move(acme, ("u1",), group="g2")
+    found = acme.group_names_of("acme", ["u1", "c1", "x"])
+    assert {who: [(one.id, one.name) for one in groups] for who, groups in found.items()} == {
+        "u1": [("g1", "Team"), ("g2", "Two")],
+        "c1": [("g1", "Team")],
+    }
+    assert acme.group_names_of("other", ["u1"]) == {}
