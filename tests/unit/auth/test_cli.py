@@ -54,6 +54,13 @@ def test_secrets_can_be_changed_without_a_gap(installed: Run) -> None:
     assert len(installed("client", "secrets", "wharf-demo").stdout.splitlines()) == 1
 
 
+def test_limits_hold_at_the_command_line(installed: Run) -> None:
+    """A client above the tenant's limit is refused in one line that names it, and is not there."""
+    create = ("client", "create", "demo", "second", "--scope", "files:read")
+    mistake(installed(*create, environ={"WHARF_TENANT_MAX_CLIENTS": "1"}), "1 active clients")
+    assert "second" not in installed("client", "list", "demo").stdout
+
+
 def test_files_are_private(run: Run, tmp_path: Path) -> None:
     """Nothing that the command makes can be read by others."""
     run("migrate")

@@ -19,7 +19,7 @@ import msgspec
 from servicekit import file_lock
 from servicekit.problems import ProblemError
 from wharf_auth import private_files, signing
-from wharf_auth.accounts import clients, passwords, secrets
+from wharf_auth.accounts import clients, limits, passwords, secrets
 from wharf_auth.accounts.tenants import ADMIN_TENANT
 from wharf_auth.accounts.users import NewUser, UserService
 from wharf_auth.database.contract import (
@@ -149,11 +149,12 @@ class Initialiser:
             )
         # Before the client: an interrupted run is known by the client that is not there.
         done = self._add_person(seed, entry)
-        self.records.add_client(
-            Client(seed.client_id, seed.tenant, seed.display_name, seed.scopes, now),
-            secret,
-            by.does("clients.create", tenant=seed.tenant, about=seed.client_id, at=now),
-        )
+        with limits.as_problems():
+            self.records.add_client(
+                Client(seed.client_id, seed.tenant, seed.display_name, seed.scopes, now),
+                secret,
+                by.does("clients.create", tenant=seed.tenant, about=seed.client_id, at=now),
+            )
         return [*done, f"made the client {seed.client_id} of the tenant {seed.tenant}"]
 
     def _add_person(self, seed: Seed, entry: Entry) -> list[str]:

@@ -50,11 +50,11 @@ class SqlClients(PublishesReaches):
 
     def add_client(self, client: Client, secret: Secret, act: Act) -> None:
         """Adds client and secret together."""
+        room.require_entries(self._database, client.tenant, self._limits)
         try:
             with self._database.transaction() as connection:
                 require_live_tenant(connection, client.tenant)
                 room.require_client(connection, client.tenant, self._limits)
-                room.require_entries(connection, client.tenant, self._limits)
                 grant_bytes = room.bytes_of(client.grants, Holder(client=client.id))
                 room.require_grants(connection, client.tenant, grant_bytes, self._limits)
                 connection.execute(

@@ -18,6 +18,7 @@ _PAGE_BYTES = 1 << 20
 #: Of an entry without its `reach`, at the most; a character of that has four.
 _ENTRY_BYTES = 400
 _reach_of = msgspec.json.Decoder(ReachChange).decode
+_REVOKED = "SELECT 1 FROM revocations WHERE tenant = ? AND kind = 'token' AND id = ?"
 _PAGE = (
     "SELECT l.feed, r.seq, r.kind, r.tenant, r.id, r.state, r.until, r.at, r.reach "
     "FROM latest l LEFT JOIN (SELECT p.*, SUM(p.bytes) OVER (ORDER BY p.seq) AS so_far "
@@ -126,13 +127,12 @@ class SqlFeed(room.HasLimits):
         self, tenant: str, token: str, until: int, act: Act, *, with_derived: bool = False
     ) -> None:
         """Looks first, so that repeating costs the followers nothing."""
+        if self._database.reading().row(_REVOKED, (tenant, token)):
+            return
+        room.require_entries(self._database, tenant, self._limits)
         with self._database.transaction() as connection:
-            if connection.row(
-                "SELECT 1 FROM revocations WHERE tenant = ? AND kind = 'token' AND id = ?",
-                (tenant, token),
-            ):
+            if connection.row(_REVOKED, (tenant, token)):
                 return
-            room.require_entries(connection, tenant, self._limits)
             kinds: tuple[Kind, ...] = ("token", "session") if with_derived else ("token",)
             for kind in kinds:
                 append(

@@ -73,6 +73,7 @@ class SqlGroups(PublishesReaches):
 
     def add_group(self, group: Group, folded: str, act: Act) -> None:
         """Counts while holding the tenant's row, so that two at once do not make one too many."""
+        room.require_entries(self._database, group.tenant, self._limits)
         try:
             with self._database.transaction() as connection:
                 require_live_tenant(connection, group.tenant)
@@ -81,7 +82,6 @@ class SqlGroups(PublishesReaches):
                 )
                 if row and row[0] >= MAX_GROUPS_OF_TENANT:
                     raise TooManyGroups(group.tenant)
-                room.require_entries(connection, group.tenant, self._limits)
                 grant_bytes = room.bytes_of(group.grants)
                 room.require_grants(connection, group.tenant, grant_bytes, self._limits)
                 connection.execute(

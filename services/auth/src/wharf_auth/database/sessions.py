@@ -147,6 +147,7 @@ class SqlSessions(room.HasLimits):
 
     def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
         """Holds the user's row, so that ending all sessions sees this one or prevents it."""
+        room.require_entries(self._database, session.tenant, self._limits)
         with self._database.transaction() as connection:
             if not connection.execute(
                 "UPDATE users SET username = username "
@@ -154,7 +155,6 @@ class SqlSessions(room.HasLimits):
                 (session.user, session.tenant, password_hash),
             ):
                 raise LoginOutdated(session.user)
-            room.require_entries(connection, session.tenant, self._limits)
             (row,) = connection.rows(
                 f"SELECT {USER} FROM users u WHERE u.id = ?",  # noqa: S608 -- columns
                 (session.user,),

@@ -43,11 +43,11 @@ class SqlUsers(PublishesReaches):
 
     def add_user(self, user: User, folded: str, password_hash: str, act: Act) -> None:
         """Adds a user."""
+        room.require_entries(self._database, user.tenant, self._limits)
         try:
             with self._database.transaction() as connection:
                 require_live_tenant(connection, user.tenant)
                 room.require_user(connection, user.tenant, self._limits)
-                room.require_entries(connection, user.tenant, self._limits)
                 grant_bytes = room.bytes_of(user.grants, _holder(user.id, user.username))
                 room.require_grants(connection, user.tenant, grant_bytes, self._limits)
                 connection.execute(
