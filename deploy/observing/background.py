@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploy.observing.panels import Query, Row, bars, graph, stat, table
-from deploy.observing.promql import rate, series
+from deploy.observing.promql import quantile, rate, series, total
 
 BACKGROUND = Row(
     "Behind the scenes",
@@ -35,6 +35,18 @@ BACKGROUND = Row(
             "short",
             Query(f"max({series('wharf_resumable_uploads')})", "unfinished"),
             Query(f"sum({series('wharf_receiver_streams')})", "coming in now"),
+        ),
+        graph(
+            "Long work",
+            "Large bodies being stored, in turns. Many wait: raise WHARF_LONG_WORK_THREADS.",
+            "short",
+            Query(total(series("wharf_long_work"), "state"), "{{state}}"),
+        ),
+        graph(
+            "Wait for long work's turn",
+            "p99; one tenant with much to store waits for itself.",
+            "s",
+            Query(quantile(0.99, "wharf_long_work_wait_seconds"), "p99"),
         ),
         table(
             "Versions",

@@ -201,4 +201,4 @@ def test_connections(pair: Pair) -> None:
             "AND pid <> pg_backend_pid()"
         ).fetchone()
     assert found is not None
-    assert 0 < found[0] <= 2 * (6 + 18) + 2 * 4
+    assert 0 < found[0] <= 2 * (6 + 4 + 18) + 2 * 4
