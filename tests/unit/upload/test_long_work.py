@@ -17,7 +17,7 @@ from servicekit.uwsgi_protocol import packet_of
 from tests.e2e.raw_http import until
 from tests.servers.receiver import Answer, ReceiverClient, answer_of, receiving
 from tests.servers.upload import BOUNDARY, UploadService, form_body
-from wharf_upload.domain.long_work import BRIEF_BYTES, BRIEF_FILES
+from wharf_upload.domain.long_work import BRIEF_BYTES, BRIEF_FILES, BRIEF_PARTS
 from wharf_upload.http.claimed_tenant import claimed_tenant
 from wharf_upload.uploads.receive_file import FileReceiver
 
@@ -135,6 +135,13 @@ def test_forms_of_many_files_are_handed_over(upload: UploadService) -> None:
     assert not upload.blobs()
     assert not list((upload.settings.data / "staging").iterdir())
     assert form(upload, *names[1:]).ask().status_code == 201
+
+
+def test_forms_of_many_fields_are_handed_over(upload: UploadService) -> None:
+    """Header fields of parts are read in Python: those of many parts wait elsewhere."""
+    names = [f"field-{number}" for number in range(BRIEF_PARTS)]
+    assert handed_over(form(upload, "a", fields=dict.fromkeys(names, "x")).ask())
+    assert form(upload, "a", fields=dict.fromkeys(names[1:], "x")).ask().status_code == 201
 
 
 def test_slices_of_large_files_are_handed_over(upload: UploadService) -> None:

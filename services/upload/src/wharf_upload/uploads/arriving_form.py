@@ -16,7 +16,7 @@ from wharf_upload.access.tickets import TicketRefused
 from wharf_upload.domain import digests, keys, redirects
 from wharf_upload.domain.digests import Hashing
 from wharf_upload.domain.files import File
-from wharf_upload.domain.long_work import BRIEF_FILES, TakesLong
+from wharf_upload.domain.long_work import BRIEF_FILES, BRIEF_PARTS, TakesLong
 from wharf_upload.domain.refusals import TicketUsedUp
 from wharf_upload.domain.upload_intent import UploadIntent, check_name, check_size, declared_type
 from wharf_upload.problems import NO_FILE
@@ -67,6 +67,7 @@ class ArrivingForm:
         self._arrived: list[_Arriving] = []
         self._fields: dict[str, str] = {}
         self._empty_inputs = 0
+        self._parts = 0
         # What a field says of the path of the file behind it.
         self._next_path = ""
         # Whether a field was there that a form with a slice has, and the first word of each.
@@ -76,20 +77,20 @@ class ArrivingForm:
     def read(self, boundary: bytes, *, briefly: bool = False) -> None:
         """Read the form once; its files are hashed and copied while their bytes pass.
 
-        `briefly`: raises `TakesLong` where it holds many files.
+        `briefly`: raises `TakesLong` where it holds many files or fields.
         """
         copier = Copier(self._spool)
         limits = parser.Limits(max_files=self._max_files)
         current: _Arriving | None = None
         try:
             for event in parser.parts(self._spool, self._spool.size, boundary, limits):
+                if briefly:
+                    self._require_brief(event)
                 if isinstance(event, parser.PartData) and current is not None:
                     self._take(current, event)
                     if current.writer is not None:
                         copier.copy(current.writer, event.offset, len(event.view))
                 elif isinstance(event, parser.PartBegin):
-                    if briefly and len(self._arrived) == BRIEF_FILES:
-                        raise TakesLong
                     current = self._begin(event)
                 elif isinstance(event, parser.Field):
                     self._take_field(event.name, event.value.decode("utf-8", "replace"))
@@ -98,6 +99,15 @@ class ArrivingForm:
         finally:
             # No copy may still run when the writers are closed.
             copier.drain()
+
+    def _require_brief(self, event: parser.Event) -> None:
+        """Raise `TakesLong` for the first file, or part, of too many."""
+        if isinstance(event, parser.PartBegin) and len(self._arrived) == BRIEF_FILES:
+            raise TakesLong
+        if isinstance(event, parser.PartBegin | parser.Field | parser.EmptyFile):
+            self._parts += 1
+            if self._parts > BRIEF_PARTS:
+                raise TakesLong
 
     def _take_field(self, name: str, text: str) -> None:
         self._fields[name] = text
