@@ -120,8 +120,8 @@ def test_contained(name: str) -> None:
 
 @EVERY
 def test_capabilities_and_root(name: str) -> None:
-    """Only what hands out secrets is root; it has no network and ends before others run. Gateways that
-    clients reach directly have one capability in their bounds, which their user cannot take up.
+    """Only what hands out secrets is root; it has no network and ends before others run. Gateways
+    that clients reach directly have one capability in their bounds, which their user cannot use.
     """
     service = SERVICES[name]
     if service.get("user") == "0:0":
