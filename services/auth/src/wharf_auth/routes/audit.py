@@ -74,8 +74,8 @@ AUDIT = Operation(
     summary="List the acts in the audit log",
     description=(
         f"With `{ADMIN_SCOPE}` all of it; with `{MEMBERS_SCOPE}` what is about the own tenant. "
-        "Nothing can change or remove a line. The oldest come first, or with `order=newest` the "
-        "newest."
+        "Nothing can change a line. Old ones go, and the oldest of a tenant that has very many. "
+        "The oldest come first, or with `order=newest` the newest."
     ),
     query=AuditQuery,
     answers={200: Answer("A page of acts.", AuditPage)},
