@@ -7,18 +7,23 @@ import hashlib
 import itertools
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from werkzeug.test import TestResponse
 
+from servicekit.tracing import Tracing
 from servicekit.uwsgi_protocol import packet_of
 from tests.e2e.raw_http import until
 from tests.servers.receiver import Answer, ReceiverClient, answer_of, receiving
 from tests.servers.upload import BOUNDARY, UploadService, form_body
 from wharf_upload.domain.long_work import BRIEF_BYTES, BRIEF_FILES, BRIEF_PARTS
 from wharf_upload.http.claimed_tenant import claimed_tenant
+from wharf_upload.http.long_work import LongWork
+from wharf_upload.streaming.server import ResumableServer
 from wharf_upload.uploads.receive_file import FileReceiver
 
 LONG = b"x" * BRIEF_BYTES
@@ -291,3 +296,41 @@ def test_a_token_that_is_none_has_nobodys_turn(payload: bytes) -> None:
         "Bearer é.é.é",
     ):
         assert not claimed_tenant({"HTTP_AUTHORIZATION": credential})
+
+
+class Spans:
+    """Traces as the receiver asks for them: what happens while which span is worked on."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def begin(self, environ: Mapping[str, Any]) -> Any:
+        self.seen.append(f"begin {environ['REQUEST_METHOD']}")
+        return SimpleNamespace(span=SimpleNamespace(end=lambda: self.seen.append("end")))
+
+    @contextmanager
+    def working_on(self, _: Any) -> Iterator[None]:
+        self.seen.append("work")
+        yield
+        self.seen.append("rest")
+
+
+def test_a_span_lasts_until_the_work_is_done(upload: UploadService, tmp_path: Path) -> None:
+    """What was handed over is one span of the receiver, its wait and its work included."""
+    spans = Spans()
+    server = ResumableServer(
+        upload.app.resumable_routes,
+        upload.app.gateway_routes,
+        upload.app.answering,
+        upload.context.resumable_uploads.holds,
+        tmp_path / "r.sock",
+        cast(Tracing, spans),
+    )
+    found = server._handle(put(upload, "a", LONG).variables)
+    assert isinstance(found, LongWork)
+    assert spans.seen == ["begin PUT", "work", "rest"]
+    assert found.tenant == upload.tenant
+    assert found.run().status == 201
+    assert spans.seen == ["begin PUT", "work", "rest", "work", "rest", "end"]
+    server.stop()
+    server.run()  # closes what it has
