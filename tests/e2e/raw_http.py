@@ -40,10 +40,12 @@ class RawAnswer:
 
 
 class RawConnection:
-    """A connection to the gateway; `with` closes it."""
+    """A connection to the gateway; `with` closes it. `source` is the client's own address."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(
+            ("127.0.0.1", port), timeout=TIMEOUT_SECONDS, source_address=(source, 0)
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.e2e.api_client import ApiClient
 from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import RawConnection, head, until
+from tests.e2e.people import PASSWORD, make
+from tests.e2e.raw_http import RawAnswer, RawConnection, head, until
 from tests.e2e.tenants import Signer
 
 # The last of those that wait has its turn after two minutes; what others do takes far less. And too
 # many are too many still if sending them takes a minute.
 WAITING, SENT, TOO_MANY = 160, 140, 240
+FORM, CLOSE = "application/x-www-form-urlencoded", "Connection: close"
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +48,11 @@ def refused(connection: RawConnection) -> bool:
     return connection.socket.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 429"
 
 
-def sent(wharf: Wharf, stack: ExitStack, *requests: bytes) -> list[RawConnection]:
-    """Connections on which the requests are under way."""
-    connections = [stack.enter_context(RawConnection(wharf.port)) for _ in requests]
+def sent(
+    wharf: Wharf, stack: ExitStack, *requests: bytes, source: str = "127.0.0.1"
+) -> list[RawConnection]:
+    """Connections on which the requests of one address are under way."""
+    connections = [stack.enter_context(RawConnection(wharf.port, source)) for _ in requests]
     for connection, request in zip(connections, requests, strict=True):
         connection.send(request)
     return connections
@@ -67,11 +73,61 @@ def login(wharf: Wharf, name: str) -> bytes:
         head(
             "POST /auth/oauth/token HTTP/1.1",
             f"Authorization: Basic {base64.b64encode(pair).decode()}",
-            "Content-Type: application/x-www-form-urlencoded",
+            f"Content-Type: {FORM}",
             f"Content-Length: {len(body)}",
+            CLOSE,
         )
         + body
     )
+
+
+def form(path: str, **fields: str) -> bytes:
+    """A form to auth, on a connection that ends with its answer."""
+    body = urlencode(fields).encode()
+    head_fields = (f"Content-Type: {FORM}", f"Content-Length: {len(body)}", CLOSE)
+    return head(f"POST {path} HTTP/1.1", *head_fields) + body
+
+
+def guess(path: str) -> bytes:
+    """A wrong secret in a form."""
+    return form(
+        path,
+        grant_type="client_credentials",
+        token="x",
+        client_id="wharf-demo",
+        client_secret="wrong",
+    )
+
+
+def own_secret(wharf: Wharf, name: str) -> dict[str, str]:
+    """Id and secret of a client, as fields of a form."""
+    found = wharf.credentials(name)
+    return {"client_id": found["client_id"], "client_secret": found["client_secret"]}
+
+
+def own_login(wharf: Wharf, name: str) -> bytes:
+    """A login of a client by a form; nginx sees no credential of which others came before."""
+    return form("/auth/oauth/token", grant_type="client_credentials", **own_secret(wharf, name))
+
+
+def token_of(answer: RawAnswer) -> str:
+    """The access token that was given."""
+    return str(answer.json()["access_token"])
+
+
+def enter(tenant: str, username: str) -> bytes:
+    """A login of a person."""
+    names = {"tenant": tenant, "username": username, "password": PASSWORD}
+    body = json.dumps(names).encode()
+    fields = ("Content-Type: application/json", f"Content-Length: {len(body)}", CLOSE)
+    return head("POST /auth/login HTTP/1.1", *fields) + body
+
+
+def ask(wharf: Wharf, request: bytes, source: str) -> RawAnswer:
+    """The answer to one request from an address."""
+    with RawConnection(wharf.port, source) as connection:
+        connection.send(request)
+        return connection.answers()[-1]
 
 
 def test_writes_of_a_credential_wait(paced: Wharf) -> None:
@@ -104,6 +160,36 @@ def test_logins_of_an_address_wait(paced: Wharf) -> None:
         assert ApiClient(paced.port).get("/auth/readyz").status == 200
         assert Signer(paced).client().put("key").status == 201
         assert answered(waiting) < SENT
+
+
+def test_secrets_of_an_address_wait(paced: Wharf) -> None:
+    """Introspections and revocations come at the rate of logins, with a secret in a form, too."""
+    ways = (guess("/auth/oauth/introspect"), guess("/auth/oauth/revoke"))
+    with ExitStack() as stack:
+        waiting = sent(paced, stack, *(ways * (SENT // 2)), source="127.0.0.5")
+        assert ask(paced, head("GET /auth/me HTTP/1.1", CLOSE), "127.0.0.5").status == 401
+        assert answered(waiting) < SENT
+
+
+def test_secrets_hold_up_nobody(paced: Wharf) -> None:
+    """During wrong secrets from several addresses all else of auth is served, logins included."""
+    admin, demo = own_login(paced, "admin"), own_login(paced, "demo")
+    ada = make(ApiClient(paced.port, token_of(ask(paced, admin, "127.0.0.8"))), "demo")
+    person = enter("demo", ada.username)
+    people = ApiClient(paced.port, token_of(ask(paced, person, "127.0.0.8")))
+    with ExitStack() as stack:
+        for number in range(4):
+            flood = [guess("/auth/oauth/token")] * 40
+            sent(paced, stack, *flood, source=f"127.0.0.{10 + number}")
+        token = token_of(ask(paced, demo, "127.0.0.6"))
+        api = ApiClient(paced.port, token)
+        assert api.get("/v1/usage").status == 200
+        assert api.get("/.well-known/jwks.json").status == 200
+        assert people.get("/auth/me").status == 200
+        assert ask(paced, person, "127.0.0.9").status == 200
+        revocation = form("/auth/oauth/revoke", token=token, **own_secret(paced, "demo"))
+        assert ask(paced, revocation, "127.0.0.7").status == 200
+        assert until(lambda: api.get("/v1/usage").status == 401)
 
 
 def test_logins_step_back(paced: Wharf) -> None:

@@ -123,7 +123,8 @@ GATEWAY_SETTINGS = (
         "WHARF_ADDRESS_LOGINS_PER_SECOND",
         AUTO,
         "requests per second",
-        "rate of one client address's logins by secret or password; more wait. `auto`: a hundredth "
+        "rate of one client address's logins by secret or password, introspections and "
+        "revocations; more wait. `auto`: a hundredth "
         "of WHARF_ADDRESS_REQUESTS_PER_SECOND",
         minimum=1,
         words=(AUTO,),
