@@ -21,7 +21,7 @@ from wharf_auth.settings import Settings
 
 INI = Path(__file__).parents[3] / "services" / "auth" / "uwsgi.ini"
 FORM = b"grant_type=client_credentials"
-# All of Wharf has 220 MB; this service took 65 when it was measured.
+# All of Wharf has 220 MB; this service took 62 when it was measured.
 MAX_MEMORY_KB = 75 * 1024
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.auth import AuthService
+from wharf_auth import cli
 from wharf_auth.accounts.secrets import Hasher
 
 TEMPLATE = Path(__file__).parents[3] / "deploy/nginx/conf.d/requests.conf.template"
@@ -61,3 +62,22 @@ def test_nothing_else_is_hashed(auth: AuthService, monkeypatch: pytest.MonkeyPat
     assert auth.admin("DELETE", person).status_code == 204
     assert auth.admin("DELETE", client).status_code == 204
     assert not hashed
+
+
+@pytest.mark.parametrize(
+    ("main", "own", "expected"),
+    [
+        ("/run/auth.sock", None, ["/run/auth.sock", "/run/secrets.sock"]),
+        ("/run/auth.sock", "/x.sock", ["/run/auth.sock", "/x.sock"]),
+        ("/run/auth.sock", "", ["/run/auth.sock"]),
+        (":3031", None, [":3031"]),
+        (":3031", ":3032", [":3031", ":3032"]),
+    ],
+)
+def test_sockets_of_a_container(main: str, own: str | None, expected: list[str]) -> None:
+    """uWSGI is told of the socket for secrets exactly where there is one."""
+    environ = {"WHARF_AUTH_SOCKET": main}
+    if own is not None:
+        environ["WHARF_AUTH_SECRETS_SOCKET"] = own
+    assert cli._sockets(environ) == expected
+    assert [environ[name] for name in environ if "SECRETS" in name] == expected[1:]

@@ -101,6 +101,7 @@ def test_a_second_one_on_the_same_spool_ends(gateway: Running) -> None:
         ("WHARF_AUTH_SOCKET", "auth:http"),
         ("WHARF_AUTH_SOCKET", "/run/a b.sock"),
         ("WHARF_AUTH_SOCKET", "auth:3031; } http {"),
+        ("WHARF_AUTH_SECRETS_SOCKET", "auth:3032; } http {"),
         ("WHARF_SOCKETS", "run"),
         ("WHARF_FRONT_DOOR", "/run/$host"),
         ("WHARF_GATEWAY_RUN", "/tmp/;"),
@@ -128,6 +129,22 @@ def test_auth_is_a_socket_or_a_port(value: str, server: str) -> None:
     """In nginx's own notation."""
     environ = {"WHARF_DATA": "/data", "PATH": os.environ["PATH"], "WHARF_AUTH_SOCKET": value}
     assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SOCKET"] == server
+
+
+@pytest.mark.parametrize(
+    ("main", "own", "server"),
+    [
+        ("", "", "unix:/run/wharf/auth/secrets.sock"),
+        ("/run/x/auth.sock", "", "unix:/run/x/secrets.sock"),
+        ("wharf-auth:3031", "", "wharf-auth:3031"),
+        ("wharf-auth:3031", "wharf-auth:3032", "wharf-auth:3032"),
+    ],
+)
+def test_where_secrets_go(main: str, own: str, server: str) -> None:
+    """Beside auth's socket, unless it is said; where that is a port, to the same one."""
+    environ = {"WHARF_AUTH_SOCKET": main, "WHARF_AUTH_SECRETS_SOCKET": own}
+    environ |= {"WHARF_DATA": "/data", "PATH": os.environ["PATH"]}
+    assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SECRETS_SOCKET"] == server
 
 
 def test_a_store_whose_name_is_not_known(tmp_path: Path) -> None:

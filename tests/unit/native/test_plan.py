@@ -18,7 +18,8 @@ def test_what_services_see() -> None:
     assert seen["HOME"] == "/h"
     assert seen["WHARF_ISSUER"] == "http://127.0.0.1:9000/auth"
     assert seen["WHARF_JWKS_URL"] == "http://127.0.0.1:9000/.well-known/jwks.json"
-    assert values["WHARF_AUTH_SOCKET"] == f"unix:{seen['WHARF_AUTH_SOCKET']}"
+    for name in ("WHARF_AUTH_SOCKET", "WHARF_AUTH_SECRETS_SOCKET"):
+        assert values[name] == f"unix:{seen[name]}"
     assert values["WHARF_CONSOLE_SOCKET"] == f"unix:{seen['WHARF_CONSOLE_SOCKET']}"
     assert values["WHARF_CONSOLE_DOOR"] == f"unix:{seen['WHARF_CONSOLE_DOOR']}"
     assert values["WHARF_IMAGES_SOCKET"] == f"unix:{seen['WHARF_IMAGES_SOCKET']}"
