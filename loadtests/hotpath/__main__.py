@@ -80,7 +80,13 @@ def application(base: Path, traces: str, database: str) -> Gateway:
         service.context.log.describe = spans.describe
         wsgi = tracing.traced(service.app.wsgi, spans)
     service.request("PUT", "/v1/buckets/default", BUCKET, {"Content-Type": "application/json"})
-    return Gateway(wsgi, issuer.token(), issuer.token(grants=GRANTS), settings.spool_folder)
+    return Gateway(
+        wsgi,
+        issuer.token(),
+        issuer.token(grants=GRANTS),
+        settings.spool_folder,
+        service.context.receiving.admission.give_back,
+    )
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,7 +24,7 @@ _FORM = (
     b"--" + _BOUNDARY.encode() + b"--\r\n",
 )
 # Announced at admission: more than goes the short way.
-_LARGE_BYTES = str(1 << 30)
+_LARGE_BYTES = "100000"
 # A caller's who reaches some folders, and the names that the cases use.
 _FOLDERS = (*(f"folder-{number}/" for number in range(7)), "one", "PUT-", "admission-")
 GRANTS = {
@@ -79,9 +81,18 @@ class Gateway:
     """Sends requests to the application as nginx does, from the same input each time."""
 
     def __init__(
-        self, application: Application, token: str, token_with_grants: str, spool_folder: Path
+        self,
+        application: Application,
+        token: str,
+        token_with_grants: str,
+        spool_folder: Path,
+        give_back: Callable[[str], None],
     ) -> None:
-        """`token_with_grants` has the claim `GRANTS`; the other one reaches everything."""
+        """`token_with_grants` has the claim `GRANTS`; the other one reaches everything.
+
+        `give_back` ends what is reserved for a body.
+        """
+        self._give_back, self._reserved = give_back, list[str]()
         self._application, self._token, self._spool_folder = application, token, spool_folder
         self._token_with_grants, self._admission = token_with_grants, ""
 
@@ -89,17 +100,19 @@ class Gateway:
         """Return all kinds of requests, after those that they need."""
         self.put("one")
         self._admission = self.admit("one")["X-Admission"]
-        limited = Gateway(self._application, self._token_with_grants, "", self._spool_folder)
+        limited = Gateway(
+            self._application, self._token_with_grants, "", self._spool_folder, self._give_back
+        )
         return (
             Case("GET", self.get, share=1.0),
             Case("PUT", self.put),
-            Case("admission", self.admit),
+            Case("admission", self.admit, self._end_bodies),
             Case("spooled PUT", self.put_spooled, self._spool_bodies),
             Case("form", self.post_form, self._spool_forms),
             Case("preflight", self.preflight),
             Case("GET with ten grants", limited.get, share=1.0),
             Case("PUT with ten grants", limited.put),
-            Case("admission with ten grants", limited.admit),
+            Case("admission with ten grants", limited.admit, limited._end_bodies),
         )
 
     def get(self, _name: str) -> None:
@@ -114,7 +127,15 @@ class Gateway:
         """Ask for the admission of a large `PUT`; return the answer's header fields."""
         question = environ_of("PUT", f"{_FILES}/{name}", self._token)
         question |= {"WHARF_STEP": "admit", "WHARF_PART": "", "CONTENT_LENGTH": _LARGE_BYTES}
-        return self._ask(question, "204")
+        answer = self._ask(question, "204")
+        self._reserved.append(answer["X-Admission"])
+        return answer
+
+    def _end_bodies(self, _names: Sequence[str]) -> None:
+        """End the bodies that were admitted and never came, as the gateway does."""
+        for token in self._reserved:
+            self._give_back(json.loads(urlsafe_b64decode(token))["reservation"])
+        self._reserved.clear()
 
     def put_spooled(self, name: str) -> None:
         """Send a `PUT` that was admitted and whose body nginx has spooled."""

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from tests.servers import blob_server as protocol
-from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made
+from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made, Room
 from wharf_upload.storage.errors import BlobMissing, StoreBusy, StoreError
 from wharf_upload.storage.one_by_one import not_deleted, within
 from wharf_upload.storage.spool_file import SpoolFile
@@ -234,9 +234,9 @@ class SocketStore:
         """Removes what a writer left."""
         self.ask("abort", writer=name)
 
-    def free_bytes(self) -> int:
+    def room(self) -> Room:
         """Room for new content."""
-        return int(self.ask("free_bytes").head["bytes"])
+        return Room(int(self.ask("free_bytes").head["bytes"]))
 
     def check(self) -> str | None:
         """Whether the server answers; raises `OSError` when it does not."""

@@ -215,9 +215,9 @@ def test_many_threads(store: BlobStore) -> None:
     assert all(content(store, name) == name.blob.encode() for name in names)
 
 
-def test_free_bytes_and_check(store: BlobStore) -> None:
+def test_room_and_check(store: BlobStore) -> None:
     """A store that works has room and finds nothing wrong with itself."""
-    assert store.free_bytes() > 0
+    assert store.room().bytes > 0
     assert store.check() is None
 
 

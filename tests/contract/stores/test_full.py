@@ -39,24 +39,24 @@ def test_put_into_a_full_store(small: BlobStore) -> None:
     """A blob that does not fit is `StoreFull`, and leaves neither a blob nor less room."""
     kept = new_name()
     small.put(kept, b"kept")
-    free = small.free_bytes()
+    free = small.room().bytes
     with pytest.raises(StoreFull):
         small.put(new_name(), b"x" * (CAPACITY + 1))
     assert [found.name for found in small.blobs()] == [kept]
     # A folder that was made for it may stay.
-    assert small.free_bytes() >= free - 8192
+    assert small.room().bytes >= free - 8192
 
 
 def test_writing_into_a_full_store(small: BlobStore) -> None:
     """A writer that runs out of room raises `StoreFull`, and its abort gives all room back."""
-    free = small.free_bytes()
+    free = small.room().bytes
     writer = small.create(new_name())
     writer.write(b"x" * (1 << 20))
     with pytest.raises(StoreFull):
         writer.write(b"x" * (2 << 20))
     writer.abort()
     assert list(small.leftovers()) == []
-    assert small.free_bytes() >= free
+    assert small.room().bytes >= free
 
 
 def test_copying_into_a_full_store(small: BlobStore, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_new_blobs_go_to_the_new_store(
     new, old = (disk, objects) if to_disk else (objects, disk)
     assert {one.name for one in new.blobs()} == {written, put}
     assert list(old.blobs()) == []
-    assert moving.free_bytes() == new.free_bytes()
+    assert moving.room().bytes == new.room().bytes
 
 
 @pytest.mark.parametrize("many", [False, True])

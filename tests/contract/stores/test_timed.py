@@ -91,7 +91,7 @@ def _operations(store: TimedStore, spool: SpoolFile) -> dict[str, Callable[[], o
         "blobs": lambda: list(store.blobs()),
         "leftovers": lambda: list(store.leftovers()),
         "abort": lambda: store.remove_leftover("1"),
-        "free_bytes": store.free_bytes,
+        "room": store.room,
     }
 
 

@@ -84,7 +84,12 @@ def create_app(
         content_origin=settings.content_origin,
     )
     gateway = GatewayRoutes(
-        AdmittedOnly(access.authorizer, access.limits, context.receiving.long_work),
+        AdmittedOnly(
+            access.authorizer,
+            access.limits,
+            context.receiving.long_work,
+            context.receiving.admission.give_back,
+        ),
         _admission_question(context),
         files,
         FormRoutes(context.receiving.rules, context.form_receiver),

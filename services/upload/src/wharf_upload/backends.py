@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from wharf_upload.database.contract import Overview, Records, SharedLeases
+from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.storage.base import BlobStore
 from wharf_upload.storage.partial_uploads import PartialUploadStore
@@ -30,3 +31,6 @@ class Backends(Protocol):
 
     @property
     def leases(self) -> SharedLeases: ...
+
+    @property
+    def reservations(self) -> Reservations: ...

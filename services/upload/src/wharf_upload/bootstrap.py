@@ -8,12 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servicekit.database import open_database
+from servicekit.database import Database, open_database
 from servicekit.revocations import Revocations
 from servicekit.settings import SettingsError
 from wharf_upload import signals
 from wharf_upload.backends import Backends
 from wharf_upload.database.contract import Overview, Records, SharedLeases
+from wharf_upload.database.reservations import SqlReservations
+from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.saved_rows import open_saved_rows
 from wharf_upload.database.shared_leases import SqlSharedLeases
 from wharf_upload.database.sql import SqlRecords
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from wharf_upload.maintenance.moving_blobs import BlobMover, Moved
     from wharf_upload.storage.s3.store import S3Store
 
+_SMALL_PAGE_BYTES = 1024
+
 
 @dataclass(frozen=True)
 class _OpenBackends:
@@ -50,6 +54,7 @@ class _OpenBackends:
     parts: PartialUploadStore
     overview: Overview
     leases: SharedLeases
+    reservations: Reservations
 
 
 def open_store(settings: Settings) -> TimedStore:
@@ -153,6 +158,24 @@ def open_backends(
         open_partial_uploads(settings),
         records.overview,
         SqlSharedLeases(records.database, settings.instance),
+        open_reservations(settings, records.database),
+    )
+
+
+def open_reservations(settings: Settings, database: Database) -> SqlReservations:
+    """Return what is reserved for bodies under way; `database` has the records.
+
+    With SQLite it is in a file of its own, which no transaction syncs.
+    """
+    own = database.dialect == "sqlite"
+    if own:
+        url = f"sqlite:///{settings.under_way_file}"
+        database = open_database(url, durable=False, page_bytes=_SMALL_PAGE_BYTES)
+    return SqlReservations(
+        database,
+        instance=settings.instance,
+        disk="" if settings.data_shared else settings.instance,
+        makes_tables=own,
     )
 
 

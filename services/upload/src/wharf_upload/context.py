@@ -23,6 +23,7 @@ from wharf_upload.catalog.buckets import BucketCatalog
 from wharf_upload.catalog.files import FileCatalog
 from wharf_upload.database.circuit_breaker import CircuitBreaker
 from wharf_upload.database.contract import Overview, Records, SharedLeases
+from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.long_work import LongWorkRule
 from wharf_upload.downloads.files import Downloads
@@ -38,6 +39,7 @@ from wharf_upload.storage.partial_uploads import PartialUploadStore
 from wharf_upload.tenancy.limits import TenantLimits
 from wharf_upload.tenancy.quotas import QuotaCheck
 from wharf_upload.uploads.admission import Admission
+from wharf_upload.uploads.body_room import BodyRoom
 from wharf_upload.uploads.commit import FileCommit
 from wharf_upload.uploads.content_digest import ContentDigests
 from wharf_upload.uploads.disk_room import DiskRoom
@@ -79,6 +81,7 @@ class ReceivingParts:
 
     rules: UploadRules
     room: DiskRoom
+    body_room: BodyRoom
     admission: Admission
     commit: FileCommit
     digest_client: DigestClient
@@ -99,6 +102,7 @@ class AppContext:
     uploads: UploadRecords
     parts: PartialUploadStore
     leases: SharedLeases
+    reservations: Reservations
     overview: Overview
     access: AccessParts
     receiving: ReceivingParts
@@ -145,6 +149,7 @@ def app_context(
         uploads=backends.uploads,
         parts=backends.parts,
         leases=backends.leases,
+        reservations=backends.reservations,
         overview=backends.overview,
         access=access,
         receiving=receiving,
@@ -203,17 +208,30 @@ def _receiving(
     store, records = backends.store, backends.records
     tenant_limits = access.tenant_limits
     rules = UploadRules(records, tenant_limits, max_file_bytes=settings.max_file_bytes)
-    room = DiskRoom(store, reserve_bytes=settings.disk_reserve_bytes)
+    room = DiskRoom(
+        store,
+        backends.reservations,
+        reserve_bytes=settings.disk_reserve_bytes,
+        reserve_inodes=settings.disk_reserve_inodes,
+    )
+    body_room = BodyRoom(
+        room,
+        QuotaCheck(records, tenant_limits, clock),
+        backends.reservations,
+        records,
+        tenant_percent=settings.tenant_room_percent,
+    )
     commit = FileCommit(store, records, access.authorizer.recheck, access.limits.count_more)
     digest_client = DigestClient(settings.follower_socket)
     digests = ContentDigests(digest_client)
     return ReceivingParts(
         rules=rules,
         room=room,
+        body_room=body_room,
         admission=Admission(
             rules,
             room,
-            QuotaCheck(records, tenant_limits, clock),
+            body_room,
             records,
             backends.uploads,
             max_form_files=settings.max_form_files,

@@ -38,6 +38,11 @@ class Folders:
         return self.instance_folder / "revocations.jsonl"
 
     @property
+    def under_way_file(self) -> Path:
+        """What is reserved for bodies under way, where the database is SQLite."""
+        return self.data / "upload" / "under_way.db"
+
+    @property
     def resumable_folder(self) -> Path:
         """Where the files of resumable uploads grow."""
         return self.data / "resumable"

@@ -92,6 +92,19 @@ class Settings(LiveSettings, RowSettings, BlobSettings, Folders):
         doc="Free space, in bytes, that an upload must leave on the disk.",
         minimum=0,
     )
+    disk_reserve_inodes: int = setting(
+        1000,
+        doc="Files that must still be possible on the disk after an upload; 0 where its filesystem "
+        "does not count them.",
+        minimum=0,
+    )
+    tenant_room_percent: int = setting(
+        90,
+        doc="Part of the free room, in percent, that bodies of one tenant may have reserved while "
+        "they come in.",
+        minimum=1,
+        maximum=100,
+    )
     tenant_requests_per_minute: int = setting(
         60_000, doc="Requests of one tenant, per minute.", minimum=1
     )

@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 from servicekit.database.base import Database
 from servicekit.settings import SettingsError
 
+PAGE_BYTES = 4096
+
 
 def sqlite_path(url: str) -> Path | None:
     """The file of a `sqlite:///…` URL, or `None` for other schemes."""
@@ -18,16 +20,17 @@ def sqlite_path(url: str) -> Path | None:
     return Path(unquote(parts.path[1:])).absolute()
 
 
-def open_database(url: str, *, durable: bool = True) -> Database:
+def open_database(url: str, *, durable: bool = True, page_bytes: int = PAGE_BYTES) -> Database:
     """A database for `sqlite:///path` or `postgresql://…`; raises `SettingsError` for others.
 
-    Drivers are imported when they are needed: psycopg costs 20 MB of memory.
+    `page_bytes` is the size of SQLite's pages: a few small rows cost less in small ones. Drivers
+    are imported when they are needed: psycopg costs 20 MB of memory.
     """
     path = sqlite_path(url)
     if path is not None:
         from servicekit.database.sqlite import SqliteDatabase
 
-        return SqliteDatabase(path, durable=durable)
+        return SqliteDatabase(path, durable=durable, page_bytes=page_bytes)
     if urlsplit(url).scheme in ("postgresql", "postgres"):
         from servicekit.database.postgres import PostgresDatabase
 

@@ -41,17 +41,19 @@ def _translated(error: sqlite3.Error) -> Exception:
 class _SqliteConnection:
     """One `sqlite3` connection with errors translated."""
 
-    def __init__(self, path: str, synchronous: str, cache_kib: int) -> None:
+    def __init__(self, path: str, synchronous: str, cache_kib: int, page_bytes: int) -> None:
         try:
             self.raw = raw = sqlite3.connect(
                 path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
+            # Of a file that is there already it changes nothing.
+            raw.execute(f"PRAGMA page_size={page_bytes}")
             raw.execute("PRAGMA journal_mode=WAL")
             # With NORMAL, committed rows are lost at a power cut (docs/adr/0004).
             raw.execute(f"PRAGMA synchronous={synchronous}")
             raw.execute("PRAGMA foreign_keys=ON")
             raw.execute(f"PRAGMA cache_size=-{cache_kib}")
-            # In pages of 4 KiB: rarer checkpoints write what changes all the time less often.
+            # In pages: rarer checkpoints write what changes all the time less often.
             raw.execute("PRAGMA wal_autocheckpoint=8000")
             base.count_while_alive(self)
         except sqlite3.Error as error:
@@ -92,12 +94,12 @@ class _SqliteConnection:
 
 
 class SqliteDatabase:
-    """`path` is the file; `durable` false gives up fsync for speed."""
+    """`path` is the file, of pages of `page_bytes`; `durable` false gives up fsync for speed."""
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, durable: bool = True, page_bytes: int = 4096) -> None:
+        self._path, self._page_bytes = path, page_bytes
         self._synchronous = "FULL" if durable else "OFF"
         self._local = threading.local()
         # The one connection that writes: threads take turns anyway.
@@ -120,7 +122,7 @@ class SqliteDatabase:
             return self._local.connection, self._writing
 
     def _open(self, cache_kib: int) -> _SqliteConnection:
-        return _SqliteConnection(str(self._path), self._synchronous, cache_kib)
+        return _SqliteConnection(str(self._path), self._synchronous, cache_kib, self._page_bytes)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

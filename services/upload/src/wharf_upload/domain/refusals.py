@@ -28,11 +28,17 @@ class IdempotencyReused(Refused):
 
 
 class TicketUsedUp(Refused):
-    """The ticket has brought, or would bring, more files than it may."""
+    """The ticket has brought, or would bring, more files than it may.
 
-    def __init__(self, max_files: int) -> None:
-        super().__init__(f"The ticket is good for {max_files} files.")
-        self.max_files = max_files
+    `under_way` is how many bodies are on their way by it: when one of them ends, another may come.
+    """
+
+    def __init__(self, max_files: int, under_way: int = 0) -> None:
+        text = f"The ticket is good for {max_files} files."
+        if under_way:
+            text += f" What is on its way by it ({under_way}) takes all that are left."
+        super().__init__(text)
+        self.max_files, self.under_way = max_files, under_way
 
 
 class NoSuchBucket(Refused):

@@ -63,8 +63,10 @@ def encode(admitted: Admitted) -> str:
         if len(_known) >= _KNOWN_ENTRIES:
             _known.clear()
         known = _known[id(principal)] = (principal, _first_part(principal))
-    rest = b"null}" if length is None else b"%d}" % length
-    return known[1] + urlsafe_b64encode(rest).decode()
+    rest = b"null" if length is None else b"%d" % length
+    if admitted.reservation:
+        rest += b',"reservation":"%b"' % admitted.reservation.encode()
+    return known[1] + urlsafe_b64encode(rest + b"}").decode()
 
 
 def _first_part(principal: Principal) -> str:

@@ -26,6 +26,19 @@ from wharf_upload.uploads.resumable import leases
 
 Translation = Callable[[Any], ProblemError]
 
+
+def _ticket_used_up(error: refusals.TicketUsedUp) -> ProblemError:
+    if not error.under_way:
+        return problems.TICKET_USED_UP(str(error), max_files=error.max_files)
+    return problems.TICKET_USED_UP(
+        str(error),
+        headers=(("Retry-After", "1"),),
+        max_files=error.max_files,
+        under_way=error.under_way,
+        retry_after=1,
+    )
+
+
 _BY_TYPE: dict[type[Exception], Translation] = {
     keys.InvalidName: lambda e: problems.INVALID_KEY(str(e), **e.members),
     conditions.MalformedCondition: lambda e: MALFORMED(str(e)),
@@ -43,7 +56,7 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     refusals.OutsideGrants: lambda e: problems.OUTSIDE_GRANTS(
         str(e), action=e.action, bucket=e.bucket, key=e.key
     ),
-    refusals.TicketUsedUp: lambda e: problems.TICKET_USED_UP(str(e), max_files=e.max_files),
+    refusals.TicketUsedUp: _ticket_used_up,
     parser.TooManyParts: lambda e: TOO_LARGE(
         str(e), limit=f"number of {e.what}", limit_count=e.limit
     ),

@@ -31,9 +31,10 @@ from wharf_upload.http.upload_fields import (
 from wharf_upload.routes import ietf_resumable, tus
 from wharf_upload.tenancy.limits import TenantLimits
 from wharf_upload.uploads.admission import Admission
+from wharf_upload.uploads.body_room import RoomTaken
 from wharf_upload.uploads.resumable.engine import ResumableUploads
-from wharf_upload.uploads.unsized_bodies import BodyBound
 
+_NO_ROOM = RoomTaken("")
 _METHODS_OF_AN_UPLOAD = "HEAD, GET, PATCH, DELETE, OPTIONS"
 
 
@@ -56,16 +57,23 @@ class AdmissionQuestion:
         request.route = "(admission)"
         principal = self._credentials.authorize_upload(request)
         streamed = ietf_resumable.is_streamed(request)
-        bound = self._admit_streamed(request) if streamed else self._admit_spooled(request)
-        # The replica that had a form spooled before it knew whose it is has charged for it.
-        if streamed or not passing_on.was_passed_on(request):
-            self._rates.charge_bytes(principal, request.content_length())
-        response = self._answer(request, principal, bound)
+        if streamed:
+            self._admit_streamed(request)
+            room = _NO_ROOM
+        else:
+            room = self._admit_spooled(request)
+        try:
+            # The replica that had a form spooled before it knew whose it is has charged for it.
+            if streamed or not passing_on.was_passed_on(request):
+                self._rates.charge_bytes(principal, request.content_length())
+            response = self._answer(request, principal, room)
+        except BaseException:
+            self._admission.give_back(room.id)
+            raise
         timings.ended(timings.ADMISSION, request.started)
         return response
 
-    def _admit_spooled(self, request: Request) -> BodyBound | None:
-        """Return the bound of a body that says no length."""
+    def _admit_spooled(self, request: Request) -> RoomTaken:
         if request.method == "PUT":
             require_file(request)
             upload = file_upload(request)
@@ -77,47 +85,31 @@ class AdmissionQuestion:
             return self._admission.admit_form(upload)
         raise refuse_method("PUT, POST" if request.by_ticket else "GET, HEAD, PUT, POST, DELETE")
 
-    def _admit_streamed(self, request: Request) -> BodyBound | None:
-        """Return the bound of a body that says no length."""
-        caller, unsized = request.caller, request.content_length() is None
+    def _admit_streamed(self, request: Request) -> None:
         path = raw_path(request.environ)
         if tus.is_tus(request):
             tus.require_version(request)
         if request.method == "PUT" and path.startswith((FILES, TICKETS)):
-            part = part_upload(request)
-            self._admission.admit_streamed_file(part)
-            length = completeness.number(request, "UPLOAD_LENGTH", "Upload-Length")
-            return self._admission.bound_of_stream(caller, part.bucket, length) if unsized else None
+            self._admission.admit_streamed_file(part_upload(request))
+            return
         if path.rstrip("/") == UPLOADS:
             if tus.meant_method(request) != "POST":
                 raise refuse_method(METHODS_OF_ALL)
-            if not unsized:
-                return None
-            tus.require_tus(request)
-            wanted = tus.creation(request)
-            return self._admission.bound_of_stream(caller, wanted.bucket, wanted.length)
+            return
         identifier = identifier_of(path)
-        upload = None if identifier is None else self._uploads.row(caller, identifier)
-        if upload is None or not reach.reaches_upload(caller, upload):
+        upload = None if identifier is None else self._uploads.row(request.caller, identifier)
+        if upload is None or not reach.reaches_upload(request.caller, upload):
             raise NOT_FOUND("There is no such upload.")
         if tus.meant_method(request) != "PATCH":
             raise refuse_method(_METHODS_OF_AN_UPLOAD)
         # Last: the replica that has it charges for the body.
         self._uploads.require_here(upload)
-        if not unsized:
-            return None
-        offset = completeness.number(request, "UPLOAD_OFFSET", "Upload-Offset") or 0
-        return self._admission.bound_of_stream(caller, upload.bucket, upload.length, offset)
 
-    def _answer(self, request: Request, principal: Principal, bound: BodyBound | None) -> Response:
-        """Name who was admitted."""
-        length = request.content_length()
+    def _answer(self, request: Request, principal: Principal, room: RoomTaken) -> Response:
+        """Name who was admitted, and what is reserved for the body."""
+        admitted = Admitted(principal, request.content_length(), room.id)
         request.outcome = "admitted"
-        headers = [("X-Admission", admission_token.encode(Admitted(principal, length)))]
-        if bound is not None:
-            # Where the gateway cuts the body, and what it tells then (`conf.d/body_classes.conf`).
-            headers.append(("X-Body-Class", str(bound.class_bytes)))
-            headers.append(("X-Body-Limit", str(bound.limit_bytes)))
+        headers = [("X-Admission", admission_token.encode(admitted))]
         uploads = self._tenant_limits.of(principal.tenant).concurrent_uploads
         if uploads is not None:
             # The gateway holds the tenant to this number (`snippets/tenant_uploads.conf`).

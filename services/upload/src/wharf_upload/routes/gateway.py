@@ -56,8 +56,16 @@ PROTECTIONS: Mapping[str, Protection] = {
 class AdmittedOnly:
     """Lets a handler answer requests that were admitted before their bodies."""
 
-    def __init__(self, authorizer: Authorizer, rates: RateLimits, long_work: LongWorkRule) -> None:
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        rates: RateLimits,
+        long_work: LongWorkRule,
+        give_back: Callable[[str], None],
+    ) -> None:
+        """`give_back` ends what was reserved for a body."""
         self._authorizer, self._rates, self._long_work = authorizer, rates, long_work
+        self._give_back = give_back
 
     def only(self, handler: Handler, route: str) -> Handler:
         """Return the handler behind the admission; `route` names it in the metrics.
@@ -76,9 +84,15 @@ class AdmittedOnly:
             if can_hand_over(request) and self._long_work.takes_long(size):
                 return hand_over(request)
             try:
-                return self._handled(handler, request, admitted, size)
+                response = self._handled(handler, request, admitted, size)
             except TakesLong:
                 return hand_over(request)
+            except BaseException:
+                self._give_back(admitted.reservation)
+                raise
+            # After the commit: whoever asks meanwhile sees the file twice, never not at all.
+            self._give_back(admitted.reservation)
+            return response
 
         return handle
 

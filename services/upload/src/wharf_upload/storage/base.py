@@ -67,6 +67,17 @@ class GatewayPlace(NamedTuple):
     on_disk: bool = True
 
 
+class Room(NamedTuple):
+    """Room for new content: bytes, and files that can be made.
+
+    `inodes` is `None` where the filesystem does not count them.
+    """
+
+    bytes: int
+    inodes: int | None = None
+    read_only: bool = False
+
+
 class Made(NamedTuple):
     """A span of time, in unix seconds: from `since` up to and without `until`."""
 
@@ -193,8 +204,8 @@ class BlobStore(Protocol):
     def remove_leftover(self, name: str) -> None:
         """Remove one of `leftovers`; one that is missing is no error."""
 
-    def free_bytes(self) -> int:
-        """Return the room for new content."""
+    def room(self) -> Room:
+        """Return the room for new content, as it is now."""
 
     def check(self) -> str | None:
         """Return what is wrong with the store, or `None`."""

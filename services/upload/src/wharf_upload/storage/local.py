@@ -14,16 +14,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from servicekit.ids import uuid7_hex
-from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made
+from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made, Room
 from wharf_upload.storage.errors import BlobMissing, StoreBusy, StoreError
+from wharf_upload.storage.filesystem import room_of
 from wharf_upload.storage.layout import BlobLayout, entries
 from wharf_upload.storage.one_by_one import not_deleted, within
 from wharf_upload.storage.spool_file import SpoolFile
 
 _BLOB_MODE = 0o440
 _MAX_ANCHORED = 100_000
-# How long a look at the free space holds; far less than it takes to fill the usual reserve.
-_FREE_SECONDS = 0.05
 
 
 class LocalReader(io.BufferedReader):
@@ -124,7 +123,6 @@ class LocalStore:
         self._tenants, self._staging = self._layout.tenants, self._layout.staging
         # Shared with the processes that are forked from this one.
         self._failed = mmap.mmap(-1, 1)
-        self._free, self._free_until = 0, 0.0
         # Folders whose names are known to be durable.
         self._anchored: set[str] = set()
         self.path: Callable[[BlobName], str] = self._layout.path
@@ -283,14 +281,9 @@ class LocalStore:
         with suppress(FileNotFoundError):
             os.unlink(f"{self._staging}/{os.path.basename(name)}")
 
-    def free_bytes(self) -> int:
-        """Return the free space for an unprivileged user, as it was a moment ago at most."""
-        now = time.monotonic()
-        if now >= self._free_until:
-            status = os.statvfs(self._tenants)
-            self._free = status.f_bavail * status.f_frsize
-            self._free_until = now + _FREE_SECONDS
-        return self._free
+    def room(self) -> Room:
+        """Return the free space for an unprivileged user."""
+        return room_of(self._tenants)
 
     def check(self) -> str | None:
         """Say whether the folders are there and can be written to."""

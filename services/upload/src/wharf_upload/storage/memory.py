@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made
+from wharf_upload.storage.base import BlobName, Found, GatewayPlace, Made, Room
 from wharf_upload.storage.errors import BlobMissing, StoreError, StoreFull
 from wharf_upload.storage.one_by_one import not_deleted, within
 from wharf_upload.storage.spool_file import SpoolFile
@@ -130,8 +130,12 @@ class MemoryStore:
     def remove_leftover(self, name: str) -> None:
         """Do nothing: there are none."""
 
-    def free_bytes(self) -> int:
+    def room(self) -> Room:
         """Return the room for new content."""
+        return Room(self.free_bytes())
+
+    def free_bytes(self) -> int:
+        """Return the bytes of new content that there is room for."""
         return self._capacity - sum(len(content) for content, _ in list(self._blobs.values()))
 
     def check(self) -> str | None:

@@ -16,6 +16,7 @@ from wharf_upload.storage.base import (
     GatewayPlace,
     Made,
     PendingBlob,
+    Room,
     StoreDriver,
 )
 from wharf_upload.storage.errors import BlobMissing
@@ -116,9 +117,9 @@ class MovingStore:
         store = self._old if name.startswith(_OLD) else self._new
         store.remove_leftover(name.removeprefix(_OLD).removeprefix(_NEW))
 
-    def free_bytes(self) -> int:
+    def room(self) -> Room:
         """Return the room in the new store."""
-        return self._new.free_bytes()
+        return self._new.room()
 
     def check(self) -> str | None:
         """Return what is wrong with either store: both are needed to read."""

@@ -15,6 +15,7 @@ from wharf_upload.storage.base import (
     GatewayPlace,
     Made,
     PendingBlob,
+    Room,
     StoreDriver,
     as_spool_file,
 )
@@ -180,10 +181,10 @@ class TimedStore:
         with translating:
             self._store.remove_leftover(name)
 
-    def free_bytes(self) -> int:
-        """Return the room for new content."""
+    def room(self) -> Room:
+        """Return the room for new content, as it is now."""
         try:
-            return self._store.free_bytes()
+            return self._store.room()
         except OSError as error:
             raise as_store_error(error) from error
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from servicekit.tokens import Principal
@@ -15,18 +15,20 @@ from wharf_upload.domain.files import File
 from wharf_upload.domain.refusals import (
     KeyTaken,
     PreconditionFailed,
-    QuotaExceeded,
     TicketUsedUp,
 )
 from wharf_upload.domain.upload_intent import SizeLimit, UploadIntent, check_name, check_size
 from wharf_upload.domain.upload_request import UploadRequest
-from wharf_upload.tenancy.quotas import QuotaCheck
+from wharf_upload.uploads.body_room import Body, BodyRoom, RoomTaken, Share, TicketLimit
 from wharf_upload.uploads.disk_room import DiskRoom
 from wharf_upload.uploads.rules import UploadRules
-from wharf_upload.uploads.unsized_bodies import BodyBound, UnsizedBodies
 
 # What a form adds to its files: boundaries, part headers, plain fields.
 FORM_OVERHEAD_BYTES = 1 << 20
+# A file of a form has at least a boundary and a part header of this length.
+_LEAST_PART_BYTES = 64
+# The file in the spool, and a folder for its final name.
+_INODES_OF_FILE = 2
 
 
 class StoredFiles(Protocol):
@@ -55,7 +57,7 @@ class Admission:
         self,
         rules: UploadRules,
         room: DiskRoom,
-        quotas: QuotaCheck,
+        body_room: BodyRoom,
         files: StoredFiles,
         sliced: SlicedUploads,
         *,
@@ -63,8 +65,8 @@ class Admission:
         clock: Callable[[], float],
     ) -> None:
         """`clock` gives unix seconds."""
-        self._rules, self._room, self._quotas, self._files = rules, room, quotas, files
-        self._sliced, self._unsized = sliced, UnsizedBodies(room)
+        self._rules, self._room, self._body_room = rules, room, body_room
+        self._files, self._sliced = files, sliced
         self._max_form_files, self._clock = max_form_files, clock
 
     def intent_of(self, upload: UploadRequest) -> UploadIntent:
@@ -83,54 +85,49 @@ class Admission:
         `PreconditionFailed` and the problem `storage-full`.
         """
         intent = self._rules.intent_of(upload)
+        self._room.require(upload.length_bytes or 0)
         self._judge(upload, intent.policy, intent.largest)
         return intent
 
-    def admit_large_file(self, upload: UploadRequest) -> BodyBound | None:
-        """Decide as `admit_file`, with a first look at the quota: it spares a large body.
+    def admit_large_file(self, upload: UploadRequest) -> RoomTaken:
+        """Decide as `admit_file`, and reserve what the body needs until it is stored.
 
-        Return the bound of a body that says no length.
+        Raises what `admit_file` raises, and `QuotaExceeded`.
         """
-        rules = self._rules.of_allowed(upload.caller, upload.bucket, upload.key)
-        self._judge(upload, *rules)
-        self._quotas.require_for_file(upload)
-        if upload.length_bytes is not None:
-            return None
-        limit = rules.largest.bytes
-        return self._unsized.bound_of(limit, self._quotas.left_for_file(upload, limit))
+        policy, largest = self._rules.of_allowed(upload.caller, upload.bucket, upload.key)
+        self._judge(upload, policy, largest)
+        return self._body_room.take(
+            Body(
+                tenant=upload.tenant,
+                length=upload.length_bytes,
+                largest=largest.bytes,
+                inodes=_INODES_OF_FILE,
+                ticket=_ticket_limit(upload),
+                # It may repeat an upload that is stored already, which costs nothing.
+                checks_quota=upload.idempotency is None,
+                instead=lambda content_bytes: self._replacing(upload, content_bytes),
+            )
+        )
+
+    def give_back(self, room: str) -> None:
+        """Give back what was reserved for a body that has ended; empty: nothing."""
+        if room:
+            self._body_room.give_back(room)
+
+    def _replacing(self, upload: UploadRequest, content_bytes: int) -> Share | None:
+        """Return what a body needs of the quota where it replaces a file."""
+        old = self._files.file(upload.tenant, upload.bucket, upload.key)
+        return None if old is None else Share(content_bytes - old.size, 0)
 
     def admit_streamed_file(self, upload: UploadRequest) -> None:
         """Decide as `admit_file`; the creation of the upload looks at the quota."""
+        self._room.require(upload.length_bytes or 0)
         self._judge(upload, *self._rules.of_allowed(upload.caller, upload.bucket, upload.key))
-
-    def bound_of_stream(
-        self, caller: Principal, bucket: str, length_bytes: int | None, offset: int = 0
-    ) -> BodyBound:
-        """Return the bound of a body of a resumable upload that says no length.
-
-        Args:
-            caller: of the request.
-            bucket: of the upload.
-            length_bytes: of the whole upload, where it is known.
-            offset: where in the upload the body begins, by the client's word.
-
-        Raises `NoSuchBucket` and the problem `storage-full`.
-        """
-        limit, left = self._rules.of(caller, bucket).largest.bytes, None
-        if length_bytes is not None:
-            # The upload has reserved its part of the quota, or does so before it keeps anything.
-            limit = min(limit, length_bytes)
-        else:
-            left = self._quotas.left(caller.tenant, limit)
-        # The body lies in the spool until it is whole, and then grows on to the upload.
-        return self._unsized.bound_of(max(0, limit - offset), left, copies=2)
 
     def _judge(self, upload: UploadRequest, policy: Policy, largest: SizeLimit) -> None:
         check_name(upload.key.rpartition("/")[2], policy)
-        length = upload.length_bytes
-        if length is not None:
-            check_size(length, largest)
-        self._room.require(length or 0)
+        if upload.length_bytes is not None:
+            check_size(upload.length_bytes, largest)
         # With an Idempotency-Key the last use of the ticket, or the file that stands in the way,
         # may be of the first try of this very request.
         if upload.idempotency is None:
@@ -143,52 +140,38 @@ class Admission:
                 "replace" if tickets.may_replace(upload.ticket) else "error",
             )
 
-    def admit_form(self, upload: UploadRequest) -> BodyBound | None:
-        """Decide about a multipart `POST`; return the bound of one that says no length.
+    def admit_form(self, upload: UploadRequest) -> RoomTaken:
+        """Decide about a multipart `POST`, and reserve what it needs until it is stored.
 
         Raises `NoSuchBucket`, `OutsideGrants`, `TooLarge`, `TicketUsedUp`, `QuotaExceeded` and the
         problem `storage-full`.
         """
         rules = self._rules.of_allowed(upload.caller, upload.bucket)
-        length = upload.length_bytes
-        content_bytes = max(0, (length or 0) - FORM_OVERHEAD_BYTES)
-        if upload.idempotency is None:
-            with self._but_slices(upload, content_bytes):
-                self.require_ticket_use(upload.caller)
+        length, largest = upload.length_bytes, rules.largest
         files = tickets.most_files(upload.ticket, self._max_form_files)
-        limit = rules.largest.bytes * files + FORM_OVERHEAD_BYTES
-        if length is not None:
-            if length > limit:
-                check_size(length, rules.largest)
-            # The spooled form and the files copied out of it lie side by side for a moment.
-            self._room.require(2 * length)
-        with self._but_slices(upload, content_bytes):
-            self._quotas.require_for_form(upload.tenant, content_bytes)
-        return self._bound_of_form(upload, limit) if length is None else None
+        most = largest.bytes * files + FORM_OVERHEAD_BYTES
+        if length is not None and length > most:
+            check_size(length, largest)
+        content_bytes = max(0, (length or 0) - FORM_OVERHEAD_BYTES)
+        parts = files if length is None else min(files, length // _LEAST_PART_BYTES + 1)
+        # What slices bring is accounted for; what a form brings is known when it is there.
+        takes_slices = partial(self._takes_slices, upload, content_bytes)
+        return self._body_room.take(
+            Body(
+                tenant=upload.tenant,
+                length=length,
+                largest=most,
+                inodes=1 + parts,
+                # The spooled form and the files copied out of it lie side by side for a moment.
+                copies=2,
+                overhead=FORM_OVERHEAD_BYTES,
+                ticket=_ticket_limit(upload, largest.bytes, takes_slices),
+                instead=lambda _: Share(0, 0) if takes_slices() else None,
+            )
+        )
 
-    def _bound_of_form(self, upload: UploadRequest, limit_bytes: int) -> BodyBound:
-        left = None
-        if upload.idempotency is None:  # else it may repeat a form that is stored already
-            left = self._quotas.left(upload.tenant, limit_bytes)
-        if left is not None:
-            left += FORM_OVERHEAD_BYTES
-            if left < limit_bytes and self._may_bring_slice(upload, 0):
-                left = None
-        return self._unsized.bound_of(limit_bytes, left, copies=2)
-
-    @contextmanager
-    def _but_slices(self, upload: UploadRequest, content_bytes: int) -> Iterator[None]:
-        """Let a form come after a refusal when it may bring a slice: its file is accounted for.
-
-        What it brings is known when it is there: then it is decided again.
-        """
-        try:
-            yield
-        except (TicketUsedUp, QuotaExceeded):
-            if not self._may_bring_slice(upload, content_bytes):
-                raise
-
-    def _may_bring_slice(self, upload: UploadRequest, content_bytes: int) -> bool:
+    def _takes_slices(self, upload: UploadRequest, content_bytes: int) -> bool:
+        """Tell whether a form may bring a slice of a file that comes, or has come."""
         caller = upload.caller
         return self._sliced.takes_slices(
             caller.tenant,
@@ -226,3 +209,23 @@ class Admission:
             raise PreconditionFailed
         if on_conflict == "error" and current is not None:
             raise KeyTaken(current.key)
+
+
+def _ticket_limit(
+    upload: UploadRequest,
+    bytes_of_a_file: int | None = None,
+    takes_slices: Callable[[], bool] = lambda: False,
+) -> TicketLimit | None:
+    """Return what the caller's ticket lets come at the same time; `None` is no limit."""
+    caller = upload.caller
+    limit = caller.ticket.max_files if caller.ticket is not None else None
+    if limit is None:
+        return None
+    return TicketLimit(
+        id=caller.token_id,
+        max_files=limit,
+        # With an Idempotency-Key the last use may be of the first try of this very request.
+        counts_uses=upload.idempotency is None,
+        bytes_of_a_file=bytes_of_a_file,
+        takes_slices=takes_slices,
+    )

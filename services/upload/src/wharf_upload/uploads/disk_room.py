@@ -2,26 +2,100 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from servicekit.database import DatabaseUnavailable
+from servicekit.problems import ProblemError
+from wharf_upload.database.room_contract import Outstanding
 from wharf_upload.problems import STORAGE_FULL
-from wharf_upload.storage.base import BlobStore
+from wharf_upload.storage.base import BlobStore, Room
+
+# How long a look at the disk holds for bodies that reserve nothing; far less than it takes to fill
+# the usual reserve. What others have reserved is asked less often: it costs a query.
+_LOOK_SECONDS, _ASK_SECONDS = 0.05, 0.25
+# A guess at when the bodies under way may have made room.
+_RETRY_SECONDS = 10
+
+
+class Outstandings(Protocol):
+    """What is asked of the database; see `database.room_contract`."""
+
+    def outstanding(self) -> Outstanding:
+        """Return what bodies under way will still take of this disk."""
 
 
 class DiskRoom:
-    """Keeps a reserve of the disk free."""
+    """Keeps a reserve of the disk free, and what bodies under way have reserved."""
 
-    def __init__(self, store: BlobStore, *, reserve_bytes: int) -> None:
-        self._store, self._reserve_bytes = store, reserve_bytes
+    def __init__(
+        self,
+        store: BlobStore,
+        under_way: Outstandings,
+        *,
+        reserve_bytes: int,
+        reserve_inodes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._under_way, self._clock = store, under_way, clock
+        self._reserve_bytes, self._reserve_inodes = reserve_bytes, reserve_inodes
+        self._room, self._look_at = Room(0), 0.0
+        self._outstanding, self._ask_at = Outstanding(0, 0), 0.0
 
-    def free_bytes(self) -> int:
-        """Return how many bytes there are above the reserve."""
-        return max(0, self._store.free_bytes() - self._reserve_bytes)
+    def now(self) -> Room:
+        """Return what is free above the reserve, which may be less than nothing."""
+        room = self._store.room()
+        inodes = None if room.inodes is None else room.inodes - self._reserve_inodes
+        return Room(room.bytes - self._reserve_bytes, inodes, room.read_only)
 
     def require(self, length_bytes: int) -> None:
-        """Raise the problem `storage-full` when a body of so many bytes would fill the disk."""
-        free = self._store.free_bytes() - self._reserve_bytes
-        if length_bytes > free:
-            raise STORAGE_FULL(
-                f"The body has {length_bytes} bytes; there is room for {max(0, free)}.",
-                needed_bytes=length_bytes,
-                free_bytes=max(0, free),
-            )
+        """Raise the problem `storage-full` when a body that reserves nothing would fill the disk.
+
+        It sees the disk, and what others have reserved, as they were a moment ago.
+        """
+        now = self._clock()
+        if now >= self._look_at:
+            self._look(now)
+        room, taken = self._room, self._outstanding
+        if length_bytes > room.bytes - taken.disk_bytes:
+            raise no_room(length_bytes, room.bytes - taken.disk_bytes, room.bytes)
+        if room.inodes is not None and room.inodes <= taken.inodes:
+            raise no_inodes(room.inodes)
+
+    def _look(self, now: float) -> None:
+        if now >= self._ask_at:
+            self._ask_at = now + _ASK_SECONDS
+            # Without an answer what was known last goes on to hold.
+            with suppress(DatabaseUnavailable):
+                self._outstanding = self._under_way.outstanding()
+        self._room = self.now()
+        self._look_at = now + _LOOK_SECONDS
+
+
+def no_room(needed_bytes: int, free_bytes: int, after_bytes: int) -> ProblemError:
+    """Return the problem `storage-full`; `after_bytes` are free when no body is under way."""
+    free_bytes = max(0, free_bytes)
+    detail = f"The body has {needed_bytes} bytes; there is room for {free_bytes}."
+    if needed_bytes > after_bytes:
+        return STORAGE_FULL(detail, needed_bytes=needed_bytes, free_bytes=free_bytes)
+    return STORAGE_FULL(
+        f"{detail} Bodies that are on their way have the rest.",
+        headers=(("Retry-After", str(_RETRY_SECONDS)),),
+        needed_bytes=needed_bytes,
+        free_bytes=free_bytes,
+        retry_after=_RETRY_SECONDS,
+    )
+
+
+def no_inodes(after_inodes: int) -> ProblemError:
+    """Return the problem `storage-full`; `after_inodes` are free when no body is under way."""
+    detail = "The disk can make no more files."
+    if after_inodes <= 0:
+        return STORAGE_FULL(detail)
+    return STORAGE_FULL(
+        f"{detail} Bodies that are on their way have the rest.",
+        headers=(("Retry-After", str(_RETRY_SECONDS)),),
+        retry_after=_RETRY_SECONDS,
+    )

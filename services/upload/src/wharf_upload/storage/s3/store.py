@@ -6,13 +6,13 @@ is what `make_durable` waits for elsewhere.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wharf_upload.domain.bucket_place import BucketPlace
-from wharf_upload.storage.base import SIGNED_SECONDS, BlobName, Found, GatewayPlace, Made
+from wharf_upload.storage.base import SIGNED_SECONDS, BlobName, Found, GatewayPlace, Made, Room
+from wharf_upload.storage.filesystem import room_of
 from wharf_upload.storage.layout import relative_path
 from wharf_upload.storage.s3 import lifecycle
 from wharf_upload.storage.s3.client import Client
@@ -29,9 +29,6 @@ from wharf_upload.storage.s3.uploading import Uploads, abort
 from wharf_upload.storage.s3.wire import Wire
 from wharf_upload.storage.spool_file import SpoolFile
 
-# How long a look at the free space holds.
-_FREE_SECONDS = 0.05
-
 
 class S3Store:
     """Blobs in a bucket; spool files and files of forms lie in `spool_folder`."""
@@ -47,7 +44,6 @@ class S3Store:
         self._uploads, self._deletions = Uploads(wire, self._client), Deletions(wire, self._client)
         self._listing = Listing(self._client, place.prefix)
         self._probe = Probe(wire, keys, place.prefix)
-        self._free, self._free_until = 0, 0.0
 
     def _key(self, name: BlobName) -> str:
         return object_name(self._place.prefix, name)
@@ -112,14 +108,9 @@ class S3Store:
         key, _, upload = name.partition(" ")
         abort(self._client, key, upload)
 
-    def free_bytes(self) -> int:
-        """Return the room for spool files, as it was a moment ago: the bucket's has no number."""
-        now = time.monotonic()
-        if now >= self._free_until:
-            status = os.statvfs(self._spool_folder)
-            self._free = status.f_bavail * status.f_frsize
-            self._free_until = now + _FREE_SECONDS
-        return self._free
+    def room(self) -> Room:
+        """Return the room for spool files: the bucket's has no number."""
+        return room_of(self._spool_folder)
 
     def check(self) -> str | None:
         """Say in plain words what is wrong between here and the bucket."""

@@ -1,0 +1,230 @@
+"""What is reserved for bodies under way, in SQLite or PostgreSQL (ADR 59).
+
+A row for each body, and sums by disk, by tenant and by ticket: an admission reads three rows,
+however many bodies are under way. With SQLite this is a file of its own that is never synced, with
+PostgreSQL two unlogged tables of the main database (migration 0011).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from servicekit.database import Connection, Database, Row
+from wharf_upload.database.room_contract import Judge, Outstanding
+from wharf_upload.domain.reservation import (
+    Amounts,
+    Needed,
+    Reservation,
+    Reserved,
+    lapses_at,
+)
+
+# Any number will do as long as nothing else in the database uses it for an advisory lock.
+_ADVISORY_LOCK = 0x726F6F6D
+_TURN = (
+    f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK}), set_config('synchronous_commit', 'off', true)"
+)
+# The names of sums that belong to no tenant: of a disk, and of what is written on it.
+ALL, WRITTEN = "", "/written"
+_AT_ONCE = 500
+_BODIES = (
+    "CREATE TABLE IF NOT EXISTS bodies_under_way (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, "
+    "ticket TEXT NOT NULL, disk TEXT NOT NULL, instance TEXT NOT NULL, "
+    "disk_bytes INTEGER NOT NULL, quota_bytes INTEGER NOT NULL, files INTEGER NOT NULL, "
+    "inodes INTEGER NOT NULL, until INTEGER NOT NULL)"
+)
+_RESERVED = (
+    "CREATE TABLE IF NOT EXISTS room_reserved (tenant TEXT NOT NULL, ticket TEXT NOT NULL, "
+    "disk TEXT NOT NULL, disk_bytes INTEGER NOT NULL, quota_bytes INTEGER NOT NULL, "
+    "files INTEGER NOT NULL, inodes INTEGER NOT NULL, bodies INTEGER NOT NULL, "
+    "until INTEGER NOT NULL, PRIMARY KEY (tenant, ticket, disk)) WITHOUT ROWID"
+)
+_SUMS = "disk_bytes, quota_bytes, files, inodes, bodies"
+_FROM = f"SELECT tenant, ticket, disk, until, {_SUMS} FROM room_reserved WHERE "  # noqa: S608 -- constants only
+# Each part is one step in the index: a list of values would cost SQLite a table of its own.
+_SELECT_ALL = (
+    f"{_FROM} tenant = '{ALL}' AND ticket = '' "
+    f"UNION ALL {_FROM} tenant = '{WRITTEN}' AND ticket = ''"
+)
+_SELECT = f"{_SELECT_ALL} UNION ALL {_FROM} tenant = ? AND ticket = ''"
+_SELECT_WITH_TICKET = f"{_SELECT} UNION ALL {_FROM} tenant = ? AND ticket = ?"
+_INSERT = "INSERT INTO bodies_under_way VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD = "ON CONFLICT (tenant, ticket, disk) DO UPDATE SET " + ", ".join(
+    f"{name} = room_reserved.{name} + excluded.{name}" for name in _SUMS.split(", ")
+)
+_ADD_ROWS = {
+    number: f"INSERT INTO room_reserved (tenant, ticket, disk, {_SUMS}, until) VALUES "  # noqa: S608 -- constants only
+    + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, 0)"] * number)
+    + f" {_ADD}"
+    for number in (1, 2, 3, 4)
+}
+Key = tuple[str, str, str]
+
+
+class SqlReservations:
+    """Implements `room_contract.Reservations`.
+
+    `disk` names the disk of this process, empty where all share one; `instance` names the gateway
+    whose bodies these are. `makes_tables`: no migration has made them. `clock` gives unix seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        instance: str,
+        disk: str = "",
+        makes_tables: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database, self._instance, self._disk = database, instance, disk
+        self._makes_tables, self._clock = makes_tables, clock
+        self._takes_turns = database.dialect == "postgresql"
+
+    def reserve(self, tenant: str, ticket: str, judge: Judge) -> Reservation:
+        """Reserve what `judge` says; see the contract."""
+        self._make_tables()
+        with self._database.transaction() as connection:
+            self._take_turn(connection)
+            rows = (
+                connection.rows(_SELECT_WITH_TICKET, (tenant, tenant, ticket))
+                if ticket
+                else connection.rows(_SELECT, (tenant,))
+            )
+            now = self._clock()
+            needed = judge(self._reserved(rows, tenant, int(now * 1000)))
+            # Nobody else makes one in the same microsecond of this machine.
+            number = int(now * 1_000_000) << 11 | secrets.randbits(11)
+            until = lapses_at(int(now * 1000), needed.disk_bytes)
+            connection.execute(_INSERT, (number, *self._row_of(needed), until))
+            self._add(connection, self._sums_of(needed, tenant, ticket))
+        return Reservation(id=str(number), needed=needed, until=until)
+
+    def end(self, ids: Iterable[str]) -> int:
+        """Give back what is reserved; see the contract."""
+        self._make_tables()
+        ended = 0
+        numbers = _numbers(ids)
+        for start in range(0, len(numbers), _AT_ONCE):
+            some = numbers[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            ended += self._end(f"id IN ({marks})", some)
+        return ended
+
+    def outstanding(self) -> Outstanding:
+        """Return what bodies under way will still take of this disk."""
+        self._make_tables()
+        # Not `reading`: with SQLite that would be one more connection for each thread.
+        with self._database.transaction() as connection:
+            rows = connection.rows(_SELECT_ALL)
+        found = self._reserved(rows, ALL, int(self._clock() * 1000))
+        return Outstanding(found.outstanding_bytes, found.outstanding_inodes)
+
+    def _end(self, which: str, parameters: Sequence[object]) -> int:
+        with self._database.transaction() as connection:
+            self._take_turn(connection)
+            rows = connection.rows(
+                f"DELETE FROM bodies_under_way WHERE {which} "  # noqa: S608 -- constants only
+                "RETURNING tenant, ticket, disk, instance, disk_bytes, quota_bytes, files, inodes",
+                parameters,
+            )
+            if rows:
+                self._subtract(connection, rows)
+        return len(rows)
+
+    def _subtract(self, connection: Connection, rows: list[Row]) -> None:
+        sums: defaultdict[Key, Amounts] = defaultdict(Amounts)
+        for tenant, ticket, disk, instance, disk_bytes, quota_bytes, files, inodes in rows:
+            for key in _keys(tenant, ticket, disk):
+                sums[key].add(-disk_bytes, -quota_bytes, -files, -inodes, -1)
+            # What it has written does not count any more until the next look at the files.
+            sums[WRITTEN, "", _written_place(disk, instance)].add(-disk_bytes, 0, 0, -inodes, 0)
+        changes = list(sums.items())
+        most = max(_ADD_ROWS)
+        for start in range(0, len(changes), most):
+            self._add(connection, changes[start : start + most])
+
+    def _add(self, connection: Connection, sums: Sequence[tuple[Key, Amounts]]) -> None:
+        values: list[object] = []
+        for key, sum_ in sums:
+            values += key
+            values += (sum_.disk_bytes, sum_.quota_bytes, sum_.files, sum_.inodes, sum_.bodies)
+        connection.execute(_ADD_ROWS[len(sums)], values)
+
+    def _sums_of(self, needed: Needed, tenant: str, ticket: str) -> list[tuple[Key, Amounts]]:
+        amounts = Amounts(
+            disk_bytes=needed.disk_bytes,
+            quota_bytes=needed.quota_bytes,
+            files=needed.files,
+            inodes=needed.inodes,
+            bodies=1,
+        )
+        return [(key, amounts) for key in _keys(tenant, ticket, self._disk)]
+
+    def _row_of(self, needed: Needed) -> tuple[object, ...]:
+        return (
+            needed.tenant,
+            needed.ticket,
+            self._disk,
+            self._instance,
+            needed.disk_bytes,
+            needed.quota_bytes,
+            needed.files,
+            needed.inodes,
+        )
+
+    def _reserved(self, rows: list[Row], tenant: str, now: int) -> Reserved:
+        here, tenant_here, whole, by_ticket = Amounts(), Amounts(), Amounts(), Amounts()
+        written_bytes = written_inodes = 0
+        for owner, ticket, disk, until, *sums in rows:
+            if owner == WRITTEN:
+                if until > now and disk.partition("/")[0] == self._disk:
+                    written_bytes += max(0, sums[0])
+                    written_inodes += max(0, sums[3])
+            elif owner == ALL:
+                if disk == self._disk:
+                    here.add(*sums)
+            elif owner == tenant:
+                if ticket:
+                    by_ticket.add(*sums)
+                    continue
+                whole.add(*sums)
+                if disk == self._disk:
+                    tenant_here.add(*sums)
+        return Reserved(
+            here=here,
+            tenant_here=tenant_here,
+            tenant=whole,
+            ticket=by_ticket,
+            written_bytes=written_bytes,
+            written_inodes=written_inodes,
+        )
+
+    def _take_turn(self, connection: Connection) -> None:
+        """Wait for the others that reserve; SQLite's writers take turns anyway."""
+        if self._takes_turns:
+            connection.row(_TURN)
+
+    def _make_tables(self) -> None:
+        if self._makes_tables:
+            with self._database.transaction() as connection:
+                connection.execute(_BODIES)
+                connection.execute(_RESERVED)
+            self._makes_tables = False
+
+
+def _keys(tenant: str, ticket: str, disk: str) -> tuple[Key, ...]:
+    keys = ((ALL, "", disk), (tenant, "", disk))
+    return (*keys, (tenant, ticket, disk)) if ticket else keys
+
+
+def _written_place(disk: str, instance: str) -> str:
+    return f"{disk}/{instance}"
+
+
+def _numbers(ids: Iterable[str]) -> list[int]:
+    """The ids as numbers; what is none was never one of ours."""
+    return [int(id_) for id_ in ids if id_.isascii() and id_.isdigit() and len(id_) < 20]

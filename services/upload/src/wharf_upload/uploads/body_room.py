@@ -1,0 +1,228 @@
+"""Room for a body before it comes: what it may need of disk, quota and ticket is reserved (ADR 59).
+
+Two bodies never share the same free space: those that reserve take turns, each of them sees what
+the others have reserved, and room is given back when the file is stored or refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.database.room_contract import Reservations
+from wharf_upload.domain.body_classes import SMALLEST_BYTES, class_for
+from wharf_upload.domain.refusals import QuotaExceeded, TicketUsedUp
+from wharf_upload.domain.reservation import Needed, Reserved
+from wharf_upload.tenancy.quotas import QuotaCheck
+from wharf_upload.uploads.disk_room import DiskRoom, no_inodes, no_room
+
+log = logging.getLogger(__name__)
+# A body without a length gets this part of the room at most: the next one finds some, too.
+_PART_WITHOUT_LENGTH = 2
+
+
+class Share(NamedTuple):
+    """What a body needs of the quota: bytes and files."""
+
+    quota_bytes: int
+    files: int
+
+
+class TicketLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ticket for `max_files` files lets come at the same time.
+
+    `counts_uses`: the files that it has brought are looked at. `bytes_of_a_file`: several bodies
+    may bring one file, in slices, so their bytes are limited instead of their number; then
+    `takes_slices` tells whether one may come although the ticket is used up.
+    """
+
+    id: str
+    max_files: int
+    counts_uses: bool = True
+    bytes_of_a_file: int | None = None
+    takes_slices: Callable[[], bool] = lambda: False
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """A body that wants to come.
+
+    `length` is `None` where it is not announced; `largest` is the most that it may have. It lies on
+    the disk `copies` times, and `overhead` bytes of it are no content. `instead` gets the bytes of
+    its content and tells what is needed where the quota is used up: less for a body that replaces a
+    file, nothing for one that is counted already. `None`: it needs what others need.
+    """
+
+    tenant: str
+    length: int | None
+    largest: int
+    inodes: int
+    copies: int = 1
+    overhead: int = 0
+    ticket: TicketLimit | None = None
+    checks_quota: bool = True
+    instead: Callable[[int], Share | None] = lambda _: None
+
+
+class RoomTaken(NamedTuple):
+    """What was reserved; `body_class` is where a body without a length is cut, in bytes."""
+
+    id: str
+    body_class: int | None = None
+
+
+class TicketUses(Protocol):
+    """What is asked of the database; see `database.contract`."""
+
+    def ticket_uses(self, tenant: str, ticket: str) -> int:
+        """Return how many files an upload ticket has brought."""
+
+
+class BodyRoom:
+    """Reserves what bodies need, and gives it back."""
+
+    def __init__(
+        self,
+        disk: DiskRoom,
+        quotas: QuotaCheck,
+        reservations: Reservations,
+        uses: TicketUses,
+        *,
+        tenant_percent: int,
+    ) -> None:
+        """`tenant_percent` is how much of the room on the disk one tenant may have reserved."""
+        self._disk, self._quotas, self._uses = disk, quotas, uses
+        self._reservations, self._tenant_percent = reservations, tenant_percent
+
+    def take(self, body: Body) -> RoomTaken:
+        """Reserve what the body needs.
+
+        Raises `TicketUsedUp`, `QuotaExceeded` and the problem `storage-full`.
+        """
+        try:
+            return self._take(body)
+        except QuotaExceeded:
+            # Files whose time is over count until somebody removes them.
+            if not self._quotas.expire(body.tenant):
+                raise
+        return self._take(body)
+
+    def take_disk(self, tenant: str, length: int) -> str:
+        """Reserve room on the disk alone, where the quota is reserved already; return the id.
+
+        Raises the problem `storage-full`.
+        """
+
+        def judge(reserved: Reserved) -> Needed:
+            self._require_disk(reserved, length, inodes=0)
+            return Needed(tenant=tenant, disk_bytes=length, quota_bytes=0, files=0, inodes=0)
+
+        return self._reservations.reserve(tenant, "", judge).id
+
+    def give_back(self, *ids: str) -> None:
+        """End reservations; one that cannot be ended now lapses."""
+        try:
+            self._reservations.end(ids)
+        except DatabaseUnavailable as error:
+            log.warning("room cannot be given back: %s", error)
+
+    def _take(self, body: Body) -> RoomTaken:
+        body_class: int | None = None
+        ticket = body.ticket.id if body.ticket else ""
+
+        def judge(reserved: Reserved) -> Needed:
+            nonlocal body_class
+            size = body.length
+            if size is None:
+                size = body_class = self._class_of(body, reserved)
+            else:
+                self._require_disk(reserved, body.copies * size, body.inodes)
+            content = max(0, size - body.overhead)
+            self._require_ticket(body, reserved, content)
+            share = self._share_of(body, reserved, content)
+            return Needed(
+                tenant=body.tenant,
+                ticket=ticket,
+                disk_bytes=body.copies * size,
+                quota_bytes=share.quota_bytes,
+                files=share.files,
+                inodes=body.inodes,
+            )
+
+        return RoomTaken(self._reservations.reserve(body.tenant, ticket, judge).id, body_class)
+
+    def _require_disk(self, reserved: Reserved, needed_bytes: int, inodes: int) -> int:
+        """Return the bytes that may be reserved, or raise `storage-full`."""
+        room = self._disk.now()
+        share = (max(0, room.bytes) + reserved.written_bytes) * self._tenant_percent // 100
+        free = min(room.bytes - reserved.outstanding_bytes, share - reserved.tenant_here.disk_bytes)
+        if needed_bytes > free:
+            raise no_room(needed_bytes, free, min(room.bytes, share))
+        if room.inodes is not None and inodes > room.inodes - reserved.outstanding_inodes:
+            raise no_inodes(room.inodes - inodes + 1)
+        return free
+
+    def _class_of(self, body: Body, reserved: Reserved) -> int:
+        """Return where a body without a length is cut."""
+        free = self._require_disk(reserved, 0, body.inodes)
+        limit = body.largest
+        left = self._quotas.left_bytes(body.tenant, _charges(reserved))
+        if left is not None and body.checks_quota:
+            instead = body.instead(0) if left <= 0 else None
+            left -= instead.quota_bytes if instead else 0
+            if left > 0:
+                limit = min(limit, left + body.overhead)
+        found = class_for(limit, free // _PART_WITHOUT_LENGTH // body.copies)
+        if found is None:
+            raise no_room(_PART_WITHOUT_LENGTH * body.copies * SMALLEST_BYTES, free, free)
+        return found
+
+    def _require_ticket(self, body: Body, reserved: Reserved, content: int) -> None:
+        """Raise `TicketUsedUp` where the ticket has brought, or is bringing, all its files."""
+        ticket = body.ticket
+        if ticket is None:
+            return
+        used = self._uses.ticket_uses(body.tenant, ticket.id) if ticket.counts_uses else 0
+        left = ticket.max_files - used
+        if left <= 0:
+            if not ticket.takes_slices():
+                raise TicketUsedUp(ticket.max_files)
+            left = 1
+        if ticket.bytes_of_a_file is None:
+            is_over = reserved.ticket.files >= left
+        else:
+            most = left * ticket.bytes_of_a_file
+            content = content if body.length is not None else min(content, most)
+            is_over = reserved.ticket.quota_bytes + content > most
+        if is_over:
+            raise TicketUsedUp(ticket.max_files, under_way=reserved.ticket.bodies)
+
+    def _share_of(self, body: Body, reserved: Reserved, content: int) -> Share:
+        """Return what is to be reserved of the quota; raises `QuotaExceeded`.
+
+        A body without a length may be longer than what is left: then the commit refuses it.
+        """
+        if not body.checks_quota:
+            return Share(content, 1)
+        charges = _charges(reserved)
+        least = 1 if body.length is None else content
+        try:
+            self._quotas.require(body.tenant, charges, least, 1)
+        except QuotaExceeded:
+            instead = body.instead(least)
+            if instead is None:
+                raise
+            self._quotas.require(body.tenant, charges, *instead)
+            return Share(max(0, instead.quota_bytes), instead.files)
+        if body.length is None:
+            left = self._quotas.left_bytes(body.tenant, charges)
+            content = content if left is None else min(content, left)
+        return Share(content, 1)
+
+
+def _charges(reserved: Reserved) -> Counter[str]:
+    return Counter(bytes=reserved.tenant.quota_bytes, files=reserved.tenant.files)
