@@ -7,16 +7,14 @@ PostgreSQL two unlogged tables of the main database (migration 0011).
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from zlib import crc32
 
 from servicekit.database import Connection, Database, Row
 from wharf_upload.database.room_contract import Judge, Outstanding
 from wharf_upload.domain.reservation import (
-    Amounts,
-    Needed,
     Reservation,
     Reserved,
     lapses_at,
@@ -30,6 +28,7 @@ _TURN = (
 # The names of sums that belong to no tenant: of a disk, and of what is written on it.
 ALL, WRITTEN = "", "/written"
 _AT_ONCE = 500
+_INSTANCE_BITS = 11
 _BODIES = (
     "CREATE TABLE IF NOT EXISTS bodies_under_way (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, "
     "ticket TEXT NOT NULL, disk TEXT NOT NULL, instance TEXT NOT NULL, "
@@ -82,6 +81,7 @@ class SqlReservations:
     ) -> None:
         self._database, self._instance, self._disk = database, instance, disk
         self._makes_tables, self._clock = makes_tables, clock
+        self._instance_number = crc32(instance.encode()) % (1 << _INSTANCE_BITS)
         self._takes_turns = database.dialect == "postgresql"
 
     def reserve(self, tenant: str, ticket: str, judge: Judge) -> Reservation:
@@ -96,11 +96,15 @@ class SqlReservations:
             )
             now = self._clock()
             needed = judge(self._reserved(rows, tenant, int(now * 1000)))
-            # Nobody else makes one in the same microsecond of this machine.
-            number = int(now * 1_000_000) << 11 | secrets.randbits(11)
+            # Those of one machine take turns; instances of others differ in the last bits.
+            number = int(now * 1_000_000) << _INSTANCE_BITS | self._instance_number
             until = lapses_at(int(now * 1000), needed.disk_bytes)
-            connection.execute(_INSERT, (number, *self._row_of(needed), until))
-            self._add(connection, self._sums_of(needed, tenant, ticket))
+            amounts = (needed.disk_bytes, needed.quota_bytes, needed.files, needed.inodes)
+            row = (number, tenant, ticket, self._disk, self._instance, *amounts, until)
+            connection.execute(_INSERT, row)
+            self._add(
+                connection, [(key, (*amounts, 1)) for key in _keys(tenant, ticket, self._disk)]
+            )
         return Reservation(id=str(number), needed=needed, until=until)
 
     def end(self, ids: Iterable[str]) -> int:
@@ -136,72 +140,46 @@ class SqlReservations:
         return len(rows)
 
     def _subtract(self, connection: Connection, rows: list[Row]) -> None:
-        sums: defaultdict[Key, Amounts] = defaultdict(Amounts)
-        for tenant, ticket, disk, instance, disk_bytes, quota_bytes, files, inodes in rows:
+        sums: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
+        for tenant, ticket, disk, instance, *amounts in rows:
             for key in _keys(tenant, ticket, disk):
-                sums[key].add(-disk_bytes, -quota_bytes, -files, -inodes, -1)
+                _subtract(sums[key], (*amounts, 1))
             # What it has written does not count any more until the next look at the files.
-            sums[WRITTEN, "", _written_place(disk, instance)].add(-disk_bytes, 0, 0, -inodes, 0)
+            disk_bytes, _, _, inodes = amounts
+            written = sums[WRITTEN, "", _written_place(disk, instance)]
+            _subtract(written, (disk_bytes, 0, 0, inodes, 0))
         changes = list(sums.items())
         most = max(_ADD_ROWS)
         for start in range(0, len(changes), most):
             self._add(connection, changes[start : start + most])
 
-    def _add(self, connection: Connection, sums: Sequence[tuple[Key, Amounts]]) -> None:
+    def _add(self, connection: Connection, sums: Sequence[tuple[Key, Sequence[int]]]) -> None:
         values: list[object] = []
-        for key, sum_ in sums:
+        for key, amounts in sums:
             values += key
-            values += (sum_.disk_bytes, sum_.quota_bytes, sum_.files, sum_.inodes, sum_.bodies)
+            values += amounts
         connection.execute(_ADD_ROWS[len(sums)], values)
 
-    def _sums_of(self, needed: Needed, tenant: str, ticket: str) -> list[tuple[Key, Amounts]]:
-        amounts = Amounts(
-            disk_bytes=needed.disk_bytes,
-            quota_bytes=needed.quota_bytes,
-            files=needed.files,
-            inodes=needed.inodes,
-            bodies=1,
-        )
-        return [(key, amounts) for key in _keys(tenant, ticket, self._disk)]
-
-    def _row_of(self, needed: Needed) -> tuple[object, ...]:
-        return (
-            needed.tenant,
-            needed.ticket,
-            self._disk,
-            self._instance,
-            needed.disk_bytes,
-            needed.quota_bytes,
-            needed.files,
-            needed.inodes,
-        )
-
     def _reserved(self, rows: list[Row], tenant: str, now: int) -> Reserved:
-        here, tenant_here, whole, by_ticket = Amounts(), Amounts(), Amounts(), Amounts()
-        written_bytes = written_inodes = 0
-        for owner, ticket, disk, until, *sums in rows:
-            if owner == WRITTEN:
+        found = Reserved()
+        for owner, ticket, disk, until, disk_bytes, quota_bytes, files, inodes, bodies in rows:
+            if owner == ALL:
+                if disk == self._disk:
+                    found.disk_bytes, found.inodes = disk_bytes, inodes
+            elif owner == WRITTEN:
                 if until > now and disk.partition("/")[0] == self._disk:
-                    written_bytes += max(0, sums[0])
-                    written_inodes += max(0, sums[3])
-            elif owner == ALL:
-                if disk == self._disk:
-                    here.add(*sums)
+                    found.written_bytes += max(0, disk_bytes)
+                    found.written_inodes += max(0, inodes)
+            elif ticket:
+                found.ticket_quota_bytes += quota_bytes
+                found.ticket_files += files
+                found.ticket_bodies += bodies
             elif owner == tenant:
-                if ticket:
-                    by_ticket.add(*sums)
-                    continue
-                whole.add(*sums)
+                found.quota_bytes += quota_bytes
+                found.files += files
                 if disk == self._disk:
-                    tenant_here.add(*sums)
-        return Reserved(
-            here=here,
-            tenant_here=tenant_here,
-            tenant=whole,
-            ticket=by_ticket,
-            written_bytes=written_bytes,
-            written_inodes=written_inodes,
-        )
+                    found.own_disk_bytes = disk_bytes
+        return found
 
     def _take_turn(self, connection: Connection) -> None:
         """Wait for the others that reserve; SQLite's writers take turns anyway."""
@@ -219,6 +197,11 @@ class SqlReservations:
 def _keys(tenant: str, ticket: str, disk: str) -> tuple[Key, ...]:
     keys = ((ALL, "", disk), (tenant, "", disk))
     return (*keys, (tenant, ticket, disk)) if ticket else keys
+
+
+def _subtract(sums: list[int], amounts: Sequence[int]) -> None:
+    for number, amount in enumerate(amounts):
+        sums[number] -= amount
 
 
 def _written_place(disk: str, instance: str) -> str:

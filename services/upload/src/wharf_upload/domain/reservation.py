@@ -36,47 +36,33 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     until: int
 
 
-class Amounts(msgspec.Struct, kw_only=True):
-    """Sums over reservations; `bodies` is how many there are."""
-
-    disk_bytes: int = 0
-    quota_bytes: int = 0
-    files: int = 0
-    inodes: int = 0
-    bodies: int = 0
-
-    def add(self, disk_bytes: int, quota_bytes: int, files: int, inodes: int, bodies: int) -> None:
-        """Add one sum to another."""
-        self.disk_bytes += disk_bytes
-        self.quota_bytes += quota_bytes
-        self.files += files
-        self.inodes += inodes
-        self.bodies += bodies
-
-
-class Reserved(msgspec.Struct, frozen=True, kw_only=True):
+class Reserved(msgspec.Struct, kw_only=True):
     """What is reserved already: by all on this disk, by a tenant, and by one of its tickets.
 
-    `tenant_here` is the part of `tenant` on this disk. `written` is how much of the bodies on this
-    disk is on it by now, a second ago: never more than what is there.
+    `own_disk_bytes` are the tenant's on this disk. `written_bytes` and `written_inodes` are what
+    the bodies on this disk have taken of it by now: never more than they have.
     """
 
-    here: Amounts
-    tenant_here: Amounts
-    tenant: Amounts
-    ticket: Amounts
-    written_bytes: int
-    written_inodes: int
+    disk_bytes: int = 0
+    inodes: int = 0
+    written_bytes: int = 0
+    written_inodes: int = 0
+    own_disk_bytes: int = 0
+    quota_bytes: int = 0
+    files: int = 0
+    ticket_quota_bytes: int = 0
+    ticket_files: int = 0
+    ticket_bodies: int = 0
 
     @property
     def outstanding_bytes(self) -> int:
         """The bytes that will be taken of what is free on this disk."""
-        return max(0, self.here.disk_bytes - self.written_bytes)
+        return max(0, self.disk_bytes - self.written_bytes)
 
     @property
     def outstanding_inodes(self) -> int:
         """The inodes that will be taken of those that are free on this disk."""
-        return max(0, self.here.inodes - self.written_inodes)
+        return max(0, self.inodes - self.written_inodes)
 
 
 def lapses_at(now: int, disk_bytes: int) -> int:

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wharf_upload.domain.quotas import Allowance, Usage
+from wharf_upload.domain.reservation import Reserved
 from wharf_upload.tenancy.limits import TenantLimits
+
+_NOTHING: Counter[str] = Counter()
 
 
 class StoredUsage(Protocol):
@@ -33,32 +36,29 @@ class QuotaCheck:
         self._stored, self._tenant_limits, self._clock = stored, tenant_limits, clock
 
     def require(
-        self, tenant: str, charges: Counter[str], needed_bytes: int, needed_files: int
+        self, tenant: str, reserved: Reserved, needed_bytes: int, needed_files: int
     ) -> None:
-        """Raise `QuotaExceeded` where so much more cannot be stored after `charges`.
+        """Raise `QuotaExceeded` where so much more cannot be stored after what is reserved."""
+        self._allowance(tenant, reserved).require(_NOTHING, needed_bytes, needed_files)
 
-        `charges` are the `bytes` and `files` of bodies under way.
-        """
-        self._allowance(tenant).require(charges, needed_bytes, needed_files)
-
-    def left_bytes(self, tenant: str, charges: Counter[str]) -> int | None:
-        """Return how many bytes are left after `charges`; `None` is no limit."""
-        allowance = self._allowance(tenant)
+    def left_bytes(self, tenant: str, reserved: Reserved) -> int | None:
+        """Return how many bytes are left after what is reserved; `None` is no limit."""
+        allowance = self._allowance(tenant, reserved)
         if allowance.max_bytes is None:
             return None
-        return allowance.max_bytes - allowance.used_bytes - charges["bytes"]
+        return allowance.max_bytes - allowance.used_bytes
 
     def expire(self, tenant: str) -> bool:
         """Delete files of the tenant whose time is over; tell whether there were any."""
         return bool(self._stored.expire_tenant(tenant, int(self._clock() * 1000)))
 
-    def _allowance(self, tenant: str) -> Allowance:
+    def _allowance(self, tenant: str, reserved: Reserved) -> Allowance:
         limits = self._tenant_limits.of(tenant)
         unlimited = limits.max_bytes is None and limits.max_files is None
         used = Usage(0, 0) if unlimited else self._stored.usage(tenant)
         return Allowance(
-            used_bytes=used.bytes,
-            used_files=used.files,
+            used_bytes=used.bytes + reserved.quota_bytes,
+            used_files=used.files + reserved.files,
             max_bytes=limits.max_bytes,
             max_files=limits.max_files,
         )

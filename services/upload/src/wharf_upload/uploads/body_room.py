@@ -7,7 +7,6 @@ the others have reserved, and room is given back when the file is stored or refu
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -159,7 +158,7 @@ class BodyRoom:
         """Return the bytes that may be reserved, or raise `storage-full`."""
         room = self._disk.now()
         share = (max(0, room.bytes) + reserved.written_bytes) * self._tenant_percent // 100
-        free = min(room.bytes - reserved.outstanding_bytes, share - reserved.tenant_here.disk_bytes)
+        free = min(room.bytes - reserved.outstanding_bytes, share - reserved.own_disk_bytes)
         if needed_bytes > free:
             raise no_room(needed_bytes, free, min(room.bytes, share))
         if room.inodes is not None and inodes > room.inodes - reserved.outstanding_inodes:
@@ -170,7 +169,7 @@ class BodyRoom:
         """Return where a body without a length is cut."""
         free = self._require_disk(reserved, 0, body.inodes)
         limit = body.largest
-        left = self._quotas.left_bytes(body.tenant, _charges(reserved))
+        left = self._quotas.left_bytes(body.tenant, reserved)
         if left is not None and body.checks_quota:
             instead = body.instead(0) if left <= 0 else None
             left -= instead.quota_bytes if instead else 0
@@ -193,13 +192,13 @@ class BodyRoom:
                 raise TicketUsedUp(ticket.max_files)
             left = 1
         if ticket.bytes_of_a_file is None:
-            is_over = reserved.ticket.files >= left
+            is_over = reserved.ticket_files >= left
         else:
             most = left * ticket.bytes_of_a_file
             content = content if body.length is not None else min(content, most)
-            is_over = reserved.ticket.quota_bytes + content > most
+            is_over = reserved.ticket_quota_bytes + content > most
         if is_over:
-            raise TicketUsedUp(ticket.max_files, under_way=reserved.ticket.bodies)
+            raise TicketUsedUp(ticket.max_files, under_way=reserved.ticket_bodies)
 
     def _share_of(self, body: Body, reserved: Reserved, content: int) -> Share:
         """Return what is to be reserved of the quota; raises `QuotaExceeded`.
@@ -208,21 +207,16 @@ class BodyRoom:
         """
         if not body.checks_quota:
             return Share(content, 1)
-        charges = _charges(reserved)
         least = 1 if body.length is None else content
         try:
-            self._quotas.require(body.tenant, charges, least, 1)
+            self._quotas.require(body.tenant, reserved, least, 1)
         except QuotaExceeded:
             instead = body.instead(least)
             if instead is None:
                 raise
-            self._quotas.require(body.tenant, charges, *instead)
+            self._quotas.require(body.tenant, reserved, *instead)
             return Share(max(0, instead.quota_bytes), instead.files)
         if body.length is None:
-            left = self._quotas.left_bytes(body.tenant, charges)
+            left = self._quotas.left_bytes(body.tenant, reserved)
             content = content if left is None else min(content, left)
         return Share(content, 1)
-
-
-def _charges(reserved: Reserved) -> Counter[str]:
-    return Counter(bytes=reserved.tenant.quota_bytes, files=reserved.tenant.files)
