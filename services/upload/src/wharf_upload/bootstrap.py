@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from servicekit.database import Database, open_database
+from servicekit.fetching import FetchError, fetch
 from servicekit.revocations import Revocations
 from servicekit.settings import SettingsError
 from wharf_upload import signals
@@ -20,6 +21,7 @@ from wharf_upload.database.saved_rows import open_saved_rows
 from wharf_upload.database.shared_leases import SqlSharedLeases
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.database.upload_contract import UploadRecords
+from wharf_upload.folders import UNDER_WAY
 from wharf_upload.maintenance import upload_sweeper
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.installation import Installation
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from wharf_upload.storage.s3.store import S3Store
 
 _SMALL_PAGE_BYTES = 1024
+_MAX_STATUS_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,21 @@ def open_reservations(settings: Settings, database: Database) -> SqlReservations
         disk="" if settings.data_shared else settings.instance,
         makes_tables=own,
     )
+
+
+def forget_bodies(settings: Settings) -> None:
+    """End what is reserved for bodies of a gateway that does not run.
+
+    Files of earlier starts of the machine go as well.
+    """
+    for file in settings.under_way_file.parent.glob(f"{UNDER_WAY}*"):
+        if not file.name.startswith(settings.under_way_file.name):
+            file.unlink(missing_ok=True)
+    try:
+        fetch(settings.effective_nginx_status_url, _MAX_STATUS_BYTES)
+    except FetchError:
+        database = open_database(settings.effective_database_url)
+        open_reservations(settings, database).clear()
 
 
 def sweeper(

@@ -28,10 +28,17 @@ def cli(context: click.Context) -> None:
 
 
 @cli.command()
+@click.option(
+    "--starts", is_flag=True, help="Forget bodies that were on their way, if no gateway answers."
+)
 @click.pass_obj
-def migrate(own: Settings) -> None:
+def migrate(own: Settings, *, starts: bool) -> None:
     """Bring the database to this version; safe to run at any time, and several times."""
     _migrate(own)
+    if starts:
+        from wharf_upload.bootstrap import forget_bodies
+
+        forget_bodies(own)
 
 
 def _migrate(own: Settings) -> None:

@@ -291,7 +291,7 @@ def _resumable(
         rules,
         creator,
         UploadAppender(
-            held, rules, receiving.room, completer, concatenator, terminator, recheck, notices
+            held, rules, receiving.body_room, completer, concatenator, terminator, recheck, notices
         ),
         concatenator,
         UploadProgress(held, completer, concatenator),

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 # The name of the one replica that needs no name.
 ALONE = "native"
+UNDER_WAY = "under_way-"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@cache
+def boot_number() -> str:
+    """Return what is another one after each start of the machine: then nothing is under way.
+
+    What was never synced may be damaged by a power cut, so nobody opens it again.
+    """
+    try:
+        return _BOOT_ID.read_text()[:8]
+    except OSError:
+        return "0"
 
 
 class Folders:
@@ -40,7 +55,7 @@ class Folders:
     @property
     def under_way_file(self) -> Path:
         """What is reserved for bodies under way, where the database is SQLite."""
-        return self.data / "upload" / "under_way.db"
+        return self.data / "upload" / f"{UNDER_WAY}{boot_number()}.db"
 
     @property
     def resumable_folder(self) -> Path:

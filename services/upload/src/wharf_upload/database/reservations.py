@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from zlib import crc32
 
 from servicekit.database import Connection, Database, Row
-from wharf_upload.database.room_contract import Judge, Outstanding
+from wharf_upload.database.room_contract import Judge
 from wharf_upload.domain.reservation import (
     Reservation,
     Reserved,
@@ -28,6 +28,8 @@ _TURN = (
 # The names of sums that belong to no tenant: of a disk, and of what is written on it.
 ALL, WRITTEN = "", "/written"
 _AT_ONCE = 500
+# Longer than the pause between two looks at the files.
+_WRITTEN_SECONDS = 5.0
 _INSTANCE_BITS = 11
 _BODIES = (
     "CREATE TABLE IF NOT EXISTS bodies_under_way (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, "
@@ -50,6 +52,17 @@ _SELECT_ALL = (
 )
 _SELECT = f"{_SELECT_ALL} UNION ALL {_FROM} tenant = ? AND ticket = ''"
 _SELECT_WITH_TICKET = f"{_SELECT} UNION ALL {_FROM} tenant = ? AND ticket = ?"
+_SELECT_WRITTEN = (
+    "SELECT disk_bytes, inodes FROM room_reserved WHERE tenant = ? AND ticket = ? AND disk = ?"
+)
+_NOTE_WRITTEN = (
+    "INSERT INTO room_reserved (tenant, ticket, disk, disk_bytes, quota_bytes, files, inodes, "
+    "bodies, until) VALUES (?, ?, ?, ?, 0, 0, ?, 0, ?) "
+    "ON CONFLICT (tenant, ticket, disk) DO UPDATE SET disk_bytes = excluded.disk_bytes, "
+    "inodes = excluded.inodes, until = excluded.until"
+)
+# Of tenants and tickets that have nothing under way.
+_FORGET = f"DELETE FROM room_reserved WHERE bodies = 0 AND tenant <> '{WRITTEN}'"  # noqa: S608 -- constants only
 _INSERT = "INSERT INTO bodies_under_way VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD = "ON CONFLICT (tenant, ticket, disk) DO UPDATE SET " + ", ".join(
     f"{name} = room_reserved.{name} + excluded.{name}" for name in _SUMS.split(", ")
@@ -81,6 +94,7 @@ class SqlReservations:
     ) -> None:
         self._database, self._instance, self._disk = database, instance, disk
         self._makes_tables, self._clock = makes_tables, clock
+        self._noted: tuple[int, int] | None = None
         self._instance_number = crc32(instance.encode()) % (1 << _INSTANCE_BITS)
         self._takes_turns = database.dialect == "postgresql"
 
@@ -118,14 +132,56 @@ class SqlReservations:
             ended += self._end(f"id IN ({marks})", some)
         return ended
 
-    def outstanding(self) -> Outstanding:
-        """Return what bodies under way will still take of this disk."""
+    def reserved(self) -> Reserved:
+        """Return what is reserved on this disk, by all."""
         self._make_tables()
         # Not `reading`: with SQLite that would be one more connection for each thread.
         with self._database.transaction() as connection:
             rows = connection.rows(_SELECT_ALL)
-        found = self._reserved(rows, ALL, int(self._clock() * 1000))
-        return Outstanding(found.outstanding_bytes, found.outstanding_inodes)
+        return self._reserved(rows, ALL, int(self._clock() * 1000))
+
+    def oldest(self) -> float | None:
+        """Return when the oldest body of this gateway was admitted, in unix seconds."""
+        self._make_tables()
+        with self._database.transaction() as connection:
+            row = connection.row(
+                "SELECT id FROM bodies_under_way WHERE instance = ? ORDER BY id LIMIT 1",
+                (self._instance,),
+            )
+        return None if row is None else (row[0] >> _INSTANCE_BITS) / 1_000_000
+
+    def note_written(self, disk_bytes: int, inodes: int) -> None:
+        """Note how much of the bodies of this gateway is on the disk by now; see the contract."""
+        self._make_tables()
+        until = int((self._clock() + _WRITTEN_SECONDS) * 1000)
+        key = (WRITTEN, "", _written_place(self._disk, self._instance))
+        with self._database.transaction() as connection:
+            self._take_turn(connection)
+            row = connection.row(_SELECT_WRITTEN, key)
+            before_bytes, before_inodes = self._noted or (0, 0)
+            # What has ended since the last look was part of it, and its files may be there still.
+            ended_bytes = before_bytes - row[0] if row else 0
+            ended_inodes = before_inodes - row[1] if row else 0
+            noted = (max(0, disk_bytes - ended_bytes), max(0, inodes - ended_inodes))
+            if self._noted is None:
+                # Another process may have looked last: nobody knows what has ended since.
+                noted = (0, 0)
+            connection.execute(_NOTE_WRITTEN, (*key, noted[0], noted[1], until))
+        self._noted = noted
+
+    def lapse(self) -> int:
+        """End the reservations whose time is over; return how many."""
+        self._make_tables()
+        ended = self._end("until <= ?", (int(self._clock() * 1000),))
+        with self._database.transaction() as connection:
+            self._take_turn(connection)
+            connection.execute(_FORGET)
+        return ended
+
+    def clear(self) -> int:
+        """End all reservations of this gateway; return how many."""
+        self._make_tables()
+        return self._end("instance = ?", (self._instance,))
 
     def _end(self, which: str, parameters: Sequence[object]) -> int:
         with self._database.transaction() as connection:
@@ -166,6 +222,7 @@ class SqlReservations:
             if owner == ALL:
                 if disk == self._disk:
                     found.disk_bytes, found.inodes = disk_bytes, inodes
+                found.bodies = bodies
             elif owner == WRITTEN:
                 if until > now and disk.partition("/")[0] == self._disk:
                     found.written_bytes += max(0, disk_bytes)

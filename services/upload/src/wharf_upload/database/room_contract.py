@@ -7,18 +7,11 @@ nothing is under way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from wharf_upload.domain.reservation import Needed, Reservation, Reserved
 
 Judge = Callable[[Reserved], Needed]
-
-
-class Outstanding(NamedTuple):
-    """What bodies under way will still take of one disk."""
-
-    disk_bytes: int
-    inodes: int
 
 
 class Reservations(Protocol):
@@ -34,5 +27,21 @@ class Reservations(Protocol):
     def end(self, ids: Iterable[str]) -> int:
         """Give back what is reserved; return how many there were. Unknown ids have no effect."""
 
-    def outstanding(self) -> Outstanding:
-        """Return what bodies under way will still take of this disk."""
+    def reserved(self) -> Reserved:
+        """Return what is reserved on this disk, by all."""
+
+    def oldest(self) -> float | None:
+        """Return when the oldest body of this gateway was admitted, in unix seconds."""
+
+    def note_written(self, disk_bytes: int, inodes: int) -> None:
+        """Note how much of the bodies of this gateway is on the disk by now.
+
+        It holds for some seconds, and less of it with each reservation that ends meanwhile. One
+        process of each gateway calls this, again and again.
+        """
+
+    def lapse(self) -> int:
+        """End the reservations whose time is over; return how many."""
+
+    def clear(self) -> int:
+        """End all reservations of this gateway, which has just started; return how many."""

@@ -39,10 +39,12 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
 class Reserved(msgspec.Struct, kw_only=True):
     """What is reserved already: by all on this disk, by a tenant, and by one of its tickets.
 
-    `own_disk_bytes` are the tenant's on this disk. `written_bytes` and `written_inodes` are what
-    the bodies on this disk have taken of it by now: never more than they have.
+    `bodies` is how many are under way on this disk, `own_disk_bytes` are the tenant's on this disk.
+    `written_bytes` and `written_inodes` are what the bodies on this disk have taken of it by now:
+    never more than they have.
     """
 
+    bodies: int = 0
     disk_bytes: int = 0
     inodes: int = 0
     written_bytes: int = 0

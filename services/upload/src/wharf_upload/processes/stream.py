@@ -18,6 +18,7 @@ from servicekit.feed_follower import FeedFollower
 from servicekit.metrics.flushing import flush_each_second
 from wharf_upload import bootstrap
 from wharf_upload.hashing.daemon import DigestDaemon
+from wharf_upload.maintenance.bodies_under_way import BodiesUnderWay
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.observability import metrics
 from wharf_upload.observability.nginx_logs.collector import Collector
@@ -80,6 +81,12 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
     yield lambda: collector.run(stop)
     yield lambda: fetcher.run(stop)
     yield lambda: feed.run(stop)
+    bodies = BodiesUnderWay(
+        startup.application.context.reservations,
+        own.spool_folder,
+        startup.application.context.receiving.body_room.streamed,
+    )
+    yield lambda: bodies.run(stop)
     yield lambda: Replicas(own.data).announce_until(stop, own.instance)
     if not own.data_shared:
         # Whoever has the turn of the worker: nobody else reaches this disk.

@@ -96,6 +96,7 @@ class BodyRoom:
         """`tenant_percent` is how much of the room on the disk one tenant may have reserved."""
         self._disk, self._quotas, self._uses = disk, quotas, uses
         self._reservations, self._tenant_percent = reservations, tenant_percent
+        self._streamed: dict[str, Callable[[], int]] = {}
 
     def take(self, body: Body) -> RoomTaken:
         """Reserve what the body needs.
@@ -110,20 +111,29 @@ class BodyRoom:
                 raise
         return self._take(body)
 
-    def take_disk(self, tenant: str, length: int) -> str:
+    def take_disk(self, tenant: str, length: int, written: Callable[[], int]) -> str:
         """Reserve room on the disk alone, where the quota is reserved already; return the id.
 
-        Raises the problem `storage-full`.
+        `written` tells, in another thread, how many bytes of it are on the disk. Raises the problem
+        `storage-full`.
         """
 
         def judge(reserved: Reserved) -> Needed:
             self._require_disk(reserved, length, inodes=0)
             return Needed(tenant=tenant, disk_bytes=length, quota_bytes=0, files=0, inodes=0)
 
-        return self._reservations.reserve(tenant, "", judge).id
+        room = self._reservations.reserve(tenant, "", judge).id
+        self._streamed[room] = written
+        return room
+
+    def streamed(self) -> int:
+        """Return how much of the bodies that this process receives is on the disk, in bytes."""
+        return sum(written() for written in list(self._streamed.values()))
 
     def give_back(self, *ids: str) -> None:
         """End reservations; one that cannot be ended now lapses."""
+        for room in ids:
+            self._streamed.pop(room, None)
         try:
             self._reservations.end(ids)
         except DatabaseUnavailable as error:

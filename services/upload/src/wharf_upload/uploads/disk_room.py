@@ -9,7 +9,7 @@ from typing import Protocol
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.problems import ProblemError
-from wharf_upload.database.room_contract import Outstanding
+from wharf_upload.domain.reservation import Reserved
 from wharf_upload.problems import STORAGE_FULL
 from wharf_upload.storage.base import BlobStore, Room
 
@@ -20,11 +20,11 @@ _LOOK_SECONDS, _ASK_SECONDS = 0.05, 0.25
 _RETRY_SECONDS = 10
 
 
-class Outstandings(Protocol):
+class ReservedRoom(Protocol):
     """What is asked of the database; see `database.room_contract`."""
 
-    def outstanding(self) -> Outstanding:
-        """Return what bodies under way will still take of this disk."""
+    def reserved(self) -> Reserved:
+        """Return what is reserved on this disk, by all."""
 
 
 class DiskRoom:
@@ -33,7 +33,7 @@ class DiskRoom:
     def __init__(
         self,
         store: BlobStore,
-        under_way: Outstandings,
+        under_way: ReservedRoom,
         *,
         reserve_bytes: int,
         reserve_inodes: int,
@@ -42,7 +42,7 @@ class DiskRoom:
         self._store, self._under_way, self._clock = store, under_way, clock
         self._reserve_bytes, self._reserve_inodes = reserve_bytes, reserve_inodes
         self._room, self._look_at = Room(0), 0.0
-        self._outstanding, self._ask_at = Outstanding(0, 0), 0.0
+        self._reserved, self._ask_at = Reserved(), 0.0
 
     def now(self) -> Room:
         """Return what is free above the reserve, which may be less than nothing."""
@@ -58,10 +58,11 @@ class DiskRoom:
         now = self._clock()
         if now >= self._look_at:
             self._look(now)
-        room, taken = self._room, self._outstanding
-        if length_bytes > room.bytes - taken.disk_bytes:
-            raise no_room(length_bytes, room.bytes - taken.disk_bytes, room.bytes)
-        if room.inodes is not None and room.inodes <= taken.inodes:
+        room = self._room
+        free = room.bytes - self._reserved.outstanding_bytes
+        if length_bytes > free:
+            raise no_room(length_bytes, free, room.bytes)
+        if room.inodes is not None and room.inodes <= self._reserved.outstanding_inodes:
             raise no_inodes(room.inodes)
 
     def _look(self, now: float) -> None:
@@ -69,7 +70,7 @@ class DiskRoom:
             self._ask_at = now + _ASK_SECONDS
             # Without an answer what was known last goes on to hold.
             with suppress(DatabaseUnavailable):
-                self._outstanding = self._under_way.outstanding()
+                self._reserved = self._under_way.reserved()
         self._room = self.now()
         self._look_at = now + _LOOK_SECONDS
 

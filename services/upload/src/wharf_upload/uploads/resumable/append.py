@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -18,7 +19,7 @@ from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.upload_intent import check_early, check_size
 from wharf_upload.problems import FINAL_UPLOAD, OFFSET_MISMATCH, UPLOAD_LENGTH
 from wharf_upload.storage.partial_uploads import PartialUpload
-from wharf_upload.uploads.disk_room import DiskRoom
+from wharf_upload.uploads.body_room import BodyRoom
 from wharf_upload.uploads.resumable import checksums
 from wharf_upload.uploads.resumable.complete import UploadCompleter
 from wharf_upload.uploads.resumable.concatenate import UploadConcatenator
@@ -44,7 +45,7 @@ class UploadAppender:
         self,
         held: HeldUploads,
         rules: UploadRules,
-        room: DiskRoom,
+        room: BodyRoom,
         completer: UploadCompleter,
         concatenator: UploadConcatenator,
         terminator: UploadTerminator,
@@ -214,7 +215,9 @@ class UploadAppender:
         room = most - session.offset
         if length > room:
             raise ExceedsUpload(length, room, most)
-        self._room.require(length)
+        if length:
+            taken = self._room.take_disk(upload.tenant, length, session.written)
+            session.give_back = partial(self._room.give_back, taken)
         size = session.offset + length
         if upload.length is None and size != upload.reserved_bytes:
             session.upload = self._held.rows.reserve(upload, size)

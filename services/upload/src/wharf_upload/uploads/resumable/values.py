@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -106,11 +107,20 @@ class UploadSession:
     checksums: tuple[Checksum, ...] = ()
     # Whether only this request knows the upload: if it breaks, no client can go on.
     unknown: bool = False
+    # Gives back what is reserved for the body.
+    give_back: Callable[[], None] = lambda: None
+
+    def written(self) -> int:
+        """Return how many bytes of the body are on the disk; another thread may end it now."""
+        with suppress(OSError):
+            return max(0, self.part.size() - self.offset)
+        return 0
 
     def release(self) -> None:
         """Let other requests have the upload."""
         self.part.close()
         self.lease.release()
+        self.give_back()
 
 
 class ExceedsUpload(Exception):
