@@ -222,7 +222,7 @@ class SqlReservations:
             if owner == ALL:
                 if disk == self._disk:
                     found.disk_bytes, found.inodes = disk_bytes, inodes
-                found.bodies = bodies
+                    found.bodies = bodies
             elif owner == WRITTEN:
                 if until > now and disk.partition("/")[0] == self._disk:
                     found.written_bytes += max(0, disk_bytes)

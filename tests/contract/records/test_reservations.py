@@ -1,0 +1,235 @@
+"""What is reserved for bodies under way, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from servicekit.database import Database, open_database
+from wharf_upload.database.reservations import SqlReservations
+from wharf_upload.database.room_contract import Judge
+from wharf_upload.domain.reservation import LAPSES_MILLISECONDS, Needed, Reserved
+
+MIB = 1 << 20
+New = Callable[..., SqlReservations]
+
+
+class Clock:
+    """Unix seconds that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_795_000_000.0
+
+    def __call__(self) -> float:
+        """A little later each time, as clocks are."""
+        self.now += 0.000_01
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of all processes."""
+    return Clock()
+
+
+@pytest.fixture
+def new(database: Database, tmp_path: Path, clock: Clock) -> New:
+    """Makes what a process has."""
+    own = database.dialect == "sqlite"
+
+    def make(instance: str = "native", disk: str = "") -> SqlReservations:
+        used = (
+            open_database(f"sqlite:///{tmp_path / 'room.db'}", durable=False) if own else database
+        )
+        return SqlReservations(used, instance=instance, disk=disk, makes_tables=own, clock=clock)
+
+    return make
+
+
+def needs(tenant: str = "demo", size: int = MIB, ticket: str = "", inodes: int = 1) -> Judge:
+    """A body that is let in whatever is reserved."""
+    needed = Needed(
+        tenant=tenant, disk_bytes=2 * size, quota_bytes=size, inodes=inodes, ticket=ticket
+    )
+    return lambda _: needed
+
+
+def seen(by: SqlReservations, tenant: str = "demo", ticket: str = "") -> Reserved:
+    """What the next body would see; it is refused."""
+
+    class Looked(Exception):
+        pass
+
+    found: list[Reserved] = []
+
+    def look(reserved: Reserved) -> Needed:
+        found.append(reserved)
+        raise Looked
+
+    with pytest.raises(Looked):
+        by.reserve(tenant, ticket, look)
+    return found[0]
+
+
+def test_sums(new: New) -> None:
+    """A body sees what all have reserved on the disk, what its tenant has, and what its ticket."""
+    one, other = new(), new()
+    one.reserve("demo", "t1", needs(ticket="t1"))
+    other.reserve("demo", "", needs())
+    other.reserve("else", "", needs("else", inodes=5))
+    found = seen(one, "demo", "t1")
+    assert (found.disk_bytes, found.inodes, found.bodies) == (6 * MIB, 7, 3)
+    assert (found.own_disk_bytes, found.quota_bytes, found.files) == (4 * MIB, 2 * MIB, 2)
+    assert (found.ticket_quota_bytes, found.ticket_files, found.ticket_bodies) == (MIB, 1, 1)
+    assert seen(one, "demo", "t2").ticket_bodies == 0
+    assert seen(one, "third").quota_bytes == 0
+    assert one.reserved().outstanding_bytes == 6 * MIB
+
+
+def test_refusals_reserve_nothing(new: New) -> None:
+    """A body that is refused leaves nothing reserved."""
+    reservations = new()
+    seen(reservations)
+    assert reservations.reserved() == Reserved()
+
+
+def test_ends(new: New) -> None:
+    """A reservation ends once, in whichever process, and unknown ids end nothing."""
+    one, other = new(), new()
+    first = one.reserve("demo", "t", needs(ticket="t"))
+    second = one.reserve("demo", "", needs())
+    assert other.end([first.id, "no number", "", "1", "9" * 30]) == 1
+    assert one.end([first.id]) == 0
+    found = seen(one, "demo", "t")
+    assert (found.disk_bytes, found.quota_bytes, found.bodies) == (2 * MIB, MIB, 1)
+    assert found.ticket_bodies == 0
+    assert one.end([second.id]) == 1
+    assert one.reserved() == Reserved()
+
+
+def test_many_end_at_once(new: New) -> None:
+    """As many as the log has lines of end in one call, of several tenants and tickets."""
+    reservations = new()
+    ids = [
+        reservations.reserve(f"t{number % 7}", f"k{number}", needs(f"t{number % 7}")).id
+        for number in range(40)
+    ]
+    assert reservations.end(ids) == 40
+    assert reservations.reserved() == Reserved()
+
+
+def test_disks(new: New) -> None:
+    """Replicas with disks of their own share the tenant's quota, and not the disks."""
+    one, other = new("a", "a"), new("b", "b")
+    one.reserve("demo", "", needs())
+    found = seen(other)
+    assert (found.disk_bytes, found.own_disk_bytes, found.bodies) == (0, 0, 0)
+    assert (found.quota_bytes, found.files) == (MIB, 1)
+
+
+def test_those_that_reserve_take_turns(new: New) -> None:
+    """Of many bodies that come at once, as many are let in as there is room for."""
+    room = 7 * 2 * MIB
+    admitted: list[str] = []
+
+    class NoRoom(Exception):
+        pass
+
+    def judge(reserved: Reserved) -> Needed:
+        if reserved.outstanding_bytes + 2 * MIB > room:
+            raise NoRoom
+        return Needed(tenant="demo", disk_bytes=2 * MIB, quota_bytes=MIB)
+
+    def come(reservations: SqlReservations) -> None:
+        for _ in range(3):
+            with suppress(NoRoom):
+                admitted.append(reservations.reserve("demo", "", judge).id)
+
+    threads = [threading.Thread(target=come, args=(new(),)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(admitted)) == len(admitted) == 7
+
+
+def test_lapses(new: New, clock: Clock) -> None:
+    """What nobody ends is over after an hour, and later where more was to come."""
+    reservations = new()
+    reservations.reserve("demo", "", needs())
+    large = reservations.reserve("demo", "", needs(size=600 * MIB))
+    assert large.until > int(clock.now * 1000) + LAPSES_MILLISECONDS + 1_000_000
+    clock.now += LAPSES_MILLISECONDS / 1000
+    assert reservations.lapse() == 0
+    clock.now += 60
+    assert reservations.lapse() == 1
+    assert reservations.reserved().bodies == 1
+
+
+def test_a_gateway_starts(new: New) -> None:
+    """A gateway that starts has nothing under way, others still have."""
+    one, other = new("a"), new("b")
+    one.reserve("demo", "", needs())
+    other.reserve("demo", "", needs())
+    assert one.clear() == 1
+    assert one.reserved().bodies == 1
+
+
+def test_what_is_written(new: New, clock: Clock) -> None:
+    """What is on the disk by now is not outstanding, until nobody has looked for a while."""
+    one, other = new("a"), new("b")
+    one.note_written(0, 0)
+    one.reserve("demo", "", needs(inodes=3))
+    one.note_written(MIB, 1)
+    found = seen(other)
+    assert (found.outstanding_bytes, found.outstanding_inodes) == (MIB, 2)
+    assert found.written_bytes == MIB
+    clock.now += 10
+    assert seen(other).outstanding_bytes == 2 * MIB
+
+
+def test_an_end_takes_what_it_has_written(new: New) -> None:
+    """Files of a body that has ended, and are there a moment longer, hide nobody else's room."""
+    reservations = new()
+    reservations.note_written(0, 0)
+    first = reservations.reserve("demo", "", needs())
+    reservations.reserve("demo", "", needs())
+    reservations.note_written(3 * MIB, 2)
+    reservations.end([first.id])
+    assert reservations.reserved().outstanding_bytes == MIB
+    # A look at the same files: those of the first one have not gone yet.
+    reservations.note_written(3 * MIB, 2)
+    assert reservations.reserved().outstanding_bytes == MIB
+    reservations.note_written(MIB, 1)
+    assert reservations.reserved().outstanding_bytes == MIB
+
+
+def test_a_first_look(new: New) -> None:
+    """A process that begins to look does not know what has ended, and says nothing."""
+    one = new()
+    one.note_written(0, 0)
+    one.reserve("demo", "", needs())
+    one.note_written(MIB, 1)
+    other = new()
+    other.note_written(MIB, 1)
+    assert other.reserved().outstanding_bytes == 2 * MIB
+    other.note_written(MIB, 1)
+    assert other.reserved().outstanding_bytes == MIB
+
+
+def test_oldest(new: New, clock: Clock) -> None:
+    """The oldest body of a gateway is known by the time of its admission."""
+    one, other = new("a"), new("b")
+    assert one.oldest() is None
+    other.reserve("demo", "", needs())
+    clock.now += 100
+    begun = clock.now
+    one.reserve("demo", "", needs())
+    one.reserve("demo", "", needs())
+    oldest = one.oldest()
+    assert oldest is not None
+    assert begun <= oldest <= begun + 0.001
