@@ -111,14 +111,23 @@ def test_probes(variant: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("component", ["auth", "upload"])
-def test_a_database_that_is_away(variant: str, component: str) -> None:
-    """A rollout waits for database and schema; a pod that served stays when the database goes."""
+@pytest.mark.parametrize(
+    ("component", "started", "ready"),
+    [
+        ("auth", "/readyz", "/readyz?exclude=database"),
+        ("upload", "/readyz?exclude=room", "/readyz?exclude=database&exclude=room"),
+    ],
+)
+def test_a_database_that_is_away(variant: str, component: str, started: str, ready: str) -> None:
+    """A rollout waits for database and schema; a pod that served stays when the database goes.
+
+    A full disk takes no uploads, and takes no pod out of service.
+    """
     container = cluster(variant).pod(component).container(component)
     startup, readiness = container["startupProbe"], container["readinessProbe"]
-    assert startup["httpGet"]["path"] == "/readyz"
+    assert startup["httpGet"]["path"] == started
     assert startup["periodSeconds"] * startup["failureThreshold"] >= 3600
-    assert readiness["httpGet"]["path"] == "/readyz?exclude=database"
+    assert readiness["httpGet"]["path"] == ready
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -23,7 +23,11 @@ from wharf_native.cli import status
             0,
             "wharf: ready at http://127.0.0.1:8080, without live and images (503 meanwhile)\n",
         ),
-        (("/readyz", "/metrics/live"), 1, "wharf: not ready: /readyz answers 503 down\n"),
+        (
+            ("/readyz?exclude=room", "/metrics/live"),
+            1,
+            "wharf: not ready: /readyz?exclude=room answers 503 down\n",
+        ),
     ],
 )
 def test_what_is_missing(

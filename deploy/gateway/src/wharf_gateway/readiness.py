@@ -14,8 +14,9 @@ from wharf_gateway.terminal import CannotRunError
 _TIMEOUT_SECONDS = 2.0
 _ANSWER_BYTES = 1 << 16
 _SHOWN_CHARACTERS = 200
-# The upload service's own word, and proof that auth answers and has keys.
-_PROBES = ("/readyz", "/.well-known/jwks.json")
+# The upload service's own word, and proof that auth answers and has keys. On a full disk Wharf
+# starts as well: files are read, and deleted.
+_PROBES = ("/readyz?exclude=room", "/.well-known/jwks.json")
 _CONSOLE_PROBE = "/console/readyz"
 
 

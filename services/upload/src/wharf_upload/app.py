@@ -173,6 +173,7 @@ def _install_metrics(app: Flask, context: AppContext) -> None:
         (
             lambda: own_metrics.storage(context.settings),
             lambda: own_metrics.ages(context.settings, context.access.revocations),
+            lambda: own_metrics.reserved(context.reservations),
             own_metrics.published,
         ),
     )
@@ -186,6 +187,7 @@ def _install_health(app: Flask, context: AppContext) -> None:
         "database": context.records.check,
         "storage": context.store.check,
         "spool": spool_check.error,
+        "room": context.receiving.room.error,
         "keys": context.access.keys_error,
     }
     if settings.instance != ALONE:

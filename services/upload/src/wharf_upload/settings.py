@@ -14,6 +14,7 @@ from wharf_upload.folders import ALONE as ALONE
 from wharf_upload.folders import Folders
 from wharf_upload.live_settings import AUTO, ON, LiveSettings
 from wharf_upload.notices.places import REDIS, socket_place
+from wharf_upload.room_settings import RoomSettings
 from wharf_upload.row_settings import RowSettings
 
 FULL, RELAXED = "full", "relaxed"
@@ -23,7 +24,7 @@ GIB = 1 << 30
 
 
 @dataclass(frozen=True)
-class Settings(LiveSettings, RowSettings, BlobSettings, Folders):
+class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     """What the upload service and its worker read from the environment."""
 
     data: Path = setting(doc="Folder of all data.")  # noqa: RUF009 -- as for all others
@@ -86,24 +87,6 @@ class Settings(LiveSettings, RowSettings, BlobSettings, Folders):
     )
     max_file_bytes: int = setting(
         100 * GIB, doc="Largest file, in bytes.", minimum=1, maximum=1 << 50
-    )
-    disk_reserve_bytes: int = setting(
-        64 << 20,
-        doc="Free space, in bytes, that an upload must leave on the disk.",
-        minimum=0,
-    )
-    disk_reserve_inodes: int = setting(
-        1000,
-        doc="Files that must still be possible on the disk after an upload; 0 where its filesystem "
-        "does not count them.",
-        minimum=0,
-    )
-    tenant_room_percent: int = setting(
-        90,
-        doc="Part of the free room, in percent, that bodies of one tenant may have reserved while "
-        "they come in.",
-        minimum=1,
-        maximum=100,
     )
     tenant_requests_per_minute: int = setting(
         60_000, doc="Requests of one tenant, per minute.", minimum=1

@@ -14,9 +14,11 @@ from prometheus_client import Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from servicekit import atomic_file, metrics
+from servicekit.database import DatabaseUnavailable
 from servicekit.revocations import Revocations
 from wharf_upload import timings
 from wharf_upload.database import group_commit
+from wharf_upload.database.room_contract import Reservations
 from wharf_upload.hashing import daemon
 from wharf_upload.hashing.daemon import DigestDaemon
 from wharf_upload.http import upload_protocol
@@ -28,7 +30,7 @@ from wharf_upload.observability import store_metrics
 from wharf_upload.settings import Settings
 from wharf_upload.streaming import fair_executor
 from wharf_upload.streaming.event_loop import StreamServer
-from wharf_upload.uploads import content_digest
+from wharf_upload.uploads import body_room, content_digest
 
 _STAGE_BUCKETS = (
     *(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -83,6 +85,9 @@ _LONG_WORK = Gauge(
 _SWEEPS = Counter("wharf_sweeper_runs_total", "Runs of the sweeper.", ("result",))
 _REMOVED = Counter("wharf_sweeper_removed_total", "What the sweeper removed.", ("kind",))
 _FAILURES = Counter("wharf_sweeper_failures_total", "Files that could not be removed.")
+_NO_ROOM = Counter(
+    "wharf_room_refusals_total", "Bodies that found no room before they came.", ("reason",)
+)
 _REPORT_FILE = "worker-report.json"
 
 
@@ -92,6 +97,7 @@ def _connect() -> None:
     metrics.observe_buffer(timings.durations, _STAGES, labels=1)
     metrics.observe_buffer(group_commit.group_sizes, _GROUPS, labels=0)
     metrics.count_buffer(content_digest.results, _ANSWERS)
+    metrics.count_buffer(body_room.refusals, _NO_ROOM)
     metrics.count_buffer(daemon.hashed_bytes, _FOLLOWED_BYTES)
     metrics.observe_buffer(fair_executor.waits, _LONG_WORK_WAITS, labels=0)
     metrics.count_buffer(sweep_metrics.sweeps, _SWEEPS)
@@ -111,6 +117,8 @@ def _begin_at_zero() -> None:
         _STAGES.labels(*stage)
     for result in ("known", "computed"):
         _ANSWERS.labels(result)
+    for reason in body_room.REASONS:
+        _NO_ROOM.labels(reason)
     for result in ("done", "failed"):
         _SWEEPS.labels(result)
     for kind in {**Swept().counts(), **SweptUploads().counts()}:
@@ -236,6 +244,22 @@ def storage(settings: Settings) -> Iterator[Metric]:
     sizes = list(_sizes(volumes["spool"]))
     yield _gauge("wharf_spool_files", "Bodies in the gateway's spool.", len(sizes))
     yield _gauge("wharf_spool_bytes", "Bytes of them so far.", sum(sizes))
+
+
+def reserved(reservations: Reservations) -> Iterator[Metric]:
+    """Yield what is reserved for bodies under way; nothing while the database is away."""
+    try:
+        found = reservations.reserved()
+    except DatabaseUnavailable:
+        return
+    yield _gauge("wharf_bodies_under_way", "Bodies that have room reserved.", found.bodies)
+    yield _gauge("wharf_reserved_bytes", "Bytes of the disk reserved for them.", found.disk_bytes)
+    yield _gauge(
+        "wharf_reserved_outstanding_bytes",
+        "Those that they have not taken of the free space yet.",
+        found.outstanding_bytes,
+    )
+    yield _gauge("wharf_reserved_inodes", "Inodes reserved for them.", found.inodes)
 
 
 def _by_volume(name: str, help_text: str) -> GaugeMetricFamily:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from servicekit.database import DatabaseUnavailable
+from servicekit.metric_buffers import MetricBuffer
 from wharf_upload.database.room_contract import Reservations
 from wharf_upload.domain.body_classes import SMALLEST_BYTES, class_for
 from wharf_upload.domain.refusals import QuotaExceeded, TicketUsedUp
@@ -23,6 +24,10 @@ from wharf_upload.uploads.disk_room import DiskRoom, no_inodes, no_room
 log = logging.getLogger(__name__)
 # A body without a length gets this part of the room at most: the next one finds some, too.
 _PART_WITHOUT_LENGTH = 2
+DISK, TENANT_SHARE, INODES, QUOTA, TICKET = "disk", "tenant_share", "inodes", "quota", "ticket"
+REASONS = (DISK, TENANT_SHARE, INODES, QUOTA, TICKET)
+refusals = MetricBuffer()
+"""Bodies that found no room, by reason."""
 
 
 class Share(NamedTuple):
@@ -104,12 +109,13 @@ class BodyRoom:
         Raises `TicketUsedUp`, `QuotaExceeded` and the problem `storage-full`.
         """
         try:
-            return self._take(body)
+            return self._take_or_expire(body)
         except QuotaExceeded:
-            # Files whose time is over count until somebody removes them.
-            if not self._quotas.expire(body.tenant):
-                raise
-        return self._take(body)
+            _note(QUOTA)
+            raise
+        except TicketUsedUp:
+            _note(TICKET)
+            raise
 
     def take_disk(self, tenant: str, length: int, written: Callable[[], int]) -> str:
         """Reserve room on the disk alone, where the quota is reserved already; return the id.
@@ -138,6 +144,15 @@ class BodyRoom:
             self._reservations.end(ids)
         except DatabaseUnavailable as error:
             log.warning("room cannot be given back: %s", error)
+
+    def _take_or_expire(self, body: Body) -> RoomTaken:
+        try:
+            return self._take(body)
+        except QuotaExceeded:
+            # Files whose time is over count until somebody removes them.
+            if not self._quotas.expire(body.tenant):
+                raise
+        return self._take(body)
 
     def _take(self, body: Body) -> RoomTaken:
         body_class: int | None = None
@@ -168,10 +183,13 @@ class BodyRoom:
         """Return the bytes that may be reserved, or raise `storage-full`."""
         room = self._disk.now()
         share = (max(0, room.bytes) + reserved.written_bytes) * self._tenant_percent // 100
-        free = min(room.bytes - reserved.outstanding_bytes, share - reserved.own_disk_bytes)
+        left, share_left = room.bytes - reserved.outstanding_bytes, share - reserved.own_disk_bytes
+        free = min(left, share_left)
         if needed_bytes > free:
+            _note(DISK if needed_bytes > left else TENANT_SHARE)
             raise no_room(needed_bytes, free, min(room.bytes, share))
         if room.inodes is not None and inodes > room.inodes - reserved.outstanding_inodes:
+            _note(INODES)
             raise no_inodes(room.inodes - inodes + 1)
         return free
 
@@ -187,6 +205,7 @@ class BodyRoom:
                 limit = min(limit, left + body.overhead)
         found = class_for(limit, free // _PART_WITHOUT_LENGTH // body.copies)
         if found is None:
+            _note(DISK)
             raise no_room(_PART_WITHOUT_LENGTH * body.copies * SMALLEST_BYTES, free, free)
         return found
 
@@ -230,3 +249,7 @@ class BodyRoom:
             left = self._quotas.left_bytes(body.tenant, reserved)
             content = content if left is None else min(content, left)
         return Share(content, 1)
+
+
+def _note(reason: str) -> None:
+    refusals.note(((reason,), 1))

@@ -65,6 +65,17 @@ class DiskRoom:
         if room.inodes is not None and room.inodes <= self._reserved.outstanding_inodes:
             raise no_inodes(room.inodes)
 
+    def error(self) -> str | None:
+        """Return why the disk takes no uploads, or `None`; files are read all the same."""
+        room = self._store.room()
+        if room.read_only:
+            return "the disk is mounted read-only: uploads are refused"
+        if room.bytes <= self._reserve_bytes:
+            return f"the disk has {room.bytes} bytes left, all of them reserve: uploads are refused"
+        if room.inodes is not None and room.inodes <= self._reserve_inodes:
+            return f"the disk can make {room.inodes} more files, all reserve: uploads are refused"
+        return None
+
     def _look(self, now: float) -> None:
         if now >= self._ask_at:
             self._ask_at = now + _ASK_SECONDS
