@@ -1,0 +1,358 @@
+"""Room is reserved before a body comes: two bodies never share the same free space."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from servicekit.testing import Issuer
+from tests.servers.upload import BOUNDARY, UploadService, assemble, form_body, settings_for
+from wharf_upload.domain.reservation import Reserved
+from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.storage.base import Room
+from wharf_upload.storage.local import LocalStore
+from wharf_upload.storage.timed import TimedStore
+
+MIB = 1 << 20
+GIB = 1 << 30
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+class Disk(LocalStore):
+    """A store whose disk has as much room as the test says."""
+
+    left = Room(621 * MIB, 100_000)
+
+    def room(self) -> Room:
+        """What the test says."""
+        return self.left
+
+
+@dataclass
+class Cramped:
+    """A service on such a disk."""
+
+    service: UploadService
+    disk: Disk
+
+    def ask(self, length: int | None, key: str = "a.bin", **changes: Any) -> TestResponse:
+        """Ask for the admission of a large `PUT`, as nginx does."""
+        return self._ask("PUT", f"/v1/files/default/{key}", length, **changes)
+
+    def ask_form(self, length: int | None, **changes: Any) -> TestResponse:
+        """Ask for the admission of a form."""
+        headers = {"Content-Type": FORM, **changes.pop("headers", {})}
+        return self._ask("POST", "/v1/files/default", length, headers=headers, **changes)
+
+    def ask_by_ticket(
+        self, ticket: str, length: int | None, *, form: bool = False, **headers: str
+    ) -> TestResponse:
+        """Ask by a ticket in the path."""
+        fields = {"Authorization": "", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        if form:
+            fields["Content-Type"] = FORM
+            return self._ask("POST", f"/u/{ticket}", length, headers=fields)
+        return self._ask("PUT", f"/u/{ticket}/a.bin", length, headers=fields)
+
+    def ticket(self, **rules: Any) -> str:
+        """A new ticket for one file."""
+        rules = {"bucket": "default", "prefix": "in/", "max_files": 1, **rules}
+        return self.service.issuer.token(tid="demo", scope="files:write", ticket=rules)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        length: int | None,
+        *,
+        tenant: str = "demo",
+        headers: dict[str, str] | None = None,
+    ) -> TestResponse:
+        self.service.tenant = tenant
+        said = "" if length is None else str(length)
+        environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": said}
+        return self.service.request(method, path, b"", headers or {}, environ)
+
+    def end(self, reply: TestResponse) -> None:
+        """What the gateway does at the end of a request."""
+        self.service.context.receiving.body_room.give_back(reservation(reply))
+
+    def reserved(self) -> Reserved:
+        """What is reserved on the disk."""
+        return self.service.context.reservations.reserved()
+
+    def limit(self, **limits: int) -> None:
+        """Set the limits of the tenant."""
+        self.service.records.put_limits("demo", Limits(**limits))
+        self.service.context.access.tenant_limits.forget("demo")
+
+
+@pytest.fixture
+def cramped(upload_data: Any, issuer: Issuer) -> Iterator[Cramped]:
+    """A service whose disk has 621 MiB left."""
+    settings = settings_for(upload_data, durability="relaxed", disk_reserve_inodes=1000)
+    disk = Disk(upload_data, durable=False)
+    disk.prepare()
+    service = assemble(settings, issuer, TimedStore(disk))
+    yield Cramped(service, disk)
+    service.database.close()
+
+
+def reservation(reply: TestResponse) -> str:
+    """The id of what was reserved."""
+    assert reply.status_code == 204, reply.headers
+    return str(json.loads(urlsafe_b64decode(reply.headers["X-Admission"]))["reservation"])
+
+
+def refused(reply: TestResponse) -> tuple[int, str, dict[str, Any]]:
+    """Status, slug and members of a refusal."""
+    problem = json.loads(reply.headers["X-Denied-Problem"])
+    return problem["status"], problem["type"].removeprefix("/problems/"), problem
+
+
+# ---- the disk ----
+
+
+def test_two_bodies_and_one_room(cramped: Cramped) -> None:
+    """Of two bodies for which the disk has room once, one comes, and the other one is told when."""
+    first = cramped.ask(549 * MIB)
+    second = cramped.ask(549 * MIB, "b.bin", tenant="else")
+    status, slug, problem = refused(second)
+    assert (status, slug, problem["free_bytes"]) == (507, "storage-full", 72 * MIB)
+    assert second.headers["X-Denied-Retry-After"] == "10"
+    cramped.end(first)
+    assert cramped.ask(549 * MIB, "b.bin", tenant="else").status_code == 204
+
+
+def test_one_tenant_leaves_room(cramped: Cramped) -> None:
+    """Announcements of one tenant alone never take all the room."""
+    while cramped.ask(50 * MIB).status_code == 204:
+        pass
+    status, slug, problem = refused(cramped.ask(50 * MIB))
+    assert (status, slug) == (507, "storage-full")
+    assert problem["retry_after"] == 10
+    assert cramped.reserved().disk_bytes <= 621 * MIB * 90 // 100
+    assert cramped.ask(60 * MIB, tenant="else").status_code == 204
+
+
+def test_what_never_fits(cramped: Cramped) -> None:
+    """A body for which the disk has no room at any time is not asked to come again."""
+    reply = cramped.ask(700 * MIB)
+    assert refused(reply)[:2] == (507, "storage-full")
+    assert "X-Denied-Retry-After" not in reply.headers
+
+
+def test_a_form_lies_there_twice(cramped: Cramped) -> None:
+    """A form needs its length twice, and an inode for each file that it may hold."""
+    assert refused(cramped.ask_form(300 * MIB))[:2] == (507, "storage-full")
+    assert cramped.ask_form(200 * MIB).status_code == 204
+    found = cramped.reserved()
+    assert (found.disk_bytes, found.inodes) == (400 * MIB, 101)
+
+
+def test_inodes(cramped: Cramped) -> None:
+    """Two bodies do not share the last inodes above the reserve, either."""
+    cramped.disk.left = Room(621 * MIB, 1003)
+    first = cramped.ask(MIB)
+    reply = cramped.ask(MIB, "b.bin")
+    assert refused(reply)[:2] == (507, "storage-full")
+    assert reply.headers["X-Denied-Retry-After"] == "10"
+    cramped.end(first)
+    assert cramped.ask(MIB, "b.bin").status_code == 204
+    cramped.disk.left = Room(621 * MIB, 1000)
+    assert cramped.service.put("small.txt", b"x").status_code == 507
+
+
+def test_a_disk_that_counts_no_inodes(cramped: Cramped) -> None:
+    """Where the filesystem does not count them, no body is refused for inodes."""
+    cramped.disk.left = Room(621 * MIB, None)
+    assert cramped.ask(MIB).status_code == 204
+    assert cramped.service.put("small.txt", b"x").status_code == 201
+
+
+def test_small_bodies_see_what_is_reserved(cramped: Cramped) -> None:
+    """A small body that reserves nothing does not take what others have reserved."""
+    cramped.disk.left = Room(2 * MIB, 100_000)
+    cramped.ask(MIB + 700_000)
+    assert cramped.service.put("small.txt", b"x" * 90_000).status_code == 201
+    cramped.ask(200_000, tenant="else")
+    cramped.service.tenant = "demo"
+    room = cramped.service.context.receiving.room
+    room._ask_at = room._look_at = 0.0
+    reply = cramped.service.put("small.txt", b"x" * 300_000)
+    assert reply.status_code == 507
+    assert reply.headers["Retry-After"] == "10"
+
+
+# ---- quota and ticket ----
+
+
+def test_two_bodies_and_one_quota(cramped: Cramped) -> None:
+    """Two bodies do not share what is left of a quota, and a stored one counts once."""
+    cramped.limit(max_bytes=150_000)
+    first = cramped.ask(100_000)
+    status, slug, problem = refused(cramped.ask(100_000, "b.bin"))
+    assert (status, slug, problem["used_bytes"]) == (507, "tenant-quota-exceeded", 100_000)
+    cramped.end(first)
+    assert cramped.service.put("a.bin", b"x" * 100_000, spooled=True).status_code == 201
+    assert cramped.ask(50_000, "b.bin").status_code == 204
+    assert cramped.reserved().bodies == 1
+
+
+def test_files_of_a_quota(cramped: Cramped) -> None:
+    """Files count while they come."""
+    cramped.limit(max_files=1)
+    cramped.ask(MIB)
+    assert refused(cramped.ask(MIB, "b.bin"))[:2] == (507, "tenant-quota-exceeded")
+
+
+def test_a_replacement_needs_what_it_adds(cramped: Cramped) -> None:
+    """A body that replaces a file reserves of a full quota what it has more."""
+    cramped.limit(max_bytes=100_000)
+    assert cramped.service.put("a.bin", b"x" * 90_000).status_code == 201
+    assert cramped.ask(95_000, "b.bin").status_code == 403
+    assert cramped.ask(95_000, "a.bin").status_code == 204
+    assert refused(cramped.ask(96_000, "a.bin"))[1] == "tenant-quota-exceeded"
+
+
+def test_a_repeat_reserves_the_disk(cramped: Cramped) -> None:
+    """A request that may repeat another one passes a used-up quota, and not a full disk."""
+    cramped.limit(max_bytes=1000)
+    headers = {"Idempotency-Key": "k"}
+    assert cramped.ask(500 * MIB, headers=headers).status_code == 204
+    assert refused(cramped.ask(500 * MIB, headers=headers))[1] == "storage-full"
+
+
+def test_a_ticket_for_one_file_reserves_one(cramped: Cramped) -> None:
+    """By a ticket for one file one body comes at a time, also under an Idempotency-Key."""
+    ticket = cramped.ticket()
+    first = cramped.ask_by_ticket(ticket, MIB)
+    second = cramped.ask_by_ticket(ticket, MIB)
+    status, slug, problem = refused(second)
+    assert (status, slug, problem["under_way"]) == (403, "ticket-used-up", 1)
+    assert second.headers["X-Denied-Retry-After"] == "1"
+    repeat = cramped.ask_by_ticket(ticket, MIB, Idempotency_Key="k")
+    assert refused(repeat)[1] == "ticket-used-up"
+    assert cramped.ask_by_ticket(cramped.ticket(), MIB).status_code == 204
+    cramped.end(first)
+    assert cramped.ask_by_ticket(ticket, MIB).status_code == 204
+
+
+def test_forms_of_a_ticket_reserve_its_bytes(cramped: Cramped) -> None:
+    """Slices of one file come by a ticket side by side, as many as make one file."""
+    ticket = cramped.ticket(max_file_bytes=10 * MIB)
+    assert cramped.ask_by_ticket(ticket, 5 * MIB, form=True).status_code == 204
+    assert cramped.ask_by_ticket(ticket, 5 * MIB, form=True).status_code == 204
+    refusal = refused(cramped.ask_by_ticket(ticket, 5 * MIB, form=True))
+    assert (refusal[1], refusal[2]["under_way"]) == ("ticket-used-up", 2)
+
+
+# ---- bodies without a length ----
+
+
+def taken_class(cramped: Cramped) -> int | None:
+    """Where the gateway cuts what was admitted last: all that is reserved."""
+    return cramped.reserved().disk_bytes
+
+
+def test_the_class_holds_the_limit(cramped: Cramped) -> None:
+    """A body without a length reserves the class that holds the least of its limits."""
+    cramped.limit(max_file_bytes=1000)
+    cramped.ask(None)
+    assert taken_class(cramped) == 1024
+
+
+def test_the_class_by_the_quota(cramped: Cramped) -> None:
+    """It may be the next class above what is left of the quota, and nothing without any."""
+    cramped.limit(max_bytes=100_000)
+    assert cramped.service.put("a.bin", b"x" * 90_000).status_code == 201
+    reply = cramped.ask(None, "b.bin")
+    assert taken_class(cramped) == 16_384
+    assert refused(cramped.ask(None, "c.bin"))[1] == "tenant-quota-exceeded"
+    cramped.end(reply)
+    assert cramped.ask(None, "c.bin").status_code == 204
+
+
+def test_the_class_by_the_disk(cramped: Cramped) -> None:
+    """It is never above the room of the disk, and leaves some for the next one."""
+    cramped.ask(None)
+    first = taken_class(cramped)
+    assert first == 256 * MIB
+    cramped.ask(None, tenant="else")
+    assert taken_class(cramped) == first + 128 * MIB
+    cramped.disk.left = Room(1500, 100_000)
+    assert refused(cramped.ask(None, tenant="third"))[1] == "storage-full"
+
+
+def test_the_class_of_a_form(cramped: Cramped) -> None:
+    """A form without a length reserves its class twice."""
+    cramped.limit(max_file_bytes=1000)
+    cramped.ask_form(None)
+    assert cramped.reserved().disk_bytes == 2 * 2 * MIB
+
+
+# ---- the end ----
+
+
+@pytest.mark.parametrize("kind", ["stored", "refused", "gone"])
+def test_room_is_given_back(cramped: Cramped, kind: str) -> None:
+    """What was reserved ends with the request: stored, refused, or without its body."""
+    if kind == "stored":
+        assert cramped.service.put("a.bin", b"x" * 200_000, spooled=True).status_code == 201
+    elif kind == "refused":
+        headers = {"Content-Digest": "sha-256=:" + "A" * 43 + "=:"}
+        reply = cramped.service.put("a.bin", b"x" * 200_000, headers, spooled=True)
+        assert reply.status_code == 400
+    else:
+        admission = cramped.ask(MIB).headers["X-Admission"]
+        environ = {"SPOOL_FILE": "/nowhere", "ADMISSION": admission}
+        reply = cramped.service.request("PUT", "/v1/files/default/a.bin", environ=environ)
+        assert reply.status_code >= 400
+    assert cramped.reserved() == Reserved()
+
+
+def test_a_form_gives_back(cramped: Cramped) -> None:
+    """A form ends what was reserved for it, files and all."""
+    assert cramped.service.post_form(form_body([("a.bin", b"a")])).status_code == 201
+    assert cramped.reserved() == Reserved()
+
+
+def test_a_refused_admission_reserves_nothing(cramped: Cramped) -> None:
+    """A body over the bytes of this minute leaves no room reserved."""
+    cramped.limit(bytes_per_minute=1000)
+    cramped.ask(MIB)
+    assert refused(cramped.ask(MIB))[0] == 429
+    assert cramped.reserved().bodies <= 1
+
+
+# ---- /readyz ----
+
+
+def down(cramped: Cramped, path: str) -> dict[str, str]:
+    """What is down, and why."""
+    reply = cramped.service.request("GET", path)
+    document: dict[str, dict[str, str]] = json.loads(reply.data)
+    assert (reply.status_code == 503) == ("down" in document)
+    return document.get("down", {})
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        (Room(0, 100_000), "0 bytes left"),
+        (Room(GIB, 1000), "1000 more files"),
+        (Room(GIB, 100_000, read_only=True), "read-only"),
+    ],
+)
+def test_not_ready(cramped: Cramped, room: Room, said: str) -> None:
+    """`/readyz` says in words when the disk takes no uploads; probes may leave it out."""
+    assert "room" not in down(cramped, "/readyz")
+    cramped.disk.left = room
+    assert said in down(cramped, "/readyz")["room"]
+    assert "room" not in down(cramped, "/readyz?exclude=room")
