@@ -1,0 +1,100 @@
+"""What bodies under way have taken of the disk does not count twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servicekit.database import open_database
+from wharf_upload.database.reservations import SqlReservations
+from wharf_upload.domain.reservation import Needed
+from wharf_upload.maintenance.bodies_under_way import BodiesUnderWay
+
+MIB = 1 << 20
+
+
+class Gateway:
+    """A gateway's spool, and what is reserved for its bodies."""
+
+    def __init__(self, folder: Path) -> None:
+        self.spool = folder / "spool"
+        self.spool.mkdir()
+        self.database = open_database(f"sqlite:///{folder / 'room.db'}", durable=False)
+        self.reservations = SqlReservations(self.database, instance="native", makes_tables=True)
+        self.streamed = 0
+        self._bodies = BodiesUnderWay(self.reservations, self.spool, lambda: self.streamed)
+        self._bodies.look()
+
+    def admit(self) -> str:
+        """Reserve a MiB."""
+        needed = Needed(tenant="demo", disk_bytes=MIB, quota_bytes=MIB)
+        return self.reservations.reserve("demo", "", lambda _: needed).id
+
+    def spools(self, name: str, size: int) -> Path:
+        """So much of a body has come."""
+        path = self.spool / name
+        path.write_bytes(b"x" * size)
+        os.sync()
+        return path
+
+    def looks(self, times: int = 2) -> int:
+        """Look at the files; return the bytes that are outstanding afterwards."""
+        for _ in range(times):
+            self._bodies.look()
+        return self.reservations.reserved().outstanding_bytes
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway that has just started."""
+    found = Gateway(tmp_path)
+    yield found
+    found.database.close()
+
+
+def test_what_has_come(gateway: Gateway) -> None:
+    """What lies in the spool at two looks is not outstanding any more."""
+    gateway.admit()
+    gateway.looks()
+    gateway.spools("1", 65_536)
+    assert gateway.looks(1) == MIB
+    assert gateway.looks(1) == MIB - 65_536
+    gateway.streamed = 4096
+    assert gateway.looks(1) == MIB - 65_536 - 4096
+
+
+def test_a_body_that_ends(gateway: Gateway) -> None:
+    """The file of a body that has ended makes no room for the next one."""
+    first = gateway.admit()
+    gateway.looks()
+    path = gateway.spools("1", 65_536)
+    gateway.admit()
+    gateway.looks()
+    gateway.reservations.end([first])
+    assert gateway.reservations.reserved().outstanding_bytes == MIB
+    assert gateway.looks(1) == MIB
+    path.unlink()
+    assert gateway.looks() == MIB
+
+
+@pytest.mark.parametrize("kind", ["stored", "left"])
+def test_files_that_are_nobody_s_room(gateway: Gateway, kind: str) -> None:
+    """A file that is being stored counts in full, and one of a killed gateway makes no room."""
+    path = gateway.spools("1", 65_536)
+    if kind == "stored":
+        gateway.admit()
+        os.link(path, gateway.spool.parent / "staged")
+    else:
+        os.utime(path, (0, 0))
+        gateway.admit()
+    assert gateway.looks(3) == MIB
+
+
+def test_nothing_under_way(gateway: Gateway) -> None:
+    """Without a body under way nobody looks at files, and nothing is outstanding."""
+    gateway.spools("1", 65_536)
+    assert gateway.looks() == 0
+    assert gateway.reservations.reserved().written_bytes == 0
