@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.testing import Issuer
+from tests.e2e.raw_http import until
 from tests.integration.upload.test_database_away import held
 from tests.integration.upload.test_full_disk import fill
 from tests.servers.filesystems import disk
@@ -119,12 +120,27 @@ def test_the_disk_fills_up_meanwhile(cramped: ReceiverClient) -> None:
     offset = cramped.offset(address)
     assert 0 < offset < len(content)
     filler.unlink()
-    cramped.service.store._free_until = 0.0  # type: ignore[attr-defined]
+    cramped.service.context.receiving.room._look_at = 0.0
     assert cramped.patch(small, 0, b"abc").status == 204
     assert cramped.patch(address, offset, content[offset:]).status == 204
     # Both were called tus.bin.
     assert cramped.service.content("tus (2).bin") == content
     assert_sound(cramped.service)
+
+
+def test_streams_share_no_room(cramped: ReceiverClient) -> None:
+    """Of two streams for which the disk has room once, one comes; it gives back what it had."""
+    reservations = cramped.service.context.reservations
+    first, second = cramped.create(4 << 20), cramped.create(4 << 20)
+    fill(cramped.service, leave=6 << 20)
+    stream = cramped.begin(first, 0, 4 << 20)
+    stream.sendall(b"x" * (1 << 20))
+    assert until(lambda: reservations.reserved().bodies == 1)
+    answer = answer_of(cramped.begin(second, 0, 4 << 20))
+    assert (answer.status, answer.slug) == (507, "storage-full"), answer.body
+    assert until(lambda: cramped.service.context.receiving.body_room.streamed() == 1 << 20)
+    stream.close()
+    assert until(lambda: reservations.reserved().bodies == 0)
 
 
 def test_no_room_to_join(cramped: ReceiverClient) -> None:
@@ -142,7 +158,7 @@ def test_no_room_to_join(cramped: ReceiverClient) -> None:
     # The final upload that nobody knows of does not count.
     assert cramped.service.records.usage("demo").files == len(parts)
     filler.unlink()
-    cramped.service.store._free_until = 0.0  # type: ignore[attr-defined]
+    cramped.service.context.receiving.room._look_at = 0.0
     assert cramped.creation(None, joining).status == 201
     assert cramped.service.content("tus.bin") == b"".join(halves)
     assert faults_in_counts(cramped.service.database) == []
