@@ -127,15 +127,7 @@ def app_context(
     store, records = backends.store, backends.records
     access = _access(settings, records, keys, clock)
     receiving = _receiving(settings, backends, access, clock)
-    held = HeldUploads(
-        backends.uploads,
-        backends.parts,
-        Leases(backends.leases if settings.leases_are_shared else None),
-        receiving.digest_client,
-        clock,
-        expiry_seconds=settings.upload_expiry_seconds,
-        replica=settings.replica_address,
-    )
+    held = _held(settings, backends, receiving, clock)
     steps = _upload_steps(held, store, receiving, access)
     link_keys, buckets, feed = LinkKeys(records), BucketCatalog(records), access.revocations
     shared_files = SharedFiles(records, link_keys, feed, CircuitBreaker(), clock)
@@ -242,6 +234,21 @@ def _receiving(
         digests=digests,
         long_work=LongWorkRule(sends_bytes=bool(settings.blob_url)),
         file_receiver=FileReceiver(store, commit, records, digests),
+    )
+
+
+def _held(
+    settings: Settings, backends: Backends, receiving: ReceivingParts, clock: Callable[[], float]
+) -> HeldUploads:
+    """What gives a request a resumable upload for itself."""
+    return HeldUploads(
+        backends.uploads,
+        backends.parts,
+        Leases(backends.leases if settings.leases_are_shared else None),
+        receiving.digest_client,
+        clock,
+        expiry_seconds=settings.upload_expiry_seconds,
+        replica=settings.replica_address,
     )
 
 
