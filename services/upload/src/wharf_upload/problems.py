@@ -158,7 +158,8 @@ TICKET_USED_UP = UPLOAD.declare(
     "ticket-used-up",
     403,
     "The upload ticket is used up",
-    "It was good for `max_files` files. Ask whoever handed it out for another one.",
+    "It was good for `max_files` files. Ask whoever handed it out for another one. With "
+    "`under_way` so many bodies are on their way by it, and take what is left: when one fails, try again.",
 )
 OUTSIDE_GRANTS = UPLOAD.declare(
     "outside-grants",
@@ -191,9 +192,10 @@ TENANT_QUOTA = UPLOAD.declare(
     "tenant-quota-exceeded",
     507,
     "The tenant's quota is used up",
-    "Delete files, or ask the operator for a larger quota. `used_bytes`, `used_files` are stored, "
-    "`limit_bytes` and `limit_files` allowed (null is no limit), `needed_bytes` and `needed_files` "
-    "what this upload adds; a caller with grants is told no numbers. Reads go on.",
+    "Delete files, or ask the operator for a larger quota. `used_bytes`, `used_files` are stored "
+    "or on their way, `limit_bytes` and `limit_files` allowed (null is no limit), `needed_bytes` "
+    "and `needed_files` what this upload adds; a caller with grants is told no numbers. Reads go "
+    "on.",
 )
 TENANT_LIMIT = UPLOAD.declare(
     "tenant-limit-reached",
@@ -214,7 +216,8 @@ STORAGE_FULL = UPLOAD.declare(
     "storage-full",
     507,
     "The disk is full",
-    "The service has no room for this file. Tell its operator; reads go on.",
+    "The service has no room for this file: none is left, or bodies that are on their way have "
+    "reserved it. With `Retry-After` some may be free then; else tell the operator. Reads go on.",
 )
 STORAGE_FAILED = UPLOAD.declare(
     "storage-failed",
