@@ -159,7 +159,8 @@ TICKET_USED_UP = UPLOAD.declare(
     403,
     "The upload ticket is used up",
     "It was good for `max_files` files. Ask whoever handed it out for another one. With "
-    "`under_way` so many bodies are on their way by it, and take what is left: when one fails, try again.",
+    "`under_way` so many bodies are on their way by it, and take what is left: when one fails, "
+    "try again.",
 )
 OUTSIDE_GRANTS = UPLOAD.declare(
     "outside-grants",
