@@ -142,7 +142,7 @@ class BlobServer(socketserver.ThreadingUnixStreamServer):
         found = [(name, changed_at) for name, (_, changed_at) in self._state.staged.items()]
         return {}, json.dumps(found).encode()
 
-    def _free_bytes(self, _head: Head, _: bytes) -> tuple[Head, bytes]:
+    def _room(self, _head: Head, _: bytes) -> tuple[Head, bytes]:
         return {"bytes": self._state.capacity - self._state.used()}, b""
 
     def _check(self, _head: Head, _: bytes) -> None:

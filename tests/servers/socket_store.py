@@ -236,7 +236,7 @@ class SocketStore:
 
     def room(self) -> Room:
         """Room for new content."""
-        return Room(int(self.ask("free_bytes").head["bytes"]))
+        return Room(int(self.ask("room").head["bytes"]))
 
     def check(self) -> str | None:
         """Whether the server answers; raises `OSError` when it does not."""
