@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from servicekit.database import open_database
+from servicekit.fetching import FetchError
+from tests.servers.upload import UploadService
+from wharf_upload import bootstrap
 from wharf_upload.database.reservations import SqlReservations
 from wharf_upload.domain.reservation import Needed
+from wharf_upload.folders import UNDER_WAY
 from wharf_upload.maintenance.bodies_under_way import BodiesUnderWay
 
 MIB = 1 << 20
@@ -98,3 +102,26 @@ def test_nothing_under_way(gateway: Gateway) -> None:
     gateway.spools("1", 65_536)
     assert gateway.looks() == 0
     assert gateway.reservations.reserved().written_bytes == 0
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_gateway_that_starts(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, answers: bool
+) -> None:
+    """Where no gateway answers nothing is under way, and no file of an earlier start is opened."""
+
+    def fetch(_url: str, _most: int) -> bytes:
+        if not answers:
+            raise FetchError("connection refused")
+        return b"Active connections: 1"
+
+    monkeypatch.setattr(bootstrap, "fetch", fetch)
+    reservations = upload.context.reservations
+    needed = Needed(tenant="demo", disk_bytes=MIB, quota_bytes=MIB)
+    reservations.reserve("demo", "", lambda _: needed)
+    old = upload.settings.under_way_file.with_name(f"{UNDER_WAY}of-old.db")
+    old.write_bytes(b"damaged by a power cut")
+    bootstrap.forget_bodies(upload.settings)
+    assert reservations.reserved().bodies == int(answers)
+    assert not old.exists()
+    assert upload.settings.under_way_file.exists()
