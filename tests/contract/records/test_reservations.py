@@ -175,7 +175,22 @@ def test_a_gateway_starts(new: New) -> None:
     one, other = new("a"), new("b")
     one.reserve("demo", "", needs())
     other.reserve("demo", "", needs())
-    assert one.clear() == 1
+    assert one.clear(streamed=False) == 1
+    assert one.reserved().bodies == 1
+
+
+def test_a_stream_server_starts(new: New) -> None:
+    """A process that takes streams ends those of the one before, and no body of the gateway."""
+    one, other = new("a"), new("b")
+    one.note_written(0, 0)
+    one.reserve("demo", "", needs(), streamed=True)
+    one.reserve("demo", "", needs())
+    other.reserve("demo", "", needs(), streamed=True)
+    one.note_written(2 * MIB, 1)
+    assert one.reserved().outstanding_bytes == 4 * MIB
+    assert new("a").clear(streamed=True) == 1
+    assert one.reserved().outstanding_bytes == 4 * MIB
+    assert new("b").clear(streamed=False) == 1
     assert one.reserved().bodies == 1
 
 

@@ -194,7 +194,7 @@ def forget_bodies(settings: Settings) -> None:
         fetch(settings.effective_nginx_status_url, _MAX_STATUS_BYTES)
     except FetchError:
         database = open_database(settings.effective_database_url)
-        open_reservations(settings, database).clear()
+        open_reservations(settings, database).clear(streamed=False)
 
 
 def sweeper(

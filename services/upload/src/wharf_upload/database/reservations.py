@@ -28,6 +28,8 @@ _TURN = (
 # The names of sums that belong to no tenant: of a disk, and of what is written on it.
 ALL, WRITTEN = "", "/written"
 _AT_ONCE = 500
+# Behind the instance of bodies that its stream server takes.
+_STREAMS = "/streams"
 # Longer than the pause between two looks at the files.
 _WRITTEN_SECONDS = 5.0
 _INSTANCE_BITS = 11
@@ -94,11 +96,14 @@ class SqlReservations:
     ) -> None:
         self._database, self._instance, self._disk = database, instance, disk
         self._makes_tables, self._clock = makes_tables, clock
+        self._streams = f"{instance}{_STREAMS}"
         self._noted: tuple[int, int] | None = None
         self._instance_number = crc32(instance.encode()) % (1 << _INSTANCE_BITS)
         self._takes_turns = database.dialect == "postgresql"
 
-    def reserve(self, tenant: str, ticket: str, judge: Judge) -> Reservation:
+    def reserve(
+        self, tenant: str, ticket: str, judge: Judge, *, streamed: bool = False
+    ) -> Reservation:
         """Reserve what `judge` says; see the contract."""
         self._make_tables()
         with self._database.transaction() as connection:
@@ -114,7 +119,8 @@ class SqlReservations:
             number = int(now * 1_000_000) << _INSTANCE_BITS | self._instance_number
             until = lapses_at(int(now * 1000), needed.disk_bytes)
             amounts = (needed.disk_bytes, needed.quota_bytes, needed.files, needed.inodes)
-            row = (number, tenant, ticket, self._disk, self._instance, *amounts, until)
+            instance = self._streams if streamed else self._instance
+            row = (number, tenant, ticket, self._disk, instance, *amounts, until)
             connection.execute(_INSERT, row)
             self._add(
                 connection, [(key, (*amounts, 1)) for key in _keys(tenant, ticket, self._disk)]
@@ -145,8 +151,8 @@ class SqlReservations:
         self._make_tables()
         with self._database.transaction() as connection:
             row = connection.row(
-                "SELECT id FROM bodies_under_way WHERE instance = ? ORDER BY id LIMIT 1",
-                (self._instance,),
+                "SELECT id FROM bodies_under_way WHERE instance IN (?, ?) ORDER BY id LIMIT 1",
+                (self._instance, self._streams),
             )
         return None if row is None else (row[0] >> _INSTANCE_BITS) / 1_000_000
 
@@ -178,10 +184,11 @@ class SqlReservations:
             connection.execute(_FORGET)
         return ended
 
-    def clear(self) -> int:
-        """End all reservations of this gateway; return how many."""
+    def clear(self, *, streamed: bool) -> int:
+        """End the reservations of this gateway's bodies; see the contract."""
         self._make_tables()
-        return self._end("instance = ?", (self._instance,))
+        every = "" if streamed else self._instance
+        return self._end("instance IN (?, ?)", (every, self._streams))
 
     def _end(self, which: str, parameters: Sequence[object]) -> int:
         with self._database.transaction() as connection:
@@ -262,7 +269,7 @@ def _subtract(sums: list[int], amounts: Sequence[int]) -> None:
 
 
 def _written_place(disk: str, instance: str) -> str:
-    return f"{disk}/{instance}"
+    return f"{disk}/{instance.removesuffix(_STREAMS)}"
 
 
 def _numbers(ids: Iterable[str]) -> list[int]:

@@ -17,9 +17,12 @@ Judge = Callable[[Reserved], Needed]
 class Reservations(Protocol):
     """Keeps what is reserved. All methods raise `DatabaseUnavailable`."""
 
-    def reserve(self, tenant: str, ticket: str, judge: Judge) -> Reservation:
+    def reserve(
+        self, tenant: str, ticket: str, judge: Judge, *, streamed: bool = False
+    ) -> Reservation:
         """Reserve what `judge` says, and return it; without a ticket `ticket` is empty.
 
+        `streamed`: a process of this machine takes the body, and the gateway knows no reservation.
         `judge` hears what is reserved already, and raises to refuse. Those that reserve take turns:
         what `judge` hears holds until its answer is reserved.
         """
@@ -43,5 +46,8 @@ class Reservations(Protocol):
     def lapse(self) -> int:
         """End the reservations whose time is over; return how many."""
 
-    def clear(self) -> int:
-        """End all reservations of this gateway, which has just started; return how many."""
+    def clear(self, *, streamed: bool) -> int:
+        """End the reservations of this gateway's bodies, which are gone; return how many.
+
+        `streamed`: only those that a process took which has just started.
+        """

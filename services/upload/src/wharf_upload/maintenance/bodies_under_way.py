@@ -42,6 +42,13 @@ class BodiesUnderWay:
             except (DatabaseUnavailable, OSError) as error:
                 log.warning("bodies under way cannot be looked at: %s", error)
 
+    def begin(self) -> None:
+        """End what a process had reserved that took streams before this one, and was killed."""
+        try:
+            self._reservations.clear(streamed=True)
+        except DatabaseUnavailable as error:
+            log.warning("streams of another process keep their room: %s", error)
+
     def look(self) -> None:
         """Note what is on the disk; end what has lapsed."""
         now = time.monotonic()

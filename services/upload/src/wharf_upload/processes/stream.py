@@ -86,6 +86,8 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
         own.spool_folder,
         startup.application.context.receiving.body_room.streamed,
     )
+    # Before this process takes any.
+    bodies.begin()
     yield lambda: bodies.run(stop)
     yield lambda: Replicas(own.data).announce_until(stop, own.instance)
     if not own.data_shared:

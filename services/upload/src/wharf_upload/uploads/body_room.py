@@ -128,7 +128,7 @@ class BodyRoom:
             self._require_disk(reserved, length, inodes=0)
             return Needed(tenant=tenant, disk_bytes=length, quota_bytes=0, files=0, inodes=0)
 
-        room = self._reservations.reserve(tenant, "", judge).id
+        room = self._reservations.reserve(tenant, "", judge, streamed=True).id
         self._streamed[room] = written
         return room
 
