@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
 from tests.e2e.api_client import SMALL, ApiClient
 from tests.e2e.instance import Wharf
 from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
-from tests.e2e.raw_http import RawConnection, head
+from tests.e2e.raw_http import RawConnection, exchange, head, until
 from tests.e2e.tenants import Signer, set_limits
-from tests.e2e.traces import nothing_stored
+from tests.e2e.traces import nothing_stored, traces
 
 LIMIT = 1000
 CHUNKED = "Transfer-Encoding: chunked"
@@ -61,6 +63,16 @@ def patch(api: ApiClient, ticket: str) -> tuple[str, ...]:
     return (line, bearer, *TUS, "Upload-Offset: 0")
 
 
+def under_way(wharf: Wharf, tenant: str) -> int:
+    """How many bodies of a tenant have room reserved."""
+    (path,) = (wharf.data / "upload").glob("under_way-*.db")
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        found = database.execute(
+            "SELECT count(*) FROM bodies_under_way WHERE tenant = ?", (tenant,)
+        )
+        return int(found.fetchone()[0])
+
+
 WAYS: list[tuple[Callable[[ApiClient, str], tuple[str, ...]], int]] = [
     (put, LIMIT),
     (put_by_ticket, LIMIT),
@@ -108,7 +120,27 @@ def test_what_is_left_of_a_quota(wharf: Wharf, api: ApiClient, signer: Signer) -
         connection.send(request + b"5000\r\n" + bytes(0x5000))
         (answer,) = connection.answers()
     assert (answer.status, answer.json()["limit_bytes"]) == (413, 10_000)
+    assert until(lambda: under_way(wharf, api.tenant) == 0)
     assert api.put("a", iter([bytes(10_000)])).status == 201
+
+
+def test_room_ends_with_requests_that_the_service_never_hears_of(
+    wharf: Wharf, api: ApiClient
+) -> None:
+    """Bodies that were cut, and clients that left, with a length or without, keep no room."""
+    api.send_json("PUT", "/v1/buckets/narrow", {"max_file_bytes": LIMIT})
+    for way in (put, patch):
+        line, *fields = way(api, "")
+        (answer,) = exchange(wharf.port, head(line, *fields, CHUNKED) + b"2000\r\n" + bytes(9))
+        assert answer.status == 413
+    with RawConnection(wharf.port) as one, RawConnection(wharf.port) as other:
+        line, bearer = put(api, "")
+        one.send(head(line, bearer, CHUNKED) + b"100\r\n")
+        line = line.replace("narrow", "default")
+        other.send(head(line, bearer, "Content-Length: 200000") + bytes(1000))
+        assert until(lambda: under_way(wharf, api.tenant) >= 2)
+    assert until(lambda: under_way(wharf, api.tenant) == 0)
+    assert not traces(wharf, api.tenant).spool
 
 
 @pytest.mark.parametrize("path", ["/v1/buckets/default", "/auth/oauth/token", "/v1/uploads/x"])

@@ -34,9 +34,10 @@ def asked(
     headers: Mapping[str, str] | None = None,
     length: str = "",
 ) -> tuple[int, str | None, str | None]:
-    """Status, class and limit of an admission, which the gateway asks for."""
+    """Status, class and limit of an admission, which the gateway asks for; then the body ends."""
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": length}
     reply = upload.request(method, path, b"", headers, environ)
+    upload.context.receiving.body_room.give_back(reply.headers.get("X-Reservation", ""))
     status = int(reply.headers.get("X-Denied-Status", reply.status_code))
     return status, reply.headers.get("X-Body-Class"), reply.headers.get("X-Body-Limit")
 
@@ -135,6 +136,21 @@ def test_what_is_left_of_the_quota(upload: UploadService) -> None:
     # A repeated request may be of a file that is stored already.
     repeated = asked(upload, "PUT", "/v1/files/default/b.txt", {"Idempotency-Key": "k"})
     assert int(repeated[1] or 0) > 1 << 20
+
+
+def test_the_class_is_reserved(upload: UploadService) -> None:
+    """While a body without a length comes, its class is reserved; it ends by the id for nginx."""
+    bucket(upload)
+    under_way = upload.context.reservations
+    for method, path, headers in (
+        ("PUT", "/v1/files/narrow/a", {}),
+        ("PATCH", created(upload, 900), {**TUS, "Upload-Offset": "400"}),
+    ):
+        environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": ""}
+        reply = upload.request(method, path, b"", headers, environ)
+        assert under_way.reserved().outstanding_bytes == 1024
+        assert under_way.end([reply.headers["X-Reservation"]]) == 1
+        assert under_way.reserved().outstanding_bytes == 0
 
 
 def test_no_room(upload: UploadService) -> None:

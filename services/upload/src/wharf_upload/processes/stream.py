@@ -69,11 +69,13 @@ def run_mule() -> None:
 
 def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
     """Yield what goes on beside the streams, each in a thread."""
+    body_room = startup.application.context.receiving.body_room
     collector = Collector(
         own.socket_folder,
         own.effective_nginx_status_url,
         own.metrics_tenants,
         object_store=own.uses_object_store,
+        end_reservations=lambda ids: body_room.give_back(*ids),
     )
     fetcher = jwks.Fetcher(own.jwks_url, own.key_file)
     feed = FeedFollower(own.feed_url, own.revocation_file)

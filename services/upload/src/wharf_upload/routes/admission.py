@@ -57,11 +57,7 @@ class AdmissionQuestion:
         request.route = "(admission)"
         principal = self._credentials.authorize_upload(request)
         streamed = ietf_resumable.is_streamed(request)
-        if streamed:
-            self._admit_streamed(request)
-            room = _NO_ROOM
-        else:
-            room = self._admit_spooled(request)
+        room = self._admit_streamed(request) if streamed else self._admit_spooled(request)
         try:
             # The replica that had a form spooled before it knew whose it is has charged for it.
             if streamed or not passing_on.was_passed_on(request):
@@ -85,31 +81,54 @@ class AdmissionQuestion:
             return self._admission.admit_form(upload)
         raise refuse_method("PUT, POST" if request.by_ticket else "GET, HEAD, PUT, POST, DELETE")
 
-    def _admit_streamed(self, request: Request) -> None:
+    def _admit_streamed(self, request: Request) -> RoomTaken:
+        """Decide; what says its length reserves nothing yet."""
+        caller, unsized = request.caller, request.content_length() is None
         path = raw_path(request.environ)
         if tus.is_tus(request):
             tus.require_version(request)
         if request.method == "PUT" and path.startswith((FILES, TICKETS)):
-            self._admission.admit_streamed_file(part_upload(request))
-            return
+            part = part_upload(request)
+            self._admission.admit_streamed_file(part)
+            if not unsized:
+                return _NO_ROOM
+            length = completeness.number(request, "UPLOAD_LENGTH", "Upload-Length")
+            return self._admission.admit_stream_without_length(caller, part.bucket, length)
         if path.rstrip("/") == UPLOADS:
             if tus.meant_method(request) != "POST":
                 raise refuse_method(METHODS_OF_ALL)
-            return
+            if not unsized:
+                return _NO_ROOM
+            tus.require_tus(request)
+            wanted = tus.creation(request)
+            return self._admission.admit_stream_without_length(caller, wanted.bucket, wanted.length)
         identifier = identifier_of(path)
-        upload = None if identifier is None else self._uploads.row(request.caller, identifier)
-        if upload is None or not reach.reaches_upload(request.caller, upload):
+        upload = None if identifier is None else self._uploads.row(caller, identifier)
+        if upload is None or not reach.reaches_upload(caller, upload):
             raise NOT_FOUND("There is no such upload.")
         if tus.meant_method(request) != "PATCH":
             raise refuse_method(_METHODS_OF_AN_UPLOAD)
         # Last: the replica that has it charges for the body.
         self._uploads.require_here(upload)
+        if not unsized:
+            return _NO_ROOM
+        offset = completeness.number(request, "UPLOAD_OFFSET", "Upload-Offset") or 0
+        return self._admission.admit_stream_without_length(
+            caller, upload.bucket, upload.length, offset
+        )
 
     def _answer(self, request: Request, principal: Principal, room: RoomTaken) -> Response:
         """Name who was admitted, and what is reserved for the body."""
         admitted = Admitted(principal, request.content_length(), room.id)
         request.outcome = "admitted"
         headers = [("X-Admission", admission_token.encode(admitted))]
+        if room.id:
+            # It ends with the request, if not before (`conf.d/logging.conf`).
+            headers.append(("X-Reservation", room.id))
+        if room.bound is not None:
+            # Where the gateway cuts the body, and what it tells then (`conf.d/body_classes.conf`).
+            headers.append(("X-Body-Class", str(room.bound.body_class)))
+            headers.append(("X-Body-Limit", str(room.bound.limit)))
         uploads = self._tenant_limits.of(principal.tenant).concurrent_uploads
         if uploads is not None:
             # The gateway holds the tenant to this number (`snippets/tenant_uploads.conf`).

@@ -124,6 +124,31 @@ class Admission:
         self._room.require(upload.length_bytes or 0)
         self._judge(upload, *self._rules.of_allowed(upload.caller, upload.bucket, upload.key))
 
+    def admit_stream_without_length(
+        self, caller: Principal, bucket: str, length_bytes: int | None, offset: int = 0
+    ) -> RoomTaken:
+        """Reserve room for a body of a resumable upload that says no length.
+
+        Args:
+            caller: of the request.
+            bucket: of the upload.
+            length_bytes: of the whole upload, where it is known.
+            offset: where in the upload the body begins, by the client's word.
+
+        Raises `NoSuchBucket` and the problem `storage-full`.
+        """
+        limit = self._rules.of(caller, bucket).largest.bytes
+        if length_bytes is not None:
+            limit = min(limit, length_bytes)
+        return self._body_room.take_disk_without_length(
+            caller.tenant,
+            max(0, limit - offset),
+            # One with a length has its part of the quota, or takes it before it keeps a byte.
+            checks_quota=length_bytes is None,
+            # The body lies beside the spool until it is whole, and then grows on to the upload.
+            more_copies=1,
+        )
+
     def _judge(self, upload: UploadRequest, policy: Policy, largest: SizeLimit) -> None:
         check_name(upload.key.rpartition("/")[2], policy)
         if upload.length_bytes is not None:
@@ -166,7 +191,10 @@ class Admission:
                 copies=2,
                 overhead=FORM_OVERHEAD_BYTES,
                 ticket=_ticket_limit(upload, largest.bytes, takes_slices),
-                instead=lambda _: Share(0, 0) if takes_slices() else None,
+                # A slice needs nothing of it, however long it is.
+                instead=lambda content: (
+                    Share(min(0, content - most), 0) if takes_slices() else None
+                ),
             )
         )
 

@@ -72,11 +72,21 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     instead: Callable[[int], Share | None] = lambda _: None
 
 
+class Bound(NamedTuple):
+    """How much comes of a body without a length, in bytes: it is cut at `body_class`.
+
+    `limit` is what its sender is told: the most that could be stored.
+    """
+
+    body_class: int
+    limit: int
+
+
 class RoomTaken(NamedTuple):
-    """What was reserved; `body_class` is where a body without a length is cut, in bytes."""
+    """What was reserved; a body without a length has a bound."""
 
     id: str
-    body_class: int | None = None
+    bound: Bound | None = None
 
 
 class TicketUses(Protocol):
@@ -136,6 +146,28 @@ class BodyRoom:
         """Return how much of the bodies that this process receives is on the disk, in bytes."""
         return sum(written() for written in list(self._streamed.values()))
 
+    def take_disk_without_length(
+        self, tenant: str, largest: int, *, checks_quota: bool, more_copies: int
+    ) -> RoomTaken:
+        """Reserve room on the disk alone for a body without a length of at most `largest` bytes.
+
+        With `checks_quota` it may have no more than what is left of it; none is reserved. As much
+        room once more is to be free for each of `more_copies`, which reserve later. Raises the
+        problem `storage-full`.
+        """
+        bound: Bound | None = None
+
+        def judge(reserved: Reserved) -> Needed:
+            nonlocal bound
+            free = self._require_disk(reserved, 0, inodes=1)
+            left = self._quotas.left_bytes(tenant, reserved) if checks_quota else None
+            limit = largest if left is None else min(largest, max(0, left))
+            bound = _bound_of(limit, free, 1 + more_copies)
+            size = bound.body_class
+            return Needed(tenant=tenant, disk_bytes=size, quota_bytes=0, files=0, inodes=1)
+
+        return RoomTaken(self._reservations.reserve(tenant, "", judge).id, bound)
+
     def give_back(self, *ids: str) -> None:
         """End reservations; one that cannot be ended now lapses."""
         for room in ids:
@@ -155,14 +187,15 @@ class BodyRoom:
         return self._take(body)
 
     def _take(self, body: Body) -> RoomTaken:
-        body_class: int | None = None
+        bound: Bound | None = None
         ticket = body.ticket.id if body.ticket else ""
 
         def judge(reserved: Reserved) -> Needed:
-            nonlocal body_class
+            nonlocal bound
             size = body.length
             if size is None:
-                size = body_class = self._class_of(body, reserved)
+                bound = self._bound_of(body, reserved)
+                size = bound.body_class
             else:
                 self._require_disk(reserved, body.copies * size, body.inodes)
             content = max(0, size - body.overhead)
@@ -177,7 +210,7 @@ class BodyRoom:
                 inodes=body.inodes,
             )
 
-        return RoomTaken(self._reservations.reserve(body.tenant, ticket, judge).id, body_class)
+        return RoomTaken(self._reservations.reserve(body.tenant, ticket, judge).id, bound)
 
     def _require_disk(self, reserved: Reserved, needed_bytes: int, inodes: int) -> int:
         """Return the bytes that may be reserved, or raise `storage-full`."""
@@ -193,21 +226,16 @@ class BodyRoom:
             raise no_inodes(room.inodes - inodes + 1)
         return free
 
-    def _class_of(self, body: Body, reserved: Reserved) -> int:
+    def _bound_of(self, body: Body, reserved: Reserved) -> Bound:
         """Return where a body without a length is cut."""
         free = self._require_disk(reserved, 0, body.inodes)
         limit = body.largest
         left = self._quotas.left_bytes(body.tenant, reserved)
-        if left is not None and body.checks_quota:
-            instead = body.instead(0) if left <= 0 else None
+        if left is not None and body.checks_quota and left + body.overhead < limit:
+            instead = body.instead(0)
             left -= instead.quota_bytes if instead else 0
-            if left > 0:
-                limit = min(limit, left + body.overhead)
-        found = class_for(limit, free // _PART_WITHOUT_LENGTH // body.copies)
-        if found is None:
-            _note(DISK)
-            raise no_room(_PART_WITHOUT_LENGTH * body.copies * SMALLEST_BYTES, free, free)
-        return found
+            limit = min(limit, max(0, left) + body.overhead)
+        return _bound_of(limit, free, body.copies)
 
     def _require_ticket(self, body: Body, reserved: Reserved, content: int) -> None:
         """Raise `TicketUsedUp` where the ticket has brought, or is bringing, all its files."""
@@ -234,6 +262,9 @@ class BodyRoom:
 
         A body without a length may be longer than what is left: then the commit refuses it.
         """
+        if body.length is None:
+            left = self._quotas.left_bytes(body.tenant, reserved)
+            content = content if left is None else min(content, max(0, left))
         if not body.checks_quota:
             return Share(content, 1)
         least = 1 if body.length is None else content
@@ -245,10 +276,16 @@ class BodyRoom:
                 raise
             self._quotas.require(body.tenant, reserved, *instead)
             return Share(max(0, instead.quota_bytes), instead.files)
-        if body.length is None:
-            left = self._quotas.left_bytes(body.tenant, reserved)
-            content = content if left is None else min(content, left)
         return Share(content, 1)
+
+
+def _bound_of(limit: int, free: int, copies: int) -> Bound:
+    """Return the bound by a limit and the free room; raises the problem `storage-full`."""
+    found = class_for(limit, free // _PART_WITHOUT_LENGTH // copies)
+    if found is None:
+        _note(DISK)
+        raise no_room(_PART_WITHOUT_LENGTH * copies * SMALLEST_BYTES, free, free)
+    return Bound(found, min(limit, found))
 
 
 def _note(reason: str) -> None:
