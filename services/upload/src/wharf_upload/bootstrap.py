@@ -172,6 +172,8 @@ def open_reservations(settings: Settings, database: Database) -> SqlReservations
     """
     own = database.dialect == "sqlite"
     if own:
+        # The records may lie elsewhere (WHARF_DATABASE_URL).
+        settings.under_way_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         url = f"sqlite:///{settings.under_way_file}"
         database = open_database(url, durable=False, page_bytes=_SMALL_PAGE_BYTES)
     return SqlReservations(
