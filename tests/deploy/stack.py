@@ -18,6 +18,7 @@ READY_SECONDS = 240
 # Between two questions to the engine, of which each takes a tenth of a second of a processor.
 PAUSE_SECONDS = 0.3
 DEFAULT = "127.0.0.1:8080"
+_SYS_PTRACE = 1 << 19
 
 
 def blocks(page: str, heading: str) -> list[str]:
@@ -86,7 +87,10 @@ class Stack(Project):
         name = self.container(service)
         status = docker("exec", name, "cat", "/proc/1/status")
         fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-        assert int(fields["CapBnd"], 16) == int(fields["CapEff"], 16) == 0
+        # ADR 64: in its bounds a gateway that clients reach has one, which its user cannot take up.
+        bounds = _SYS_PTRACE if service in {"gateway", "gateway-s3"} else 0
+        assert int(fields["CapBnd"], 16) == bounds
+        assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0
         assert fields["NoNewPrivs"] == "1"
         assert set(fields["Uid"].split()) == {"10001"}
         script = "touch /x /etc/x 2>/dev/null && echo written; exit 0"
