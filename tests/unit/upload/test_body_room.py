@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from servicekit.testing import Issuer
 from tests.servers.upload import BOUNDARY, UploadService, assemble, form_body, settings_for
+from wharf_upload import signals
 from wharf_upload.domain.reservation import Reserved
 from wharf_upload.domain.tenant_limits import Limits
 from wharf_upload.storage.base import Room
@@ -321,6 +322,19 @@ def test_a_form_gives_back(cramped: Cramped) -> None:
     """A form ends what was reserved for it, files and all."""
     assert cramped.service.post_form(form_body([("a.bin", b"a")])).status_code == 201
     assert cramped.reserved() == Reserved()
+
+
+def test_a_stored_body_counts_once(cramped: Cramped) -> None:
+    """When a body is stored, what it had reserved is no reason any more to refuse another one."""
+    cramped.limit(max_bytes=400_000)
+    asked: list[int] = []
+
+    def ask(*_: object, **__: object) -> None:
+        asked.append(cramped.ask(200_000, "b.bin").status_code)
+
+    with signals.accepted.connected_to(ask):
+        assert cramped.service.put("a.bin", b"x" * 200_000, spooled=True).status_code == 201
+    assert asked == [204]
 
 
 def test_a_refused_admission_reserves_nothing(cramped: Cramped) -> None:

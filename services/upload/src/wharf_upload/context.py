@@ -213,7 +213,13 @@ def _receiving(
         records,
         tenant_percent=settings.tenant_room_percent,
     )
-    commit = FileCommit(store, records, access.authorizer.recheck, access.limits.count_more)
+    commit = FileCommit(
+        store,
+        records,
+        access.authorizer.recheck,
+        access.limits.count_more,
+        body_room.give_back_at_commit,
+    )
     digest_client = DigestClient(settings.follower_socket)
     digests = ContentDigests(digest_client)
     return ReceivingParts(

@@ -41,7 +41,7 @@ class SizeLimit(NamedTuple):
 
 class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
     """One file to come. A key that is chosen for it begins with one of the prefixes `within`, or
-    with anything where there are none.
+    with anything where there are none. `room` is the id of what is reserved for it, or empty.
     """
 
     tenant: str
@@ -59,6 +59,7 @@ class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
     ticket: Ticket | None = None
     use: TicketUse | None = None
+    room: str = ""
 
     @classmethod
     def to_come(

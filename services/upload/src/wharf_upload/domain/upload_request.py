@@ -18,6 +18,7 @@ class UploadRequest(msgspec.Struct, frozen=True, kw_only=True):
     `key` is empty for a form, whose files bring their names. `length_bytes` is the length of the
     body, `None` where the client does not announce it. `digests` are the announced digests by
     algorithm (RFC 9530), `condition` is what If-Match and If-None-Match ask (RFC 9110 section 13).
+    `room` is the id of what is reserved for a body that has come, or empty.
     """
 
     caller: Principal
@@ -28,6 +29,7 @@ class UploadRequest(msgspec.Struct, frozen=True, kw_only=True):
     digests: Mapping[str, bytes] = {}
     condition: WriteCondition | None = None
     idempotency: Idempotency | None = None
+    room: str = ""
 
     @property
     def tenant(self) -> str:

@@ -39,14 +39,15 @@ class Response(NamedTuple):
 
 
 class Request:
-    """One request on its way; `principal`, `outcome` and `way_back` are filled in as it goes.
+    """One request on its way; `principal`, `room`, `outcome` and `way_back` come as it goes.
 
-    `way_back` is an allowed address to which the page of a refusal leads.
+    `room` is the id of what is reserved for its body, or empty. `way_back` is an allowed address to
+    which the page of a refusal leads.
     """
 
     __slots__ = (
         *("environ", "method", "outcome", "principal", "request_id", "route", "started"),
-        "way_back",
+        *("room", "way_back"),
     )
 
     def __init__(self, environ: dict[str, Any], route: str) -> None:
@@ -58,6 +59,7 @@ class Request:
         self.principal: Principal | None = None
         self.outcome: str | None = None
         self.way_back: str | None = None
+        self.room = ""
 
     def header(self, name: str) -> str | None:
         """A header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`; empty is absent."""

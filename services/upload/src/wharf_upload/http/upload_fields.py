@@ -69,6 +69,7 @@ def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequ
         digests=announced,
         condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
         idempotency=idempotency(request, f"PUT {bucket}/{key}"),
+        room=request.room,
     )
 
 
@@ -93,6 +94,7 @@ def form_upload(request: Request) -> UploadRequest:
         # Of each file of the form.
         condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
         idempotency=idempotency(request, f"POST {bucket}"),
+        room=request.room,
     )
 
 

@@ -80,6 +80,7 @@ class AdmittedOnly:
             if admitted is None:
                 raise TOKEN_MISSING("The body was not admitted.")
             request.principal = admitted.principal  # whose refusal it is, too
+            request.room = admitted.reservation
             size = _size_of(request)
             if can_hand_over(request) and self._long_work.takes_long(size):
                 return hand_over(request)
@@ -90,7 +91,6 @@ class AdmittedOnly:
             except BaseException:
                 self._give_back(admitted.reservation)
                 raise
-            # After the commit: whoever asks meanwhile sees the file twice, never not at all.
             self._give_back(admitted.reservation)
             return response
 

@@ -112,6 +112,7 @@ class BodyRoom:
         self._disk, self._quotas, self._uses = disk, quotas, uses
         self._reservations, self._tenant_percent = reservations, tenant_percent
         self._streamed: dict[str, Callable[[], int]] = {}
+        self._given_back: set[str] = set()
 
     def take(self, body: Body) -> RoomTaken:
         """Reserve what the body needs.
@@ -168,8 +169,20 @@ class BodyRoom:
 
         return RoomTaken(self._reservations.reserve(tenant, "", judge).id, bound)
 
+    def give_back_at_commit(self, room: str) -> None:
+        """End the reservation of a body that is committed next; `give_back` has to follow.
+
+        The commit judges quota and ticket anew. With both counted at once, another body for which
+        there is room would be refused.
+        """
+        self.give_back(room)
+        self._given_back.add(room)
+
     def give_back(self, *ids: str) -> None:
         """End reservations; one that cannot be ended now lapses."""
+        if len(ids) == 1 and ids[0] in self._given_back:
+            self._given_back.discard(ids[0])
+            return
         for room in ids:
             self._streamed.pop(room, None)
         try:

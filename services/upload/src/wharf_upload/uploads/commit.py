@@ -41,14 +41,16 @@ class FileCommit:
         files: FileWrites,
         recheck: Callable[[Principal], Principal],
         count_more: Callable[[str, str, int], None],
+        give_back: Callable[[str], None],
     ) -> None:
         """`recheck` gives a principal as it is now; raises a problem when it is revoked.
 
         `count_more` counts files beside the first one of a request as further requests of a tenant
-        and a client (`ratelimits.RateLimits.count_more`): each makes as many rows.
+        and a client (`ratelimits.RateLimits.count_more`): each makes as many rows. `give_back` ends
+        what was reserved for a body.
         """
         self._store, self._files, self._recheck = store, files, recheck
-        self._count_more = count_more
+        self._count_more, self._give_back = count_more, give_back
 
     def judged_again(
         self, caller: Principal, intent: UploadIntent, files: tuple[File, ...]
@@ -84,6 +86,8 @@ class FileCommit:
             upload=upload,
         )
         begun = time.perf_counter()
+        if intent.room:
+            self._give_back(intent.room)
         try:
             stored = self._files.write(write)
         except OutcomeUnknown:

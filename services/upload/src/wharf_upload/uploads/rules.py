@@ -82,4 +82,5 @@ class UploadRules:
             on_conflict="replace" if tickets.may_replace(caller.ticket) else "error",
             ticket=caller.ticket,
             use=tickets.use_of(caller),
+            room=upload.room,
         )
