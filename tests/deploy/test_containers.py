@@ -146,7 +146,8 @@ def test_what_a_container_sees_of_the_data(quartet: Quartet) -> None:
     }
     assert databases["gateway"] == set()
     assert {path.split("/")[2] for path in seen["console"]} == {"console"}
-    assert {path.rpartition("/")[2] for path in databases["upload"]} == {"upload.db", "jwks.json"}
+    names = {path.rpartition("/")[2].partition("-")[0] for path in databases["upload"]}
+    assert names == {"upload.db", "jwks.json", "under_way"}
     assert {"/data/auth/auth.db", "/data/credentials.json"} < databases["auth"]
 
 

@@ -11,6 +11,8 @@ from wharf_upload.domain.file_writes import Idempotency, Write
 from wharf_upload.domain.tenant_limits import Limits
 
 _LISTED = {*purge.LARGE, *purge.SMALL, *purge.OTHERWISE}
+# Of bodies under way: they end by themselves. With SQLite they are in another file.
+_LAPSE = {"bodies_under_way", "room_reserved"}
 
 
 def tables(database: Database) -> set[str]:
@@ -54,7 +56,7 @@ def fill(records: SqlRecords, tenant: str) -> None:
 
 def test_every_table_is_thought_of(database: Database) -> None:
     """A table with rows of tenants that the purge does not know of would keep them for ever."""
-    assert tables(database) == _LISTED
+    assert tables(database) - _LAPSE == _LISTED
 
 
 def test_purge(records: SqlRecords, database: Database) -> None:

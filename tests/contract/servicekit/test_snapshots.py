@@ -210,7 +210,7 @@ def test_older_and_newer(
     snapshots.save(old, snapshots.Schema(older_scripts, SCHEMA.version_table), file)
     target = new_url(dialect)
     snapshots.load(file, SCHEMA, target)
-    assert ("demo", 7, 1) in content(target, tmp_path)["usage"]
+    assert ("demo", 7, 1, 0) in content(target, tmp_path)["usage"]
 
     newer = tmp_path / "newer.db"
     snapshots.save(target, SCHEMA, newer)

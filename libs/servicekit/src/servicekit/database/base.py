@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from servicekit.metric_buffers import Level, MetricBuffer
 
+# Of SQLite, where nothing else is asked for.
+PAGE_BYTES = 4096
 Row = tuple[Any, ...]
 
 UNAVAILABLE, OUT_OF_SPACE, OUTCOME_UNKNOWN = "unavailable", "out_of_space", "outcome_unknown"

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from servicekit.database.base import Database
+from servicekit.database.base import PAGE_BYTES, Database
 from servicekit.settings import SettingsError
-
-PAGE_BYTES = 4096
 
 
 def sqlite_path(url: str) -> Path | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from servicekit import file_lock
 from servicekit.database import base
 from servicekit.database.base import (
+    PAGE_BYTES,
     Connection,
     DatabaseUnavailable,
     OutOfSpace,
@@ -46,8 +47,9 @@ class _SqliteConnection:
             self.raw = raw = sqlite3.connect(
                 path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
-            # Of a file that is there already it changes nothing.
-            raw.execute(f"PRAGMA page_size={page_bytes}")
+            if page_bytes != PAGE_BYTES:
+                # Of a file that is there already it changes nothing.
+                raw.execute(f"PRAGMA page_size={page_bytes}")
             raw.execute("PRAGMA journal_mode=WAL")
             # With NORMAL, committed rows are lost at a power cut (docs/adr/0004).
             raw.execute(f"PRAGMA synchronous={synchronous}")
@@ -98,7 +100,7 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, *, durable: bool = True, page_bytes: int = 4096) -> None:
+    def __init__(self, path: Path, *, durable: bool = True, page_bytes: int = PAGE_BYTES) -> None:
         self._path, self._page_bytes = path, page_bytes
         self._synchronous = "FULL" if durable else "OFF"
         self._local = threading.local()
