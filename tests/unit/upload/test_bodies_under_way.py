@@ -29,8 +29,14 @@ class Gateway:
         self.database = open_database(f"sqlite:///{folder / 'room.db'}", durable=False)
         self.reservations = SqlReservations(self.database, instance="native", makes_tables=True)
         self.streamed = 0
-        self._bodies = BodiesUnderWay(self.reservations, self.spool, lambda: self.streamed)
+        self.late_ends = 0
+        self._bodies = BodiesUnderWay(
+            self.reservations, self.spool, lambda: self.streamed, self._end_late
+        )
         self._bodies.look()
+
+    def _end_late(self) -> None:
+        self.late_ends += 1
 
     def admit(self) -> str:
         """Reserve a MiB."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from servicekit.database import DatabaseUnavailable
 from servicekit.testing import Issuer
 from tests.servers.upload import BOUNDARY, UploadService, assemble, form_body, settings_for
 from wharf_upload import signals
@@ -343,6 +344,27 @@ def test_a_refused_admission_reserves_nothing(cramped: Cramped) -> None:
     cramped.ask(MIB)
     assert refused(cramped.ask(MIB))[0] == 429
     assert cramped.reserved().bodies <= 1
+
+
+def test_room_is_given_back_late(cramped: Cramped, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be given back while the database is away is given back when it is there."""
+    room, reservations = (
+        cramped.service.context.receiving.body_room,
+        cramped.service.context.reservations,
+    )
+
+    def away(_: object) -> int:
+        raise DatabaseUnavailable("it is away")
+
+    first, streamed = cramped.ask(MIB), room.take_disk("demo", MIB, lambda: 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(reservations, "end", away)
+        cramped.end(first)
+        room.give_back(streamed)
+        room.give_back_late()
+        assert cramped.reserved().bodies == 2
+    room.give_back_late()
+    assert cramped.reserved() == Reserved()
 
 
 # ---- /readyz ----

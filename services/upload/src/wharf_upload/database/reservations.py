@@ -273,5 +273,6 @@ def _written_place(disk: str, instance: str) -> str:
 
 
 def _numbers(ids: Iterable[str]) -> list[int]:
-    """The ids as numbers; what is none was never one of ours."""
-    return [int(id_) for id_ in ids if id_.isascii() and id_.isdigit() and len(id_) < 20]
+    """The ids as numbers; what is none was never one of ours, and neither database takes it."""
+    found = (int(id_) for id_ in ids if id_.isascii() and id_.isdigit() and len(id_) < 20)
+    return [number for number in found if number < 1 << 63]

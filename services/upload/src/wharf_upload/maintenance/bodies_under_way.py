@@ -27,10 +27,18 @@ class BodiesUnderWay:
     """Looks at the bodies of one gateway, once a second."""
 
     def __init__(
-        self, reservations: Reservations, spool: Path, streamed: Callable[[], int]
+        self,
+        reservations: Reservations,
+        spool: Path,
+        streamed: Callable[[], int],
+        end_late: Callable[[], None],
     ) -> None:
-        """`streamed` tells how many bytes of bodies are there that do not go through the spool."""
+        """`streamed` tells how many bytes of bodies are there that do not go through the spool.
+
+        `end_late` ends what this process could not end while the database was away.
+        """
         self._reservations, self._spool, self._streamed = reservations, spool, streamed
+        self._end_late = end_late
         self._before: dict[int, int] = {}
         self._lapse_at = time.monotonic()
 
@@ -51,6 +59,7 @@ class BodiesUnderWay:
 
     def look(self) -> None:
         """Note what is on the disk; end what has lapsed."""
+        self._end_late()
         now = time.monotonic()
         if now >= self._lapse_at:
             self._lapse_at = now + _LAPSE_SECONDS

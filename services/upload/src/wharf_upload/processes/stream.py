@@ -70,12 +70,14 @@ def run_mule() -> None:
 def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
     """Yield what goes on beside the streams, each in a thread."""
     body_room = startup.application.context.receiving.body_room
+    reservations = startup.application.context.reservations
     collector = Collector(
         own.socket_folder,
         own.effective_nginx_status_url,
         own.metrics_tenants,
         object_store=own.uses_object_store,
-        end_reservations=lambda ids: body_room.give_back(*ids),
+        # It raises while the database is away: then the collector tells it again.
+        end_reservations=reservations.end,
     )
     fetcher = jwks.Fetcher(own.jwks_url, own.key_file)
     feed = FeedFollower(own.feed_url, own.revocation_file)
@@ -84,9 +86,7 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
     yield lambda: fetcher.run(stop)
     yield lambda: feed.run(stop)
     bodies = BodiesUnderWay(
-        startup.application.context.reservations,
-        own.spool_folder,
-        startup.application.context.receiving.body_room.streamed,
+        reservations, own.spool_folder, body_room.streamed, body_room.give_back_late
     )
     # Before this process takes any.
     bodies.begin()

@@ -24,6 +24,8 @@ from wharf_upload.uploads.disk_room import DiskRoom, no_inodes, no_room
 log = logging.getLogger(__name__)
 # A body without a length gets this part of the room at most: the next one finds some, too.
 _PART_WITHOUT_LENGTH = 2
+# More than that lapse.
+_MOST_LATE = 10_000
 DISK, TENANT_SHARE, INODES, QUOTA, TICKET = "disk", "tenant_share", "inodes", "quota", "ticket"
 REASONS = (DISK, TENANT_SHARE, INODES, QUOTA, TICKET)
 refusals = MetricBuffer()
@@ -113,6 +115,8 @@ class BodyRoom:
         self._reservations, self._tenant_percent = reservations, tenant_percent
         self._streamed: dict[str, Callable[[], int]] = {}
         self._given_back: set[str] = set()
+        # What could not be given back while the database was away.
+        self._late: set[str] = set()
 
     def take(self, body: Body) -> RoomTaken:
         """Reserve what the body needs.
@@ -179,16 +183,26 @@ class BodyRoom:
         self._given_back.add(room)
 
     def give_back(self, *ids: str) -> None:
-        """End reservations; one that cannot be ended now lapses."""
+        """End reservations; one that cannot be ended now is ended with the next ones."""
         if len(ids) == 1 and ids[0] in self._given_back:
             self._given_back.discard(ids[0])
             return
         for room in ids:
             self._streamed.pop(room, None)
+        every = {*ids, *self._late}
         try:
-            self._reservations.end(ids)
+            self._reservations.end(every)
         except DatabaseUnavailable as error:
-            log.warning("room cannot be given back: %s", error)
+            log.warning("room cannot be given back now: %s", error)
+            if len(every) <= _MOST_LATE:
+                self._late.update(ids)
+        else:
+            self._late.difference_update(every)
+
+    def give_back_late(self) -> None:
+        """End what could not be ended before."""
+        if self._late:
+            self.give_back()
 
     def _take_or_expire(self, body: Body) -> RoomTaken:
         try:

@@ -46,7 +46,7 @@ class Collector:
         most_tenants: int,
         *,
         object_store: bool = False,
-        end_reservations: Callable[[Sequence[str]], None] | None = None,
+        end_reservations: Callable[[Sequence[str]], object] | None = None,
     ) -> None:
         """`end_reservations` is told each second of what has ended with its request."""
         self._end_reservations = end_reservations

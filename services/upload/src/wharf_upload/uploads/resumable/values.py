@@ -118,9 +118,11 @@ class UploadSession:
 
     def release(self) -> None:
         """Let other requests have the upload."""
-        self.part.close()
-        self.lease.release()
-        self.give_back()
+        try:
+            self.part.close()
+            self.lease.release()
+        finally:
+            self.give_back()
 
 
 class ExceedsUpload(Exception):
