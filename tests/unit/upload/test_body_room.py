@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -365,6 +366,22 @@ def test_room_is_given_back_late(cramped: Cramped, monkeypatch: pytest.MonkeyPat
         assert cramped.reserved().bodies == 2
     room.give_back_late()
     assert cramped.reserved() == Reserved()
+
+
+@pytest.mark.parametrize("seconds_ago", [59, 61])
+def test_a_question_that_was_given_up(cramped: Cramped, seconds_ago: int) -> None:
+    """A question for whose answer the gateway waits no more reserves nothing."""
+    environ = {
+        "WHARF_STEP": "admit",
+        "CONTENT_LENGTH": str(MIB),
+        "WHARF_ASKED": f"{time.time() - seconds_ago:.3f} 60",
+    }
+    reply = cramped.service.request("PUT", "/v1/files/default/a.bin", environ=environ)
+    if seconds_ago < 60:
+        assert reply.status_code == 204
+    else:
+        assert refused(reply)[:2] == (503, "unavailable")
+    assert cramped.reserved().bodies == (seconds_ago < 60)
 
 
 # ---- /readyz ----

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from servicekit.problems import NOT_FOUND
 from servicekit.ratelimits import RateLimits
 from servicekit.tokens import Principal
+from servicekit.web import unavailable
 from wharf_upload import timings
 from wharf_upload.access import reach
 from wharf_upload.http import admission_token, completeness, passing_on
@@ -35,6 +38,7 @@ from wharf_upload.uploads.body_room import RoomTaken
 from wharf_upload.uploads.resumable.engine import ResumableUploads
 
 _NO_ROOM = RoomTaken("")
+_RETRY_SECONDS = 5
 _METHODS_OF_AN_UPLOAD = "HEAD, GET, PATCH, DELETE, OPTIONS"
 
 
@@ -55,6 +59,7 @@ class AdmissionQuestion:
     def admit(self, request: Request) -> Response:
         """Return the answer that lets the body come, or raise the problem that refuses it."""
         request.route = "(admission)"
+        _require_listener(request)
         principal = self._credentials.authorize_upload(request)
         streamed = ietf_resumable.is_streamed(request)
         room = self._admit_streamed(request) if streamed else self._admit_spooled(request)
@@ -134,3 +139,14 @@ class AdmissionQuestion:
             # The gateway holds the tenant to this number (`snippets/tenant_uploads.conf`).
             headers.append(("X-Tenant-Uploads", f"{uploads} {principal.tenant}"))
         return Response(204, headers)
+
+
+def _require_listener(request: Request) -> None:
+    """Refuse a question for whose answer the gateway waits no more.
+
+    Questions wait in the socket while the service is replaced. What is reserved for one that was
+    given up would lapse an hour later.
+    """
+    asked, _, patience_seconds = request.environ.get("WHARF_ASKED", "").partition(" ")
+    if asked and time.time() - float(asked) >= float(patience_seconds):
+        raise unavailable("The gateway has waited for too long.", _RETRY_SECONDS)
