@@ -197,13 +197,15 @@ def test_small_bodies_see_what_is_reserved(cramped: Cramped) -> None:
 
 
 def test_two_bodies_and_one_quota(cramped: Cramped) -> None:
-    """Two bodies do not share what is left of a quota, and a stored one counts once."""
+    """Two bodies do not share what is left of a quota; who waits is told, and one counts once."""
     cramped.limit(max_bytes=150_000)
     first = cramped.ask(100_000)
     status, slug, problem = refused(cramped.ask(100_000, "b.bin"))
     assert (status, slug, problem["used_bytes"]) == (507, "tenant-quota-exceeded", 100_000)
+    assert problem["retry_after"] == 10
     cramped.end(first)
     assert cramped.service.put("a.bin", b"x" * 100_000, spooled=True).status_code == 201
+    assert "X-Denied-Retry-After" not in cramped.ask(100_000, "b.bin").headers
     assert cramped.ask(50_000, "b.bin").status_code == 204
     assert cramped.reserved().bodies == 1
 

@@ -195,8 +195,8 @@ TENANT_QUOTA = UPLOAD.declare(
     "The tenant's quota is used up",
     "Delete files, or ask the operator for a larger quota. `used_bytes`, `used_files` are stored "
     "or on their way, `limit_bytes` and `limit_files` allowed (null is no limit), `needed_bytes` "
-    "and `needed_files` what this upload adds; a caller with grants is told no numbers. Reads go "
-    "on.",
+    "and `needed_files` what this upload adds; a caller with grants is told no numbers. With "
+    "`retry_after` there is room again when an upload that is on its way fails. Reads go on.",
 )
 TENANT_LIMIT = UPLOAD.declare(
     "tenant-limit-reached",

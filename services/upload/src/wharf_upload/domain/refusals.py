@@ -67,7 +67,10 @@ class QuotaExceeded(Refused):
     """The tenant may not store so much more; `None` is no limit.
 
     `needed_bytes` and `needed_files` are what would be added, with what is replaced given back.
+    `for_now`: there is room for it when what is on its way ends without being stored.
     """
+
+    for_now = False
 
     def __init__(
         self,

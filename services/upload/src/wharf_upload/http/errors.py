@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from servicekit.database import OutOfSpace
@@ -25,6 +25,8 @@ from wharf_upload.uploads.multipart import parser
 from wharf_upload.uploads.resumable import leases
 
 Translation = Callable[[Any], ProblemError]
+# A guess at when an upload that is on its way may have ended.
+_QUOTA_RETRY_SECONDS = 10
 
 
 def _ticket_used_up(error: refusals.TicketUsedUp) -> ProblemError:
@@ -36,6 +38,20 @@ def _ticket_used_up(error: refusals.TicketUsedUp) -> ProblemError:
         max_files=error.max_files,
         under_way=error.under_way,
         retry_after=1,
+    )
+
+
+def _quota_exceeded(
+    error: refusals.QuotaExceeded, detail: str, numbers: Mapping[str, int | None]
+) -> ProblemError:
+    members: dict[str, Any] = {**numbers}
+    if not error.for_now:
+        return problems.TENANT_QUOTA(detail, **members)
+    return problems.TENANT_QUOTA(
+        f"{detail} Uploads that are on their way have the rest.",
+        headers=(("Retry-After", str(_QUOTA_RETRY_SECONDS)),),
+        retry_after=_QUOTA_RETRY_SECONDS,
+        **members,
     )
 
 
@@ -81,7 +97,7 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     refusals.NoSuchBucket: lambda _: NOT_FOUND("There is no such bucket."),
     refusals.UploadGone: lambda _: NOT_FOUND("There is no such upload."),
     refusals.NoSuchFile: lambda _: NOT_FOUND("There is no such file."),
-    refusals.QuotaExceeded: lambda e: problems.TENANT_QUOTA(_quota_detail(e.numbers), **e.numbers),
+    refusals.QuotaExceeded: lambda e: _quota_exceeded(e, _quota_detail(e.numbers), e.numbers),
     refusals.LimitReached: lambda e: problems.TENANT_LIMIT(
         str(e), limit=e.what, limit_count=e.limit_count
     ),
@@ -119,7 +135,7 @@ def as_problem(error: Exception, reach: Reach = EVERYTHING) -> ProblemError:
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, refusals.QuotaExceeded) and not reach.is_everything:
-        return problems.TENANT_QUOTA("There is no room for this upload.")
+        return _quota_exceeded(error, "There is no room for this upload.", {})
     for kind in type(error).__mro__:
         translation = _BY_TYPE.get(kind)
         if translation is not None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from wharf_upload.domain.quotas import Allowance, Usage
+from wharf_upload.domain.refusals import QuotaExceeded
 from wharf_upload.domain.reservation import Reserved
 from wharf_upload.tenancy.limits import TenantLimits
 
@@ -39,7 +41,15 @@ class QuotaCheck:
         self, tenant: str, reserved: Reserved, needed_bytes: int, needed_files: int
     ) -> None:
         """Raise `QuotaExceeded` where so much more cannot be stored after what is reserved."""
-        self._allowance(tenant, reserved).require(_NOTHING, needed_bytes, needed_files)
+        allowance = self._allowance(tenant, reserved)
+        try:
+            allowance.require(_NOTHING, needed_bytes, needed_files)
+        except QuotaExceeded as error:
+            given_back = Counter(bytes=-reserved.quota_bytes, files=-reserved.files)
+            with suppress(QuotaExceeded):
+                allowance.require(given_back, needed_bytes, needed_files)
+                error.for_now = True
+            raise
 
     def left_bytes(self, tenant: str, reserved: Reserved) -> int | None:
         """Return how many bytes are left after what is reserved; `None` is no limit."""
