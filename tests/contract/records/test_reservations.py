@@ -170,6 +170,23 @@ def test_lapses(new: New, clock: Clock) -> None:
     assert reservations.reserved().bodies == 1
 
 
+def test_a_lost_gateway(new: New, clock: Clock) -> None:
+    """What a machine that is lost had reserved is free long before its time is over."""
+    lost, idle, living = new("lost"), new("idle"), new("living")
+    for one in (lost, idle):
+        one.reserve("demo", "", needs())
+        one.reserve("demo", "", needs(), streamed=True)
+        one.note_written(0, 0)
+    clock.now += 500
+    assert living.lapse() == 0
+    idle.note_written(0, 0)
+    clock.now += 200
+    # A new body of a gateway whose files were looked at long ago, since it had none.
+    lost.reserve("demo", "", needs())
+    assert living.lapse() == 2
+    assert living.reserved().bodies == 3
+
+
 def test_a_gateway_starts(new: New) -> None:
     """A gateway that starts has nothing under way, others still have."""
     one, other = new("a"), new("b")

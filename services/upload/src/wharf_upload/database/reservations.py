@@ -32,6 +32,8 @@ _AT_ONCE = 500
 _STREAMS = "/streams"
 # Longer than the pause between two looks at the files.
 _WRITTEN_SECONDS = 5.0
+# Without a look at its files for so long a gateway is taken for dead, and its machine with it.
+_LOST_SECONDS = 600.0
 _INSTANCE_BITS = 11
 _BODIES = (
     "CREATE TABLE IF NOT EXISTS bodies_under_way (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, "
@@ -62,6 +64,13 @@ _NOTE_WRITTEN = (
     "bodies, until) VALUES (?, ?, ?, ?, 0, 0, ?, 0, ?) "
     "ON CONFLICT (tenant, ticket, disk) DO UPDATE SET disk_bytes = excluded.disk_bytes, "
     "inodes = excluded.inodes, until = excluded.until"
+)
+# Bodies whose time is over, and old ones of a gateway at whose files nobody has looked for long.
+_LAPSED = (
+    "until <= ? OR (id < ? AND EXISTS (SELECT 1 FROM room_reserved AS looked "  # noqa: S608 -- constants only
+    f"WHERE looked.tenant = '{WRITTEN}' AND looked.ticket = '' AND looked.until < ? "
+    "AND looked.disk = bodies_under_way.disk || '/' "
+    f"|| replace(bodies_under_way.instance, '{_STREAMS}', '')))"
 )
 # Of tenants and tickets that have nothing under way.
 _FORGET = f"DELETE FROM room_reserved WHERE bodies = 0 AND tenant <> '{WRITTEN}'"  # noqa: S608 -- constants only
@@ -176,9 +185,12 @@ class SqlReservations:
         self._noted = noted
 
     def lapse(self) -> int:
-        """End the reservations whose time is over; return how many."""
+        """End the reservations whose time is over, or whose gateway is lost; return how many."""
         self._make_tables()
-        ended = self._end("until <= ?", (int(self._clock() * 1000),))
+        now = self._clock()
+        lost = now - _LOST_SECONDS
+        oldest = int(lost * 1_000_000) << _INSTANCE_BITS
+        ended = self._end(_LAPSED, (int(now * 1000), oldest, int(lost * 1000)))
         with self._database.transaction() as connection:
             self._take_turn(connection)
             connection.execute(_FORGET)

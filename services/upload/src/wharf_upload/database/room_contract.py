@@ -44,7 +44,10 @@ class Reservations(Protocol):
         """
 
     def lapse(self) -> int:
-        """End the reservations whose time is over; return how many."""
+        """End the reservations whose time is over; return how many.
+
+        Also those of a gateway at whose files nobody has looked for ten minutes.
+        """
 
     def clear(self, *, streamed: bool) -> int:
         """End the reservations of this gateway's bodies, which are gone; return how many.
