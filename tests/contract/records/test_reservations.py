@@ -102,7 +102,7 @@ def test_ends(new: New) -> None:
     one, other = new(), new()
     first = one.reserve("demo", "t", needs(ticket="t"))
     second = one.reserve("demo", "", needs())
-    assert other.end([first.id, "no number", "", "1", "9" * 30]) == 1
+    assert other.end([first.id, "no number", "", "1", "9" * 30, "9" * 19]) == 1
     assert one.end([first.id]) == 0
     found = seen(one, "demo", "t")
     assert (found.disk_bytes, found.quota_bytes, found.bodies) == (2 * MIB, MIB, 1)
@@ -187,11 +187,15 @@ def test_a_lost_gateway(new: New, clock: Clock) -> None:
     assert living.reserved().bodies == 3
 
 
-def test_a_gateway_starts(new: New) -> None:
-    """A gateway that starts has nothing under way, others still have."""
+def test_a_gateway_starts(new: New, clock: Clock) -> None:
+    """A gateway that starts has nothing under way from before, others still have."""
+    began = clock()
     one, other = new("a"), new("b")
     one.reserve("demo", "", needs())
     other.reserve("demo", "", needs())
+    assert one.clear(streamed=False, before=began) == 0
+    assert one.clear(streamed=False, before=clock()) == 1
+    one.reserve("demo", "", needs())
     assert one.clear(streamed=False) == 1
     assert one.reserved().bodies == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -92,6 +93,15 @@ def test_a_second_one_on_the_same_spool_ends(gateway: Running) -> None:
     assert second.process.wait(60) == 1
     assert "another gateway uses" in second.output
     assert body.read_bytes() == b"under way"
+
+
+def test_it_says_when_it_began(gateway: Running) -> None:
+    """The upload service learns that nothing is under way from before, among nginx's lines."""
+    (sockets,) = (path.parent for path in gateway.folder.rglob("requests.tsv"))
+    first = (sockets / "requests.tsv").read_bytes().splitlines()[0]
+    said, _, since = first.partition(b"\t")
+    assert said == b"gateway began"
+    assert float(since) <= time.time()
 
 
 @pytest.mark.parametrize(

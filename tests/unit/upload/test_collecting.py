@@ -315,6 +315,27 @@ def test_reservations_end_with_their_requests(tmp_path: Path) -> None:
     assert page(tmp_path).sum("wharf_collector_lines_total") == 3
 
 
+def test_a_gateway_that_began(tmp_path: Path) -> None:
+    """When a gateway begins is told, again where that fails, and is no request."""
+    told: list[float] = []
+    away = True
+
+    def began(since: float) -> None:
+        if away:
+            raise OSError
+        told.append(since)
+
+    (tmp_path / LINES).write_bytes(line() + b"gateway began\t12.5\ngateway began\tnever\n")
+    collector = Collector(tmp_path, NOWHERE, most_tenants=20, gateway_began=began)
+    collector.step()
+    assert told == []
+    away = False
+    collector.step()
+    collector.step()
+    assert told == [12.5]
+    assert page(tmp_path).sum("wharf_collector_lines_total") == 1
+
+
 def test_lines_of_gateways_of_the_releases_before() -> None:
     """Lines without a reservation, and without an object store, are counted as before."""
     fields = line().strip(b"\n").split(b"\t")

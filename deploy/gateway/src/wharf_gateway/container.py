@@ -18,7 +18,7 @@ from wharf_gateway.run_settings import INSTANCE, RunSettings
 from wharf_gateway.settings import gateway_values
 from wharf_gateway.store_watch import KnownName
 from wharf_gateway.tables import Setting
-from wharf_gateway.terminal import CannotRunError
+from wharf_gateway.terminal import CannotRunError, log
 
 # Where an image has the templates and the pages about problems.
 ROOT = "/opt/wharf"
@@ -188,7 +188,20 @@ class Gateway:
             time.sleep(0.2)
         remove_files(self.spool)
         remove_files(self.answers)
+        self._say_began()
         return lock
+
+    def _say_began(self) -> None:
+        """Tell the service, among nginx's lines, that no body from before now will end any more.
+
+        A gateway that was killed has written no lines of those that it was receiving.
+        """
+        path = f"{self._sockets}/requests.tsv"
+        try:
+            with open(path, "ab", buffering=0) as file:
+                file.write(f"gateway began\t{time.time():.3f}\n".encode())
+        except OSError as error:  # its disk is full, for instance
+            log(f"room of bodies that were cut stays reserved for a while: {error}")
 
 
 def _secrets_socket(environ: Mapping[str, str]) -> str:

@@ -35,6 +35,7 @@ _WRITTEN_SECONDS = 5.0
 # Without a look at its files for so long a gateway is taken for dead, and its machine with it.
 _LOST_SECONDS = 600.0
 _INSTANCE_BITS = 11
+_LARGEST = (1 << 63) - 1  # that both databases take
 _BODIES = (
     "CREATE TABLE IF NOT EXISTS bodies_under_way (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, "
     "ticket TEXT NOT NULL, disk TEXT NOT NULL, instance TEXT NOT NULL, "
@@ -125,7 +126,7 @@ class SqlReservations:
             now = self._clock()
             needed = judge(self._reserved(rows, tenant, int(now * 1000)))
             # Those of one machine take turns; instances of others differ in the last bits.
-            number = int(now * 1_000_000) << _INSTANCE_BITS | self._instance_number
+            number = _first_number(now) | self._instance_number
             until = lapses_at(int(now * 1000), needed.disk_bytes)
             amounts = (needed.disk_bytes, needed.quota_bytes, needed.files, needed.inodes)
             instance = self._streams if streamed else self._instance
@@ -189,18 +190,19 @@ class SqlReservations:
         self._make_tables()
         now = self._clock()
         lost = now - _LOST_SECONDS
-        oldest = int(lost * 1_000_000) << _INSTANCE_BITS
-        ended = self._end(_LAPSED, (int(now * 1000), oldest, int(lost * 1000)))
+        until = (int(now * 1000), _first_number(lost), int(lost * 1000))
+        ended = self._end(_LAPSED, until)
         with self._database.transaction() as connection:
             self._take_turn(connection)
             connection.execute(_FORGET)
         return ended
 
-    def clear(self, *, streamed: bool) -> int:
+    def clear(self, *, streamed: bool, before: float | None = None) -> int:
         """End the reservations of this gateway's bodies; see the contract."""
         self._make_tables()
         every = "" if streamed else self._instance
-        return self._end("instance IN (?, ?)", (every, self._streams))
+        most = _LARGEST if before is None else _first_number(before)
+        return self._end("instance IN (?, ?) AND id < ?", (every, self._streams, most))
 
     def _end(self, which: str, parameters: Sequence[object]) -> int:
         with self._database.transaction() as connection:
@@ -284,7 +286,12 @@ def _written_place(disk: str, instance: str) -> str:
     return f"{disk}/{instance.removesuffix(_STREAMS)}"
 
 
+def _first_number(at: float) -> int:
+    """The least id of what is reserved at a time in unix seconds, or later."""
+    return int(at * 1_000_000) << _INSTANCE_BITS
+
+
 def _numbers(ids: Iterable[str]) -> list[int]:
     """The ids as numbers; what is none was never one of ours, and neither database takes it."""
     found = (int(id_) for id_ in ids if id_.isascii() and id_.isdigit() and len(id_) < 20)
-    return [number for number in found if number < 1 << 63]
+    return [number for number in found if number <= _LARGEST]

@@ -49,8 +49,9 @@ class Reservations(Protocol):
         Also those of a gateway at whose files nobody has looked for ten minutes.
         """
 
-    def clear(self, *, streamed: bool) -> int:
+    def clear(self, *, streamed: bool, before: float | None = None) -> int:
         """End the reservations of this gateway's bodies, which are gone; return how many.
 
-        `streamed`: only those that a process took which has just started.
+        `streamed`: only those that a process took which has just started. `before`: only those
+        that were admitted before this time, in unix seconds.
         """

@@ -78,6 +78,7 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
         object_store=own.uses_object_store,
         # It raises while the database is away: then the collector tells it again.
         end_reservations=reservations.end,
+        gateway_began=lambda since: reservations.clear(streamed=False, before=since),
     )
     fetcher = jwks.Fetcher(own.jwks_url, own.key_file)
     feed = FeedFollower(own.feed_url, own.revocation_file)

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,8 @@ _LOOK_SECONDS, _STATUS_SECONDS, _RANK_SECONDS = 1.0, 5.0, 60.0
 _MAX_STATUS_BYTES = 4096
 # Before a reservation that the door of other gateways has had (`log_format wharf_reservations`).
 _RESERVATION = b"reservation\t"
+# Of a gateway's container, when it starts; unix seconds follow (wharf_gateway/container.py).
+_BEGAN = b"gateway began\t"
 # A reservation that is not told of lapses.
 _MOST_ENDED = 100_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -47,10 +50,16 @@ class Collector:
         *,
         object_store: bool = False,
         end_reservations: Callable[[Sequence[str]], object] | None = None,
+        gateway_began: Callable[[float], object] | None = None,
     ) -> None:
-        """`end_reservations` is told each second of what has ended with its request."""
-        self._end_reservations = end_reservations
+        """`end_reservations` is told each second of what has ended with its request.
+
+        `gateway_began` is told since when, in unix seconds, a new gateway runs: what the one before
+        was receiving has ended.
+        """
+        self._end_reservations, self._gateway_began = end_reservations, gateway_began
         self._ended: list[str] = []
+        self._began: float | None = None
         self._folder, self._status_url = folder, status_url
         self._object_store = object_store
         self._most_tenants = most_tenants
@@ -109,6 +118,10 @@ class Collector:
 
     def _count(self, text: bytes) -> None:
         """Counts a line, and keeps the reservation that has ended with its request."""
+        if text.startswith(_BEGAN):
+            with suppress(ValueError):
+                self._began = float(text[len(_BEGAN) :])
+            return
         if text.startswith(_RESERVATION):
             ended = text[len(_RESERVATION) :].decode("ascii", "replace")
         else:
@@ -119,16 +132,16 @@ class Collector:
 
     def _tell_ended(self) -> None:
         """Tells what has ended; what cannot be told now is told with the next lines."""
-        if self._end_reservations is None:
-            self._ended.clear()
-        elif self._ended:
-            try:
+        try:
+            if self._began is not None and self._gateway_began is not None:
+                self._gateway_began(self._began)
+            self._began = None
+            if self._ended and self._end_reservations is not None:
                 self._end_reservations(self._ended)
-            except Exception:
-                # Metrics go on while the database is away.
-                log.warning("reservations cannot be ended now", exc_info=True)
-            else:
-                self._ended.clear()
+            self._ended.clear()
+        except Exception:
+            # Metrics go on while the database is away.
+            log.warning("reservations cannot be ended now", exc_info=True)
 
     def _save(self) -> None:
         """Writes the text and what is counted; raises `OSError`."""
