@@ -234,7 +234,7 @@ def test_a_long_data_path(start: Start, environment: dict[str, str], root: Path)
     wharf = start()
     wharf.wait_ready()
     sockets = Path(wharf.places.sockets)
-    found = sorted(path.name for path in sockets.iterdir())
+    found = sorted(path.name for path in sockets.glob("*.sock"))
     services = ("auth", "blobs", "console", "images", "live", "manager", "receiver", "upload")
     names = ("auth-secrets", *services)
     assert found == [f"{name}.sock" for name in names]

@@ -28,7 +28,7 @@ _LOOK_SECONDS, _STATUS_SECONDS, _RANK_SECONDS = 1.0, 5.0, 60.0
 _MAX_STATUS_BYTES = 4096
 # Before a reservation that the door of other gateways has had (`log_format wharf_reservations`).
 _RESERVATION = b"reservation\t"
-# Of a gateway's container, when it starts; unix seconds follow (wharf_gateway/container.py).
+# Of a gateway that starts; unix seconds follow (wharf_gateway/container.py, program.sh).
 _BEGAN = b"gateway began\t"
 # A reservation that is not told of lapses.
 _MOST_ENDED = 100_000
