@@ -24,8 +24,8 @@ class RoomSettings:
     )
     tenant_room_percent: int = setting(
         90,
-        doc="Part of the free room, in percent, that bodies of one tenant may have reserved while "
-        "they come in.",
+        doc="Part of the free room that others have left, in percent, that bodies of one tenant "
+        "may have reserved while they come in.",
         minimum=1,
         maximum=100,
     )

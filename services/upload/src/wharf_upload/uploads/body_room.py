@@ -110,7 +110,9 @@ class BodyRoom:
         *,
         tenant_percent: int,
     ) -> None:
-        """`tenant_percent` is how much of the room on the disk one tenant may have reserved."""
+        """`tenant_percent` is how much one tenant may have reserved of the room on the disk that
+        the others have left.
+        """
         self._disk, self._quotas, self._uses = disk, quotas, uses
         self._reservations, self._tenant_percent = reservations, tenant_percent
         self._streamed: dict[str, Callable[[], int]] = {}
@@ -242,8 +244,12 @@ class BodyRoom:
     def _require_disk(self, reserved: Reserved, needed_bytes: int, inodes: int) -> int:
         """Return the bytes that may be reserved, or raise `storage-full`."""
         room = self._disk.now()
-        share = (max(0, room.bytes) + reserved.written_bytes) * self._tenant_percent // 100
-        left, share_left = room.bytes - reserved.outstanding_bytes, share - reserved.own_disk_bytes
+        every = max(0, room.bytes) + reserved.written_bytes
+        share = every * self._tenant_percent // 100
+        # Of what the others have left: so several tenants together leave some, too.
+        others = reserved.disk_bytes - reserved.own_disk_bytes
+        share_left = (every - others) * self._tenant_percent // 100 - reserved.own_disk_bytes
+        left = room.bytes - reserved.outstanding_bytes
         free = min(left, share_left)
         if needed_bytes > free:
             _note(DISK if needed_bytes > left else TENANT_SHARE)
