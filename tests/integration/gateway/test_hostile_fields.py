@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Services:
 
     gateway: RunningGateway
     asked: list[str] = field(default_factory=list)
+    # Since when, and for how long, nginx waits for an admission.
+    waits: list[str] = field(default_factory=list)
 
     def app(self, name: str) -> Callable[..., Iterable[bytes]]:
         """A service that admits nobody, and answers everything else."""
@@ -40,6 +43,8 @@ class Services:
                 return []
             step = environ.get("WHARF_STEP", "")
             self.asked.append(f"{name} {step}".strip())
+            if step == "admit":
+                self.waits.append(environ["WHARF_ASKED"])
             refused = [("X-Denied-Status", "405"), ("X-Denied-Problem", "{}")]
             start("403 No" if step == "admit" else "200 OK", refused if step else [])
             return []
@@ -134,3 +139,12 @@ def test_a_log_line_has_a_bound(services: Services) -> None:
             assert shown[name].endswith("…"), name
             assert len(shown[name]) == kept + 1, name
     assert json.loads(services.line("long-method"))["method"] == "A" * 20 + "…"
+
+
+def test_a_question_says_how_long_it_waits(services: Services) -> None:
+    """Admission learns since when it is asked, and how long nginx waits for its answer."""
+    begun = time.time()
+    services.exchange("PUT /v1/files/b/a", "Host: localhost", "Content-Length: 200000")
+    since, patience = services.waits[-1].split()
+    assert begun - 1 <= float(since) <= time.time() + 1
+    assert patience == "60"
