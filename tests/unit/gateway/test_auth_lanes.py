@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import select
 import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ import pytest
 from tests.e2e.raw_http import until
 from tests.servers.gateway import Running
 
+# Logins that a worker of nginx has at the socket for everything else, at the same time.
+ELSEWHERE = 16
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+LOGIN_SENT = b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
 LOGIN, KEYS = ("POST", "/auth/login"), ("GET", "/.well-known/jwks.json")
 
 
@@ -50,7 +54,8 @@ def socket_of_auth(path: Path) -> Iterator[list[bytes]]:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    made = Running(tmp_path_factory.mktemp("g"), WHARF_DRAIN_SECONDS="0")
+    folder = tmp_path_factory.mktemp("g")
+    made = Running(folder, WHARF_DRAIN_SECONDS="0", WHARF_NGINX_WORKERS="1")
     try:
         assert until(made.answers), made.output
         yield made
@@ -111,9 +116,7 @@ def test_secrets_that_nobody_takes(gateway: Running) -> None:
         hanging.bind(str(folder / "secrets.sock"))
         hanging.listen()
         with gateway.connect() as login:
-            login.sendall(
-                b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-            )
+            login.sendall(LOGIN_SENT)
             taken, _ = hanging.accept()
             assert status(gateway, *KEYS) == 200
             taken.close()
@@ -121,3 +124,35 @@ def test_secrets_that_nobody_takes(gateway: Running) -> None:
             assert login.recv(12) == b"HTTP/1.1 503"
     assert len(packets) == 1
     (folder / "secrets.sock").unlink()
+
+
+def test_a_queue_of_secrets_that_is_full(gateway: Running) -> None:
+    """What the queue for secrets has no room for is refused: it does not fill the other queue."""
+    folder = gateway.folder / "auth"
+    with ExitStack() as stack:
+        full, others = (stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2))
+        full.bind(str(folder / "secrets.sock"))
+        full.listen(0)
+        others.bind(str(folder / "auth.sock"))
+        others.listen(4 * ELSEWHERE)
+        others.settimeout(30)
+        # One is in the queue; nobody takes it.
+        waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+        waiting.connect(str(folder / "secrets.sock"))
+        logins = [stack.enter_context(gateway.connect()) for _ in range(3 * ELSEWHERE)]
+        for login in logins:
+            login.sendall(LOGIN_SENT)
+        taken = [stack.enter_context(others.accept()[0]) for _ in range(ELSEWHERE)]
+        answered, _, _ = select.select(logins, [], [], 30)
+        assert until(lambda: len(select.select(logins, [], [], 0)[0]) == 2 * ELSEWHERE, 10)
+        assert all(one.recv(12) == b"HTTP/1.1 503" for one in answered)
+        for one in taken:
+            one.recv(65536)
+            one.sendall(ANSWER)
+            one.close()
+        assert until(lambda: len(select.select(logins, [], [], 0)[0]) == len(logins))
+        others.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            others.accept()
+    for name in ("secrets.sock", "auth.sock"):
+        (folder / name).unlink()
