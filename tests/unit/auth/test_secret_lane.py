@@ -104,6 +104,32 @@ def test_addresses_of_one_host_are_one() -> None:
     assert found.served.index("other") == 2
 
 
+def test_accounts_of_one_network_take_turns() -> None:
+    """Behind a proxy, where all have one address, another account waits for one turn of each."""
+    with crowd(places=20) as found:
+        for number in range(10):
+            found.come(f"attacker {number}", ATTACKER, "account")
+        found.come("other", ATTACKER, "other")
+        found.come("third", ATTACKER, "third")
+        found.come("other again", ATTACKER, "other")
+        found.end()
+    order = ["first", "attacker 0", "other", "third", "attacker 1", "other again"]
+    assert found.served[:6] == order
+    assert len(found.served) == 14
+
+
+def test_a_lane_full_of_one_account_takes_another_of_its_network() -> None:
+    """The account that has the most gives a place up; one of many accounts keeps its own."""
+    with crowd(places=6) as found:
+        for number in range(5):
+            found.come(f"attacker {number}", ATTACKER, "account")
+        found.come("other", ATTACKER, "other")
+        found.come("attacker", ATTACKER, "account")
+        assert found.refused == ["attacker 4 ProblemError", "attacker ProblemError"]
+        found.end()
+    assert "other" in found.served
+
+
 def test_a_full_lane_takes_a_newcomer() -> None:
     """The network that has the most places gives one up: its last, which is told to come again."""
     with crowd(places=6) as found:
@@ -134,7 +160,7 @@ def test_nobody_gives_way_to_a_network_that_has_more() -> None:
             found.come(f"attacker {number}", ATTACKER, "account")
         found.come("owner", OTHER, "account")
         found.come("attacker", ATTACKER, "another account")
-        assert found.refused == ["attacker ProblemError"]
+        assert found.refused == ["attacker 3 ProblemError"]
         found.end()
     assert "owner" in found.served
 

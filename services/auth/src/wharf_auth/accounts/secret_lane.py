@@ -52,16 +52,22 @@ NOBODY = Asker()
 
 @dataclass(eq=False, slots=True)
 class _Place:
-    """One request in the lane; `turn` is when it is served, in the order of fair turns."""
+    """One request in the lane.
+
+    `turn` is when its network has one more turn, `own_turn` when its account has one of these.
+    """
 
     asker: Asker
     turn: int
+    own_turn: int
     called: threading.Event = field(default_factory=threading.Event)
     gives_way: bool = False
 
 
 class SecretLane:
     """Gives turns. Networks take turns with each other, whatever number of requests each has.
+
+    So do the accounts of a network: behind a proxy all clients have the same one.
 
     When all places are taken, a newcomer gets the place of the network, or of the account, that has
     the most, unless it has as many itself.
@@ -97,21 +103,37 @@ class SecretLane:
             everybody = [*self._running, *self._waiting]
             if len(everybody) >= self._places:
                 self._make_room(asker, everybody)
-            turns = [one.turn for one in everybody if one.asker.network == asker.network]
-            place = _Place(asker, max([self._now, *turns]) + 1)
+            place = self._place(asker)
             self._waiting.append(place)
             self._call()
             return place
 
+    def _place(self, asker: Asker) -> _Place:
+        peers = [
+            one for one in (*self._running, *self._waiting) if one.asker.network == asker.network
+        ]
+        # A newcomer's account comes no earlier than the one that is next.
+        next_turn = min((one.own_turn for one in peers if one in self._waiting), default=1)
+        own_turns = [one.own_turn for one in peers if one.asker == asker]
+        return _Place(
+            asker,
+            turn=max([self._now, *(one.turn for one in peers)]) + 1,
+            own_turn=max([next_turn - 1, *own_turns]) + 1,
+        )
+
     def _make_room(self, asker: Asker, everybody: list[_Place]) -> None:
         networks = Counter(one.asker.network for one in everybody)
         accounts = Counter(one.asker.account for one in everybody)
+        askers = Counter(one.asker for one in everybody)
         network, account = networks[asker.network], accounts[asker.account]
 
         def most(one: _Place) -> tuple[int, int]:
             """Order those who may give way: by network, and in a network that is no larger than the
-            newcomer's by account. So nobody gives way to a network that has more.
+            newcomer's, or is the same, by account. So nobody gives way to a network that has more.
             """
+            if one.asker.network == asker.network:
+                of_asker = askers[one.asker]
+                return (network, of_asker) if of_asker > askers[asker] + 1 else (0, 0)
             of_network, of_account = networks[one.asker.network], accounts[one.asker.account]
             if of_network > network + 1:
                 return of_network, of_account
@@ -133,8 +155,12 @@ class SecretLane:
     def _call(self) -> None:
         """Call those whose turn it is; the lock is held."""
         while self._waiting and len(self._running) < self._at_once:
-            # The first to come of those with the same turn.
-            place = min(self._waiting, key=lambda one: one.turn)
+            # The first to come of those with the same turn; its network has it, and gives it to the
+            # account that is next there.
+            first = min(self._waiting, key=lambda one: one.turn)
+            peers = [one for one in self._waiting if one.asker.network == first.asker.network]
+            place = min(peers, key=lambda one: one.own_turn)
+            place.turn, first.turn = first.turn, place.turn
             self._waiting.remove(place)
             self._running.append(place)
             self._now = max(self._now, place.turn)
