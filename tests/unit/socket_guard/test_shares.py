@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from socket_guard.connections import Connection
-from socket_guard.shares import Shares
+from socket_guard.shares import HEAD_MILLISECONDS, Shares
 
+ROOT = Path(__file__).parents[3]
 PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8::7")]
 _PROXY = "10.0.0.7"
 
@@ -93,12 +96,22 @@ def test_half_sent_requests_go_first() -> None:
         connection(4, received=300, sent=500, received_ms=90_000, sent_ms=90_000),
         connection(5, received=300, sent=500, received_ms=70_000, sent_ms=60_000),
         connection(6, received=300, sent=500, received_ms=50_000, sent_ms=50_000, queued=9),
-        connection(7, received=70_000, received_ms=10, sent_ms=5000),
+        # A request whose answer takes long, or a live channel that last heard from its client.
+        connection(7, received=900, sent=500, received_ms=24_000, sent_ms=25_000),
+        connection(8, received=70_000, received_ms=10, sent_ms=5000),
     ]
     for number in range(1, len(in_order)):
         shares = Shares(len(in_order) - number, 1000)
         closed = [one.cookie for one in shares.to_close(reversed(in_order))]
         assert closed == list(range(1, number + 1))
+
+
+def test_a_head_of_a_request_ends_earlier() -> None:
+    """What is silent for longer than nginx waits for a head is none: it waits for its answer."""
+    text = (ROOT / "deploy/nginx/conf.d/timeouts.conf.template").read_text()
+    found = re.search(r"^client_header_timeout (\d+)s;$", text, re.MULTILINE)
+    assert found is not None
+    assert 1000 * int(found[1]) < HEAD_MILLISECONDS
 
 
 def test_what_is_not_accepted_yet_counts_and_stays() -> None:

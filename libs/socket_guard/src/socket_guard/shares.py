@@ -21,6 +21,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _OTHERS_PART = 8
 # The head of a request is shorter; whoever has sent more brings a body.
 _HEAD_BYTES = 1 << 16
+#: Longer than a server waits for the rest of it: whoever is silent for so long waits for an answer.
+HEAD_MILLISECONDS = 16_000
 # One client has a network of this length, and any number of addresses in it.
 _IPV6_PREFIX_BYTES = 8
 _KEPT_ADDRESSES = 1 << 14
@@ -122,6 +124,8 @@ def _rank(connection: Connection) -> tuple[int, int]:
         group = 2
     elif connection.sent and connection.received_ms >= connection.sent_ms:
         group = 1  # it was answered after its last bytes came
+    elif connection.received > _HEAD_BYTES:
+        group = 2
     else:
-        group = 0 if connection.received <= _HEAD_BYTES else 2
+        group = 2 if connection.received and silent > HEAD_MILLISECONDS else 0
     return group, -silent
