@@ -67,6 +67,7 @@ def test_too_few_descriptors_are_said(hard: list[int]) -> None:
         (1 << 20, {"WHARF_ADDRESS_CONNECTIONS": "300"}, 1112),
         # Limits for a proxy stay a proxy's.
         (1 << 20, {"WHARF_ADDRESS_CONNECTIONS": "40000"}, 80512),
+        (1 << 20, {"WHARF_ADDRESS_CONNECTIONS": "20000"}, 40512),
         (1 << 20, {"WHARF_ADDRESS_OPEN_CONNECTIONS": "70"}, 70),
         (1 << 20, {"WHARF_ADDRESS_OPEN_CONNECTIONS": "0"}, 0),
     ],

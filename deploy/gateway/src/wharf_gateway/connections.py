@@ -154,8 +154,8 @@ def shares(environ: Mapping[str, str]) -> Shares:
         numbers = (ADDRESS_CONNECTIONS, LIVE_ADDRESS_CONNECTIONS)
         requests = sum(setting.number(environ) for setting in numbers)
         usual = sum(int(setting.default) for setting in numbers)
-        # Limits above all that there is are those of a proxy before the gateway.
-        is_proxy = requests > max(usual, of_all)
+        # Limits above half of all are those of a proxy before the gateway.
+        is_proxy = requests > max(usual, of_all // 2)
         of_one = 2 * requests if is_proxy else min(2 * requests, of_all // 2)
     return Shares(of_one, of_all, proxies(environ))
 
