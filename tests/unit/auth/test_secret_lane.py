@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -203,6 +203,17 @@ def test_a_place_comes_back() -> None:
     with lane.turn(asker):
         assert len(lane._running) == 1
         assert not lane._waiting
+
+
+def test_places_are_no_more_for_many_at_once() -> None:
+    """Whatever number may be hashed at once, no more have places, one of them a newcomer's."""
+    lane = SecretLane(at_once=64, wait_seconds=0.01)
+    with ExitStack() as stack:
+        for number in range(PLACES - 1):
+            stack.enter_context(lane.turn(Asker.at(ATTACKER, f"account {number}")))
+        with pytest.raises(HashingBusy), lane.turn(Asker.at(OTHER, "other")):
+            pass
+        assert len(lane._running) == PLACES - 1
 
 
 def test_threads_are_more_than_places() -> None:

@@ -136,7 +136,10 @@ class Settings:
         doc="how long a deleted tenant can be resumed before everything of it is removed",
     )
     password_hashes_at_once: int = setting(
-        1, minimum=1, maximum=64, doc="secrets verified at once; each takes 7 MiB of memory"
+        1,
+        minimum=1,
+        maximum=64,
+        doc="secrets verified at once, 19 at most; each takes 7 MiB of memory",
     )
     durability: str = setting(
         "full",

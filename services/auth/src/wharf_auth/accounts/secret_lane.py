@@ -76,8 +76,9 @@ class SecretLane:
     def __init__(
         self, at_once: int = 1, places: int = PLACES, wait_seconds: float = WAIT_SECONDS
     ) -> None:
-        # Each that runs takes a place: there is at least one more for a newcomer.
-        self._at_once, self._places = at_once, max(places, at_once + 1)
+        # Each that runs takes a place, and one is left for a newcomer. With more places than there
+        # are threads requests would wait in front of the lane, where nobody takes turns.
+        self._at_once, self._places = min(at_once, places - 1), places
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
         self._running: list[_Place] = []
