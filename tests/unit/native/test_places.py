@@ -181,6 +181,19 @@ def test_a_file_that_grew_far_beyond_its_limit(tmp_path: Path) -> None:
     assert log.read_text() == ""
 
 
+def test_a_full_disk_keeps_history(tmp_path: Path) -> None:
+    """What cannot be copied takes no other file's place, and leaves nothing half written."""
+    log = tmp_path / "a.log"
+    filled(log, "part 1", time.time())
+    log.write_text("part 2")
+    # Each write there fails as on a disk without room.
+    (tmp_path / "a.log.new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        logfiles.rotate(str(log), limit=3)
+    assert kept(log) == ["part 1"]
+    assert log.read_text() == "part 2"
+
+
 def test_rotation_moves_a_file_aside(tmp_path: Path) -> None:
     """A log over its limit is moved aside, and who has it open appends to the emptied file."""
     log = tmp_path / "a.log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 ROTATE_BYTES = 16 << 20
 # Older files beside each.
@@ -28,16 +29,26 @@ def rotate(path: str, limit: int = ROTATE_BYTES) -> None:
     The content is copied and the file cut to nothing, since the children hold it open: they
     append, so they go on at its new end. A line written in between is lost; so is what a flood has
     written beyond twice the limit since the last look.
+
+    Raises:
+        OSError: the disk is full; older files stay as they are.
     """
     if size(path) <= limit:
         return
-    _make_room(path)
-    left = 2 * limit
-    with open(path, "rb+") as source, open(f"{path}.1", "wb") as target:
-        while left > 0 and (chunk := source.read(min(left, 1 << 16))):
-            target.write(chunk)
-            left -= len(chunk)
-        source.truncate(0)
+    copy, left = f"{path}.new", 2 * limit
+    try:
+        with open(path, "rb+") as source, open(copy, "wb") as target:
+            while left > 0 and (chunk := source.read(min(left, 1 << 16))):
+                target.write(chunk)
+                left -= len(chunk)
+            target.flush()
+            _make_room(path)
+            os.rename(copy, f"{path}.1")
+            source.truncate(0)
+    except OSError:
+        with suppress(FileNotFoundError):
+            os.unlink(copy)
+        raise
 
 
 def _make_room(path: str) -> None:
