@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -75,6 +76,23 @@ def test_as_many_as_are_in_use(
     """Twelve threads take one connection after each other, and twelve at once."""
     in_threads(12, database, together=together)
     assert sessions(new_postgres_url) == (opened, 0)
+
+
+def test_no_more_than_a_process_may_have(new_postgres_url: str) -> None:
+    """Threads above the bound wait for a connection; each of them gets one, and none is added."""
+    database = PostgresDatabase(new_postgres_url, durable=False, most_connections=2)
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE numbers (n int)")
+
+    def write(number: int) -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO numbers (n) VALUES (?)", (number,))
+
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(write, range(60)))
+    assert database.reading().row("SELECT count(*) FROM numbers") == (60,)
+    assert sessions(new_postgres_url)[0] <= 2
+    database.close()
 
 
 def test_nothing_stays_open(database: PostgresDatabase, new_postgres_url: str) -> None:

@@ -180,7 +180,8 @@ def test_an_upload_at_both(pair: Pair) -> None:
 
 def test_connections(pair: Pair) -> None:
     """However many requests come at once, connections to PostgreSQL are as many as docs/scaling.md
-    says: for each upload replica threads times processes and 18, for each auth its threads.
+    says: for each upload replica 20, a thread more than each process has, and those for long work;
+    for its live channel 7, and for each auth four in each of two processes.
     """
     a, b = pair.clients()
     address = Tus(a).created(100)
@@ -201,4 +202,4 @@ def test_connections(pair: Pair) -> None:
             "AND pid <> pg_backend_pid()"
         ).fetchone()
     assert found is not None
-    assert 0 < found[0] <= 2 * (6 + 4 + 18) + 2 * 4
+    assert 0 < found[0] <= 2 * (7 + 4 + 20 + 7) + 2 * 8

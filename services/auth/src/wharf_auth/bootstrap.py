@@ -28,6 +28,10 @@ from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing
 from wharf_auth.throttling import LoginThrottle
 
+# Of one process to PostgreSQL. It has more threads, for requests that wait for a turn of the lane;
+# those hold no connection. docs/scaling.md counts with it.
+_MOST_CONNECTIONS = 4
+
 
 def app_context(
     settings: Settings,
@@ -66,7 +70,9 @@ def app_context(
 def database(settings: Settings) -> Database:
     """Open the database that the settings name."""
     durable = settings.durability == "full"
-    return open_database(settings.effective_database_url, durable=durable)
+    return open_database(
+        settings.effective_database_url, durable=durable, most_connections=_MOST_CONNECTIONS
+    )
 
 
 def sql_records(opened: Database, settings: Settings) -> SqlRecords:

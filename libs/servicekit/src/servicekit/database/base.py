@@ -15,6 +15,9 @@ Row = tuple[Any, ...]
 
 UNAVAILABLE, OUT_OF_SPACE, OUTCOME_UNKNOWN = "unavailable", "out_of_space", "outcome_unknown"
 ERROR_KINDS = (UNAVAILABLE, OUT_OF_SPACE, OUTCOME_UNKNOWN)
+# Of one process to PostgreSQL, unless a caller says another number: more than it has threads, so
+# that no thread waits for the connection of another one.
+MOST_CONNECTIONS = 100
 
 # What implementations measure.
 errors = MetricBuffer()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from servicekit.database.base import PAGE_BYTES, Database
+from servicekit.database.base import MOST_CONNECTIONS, PAGE_BYTES, Database
 from servicekit.settings import SettingsError
 
 
@@ -18,11 +18,18 @@ def sqlite_path(url: str) -> Path | None:
     return Path(unquote(parts.path[1:])).absolute()
 
 
-def open_database(url: str, *, durable: bool = True, page_bytes: int = PAGE_BYTES) -> Database:
+def open_database(
+    url: str,
+    *,
+    durable: bool = True,
+    page_bytes: int = PAGE_BYTES,
+    most_connections: int = MOST_CONNECTIONS,
+) -> Database:
     """A database for `sqlite:///path` or `postgresql://…`; raises `SettingsError` for others.
 
-    `page_bytes` is the size of SQLite's pages: a few small rows cost less in small ones. Drivers
-    are imported when they are needed: psycopg costs 20 MB of memory.
+    `page_bytes` is the size of SQLite's pages: a few small rows cost less in small ones.
+    `most_connections` is how many connections to PostgreSQL a process may open. Drivers are
+    imported when they are needed: psycopg costs 20 MB of memory.
     """
     path = sqlite_path(url)
     if path is not None:
@@ -32,7 +39,7 @@ def open_database(url: str, *, durable: bool = True, page_bytes: int = PAGE_BYTE
     if urlsplit(url).scheme in ("postgresql", "postgres"):
         from servicekit.database.postgres import PostgresDatabase
 
-        return PostgresDatabase(url, durable=durable)
+        return PostgresDatabase(url, durable=durable, most_connections=most_connections)
     raise SettingsError(
         f"WHARF_DATABASE_URL: {url.split(':', 1)[0]!r} is unknown; allowed are sqlite:///path "
         "and postgresql://user:password@host/database"

@@ -36,9 +36,6 @@ ANSWER_SECONDS = 5.5
 # a tenant's rows cheaper: true today, and slower with each file. A plan that costs much, as it
 # thinks, would be compiled for longer than it runs.
 _PLANNER = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
-# More than a process has threads: nobody waits for another's connection. The pool opens only as
-# many as are in use at one time.
-_MOST_CONNECTIONS = 100
 # A cursor keeps the rows that it has found until its next statement.
 _FEW_ROWS = 100
 # Longer than the pool takes to open a connection; whoever waits so long finds out what is wrong.
@@ -139,12 +136,18 @@ class _PostgresConnection:
 
 
 class PostgresDatabase:
-    """`url` is a libpq URL; `durable` false commits asynchronously."""
+    """`url` is a libpq URL; `durable` false commits asynchronously.
+
+    The pool of a process opens as many connections as are in use at the same time, and no more than
+    `most_connections`: above that a thread waits for one.
+    """
 
     dialect = "postgresql"
 
-    def __init__(self, url: str, *, durable: bool = True) -> None:
-        self._url = url
+    def __init__(
+        self, url: str, *, durable: bool = True, most_connections: int = base.MOST_CONNECTIONS
+    ) -> None:
+        self._url, self._most_connections = url, most_connections
         self._settings: dict[str, Any] = {
             "autocommit": True,
             "connect_timeout": CONNECT_SECONDS,
@@ -232,7 +235,7 @@ class PostgresDatabase:
             kwargs=self._settings,
             configure=base.count_while_alive,
             min_size=0,
-            max_size=_MOST_CONNECTIONS,
+            max_size=self._most_connections,
             num_workers=1,
             # Whoever needs a connection asks for one: nothing is tried while nobody does.
             reconnect_timeout=0,
