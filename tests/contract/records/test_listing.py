@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from servicekit.grants import CompactGrant
+from servicekit.pages import PAGE_BYTES
 from servicekit.reach import reach_of
 from tests.servers.upload import new_file
 from wharf_upload.database.contract import Records
 from wharf_upload.domain.file_writes import Write
-from wharf_upload.domain.files import PAGE_BYTES
 
 # Few characters, so that keys share beginnings; one of each length in UTF-8, and the very last one.
 _NARROW = st.text("ab/é文\U0001f389\U0010ffff", min_size=1, max_size=6)

@@ -39,7 +39,7 @@ def test_a_refusal_names_the_limit(auth: AuthService, monkeypatch: pytest.Monkey
         ("PATCH", "/clients/wharf-demo", {"grants": [GRANT]}, "grant bytes", 10),
         ("POST", "/groups", {"name": "x", "grants": [GRANT]}, "grant bytes", 10),
     ):
-        told = refused(auth.admin(method, DEMO + path, json=body), 409, "account-limit-reached")
+        told = refused(auth.admin(method, DEMO + path, json=body), 409, "tenant-limit-reached")
         assert (told["limit"], told["limit_count"]) == (name, most)
         assert str(most) in told["detail"]
 
@@ -85,7 +85,7 @@ def test_pages_of_large_entries_are_short(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page ends before it is too long, has one entry at least, and the cursor leads to all."""
-    monkeypatch.setattr("wharf_auth.routes.tenants.MAX_PAGE_BYTES", 700)
+    monkeypatch.setattr("wharf_auth.routes.tenants.PAGE_BYTES", 700)
     made = set()
     for number in range(5):
         body = {

@@ -151,6 +151,15 @@ SLOW_REQUEST = COMMON.declare(
 CONFLICT = COMMON.declare(
     "conflict", 409, "Conflict", "The request contradicts what is there already."
 )
+TENANT_LIMIT = COMMON.declare(
+    "tenant-limit-reached",
+    409,
+    "The tenant has as many of these as it may",
+    "`limit` says of what: `buckets`, `open uploads`, `clients`, `users` or `grant bytes`: those "
+    "of all lists of grants together. `limit_count` says how many there may be. Delete, disable or "
+    "end what nobody needs; a resumable upload ends by itself when nothing comes for a day. Or ask "
+    "the operator for more (`WHARF_TENANT_MAX_…`).",
+)
 LENGTH_REQUIRED = COMMON.declare(
     "length-required",
     411,

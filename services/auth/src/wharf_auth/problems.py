@@ -55,15 +55,6 @@ TOO_MANY_GROUPS = CATALOGUE.declare(
     "A tenant has at most 1,000 groups, and a person or client is in at most 16 of them. Delete a "
     "group, or take the member out of one; one group may have many grants.",
 )
-LIMIT_REACHED = CATALOGUE.declare(
-    "account-limit-reached",
-    409,
-    "The tenant has as many of these as it may",
-    "`limit` says of what (`clients`, `users` or `grant bytes`), `limit_count` how many there may "
-    "be; bytes are of all lists of grants together. Disable clients, delete users, or give grants "
-    "to a group in place of each member. Or ask the operator for more "
-    "(`WHARF_TENANT_MAX_CLIENTS`, `WHARF_TENANT_MAX_USERS`, `WHARF_TENANT_MAX_GRANT_BYTES`).",
-)
 TOO_MANY_REVOCATIONS = CATALOGUE.declare(
     "too-many-revocations",
     429,

@@ -198,14 +198,6 @@ TENANT_QUOTA = UPLOAD.declare(
     "and `needed_files` what this upload adds; a caller with grants is told no numbers. With "
     "`retry_after` there is room again when an upload that is on its way fails. Reads go on.",
 )
-TENANT_LIMIT = UPLOAD.declare(
-    "tenant-limit-reached",
-    409,
-    "The tenant has as many of these as it may",
-    "`limit` says of what (`buckets`, `open uploads`), `limit_count` how many there may be. Delete "
-    "empty buckets, or end resumable uploads, that nobody needs: unfinished ones end by themselves "
-    "when nothing comes for a day. Or ask the operator for more.",
-)
 TOO_MANY_KEYS = UPLOAD.declare(
     "too-many-idempotency-keys",
     429,

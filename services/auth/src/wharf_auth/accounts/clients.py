@@ -120,7 +120,7 @@ def change(
 ) -> Client:
     """Changes a client and returns it.
 
-    Raises `not-found`, `unprocessable` or `account-limit-reached` (its grants).
+    Raises `not-found`, `unprocessable` or `tenant-limit-reached` (its grants).
 
     What is taken away counts everywhere within seconds.
     """

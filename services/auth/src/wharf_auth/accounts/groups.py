@@ -57,7 +57,7 @@ def create(
     """Adds a group; `wanted` are its scopes, `given` its grants, `None` for everything.
 
     Raises `not-found`, `tenant-deleted`, `group-exists`, `too-many-groups`,
-    `account-limit-reached` (its grants), `too-many-revocations` or `unprocessable`.
+    `tenant-limit-reached` (its grants), `too-many-revocations` or `unprocessable`.
     """
     now = milliseconds(clock)
     group = Group(
@@ -88,7 +88,7 @@ def change(
 ) -> Group:
     """Changes a group and returns it; it counts for all members everywhere within seconds.
 
-    Raises `not-found`, `group-exists`, `account-limit-reached` or `unprocessable`.
+    Raises `not-found`, `group-exists`, `tenant-limit-reached` or `unprocessable`.
     """
     read(records, tenant, group)
     unset = msgspec.UNSET

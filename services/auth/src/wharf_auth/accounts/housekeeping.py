@@ -12,10 +12,10 @@ from servicekit.database import DatabaseUnavailable
 from wharf_auth.accounts import tenants
 from wharf_auth.database.contract import Records
 from wharf_auth.domain.clock import Clock, milliseconds
-from wharf_auth.domain.limits import DAY_MILLISECONDS
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS, PRUNING_EVERY_SECONDS = 5.0, 60.0
+_DAY_MILLISECONDS = 24 * 3600 * 1000
 
 
 class AuditPruning:
@@ -36,7 +36,7 @@ class AuditPruning:
 
 def prune_audit(records: Records, clock: Clock, days: int, after: int = 0) -> int:
     """Removes what is too old or too much of the audit log; returns up to where that is done."""
-    older_than = milliseconds(clock) - days * DAY_MILLISECONDS
+    older_than = milliseconds(clock) - days * _DAY_MILLISECONDS
     return records.prune_audit(after=after, older_than=older_than)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from servicekit.problems import ProblemError
+from servicekit.problems import TENANT_LIMIT, ProblemError
 from wharf_auth.domain.limits import LimitReached
-from wharf_auth.problems import LIMIT_REACHED, TOO_MANY_REVOCATIONS
+from wharf_auth.problems import TOO_MANY_REVOCATIONS
 
 # Entries lapse all the time, each when its last token has expired: within a day, or a link's life.
 _RETRY_SECONDS = 600
@@ -21,7 +21,7 @@ _DETAILS = {
 
 @contextmanager
 def as_problems() -> Iterator[None]:
-    """Turn `LimitReached` into `account-limit-reached` or `too-many-revocations`."""
+    """Turn `LimitReached` into `tenant-limit-reached` or `too-many-revocations`."""
     try:
         yield
     except LimitReached as error:
@@ -37,4 +37,4 @@ def _problem(error: LimitReached) -> ProblemError:
             retry_after=_RETRY_SECONDS,
         )
     detail = _DETAILS[error.limited].format(most=f"{error.most:,}")
-    return LIMIT_REACHED(detail, limit=error.limited, limit_count=error.most)
+    return TENANT_LIMIT(detail, limit=error.limited, limit_count=error.most)

@@ -44,7 +44,7 @@ class UserService:
     def create(self, new: NewUser, by: Actor) -> tuple[User, str]:
         """Adds a user; returns it with its password.
 
-        Raises `user-exists`, `tenant-deleted`, `tenant-reserved`, `account-limit-reached`,
+        Raises `user-exists`, `tenant-deleted`, `tenant-reserved`, `tenant-limit-reached`,
         `too-many-revocations`, `unprocessable`; `HashingBusy`.
         """
         if new.tenant == ADMIN_TENANT:
@@ -101,7 +101,7 @@ class UserService:
     def set_grants(self, tenant: str, user: str, wanted: Sequence[Grant] | None, by: Actor) -> None:
         """Sets the grants, `None` for all that the role allows.
 
-        Raises `unprocessable` or `account-limit-reached`.
+        Raises `unprocessable` or `tenant-limit-reached`.
 
         Sessions go on: the change counts everywhere within seconds.
         """

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 Limited = Literal["clients", "users", "grant bytes", "revocations"]
-DAY_MILLISECONDS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g
 
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
-from servicekit.problems import NOT_FOUND, UNPROCESSABLE
+from servicekit.problems import NOT_FOUND, TENANT_LIMIT, UNPROCESSABLE
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.web import json_response
 from wharf_auth.accounts import clients
@@ -18,7 +18,6 @@ from wharf_auth.database.contract import Client, NoSuchTenant
 from wharf_auth.database.groups_contract import NamedGroup
 from wharf_auth.problems import (
     CLIENT_PROTECTED,
-    LIMIT_REACHED,
     TENANT_DELETED,
     TOO_MANY_REVOCATIONS,
 )
@@ -83,7 +82,7 @@ CREATE = Operation(
     problems=(
         NOT_FOUND,
         TENANT_DELETED,
-        LIMIT_REACHED,
+        TENANT_LIMIT,
         UNPROCESSABLE,
         TOO_MANY_REVOCATIONS,
     ),
@@ -109,7 +108,7 @@ CHANGE = Operation(
     summary="Change a client's name, scopes or grants",
     body=ClientChange,
     answers={200: Answer("The client as it is now.", ClientAnswer)},
-    problems=(NOT_FOUND, CLIENT_PROTECTED, LIMIT_REACHED, UNPROCESSABLE),
+    problems=(NOT_FOUND, CLIENT_PROTECTED, TENANT_LIMIT, UNPROCESSABLE),
 )
 DISABLE = Operation(
     id="disableClient",

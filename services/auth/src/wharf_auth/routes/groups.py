@@ -9,7 +9,7 @@ from flask import Blueprint
 
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
-from servicekit.problems import NOT_FOUND, UNPROCESSABLE
+from servicekit.problems import NOT_FOUND, TENANT_LIMIT, UNPROCESSABLE
 from servicekit.protected_routes import ProtectedBlueprint
 from wharf_auth.accounts import groups
 from wharf_auth.context import AppContext
@@ -17,7 +17,6 @@ from wharf_auth.database.contract import NoSuchTenant
 from wharf_auth.database.groups_contract import Group
 from wharf_auth.problems import (
     GROUP_EXISTS,
-    LIMIT_REACHED,
     TENANT_DELETED,
     TOO_MANY_GROUPS,
     TOO_MANY_REVOCATIONS,
@@ -79,7 +78,7 @@ CREATE = Operation(
         GROUP_EXISTS,
         TENANT_DELETED,
         TOO_MANY_GROUPS,
-        LIMIT_REACHED,
+        TENANT_LIMIT,
         UNPROCESSABLE,
         TOO_MANY_REVOCATIONS,
     ),
@@ -105,7 +104,7 @@ CHANGE = Operation(
     summary="Change a group's name, scopes or grants",
     body=GroupChange,
     answers={200: Answer("The group as it is now.", GroupAnswer)},
-    problems=(NOT_FOUND, GROUP_EXISTS, LIMIT_REACHED, UNPROCESSABLE),
+    problems=(NOT_FOUND, GROUP_EXISTS, TENANT_LIMIT, UNPROCESSABLE),
 )
 DELETE = Operation(
     id="deleteGroup",

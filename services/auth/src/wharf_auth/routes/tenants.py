@@ -11,6 +11,7 @@ from flask import Blueprint
 
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
+from servicekit.pages import PAGE_BYTES
 from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from servicekit.protected_routes import ProtectedBlueprint
 from wharf_auth.accounts import tenants
@@ -22,8 +23,6 @@ from wharf_auth.routes.acting import actor
 from wharf_auth.routes.protections import ADMINISTRATORS
 
 MAX_PAGE = 1000
-#: Of a page in JSON, unless one entry alone is longer.
-MAX_PAGE_BYTES = 1 << 20
 Entry = TypeVar("Entry")
 Shown = TypeVar("Shown")
 
@@ -95,7 +94,7 @@ class Page(msgspec.Struct):
         for entry in found[: self.limit]:
             one = shown(entry)
             size += len(msgspec.json.encode(one))
-            if page and size > MAX_PAGE_BYTES:
+            if page and size > PAGE_BYTES:
                 break
             page.append(one)
         return page, name_of(found[len(page) - 1]) if len(found) > len(page) else None

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g
 
 from servicekit.logs import timestamp
 from servicekit.operations import Answer, Operation, operation
-from servicekit.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE
+from servicekit.problems import NOT_FOUND, TENANT_LIMIT, UNAVAILABLE, UNPROCESSABLE
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.web import json_response
 from wharf_auth.accounts.users import NewUser as NewAccount
@@ -21,7 +21,6 @@ from wharf_auth.database.groups_contract import NamedGroup
 from wharf_auth.database.people_contract import User
 from wharf_auth.domain.names import label
 from wharf_auth.problems import (
-    LIMIT_REACHED,
     TENANT_DELETED,
     TENANT_RESERVED,
     TOO_MANY_REVOCATIONS,
@@ -106,7 +105,7 @@ CREATE = Operation(
         USER_EXISTS,
         TENANT_DELETED,
         TENANT_RESERVED,
-        LIMIT_REACHED,
+        TENANT_LIMIT,
         UNPROCESSABLE,
         TOO_MANY_REVOCATIONS,
         UNAVAILABLE,
@@ -133,7 +132,7 @@ CHANGE = Operation(
     summary="Change a user's display name, role, state or grants",
     body=UserChange,
     answers={200: Answer("The user as it is now.", UserAnswer)},
-    problems=(NOT_FOUND, USER_PROTECTED, LIMIT_REACHED, UNPROCESSABLE),
+    problems=(NOT_FOUND, USER_PROTECTED, TENANT_LIMIT, UNPROCESSABLE),
 )
 SET_PASSWORD = Operation(
     id="setUserPassword",

@@ -91,6 +91,5 @@ _TITLES: dict[str, Callable[[], str]] = {
     "no-file": lambda: gettext("No file was chosen"),
     "tenant-quota-exceeded": lambda: gettext("The quota of your tenant is used up"),
     "tenant-limit-reached": lambda: gettext("The tenant has as many of these as it may"),
-    "account-limit-reached": lambda: gettext("The tenant has as many of these as it may"),
     "storage-full": lambda: gettext("The disk of the service is full"),
 }

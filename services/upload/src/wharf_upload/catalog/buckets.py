@@ -6,13 +6,12 @@ from typing import Protocol
 
 import msgspec
 
+from servicekit.pages import PAGE_BYTES
 from wharf_upload.domain import keys
 from wharf_upload.domain.buckets import LARGEST_PAGE, Bucket, Policy
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.refusals import NoSuchBucket
 
-# A page ends behind the bucket with which its policies come to more than this.
-_PAGE_BYTES = 1 << 20
 _AT_ONCE = 100
 
 
@@ -59,7 +58,7 @@ class BucketCatalog:
             count = min(_AT_ONCE, limit + 1 - len(page))
             found = self._stored.buckets(tenant, after=after, limit=count, names=names)
             for bucket in found:
-                if len(page) == limit or size > _PAGE_BYTES:
+                if len(page) == limit or size > PAGE_BYTES:
                     return page, page[-1].name
                 page.append(bucket)
                 size += len(msgspec.json.encode(bucket.policy))

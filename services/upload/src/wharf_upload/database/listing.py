@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from servicekit.database import Connection, Row
+from servicekit.pages import PAGE_BYTES
 from wharf_upload.database.file_rows import COLUMNS, to_file
 from wharf_upload.database.listed_areas import FIRST, LAST, Area, Areas
-from wharf_upload.domain.files import PAGE_BYTES, File, Page
+from wharf_upload.domain.files import File, Page
 
 # A page may be full of bytes long before it has as many files as were asked for.
 _ROWS_AT_FIRST = 256

@@ -62,10 +62,6 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
         return f'"{self.sha256}"'
 
 
-# A page of a list ends behind the entry with which it has so much of `listed_bytes`: nginx holds
-# all of an answer that its client does not read (ADR 61). Most pages are far below this.
-PAGE_BYTES = 1 << 20
-
 # What a change makes of a file.
 Edit = Callable[[File], File]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from servicekit.database import OutOfSpace
-from servicekit.problems import MALFORMED, NOT_FOUND, TOO_LARGE, ProblemError
+from servicekit.problems import MALFORMED, NOT_FOUND, TENANT_LIMIT, TOO_LARGE, ProblemError
 from servicekit.reach import EVERYTHING, Reach
 from servicekit.web import as_problem as common_problem
 from servicekit.web import unavailable
@@ -98,9 +98,7 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     refusals.UploadGone: lambda _: NOT_FOUND("There is no such upload."),
     refusals.NoSuchFile: lambda _: NOT_FOUND("There is no such file."),
     refusals.QuotaExceeded: lambda e: _quota_exceeded(e, _quota_detail(e.numbers), e.numbers),
-    refusals.LimitReached: lambda e: problems.TENANT_LIMIT(
-        str(e), limit=e.what, limit_count=e.limit_count
-    ),
+    refusals.LimitReached: lambda e: TENANT_LIMIT(str(e), limit=e.what, limit_count=e.limit_count),
     refusals.TooManyIdempotencyKeys: lambda e: problems.TOO_MANY_KEYS(
         str(e),
         headers=(("Retry-After", str(e.seconds)),),

@@ -8,7 +8,13 @@ import msgspec
 from flask import g
 
 from servicekit.operations import Answer, Operation, operation
-from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
+from servicekit.problems import (
+    MALFORMED,
+    NOT_FOUND,
+    TENANT_LIMIT,
+    UNPROCESSABLE,
+    UNSUPPORTED_MEDIA,
+)
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
 from wharf_upload.access import reach
@@ -17,7 +23,7 @@ from wharf_upload.domain import policies
 from wharf_upload.domain.buckets import LARGEST_PAGE
 from wharf_upload.domain.policies import BucketPolicy
 from wharf_upload.http import schemas
-from wharf_upload.problems import BUCKET_NOT_EMPTY, INVALID_KEY, OUTSIDE_GRANTS, TENANT_LIMIT
+from wharf_upload.problems import BUCKET_NOT_EMPTY, INVALID_KEY, OUTSIDE_GRANTS
 
 SCOPE = "buckets:admin"
 

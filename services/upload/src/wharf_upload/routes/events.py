@@ -8,13 +8,13 @@ import msgspec
 from flask import g
 
 from servicekit.operations import Answer, Operation, operation
+from servicekit.pages import PAGE_BYTES
 from servicekit.problems import MALFORMED
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
 from servicekit.tokens import Principal
 from wharf_upload.access.events_in_reach import told
 from wharf_upload.domain.events import Event
-from wharf_upload.domain.files import PAGE_BYTES
 from wharf_upload.http import schemas
 
 _LAST = (1 << 63) - 1

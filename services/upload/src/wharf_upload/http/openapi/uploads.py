@@ -7,7 +7,7 @@ from dataclasses import replace
 from servicekit import problems
 from servicekit.openapi import Route
 from servicekit.operations import Answer, Content, Operation, Parameter, head_of
-from servicekit.problems import Problem
+from servicekit.problems import TENANT_LIMIT, Problem
 from servicekit.protection import Protection, scope
 from wharf_upload import problems as own
 from wharf_upload.http import schemas
@@ -90,7 +90,7 @@ CREATE = Operation(
         Parameter("If-None-Match", "header", "`*`: create, never replace."),
         _PREFER,
     ),
-    problems=(*_PROBLEMS, *_COMPLETING, own.PARTS_APART, own.TENANT_LIMIT),
+    problems=(*_PROBLEMS, *_COMPLETING, own.PARTS_APART, TENANT_LIMIT),
 )
 LOOK = Operation(
     id="getUpload",
