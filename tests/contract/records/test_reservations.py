@@ -50,11 +50,9 @@ def new(database: Database, tmp_path: Path, clock: Clock) -> New:
     return make
 
 
-def needs(tenant: str = "demo", size: int = MIB, ticket: str = "", inodes: int = 1) -> Judge:
+def needs(size: int = MIB, inodes: int = 1) -> Judge:
     """A body that is let in whatever is reserved."""
-    needed = Needed(
-        tenant=tenant, disk_bytes=2 * size, quota_bytes=size, inodes=inodes, ticket=ticket
-    )
+    needed = Needed(disk_bytes=2 * size, quota_bytes=size, inodes=inodes)
     return lambda _: needed
 
 
@@ -78,9 +76,9 @@ def seen(by: SqlReservations, tenant: str = "demo", ticket: str = "") -> Reserve
 def test_sums(new: New) -> None:
     """A body sees what all have reserved on the disk, what its tenant has, and what its ticket."""
     one, other = new(), new()
-    one.reserve("demo", "t1", needs(ticket="t1"))
+    one.reserve("demo", "t1", needs())
     other.reserve("demo", "", needs())
-    other.reserve("else", "", needs("else", inodes=5))
+    other.reserve("else", "", needs(inodes=5))
     found = seen(one, "demo", "t1")
     assert (found.disk_bytes, found.inodes, found.bodies) == (6 * MIB, 7, 3)
     assert (found.own_disk_bytes, found.quota_bytes, found.files) == (4 * MIB, 2 * MIB, 2)
@@ -100,7 +98,7 @@ def test_refusals_reserve_nothing(new: New) -> None:
 def test_ends(new: New) -> None:
     """A reservation ends once, in whichever process, and unknown ids end nothing."""
     one, other = new(), new()
-    first = one.reserve("demo", "t", needs(ticket="t"))
+    first = one.reserve("demo", "t", needs())
     second = one.reserve("demo", "", needs())
     assert other.end([first.id, "no number", "", "1", "9" * 30, "9" * 19]) == 1
     assert one.end([first.id]) == 0
@@ -114,10 +112,7 @@ def test_ends(new: New) -> None:
 def test_many_end_at_once(new: New) -> None:
     """As many as the log has lines of end in one call, of several tenants and tickets."""
     reservations = new()
-    ids = [
-        reservations.reserve(f"t{number % 7}", f"k{number}", needs(f"t{number % 7}")).id
-        for number in range(40)
-    ]
+    ids = [reservations.reserve(f"t{number % 7}", f"k{number}", needs()).id for number in range(40)]
     assert reservations.end(ids) == 40
     assert reservations.reserved() == Reserved()
 
@@ -142,7 +137,7 @@ def test_those_that_reserve_take_turns(new: New) -> None:
     def judge(reserved: Reserved) -> Needed:
         if reserved.outstanding_bytes + 2 * MIB > room:
             raise NoRoom
-        return Needed(tenant="demo", disk_bytes=2 * MIB, quota_bytes=MIB)
+        return Needed(disk_bytes=2 * MIB, quota_bytes=MIB)
 
     def come(reservations: SqlReservations) -> None:
         for _ in range(3):

@@ -40,7 +40,7 @@ class Gateway:
 
     def admit(self) -> str:
         """Reserve a MiB."""
-        needed = Needed(tenant="demo", disk_bytes=MIB, quota_bytes=MIB)
+        needed = Needed(disk_bytes=MIB, quota_bytes=MIB)
         return self.reservations.reserve("demo", "", lambda _: needed).id
 
     def spools(self, name: str, size: int) -> Path:
@@ -123,7 +123,7 @@ def test_a_gateway_that_starts(
 
     monkeypatch.setattr(bootstrap, "fetch", fetch)
     reservations = upload.context.reservations
-    needed = Needed(tenant="demo", disk_bytes=MIB, quota_bytes=MIB)
+    needed = Needed(disk_bytes=MIB, quota_bytes=MIB)
     reservations.reserve("demo", "", lambda _: needed)
     old = upload.settings.under_way_file.with_name(f"{UNDER_WAY}of-old.db")
     old.write_bytes(b"damaged by a power cut")

@@ -31,7 +31,7 @@ class HashingBusy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Whose secret it is: the network of the address, and the account that is named or acts."""
+    """The sender of a secret: the network of its address, and the account that it names or is."""
 
     network: str = ""
     account: str = ""
@@ -43,7 +43,7 @@ class Asker:
 
     @staticmethod
     def acting(by: Actor) -> Asker:
-        """The asker who makes a secret for somebody."""
+        """The asker of an act that makes a secret."""
         return Asker.at(by.address, by.id) if by.address else NOBODY
 
 

@@ -37,8 +37,8 @@ def count_rows(rows: int) -> None:
     """
     further = (rows - 1) // _ROWS_A_REQUEST
     if further > 0:
-        who: Principal = g.principal
-        current_app.extensions[COUNT_MORE](who.tenant, who.subject, further)
+        caller: Principal = g.principal
+        current_app.extensions[COUNT_MORE](caller.tenant, caller.subject, further)
 
 
 class RefusalCount:

@@ -14,11 +14,7 @@ from zlib import crc32
 
 from servicekit.database import Connection, Database, Row
 from wharf_upload.database.room_contract import Judge
-from wharf_upload.domain.reservation import (
-    Reservation,
-    Reserved,
-    lapses_at,
-)
+from wharf_upload.domain.reservation import Reservation, Reserved, lapses_at
 
 # Any number will do as long as nothing else in the database uses it for an advisory lock.
 _ADVISORY_LOCK = 0x726F6F6D
@@ -135,7 +131,7 @@ class SqlReservations:
             self._add(
                 connection, [(key, (*amounts, 1)) for key in _keys(tenant, ticket, self._disk)]
             )
-        return Reservation(id=str(number), needed=needed, until=until)
+        return Reservation(id=str(number), until=until)
 
     def end(self, ids: Iterable[str]) -> int:
         """Give back what is reserved; see the contract."""
@@ -220,11 +216,11 @@ class SqlReservations:
         sums: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
         for tenant, ticket, disk, instance, *amounts in rows:
             for key in _keys(tenant, ticket, disk):
-                _subtract(sums[key], (*amounts, 1))
+                _take_off(sums[key], (*amounts, 1))
             # What it has written does not count any more until the next look at the files.
             disk_bytes, _, _, inodes = amounts
             written = sums[WRITTEN, "", _written_place(disk, instance)]
-            _subtract(written, (disk_bytes, 0, 0, inodes, 0))
+            _take_off(written, (disk_bytes, 0, 0, inodes, 0))
         changes = list(sums.items())
         most = max(_ADD_ROWS)
         for start in range(0, len(changes), most):
@@ -277,7 +273,7 @@ def _keys(tenant: str, ticket: str, disk: str) -> tuple[Key, ...]:
     return (*keys, (tenant, ticket, disk)) if ticket else keys
 
 
-def _subtract(sums: list[int], amounts: Sequence[int]) -> None:
+def _take_off(sums: list[int], amounts: Sequence[int]) -> None:
     for number, amount in enumerate(amounts):
         sums[number] -= amount
 

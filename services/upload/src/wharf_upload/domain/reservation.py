@@ -14,15 +14,13 @@ class Needed(msgspec.Struct, frozen=True, kw_only=True):
 
     `disk_bytes` is what it may take of the disk, `quota_bytes` of the tenant's quota: a form lies
     on the disk twice for a moment. `files` counts against quota and ticket, `inodes` are those of
-    the disk. `ticket` is the id of the upload ticket that it comes by, or empty.
+    the disk.
     """
 
-    tenant: str
     disk_bytes: int
     quota_bytes: int
     files: int = 1
     inodes: int = 1
-    ticket: str = ""
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +30,6 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    needed: Needed
     until: int
 
 

@@ -13,7 +13,7 @@ from wharf_upload.domain.long_work import BRIEF_BYTES
 # The receiver hashes smaller files itself, in less time than asking takes.
 FOLLOW_BYTES = 2 << 20
 _ANSWER_SECONDS_BASE, _ANSWER_BYTES_PER_SECOND = 5.0, 100e6
-# Who has few bytes is a thread that answers requests, and hashes them itself in about as long.
+# A thread that answers requests asks for few bytes, and hashes them itself in about as long.
 _BRIEF_SECONDS = 0.1
 
 

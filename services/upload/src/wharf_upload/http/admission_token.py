@@ -23,7 +23,7 @@ from wharf_upload.http.request import Headers, Request, Response
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """Who was admitted, the length of the body (bytes) where it was announced, and its room.
+    """The admitted principal, the length of the body (bytes) where it was announced, and its room.
 
     `reservation` is the id of what is reserved for the body; empty: nothing is.
     """

@@ -1,7 +1,7 @@
-"""Whose turn a request takes before anybody has looked at its credential.
+"""Tells the tenant whose turn a request takes, before its credential is verified.
 
-What a token claims decides nothing but the order in which requests are looked at. Who claims to be
-of another tenant is refused at once, and has kept that tenant from nothing.
+The claim of a token decides nothing but the order in which requests are verified. A request with a
+false claim is refused as soon as its turn comes.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ from wharf_upload.uploads.admission import Admission
 from wharf_upload.uploads.body_room import RoomTaken
 from wharf_upload.uploads.resumable.engine import ResumableUploads
 
-_NO_ROOM = RoomTaken("")
+# What says its length takes none before the receiver has it.
+_NOTHING_TAKEN = RoomTaken("")
 _RETRY_SECONDS = 5
 _METHODS_OF_AN_UPLOAD = "HEAD, GET, PATCH, DELETE, OPTIONS"
 
@@ -96,14 +97,14 @@ class AdmissionQuestion:
             part = part_upload(request)
             self._admission.admit_streamed_file(part)
             if not unsized:
-                return _NO_ROOM
+                return _NOTHING_TAKEN
             length = completeness.number(request, "UPLOAD_LENGTH", "Upload-Length")
             return self._admission.admit_stream_without_length(caller, part.bucket, length)
         if path.rstrip("/") == UPLOADS:
             if tus.meant_method(request) != "POST":
                 raise refuse_method(METHODS_OF_ALL)
             if not unsized:
-                return _NO_ROOM
+                return _NOTHING_TAKEN
             tus.require_tus(request)
             wanted = tus.creation(request)
             return self._admission.admit_stream_without_length(caller, wanted.bucket, wanted.length)
@@ -116,7 +117,7 @@ class AdmissionQuestion:
         # Last: the replica that has it charges for the body.
         self._uploads.require_here(upload)
         if not unsized:
-            return _NO_ROOM
+            return _NOTHING_TAKEN
         offset = completeness.number(request, "UPLOAD_OFFSET", "Upload-Offset") or 0
         return self._admission.admit_stream_without_length(
             caller, upload.bucket, upload.length, offset

@@ -18,7 +18,7 @@ _PACKET_SECONDS = 10.0
 
 
 class Acceptor:
-    """A listening socket in a selector, which calls `accept` when somebody is there."""
+    """A listening socket in a selector, which calls `accept` when connections wait."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Acceptor:
             self._selector.register(self._server, selectors.EVENT_READ, self._accept)
 
     def pause(self) -> None:
-        """Leave those who wait in the socket."""
+        """Leave waiting connections in the socket."""
         with suppress(KeyError):
             self._selector.unregister(self._server)
 
@@ -47,8 +47,8 @@ class Acceptor:
                 except OSError as error:
                     if error.errno not in EXHAUSTED:
                         raise
-                    # Who waits stays in the socket until the next tick; asking at once again would
-                    # keep the loop from the streams whose end gives descriptors back.
+                    # Other connections stay in the socket until the next tick; asking at once again
+                    # would keep the loop from the streams whose end gives descriptors back.
                     self.pause()
                     log.warning("no connection is accepted for now: %s", error.strerror)
                     return

@@ -311,7 +311,7 @@ class StreamServer:
         def run() -> None:
             self._answer(connection, lambda: stream.finish(stream, connection.error), stream)
 
-        # What a newer request waits for is done at once: nothing of it takes long.
+        # A newer request may wait for an early end, which takes no time: it is done at once.
         ended_early = not stream.whole or stream.cancelled or connection.error is not None
         executor = self.long_work if stream.takes_long and not ended_early else self._ends
         executor.submit(stream.tenant, run)

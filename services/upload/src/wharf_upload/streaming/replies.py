@@ -37,7 +37,7 @@ class Replies:
         try:
             sent = connection.send()
         except ConnectionError:
-            self._close(connection)  # nobody is there any more
+            self._close(connection)  # the gateway has gone
             return
         with suppress(KeyError, ValueError):
             self._selector.unregister(connection.socket)

@@ -143,7 +143,7 @@ class BodyRoom:
 
         def judge(reserved: Reserved) -> Needed:
             self._require_disk(reserved, length, inodes=0)
-            return Needed(tenant=tenant, disk_bytes=length, quota_bytes=0, files=0, inodes=0)
+            return Needed(disk_bytes=length, quota_bytes=0, files=0, inodes=0)
 
         room = self._reservations.reserve(tenant, "", judge, streamed=True).id
         self._streamed[room] = written
@@ -171,7 +171,7 @@ class BodyRoom:
             limit = largest if left is None else min(largest, max(0, left))
             bound = _bound_of(limit, free, 1 + more_copies)
             size = bound.body_class
-            return Needed(tenant=tenant, disk_bytes=size, quota_bytes=0, files=0, inodes=1)
+            return Needed(disk_bytes=size, quota_bytes=0, files=0, inodes=1)
 
         return RoomTaken(self._reservations.reserve(tenant, "", judge).id, bound)
 
@@ -231,8 +231,6 @@ class BodyRoom:
             self._require_ticket(body, reserved, content)
             share = self._share_of(body, reserved, content)
             return Needed(
-                tenant=body.tenant,
-                ticket=ticket,
                 disk_bytes=body.copies * size,
                 quota_bytes=share.quota_bytes,
                 files=share.files,
