@@ -36,7 +36,7 @@ _UNITS = (
     ("_PER_MINUTE", "per minute"),
     ("_FILES", "files"),
 )
-# "if-not-env = NAME" and the option set from it, as services/*/uwsgi.ini has them.
+# "if-not-env = NAME" and the default of the option set from it, as services/*/uwsgi.ini has them.
 _DEFAULT_IN_INI = re.compile(r"^if-not-env = (WHARF_\w+)\n([\w-]+) = (.+)$", re.MULTILINE)
 _SERVICES = ("auth", "console", "upload")
 # What the runner's table has for "no upper bound".
@@ -201,7 +201,9 @@ def _process_rows() -> Iterator[tuple[str, ...]]:
     for service in _SERVICES:
         ini = (ROOT / f"services/{service}/uwsgi.ini").read_text(encoding="utf-8")
         for name, option, default in _DEFAULT_IN_INI.findall(ini):
-            yield code(name), code(default), service, code(option)
+            # A setting that only switches an option has no default of it.
+            if f"\nif-env = {name}\n" not in ini or f"{option} = $({name})" in ini:
+                yield code(name), code(default), service, code(option)
 
 
 # ---- problems ----

@@ -76,20 +76,9 @@ def create_app(
         expiry_seconds=settings.upload_expiry_seconds,
     )
     files = _file_routes(context)
-    shared = SharedRoutes(
-        context.shared_files,
-        context.downloads,
-        context.cross_origin,
-        clock,
-        content_origin=settings.content_origin,
-    )
+    shared = _shared_routes(context, clock)
     gateway = GatewayRoutes(
-        AdmittedOnly(
-            access.authorizer,
-            access.limits,
-            context.receiving.long_work,
-            context.receiving.admission.give_back,
-        ),
+        _admitted_only(context),
         _admission_question(context),
         files,
         FormRoutes(context.receiving.rules, context.form_receiver),
@@ -104,6 +93,25 @@ def create_app(
             access.credentials, access.authorizer, context.resumable_uploads, upload_limits
         ),
         answering,
+    )
+
+
+def _shared_routes(context: AppContext, clock: Callable[[], float]) -> SharedRoutes:
+    return SharedRoutes(
+        context.shared_files,
+        context.downloads,
+        context.cross_origin,
+        clock,
+        content_origin=context.settings.content_origin,
+    )
+
+
+def _admitted_only(context: AppContext) -> AdmittedOnly:
+    return AdmittedOnly(
+        context.access.authorizer,
+        context.access.limits,
+        context.receiving.long_work,
+        context.receiving.admission.give_back,
     )
 
 

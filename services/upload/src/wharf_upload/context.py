@@ -200,12 +200,7 @@ def _receiving(
     store, records = backends.store, backends.records
     tenant_limits = access.tenant_limits
     rules = UploadRules(records, tenant_limits, max_file_bytes=settings.max_file_bytes)
-    room = DiskRoom(
-        store,
-        backends.reservations,
-        reserve_bytes=settings.disk_reserve_bytes,
-        reserve_inodes=settings.disk_reserve_inodes,
-    )
+    room = _disk_room(settings, backends)
     body_room = BodyRoom(
         room,
         QuotaCheck(records, tenant_limits, clock),
@@ -240,6 +235,15 @@ def _receiving(
         digests=digests,
         long_work=LongWorkRule(sends_bytes=bool(settings.blob_url)),
         file_receiver=FileReceiver(store, commit, records, digests),
+    )
+
+
+def _disk_room(settings: Settings, backends: Backends) -> DiskRoom:
+    return DiskRoom(
+        backends.store,
+        backends.reservations,
+        reserve_bytes=settings.disk_reserve_bytes,
+        reserve_inodes=settings.disk_reserve_inodes,
     )
 
 

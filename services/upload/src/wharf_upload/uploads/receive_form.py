@@ -79,23 +79,19 @@ class FormReceiver:
         Some uploaders say in the `query` of the address what they send. `on_redirect` gets the
         allowed address to which the form leads as soon as it is read, also of a form that is
         refused then. Raises problems, the errors of `multipart.parser`, of names, types and sizes,
-        `StoreError` and what the commit raises; `briefly`: also `TakesLong`, and then nothing has
-        happened.
+        `StoreError` and what the commit raises; `briefly`: also `TakesLong`, with nothing done.
         """
         begun = time.perf_counter()
         with ExitStack() as undo:
             # An open file outlives its path: the gateway removes that when the client goes away.
             spool = undo.enter_context(SpoolFile.open(spool_path))
-            if intent.digests:
-                _verify_message(spool, intent.digests)
+            _verify_message(spool, intent.digests)
             form = ArrivingForm(self._store, intent, self._max_files, spool, on_redirect)
             undo.callback(form.abort)
             form.read(boundary, briefly=briefly)
             arrived = form.slice(principal, query)
             if arrived is not None:
-                if briefly and self._long_work.takes_long(arrived.slice.length):
-                    raise TakesLong  # it may be the one that makes the file whole
-                return self._received_slice(arrived)
+                return self._received_slice(arrived, briefly=briefly)
             files, options = form.files(principal)
             try:
                 form.commit()
@@ -108,7 +104,9 @@ class FormReceiver:
         timings.ended(timings.RECEIVE, begun)
         return ReceivedForm(self._commit.keep(chosen, files), options.redirect)
 
-    def _received_slice(self, arrived: ArrivedSlice) -> ReceivedForm | KeptSlice:
+    def _received_slice(self, arrived: ArrivedSlice, *, briefly: bool) -> ReceivedForm | KeptSlice:
+        if briefly and self._long_work.takes_long(arrived.slice.length):
+            raise TakesLong  # it may be the one that makes the file whole
         outcome = self._slices.receive(arrived)
         if outcome.file is None:
             return KeptSlice(arrived.slice, outcome.expires_at)
@@ -120,6 +118,8 @@ class FormReceiver:
 
 def _verify_message(spool: SpoolFile, expected: Mapping[str, bytes]) -> None:
     """A form's Content-Digest is that of the whole message, boundaries included (RFC 9530)."""
+    if not expected:
+        return
     hashing = Hashing(sha512="sha-512" in expected)
     spool.hash_into(hashing, 0, spool.size)
     hashing.verify(expected)
