@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
+from wharf_console.api.pages import entries
 from wharf_console.api.session import Session, address, decoded
 
 
@@ -61,17 +63,14 @@ def listed(session: Session, *, cursor: str = "", limit: int = 100) -> Buckets:
     return session.get("/v1/buckets", Buckets, cursor=cursor, limit=limit)
 
 
-def names(session: Session, *, most: int) -> list[str]:
-    """Return the names of the tenant's first buckets, page by page: few of them may be large."""
-    found: list[str] = []
-    cursor = ""
-    while len(found) < most:
-        page = listed(session, cursor=cursor, limit=most - len(found))
-        found += [bucket.name for bucket in page.buckets]
-        if page.next_cursor is None:
-            break
-        cursor = page.next_cursor
-    return found
+def names(session: Session, *, at_most: int) -> list[str]:
+    """Return the names of the tenant's first buckets."""
+
+    def page(cursor: str, limit: int) -> tuple[Sequence[Bucket], str | None]:
+        found = listed(session, cursor=cursor, limit=limit)
+        return found.buckets, found.next_cursor
+
+    return [bucket.name for bucket in entries(page, at_most)]
 
 
 def read(session: Session, name: str) -> Bucket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -10,9 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from servicekit.grants import Grant
 from wharf_console.api.groups import GroupName
+from wharf_console.api.pages import entries
 from wharf_console.api.session import Session, address, decoded
-
-_PAGE = 1000
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,16 +74,14 @@ def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100)
     return session.get(_path(tenant), Clients, cursor=cursor, limit=limit)
 
 
-def everyone(session: Session, tenant: str, *, at_most: int) -> Iterator[Client]:
+def every(session: Session, tenant: str, *, at_most: int) -> Iterator[Client]:
     """Yield the tenant's clients, oldest first, in as few calls as there can be."""
-    cursor, left = "", at_most
-    while left > 0:
-        page = listed(session, tenant, cursor=cursor, limit=min(left, _PAGE))
-        yield from page.clients
-        left -= len(page.clients)
-        if not page.next_cursor:
-            return
-        cursor = page.next_cursor
+
+    def page(cursor: str, limit: int) -> tuple[Sequence[Client], str | None]:
+        found = listed(session, tenant, cursor=cursor, limit=limit)
+        return found.clients, found.next_cursor
+
+    return entries(page, at_most)
 
 
 def read(session: Session, tenant: str, client_id: str) -> Client:

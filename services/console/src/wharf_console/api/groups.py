@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from servicekit.grants import Grant
+from wharf_console.api.pages import entries
 from wharf_console.api.session import Session, address, decoded
-
-_PAGE = 1000
 
 
 class GroupName(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,16 +69,14 @@ def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100)
     return session.get(_path(tenant), Groups, cursor=cursor, limit=limit)
 
 
-def each(session: Session, tenant: str, *, at_most: int) -> Iterator[Group]:
+def every(session: Session, tenant: str, *, at_most: int) -> Iterator[Group]:
     """Yield the tenant's groups, oldest first, in as few calls as there can be."""
-    cursor, left = "", at_most
-    while left > 0:
-        page = listed(session, tenant, cursor=cursor, limit=min(left, _PAGE))
-        yield from page.groups
-        left -= len(page.groups)
-        if not page.next_cursor:
-            return
-        cursor = page.next_cursor
+
+    def page(cursor: str, limit: int) -> tuple[Sequence[Group], str | None]:
+        found = listed(session, tenant, cursor=cursor, limit=limit)
+        return found.groups, found.next_cursor
+
+    return entries(page, at_most)
 
 
 def read(session: Session, tenant: str, group: str) -> Group:

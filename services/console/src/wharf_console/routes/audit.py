@@ -115,12 +115,12 @@ def _names(acts: Iterable[Act], actor: str) -> dict[str, str]:
         return found
     tenant = person().tenant
     found[tenant] = person().tenant_display_name or tenant
-    for user in users.everybody(api(), tenant, at_most=_NAMED):
+    for user in users.every(api(), tenant, at_most=_NAMED):
         found[user.user_id] = user.username
-    for client in clients.everyone(api(), tenant, at_most=_NAMED):
+    for client in clients.every(api(), tenant, at_most=_NAMED):
         found[client.client_id] = client.name
     if any(act.act.startswith("groups.") for act in acts):
-        for group in groups.each(api(), tenant, at_most=_NAMED):
+        for group in groups.every(api(), tenant, at_most=_NAMED):
             found[group.group_id] = group.name
     for pair in {act.about for act in acts if "/" in act.about}:
         # A group and who came or went.

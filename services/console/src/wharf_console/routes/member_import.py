@@ -105,7 +105,7 @@ def _decoded(form: LinesForm) -> list[Line]:
 
 def _preview(lines: list[Line], note: str = "") -> str:
     """Return the page that shows what would be made."""
-    people = users.everybody(api(), person().tenant, at_most=_LOOKED_UP)
+    people = users.every(api(), person().tenant, at_most=_LOOKED_UP)
     found = checked(lines, {folded(one.username) for one in people})
     good = [line for line in found if not line.error]
     return render_template(

@@ -65,10 +65,10 @@ def _names(shown: tuple[Upload, ...]) -> dict[str, str]:
     if not others or not user().may("members:admin"):
         return found
     tenant = person().tenant
-    for client in clients.everyone(api(), tenant, at_most=1000):
+    for client in clients.every(api(), tenant, at_most=1000):
         if client.client_id in others:
             found[client.client_id] = client.name
-    for one in users.everybody(api(), tenant, at_most=_NAMED):
+    for one in users.every(api(), tenant, at_most=_NAMED):
         if len(found) == len(others):
             break
         if one.user_id in others:

@@ -18,7 +18,7 @@ def bucket_choices(chosen: str | None, action: Action) -> dict[str, str]:
 
     The one that was chosen is among them.
     """
-    listed = buckets.names(api(), most=_MOST)
+    listed = buckets.names(api(), at_most=_MOST)
     found = [name for name in listed if reaching.may_somewhere(action, name)]
     return {name: name for name in ([chosen] if chosen else []) + found}
 
@@ -26,6 +26,6 @@ def bucket_choices(chosen: str | None, action: Action) -> dict[str, str]:
 def bucket_names() -> list[str]:
     """Return the buckets' names, for a field to suggest; none where the API does not say them."""
     try:
-        return buckets.names(api(), most=_SUGGESTED)
+        return buckets.names(api(), at_most=_SUGGESTED)
     except (ApiProblem, ApiUnavailable):
         return []

@@ -40,13 +40,13 @@ def find(names: Sequence[str]) -> Found:
         return Found((), (), too_many=True)
     left = {name.casefold(): name for name in names}
     known: list[Subject] = []
-    for user in users.everybody(api(), person().tenant, at_most=_LOOKED_AT):
+    for user in users.every(api(), person().tenant, at_most=_LOOKED_AT):
         if _takes(left, user.username, user.user_id):
             limited = user.grants is not None or user.role == _OWNER
             known.append(Subject(user.user_id, is_client=False, is_limited=limited))
         if not left:
             return Found(known, ())
-    for client in clients.everyone(api(), person().tenant, at_most=_LOOKED_AT):
+    for client in clients.every(api(), person().tenant, at_most=_LOOKED_AT):
         if client.state == "active" and _takes(left, client.name, client.client_id):
             limited = client.grants is not None
             known.append(Subject(client.client_id, is_client=True, is_limited=limited))

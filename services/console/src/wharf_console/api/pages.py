@@ -1,0 +1,24 @@
+"""Lists of the API that come in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+Entry = TypeVar("Entry")
+# Entries that the API puts on a page at most; a page of large ones has fewer.
+_LARGEST = 1000
+
+
+def entries(
+    page: Callable[[str, int], tuple[Sequence[Entry], str | None]], at_most: int
+) -> Iterator[Entry]:
+    """Yield the entries of a list in its order, in as few calls as there can be.
+
+    `page` gets a cursor and a limit, and returns entries and the cursor of the next page.
+    """
+    cursor: str | None = ""
+    while at_most > 0 and cursor is not None:
+        found, cursor = page(cursor, min(at_most, _LARGEST))
+        yield from found
+        at_most -= len(found)
