@@ -158,7 +158,7 @@ def test_the_session_that_was_used_longest_ago_ends(limited: LimitedRecords) -> 
 def test_sessions_that_are_over_do_not_pile_up(
     limited: LimitedRecords, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who logs in again and again leaves a bounded number of rows."""
+    """A person who logs in again and again leaves a bounded number of rows."""
     monkeypatch.setattr("wharf_auth.database.sessions._OVER_KEPT", 2)
     records = limited(sessions=2)
     records.add_user(ADA, "ada", "hash", act())

@@ -1,4 +1,4 @@
-"""A flood of secrets in auth as it runs, and who is served meanwhile."""
+"""Requests that auth serves during a flood of secrets, as it runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ INI = Path(__file__).parents[3] / "services" / "auth" / "uwsgi.ini"
 FORM = "application/x-www-form-urlencoded"
 # What the gateway says to its metrics port alone.
 INTERNAL = {"WHARF_INTERNAL": "1"}
-ATTACKER, ATTACKED = "203.0.113.9", 160
+# More than twice the threads of the process for secrets.
+ATTACKER, ATTACKED = "203.0.113.9", 60
 # A wrong secret, too many of them, and no turn in time.
 REFUSALS = {401, 429, 503}
 

@@ -79,7 +79,7 @@ def test_threads_are_free(gateway: RunningGateway) -> None:
 
 
 def test_all_of_an_answer_comes(gateway: RunningGateway) -> None:
-    """Whoever reads late has the whole answer."""
+    """A client that reads late has the whole answer."""
     with RawConnection(gateway.port) as late:
         late.send(head("GET /v1/usage?long HTTP/1.1", "Connection: close"))
         assert until(lambda: held(gateway) == 1)

@@ -1,4 +1,4 @@
-"""Who has a turn in the lane of secrets, and who is refused."""
+"""Turns and refusals in the lane of secrets."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_many_addresses_with_one_account() -> None:
 
 
 def test_nobody_gives_way_to_a_network_that_has_more() -> None:
-    """Who fills the lane by one account does not push that account's owner out by another one."""
+    """A network that fills the lane by one account pushes nobody out by another account."""
     with crowd(places=6) as found:
         for number in range(4):
             found.come(f"attacker {number}", ATTACKER, "account")

@@ -42,8 +42,10 @@ def test_connections_follow_descriptors(
     assert bool(connections.shortage()) is (most < 8192)
 
 
-def test_who_may_raise_the_limit_does(monkeypatch: pytest.MonkeyPatch, hard: list[int]) -> None:
-    """Root, who has that right, gets all connections for nginx."""
+def test_a_limit_that_may_be_raised_is_raised(
+    monkeypatch: pytest.MonkeyPatch, hard: list[int]
+) -> None:
+    """A process that may raise its limit, as root may, gets all connections for nginx."""
     hard[0] = 1024
     asked: list[object] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))

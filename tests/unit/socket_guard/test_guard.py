@@ -1,4 +1,4 @@
-"""The guard over request bodies, beside what the end-to-end tests see of it."""
+"""The guard over connections, beside what the end-to-end tests see of it."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def test_handed_over_is_charged_once(
     assert counted == [len(LONG)]
 
 
-def test_who_was_not_admitted(upload: UploadService, receiver: ReceiverClient) -> None:
+def test_a_body_that_was_not_admitted(upload: UploadService, receiver: ReceiverClient) -> None:
     """The receiver takes no spooled body without an admission."""
     spooled = put(upload, "a", LONG)
     spooled.environ["ADMISSION"] = ""

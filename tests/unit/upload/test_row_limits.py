@@ -88,7 +88,7 @@ def test_files_of_a_form_are_requests(upload: UploadService) -> None:
 
 
 def test_a_reader_that_came_too_late_is_told(upload: UploadService) -> None:
-    """Whoever asks for events after one that is gone is told; who begins, or is in time, is not."""
+    """A reader that asks for what came after an event that is gone is told, and no other one is."""
     for key in ("a", "b", "c"):
         upload.records.write(Write(files=(new_file(key, created_at=1),)))
     numbers = [event.seq for event in upload.records.events("demo", 0, 10)]
