@@ -82,7 +82,7 @@ REFUSALS = [
     ["/healthz", "/auth/healthz", "/console/login", "/v1/uploads/1", "/v1/files/default/", "/s/x"],
 )
 def test_services_take_as_many_fields_as_nginx(wharf: Wharf, target: str, length: int) -> None:
-    """What nginx hands on is never too much for a service: no 503 comes of hundreds of fields."""
+    """Services take each request that nginx hands on: hundreds of fields are no 503."""
     fields = [f"X-{number:03}: {'x' * length}" for number in range(950)]
     assert send(wharf, get(target, *fields)).status < 500
 

@@ -242,7 +242,7 @@ def test_what_fills_the_feed_is_refused_and_what_ends_is_not(limited: LimitedRec
 
 
 def test_old_lines_of_the_audit_log_go(limited: LimitedRecords) -> None:
-    """Those from before a moment, from the oldest on; numbers go on."""
+    """Lines from before a moment go, from the oldest on; numbers go on."""
     records = limited()
     for at in (1, 2, 3, 4):
         records.note(act(str(at), at=at))
@@ -274,7 +274,7 @@ def test_a_tenant_has_so_many_lines(
 def test_lists_of_before_are_counted(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """What a release without limits has kept counts from the migration on."""
+    """Lists of a release without limits count from the migration on."""
     url = f"sqlite:///{tmp_path}/old.db"
     if engine == "postgresql":
         url = str(request.getfixturevalue("new_postgres_url"))

@@ -153,7 +153,7 @@ def test_those_that_reserve_take_turns(new: New) -> None:
 
 
 def test_lapses(new: New, clock: Clock) -> None:
-    """What nobody ends is over after an hour, and later where more was to come."""
+    """A reservation that nobody ends lapses after an hour, and later where more was to come."""
     reservations = new()
     reservations.reserve("demo", "", needs())
     large = reservations.reserve("demo", "", needs(size=600 * MIB))
@@ -211,7 +211,7 @@ def test_a_stream_server_starts(new: New) -> None:
 
 
 def test_what_is_written(new: New, clock: Clock) -> None:
-    """What is on the disk by now is not outstanding, until nobody has looked for a while."""
+    """Bytes on the disk are not outstanding, until no process has looked for a while."""
     one, other = new("a"), new("b")
     one.note_written(0, 0)
     one.reserve("demo", "", needs(inodes=3))

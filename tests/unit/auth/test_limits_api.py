@@ -131,7 +131,7 @@ def test_old_lines_go_while_the_feed_is_asked_for(auth: AuthService) -> None:
 
 
 def test_many_members_count_as_many_requests(auth: AuthService) -> None:
-    """Whoever changes a thousand members at once has soon used up the requests of a minute."""
+    """A caller that changes a thousand members at once soon uses up the requests of a minute."""
     group = auth.admin("POST", f"{DEMO}/groups", json={"name": "x"}).get_json()["group_id"]
     body = {"remove": [f"{number}" for number in range(1000)]}
     path = f"{DEMO}/groups/{group}/members"

@@ -217,7 +217,7 @@ def test_places_are_no_more_for_many_at_once() -> None:
 
 
 def test_threads_are_more_than_places() -> None:
-    """Whoever waits for a place leaves four threads of each process to all other requests."""
+    """Requests with a secret leave four threads of each process to all other requests."""
     ini = (ROOT / "services/auth/uwsgi.ini").read_text()
     found = re.search(r"^threads = (\d+)$", ini, re.MULTILINE)
     assert found is not None

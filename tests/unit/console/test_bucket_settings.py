@@ -228,7 +228,7 @@ def test_a_name_that_the_api_refuses_stands_at_the_name(console: Console) -> Non
     [("en", "has 1000 buckets already"), ("zh", "租户的此类数量已达上限 (The tenant has 1000")],
 )
 def test_a_bucket_too_many_is_told_in_the_form(console: Console, language: str, words: str) -> None:
-    """What was typed stays, and the number is said."""
+    """The form keeps its input, and the number is said."""
     refused = problem(409, "tenant-limit-reached", "The tenant has 1000 buckets already.")
     console.gateway.on("PUT", "/v1/buckets/.*", refused)
     reply = console.person().post(NEW, {"name": "more"}, headers={"Accept-Language": language})

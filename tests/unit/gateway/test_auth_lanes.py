@@ -72,7 +72,7 @@ def status(gateway: Running, method: str, path: str) -> int:
 
 
 def test_secrets_have_a_way_of_their_own(gateway: Running) -> None:
-    """What has a secret comes to the second socket, all else to the first one."""
+    """A request with a secret comes to the second socket, any other to the first one."""
     folder = gateway.folder / "auth"
     with_a_secret = (
         LOGIN,

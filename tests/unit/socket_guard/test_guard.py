@@ -146,7 +146,7 @@ def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
 
 
 def test_a_crowd_is_cut_to_its_share(crowd: Crowd) -> None:
-    """What is above is closed and counted; what is left is not touched again."""
+    """Connections above the share are closed and counted; the others are not touched again."""
     told = Told(bytes_per_second=0, of_one=4)
     for _ in range(3):
         told.guard.poll()

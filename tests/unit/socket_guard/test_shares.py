@@ -20,12 +20,12 @@ _PROXY = "10.0.0.7"
 
 
 def test_one_address_above_its_share() -> None:
-    """What is above is named with its number, and nobody else is."""
+    """An address above its share is named with the surplus, and no other address is."""
     assert Shares(100, 1000).surplus({"192.0.2.1": 130, "192.0.2.2": 100}) == {"192.0.2.1": 30}
 
 
 def test_a_network_of_ipv6_is_one_client() -> None:
-    """Whoever has 64 bits of addresses has one share; the next network has its own."""
+    """A client with 64 bits of addresses has one share; the next network has its own."""
     addresses = {f"2001:db8:0:1::{number:x}": 10 for number in range(12)} | {"2001:db8:0:2::1": 90}
     assert Shares(100, 1000).surplus(addresses) == {"2001:db8:0:1::/64": 20}
 

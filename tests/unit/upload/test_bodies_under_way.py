@@ -1,4 +1,4 @@
-"""What bodies under way have taken of the disk does not count twice."""
+"""Bytes of bodies under way that are on the disk do not count twice."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 
 def test_what_has_come(gateway: Gateway) -> None:
-    """What lies in the spool at two looks is not outstanding any more."""
+    """Bytes that lie in the spool at two looks are not outstanding any more."""
     gateway.admit()
     gateway.looks()
     gateway.spools("1", 65_536)

@@ -112,7 +112,7 @@ def finished(receiver: ReceiverClient, spooled: Spooled) -> Answer:
 
 @pytest.mark.parametrize(("body", "expected"), [(LONG, True), (BRIEF, False)])
 def test_large_files_are_handed_over(upload: UploadService, body: bytes, *, expected: bool) -> None:
-    """What takes long to hash is not begun; what does not is stored where it is."""
+    """A file that takes long to hash is not begun; any other is stored where it is."""
     reply = put(upload, "a", body).ask()
     assert handed_over(reply) is expected
     assert (upload.content("a") is None) is expected
@@ -316,7 +316,7 @@ class Spans:
 
 
 def test_a_span_lasts_until_the_work_is_done(upload: UploadService, tmp_path: Path) -> None:
-    """What was handed over is one span of the receiver, its wait and its work included."""
+    """A request that was handed over is one span of the receiver, wait and work included."""
     spans = Spans()
     server = ResumableServer(
         upload.app.resumable_routes,

@@ -23,7 +23,7 @@ _WAYS = (
 
 
 def template_values(max_body_bytes: int) -> dict[str, str]:
-    """What nginx's templates say of the classes, none of which takes more than the gateway does."""
+    """Return the classes for nginx's templates; none takes more than the gateway does."""
     sizes = (*(size for size in CLASSES if size < max_body_bytes), max_body_bytes)
     names = [f"{size} _{size};" for size in sizes[:-1]]
     locations = [

@@ -127,7 +127,7 @@ def most_connections(environ: Mapping[str, str]) -> int:
 
 
 def template_values(environ: Mapping[str, str]) -> dict[str, str]:
-    """What nginx's templates say of connections and descriptors.
+    """Return the numbers of connections and descriptors for nginx's templates.
 
     Raises:
         CannotRunError: a setting is no number or no address, or descriptors are too few.
@@ -141,7 +141,7 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def shares(environ: Mapping[str, str]) -> Shares:
-    """What each address may have of the public port's connections.
+    """Return the shares of addresses in the public port's connections.
 
     Raises:
         CannotRunError: a setting is no number or no address.

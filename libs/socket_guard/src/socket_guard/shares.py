@@ -29,7 +29,7 @@ _KEPT_ADDRESSES = 1 << 14
 
 
 class Shares:
-    """What each address may have of a server's connections.
+    """The shares of addresses in a server's connections.
 
     Clients are told apart by IPv4 address, or by IPv6 network of 64 bits.
 

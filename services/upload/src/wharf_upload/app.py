@@ -50,7 +50,7 @@ from wharf_upload.tenancy.limits import LimitsAdministration
 
 @dataclass(frozen=True)
 class Application:
-    """What the processes serve: the workers `wsgi`, the stream server the other routes."""
+    """The routes of the processes: `wsgi` of the workers, the others of the stream server."""
 
     context: AppContext
     wsgi: FastPath

@@ -250,7 +250,7 @@ def _disk_room(settings: Settings, backends: Backends) -> DiskRoom:
 def _held(
     settings: Settings, backends: Backends, receiving: ReceivingParts, clock: Callable[[], float]
 ) -> HeldUploads:
-    """What gives a request a resumable upload for itself."""
+    """Return the holder of resumable uploads, which gives one to a request at a time."""
     return HeldUploads(
         backends.uploads,
         backends.parts,

@@ -54,7 +54,7 @@ class Folders:
 
     @property
     def under_way_file(self) -> Path:
-        """What is reserved for bodies under way, where the database is SQLite."""
+        """The file of reservations for bodies under way, where the database is SQLite."""
         return self.data / "upload" / f"{UNDER_WAY}{boot_number()}.db"
 
     @property

@@ -38,7 +38,7 @@ class RowSettings:
 
     @property
     def row_limits(self) -> RowLimits:
-        """What the records hold all tenants to."""
+        """The limits of rows, for the records."""
         return RowLimits(
             buckets=self.tenant_max_buckets,
             open_uploads=self.tenant_max_open_uploads,

@@ -19,7 +19,7 @@ _OLD = (
 # The first line that is one too many, counted from the newest, and those before it.
 _BEYOND = "SELECT seq FROM audit WHERE tenant = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
 _OF_LATER_LINES = "SELECT DISTINCT tenant FROM audit WHERE seq > ?"
-# What is about no tenant is about the installation.
+# A line about no tenant is about the installation.
 _ALL_TENANTS = "SELECT name FROM tenants UNION ALL SELECT ''"
 _UP_TO = "SELECT seq FROM audit WHERE tenant = ? AND seq <= ? ORDER BY seq LIMIT ?"
 

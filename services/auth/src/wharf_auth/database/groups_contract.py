@@ -57,7 +57,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class NamedGroup:
-    """What lists of users and clients have of a group."""
+    """The part of a group that lists of users and clients show."""
 
     id: str
     name: str

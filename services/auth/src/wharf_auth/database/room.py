@@ -1,4 +1,4 @@
-"""What a tenant has, counted in the transaction that makes more of it. Each count has an end."""
+"""Counts the rows of a tenant in the transaction that adds one. Each count ends at the limit."""
 
 from __future__ import annotations
 

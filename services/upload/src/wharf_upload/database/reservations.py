@@ -1,4 +1,4 @@
-"""What is reserved for bodies under way, in SQLite or PostgreSQL (ADR 59).
+"""Reservations of bodies under way, in SQLite or PostgreSQL (ADR 59).
 
 A row for each body, and sums by disk, by tenant and by ticket: an admission reads three rows,
 however many bodies are under way. With SQLite this is a file of its own that is never synced, with
@@ -171,7 +171,7 @@ class SqlReservations:
             self._take_turn(connection)
             row = connection.row(_SELECT_WRITTEN, key)
             before_bytes, before_inodes = self._noted or (0, 0)
-            # What has ended since the last look was part of it, and its files may be there still.
+            # Bodies that ended since the last look were part of it; their files may still be there.
             ended_bytes = before_bytes - row[0] if row else 0
             ended_inodes = before_inodes - row[1] if row else 0
             noted = (max(0, disk_bytes - ended_bytes), max(0, inodes - ended_inodes))
@@ -217,7 +217,7 @@ class SqlReservations:
         for tenant, ticket, disk, instance, *amounts in rows:
             for key in _keys(tenant, ticket, disk):
                 _take_off(sums[key], (*amounts, 1))
-            # What it has written does not count any more until the next look at the files.
+            # The bytes of a body that has ended count as written no more, until the next look.
             disk_bytes, _, _, inodes = amounts
             written = sums[WRITTEN, "", _written_place(disk, instance)]
             _take_off(written, (disk_bytes, 0, 0, inodes, 0))

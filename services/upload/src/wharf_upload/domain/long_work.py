@@ -1,4 +1,4 @@
-"""What takes long, and so is done outside the threads that answer requests (ADR 62)."""
+"""Work that takes long, and is done outside the threads that answer requests (ADR 62)."""
 
 from __future__ import annotations
 

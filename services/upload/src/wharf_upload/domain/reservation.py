@@ -10,7 +10,7 @@ LAPSES_MILLISECONDS_PER_MIB = 1000
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a body may need until it is stored or refused.
+    """The room that a body may need until it is stored or refused.
 
     `disk_bytes` is what it may take of the disk, `quota_bytes` of the tenant's quota: a form lies
     on the disk twice for a moment. `files` counts against quota and ticket, `inodes` are those of
@@ -24,7 +24,7 @@ class Needed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
-    """What is reserved, by an id of our own, up to a time in unix milliseconds.
+    """A reservation with an id of our own, up to a time in unix milliseconds.
 
     It ends with its request. One that nobody ends, because the gateway died, lapses.
     """
@@ -34,7 +34,7 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reserved(msgspec.Struct, kw_only=True):
-    """What is reserved already: by all on this disk, by a tenant, and by one of its tickets.
+    """The room that is reserved already: on this disk, by a tenant, and by one of its tickets.
 
     `bodies` is how many are under way on this disk, `own_disk_bytes` are the tenant's on this disk.
     `written_bytes` and `written_inodes` are what the bodies on this disk have taken of it by now:

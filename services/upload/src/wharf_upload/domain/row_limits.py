@@ -6,7 +6,7 @@ import msgspec
 
 
 class RowLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds for every tenant; `None` is no limit. A key is remembered for so many seconds."""
+    """The limits of every tenant; `None` is no limit. A key is remembered for so many seconds."""
 
     buckets: int | None = None
     open_uploads: int | None = None

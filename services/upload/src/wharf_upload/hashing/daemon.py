@@ -91,7 +91,7 @@ class DigestDaemon:
         """
         self._folders, self._address, self._is_ours = folders, address, is_ours
         self._files: dict[str, _Followed] = {}
-        # Those for which somebody waits come first, then in the order of their numbers.
+        # Files whose digest a request waits for come first, then in the order of their numbers.
         self._work: PriorityQueue[tuple[bool, int, _Followed]] = PriorityQueue()
         self._numbers = itertools.count()
         # Guards states and offsets; is notified when a file has been read on.

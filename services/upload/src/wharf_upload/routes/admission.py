@@ -37,7 +37,7 @@ from wharf_upload.uploads.admission import Admission
 from wharf_upload.uploads.body_room import RoomTaken
 from wharf_upload.uploads.resumable.engine import ResumableUploads
 
-# What says its length takes none before the receiver has it.
+# A body that says its length takes no room before the receiver has it.
 _NOTHING_TAKEN = RoomTaken("")
 _RETRY_SECONDS = 5
 _METHODS_OF_AN_UPLOAD = "HEAD, GET, PATCH, DELETE, OPTIONS"

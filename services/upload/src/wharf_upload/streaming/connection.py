@@ -66,7 +66,7 @@ class Connection:
     error: Exception | None = None
     draining: bool = False
     finishing: bool = False
-    # What the gateway has not taken of the answer yet.
+    # The rest of the answer, which the gateway has not taken yet.
     answer: bytes | memoryview = b""
     # Nothing of the body is left in the socket.
     all_read: bool = False

@@ -179,7 +179,7 @@ class Admission:
             check_size(length, largest)
         content_bytes = max(0, (length or 0) - FORM_OVERHEAD_BYTES)
         parts = files if length is None else min(files, length // _LEAST_PART_BYTES + 1)
-        # What slices bring is accounted for; what a form brings is known when it is there.
+        # The file of a slice is accounted for; the files of a form are known when it is there.
         takes_slices = partial(self._takes_slices, upload, content_bytes)
         return self._body_room.take(
             Body(

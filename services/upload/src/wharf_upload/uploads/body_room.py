@@ -33,14 +33,14 @@ refusals = MetricBuffer()
 
 
 class Share(NamedTuple):
-    """What a body needs of the quota: bytes and files."""
+    """The part of the quota that a body needs: bytes and files."""
 
     quota_bytes: int
     files: int
 
 
 class TicketLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ticket for `max_files` files lets come at the same time.
+    """The bounds of bodies that come at the same time by a ticket for `max_files` files.
 
     `counts_uses`: the files that it has brought are looked at. `bytes_of_a_file`: several bodies
     may bring one file, in slices, so their bytes are limited instead of their number; then
@@ -85,7 +85,7 @@ class Bound(NamedTuple):
 
 
 class RoomTaken(NamedTuple):
-    """What was reserved; a body without a length has a bound."""
+    """The reservation of a body; one without a length has a bound."""
 
     id: str
     bound: Bound | None = None

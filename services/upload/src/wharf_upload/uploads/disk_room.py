@@ -21,7 +21,7 @@ _RETRY_SECONDS = 10
 
 
 class ReservedRoom(Protocol):
-    """What is asked of the database; see `database.room_contract`."""
+    """The part of the database that tells reservations; see `database.room_contract`."""
 
     def reserved(self) -> Reserved:
         """Return what is reserved on this disk, by all."""

@@ -72,7 +72,7 @@ class Line(msgspec.Struct, frozen=True):
     # How the object store answered nginx and when its first byte came, where nginx has read there.
     store_code: str = ""
     store_seconds: float | None = None
-    # What ends with the request.
+    # The id of the reservation that ends with the request.
     reservation: str = ""
 
     @property
