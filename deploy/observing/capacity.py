@@ -221,6 +221,21 @@ _DISK = Row(
             Query(f"max({series('wharf_storage_reserve_bytes')})", "reserve"),
         ),
         graph(
+            "Reserved",
+            "For bodies that are on their way, and what of it they have not taken yet.",
+            "bytes",
+            Query(f"max({series('wharf_reserved_bytes')})", "reserved"),
+            Query(f"max({series('wharf_reserved_outstanding_bytes')})", "not taken yet"),
+        ),
+        graph(
+            "Under way",
+            "Bodies that have room reserved, their inodes, and bodies that found no room.",
+            "short",
+            Query(f"max({series('wharf_bodies_under_way')})", "bodies"),
+            Query(f"max({series('wharf_reserved_inodes')})", "inodes"),
+            Query(rate("wharf_room_refusals_total", "reason"), "refused per second, {{reason}}"),
+        ),
+        graph(
             "Stored",
             "Bytes of files that became visible.",
             "Bps",
