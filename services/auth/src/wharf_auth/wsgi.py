@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from servicekit import internal_port, logs, tracing, uwsgi_setenv
+from servicekit import before_fork, internal_port, logs, tracing, uwsgi_setenv
 from servicekit.settings import SettingsError
 from wharf_auth import __version__, memory, settings
 from wharf_auth.app import SERVICE, create_app
@@ -49,3 +49,4 @@ def _traced(own: settings.Settings) -> tracing.WsgiApp:
 
 
 application = from_environment()
+before_fork.join_timers()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 
-from servicekit import internal_port, uwsgi_setenv
+from servicekit import before_fork, internal_port, uwsgi_setenv
 from servicekit.tracing import WsgiApp, traced
 from wharf_upload.processes import (
     startup,
@@ -31,6 +31,7 @@ def served() -> WsgiApp:
 
 uwsgi_setenv.forbid()
 application = served()
+before_fork.join_timers()
 # What exists before the fork is shared memory as long as nobody writes to it.
 gc.collect()
 gc.freeze()

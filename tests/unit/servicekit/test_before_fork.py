@@ -1,0 +1,54 @@
+"""Before uWSGI's master forks, no thread of it is at work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from servicekit import before_fork
+
+# Timers begin late, as on a busy machine.
+_LOADED = """
+import threading
+timer = threading.Timer.__init__
+threading.Timer.__init__ = lambda self, seconds, *rest, **more: timer(self, 0.3, *rest, **more)
+import {module}
+print(threading.active_count())
+"""
+
+
+def test_a_timer_has_run() -> None:
+    """A timer that was started before has run when the wait is over."""
+    ran = threading.Event()
+    threading.Timer(0.05, ran.set).start()
+    before_fork.join_timers()
+    assert ran.is_set()
+
+
+@pytest.mark.parametrize("module", ["wharf_auth.wsgi", "wharf_upload.processes.web"])
+def test_a_loaded_application_has_no_thread(tmp_path: Path, module: str) -> None:
+    """When a service is loaded, the thread that loaded it is the only one."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
+    environ = {
+        **own,
+        "WHARF_DATA": str(tmp_path),
+        "WHARF_LIMITS_URL": "memory://",
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+    }
+    if module.startswith("wharf_auth"):
+        command = [str(Path(sys.executable).with_name("wharf-auth"))]
+        for step in ("migrate", "init"):
+            subprocess.run([*command, step], env=environ, check=True, capture_output=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", _LOADED.format(module=module)],
+        env=environ,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert loaded.stdout.split()[-1:] == ["1"], loaded.stderr
