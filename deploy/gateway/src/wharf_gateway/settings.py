@@ -18,6 +18,8 @@ from wharf_gateway import (
     live,
     pictures,
     replica_door,
+    tls,
+    trusted_proxies,
 )
 from wharf_gateway.tables import Setting, read_all
 from wharf_gateway.terminal import CannotRunError
@@ -283,4 +285,6 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     # Natively, too: the ports of a machine's replicas differ.
     replica_door.require_door(environ)
     values.update(replica_door.values(environ))
+    values.update(trusted_proxies.template_values(environ))
+    values.update(tls.template_values(environ))
     return values

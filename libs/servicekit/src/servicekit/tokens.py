@@ -31,6 +31,9 @@ _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "tid", "jti")
 # that are not known are passed over.
 NARROWS = "wharf-narrows"
 NARROWING = frozenset({TICKET, GRANTS})
+#: The claim of the ids of those tokens that a token was made from, and how many it may hold.
+PARENTS = "parents"
+MAX_PARENTS = 8
 
 
 class TokenError(Exception):
@@ -60,7 +63,8 @@ class Principal(msgspec.Struct, frozen=True):
     token may do; whoever takes a token must look at it (`access.require_scope` refuses tickets
     unless told that the caller enforces them). `grants` is what the token says of its bearer's
     reach, `None` where it has no list; `reach` is what it comes to now (`access.accept`), and
-    code that takes a key must ask it.
+    code that takes a key must ask it. `parents` are the ids of the tokens that this one was made
+    from, the first one first: it ends with each of them.
     """
 
     tenant: str
@@ -73,6 +77,7 @@ class Principal(msgspec.Struct, frozen=True):
     ticket: Ticket | None = None
     grants: GrantsClaim | None = None
     reach: Reach = EVERYTHING
+    parents: tuple[str, ...] = ()
 
 
 class Key(Protocol):
@@ -243,6 +248,7 @@ class Verifier:
             session=_session(claims),
             ticket=_ticket(claims),
             grants=_grants(claims),
+            parents=_parents(claims),
             # Until somebody has resolved the claim: a list is never passed over.
             reach=NOTHING if GRANTS in claims else EVERYTHING,
         )
@@ -304,6 +310,15 @@ def _grants(claims: Mapping[str, Any]) -> GrantsClaim | None:
         return msgspec.convert(claims[GRANTS], GrantsClaim, strict=True)
     except msgspec.ValidationError:
         raise MalformedToken("the claim grants cannot be read") from None
+
+
+def _parents(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    parents = claims.get(PARENTS, [])
+    if not isinstance(parents, list) or len(parents) > MAX_PARENTS:
+        raise MalformedToken("the claim parents is not a short list")
+    if not all(isinstance(one, str) and one for one in parents):
+        raise MalformedToken("the claim parents does not hold ids of tokens")
+    return tuple(parents)
 
 
 def _time(claims: Mapping[str, Any], name: str) -> int:

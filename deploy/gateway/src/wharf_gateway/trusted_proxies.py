@@ -1,0 +1,15 @@
+"""The proxies whose word on the client's address is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def template_values(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what nginx's templates say of proxies.
+
+    Raises:
+        CannotRunError: a setting is wrong.
+    """
+    del environ
+    return {"WHARF_LISTEN_PROXY": ""}
