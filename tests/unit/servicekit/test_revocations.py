@@ -27,7 +27,11 @@ NOW = 1_800_000_000
 
 
 def principal(
-    token: str = "t1", tenant: str = "demo", subject: str = "client-1", session: str = ""
+    token: str = "t1",
+    tenant: str = "demo",
+    subject: str = "client-1",
+    session: str = "",
+    parents: tuple[str, ...] = (),
 ) -> Principal:
     return Principal(
         tenant=tenant,
@@ -36,6 +40,7 @@ def principal(
         token_id=token,
         expires_at=NOW + 900,
         session=session,
+        parents=parents,
     )
 
 
@@ -91,6 +96,8 @@ def test_each_kind_is_refused(followed: Followed) -> None:
     assert followed.slug(principal(subject="c-bad")) == "token-revoked"
     assert followed.slug(principal(tenant="acme")) == "tenant-suspended"
     assert followed.slug(principal(session="s-good")) is None
+    assert followed.slug(principal(parents=("t-good", "t-bad", "t-other"))) == "token-revoked"
+    assert followed.slug(principal(parents=("t-good", "s-bad", "c-bad"))) is None
     # A subject is one of its tenant.
     assert followed.slug(principal(subject="c-bad", tenant="other")) is None
 

@@ -192,6 +192,10 @@ def _refuse_revoked(known: _Known, principal: Principal) -> None:
         raise TENANT_SUSPENDED(_TENANT_DETAIL.get(state, "The tenant is suspended."))
     if principal.token_id in known.tokens:
         raise unauthorized(TOKEN_REVOKED, "The token was revoked.", "invalid_token")
+    if principal.parents and not known.tokens.isdisjoint(principal.parents):
+        raise unauthorized(
+            TOKEN_REVOKED, "A token that this one was made from was revoked.", "invalid_token"
+        )
     if principal.session and principal.session in known.sessions:
         raise unauthorized(TOKEN_REVOKED, "The session was ended.", "invalid_token")
     if known.subjects and (principal.tenant, principal.subject) in known.subjects:

@@ -79,6 +79,16 @@ class Principal(msgspec.Struct, frozen=True):
     reach: Reach = EVERYTHING
     parents: tuple[str, ...] = ()
 
+    @property
+    def is_original(self) -> bool:
+        """Tell whether its holder has proven who it is, by a secret, a password or a refresh token.
+
+        Such a holder could get another token, so what is made of an original may outlive it. What
+        is made of any other token ends with that one at the latest. Tokens of releases that did
+        not name parents are taken for originals, unless they are tickets.
+        """
+        return not self.parents and self.ticket is None
+
 
 class Key(Protocol):
     """A public key, as PyJWT has it (`jwt.PyJWK`)."""
