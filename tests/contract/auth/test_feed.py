@@ -92,7 +92,7 @@ def test_revoked_asks_for_token_session_and_subject(billing: Records, database: 
     def revoked(
         tenant: str = "acme", token: str = "x", session: str = "", subject: str = "x"
     ) -> bool:
-        return billing.revoked(tenant, token=token, session=session, subject=subject)
+        return billing.revoked(tenant, tokens=(token,), session=session, subject=subject)
 
     assert not revoked(token="j1", session="s1", subject="c1")
     billing.revoke_token("acme", "j1", LATER, act())
@@ -106,6 +106,9 @@ def test_revoked_asks_for_token_session_and_subject(billing: Records, database: 
     assert not revoked(subject="u1")
     assert not revoked(token="c1", session="j1", subject="s1")
     assert not revoked("other", token="j1", session="s1", subject="c1")
+    for chain in (("x", "j1"), ("j1", "x", "y")):
+        assert billing.revoked("acme", tokens=chain, session="", subject="x")
+    assert not billing.revoked("acme", tokens=("x", "s1", "c1"), session="", subject="x")
 
 
 def test_entries_go_when_their_time_has_passed(billing: Records) -> None:

@@ -131,6 +131,23 @@ def test_what_was_exchanged_ends_with_its_token(auth: AuthService) -> None:
     assert facts(auth, other)["active"]
 
 
+def test_a_chain_ends_below_the_revoked_token(auth: AuthService) -> None:
+    """A program's and a person's alike: what comes before it goes on, and what is beside it."""
+    for subject in (token(auth), logged_in(auth, role="editor").token):
+        middle = exchanged(auth, subject)
+        below = exchanged(auth, middle)
+        ticket = exchanged(auth, below, ticket=json.dumps(TICKET))
+        beside = exchanged(auth, subject)
+        chain = [facts(auth, one)["jti"] for one in (subject, middle, below)]
+        assert facts(auth, ticket)["parents"] == chain
+        revoke(auth, middle)
+        ended = [not facts(auth, one)["active"] for one in (middle, below, ticket)]
+        assert ended == [True] * 3
+        assert facts(auth, beside)["active"]
+        revoke(auth, subject)
+        assert facts(auth, beside) == {"active": False}
+
+
 def test_a_revoked_ticket_ends_alone(auth: AuthService) -> None:
     """With what it was narrowed to and from, but not the token, nor another ticket of it."""
     subject = token(auth)

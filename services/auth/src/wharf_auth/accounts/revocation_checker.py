@@ -32,13 +32,14 @@ class DatabaseRevocationChecker:
             raise TENANT_SUSPENDED("The tenant of this token is suspended.")
         if self._records.revoked(
             principal.tenant,
-            token=principal.token_id,
+            tokens=(principal.token_id, *principal.parents),
             session=principal.session,
             subject=principal.subject,
         ):
             raise unauthorized(
                 TOKEN_REVOKED,
-                "The token, its session, or the client or person it was made for was ended.",
+                "The token, one that it was made from, its session, or the client or person it was "
+                "made for was ended.",
                 "invalid_token",
             )
         standing = grants.of_subject(self._records, principal.tenant, principal.subject)

@@ -21,7 +21,9 @@ def concerns(client: Client, tenant: str) -> bool:
 
 
 def revoke(records: Records, clock: Clock, token: Principal, by: Actor) -> None:
-    """Ends an access token, and with the token of a program all that was exchanged for it.
+    """Ends an access token, and with it all that was made of it by exchange.
+
+    What is made names its parents, and is looked for by each of their ids.
 
     Raises `too-many-revocations`; ending the client or the person needs no room.
 
@@ -31,6 +33,7 @@ def revoke(records: Records, clock: Clock, token: Principal, by: Actor) -> None:
     now = milliseconds(clock)
     act = by.does("tokens.revoke", tenant=token.tenant, about=token.token_id, at=now)
     # What is made by exchange has the first token's id as its session (`domain/token_exchange.py`).
+    # So it ends at releases that know no parents, too.
     first = not token.session and token.ticket is None
     with limits.as_problems():
         records.revoke_token(

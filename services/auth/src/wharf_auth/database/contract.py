@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -192,11 +193,12 @@ class RevocationRecords(Protocol):
     ) -> None:
         """Revokes an access token by its `jti`, again without effect; raises `LimitReached`.
 
-        `with_derived` ends those whose `sid` it is as well: what was exchanged for it.
+        `with_derived` ends those whose `sid` it is as well: what was exchanged for it and does not
+        name its parents, or is judged by a release that does not look at them.
         """
 
-    def revoked(self, tenant: str, *, token: str, session: str, subject: str) -> bool:
-        """Whether the token, its session or its subject (client or user) is revoked."""
+    def revoked(self, tenant: str, *, tokens: Sequence[str], session: str, subject: str) -> bool:
+        """Whether one of the tokens, the session or the subject (client or user) is revoked."""
 
 
 class AuditRecords(Protocol):

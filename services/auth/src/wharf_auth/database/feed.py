@@ -140,12 +140,13 @@ class SqlFeed(room.HasLimits):
                 )
             audit.append(connection, act)
 
-    def revoked(self, tenant: str, *, token: str, session: str, subject: str) -> bool:
-        """One statement of three looks into one index."""
+    def revoked(self, tenant: str, *, tokens: Sequence[str], session: str, subject: str) -> bool:
+        """One statement of a few looks into one index."""
+        marks = ", ".join("?" * len(tokens))
         row = self._database.reading().row(
-            "SELECT 1 FROM revocations WHERE tenant = ? AND state = 'revoked' AND ("
-            "(kind = 'token' AND id = ?) OR (kind = 'session' AND id = ?) "
+            "SELECT 1 FROM revocations WHERE tenant = ? AND state = 'revoked' AND ("  # noqa: S608 -- marks
+            f"(kind = 'token' AND id IN ({marks})) OR (kind = 'session' AND id = ?) "
             "OR (kind = 'subject' AND id = ?)) LIMIT 1",
-            (tenant, token, session, subject),
+            (tenant, *tokens, session, subject),
         )
         return row is not None

@@ -11,7 +11,7 @@ from servicekit.grants_claim import GrantsClaim
 from servicekit.ids import uuid7_hex
 from servicekit.reach import EVERYTHING, Reach
 from servicekit.tickets import CLAIM, Ticket
-from servicekit.tokens import Principal
+from servicekit.tokens import MAX_PARENTS, PARENTS, Principal
 from wharf_auth.domain import scopes, tickets, tokens
 from wharf_auth.domain.tickets import TicketError, TicketRequest
 
@@ -47,9 +47,10 @@ def claims(
     page stays open longer than a token lives. It lives `ticket_seconds` at most, and what is made
     of a ticket or without one ends with what it was made from, so no chain goes on for ever.
 
-    A ticket that is narrowed keeps its `jti`: uses are counted, and the ticket is revoked, for the
-    whole chain. Otherwise `sid` is the session of a person or the `jti` of the first token, with
-    which all ends (see `accounts/token_revocation.py`).
+    What is made names its parents, and ends with each of them. A ticket that is narrowed keeps its
+    `jti`: uses are counted, and the ticket is revoked, for the whole chain. Otherwise `sid` is the
+    session of a person or the `jti` of the first token, with which all ends as well
+    (see `accounts/token_revocation.py`).
     """
     given = _ticket(held, request)
     granted = _scopes(held, request, given)
@@ -70,6 +71,8 @@ def claims(
     )
     made["jti"] = uuid7_hex() if held.ticket is None else held.token_id
     made["sid"] = held.session or held.token_id
+    if parents := _parents(held):
+        made[PARENTS] = parents
     if given is not None:
         made[CLAIM] = msgspec.to_builtins(given)
     return made
@@ -123,6 +126,18 @@ def first_ticket(
         grants=claim,
     )
     return {**made, CLAIM: msgspec.to_builtins(given)}
+
+
+def _parents(held: Principal) -> list[str]:
+    """Return the ids of the tokens that the new one is made from; raises `TicketError`."""
+    if held.ticket is not None:
+        return list(held.parents)
+    if len(held.parents) >= MAX_PARENTS:
+        raise TicketError(
+            f"The subject_token was made over {MAX_PARENTS} other tokens, and no chain is longer; "
+            "exchange an earlier one."
+        )
+    return [*held.parents, held.token_id]
 
 
 def _ticket(held: Principal, request: TokenExchangeRequest) -> Ticket | None:

@@ -48,8 +48,9 @@ class Introspection(msgspec.Struct, omit_defaults=True):
     A program's token has a `client_id`, a person's a `username`; refresh tokens are never told of.
     `aud` is told of tokens for the live channel alone: what takes other tokens has to refuse them.
     `tid` is the tenant, `ticket` what an upload ticket allows, `sid` the session of a person or the
-    first token of those that were exchanged. `scope` and `grants` are what holds at this moment:
-    `grants` are filled in, and there when not everything is reached.
+    first token of those that were exchanged, `parents` the tokens that it was made from, each made
+    of the one before: it ends with each of them. `scope` and `grants` are what holds at this
+    moment: `grants` are filled in, and there when not everything is reached.
     """
 
     active: bool
@@ -65,6 +66,7 @@ class Introspection(msgspec.Struct, omit_defaults=True):
     jti: str | None = None
     tid: str | None = None
     sid: str | None = None
+    parents: tuple[str, ...] = ()
     ticket: Ticket | None = None
     grants: Annotated[
         list[Grant] | msgspec.UnsetType, msgspec.Meta(description="What is reached.")
@@ -85,10 +87,10 @@ REVOKE = Operation(
     description=(
         "RFC 7009. "
         "For tokens of the client's own tenant; with the scope `tenants:admin` for all. The token "
-        "is refused everywhere within five seconds; with a client's own token, or a ticket, all "
-        "that was exchanged for it. A person's token, and one that was exchanged already, ends "
-        "alone: end the session, or revoke the first token, to end what was made of it. A refresh "
-        "token ends its session. Unknown tokens, and those of others, are answered alike."
+        "is refused everywhere within five seconds, and with it all that was made of it by token "
+        "exchange, directly or over others; what it was made from goes on. A ticket and what it "
+        "was narrowed to are one: they end together. A refresh token ends its session. Unknown "
+        "tokens, and those of others, are answered alike."
     ),
     body=Content(_FORM, _SCHEMA),
     answers={200: Answer("The token is of no more use, if it ever was."), **_REFUSALS},
@@ -195,6 +197,7 @@ def _told(context: AppContext, held: Principal, audience: str) -> Introspection:
         jti=held.token_id,
         tid=held.tenant,
         sid=held.session or None,
+        parents=held.parents,
         ticket=held.ticket,
         grants=msgspec.UNSET if reached is None else reached,
     )

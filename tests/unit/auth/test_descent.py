@@ -1,0 +1,140 @@
+"""What is made of tokens ends with them: random trees of exchanges, and one token revoked."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.problems import ProblemError
+from servicekit.revocations import Feed, Kind, Revocation, Revocations
+from servicekit.tokens import MAX_PARENTS, Principal
+from tests.unit.auth.test_tickets import exchange_requests, exchanged, principal
+from wharf_auth.accounts import token_revocation
+from wharf_auth.domain import token_exchange
+from wharf_auth.domain.acts import Actor
+from wharf_auth.domain.scopes import UnknownScope
+from wharf_auth.domain.tickets import TicketError, TicketRequest
+from wharf_auth.domain.token_exchange import TokenExchangeRequest
+
+NOW = 1_800_000_000
+SCOPES = frozenset({"files:read", "files:write", "files:delete"})
+LISTENING = TokenExchangeRequest(scope="files:read")
+
+
+@dataclass
+class Made:
+    """A token, and the one that it was made from: the tree as the test knows it."""
+
+    token: Principal
+    source: Made | None = None
+
+    def line(self) -> list[Made]:
+        """Itself and all that it comes from."""
+        return [self, *(self.source.line() if self.source else ())]
+
+
+@dataclass
+class Feeding:
+    """Keeps what is revoked, as the records publish it."""
+
+    entries: list[Revocation] = field(default_factory=list)
+
+    def revoke_token(
+        self, tenant: str, token: str, until: int, _: object, *, with_derived: bool
+    ) -> None:
+        """As `SqlFeed.revoke_token`, whose test it is which entries there are."""
+        kinds: tuple[Kind, ...] = ("token", "session") if with_derived else ("token",)
+        for kind in kinds:
+            number = len(self.entries) + 1
+            self.entries.append(
+                Revocation(seq=number, kind=kind, tenant=tenant, id=token, until=until)
+            )
+
+
+def first(name: str, session: str = "") -> Made:
+    """A token of a login or of a secret."""
+    return Made(Principal("acme", "c1", SCOPES, name, NOW + 60, NOW, session))
+
+
+def grown(steps: list[tuple[int, TokenExchangeRequest | None, int]]) -> list[Made]:
+    """All tokens of some trees: of a program, and two of one session."""
+    made = [first("program"), first("person-1", "session"), first("person-2", "session")]
+    now = NOW
+    for index, request, pause in steps:
+        now += pause
+        source = made[index % len(made)]
+        token = exchanged(source.token, request, now) if request else heard(source.token, now)
+        if token is not None:
+            made.append(Made(token, source))
+    return made
+
+
+def heard(held: Principal, now: int) -> Principal | None:
+    """A token that listens."""
+    try:
+        claims = token_exchange.live_claims(held, LISTENING, issuer="i", now=now, live_seconds=40)
+    except (TicketError, UnknownScope):
+        return None
+    return principal(claims)
+
+
+def accepted(entries: list[Revocation], tokens: list[Principal]) -> list[bool]:
+    """Which of them the upload service takes when it has heard of the entries."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "revocations.jsonl"
+        page = Feed(entries=tuple(entries), latest=len(entries))
+        path.write_bytes(msgspec.json.encode(page) + b"\n")
+        heard_of = Revocations(path)
+        return [_is_accepted(heard_of, token) for token in tokens]
+
+
+def _is_accepted(revocations: Revocations, token: Principal) -> bool:
+    try:
+        revocations.accepted(token)
+    except ProblemError:
+        return False
+    return True
+
+
+steps = st.lists(
+    st.tuples(st.integers(0, 40), st.none() | exchange_requests, st.integers(0, 5)), max_size=14
+)
+
+
+@given(steps, st.integers(0, 40))
+def test_all_below_a_revoked_token_ends(
+    steps: list[tuple[int, TokenExchangeRequest | None, int]], chosen: int
+) -> None:
+    """Whatever was made of a revoked token, over however many others, ends; nothing else does."""
+    tree, feed = grown(steps), Feeding()
+    revoked = tree[chosen % len(tree)].token
+    token_revocation.revoke(feed, lambda: float(NOW), revoked, Actor("tester"))  # type: ignore[arg-type]
+    # A ticket and what it was narrowed to have one id, and end together.
+    goes_on = [
+        all(above.token.token_id != revoked.token_id for above in one.line()) for one in tree
+    ]
+    assert accepted(feed.entries, [one.token for one in tree]) == goes_on
+
+
+def test_a_chain_has_an_end() -> None:
+    """The token after the longest chain is refused, with the number; a ticket is narrowed on."""
+    held: Any = first("program").token
+    for number in range(MAX_PARENTS):
+        assert len(held.parents) == number
+        held = exchanged(held, TokenExchangeRequest(), NOW)
+    with pytest.raises(TicketError, match=f"over {MAX_PARENTS} other tokens"):
+        token_exchange.claims(
+            held, TokenExchangeRequest(), issuer="i", now=NOW, token_seconds=9, ticket_seconds=9
+        )
+    wanted = TokenExchangeRequest(ticket=TicketRequest("photos", prefix=""))
+    held = first("program").token
+    for _ in range(MAX_PARENTS + 2):
+        held = exchanged(held, wanted, NOW)
+    assert held.parents == ("program",)
