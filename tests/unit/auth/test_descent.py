@@ -123,6 +123,24 @@ def test_all_below_a_revoked_token_ends(
     assert accepted(feed.entries, [one.token for one in tree]) == goes_on
 
 
+@given(steps)
+def test_nothing_outlives_what_it_was_made_of(
+    steps: list[tuple[int, TokenExchangeRequest | None, int]],
+) -> None:
+    """Only a ticket of an original token does; none has a scope that its source has not."""
+    for one in grown(steps):
+        if one.source is None:
+            assert one.token.is_original
+            continue
+        source = one.source.token
+        assert not one.token.is_original
+        assert one.token.scopes <= source.scopes
+        assert one.token.subject == source.subject
+        assert len(one.token.parents) <= MAX_PARENTS
+        if one.source.source is not None or one.token.ticket is None:
+            assert one.token.expires_at <= source.expires_at
+
+
 def test_a_chain_has_an_end() -> None:
     """The token after the longest chain is refused, with the number; a ticket is narrowed on."""
     held: Any = first("program").token

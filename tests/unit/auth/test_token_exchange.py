@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from werkzeug.test import TestResponse
 from servicekit.tickets import Ticket
 from servicekit.tokens import Principal, Verifier
 from tests.servers.auth import ISSUER, TOKEN, AuthService, act, refused
+from tests.servers.people import logged_in
 from wharf_auth.domain import tokens
 from wharf_auth.routes.grants.token_exchange import ACCESS_TOKEN, NAME
 from wharf_auth.signing import KeyRing
 
+# Less than a session may be unused.
+PAUSE_SECONDS = 600_000
 PHOTOS = {"bucket": "photos", "prefix": "2026/", "max_file_bytes": 5_000_000, "max_files": 3}
 
 
@@ -105,6 +109,55 @@ def test_only_a_first_ticket_outlives_its_token(auth: AuthService) -> None:
     narrower = exchanged(auth, ticket, {**PHOTOS, "max_files": 1}, expires_in="3600")
     assert verified(auth, narrower).expires_at == verified(auth, ticket).expires_at
     refused(exchange(auth, subject, PHOTOS), 400, "invalid_request")
+
+
+def test_a_narrowed_token_makes_nothing_that_outlives_it(auth: AuthService) -> None:
+    """A token for ten seconds makes a ticket for ten, of a program's token as of a person's."""
+    for subject in (token(auth), logged_in(auth).token):
+        narrow = exchanged(auth, subject, expires_in="10")
+        for made in (
+            exchange(auth, narrow, PHOTOS, expires_in="3600"),
+            exchange(auth, exchanged(auth, narrow), PHOTOS),
+            exchange(auth, narrow, audience="live"),
+        ):
+            assert made.get_json()["expires_in"] == 10
+
+
+def test_a_persons_ticket_ends_with_the_session(auth: AuthService) -> None:
+    """It outlives the access token, as a program's does, and never the session."""
+    ada = logged_in(auth)
+    end = ada.call("GET", "/me").get_json()["session"]["expires_at"]
+    longest = int(auth.clock()) + auth.settings.ticket_ttl_seconds
+    assert verified(auth, exchanged(auth, ada.token, PHOTOS, expires_in="3600")).expires_at == (
+        longest
+    )
+    last = int(datetime.fromisoformat(end).timestamp())
+    while auth.clock() < last - 600:
+        auth.clock.now = min(auth.clock() + PAUSE_SECONDS, last - 600)
+        assert ada.refresh().status_code == 200
+    made = verified(auth, exchanged(auth, ada.token, PHOTOS, expires_in="3600"))
+    assert made.expires_at == last
+
+
+def test_tokens_of_a_release_that_named_no_parents(auth: AuthService) -> None:
+    """A program's exchanged token, known by its session, makes no ticket that outlives it; a
+    ticket stays within its own end.
+    """
+    now = int(auth.clock())
+    keys = KeyRing(auth.settings.keys_directory)
+    old = tokens.claims(
+        issuer=ISSUER,
+        tenant="demo",
+        subject="wharf-demo",
+        scopes=("files:write",),
+        now=now,
+        ttl_seconds=10,
+    )
+    narrow = keys.sign({**old, "sid": "the-first"})
+    ticket = keys.sign({**old, "sid": "the-first", "ticket": PHOTOS})
+    for subject in (narrow, ticket):
+        made = verified(auth, exchanged(auth, subject, PHOTOS, expires_in="3600"))
+        assert made.expires_at == now + 10
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "3601", "1e3", "٣", "9" * 50, "60.0", "x"])

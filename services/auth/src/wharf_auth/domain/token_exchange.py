@@ -43,9 +43,9 @@ def claims(
     `held` is what was verified, with the scopes, grants and reach that its bearer has now: a ticket
     allows nothing outside.
 
-    A ticket may outlive the token that it was made from: that token could have been renewed, and a
-    page stays open longer than a token lives. It lives `ticket_seconds` at most, and what is made
-    of a ticket or without one ends with what it was made from, so no chain goes on for ever.
+    A ticket may outlive an original token: that one could have been renewed, and a page stays open
+    longer than a token lives. It lives `ticket_seconds` at most. Everything else ends with what it
+    was made from, so no chain goes on for ever.
 
     What is made names its parents, and ends with each of them. A ticket that is narrowed keeps its
     `jti`: uses are counted, and the ticket is revoked, for the whole chain. Otherwise `sid` is the
@@ -54,8 +54,8 @@ def claims(
     """
     given = _ticket(held, request)
     granted = _scopes(held, request, given)
-    first_ticket = given is not None and held.ticket is None
-    bound = ticket_seconds if first_ticket else held.expires_at - now
+    outlives = given is not None and held.is_original
+    bound = ticket_seconds if outlives else held.expires_at - now
     life = min(bound, request.life_seconds or token_seconds)
     if life <= 0:
         raise TicketError("The token ends this very second.")

@@ -55,7 +55,12 @@ class TokenRequest(msgspec.Struct):
         ),
     ] = None
     expires_in: Annotated[
-        str | None, msgspec.Meta(description="Token exchange: the longest life, in seconds.")
+        str | None,
+        msgspec.Meta(
+            description="Token exchange: the longest life, in seconds. What is made ends earlier "
+            "where the subject token does: only a ticket made with a token of a login, a secret or "
+            "a refresh token may outlive that one, though not the person's session."
+        ),
     ] = None
     refresh_token: Annotated[
         str | None,

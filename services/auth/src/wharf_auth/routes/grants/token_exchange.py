@@ -102,8 +102,22 @@ def _claims(context: AppContext, held: Principal) -> dict[str, Any]:
         issuer=issuer,
         now=now,
         token_seconds=settings.token_ttl_seconds,
-        ticket_seconds=longest,
+        ticket_seconds=_ticket_seconds(context, held, now) if wanted.ticket else longest,
     )
+
+
+def _ticket_seconds(context: AppContext, held: Principal, now: int) -> int:
+    """Return how long a ticket may live that is made of an original token.
+
+    A person could renew the token until the session ends. Where there is no session of that name,
+    a release before has made the token by exchange, and did not name its parents.
+    """
+    longest = context.settings.ticket_ttl_seconds
+    if not held.session or not held.is_original:
+        return longest
+    found = context.records.active_session(held.session)
+    end = held.expires_at if found is None else found.session.expires_at // 1000
+    return min(longest, end - now)
 
 
 def _life(text: str | None, most: int) -> int | None:
