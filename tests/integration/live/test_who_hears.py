@@ -128,20 +128,21 @@ def test_progress_goes_to_those_who_may_see_it(live: LiveProcess, tenant: str) -
     assert {one["upload"] for one in seen} == {"u1", "u2"}
 
 
-@pytest.mark.parametrize("what", ["token", "subject", "tenant"])
+@pytest.mark.parametrize("what", ["token", "parent", "subject", "tenant"])
 def test_revoked_in_the_middle(live: LiveProcess, tenant: str, what: str) -> None:
     """Whoever is revoked or suspended hears why, and nothing more."""
-    jti = f"jti-{tenant}"
-    token = live.token(tid=tenant, jti=jti)
+    jti, parent = f"jti-{tenant}", f"parent-{tenant}"
+    token = live.token(tid=tenant, jti=jti, parents=["first", parent])
     entry = {
         "token": {"id": jti},
+        "parent": {"id": parent},
         "subject": {"tenant": tenant, "id": "client-1"},
         "tenant": {"tenant": tenant, "state": "suspended"},
     }[what]
     slug = "tenant-suspended" if what == "tenant" else "token-revoked"
     with listening(live.url, token) as client, streaming(live.url, token) as stream:
         client.heard.wait("connect")
-        live.revoke(kind=what, **entry)
+        live.revoke(kind="token" if what == "parent" else what, **entry)
         for heard in (client.heard, stream):
             assert heard.wait("bye")[0]["problem"]["type"] == f"/problems/{slug}"
             heard.wait("disconnect")

@@ -7,6 +7,7 @@ import pytest
 from servicekit.testing import Issuer
 from servicekit.tokens import (
     LEEWAY_SECONDS,
+    MAX_PARENTS,
     ExpiredToken,
     MalformedToken,
     Verifier,
@@ -31,3 +32,27 @@ def test_expired_tokens_are_refused_after_the_leeway(
     clock.now += 2
     with pytest.raises(ExpiredToken):
         verifier.verify(token)
+
+
+@pytest.mark.parametrize(
+    "parents", [["p"] * (MAX_PARENTS + 1), "p", {"p": 1}, ["p", 1], ["p", ""], [["p"]], 7]
+)
+def test_parents_are_ids_of_a_few_tokens(
+    issuer: Issuer, verifier: Verifier, parents: object
+) -> None:
+    """A chain that cannot be read is never passed over: the token is refused."""
+    with pytest.raises(MalformedToken, match="parents"):
+        verifier.verify(issuer.token(parents=parents))
+
+
+def test_parents_of_a_token(issuer: Issuer, verifier: Verifier) -> None:
+    """Its principal has them in their order; a token without the claim, or with a ticket alone, has
+    none.
+    """
+    names = [f"p{number}" for number in range(MAX_PARENTS)]
+    found = verifier.verify(issuer.token(parents=names))
+    assert (found.parents, found.is_original) == (tuple(names), False)
+    found = verifier.verify(issuer.token())
+    assert (found.parents, found.is_original) == ((), True)
+    found = verifier.verify(issuer.token(ticket={"bucket": "photos", "prefix": ""}))
+    assert (found.parents, found.is_original) == ((), False)

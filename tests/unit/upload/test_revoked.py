@@ -68,22 +68,32 @@ def test_every_route_refuses(upload: UploadService, method: str, path: str) -> N
     assert upload.content("a.txt") == b"there"
 
 
+@pytest.mark.parametrize("ended", ["tenant", "parent"])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_revoked_while_the_body_came(upload: UploadService, method: str) -> None:
-    """A body that was admitted before its tenant was suspended is not stored."""
+def test_revoked_while_the_body_came(upload: UploadService, method: str, ended: str) -> None:
+    """A body that was admitted before its tenant was suspended, or the token from which its token
+    was made was revoked, is not stored.
+    """
     path = "/v1/files/default/a.txt" if method == "PUT" else "/v1/files/default"
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "5"}
-    kind = {"Content-Type": FORM if method == "POST" else "text/plain"}
+    kind = {
+        "Content-Type": FORM if method == "POST" else "text/plain",
+        "Authorization": f"Bearer {upload.issuer.token(parents=['p1', 'p2'])}",
+    }
     reply = upload.request(method, path, b"", kind, environ)
     assert reply.status_code == 204
     feed = FakeFeed()
-    feed.add("tenant", "suspended")
+    if ended == "tenant":
+        feed.add("tenant", "suspended")
+    else:
+        feed.add(identifier="p1", until=int(time.time()) + 900)
     publish(upload, feed)
     spooled = upload.settings.spool_folder / "1"
     spooled.write_bytes(b"hello" if method == "PUT" else form_body([("a.txt", b"hello")]))
     environ = {"SPOOL_FILE": str(spooled), "ADMISSION": reply.headers["X-Admission"]}
     reply = upload.request(method, path, b"", kind, environ)
-    assert (reply.status_code, slug(reply)) == (403, "tenant-suspended")
+    refusal = (403, "tenant-suspended") if ended == "tenant" else (401, "token-revoked")
+    assert (reply.status_code, slug(reply)) == refusal
     assert upload.blobs() == set()
 
 

@@ -114,7 +114,8 @@ TOKEN_REVOKED = COMMON.declare(
     "token-revoked",
     401,
     "The token was revoked",
-    "The token, its session, or the client or person it was made for was ended. Log in again; "
+    "The token, one that it was made from, its session, or the client or person it was made for "
+    "was ended. Log in again; "
     "when that is refused as well, ask the tenant's owner.",
 )
 TENANT_SUSPENDED = COMMON.declare(
