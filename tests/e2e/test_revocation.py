@@ -6,7 +6,6 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -68,18 +67,23 @@ class Client:
         )
         assert answer.status == 200, answer.body
 
-    def ticket(self, **rules: Any) -> str:
-        """A ticket by token exchange (RFC 8693)."""
+    def exchanged(self, subject: str, **fields: str) -> str:
+        """Another token by token exchange (RFC 8693)."""
         answer = oauth(
             self.api,
             "token",
             grant_type="urn:ietf:params:oauth:grant-type:token-exchange",
-            subject_token=str(self.api.token),
+            subject_token=subject,
             subject_token_type=TOKEN_TYPE,
-            ticket=json.dumps({"bucket": "default", "prefix": "in/", **rules}),
+            **fields,
         )
         assert answer.status == 200, answer.body
         return str(answer.json()["access_token"])
+
+    def ticket(self, subject: str = "") -> str:
+        """A ticket, of the client's own token or another one."""
+        rules = json.dumps({"bucket": "default", "prefix": "in/"})
+        return self.exchanged(subject or str(self.api.token), ticket=rules)
 
 
 def make_client(admin: ApiClient, tenant: str) -> Client:
@@ -135,6 +139,20 @@ def test_revoked_ticket(client: Client) -> None:
     form, kind = multipart_body(file_part("a")), {"Content-Type": CONTENT_TYPE}
     anyone = client.api.using(None)
     assert until(lambda: anyone.request("POST", f"/u/{ticket}", form, kind).slug == "token-revoked")
+    assert client.api.file("there").status == 200
+
+
+def test_revoked_in_the_middle_of_a_chain(wharf: Wharf, client: Client) -> None:
+    """A token that was exchanged ends all that was made of it; what it was made from goes on."""
+    middle = client.exchanged(str(client.api.token))
+    ticket = client.ticket(client.exchanged(middle, scope="files:write", expires_in="600"))
+    anyone = client.api.using(None)
+    assert anyone.request("PUT", f"/u/{ticket}/a", SMALL).status == 201
+    client.revoke(middle)
+    assert known(client.api.using(middle), "token-revoked")
+    with nothing_stored(wharf, client.api.tenant):
+        for content in (SMALL, LARGE):
+            anyone.request("PUT", f"/u/{ticket}/b", content).problem(401, "token-revoked")
     assert client.api.file("there").status == 200
 
 
