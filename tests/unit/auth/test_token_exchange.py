@@ -140,8 +140,8 @@ def test_a_persons_ticket_ends_with_the_session(auth: AuthService) -> None:
 
 
 def test_tokens_of_a_release_that_named_no_parents(auth: AuthService) -> None:
-    """A program's exchanged token, known by its session, makes no ticket that outlives it; a
-    ticket stays within its own end.
+    """An exchanged token, a program's or a person's, makes no ticket that outlives it; a ticket
+    stays within its own end.
     """
     now = int(auth.clock())
     keys = KeyRing(auth.settings.keys_directory)
@@ -155,7 +155,10 @@ def test_tokens_of_a_release_that_named_no_parents(auth: AuthService) -> None:
     )
     narrow = keys.sign({**old, "sid": "the-first"})
     ticket = keys.sign({**old, "sid": "the-first", "ticket": PHOTOS})
-    for subject in (narrow, ticket):
+    ada = logged_in(auth)
+    session = verified(auth, ada.token).session
+    persons = keys.sign({**old, "sub": ada.id, "sid": session})
+    for subject in (narrow, ticket, persons):
         made = verified(auth, exchanged(auth, subject, PHOTOS, expires_in="3600"))
         assert made.expires_at == now + 10
 

@@ -84,8 +84,8 @@ class Principal(msgspec.Struct, frozen=True):
         """Tell whether its holder has proven who it is, by a secret, a password or a refresh token.
 
         Such a holder could get another token, so what is made of an original may outlive it. What
-        is made of any other token ends with that one at the latest. Tokens of releases that did
-        not name parents are taken for originals, unless they are tickets.
+        is made of any other token ends with that one at the latest. Exchanged tokens of releases
+        that named no parents are taken for originals, unless they are tickets.
         """
         return not self.parents and self.ticket is None
 

@@ -109,15 +109,24 @@ def _claims(context: AppContext, held: Principal) -> dict[str, Any]:
 def _ticket_seconds(context: AppContext, held: Principal, now: int) -> int:
     """Return how long a ticket may live that is made of an original token.
 
-    A person could renew the token until the session ends. Where there is no session of that name,
-    a release before has made the token by exchange, and did not name its parents.
+    A person could renew the token until the session ends. A token that has been exchanged by a
+    release before, which names no parents, has no session of a person, or is not good at auth.
     """
     longest = context.settings.ticket_ttl_seconds
     if not held.session or not held.is_original:
         return longest
     found = context.records.active_session(held.session)
-    end = held.expires_at if found is None else found.session.expires_at // 1000
-    return min(longest, end - now)
+    if found is None or not _is_good_here(context, request.form["subject_token"]):
+        return held.expires_at - now
+    return min(longest, found.session.expires_at // 1000 - now)
+
+
+def _is_good_here(context: AppContext, token: str) -> bool:
+    try:
+        context.auth_verifier.verify(token)
+    except TokenError:
+        return False
+    return True
 
 
 def _life(text: str | None, most: int) -> int | None:
