@@ -163,6 +163,26 @@ def test_tokens_of_a_release_that_named_no_parents(auth: AuthService) -> None:
         assert made.expires_at == now + 10
 
 
+def test_an_exchanged_token_changes_no_accounts(auth: AuthService) -> None:
+    """An administrator's token that was narrowed reads, and makes nothing that would outlive it."""
+    narrow = exchanged(auth, token(auth, "admin"), expires_in="10", scope="tenants:admin")
+    headers = {"Authorization": f"Bearer {narrow}"}
+    caller = auth.app.test_client()
+    places = [
+        ("/auth/v1/tenants", {"tenant": "acme"}),
+        ("/auth/v1/tenants/demo/clients", {"name": "x", "scopes": ["files:read"]}),
+        ("/auth/v1/tenants/demo/users", {"username": "eve", "role": "owner"}),
+    ]
+    for place, body in places:
+        assert caller.get(place, headers=headers).status_code == 200
+        reply = caller.post(place, json=body, headers=headers)
+        assert (reply.status_code, reply.get_json()["type"]) == (
+            403,
+            "/problems/insufficient-scope",
+        )
+        assert auth.admin("POST", place.removeprefix("/auth/v1"), json=body).status_code == 201
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "3601", "1e3", "٣", "9" * 50, "60.0", "x"])
 def test_a_life_is_a_number_within_the_setting(auth: AuthService, text: str) -> None:
     """What is too long is not silently made shorter."""

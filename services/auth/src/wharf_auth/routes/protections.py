@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import g
+from flask import g, request
 
-from servicekit.problems import FORBIDDEN, NOT_FOUND
+from servicekit.problems import FORBIDDEN, NOT_FOUND, SCOPE_MISSING
 from servicekit.protection import TOKEN, Protection, scope
 from servicekit.tokens import Principal
 from wharf_auth.database.contract import Records
@@ -23,12 +23,24 @@ def _own_tenant(principal: Principal, arguments: Mapping[str, Any]) -> None:
         raise NOT_FOUND("There is no such tenant.")
 
 
+def _reading_or_original(principal: Principal, _: Mapping[str, Any]) -> None:
+    """Raise `insufficient-scope` where a token that was exchanged would change an account.
+
+    What it makes, a client with its secret for instance, would outlive it.
+    """
+    if request.method not in {"GET", "HEAD"} and not principal.is_original:
+        raise SCOPE_MISSING(
+            "A token made by token exchange changes no accounts. Use that of a login or a secret.",
+            required_scope=ADMIN_SCOPE,
+        )
+
+
 #: Administrators of the installation.
-ADMINISTRATORS = scope(ADMIN_SCOPE)
+ADMINISTRATORS = scope(ADMIN_SCOPE).where(_reading_or_original)
 #: Administrators, and a tenant's owners; what owners see is for the handler to narrow.
 ADMINISTRATORS_AND_OWNERS = scope(ADMIN_SCOPE, instead=MEMBERS_SCOPE)
 #: Administrators, and the owners of the tenant that the path names.
-MANAGERS_OF_TENANT = ADMINISTRATORS_AND_OWNERS.where(_own_tenant)
+MANAGERS_OF_TENANT = ADMINISTRATORS_AND_OWNERS.where(_own_tenant, _reading_or_original)
 
 
 def people(records: Records) -> Protection:
