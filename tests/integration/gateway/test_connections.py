@@ -94,7 +94,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         "WHARF_NGINX_WORKERS": "1",
         "WHARF_PORT": str(port),
         "WHARF_METRICS_PORT": str(metrics_port),
-        "WHARF_PROXY_ADDRESSES": f"192.0.2.0/24, {PROXY}",
+        "WHARF_TRUSTED_PROXIES": f"192.0.2.0/24, {PROXY}",
     }
     words = [sys.executable, "-c", _FIRST_PROCESS, str(ROOT), str(DESCRIPTORS)]
     with (

@@ -82,16 +82,3 @@ def test_the_share_of_an_address(
     found = connections.shares(FOUR | environ)
     assert found.of_one == of_one
     assert found.of_all == 4 * min(8192, limit // 2) * 3 // 4
-
-
-def test_proxies() -> None:
-    """Addresses and networks of both families, however they are spaced."""
-    found = connections.proxies({"WHARF_PROXY_ADDRESSES": " 10.1.0.0/16,192.0.2.7 , ::1,"})
-    assert list(map(str, found)) == ["10.1.0.0/16", "192.0.2.7/32", "::1/128"]
-
-
-@pytest.mark.parametrize("word", ["proxy.example.net", "10.0.0.0/40", "10.1.2.3/8", "10.0.0.1:80"])
-def test_what_is_no_address(word: str) -> None:
-    """It is refused at the start, with the setting and the word."""
-    with pytest.raises(CannotRunError, match=f"WHARF_PROXY_ADDRESSES='{word}'"):
-        gateway_values({"WHARF_PROXY_ADDRESSES": f"10.0.0.1,{word}"}, templates="/", as_root=False)

@@ -39,6 +39,6 @@ def test_what_is_missing(
 ) -> None:
     """Wharf is ready without what it can go on without, and names that."""
     answers = dict.fromkeys(down, (503, "down"))
-    monkeypatch.setattr(readiness, "get", lambda host, port, path: answers.get(path, (200, "")))
+    monkeypatch.setattr(readiness, "get", lambda *words, **_: answers.get(words[2], (200, "")))
     assert status(RunSettings({}, root="/srv/wharf")) == code
     assert capsys.readouterr().out == said

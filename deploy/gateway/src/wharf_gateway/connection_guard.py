@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from socket_guard.floor import BodyFloor
 from socket_guard.guard import CROWD, SLOW, Guard
-from wharf_gateway import connections
+from wharf_gateway import connections, trusted_proxies
 from wharf_gateway.settings import BODY_MIN_BYTES_PER_SECOND, BODY_WINDOW_SECONDS
 from wharf_gateway.terminal import log
 
@@ -48,6 +48,7 @@ class ConnectionGuard(Guard):
         metrics_file: str,
     ) -> None:
         self._metrics_file = metrics_file
+        self._advice = trusted_proxies.advice(environ)
         self._cut, self._limit = Counter[str](), connections.most_connections(environ)
         super().__init__(
             gateways,
@@ -63,7 +64,7 @@ class ConnectionGuard(Guard):
 
     def check(self) -> None:
         """Says once what this machine does not allow, and where descriptors are too few."""
-        if line := connections.shortage():
+        for line in filter(None, (connections.shortage(), self._advice)):
             log(line)
         super().check()
 

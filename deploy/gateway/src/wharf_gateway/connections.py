@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import resource
 from collections.abc import Mapping
 from contextlib import suppress
 
-from socket_guard.shares import Network, Shares
+from socket_guard.shares import Shares
+from wharf_gateway import trusted_proxies
 from wharf_gateway.tables import Setting
 from wharf_gateway.terminal import CannotRunError
 
@@ -48,19 +48,11 @@ ADDRESS_OPEN_CONNECTIONS = Setting(
     minimum=0,
     words=(AUTO,),
 )
-PROXY_ADDRESSES = Setting(
-    "WHARF_PROXY_ADDRESSES",
-    "",
-    "",
-    "IP addresses and networks (`10.1.0.0/16`), separated by commas, of proxies and balancers that "
-    "connect to the gateway: each has no limit of its own on connections. Nothing else is taken "
-    "from them, `X-Forwarded-For` is ignored",
-)
 CONNECTION_SETTINGS = (
     ADDRESS_CONNECTIONS,
     LIVE_ADDRESS_CONNECTIONS,
     ADDRESS_OPEN_CONNECTIONS,
-    PROXY_ADDRESSES,
+    *trusted_proxies.PROXY_SETTINGS,
 )
 
 # nginx drops what comes above this in one of its workers. 2,000 that listen to events take 4,000.
@@ -157,23 +149,4 @@ def shares(environ: Mapping[str, str]) -> Shares:
         # Limits above half of all are those of a proxy before the gateway.
         is_proxy = requests > max(usual, of_all // 2)
         of_one = 2 * requests if is_proxy else min(2 * requests, of_all // 2)
-    return Shares(of_one, of_all, proxies(environ))
-
-
-def proxies(environ: Mapping[str, str]) -> list[Network]:
-    """The networks of PROXY_ADDRESSES.
-
-    Raises:
-        CannotRunError: one of them is none.
-    """
-    found: list[Network] = []
-    for word in PROXY_ADDRESSES.read(environ).split(","):
-        if word.strip():
-            try:
-                found.append(ipaddress.ip_network(word.strip()))
-            except ValueError as error:
-                raise CannotRunError(
-                    f"{PROXY_ADDRESSES.name}={word.strip()!r}: {error}; allowed are IP addresses "
-                    "and networks, such as 10.1.0.0/16"
-                ) from None
-    return found
+    return Shares(of_one, of_all, trusted_proxies.without_share(environ))

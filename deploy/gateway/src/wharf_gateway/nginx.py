@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from wharf_gateway import nginx_program
 from wharf_gateway.rendering import render_tree
 from wharf_gateway.terminal import CannotRunError
-
-_PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin")
 
 
 def render_configuration(root: str, target: str, values: Mapping[str, str]) -> None:
@@ -32,8 +31,4 @@ def nginx_command(prefix: str, environ: Mapping[str, str]) -> list[str]:
 
     `-e stderr` keeps it from opening the log path that the distribution compiled in.
     """
-    for directory in [*environ.get("PATH", os.defpath).split(":"), *_PLACES]:
-        path = f"{directory}/nginx"
-        if os.access(path, os.X_OK) and not os.path.isdir(path):
-            return [path, "-e", "stderr", "-p", prefix, "-c", f"{prefix}/nginx.conf"]
-    raise CannotRunError("nginx was not found; install it (Debian: apt-get install nginx)")
+    return [nginx_program.path(environ), "-e", "stderr", "-p", prefix, "-c", f"{prefix}/nginx.conf"]

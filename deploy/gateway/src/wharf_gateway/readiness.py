@@ -17,12 +17,15 @@ _SHOWN_CHARACTERS = 200
 # The upload service's own word, and proof that auth answers and has keys. On a full disk Wharf
 # starts as well: files are read, and deleted.
 _PROBES = ("/readyz?exclude=room", "/.well-known/jwks.json")
+# Of a connection that is for nobody else.
+_PROXY_LINE = "PROXY UNKNOWN\r\n"
 _CONSOLE_PROBE = "/console/readyz"
 
 
-def get(host: str, port: int, path: str) -> tuple[int, str]:
+def get(host: str, port: int, path: str, *, speaks_proxy: bool = False) -> tuple[int, str]:
     """Status and body of a GET; status 0 and the reason when there was no answer."""
-    request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    line = _PROXY_LINE if speaks_proxy else ""
+    request = f"{line}GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answer = b""
     try:
         with socket.create_connection((host, port), timeout=_TIMEOUT_SECONDS) as connection:
@@ -46,7 +49,9 @@ def not_ready(settings: RunSettings, *, console: bool) -> str | None:
         console: whether the console is a part of everything.
     """
     for path in (*_PROBES, _CONSOLE_PROBE) if console else _PROBES:
-        status, body = get(settings.local_host, settings.port, path)
+        status, body = get(
+            settings.local_host, settings.port, path, speaks_proxy=settings.speaks_proxy
+        )
         if status == 200:
             continue
         if status == 0:

@@ -60,6 +60,17 @@ READY = Setting(
     minimum=1,
     maximum=3600,
 )
+X_FORWARDED_FOR, FORWARDED, PROXY = "X-Forwarded-For", "Forwarded", "PROXY"
+PROXY_HEADER = Setting(
+    "WHARF_PROXY_HEADER",
+    X_FORWARDED_FOR,
+    "",
+    "what those proxies write the client's address into: `X-Forwarded-For`, `Forwarded` (RFC "
+    "7239), or `PROXY`: the PROXY protocol, which then begins every connection to the public port. "
+    "Only this one is read: a proxy passes the others on as its client sends them",
+)
+# Of container.py, which this module does not need but for this name.
+_FRONT_DOOR = "WHARF_FRONT_DOOR"
 
 RUN_SETTINGS = (HOST, PORT, METRICS_HOST, METRICS_PORT, DATA, INSTANCE, DRAIN, READY)
 
@@ -80,6 +91,7 @@ class RunSettings:
         instance: this Wharf among those on the same data.
         host: address to listen on, as given.
         port: public port.
+        speaks_proxy: whether a connection to it begins with a PROXY line.
         metrics_host: address of the internal port.
         metrics_port: internal port.
         drain_seconds: time for requests in flight.
@@ -96,6 +108,7 @@ class RunSettings:
         "port",
         "ready_seconds",
         "root",
+        "speaks_proxy",
     )
 
     def __init__(self, environ: Mapping[str, str], *, root: str) -> None:
@@ -105,6 +118,9 @@ class RunSettings:
         self.host = _address(HOST, environ)
         self.metrics_host = _address(METRICS_HOST, environ)
         self.port = PORT.number(environ)
+        self.speaks_proxy = PROXY_HEADER.read(environ) == PROXY and not is_behind_front_door(
+            environ
+        )
         self.metrics_port = int(METRICS_PORT.read(environ) or self.port + 1)
         if self.metrics_port == self.port:
             raise CannotRunError(f"WHARF_METRICS_PORT={self.port}: must differ from WHARF_PORT")
@@ -140,6 +156,11 @@ class RunSettings:
     def url(self) -> str:
         """Where this machine reaches the gateway."""
         return f"http://{_bracketed(self.local_host)}:{self.port}"
+
+
+def is_behind_front_door(environ: Mapping[str, str]) -> bool:
+    """Whether clients' connections come by a balancer on the same machine."""
+    return bool(environ.get(_FRONT_DOOR))
 
 
 def data_directory(text: str, root: str) -> str:

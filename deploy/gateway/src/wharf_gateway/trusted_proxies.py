@@ -1,15 +1,126 @@
-"""The proxies whose word on the client's address is believed."""
+"""The proxies whose word on the client's address is believed (ADR 66)."""
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
+
+from wharf_gateway import forwarded, nginx_program
+from wharf_gateway.run_settings import FORWARDED, PROXY, PROXY_HEADER, X_FORWARDED_FOR
+from wharf_gateway.run_settings import is_behind_front_door as behind_front_door
+from wharf_gateway.tables import Setting
+from wharf_gateway.terminal import CannotRunError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+TRUSTED_PROXIES = Setting(
+    "WHARF_TRUSTED_PROXIES",
+    "",
+    "",
+    "IP addresses and networks (`10.1.0.0/16`), separated by commas, of proxies and balancers in "
+    "front of the gateway. The client's address is taken from them, and from nobody else, as "
+    "`WHARF_PROXY_HEADER` says; each has no limit of its own on connections",
+)
+#: Its name in a release before, when addresses were not taken from proxies.
+OLD_NAME = Setting("WHARF_PROXY_ADDRESSES", "", "", "proxies without a share of connections")
+PROXY_SETTINGS = (TRUSTED_PROXIES, PROXY_HEADER)
+# Before, nginx has only the first of several fields with one name, which the client may have sent.
+_FIRST_NGINX_WITH_WHOLE_FIELDS = (1, 23, 0)
+
+
+def networks(environ: Mapping[str, str], setting: Setting = TRUSTED_PROXIES) -> list[Network]:
+    """Return the networks that a setting names.
+
+    Raises:
+        CannotRunError: one of them is no network, or is everybody.
+    """
+    found: list[Network] = []
+    for word in filter(None, map(str.strip, setting.read(environ).split(","))):
+        try:
+            network = ipaddress.ip_network(word)
+        except ValueError as error:
+            raise CannotRunError(
+                f"{setting.name}={word!r}: {error}; allowed are IP addresses and networks, such "
+                "as 10.1.0.0/16"
+            ) from None
+        if not network.prefixlen:
+            raise CannotRunError(
+                f"{setting.name}={word!r}: whoever connects would be believed; name the "
+                "proxies alone"
+            )
+        found.append(network)
+    return found
+
+
+def without_share(environ: Mapping[str, str]) -> list[Network]:
+    """Return the networks whose addresses have no share of connections of their own.
+
+    Raises:
+        CannotRunError: a setting names something else.
+    """
+    return networks(environ) + networks(environ, OLD_NAME)
+
+
+def advice(environ: Mapping[str, str]) -> str:
+    """Return a line for the operator who still sets the old name; else nothing."""
+    if not OLD_NAME.read(environ):
+        return ""
+    return (
+        f"{OLD_NAME.name} is read for the last time, and as before: its proxies have no limit on "
+        f"connections, and clients' addresses are not taken from them; set {TRUSTED_PROXIES.name} "
+        "instead (docs/operating.md)"
+    )
 
 
 def template_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what nginx's templates say of proxies.
 
     Raises:
-        CannotRunError: a setting is wrong.
+        CannotRunError: a setting is wrong, or this nginx cannot do what it says.
     """
-    del environ
-    return {"WHARF_LISTEN_PROXY": ""}
+    header, trusted = PROXY_HEADER.read(environ), networks(environ)
+    _check(header, trusted, environ)
+    values = {
+        "WHARF_LISTEN_PROXY": "",
+        "WHARF_PROXY_TRUST": "",
+        "WHARF_CLIENT_ADDRESS": "client_address",
+        "WHARF_FORWARDED_HOPS": "",
+    }
+    if not trusted or (header == PROXY and behind_front_door(environ)):
+        # The balancer reads the proxies' PROXY lines, and says in its own whom it has found.
+        return values
+    if header == FORWARDED or behind_front_door(environ):
+        values["WHARF_CLIENT_ADDRESS"] = "forwarded_address"
+        values["WHARF_FORWARDED_HOPS"] = forwarded.hops(trusted, standard=header == FORWARDED)
+        return values
+    if header == PROXY:
+        values["WHARF_LISTEN_PROXY"] = " proxy_protocol"
+    values["WHARF_PROXY_TRUST"] = real_ip(trusted, header)
+    return values
+
+
+def real_ip(trusted: list[Network], header: str) -> str:
+    """Return nginx's own directives for these proxies."""
+    lines = [f"set_real_ip_from {network};" for network in trusted]
+    name = "proxy_protocol" if header == PROXY else X_FORWARDED_FOR
+    return "\n".join([*lines, f"real_ip_header {name};", "real_ip_recursive on;"])
+
+
+def _check(header: str, trusted: list[Network], environ: Mapping[str, str]) -> None:
+    known = (X_FORWARDED_FOR, FORWARDED, PROXY)
+    if header not in known:
+        raise CannotRunError(
+            f"{PROXY_HEADER.name}={header!r}: allowed is one of {', '.join(known)}"
+        )
+    if not trusted:
+        if header != X_FORWARDED_FOR:
+            raise CannotRunError(
+                f"{PROXY_HEADER.name}={header}: {TRUSTED_PROXIES.name} names no proxy"
+            )
+        return
+    if header == FORWARDED and nginx_program.version(environ) < _FIRST_NGINX_WITH_WHOLE_FIELDS:
+        raise CannotRunError(
+            f"{PROXY_HEADER.name}={FORWARDED}: nginx before 1.23 reads only the first of several "
+            f"such fields, which a client can send; let the proxy set {X_FORWARDED_FOR}, or "
+            "update nginx"
+        )

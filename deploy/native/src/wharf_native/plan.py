@@ -56,7 +56,7 @@ def service_environment(
         "WHARF_IMAGES_SOCKET": places.socket("images"),
         "WHARF_IMAGES_BLOBS_SOCKET": places.socket("images-blobs"),
         "WHARF_SOCKETS": places.sockets,
-        "WHARF_JWKS_URL": f"{settings.url}/.well-known/jwks.json",
+        "WHARF_JWKS_URL": f"{settings.metrics_url}/jwks",
         "WHARF_FEED_URL": f"{settings.metrics_url}/feed",
         "WHARF_LIVE_SOCKET": places.socket("live"),
     }

@@ -1,0 +1,117 @@
+"""What the gateway makes of proxies' addresses, and which settings it refuses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wharf_gateway import nginx_program, trusted_proxies
+from wharf_gateway.connections import shares
+from wharf_gateway.run_settings import RunSettings
+from wharf_gateway.settings import gateway_values
+from wharf_gateway.terminal import CannotRunError
+
+ONE = {"WHARF_TRUSTED_PROXIES": "192.0.2.7"}
+
+
+def test_networks() -> None:
+    """Addresses and networks of both families, however they are spaced."""
+    found = trusted_proxies.networks({"WHARF_TRUSTED_PROXIES": " 10.1.0.0/16,192.0.2.7 , ::1,"})
+    assert list(map(str, found)) == ["10.1.0.0/16", "192.0.2.7/32", "::1/128"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["proxy.example.net", "10.0.0.0/40", "10.1.2.3/8", "10.0.0.1:80", "0.0.0.0/0", "::/0", "a;b"],
+)
+@pytest.mark.parametrize("name", ["WHARF_TRUSTED_PROXIES", "WHARF_PROXY_ADDRESSES"])
+def test_what_is_no_proxy(word: str, name: str) -> None:
+    """Names, wrong networks and everybody are refused at the start, with the setting and word."""
+    with pytest.raises(CannotRunError, match=f"{name}='{word}'"):
+        gateway_values({name: f"10.0.0.1,{word}"}, templates="/", as_root=False)
+
+
+def test_without_proxies() -> None:
+    """Nobody is believed, and nothing else listens."""
+    values = gateway_values({}, templates="/", as_root=False)
+    assert values["WHARF_PROXY_TRUST"] == values["WHARF_LISTEN_PROXY"] == ""
+    assert values["WHARF_CLIENT_ADDRESS"] == "client_address"
+
+
+def test_one_source_is_believed() -> None:
+    """Either the field or the PROXY line is read; connections begin with a line only then."""
+    values = gateway_values(ONE, templates="/", as_root=False)
+    trust = "set_real_ip_from 192.0.2.7/32;\nreal_ip_header {};\nreal_ip_recursive on;"
+    assert values["WHARF_PROXY_TRUST"] == trust.format("X-Forwarded-For")
+    assert values["WHARF_LISTEN_PROXY"] == ""
+    assert not RunSettings(ONE, root="/").speaks_proxy
+    lines = ONE | {"WHARF_PROXY_HEADER": "PROXY"}
+    values = gateway_values(lines, templates="/", as_root=False)
+    assert values["WHARF_PROXY_TRUST"] == trust.format("proxy_protocol")
+    assert values["WHARF_LISTEN_PROXY"] == " proxy_protocol"
+    assert RunSettings(lines, root="/").speaks_proxy
+
+
+def test_behind_the_balancer() -> None:
+    """Behind the balancer of two replicas PROXY lines are its own matter, and a field is ours."""
+    behind = ONE | {"WHARF_FRONT_DOOR": "/run/wharf/front/a.sock"}
+    lines = behind | {"WHARF_PROXY_HEADER": "PROXY"}
+    values = trusted_proxies.template_values(lines)
+    assert values["WHARF_LISTEN_PROXY"] == values["WHARF_PROXY_TRUST"] == ""
+    assert values["WHARF_CLIENT_ADDRESS"] == "client_address"
+    assert not RunSettings(lines, root="/").speaks_proxy
+    values = trusted_proxies.template_values(behind)
+    assert values["WHARF_CLIENT_ADDRESS"] == "forwarded_address"
+    assert values["WHARF_PROXY_TRUST"] == ""
+    assert "192.0.2.7/32 proxy;" in values["WHARF_FORWARDED_HOPS"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "error"),
+    [
+        (
+            {"WHARF_PROXY_HEADER": "X-Real-IP"},
+            "allowed is one of X-Forwarded-For, Forwarded, PROXY",
+        ),
+        ({"WHARF_PROXY_HEADER": "PROXY", "WHARF_TRUSTED_PROXIES": ""}, "names no proxy"),
+        ({"WHARF_PROXY_HEADER": "Forwarded"}, "nginx before 1.23 reads only the first"),
+    ],
+)
+def test_headers_that_are_refused(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], error: str
+) -> None:
+    """Another header, PROXY lines of nobody, and a field that this nginx reads in part."""
+    monkeypatch.setattr(nginx_program, "version", lambda _: (1, 22, 1))
+    with pytest.raises(CannotRunError, match=error):
+        trusted_proxies.template_values(ONE | environ)
+
+
+def test_the_old_name() -> None:
+    """Its proxies have no share of connections and are not believed, and the operator is told."""
+    old = {"WHARF_PROXY_ADDRESSES": "192.0.2.7"}
+    assert gateway_values(old, templates="/", as_root=False)["WHARF_PROXY_TRUST"] == ""
+    assert not shares(old).surplus({"192.0.2.7": 1025})
+    assert shares({}).surplus({"192.0.2.7": 1025})
+    assert "set WHARF_TRUSTED_PROXIES instead" in trusted_proxies.advice(old)
+    assert not trusted_proxies.advice(ONE)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("nginx version: nginx/1.26.3 (Debian)", (1, 26, 3)),
+        ("nginx version: nginx/1.22.1", (1, 22, 1)),
+    ],
+)
+def test_versions_of_nginx(tmp_path: Path, said: str, found: tuple[int, int, int]) -> None:
+    """nginx is asked for its version, which a distribution may add words to."""
+    program = tmp_path / "nginx"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
+    program.chmod(0o700)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert nginx_program.version(environ) == found
+    program.write_text("#!/bin/sh\necho nothing >&2\n")
+    with pytest.raises(CannotRunError, match="names no version: 'nothing'"):
+        nginx_program.version(environ)
