@@ -214,9 +214,11 @@ def test_the_sandbox_holds_in_a_container(engine: Engine, images: Images) -> Non
 
 def test_the_balancers_configuration_is_taken(engine: Engine, images: Images) -> None:
     """The gateway's nginx has `stream`, and warns of nothing in deploy/nginx/balancer.conf."""
-    command = ("run", "--rm", "--network", "none", *CONTAINED, "--entrypoint", "nginx")
-    test = ("-e", "stderr", "-t", "-q", "-c", "/opt/wharf/deploy/nginx/balancer.conf")
-    done = engine.try_out(*command, images.gateway, *test)
+    folder = "/opt/wharf/deploy/nginx"
+    settings = ("WHARF_TRUSTED_PROXIES=192.0.2.7,2001:db8::/32", "WHARF_PROXY_HEADER=PROXY")
+    environ = [f"--env={one}" for one in (*settings, f"BALANCER_CONF={folder}/balancer.conf")]
+    command = ("run", "--rm", "--network", "none", *CONTAINED, *environ, "--entrypoint", "sh")
+    done = engine.try_out(*command, images.gateway, f"{folder}/balancer.sh", "-t", "-q")
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -17,7 +17,7 @@ def test_what_services_see() -> None:
     assert seen["WHARF_LOG_LEVEL"] == "debug"
     assert seen["HOME"] == "/h"
     assert seen["WHARF_ISSUER"] == "http://127.0.0.1:9000/auth"
-    assert seen["WHARF_JWKS_URL"] == "http://127.0.0.1:9001/jwks"
+    assert seen["WHARF_JWKS_URL"] == "http://127.0.0.1:9000/.well-known/jwks.json"
     for name in ("WHARF_AUTH_SOCKET", "WHARF_AUTH_SECRETS_SOCKET"):
         assert values[name] == f"unix:{seen[name]}"
     assert values["WHARF_CONSOLE_SOCKET"] == f"unix:{seen['WHARF_CONSOLE_SOCKET']}"

@@ -31,4 +31,5 @@ def nginx_command(prefix: str, environ: Mapping[str, str]) -> list[str]:
 
     `-e stderr` keeps it from opening the log path that the distribution compiled in.
     """
-    return [nginx_program.path(environ), "-e", "stderr", "-p", prefix, "-c", f"{prefix}/nginx.conf"]
+    path = nginx_program.find(environ)
+    return [path, "-e", "stderr", "-p", prefix, "-c", f"{prefix}/nginx.conf"]

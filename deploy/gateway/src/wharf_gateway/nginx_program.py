@@ -1,9 +1,10 @@
-"""Where nginx is on this machine, and which one it is."""
+"""nginx's own program: where it is, and which version."""
 
 from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Mapping
 
 from wharf_gateway.terminal import CannotRunError
@@ -12,31 +13,23 @@ _PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin")
 _VERSION = re.compile(r"nginx/([0-9]+)\.([0-9]+)\.([0-9]+)")
 
 
-def path(environ: Mapping[str, str]) -> str:
-    """Return the path of nginx's program.
-
-    Raises:
-        CannotRunError: there is none.
-    """
+def find(environ: Mapping[str, str]) -> str:
+    """Return its path; raises CannotRunError when there is none."""
     for directory in [*environ.get("PATH", os.defpath).split(":"), *_PLACES]:
-        found = f"{directory}/nginx"
-        if os.access(found, os.X_OK) and not os.path.isdir(found):
-            return found
+        path = f"{directory}/nginx"
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
     raise CannotRunError("nginx was not found; install it (Debian: apt-get install nginx)")
 
 
-def version(environ: Mapping[str, str]) -> tuple[int, int, int]:
-    """Return the version of that nginx, such as (1, 26, 3).
-
-    Raises:
-        CannotRunError: there is no nginx, or it does not say.
-    """
-    import subprocess  # not needed by most starts
-
-    program = path(environ)
-    said = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stderr
-    found = _VERSION.search(said)
-    if found is None:
-        raise CannotRunError(f"{program} -v names no version: {said.strip()[:200]!r}")
-    major, minor, patch = map(int, found.groups())
+def version(program: str) -> tuple[int, int, int]:
+    """Return its version; raises CannotRunError when it does not say it."""
+    try:
+        said = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CannotRunError(f"{program} -v: {error}") from None
+    match = _VERSION.search(said)
+    if match is None:
+        raise CannotRunError(f"{program} -v says no version: {said.strip()!r}")
+    major, minor, patch = map(int, match.groups())
     return major, minor, patch

@@ -118,7 +118,9 @@ def _check(header: str, trusted: list[Network], environ: Mapping[str, str]) -> N
                 f"{PROXY_HEADER.name}={header}: {TRUSTED_PROXIES.name} names no proxy"
             )
         return
-    if header == FORWARDED and nginx_program.version(environ) < _FIRST_NGINX_WITH_WHOLE_FIELDS:
+    if header != FORWARDED:
+        return
+    if nginx_program.version(nginx_program.find(environ)) < _FIRST_NGINX_WITH_WHOLE_FIELDS:
         raise CannotRunError(
             f"{PROXY_HEADER.name}={FORWARDED}: nginx before 1.23 reads only the first of several "
             f"such fields, which a client can send; let the proxy set {X_FORWARDED_FOR}, or "

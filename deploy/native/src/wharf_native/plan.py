@@ -56,13 +56,20 @@ def service_environment(
         "WHARF_IMAGES_SOCKET": places.socket("images"),
         "WHARF_IMAGES_BLOBS_SOCKET": places.socket("images-blobs"),
         "WHARF_SOCKETS": places.sockets,
-        "WHARF_JWKS_URL": f"{settings.metrics_url}/jwks",
+        "WHARF_JWKS_URL": _jwks_url(settings),
         "WHARF_FEED_URL": f"{settings.metrics_url}/feed",
         "WHARF_LIVE_SOCKET": places.socket("live"),
     }
     bin_directory = os.path.join(settings.root, ".venv/bin")
     environment["PATH"] = f"{bin_directory}:{environ.get('PATH', os.defpath)}"
     return environment
+
+
+def _jwks_url(settings: RunSettings) -> str:
+    if settings.speaks_proxy:
+        # Which the services do not.
+        return f"{settings.metrics_url}/jwks"
+    return f"{settings.url}/.well-known/jwks.json"
 
 
 def template_values(

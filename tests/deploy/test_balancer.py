@@ -1,0 +1,59 @@
+"""What the balancer of two replicas is told of proxies in front of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "deploy/nginx/balancer.sh"
+
+
+def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The script, with a nginx that says its arguments."""
+    program = folder / "nginx"
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o700)
+    environ = {"PATH": f"{folder}:{os.environ['PATH']}", "BALANCER_RUN": str(folder), **settings}
+    return subprocess.run(
+        ["sh", SCRIPT, "-t"], env=environ, capture_output=True, text=True, check=False
+    )
+
+
+def written(folder: Path) -> tuple[str, str]:
+    """Who has no limit on connections, and how clients' connections come in."""
+    return (folder / "proxies.conf").read_text(), (folder / "listen.conf").read_text()
+
+
+def test_without_proxies(tmp_path: Path) -> None:
+    """Each address has its limit, and no PROXY line is read."""
+    assert start(tmp_path).stdout == "-e stderr -c /etc/nginx/balancer.conf -t\n"
+    assert written(tmp_path) == ("", "listen 8080 backlog=4096 reuseport;\n")
+
+
+def test_proxies_with_a_field(tmp_path: Path) -> None:
+    """They have no limit of connections; what they write is for the gateways to read."""
+    start(tmp_path, WHARF_TRUSTED_PROXIES="192.0.2.7, 2001:db8::/32,")
+    assert written(tmp_path) == (
+        "192.0.2.7 1;\n2001:db8::/32 1;\n",
+        "listen 8080 backlog=4096 reuseport;\n",
+    )
+
+
+def test_proxies_with_a_line(tmp_path: Path) -> None:
+    """The PROXY line of those, and of nobody else, says the client's address."""
+    start(tmp_path, WHARF_TRUSTED_PROXIES="192.0.2.7", WHARF_PROXY_HEADER="PROXY")
+    listen = "listen 8080 backlog=4096 reuseport proxy_protocol;\nset_real_ip_from 192.0.2.7;\n"
+    assert written(tmp_path) == ("192.0.2.7 1;\n", listen)
+
+
+@pytest.mark.parametrize("word", ["proxy.example.net", "10.0.0.1;", "10.0.0.1{}", "$(id)", "*"])
+def test_what_is_no_address(tmp_path: Path, word: str) -> None:
+    """It stops the start with a line, and nginx's configuration gets nothing of it."""
+    done = start(tmp_path, WHARF_TRUSTED_PROXIES=f"192.0.2.7,{word}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("wharf: WHARF_TRUSTED_PROXIES: '")
+    assert written(tmp_path)[0] == "192.0.2.7 1;\n"
