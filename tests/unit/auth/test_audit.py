@@ -66,7 +66,8 @@ def test_each_administrative_route_leaves_its_line(auth: AuthService) -> None:
     [
         ("POST", "/tenants/absent/suspend", "not-found", "absent"),
         ("DELETE", "/tenants/wharf-admin", "tenant-reserved", "wharf-admin"),
-        ("DELETE", "/tenants/demo/clients/absent", "not-found", "absent"),
+        ("DELETE", "/tenants/demo/clients/absent", "not-found", "demo/absent"),
+        ("DELETE", "/tenants/wharf-admin/clients/absent", "not-found", "absent"),
     ],
 )
 def test_refused_acts_are_noted_with_their_reason(
@@ -76,6 +77,31 @@ def test_refused_acts_are_noted_with_their_reason(
     auth.admin(method, path)
     line = lines(auth)[-1]
     assert (line["outcome"], line["about"], line["actor"]) == (outcome, about, "wharf-admin")
+    assert line["tenant"] == line["actor_tenant"] == "wharf-admin"
+
+
+def test_strangers_write_nothing_into_the_log_of_a_tenant(auth: AuthService) -> None:
+    """What an owner tries in vain at another tenant stands in the own log alone, in the words that
+    were sent: ids of the other tenant that exist look like those that do not.
+    """
+    ada = logged_in(auth, role="owner")
+    auth.admin("POST", "/tenants", json={"tenant": "other"})
+    made = auth.admin(
+        "POST", "/tenants/other/clients", json={"name": "secret", "scopes": ["files:read"]}
+    ).get_json()["client_id"]
+    before = lines(auth, "?tenant=other")
+    last = lines(auth)[-1]["seq"]
+    for client in (made, "absent"):
+        for tenant in ("other", "nowhere"):
+            assert ada.call("DELETE", f"/v1/tenants/{tenant}/clients/{client}").status_code == 404
+    assert lines(auth, "?tenant=other") == before
+    assert lines(auth, "?tenant=nowhere") == []
+    noted = lines(auth, f"?after={last}")
+    assert {(one["tenant"], one["act"], one["outcome"]) for one in noted} == {
+        ("demo", "clients.disable", "not-found")
+    }
+    named = [f"other/{made}", f"nowhere/{made}", "other/absent", "nowhere/absent"]
+    assert [one["about"] for one in noted] == named
 
 
 def test_reading_and_strangers_leave_no_line(auth: AuthService) -> None:
