@@ -10,6 +10,7 @@ import pytest
 from tests.servers.console import Console
 from tests.servers.console_documents import serve_file
 from tests.servers.fake_gateway import Reply, problem
+from tests.unit.console.test_reaching import limited, place
 
 PAGE = "/console/b/docs/f/a.txt"
 
@@ -68,6 +69,24 @@ def test_an_expiry_is_kept_removed_or_set(
     browser.post("/console/b/docs/describe/a.txt", {"seen": known, "filename": "a.txt", **form})
     [call] = console.gateway.called("PATCH", "/v1/metadata/docs/a.txt")
     assert call.json == {"filename": "a.txt", "metadata": {}, **sent}
+
+
+def test_only_who_may_delete_is_asked_when_a_file_expires(console: Console) -> None:
+    """A person who may write but not delete sees no field for it, and saves the rest."""
+    file = serve_file(console.gateway, expires_at="2026-12-24T18:00:00Z")
+    console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
+    browser = limited(console, place(actions=["read", "write"]))
+    page = browser.get("/console/b/docs/describe/a.txt").text
+    assert 'name="expires_at"' not in page
+    assert re.findall("<[a-z]+ [^>]*name=.expiry[^>]*>", page) == [
+        '<input type="hidden" name="expiry" value="keep">'
+    ]
+    form = {"seen": seen(page), "filename": "b.txt", "expiry": "keep"}
+    assert browser.post("/console/b/docs/describe/a.txt", form).status_code == 303
+    [call] = console.gateway.called("PATCH", "/v1/metadata/docs/a.txt")
+    assert call.json == {"filename": "b.txt", "metadata": {}}
+    full = limited(console, place(actions=["read", "write", "delete"]))
+    assert 'name="expires_at"' in full.get("/console/b/docs/describe/a.txt").text
 
 
 def seen(page: str) -> str:

@@ -160,6 +160,13 @@ NEEDS = [
         "read,write,delete",
         id="rename",
     ),
+    pytest.param(
+        "PATCH",
+        "/v1/metadata/default/users/me/a.txt",
+        {"expires_at": None},
+        "read,write,delete",
+        id="expiry",
+    ),
     pytest.param("DELETE", "/v1/files/default/users/me/a.txt", None, "delete", id="delete"),
     pytest.param(
         "POST",

@@ -35,8 +35,11 @@ class FileMoves:
         """`clock` gives unix seconds."""
         self._stored, self._buckets, self._clock = stored, buckets, clock
 
-    def move(self, wanted: Move) -> Stored:
+    def move(self, wanted: Move, require_deleting: Callable[[], None]) -> Stored:
         """Move a file where the policy of the target takes it.
+
+        `require_deleting` raises where the caller may not delete files: it is asked when the file
+        would expire by the policy of another bucket.
 
         Raises `NoSuchBucket`, `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `IdempotencyReused`,
         `TooLarge`, `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable-content`.
@@ -52,7 +55,10 @@ class FileMoves:
             )
             if target.bucket == source.bucket:
                 return _renamed(file, moved, policy)
-            return _elsewhere(moved, policy, self._clock())
+            placed = _elsewhere(moved, policy, self._clock())
+            if placed.expires_at is not None:
+                require_deleting()
+            return placed
 
         if wanted.idempotency is None:
             # Judged before it joins a transaction that others share. With an Idempotency-Key the

@@ -71,8 +71,9 @@ _OPERATION = Operation(
     "the file as if it were uploaded there; in another bucket the time until it expires "
     "begins anew. With `rename` a taken key gets a number, with `replace` the file that "
     f"is there is deleted. `move` has to be true for now. The scope `{READ}` is needed, too, and "
-    f"`{DELETE}` by callers with grants: they have to allow read, write and delete at `from`, and "
-    "write at `to` (also at a key that `rename` chooses).",
+    f"`{DELETE}` where files expire in the other bucket, and by callers with grants: these have to "
+    "allow read, write and delete at `from`, and write at `to` (also at a key that `rename` "
+    "chooses).",
     body=CopyRequest,
     answers={
         201: Answer(
@@ -108,7 +109,8 @@ def blueprint(moves: FileMoves) -> ProtectedBlueprint:
             raise UNPROCESSABLE(_MOVE, field="move")
         wanted = _move(body)
         reach.require_move(g.principal, wanted.source, wanted.target)
-        stored = moves.move(wanted)
+        caller: Principal = g.principal
+        stored = moves.move(wanted, lambda: require_scope(caller, DELETE))
         file = stored.files[0]
         if stored.replayed:
             # Grants may have changed since `rename` chose this key.

@@ -9,13 +9,16 @@ import msgspec
 from flask import Response, g, request
 from msgspec import UNSET, UnsetType
 
+from servicekit.access import require_scope
 from servicekit.grants import Action
 from servicekit.operations import Answer, Operation, Parameter, operation
 from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
+from servicekit.tokens import Principal
 from servicekit.web import json_response
 from wharf_upload.access import reach
+from wharf_upload.access.authorization import DELETE
 from wharf_upload.catalog.file_edit import FileEdit
 from wharf_upload.catalog.files import FileCatalog
 from wharf_upload.domain import conditions, file_metadata, keys
@@ -47,8 +50,9 @@ _PATCH = Operation(
     id="updateFileMetadata",
     tag="files",
     summary="Change a file's name, metadata, expiry or key",
-    description="Callers with grants need the scope `files:delete` too to change the key: the file "
-    "moves.",
+    description=f"To change `expires_at`, later or never included, takes the scope `{DELETE}` too, "
+    "and for callers with grants the grant to delete, also at a new key. Callers with grants need "
+    f"the scope `{DELETE}` too to change the key: the file moves.",
     body=FileChange,
     answers={200: Answer("The file after the change.", schemas.FileDocument)},
     parameters=(Parameter("If-Match", "header", "Change only the file with this tag."),),
@@ -85,15 +89,29 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
     @routes.patch("/v1/metadata/<bucket>/<path:key>", protection=scope("files:write"))
     @operation(_PATCH)
     def patch_metadata(body: FileChange, **_: str) -> Response:
-        file = current("read", "write")
+        deleting = _deleting(g.principal, body)
+        file = current("read", "write", *deleting)
         if body.key is not UNSET:
             target = FileAddress(file.bucket, keys.object_key_text(body.key))
             if target != file.address:
                 reach.require_move(g.principal, file.address, target)
+                for action in deleting:
+                    reach.require(g.principal, action, target.bucket, target.key)
         condition = conditions.for_write(request.headers.get("If-Match"), None)
         return _document(files.change(file, FileEdit(**msgspec.structs.asdict(body)), condition))
 
     return routes
+
+
+def _deleting(principal: Principal, change: FileChange) -> tuple[Action, ...]:
+    """Return what else a change needs, which may end the file; raises `insufficient-scope`.
+
+    Whoever sets when a file expires could set it to the next second.
+    """
+    if change.expires_at is UNSET:
+        return ()
+    require_scope(principal, DELETE)
+    return ("delete",)
 
 
 def _document(file: File) -> Response:

@@ -1,0 +1,96 @@
+"""Without `files:delete` nobody ends a file by the time at which it expires."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.servers.upload import UploadService
+
+WRITER = "files:read files:write"
+SOON, NEVER = "2030-01-31T12:00:00Z", None
+METADATA = "/v1/metadata/default/a.txt"
+
+
+def ask(
+    upload: UploadService, scope: str, method: str, path: str, body: dict[str, Any]
+) -> TestResponse:
+    """One request of a client that reaches everything."""
+    token = upload.issuer.token(scope=scope)
+    fields = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    return upload.request(method, path, json.dumps(body).encode(), fields)
+
+
+def known(upload: UploadService, key: str = "a.txt") -> dict[str, Any]:
+    """What is known of a file."""
+    reply = upload.request("GET", f"/v1/metadata/default/{key}")
+    assert reply.status_code == 200
+    found: dict[str, Any] = reply.get_json()
+    return found
+
+
+@pytest.mark.parametrize("moment", [SOON, NEVER])
+@pytest.mark.parametrize("more", [{}, {"key": "b.txt"}, {"metadata": {"a": "b"}}])
+def test_a_writer_does_not_change_an_expiry(
+    upload: UploadService, moment: str | None, more: dict[str, object]
+) -> None:
+    """A change that says when a file expires is refused whole, whatever else it changes, and
+    whether there is a file or not; with `files:delete` it is done.
+    """
+    upload.put("a.txt", b"text")
+    before = known(upload)
+    change = {"expires_at": moment, **more}
+    for path in (METADATA, "/v1/metadata/default/absent.txt"):
+        reply = ask(upload, WRITER, "PATCH", path, change)
+        assert reply.status_code == 403
+        assert reply.get_json()["required_scope"] == "files:delete"
+    assert known(upload) == before
+    assert ask(upload, f"{WRITER} files:delete", "PATCH", METADATA, change).status_code == 200
+
+
+@pytest.mark.parametrize("change", [{"filename": "b.txt"}, {"key": "b.txt"}, {"metadata": {}}])
+def test_a_writer_changes_the_rest(upload: UploadService, change: dict[str, object]) -> None:
+    """What does not speak of the expiry needs no further scope."""
+    upload.put("a.txt", b"text")
+    assert ask(upload, WRITER, "PATCH", METADATA, change).status_code == 200
+
+
+def test_a_writer_does_not_move_a_file_to_where_files_expire(upload: UploadService) -> None:
+    """A move into a bucket whose files expire needs `files:delete`, also when it is repeated with
+    an Idempotency-Key; one into a bucket whose files stay does not.
+    """
+    upload.put("a.txt", b"text")
+    for bucket, policy in (("brief", b'{"expire_after_seconds": 1}'), ("lasting", b"{}")):
+        as_json = {"Content-Type": "application/json"}
+        upload.request("PUT", f"/v1/buckets/{bucket}", policy, as_json)
+
+    def moved(scope: str, bucket: str) -> TestResponse:
+        place = {"bucket": bucket, "key": "a.txt"}
+        body = {"from": {"bucket": "default", "key": "a.txt"}, "to": place, "move": True}
+        token = upload.issuer.token(scope=scope)
+        fields = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        fields["Idempotency-Key"] = f'"{bucket}"'
+        return upload.request("POST", "/v1/copies", json.dumps(body).encode(), fields)
+
+    for _ in range(2):
+        refused = moved(WRITER, "brief")
+        assert refused.status_code == 403
+        assert refused.get_json()["required_scope"] == "files:delete"
+    assert upload.content("a.txt") == b"text"
+    assert moved(WRITER, "lasting").status_code == 201
+    upload.put("a.txt", b"text")
+    assert moved(f"{WRITER} files:delete", "brief").status_code == 201
+
+
+def test_the_policy_of_a_bucket_goes_on(upload: UploadService) -> None:
+    """A writer's file in a bucket whose files expire does expire: its manager has decided so."""
+    as_json = {"Content-Type": "application/json"}
+    upload.request("PUT", "/v1/buckets/brief", b'{"expire_after_seconds": 60}', as_json)
+    token = upload.issuer.token(scope=WRITER)
+    bearer = {"Authorization": f"Bearer {token}"}
+    reply = upload.request("PUT", "/v1/files/brief/a.txt", b"text", bearer)
+    assert reply.status_code == 201
+    assert reply.get_json()["expires_at"] is not None
