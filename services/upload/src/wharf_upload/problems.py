@@ -210,7 +210,8 @@ STORAGE_FULL = UPLOAD.declare(
     507,
     "The disk is full",
     "The service has no room for this file: none is left, or bodies that are on their way have "
-    "reserved it. With `Retry-After` some may be free then; else tell the operator. Reads go on.",
+    "reserved it. With `Retry-After` some may be free then; else tell the operator. How much room "
+    "there is, is not told. Reads go on.",
 )
 STORAGE_FAILED = UPLOAD.declare(
     "storage-failed",

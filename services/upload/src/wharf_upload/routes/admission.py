@@ -34,7 +34,7 @@ from wharf_upload.http.upload_fields import (
 from wharf_upload.routes import ietf_resumable, tus
 from wharf_upload.tenancy.limits import TenantLimits
 from wharf_upload.uploads.admission import Admission
-from wharf_upload.uploads.body_room import RoomTaken
+from wharf_upload.uploads.body_room import LIMIT, QUOTA, Bound, RoomTaken
 from wharf_upload.uploads.resumable.engine import ResumableUploads
 
 # A body that says its length takes no room before the receiver has it.
@@ -134,12 +134,21 @@ class AdmissionQuestion:
         if room.bound is not None:
             # Where the gateway cuts the body, and what it tells then (`conf.d/body_classes.conf`).
             headers.append(("X-Body-Class", str(room.bound.body_class)))
-            headers.append(("X-Body-Limit", str(room.bound.limit)))
+            if _may_know(principal, room.bound):
+                headers.append(("X-Body-Limit", str(room.bound.limit)))
         uploads = self._tenant_limits.of(principal.tenant).concurrent_uploads
         if uploads is not None:
             # The gateway holds the tenant to this number (`snippets/tenant_uploads.conf`).
             headers.append(("X-Tenant-Uploads", f"{uploads} {principal.tenant}"))
         return Response(204, headers)
+
+
+def _may_know(caller: Principal, bound: Bound) -> bool:
+    """Tell whether a caller may know the number at which its body is cut.
+
+    The room on the disk is the operator's, and the quota is for those who reach everything.
+    """
+    return bound.by == LIMIT or (bound.by == QUOTA and caller.reach.is_everything)
 
 
 def _require_listener(request: Request) -> None:

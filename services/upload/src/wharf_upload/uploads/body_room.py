@@ -15,7 +15,7 @@ import msgspec
 from servicekit.database import DatabaseUnavailable
 from servicekit.metric_buffers import MetricBuffer
 from wharf_upload.database.room_contract import Reservations
-from wharf_upload.domain.body_classes import SMALLEST_BYTES, class_for
+from wharf_upload.domain.body_classes import class_for
 from wharf_upload.domain.refusals import QuotaExceeded, TicketUsedUp
 from wharf_upload.domain.reservation import Needed, Reserved
 from wharf_upload.tenancy.quotas import QuotaCheck
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _PART_WITHOUT_LENGTH = 2
 # More than that lapse.
 _MOST_LATE = 10_000
+LIMIT = "limit"
 DISK, TENANT_SHARE, INODES, QUOTA, TICKET = "disk", "tenant_share", "inodes", "quota", "ticket"
 REASONS = (DISK, TENANT_SHARE, INODES, QUOTA, TICKET)
 refusals = MetricBuffer()
@@ -77,11 +78,13 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 class Bound(NamedTuple):
     """How much comes of a body without a length, in bytes: it is cut at `body_class`.
 
-    `limit` is what its sender is told: the most that could be stored.
+    `limit` is the most that could be stored, and `by` says why: `LIMIT` for the limits of the
+    bucket, the ticket or the upload, `QUOTA` or `DISK`. Nobody is told how much room the disk has.
     """
 
     body_class: int
     limit: int
+    by: str
 
 
 class RoomTaken(NamedTuple):
@@ -166,10 +169,10 @@ class BodyRoom:
 
         def judge(reserved: Reserved) -> Needed:
             nonlocal bound
-            free = self._require_disk(reserved, 0, inodes=1)
+            free = self._require_disk(reserved, None, inodes=1)
             left = self._quotas.left_bytes(tenant, reserved) if checks_quota else None
             limit = largest if left is None else min(largest, max(0, left))
-            bound = _bound_of(limit, free, 1 + more_copies)
+            bound = _bound_of(limit, free, 1 + more_copies, LIMIT if limit == largest else QUOTA)
             size = bound.body_class
             return Needed(disk_bytes=size, quota_bytes=0, files=0, inodes=1)
 
@@ -239,8 +242,8 @@ class BodyRoom:
 
         return RoomTaken(self._reservations.reserve(body.tenant, ticket, judge).id, bound)
 
-    def _require_disk(self, reserved: Reserved, needed_bytes: int, inodes: int) -> int:
-        """Return the bytes that may be reserved, or raise `storage-full`."""
+    def _require_disk(self, reserved: Reserved, needed_bytes: int | None, inodes: int) -> int:
+        """Return the bytes that may be reserved, or raise `storage-full`; `None`: any at all."""
         room = self._disk.now()
         every = max(0, room.bytes) + reserved.written_bytes
         share = every * self._tenant_percent // 100
@@ -249,24 +252,25 @@ class BodyRoom:
         share_left = (every - others) * self._tenant_percent // 100 - reserved.own_disk_bytes
         left = room.bytes - reserved.outstanding_bytes
         free = min(left, share_left)
-        if needed_bytes > free:
-            _note(DISK if needed_bytes > left else TENANT_SHARE)
-            raise no_room(needed_bytes, free, min(room.bytes, share))
+        least = 1 if needed_bytes is None else needed_bytes
+        if least > free:
+            _note(DISK if least > left else TENANT_SHARE)
+            raise no_room(needed_bytes, passes=least <= min(room.bytes, share))
         if room.inodes is not None and inodes > room.inodes - reserved.outstanding_inodes:
             _note(INODES)
-            raise no_inodes(room.inodes - inodes + 1)
+            raise no_inodes(passes=inodes <= room.inodes)
         return free
 
     def _bound_of(self, body: Body, reserved: Reserved) -> Bound:
         """Return where a body without a length is cut."""
-        free = self._require_disk(reserved, 0, body.inodes)
+        free = self._require_disk(reserved, None, body.inodes)
         limit = body.largest
         left = self._quotas.left_bytes(body.tenant, reserved)
         if left is not None and body.checks_quota and left + body.overhead < limit:
             instead = body.instead(0)
             left -= instead.quota_bytes if instead else 0
             limit = min(limit, max(0, left) + body.overhead)
-        return _bound_of(limit, free, body.copies)
+        return _bound_of(limit, free, body.copies, LIMIT if limit == body.largest else QUOTA)
 
     def _require_ticket(self, body: Body, reserved: Reserved, content: int) -> None:
         """Raise `TicketUsedUp` where the ticket has brought, or is bringing, all its files."""
@@ -310,13 +314,13 @@ class BodyRoom:
         return Share(content, 1)
 
 
-def _bound_of(limit: int, free: int, copies: int) -> Bound:
+def _bound_of(limit: int, free: int, copies: int, limited_by: str) -> Bound:
     """Return the bound by a limit and the free room; raises the problem `storage-full`."""
     found = class_for(limit, free // _PART_WITHOUT_LENGTH // copies)
     if found is None:
         _note(DISK)
-        raise no_room(_PART_WITHOUT_LENGTH * copies * SMALLEST_BYTES, free, free)
-    return Bound(found, min(limit, found))
+        raise no_room(None, passes=False)
+    return Bound(found, limit, limited_by) if found >= limit else Bound(found, found, DISK)
 
 
 def _note(reason: str) -> None:

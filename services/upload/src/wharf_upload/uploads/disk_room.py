@@ -61,19 +61,22 @@ class DiskRoom:
         room = self._room
         free = room.bytes - self._reserved.outstanding_bytes
         if length_bytes > free:
-            raise no_room(length_bytes, free, room.bytes)
+            raise no_room(length_bytes, passes=length_bytes <= room.bytes)
         if room.inodes is not None and room.inodes <= self._reserved.outstanding_inodes:
-            raise no_inodes(room.inodes)
+            raise no_inodes(passes=room.inodes > 0)
 
     def error(self) -> str | None:
-        """Return why the disk takes no uploads, or `None`; files are read all the same."""
+        """Return why the disk takes no uploads, or `None`; files are read all the same.
+
+        Strangers read it, too, so it has no numbers: the metrics have them.
+        """
         room = self._store.room()
         if room.read_only:
             return "the disk is mounted read-only: uploads are refused"
         if room.bytes <= self._reserve_bytes:
-            return f"the disk has {room.bytes} bytes left, all of them reserve: uploads are refused"
+            return "the disk has no bytes left above the reserve: uploads are refused"
         if room.inodes is not None and room.inodes <= self._reserve_inodes:
-            return f"the disk can make {room.inodes} more files, all reserve: uploads are refused"
+            return "the disk has no inodes left above the reserve: uploads are refused"
         return None
 
     def _look(self, now: float) -> None:
@@ -86,28 +89,28 @@ class DiskRoom:
         self._look_at = now + _LOOK_SECONDS
 
 
-def no_room(needed_bytes: int, free_bytes: int, after_bytes: int) -> ProblemError:
-    """Return the problem `storage-full`; `after_bytes` are free when no body is under way."""
-    free_bytes = max(0, free_bytes)
-    detail = f"The body has {needed_bytes} bytes; there is room for {free_bytes}."
-    if needed_bytes > after_bytes:
-        return STORAGE_FULL(detail, needed_bytes=needed_bytes, free_bytes=free_bytes)
-    return STORAGE_FULL(
-        f"{detail} Bodies that are on their way have the rest.",
-        headers=(("Retry-After", str(_RETRY_SECONDS)),),
-        needed_bytes=needed_bytes,
-        free_bytes=free_bytes,
-        retry_after=_RETRY_SECONDS,
-    )
+def no_room(needed_bytes: int | None, *, passes: bool) -> ProblemError:
+    """Return the problem `storage-full`, which does not tell how much room there is.
+
+    Args:
+        needed_bytes: what the body needs; `None` for one without a length.
+        passes: whether there is room when no other body is under way.
+    """
+    if needed_bytes is None:
+        return _storage_full("There is no room for a body without a length.", passes=passes)
+    detail = f"There is no room for the {needed_bytes} bytes that the body needs."
+    return _storage_full(detail, passes=passes, needed_bytes=needed_bytes)
 
 
-def no_inodes(after_inodes: int) -> ProblemError:
-    """Return the problem `storage-full`; `after_inodes` are free when no body is under way."""
-    detail = "The disk can make no more files."
-    if after_inodes <= 0:
-        return STORAGE_FULL(detail)
-    return STORAGE_FULL(
-        f"{detail} Bodies that are on their way have the rest.",
-        headers=(("Retry-After", str(_RETRY_SECONDS)),),
-        retry_after=_RETRY_SECONDS,
-    )
+def no_inodes(*, passes: bool) -> ProblemError:
+    """Return the problem `storage-full`; `passes` as for `no_room`."""
+    return _storage_full("The disk can make no more files.", passes=passes)
+
+
+def _storage_full(detail: str, *, passes: bool, **members: int) -> ProblemError:
+    headers: tuple[tuple[str, str], ...] = ()
+    if passes:
+        detail = f"{detail} Bodies that are on their way have it."
+        headers = (("Retry-After", str(_RETRY_SECONDS)),)
+        members["retry_after"] = _RETRY_SECONDS
+    return STORAGE_FULL(detail, headers=headers, **members)
