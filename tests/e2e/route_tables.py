@@ -15,6 +15,7 @@ ELSEWHERE = {
     ("POST", "/v1/links"): "names in the body: test_names_in_bodies",
     ("POST", "/v1/copies"): "names in the body: test_addresses_in_bodies",
     ("POST", "/v1/uploads"): "names in fields: test_names_in_upload_metadata",
+    ("GET", "/v1/links"): "one's own tenant alone: test_links_are_ones_own",
     ("POST", "/v1/links/rotate"): "one's own key: test_rotating_is_ones_own",
     ("GET", "/.well-known/jwks.json"): "nobody's",
     ("GET", "/.well-known/oauth-authorization-server"): "nobody's",
@@ -59,6 +60,8 @@ WALKED = {
     ("PATCH", "/v1/metadata/{bucket}/{key}"),
     ("HEAD", "/v1/uploads/{upload}"),
     ("GET", "/v1/uploads/{upload}"),
+    ("GET", "/v1/links/{link}"),
+    ("DELETE", "/v1/links/{link}"),
     ("PATCH", "/v1/uploads/{upload}"),
     ("POST", "/v1/uploads/{upload}"),
     ("DELETE", "/v1/uploads/{upload}"),
@@ -108,6 +111,8 @@ NAMES = {
     "upload",
     "secret",
     "group",
+    "link",
+    "maker",  # as a parameter of the query: test_links_are_ones_own
     "subject",  # as a parameter of the query: test_uploads_under_way_are_ones_own
 }
 #: Parameters that name nothing of anybody.

@@ -123,6 +123,7 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "token": (link(stranger, bucket="default", prefix=""),) * 2,
             "token alone": (their_link[:10] + flipped + their_link[11:], "absent" * 20),
             "ticket": (ticket(BUCKET), ticket(NO_BUCKET)),
+            "link": (owner.get("/v1/links").json()["links"][0]["id"], "0" * 32),
             "upload": (their_upload, "0" * len(their_upload)),
             "session": (session[next(name for name in session if name.endswith("id"))], "0" * 32),
             "client": (their_client, "absent-client"),
@@ -368,6 +369,19 @@ def test_uploads_under_way_are_ones_own(world: World) -> None:
     for query in ("", f"?subject={upload['subject']}", f"?cursor={'0' * 32}", "?limit=1000"):
         answer = api.get(f"/v1/uploads{query}")
         assert (answer.status, answer.json()["uploads"]) == (200, [])
+
+
+def test_links_are_ones_own(world: World) -> None:
+    """The list of links shows nothing of another tenant, whomever and wherever it is asked."""
+    api = world.strangers["client"]
+    theirs, _ = world.names["link"]
+    (link,) = world.owner.get("/v1/links").json()["links"]
+    assert link["id"] == theirs
+    own = api.get("/v1/links").json()["links"]
+    assert [one["bucket"] for one in own] == ["default"]
+    for query in (f"?maker={link['maker']}", f"?bucket={BUCKET}", f"?cursor={theirs}"):
+        found = api.get(f"/v1/links{query}").json().get("links", [])
+        assert theirs not in {one["id"] for one in found}
 
 
 def test_idempotency_keys_are_ones_own(world: World) -> None:

@@ -155,6 +155,9 @@ ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("GET", "/v1/events"): "test_events_tell_nothing_outside",
     ("GET", "/v1/ticket"): "test_tickets_are_within_grants",
     ("GET", "/v1/usage"): "test_what_is_about_the_whole_tenant",
+    ("GET", "/v1/links"): "test_links_are_within_grants",
+    ("GET", "/v1/links/{link}"): "test_links_are_within_grants",
+    ("DELETE", "/v1/links/{link}"): "test_links_are_within_grants",
     ("POST", "/v1/links/rotate"): "test_what_is_about_the_whole_tenant",
     ("GET", UPLOADS): "test_uploads_under_way",
     **{

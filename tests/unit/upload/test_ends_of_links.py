@@ -153,16 +153,29 @@ def test_a_folder_link_needs_all_of_the_folder(stored: UploadService) -> None:
     )
 
 
-def test_a_link_of_an_older_release_goes_on(stored: UploadService) -> None:
-    """A link without a maker is good whatever the feed says, until the tenant revokes it."""
-    made_now = link_in(made(stored, FILE))
-    fields = list(msgspec.structs.astuple(made_now))[:-1]
-    key = stored.context.records.link_key("demo")
+def older(upload: UploadService, path: str, members: int) -> str:
+    """The path of a link as a release made it whose links had fewer members."""
+    key = upload.context.records.link_key("demo")
     assert key is not None
-    payload = msgspec.msgpack.encode(fields)
-    old = urlsafe_b64encode(payload + links._mac(payload, key)).decode().rstrip("=")
+    payload = msgspec.msgpack.encode(list(msgspec.structs.astuple(link_in(path)))[:members])
+    return "/s/" + urlsafe_b64encode(payload + links._mac(payload, key)).decode().rstrip("=")
+
+
+def test_a_link_of_an_older_release_goes_on(stored: UploadService) -> None:
+    """A link without a maker is good whatever the feed says, and one without a row when nothing is
+    listed: until they expire, or the tenant revokes all.
+    """
+    path = made(stored, FILE)
+    without_maker, without_row = older(stored, path, 7), older(stored, path, 8)
+    assert link_in(without_row).maker == link_in(path).maker
+    stored.context.records.end_link("demo", link_in(path).id)
+    assert not shows(stored, path)
+    assert shows(stored, without_row)
     say(stored, version=10)
-    assert shows(stored, f"/s/{old}")
+    assert shows(stored, without_maker)
+    assert not shows(stored, without_row)
+    stored.context.link_maker.revoke_all("demo")
+    assert not shows(stored, without_maker)
 
 
 def test_the_longest_link_can_be_read(stored: UploadService) -> None:

@@ -213,6 +213,31 @@ def link(caller: Caller, **wanted: str) -> str:
     return url[url.index("/s/") :]
 
 
+def test_links_are_within_grants(world: UploadService) -> None:
+    """A caller sees and ends the links of its own that it could make now, and nobody else's; an
+    administrator without limits sees and ends all.
+    """
+    caller, other = of_grants(world, OWN), of_everything(world)
+    link(caller, key=INSIDE)
+    link(other, key=OUTSIDE)
+    (own,) = caller.ask("GET", "/v1/links").json()["links"]
+    both = other.ask("GET", "/v1/links").json()["links"]
+    (theirs,) = [one for one in both if one["id"] != own["id"]]
+    assert (own["maker"], own["key"], theirs["key"]) == ("limited", INSIDE, OUTSIDE)
+    absent = {**theirs, "id": "0" * 32}
+    for method in ("GET", "DELETE"):
+        hidden, none = (caller.ask(method, f"/v1/links/{one['id']}") for one in (theirs, absent))
+        assert (hidden.status, hidden.slug) == (404, "not-found")
+        assert same(hidden, none, theirs["id"], absent["id"])
+    assert caller.ask("GET", f"/v1/links?maker={theirs['maker']}").slug == "outside-grants"
+    narrower = of_grants(world, [grant(BUCKET, f"{FOLDER}elsewhere")])
+    assert narrower.ask("GET", "/v1/links").json()["links"] == []
+    assert narrower.ask("DELETE", f"/v1/links/{own['id']}").status == 404
+    assert caller.ask("DELETE", f"/v1/links/{own['id']}").status == 204
+    assert other.ask("DELETE", f"/v1/links/{theirs['id']}").status == 204
+    assert other.ask("GET", "/v1/links").json()["links"] == []
+
+
 def opens(world: UploadService, path: str) -> bool:
     """Whether a link leads to a file, in each way in which the gateway asks."""
     nobody = Caller(world, "")

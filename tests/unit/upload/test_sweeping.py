@@ -81,6 +81,7 @@ def test_old_things_go(upload: UploadService) -> None:
         "events": 0,
         "purged_rows": 0,
         "ticket_uses": 0,
+        "expired_links": 0,
         "failures": 0,
     }
     assert upload.content("kept.txt") == b"kept"

@@ -12,7 +12,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar, get_args
@@ -109,6 +109,11 @@ class Revocations:
     def reaches(self) -> KnownReaches:
         """What is known of people, clients and groups."""
         return self._current().reaches
+
+    def has_revoked(self, tokens: Iterable[str]) -> bool:
+        """Tell whether one of the tokens with these ids was revoked."""
+        known = self._current().tokens
+        return any(token in known for token in tokens)
 
     def tenant_state(self, tenant: str) -> str:
         """`active`, `suspended`, `deleted`, `purged`, or what only a newer release knows."""

@@ -161,7 +161,9 @@ def _resources(context: AppContext) -> tuple[Blueprint, ...]:
         deletion.blueprint(context.files),
         events.blueprint(context.records),
         limits.blueprint(LimitsAdministration(context.records, context.access.tenant_limits)),
-        links.blueprint(context.link_maker, content_origin=context.settings.content_origin),
+        links.blueprint(
+            context.link_maker, context.links, content_origin=context.settings.content_origin
+        ),
         listing.blueprint(context.files),
         metadata.blueprint(context.files),
         ticket_rules.blueprint(context.receiving.rules, context.records),

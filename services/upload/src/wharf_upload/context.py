@@ -21,6 +21,7 @@ from wharf_upload.access.tickets import TicketUploadLimit
 from wharf_upload.backends import Backends
 from wharf_upload.catalog.buckets import BucketCatalog
 from wharf_upload.catalog.files import FileCatalog
+from wharf_upload.catalog.links import LinkCatalog
 from wharf_upload.database.circuit_breaker import CircuitBreaker
 from wharf_upload.database.contract import Overview, Records, SharedLeases
 from wharf_upload.database.room_contract import Reservations
@@ -112,6 +113,7 @@ class AppContext:
     buckets: BucketCatalog
     files: FileCatalog
     link_maker: LinkMaker
+    links: LinkCatalog
     shared_files: SharedFiles
     cross_origin: CrossOrigin
 
@@ -151,6 +153,7 @@ def app_context(
         buckets=buckets,
         files=FileCatalog(records, buckets, clock),
         link_maker=link_maker,
+        links=LinkCatalog(records, feed, clock),
         shared_files=shared_files,
         cross_origin=CrossOrigin(Origins(records), shared_files),
     )

@@ -32,6 +32,12 @@ class RowSettings:
         "many resumable uploads that have become files, of which the oldest go.",
         minimum=1,
     )
+    tenant_max_links: int = setting(
+        100_000,
+        doc="Signed links of a tenant that are kept at the same time; those that have expired "
+        "count until the worker has removed them.",
+        minimum=1,
+    )
     idempotency_seconds: int = setting(
         24 * 3600, doc="How long an `Idempotency-Key` is remembered, in seconds.", minimum=60
     )
@@ -44,5 +50,6 @@ class RowSettings:
             open_uploads=self.tenant_max_open_uploads,
             events=self.tenant_max_events,
             idempotency_keys=self.tenant_max_idempotency_keys,
+            links=self.tenant_max_links,
             idempotency_seconds=self.idempotency_seconds,
         )

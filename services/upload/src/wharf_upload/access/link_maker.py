@@ -7,16 +7,22 @@ from typing import Protocol
 
 import msgspec
 
+from servicekit.ids import uuid7_hex
 from servicekit.problems import UNPROCESSABLE
 from servicekit.reaches import KnownReaches, Maker
 from servicekit.tokens import Principal
-from wharf_upload.access import links, reach
+from wharf_upload.access import link_metrics, links, reach
 from wharf_upload.access.links import Link, LinkKeys
 from wharf_upload.domain import keys
 from wharf_upload.domain.buckets import Bucket
 from wharf_upload.domain.dispositions import Kind
 from wharf_upload.domain.files import File
+from wharf_upload.domain.kept_links import KeptLink
 from wharf_upload.domain.refusals import NoSuchBucket, NoSuchFile
+
+DEFAULT_SECONDS = 3600
+#: A link that is not kept can neither be seen nor be ended alone, so it is short.
+MAX_UNLISTED_SECONDS = 300
 
 
 class Stored(Protocol):
@@ -30,6 +36,12 @@ class Stored(Protocol):
 
     def rotate_link_key(self, tenant: str) -> None:
         """Give the tenant a new secret: every link signed so far is void."""
+
+    def keep_link(self, link: KeptLink) -> None:
+        """Keep a link; raises `LimitReached`."""
+
+    def end_links(self, tenant: str, before: int) -> int:
+        """Remove the links that a tenant made before a time, some at once; return how many."""
 
 
 class Feed(Protocol):
@@ -61,16 +73,17 @@ class LinkMaker:
         maker: Principal,
         bucket: str,
         key: str,
-        expires_in: int,
+        expires_in: int | None,
         kind: Kind,
         filename: str | None,
     ) -> Link:
         """Return a link to one file; `filename` is what the download is called.
 
-        Raises `NoSuchBucket`, `NoSuchFile`, `InvalidName` and the problem `unprocessable-content`.
+        Without `expires_in` it is good for an hour, or as long as the maker's token allows. Raises
+        `NoSuchBucket`, `NoSuchFile`, `InvalidName` and the problem `unprocessable-content`.
         """
         tenant = maker.tenant
-        now = self._allowed_from(maker, bucket, expires_in)
+        now, expires_at = self._times(maker, bucket, expires_in)
         target = keys.object_key_text(key)
         reach.require(maker, "read", bucket, target)
         file = self._stored.file(tenant, bucket, target)
@@ -81,17 +94,17 @@ class LinkMaker:
             bucket=bucket,
             target=target,
             is_prefix=False,
-            expires_at=int(now) + expires_in,
+            expires_at=expires_at,
             disposition=kind,
             name="" if filename is None else keys.file_name(filename),
             maker=self._right(maker, bucket, target),
         )
 
     def to_prefix(
-        self, maker: Principal, bucket: str, prefix: str, expires_in: int, kind: Kind
+        self, maker: Principal, bucket: str, prefix: str, expires_in: int | None, kind: Kind
     ) -> Link:
         """Return a link to all files below a prefix; raises as `to_file`, and `OutsideGrants`."""
-        now = self._allowed_from(maker, bucket, expires_in)
+        _, expires_at = self._times(maker, bucket, expires_in)
         target = keys.prefix(prefix)
         # A prefix is a folder: `img` must not open `img-internal/…`.
         if target and not target.endswith("/"):
@@ -102,19 +115,41 @@ class LinkMaker:
             bucket=bucket,
             target=target,
             is_prefix=True,
-            expires_at=int(now) + expires_in,
+            expires_at=expires_at,
             disposition=kind,
             maker=self._right(maker, bucket, target),
         )
 
-    def sign(self, link: Link) -> str:
-        """Return the token of a link."""
-        return links.sign(link, self._link_keys.make(link.tenant))
+    def hand_out(self, maker: Principal, link: Link, *, listed: bool) -> tuple[str, str]:
+        """Keep a link, unless it is not `listed`; return its id, or "", and its token.
+
+        Raises `LimitReached`, and the problem `unprocessable-content` for a long link that is not
+        listed.
+        """
+        now = self._clock()
+        # What the link ends with.
+        tokens = (*maker.parents, maker.token_id)
+        key = self._link_keys.make(link.tenant)
+        if listed:
+            link = msgspec.structs.replace(link, row=bytes.fromhex(uuid7_hex()))
+            self._stored.keep_link(_kept(link, maker, tokens, int(now * 1000)))
+        elif link.expires_at > int(now) + MAX_UNLISTED_SECONDS:
+            raise UNPROCESSABLE(
+                f"A link that is not listed is good for at most {MAX_UNLISTED_SECONDS} seconds.",
+                limit_seconds=MAX_UNLISTED_SECONDS,
+            )
+        else:
+            link = msgspec.structs.replace(link, tokens=tokens)
+        link_metrics.made(listed=listed)
+        return link.id, links.sign(link, key)
 
     def revoke_all(self, tenant: str) -> None:
         """Make every link void that the tenant made so far."""
+        now = int(self._clock() * 1000)
         self._stored.rotate_link_key(tenant)
         self._link_keys.forget(tenant)
+        # Their signatures are void by now; without the rows they are not listed either.
+        link_metrics.ended("rotation", self._stored.end_links(tenant, now))
 
     def _right(self, maker: Principal, bucket: str, target: str) -> Maker:
         """Return by what right the maker shows what begins with the target: it is judged again."""
@@ -123,14 +158,36 @@ class LinkMaker:
         alone = Maker(right.subject, right.version)
         return alone if msgspec.structs.replace(right, groups=(), username="") == alone else right
 
-    def _allowed_from(self, maker: Principal, bucket: str, expires_in: int) -> float:
-        """The unix seconds from which the link is good."""
-        if expires_in > self._max_seconds:
-            raise UNPROCESSABLE(
-                f"expires_in is at most {self._max_seconds} seconds.",
-                limit_seconds=self._max_seconds,
-            )
+    def _times(self, maker: Principal, bucket: str, expires_in: int | None) -> tuple[float, int]:
+        """When the link begins and ends to be good, in unix seconds; the bucket has to exist.
+
+        A link by a token that was made by exchange ends with that token at the latest. Whoever has
+        another token could get a new one, and make a link with that.
+        """
+        now = self._clock()
+        most, why = self._max_seconds, ""
+        if maker.parents and (left := maker.expires_at - int(now)) < most:
+            most, why = max(0, left), ": the token ends then, and its links end with it"
+        seconds = min(DEFAULT_SECONDS, most) if expires_in is None else expires_in
+        if seconds > most or not seconds:
+            raise UNPROCESSABLE(f"expires_in is at most {most} seconds{why}.", limit_seconds=most)
         reach.require_bucket(maker, bucket)
         if self._stored.bucket(maker.tenant, bucket) is None:
             raise NoSuchBucket(bucket)
-        return self._clock()
+        return now, int(now) + seconds
+
+
+def _kept(link: Link, maker: Principal, tokens: tuple[str, ...], now: int) -> KeptLink:
+    return KeptLink(
+        tenant=link.tenant,
+        id=link.id,
+        bucket=link.bucket,
+        target=link.target,
+        is_prefix=link.is_prefix,
+        disposition=link.disposition,
+        filename=link.name,
+        maker=link.maker or Maker(maker.subject),
+        tokens=tokens,
+        created_at=now,
+        expires_at=link.expires_at * 1000,
+    )

@@ -1,8 +1,9 @@
 """Signed links: the token, and the keys that sign it.
 
 A token is base64url (RFC 4648 section 5, no padding) of a MessagePack payload and its HMAC-SHA256.
-It says all that is needed to serve; the records are asked only for the file that is there now, and
-for the tenant's key. A link names a key, not a version: it shows what lies there at the moment.
+It says all that is needed to serve; the records are asked only for the file that is there now, for
+the tenant's key, and whether the link's row is still there. A link names a key, not a version: it
+shows what lies there at the moment.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
     is called; empty means as the file is. The link is good for as long as its `maker` may read what
     it shows; those of releases without grants have none, and go on as they are.
 
+    `row` is the id of the link's row, in 16 bytes: the link ends with the row. A link without one
+    is not listed: it is short, and ends with the `tokens` of these ids. Links of releases without
+    rows have neither, and are good until they expire.
+
     A link with more members than these is refused: a newer release may narrow it by them (ADR 34).
     """
 
@@ -46,6 +51,13 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
     disposition: Kind
     name: str = ""
     maker: Maker | None = None
+    row: bytes = b""
+    tokens: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The id of the row; empty where the link has none."""
+        return self.row.hex()
 
 
 class BadLink(Exception):

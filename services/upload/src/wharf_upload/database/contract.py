@@ -15,6 +15,7 @@ from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.file_writes import Move, Place, Stored, Write
 from wharf_upload.domain.files import BlobContent, Edit, File, Page, PendingDeletion
+from wharf_upload.domain.kept_links import KeptLink, LinkFilter
 from wharf_upload.domain.quotas import TenantUsage, Usage
 from wharf_upload.domain.tenant_limits import Limits
 
@@ -184,6 +185,33 @@ class LinkKeyRecords(Protocol):
         """Give the tenant a new secret: every link signed so far is void."""
 
 
+class LinkRecords(Protocol):
+    """Signed links that are kept; a link with an id is good for as long as its row is there."""
+
+    def keep_link(self, link: KeptLink) -> None:
+        """Keep a link; raises `LimitReached`."""
+
+    def kept_link(self, tenant: str, link: str) -> KeptLink | None:
+        """Return the link with this id, also one that has expired."""
+
+    def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
+        """Return the ids of the tokens that a link ends with; `None` where it has ended."""
+
+    def kept_links(
+        self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
+    ) -> list[KeptLink]:
+        """Return links that have not expired, the newest first, those past the id `before`."""
+
+    def end_link(self, tenant: str, link: str) -> bool:
+        """Remove a link; return whether it was there."""
+
+    def end_links(self, tenant: str, before: int) -> int:
+        """Remove the links that a tenant made before a time, some at once; return how many."""
+
+    def forget_links(self, before: int) -> int:
+        """Drop the links that expired before a time; return how many."""
+
+
 class UpkeepRecords(Protocol):
     """What maintenance remembers: who copies the store, and up to which hour it was swept."""
 
@@ -217,6 +245,7 @@ class Records(
     EventRecords,
     TicketRecords,
     LinkKeyRecords,
+    LinkRecords,
     UpkeepRecords,
     Protocol,
 ):

@@ -16,7 +16,7 @@ from servicekit.database import Connection, Database, DatabaseUnavailable
 from servicekit.metric_buffers import MetricBuffer
 from wharf_upload.database.allowances import allowance
 from wharf_upload.database.commit_batcher import CommitBatcher
-from wharf_upload.database.row_counts import KeyCounts
+from wharf_upload.database.row_counts import KeyCounts, Places
 from wharf_upload.database.surplus import Surplus, drop_ended_uploads, drop_events
 from wharf_upload.database.unit_of_work import Change, FileEvent, UnitOfWork
 from wharf_upload.domain.files import File
@@ -83,6 +83,7 @@ class GroupCommit:
         self.events = Surplus(database, rows.events, drop_events)
         self.ended_uploads = Surplus(database, rows.idempotency_keys, drop_ended_uploads)
         self._keys = KeyCounts(rows)
+        self.links = Places("links", rows.links)
         self.batcher = CommitBatcher(_PATIENCE_SECONDS)
         self._waiting: deque[_Member] = deque()
         self._lock = threading.Lock()

@@ -14,6 +14,7 @@ from wharf_upload.domain.clock import now_milliseconds
 LARGE = {
     "events": "seq",
     "idempotency": "subject, key",
+    "links": "id",
     "ticket_uses": "ticket",
     "upload_parts": "final, position",
     "uploads": "id",

@@ -17,6 +17,7 @@ _COUNTED = {
     "buckets": "FROM buckets WHERE tenant = ? AND name <> 'default'",
     "open uploads": "FROM uploads WHERE tenant = ? AND file IS NULL",
     "keys": "FROM idempotency WHERE tenant = ?",
+    "links": "FROM links WHERE tenant = ?",
 }
 # So many processes may each add their share of what is left before one of them counts again.
 _SHARES = 16
@@ -38,46 +39,60 @@ def _count(connection: Connection, tenant: str, what: str, most: int) -> int:
     return int(row[0]) if row else 0
 
 
-class KeyCounts:
-    """Judges whether a tenant may use another idempotency key.
+class Places:
+    """Judges whether a tenant may have another row of a kind.
 
-    It counts a tenant's keys, and lets a sixteenth of those that are left come without another
-    count: the fewer are left, the more often it counts, and a tenant with few keys costs a look
+    It counts a tenant's rows, and lets a sixteenth of those that are left come without another
+    count: the fewer are left, the more often it counts, and a tenant with few rows costs a look
     into memory. After a refusal it counts no more than once a second. Changes of a process take
     turns, so nothing is locked here.
     """
 
-    def __init__(self, limits: RowLimits, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._seconds = limits.idempotency_keys, limits.idempotency_seconds
-        self._clock = clock
+    def __init__(
+        self, what: str, most: int | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`most` is the limit, `None` for none."""
+        self.most = most
+        self._what, self._clock = what, clock
         self._left: dict[str, int] = {}
-        self._refused: dict[str, tuple[float, int]] = {}
+        self._full_until: dict[str, float] = {}
 
-    def require(self, connection: Connection, tenant: str) -> None:
-        """Raise `TooManyIdempotencyKeys`, else expect that one is added."""
-        if self._most is None:
-            return
-        left = self._left.get(tenant, 0)
-        if not left:
-            left = self._counted(connection, tenant, self._most)
-        self._left[tenant] = left - 1
+    def has_room(self, connection: Connection, tenant: str) -> bool:
+        """Tell whether there is room for one more; if so, expect that it is added."""
+        if self.most is None:
+            return True
+        left = self._left.get(tenant, 0) or self._counted(connection, tenant, self.most)
+        if left:
+            self._left[tenant] = left - 1
+        return left > 0
 
     def _counted(self, connection: Connection, tenant: str, most: int) -> int:
         """Return how many may be added before the next count."""
-        refused = self._refused.get(tenant)
-        if refused is not None and self._clock() < refused[0]:
-            raise TooManyIdempotencyKeys(most, refused[1])
-        if len(self._left) >= _MOST_TENANTS:
-            self._left.clear()
-        left = most - _count(connection, tenant, "keys", most)
+        if self._clock() < self._full_until.get(tenant, 0.0):
+            return 0
+        for memory in (self._left, self._full_until):
+            if len(memory) >= _MOST_TENANTS:
+                memory.clear()
+        left = most - _count(connection, tenant, self._what, most)
         if left > 0:
-            self._refused.pop(tenant, None)
+            self._full_until.pop(tenant, None)
             return max(1, left // _SHARES)
-        if len(self._refused) >= _MOST_TENANTS:
-            self._refused.clear()
-        seconds = self._seconds_left(connection, tenant)
-        self._refused[tenant] = self._clock() + _REMEMBERED_SECONDS, seconds
-        raise TooManyIdempotencyKeys(most, seconds)
+        self._full_until[tenant] = self._clock() + _REMEMBERED_SECONDS
+        return 0
+
+
+class KeyCounts:
+    """Judges whether a tenant may use another idempotency key."""
+
+    def __init__(self, limits: RowLimits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._places = Places("keys", limits.idempotency_keys, clock)
+        self._seconds = limits.idempotency_seconds
+
+    def require(self, connection: Connection, tenant: str) -> None:
+        """Raise `TooManyIdempotencyKeys`, else expect that one is added."""
+        if not self._places.has_room(connection, tenant):
+            seconds = self._seconds_left(connection, tenant)
+            raise TooManyIdempotencyKeys(self._places.most or 0, seconds)
 
     def _seconds_left(self, connection: Connection, tenant: str) -> int:
         row = connection.row("SELECT min(created_at) FROM idempotency WHERE tenant = ?", (tenant,))

@@ -14,6 +14,7 @@ from wharf_upload.database.group_commit import (
     HasEvents,
 )
 from wharf_upload.database.link_keys import SqlLinkKeys
+from wharf_upload.database.links import SqlLinks
 from wharf_upload.database.overview import SqlOverview
 from wharf_upload.database.retention import forget
 from wharf_upload.database.tenants import SqlTenants
@@ -23,7 +24,7 @@ from wharf_upload.database.uploads import SqlUploads
 from wharf_upload.domain.quotas import Quota
 
 # What the last of the migrations is called, and where the database remembers it.
-SCHEMA, VERSION_TABLE = "0012", "alembic_version"
+SCHEMA, VERSION_TABLE = "0013", "alembic_version"
 
 
 class SqlRecords(
@@ -34,6 +35,7 @@ class SqlRecords(
     SqlEvents,
     SqlTicketUses,
     SqlLinkKeys,
+    SqlLinks,
     SqlUpkeep,
 ):
     """Implements `contract.Records`; `uploads` and `overview` are on the same database.

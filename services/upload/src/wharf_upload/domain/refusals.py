@@ -98,10 +98,11 @@ class BucketNotEmpty(Refused):
 
 
 class LimitReached(Refused):
-    """The tenant has as many `what` as it may; it can end some of them itself."""
+    """The tenant has as many `what` as it may; it can end some of them itself, as `advice` says."""
 
-    def __init__(self, what: str, limit_count: int) -> None:
-        super().__init__(f"The tenant has {limit_count} {what} already, as many as it may.")
+    def __init__(self, what: str, limit_count: int, advice: str = "") -> None:
+        text = f"The tenant has {limit_count} {what} already, as many as it may."
+        super().__init__(f"{text} {advice}".rstrip())
         self.what, self.limit_count = what, limit_count
 
 

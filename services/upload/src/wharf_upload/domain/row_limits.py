@@ -12,4 +12,5 @@ class RowLimits(msgspec.Struct, frozen=True, kw_only=True):
     open_uploads: int | None = None
     events: int | None = None
     idempotency_keys: int | None = None
+    links: int | None = None
     idempotency_seconds: int = 24 * 3600

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from servicekit.database import DatabaseUnavailable
 from servicekit.reaches import KnownReaches
 from wharf_upload.access import links
-from wharf_upload.access.links import BadLink, LinkKeys
+from wharf_upload.access.links import BadLink, Link, LinkKeys
 from wharf_upload.domain import keys
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.dispositions import Kind
@@ -85,6 +85,9 @@ class StoredFiles(Protocol):
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
         """Return the live file of this key."""
 
+    def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
+        """Return the ids of the tokens that a link ends with; `None` where it has ended."""
+
 
 class Feed(Protocol):
     """What the feed of revocations says; see `servicekit.revocations`."""
@@ -92,6 +95,9 @@ class Feed(Protocol):
     @property
     def reaches(self) -> KnownReaches:
         """Return what is known of people, clients and groups."""
+
+    def has_revoked(self, tokens: tuple[str, ...]) -> bool:
+        """Tell whether one of the tokens with these ids was revoked."""
 
     def tenant_state(self, tenant: str) -> str:
         """Return `active`, `suspended` or `deleted`."""
@@ -199,10 +205,7 @@ class SharedFiles:
                 raise NotShared
         elif slash:
             raise NotShared
-        maker = link.maker
-        if maker is not None and not self._feed.reaches.still_reads(
-            link.tenant, maker, link.bucket, wanted
-        ):
+        if not self._is_shown(link, wanted) or (ask and link.id and not self._is_kept(link)):
             raise NotShared
         return Address(
             tenant=link.tenant,
@@ -213,6 +216,18 @@ class SharedFiles:
             name=link.name,
             until=link.expires_at,
         )
+
+    def _is_shown(self, link: Link, key: str) -> bool:
+        """Tell whether the maker may still read the key, by tokens that are not revoked."""
+        if self._feed.has_revoked(link.tokens):
+            return False
+        maker = link.maker
+        return maker is None or self._feed.reaches.still_reads(link.tenant, maker, link.bucket, key)
+
+    def _is_kept(self, link: Link) -> bool:
+        """Tell whether the link's row is there, and no token that it was made with is revoked."""
+        tokens = self._stored.tokens_of_link(link.tenant, link.id)
+        return tokens is not None and not self._feed.has_revoked(tokens)
 
 
 def _public(rest: str) -> Address:

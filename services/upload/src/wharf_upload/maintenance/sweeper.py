@@ -42,6 +42,7 @@ class Swept:
     events: int = 0
     purged_rows: int = 0
     ticket_uses: int = 0
+    expired_links: int = 0
     failures: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -117,6 +118,7 @@ class Sweeper:
         if not self._dry_run:
             before = int((self._clock() - self._ages.idempotency) * 1000)
             self._swept.idempotency_keys = self._records.forget_idempotency(before)
+            self._swept.expired_links = self._records.forget_links(int(self._clock() * 1000))
             # A body that was admitted in a ticket's last second may be on its way for a lease; and
             # the count is shared with the ticket from which this one was narrowed, if it was.
             age = self._ages.lease + MAX_LIFETIME_SECONDS

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 from prometheus_client import Counter, Gauge
@@ -17,6 +18,7 @@ from servicekit import atomic_file, metrics
 from servicekit.database import DatabaseUnavailable
 from servicekit.revocations import Revocations
 from wharf_upload import timings
+from wharf_upload.access import link_metrics
 from wharf_upload.database import group_commit
 from wharf_upload.database.room_contract import Reservations
 from wharf_upload.hashing import daemon
@@ -88,6 +90,10 @@ _FAILURES = Counter("wharf_sweeper_failures_total", "Files that could not be rem
 _NO_ROOM = Counter(
     "wharf_room_refusals_total", "Bodies that found no room before they came.", ("reason",)
 )
+_LINKS_MADE = Counter("wharf_links_made_total", "Signed links that were made.", ("kind",))
+_LINKS_ENDED = Counter(
+    "wharf_links_ended_total", "Signed links that were ended before they expired.", ("reason",)
+)
 _REPORT_FILE = "worker-report.json"
 
 
@@ -103,6 +109,8 @@ def _connect() -> None:
     metrics.count_buffer(sweep_metrics.sweeps, _SWEEPS)
     metrics.count_buffer(sweep_metrics.swept, _REMOVED)
     metrics.count_buffer(sweep_metrics.sweep_failures, _FAILURES)
+    metrics.count_buffer(link_metrics.made_links, _LINKS_MADE)
+    metrics.count_buffer(link_metrics.ended_links, _LINKS_ENDED)
     store_metrics.connect()
 
 
@@ -121,9 +129,17 @@ def _begin_at_zero() -> None:
         _NO_ROOM.labels(reason)
     for result in ("done", "failed"):
         _SWEEPS.labels(result)
+    _begin_links_at_zero()
     for kind in {**Swept().counts(), **SweptUploads().counts()}:
         if kind not in sweep_metrics.NOT_REMOVED:
             _REMOVED.labels(kind)
+
+
+def _begin_links_at_zero() -> None:
+    for kind in get_args(link_metrics.Kind):
+        _LINKS_MADE.labels(kind)
+    for reason in get_args(link_metrics.Reason):
+        _LINKS_ENDED.labels(reason)
 
 
 _connect()

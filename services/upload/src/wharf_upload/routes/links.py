@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -9,15 +10,28 @@ import msgspec
 from flask import g
 
 from servicekit.operations import Answer, Operation, operation
-from servicekit.problems import MALFORMED, NOT_FOUND, UNPROCESSABLE, UNSUPPORTED_MEDIA
+from servicekit.problems import (
+    MALFORMED,
+    NOT_FOUND,
+    TENANT_LIMIT,
+    UNPROCESSABLE,
+    UNSUPPORTED_MEDIA,
+)
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
 from servicekit.tokens import Principal
 from wharf_upload.access import reach
+from wharf_upload.access.authorization import ADMINISTER, READ
 from wharf_upload.access.link_maker import LinkMaker
 from wharf_upload.access.links import Link
+from wharf_upload.catalog.links import LinkCatalog
+from wharf_upload.domain import keys
+from wharf_upload.domain.kept_links import LinkFilter
 from wharf_upload.downloads import shared
+from wharf_upload.http import link_schemas
 from wharf_upload.problems import INVALID_KEY, OUTSIDE_GRANTS
+
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class LinkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -29,59 +43,141 @@ class LinkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     bucket: str
     key: str | None = None
     prefix: str | None = None
-    expires_in: Annotated[int, msgspec.Meta(ge=1, description="Seconds.")] = 3600
+    expires_in: (
+        Annotated[
+            int,
+            msgspec.Meta(
+                ge=1,
+                description="Seconds. Without it an hour; with a token that was made by exchange, "
+                "no longer than the token is good.",
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
     disposition: Literal["inline", "attachment"] = "inline"
     filename: Annotated[str, msgspec.Meta(description="What the download is called.")] | None = None
+    listed: Annotated[
+        bool,
+        msgspec.Meta(
+            description="`false` for a link of at most 300 seconds that a program makes for a "
+            "moment: it is in no list, has no id, and counts in no limit."
+        ),
+    ] = True
 
 
-class LinkDocument(msgspec.Struct, frozen=True):
-    """A signed link. `url` is a path on this host, or whole where user content has its own origin.
+class LinksQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which links."""
 
-    To a link to a prefix, append the rest of the key, percent-encoded.
-    """
+    maker: Annotated[
+        Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$(?!\n)")] | None,
+        msgspec.Meta(description="Only those of this user or client."),
+    ] = None
+    bucket: Annotated[str | None, msgspec.Meta(description="Only those to this bucket.")] = None
+    key: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Only those that show the file of this key, also by a prefix; needs "
+            "`bucket`."
+        ),
+    ] = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Links on a page.")] = 100
+    cursor: Annotated[
+        str,
+        msgspec.Meta(
+            description="`next_cursor` of the page before.", pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)"
+        ),
+    ] = ""
 
-    url: str
-    expires_at: datetime
+
+_CREATE = Operation(
+    id="createLink",
+    tag="sharing",
+    summary="Create a signed link",
+    description="Whoever has it reads the file, or the files, until it expires, and for as long as "
+    "its maker may read them. It ends when somebody ends it (`endLink`), or revokes the token that "
+    "it was made with, or one that this token was made from. The address is shown here alone.",
+    body=LinkRequest,
+    answers={201: Answer("The link.", link_schemas.LinkDocument)},
+    problems=(
+        *(NOT_FOUND, MALFORMED, INVALID_KEY, OUTSIDE_GRANTS, TENANT_LIMIT),
+        *(UNPROCESSABLE, UNSUPPORTED_MEDIA),
+    ),
+)
+_LIST = Operation(
+    id="listLinks",
+    tag="sharing",
+    summary="List signed links, newest first",
+    description="Those that have not expired. A caller sees the links that it made; with "
+    f"`{ADMINISTER}` and no grants that limit it, all of the tenant's. Grants narrow own links to "
+    "those that the caller could make now. A page may hold fewer than `limit`, even none: "
+    "`next_cursor` says whether there is another one. Links that were made before the release with "
+    "this list are not in it; they are good until they expire.",
+    query=LinksQuery,
+    answers={200: Answer("A page of links.", link_schemas.LinkPage)},
+    problems=(MALFORMED, INVALID_KEY, OUTSIDE_GRANTS),
+)
+_GET = Operation(
+    id="getLink",
+    tag="sharing",
+    summary="Read what a signed link shows, and when it ends",
+    description="Of links that the caller sees in the list.",
+    answers={200: Answer("The link, without its address.", link_schemas.ListedLink)},
+    problems=(NOT_FOUND,),
+)
+_END = Operation(
+    id="endLink",
+    tag="sharing",
+    summary="End a signed link",
+    description="For links that the caller sees in the list. Holds everywhere within 5 seconds.",
+    answers={204: Answer("The link is good no more.")},
+    problems=(NOT_FOUND,),
+)
+_ROTATE = Operation(
+    id="revokeLinks",
+    tag="sharing",
+    summary="Revoke all signed links of the tenant",
+    description="Holds everywhere within 5 seconds; links made afterwards are good.",
+    answers={204: Answer("No link made so far is good any more.")},
+    problems=(OUTSIDE_GRANTS,),
+)
 
 
-def blueprint(maker: LinkMaker, *, content_origin: str) -> ProtectedBlueprint:
+def blueprint(maker: LinkMaker, catalog: LinkCatalog, *, content_origin: str) -> ProtectedBlueprint:
     """The routes."""
-    routes = ProtectedBlueprint("links", __name__, protection=scope("files:read"))
+    routes = ProtectedBlueprint("links", __name__, protection=scope(READ))
 
     @routes.post("/v1/links")
-    @operation(
-        Operation(
-            id="createLink",
-            tag="sharing",
-            summary="Create a signed link",
-            description="Whoever has it reads the file, or the files, until it expires, and for "
-            "as long as its maker may read them.",
-            body=LinkRequest,
-            answers={201: Answer("The link.", LinkDocument)},
-            problems=(
-                *(NOT_FOUND, MALFORMED, INVALID_KEY, OUTSIDE_GRANTS),
-                *(UNPROCESSABLE, UNSUPPORTED_MEDIA),
-            ),
-        )
-    )
-    def post_link(body: LinkRequest) -> tuple[int, LinkDocument]:
+    @operation(_CREATE)
+    def post_link(body: LinkRequest) -> tuple[int, link_schemas.LinkDocument]:
         link = _link(maker, g.principal, body)
-        url = f"{content_origin}{shared.LINKS}{maker.sign(link)}"
+        name, token = maker.hand_out(g.principal, link, listed=body.listed)
+        url = f"{content_origin}{shared.LINKS}{token}"
         if link.is_prefix:
             url += "/"
-        return 201, LinkDocument(url, datetime.fromtimestamp(link.expires_at, UTC))
+        expires_at = datetime.fromtimestamp(link.expires_at, UTC)
+        return 201, link_schemas.LinkDocument(url=url, expires_at=expires_at, id=name or None)
 
-    @routes.post("/v1/links/rotate", protection=scope("buckets:admin"))
-    @operation(
-        Operation(
-            id="revokeLinks",
-            tag="sharing",
-            summary="Revoke all signed links of the tenant",
-            description="Holds everywhere within 5 seconds; links made afterwards are good.",
-            answers={204: Answer("No link made so far is good any more.")},
-            problems=(OUTSIDE_GRANTS,),
+    @routes.get("/v1/links")
+    @operation(_LIST)
+    def list_links(query: LinksQuery) -> link_schemas.LinkPage:
+        page = catalog.page(g.principal, _filter(query), before=query.cursor, limit=query.limit)
+        return link_schemas.LinkPage(
+            links=tuple(link_schemas.of_link(seen) for seen in page.links),
+            next_cursor=page.next_before,
         )
-    )
+
+    @routes.get("/v1/links/<link>")
+    @operation(_GET)
+    def get_link(link: str) -> link_schemas.ListedLink:
+        return link_schemas.of_link(catalog.find(g.principal, _checked(link)))
+
+    @routes.delete("/v1/links/<link>")
+    @operation(_END)
+    def end_link(link: str) -> None:
+        catalog.end(g.principal, _checked(link))
+
+    @routes.post("/v1/links/rotate", protection=scope(ADMINISTER))
+    @operation(_ROTATE)
     def rotate() -> None:
         reach.require_everything(g.principal)
         maker.revoke_all(g.principal.tenant)
@@ -90,12 +186,31 @@ def blueprint(maker: LinkMaker, *, content_origin: str) -> ProtectedBlueprint:
 
 
 def _link(maker: LinkMaker, caller: Principal, body: LinkRequest) -> Link:
+    seconds = None if body.expires_in is msgspec.UNSET else body.expires_in
     if body.key is not None and body.prefix is None:
         return maker.to_file(
-            caller, body.bucket, body.key, body.expires_in, body.disposition, body.filename
+            caller, body.bucket, body.key, seconds, body.disposition, body.filename
         )
     if body.prefix is None or body.key is not None:
         raise UNPROCESSABLE("Send key or prefix, one of the two.")
     if body.filename is not None:
         raise UNPROCESSABLE("A filename is for a link to one file: send it with key, not prefix.")
-    return maker.to_prefix(caller, body.bucket, body.prefix, body.expires_in, body.disposition)
+    return maker.to_prefix(caller, body.bucket, body.prefix, seconds, body.disposition)
+
+
+def _filter(query: LinksQuery) -> LinkFilter:
+    """Raises `InvalidName` and the problem `malformed-request`."""
+    if query.key is not None and query.bucket is None:
+        raise MALFORMED("A key is in a bucket: send bucket as well.")
+    return LinkFilter(
+        maker=query.maker,
+        bucket=None if query.bucket is None else keys.bucket_name(query.bucket),
+        key=None if query.key is None else keys.object_key_text(query.key),
+    )
+
+
+def _checked(name: str) -> str:
+    """PostgreSQL takes no NUL in a text, so what cannot be an id is not looked for."""
+    if _ID.fullmatch(name) is None:
+        raise NOT_FOUND("There is no link with this id.")
+    return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from servicekit.examples import Example
-from wharf_upload.http import schemas
+from wharf_upload.http import link_schemas, schemas
 from wharf_upload.http.openapi import samples
 from wharf_upload.http.openapi.samples import CONTENT, ETAG, FILE
 
@@ -71,8 +71,18 @@ SHARING = {
             "file": {"bucket": samples.BUCKET, "key": samples.KEY, "expires_in": 3600},
             "prefix": {"bucket": samples.BUCKET, "prefix": "notes/", "expires_in": 86400},
         },
-        answers={201: {"url": "/s/l6RhY21l…", "expires_at": "2026-07-25T18:20:00Z"}},
+        answers={
+            201: {
+                "id": samples.LISTED_LINK.id,
+                "url": "/s/l6RhY21l…",
+                "expires_at": "2026-07-25T18:20:00Z",
+            }
+        },
     ),
+    "listLinks": Example(
+        answers={200: link_schemas.LinkPage((samples.LISTED_LINK,), next_cursor=None)}
+    ),
+    "getLink": Example(answers={200: samples.LISTED_LINK}),
     "downloadFileByLink": _SHARED,
     "headFileByLink": _SHARED_HEAD,
     "downloadFileByPrefixLink": _SHARED,

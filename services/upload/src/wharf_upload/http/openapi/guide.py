@@ -20,6 +20,7 @@ TAGS = {
 PATH_PARAMETERS = {
     "bucket": "The name of the bucket.",
     "key": "The key of the file in its bucket, percent-encoded; slashes may stay as they are.",
+    "link": "The id of the signed link, as its creation and the list of links have it.",
     "tenant": "The name of the tenant.",
     "ticket": "The upload ticket.",
     "token": "The token of the signed link.",
@@ -33,6 +34,8 @@ VALUES = {
     "tenant": samples.TENANT,
     "ticket": "eyJ…",
     "token": "l6RhY21l…",
+    "link": samples.LISTED_LINK.id,
+    "maker": samples.LISTED_LINK.maker,
     "upload": samples.UPLOAD,
     "after": 41,
     "before": 43,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 
+from servicekit.reaches import Maker
+from wharf_upload.catalog.links import SeenLink
 from wharf_upload.domain import digests
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.files import File
+from wharf_upload.domain.kept_links import KeptLink
 from wharf_upload.domain.quotas import QuotaWarning
 from wharf_upload.domain.resumable_upload import Upload, UploadOptions
 from wharf_upload.domain.tenant_limits import Limits
-from wharf_upload.http import schemas
+from wharf_upload.http import link_schemas, schemas
 from wharf_upload.uploads.resumable.under_way import UnderWay
 
 TENANT, BUCKET, KEY = "acme", "documents", "notes/你好.txt"
@@ -42,6 +45,24 @@ _FILE = File(
 )
 FILE = schemas.of_file(_FILE)
 ETAG = FILE.etag
+LISTED_LINK = link_schemas.of_link(
+    SeenLink(
+        KeptLink(
+            tenant=TENANT,
+            id="019f9a4a7a7b7a5e8c3f6b1d2e4a9077",
+            bucket=BUCKET,
+            target=KEY,
+            is_prefix=False,
+            disposition="inline",
+            filename="",
+            maker=Maker("web"),
+            tokens=(),
+            created_at=_CREATED,
+            expires_at=_CREATED + 3600 * 1000,
+        ),
+        may_read=True,
+    )
+)
 CREATED = schemas.of_event(Event(seq=42, kind="file.created", at=_CREATED, file=_FILE))
 WARNING = schemas.of_event(
     Event(

@@ -24,6 +24,8 @@ def upgrade() -> None:
         sa.Column("disposition", sa.Text, nullable=False),
         sa.Column("filename", sa.Text, nullable=False),
         sa.Column("maker", _name(), nullable=False),
+        # By what right, in JSON (servicekit.reaches.Maker).
+        sa.Column("maker_right", sa.Text, nullable=False),
         # The ids of the token that it was made with and of that one's parents, with blanks between.
         sa.Column("tokens", sa.Text, nullable=False),
         # In unix milliseconds.

@@ -1,0 +1,140 @@
+"""The rows of signed links: a link that has one is good for as long as the row is there."""
+
+from __future__ import annotations
+
+import msgspec
+
+from servicekit.database import Connection, Row
+from servicekit.reaches import Maker
+from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.retention import ROWS_A_TIME, forget
+from wharf_upload.database.unit_of_work import UnitOfWork
+from wharf_upload.domain.kept_links import KeptLink, LinkFilter
+from wharf_upload.domain.refusals import LimitReached
+
+_COLUMNS = (
+    "tenant, id, bucket, target, is_prefix, disposition, filename, maker_right, tokens, "
+    "created_at, expires_at"
+)
+_INSERT = (
+    f"INSERT INTO links ({_COLUMNS}, maker) "  # noqa: S608 -- constants only
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_ADVICE = (
+    "End some of them with DELETE /v1/links/{id}, or all with POST /v1/links/rotate; those that "
+    "expire make room by themselves."
+)
+# Behind every id, which is of hexadecimal digits.
+_LAST = "~"
+_right = msgspec.json.Decoder(Maker)
+
+
+class SqlLinks(Aggregate):
+    """Implements `contract.LinkRecords`."""
+
+    def keep_link(self, link: KeptLink) -> None:
+        """Keep a link; raises `LimitReached`."""
+
+        def change(connection: Connection, _: UnitOfWork) -> None:
+            places = self._group.links
+            if not places.has_room(connection, link.tenant):
+                raise LimitReached("links", places.most or 0, _ADVICE)
+            connection.execute(_INSERT, _row(link))
+
+        self._group.run(link.tenant, change)
+
+    def kept_link(self, tenant: str, link: str) -> KeptLink | None:
+        """Return the link with this id, also one that has expired."""
+        row = self._database.reading().row(
+            f"SELECT {_COLUMNS} FROM links WHERE tenant = ? AND id = ?",  # noqa: S608 -- constants only
+            (tenant, link),
+        )
+        return None if row is None else _link(row)
+
+    def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
+        """Return the ids of the tokens that a link ends with; `None` where it has ended."""
+        row = self._database.reading().row(
+            "SELECT tokens FROM links WHERE tenant = ? AND id = ?", (tenant, link)
+        )
+        return None if row is None else tuple(row[0].split())
+
+    def kept_links(
+        self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
+    ) -> list[KeptLink]:
+        """Return links that have not expired, the newest first, those past the id `before`."""
+        conditions, values = _conditions(wanted)
+        rows = self._database.reading().rows(
+            f"SELECT {_COLUMNS} FROM links WHERE tenant = ? AND id < ? AND expires_at > ?"  # noqa: S608 -- constants only
+            f"{conditions} ORDER BY id DESC LIMIT ?",
+            (tenant, before or _LAST, now, *values, limit),
+        )
+        return [_link(row) for row in rows]
+
+    def end_link(self, tenant: str, link: str) -> bool:
+        """Remove a link; return whether it was there."""
+
+        def change(connection: Connection, _: UnitOfWork) -> bool:
+            return bool(
+                connection.execute("DELETE FROM links WHERE tenant = ? AND id = ?", (tenant, link))
+            )
+
+        return bool(self._group.run(tenant, change))
+
+    def end_links(self, tenant: str, before: int) -> int:
+        """Remove the links that a tenant made before a time, some at once; return how many."""
+        count = 0
+        while True:
+            with self._database.transaction() as connection:
+                rows = connection.rows(
+                    "SELECT tenant, id FROM links WHERE tenant = ? AND created_at < ? LIMIT ?",
+                    (tenant, before, ROWS_A_TIME),
+                )
+                connection.execute_many("DELETE FROM links WHERE tenant = ? AND id = ?", rows)
+            count += len(rows)
+            if len(rows) < ROWS_A_TIME:
+                return count
+
+    def forget_links(self, before: int) -> int:
+        """Drop the links that expired before a time; return how many."""
+        return forget(self._database, "links", "expires_at", "tenant, id", before)
+
+
+def _conditions(wanted: LinkFilter) -> tuple[str, list[str]]:
+    conditions, values = "", []
+    if wanted.maker is not None:
+        conditions, values = " AND maker = ?", [wanted.maker]
+    if wanted.bucket is not None:
+        conditions += " AND bucket = ?"
+        values.append(wanted.bucket)
+    if wanted.key is not None:
+        conditions += (
+            " AND ((is_prefix = 0 AND target = ?) "
+            "OR (is_prefix = 1 AND substr(?, 1, length(target)) = target))"
+        )
+        values += [wanted.key, wanted.key]
+    return conditions, values
+
+
+def _row(link: KeptLink) -> Row:
+    return (
+        *(link.tenant, link.id, link.bucket, link.target, int(link.is_prefix)),
+        *(link.disposition, link.filename, msgspec.json.encode(link.maker).decode()),
+        *(" ".join(link.tokens), link.created_at, link.expires_at, link.maker.subject),
+    )
+
+
+def _link(row: Row) -> KeptLink:
+    tenant, name, bucket, target, is_prefix, disposition, filename, right, tokens, *times = row
+    return KeptLink(
+        tenant=tenant,
+        id=name,
+        bucket=bucket,
+        target=target,
+        is_prefix=bool(is_prefix),
+        disposition=disposition,
+        filename=filename,
+        maker=_right.decode(right),
+        tokens=tuple(tokens.split()),
+        created_at=times[0],
+        expires_at=times[1],
+    )
