@@ -82,6 +82,7 @@ def test_old_things_go(upload: UploadService) -> None:
         "purged_rows": 0,
         "ticket_uses": 0,
         "expired_links": 0,
+        "revoked_links": 0,
         "failures": 0,
     }
     assert upload.content("kept.txt") == b"kept"

@@ -12,7 +12,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar, get_args
@@ -114,6 +114,10 @@ class Revocations:
         """Tell whether one of the tokens with these ids was revoked."""
         known = self._current().tokens
         return any(token in known for token in tokens)
+
+    def newest_revocations(self) -> Mapping[str, int]:
+        """Return of each tenant with revoked tokens the number (`seq`) of the newest entry."""
+        return dict(self._current().newest)
 
     def tenant_state(self, tenant: str) -> str:
         """`active`, `suspended`, `deleted`, `purged`, or what only a newer release knows."""
@@ -219,6 +223,8 @@ class _Known:
     sessions: set[str] = field(default_factory=set)
     subjects: set[tuple[str, str]] = field(default_factory=set)
     tenants: dict[str, str] = field(default_factory=dict)
+    # Of tenants with revoked tokens the number of the newest entry about one.
+    newest: dict[str, int] = field(default_factory=dict)
     reaches: KnownReaches = field(default_factory=KnownReaches)
 
     def take(self, entries: tuple[Revocation, ...]) -> None:
@@ -226,6 +232,7 @@ class _Known:
         for entry in entries:
             if entry.kind == "token":
                 _put(self.tokens, entry.id, entry.state)
+                self.newest[entry.tenant] = entry.seq
             elif entry.kind == "session":
                 _put(self.sessions, entry.id, entry.state)
             elif entry.kind == "subject":

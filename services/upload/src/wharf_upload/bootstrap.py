@@ -28,6 +28,7 @@ from wharf_upload.maintenance.installation import Installation
 from wharf_upload.maintenance.own_disk import OwnDisk
 from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.replicas import Replicas
+from wharf_upload.maintenance.revoked_links import RevokedLinks
 from wharf_upload.maintenance.sweeper import Ages, Sweeper
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.maintenance.worker_loop import WorkerLoop
@@ -203,6 +204,7 @@ def sweeper(
     settings: Settings, backends: Backends, *, dry_run: bool = False, heard: Path | None = None
 ) -> Sweeper:
     """Return the sweeper; `heard` is the file that the feed of revocations is followed to."""
+    revocations = Revocations(heard or settings.revocation_file)
     return Sweeper(
         backends.store,
         backends.records,
@@ -215,11 +217,12 @@ def sweeper(
             replica=settings.replica_lost_seconds,
         ),
         dry_run=dry_run,
-        purged=Revocations(heard or settings.revocation_file).purged,
+        purged=revocations.purged,
         held=collection_pause(settings, backends.records).is_active,
         replicas=Replicas(settings.data),
         pictures=KeptPictures(settings.data),
         place=_place_of_blobs(settings),
+        revoked_links=RevokedLinks(backends.records, revocations),
     )
 
 

@@ -40,8 +40,8 @@ class Stored(Protocol):
     def keep_link(self, link: KeptLink) -> None:
         """Keep a link; raises `LimitReached`."""
 
-    def end_links(self, tenant: str, before: int) -> int:
-        """Remove the links that a tenant made before a time, some at once; return how many."""
+    def end_links(self, tenant: str, until: int) -> int:
+        """Remove the links that a tenant made until a time, some at once; return how many."""
 
 
 class Feed(Protocol):
@@ -145,11 +145,11 @@ class LinkMaker:
 
     def revoke_all(self, tenant: str) -> None:
         """Make every link void that the tenant made so far."""
-        now = int(self._clock() * 1000)
         self._stored.rotate_link_key(tenant)
         self._link_keys.forget(tenant)
         # Their signatures are void by now; without the rows they are not listed either.
-        link_metrics.ended("rotation", self._stored.end_links(tenant, now))
+        count = self._stored.end_links(tenant, int(self._clock() * 1000))
+        link_metrics.ended("rotation", count)
 
     def _right(self, maker: Principal, bucket: str, target: str) -> Maker:
         """Return by what right the maker shows what begins with the target: it is judged again."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from wharf_upload.database.link_contract import LinkKeyRecords, LinkRecords
 from wharf_upload.domain.buckets import LARGEST_PAGE, Bucket
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.file_writes import Move, Place, Stored, Write
 from wharf_upload.domain.files import BlobContent, Edit, File, Page, PendingDeletion
-from wharf_upload.domain.kept_links import KeptLink, LinkFilter
 from wharf_upload.domain.quotas import TenantUsage, Usage
 from wharf_upload.domain.tenant_limits import Limits
 
@@ -173,43 +173,6 @@ class TicketRecords(Protocol):
 
     def forget_ticket_uses(self, before: int) -> int:
         """Drop the counts of tickets that expired before a time; return how many."""
-
-
-class LinkKeyRecords(Protocol):
-    """The secrets that signed links are signed with."""
-
-    def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
-        """Return the tenant's secret; with `create`, make it if there is none."""
-
-    def rotate_link_key(self, tenant: str) -> None:
-        """Give the tenant a new secret: every link signed so far is void."""
-
-
-class LinkRecords(Protocol):
-    """Signed links that are kept; a link with an id is good for as long as its row is there."""
-
-    def keep_link(self, link: KeptLink) -> None:
-        """Keep a link; raises `LimitReached`."""
-
-    def kept_link(self, tenant: str, link: str) -> KeptLink | None:
-        """Return the link with this id, also one that has expired."""
-
-    def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
-        """Return the ids of the tokens that a link ends with; `None` where it has ended."""
-
-    def kept_links(
-        self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
-    ) -> list[KeptLink]:
-        """Return links that have not expired, the newest first, those past the id `before`."""
-
-    def end_link(self, tenant: str, link: str) -> bool:
-        """Remove a link; return whether it was there."""
-
-    def end_links(self, tenant: str, before: int) -> int:
-        """Remove the links that a tenant made before a time, some at once; return how many."""
-
-    def forget_links(self, before: int) -> int:
-        """Drop the links that expired before a time; return how many."""
 
 
 class UpkeepRecords(Protocol):

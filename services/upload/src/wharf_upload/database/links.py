@@ -80,23 +80,42 @@ class SqlLinks(Aggregate):
 
         return bool(self._group.run(tenant, change))
 
-    def end_links(self, tenant: str, before: int) -> int:
-        """Remove the links that a tenant made before a time, some at once; return how many."""
+    def end_links(self, tenant: str, until: int) -> int:
+        """Remove the links that a tenant made until a time, some at once; return how many."""
         count = 0
         while True:
             with self._database.transaction() as connection:
                 rows = connection.rows(
-                    "SELECT tenant, id FROM links WHERE tenant = ? AND created_at < ? LIMIT ?",
-                    (tenant, before, ROWS_A_TIME),
+                    "SELECT tenant, id FROM links WHERE tenant = ? AND created_at <= ? LIMIT ?",
+                    (tenant, until, ROWS_A_TIME),
                 )
-                connection.execute_many("DELETE FROM links WHERE tenant = ? AND id = ?", rows)
+                _remove(connection, rows)
             count += len(rows)
             if len(rows) < ROWS_A_TIME:
                 return count
 
+    def recent_links(
+        self, tenant: str, after: str, limit: int
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        """Return ids and tokens of the links past the id `after`, the oldest first."""
+        rows = self._database.reading().rows(
+            "SELECT id, tokens FROM links WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?",
+            (tenant, after, limit),
+        )
+        return [(row[0], tuple(row[1].split())) for row in rows]
+
+    def remove_links(self, tenant: str, links: list[str]) -> None:
+        """Remove links; of those that are gone already nothing is said."""
+        with self._database.transaction() as connection:
+            _remove(connection, [(tenant, link) for link in links])
+
     def forget_links(self, before: int) -> int:
         """Drop the links that expired before a time; return how many."""
         return forget(self._database, "links", "expires_at", "tenant, id", before)
+
+
+def _remove(connection: Connection, rows: list[Row]) -> None:
+    connection.execute_many("DELETE FROM links WHERE tenant = ? AND id = ?", rows)
 
 
 def _conditions(wanted: LinkFilter) -> tuple[str, list[str]]:

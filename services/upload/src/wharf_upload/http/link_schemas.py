@@ -27,7 +27,8 @@ class ListedLink(msgspec.Struct, frozen=True, kw_only=True):
     """A signed link to `key`, or to keys that begin with `prefix`; its address was shown once.
 
     `filename` is what the download is called, null: as the file is. `maker` is the user or client
-    that made it. It is `suspended`, and shows nothing, while its maker may not read what it shows.
+    that made it. It is `suspended` while its maker may not read the key, or all that is below the
+    prefix: it shows nothing but what the maker may read.
     """
 
     id: str

@@ -18,6 +18,7 @@ from servicekit.tokens import MAX_LIFETIME_SECONDS
 from wharf_upload.database.contract import Records
 from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.replicas import Replicas
+from wharf_upload.maintenance.revoked_links import RevokedLinks
 from wharf_upload.maintenance.rowless_blobs import RowlessBlobs
 from wharf_upload.storage.base import BlobName, BlobStore, Found, StoreError
 
@@ -43,6 +44,7 @@ class Swept:
     purged_rows: int = 0
     ticket_uses: int = 0
     expired_links: int = 0
+    revoked_links: int = 0
     failures: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -80,6 +82,7 @@ class Sweeper:
         replicas: Replicas | None = None,
         pictures: KeptPictures | None = None,
         place: str = "",
+        revoked_links: RevokedLinks | None = None,
     ) -> None:
         self._store, self._records, self._spool_root = store, records, spool_root
         # `place` is what the records call the store.
@@ -92,6 +95,7 @@ class Sweeper:
         # Whether somebody copies the store, and deleted files' bytes have to stay meanwhile.
         self._held = held
         self._replicas, self._pictures = replicas, pictures
+        self._revoked_links = revoked_links
 
     def run(self, *, blobs: bool = True, all_hours: bool = False) -> Swept:
         """Remove what no row names any more; without `blobs`, leave out the walk over the store.
@@ -118,6 +122,8 @@ class Sweeper:
         if not self._dry_run:
             before = int((self._clock() - self._ages.idempotency) * 1000)
             self._swept.idempotency_keys = self._records.forget_idempotency(before)
+            if self._revoked_links is not None:
+                self._swept.revoked_links = self._revoked_links.end(of_all=blobs)
             self._swept.expired_links = self._records.forget_links(int(self._clock() * 1000))
             # A body that was admitted in a ticket's last second may be on its way for a lease; and
             # the count is shared with the ticket from which this one was narrowed, if it was.
