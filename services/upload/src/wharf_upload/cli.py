@@ -12,6 +12,7 @@ import click
 from servicekit import command_line, logs, serving, settings
 from servicekit.database import DatabaseUnavailable
 from wharf_upload import signals
+from wharf_upload.commands.links import links
 from wharf_upload.settings import Settings
 from wharf_upload.storage.base import StoreError
 
@@ -297,6 +298,9 @@ def _copy(own: Settings, folder: Path, which: str, **options: bool) -> None:
     if counts.missing:
         click.echo("`wharf-upload check` names the files whose bytes are missing", err=True)
         sys.exit(1)
+
+
+cli.add_command(links)
 
 
 def main() -> None:

@@ -161,12 +161,12 @@ class LinkMaker:
     def _times(self, maker: Principal, bucket: str, expires_in: int | None) -> tuple[float, int]:
         """When the link begins and ends to be good, in unix seconds; the bucket has to exist.
 
-        A link by a token that was made by exchange ends with that token at the latest. Whoever has
-        another token could get a new one, and make a link with that.
+        A link by a token that was made by exchange ends with that token at the latest. The holder
+        of any other token could get a new one, and make a link with that.
         """
         now = self._clock()
         most, why = self._max_seconds, ""
-        if maker.parents and (left := maker.expires_at - int(now)) < most:
+        if not maker.is_original and (left := maker.expires_at - int(now)) < most:
             most, why = max(0, left), ": the token ends then, and its links end with it"
         seconds = min(DEFAULT_SECONDS, most) if expires_in is None else expires_in
         if seconds > most or not seconds:

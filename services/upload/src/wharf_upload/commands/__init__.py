@@ -1,0 +1,1 @@
+"""Commands of `wharf-upload` that have a module of their own."""
