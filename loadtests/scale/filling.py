@@ -16,7 +16,7 @@ from servicekit.database import Row
 from servicekit.database.migrating import upgrade
 from servicekit.database.opening import sqlite_path
 from tests.servers.upload import MIGRATIONS
-from wharf_upload.database import upload_rows
+from wharf_upload.database import links, upload_rows
 from wharf_upload.database.file_rows import COLUMNS
 
 _BATCH = 500_000
@@ -26,6 +26,7 @@ _TABLES: tuple[tuple[str, str, Callable[[Generated], Iterator[Row]]], ...] = (
     ("buckets", "tenant, name, policy, created_at", Generated.buckets),
     ("limits", "tenant, max_bytes, max_files, requests_per_minute", Generated.limits),
     ("link_keys", "tenant, secret, created_at", Generated.link_keys),
+    ("links", links.COLUMNS, Generated.links),
     ("cors_origins", "bucket, origin, tenant", Generated.cors_origins),
     ("ticket_uses", "tenant, ticket, uses, expires_at", Generated.ticket_uses),
     ("events", "tenant, kind, at, data", Generated.event_rows),

@@ -15,6 +15,7 @@ from servicekit.ids import uuid7_hex
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.file_writes import Idempotency, Move, TicketUse, Write
 from wharf_upload.domain.files import File, FileAddress
+from wharf_upload.domain.kept_links import LinkFilter
 from wharf_upload.domain.refusals import QuotaExceeded
 from wharf_upload.domain.tenant_limits import Limits
 
@@ -188,6 +189,31 @@ def _link_key(case: Case) -> Run:
     return lambda: case.records.link_key(name)
 
 
+def _tokens_of_link(case: Case) -> Run:
+    tenant = case.tenant().name
+    found = case.records.kept_links(tenant, LinkFilter(), now=0, before="", limit=1)
+    name = found[0].id if found else "0" * 32
+    return lambda: case.records.tokens_of_link(tenant, name)
+
+
+def _links(**wanted: str) -> Callable[[Case], Run]:
+    def prepare(case: Case) -> Run:
+        tenant = case.everybody[0].name
+        chosen = LinkFilter(**wanted)
+        return lambda: case.records.kept_links(tenant, chosen, now=0, before="", limit=100)
+
+    return prepare
+
+
+def _recent_links(case: Case) -> Run:
+    tenant = case.everybody[0].name
+    return lambda: case.records.recent_links(tenant, "", 100)
+
+
+def _forget_links(case: Case) -> Run:
+    return lambda: case.records.forget_links(_PAST)
+
+
 def _lists_origin(case: Case) -> Run:
     # Listed by one of all the tenants that have a bucket of this name, or by none.
     origin = f"https://{case.tenant().name}.example"
@@ -309,6 +335,9 @@ OPERATIONS = (
     Operation("uploads under way", _under_way()),
     Operation("uploads under way, of one", _under_way("client-2")),
     Operation("link_key", _link_key),
+    Operation("link, is it kept", _tokens_of_link),
+    Operation("links", _links()),
+    Operation("links, of one", _links(maker="client-2")),
     Operation("lists_origin", _lists_origin),
     Operation("delete_bucket", _delete_bucket),
     Operation("limits", _limits),
@@ -324,5 +353,7 @@ OPERATIONS = (
     Operation("forget_pending_deletions", _forget_pending_deletions, hot=False),
     Operation("forget_idempotency", _forget_idempotency, hot=False),
     Operation("forget_ticket_uses", _forget_ticket_uses, hot=False),
+    Operation("links, recent", _recent_links, hot=False),
+    Operation("forget_links, nothing to do", _forget_links, hot=False),
     Operation("live_files, 1000", _live_files, hot=False),
 )

@@ -99,6 +99,18 @@ class Generated:
         for tenant in self.everybody[::2]:
             yield tenant.name, f"{random.getrandbits(256):064x}", END_MILLISECONDS
 
+    def links(self) -> Iterator[Row]:
+        """Rows of `links`, as `database/links.py` has the columns; half the largest tenant's."""
+        random = Random(self.seed + 6)
+        for number in range(max(4 * _LEAST_ROWS, self.file_count // 100)):
+            tenant = self.everybody[number * 7919 % self.tenant_count if number % 2 else 0]
+            at, maker = END_MILLISECONDS + number, f"client-{number // 8 % 4}"
+            yield (
+                *(tenant.name, identifier(at, random), tenant.bucket(number), tenant.key(number)),
+                *(0, "inline", "", f'["{maker}",0,true,[],"",true]'),
+                *(f"{random.getrandbits(128):032x}", at, at + _YEAR_MILLISECONDS, maker),
+            )
+
     def cors_origins(self) -> Iterator[Row]:
         """Rows of `cors_origins`: bucket, origin, tenant; one origin of each tenant."""
         for tenant in self.everybody:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 
 from servicekit.database import Connection, Row
@@ -12,12 +14,14 @@ from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.domain.kept_links import KeptLink, LinkFilter
 from wharf_upload.domain.refusals import LimitReached
 
-_COLUMNS = (
+_READ = (
     "tenant, id, bucket, target, is_prefix, disposition, filename, maker_right, tokens, "
     "created_at, expires_at"
 )
+#: All columns, in the order of the values of a new row.
+COLUMNS = f"{_READ}, maker"
 _INSERT = (
-    f"INSERT INTO links ({_COLUMNS}, maker) "  # noqa: S608 -- constants only
+    f"INSERT INTO links ({COLUMNS}) "  # noqa: S608 -- constants only
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _ADVICE = (
@@ -26,6 +30,7 @@ _ADVICE = (
 )
 # Behind every id, which is of hexadecimal digits.
 _LAST = "~"
+_TARGETS_AT_ONCE = 16
 _right = msgspec.json.Decoder(Maker)
 
 
@@ -46,7 +51,7 @@ class SqlLinks(Aggregate):
     def kept_link(self, tenant: str, link: str) -> KeptLink | None:
         """Return the link with this id, also one that has expired."""
         row = self._database.reading().row(
-            f"SELECT {_COLUMNS} FROM links WHERE tenant = ? AND id = ?",  # noqa: S608 -- constants only
+            f"SELECT {_READ} FROM links WHERE tenant = ? AND id = ?",  # noqa: S608 -- constants only
             (tenant, link),
         )
         return None if row is None else _link(row)
@@ -62,11 +67,11 @@ class SqlLinks(Aggregate):
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
     ) -> list[KeptLink]:
         """Return links that have not expired, the newest first, those past the id `before`."""
-        conditions, values = _conditions(wanted)
+        conditions = _conditions(tenant, wanted, before or _LAST)
         rows = self._database.reading().rows(
-            f"SELECT {_COLUMNS} FROM links WHERE tenant = ? AND id < ? AND expires_at > ?"  # noqa: S608 -- constants only
-            f"{conditions} ORDER BY id DESC LIMIT ?",
-            (tenant, before or _LAST, now, *values, limit),
+            f"SELECT {_READ} FROM links WHERE {' AND '.join(conditions)} AND expires_at > ? "  # noqa: S608 -- constants only
+            "ORDER BY id DESC LIMIT ?",
+            (*itertools.chain.from_iterable(conditions.values()), now, limit),
         )
         return [_link(row) for row in rows]
 
@@ -118,20 +123,31 @@ def _remove(connection: Connection, rows: list[Row]) -> None:
     connection.execute_many("DELETE FROM links WHERE tenant = ? AND id = ?", rows)
 
 
-def _conditions(wanted: LinkFilter) -> tuple[str, list[str]]:
-    conditions, values = "", []
+def _conditions(tenant: str, wanted: LinkFilter, before: str) -> dict[str, list[str]]:
+    """Return the conditions of a list, and the values of each."""
+    conditions: dict[str, list[str]] = {"tenant = ?": [tenant]}
     if wanted.maker is not None:
-        conditions, values = " AND maker = ?", [wanted.maker]
-    if wanted.bucket is not None:
-        conditions += " AND bucket = ?"
-        values.append(wanted.bucket)
-    if wanted.key is not None:
-        conditions += (
-            " AND ((is_prefix = 0 AND target = ?) "
-            "OR (is_prefix = 1 AND substr(?, 1, length(target)) = target))"
-        )
-        values += [wanted.key, wanted.key]
-    return conditions, values
+        conditions["maker = ?"] = [wanted.maker]
+    if wanted.bucket is None:
+        return {**conditions, "id < ?": [before]}
+    if wanted.key is None:
+        return {**conditions, "bucket = ?": [wanted.bucket], "id < ?": [before]}
+    targets = _targets(wanted.key)
+    # A list of ids, and no column to compare: else SQLite reads all links of the tenant, because
+    # they are in order.
+    of_key = (
+        "SELECT id FROM links WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
+        f"AND target IN ({', '.join('?' * len(targets))}) AND id || '' < ?"
+    )
+    return {**conditions, f"id IN ({of_key})": [tenant, wanted.bucket, *targets, before]}
+
+
+def _targets(key: str) -> list[str]:
+    """Return the targets of links that show a key: itself, and the prefixes, which are folders."""
+    parts = key.split("/")
+    found = [key, *("/".join((*parts[:count], "")) for count in range(len(parts)))]
+    # Filled up, so that there are few different statements.
+    return found + found[-1:] * (-len(found) % _TARGETS_AT_ONCE)
 
 
 def _row(link: KeptLink) -> Row:

@@ -33,6 +33,8 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
     op.create_index("links_of_maker", "links", ["tenant", "maker", "id"])
+    # Which links show this file?
+    op.create_index("links_of_target", "links", ["tenant", "bucket", "target"])
     op.create_index("links_expired", "links", ["expires_at"])
 
 
