@@ -215,10 +215,9 @@ def _forget_links(case: Case) -> Run:
 
 
 def _lists_origin(case: Case) -> Run:
-    # Listed by one of all the tenants that have a bucket of this name, or by none.
-    origin = f"https://{case.tenant().name}.example"
-    bucket = case.random.choice(("photos", "backups"))
-    return lambda: case.records.lists_origin(bucket, origin)
+    # Listed by one of all the tenants, or by none.
+    origin = f"https://{case.tenant().name}.{case.random.choice(('example', 'invalid'))}"
+    return lambda: case.records.lists_origin(origin)
 
 
 def _delete_bucket(case: Case) -> Run:

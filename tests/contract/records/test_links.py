@@ -55,28 +55,30 @@ def test_rotation(records: SqlRecords) -> None:
 
 
 def test_the_index_follows_the_policies(records: SqlRecords) -> None:
-    """An origin is listed for a bucket's name as long as one bucket of that name lists it."""
+    """An origin is listed, at all and for a tenant, as long as one bucket lists it."""
     records.put_bucket(bucket("acme", GOOD, OTHER))
     records.put_bucket(bucket("other", GOOD))
     records.put_bucket(bucket("acme", OTHER, name="films"))
-    assert records.lists_origin("photos", GOOD)
-    assert not records.lists_origin("films", GOOD)
-    assert not records.lists_origin("photos", GOOD.upper())
+    assert not records.lists_origin(GOOD.upper())
+    assert records.lists_origin(GOOD, "acme")
     records.put_bucket(bucket("acme", OTHER))
-    assert records.lists_origin("photos", GOOD)
+    assert not records.lists_origin(GOOD, "acme")
+    assert records.lists_origin(GOOD, "other")
+    assert records.lists_origin(GOOD)
     records.delete_bucket("other", "photos")
-    assert not records.lists_origin("photos", GOOD)
-    assert records.lists_origin("photos", OTHER)
+    assert not records.lists_origin(GOOD)
     records.put_bucket(bucket("acme"))
-    assert not records.lists_origin("photos", OTHER)
-    assert records.lists_origin("films", OTHER)
+    assert records.lists_origin(OTHER, "acme")
+    records.delete_bucket("acme", "films")
+    assert not records.lists_origin(OTHER)
 
 
 def test_any_origin(records: SqlRecords) -> None:
-    """A bucket that lists `*` lists every origin."""
+    """A bucket that lists `*` lists every origin, for its tenant and at all."""
     records.put_bucket(bucket("acme", "*"))
-    assert records.lists_origin("photos", GOOD)
-    assert not records.lists_origin("films", GOOD)
+    assert records.lists_origin(GOOD, "acme")
+    assert records.lists_origin(GOOD)
+    assert not records.lists_origin(GOOD, "other")
 
 
 def test_two_changes_of_one_bucket_at_once(database: Database, records: SqlRecords) -> None:

@@ -196,10 +196,16 @@ def test_the_longest_link_can_be_read(stored: UploadService) -> None:
 
 
 def test_a_page_of_another_origin_is_told_nothing_of_an_ended_link(stored: UploadService) -> None:
-    """The preflight of a link that has ended is answered as that of no link."""
+    """A link that has ended is answered as no link, with the fields of CORS."""
     policy = json.dumps({"cors_origins": ["https://app.test"]}).encode()
     stored.request("PUT", "/v1/buckets/default", policy, {"Content-Type": "application/json"})
     path = made(stored, FILE)
-    assert stored.context.shared_files.place_of(path) is not None
+    origin = {"Origin": "https://app.test"}
     tell(stored, "reach", "client-1", ReachChange(10))
-    assert stored.context.shared_files.place_of(path) is None
+    for method, environ in (("OPTIONS", {}), ("GET", {}), ("GET", {"WHARF_STEP": "share"})):
+        ended, none = (
+            stored.request(method, target, b"", origin, environ) for target in (path, "/s/x")
+        )
+        assert ended.status_code == none.status_code
+        name = "Access-Control-Allow-Origin"
+        assert ended.headers.get(name) == none.headers.get(name)

@@ -31,9 +31,9 @@ class Buckets:
         policy = Policy(cors_origins=self.origins[name])
         return Bucket(tenant=tenant, name=name, policy=policy, created_at=0)
 
-    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
-        listed = self.origins.get(bucket or "", ())
-        return origin in listed or "*" in listed
+    def lists_origin(self, origin: str, tenant: str | None = None) -> bool:
+        self.asked += 1
+        return any({origin, "*"} & {*listed} for listed in self.origins.values())
 
 
 @pytest.fixture
@@ -42,18 +42,39 @@ def buckets() -> Buckets:
     return Buckets(one=GOOD, any="*", none="")
 
 
-@pytest.mark.parametrize("tenant", ["acme", None])
-def test_whole_origins(buckets: Buckets, tenant: str | None) -> None:
+WRONG = ("null", "", None, "*", GOOD.upper(), GOOD + "/", GOOD + ":443", GOOD + ".evil")
+NONE = ("null", "", None, "*", "a b://x", "https://", "https://x y", "https://x\n")
+
+
+def test_whole_origins(buckets: Buckets) -> None:
     """Only the origin that is listed is allowed, byte for byte; `*` is every one but `null`."""
     origins = Origins(buckets)
-    assert origins.allows(tenant, "one", GOOD)
-    assert not origins.allows(tenant, "none", GOOD)
-    assert not origins.allows(tenant, "absent", GOOD)
-    assert origins.allows(tenant, "any", "https://whoever.example:8443")
-    for wrong in ("null", "", None, "*", GOOD.upper(), GOOD + "/", GOOD + ":443", GOOD + ".evil"):
-        assert not origins.allows(tenant, "one", wrong), wrong
-    for wrong in ("null", "", None, "*", "a b://x", "https://", "https://x y", "https://x\n"):
-        assert not origins.allows(tenant, "any", wrong), wrong
+    assert origins.allows("acme", "one", GOOD)
+    assert not origins.allows("acme", "none", GOOD)
+    assert not origins.allows("acme", "absent", GOOD)
+    assert origins.allows("acme", "any", "https://whoever.example:8443")
+    for wrong in WRONG:
+        assert not origins.allows("acme", "one", wrong), wrong
+    for wrong in NONE:
+        assert not origins.allows("acme", "any", wrong), wrong
+
+
+@pytest.mark.parametrize("bucket", [None, "one", "none", "absent", "any"])
+def test_without_a_caller_no_bucket_is_looked_at(bucket: str | None) -> None:
+    """Where nobody knows the tenant, an origin that any bucket lists is allowed, whatever bucket is
+    named, and each origin is asked about once.
+    """
+    buckets = Buckets(one=GOOD, none="")
+    origins = Origins(buckets)
+    for name in (bucket, "another"):
+        assert origins.allows(None, name, GOOD)
+        for wrong in WRONG:
+            assert not origins.allows(None, name, wrong), wrong
+    assert buckets.asked == 3  # GOOD, and the two others that look like an origin
+    buckets = Buckets(any="*")
+    for wrong in NONE:
+        assert not Origins(buckets).allows(None, bucket, wrong), wrong
+    assert Origins(buckets).allows(None, bucket, GOOD)
 
 
 def test_another_tenant(buckets: Buckets) -> None:

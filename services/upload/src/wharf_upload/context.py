@@ -155,7 +155,7 @@ def app_context(
         link_maker=link_maker,
         links=LinkCatalog(records, feed, clock),
         shared_files=shared_files,
-        cross_origin=CrossOrigin(Origins(records), shared_files),
+        cross_origin=CrossOrigin(Origins(records)),
     )
 
 

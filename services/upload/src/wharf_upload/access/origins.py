@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeGuard
 
 from servicekit.database import DatabaseUnavailable
 from wharf_upload.domain.buckets import Bucket
@@ -25,10 +25,8 @@ class ListedOrigins(Protocol):
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """A bucket."""
 
-    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
-        """Whether a bucket of this name (`None`: any) lists the origin or `*`; of this tenant, or
-        where that is `None`, of whichever.
-        """
+    def lists_origin(self, origin: str, tenant: str | None = None) -> bool:
+        """Whether a bucket of the tenant lists the origin or `*`; `None`: of any tenant."""
 
 
 class Origins:
@@ -48,14 +46,15 @@ class Origins:
         self._lock = threading.Lock()
 
     def allows(self, tenant: str | None, bucket: str | None, origin: str | None) -> bool:
-        """Whether pages of `origin` may use the bucket; `None`: any bucket.
+        """Whether pages of `origin` may use the bucket; `None`: any bucket of the tenant.
 
         Where nobody knows the tenant (a preflight, a request without a good token), whether they
-        may use any bucket of this name. Never raises: what cannot be found out is not allowed.
+        may use any bucket at all: a name is not looked at, so no answer tells whose buckets there
+        are. Never raises: what cannot be found out is not allowed.
         """
-        if not origin or not _ORIGIN.match(origin):
+        if not is_origin(origin):
             return False
-        question = (tenant, bucket, origin)
+        question = (tenant, bucket if tenant is not None else None, origin)
         known = self._known.get(question)
         now = self._clock()
         if known is not None and now < known[0]:
@@ -72,7 +71,16 @@ class Origins:
 
     def _ask(self, tenant: str | None, bucket: str | None, origin: str) -> bool:
         if tenant is None or bucket is None:
-            return self._records.lists_origin(bucket, origin, tenant)
+            return self._records.lists_origin(origin, tenant)
         found = self._records.bucket(tenant, bucket)
-        listed = found.policy.cors_origins if found else ()
-        return origin in listed or ANY in listed
+        return found is not None and is_listed(origin, found.policy.cors_origins)
+
+
+def is_origin(text: str | None) -> TypeGuard[str]:
+    """Tell whether an `Origin` field names an origin; `null` is none."""
+    return bool(text and _ORIGIN.match(text))
+
+
+def is_listed(origin: str | None, listed: Collection[str]) -> bool:
+    """Tell whether a policy's list of origins allows one."""
+    return is_origin(origin) and (origin in listed or ANY in listed)

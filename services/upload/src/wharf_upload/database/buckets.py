@@ -131,6 +131,6 @@ class SqlBuckets(Aggregate):
             raise NoSuchBucket(name)
         self._group.run(tenant, change)
 
-    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
-        """Tell whether a bucket of this name lists the origin or `*`; `None` stands for any."""
-        return cors_origins.is_listed(self._database.reading(), bucket, origin, tenant)
+    def lists_origin(self, origin: str, tenant: str | None = None) -> bool:
+        """Tell whether a bucket of the tenant lists the origin or `*`; `None`: of any tenant."""
+        return cors_origins.is_listed(self._database.reading(), origin, tenant)

@@ -35,10 +35,6 @@ class CircuitBreaker:
             self._until = now + _PATIENCE_SECONDS
         return False
 
-    def is_tripped(self) -> bool:
-        """Tell whether the database is taken to be away, without a question to it."""
-        return self._clock() < self._until
-
     def record_failure(self) -> None:
         """Note that the database did not answer."""
         self._until = self._clock() + self._seconds

@@ -45,11 +45,8 @@ class BucketRecords(Protocol):
     def delete_bucket(self, tenant: str, name: str) -> None:
         """Remove an empty bucket; raises `NoSuchBucket` or `BucketNotEmpty`."""
 
-    def lists_origin(self, bucket: str | None, origin: str, tenant: str | None = None) -> bool:
-        """Tell whether a bucket of this name lists the origin or `*`.
-
-        `None` as the name stands for any bucket, `None` as the tenant for any tenant.
-        """
+    def lists_origin(self, origin: str, tenant: str | None = None) -> bool:
+        """Tell whether a bucket of the tenant lists the origin or `*`; `None`: of any tenant."""
 
 
 class FileRecords(Protocol):

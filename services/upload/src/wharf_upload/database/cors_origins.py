@@ -17,13 +17,10 @@ def index(connection: Connection, tenant: str, bucket: str, origins: tuple[str, 
         )
 
 
-def is_listed(
-    connection: Connection, bucket: str | None, origin: str, tenant: str | None = None
-) -> bool:
-    """Tell whether such a bucket lists the origin or `*`; `None` stands for any."""
-    sql, names = "SELECT 1 FROM cors_origins WHERE origin IN (?, ?)", []
-    for column, name in (("bucket", bucket), ("tenant", tenant)):
-        if name is not None:
-            sql += f" AND {column} = ?"
-            names.append(name)
-    return connection.row(f"{sql} LIMIT 1", (origin, ANY_ORIGIN, *names)) is not None
+def is_listed(connection: Connection, origin: str, tenant: str | None = None) -> bool:
+    """Tell whether a bucket of the tenant lists the origin or `*`; `None`: of any tenant."""
+    sql, names = "SELECT 1 FROM cors_origins WHERE origin IN (?, ?)", [origin, ANY_ORIGIN]
+    if tenant is not None:
+        sql += " AND tenant = ?"
+        names.append(tenant)
+    return connection.row(f"{sql} LIMIT 1", tuple(names)) is not None

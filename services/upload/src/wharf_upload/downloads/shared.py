@@ -109,9 +109,6 @@ class Breaker(Protocol):
     def is_open(self) -> bool:
         """Return whether not to ask now; after `False` the caller records what came of it."""
 
-    def is_tripped(self) -> bool:
-        """Return whether the database is taken to be away."""
-
     def record_failure(self) -> None:
         """The database did not answer."""
 
@@ -154,13 +151,6 @@ class SharedFiles:
             raise
         self._breaker.record_success()
         return found
-
-    def place_of(self, path: str) -> Address | None:
-        """Return where a path leads as far as it can be told, or `None`; never raises."""
-        try:
-            return self._address_of(path, ask=not self._breaker.is_tripped())
-        except (NotShared, DatabaseUnavailable):
-            return None
 
     def _address_of(self, path: str, *, ask: bool) -> Address:
         """Where a path leads, its signature verified; raises `NotShared`, `DatabaseUnavailable`.

@@ -87,7 +87,7 @@ class Answering:
             if origin is not None:
                 response.headers.append(("X-Denied-Allow-Origin", origin))
         elif not step and request.method != "OPTIONS" and applies(raw_path(environ)):
-            response.headers.extend(self._cross_origin.fields(environ, principal))
+            response.headers.extend(self._cross_origin.fields(environ, principal, request.shown))
 
 
 def _problem_of(request: Request, error: Exception) -> ProblemError:

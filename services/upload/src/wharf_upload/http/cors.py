@@ -4,22 +4,22 @@ Speaks of routes that name a bucket: `/v1/files/…`, tickets, links, public fil
 by the bucket's `cors_origins`. Answers of the application get their header fields here; those that
 the gateway makes by itself ask first (`routes/cross_origin.py`,
 `deploy/nginx/snippets/cors.conf.template`).
+
+A bucket is looked at only for its own: for a caller that is verified, and where its file is shown
+to anybody. Every other answer (preflights, refusals without a good token) tells nothing, and any
+origin that any bucket of the installation lists may read it, whatever the address names.
 Nothing is ever allowed with credentials that a browser adds of its own accord: there are none.
 """
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
-
-from servicekit.tickets import Ticket
-from servicekit.tokens import MAX_TOKEN_BYTES, Principal
-from wharf_upload.access.origins import Origins
+from servicekit.tokens import Principal
+from wharf_upload.access.origins import Origins, is_listed
 from wharf_upload.domain import keys
+from wharf_upload.domain.buckets import Policy
 from wharf_upload.downloads import shared
-from wharf_upload.downloads.shared import SharedFiles
 from wharf_upload.http.request import FILES, TICKETS, UPLOADS, Headers, raw_path
 
 _PREFIXES = (FILES, TICKETS, shared.LINKS, shared.PUBLIC, UPLOADS)
@@ -50,21 +50,6 @@ EXPOSED = (
 )
 
 
-class Place(NamedTuple):
-    """A bucket; `tenant` `None`: of whom is not known; `bucket` `None`: any of the tenant's."""
-
-    tenant: str | None
-    bucket: str | None
-
-
-class _Claims(msgspec.Struct, frozen=True):
-    tid: str
-    ticket: Ticket
-
-
-_claims = msgspec.json.Decoder(_Claims)
-
-
 def applies(path: str) -> bool:
     """Whether a path as it was sent is one that pages of other origins may be allowed to use."""
     return path.startswith(_PREFIXES)
@@ -73,22 +58,32 @@ def applies(path: str) -> bool:
 class CrossOrigin:
     """Tells which other pages may read an answer."""
 
-    def __init__(self, origins: Origins, shared_files: SharedFiles) -> None:
-        self._origins, self._shared_files = origins, shared_files
+    def __init__(self, origins: Origins) -> None:
+        self._origins = origins
 
-    def allowed(self, environ: dict[str, Any], principal: Principal | None) -> str | None:
-        """Return the request's origin, if it may read the answer."""
+    def allowed(
+        self, environ: dict[str, Any], principal: Principal | None, shown: Policy | None = None
+    ) -> str | None:
+        """Return the request's origin, if it may read the answer.
+
+        `shown` is the policy of the bucket whose file is shown to anybody.
+        """
         origin: str | None = environ.get("HTTP_ORIGIN")
         if not origin:
             return None
-        place = self._place(raw_path(environ), principal)
-        if place is None or not self._origins.allows(*place, origin):
-            return None
-        return origin
+        if shown is not None:
+            allowed = is_listed(origin, shown.cors_origins)
+        elif principal is not None:
+            allowed = self._allows_caller(raw_path(environ), principal, origin)
+        else:
+            allowed = self._origins.allows(None, None, origin)
+        return origin if allowed else None
 
-    def fields(self, environ: dict[str, Any], principal: Principal | None) -> Headers:
+    def fields(
+        self, environ: dict[str, Any], principal: Principal | None, shown: Policy | None = None
+    ) -> Headers:
         """Return the header fields of an actual answer."""
-        origin = self.allowed(environ, principal)
+        origin = self.allowed(environ, principal, shown)
         if origin is None:
             return [("Vary", "Origin")]
         return [
@@ -97,35 +92,24 @@ class CrossOrigin:
             ("Access-Control-Expose-Headers", EXPOSED),
         ]
 
-    def _place(self, path: str, principal: Principal | None) -> Place | None:
-        """The bucket that a path speaks of; `None` where there is none to speak of."""
-        if path.startswith(FILES):
-            bucket = path[len(FILES) :].partition("/")[0]
-            if principal is not None and not principal.reach.names(bucket):
-                return None  # as for one that does not exist
-            try:
-                return Place(principal.tenant if principal else None, keys.bucket_name(bucket))
-            except keys.InvalidName:
-                return None
-        if path.startswith(UPLOADS):
+    def _allows_caller(self, path: str, principal: Principal, origin: str) -> bool:
+        """Tell whether the page of a verified caller may read the answer of a path."""
+        ticket = principal.ticket
+        if path.startswith(UPLOADS) and ticket is None:
             # The address does not say which bucket; the upload's own metadata does.
-            return Place(principal.tenant if principal else None, None)
-        if path.startswith(TICKETS):
-            return _ticket_place(path[len(TICKETS) :].partition("/")[0])
-        address = self._shared_files.place_of(path)
-        return None if address is None else Place(address.tenant, address.bucket)
+            return self._origins.allows(principal.tenant, None, origin)
+        bucket = ticket.bucket if ticket is not None else None
+        if path.startswith(FILES):
+            named = path[len(FILES) :].partition("/")[0]
+            # Whoever has a ticket learns of no other bucket, whoever has grants of none outside.
+            known = named == bucket if ticket is not None else principal.reach.names(named)
+            bucket = named if known and _is_name(named) else None
+        return bucket is not None and self._origins.allows(principal.tenant, bucket, origin)
 
 
-def _ticket_place(token: str) -> Place | None:
-    """The bucket that a ticket names, unverified: that a ticket is bad must be readable too.
-
-    It gives nothing away: what is answered to a bad ticket depends on nothing in it.
-    """
-    if len(token) > MAX_TOKEN_BYTES or token.count(".") != 2:
-        return None
-    part = token.split(".")[1]
+def _is_name(text: str) -> bool:
     try:
-        claims = _claims.decode(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        return Place(keys.tenant_name(claims.tid), keys.bucket_name(claims.ticket.bucket))
-    except (ValueError, RecursionError, msgspec.MsgspecError):
-        return None
+        keys.bucket_name(text)
+    except keys.InvalidName:
+        return False
+    return True

@@ -12,6 +12,7 @@ from servicekit.problems import MALFORMED, NOT_FOUND, TOKEN_MISSING
 from servicekit.tokens import Principal
 from servicekit.web import request_id
 from wharf_upload.domain import keys
+from wharf_upload.domain.buckets import Policy
 from wharf_upload.http.file_paths import FILES as FILES
 from wharf_upload.http.file_paths import TICKETS as TICKETS
 from wharf_upload.http.file_paths import UPLOADS as UPLOADS
@@ -39,15 +40,16 @@ class Response(NamedTuple):
 
 
 class Request:
-    """One request on its way; `principal`, `room`, `outcome` and `way_back` come as it goes.
+    """One request on its way; `principal`, `room`, `outcome` and others come as it goes.
 
     `room` is the id of what is reserved for its body, or empty. `way_back` is an allowed address to
-    which the page of a refusal leads.
+    which the page of a refusal leads. `shown` is the policy of the bucket whose file is shown to
+    anybody.
     """
 
     __slots__ = (
         *("environ", "method", "outcome", "principal", "request_id", "route", "started"),
-        *("room", "way_back"),
+        *("room", "shown", "way_back"),
     )
 
     def __init__(self, environ: dict[str, Any], route: str) -> None:
@@ -60,6 +62,7 @@ class Request:
         self.outcome: str | None = None
         self.way_back: str | None = None
         self.room = ""
+        self.shown: Policy | None = None
 
     def header(self, name: str) -> str | None:
         """A header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`; empty is absent."""

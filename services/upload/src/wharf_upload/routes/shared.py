@@ -52,15 +52,16 @@ class SharedRoutes:
     def decide(self, request: Request) -> Response:
         """Tell which file the gateway sends for a path; a 403 says that there is none."""
         request.route = "(sharing)"
-        origin = self._cross_origin.allowed(request.environ, None)
-        allowed: Headers = [] if origin is None else [("X-Allow-Origin", origin)]
         try:
             width = width_of(request.environ.get("QUERY_STRING"))
             shared = self._shared_files.find(raw_path(request.environ))
         except (NoSuchWidth, NotShared):
             request.outcome = "not-found"
-            return Response(403, [("X-Accel-Expires", str(_BAD_SECONDS)), *allowed])
+            # Which pages may read the refusal, the gateway asks apart (`snippets/cors.conf`).
+            return Response(403, [("X-Accel-Expires", str(_BAD_SECONDS))])
         request.outcome = "shared"
+        origin = self._cross_origin.allowed(request.environ, None, shared.policy)
+        allowed: Headers = [] if origin is None else [("X-Allow-Origin", origin)]
         file, place = shared.file, self._downloads.place(shared.file)
         headers: Headers = [
             ("X-Accel-Expires", str(_seconds(shared, self._clock()))),
@@ -87,6 +88,7 @@ class SharedRoutes:
         except (NoSuchWidth, NotShared):
             # Word for word what the gateway says (snippets/problems.conf.template).
             raise NOT_FOUND("Nothing is here.") from None
+        request.shown = shared.policy
         file, place = shared.file, self._downloads.place(shared.file)
         policy = ("Cross-Origin-Resource-Policy", self._resource_policy(shared))
         if width is not None:

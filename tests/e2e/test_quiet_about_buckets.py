@@ -1,0 +1,68 @@
+"""Private buckets are told by nothing, through the gateway: what nginx answers by itself included.
+
+Every way to ask the application: `tests/unit/upload/test_quiet_about_buckets.py`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.api_client import LARGE, Answer, ApiClient
+from tests.e2e.tenants import Signer
+
+LISTED, EVIL = "https://private.example", "https://evil.example"
+PUBLIC = "/public/{tenant}/{bucket}/a.txt"
+FILES = "/v1/files/{bucket}/a.txt"
+#: Method, address, fields and body: what nginx asks about and keeps, what it refuses by itself,
+#: and what the application judges, before a body and without one.
+WAYS: list[tuple[str, str, dict[str, str], bytes | None]] = [
+    ("GET", PUBLIC, {}, None),
+    ("HEAD", PUBLIC, {}, None),
+    ("GET", f"{PUBLIC}?w=64", {}, None),
+    ("GET", f"{PUBLIC}?w=1", {}, None),
+    ("GET", f"{PUBLIC}?download=b.txt", {"Range": "bytes=9-"}, None),
+    ("GET", PUBLIC, {"If-Match": '"x"'}, None),
+    ("GET", PUBLIC, {"If-None-Match": "*"}, None),
+    ("DELETE", PUBLIC, {}, None),
+    ("OPTIONS", PUBLIC, {"Access-Control-Request-Method": "GET"}, None),
+    ("GET", FILES, {}, None),
+    ("PUT", FILES, {}, b"x"),
+    ("PUT", FILES, {}, LARGE),
+    ("PUT", FILES, {"Content-Length": "99999999999999"}, None),
+    ("OPTIONS", FILES, {"Access-Control-Request-Method": "PUT"}, None),
+    ("OPTIONS", "/u/{ticket}/a.txt", {"Access-Control-Request-Method": "PUT"}, None),
+    ("PUT", "/u/{ticket}/a.txt", {}, b"x"),
+    ("PUT", "/u/{ticket}/a.txt", {}, LARGE),
+]
+
+
+def told(answer: Answer) -> str:
+    """All of an answer, byte for byte, but for the id of the request and the date."""
+    own = answer.headers["X-Request-Id"] or "(none)"
+    del answer.headers["Date"], answer.headers["X-Request-Id"]
+    return f"{answer.status}\n{answer.headers}\n{answer.body!r}".replace(own, "")
+
+
+@pytest.mark.parametrize("origin", [LISTED, EVIL])
+def test_a_stranger_sees_no_private_bucket(api: ApiClient, signer: Signer, origin: str) -> None:
+    """The answers about a private bucket with the file, an absent one, and one of an absent tenant
+    are the same; pages that some bucket lists read all of them, others none.
+    """
+    answer = api.send_json("PUT", "/v1/buckets/private", {"cors_origins": [LISTED]})
+    assert answer.status == 201
+    api.stored("a.txt", bucket="private")
+    stranger = api.using(None)
+    places = ((api.tenant, "private"), (api.tenant, "absent0"), ("nobody", "private"))
+    for method, path, fields, body in WAYS:
+        sent = {**fields, "Origin": origin}
+        answers = []
+        for tenant, bucket in places:
+            ticket = signer.token(
+                tid=tenant, iat=1, exp=2, ticket={"bucket": bucket, "key": "a.txt"}
+            )
+            target = path.format(tenant=tenant, bucket=bucket, ticket=ticket)
+            # nginx keeps what it was told.
+            times = 2 if (method, path) == ("GET", PUBLIC) else 1
+            answers += [told(stranger.request(method, target, body, sent)) for _ in range(times)]
+        assert len({*answers}) == 1, (method, path, fields, answers)
+        assert ("Allow-Origin" in answers[0]) == (origin == LISTED), (method, path, answers[0])

@@ -1,0 +1,175 @@
+"""Private buckets are told by nothing: who is not verified sees them as buckets that are not there.
+
+The same through the gateway: `tests/e2e/test_quiet_about_buckets.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from servicekit.testing import Issuer
+from tests.servers.upload import UploadService
+
+LISTED, ELSEWHERE, EVIL = "https://app.test", "https://other.test", "https://evil.test"
+#: A tenant and a bucket of it: private, public without such a file, absent, of no tenant at all.
+PRIVATE, PUBLIC, ABSENT, NOBODY = (
+    ("demo", "private"),
+    ("demo", "public0"),
+    ("demo", "absent0"),
+    ("none", "private"),
+)
+PLACES = (PRIVATE, PUBLIC, ABSENT, NOBODY)
+KEY = "a.txt"
+
+
+@pytest.fixture
+def stored(upload: UploadService) -> UploadService:
+    """A private bucket with a file, whose origin no public bucket lists, and public buckets."""
+    for tenant, name, policy in (
+        (*PRIVATE, {"cors_origins": [LISTED]}),
+        (*PUBLIC, {"public": True, "cors_origins": [ELSEWHERE]}),
+        ("some", "private", {"public": True, "cors_origins": [ELSEWHERE]}),
+    ):
+        upload.tenant = tenant
+        body = json.dumps(policy).encode()
+        upload.request("PUT", f"/v1/buckets/{name}", body, {"Content-Type": "application/json"})
+    upload.tenant = "demo"
+    upload.put(KEY, b"text", bucket="private")
+    return upload
+
+
+#: Methods and addresses, with tickets that somebody else has signed, or that are over.
+WAYS = [
+    *((method, "/v1/files/{bucket}/a.txt") for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH")),
+    *((method, "/v1/files/{bucket}") for method in ("GET", "POST", "OPTIONS")),
+    ("OPTIONS", "/v1/files/{bucket}/a.txt"),
+    ("GET", "/v1/files/{bucket}/a.txt?w=64"),
+    *((method, "/v1/metadata/{bucket}/a.txt") for method in ("GET", "PATCH", "OPTIONS")),
+    *((method, "/v1/buckets/{bucket}") for method in ("GET", "PUT", "DELETE")),
+    *((method, "/u/{forged}/a.txt") for method in ("PUT", "POST", "OPTIONS", "GET")),
+    *((method, "/u/{expired}/a.txt") for method in ("PUT", "POST", "OPTIONS")),
+    ("PUT", "/u/{forged}"),
+    *((method, "/public/{tenant}/{bucket}/a.txt") for method in ("GET", "HEAD", "POST", "OPTIONS")),
+    ("GET", "/public/{tenant}/{bucket}/a.txt?w=64"),
+    ("GET", "/public/{tenant}/{bucket}/a.txt?w=65"),
+    ("GET", "/public/{tenant}/{bucket}/a.txt?download=b.txt"),
+    ("GET", "/public/{tenant}/{bucket}/"),
+    ("GET", "/public/{tenant}/{bucket}"),
+]
+#: What a request may have beside: conditions, and what is refused or asked before.
+FIELDS: list[Mapping[str, str]] = [
+    {},
+    {
+        "If-Match": '"x"',
+        "If-None-Match": "*",
+        "Range": "bytes=0-1",
+        "Access-Control-Request-Method": "PUT",
+        "Content-Encoding": "gzip",
+    },
+]
+
+
+def tickets(issuer: Issuer) -> dict[tuple[str, str], dict[str, str]]:
+    """For each place the tickets of it that are good for nothing."""
+    forger = Issuer()
+    old: dict[str, Any] = {"iat": 1_699_999_999, "exp": 1_700_000_000}
+    found = {}
+    for tenant, bucket in PLACES:
+        rules = {"bucket": bucket, "prefix": "in/"}
+        said: dict[str, Any] = {"tid": tenant, "scope": "files:write", "ticket": rules}
+        found[tenant, bucket] = {
+            "tenant": tenant,
+            "bucket": bucket,
+            "forged": forger.token(**said),
+            "expired": issuer.token(**said, **old),
+        }
+    return found
+
+
+def told(reply: TestResponse) -> str:
+    """All of an answer, byte for byte, but for the id of the request."""
+    text = f"{reply.status}\n{reply.headers}\n{reply.get_data(as_text=True)}"
+    return text.replace(reply.headers["X-Request-Id"], "")
+
+
+def questions(method: str, path: str) -> Iterator[dict[str, str]]:
+    """The request itself, and what the gateway asks about it."""
+    yield {}
+    yield {"WHARF_STEP": "cors"}
+    if path.startswith("/public/"):
+        yield {"WHARF_STEP": "share"}
+    elif method in {"PUT", "POST"} and path.startswith(("/v1/files/", "/u/")):
+        yield {"WHARF_STEP": "admit", "CONTENT_LENGTH": "200000"}
+
+
+@pytest.mark.parametrize("origin", [LISTED, ELSEWHERE, EVIL, "null", ""])
+def test_a_stranger_sees_no_private_bucket(
+    stored: UploadService, issuer: Issuer, origin: str
+) -> None:
+    """Whatever a stranger asks, from a page of whichever origin, the answer about a private bucket
+    is byte for byte that about an absent one, about one of an absent tenant, and about a public one
+    without such a file; an origin that no bucket lists reads none of them.
+    """
+    good_for_nothing = tickets(issuer)
+    for method, path in WAYS:
+        for fields, environ in product(FIELDS, questions(method, path)):
+            sent = {"Authorization": "", "Origin": origin, **fields}
+            answers = [
+                told(stored.request(method, path.format(**names), b"", sent, environ))
+                for names in good_for_nothing.values()
+            ]
+            for other in answers[1:]:
+                assert other == answers[0], (method, path, fields, environ)
+            allowed = "Allow-Origin" in answers[0]
+            assert allowed <= (origin in {LISTED, ELSEWHERE}), (method, path)
+
+
+def test_a_page_that_is_listed_reads_what_is_told_to_nobody(stored: UploadService) -> None:
+    """An origin that some bucket lists reads refusals and preflights, of whichever address; what is
+    shown or done only that which the bucket itself lists.
+    """
+    name = "Access-Control-Allow-Origin"
+    for path in ("/v1/files/absent0/a.txt", "/public/demo/private/a.txt", "/u/x.y.z/a", "/s/x"):
+        for origin in (LISTED, ELSEWHERE):
+            for method in ("OPTIONS", "GET"):
+                sent = {"Authorization": "", "Origin": origin}
+                reply = stored.request(method, path, b"", sent)
+                assert reply.headers.get(name) == origin, (method, path)
+    stored.put(KEY, b"text", bucket="public0")
+    shown = "/public/demo/public0/a.txt"
+    for origin, allowed in ((ELSEWHERE, ELSEWHERE), (LISTED, None)):
+        for path, environ in (
+            (shown, {}),
+            (shown, {"WHARF_STEP": "share", "REQUEST_URI": shown}),
+            ("/v1/files/public0/a.txt", {}),
+            ("/v1/files/public0/absent.txt", {}),
+        ):
+            reply = stored.request("GET", path, b"", {"Origin": origin}, environ)
+            found = reply.headers.get("X-Allow-Origin" if environ else name)
+            assert found == allowed, (path, environ)
+
+
+def test_a_guest_learns_of_no_other_bucket(stored: UploadService, issuer: Issuer) -> None:
+    """A good ticket used for another bucket is refused alike, whether that is there or not; a page
+    that its own bucket lists reads what is told of that one.
+    """
+    rules = {"bucket": "private", "prefix": "in/"}
+    token = issuer.token(tid="demo", scope="files:write", ticket=rules)
+    sent = {"Authorization": f"Bearer {token}", "Origin": ELSEWHERE}
+    answers = [
+        told(stored.request("PUT", f"/v1/files/{bucket}/in/a.txt", b"x", sent))
+        for bucket in ("public0", "absent0")
+    ]
+    assert answers[0] == answers[1]
+    for path in ("/v1/files/private/in/b.txt", f"/u/{token}/c.txt"):
+        by_path = {"Authorization": ""} if path.startswith("/u/") else {}
+        done = stored.request("PUT", path, b"x", {**sent, "Origin": LISTED, **by_path})
+        assert (done.status_code, done.headers["Access-Control-Allow-Origin"]) == (201, LISTED)
+        other = stored.request("PUT", path, b"x", {**sent, "Origin": ELSEWHERE, **by_path})
+        assert "Access-Control-Allow-Origin" not in other.headers
