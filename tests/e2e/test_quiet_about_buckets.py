@@ -43,6 +43,11 @@ def told(answer: Answer) -> str:
     return f"{answer.status}\n{answer.headers}\n{answer.body!r}".replace(own, "")
 
 
+def expired(signer: Signer, tenant: str, bucket: str) -> str:
+    """An upload ticket that is over."""
+    return signer.token(tid=tenant, iat=1, exp=2, ticket={"bucket": bucket, "key": "a.txt"})
+
+
 @pytest.mark.parametrize("origin", [LISTED, EVIL])
 def test_a_stranger_sees_no_private_bucket(api: ApiClient, signer: Signer, origin: str) -> None:
     """The answers about a private bucket with the file, an absent one, and one of an absent tenant
@@ -52,15 +57,19 @@ def test_a_stranger_sees_no_private_bucket(api: ApiClient, signer: Signer, origi
     assert answer.status == 201
     api.stored("a.txt", bucket="private")
     stranger = api.using(None)
-    places = ((api.tenant, "private"), (api.tenant, "absent0"), ("nobody", "private"))
+    places = [
+        {"tenant": tenant, "bucket": bucket, "ticket": expired(signer, tenant, bucket)}
+        for tenant, bucket in (
+            (api.tenant, "private"),
+            (api.tenant, "absent0"),
+            ("nobody", "private"),
+        )
+    ]
     for method, path, fields, body in WAYS:
         sent = {**fields, "Origin": origin}
         answers = []
-        for tenant, bucket in places:
-            ticket = signer.token(
-                tid=tenant, iat=1, exp=2, ticket={"bucket": bucket, "key": "a.txt"}
-            )
-            target = path.format(tenant=tenant, bucket=bucket, ticket=ticket)
+        for names in places:
+            target = path.format(**names)
             # nginx keeps what it was told.
             times = 2 if (method, path) == ("GET", PUBLIC) else 1
             answers += [told(stranger.request(method, target, body, sent)) for _ in range(times)]

@@ -19,6 +19,7 @@ LIMIT = 1000
 CHUNKED = "Transfer-Encoding: chunked"
 # What a form may have beside its one file.
 FORM_LIMIT = LIMIT + (1 << 20)
+EVERYTHING_OF_A_BUCKET = {"v": 1, "own": [["default", "", "rwdl"]], "s": "files:write"}
 TUS = ("Tus-Resumable: 1.0.0", "Content-Type: application/offset+octet-stream")
 
 
@@ -120,6 +121,17 @@ def test_what_is_left_of_a_quota(wharf: Wharf, api: ApiClient, signer: Signer) -
         connection.send(request + b"5000\r\n" + bytes(0x5000))
         (answer,) = connection.answers()
     assert (answer.status, answer.json()["limit_bytes"]) == (413, 10_000)
+    # Whoever does not reach everything is not told what is left.
+    assert until(lambda: under_way(wharf, api.tenant) == 0)
+    narrow = signer.token(tid=api.tenant, scope="files:write", grants=EVERYTHING_OF_A_BUCKET)
+    request = head("PUT /v1/files/default/a HTTP/1.1", f"Authorization: Bearer {narrow}", CHUNKED)
+    with RawConnection(wharf.port) as connection:
+        connection.send(request + b"5000\r\n" + bytes(0x5000))
+        (answer,) = connection.answers()
+    told = answer.json()
+    assert (answer.status, told["limit"]) == (413, "body without a length")
+    assert "limit_bytes" not in told
+    assert "no room for more" in told["detail"]
     assert until(lambda: under_way(wharf, api.tenant) == 0)
     assert api.put("a", iter([bytes(10_000)])).status == 201
 

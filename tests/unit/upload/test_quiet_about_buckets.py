@@ -6,7 +6,7 @@ The same through the gateway: `tests/e2e/test_quiet_about_buckets.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from servicekit.testing import Issuer
 from tests.servers.upload import UploadService
+from wharf_upload.database.sql import SqlRecords
 
 LISTED, ELSEWHERE, EVIL = "https://app.test", "https://other.test", "https://evil.test"
 #: A tenant and a bucket of it: private, public without such a file, absent, of no tenant at all.
@@ -128,6 +129,35 @@ def test_a_stranger_sees_no_private_bucket(
                 assert other == answers[0], (method, path, fields, environ)
             allowed = "Allow-Origin" in answers[0]
             assert allowed <= (origin in {LISTED, ELSEWHERE}), (method, path)
+
+
+def test_a_private_bucket_costs_what_an_absent_one_costs(
+    stored: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is asked the same about both, so that time tells nothing, either."""
+    asked: list[str] = []
+    for name in ("bucket", "file", "lists_origin"):
+        monkeypatch.setattr(SqlRecords, name, counting(asked, getattr(SqlRecords, name)))
+    counts = []
+    for tenant, bucket in (PRIVATE, ABSENT, NOBODY):
+        asked.clear()
+        path = f"/public/{tenant}/{bucket}/{KEY}"
+        for number, environ in enumerate(({"WHARF_STEP": "share"}, {"WHARF_STEP": "cors"}, {})):
+            # Origins that nobody remembers yet.
+            sent = {"Authorization": "", "Origin": f"https://{bucket}.{tenant}{number}.test"}
+            stored.request("GET", path, b"", sent, environ)
+        counts.append([*asked])
+    assert counts == [["bucket", "lists_origin", "bucket", "lists_origin"]] * 3
+
+
+def counting(asked: list[str], method: Callable[..., object]) -> Callable[..., object]:
+    """The method, which notes that it was asked."""
+
+    def ask(*arguments: object, **named: object) -> object:
+        asked.append(method.__name__)
+        return method(*arguments, **named)
+
+    return ask
 
 
 def test_a_page_that_is_listed_reads_what_is_told_to_nobody(stored: UploadService) -> None:
