@@ -188,10 +188,14 @@ def _deletes(run: Run, _: str, place: Place) -> Told:
     return told
 
 
-def _describes(run: Run, _: str, place: Place) -> Told:
+def _describes(run: Run, what: str, place: Place) -> Told:
     path = f"/v1/metadata/{place[0]}/{place[1]}"
-    told = run.caller.ask("PATCH", path, json_of({"metadata": {"a": "b"}}), _JSON)
-    if run.model.may("read", place) and run.model.may("write", place):
+    change = (
+        {"expires_at": "2999-12-31T00:00:00Z"} if what == "expire" else {"metadata": {"a": "b"}}
+    )
+    told = run.caller.ask("PATCH", path, json_of(change), _JSON)
+    may_end = what != "expire" or run.model.may("delete", place)
+    if may_end and run.model.may("read", place) and run.model.may("write", place):
         assert told.status == (200 if place in run.model.files else 404)
     else:
         assert told.status in {403, 404}
@@ -302,6 +306,7 @@ def asked(run: Run, what: str, place: Place, other: Place) -> Told:
         "metadata": _reads,
         "delete": _deletes,
         "describe": _describes,
+        "expire": _describes,
         "ticket": _by_ticket,
         "open links": _opens,
         "look around": _looks_around,

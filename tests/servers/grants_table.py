@@ -124,6 +124,7 @@ WALKED: Mapping[tuple[str, str], tuple[Way, ...]] = {
     ("GET", METADATA): (Way("read", 404, _metadata),),
     ("PATCH", METADATA): (
         Way("change", 404, lambda b, k: _metadata(b, k, {"metadata": {"a": "b"}})),
+        Way("expire", 404, lambda b, k: _metadata(b, k, {"expires_at": None})),
         Way("rename", 404, lambda b, k: _metadata(b, k, {"key": f"{FOLDER}stolen"})),
     ),
     ("POST", "/v1/copies"): (

@@ -32,7 +32,10 @@ _PLACE = st.sampled_from(PLACES)
 _OPERATIONS = st.one_of(
     st.tuples(
         st.sampled_from(
-            ["get", "metadata", "put", "spooled", "delete", "describe", "tus", "form", "ticket"]
+            [
+                *("get", "metadata", "put", "spooled", "delete"),
+                *("describe", "expire", "tus", "form", "ticket"),
+            ]
         ),
         _PLACE,
         _PLACE,
