@@ -134,8 +134,7 @@ class AdmissionQuestion:
         if room.bound is not None:
             # Where the gateway cuts the body, and what it tells then (`conf.d/body_classes.conf`).
             headers.append(("X-Body-Class", str(room.bound.body_class)))
-            if _may_know(principal, room.bound):
-                headers.append(("X-Body-Limit", str(room.bound.limit)))
+            headers.append(("X-Body-Limit", str(_told_limit(principal, room.bound))))
         uploads = self._tenant_limits.of(principal.tenant).concurrent_uploads
         if uploads is not None:
             # The gateway holds the tenant to this number (`snippets/tenant_uploads.conf`).
@@ -143,12 +142,14 @@ class AdmissionQuestion:
         return Response(204, headers)
 
 
-def _may_know(caller: Principal, bound: Bound) -> bool:
-    """Tell whether a caller may know the number at which its body is cut.
+def _told_limit(caller: Principal, bound: Bound) -> int:
+    """Return the number that a caller is told when its body is cut, or 0: none.
 
-    The room on the disk is the operator's, and the quota is for those who reach everything.
+    The room on the disk is the operator's, and the quota is for those who reach everything. A
+    gateway of the release before has no sentence without a number.
     """
-    return bound.by == LIMIT or (bound.by == QUOTA and caller.reach.is_everything)
+    may_know = bound.by == LIMIT or (bound.by == QUOTA and caller.reach.is_everything)
+    return bound.limit if may_know else 0
 
 
 def _require_listener(request: Request) -> None:
