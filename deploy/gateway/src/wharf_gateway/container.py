@@ -111,7 +111,8 @@ class Gateway:
         values = gateway_values(
             self._environ, templates=f"{settings.root}/deploy/nginx", as_root=os.geteuid() == 0
         )
-        values.update(front_door.template_values(self.front_door))
+        # The balancer passes clients' connections on as they are.
+        values.update(front_door.template_values(self.front_door, values["WHARF_LISTEN_TLS"]))
         values.update(console.container_values(self._environ, f"{settings.root}/console"))
         values.update(pictures.container_values(self._environ, self._sockets, self.pictures))
         values.update(live.container_values(self._environ))
@@ -124,6 +125,7 @@ class Gateway:
             WHARF_ANSWERS=self.answers,
             WHARF_SNIPPETS=f"{self.run}/snippets",
             WHARF_LISTEN=settings.listen,
+            WHARF_REDIRECT_LISTEN=settings.redirect_listen,
             WHARF_METRICS_LISTEN=settings.metrics_listen,
             WHARF_AUTH_SOCKET=addresses.server(AUTH_SOCKET, self._environ, _AUTH_EXAMPLES),
             WHARF_AUTH_SECRETS_SOCKET=_secrets_socket(self._environ),

@@ -31,12 +31,17 @@ _CONNECT_SECONDS = 1.0
 SUFFIX = ".nginx"
 
 
-def template_values(path: str = "") -> dict[str, str]:
-    """What nginx's templates say of the door at this path; nothing where there is none."""
+def template_values(path: str = "", tls: str = "") -> dict[str, str]:
+    """What nginx's templates say of the door at this path; nothing where there is none.
+
+    Args:
+        path: of the door.
+        tls: the words of `listen` by which it speaks TLS as the public port does.
+    """
     names = ("WHARF_FRONT_DOOR", "WHARF_FRONT_DOOR_DEFAULT", "WHARF_FRONT_DOOR_TRUST")
     if not path:
         return dict.fromkeys(names, "")
-    listen = f"listen unix:{path}{SUFFIX} proxy_protocol"
+    listen = f"listen unix:{path}{SUFFIX}{tls} proxy_protocol"
     # Whoever may connect to the socket is believed: the folder is this user's alone.
     trust = "set_real_ip_from unix:; real_ip_header proxy_protocol;"
     return dict(zip(names, (f"{listen};", f"{listen} default_server;", trust), strict=True))

@@ -16,10 +16,13 @@ _ANSWER_BYTES = 1 << 16
 _SHOWN_CHARACTERS = 200
 # The upload service's own word, and proof that auth answers and has keys. On a full disk Wharf
 # starts as well: files are read, and deleted.
-_PROBES = ("/readyz?exclude=room", "/.well-known/jwks.json")
+_UPLOAD_PROBE, _AUTH_PROBE, _CONSOLE_PROBE = (
+    "/readyz?exclude=room",
+    "/.well-known/jwks.json",
+    "/console/readyz",
+)
 # Of a connection that is for nobody else.
 _PROXY_LINE = "PROXY UNKNOWN\r\n"
-_CONSOLE_PROBE = "/console/readyz"
 
 
 def get(host: str, port: int, path: str, *, speaks_proxy: bool = False) -> tuple[int, str]:
@@ -48,10 +51,16 @@ def not_ready(settings: RunSettings, *, console: bool) -> str | None:
         settings: say where the gateway listens.
         console: whether the console is a part of everything.
     """
-    for path in (*_PROBES, _CONSOLE_PROBE) if console else _PROBES:
-        status, body = get(
-            settings.local_host, settings.port, path, speaks_proxy=settings.speaks_proxy
-        )
+    public = (settings.local_host, settings.port, settings.speaks_proxy)
+    probes = [(*public, _UPLOAD_PROBE)]
+    if settings.is_tls:
+        # Without TLS the public port answers the first question alone (snippets/plain_http.conf).
+        internal = (settings.local_metrics_host, settings.metrics_port, False)
+        probes += [(*internal, "/jwks"), (*internal, _CONSOLE_PROBE)]
+    else:
+        probes += [(*public, _AUTH_PROBE), (*public, _CONSOLE_PROBE)]
+    for host, port, speaks_proxy, path in probes if console else probes[:-1]:
+        status, body = get(host, port, path, speaks_proxy=speaks_proxy)
         if status == 200:
             continue
         if status == 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from wharf_gateway import tls
 from wharf_gateway.tables import Setting
 from wharf_gateway.terminal import CannotRunError
 
@@ -15,7 +16,7 @@ HOST = Setting(
     "127.0.0.1",
     "",
     "address that the gateway listens on; `0.0.0.0` opens it to the network "
-    "(put TLS in front and set WHARF_HOSTS and WHARF_ISSUER first)",
+    "(set WHARF_TLS_CERTIFICATE, or put TLS in front, and set WHARF_HOSTS and WHARF_ISSUER first)",
 )
 PORT = Setting(
     "WHARF_PORT", "8080", "port", "port that the gateway listens on", minimum=1, maximum=65534
@@ -94,6 +95,8 @@ class RunSettings:
         speaks_proxy: whether a connection to it begins with a PROXY line.
         metrics_host: address of the internal port.
         metrics_port: internal port.
+        is_tls: whether the public port speaks TLS.
+        redirect_port: of the port that sends browsers there; 0: none.
         drain_seconds: time for requests in flight.
         ready_seconds: time for a start.
     """
@@ -103,10 +106,12 @@ class RunSettings:
         "drain_seconds",
         "host",
         "instance",
+        "is_tls",
         "metrics_host",
         "metrics_port",
         "port",
         "ready_seconds",
+        "redirect_port",
         "root",
         "speaks_proxy",
     )
@@ -124,6 +129,13 @@ class RunSettings:
         self.metrics_port = int(METRICS_PORT.read(environ) or self.port + 1)
         if self.metrics_port == self.port:
             raise CannotRunError(f"WHARF_METRICS_PORT={self.port}: must differ from WHARF_PORT")
+        self.is_tls = tls.files(environ) is not None
+        self.redirect_port = int(tls.REDIRECT_PORT.read(environ) or 0)
+        if self.redirect_port in {self.port, self.metrics_port}:
+            raise CannotRunError(
+                f"{tls.REDIRECT_PORT.name}={self.redirect_port}: must differ from WHARF_PORT and "
+                "WHARF_METRICS_PORT"
+            )
         self.drain_seconds = DRAIN.number(environ)
         self.ready_seconds = READY.number(environ)
 
@@ -131,6 +143,11 @@ class RunSettings:
     def listen(self) -> str:
         """The address and port in nginx's notation."""
         return f"{_bracketed(self.host)}:{self.port}"
+
+    @property
+    def redirect_listen(self) -> str:
+        """The address and port that send browsers to TLS, in nginx's notation."""
+        return f"{_bracketed(self.host)}:{self.redirect_port}"
 
     @property
     def metrics_listen(self) -> str:
@@ -155,7 +172,7 @@ class RunSettings:
     @property
     def url(self) -> str:
         """Where this machine reaches the gateway."""
-        return f"http://{_bracketed(self.local_host)}:{self.port}"
+        return f"http{'s' * self.is_tls}://{_bracketed(self.local_host)}:{self.port}"
 
 
 def is_behind_front_door(environ: Mapping[str, str]) -> bool:

@@ -173,6 +173,7 @@ GATEWAY_SETTINGS = (
     pictures.PICTURES_CACHE_BYTES,
     *blobstore.BLOB_SETTINGS,
     replica_door.REPLICA_DOOR,
+    *tls.TLS_SETTINGS,
     Setting(
         "WHARF_HOSTS",
         "",

@@ -1,15 +1,172 @@
-"""TLS on the public port."""
+"""TLS on the public port: its settings, its files, what nginx's templates say of it (ADR 67)."""
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from wharf_gateway import nginx_program
+from wharf_gateway.tables import Setting
+from wharf_gateway.terminal import CannotRunError
+
+CERTIFICATE = Setting(
+    "WHARF_TLS_CERTIFICATE",
+    "",
+    "",
+    "file with the certificate of the public port, PEM, those of its issuers after it; one with "
+    "several names where several hosts are served. With it and WHARF_TLS_KEY the port speaks TLS "
+    "and HTTP/2. Both files are loaded anew when they change",
+)
+KEY = Setting(
+    "WHARF_TLS_KEY",
+    "",
+    "",
+    "file with its private key, PEM, without a password; nobody but its owner and group may read "
+    "it",
+)
+HSTS_SECONDS = Setting(
+    "WHARF_HSTS_SECONDS",
+    str(365 * 24 * 3600),
+    "seconds",
+    "how long browsers are told to use TLS alone (`Strict-Transport-Security`), where the port "
+    "speaks it; 0: they are told to forget that",
+    minimum=0,
+    maximum=10 * 365 * 24 * 3600,
+)
+REDIRECT_PORT = Setting(
+    "WHARF_REDIRECT_PORT",
+    "",
+    "port",
+    "one more port, without TLS, that sends browsers to the one with TLS, such as 80; empty: none",
+    minimum=1,
+    maximum=65535,
+    words=("",),
+)
+TLS_SETTINGS = (CERTIFICATE, KEY, HSTS_SECONDS, REDIRECT_PORT)
+
+# nginx reads them as words of its configuration.
+_PATH = re.compile(r"/[A-Za-z0-9/._@+=,-]+")
+# Since this one HTTP/2 is a directive; `listen … http2` is said to be deprecated at each start.
+_HTTP2_DIRECTIVE = (1, 25, 1)
+_HTTPS_PORT = 443
+
+
+@dataclass(frozen=True)
+class Files:
+    """The certificate and its key.
+
+    Attributes:
+        certificate: path of the certificate.
+        key: path of its private key.
+    """
+
+    certificate: str
+    key: str
+
+
+def files(environ: Mapping[str, str]) -> Files | None:
+    """Return the two files; `None` without TLS.
+
+    Raises:
+        CannotRunError: one is named without the other, or nginx cannot name it.
+    """
+    certificate, key = CERTIFICATE.read(environ), KEY.read(environ)
+    if not certificate and not key:
+        return None
+    for setting, path in ((CERTIFICATE, certificate), (KEY, key)):
+        if not path:
+            raise CannotRunError(
+                f"{setting.name} is not set: TLS takes {CERTIFICATE.name} and {KEY.name}"
+            )
+        if not _PATH.fullmatch(path):
+            raise CannotRunError(
+                f"{setting.name}={path!r}: allowed is an absolute path of letters, digits and any "
+                "of . _ - @ + = , /"
+            )
+    return Files(certificate, key)
+
+
+def fault(found: Files) -> str:
+    """Say why nginx cannot, or may not, use the two files; an empty text when it can."""
+    # Here, not above: OpenSSL is large, and without TLS nobody needs it.
+    import ssl
+
+    for setting, path in ((CERTIFICATE, found.certificate), (KEY, found.key)):
+        try:
+            with open(path, "rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+        except OSError as error:
+            return f"{setting.name}={path!r}: {error.strerror}"
+        if setting is KEY and mode & stat.S_IRWXO:
+            return (
+                f"{KEY.name}={path!r} is open to everybody (mode {stat.S_IMODE(mode):o}); "
+                f"chmod o-rwx {path}"
+            )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # Without an answer OpenSSL would ask at the terminal.
+        context.load_cert_chain(found.certificate, found.key, password=lambda: b"")
+    except (OSError, ValueError) as error:
+        said = getattr(error, "reason", None) or error
+        return (
+            f"{CERTIFICATE.name}={found.certificate!r} and {KEY.name}={found.key!r} are no "
+            f"certificate and its key without a password: {said}"
+        )
+    return ""
 
 
 def template_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what nginx's templates say of TLS.
 
     Raises:
-        CannotRunError: a setting is wrong.
+        CannotRunError: a setting is wrong, or the files are no certificate and its key.
     """
-    del environ
-    return {"WHARF_LISTEN_TLS": ""}
+    redirect_port = REDIRECT_PORT.read(environ)
+    found = files(environ)
+    values = {
+        CERTIFICATE.name: found.certificate if found else "",
+        KEY.name: found.key if found else "",
+        HSTS_SECONDS.name: HSTS_SECONDS.read(environ),
+        "WHARF_TLS": "",
+        "WHARF_TLS_SERVER": "",
+        "WHARF_TLS_OTHER_HOSTS": "",
+        "WHARF_TLS_PORT": _shown_port(environ),
+        "WHARF_LISTEN_TLS": "",
+        "WHARF_REDIRECT_PORT": redirect_port or "none",
+        "WHARF_REDIRECT_SERVER": "",
+        "WHARF_REDIRECT_OTHER_HOSTS": "",
+    }
+    if found is None:
+        if redirect_port:
+            raise CannotRunError(
+                f"{REDIRECT_PORT.name} is set without {CERTIFICATE.name}: there is nowhere to send "
+                "browsers to"
+            )
+        return values
+    if error := fault(found):
+        raise CannotRunError(error)
+    is_directive = nginx_program.version(nginx_program.find(environ)) >= _HTTP2_DIRECTIVE
+    http2 = "http2 on; " if is_directive else ""
+    values["WHARF_TLS"] = "include snippets/tls.conf;"
+    values["WHARF_TLS_SERVER"] = f"{http2}include snippets/plain_http.conf;"
+    values["WHARF_TLS_OTHER_HOSTS"] = f"{http2}error_page 497 =421 @problem_421;"
+    values["WHARF_LISTEN_TLS"] = " ssl" if is_directive else " ssl http2"
+    if redirect_port:
+        values["WHARF_REDIRECT_SERVER"] = "include conf.d/redirect.conf;"
+        values["WHARF_REDIRECT_OTHER_HOSTS"] = "include snippets/redirect_other_hosts.conf;"
+    return values
+
+
+def _shown_port(environ: Mapping[str, str]) -> str:
+    """The port of HTTPS as clients see it, with its colon; empty for the usual one."""
+    issuer = urlsplit(environ.get("WHARF_ISSUER") or "")
+    port: int | str | None
+    if issuer.scheme == "https":
+        port = issuer.port or _HTTPS_PORT
+    else:
+        port = environ.get("WHARF_PORT") or "8080"
+    return "" if int(port) == _HTTPS_PORT else f":{port}"

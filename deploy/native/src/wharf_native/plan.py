@@ -66,8 +66,8 @@ def service_environment(
 
 
 def _jwks_url(settings: RunSettings) -> str:
-    if settings.speaks_proxy:
-        # Which the services do not.
+    if settings.speaks_proxy or settings.is_tls:
+        # The services speak no PROXY protocol, and know nothing of the certificate.
         return f"{settings.metrics_url}/jwks"
     return f"{settings.url}/.well-known/jwks.json"
 
@@ -99,6 +99,7 @@ def template_values(
         WHARF_ANSWERS=places.answers,
         WHARF_SNIPPETS=f"{places.nginx}/snippets",
         WHARF_LISTEN=settings.listen,
+        WHARF_REDIRECT_LISTEN=settings.redirect_listen,
         WHARF_METRICS_LISTEN=settings.metrics_listen,
         WHARF_AUTH_SOCKET=f"unix:{places.socket('auth')}",
         WHARF_AUTH_SECRETS_SOCKET=f"unix:{places.socket('auth-secrets')}",

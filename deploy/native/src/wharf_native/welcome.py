@@ -7,6 +7,7 @@ import sys
 
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import log
+from wharf_gateway.tls import CERTIFICATE
 from wharf_native.places import Places
 
 # The secret goes from the file into curl's standard input: it is neither printed here nor an
@@ -15,21 +16,31 @@ _COMMANDS = (
     (
         """TOKEN=$(python3 -c 'import json; c = json.load(open("{credentials}"))["demo"]; """
         """print("user = " + c["client_id"] + ":" + c["client_secret"])' """
-        "| curl -sfK - -d grant_type=client_credentials {url}/auth/oauth/token "
+        "| curl -sfK - -d grant_type=client_credentials {url}/auth/oauth/token{trust} "
         """| python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')"""
     ),
-    'curl -fT README.md -H "Authorization: Bearer $TOKEN" {url}/v1/files/default/README.md',
-    'curl -f -H "Authorization: Bearer $TOKEN" {url}/v1/files/default/README.md',
+    'curl -fT README.md -H "Authorization: Bearer $TOKEN" {url}/v1/files/default/README.md{trust}',
+    'curl -f -H "Authorization: Bearer $TOKEN" {url}/v1/files/default/README.md{trust}',
 )
 
 
 def first_upload(settings: RunSettings, places: Places) -> list[str]:
     """Three commands for a shell: get a token, upload a file, get it back."""
-    credentials = _credentials(places)
-    return [
-        command.replace("{url}", settings.url).replace("{credentials}", credentials)
-        for command in _COMMANDS
-    ]
+    url, trust = settings.url, ""
+    if settings.is_tls:
+        # Here, not above: it is rarely needed.
+        from shlex import quote
+
+        # Under a name that the certificate is for; whoever signed that may be known to nobody.
+        url = os.environ["WHARF_ISSUER"].removesuffix("/auth")
+        trust = f" --cacert {quote(os.environ[CERTIFICATE.name])}"
+    values = {"{url}": url, "{trust}": trust, "{credentials}": _credentials(places)}
+    found = []
+    for command in _COMMANDS:
+        for name, value in values.items():
+            command = command.replace(name, value)  # noqa: PLW2901
+        found.append(command)
+    return found
 
 
 def first_login(places: Places, *, secretly: bool) -> str:

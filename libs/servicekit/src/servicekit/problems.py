@@ -161,6 +161,13 @@ TENANT_LIMIT = COMMON.declare(
     "end what nobody needs; a resumable upload ends by itself when nothing comes for a day. Or ask "
     "the operator for more (`WHARF_TENANT_MAX_…`).",
 )
+HTTPS_REQUIRED = COMMON.declare(
+    "https-required",
+    400,
+    "Only over HTTPS",
+    "The request came without TLS and was not looked at. Send it to the same address with "
+    "`https://`. A credential in it has crossed the network for everybody to read: replace it.",
+)
 LENGTH_REQUIRED = COMMON.declare(
     "length-required",
     411,
