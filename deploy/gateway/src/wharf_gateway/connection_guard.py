@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 
 from socket_guard.floor import BodyFloor
 from socket_guard.guard import CROWD, SLOW, Guard
 from wharf_gateway import connections, trusted_proxies
+from wharf_gateway.metrics_file import Metric, MetricsFile
 from wharf_gateway.settings import BODY_MIN_BYTES_PER_SECOND, BODY_WINDOW_SECONDS
 from wharf_gateway.terminal import log
 
-# Name, type and help text (Prometheus' text format, version 0.0.4).
-_CUT = (
+_CUT = Metric(
     "wharf_gateway_slow_bodies_cut_total",
     "counter",
     "Requests that came in below WHARF_BODY_MIN_BYTES_PER_SECOND and were cut.",
 )
-_CLOSED = (
+_CLOSED = Metric(
     "wharf_gateway_connections_closed_total",
     "counter",
     "Connections above the share of an address (WHARF_ADDRESS_OPEN_CONNECTIONS) that were closed.",
 )
-_LIMIT = (
+_LIMIT = Metric(
     "wharf_nginx_connections_limit",
     "gauge",
     "Connections that all workers of nginx together may have.",
@@ -37,7 +36,7 @@ class ConnectionGuard(Guard):
         gateways: ids of nginx's master processes: more than one while a new one takes over.
         port: the public one.
         environ: has the settings.
-        metrics_file: where the gateway's internal port finds what is counted here.
+        metrics: takes what is counted here.
     """
 
     def __init__(
@@ -45,9 +44,9 @@ class ConnectionGuard(Guard):
         gateways: Callable[[], list[int]],
         port: int,
         environ: Mapping[str, str],
-        metrics_file: str,
+        metrics: MetricsFile,
     ) -> None:
-        self._metrics_file = metrics_file
+        self._metrics = metrics
         self._advice = trusted_proxies.advice(environ)
         self._cut, self._limit = Counter[str](), connections.most_connections(environ)
         super().__init__(
@@ -73,11 +72,6 @@ class ConnectionGuard(Guard):
         self._write_metrics()
 
     def _write_metrics(self) -> None:
-        values = ((_CUT, self._cut[SLOW]), (_CLOSED, self._cut[CROWD]), (_LIMIT, self._limit))
-        new = f"{self._metrics_file}.new"
-        with open(new, "w", encoding="ascii") as file:
-            file.writelines(
-                f"# HELP {name} {text}\n# TYPE {name} {kind}\n{name} {value}\n"
-                for (name, kind, text), value in values
-            )
-        os.replace(new, self._metrics_file)
+        self._metrics.update(
+            {_CUT: self._cut[SLOW], _CLOSED: self._cut[CROWD], _LIMIT: self._limit}
+        )

@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 
-from wharf_gateway import addresses, answers, blobstore, console, front_door, live, pictures
+from wharf_gateway import addresses, answers, blobstore, console, front_door, live, pictures, tls
 from wharf_gateway.leftovers import remove_files
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import INSTANCE, RunSettings
@@ -76,6 +76,7 @@ class Gateway:
         socket_folders: where the services have their sockets.
         front_door: where a balancer on this machine finds it; empty: nowhere.
         blob_store: the object store; None when all is on the disk.
+        tls_files: the certificate of the public port and its key; None without TLS.
         own_sockets: unix sockets on which nginx listens in folders that others have, too.
         metrics_file: what nginx serves of the parent's own counters.
     """
@@ -95,6 +96,7 @@ class Gateway:
         if environ.get(FRONT_DOOR.name):
             self.front_door = addresses.path(FRONT_DOOR, environ)
         self.blob_store = blobstore.blob_store(environ)
+        self.tls_files = tls.files(environ)
         self.values = self._template_values()
         own = ("WHARF_CONSOLE_DOOR", "WHARF_REPLICA_DOOR", "WHARF_IMAGES_BLOBS_SOCKET")
         listening = (addresses.socket_path(self.values[name]) for name in own)

@@ -17,8 +17,10 @@ from kept_sockets import FdStore
 from wharf_gateway.connection_guard import ConnectionGuard
 from wharf_gateway.container import Gateway
 from wharf_gateway.front_door import FrontDoor, answers
+from wharf_gateway.metrics_file import MetricsFile
 from wharf_gateway.store_watch import StoreWatch
 from wharf_gateway.terminal import CannotRunError, log
+from wharf_gateway.tls_watch import CertificateWatch
 
 _STOP = {signal.SIGTERM, signal.SIGQUIT}
 _WAITED_FOR = {*_STOP, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
@@ -111,28 +113,37 @@ def _front_door(gateway: Gateway) -> FrontDoor | None:
     return door
 
 
-def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
-    """Runs nginx until it ends; returns the container's exit code."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
+def _keep_sockets(gateway: Gateway) -> None:
     for folder in gateway.socket_folders:
         try:
             FdStore(folder, gateway.settings.instance).start()
         except OSError as error:
             log(f"sockets in {folder} are not kept over restarts: {error}")
+
+
+def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
+    """Runs nginx until it ends; returns the container's exit code."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
+    _keep_sockets(gateway)
     door = _front_door(gateway)
     for path in gateway.own_sockets:
         # A killed nginx leaves it, and the next one would not listen.
         with suppress(FileNotFoundError):
             os.unlink(path)
+    metrics = MetricsFile(gateway.metrics_file)
+    files = gateway.tls_files
+    certificate = CertificateWatch(files, _reload, metrics) if files else None
     nginx = Nginx(gateway.command, environ)
     watch = _watch(gateway)
+    if certificate:
+        certificate.start()
     if door is not None:
         door.start()
     guard = ConnectionGuard(
         lambda: [nginx.pid] if nginx.running else [],
         gateway.settings.port,
         environ,
-        gateway.metrics_file,
+        metrics,
     )
     guard.check()
     stop = Stop(nginx, gateway.settings.drain_seconds, door)
@@ -153,15 +164,16 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
 def _watch(gateway: Gateway) -> StoreWatch | None:
     if gateway.blob_store is None:
         return None
-
-    def reload() -> bool:
-        # As everybody else asks for it; `_obey` says when it is done.
-        os.kill(os.getpid(), signal.SIGHUP)
-        return False
-
-    watch = StoreWatch(gateway.blob_store, reload)
+    # `_obey` says when it is done.
+    watch = StoreWatch(gateway.blob_store, lambda: not _reload())
     watch.start()
     return watch
+
+
+def _reload() -> bool:
+    """Has nginx reload, as everybody else asks for it."""
+    os.kill(os.getpid(), signal.SIGHUP)
+    return True
 
 
 def _obey(

@@ -85,6 +85,10 @@ class Attendant:
         """Replaces processes; returns what went wrong. Never in the thread that begins."""
         return self._thread.submit(self._restart, names).result()
 
+    def reload_now(self) -> str:
+        """Has nginx read its files anew; returns what went wrong. Not in the thread that begins."""
+        return self._thread.submit(self._reload).result()
+
     def wait(self, condition: Callable[[], bool], seconds: float, error: str) -> None:
         """Waits until the condition holds; raises `CannotRunError` if time is up or all stops."""
         deadline = time.monotonic() + seconds
@@ -158,6 +162,15 @@ class Attendant:
         if (process.get_state(), process.exitstatus) != (ProcessStates.EXITED, 0):
             logfiles.show_tail("prepare")
             raise CannotRunError(f"{name} ended with exit code {process.exitstatus}")
+
+    def _reload(self) -> str:
+        # Those who listen stay with nginx's old workers, as uploads do.
+        try:
+            self._reload_gateway()
+        except Exception as error:  # noqa: BLE001 -- the next look may do
+            log(str(error))
+            return str(error) or repr(error)
+        return ""
 
     def _reload_gateway(self) -> None:
         """Has nginx judge its new configuration, and its master replace the workers."""

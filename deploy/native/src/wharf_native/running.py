@@ -9,12 +9,14 @@ import traceback
 from collections.abc import Mapping
 
 from kept_sockets import Kept
-from wharf_gateway import readiness
+from wharf_gateway import readiness, tls
 from wharf_gateway.blobstore import BlobStore, blob_store
 from wharf_gateway.connection_guard import ConnectionGuard
+from wharf_gateway.metrics_file import MetricsFile
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.store_watch import KnownName, StoreWatch
 from wharf_gateway.terminal import CannotRunError, log
+from wharf_gateway.tls_watch import CertificateWatch
 from wharf_native import logfiles
 from wharf_native.attendant import Attendant
 from wharf_native.places import OPTIONAL, SERVICES, Places, take_lock
@@ -69,7 +71,10 @@ def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -
     inherited = service_environment(settings, places, environ)
     os.environ.clear()
     os.environ.update(inherited)
-    store = blob_store(environ)
+    store, metrics = blob_store(environ), MetricsFile(f"{places.nginx}/gateway.prom")
+    certificate = None
+    if (files := tls.files(environ)) is not None:
+        certificate = CertificateWatch(files, lambda: not attendant.reload_now(), metrics)
 
     def render() -> None:
         if store is not None:
@@ -82,7 +87,7 @@ def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -
         places,
         preparations=_preparations(settings),
         render=render,
-        serving=lambda attendant: _serving(attendant, store),
+        serving=lambda attendant: _serving(attendant, store, metrics, certificate),
     )
     sockets = [Kept(places.socket(name)) for name in (*SERVICES, *_MORE_SOCKETS)]
     manager = Manager(attendant, sockets)
@@ -100,7 +105,12 @@ def _preparations(settings: RunSettings) -> list[str]:
     return [*names, "gateway-pages"] if pages else names
 
 
-def _serving(attendant: Attendant, store: BlobStore | None) -> None:
+def _serving(
+    attendant: Attendant,
+    store: BlobStore | None,
+    metrics: MetricsFile,
+    certificate: CertificateWatch | None,
+) -> None:
     """Waits until the gateway says that all is ready, and looks after it from then on."""
     settings, places = attendant.settings, attendant.places
     threading.Thread(target=_rotate_logs, args=[places], daemon=True).start()
@@ -109,12 +119,14 @@ def _serving(attendant: Attendant, store: BlobStore | None) -> None:
         lambda: [pid] if (pid := attendant.manager.processes()["nginx"].pid) else [],
         settings.port,
         os.environ,
-        f"{places.nginx}/gateway.prom",
+        metrics,
     )
     guard.check()
     threading.Thread(target=_keep_house, args=[guard], daemon=True).start()
     if store is not None:
         StoreWatch(store, lambda: not attendant.restart_now(["gateway"])).start()
+    if certificate is not None:
+        certificate.start()
     welcome(settings, places)
 
 
