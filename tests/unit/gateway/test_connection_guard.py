@@ -16,7 +16,9 @@ from wharf_gateway.metrics_file import MetricsFile
 
 def guard(tmp_path: Path, **environ: str) -> ConnectionGuard:
     """A guard over a gateway that is not there."""
-    return ConnectionGuard(lambda: [1], 80, environ, MetricsFile(str(tmp_path / "gateway.prom")))
+    return ConnectionGuard(
+        lambda: [1], 80, environ, MetricsFile(str(tmp_path / "gateway.prom")), ""
+    )
 
 
 def test_cuts_are_counted_in_the_file_of_metrics(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
+from socket_guard.announced import Announced
 from socket_guard.floor import BodyFloor
 from socket_guard.guard import CROWD, SLOW, Guard
 from wharf_gateway import connections, trusted_proxies
+from wharf_gateway.bodies_under_way import BodiesUnderWay
 from wharf_gateway.metrics_file import Metric, MetricsFile
 from wharf_gateway.settings import BODY_MIN_BYTES_PER_SECOND, BODY_WINDOW_SECONDS
 from wharf_gateway.terminal import log
@@ -27,6 +33,8 @@ _LIMIT = Metric(
     "gauge",
     "Connections that all workers of nginx together may have.",
 )
+# nginx's lines of bodies are read at least so often, whether they are looked at or not.
+_READ_SECONDS = 60.0
 
 
 class ConnectionGuard(Guard):
@@ -37,6 +45,7 @@ class ConnectionGuard(Guard):
         port: the public one.
         environ: has the settings.
         metrics: takes what is counted here.
+        bodies: the file in which nginx tells of bodies; it need not be there.
     """
 
     def __init__(
@@ -45,8 +54,10 @@ class ConnectionGuard(Guard):
         port: int,
         environ: Mapping[str, str],
         metrics: MetricsFile,
+        bodies: str,
     ) -> None:
-        self._metrics = metrics
+        self._metrics, self._gateways = metrics, gateways
+        self._bodies, self._read_at = BodiesUnderWay(bodies, self._reopen), 0.0
         self._advice = trusted_proxies.advice(environ)
         self._cut, self._limit = Counter[str](), connections.most_connections(environ)
         super().__init__(
@@ -58,6 +69,7 @@ class ConnectionGuard(Guard):
             shares=connections.shares(environ),
             log=log,
             on_cut=self._count,
+            announced=self._read_bodies,
         )
         self._write_metrics()
 
@@ -66,6 +78,21 @@ class ConnectionGuard(Guard):
         for line in filter(None, (connections.shortage(), self._advice)):
             log(line)
         super().check()
+
+    def poll(self) -> None:
+        """Cuts what is too slow or too much; keeps what nginx tells of bodies short."""
+        super().poll()
+        if time.monotonic() - self._read_at >= _READ_SECONDS:
+            self._read_bodies()
+
+    def _read_bodies(self) -> Announced:
+        self._read_at = time.monotonic()
+        return self._bodies.read()
+
+    def _reopen(self) -> None:
+        for pid in self._gateways():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGUSR1)
 
     def _count(self, why: str, ended: int) -> None:
         self._cut[why] += ended

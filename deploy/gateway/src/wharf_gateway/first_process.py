@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from kept_sockets import FdStore
+from wharf_gateway import tls
 from wharf_gateway.connection_guard import ConnectionGuard
 from wharf_gateway.container import Gateway
 from wharf_gateway.front_door import FrontDoor, answers
@@ -144,6 +145,7 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         gateway.settings.port,
         environ,
         metrics,
+        f"{gateway.run}/{tls.BODIES}",
     )
     guard.check()
     stop = Stop(nginx, gateway.settings.drain_seconds, door)

@@ -50,6 +50,8 @@ TLS_SETTINGS = (CERTIFICATE, KEY, HSTS_SECONDS, REDIRECT_PORT)
 
 # nginx reads them as words of its configuration.
 _PATH = re.compile(r"/[A-Za-z0-9/._@+=,-]+")
+# Where nginx tells of bodies, below its prefix (wharf_gateway/bodies_under_way.py).
+BODIES = "bodies.tsv"
 # Since this one HTTP/2 is a directive; `listen … http2` is said to be deprecated at each start.
 _HTTP2_DIRECTIVE = (1, 25, 1)
 _HTTPS_PORT = 443
@@ -134,6 +136,8 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
         "WHARF_TLS": "",
         "WHARF_TLS_SERVER": "",
         "WHARF_TLS_OTHER_HOSTS": "",
+        "WHARF_TLS_BODIES": BODIES,
+        "WHARF_TLS_BODY_BEGINS": "",
         "WHARF_TLS_PORT": _shown_port(environ),
         "WHARF_LISTEN_TLS": "",
         "WHARF_REDIRECT_PORT": redirect_port or "none",
@@ -153,6 +157,7 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
     http2 = "http2 on; " if is_directive else ""
     values["WHARF_TLS"] = "include snippets/tls.conf;"
     values["WHARF_TLS_SERVER"] = f"{http2}include snippets/plain_http.conf;"
+    values["WHARF_TLS_BODY_BEGINS"] = "include snippets/tls_body_begins.conf;"
     values["WHARF_TLS_OTHER_HOSTS"] = f"{http2}error_page 497 =421 @problem_421;"
     values["WHARF_LISTEN_TLS"] = " ssl" if is_directive else " ssl http2"
     if redirect_port:

@@ -120,6 +120,7 @@ def _serving(
         settings.port,
         os.environ,
         metrics,
+        f"{places.nginx}/{tls.BODIES}",
     )
     guard.check()
     threading.Thread(target=_keep_house, args=[guard], daemon=True).start()

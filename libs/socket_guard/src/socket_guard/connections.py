@@ -24,7 +24,7 @@ _HEADER = struct.Struct("=IHHII")
 _QUESTION = struct.Struct("=BBBxI")
 _LOCAL_PORT = struct.Struct(">HH44x")
 # inet_diag_msg: where the peer's address, the cookie and the inode lie, and how long all is.
-_PEER_AT, _COOKIE_AT, _QUEUED_AT, _INODE_AT, _ANSWER_BYTES = 24, 44, 60, 68, 72
+_PORT_AT, _PEER_AT, _COOKIE_AT, _QUEUED_AT, _INODE_AT, _ANSWER_BYTES = 6, 24, 44, 60, 68, 72
 _ADDRESS_BYTES = {socket.AF_INET: 4, socket.AF_INET6: 16}
 # An IPv4 client of a socket for IPv6.
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -48,6 +48,7 @@ class Connection:
         cookie: the kernel's number for it, never used twice.
         inode: of its socket; 0 until the server has accepted it.
         peer: the client's address, without port.
+        port: the client's; 0 until it is known.
         received: bytes that came from the peer.
         sent: bytes that the peer has acknowledged.
         queued: bytes that the server has written and the peer has not acknowledged.
@@ -59,6 +60,7 @@ class Connection:
         "cookie",
         "inode",
         "peer",
+        "port",
         "queued",
         "received",
         "received_ms",
@@ -83,6 +85,7 @@ class Connection:
         self.peer = peer
         self.received = received
         self.sent = sent
+        self.port = 0
         self.queued = queued
         self.received_ms = received_ms
         self.sent_ms = sent_ms
@@ -161,6 +164,7 @@ def _connection(family: socket.AddressFamily, message: bytes) -> Connection | No
     (cookie,) = struct.unpack_from("=Q", message, _COOKIE_AT)
     (queued,) = struct.unpack_from("=I", message, _QUEUED_AT)
     (inode,) = struct.unpack_from("=I", message, _INODE_AT)
+    (port,) = struct.unpack_from(">H", message, _PORT_AT)
     offset = _ANSWER_BYTES
     while offset < len(message):
         length, kind = _ATTRIBUTE.unpack_from(message, offset)
@@ -168,7 +172,7 @@ def _connection(family: socket.AddressFamily, message: bytes) -> Connection | No
         if kind == _INET_DIAG_INFO and len(info) >= _COUNTS_AT + _COUNTS.size:
             sent, received = _COUNTS.unpack_from(info, _COUNTS_AT)
             sent_ms, received_ms = _AGES.unpack_from(info, _AGES_AT)
-            return Connection(
+            connection = Connection(
                 cookie,
                 inode,
                 _text(message[_PEER_AT : _PEER_AT + _ADDRESS_BYTES[family]]),
@@ -178,5 +182,7 @@ def _connection(family: socket.AddressFamily, message: bytes) -> Connection | No
                 received_ms=received_ms,
                 sent_ms=sent_ms,
             )
+            connection.port = port
+            return connection
         offset += length + 3 & ~3
     return None

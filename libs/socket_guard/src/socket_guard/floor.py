@@ -4,13 +4,15 @@ A server such as nginx bounds the pause between two reads, so a client that send
 each pause is over keeps a connection, and a spool file, for ever. This looks at all connections of
 the server now and then, and finds those on which a request keeps coming, and too slowly. It knows
 nothing of HTTP: since a server says nothing before it has read the request, a connection is in the
-middle of a request when bytes come in and none have gone out since.
+middle of a request when bytes come in and none have gone out since. Where that is not so, the
+server has to tell of the bodies (`announced.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from socket_guard.announced import Announced, AnnouncedBodies
 from socket_guard.connections import Connection
 
 # A window is looked at in so many steps: it is that much longer at the most.
@@ -44,16 +46,31 @@ class BodyFloor:
         self.bytes_per_second = bytes_per_second
         self.window_seconds = window_seconds
         self._arrivals: dict[int, _Arrivals] = {}
+        self._announced: dict[int, AnnouncedBodies] = {}
 
-    def too_slow(self, connections: Iterable[Connection], now: float) -> list[Connection]:
+    def too_slow(
+        self, connections: Iterable[Connection], now: float, announced: Announced | None = None
+    ) -> list[Connection]:
         """Those whose request has come in below the floor; `now` is monotonic, in seconds.
 
-        Each is named once; if it is still there a window later, once more.
+        Each is named once; if it is still there a window later, once more. `announced` are the
+        bodies of which the server has told.
         """
         before, self._arrivals = self._arrivals, {}
+        known, self._announced = self._announced, {}
         found = []
         for connection in connections:
             arrivals = before.get(connection.cookie)
+            bodies = announced.get((connection.peer, connection.port)) if announced else None
+            if bodies:
+                judged = known.get(connection.cookie) or AnnouncedBodies(
+                    self.bytes_per_second, self.window_seconds
+                )
+                received = 0 if arrivals is None else arrivals.received
+                if judged.are_slow(connection, bodies, received, now):
+                    found.append(connection)
+                    continue
+                self._announced[connection.cookie] = judged
             if arrivals is None or arrivals.sent != connection.sent:
                 # New, or answered meanwhile: what comes from now on is counted.
                 arrivals = _Arrivals(connection)

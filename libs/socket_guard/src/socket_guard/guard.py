@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from socket_guard import connections, foreign_sockets
+from socket_guard.announced import Announced
 from socket_guard.floor import STEPS_IN_WINDOW, BodyFloor
 from socket_guard.shares import Shares
 
@@ -32,6 +33,7 @@ class Guard:
         floor: which requests are too slow.
         shares: how many connections each address may have.
         log: takes one line for the operator.
+        announced: gives the bodies under way of which the server tells; see `announced.py`.
         on_cut: called with `SLOW` or `CROWD`, and the number of connections that were just cut.
     """
 
@@ -44,10 +46,11 @@ class Guard:
         shares: Shares,
         log: Callable[[str], None],
         on_cut: Callable[[str, int], None],
+        announced: Callable[[], Announced] = dict,
     ) -> None:
         self._floor, self._shares = floor, shares
         self._servers, self._port = servers, port
-        self._log, self._on_cut = log, on_cut
+        self._log, self._on_cut, self._announced = log, on_cut, announced
         self._working = bool(floor.bytes_per_second or shares.least)
         self._next_floor = self._next_count = self._next_line = 0.0
         self._unsaid = 0
@@ -105,7 +108,9 @@ class Guard:
         return [pid for server in self._servers() for pid in foreign_sockets.children(server)]
 
     def _cut_slow(self, now: float) -> None:
-        slow = self._floor.too_slow(connections.established(self._port), now)
+        # Bodies first: the connection of one that begins between the two questions is there, too.
+        announced, found = self._announced(), connections.established(self._port)
+        slow = self._floor.too_slow(found, now, announced)
         ended = foreign_sockets.end(self._workers(), (one.inode for one in slow)) if slow else 0
         if ended:
             self._on_cut(SLOW, ended)

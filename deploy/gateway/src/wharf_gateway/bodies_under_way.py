@@ -1,0 +1,89 @@
+"""What nginx tells of bodies that come by TLS: a line for each begin and each end.
+
+Only by TLS can a client make nginx say something in the middle of a body, or send several on one
+connection: without it nothing is told (snippets/tls.conf).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import BinaryIO, NamedTuple
+
+from socket_guard.announced import UNKNOWN, Announced
+
+# A file that has grown beyond this is replaced.
+_LARGEST_BYTES = 8 << 20
+
+
+class _Body(NamedTuple):
+    worker: str
+    peer: str
+    port: int
+    length: int
+
+
+class BodiesUnderWay:
+    """Reads nginx's lines.
+
+    Args:
+        path: of the file that nginx writes.
+        reopen: has nginx open it anew.
+    """
+
+    def __init__(self, path: str, reopen: Callable[[], None]) -> None:
+        self._path, self._reopen = path, reopen
+        self._file: BinaryIO | None = None
+        self._begun = b""
+        self._found: dict[str, _Body] = {}
+        self._is_replaced = False
+
+    def read(self) -> Announced:
+        """Returns the bodies under way, as far as nginx has told."""
+        if self._file is None:
+            try:
+                self._file = open(self._path, "rb")  # noqa: SIM115 -- for longer than this call
+            except FileNotFoundError:
+                return {}
+        self._take(self._file.read())
+        if self._is_replaced:
+            # nginx had time enough to go over to the new one.
+            self._file.close()
+            self._file, self._is_replaced = None, False
+        elif self._file.tell() > _LARGEST_BYTES:
+            os.unlink(self._path)
+            self._reopen()
+            self._is_replaced = True
+        # A worker that was killed tells of no end.
+        workers = {one.worker for one in self._found.values()}
+        gone = {worker for worker in workers if not os.path.exists(f"/proc/{worker}")}
+        found: dict[tuple[str, int], dict[str, int]] = {}
+        for name, body in list(self._found.items()):
+            if body.worker in gone:
+                del self._found[name]
+            else:
+                found.setdefault((body.peer, body.port), {})[name] = body.length
+        return found
+
+    def _take(self, data: bytes) -> None:
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        for line in lines:
+            what, _, rest = line.decode("ascii", "replace").partition("\t")
+            if what == "end":
+                self._found.pop(rest, None)
+            elif what == "begin":
+                name, worker, peer, port, length = (*rest.split("\t"), *[""] * 5)[:5]
+                # A balancer on the same machine has no port, and is not looked at.
+                if port.isdigit():
+                    size = int(length) if length.isdigit() else UNKNOWN
+                    self._found[name] = _Body(worker, _address(peer), int(port), size)
+
+
+def _address(text: str) -> str:
+    """An address of nginx's as `socket_guard.connections` writes it."""
+    if text.startswith("::ffff:") and "." in text:
+        return text.removeprefix("::ffff:")
+    if ":" in text:
+        return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
+    return text
