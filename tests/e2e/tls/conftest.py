@@ -1,0 +1,117 @@
+"""A Wharf whose public port speaks TLS, and curl to ask it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.instance import Wharf, free_ports, running
+from tests.servers.certificates import Certificate
+from tests.servers.daemons import program
+
+# The floor is looked at six times in this time.
+WINDOW_SECONDS = 2
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What curl got, and by which version of HTTP; how many bytes of a body it sent."""
+
+    status: int
+    version: str
+    sent: int
+    fields: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A Wharf, its certificate, and its port for redirects."""
+
+    wharf: Wharf
+    certificate: Certificate
+    redirect_port: int
+    token: str
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        return f"https://localhost:{self.wharf.port}"
+
+    def curl(self, *words: str, url: str = "", data: bytes | None = None) -> Answer:
+        """One request."""
+        process = self.start(*words, url=url, stdin=subprocess.PIPE)
+        output, error = process.communicate(data, _SECONDS)
+        assert process.returncode == 0, error.decode()
+        return _parsed(output)
+
+    def start(self, *words: str, url: str = "", stdin: int) -> subprocess.Popen[bytes]:
+        """One request that may last; its output is the answer and a line about it."""
+        return subprocess.Popen(
+            [
+                *(program("curl"), "-sS", "-i", "--cacert", str(self.certificate.authority)),
+                *("-w", "\n%{http_code} %{http_version} %{size_upload}"),
+                *(*words, url if "://" in url else self.url + url),
+            ],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    @property
+    def bearer(self) -> tuple[str, str]:
+        """curl's words for the token."""
+        return ("-H", f"Authorization: Bearer {self.token}")
+
+
+def parsed(process: subprocess.Popen[bytes]) -> Answer:
+    """The answer of a request that was started."""
+    output, error = process.communicate(timeout=_SECONDS)
+    assert process.returncode == 0, error.decode()
+    return _parsed(output)
+
+
+def _parsed(output: bytes) -> Answer:
+    text, _, line = output.rpartition(b"\n")
+    status, version, sent = line.decode().split()
+    head, _, body = text.partition(b"\r\n\r\n")
+    while b" 100" in head.partition(b"\r\n")[0]:
+        head, _, body = body.partition(b"\r\n\r\n")
+    pairs = (one.split(": ", 1) for one in head.decode().split("\r\n")[1:])
+    fields = {name.lower(): value for name, value in pairs}
+    return Answer(int(status), version, int(sent), fields, body)
+
+
+@pytest.fixture(scope="session")
+def secured() -> Iterator[Secured]:
+    """One for all tests of TLS."""
+    with tempfile.TemporaryDirectory(prefix="wharf-tls-") as folder:
+        certificate = Certificate(Path(folder))
+        redirect_port, _ = free_ports()
+        with running(
+            WHARF_TLS_CERTIFICATE=str(certificate.chain),
+            WHARF_TLS_KEY=str(certificate.key),
+            WHARF_REDIRECT_PORT=str(redirect_port),
+            WHARF_HOSTS="files.localhost",
+            WHARF_BODY_WINDOW_SECONDS=str(WINDOW_SECONDS),
+        ) as wharf:
+            without = Secured(wharf, certificate, redirect_port, "")
+            yield Secured(wharf, certificate, redirect_port, _token(without))
+
+
+def _token(secured: Secured) -> str:
+    demo = secured.wharf.credentials("demo")
+    user = f"{demo['client_id']}:{demo['client_secret']}"
+    answer = secured.curl(
+        *("-u", user, "-d", "grant_type=client_credentials"), url="/auth/oauth/token"
+    )
+    found: Any = json.loads(answer.body)
+    return str(found["access_token"])

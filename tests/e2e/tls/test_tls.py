@@ -1,0 +1,308 @@
+"""TLS on the public port, asked by OpenSSL and curl (ADR 67)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.raw_http import exchange, head, until
+from tests.e2e.tls.conftest import WINDOW_SECONDS, Secured, parsed
+from tests.servers.certificates import Certificate
+from tests.servers.daemons import program
+from tests.servers.http2 import DATA, PING, Http2Connection
+
+HSTS = "strict-transport-security"
+YEAR = "max-age=31536000"
+VERSIONS = pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+
+
+def _handshake(secured: Secured, *words: str) -> str:
+    """What OpenSSL says of a connection."""
+    return subprocess.run(
+        [
+            *(program("openssl"), "s_client", "-connect", f"127.0.0.1:{secured.wharf.port}"),
+            *("-servername", "localhost", "-CAfile", str(secured.certificate.authority), *words),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=60,
+        check=False,
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-tls1_3", "-alpn", "h2"), "ALPN protocol: h2"),
+        (("-tls1_3", "-alpn", "http/1.1"), "ALPN protocol: http/1.1"),
+        (("-tls1_3",), "Verify return code: 0 (ok)"),
+        (("-tls1_2",), "Cipher is ECDHE-ECDSA-AES"),
+        (("-tls1_2",), "No ALPN negotiated"),
+    ],
+)
+def test_what_is_spoken(secured: Secured, words: tuple[str, ...], said: str) -> None:
+    """TLS 1.2 and 1.3 with keys that are forgotten, HTTP/2 and HTTP/1.1, a chain that verifies."""
+    assert said in _handshake(secured, *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"),
+        ("-tls1", "-cipher", "ALL:@SECLEVEL=0"),
+        ("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"),
+        ("-tls1_2", "-cipher", "aNULL:eNULL:@SECLEVEL=0"),
+    ],
+)
+def test_what_is_not_spoken(secured: Secured, words: tuple[str, ...]) -> None:
+    """Older versions, ciphers without authentication and ciphers of CBC find no connection."""
+    assert "Cipher is (NONE)" in _handshake(secured, *words)
+
+
+def test_sessions_go_on_from_the_gateways_memory(secured: Secured, tmp_path: Path) -> None:
+    """A client resumes a session, and no ticket holds it under a key of the gateway's."""
+    kept = str(tmp_path / "session")
+    first = _handshake(secured, "-tls1_2", "-sess_out", kept)
+    assert "TLS session ticket" not in first
+    assert "Reused, TLSv1.2" in _handshake(secured, "-tls1_2", "-sess_in", kept)
+
+
+@VERSIONS
+def test_everything_says_that_browsers_shall_come_so_again(secured: Secured, version: str) -> None:
+    """Answers of services, of nginx, files, parts of them, refusals and pages have HSTS alike."""
+    key = f"/v1/files/default/hsts{version}"
+    put = secured.curl(version, *secured.bearer, "-T", "README.md", url=key)
+    assert (put.status, put.version) == (201, version.removeprefix("--http"))
+    asked: dict[str, tuple[int, tuple[str, ...]]] = {
+        key: (200, secured.bearer),
+        f"{key}?": (206, (*secured.bearer, "-r", "1-5")),
+        f"{key}?x": (416, (*secured.bearer, "-r", "99999999-")),
+        "/v1/files/default/none": (404, secured.bearer),
+        "/v1/usage": (401, ()),
+        "/s/nothing": (404, ()),
+        "/console/login": (200, ()),
+        "/problems/conflict": (200, ()),
+        "/%00": (400, ()),
+        "/healthz": (200, ()),
+        "/v1/buckets": (421, ("-H", "Host: elsewhere.example")),
+    }
+    for path, (status, words) in asked.items():
+        answer = secured.curl(version, *words, url=path)
+        assert (answer.status, answer.fields.get(HSTS)) == (status, YEAR), path
+
+
+@VERSIONS
+@pytest.mark.parametrize("length", [True, False])
+def test_a_refusal_comes_before_the_body(
+    secured: Secured, version: str, tmp_path: Path, *, length: bool
+) -> None:
+    """Who has no token sends no more than goes along with the question, and reads the answer."""
+    body = tmp_path / "body"
+    with body.open("wb") as file:
+        file.truncate(50_000_000)
+    words = ("-T", str(body) if length else "-")
+    with body.open("rb") as file:
+        process = secured.start(
+            version, *words, url="/v1/files/default/refused", stdin=file.fileno()
+        )
+        answer = parsed(process)
+    assert answer.status == 401
+    assert json.loads(answer.body)["type"] == "/problems/token-missing"
+    assert answer.sent < 5_000_000
+
+
+def test_a_body_without_a_length_is_cut_where_its_bucket_says(secured: Secured) -> None:
+    """The classes of bodies without a length hold by HTTP/2, and the refusal names the limit."""
+    json_words = ("-H", "Content-Type: application/json", "-X", "PUT")
+    made = secured.curl(
+        *(*secured.bearer, *json_words, "-d", '{"max_file_bytes": 200000}'),
+        url="/v1/buckets/small",
+    )
+    assert made.status in {200, 201}
+    cut = secured.curl(
+        *("--http2", *secured.bearer, "-T", "-"),
+        url="/v1/files/small/cut",
+        data=bytes(2_000_000),
+    )
+    assert (cut.status, cut.version) == (413, "2")
+    whole = secured.curl(
+        *("--http2", *secured.bearer, "-T", "-"), url="/v1/files/small/whole", data=bytes(150_000)
+    )
+    assert whole.status == 201
+
+
+def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
+    """Bodies of resumable uploads go on to the receiver while they come by HTTP/2, too."""
+    tus = ("-H", "Tus-Resumable: 1.0.0")
+    made = secured.curl(
+        *("--http2", "-X", "POST", *secured.bearer, *tus, "-H", "Upload-Length: 300000"),
+        *("-H", "Upload-Metadata: bucket ZGVmYXVsdA==,key dHVz"),
+        url="/v1/uploads",
+    )
+    assert made.status == 201, made.body
+    path = made.fields["location"].partition(str(secured.wharf.port))[2] or made.fields["location"]
+    begun = secured.start(
+        *("--http2", "-X", "PATCH", *secured.bearer, *tus, "-H", "Upload-Offset: 0"),
+        *("-H", "Content-Type: application/offset+octet-stream", "-H", "Content-Length: 300000"),
+        *("-T", "-"),
+        url=path,
+        stdin=subprocess.PIPE,
+    )
+    assert begun.stdin is not None
+    begun.stdin.write(bytes(200_000))
+    begun.stdin.flush()
+
+    def offset() -> int:
+        asked = secured.curl("-I", *secured.bearer, *tus, url=path)
+        return int(asked.fields["upload-offset"])
+
+    assert until(lambda: offset() > 100_000)
+    begun.kill()
+    begun.communicate()
+    assert 100_000 < offset() <= 200_000
+
+
+@pytest.mark.parametrize("pings", [False, True])
+def test_a_slow_body_is_cut_whatever_else_is_said(secured: Secured, *, pings: bool) -> None:
+    """A client that has its PINGs answered meanwhile keeps no body open below the floor."""
+    fields = {"Authorization": f"Bearer {secured.token}", "Content-Length": "1000000"}
+    with Http2Connection(secured.wharf.port, secured.certificate.authority) as connection:
+        connection.request(1, "PUT", "/v1/files/default/slow", fields)
+
+        def is_cut() -> bool:
+            try:
+                connection.frame(DATA, stream=1, payload=b"x")
+                if pings:
+                    connection.frame(PING, payload=b"12345678")
+            except OSError:
+                return True
+            return not connection.is_open_for(0.1)
+
+        begin = time.monotonic()
+        assert until(is_cut, pause=0.3)
+        # nginx's own bound on pauses had nothing to do with it.
+        assert time.monotonic() - begin >= WINDOW_SECONDS
+
+
+def test_a_browser_that_begins_without_tls_is_sent_on(secured: Secured) -> None:
+    """On the same port to the same one, from the other port to the one with TLS."""
+    tls = secured.wharf.port
+    for port in (tls, secured.redirect_port):
+        answer = secured.curl(url=f"http://localhost:{port}/console/?a=b")
+        assert answer.status == 308
+        assert answer.fields["location"] == f"https://localhost:{tls}/console/?a=b"
+        assert HSTS not in answer.fields
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        head("GET /v1/usage HTTP/1.1", "Authorization: Bearer secret"),
+        head("POST /auth/login HTTP/1.1", "Content-Length: 10", "Expect: 100-continue"),
+        head("DELETE /v1/files/default/x HTTP/1.1"),
+    ],
+)
+def test_what_may_have_leaked_is_refused(secured: Secured, request_head: bytes) -> None:
+    """A token, a form or a change without TLS is not looked at, and its body is not asked for."""
+    for port in (secured.wharf.port, secured.redirect_port):
+        [answer] = exchange(port, request_head)
+        assert (answer.status, answer.slug) == (400, "https-required")
+        assert answer.headers["Connection"] == "close"
+
+
+def test_probes_need_no_certificate(secured: Secured) -> None:
+    """Health and readiness are told without TLS, and nothing else that services say."""
+    for path in ("/healthz", "/readyz"):
+        assert secured.curl(url=f"http://localhost:{secured.wharf.port}{path}").status == 200
+    for path in ("/metrics", "/.well-known/jwks.json", "/healthz/x", "/openapi.json"):
+        assert secured.curl(url=f"http://localhost:{secured.wharf.port}{path}").status == 308
+
+
+def test_other_hosts_are_refused_without_tls_too(secured: Secured) -> None:
+    """Nobody is sent to a host that this gateway does not serve."""
+    for port in (secured.wharf.port, secured.redirect_port):
+        [answer] = exchange(port, b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        assert answer.status == 421
+        assert answer.headers["Location"] is None
+
+
+def test_a_renewed_certificate_cuts_nothing(secured: Secured, tmp_path: Path) -> None:
+    """New connections see it within seconds; an upload under way ends as if nothing had been."""
+    before = _serial(secured)
+    uploads = [
+        secured.start(
+            *(version, *secured.bearer, "-T", "-"),
+            url=f"/v1/files/default/renewed{version}",
+            stdin=subprocess.PIPE,
+        )
+        for version in ("--http1.1", "--http2")
+    ]
+    for one in uploads:
+        assert one.stdin is not None
+        one.stdin.write(bytes(200_000))
+        one.stdin.flush()
+    stop = threading.Event()
+    feeders = [threading.Thread(target=_feed, args=(one, stop)) for one in uploads]
+    for feeder in feeders:
+        feeder.start()
+    (tmp_path / "new").mkdir()
+    renewed = Certificate(tmp_path / "new")
+    for new, old in (
+        (renewed.authority, secured.certificate.authority),
+        (renewed.key, secured.certificate.key),
+        (renewed.chain, secured.certificate.chain),
+    ):
+        shutil.move(new, old)
+    assert until(lambda: _serial(secured) != before)
+    stop.set()
+    for feeder in feeders:
+        feeder.join()
+    assert [parsed(one).status for one in uploads] == [201, 201]
+
+
+def _feed(process: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    assert process.stdin is not None
+    while not stop.wait(0.2):
+        process.stdin.write(bytes(10_000))
+        process.stdin.flush()
+    process.stdin.close()
+    process.stdin = None
+
+
+def _serial(secured: Secured) -> str:
+    shown = _handshake(secured)
+    return shown[shown.index("-----BEGIN") : shown.index("-----END")]
+
+
+def test_live_events_come_by_tls(secured: Secured) -> None:
+    """A stream of events begins over either version of HTTP, with HSTS."""
+    for version in ("--http1.1", "--http2"):
+        process = secured.start(
+            *(version, "-N", *secured.bearer, "-H", "Accept: text/event-stream"),
+            url="/v1/events",
+            stdin=subprocess.DEVNULL,
+        )
+        assert process.stdout is not None
+        assert b" 200" in process.stdout.readline()
+        process.kill()
+        process.communicate()
+
+
+def test_metrics_say_when_the_certificate_ends(secured: Secured) -> None:
+    """In about two days, as it was made; and that none is refused."""
+    with socket.create_connection(("127.0.0.1", secured.wharf.metrics_port), 30) as connection:
+        connection.sendall(b"GET /metrics/gateway HTTP/1.0\r\n\r\n")
+        text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("wharf_tls"))
+    left = float(values["wharf_tls_certificate_expires_timestamp_seconds"]) - time.time()
+    assert 86_400 < left < 3 * 86_400
+    assert values["wharf_tls_certificate_refused"] == "0"
