@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from socket_guard.announced import UNKNOWN, Announced
 
@@ -33,28 +33,21 @@ class BodiesUnderWay:
     """
 
     def __init__(self, path: str, reopen: Callable[[], None]) -> None:
-        self._path, self._reopen = path, reopen
-        self._file: BinaryIO | None = None
-        self._begun = b""
+        self._path, self._old, self._reopen = path, f"{path}.old", reopen
+        self._position, self._begun = 0, b""
         self._found: dict[str, _Body] = {}
-        self._is_replaced = False
 
     def read(self) -> Announced:
         """Returns the bodies under way, as far as nginx has told."""
-        if self._file is None:
-            try:
-                self._file = open(self._path, "rb")  # noqa: SIM115 -- for longer than this call
-            except FileNotFoundError:
-                return {}
-        self._take(self._file.read())
-        if self._is_replaced:
+        if os.path.exists(self._old):
             # nginx had time enough to go over to the new one.
-            self._file.close()
-            self._file, self._is_replaced = None, False
-        elif self._file.tell() > _LARGEST_BYTES:
-            os.unlink(self._path)
+            self._take(self._old)
+            os.unlink(self._old)
+            self._position = 0
+        self._take(self._path)
+        if self._position > _LARGEST_BYTES:
+            os.rename(self._path, self._old)
             self._reopen()
-            self._is_replaced = True
         # A worker that was killed tells of no end.
         workers = {one.worker for one in self._found.values()}
         gone = {worker for worker in workers if not os.path.exists(f"/proc/{worker}")}
@@ -66,7 +59,14 @@ class BodiesUnderWay:
                 found.setdefault((body.peer, body.port), {})[name] = body.length
         return found
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, path: str) -> None:
+        try:
+            with open(path, "rb") as file:
+                file.seek(self._position)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        self._position += len(data)
         *lines, self._begun = (self._begun + data).split(b"\n")
         for line in lines:
             what, _, rest = line.decode("ascii", "replace").partition("\t")

@@ -1,0 +1,237 @@
+"""Settings and files of TLS."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.servers.certificates import Certificate
+from wharf_gateway import nginx_program, tls, tls_watch
+from wharf_gateway.metrics_file import MetricsFile
+from wharf_gateway.run_settings import RunSettings
+from wharf_gateway.terminal import CannotRunError
+from wharf_gateway.tls_watch import PATIENCE_SECONDS, CertificateWatch
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate that stays as it is."""
+    return Certificate(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Another one."""
+    return Certificate(tmp_path_factory.mktemp("other"))
+
+
+def environ(certificate: Certificate, **more: str) -> dict[str, str]:
+    files = {"WHARF_TLS_CERTIFICATE": certificate.chain, "WHARF_TLS_KEY": certificate.key}
+    return {name: str(path) for name, path in files.items()} | more
+
+
+def test_without_files_nothing_changes() -> None:
+    """No word of `listen`, no server and no snippet more, and no program is asked."""
+    values = tls.template_values({"PATH": "/nowhere"})
+    empty = {name for name, value in values.items() if not value}
+    assert {"WHARF_LISTEN_TLS", "WHARF_TLS", "WHARF_TLS_SERVER", "WHARF_REDIRECT_SERVER"} <= empty
+    assert RunSettings({}, root="/srv").url == "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("version", "listen", "directive"),
+    [((1, 22, 1), " ssl http2", False), ((1, 25, 1), " ssl", True), ((1, 30, 4), " ssl", True)],
+)
+def test_http2_is_switched_on_as_this_nginx_wants_it(
+    made: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+    version: tuple[int, int, int],
+    listen: str,
+    directive: bool,  # noqa: FBT001
+) -> None:
+    """By a word of `listen` before 1.25.1, and since then by a directive of the server."""
+    monkeypatch.setattr(nginx_program, "version", lambda _: version)
+    values = tls.template_values(environ(made))
+    assert values["WHARF_LISTEN_TLS"] == listen
+    assert ("http2 on;" in values["WHARF_TLS_SERVER"]) is directive
+    assert RunSettings(environ(made), root="/srv").url == "https://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"WHARF_TLS_KEY": ""}, "WHARF_TLS_KEY is not set"),
+        ({"WHARF_TLS_CERTIFICATE": ""}, "WHARF_TLS_CERTIFICATE is not set"),
+        ({"WHARF_TLS_CERTIFICATE": "server.pem"}, "WHARF_TLS_CERTIFICATE='server.pem': allowed"),
+        ({"WHARF_TLS_KEY": "/a b"}, "WHARF_TLS_KEY='/a b': allowed"),
+        ({"WHARF_TLS_KEY": "/a;}"}, "WHARF_TLS_KEY='/a;}': allowed"),
+        ({"WHARF_TLS_KEY": "/none"}, "WHARF_TLS_KEY='/none': No such file"),
+        ({"WHARF_HSTS_SECONDS": "x"}, "WHARF_HSTS_SECONDS='x': allowed"),
+        ({"WHARF_REDIRECT_PORT": "0"}, "WHARF_REDIRECT_PORT='0': allowed"),
+    ],
+)
+def test_wrong_settings(made: Certificate, settings: dict[str, str], said: str) -> None:
+    """One line names the variable."""
+    with pytest.raises(CannotRunError) as refused:
+        tls.template_values(environ(made) | settings)
+    assert str(refused.value).startswith(said)
+
+
+def test_a_redirect_without_tls() -> None:
+    """There is nowhere to send anybody to, and two ports cannot be one."""
+    with pytest.raises(CannotRunError, match="WHARF_REDIRECT_PORT is set without"):
+        tls.template_values({"WHARF_REDIRECT_PORT": "80"})
+    with pytest.raises(CannotRunError, match="must differ from WHARF_PORT"):
+        RunSettings({"WHARF_REDIRECT_PORT": "8080"}, root="/srv")
+
+
+def _swap(one: Certificate, two: Certificate, folder: Path) -> tls.Files:
+    del folder
+    return tls.Files(str(one.chain), str(two.key))
+
+
+def _open_key(one: Certificate, _: Certificate, folder: Path) -> tls.Files:
+    key = folder / "open.key"
+    shutil.copy(one.key, key)
+    key.chmod(0o644)
+    return tls.Files(str(one.chain), str(key))
+
+
+def _no_pem(one: Certificate, _: Certificate, folder: Path) -> tls.Files:
+    (folder / "bad.pem").write_text("junk")
+    return tls.Files(str(folder / "bad.pem"), str(one.key))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_swap, "no certificate and its key"),
+        (_open_key, "is open to everybody"),
+        (_no_pem, "no certificate and its key"),
+    ],
+)
+def test_files_that_are_no_pair(
+    made: Certificate,
+    other: Certificate,
+    tmp_path: Path,
+    make: Callable[[Certificate, Certificate, Path], tls.Files],
+    said: str,
+) -> None:
+    """Another certificate's key, a key that everybody reads, and what is no PEM are refused."""
+    assert said in tls.fault(make(made, other, tmp_path))
+    assert tls.fault(tls.Files(str(made.chain), str(made.key))) == ""
+
+
+def test_a_group_may_read_the_key(made: Certificate, tmp_path: Path) -> None:
+    """As it does of secrets that Kubernetes mounts for a user that is not root."""
+    key = tmp_path / "group.key"
+    shutil.copy(made.key, key)
+    key.chmod(0o440)
+    assert tls.fault(tls.Files(str(made.chain), str(key))) == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "port"),
+    [
+        ({}, ":8080"),
+        ({"WHARF_PORT": "443"}, ""),
+        ({"WHARF_ISSUER": "https://files.example/auth"}, ""),
+        ({"WHARF_ISSUER": "https://files.example:8443/auth"}, ":8443"),
+        ({"WHARF_ISSUER": "http://files.example/auth", "WHARF_PORT": "8444"}, ":8444"),
+    ],
+)
+def test_where_browsers_are_sent(settings: dict[str, str], port: str) -> None:
+    """To the port of the issuer, as clients see it, or to the one that is listened on."""
+    assert tls.template_values(settings)["WHARF_TLS_PORT"] == port
+
+
+class Watched:
+    """A pair of files, and how often nginx has read them."""
+
+    def __init__(self, first: Certificate, folder: Path) -> None:
+        self.files = tls.Files(str(folder / "crt"), str(folder / "key"))
+        self.metrics, self.reloads = folder / "metrics", 0
+        self.put(first)
+        metrics = MetricsFile(str(self.metrics))
+        self.watch = CertificateWatch(self.files, self._reload, metrics)
+
+    def _reload(self) -> bool:
+        self.reloads += 1
+        return True
+
+    def put(self, certificate: Certificate, *, key: bool = True) -> None:
+        """Replaces the files, or the certificate alone."""
+        for source, target in (
+            (certificate.chain, self.files.certificate),
+            (certificate.key, self.files.key),
+        )[: 1 + key]:
+            new = Path(f"{target}.new")
+            shutil.copy(source, new)
+            new.replace(target)
+
+    @property
+    def refused(self) -> bool:
+        return "wharf_tls_certificate_refused 1\n" in self.metrics.read_text()
+
+
+def test_a_changed_pair_is_loaded_once(
+    made: Certificate, other: Certificate, tmp_path: Path
+) -> None:
+    """Files that have not changed are left alone."""
+    watched = Watched(made, tmp_path)
+    watched.watch.look(0)
+    assert watched.reloads == 0
+    watched.put(other)
+    watched.watch.look(10)
+    watched.watch.look(20)
+    assert watched.reloads == 1
+
+
+def test_half_a_change_waits_for_the_rest(
+    made: Certificate, other: Certificate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is said of a certificate whose key comes a moment later."""
+    watched = Watched(made, tmp_path)
+    watched.put(other, key=False)
+    watched.watch.look(1)
+    assert (watched.reloads, watched.refused) == (0, False)
+    watched.put(other)
+    watched.watch.look(2)
+    assert (watched.reloads, watched.refused) == (1, False)
+    assert "not loaded" not in "".join(capfd.readouterr())
+
+
+def test_a_bad_pair_is_refused_and_said_once(
+    made: Certificate, other: Certificate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is a metric until the files are good again."""
+    watched = Watched(made, tmp_path)
+    watched.put(other, key=False)
+    for now in range(1, 5):
+        watched.watch.look(now * PATIENCE_SECONDS)
+    assert (watched.reloads, watched.refused) == (0, True)
+    assert "".join(capfd.readouterr()).count("not loaded") == 1
+    watched.put(made)
+    watched.watch.look(6 * PATIENCE_SECONDS)
+    assert (watched.reloads, watched.refused) == (1, False)
+
+
+def test_when_it_expires(made: Certificate, tmp_path: Path) -> None:
+    """OpenSSL says the same; of what is no certificate nothing is known."""
+    import ssl
+    import subprocess
+
+    said = subprocess.run(
+        ["openssl", "x509", "-noout", "-enddate", "-in", str(made.chain)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    found = tls_watch.expires(str(made.chain))
+    assert found == ssl.cert_time_to_seconds(said.removeprefix("notAfter="))
+    for text in ("", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+        (tmp_path / "bad").write_text(text)
+        assert tls_watch.expires(str(tmp_path / "bad")) == 0
