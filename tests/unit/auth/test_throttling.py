@@ -9,7 +9,6 @@ from limits.storage import MemoryStorage
 
 from tests.servers.auth import TOKEN, AuthService
 from wharf_auth.app import create_app
-from wharf_auth.domain.networks import network_of
 
 GRANT = {"grant_type": "client_credentials"}
 
@@ -99,20 +98,3 @@ def test_nobody_gets_in_while_failures_cannot_be_counted(
     assert reply.status_code == 503
     assert reply.get_json()["error"] == "temporarily_unavailable"
     assert reply.headers["Retry-After"]
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("", "unknown"),
-        ("unix:", "unknown"),
-        ("fe80::1%eth0", "fe80::"),
-    ],
-)
-def test_what_counts_as_one_address(address: str, network: str) -> None:
-    """A host with IPv6 has a /64 of addresses, which count as one."""
-    assert network_of(address) == network

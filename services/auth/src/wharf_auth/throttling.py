@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.strategies import FixedWindowRateLimiter
 
+from servicekit.networks import network_of
 from servicekit.ratelimits.guarded import open_storage
 from servicekit.ratelimits.limiting import refusal
-from wharf_auth.domain.networks import network_of
 
 _NAMESPACE = "wharf-login"
 

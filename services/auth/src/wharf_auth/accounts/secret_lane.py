@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from servicekit.limit_counts import refusals
+from servicekit.networks import network_of
 from servicekit.problems import RATE_LIMITED, ProblemError
 from wharf_auth.domain.acts import Actor
-from wharf_auth.domain.networks import network_of
 
 #: Those whose secret is hashed and those who wait, together. uWSGI's threads are four more
 #: (uwsgi.ini): requests without a secret, and refusals, always find one.

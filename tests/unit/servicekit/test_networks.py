@@ -1,0 +1,24 @@
+"""Addresses as they count for limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from servicekit.networks import network_of
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("", "unknown"),
+        ("unix:", "unknown"),
+        ("fe80::1%eth0", "fe80::"),
+    ],
+)
+def test_one_client_has_one_network(address: str, network: str) -> None:
+    """A host with IPv6 has a /64 of addresses, which count as one."""
+    assert network_of(address) == network
