@@ -109,7 +109,7 @@ def test_a_session_that_somebody_has_planted(wharf: Wharf, planted: str) -> None
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Wharf]:
     """A Wharf that takes few failed logins."""
-    with running(WHARF_LOGIN_FAILURES_PER_CLIENT_PER_MINUTE="3") as found:
+    with running(WHARF_LOGIN_FREE_FAILURES="3") as found:
         yield found
 
 

@@ -72,7 +72,7 @@ def test_authlib_understands_refusals(auth: AuthService, metadata: dict[str, obj
 def test_authlib_understands_the_throttle(auth: AuthService, metadata: dict[str, object]) -> None:
     """Too many failures are an error for Authlib, and no token."""
     errors = []
-    for _ in range(auth.settings.login_failures_per_client_per_minute + 1):
+    for _ in range(auth.settings.login_free_failures + 1):
         with (
             OAuth2Session("wharf-demo", "wrong") as client,
             pytest.raises(OAuthError) as caught,

@@ -6,15 +6,13 @@ from dataclasses import replace
 
 import jwt
 import pytest
-from limits.storage import MemoryStorage
 from werkzeug.test import TestResponse
 
 from servicekit.tokens import Verifier
 from tests.servers.auth import ISSUER, AuthService
-from tests.servers.people import COOKIE, PASSWORD, Person, logged_in, person
+from tests.servers.people import COOKIE, PASSWORD, logged_in, person
 from wharf_auth.accounts.secret_lane import Asker
 from wharf_auth.accounts.secrets import Hasher
-from wharf_auth.app import create_app
 from wharf_auth.domain.users import ROLES
 from wharf_auth.signing import KeyRing
 
@@ -190,71 +188,6 @@ def test_forms_do_not_log_in(auth: AuthService) -> None:
     """A plain form, which any site can send, is no login."""
     body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
     assert auth.app.test_client().post("/auth/login", data=body).status_code == 415
-
-
-# failures are counted
-
-
-@pytest.fixture
-def limited(auth: AuthService) -> AuthService:
-    """A service that allows 3 failures an account and address, 4 an account, 6 an address."""
-    settings = replace(
-        auth.settings,
-        login_failures_per_client_per_minute=3,
-        login_failures_per_person_per_hour=4,
-        login_failures_per_address_per_minute=6,
-    )
-    return replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
-
-
-def attempt(one: Person, password: str, address: str) -> int:
-    body = {"tenant": one.tenant, "username": one.username, "password": password}
-    where = {"REMOTE_ADDR": address}
-    return one.browser.post("/auth/login", json=body, environ_overrides=where).status_code
-
-
-def test_failures_lock_account_and_address(limited: AuthService) -> None:
-    """After three failures even the right password waits, under whatever case of the name."""
-    ada = person(limited)
-    statuses = [attempt(ada, "wrong", "192.0.2.1") for _ in range(4)]
-    assert statuses == [401, 401, 401, 429]
-    reply = replace(ada, username="ADA").browser.post(
-        "/auth/login",
-        json={"tenant": "demo", "username": "ADA", "password": PASSWORD},
-        environ_overrides={"REMOTE_ADDR": "192.0.2.1"},
-    )
-    assert reply.status_code == 429
-    assert 1 <= int(reply.headers["Retry-After"]) <= 60
-
-
-def test_many_addresses_cannot_try_one_account(limited: AuthService) -> None:
-    """An account has a limit of its own, whether it is there or not."""
-    for one in (person(limited), replace(person(limited, "eve"), username="nobody")):
-        statuses = [attempt(one, "wrong", f"192.0.2.{n}") for n in range(6)]
-        assert statuses == [401] * 4 + [429] * 2
-
-
-def test_one_address_cannot_try_many_accounts(limited: AuthService) -> None:
-    """An address has a limit of its own, whatever names it tries."""
-    ada = person(limited)
-    statuses = [attempt(replace(ada, username=f"n{n}"), "wrong", "192.0.2.1") for n in range(8)]
-    assert statuses == [401] * 6 + [429] * 2
-
-
-def test_nobody_gets_in_while_failures_cannot_be_counted(
-    limited: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A storage that is down does not open the door: 503, even when all is right."""
-    ada = person(limited)
-
-    def down(*_: object) -> int:
-        raise ConnectionError("redis is down")
-
-    monkeypatch.setattr(MemoryStorage, "get", down)
-    reply = ada.login()
-    assert reply.status_code == 503
-    assert reply.headers["Retry-After"]
-    assert ada.cookie is None
 
 
 # other sites

@@ -140,7 +140,7 @@ def test_password_is_changed(auth: AuthService) -> None:
 
 def test_wrong_password_changes_nothing_and_counts(auth: AuthService) -> None:
     """A stolen token does not find out the password: failures are those of logins."""
-    settings = replace(auth.settings, login_failures_per_client_per_minute=3)
+    settings = replace(auth.settings, login_free_failures=3)
     limited = replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
     ada = logged_in(limited)
     body = {"current_password": "wrong", "new_password": NEW}

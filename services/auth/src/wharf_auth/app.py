@@ -120,7 +120,6 @@ def _install_limits(app: Flask, context: AppContext) -> None:
     )
     limits.init_app(app)
     app.extensions[acting.COUNT_MORE] = limits.count_more
-    context.throttle.open()
 
 
 def _install_openapi(app: Flask) -> None:

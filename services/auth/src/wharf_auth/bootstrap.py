@@ -7,7 +7,8 @@ import time
 from servicekit.database import Database, open_database
 from servicekit.tokens import Verifier
 from wharf_auth import key_rotation
-from wharf_auth.accounts.housekeeping import AuditPruning, Housekeeping
+from wharf_auth.accounts.housekeeping import AuditPruning, Housekeeping, LoginPruning
+from wharf_auth.accounts.login_throttle import LoginThrottle
 from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
 from wharf_auth.accounts.secret_lane import SecretLane
 from wharf_auth.accounts.secrets import Hasher
@@ -15,6 +16,7 @@ from wharf_auth.accounts.sessions import Lifetimes, SessionService
 from wharf_auth.accounts.users import UserService
 from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Records
+from wharf_auth.database.login_tries import SqlLoginTries
 from wharf_auth.database.sql import SqlRecords
 from wharf_auth.domain.acts import SERVICE, Actor
 from wharf_auth.domain.clock import Clock
@@ -24,9 +26,8 @@ from wharf_auth.domain.tokens import (
     MAX_TOKEN_TTL_SECONDS,
     UPLOAD_AUDIENCE,
 )
-from wharf_auth.settings import Settings
+from wharf_auth.settings import TRIES, Settings
 from wharf_auth.signing import KeyRing
-from wharf_auth.throttling import LoginThrottle
 
 # Of one process to PostgreSQL. It has more threads, for requests that wait for a turn of the lane;
 # those hold no connection. docs/scaling.md counts with it.
@@ -42,7 +43,9 @@ def app_context(
 ) -> AppContext:
     """Build everything that the routes work with; raises `SigningKeyError`."""
     ring = keys or key_ring(settings, clock)
-    kept = records or sql_records(database(settings), settings)
+    opened = database(settings)
+    kept = records or sql_records(opened, settings)
+    tries = login_tries(settings, opened)
     hasher = Hasher(SecretLane(settings.password_hashes_at_once))
     lifetimes = Lifetimes(settings.session_lifetime_seconds, settings.session_idle_seconds)
     return AppContext(
@@ -56,10 +59,11 @@ def app_context(
             clock,
             lambda: key_rotation.sweep(ring, kept, clock, Actor(SERVICE)),
             AuditPruning(kept, clock, settings.audit_retention_days).run,
+            LoginPruning(tries, kept, clock).run,
         ),
         keys=ring,
         hasher=hasher,
-        throttle=_throttle(settings),
+        throttle=LoginThrottle(tries, kept, clock, settings.login_limits),
         auth_verifier=_verifier(ring, AUTH_AUDIENCE, settings, clock),
         upload_verifier=_verifier(ring, UPLOAD_AUDIENCE, settings, clock),
         live_verifier=_verifier(ring, LIVE_AUDIENCE, settings, clock),
@@ -85,13 +89,21 @@ def key_ring(settings: Settings, clock: Clock = time.time) -> KeyRing:
     return KeyRing(settings.keys_directory, clock, settings.longest_token_seconds)
 
 
-def _throttle(settings: Settings) -> LoginThrottle:
-    return LoginThrottle(
-        settings.effective_limits_url,
-        per_client=settings.login_failures_per_client_per_minute,
-        per_address=settings.login_failures_per_address_per_minute,
-        per_person=settings.login_failures_per_person_per_hour,
-    )
+def login_tries(settings: Settings, opened: Database) -> SqlLoginTries:
+    """Return the tries of secrets; `opened` is the database of the records.
+
+    With SQLite they are in a file of their own, which no transaction syncs. Files of earlier starts
+    of the machine go.
+    """
+    if opened.dialect != "sqlite":
+        return SqlLoginTries(opened)
+    file = settings.tries_file
+    # The records may lie elsewhere (WHARF_DATABASE_URL).
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in file.parent.glob(f"{TRIES}*"):
+        if not old.name.startswith(file.name):
+            old.unlink(missing_ok=True)
+    return SqlLoginTries(open_database(f"sqlite:///{file}", durable=False), makes_table=True)
 
 
 def _verifier(keys: KeyRing, audience: str, settings: Settings, clock: Clock) -> Verifier:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from servicekit.tokens import Verifier
 from wharf_auth.accounts.housekeeping import Housekeeping
+from wharf_auth.accounts.login_throttle import LoginThrottle
 from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.accounts.sessions import SessionService
@@ -14,7 +15,6 @@ from wharf_auth.database.contract import Records
 from wharf_auth.domain.clock import Clock
 from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing
-from wharf_auth.throttling import LoginThrottle
 
 
 @dataclass(frozen=True)

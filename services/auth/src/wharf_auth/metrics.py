@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from servicekit import metrics
 from servicekit.problems import COMMON
+from wharf_auth.accounts.login_throttle import ACCOUNT_POLICY, NETWORK_POLICY
 from wharf_auth.accounts.secret_lane import POLICY
 from wharf_auth.domain.rotation import KeyState
 from wharf_auth.problems import CATALOGUE
@@ -28,9 +29,7 @@ for _reason in ("refused", "suspended", "busy", "throttled", "uncountable"):
 def install(app: Flask, version: str, ring: KeyRing) -> None:
     """Adds `GET /metrics` for the internal port."""
     metrics.expect_problems((*COMMON.by_slug, *CATALOGUE.by_slug))
-    metrics.expect_policies(
-        ("client", "tenant", "login-client", "login-address", "login-person", POLICY)
-    )
+    metrics.expect_policies(("client", "tenant", ACCOUNT_POLICY, NETWORK_POLICY, POLICY))
     metrics.install(app, version, (lambda: keys(ring),))
 
 

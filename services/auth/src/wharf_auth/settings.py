@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from servicekit import settings
+from servicekit.boot_number import boot_number
 from servicekit.settings import SettingsError, setting
 from wharf_auth.domain.limits import TenantLimits
+from wharf_auth.domain.login_delays import LoginDelays, LoginLimits
 from wharf_auth.domain.tokens import MAX_TOKEN_TTL_SECONDS
+
+TRIES = "tries-"
+#: Of releases before; they mean nothing any more.
+_RETIRED = (
+    "WHARF_LOGIN_FAILURES_PER_CLIENT_PER_MINUTE",
+    "WHARF_LOGIN_FAILURES_PER_ADDRESS_PER_MINUTE",
+    "WHARF_LOGIN_FAILURES_PER_PERSON_PER_HOUR",
+)
 
 
 @dataclass(frozen=True)
@@ -67,14 +78,25 @@ class Settings:
         secret=True,
         doc="where rate limits are counted, e.g. `redis://…`; empty means uWSGI's shared cache",
     )
-    login_failures_per_client_per_minute: int = setting(
-        10, minimum=1, maximum=100_000, doc="failed logins of one client or user from one address"
+    login_free_failures: int = setting(
+        10,
+        minimum=1,
+        maximum=1000,
+        doc="failed logins of one client or person from one network (an IPv4 address, a /64 of "
+        "IPv6) before the next one has to wait: 1 s, 2 s, 4 s …",
     )
-    login_failures_per_address_per_minute: int = setting(
-        60, minimum=1, maximum=100_000, doc="failed logins from one address, all clients together"
+    login_longest_wait_seconds: int = setting(
+        900,
+        minimum=1,
+        maximum=3600,
+        doc="longest of these waits in seconds; a client's is at most 60",
     )
-    login_failures_per_person_per_hour: int = setting(
-        100, minimum=1, maximum=100_000, doc="failed logins of one user from all addresses together"
+    login_network_accounts: int = setting(
+        100,
+        minimum=1,
+        maximum=100_000,
+        doc="accounts that may fail to log in from one network within an hour; persons who have "
+        "logged in from there within 30 days do not need this room",
     )
     session_lifetime_seconds: int = setting(
         30 * 24 * 3600,
@@ -174,6 +196,17 @@ class Settings:
         )
 
     @property
+    def login_limits(self) -> LoginLimits:
+        """How often a secret may be tried in vain."""
+        delays = LoginDelays(self.login_free_failures, self.login_longest_wait_seconds)
+        return LoginLimits(delays, self.login_network_accounts)
+
+    @property
+    def tries_file(self) -> Path:
+        """The file of tries of secrets, where the database is SQLite."""
+        return self.data / "auth" / f"{TRIES}{boot_number()}.db"
+
+    @property
     def longest_token_seconds(self) -> int:
         """The longest life of any token: so long its key is needed."""
         return max(self.token_ttl_seconds, self.ticket_ttl_seconds, self.live_token_ttl_seconds)
@@ -199,6 +232,11 @@ class Settings:
         # The module `uwsgi` exists inside uWSGI's processes only.
         default = "uwsgi-cache://limits" if "uwsgi" in sys.modules else "memory://"
         return self.limits_url or default
+
+
+def retired() -> list[str]:
+    """The variables of the environment that an earlier release has read."""
+    return [name for name in _RETIRED if os.environ.get(name)]
 
 
 def read() -> Settings:

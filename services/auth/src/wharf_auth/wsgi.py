@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -11,6 +12,7 @@ from wharf_auth import __version__, memory, settings
 from wharf_auth.app import SERVICE, create_app
 from wharf_auth.signing import SigningKeyError
 
+log = logging.getLogger(__name__)
 # With this code a worker tells uWSGI's master to end instead of starting another worker.
 _UWSGI_FAILED_APP = 22
 # Paths of the internal port, and where the application serves them.
@@ -40,6 +42,11 @@ def from_environment() -> internal_port.Application:
 
 def _traced(own: settings.Settings) -> tracing.WsgiApp:
     logs.configure(SERVICE, own.log_level)
+    if ignored := settings.retired():
+        log.warning(
+            "%s: ignored, failures of an account are counted by network (docs/people.md)",
+            ", ".join(ignored),
+        )
     app = create_app(own)
     if not tracing.wanted(own.otlp_url):
         return app

@@ -11,10 +11,17 @@ from collections.abc import Callable
 from servicekit.database import DatabaseUnavailable
 from wharf_auth.accounts import tenants
 from wharf_auth.database.contract import Records
+from wharf_auth.database.people_contract import People
+from wharf_auth.database.tries_contract import LoginTries
 from wharf_auth.domain.clock import Clock, milliseconds
+from wharf_auth.domain.login_delays import FORGOTTEN_AFTER_MILLISECONDS
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS, PRUNING_EVERY_SECONDS = 5.0, 60.0
+# It looks at all rows.
+LOGIN_PRUNING_EVERY_SECONDS = 600.0
+#: More than one process verifies within the time that they are kept (ADR 65).
+MOST_TRIES = 1_000_000
 _DAY_MILLISECONDS = 24 * 3600 * 1000
 
 
@@ -32,6 +39,24 @@ class AuditPruning:
             return
         self._next_at = now + PRUNING_EVERY_SECONDS
         self._pruned_to = prune_audit(self._records, self._clock, self._days, self._pruned_to)
+
+
+class LoginPruning:
+    """Removes tries of secrets that are forgotten, and networks that are known no more."""
+
+    def __init__(self, tries: LoginTries, people: People, clock: Clock) -> None:
+        self._tries, self._people, self._clock = tries, people, clock
+        self._next_at = float("-inf")
+
+    def run(self) -> None:
+        """Does it at most once in `LOGIN_PRUNING_EVERY_SECONDS`."""
+        now = self._clock()
+        if now < self._next_at:
+            return
+        self._next_at = now + LOGIN_PRUNING_EVERY_SECONDS
+        at = milliseconds(self._clock)
+        self._tries.prune(at - FORGOTTEN_AFTER_MILLISECONDS, MOST_TRIES)
+        self._people.prune_login_networks(at)
 
 
 def prune_audit(records: Records, clock: Clock, days: int, after: int = 0) -> int:

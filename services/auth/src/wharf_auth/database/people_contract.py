@@ -192,7 +192,17 @@ class SessionRecords(Protocol):
         """Ends the session of a refresh token, used or not; whether there was one to end."""
 
 
-class People(UserRecords, SessionRecords, Protocol):
+class LoginNetworks(Protocol):
+    """Networks that people have logged in from; a new session notes its own."""
+
+    def logs_in_from(self, tenant: str, folded: str, network: str, now: int) -> bool:
+        """Whether the user of this folded name has logged in from the network within 30 days."""
+
+    def prune_login_networks(self, now: int) -> int:
+        """Removes what is older; how much."""
+
+
+class People(UserRecords, SessionRecords, LoginNetworks, Protocol):
     """Every call is one durable transaction or one consistent read.
 
     All raise `servicekit.database.DatabaseUnavailable` when the database does not answer in time.

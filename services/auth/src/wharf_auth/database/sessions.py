@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from servicekit.database import Connection, Database, Row
-from wharf_auth.database import feed, reaches, room
+from wharf_auth.database import feed, login_networks, reaches, room
 from wharf_auth.database.people_contract import (
     ActiveSession,
     Ending,
@@ -93,6 +93,7 @@ def purge(connection: Connection, tenant: str) -> None:
     connection.execute(
         "DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE tenant = ?)", (tenant,)
     )
+    login_networks.purge(connection, tenant)
     connection.execute("DELETE FROM users WHERE tenant = ?", (tenant,))
 
 
@@ -176,6 +177,7 @@ class SqlSessions(room.HasLimits):
             _add_token(connection, refresh_hash, session.id, session.created_at)
             ended = _make_room(connection, session, self._limits.sessions)
             _sweep(connection, session.created_at)
+            login_networks.note(connection, session)
             ending = Ending(session.created_at, last_expiry(session.created_at))
             publish(connection, session.tenant, ended, ending)
         return user_of(row)

@@ -7,6 +7,7 @@ from wharf_auth.database.audit import SqlAudit
 from wharf_auth.database.clients import SqlClients
 from wharf_auth.database.feed import SqlFeed
 from wharf_auth.database.groups import SqlGroups
+from wharf_auth.database.login_networks import SqlLoginNetworks
 from wharf_auth.database.reaches import LINK_MAX_SECONDS
 from wharf_auth.database.sessions import SqlSessions
 from wharf_auth.database.tenants import SqlTenants
@@ -14,10 +15,19 @@ from wharf_auth.database.users import SqlUsers
 from wharf_auth.domain.limits import TenantLimits
 
 # What the last of the migrations is called, and where the database remembers it.
-SCHEMA, VERSION_TABLE = "0005", "wharf_auth_revision"
+SCHEMA, VERSION_TABLE = "0006", "wharf_auth_revision"
 
 
-class SqlRecords(SqlTenants, SqlClients, SqlUsers, SqlGroups, SqlSessions, SqlFeed, SqlAudit):
+class SqlRecords(
+    SqlTenants,
+    SqlClients,
+    SqlUsers,
+    SqlGroups,
+    SqlSessions,
+    SqlLoginNetworks,
+    SqlFeed,
+    SqlAudit,
+):
     """Implements `Records`; see there for what the calls promise.
 
     A change ends with `feed.append` and `audit.append` in its own transaction, in this order and

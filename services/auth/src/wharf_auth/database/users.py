@@ -11,7 +11,7 @@ from servicekit.database import Connection, Database, UniqueViolation
 from servicekit.grants import Holder
 from servicekit.reaches import ReachChange
 from servicekit.revocations import State
-from wharf_auth.database import audit, feed, reaches, room
+from wharf_auth.database import audit, feed, login_networks, reaches, room
 from wharf_auth.database.contract import NameTaken, NoSuchTenant
 from wharf_auth.database.groups_contract import UserRights
 from wharf_auth.database.people_contract import Ending, NoSuchUser, PasswordLogin, User
@@ -178,6 +178,7 @@ class SqlUsers(PublishesReaches):
         with self._changing(tenant, user) as connection:
             ended = end_sessions(connection, user, act.at)
             delete_sessions(connection, user)
+            login_networks.delete_of_user(connection, user)
             connection.execute(
                 "DELETE FROM group_members WHERE subject = ? AND tenant = ?", (user, tenant)
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
@@ -17,22 +15,19 @@ from servicekit.problems import (
     UNAVAILABLE,
     UNPROCESSABLE,
     UNSUPPORTED_MEDIA,
-    ProblemError,
 )
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import public
-from servicekit.web import json_response, unavailable
+from servicekit.web import json_response
 from wharf_auth.accounts.clients import LoginRefused, TenantSuspended
-from wharf_auth.accounts.secrets import HashingBusy
+from wharf_auth.accounts.login_throttle import Account
 from wharf_auth.accounts.sessions import Device, Opened
 from wharf_auth.context import AppContext
-from wharf_auth.domain import users
-from wharf_auth.metrics import LOGINS_FAILED
 from wharf_auth.problems import CROSS_SITE, LOGIN_REFUSED, TOO_MANY_REVOCATIONS
 from wharf_auth.routes import cookies
 from wharf_auth.routes.grants.person_tokens import person_token
+from wharf_auth.routes.trying import trying
 
-log = logging.getLogger(__name__)
 # Longer than anything that could be right.
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 
@@ -162,40 +157,16 @@ def _with_cookie(context: AppContext, response: Response, opened: Opened) -> Res
 
 
 def _log_in(context: AppContext, body: Login) -> Opened:
-    address = request.remote_addr or ""
-    account = users.account_of(body.tenant, body.username)
-    counting(lambda: context.throttle.check(account, address, person=True))
-    device = Device(address, request.headers.get("User-Agent", ""))
+    device = Device(request.remote_addr or "", request.headers.get("User-Agent", ""))
     try:
-        opened = context.sessions.log_in(body.tenant, body.username, body.password, device)
+        with trying(context, Account.person(body.tenant, body.username)):
+            opened = context.sessions.log_in(body.tenant, body.username, body.password, device)
     except LoginRefused:
-        LOGINS_FAILED.labels("refused").inc()
-        counting(lambda: context.throttle.failed(account, address, person=True))
         raise LOGIN_REFUSED(
             "Tenant, name or password is wrong.",
             headers=(("WWW-Authenticate", 'Login realm="wharf"'),),
         ) from None
     except TenantSuspended:
-        LOGINS_FAILED.labels("suspended").inc()
         raise TENANT_SUSPENDED("The tenant is suspended.") from None
-    except HashingBusy:
-        LOGINS_FAILED.labels("busy").inc()
-        raise
-    except ProblemError:
-        LOGINS_FAILED.labels("throttled").inc()
-        raise
     g.outcome = "login"
     return opened
-
-
-def counting(count: Callable[[], None]) -> None:
-    """Counts failed logins, or lets nobody in: a storage that is down must not open the door."""
-    try:
-        count()
-    except ProblemError:
-        LOGINS_FAILED.labels("throttled").inc()
-        raise
-    except Exception as error:  # noqa: BLE001 -- each storage has exceptions of its own
-        log.warning("failed logins cannot be counted: %s", error)
-        LOGINS_FAILED.labels("uncountable").inc()
-        raise unavailable("Logins cannot be checked now.") from None

@@ -18,15 +18,17 @@ from servicekit.problems import (
 )
 from servicekit.protected_routes import ProtectedBlueprint
 from wharf_auth.accounts import grants, passwords
+from wharf_auth.accounts.clients import LoginRefused
+from wharf_auth.accounts.login_throttle import Account
 from wharf_auth.accounts.secret_lane import Asker
 from wharf_auth.context import AppContext
 from wharf_auth.database.people_contract import ActiveSession, Session
 from wharf_auth.domain import users
 from wharf_auth.routes.acting import actor
 from wharf_auth.routes.grant_schemas import Grants, effective
-from wharf_auth.routes.login import counting
 from wharf_auth.routes.protections import people
 from wharf_auth.routes.tenants import Page
+from wharf_auth.routes.trying import trying
 
 
 class SessionAnswer(msgspec.Struct, kw_only=True):
@@ -189,10 +191,12 @@ def _change_password(context: AppContext, body: PasswordChange) -> None:
     user, address = owner.user, request.remote_addr or ""
     account = users.account_of(user.tenant, user.username)
     # Throttled like a login: whoever has stolen a token must not find the password with it.
-    counting(lambda: context.throttle.check(account, address, person=True))
     current = passwords.normalized(body.current_password)
     kept = context.records.password_hash(user.tenant, user.id)
-    if not context.hasher.matches(current, kept, Asker.at(address, account)):
-        counting(lambda: context.throttle.failed(account, address, person=True))
-        raise FORBIDDEN("The current password is wrong.")
+    try:
+        with trying(context, Account.person(user.tenant, user.username), proven=True):
+            if not context.hasher.matches(current, kept, Asker.at(address, account)):
+                raise LoginRefused
+    except LoginRefused:
+        raise FORBIDDEN("The current password is wrong.") from None
     context.users.set_password(user, body.new_password, actor(), keep_session=owner.session.id)

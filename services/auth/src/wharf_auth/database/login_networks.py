@@ -1,0 +1,66 @@
+"""Networks that people log in from: a limit of a network does not keep them out (ADR 65)."""
+
+from __future__ import annotations
+
+from servicekit.database import Connection, Database
+from servicekit.networks import network_of
+from wharf_auth.database.people_contract import Session
+
+_DAY_MILLISECONDS = 24 * 3600 * 1000
+#: So long a network is known for a person's after a login: 30 days, and the day that nothing is
+#: written in.
+KNOWN_MILLISECONDS = 31 * _DAY_MILLISECONDS
+# Of a person; the one that was used longest ago goes.
+_MOST_NETWORKS = 32
+# A login within a day of the one before writes nothing.
+_NOTE = (
+    "INSERT INTO login_networks (user_id, network, tenant, used_at) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (user_id, network) DO UPDATE SET used_at = excluded.used_at "
+    "WHERE login_networks.used_at < ?"
+)
+_DELETE_SURPLUS = (
+    "DELETE FROM login_networks WHERE user_id = ? AND network IN (SELECT network "
+    "FROM login_networks WHERE user_id = ? ORDER BY used_at DESC, network LIMIT ? OFFSET ?)"
+)
+
+
+def note(connection: Connection, session: Session) -> None:
+    """Note the network of a login."""
+    network, now = network_of(session.address), session.created_at
+    row = (session.user, network, session.tenant, now, now - _DAY_MILLISECONDS)
+    if connection.execute(_NOTE, row):
+        connection.execute(
+            _DELETE_SURPLUS, (session.user, session.user, _MOST_NETWORKS, _MOST_NETWORKS)
+        )
+
+
+def delete_of_user(connection: Connection, user: str) -> None:
+    """Remove what is known of one person."""
+    connection.execute("DELETE FROM login_networks WHERE user_id = ?", (user,))
+
+
+def purge(connection: Connection, tenant: str) -> None:
+    """Remove what is known of a tenant's people."""
+    connection.execute("DELETE FROM login_networks WHERE tenant = ?", (tenant,))
+
+
+class SqlLoginNetworks:
+    """Implements `LoginNetworks`."""
+
+    _database: Database
+
+    def logs_in_from(self, tenant: str, folded: str, network: str, now: int) -> bool:
+        """Read one row."""
+        row = self._database.reading().row(
+            "SELECT 1 FROM login_networks n JOIN users u ON u.id = n.user_id "
+            "WHERE u.tenant = ? AND u.folded = ? AND n.network = ? AND n.used_at > ?",
+            (tenant, folded, network, now - KNOWN_MILLISECONDS),
+        )
+        return row is not None
+
+    def prune_login_networks(self, now: int) -> int:
+        """Remove what is known no more."""
+        with self._database.transaction() as connection:
+            return connection.execute(
+                "DELETE FROM login_networks WHERE used_at < ?", (now - KNOWN_MILLISECONDS,)
+            )

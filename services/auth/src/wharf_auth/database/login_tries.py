@@ -1,0 +1,141 @@
+"""Tries of secrets in SQLite or PostgreSQL (ADR 65).
+
+With SQLite this is a file of its own that is never synced, with PostgreSQL an unlogged table of the
+main database (migration 0006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from zlib import crc32
+
+from servicekit.database import Connection, Database
+from wharf_auth.database.tries_contract import Crowding, Failures, Judge, NetworkCrowded, Pair
+from wharf_auth.domain.login_delays import FORGOTTEN_AFTER_MILLISECONDS
+
+# Any number will do as long as nothing else in the database uses it for a pair of lock numbers.
+_LOCK_CLASS = 0x74726965
+_TURN = (
+    f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, ?), set_config('synchronous_commit', 'off', true)"
+)
+_NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
+_SIGNED = 1 << 31
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS login_tries (account TEXT NOT NULL, network TEXT NOT NULL, "
+    "failures INTEGER NOT NULL, failed_at INTEGER NOT NULL, PRIMARY KEY (account, network)) "
+    "WITHOUT ROWID"
+)
+_INDEX = "CREATE INDEX IF NOT EXISTS login_tries_by_network ON login_tries (network, failed_at)"
+_SELECT = "SELECT failures, failed_at FROM login_tries WHERE account = ? AND network = ?"
+_COUNT = (
+    "INSERT INTO login_tries (account, network, failures, failed_at) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (account, network) DO UPDATE SET failures = excluded.failures, "
+    "failed_at = excluded.failed_at"
+)
+_NTH_OF_NETWORK = (
+    "SELECT failed_at FROM login_tries WHERE network = ? AND failed_at > ? "
+    "ORDER BY failed_at DESC LIMIT 1 OFFSET ?"
+)
+# Another try may have been counted since: its time stays.
+_TAKE_BACK = (
+    "UPDATE login_tries SET failures = failures - 1, "
+    "failed_at = CASE WHEN failed_at = ? THEN ? ELSE failed_at END "
+    "WHERE account = ? AND network = ?"
+)
+_DELETE = "DELETE FROM login_tries WHERE account = ? AND network = ?"
+# A pair whose tries were all taken back has nothing to remember.
+_DELETE_EMPTY = f"{_DELETE} AND failures <= 0"
+_DELETE_LEAST = (
+    "DELETE FROM login_tries WHERE (account, network) IN "
+    "(SELECT account, network FROM login_tries ORDER BY failures, failed_at LIMIT ?)"
+)
+# Of those that are kept: so pruning is not at work again at once.
+_PRUNED_PART = 20
+
+
+class SqlLoginTries:
+    """Implements `LoginTries`. `makes_table`: no migration has made it."""
+
+    def __init__(self, database: Database, *, makes_table: bool = False) -> None:
+        self._database, self._makes_table = database, makes_table
+        self._is_postgres = database.dialect == "postgresql"
+
+    def count(
+        self, pair: Pair, now: int, judge: Judge, crowding: Crowding | None = None
+    ) -> Failures:
+        """Count a try; see the contract."""
+        self._make_table()
+        with self._database.transaction() as connection:
+            self._take_turn(connection, pair.network)
+            row = connection.row(_SELECT, (pair.account, pair.network))
+            before = Failures(*row) if row else Failures()
+            if before.last_at < now - FORGOTTEN_AFTER_MILLISECONDS:
+                before = Failures()
+            judge(before)
+            if crowding and not before.number:
+                _require_room(connection, pair.network, crowding)
+            connection.execute(_COUNT, (pair.account, pair.network, before.number + 1, now))
+        return before
+
+    def take_back(self, pair: Pair, counted_at: int, before: Failures) -> None:
+        """Undo the count of a try; see the contract."""
+        with self._changing() as connection:
+            connection.execute(_TAKE_BACK, (counted_at, before.last_at, pair.account, pair.network))
+            connection.execute(_DELETE_EMPTY, (pair.account, pair.network))
+
+    def forget(self, pair: Pair) -> None:
+        """Remove the failures of a pair."""
+        with self._changing() as connection:
+            connection.execute(_DELETE, (pair.account, pair.network))
+
+    def networks_of(self, account: str, since: int, most: int) -> int:
+        """Return from how many networks an account has failed; see the contract."""
+        self._make_table()
+        # Not `reading`: with SQLite that would be one more connection for each thread.
+        with self._database.transaction() as connection:
+            (found,) = connection.rows(
+                "SELECT COUNT(*) FROM (SELECT 1 FROM login_tries "
+                "WHERE account = ? AND failed_at > ? LIMIT ?) AS found",
+                (account, since, most),
+            )
+        return int(found[0])
+
+    def prune(self, forgotten_at: int, most: int) -> int:
+        """Remove what is forgotten, and the least of what is too much; see the contract."""
+        with self._changing() as connection:
+            removed = connection.execute(
+                "DELETE FROM login_tries WHERE failed_at < ?", (forgotten_at,)
+            )
+            (found,) = connection.rows("SELECT COUNT(*) FROM login_tries")
+            if found[0] > most:
+                surplus = found[0] - most + most // _PRUNED_PART
+                removed += connection.execute(_DELETE_LEAST, (surplus,))
+        return removed
+
+    def _take_turn(self, connection: Connection, network: str) -> None:
+        """Wait for the others of the network; SQLite's writers take turns anyway."""
+        if self._is_postgres:
+            connection.row(_TURN, (crc32(network.encode()) - _SIGNED,))
+
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        """Give a transaction that waits for no disk."""
+        self._make_table()
+        with self._database.transaction() as connection:
+            if self._is_postgres:
+                connection.row(_NO_WAIT)
+            yield connection
+
+    def _make_table(self) -> None:
+        if self._makes_table:
+            with self._database.transaction() as connection:
+                connection.execute(_TABLE)
+                connection.execute(_INDEX)
+            self._makes_table = False
+
+
+def _require_room(connection: Connection, network: str, crowding: Crowding) -> None:
+    row = connection.row(_NTH_OF_NETWORK, (network, crowding.since, crowding.accounts - 1))
+    if row is not None:
+        raise NetworkCrowded(row[0])
