@@ -46,12 +46,9 @@ _TAKE_BACK = (
 _DELETE = "DELETE FROM login_tries WHERE account = ? AND network = ?"
 # A pair whose tries were all taken back has nothing to remember.
 _DELETE_EMPTY = f"{_DELETE} AND failures <= 0"
-_DELETE_LEAST = (
-    "DELETE FROM login_tries WHERE (account, network) IN "
-    "(SELECT account, network FROM login_tries ORDER BY failures, failed_at LIMIT ?)"
-)
 # Of those that are kept: so pruning is not at work again at once.
 _PRUNED_PART = 20
+_READ_AT_ONCE, _REMOVED_AT_ONCE = 20_000, 1000
 
 
 class SqlLoginTries:
@@ -103,15 +100,31 @@ class SqlLoginTries:
 
     def prune(self, forgotten_at: int, most: int) -> int:
         """Remove what is forgotten, and the least of what is too much; see the contract."""
-        with self._changing() as connection:
-            removed = connection.execute(
-                "DELETE FROM login_tries WHERE failed_at < ?", (forgotten_at,)
-            )
-            (found,) = connection.rows("SELECT COUNT(*) FROM login_tries")
-            if found[0] > most:
-                surplus = found[0] - most + most // _PRUNED_PART
-                removed += connection.execute(_DELETE_LEAST, (surplus,))
+        self._make_table()
+        removed = 0
+        while some := self._remove("WHERE failed_at < ?", (forgotten_at,), _READ_AT_ONCE):
+            removed += some
+        (found,) = self._database.reading().rows("SELECT COUNT(*) FROM login_tries")
+        surplus = found[0] - most + most // _PRUNED_PART if found[0] > most else 0
+        while surplus > 0:
+            some = self._remove("ORDER BY failures, failed_at", (), min(surplus, _READ_AT_ONCE))
+            if not some:
+                break
+            surplus -= some
+            removed += some
         return removed
+
+    def _remove(self, which: str, parameters: tuple[object, ...], most: int) -> int:
+        """Remove some pairs, few in a transaction: tries wait for it. Those counted since stay."""
+        rows = self._database.reading().rows(
+            f"SELECT account, network, failed_at FROM login_tries {which} LIMIT ?",  # noqa: S608 -- constants only
+            (*parameters, most),
+        )
+        for start in range(0, len(rows), _REMOVED_AT_ONCE):
+            with self._changing() as connection:
+                some = rows[start : start + _REMOVED_AT_ONCE]
+                connection.execute_many(f"{_DELETE} AND failed_at = ?", some)
+        return len(rows)
 
     def _take_turn(self, connection: Connection, network: str) -> None:
         """Wait for the others of the network; SQLite's writers take turns anyway."""
