@@ -192,6 +192,7 @@ _ERRORS = Row(
             Query(rate("wharf_auth_tokens_issued_total", "grant"), "issued {{grant}}"),
             Query(rate("wharf_auth_logins_failed_total", "reason"), "failed {{reason}}"),
             Query(rate("wharf_auth_refresh_reused_total"), "refresh token used twice"),
+            Query(rate("wharf_auth_persons_attacked_total"), "person under attack"),
         ),
         graph(
             "Budgets burn",

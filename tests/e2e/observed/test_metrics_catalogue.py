@@ -167,5 +167,5 @@ def test_what_is_known_begins_with_zero(pages: dict[str, Exposition]) -> None:
     assert upload.values("wharf_problems_total", slug="storage-failed") == [0]
     assert upload.values("wharf_uploads_total", protocol="tus", outcome="failed") == [0]
     assert upload.values("wharf_database_errors_total", kind="out_of_space") == [0]
-    assert pages["auth"].values("wharf_ratelimit_hits_total", policy="login-address") == [0]
+    assert pages["auth"].values("wharf_ratelimit_hits_total", policy="login-network") == [0]
     assert pages["nginx"].values("wharf_gateway_refusals_total", code="502") == [0]

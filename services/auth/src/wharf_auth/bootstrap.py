@@ -8,6 +8,7 @@ from servicekit.database import Database, open_database
 from servicekit.tokens import Verifier
 from wharf_auth import key_rotation
 from wharf_auth.accounts.housekeeping import AuditPruning, Housekeeping, LoginPruning
+from wharf_auth.accounts.login_attacks import LoginAttacks
 from wharf_auth.accounts.login_throttle import LoginThrottle
 from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
 from wharf_auth.accounts.secret_lane import SecretLane
@@ -64,6 +65,7 @@ def app_context(
         keys=ring,
         hasher=hasher,
         throttle=LoginThrottle(tries, kept, clock, settings.login_limits),
+        attacks=LoginAttacks(tries, kept, clock),
         auth_verifier=_verifier(ring, AUTH_AUDIENCE, settings, clock),
         upload_verifier=_verifier(ring, UPLOAD_AUDIENCE, settings, clock),
         live_verifier=_verifier(ring, LIVE_AUDIENCE, settings, clock),

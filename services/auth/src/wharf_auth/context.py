@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from servicekit.tokens import Verifier
 from wharf_auth.accounts.housekeeping import Housekeeping
+from wharf_auth.accounts.login_attacks import LoginAttacks
 from wharf_auth.accounts.login_throttle import LoginThrottle
 from wharf_auth.accounts.revocation_checker import DatabaseRevocationChecker
 from wharf_auth.accounts.secrets import Hasher
@@ -36,6 +37,7 @@ class AppContext:
     keys: KeyRing
     hasher: Hasher
     throttle: LoginThrottle
+    attacks: LoginAttacks
     auth_verifier: Verifier
     upload_verifier: Verifier
     live_verifier: Verifier

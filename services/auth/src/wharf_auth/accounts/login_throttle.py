@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 ACCOUNT_POLICY, NETWORK_POLICY = "login-account", "login-network"
 _CROWDED_MILLISECONDS = 3600 * 1000
 _DIGEST_BYTES = 12
+#: More than the names of a tenant and a person, since folding can make a name longer.
+MAX_NAME_CHARACTERS = 4 * users.MAX_USERNAME_CHARACTERS
 
 
 class LoginsUncountable(Exception):
@@ -59,6 +61,12 @@ class Account:
     def person(tenant: str, username: str) -> Account:
         """A person."""
         return Account(users.folded(username), tenant)
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether a database may be asked for the name: PostgreSQL takes no NUL in a text."""
+        text = f"{self.tenant or ''}{self.name}"
+        return "\0" not in text and len(text) <= MAX_NAME_CHARACTERS
 
     @property
     def digest(self) -> str:
@@ -111,13 +119,17 @@ class LoginThrottle:
             return self._tries.count(pair, now, judge, crowding)
         except NetworkCrowded as crowded:
             # Asked outside of the transaction: a process has few connections.
-            if not self._known.logs_in_from(account.tenant, account.name, pair.network, now):
+            if not self._is_known(account, pair.network, now):
                 raise _refusal(
                     NETWORK_POLICY,
                     "Logins of too many accounts have failed from this network.",
                     crowded.first_at + _CROWDED_MILLISECONDS - now,
                 ) from None
         return self._tries.count(pair, now, judge)
+
+    def _is_known(self, account: Account, network: str, now: int) -> bool:
+        tenant = account.tenant or ""
+        return account.may_exist and self._known.logs_in_from(tenant, account.name, network, now)
 
     def _judge(self, account: Account, now: int) -> Judge:
         delays = self._limits.delays_of(person=account.tenant is not None)

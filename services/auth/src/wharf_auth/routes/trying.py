@@ -13,7 +13,7 @@ from wharf_auth.accounts.clients import LoginRefused, TenantSuspended
 from wharf_auth.accounts.login_throttle import Account, LoginsUncountable
 from wharf_auth.accounts.secrets import HashingBusy
 from wharf_auth.context import AppContext
-from wharf_auth.metrics import LOGINS_FAILED
+from wharf_auth.metrics import ATTACKED, LOGINS_FAILED
 
 
 @contextmanager
@@ -30,6 +30,8 @@ def trying(context: AppContext, account: Account, *, proven: bool = False) -> It
         raise unavailable("Logins cannot be checked now.") from None
     except LoginRefused:
         LOGINS_FAILED.labels("refused").inc()
+        if context.attacks.failed(account):
+            ATTACKED.inc()
         raise
     except TenantSuspended:
         LOGINS_FAILED.labels("suspended").inc()
