@@ -29,7 +29,7 @@ _TABLES: tuple[tuple[str, str, Callable[[Generated], Iterator[Row]]], ...] = (
     ("links", links.COLUMNS, Generated.links),
     ("cors_origins", "bucket, origin, tenant", Generated.cors_origins),
     ("ticket_uses", "tenant, ticket, uses, expires_at", Generated.ticket_uses),
-    ("events", "tenant, kind, at, data", Generated.event_rows),
+    ("events", "seq, tenant, kind, at, data", Generated.event_rows),
     ("uploads", upload_rows.COLUMNS, Generated.uploads),
     ("doomed", "blob, tenant, doomed_at", Generated.doomed),
     (

@@ -12,8 +12,8 @@ from typing import Any
 from servicekit.database import Connection, Database, Row
 
 Statement = tuple[str, tuple[object, ...]]
-# Rows that a statement brings along, `FROM (VALUES ...) AS given`.
-_OF_PARAMETERS = re.compile(r"SCAN (given|\d+ CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)")
+# Rows that a statement brings along: `FROM (VALUES ...) AS given`, or a SELECT without FROM.
+_OF_PARAMETERS = re.compile(r"SCAN (given|(\d+ )?CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)")
 
 
 @dataclass

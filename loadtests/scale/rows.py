@@ -125,8 +125,10 @@ class Generated:
             yield tenant, f"{random.getrandbits(128):032x}", 1, at
 
     def event_rows(self) -> Iterator[Row]:
-        """Rows of `events` without their number: tenant, kind, at, data."""
-        yield from self._deeds
+        """Rows of `events`: number (as the clock gives them), tenant, kind, at, data."""
+        first = 1000 * (END_MILLISECONDS - _YEAR_MILLISECONDS)
+        for number, deed in enumerate(self._deeds, first):
+            yield number, *deed
 
     def doomed(self) -> Iterator[Row]:
         """Rows of `doomed`: blob, tenant, doomed_at; what an hour of deletions leaves."""

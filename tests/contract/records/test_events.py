@@ -10,6 +10,7 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import new_file
+from wharf_upload.database import unit_of_work
 from wharf_upload.database.contract import Records
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.events import Event
@@ -133,3 +134,65 @@ def test_who_has_read_everything_misses_nothing_afterwards(records: Records) -> 
     (event,) = records.events("demo", cursor, 10)
     assert event.file is not None
     assert event.file.key == "c"
+
+
+def numbers(records: Records, tenant: str = "demo") -> list[int]:
+    """The numbers of a tenant's events."""
+    return [event.seq for event in read(records, tenant)]
+
+
+def test_numbers_follow_the_clock(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number is the moment of its event: as many events of others as may be in between, it is the
+    same.
+    """
+    for now, tenant in enumerate(("demo", "other", "other", "other", "demo"), 7_000_000):
+        monkeypatch.setattr(unit_of_work, "now_microseconds", lambda now=now: now)
+        records.write(Write(files=(new_file(str(now), tenant=tenant),)))
+    assert numbers(records) == [7_000_000, 7_000_004]
+    assert numbers(records, "other") == [7_000_001, 7_000_002, 7_000_003]
+
+
+def test_numbers_never_go_back(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the clock is behind, a tenant's numbers go on one by one, and no number comes twice."""
+    moments = iter((9_000_000, 9_000_500, 5_000_000, 5_000_000, 9_000_000, 9_000_600))
+    monkeypatch.setattr(unit_of_work, "now_microseconds", lambda: next(moments))
+    for count, tenant in enumerate(("demo", "other", "demo", "other", "demo", "demo")):
+        records.write(Write(files=(new_file(str(count), tenant=tenant),)))
+    assert numbers(records) == [9_000_000, 9_000_001, 9_000_002, 9_000_600]
+    assert numbers(records, "other") == [9_000_500, 9_000_501]
+
+
+def test_two_tenants_in_one_microsecond(
+    records: Records, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events of one moment are all kept, in the order of each tenant."""
+    monkeypatch.setattr(unit_of_work, "now_microseconds", lambda: 9_000_000)
+    for count in range(3):
+        for tenant in ("demo", "other"):
+            records.write(Write(files=(new_file(str(count), tenant=tenant),)))
+    for tenant in ("demo", "other"):
+        keys = [event.file.key for event in read(records, tenant) if event.file]
+        assert keys == ["0", "1", "2"]
+    assert database.reading().rows("SELECT count(*) FROM events") == [(6,)]
+
+
+def test_a_release_before_beside_this_one(records: Records, database: Database) -> None:
+    """Events that it writes without a number come after those that were there, and before later
+    ones.
+    """
+    insert = "INSERT INTO events (tenant, kind, at, data) VALUES (?, 'file.older', ?, '{}')"
+    for number in range(3):
+        records.write(Write(files=(new_file(str(number)),)))
+        with database.transaction() as connection:
+            connection.execute_many(insert, [("demo", 1), ("demo", 2)])
+    assert [event.kind for event in read(records)] == [
+        "file.created",
+        "file.older",
+        "file.older",
+    ] * 3
+    assert numbers(records) == sorted(set(numbers(records)))
+
+
+def test_a_new_database_has_no_numbers_of_before(records: Records) -> None:
+    """Where no event was before the migration, no client has a number."""
+    assert records.event_numbers_changed_at() is None

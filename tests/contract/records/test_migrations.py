@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from servicekit.database import open_database
-from servicekit.database.migrating import upgrade
+from servicekit.database.migrating import engine_of, upgrade
+from servicekit.database.opening import sqlite_path
 from tests.servers.tracing import Strace
 from tests.servers.upload import MIGRATIONS, new_file
 from tests.servers.upload_databases import DIALECTS
@@ -80,3 +84,36 @@ def test_killed(tmp_path: Path, step: int, strace: Strace) -> None:
     assert process.returncode == -signal.SIGKILL
     upgrade(url, MIGRATIONS)
     works(url)
+
+
+def upgrade_to(url: str, revision: str) -> None:
+    """Brings a database to the schema of a release before."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    if (path := sqlite_path(url)) is not None:
+        path.parent.mkdir()
+    with engine_of(url).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_numbers_of_events_that_were_there(empty_url: str) -> None:
+    """Events keep their numbers, later ones follow, and when that began is remembered for good."""
+    upgrade_to(empty_url, "0013")
+    database = open_database(empty_url, durable=False)
+    insert = "INSERT INTO events (tenant, kind, at, data) VALUES (?, 'file.older', 1, '{}')"
+    with database.transaction() as connection:
+        connection.execute_many(insert, [("demo",), ("other",), ("demo",)])
+    before = time.time_ns() // 1_000_000
+    upgrade(empty_url, MIGRATIONS)
+    upgrade(empty_url, MIGRATIONS)
+    records = SqlRecords(database)
+    changed_at = records.event_numbers_changed_at()
+    assert changed_at is not None
+    assert before <= changed_at <= time.time_ns() // 1_000_000
+    records.write(Write(files=(new_file("a"), new_file("b"))))
+    numbers = [event.seq for event in records.events("demo", 0, 10)]
+    assert numbers[:2] == [1, 3]
+    assert 1000 * before < numbers[2] < numbers[3]
+    assert [event.seq for event in records.events("demo", 1, 10)] == numbers[1:]
+    database.close()

@@ -161,6 +161,12 @@ class EventRecords(Protocol):
     def events_dropped(self, tenant: str) -> int:
         """Return the largest number of an event that was dropped; 0 where none was."""
 
+    def event_numbers_changed_at(self) -> int | None:
+        """Return when releases stopped to give numbers as cursors, in unix milliseconds.
+
+        `None`: no client has one.
+        """
+
 
 class TicketRecords(Protocol):
     """How many files each upload ticket has brought."""

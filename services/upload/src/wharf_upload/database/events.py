@@ -1,8 +1,8 @@
 """The events of a tenant, in order.
 
-Numbers are given inside the transaction that the event tells of, and transactions of one tenant
-take turns (on PostgreSQL by the lock on its row of `usage`). So whoever has read up to a number
-misses nothing of that tenant below it; numbers that are left out belong to others.
+Numbers are given inside the transaction that the event tells of (`event_numbers`), and
+transactions of one tenant take turns (on PostgreSQL by the lock on its row of `usage`). So whoever
+has read up to a number misses nothing of that tenant below it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _KINDS_OF_FILES = frozenset(
 
 class SqlEvents(Aggregate):
     """Implements `contract.EventRecords`."""
+
+    _changed_at: tuple[int | None] | None = None
 
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
         """Return the tenant's events after a number, at most `limit`."""
@@ -73,6 +75,16 @@ class SqlEvents(Aggregate):
             "SELECT events_dropped FROM usage WHERE tenant = ?", (tenant,)
         )
         return int(row[0]) if row else 0
+
+    def event_numbers_changed_at(self) -> int | None:
+        """Return when releases stopped to give numbers as cursors, in unix milliseconds.
+
+        `None`: no client has one. It is asked once: only a migration changes it.
+        """
+        if self._changed_at is None:
+            row = self._database.reading().row("SELECT changed_at FROM event_numbers")
+            self._changed_at = (int(row[0]) if row else None,)
+        return self._changed_at[0]
 
 
 def _event(row: Row) -> Event:

@@ -159,7 +159,7 @@ class GroupCommit:
 
     def _transaction(self, group: list[_Member]) -> set[str]:
         """Commit the changes of a group; return the tenants that have new events."""
-        unit = UnitOfWork(self._quota, self._keys)
+        unit = UnitOfWork(self._quota, self._keys, self._database.dialect)
         with self._database.transaction() as connection:
             self._lock_tenants(connection, group, unit)
             for member in group:

@@ -24,7 +24,7 @@ from wharf_upload.database.uploads import SqlUploads
 from wharf_upload.domain.quotas import Quota
 
 # What the last of the migrations is called, and where the database remembers it.
-SCHEMA, VERSION_TABLE = "0013", "alembic_version"
+SCHEMA, VERSION_TABLE = "0014", "alembic_version"
 
 
 class SqlRecords(

@@ -11,8 +11,9 @@ import msgspec
 
 from servicekit.database import Connection
 from wharf_upload.database.allowances import allowance
+from wharf_upload.database.event_numbers import NotedEvent, insert_events
 from wharf_upload.database.row_counts import KeyCounts
-from wharf_upload.domain.clock import now_milliseconds
+from wharf_upload.domain.clock import now_microseconds, now_milliseconds
 from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import Allowance, Quota
 
@@ -26,9 +27,10 @@ class UnitOfWork:
 
     quota: Quota
     keys: KeyCounts
+    dialect: str
     allowances: dict[str, Allowance] = field(default_factory=dict)
     charges: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    events: list[tuple[str, str, int, str]] = field(default_factory=list)
+    events: list[NotedEvent] = field(default_factory=list)
     file_events: list[FileEvent] = field(default_factory=list)
     pending_deletion: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -56,7 +58,8 @@ class UnitOfWork:
         self._event(kind, file, at, data)
 
     def _event(self, kind: str, file: File, at: int, data: object) -> None:
-        self.events.append((file.tenant, kind, at, msgspec.json.encode(data).decode()))
+        text = msgspec.json.encode(data).decode()
+        self.events.append((file.tenant, kind, at, text, now_microseconds()))
         self.file_events.append((kind, file))
 
     def mark_pending_deletion(self, file: File, at: int) -> None:
@@ -82,9 +85,7 @@ class UnitOfWork:
                 self.pending_deletion,
             )
         if self.events:
-            connection.execute_many(
-                "INSERT INTO events (tenant, kind, at, data) VALUES (?, ?, ?, ?)", self.events
-            )
+            insert_events(connection, self.dialect, self.events)
 
     def _warn(self, tenant: str, charges: Counter[str]) -> None:
         known = self.allowances.get(tenant)
@@ -92,7 +93,8 @@ class UnitOfWork:
         warning = known and known.warning(charges, self.quota.warning_percent)
         if warning:
             data = msgspec.json.encode(warning).decode()
-            self.events.append((tenant, "quota.warning", now_milliseconds(), data))
+            noted = now_microseconds()
+            self.events.append((tenant, "quota.warning", now_milliseconds(), data, noted))
 
 
 # Works inside a transaction that others may share; what it returns is the result of `run`.

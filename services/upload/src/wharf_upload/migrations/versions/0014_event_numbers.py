@@ -1,0 +1,58 @@
+"""Numbers of events tell nothing of other tenants: they follow the clock, not a common counter.
+
+Numbers that were given before stay: they are smaller than any that the clock gives.
+"""
+
+import time
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+
+# The release before gives no number. The tenant's row in `usage` is locked by whoever inserts.
+_FUNCTION = """
+CREATE FUNCTION wharf_number_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.seq := GREATEST(
+    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+    (SELECT max(seq) + 1 FROM events WHERE tenant = NEW.tenant)
+  );
+  RETURN NEW;
+END $$
+"""
+_TRIGGER = """
+CREATE TRIGGER wharf_number_event BEFORE INSERT ON events
+FOR EACH ROW WHEN (NEW.seq = 0) EXECUTE FUNCTION wharf_number_event()
+"""
+
+
+def upgrade() -> None:
+    """Remembers when the numbers changed, where there are some; numbers rows of the release before.
+
+    SQLite numbers such rows itself, after all others.
+    """
+    if op.get_bind().dialect.name == "postgresql":
+        # First, because it locks the table most: a lock that grows may meet others half-way.
+        op.alter_column("events", "seq", server_default="0")
+        op.execute(_FUNCTION)
+        op.execute(_TRIGGER)
+    changed = op.create_table(
+        "event_numbers",
+        sa.Column("changed_at", sa.BigInteger, primary_key=True, autoincrement=False),
+    )
+    if op.get_bind().scalar(sa.text("SELECT 1 FROM events LIMIT 1")):
+        op.bulk_insert(changed, [{"changed_at": time.time_ns() // 1_000_000}])
+
+
+def downgrade() -> None:
+    """Counts again, after the numbers that the clock gave."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP TRIGGER wharf_number_event ON events")
+        op.execute("DROP FUNCTION wharf_number_event")
+        op.execute(
+            "SELECT setval('events_seq_seq', (SELECT COALESCE(max(seq), 0) + 1 FROM events), false)"
+        )
+        op.alter_column("events", "seq", server_default=sa.text("nextval('events_seq_seq')"))
+    op.drop_table("event_numbers")
