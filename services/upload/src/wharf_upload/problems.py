@@ -15,6 +15,14 @@ INVALID_KEY = UPLOAD.declare(
     "empty, `.` or `..`, or longer than 255 bytes. `name` is the name, `character` and `position` "
     "what is wrong in it.",
 )
+EVENT_CURSOR_EXPIRED = UPLOAD.declare(
+    "event-cursor-expired",
+    410,
+    "The number of the event is no longer read",
+    "Releases before gave events numbers, which are read for a time after the update. Begin anew: "
+    "read the lists of files, and ask for events without `after` or `before`. What the answers "
+    "give to go on with is a text that holds.",
+)
 INVALID_DIGEST = UPLOAD.declare(
     "invalid-digest",
     400,

@@ -34,6 +34,10 @@ class Records:
         """Return none."""
         return []
 
+    def event_numbers_changed_at(self) -> int | None:
+        """Nobody has a number."""
+        return None
+
     events_before = events
 
     def lists_origin(self, *_: object) -> bool:
@@ -48,6 +52,7 @@ def live_of(records: object) -> Live:
         live_connections_per_tenant=1,
         live_connections=1,
         live_queued_events=10,
+        event_seconds=3600,
         live_takes_polling=False,
         live_message_bytes=1024,
         live_messages_per_second=1,

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from servicekit.database import DatabaseUnavailable
 from tests.servers.upload import new_file
 from wharf_upload.domain.events import Event
+from wharf_upload.http.event_cursors import Cursor
 from wharf_upload.live.feed import TenantFeed
 from wharf_upload.live.messages import EventMessage
 
@@ -68,8 +69,8 @@ class Reader:
         await self.reads.wait()
         self.heard.append(message.event.seq)
 
-    async def resync(self, after: int) -> None:
-        self.resyncs.append(after)
+    async def resync(self, after: Cursor) -> None:
+        self.resyncs.append(int(after))
 
     def wake(self) -> None:
         if self.feed is not None and (self.task is None or self.task.done()):
@@ -96,7 +97,7 @@ class Scene:
 
     def __init__(self, position: int = 0) -> None:
         self.table = Table()
-        self.feed = TenantFeed(self.table.read, position, most_kept=KEPT, look_seconds=3600)
+        self.feed = TenantFeed(self.table.read, int, position, most_kept=KEPT, look_seconds=3600)
         self.following = asyncio.create_task(self.feed.follow())
 
     def happen(self, count: int = 1) -> None:

@@ -15,9 +15,11 @@ from servicekit.reach import EVERYTHING, reach_of
 from servicekit.tokens import Principal
 from tests.servers.upload import new_file
 from wharf_upload.domain.events import Event
+from wharf_upload.http.event_cursors import cursor_of
 from wharf_upload.live.answers import Message
 from wharf_upload.live.hub import Following, Hub
 from wharf_upload.live.limits import Seats
+from wharf_upload.live.positions import Position
 from wharf_upload.live.sse import SseConnection
 from wharf_upload.live.threads import EventReader, Threads
 from wharf_upload.notices.messages import Progress
@@ -37,6 +39,10 @@ class Stored:
     def events_dropped(self, _: str) -> int:
         """Return the last one that was dropped."""
         return 40
+
+    def event_numbers_changed_at(self) -> int | None:
+        """Nobody has a number."""
+        return None
 
 
 def principal(tenant: str) -> Principal:
@@ -62,7 +68,7 @@ def with_hub(act: Callable[[Hub], Awaitable[None]]) -> None:
     seats = Seats(per_subject=10, per_tenant=10, total=10)
 
     async def run() -> None:
-        reader = EventReader(Stored(), threads)
+        reader = EventReader(Stored(), threads, 3600)
         await act(Hub(Following(reader, 10, look_seconds=3600), judge, seats, threads))
 
     try:
@@ -109,7 +115,8 @@ def test_who_comes_after_events_are_gone_is_told(
 
     async def come(hub: Hub) -> None:
         listener = SseConnection(principal("acme"), send)
-        await hub.join(listener, after)
+        position = None if after is None else Position(cursor_of("acme", after), "after")
+        await hub.join(listener, position)
         told.append(listener.resync_first)
         hub.leave(listener)
 

@@ -12,6 +12,7 @@ from wharf_upload.domain.events import Event
 from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import QuotaWarning
 from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.http.event_cursors import Cursor
 from wharf_upload.http.file_paths import UPLOADS, path_of
 from wharf_upload.uploads.resumable.under_way import UnderWay
 from wharf_upload.uploads.slices.fields import Slice
@@ -164,11 +165,13 @@ class LimitsDocument(msgspec.Struct, frozen=True):
 
 
 class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened. `file` is the file as it is or was; `quota` is there for `quota.warning`, and
-    `moved_from` for `file.moved`, and for `file.changed` where the key is another one.
+    """What happened. `id` is a cursor, which `after` and `before` take; two can be equal, and
+    nothing else can be told of them. `file` is the file as it is or was; `quota` is there for
+    `quota.warning`, and `moved_from` for `file.moved`, and for `file.changed` where the key is
+    another one.
     """
 
-    id: int
+    id: Cursor
     kind: str
     at: datetime
     file: FileDocument | None
@@ -184,8 +187,8 @@ class Events(msgspec.Struct, frozen=True):
     """
 
     events: tuple[EventDocument, ...]
-    next_after: int
-    next_before: int | None = None
+    next_after: Cursor
+    next_before: Cursor | None = None
     missed: bool = False
 
 
@@ -254,10 +257,10 @@ def of_bucket(bucket: Bucket) -> BucketDocument:
     )
 
 
-def of_event(event: Event) -> EventDocument:
-    """An event's JSON."""
+def of_event(event: Event, cursor: Cursor) -> EventDocument:
+    """An event's JSON; the cursor is its id."""
     return EventDocument(
-        id=event.seq,
+        id=cursor,
         kind=event.kind,
         at=moment(event.at),
         file=None if event.file is None else of_file(event.file),

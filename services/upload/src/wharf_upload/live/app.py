@@ -40,7 +40,7 @@ class Live:
             per_tenant=settings.live_connections_per_tenant,
             total=settings.live_connections,
         )
-        reader = EventReader(records, database_threads)
+        reader = EventReader(records, database_threads, settings.event_seconds)
         self.hub = Hub(Following(reader, settings.live_queued_events), judge, seats, token_threads)
         origins = OriginCheck(settings.issuer, Origins(records))
         server = _server(settings)

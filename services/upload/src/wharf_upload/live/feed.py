@@ -19,6 +19,7 @@ from typing import Protocol
 
 from servicekit.database import DatabaseUnavailable
 from wharf_upload.domain.events import Event
+from wharf_upload.http.event_cursors import Cursor
 from wharf_upload.live import metrics
 from wharf_upload.live.messages import EventMessage
 
@@ -32,6 +33,8 @@ _PATIENCE_SECONDS, _LOOK_AGAIN_SECONDS = 1.0, 0.002
 
 # Reads a page of events after a number; raises `DatabaseUnavailable`.
 Read = Callable[[int, int], Awaitable[list[Event]]]
+# Returns the cursor of a number.
+Write = Callable[[int], Cursor]
 
 
 class Listener(Protocol):
@@ -53,8 +56,8 @@ class Listener(Protocol):
     async def send(self, message: EventMessage) -> None:
         """Send an event; waits while the client does not read."""
 
-    async def resync(self, after: int) -> None:
-        """Tell the client to read the events after a number anew."""
+    async def resync(self, after: Cursor) -> None:
+        """Tell the client to read the events after a cursor anew."""
 
     def wake(self) -> None:
         """Deliver soon."""
@@ -63,8 +66,11 @@ class Listener(Protocol):
 class TenantFeed:
     """The events of one tenant after `position`, for those who listen."""
 
-    def __init__(self, read: Read, position: int, *, most_kept: int, look_seconds: float) -> None:
-        self._read, self._most_kept, self._look_seconds = read, most_kept, look_seconds
+    def __init__(
+        self, read: Read, write: Write, position: int, *, most_kept: int, look_seconds: float
+    ) -> None:
+        self._read, self._write = read, write
+        self._most_kept, self._look_seconds = most_kept, look_seconds
         # So that a page never pushes out the one before.
         self._page = max(1, min(PAGE, most_kept // 2))
         self.listeners: set[Listener] = set()
@@ -102,7 +108,7 @@ class TenantFeed:
         page = await self._read(self.position, self._page)
         metrics.database_up.set(1)
         if page:
-            self._kept += [EventMessage(event) for event in page]
+            self._kept += [self._message(event) for event in page]
             self._numbers += [event.seq for event in page]
             self.position = page[-1].seq
             self._forget()
@@ -162,10 +168,12 @@ class TenantFeed:
                 await self._hand(listener, message)
                 metrics.delivered(message.event.at)
 
-    @staticmethod
-    async def _resync(listener: Listener, after: int) -> None:
+    def _message(self, event: Event) -> EventMessage:
+        return EventMessage(event, self._write(event.seq))
+
+    async def _resync(self, listener: Listener, after: int) -> None:
         metrics.resyncs.inc()
-        await listener.resync(after)
+        await listener.resync(self._write(after))
 
     async def _catch_up(self, listener: Listener) -> None:
         """Send a page out of the database."""
@@ -176,7 +184,7 @@ class TenantFeed:
             await asyncio.sleep(_AGAIN_SECONDS)
             return
         for event in page:
-            await self._hand(listener, EventMessage(event))
+            await self._hand(listener, self._message(event))
         if not page:
             # Nothing of this tenant was between; or the worker has dropped it, being old.
             listener.position = max(listener.position, start)

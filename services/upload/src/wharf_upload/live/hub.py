@@ -14,11 +14,13 @@ from typing import Any
 from servicekit.database import DatabaseUnavailable
 from servicekit.problems import UNAVAILABLE, ProblemError
 from servicekit.tokens import Principal
+from wharf_upload.http.event_cursors import EventCursors
 from wharf_upload.live import messages, metrics
 from wharf_upload.live.credentials import TokenJudge
 from wharf_upload.live.feed import TenantFeed
 from wharf_upload.live.limits import Seats
 from wharf_upload.live.listener import Connection
+from wharf_upload.live.positions import Position
 from wharf_upload.live.threads import EventReader, Threads
 from wharf_upload.notices.messages import Changed, Notice, Progress
 
@@ -62,11 +64,11 @@ class Hub:
 
     # ---- joining and leaving ----
 
-    async def join(self, connection: Connection, after: int | None) -> None:
-        """Let a connection hear what comes after a number, or from now on; raises problems."""
+    async def join(self, connection: Connection, after: Position | None) -> None:
+        """Let a connection hear what comes after an event, or from now on; raises problems."""
         self._seats.take(connection.principal)
         try:
-            position = await self._position(connection, after)
+            position, cursors = await self._position(connection, after)
         except BaseException:
             self._seats.give_back(connection.principal)
             raise
@@ -74,15 +76,19 @@ class Hub:
             self._seats.give_back(connection.principal)
             return
         connection.position = position
-        feed = self._feed(connection.principal.tenant, position)
+        feed = self._feed(connection.principal.tenant, position, cursors)
         connection.feed = feed
         feed.listeners.add(connection)
         self.connections.add(connection)
         _log("a client listens", connection)
 
-    async def _position(self, connection: Connection, after: int | None) -> int:
+    async def _position(
+        self, connection: Connection, asked: Position | None
+    ) -> tuple[int, EventCursors]:
         reader, tenant = self._following.reader, connection.principal.tenant
         try:
+            cursors = await reader.cursors()
+            after = None if asked is None else cursors.read(tenant, *asked)
             newest = await reader.newest(tenant)
             dropped = await reader.dropped(tenant) if after else 0
         except DatabaseUnavailable as error:
@@ -96,20 +102,21 @@ class Hub:
                 "The live channel restarts.", headers=(("Retry-After", "1"),), retry_after=1
             )
         if after is None:
-            return newest
+            return newest, cursors
         if after > newest:
             # The database is older than what the client knows: it was restored.
             connection.resync_first = True
-            return newest
+            return newest, cursors
         # Some of what the client has not had is gone: it has to read the lists again.
         connection.resync_first = 0 < after < dropped
-        return after
+        return after, cursors
 
-    def _feed(self, tenant: str, position: int) -> TenantFeed:
+    def _feed(self, tenant: str, position: int, cursors: EventCursors) -> TenantFeed:
         if tenant not in self._feeds:
             following = self._following
             feed = TenantFeed(
                 partial(following.reader.page, tenant),
+                partial(cursors.write, tenant),
                 position,
                 most_kept=following.queued_events,
                 look_seconds=following.look_seconds,

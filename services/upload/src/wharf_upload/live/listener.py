@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from servicekit.tokens import Principal
 from wharf_upload.domain.events import Event
+from wharf_upload.http.event_cursors import Cursor
 from wharf_upload.live import messages, rules
 from wharf_upload.live.feed import TenantFeed
 from wharf_upload.live.messages import EventMessage
@@ -37,8 +38,8 @@ class Connection(ABC):
         """Tell whether an upload's progress is for it."""
         return rules.sees(self.principal, self.buckets, progress)
 
-    async def resync(self, after: int) -> None:
-        """Tell the client to read the events after a number anew."""
+    async def resync(self, after: Cursor) -> None:
+        """Tell the client to read the events after a cursor anew."""
         await self.say(messages.RESYNC, messages.encoded({"after": after}))
 
     @property

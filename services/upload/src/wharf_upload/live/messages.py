@@ -8,6 +8,7 @@ from engineio.packet import MESSAGE, Packet
 from servicekit.problems import ProblemError
 from wharf_upload.domain.events import Event
 from wharf_upload.http import schemas
+from wharf_upload.http.event_cursors import Cursor
 
 EVENT, PROGRESS, RESYNC, BYE, RESULT = "event", "progress", "resync", "bye", "result"
 RESTART = {"reason": "restart"}
@@ -19,12 +20,12 @@ class EventMessage:
     Who reads but one end of a move hears another form of it (`access.events_in_reach`).
     """
 
-    __slots__ = ("_forms", "_frame", "_packet", "event", "json")
+    __slots__ = ("_forms", "_frame", "_packet", "cursor", "event", "json")
 
-    def __init__(self, event: Event) -> None:
-        self.event = event
+    def __init__(self, event: Event, cursor: Cursor) -> None:
+        self.event, self.cursor = event, cursor
         self._forms: dict[str, EventMessage] = {}
-        self.json = msgspec.json.encode(schemas.of_event(event)).decode()
+        self.json = msgspec.json.encode(schemas.of_event(event, cursor)).decode()
         self._packet: Packet | None = None
         self._frame: bytes | None = None
 
@@ -35,7 +36,7 @@ class EventMessage:
         # There is one for each kind.
         form = self._forms.get(event.kind)
         if form is None:
-            form = self._forms[event.kind] = EventMessage(event)
+            form = self._forms[event.kind] = EventMessage(event, self.cursor)
         return form
 
     @property
@@ -49,7 +50,7 @@ class EventMessage:
     def frame(self) -> bytes:
         """As SSE has it."""
         if self._frame is None:
-            self._frame = frame(EVENT, self.json, self.event.seq)
+            self._frame = frame(EVENT, self.json, self.cursor)
         return self._frame
 
 
@@ -61,10 +62,10 @@ def packet(name: str, json: str) -> Packet:
     return Packet(MESSAGE, f'2["{name}",{json}]')
 
 
-def frame(name: str, json: str, seq: int | None = None) -> bytes:
+def frame(name: str, json: str, cursor: Cursor | None = None) -> bytes:
     """Return an event of an SSE stream; JSON has no line ends."""
-    number = "" if seq is None else f"id: {seq}\n"
-    return f"{number}event: {name}\ndata: {json}\n\n".encode()
+    identity = "" if cursor is None else f"id: {cursor}\n"
+    return f"{identity}event: {name}\ndata: {json}\n\n".encode()
 
 
 def encoded(document: object) -> str:

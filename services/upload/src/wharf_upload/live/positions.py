@@ -1,36 +1,32 @@
-"""Reads where a client wants to go on: the number of the last event that it has; pure."""
+"""Reads where a client wants to go on: the cursor of the last event that it has; pure."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from servicekit.problems import MALFORMED
-
-LAST = (1 << 63) - 1
-_MOST_DIGITS = 19
+from wharf_upload.http.event_cursors import Cursor
 
 
-def from_text(text: str | None, name: str) -> int | None:
-    """Return the number that a field holds; `None` for an absent or empty field.
+class Position(NamedTuple):
+    """A cursor as the client sent it, and the name of the field that had it."""
 
-    Raises the problem `malformed-request`; `name` is the field's.
+    cursor: Cursor
+    name: str
+
+
+def from_text(text: str | None, name: str) -> Position | None:
+    """Return what a field holds; `None` for an absent or empty field."""
+    return Position(text, name) if text else None
+
+
+def from_json(value: object, name: str) -> Position | None:
+    """Return what a member of a JSON document is; `None` for none or null.
+
+    Raises the problem `malformed-request`.
     """
-    if not text:
-        return None
-    # int() alone would also take "1_000", " 7" and other scripts' digits.
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
-        raise MALFORMED(f"{name} is not the number of an event.")
-    return _within(int(text), name)
-
-
-def from_json(value: object, name: str) -> int | None:
-    """Return the number that a member of a JSON document is; `None` for none or null."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise MALFORMED(f"{name} is not the number of an event.")
-    return _within(value, name)
-
-
-def _within(number: int, name: str) -> int:
-    if not 0 <= number <= LAST:
-        raise MALFORMED(f"{name} is not the number of an event.")
-    return number
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise MALFORMED(f"{name} is not the cursor of an event.")
+    return Position(value, name)

@@ -23,6 +23,7 @@ from wharf_upload.live.limits import MessageRate, Verdict
 from wharf_upload.live.listener import Connection
 from wharf_upload.live.messages import EventMessage
 from wharf_upload.live.origins import OriginCheck
+from wharf_upload.live.positions import Position
 from wharf_upload.live.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -261,7 +262,7 @@ class SocketChannel:
             raise
 
 
-def _handshake(auth: object) -> tuple[str, int | None]:
+def _handshake(auth: object) -> tuple[str, Position | None]:
     """Return token and position of a handshake."""
     document = auth if isinstance(auth, dict) else {}
     token = document.get("token")

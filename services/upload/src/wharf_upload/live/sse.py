@@ -10,12 +10,14 @@ from urllib.parse import parse_qsl
 from servicekit import access
 from servicekit.problems import MALFORMED, METHOD, ProblemError
 from servicekit.tokens import Principal
+from wharf_upload.http.event_cursors import Cursor
 from wharf_upload.live import messages, positions
 from wharf_upload.live.answers import Fields, Receive, Scope, Send, answer, field, refuse
 from wharf_upload.live.hub import Hub
 from wharf_upload.live.listener import Connection
 from wharf_upload.live.messages import EventMessage
 from wharf_upload.live.origins import OriginCheck
+from wharf_upload.live.positions import Position
 from wharf_upload.live.threads import Threads
 from wharf_upload.problems import NOT_ACCEPTABLE
 
@@ -69,7 +71,7 @@ class SseConnection(Connection):
         await self.say(messages.BYE, messages.encoded(document))
         self.end()
 
-    async def resync(self, after: int) -> None:
+    async def resync(self, after: Cursor) -> None:
         self._written += messages.frame(messages.RESYNC, messages.encoded({"after": after}))
 
     def wake(self) -> None:
@@ -136,7 +138,9 @@ class EventStreams:
         finally:
             self._hub.leave(connection)
 
-    async def _admit(self, scope: Scope, origin: str, host: str) -> tuple[Principal, int | None]:
+    async def _admit(
+        self, scope: Scope, origin: str, host: str
+    ) -> tuple[Principal, Position | None]:
         """Return who listens, and from where on; raises problems."""
         if scope["method"] != "GET":
             raise METHOD(
@@ -185,7 +189,7 @@ def _takes_stream(accept: str) -> bool:
     return not accept or not ranges.isdisjoint((MEDIA_TYPE, "text/*", "*/*"))
 
 
-def _position(query: str, last_event_id: str) -> int | None:
+def _position(query: str, last_event_id: str) -> Position | None:
     """Return where the client goes on: what it had last is newer than its address says."""
     after: str | None = None
     for name, value in parse_qsl(query, keep_blank_values=True):

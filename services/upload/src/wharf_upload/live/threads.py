@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from wharf_upload.domain.events import Event
-from wharf_upload.live.positions import LAST
+from wharf_upload.http.event_cursors import LAST, EventCursors
 
 T = TypeVar("T")
 
@@ -40,12 +40,15 @@ class StoredEvents(Protocol):
     def events_dropped(self, tenant: str) -> int:
         """Return the largest number of an event that was dropped; 0 where none was."""
 
+    def event_numbers_changed_at(self) -> int | None:
+        """Return when releases stopped to give numbers as cursors, in unix milliseconds."""
+
 
 class EventReader:
-    """Reads events in threads; raises `DatabaseUnavailable`."""
+    """Reads events in threads, which are kept for a time; raises `DatabaseUnavailable`."""
 
-    def __init__(self, stored: StoredEvents, threads: Threads) -> None:
-        self._stored, self._threads = stored, threads
+    def __init__(self, stored: StoredEvents, threads: Threads, kept_seconds: int) -> None:
+        self._stored, self._threads, self._kept_seconds = stored, threads, kept_seconds
 
     async def page(self, tenant: str, after: int, limit: int) -> list[Event]:
         """Return the tenant's events after a number, in order."""
@@ -59,3 +62,8 @@ class EventReader:
     async def dropped(self, tenant: str) -> int:
         """Return the largest number of an event that was dropped; 0 where none was."""
         return await self._threads.run(self._stored.events_dropped, tenant)
+
+    async def cursors(self) -> EventCursors:
+        """Return how positions are written and read."""
+        changed_at = await self._threads.run(self._stored.event_numbers_changed_at)
+        return EventCursors(changed_at, self._kept_seconds)

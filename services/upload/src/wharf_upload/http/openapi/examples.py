@@ -121,7 +121,9 @@ BUCKETS = {
 }
 EVENTS = {
     "listEvents": Example(
-        answers={200: schemas.Events((samples.CREATED, samples.WARNING), next_after=43)}
+        answers={
+            200: schemas.Events((samples.CREATED, samples.WARNING), next_after=samples.WARNING.id)
+        }
     ),
 }
 _LIMITS = schemas.LimitsDocument(samples.TENANT, samples.LIMITS, samples.ALLOWED)

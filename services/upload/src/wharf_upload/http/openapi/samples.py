@@ -16,6 +16,7 @@ from wharf_upload.domain.quotas import QuotaWarning
 from wharf_upload.domain.resumable_upload import Upload, UploadOptions
 from wharf_upload.domain.tenant_limits import Limits
 from wharf_upload.http import link_schemas, schemas
+from wharf_upload.http.event_cursors import cursor_of
 from wharf_upload.uploads.resumable.under_way import UnderWay
 
 TENANT, BUCKET, KEY = "acme", "documents", "notes/你好.txt"
@@ -63,10 +64,14 @@ LISTED_LINK = link_schemas.of_link(
         may_read=True,
     )
 )
-CREATED = schemas.of_event(Event(seq=42, kind="file.created", at=_CREATED, file=_FILE))
+BEFORE = cursor_of(TENANT, 1000 * _CREATED - 1)
+CREATED = schemas.of_event(
+    Event(seq=1000 * _CREATED, kind="file.created", at=_CREATED, file=_FILE),
+    cursor_of(TENANT, 1000 * _CREATED),
+)
 WARNING = schemas.of_event(
     Event(
-        seq=43,
+        seq=1000 * _CREATED + 1,
         kind="quota.warning",
         at=_CREATED,
         warning=QuotaWarning(
@@ -77,7 +82,8 @@ WARNING = schemas.of_event(
             used_files=1204,
             limit_files=None,
         ),
-    )
+    ),
+    cursor_of(TENANT, 1000 * _CREATED + 1),
 )
 UNDER_WAY = schemas.of_upload(
     UnderWay(
