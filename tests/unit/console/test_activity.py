@@ -8,24 +8,27 @@ import pytest
 
 from tests.servers.console import Console
 from tests.servers.console_documents import file_document
-from tests.servers.fake_gateway import Reply
+from tests.servers.fake_gateway import Call, Reply, problem
 from tests.unit.console.test_templates import check
 
 PAGE = "/console/activity"
 
 
-def event(number: int, kind: str = "file.created", **fields: Any) -> dict[str, Any]:
+OLDER = "AAY3aFbVwAAx6gcR"
+
+
+def event(number: str, kind: str = "file.created", **fields: Any) -> dict[str, Any]:
     """An event of the API."""
     found = {"id": number, "kind": kind, "at": "2026-11-18T10:00:00Z", "file": None, "quota": None}
     return {**found, **fields}
 
 
 def shown(
-    console: Console, *events: dict[str, Any], before: int | None = None, query: str = ""
+    console: Console, *events: dict[str, Any], before: str | None = None, query: str = ""
 ) -> str:
     """The page of these events."""
     browser = console.person()
-    listed = {"events": events, "next_after": 9, "next_before": before}
+    listed = {"events": events, "next_after": "AAY3aFbVwAAx6gcS", "next_before": before}
     console.gateway.on("GET", "/v1/events", Reply(listed))
     page = browser.get(PAGE + query).text
     check(PAGE, page)
@@ -39,10 +42,10 @@ def asked(console: Console) -> dict[str, list[str]]:
 
 def test_the_newest_come_first(console: Console) -> None:
     """A hundred a page, with a link to older ones."""
-    page = shown(console, event(7, file=file_document("<a>")), before=7)
+    page = shown(console, event("7", file=file_document("<a>")), before=OLDER)
     assert asked(console) == {"order": ["newest"], "limit": ["100"]}
     assert "<bdi>docs/&lt;a&gt;</bdi>" in page
-    assert f'href="{PAGE}?before=7" rel="next"' in page
+    assert f'href="{PAGE}?before={OLDER}" rel="next"' in page
     assert "First page" not in page
 
 
@@ -50,8 +53,8 @@ def test_a_kind_stays_over_pages(console: Console) -> None:
     """The choice is kept, and asked of the API."""
     page = shown(
         console,
-        event(5, "file.deleted", file=file_document()),
-        before=5,
+        event("5", "file.deleted", file=file_document()),
+        before=OLDER,
         query="?kind=file.deleted&before=9",
     )
     assert asked(console) == {
@@ -61,7 +64,7 @@ def test_a_kind_stays_over_pages(console: Console) -> None:
         "before": ["9"],
     }
     assert '<option value="file.deleted" selected>Deleted</option>' in page
-    assert f'href="{PAGE}?kind=file.deleted&amp;before=5" rel="next"' in page
+    assert f'href="{PAGE}?kind=file.deleted&amp;before={OLDER}" rel="next"' in page
     assert f'<a href="{PAGE}?kind=file.deleted">First page' in page
 
 
@@ -74,9 +77,25 @@ def test_nonsense_is_passed_over(console: Console, query: str) -> None:
     assert asked(console) == {"order": ["newest"], "limit": ["100"]}
 
 
+def test_a_cursor_that_is_refused_is_passed_over(console: Console) -> None:
+    """A number of before, or another tenant's cursor, gets the first page and no error."""
+    browser = console.person()
+
+    def answer(call: Call) -> Reply:
+        if "before" in call.query:
+            return problem(410, "event-cursor-expired")
+        return Reply({"events": [event("a")], "next_after": "a"})
+
+    console.gateway.on("GET", "/v1/events", answer)
+    page = browser.get(f"{PAGE}?before=41")
+    assert page.status_code == 200
+    assert '<tr data-row="a">' in page.text
+    assert "First page" not in page.text
+
+
 def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None:
     """It says so, and leads on; at the end nothing is left."""
-    page = shown(console, before=3, query="?kind=file.moved")
+    page = shown(console, before=OLDER, query="?kind=file.moved")
     assert "There may be more on the next page." in page
     assert 'rel="next"' in page
     assert "Nothing has happened yet" in shown(console)
@@ -85,14 +104,14 @@ def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None
 
 def test_the_first_page_goes_on_by_itself(console: Console) -> None:
     """From its newest event on; of one kind from now on; a later page stays as it is."""
-    page = shown(console, event(7), event(5))
+    page = shown(console, event("7"), event("5"))
     assert 'data-live="#activity" data-live-of="events"' in page
     assert 'data-live-after="7"' in page
     assert '<tr data-row="5">' in page
-    page = shown(console, event(7, "file.deleted"), query="?kind=file.deleted")
+    page = shown(console, event("7", "file.deleted"), query="?kind=file.deleted")
     assert 'data-kind="file.deleted"' in page
     assert "data-live-after" not in page
-    assert "data-live=" not in shown(console, event(7), query="?before=9")
+    assert "data-live=" not in shown(console, event("7"), query="?before=9")
 
 
 def test_owners_alone_see_it(console: Console) -> None:

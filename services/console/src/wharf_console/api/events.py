@@ -9,6 +9,9 @@ import msgspec
 from wharf_console.api.files import File
 from wharf_console.api.session import Session
 
+# The cursor of an event; a number as releases before give it, and this one on its first day.
+Cursor = str | int
+
 
 class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
     """So many percent of a quota are in use."""
@@ -28,7 +31,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     `file.moved`, and of `file.changed` with another key, where it was.
     """
 
-    id: int
+    id: Cursor
     kind: str
     at: datetime
     file: File | None
@@ -40,14 +43,14 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     """A page of events, newest first; `next_before` gets older ones, `None` at the end."""
 
     events: tuple[Event, ...]
-    next_before: int | None = None
+    next_before: Cursor | None = None
 
 
-def newest(
-    session: Session, *, before: int | None = None, kind: str = "", limit: int = 100
-) -> Events:
-    """Return the newest events, or the newest of those before a number.
+def newest(session: Session, *, before: str = "", kind: str = "", limit: int = 100) -> Events:
+    """Return the newest events, or the newest of those before a cursor.
 
     A page of one `kind` may be short, or empty, before the last one.
     """
-    return session.get("/v1/events", Events, order="newest", before=before, kind=kind, limit=limit)
+    return session.get(
+        "/v1/events", Events, order="newest", before=before or None, kind=kind, limit=limit
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Blueprint, render_template, request
 
 from wharf_console.api import events
+from wharf_console.api.problems import ApiProblem
 from wharf_console.context import AppContext
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
@@ -19,6 +22,9 @@ KINDS = (
     "file.expired",
     "quota.warning",
 )
+# As the API writes them, and as releases before did.
+_CURSOR = re.compile(r"[A-Za-z0-9_-]{16}|[0-9]{1,18}")
+_NO_CURSOR = ("malformed-request", "event-cursor-expired")
 
 
 def blueprint(_: AppContext) -> Blueprint:
@@ -30,18 +36,17 @@ def blueprint(_: AppContext) -> Blueprint:
     def overview() -> str:
         kind = request.args.get("kind", "")
         kind = kind if kind in KINDS else ""
-        before = _number(request.args.get("before", ""))
+        before = request.args.get("before", "")
+        before = before if _CURSOR.fullmatch(before) else ""
+        try:
+            page = events.newest(api(), before=before, kind=kind, limit=ROWS)
+        except ApiProblem as problem:
+            if not before or problem.slug not in _NO_CURSOR:
+                raise
+            # An address that somebody has changed or kept for long: the page begins anew.
+            before, page = "", events.newest(api(), kind=kind, limit=ROWS)
         return render_template(
-            "activity/overview.html",
-            page=events.newest(api(), before=before, kind=kind, limit=ROWS),
-            kind=kind,
-            kinds=KINDS,
-            is_first=before is None,
+            "activity/overview.html", page=page, kind=kind, kinds=KINDS, is_first=not before
         )
 
     return routes
-
-
-def _number(text: str) -> int | None:
-    """Return the number of an event; `None` where it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -100,7 +100,8 @@ class Live {
     }
     try {
       const { Channel } = await import("./channel.js");
-      const after = Number(liveAfter) || undefined;
+      // A number is one of a release before, which takes no text.
+      const after = /^\d+$/.test(liveAfter) ? Number(liveAfter) : liveAfter;
       this.#channel ??= new Channel({ address, csrf, bucket, after }, this.#hears());
       if (isWanted()) this.#channel.open();
     } catch {
