@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.e2e.api_client import ApiClient, Headers
 from tests.e2e.instance import Wharf
 from tests.e2e.raw_http import until
+from wharf_upload.http.event_cursors import Cursor
 
 SECONDS = 60.0
 
@@ -30,7 +31,7 @@ class Listener:
     """
 
     def __init__(
-        self, port: int, token: str | None, after: int | None = None, origin: str | None = None
+        self, port: int, token: str | None, after: Cursor | None = None, origin: str | None = None
     ) -> None:
         """`after` None: from now on, until something was heard. With an origin it is a page's."""
         self.heard: dict[str, list[Any]] = defaultdict(list)
@@ -104,7 +105,7 @@ class Listener:
 
 
 @contextmanager
-def listening(api: ApiClient, after: int | None = None, *transports: str) -> Iterator[Listener]:
+def listening(api: ApiClient, after: Cursor | None = None, *transports: str) -> Iterator[Listener]:
     """A listener with the client's token, which is let in."""
     listener = Listener(api.port, api.token, after)
     try:

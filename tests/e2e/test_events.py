@@ -36,7 +36,7 @@ def test_the_newest_first(api: ApiClient, reader: ApiClient) -> None:
     """Page by page from the end there is what there is from the beginning, and no page too many."""
     assert reader.get("/v1/events?order=newest").json() == {
         "events": [],
-        "next_after": 0,
+        "next_after": "0",
         "next_before": None,
         "missed": False,
     }

@@ -138,7 +138,7 @@ def events(signer: Signer, api: ApiClient) -> list[dict[str, Any]]:
     """All events of a tenant, as a client with no other scope reads them, two at a time."""
     reader = signer.client(tid=api.tenant, scope="events:read")
     found: list[dict[str, Any]] = []
-    after = 0
+    after = "0"
     while page := reader.get(f"/v1/events?after={after}&limit=2").json()["events"]:
         found += page
         after = page[-1]["id"]

@@ -96,18 +96,18 @@ def test_twenty_rounds(rolling: Wharf) -> None:
                 assert until(lambda nginx=nginx, old=workers: gateway_workers(nginx) - old)
                 assert load.faults == []
                 assert listener.faults == []
-        assert until(lambda: [one["id"] for one in listener.heard] == numbers(api))
+        assert until(lambda: [one["id"] for one in listener.heard] == cursors(api))
     assert listener.streams > 4
     assert master(rolling, "upload") != before
     # Otherwise the end of the streams' time was never met.
     assert load.hung_up
 
 
-def numbers(api: ApiClient) -> list[int]:
+def cursors(api: ApiClient) -> list[str]:
     """Of all events that the list has."""
-    found: list[int] = []
+    found: list[str] = []
     while True:
-        after = found[-1] if found else 0
+        after = found[-1] if found else "0"
         events = api.get(f"/v1/events?after={after}&limit=1000").json()["events"]
         if not events:
             return found

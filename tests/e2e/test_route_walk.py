@@ -22,6 +22,7 @@ from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
 from tests.e2e.route_tables import BODIES, ELSEWHERE, HARMLESS, NAMES, PASSWORD, WALKED
 from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
 from tests.e2e.traces import nothing_stored
+from wharf_upload.http.event_cursors import cursor_of
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 BUCKET, KEY = "secret-bucket", "secret/key.txt"
@@ -326,19 +327,21 @@ def test_rotating_is_ones_own(world: World) -> None:
 
 
 def test_events_are_ones_own(world: World) -> None:
-    """Events show nothing of another tenant, whatever number they are asked after."""
+    """Events show nothing of another tenant, wherever they begin, and take no cursor of its own."""
     api = world.strangers["client"]
-    for query in ("", "?after=0", "?limit=1000", "?order=newest", "?order=newest&before=999999"):
+    last = cursor_of(api.tenant, 1 << 62)
+    for query in ("", "?after=0", "?limit=1000", "?order=newest", f"?order=newest&before={last}"):
         answer = api.get(f"/v1/events{query}")
         assert answer.status == 200
         assert BUCKET.encode() not in answer.body
         assert world.owner.tenant.encode() not in answer.body
+    theirs = cursor_of(world.owner.tenant, 1 << 62)
+    for query in (f"?after={theirs}", f"?order=newest&before={theirs}"):
+        api.get(f"/v1/events{query}").problem(400, "malformed-request")
 
 
 def test_heard_live_is_ones_own(world: World) -> None:
-    """The live channel tells nothing of another tenant, whatever number it is asked after; it lets
-    in neither tickets nor nobody.
-    """
+    """The live channel tells nothing of another tenant, and lets in neither tickets nor nobody."""
     streamed = {"Accept": "text/event-stream"}
     world.owner.stored("while-strangers-listen", SECRET)
     for who in ("client", "person"):

@@ -17,6 +17,7 @@ from tests.e2e.live_client import (
 from tests.e2e.raw_http import until
 from tests.e2e.resumable.tus_client import Tus
 from tests.e2e.tenants import ALL_SCOPES, Signer
+from wharf_upload.http.event_cursors import cursor_of
 
 LISTENS = "events:read"
 # More than the floor for slow bodies, in a fiftieth of a second.
@@ -52,10 +53,10 @@ def test_after_and_from_now_on(api: ApiClient) -> None:
         assert now.keys() == ["new.txt"]
 
 
-def test_a_number_of_another_database(api: ApiClient) -> None:
-    """Who comes with a number that was never given out is told to read anew, and hears the rest."""
+def test_a_cursor_of_another_database(api: ApiClient) -> None:
+    """Who comes with a cursor that was never given out is told to read anew, and hears the rest."""
     api.stored("old.txt")
-    with listening(api, 10**9) as listener:
+    with listening(api, cursor_of(api.tenant, 1 << 62)) as listener:
         assert until(lambda: listener.heard["resync"], SECONDS)
         assert listener.heard["resync"] == [{"after": recorded(api)[-1]["id"]}]
         api.stored("new.txt")

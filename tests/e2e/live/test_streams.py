@@ -21,19 +21,19 @@ from tests.e2e.raw_http import until
 
 
 def test_a_stream_by_curl(wharf: Wharf, api: ApiClient) -> None:
-    """curl hears numbered events, and goes on from one (`Last-Event-ID`) after kill -9."""
+    """curl hears events with ids, and goes on from one (`Last-Event-ID`) after kill -9."""
     api.stored("first.txt")
     with Stream(api, "/v1/events?after=0") as stream:
-        number, name, document = next(stream.events())
+        cursor, name, document = next(stream.events())
         assert (name, document) == ("event", recorded(api)[0])
-        assert number == str(document["id"])
+        assert cursor == document["id"]
         kill_live(wharf)
         assert list(stream.events()) == []
     api.stored("second.txt")
     api.stored("third.txt")
 
     def goes_on() -> bool:
-        with Stream(api, "/v1/events?after=0", Last_Event_ID=number) as again:
+        with Stream(api, "/v1/events?after=0", Last_Event_ID=cursor) as again:
             found = [document["file"]["key"] for *_, document in islice(again.events(), 2)]
         return found == ["second.txt", "third.txt"]
 
