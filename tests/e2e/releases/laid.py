@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
+RELEASES = sorted(path.parent.name for path in FOLDER.glob("*/facts.json"))
 DATABASES = ("auth/auth.db", "upload/upload.db")
 # What anybody may know: they open nothing but the data of this test.
 CREDENTIALS = {
@@ -30,13 +31,17 @@ CREDENTIALS = {
 # Columns of times that would be over by now: seconds and milliseconds.
 _SECONDS = {"auth/auth.db": {"revocations": ("until",)}}
 _MILLISECONDS = {
+    "auth/auth.db": {
+        "sessions": ("created_at", "used_at", "expires_at"),
+        "refresh_tokens": ("created_at",),
+    },
     "upload/upload.db": {
         "uploads": ("created_at", "expires_at"),
         "ticket_uses": ("expires_at",),
         "idempotency": ("created_at",),
         "events": ("at",),
         "doomed": ("doomed_at",),
-    }
+    },
 }
 
 

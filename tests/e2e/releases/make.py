@@ -8,8 +8,10 @@ release once more, or of another one, run it in a checkout of that release:
     cp -r tests/e2e/releases /tmp/release/tests/e2e/      where the release lacks it
     cd /tmp/release && make setup && .venv/bin/python -m tests.e2e.releases.make
 
-and copy the folder that is named after the release back. The folder is not made anew for a release
-that is out: its worth is that nothing of today's code has touched it. The signing key is left out.
+and copy the folder that is named after the release back. Of code between two releases the folder's
+name has the commit: `… -m tests.e2e.releases.make 0.2.0.dev0+e9219bb2`. The folder is not made anew
+for a release that is out: its worth is that nothing of today's code has touched it. The signing key
+is left out.
 """
 
 from __future__ import annotations
@@ -18,25 +20,23 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import jwt
-
 from tests.e2e import people
 from tests.e2e.api_client import SMALL, ApiClient
 from tests.e2e.instance import Wharf, running
 from tests.e2e.multipart_body import file_part
+from tests.e2e.releases.handed_out import claims_of, exchanged, handed_out
 from tests.e2e.releases.laid import CREDENTIALS, DATABASES, FOLDER, write_credentials
 from tests.e2e.resumable.tus_client import Tus
 from tests.e2e.tenants import Tenants
 from wharf_upload import __version__
 
-EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
 WHOLE = bytes(range(256)) * 32
 ARRIVED = 3000
@@ -51,11 +51,11 @@ POLICY = {
 KEPT = ("tenants", "resumable", "replicas", "upload/revocations.jsonl")
 
 
-def filled(wharf: Wharf) -> dict[str, Any]:
+def filled(wharf: Wharf, release: str) -> dict[str, Any]:
     """Puts something of every kind into a Wharf; what is to be found there later."""
     admin = Tenants(wharf).admin
     demo = logged_in(ApiClient(wharf.port))
-    made = {"made_at": int(time.time()), "release": __version__}
+    made = {"made_at": int(time.time()), "release": release}
     ada = people.make(admin, "demo", role="owner")
     assert ada.login().status == 200
     limits = {"max_files": 100, "max_bytes": 1 << 30}
@@ -94,6 +94,7 @@ def filled(wharf: Wharf) -> dict[str, Any]:
         "repeated": repeated.json(),
         **refused(admin),
         "listed": {name: listed(demo, name) for name in ("default", "photos")},
+        "handed_out": handed_out(admin, demo, ada, PNG, FIFTY_YEARS),
         "events": events(ada.api),
     }
 
@@ -109,26 +110,10 @@ def logged_in(anyone: ApiClient) -> ApiClient:
 def ticket_used(demo: ApiClient) -> dict[str, Any]:
     """A ticket for two files that has brought one: its id and rules."""
     rules = {"bucket": "default", "prefix": "in/", "max_files": 2}
-    form = {
-        "grant_type": EXCHANGE,
-        "subject_token": str(demo.token),
-        "subject_token_type": ACCESS_TOKEN,
-        "ticket": json.dumps(rules),
-    }
-    answer = demo.using(None).request(
-        "POST", "/auth/oauth/token", urlencode(form).encode(), people.FORM
-    )
-    assert answer.status == 200, answer.body
-    token = answer.json()["access_token"]
+    token = exchanged(demo, ticket=json.dumps(rules))
     assert demo.using(token).put("in/by-ticket.txt", SMALL).status == 201
     claims = claims_of(token)
     return {"jti": claims["jti"], "sub": claims["sub"], "rules": claims["ticket"]}
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    """What a token says."""
-    claims: dict[str, Any] = json.loads(jwt.utils.base64url_decode(token.split(".")[1]))
-    return claims
 
 
 def refused(admin: ApiClient) -> dict[str, Any]:
@@ -162,14 +147,15 @@ def events(api: ApiClient) -> list[list[Any]]:
 
 
 def main() -> None:
-    """Replaces the folder of this release."""
-    target = FOLDER / __version__
+    """Replaces the folder of this release, or the one that the first argument names."""
+    release = sys.argv[1] if len(sys.argv) > 1 else __version__
+    target = FOLDER / release
     base = Path(tempfile.mkdtemp(prefix="wharf-release-"))
     data = base / "data"
     data.mkdir(mode=0o700)
     write_credentials(data)
     with running(data, WHARF_LINK_MAX_SECONDS=str(FIFTY_YEARS)) as wharf:
-        found = filled(wharf)
+        found = filled(wharf, release)
     shutil.rmtree(target, ignore_errors=True)
     for path in sorted(path for name in KEPT for path in files_of(data / name)):
         copy = target / "files" / path.relative_to(data)

@@ -3,69 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sqlite3
-import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e import people
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.instance import Wharf, running
+from tests.e2e.api_client import SMALL
 from tests.e2e.raw_http import until
-from tests.e2e.releases.laid import CREDENTIALS, FOLDER, facts, lay
+from tests.e2e.releases.laid import CREDENTIALS, RELEASES, lay
+from tests.e2e.releases.upgraded import Upgraded
 from tests.e2e.resumable.tus_client import Tus
 from tests.e2e.tenants import Signer, Tenants
 from wharf_upload import __version__
 
-RELEASES = sorted(path.parent.name for path in FOLDER.glob("*/facts.json"))
 WHOLE = bytes(range(256)) * 32
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
-
-
-@dataclass(frozen=True)
-class Upgraded:
-    """A running Wharf on data of a release; `found` are that release's own words on them."""
-
-    wharf: Wharf
-    found: dict[str, Any]
-
-    @property
-    def anyone(self) -> ApiClient:
-        """Whoever has no credential."""
-        return ApiClient(self.wharf.port, None, "demo")
-
-    @property
-    def demo(self) -> ApiClient:
-        """The client of the tenant `demo`, by the secret that the release hashed."""
-        entry = CREDENTIALS["demo"]
-        answer = self.anyone.login(entry["client_id"], entry["client_secret"])
-        assert answer.status == 200, answer.body
-        return self.anyone.using(answer.json()["access_token"])
-
-    def person(self) -> people.Person:
-        """The owner of the tenant, by the password that the release hashed."""
-        ada = people.Person(self.anyone, "", "ada")
-        answer = ada.login()
-        assert answer.status == 200, answer.body
-        return ada
-
-
-@pytest.fixture(scope="module", params=RELEASES)
-def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
-    """Today's Wharf on the data of that release."""
-    base = Path(tempfile.mkdtemp(prefix="wharf-upgraded-"))
-    try:
-        lay(request.param, base / "data")
-        with running(base / "data") as wharf:
-            yield Upgraded(wharf, facts(request.param))
-    finally:
-        shutil.rmtree(base)
 
 
 def test_files(upgraded: Upgraded) -> None:
@@ -95,7 +48,7 @@ def test_policy_and_limits(upgraded: Upgraded) -> None:
 
 
 def test_link(upgraded: Upgraded) -> None:
-    """A signed link that the release made opens its file, until the key is rotated."""
+    """A signed link that the release made opens its file."""
     assert upgraded.anyone.get(upgraded.found["link"]).body == SMALL
 
 
@@ -152,6 +105,21 @@ def test_events(upgraded: Upgraded) -> None:
     assert told[-1]["kind"] == "file.created"
     assert told[-1]["file"]["key"] == "after-the-upgrade.txt"
     assert [one["id"] for one in told] == sorted({one["id"] for one in told})
+
+
+def test_rotation_ends_links_of_before(upgraded: Upgraded) -> None:
+    """Links that have no row end with the key that signed them; those made afterwards are good."""
+    before = {
+        "link": upgraded.found["link"],
+        **upgraded.found.get("handed_out", {}).get("links", {}),
+    }
+    demo = upgraded.demo
+    assert demo.request("POST", "/v1/links/rotate").status == 204
+    made = demo.send_json("POST", "/v1/links", {"bucket": "default", "key": "notes/first.txt"})
+    assert made.status == 201, made.body
+    for name, link in before.items():
+        assert until(lambda link=link: upgraded.anyone.get(link).status == 404, 5), name
+    assert upgraded.anyone.get(made.json()["url"]).body == SMALL
 
 
 def test_grants(upgraded: Upgraded) -> None:

@@ -1,0 +1,59 @@
+"""Today's Wharf on the data of an earlier release, and the accounts that are in them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e import people
+from tests.e2e.api_client import ApiClient
+from tests.e2e.instance import Wharf
+from tests.e2e.releases.laid import CREDENTIALS
+from tests.e2e.tenants import Signer
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """A running Wharf on data of a release; `found` are that release's own words on them."""
+
+    wharf: Wharf
+    found: dict[str, Any]
+
+    @property
+    def anyone(self) -> ApiClient:
+        """Whoever has no credential."""
+        return ApiClient(self.wharf.port, None, "demo")
+
+    @property
+    def demo(self) -> ApiClient:
+        """The client of the tenant `demo`, by the secret that the release hashed."""
+        entry = CREDENTIALS["demo"]
+        answer = self.anyone.login(entry["client_id"], entry["client_secret"])
+        assert answer.status == 200, answer.body
+        return self.anyone.using(answer.json()["access_token"])
+
+    def person(self) -> people.Person:
+        """The owner of the tenant, by the password that the release hashed."""
+        ada = people.Person(self.anyone, "", "ada")
+        answer = ada.login()
+        assert answer.status == 200, answer.body
+        return ada
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Paths of links by who made them; none of 0.1.0, whose only link is `found["link"]`."""
+        found: dict[str, str] = self.found.get("handed_out", {}).get("links", {})
+        return found
+
+    def with_token(self, name: str) -> ApiClient:
+        """Whoever carries a token that the release handed out, as if that was just now."""
+        kept = self.found["handed_out"][name]
+        passed = int(time.time()) - self.found["made_at"]
+        claims = {
+            **kept["claims"],
+            "iat": kept["claims"]["iat"] + passed,
+            "exp": kept["claims"]["exp"] + passed,
+            "iss": f"{self.wharf.url}/auth",
+        }
+        return self.anyone.using(Signer(self.wharf).token(kept["header"], **claims))
