@@ -115,6 +115,7 @@ def serve_documents(gateway: FakeGateway) -> None:
     gateway.on("GET", "/v1/files/docs", Reply({"files": [], "prefixes": [], "next_cursor": None}))
     gateway.on("GET", "/v1/events", Reply({"events": [], "next_after": 0}))
     gateway.on("GET", "/v1/uploads", Reply({"uploads": [], "next_cursor": None}))
+    gateway.on("GET", "/v1/links", Reply({"links": [], "next_cursor": None}))
 
 
 def serve_file(gateway: FakeGateway, key: str = "a.txt", **fields: Any) -> dict[str, Any]:

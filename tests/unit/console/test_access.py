@@ -42,6 +42,7 @@ ROUTES = [
     ("POST", "/console/uploads/1/cancel", {"editor", "owner"}),
     ("GET", "/console/b/docs/uploaded", {"editor", "owner"}),
     ("GET", "/console/links", {"viewer", "editor", "owner"}),
+    ("POST", "/console/links/1/end", {"viewer", "editor", "owner"}),
     ("POST", "/console/live-token", {"viewer", "editor", "owner"}),
 ]
 

@@ -172,6 +172,7 @@ def test_pictures_come_by_one_link_for_a_minute(shown: Console) -> None:
         "prefix": "examples/",
         "expires_in": 60,
         "disposition": "inline",
+        "listed": False,
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers.console import Console
 from tests.servers.console_documents import bucket_document, serve_file
-from tests.servers.fake_gateway import Reply
+from tests.servers.fake_gateway import Call, Reply, problem
 from wharf_console.web.targets import below_console
 
 PAGE = "/console/b/docs/f/a.txt"
@@ -137,6 +137,7 @@ def test_a_preview_is_a_signed_link_of_a_minute(console: Console) -> None:
             "key": "a.txt",
             "expires_in": seconds,
             "disposition": disposition,
+            "listed": False,
         }
 
 
@@ -159,6 +160,24 @@ def test_a_link_that_plays_lives_as_long_as_it_may_play(
         browser.get(f"/console/b/docs/open/a.txt{query}")
         [*_, call] = console.gateway.called("POST", "/v1/links")
         assert call.json["expires_in"] == wanted
+        # The API lists every link of more than five minutes.
+        assert call.json.get("listed", True) is (wanted > 300)
+
+
+def test_a_release_before_is_asked_for_a_link_that_it_can_make(console: Console) -> None:
+    """During an update previews go on; what is refused for another reason is a page."""
+    serve_file(console.gateway, media_type="image/png")
+    browser = console.person("viewer")
+
+    def answer(call: Call) -> Reply:
+        if "listed" in call.json:
+            return problem(422, "unprocessable", "Object contains unknown field `listed`")
+        return Reply({"url": "/s/x", "expires_at": "2026-11-19T10:00:00Z"}, 201)
+
+    console.gateway.on("POST", "/v1/links", answer)
+    assert browser.get("/console/b/docs/open/a.txt").location == "/s/x"
+    console.gateway.on("POST", "/v1/links", problem(503, "unavailable", retry_after=3))
+    assert browser.get("/console/b/docs/open/a.txt").status_code == 503
 
 
 def test_a_page_of_a_public_file_has_the_address_for_everybody(console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Signed links: made, shown, and revoked."""
+"""Signed links: made, shown, and revoked all together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from tests.servers.console import Console, console_on
 from tests.servers.console_documents import NOW
+from tests.servers.console_links import kept_link, lists_links
 from tests.servers.fake_gateway import FakeGateway, Reply, problem
 from tests.unit.console.test_templates import check
 from wharf_console.settings import Settings
@@ -21,7 +22,8 @@ FORM = {"bucket": "docs", "target": "a/b.pdf", "disposition": "inline", "expires
 def give_links(gateway: FakeGateway, url: str = "/s/token") -> None:
     """Have the gateway make links of a day."""
     until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW + 86400))
-    gateway.on("POST", "/v1/links", Reply({"url": url, "expires_at": until}, 201))
+    made = {"id": "link-1", "url": url, "expires_at": until}
+    gateway.on("POST", "/v1/links", Reply(made, 201))
 
 
 def asked(console: Console) -> Any:
@@ -105,14 +107,25 @@ def test_the_file_may_come_with_the_address(console: Console) -> None:
     assert '<option selected value="x">' in page
 
 
-def test_links_are_the_sessions(console: Console) -> None:
-    """Another person sees none of them."""
+def test_an_address_is_the_sessions(console: Console) -> None:
+    """Another session of the person sees the link, and never its address."""
     browser, other = console.person(), console.person()
     give_links(console.gateway)
     location = browser.post(PAGE, FORM).location
+    lists_links(console.gateway, kept_link())
     assert location in browser.get(PAGE).text
     assert location not in other.get(PAGE).text
+    assert "docs/a/b.pdf" in other.get(PAGE).text
     assert other.get(location).status_code == 404
+
+
+def test_there_may_be_too_many(console: Console) -> None:
+    """The form says so, and shows what the API advises."""
+    refused = problem(409, "tenant-limit-reached", "The tenant has 5 links already. End some.")
+    console.gateway.on("POST", "/v1/links", refused)
+    reply = console.person().post(PAGE, FORM)
+    assert reply.status_code == 422
+    assert "The tenant has 5 links already. End some." in reply.text
 
 
 def test_all_links_are_revoked_after_a_question(console: Console) -> None:
@@ -121,6 +134,7 @@ def test_all_links_are_revoked_after_a_question(console: Console) -> None:
     give_links(console.gateway)
     console.gateway.on("POST", "/v1/links/rotate", Reply(status=204))
     location = browser.post(PAGE, FORM).location
+    lists_links(console.gateway, kept_link())
     assert f'href="{REVOKE}" data-confirm' in browser.get(PAGE).text
     question = browser.get(REVOKE).text
     assert "data-dialog" in question

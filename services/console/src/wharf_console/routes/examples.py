@@ -158,5 +158,7 @@ def _pictures() -> list[tuple[File, str]]:
 
 
 def _folder_link() -> str:
-    made = links.make(api(), BUCKET, PREFIX, seconds=_PICTURE_SECONDS, disposition="inline")
+    made = links.make_for_a_page(
+        api(), BUCKET, PREFIX, seconds=_PICTURE_SECONDS, disposition="inline"
+    )
     return made.url

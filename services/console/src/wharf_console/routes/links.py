@@ -1,4 +1,4 @@
-"""Signed links: made, shown with a QR code, and revoked all together."""
+"""Signed links: made, shown with a QR code, listed, and ended one by one or all together."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from wharf_console.api import links
+from wharf_console.api.links import Links
 from wharf_console.api.problems import ApiProblem
 from wharf_console.context import AppContext
-from wharf_console.forms.links import LinkForm, RevokeForm
-from wharf_console.web import handed_out, refusals
+from wharf_console.forms.links import EndForm, LinkFilter, LinkForm, RevokeForm
+from wharf_console.web import handed_out, reaching, refusals
 from wharf_console.web.access import needs
+from wharf_console.web.account_names import names_of
 from wharf_console.web.bucket_choices import bucket_choices
-from wharf_console.web.current import api
+from wharf_console.web.current import api, person, user
 from wharf_console.web.language import gettext
 from wharf_console.web.origins import for_others
 from wharf_console.web.qr_codes import svg
+from wharf_console.web.targets import below_console
 
 KIND = "links"
+ROWS = 50
 
 
 def blueprint(_: AppContext) -> Blueprint:
@@ -34,9 +38,7 @@ def blueprint(_: AppContext) -> Blueprint:
         form.bucket.choices = bucket_choices(form.bucket.data, "read")
         if form.validate_on_submit() and (name := _made(form)):
             return redirect(url_for("links.made", name=name), 303)
-        status = 422 if request.method == "POST" else 200
-        kept = handed_out.all_of(KIND)
-        return render_template("links/overview.html", form=form, made=kept), status
+        return _page(form), 422 if request.method == "POST" else 200
 
     @routes.get("/made/<name>")
     @needs("files:read")
@@ -47,6 +49,16 @@ def blueprint(_: AppContext) -> Blueprint:
         address = found["url"] if "://" in found["url"] else for_others(found["url"])
         picture = svg(address, gettext("QR code with the link"))
         return render_template("links/made.html", made=found, address=address, picture=picture)
+
+    @routes.post("/<link>/end")
+    @needs("files:read")
+    def end(link: str) -> str | Response:
+        form = EndForm()
+        back = below_console(form.back.data, url_for("links.overview"))
+        if not form.confirmed.data:
+            return render_template("links/end.html", link=link, form=form, back=back)
+        _end(link)
+        return redirect(back, 303)
 
     @routes.route("/revoke", methods=["GET", "POST"])
     @needs("buckets:admin")
@@ -60,6 +72,66 @@ def blueprint(_: AppContext) -> Blueprint:
         return redirect(url_for("links.overview"), 303)
 
     return routes
+
+
+def _page(form: LinkForm) -> str:
+    """Return the form, and the links that the person may see."""
+    shown = LinkFilter(request.args)
+    sees_all = user().may("buckets:admin") and reaching.is_everything()
+    if not sees_all:
+        shown.whose.data = ""
+    cursor = request.args.get("cursor", "")
+    query = shown.query()
+    page = _listed(query, cursor)
+    names = names_of([*(one.maker for one in page.links), query.get("whose", person().user_id)])
+    shown.whose.choices = _makers(query.get("whose", ""), names)
+    return render_template(
+        "links/overview.html",
+        form=form,
+        shown=shown,
+        query=query,
+        page=page,
+        is_first=not cursor,
+        sees_all=sees_all,
+        names=names | {person().user_id: gettext("You")},
+        made={one.get("id", ""): one["name"] for one in handed_out.all_of(KIND)},
+    )
+
+
+def _listed(query: dict[str, str], cursor: str) -> Links:
+    """Return a page of links; none where a cursor or a filter names nothing that is."""
+    try:
+        return links.listed(
+            api(),
+            bucket=query.get("where", ""),
+            key=query.get("shows", ""),
+            maker=query.get("whose", ""),
+            cursor=cursor,
+            limit=ROWS,
+        )
+    except ApiProblem as problem:
+        # A release before keeps no list of links: during an update it may be the one that answers.
+        if problem.status not in {404, 405} and problem.slug != "invalid-key":
+            raise
+        return Links(links=())
+
+
+def _makers(chosen: str, names: dict[str, str]) -> dict[str, str]:
+    """Return whose links may be asked for: those of all, of the person, of who was chosen."""
+    found = {"": gettext("everybody"), person().user_id: gettext("You")}
+    return found if chosen in found else {**found, chosen: names.get(chosen, chosen)}
+
+
+def _end(link: str) -> None:
+    """End the link and say so; one that has ended meanwhile is no failure."""
+    try:
+        links.end(api(), link)
+        flash(gettext("The link has ended. Within seconds it shows nothing any more."), "success")
+    except ApiProblem as problem:
+        if problem.status != 404:
+            raise
+        flash(gettext("This link has ended already."), "info")
+    handed_out.forget(KIND, id=link)
 
 
 def _made(form: LinkForm) -> str | None:
@@ -79,6 +151,7 @@ def _made(form: LinkForm) -> str | None:
     return handed_out.keep(
         KIND,
         {
+            "id": made.id,
             "url": made.url,
             "expires_at": made.expires_at.timestamp(),
             "bucket": form.bucket.data,
@@ -96,5 +169,7 @@ def _refuse(form: LinkForm, problem: ApiProblem) -> None:
         form.refuse("expires_in", refusals.sentence(problem))
     elif problem.slug in {"invalid-key", "outside-grants"}:
         form.refuse("target", refusals.sentence(problem))
+    elif problem.slug == "tenant-limit-reached":
+        form.form_errors = [refusals.sentence(problem)]
     else:
         raise problem

@@ -5,19 +5,18 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from wharf_console.api import clients, uploads, users
+from wharf_console.api import uploads
 from wharf_console.api.problems import ApiProblem
 from wharf_console.api.uploads import Upload
 from wharf_console.context import AppContext
 from wharf_console.forms.uploads import CancelForm
 from wharf_console.web.access import needs
+from wharf_console.web.account_names import names_of
 from wharf_console.web.current import api, person, user
 from wharf_console.web.language import gettext
 from wharf_console.web.targets import below_console
 
 ROWS = 100
-# Whose uploads are shown is looked up among so many; the others are shown by their ids.
-_NAMED = 10_000
 
 
 def blueprint(context: AppContext) -> Blueprint:
@@ -35,7 +34,7 @@ def blueprint(context: AppContext) -> Blueprint:
             is_first=not cursor,
             now=context.clock(),
             me=person().user_id,
-            names=_names(page.uploads),
+            names=names_of(upload.subject for upload in page.uploads),
             may_cancel=_may_cancel,
         )
 
@@ -56,24 +55,6 @@ def blueprint(context: AppContext) -> Blueprint:
         return redirect(back, 303)
 
     return routes
-
-
-def _names(shown: tuple[Upload, ...]) -> dict[str, str]:
-    """Return what those are called whose uploads are shown; only owners may know."""
-    others = {upload.subject for upload in shown} - {person().user_id}
-    found: dict[str, str] = {}
-    if not others or not user().may("members:admin"):
-        return found
-    tenant = person().tenant
-    for client in clients.every(api(), tenant, at_most=1000):
-        if client.client_id in others:
-            found[client.client_id] = client.name
-    for one in users.every(api(), tenant, at_most=_NAMED):
-        if len(found) == len(others):
-            break
-        if one.user_id in others:
-            found[one.user_id] = one.display_name or one.username
-    return found
 
 
 def _may_cancel(upload: Upload) -> bool:

@@ -1,4 +1,4 @@
-"""Links and tickets that a person has made in this session: the API keeps no list of them."""
+"""Links and tickets that a person has made in this session: the API tells their addresses once."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def find(kind: str, name: str) -> Made | None:
     return next((made for made in all_of(kind) if made["name"] == name), None)
 
 
-def forget(kind: str) -> None:
-    """Forget all of a kind."""
-    session.pop(kind, None)
+def forget(kind: str, **known: str) -> None:
+    """Forget all of a kind, or those of which this is known (`id="…"`)."""
+    if known:
+        session[kind] = [made for made in all_of(kind) if not known.items() <= made.items()]
+    else:
+        session.pop(kind, None)

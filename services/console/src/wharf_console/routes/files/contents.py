@@ -39,5 +39,5 @@ def add(routes: Blueprint, context: AppContext) -> None:
 
 
 def _to_link(bucket: str, key: str, seconds: int, disposition: str, query: str = "") -> Response:
-    link = links.make(api(), bucket, key, seconds=seconds, disposition=disposition)
+    link = links.make_for_a_page(api(), bucket, key, seconds=seconds, disposition=disposition)
     return redirect(link.url + query, 303)
