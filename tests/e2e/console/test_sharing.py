@@ -195,8 +195,10 @@ def test_no_ticket_is_logged(wharf: Wharf, member: Member) -> None:
         assert ticket not in wharf.log(name), name
 
 
-def test_a_link(wharf: Wharf, member: Member, folder: str) -> None:
-    """Whoever has it reads the file, until all links are revoked."""
+def test_links(wharf: Wharf, member: Member, folder: str) -> None:
+    """Whoever has one reads the file, until it is ended, or all links are; it is in the list, and
+    outlives the session in which it was made.
+    """
     page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
     sends(member, page, file_part("read me.txt", b"hello", "files"))
     form = {
@@ -205,16 +207,30 @@ def test_a_link(wharf: Wharf, member: Member, folder: str) -> None:
         "disposition": "inline",
         "expires_in": "3600",
     }
-    status, location, text = member.post("/console/links", form)
-    assert status == 303, text
-    made = html.unescape(member.request("GET", location)[2])
-    found = re.search(r'value="(http://[^"]+/s/[^"]+)"', made)
-    assert found
-    stranger = Visitor(wharf)
-    assert stranger.request("GET", path_of(wharf, found[1]))[2] == "hello"
-    status, _, _ = member.post("/console/links/revoke", {"confirmed": "yes"})
-    assert status == 303
-    assert until(lambda: stranger.request("GET", path_of(wharf, found[1]))[0] == 404)
+    stranger, links = Visitor(wharf), []
+    for _ in range(2):
+        status, location, text = member.post("/console/links", form)
+        assert status == 303, text
+        made = html.unescape(member.request("GET", location)[2])
+        found = re.search(r'value="(http://[^"]+/s/[^"]+)"', made)
+        assert found
+        links.append(path_of(wharf, found[1]))
+        assert stranger.request("GET", links[-1])[2] == "hello"
+    assert member.post("/console/logout", {})[0] == 303
+    member = Member(wharf)
+    shown = member.request("GET", f"/console/links?where={BUCKET}&shows={folder}/read%20me.txt")[2]
+    assert "/s/" not in shown
+    for query in ("where=none", "where=No%21", f"where={BUCKET}&shows=a/../b", "whose=nobody"):
+        status, _, page = member.request("GET", f"/console/links?{query}")
+        assert (status, "There is no such link." in page) == (200, True), query
+    ends = re.findall(r'action="(/console/links/[0-9a-f]{32}/end)"', shown)
+    assert len(ends) == 2
+    assert member.post(ends[0], {"confirmed": "yes"})[0] == 303
+    # The newest is the first of the list.
+    assert until(lambda: stranger.request("GET", links[1])[0] == 404)
+    assert stranger.request("GET", links[0])[2] == "hello"
+    assert member.post("/console/links/revoke", {"confirmed": "yes"})[0] == 303
+    assert until(lambda: stranger.request("GET", links[0])[0] == 404)
 
 
 def test_an_upload_under_way(member: Member, folder: str) -> None:

@@ -132,7 +132,7 @@ def _tickets(signer: Signer) -> dict[str, str]:
 
 
 def _fill(api: ApiClient) -> dict[str, str]:
-    """Makes buckets, files and an upload that is under way; the key with a script in it."""
+    """Makes buckets, files, a link, an upload under way; the key with a script in it."""
     for bucket, policy in {"none": {}, "many": {}, "open": {"public": True}}.items():
         assert api.send_json("PUT", f"/v1/buckets/{bucket}", policy).status == 201
     for number in range(MANY):
@@ -151,6 +151,8 @@ def _fill(api: ApiClient) -> dict[str, str]:
     fields = {"Upload-Length": "5000000", "Upload-Metadata": _tus(planted)}
     answer = api.request("POST", "/v1/uploads", headers={"Tus-Resumable": "1.0.0", **fields})
     assert answer.status == 201, answer.body
+    link = {"bucket": "default", "key": unquote(planted), "expires_in": 86400}
+    assert api.send_json("POST", "/v1/links", link).status == 201
     return {"planted": planted}
 
 
