@@ -88,11 +88,19 @@ def test_a_time_that_is_no_choice_makes_no_link(console: Console, seconds: str) 
     assert console.gateway.called("POST", "/v1/links") == []
 
 
-def test_a_limit_of_the_service_is_told(console: Console) -> None:
-    """An operator may allow shorter links only."""
-    refusal = problem(422, "unprocessable", "expires_in is at most 60 seconds.")
-    console.gateway.on("POST", "/v1/links", refusal)
+@pytest.mark.parametrize(
+    ("status", "slug", "words"),
+    [
+        (422, "unprocessable", "expires_in is at most 60 seconds."),
+        (409, "tenant-limit-reached", "The tenant has 5 links already. End some."),
+    ],
+)
+def test_a_limit_of_the_service_is_told(
+    console: Console, status: int, slug: str, words: str
+) -> None:
+    """An operator may allow shorter links only, or fewer."""
+    console.gateway.on("POST", "/v1/links", problem(status, slug, words))
     form = {"key": "a", "confirmed": "yes", "seconds": "3600", "disposition": "inline"}
     page = console.person().post(LINKS, form)
     assert page.status_code == 422
-    assert "expires_in is at most 60 seconds." in page.text
+    assert words in page.text

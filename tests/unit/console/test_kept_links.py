@@ -75,6 +75,7 @@ def test_which_links_are_shown(console: Console, query: str, wanted: dict[str, l
     """Those of a bucket, of a file in it, of a maker; whoever was chosen stays chosen."""
     page = shown(console, kept_link(maker="user-2"), query=query)
     assert asked(console) == wanted
+    assert ("Name the bucket of the file, too." in page) == (query == "?shows=a/b.pdf")
     for maker in wanted.get("maker", []):
         assert f'<option selected value="{maker}">' in page
 

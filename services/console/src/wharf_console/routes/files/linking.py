@@ -45,7 +45,7 @@ def add(routes: Blueprint) -> None:
         try:
             made = _made(bucket, keys, form)
         except ApiProblem as problem:
-            if problem.status != 422:
+            if problem.status not in {409, 422}:
                 raise
             form.form_errors = [refusals.sentence(problem)]
             return _page(bucket, form), 422
