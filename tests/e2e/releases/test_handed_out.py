@@ -10,7 +10,8 @@ import pytest
 from tests.e2e import people
 from tests.e2e.api_client import SMALL, ApiClient
 from tests.e2e.raw_http import until
-from tests.e2e.releases.laid import RELEASES, facts
+from tests.e2e.releases.handed_out import claims_of, exchanged, link
+from tests.e2e.releases.laid import CREDENTIALS, RELEASES, facts
 from tests.e2e.releases.make import PNG
 from tests.e2e.releases.upgraded import Upgraded
 from tests.e2e.tenants import Tenants
@@ -69,7 +70,7 @@ def pages(owner: ApiClient, next_page: str, **query: Any) -> list[dict[str, Any]
 @carried
 def test_a_session_goes_on(upgraded: Upgraded) -> None:
     """A person who was logged in is asked for no password: the refresh token of before is good,
-    and so are the tokens of before until their session is over.
+    and so are the tokens of before.
     """
     ada = people.Person(upgraded.anyone, "", "ada", upgraded.found["handed_out"]["refresh_token"])
     old, narrowed = upgraded.with_token("access_token"), upgraded.with_token("exchanged")
@@ -79,18 +80,49 @@ def test_a_session_goes_on(upgraded: Upgraded) -> None:
     narrowed.put("more.txt", SMALL).problem(403, "insufficient-scope")
     assert ada.refresh().status == 200
     assert ada.api.get("/v1/usage").status == 200
-    assert ada.logout().status < 300
-    for token in (ada.api, old, narrowed):
-        assert until(lambda token=token: token.file("once.txt").status == 401, 5)
-    assert ada.refresh().status == 400
+
+
+@carried
+def test_descent_from_tokens_of_before(upgraded: Upgraded) -> None:
+    """What is made since the update of a token of before ends with that one, a link too, and what
+    is made of one that was exchanged does not outlive it.
+    """
+    old, narrowed = upgraded.with_token("access_token"), upgraded.with_token("exchanged")
+    below = exchanged(narrowed, scope="files:read", expires_in="900")
+    assert claims_of(below)["exp"] <= claims_of(str(narrowed.token))["exp"]
+    made = old.using(exchanged(old, scope="files:read"))
+    address = link(made, "once.txt", 60)
+    assert upgraded.anyone.get(address).body == SMALL
+    form = {"token": str(old.token), **CREDENTIALS["demo"]}
+    answer = upgraded.anyone.request(
+        "POST", "/auth/oauth/revoke", urlencode(form).encode(), people.FORM
+    )
+    assert answer.status == 200, answer.body
+    for one in (old, made):
+        assert until(lambda one=one: one.file("once.txt").status == 401, 5)
+    assert until(lambda: upgraded.anyone.get(address).status == 404, 5)
+    # The release did not say of what it was made.
+    assert narrowed.file("once.txt").status == 200
+
+
+@carried
+def test_a_session_of_before_ends(upgraded: Upgraded) -> None:
+    """Whoever ends the sessions of a person ends the one of before, with all tokens of it."""
+    narrowed = upgraded.with_token("exchanged")
+    person = claims_of(str(narrowed.token))["sub"]
+    sessions = f"/auth/v1/tenants/demo/users/{person}/sessions"
+    assert Tenants(upgraded.wharf).admin.request("DELETE", sessions).status == 204
+    assert until(lambda: narrowed.file("once.txt").status == 401, 5)
+    cookie = upgraded.found["handed_out"]["refresh_token"]
+    assert people.Person(upgraded.anyone, "", "ada", cookie).refresh().status == 400
 
 
 @carried
 def test_a_guests_link_ends_with_the_guest(upgraded: Upgraded) -> None:
     """A link of before ends where its maker, whose group let them read, may no longer."""
-    link = upgraded.links["guest"]
+    address = upgraded.links["guest"]
     admin, groups = Tenants(upgraded.wharf).admin, "/auth/v1/tenants/demo/groups"
     (group,) = admin.get(groups).json()["groups"]
-    assert upgraded.anyone.get(link).status == 200
+    assert upgraded.anyone.get(address).status == 200
     assert admin.request("DELETE", f"{groups}/{group['group_id']}").status == 204
-    assert until(lambda: upgraded.anyone.get(link).status == 404, 5)
+    assert until(lambda: upgraded.anyone.get(address).status == 404, 5)
