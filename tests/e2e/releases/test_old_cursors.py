@@ -1,0 +1,93 @@
+"""Numbers of events that a release gave as cursors: read for as long as its events are kept."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servicekit.database.migrating import upgrade
+from servicekit.testing import Issuer
+from tests.e2e.releases.laid import RELEASES, facts, lay
+from tests.servers.upload import MIGRATIONS, UploadService, assemble, issuer, settings_for
+
+__all__ = ["issuer"]
+DAY = 86_400
+KEPT = 90 * DAY
+
+
+@dataclass(frozen=True)
+class Old:
+    """Data of a release, and the numbers of the events that it had told."""
+
+    data: Path
+    issuer: Issuer
+    numbers: list[int]
+    closing_with: ExitStack
+
+    def after(self, seconds: int) -> UploadService:
+        """The service as it is so long after the update."""
+        with closing(sqlite3.connect(self.data / "upload" / "upload.db")) as database, database:
+            database.execute(
+                "UPDATE event_numbers SET changed_at = changed_at - ?", (seconds * 1000,)
+            )
+        service = assemble(settings_for(self.data, event_seconds=KEPT), self.issuer)
+        self.closing_with.callback(service.database.close)
+        return service
+
+
+@pytest.fixture(params=RELEASES)
+def old(request: pytest.FixtureRequest, tmp_path: Path, issuer: Issuer) -> Iterator[Old]:
+    """The data are migrated, and nothing runs yet."""
+    lay(request.param, tmp_path / "data")
+    upgrade(f"sqlite:///{tmp_path / 'data' / 'upload' / 'upload.db'}", MIGRATIONS)
+    numbers = [number for number, _ in facts(request.param)["events"]]
+    with ExitStack() as closing_with:
+        yield Old(tmp_path / "data", issuer, numbers, closing_with)
+
+
+def page(service: UploadService, query: str) -> dict[str, Any]:
+    """A page of the tenant's events."""
+    fields = {"Authorization": f"Bearer {service.issuer.token(tid='demo', scope='events:read')}"}
+    reply = service.request("GET", f"/v1/events?{query}", headers=fields)
+    told: dict[str, Any] = {"status": reply.status_code, **reply.get_json()}
+    return told
+
+
+def test_a_release_beside_reads_what_is_given(old: Old) -> None:
+    """On the first day cursors are the numbers of before: whichever release answers, a reader goes
+    on.
+    """
+    told = page(old.after(0), "limit=2")
+    assert [one["id"] for one in told["events"]] == old.numbers[:2]
+    assert told["next_after"] == old.numbers[1]
+
+
+def test_numbers_lead_on(old: Old) -> None:
+    """Later cursors are opaque, and a number still leads to the event after it, or before it."""
+    service = old.after(2 * DAY)
+    every = page(service, "limit=1000")["events"]
+    assert len(every) == len(old.numbers)
+    assert not {one["id"] for one in every} & {*old.numbers, *map(str, old.numbers)}
+    assert page(service, f"after={old.numbers[2]}&limit=1000")["events"] == every[3:]
+    newest = page(service, f"order=newest&before={old.numbers[2]}")
+    assert newest["events"] == every[1::-1]
+    assert page(service, f"after={every[2]['id']}&limit=1000")["events"] == every[3:]
+
+
+def test_numbers_end(old: Old) -> None:
+    """When all events of before are gone a number is refused by words, and a cursor of now leads
+    on; the beginning is the beginning.
+    """
+    service = old.after(KEPT)
+    every = page(service, "limit=1000")["events"]
+    assert page(service, "after=0&limit=1000")["events"] == every
+    for query in (f"after={old.numbers[2]}", f"order=newest&before={old.numbers[2]}"):
+        refused = page(service, query)
+        assert refused["type"] == "/problems/event-cursor-expired", query
+    assert page(service, f"after={every[2]['id']}&limit=1000")["events"] == every[3:]
