@@ -30,6 +30,15 @@ BACKGROUND = Row(
             Query(rate("wharf_sweeper_removed_total", "kind") + " * 60", "{{kind}} per minute"),
         ),
         graph(
+            "Signed links",
+            "Made, and ended before they expired. Unlisted ones are made by pages with pictures.",
+            "short",
+            Query(rate("wharf_links_made_total", "kind") + " * 60", "{{kind}}, made per minute"),
+            Query(
+                rate("wharf_links_ended_total", "reason") + " * 60", "ended per minute: {{reason}}"
+            ),
+        ),
+        graph(
             "Resumable uploads",
             "Unfinished ones, and how many are bringing bytes right now.",
             "short",

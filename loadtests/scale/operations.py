@@ -205,15 +205,6 @@ def _links(**wanted: str) -> Callable[[Case], Run]:
     return prepare
 
 
-def _recent_links(case: Case) -> Run:
-    tenant = case.everybody[0].name
-    return lambda: case.records.recent_links(tenant, "", 100)
-
-
-def _forget_links(case: Case) -> Run:
-    return lambda: case.records.forget_links(_PAST)
-
-
 def _lists_origin(case: Case) -> Run:
     # Listed by one of all the tenants, or by none.
     origin = f"https://{case.tenant().name}.{case.random.choice(('example', 'invalid'))}"
@@ -352,7 +343,5 @@ OPERATIONS = (
     Operation("forget_pending_deletions", _forget_pending_deletions, hot=False),
     Operation("forget_idempotency", _forget_idempotency, hot=False),
     Operation("forget_ticket_uses", _forget_ticket_uses, hot=False),
-    Operation("links, recent", _recent_links, hot=False),
-    Operation("forget_links, nothing to do", _forget_links, hot=False),
     Operation("live_files, 1000", _live_files, hot=False),
 )
