@@ -170,7 +170,7 @@ def test_a_link_ends_with_each_token_of_its_chain(
         assert ask(stored, "GET", f"/v1/links/{made.id}").status_code == 404
 
 
-def test_a_link_outlives_the_entry_that_ended_it(stored: UploadService) -> None:
+def test_a_link_stays_ended_when_the_feed_forgets(stored: UploadService) -> None:
     """The worker removes the row, so that the link is over when the feed has forgotten the token;
     links of tenants that revoked nothing since are not looked at again.
     """
