@@ -96,6 +96,15 @@ def test_of_a_host_that_is_not_served(services: Services) -> None:
     assert not services.asked
 
 
+@pytest.mark.parametrize("character", ["%0A", "%0D", "%00", "%1f"])
+def test_paths_that_are_nobodys(services: Services, character: str) -> None:
+    """A path with a control character is a 400 as well, and ends the connection of its chunks."""
+    sent = _chunked(f"PUT /v1/files/b/a{character}b", BODIES["size"])
+    answers = services.answers(sent + NEXT)
+    assert [(one.status, one.slug) for one in answers] == [(400, "malformed-request")]
+    assert not services.asked
+
+
 def test_other_connections_go_on(services: Services) -> None:
     """Without chunks a connection is kept, and a chunked GET reaches what it names."""
     first = b"POST /v1/buckets HTTP/1.1\r\nHost: files.example.com\r\nContent-Length: 2\r\n\r\n{}"
