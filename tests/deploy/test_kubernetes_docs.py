@@ -38,7 +38,7 @@ def test_what_it_changes(mine: Cluster) -> None:
     config = mine.generated("ConfigMap", "wharf-config")["data"]
     assert config["WHARF_ISSUER"] == "https://files.team.example/auth"
     assert config["WHARF_HOSTS"] == "files.team.example"
-    assert config["WHARF_ADDRESS_CONNECTIONS"]
+    assert config["WHARF_TRUSTED_PROXIES"] == "10.244.0.0/16"
     volume = mine.one("PersistentVolumeClaim", "wharf-data")["spec"]
     assert volume["storageClassName"] == "cephfs-fast"
     assert volume["resources"]["requests"]["storage"] == "2Ti"

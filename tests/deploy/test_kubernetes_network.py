@@ -5,11 +5,20 @@ from __future__ import annotations
 import pytest
 
 from tests.deploy.cluster import cluster, matches
+from wharf_gateway import trusted_proxies
 
 COMPLETE = ("single-node-complete", "production-complete", "object-store-complete")
 PLAIN = tuple(variant.removesuffix("-complete") for variant in COMPLETE)
 VARIANTS = (*PLAIN, *COMPLETE)
-INGRESS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
+INGRESS = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}},
+    "podSelector": {
+        "matchLabels": {
+            "app.kubernetes.io/name": "ingress-nginx",
+            "app.kubernetes.io/component": "controller",
+        }
+    },
+}
 PROMETHEUS = {
     "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
     "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
@@ -242,18 +251,15 @@ def test_ingress(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", COMPLETE)
-def test_limits_by_address_behind_an_ingress(variant: str) -> None:
-    """With an Ingress all clients have one address, and limits by address make room for them."""
-    limits = cluster(variant).generated("ConfigMap", "wharf-config")["data"]
-    assert int(limits["WHARF_ADDRESS_CONNECTIONS"]) > 10_000
-    assert int(limits["WHARF_LIVE_ADDRESS_CONNECTIONS"]) > 10_000
-    assert int(limits["WHARF_ADDRESS_REQUESTS_PER_SECOND"]) > 10_000
-    # Of settings.md, 1 to 100000: one guesser must not shut out everybody.
-    for kind in ("ADDRESS", "CLIENT"):
-        assert 10_000 < int(limits[f"WHARF_LOGIN_FAILURES_PER_{kind}_PER_MINUTE"]) <= 100_000
-    assert limits["WHARF_ISSUER"]
+def test_clients_behind_an_ingress(variant: str) -> None:
+    """The controller is believed in who the client is, so limits by address stay as they are."""
+    found = cluster(variant).generated("ConfigMap", "wharf-config")["data"]
+    assert [str(one) for one in trusted_proxies.networks(found)] == ["10.244.0.0/16"]
+    assert "WHARF_PROXY_HEADER" not in found
+    assert not [name for name in found if "_ADDRESS_" in name or "_LOGIN_" in name]
+    assert found["WHARF_ISSUER"]
     plain = cluster(variant.removesuffix("-complete")).generated("ConfigMap", "wharf-config")
-    assert "WHARF_ADDRESS_CONNECTIONS" not in plain["data"]
+    assert "WHARF_TRUSTED_PROXIES" not in plain["data"]
 
 
 def test_selectors_are_understood() -> None:
