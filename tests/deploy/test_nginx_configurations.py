@@ -38,6 +38,13 @@ SETTINGS: dict[str, dict[str, str]] = {
     "object store without TLS": {
         "WHARF_BLOB_OLD_URL": "s3://blobs?endpoint=http://[::1]:8000&region=eu-1",
     },
+    "proxies": {"WHARF_TRUSTED_PROXIES": "192.0.2.7,2001:db8::/32"},
+    "proxies that speak PROXY": {
+        "WHARF_TRUSTED_PROXIES": "192.0.2.7",
+        "WHARF_PROXY_HEADER": "PROXY",
+        "WHARF_HOSTS": "files.example.net",
+        "WHARF_CONTENT_ORIGIN": "https://content.example.net",
+    },
     "replicas apart": {"WHARF_DATA_SHARED": "false", "WHARF_REPLICA_DOOR": "127.0.0.1:8089"},
 }
 ONLY_CONTAINERS: dict[str, dict[str, str]] = {
@@ -49,6 +56,7 @@ ONLY_CONTAINERS: dict[str, dict[str, str]] = {
     "front door and hosts": {
         "WHARF_FRONT_DOOR": "{run}/door.sock",
         "WHARF_HOSTS": "files.example.net",
+        "WHARF_TRUSTED_PROXIES": "192.0.2.7,2001:db8::/32",
     },
     "console": {
         "WHARF_CONSOLE_SOCKET": "/run/wharf/console/console.sock",
