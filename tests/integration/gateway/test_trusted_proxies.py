@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.raw_http import RawAnswer, head, parse, until
 from tests.servers.nginx import RunningGateway, running
 from tests.servers.uwsgi_apps import serving
-from wharf_gateway import nginx_program
+from wharf_gateway import nginx_program, readiness
 
 # This machine is a proxy, and so are two more networks; it has other addresses, which are none.
 TRUSTED = "127.0.0.1, 10.0.0.0/8, 2001:db8:ffff::/48"
@@ -198,6 +198,14 @@ def test_a_line_of_a_proxy(by_line: Proxied) -> None:
     assert by_line.seen(*fields, begin=_proxy_line("2001:db8::1")) == "2001:db8::1"
     assert by_line.seen(*fields, begin=_proxy_line(CLIENT), source=STRANGER) == STRANGER
     assert by_line.seen(*fields, begin="PROXY UNKNOWN\r\n") == "127.0.0.1"
+
+
+def test_the_gateways_own_questions(by_line: Proxied) -> None:
+    """Where connections begin with a line the gateway's own probes do so, and no others are served."""
+    port = by_line.gateway.port
+    assert readiness.get("127.0.0.1", port, "/readyz", speaks_proxy=True)[0] == 200
+    assert readiness.get("127.0.0.1", port, "/readyz")[0] == 0
+    assert by_line.gateway.gateway.settings.speaks_proxy
 
 
 def test_strangers_are_not_believed(strict: Proxied) -> None:

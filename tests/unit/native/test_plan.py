@@ -35,3 +35,11 @@ def test_a_given_issuer_is_kept() -> None:
     places = Places(run.data, environ)
     seen = service_environment(run, places, environ)
     assert seen["WHARF_ISSUER"] == "https://files.example.org/auth"
+
+
+def test_where_connections_begin_with_a_proxys_line() -> None:
+    """Services ask for keys at the internal port, since they write no such line."""
+    environ = {"WHARF_PROXY_HEADER": "PROXY", "WHARF_TRUSTED_PROXIES": "192.0.2.7"}
+    run = RunSettings({**environ, "WHARF_PORT": "9000"}, root="/srv/wharf")
+    seen = service_environment(run, Places(run.data, environ), environ)
+    assert seen["WHARF_JWKS_URL"] == "http://127.0.0.1:9001/jwks"
