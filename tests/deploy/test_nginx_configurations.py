@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.certificates import Certificate
 from wharf_gateway.container import Gateway
 from wharf_gateway.nginx import nginx_command, render_configuration
 from wharf_gateway.run_settings import RunSettings
@@ -45,6 +46,13 @@ SETTINGS: dict[str, dict[str, str]] = {
         "WHARF_HOSTS": "files.example.net",
         "WHARF_CONTENT_ORIGIN": "https://content.example.net",
     },
+    "TLS": {
+        "WHARF_TLS_CERTIFICATE": "{run}/server.pem",
+        "WHARF_TLS_KEY": "{run}/server.key",
+        "WHARF_REDIRECT_PORT": "8079",
+        "WHARF_CONTENT_ORIGIN": "https://content.example.net",
+        "WHARF_HOSTS": "files.example.net",
+    },
     "replicas apart": {"WHARF_DATA_SHARED": "false", "WHARF_REPLICA_DOOR": "127.0.0.1:8089"},
 }
 ONLY_CONTAINERS: dict[str, dict[str, str]] = {
@@ -52,6 +60,11 @@ ONLY_CONTAINERS: dict[str, dict[str, str]] = {
     "front door": {
         "WHARF_FRONT_DOOR": "{run}/door.sock",
         "WHARF_CONTENT_ORIGIN": "https://content.example.net",
+    },
+    "front door by TLS": {
+        "WHARF_FRONT_DOOR": "{run}/door.sock",
+        "WHARF_TLS_CERTIFICATE": "{run}/server.pem",
+        "WHARF_TLS_KEY": "{run}/server.key",
     },
     "front door and hosts": {
         "WHARF_FRONT_DOOR": "{run}/door.sock",
@@ -98,9 +111,16 @@ MEANT = {
 }
 
 
+def given(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The settings with the test's own folder, and a certificate there where they name one."""
+    if "WHARF_TLS_KEY" in environ:
+        Certificate(folder)
+    return {name: value.format(run=folder) for name, value in environ.items()}
+
+
 def native(environ: Mapping[str, str], folder: Path) -> Path:
     """The native runner's configuration."""
-    data = folder / "data"
+    data, environ = folder / "data", given(environ, folder)
     settings = RunSettings({**environ, "WHARF_DATA": str(data)}, root=str(ROOT))
     places = Places(settings.data, environ)
     places.create()
@@ -118,8 +138,8 @@ def container(environ: Mapping[str, str], folder: Path) -> Path:
         "WHARF_GATEWAY_RUN": str(run),
         "WHARF_SOCKETS": str(sockets),
     }
-    given = {name: value.format(run=folder) for name, value in environ.items()}
-    Gateway({**own, "PATH": os.environ["PATH"], **given}, root=str(ROOT)).prepare()
+    environ = {**own, "PATH": os.environ["PATH"], **given(environ, folder)}
+    Gateway(environ, root=str(ROOT)).prepare()
     return run
 
 
