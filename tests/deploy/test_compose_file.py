@@ -27,7 +27,8 @@ EVERY = pytest.mark.parametrize("name", SERVICES)
 
 def mounts(name: str) -> dict[str, str]:
     """Named volumes of a service and where they are."""
-    words = [entry.split(":") for entry in SERVICES[name].get("volumes", [])]
+    entries = SERVICES[name].get("volumes", [])
+    words = [entry.replace("${WHARF_TLS_FOLDER:-tls}", "tls").split(":") for entry in entries]
     return {word[0]: word[1] for word in words if not word[0].startswith(".")}
 
 
@@ -255,7 +256,7 @@ def test_replicas() -> None:
     for kind, shared in (
         ("upload", {"shared", "upload-secrets"}),
         ("live", {"shared", "upload-secrets"}),
-        ("gateway", {"shared", "front", "auth-socket", "console-socket"}),
+        ("gateway", {"shared", "front", "auth-socket", "console-socket", "tls"}),
     ):
         one, two = f"{kind}-1", f"{kind}-2"
         assert set(mounts(one)) & set(mounts(two)) == shared
