@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from prometheus_client import REGISTRY
 
 from servicekit.database import DatabaseUnavailable
 from tests.servers.auth import TOKEN, AuthService
-from tests.servers.people import PASSWORD, Person, logged_in, person
+from tests.servers.logins import GRANT, HERE, attempt, fail
+from tests.servers.people import PASSWORD, logged_in, person
 from wharf_auth import settings
-from wharf_auth.accounts import secrets, tenants
-from wharf_auth.accounts.login_attacks import MANY_NETWORKS
 from wharf_auth.accounts.secret_lane import HashingBusy
 from wharf_auth.accounts.secrets import Hasher
-from wharf_auth.app import create_app
 from wharf_auth.database.login_tries import SqlLoginTries
 from wharf_auth.domain.login_delays import (
     CLIENT_LONGEST_SECONDS,
@@ -23,43 +18,6 @@ from wharf_auth.domain.login_delays import (
     LoginDelays,
     LoginLimits,
 )
-
-GRANT = {"grant_type": "client_credentials"}
-HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
-
-
-@pytest.fixture
-def limited(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> AuthService:
-    """A service with 3 free failures, and 4 accounts that may fail from a network.
-
-    Its own hashes cost little.
-    """
-    monkeypatch.setattr(secrets, "MEMORY_KIB", 8)
-    monkeypatch.setattr(secrets, "PASSES", 1)
-    strict = replace(auth.settings, login_free_failures=3, login_network_accounts=4)
-    return replace(auth, app=create_app(strict, records=auth.records, clock=auth.clock))
-
-
-def fail(auth: AuthService, client: str = "wharf-demo", address: str = HERE) -> int:
-    reply = auth.app.test_client().post(
-        TOKEN,
-        data=GRANT,
-        auth=(client, "wrong"),
-        environ_overrides={"REMOTE_ADDR": address},
-    )
-    return reply.status_code
-
-
-def attempt(one: Person, password: str = "wrong", address: str = HERE, **names: str) -> int:
-    body = {"tenant": one.tenant, "username": one.username, "password": password, **names}
-    where = {"REMOTE_ADDR": address}
-    return one.browser.post("/auth/login", json=body, environ_overrides=where).status_code
-
-
-def spray(one: Person) -> list[int]:
-    """Fail for six accounts of the person's tenant."""
-    return [attempt(one, username=f"n{number}") for number in range(6)]
-
 
 # The delay of an account in a network.
 
@@ -225,56 +183,6 @@ def test_forwarded_addresses_do_not_count(limited: AuthService) -> None:
     assert statuses == [401, 401, 401, 429, 429]
 
 
-# Many accounts from one network.
-
-
-def test_one_network_cannot_try_many_accounts(limited: AuthService) -> None:
-    """Four accounts may fail from a network within an hour; from another one others still may."""
-    ada = person(limited)
-    assert spray(ada) == [401] * 4 + [429] * 2
-    reply = ada.browser.post(
-        "/auth/login",
-        json={"tenant": "demo", "username": "n9", "password": "wrong"},
-        environ_overrides={"REMOTE_ADDR": HERE},
-    )
-    assert reply.get_json()["violated_policies"] == ["login-network"]
-    assert reply.headers["Retry-After"] == "3600"
-    assert attempt(ada, PASSWORD) == 429
-    assert attempt(ada, PASSWORD, ELSEWHERE) == 200
-    limited.clock.now += 3601
-    assert attempt(ada, PASSWORD) == 200
-
-
-def test_who_is_known_in_a_network_passes_its_limit(limited: AuthService) -> None:
-    """A person who logged in from there within 30 days logs in, and a client does; others wait."""
-    ada, eve = person(limited), person(limited, "eve")
-    assert attempt(ada, PASSWORD) == 200
-    limited.clock.now += 30 * 24 * 3600
-    spray(ada)
-    assert attempt(eve, PASSWORD) == 429
-    assert [attempt(ada), attempt(ada, PASSWORD)] == [401, 200]
-    reply = limited.post_token(environ_overrides={"REMOTE_ADDR": HERE})
-    assert reply.status_code == 200
-    limited.clock.now += 32 * 24 * 3600
-    spray(ada)
-    assert attempt(ada, PASSWORD) == 429
-
-
-def test_what_is_known_of_a_person_goes_with_it(limited: AuthService) -> None:
-    """After a deletion, and after the purge of a tenant, no network of a person is kept."""
-    ada, eve = person(limited), person(limited, "eve", tenant="acme")
-    for one in (ada, eve):
-        assert attempt(one, PASSWORD) == 200
-    rows = limited.records._database.reading().rows
-    assert len(rows("SELECT * FROM login_networks")) == 2
-    assert limited.admin("DELETE", f"/tenants/demo/users/{ada.id}").status_code == 204
-    assert [row[0] for row in rows("SELECT user_id FROM login_networks")] == [eve.id]
-    assert limited.admin("DELETE", "/tenants/acme").status_code < 300
-    limited.clock.now += 8 * 24 * 3600
-    assert list(tenants.purge_due(limited.records, limited.clock)) == ["acme"]
-    assert rows("SELECT * FROM login_networks") == []
-
-
 # While nothing can be counted.
 
 
@@ -307,38 +215,6 @@ def test_a_login_that_is_right_stays_right(
 
     monkeypatch.setattr(SqlLoginTries, "forget", down)
     assert limited.post_token().status_code == 200
-
-
-# A person under attack.
-
-
-def attacked() -> float:
-    """How often a person was found under attack, in this process."""
-    return float(REGISTRY.get_sample_value("wharf_auth_persons_attacked_total") or 0)
-
-
-def test_an_attack_from_many_networks_is_told(
-    limited: AuthService, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The log names the person once an hour, and nobody is locked out; names of nobody are not."""
-    ada, before = person(limited), attacked()
-    for number in range(MANY_NETWORKS - 1):
-        attempt(ada, address=f"198.51.100.{number}")
-        attempt(ada, address=f"198.51.100.{number}", username="a secret by mistake")
-    assert attacked() == before
-    for number in range(3):
-        attempt(ada, address=f"203.0.113.{number}")
-        for name in ("a secret by mistake", "nul\0"):
-            attempt(ada, address=f"203.0.113.{number}", username=name)
-    assert attacked() == before + 1
-    (line,) = (one for one in caplog.messages if "have failed from" in one)
-    assert ada.id in line
-    assert "secret by mistake" not in caplog.text
-    assert attempt(ada, PASSWORD) == 200
-    limited.clock.now += 3601
-    for number in range(MANY_NETWORKS):
-        attempt(ada, address=f"192.0.2.{100 + number}")
-    assert attacked() == before + 2
 
 
 def test_variables_of_a_release_before_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servicekit.networks import network_of
+from servicekit.networks import network_of, site_of
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,17 @@ from servicekit.networks import network_of
 def test_one_client_has_one_network(address: str, network: str) -> None:
     """A host with IPv6 has a /64 of addresses, which count as one."""
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("network", "site"),
+    [
+        ("2001:db8:1:2::", "2001:db8:1::/48"),
+        ("fe80::", "fe80::/48"),
+        ("192.0.2.1", None),
+        ("unknown", None),
+    ],
+)
+def test_networks_of_ipv6_have_a_site(network: str, site: str | None) -> None:
+    """A customer of a provider has a /48; addresses of IPv4 are sold one by one."""
+    assert site_of(network) == site

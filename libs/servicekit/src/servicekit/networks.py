@@ -6,6 +6,8 @@ import ipaddress
 
 #: One client has an IPv6 network of this length, and any number of addresses in it.
 IPV6_PREFIX_BITS = 64
+#: One customer of a provider often has one of this length: 65,536 of the others.
+IPV6_SITE_BITS = 48
 UNKNOWN = "unknown"
 
 
@@ -24,3 +26,10 @@ def network_of(address: str) -> str:
         network = ipaddress.IPv6Network((parsed, IPV6_PREFIX_BITS), strict=False)
         return str(network.network_address)
     return str(parsed)
+
+
+def site_of(network: str) -> str | None:
+    """Return the /48 that a network of `network_of` is in; an IPv4 address is in none."""
+    if ":" not in network:
+        return None
+    return str(ipaddress.IPv6Network((network, IPV6_SITE_BITS), strict=False))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.limit_counts import refusals
-from servicekit.networks import network_of
+from servicekit.networks import network_of, site_of
 from servicekit.problems import RATE_LIMITED, ProblemError
 from wharf_auth.accounts.clients import LoginRefused
 from wharf_auth.database.people_contract import LoginNetworks
@@ -30,12 +30,14 @@ from wharf_auth.database.tries_contract import (
 )
 from wharf_auth.domain import users
 from wharf_auth.domain.clock import Clock, milliseconds
-from wharf_auth.domain.login_delays import LoginLimits
+from wharf_auth.domain.login_delays import LoginDelays, LoginLimits
 
 log = logging.getLogger(__name__)
 #: Names of the limits in refusals and metrics.
 ACCOUNT_POLICY, NETWORK_POLICY = "login-account", "login-network"
 _CROWDED_MILLISECONDS = 3600 * 1000
+_FAILED = "Too many failed logins of this account from here."
+_CROWDED = "Logins of too many accounts have failed from this network."
 _DIGEST_BYTES = 12
 #: More than the names of a tenant and a person, since folding can make a name longer.
 MAX_NAME_CHARACTERS = 4 * users.MAX_USERNAME_CHARACTERS
@@ -77,6 +79,23 @@ class Account:
         return base64.urlsafe_b64encode(found).decode()
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A try that was counted, and what was there before it."""
+
+    pair: Pair
+    at: int
+    before: Failures
+
+
+class _Waits(Exception):
+    """The next try has to wait."""
+
+    def __init__(self, milliseconds_left: int) -> None:
+        super().__init__(milliseconds_left)
+        self.milliseconds = milliseconds_left
+
+
 class LoginThrottle:
     """Lets tries through, one by one."""
 
@@ -95,9 +114,9 @@ class LoginThrottle:
 
         Raises the problem `quota-exceeded` where the account has to wait, `LoginsUncountable`.
         """
-        pair, now = Pair(account.digest, network_of(address)), milliseconds(self._clock)
+        now = milliseconds(self._clock)
         try:
-            before = self._count(account, pair, now, proven=proven)
+            counted = self._count(account, network_of(address), now, proven=proven)
         except DatabaseUnavailable as error:
             log.warning("failed logins cannot be counted: %s", error)
             raise LoginsUncountable from None
@@ -106,12 +125,29 @@ class LoginThrottle:
         except LoginRefused:
             raise
         except BaseException:
-            self._take_back(pair, now, before)
+            self._take_back(counted)
             raise
-        self._forget(pair)
+        self._succeeded(counted)
 
-    def _count(self, account: Account, pair: Pair, now: int, *, proven: bool) -> Failures:
-        judge = self._judge(account, now)
+    def _count(self, account: Account, network: str, now: int, *, proven: bool) -> list[_Counted]:
+        pair = Pair(account.digest, network)
+        try:
+            before = self._count_pair(account, pair, now, proven=proven)
+        except _Waits as waits:
+            raise _refusal(ACCOUNT_POLICY, _FAILED, waits.milliseconds) from None
+        counted = [_Counted(pair, now, before)]
+        site = site_of(network)
+        if account.tenant is None or site is None:
+            return counted
+        try:
+            counted.append(self._count_site(account, pair, site, now, proven=proven))
+        except BaseException:
+            self._take_back(counted)
+            raise
+        return counted
+
+    def _count_pair(self, account: Account, pair: Pair, now: int, *, proven: bool) -> Failures:
+        judge = _judge(self._limits.delays_of(person=account.tenant is not None), now)
         if account.tenant is None or proven:
             return self._tries.count(pair, now, judge)
         crowding = Crowding(self._limits.accounts_of_network, now - _CROWDED_MILLISECONDS)
@@ -120,39 +156,49 @@ class LoginThrottle:
         except NetworkCrowded as crowded:
             # Asked outside of the transaction: a process has few connections.
             if not self._is_known(account, pair.network, now):
-                raise _refusal(
-                    NETWORK_POLICY,
-                    "Logins of too many accounts have failed from this network.",
-                    crowded.first_at + _CROWDED_MILLISECONDS - now,
-                ) from None
+                left = crowded.first_at + _CROWDED_MILLISECONDS - now
+                raise _refusal(NETWORK_POLICY, _CROWDED, left) from None
         return self._tries.count(pair, now, judge)
+
+    def _count_site(
+        self, account: Account, pair: Pair, site: str, now: int, *, proven: bool
+    ) -> _Counted:
+        """Count a try for the site of its network, which a known person need not wait for."""
+        of_site = Pair(pair.account, site)
+        try:
+            before = self._tries.count(of_site, now, _judge(self._limits.delays_of_site, now))
+        except _Waits as waits:
+            if not proven and not self._is_known(account, pair.network, now):
+                raise _refusal(ACCOUNT_POLICY, _FAILED, waits.milliseconds) from None
+            before = self._tries.count(of_site, now, lambda _: None)
+        return _Counted(of_site, now, before)
 
     def _is_known(self, account: Account, network: str, now: int) -> bool:
         tenant = account.tenant or ""
         return account.may_exist and self._known.logs_in_from(tenant, account.name, network, now)
 
-    def _judge(self, account: Account, now: int) -> Judge:
-        delays = self._limits.delays_of(person=account.tenant is not None)
-
-        def judge(failures: Failures) -> None:
-            if waits := delays.waits(failures.number, failures.last_at, now):
-                raise _refusal(
-                    ACCOUNT_POLICY, "Too many failed logins of this account from here.", waits
-                )
-
-        return judge
-
-    def _take_back(self, pair: Pair, counted_at: int, before: Failures) -> None:
+    def _take_back(self, counted: list[_Counted]) -> None:
         try:
-            self._tries.take_back(pair, counted_at, before)
+            for one in counted:
+                self._tries.take_back(one.pair, one.at, one.before)
         except DatabaseUnavailable as error:
             log.warning("a login that was not verified counts as failed: %s", error)
 
-    def _forget(self, pair: Pair) -> None:
+    def _succeeded(self, counted: list[_Counted]) -> None:
+        own, *of_site = counted
         try:
-            self._tries.forget(pair)
+            self._tries.forget(own.pair)
         except DatabaseUnavailable as error:
             log.warning("failed logins before one that succeeded still count: %s", error)
+        self._take_back(of_site)
+
+
+def _judge(delays: LoginDelays, now: int) -> Judge:
+    def judge(failures: Failures) -> None:
+        if waits := delays.waits(failures.number, failures.last_at, now):
+            raise _Waits(waits)
+
+    return judge
 
 
 def _refusal(policy: str, what: str, milliseconds_left: int) -> ProblemError:

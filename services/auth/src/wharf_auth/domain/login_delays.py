@@ -8,6 +8,8 @@ from dataclasses import dataclass
 FORGOTTEN_AFTER_MILLISECONDS = 4 * 3600 * 1000
 #: The secret of a client cannot be guessed: its delay spares work, and need not be longer.
 CLIENT_LONGEST_SECONDS = 60
+#: All networks of a site have so many times the free failures of one of them.
+SITE_FACTOR = 10
 _FIRST_WAIT_SECONDS = 1
 
 
@@ -46,6 +48,11 @@ class LoginLimits:
 
     delays: LoginDelays
     accounts_of_network: int
+
+    @property
+    def delays_of_site(self) -> LoginDelays:
+        """Return what holds for a person in all networks of a site together."""
+        return LoginDelays(SITE_FACTOR * self.delays.free_failures, self.delays.longest_seconds)
 
     def delays_of(self, *, person: bool) -> LoginDelays:
         """Return what holds for a person or a client."""

@@ -1,0 +1,126 @@
+"""Logins that fail for many accounts of a network, or from many networks."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import REGISTRY
+
+from tests.servers.auth import AuthService
+from tests.servers.logins import HERE, attempt
+from tests.servers.people import PASSWORD, Person, person
+from wharf_auth.accounts import tenants
+from wharf_auth.accounts.login_attacks import MANY_NETWORKS
+
+ELSEWHERE = "192.0.2.2"
+
+
+def spray(one: Person) -> list[int]:
+    """Fail for six accounts of the person's tenant."""
+    return [attempt(one, username=f"n{number}") for number in range(6)]
+
+
+# Many networks of one site.
+
+
+def test_a_site_has_ten_networks_of_failures(limited: AuthService) -> None:
+    """Of a /48 a person has 30 free failures; then it waits in all of it where it is not known."""
+    ada = person(limited)
+    assert attempt(ada, PASSWORD, "2001:db8:0:ffff::1") == 200
+    statuses = [attempt(ada, address=f"2001:db8:0:{number:x}::1") for number in range(32)]
+    assert statuses == [401] * 30 + [429] * 2
+    assert attempt(ada, PASSWORD, "2001:db8:0:99::1") == 429
+    # A refused try took no free failure of its own network.
+    limited.clock.now += 1
+    assert [attempt(ada, address="2001:db8:0:1e::1") for _ in range(2)] == [401, 429]
+    assert attempt(ada, PASSWORD, "2001:db8:0:ffff::1") == 200
+    for address in ("2001:db8:1::1", HERE):
+        assert attempt(ada, PASSWORD, address) == 200
+
+
+def test_successes_in_a_site_do_not_count(limited: AuthService) -> None:
+    """A person logs in from any number of networks of a site, however often."""
+    ada = person(limited)
+    addresses = [f"2001:db8:0:{number:x}::1" for number in range(35)]
+    assert {attempt(ada, PASSWORD, address) for address in addresses} == {200}
+
+
+# Many accounts from one network.
+
+
+def test_one_network_cannot_try_many_accounts(limited: AuthService) -> None:
+    """Four accounts may fail from a network within an hour; from another one others still may."""
+    ada = person(limited)
+    assert spray(ada) == [401] * 4 + [429] * 2
+    reply = ada.browser.post(
+        "/auth/login",
+        json={"tenant": "demo", "username": "n9", "password": "wrong"},
+        environ_overrides={"REMOTE_ADDR": HERE},
+    )
+    assert reply.get_json()["violated_policies"] == ["login-network"]
+    assert reply.headers["Retry-After"] == "3600"
+    assert attempt(ada, PASSWORD) == 429
+    assert attempt(ada, PASSWORD, ELSEWHERE) == 200
+    limited.clock.now += 3601
+    assert attempt(ada, PASSWORD) == 200
+
+
+def test_who_is_known_in_a_network_passes_its_limit(limited: AuthService) -> None:
+    """A person who logged in from there within 30 days logs in, and a client does; others wait."""
+    ada, eve = person(limited), person(limited, "eve")
+    assert attempt(ada, PASSWORD) == 200
+    limited.clock.now += 30 * 24 * 3600
+    spray(ada)
+    assert attempt(eve, PASSWORD) == 429
+    assert [attempt(ada), attempt(ada, PASSWORD)] == [401, 200]
+    reply = limited.post_token(environ_overrides={"REMOTE_ADDR": HERE})
+    assert reply.status_code == 200
+    limited.clock.now += 32 * 24 * 3600
+    spray(ada)
+    assert attempt(ada, PASSWORD) == 429
+
+
+def test_what_is_known_of_a_person_goes_with_it(limited: AuthService) -> None:
+    """After a deletion, and after the purge of a tenant, no network of a person is kept."""
+    ada, eve = person(limited), person(limited, "eve", tenant="acme")
+    for one in (ada, eve):
+        assert attempt(one, PASSWORD) == 200
+    rows = limited.records._database.reading().rows
+    assert len(rows("SELECT * FROM login_networks")) == 2
+    assert limited.admin("DELETE", f"/tenants/demo/users/{ada.id}").status_code == 204
+    assert [row[0] for row in rows("SELECT user_id FROM login_networks")] == [eve.id]
+    assert limited.admin("DELETE", "/tenants/acme").status_code < 300
+    limited.clock.now += 8 * 24 * 3600
+    assert list(tenants.purge_due(limited.records, limited.clock)) == ["acme"]
+    assert rows("SELECT * FROM login_networks") == []
+
+
+# A person under attack.
+
+
+def attacked() -> float:
+    """How often a person was found under attack, in this process."""
+    return float(REGISTRY.get_sample_value("wharf_auth_persons_attacked_total") or 0)
+
+
+def test_an_attack_from_many_networks_is_told(
+    limited: AuthService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the person once an hour, and nobody is locked out; names of nobody are not."""
+    ada, before = person(limited), attacked()
+    for number in range(MANY_NETWORKS - 1):
+        attempt(ada, address=f"198.51.100.{number}")
+        attempt(ada, address=f"198.51.100.{number}", username="a secret by mistake")
+    assert attacked() == before
+    for number in range(3):
+        attempt(ada, address=f"203.0.113.{number}")
+        for name in ("a secret by mistake", "nul\0"):
+            attempt(ada, address=f"203.0.113.{number}", username=name)
+    assert attacked() == before + 1
+    (line,) = (one for one in caplog.messages if "have failed from" in one)
+    assert ada.id in line
+    assert "secret by mistake" not in caplog.text
+    assert attempt(ada, PASSWORD) == 200
+    limited.clock.now += 3601
+    for number in range(MANY_NETWORKS):
+        attempt(ada, address=f"192.0.2.{100 + number}")
+    assert attacked() == before + 2
