@@ -101,7 +101,7 @@ class Scene:
         self.following = asyncio.create_task(self.feed.follow())
 
     def happen(self, count: int = 1) -> None:
-        """Let events happen; their numbers have gaps, which are other tenants' events."""
+        """Let events happen; their numbers have gaps, as those of the clock have."""
         for _ in range(count):
             self.table.numbers.append((self.table.numbers or [0])[-1] + 3)
         self.feed.wake()

@@ -114,8 +114,8 @@ def _file_of(kind: str, data: str) -> File | None:
 def _forget_old(database: Database, tenant: str, before: int) -> int:
     """Drop a tenant's old events, but not the newest one.
 
-    SQLite would give the number after it out again, and a reader who goes on after that number
-    would miss the event that has it.
+    The next number is larger than it, also where the clock was set back; without it, a reader that
+    goes on after a forgotten number could miss what comes next.
     """
     count = 0
     while True:
