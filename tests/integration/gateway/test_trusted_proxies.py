@@ -201,7 +201,7 @@ def test_a_line_of_a_proxy(by_line: Proxied) -> None:
 
 
 def test_the_gateways_own_questions(by_line: Proxied) -> None:
-    """Where connections begin with a line the gateway's own probes do so, and no others are served."""
+    """Where connections begin with a line the gateway's own probes do, and no others are served."""
     port = by_line.gateway.port
     assert readiness.get("127.0.0.1", port, "/readyz", speaks_proxy=True)[0] == 200
     assert readiness.get("127.0.0.1", port, "/readyz")[0] == 0

@@ -9,7 +9,7 @@ import pytest
 
 from wharf_gateway.run_settings import RunSettings
 from wharf_native.places import Places
-from wharf_native.welcome import first_login, welcome
+from wharf_native.welcome import first_login, first_upload, welcome
 
 DEMO = {
     "client_id": "wharf-demo",
@@ -89,3 +89,11 @@ def test_where_the_console_is(
     assert f"wharf: the console is at {address}\n" in said
     assert DEMO["password"] not in said
     assert DEMO["client_secret"] not in said
+
+
+def test_commands_where_connections_begin_with_a_proxys_line(places: Places) -> None:
+    """Each of the three writes such a line, without which the port takes nothing."""
+    environ = {"WHARF_PROXY_HEADER": "PROXY", "WHARF_TRUSTED_PROXIES": "192.0.2.7"}
+    for command in first_upload(RunSettings(environ, root="/srv/wharf"), places):
+        assert command.count(" --haproxy-protocol") == 1
+    assert "proxy" not in "".join(first_upload(RunSettings({}, root="/srv/wharf"), places))

@@ -34,6 +34,8 @@ def first_upload(settings: RunSettings, places: Places) -> list[str]:
         # Under a name that the certificate is for; whoever signed that may be known to nobody.
         url = os.environ["WHARF_ISSUER"].removesuffix("/auth")
         trust = f" --cacert {quote(os.environ[CERTIFICATE.name])}"
+    if settings.speaks_proxy:
+        trust += " --haproxy-protocol"
     values = {"{url}": url, "{trust}": trust, "{credentials}": _credentials(places)}
     found = []
     for command in _COMMANDS:
