@@ -134,15 +134,19 @@ def test_a_page_without_an_origin(visitor: Visitor) -> None:
 
 
 def test_buckets_without_origins(visitor: Visitor) -> None:
-    """A bucket that lists no origin is for no page, ours included."""
-    # A preflight names no tenant: the name must be one that no other tenant's bucket has.
-    name = f"closed-{visitor.api.tenant}"
-    assert visitor.api.send_json("PUT", f"/v1/buckets/{name}", {}).status == 201
-    visitor.visit("")
-    ticket = visitor.ticket(bucket=name)
-    said = visitor.blocked(f"/v1/files/{name}/a.txt", PUT, ticket, "x")
-    assert "Access-Control-Allow-Origin" in said
-    assert visitor.api.listed(name) == []
+    """What a bucket answers that lists no origin is read by no page, ours included; a page that no
+    bucket at all lists does not even send.
+    """
+    assert visitor.api.send_json("PUT", "/v1/buckets/closed", {}).status == 201
+    ticket = visitor.ticket(bucket="closed")
+    # A preflight names nobody: what another bucket lists passes it.
+    visitor.bucket()
+    for host, sent in ((OURS, ["a.txt"]), (EVIL, [])):
+        visitor.visit("", host)
+        said = visitor.blocked("/v1/files/closed/a.txt", PUT, ticket, "x")
+        assert "Access-Control-Allow-Origin" in said
+        assert visitor.api.listed("closed") == sent
+        visitor.api.delete("a.txt", bucket="closed")
 
 
 def test_administration_is_for_no_page(visitor: Visitor) -> None:
