@@ -18,6 +18,8 @@ from tests.servers.daemons import program
 
 # The floor is looked at six times in this time.
 WINDOW_SECONDS = 2
+# That the tenant may have under way at once.
+UPLOADS = 4
 _SECONDS = 60
 
 
@@ -102,6 +104,7 @@ def secured() -> Iterator[Secured]:
             WHARF_REDIRECT_PORT=str(redirect_port),
             WHARF_HOSTS="files.localhost",
             WHARF_BODY_WINDOW_SECONDS=str(WINDOW_SECONDS),
+            WHARF_TENANT_CONCURRENT_UPLOADS=str(UPLOADS),
         ) as wharf:
             without = Secured(wharf, certificate, redirect_port, "")
             yield Secured(wharf, certificate, redirect_port, _token(without))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.raw_http import exchange, head, until
-from tests.e2e.tls.conftest import WINDOW_SECONDS, Secured, parsed
+from tests.e2e.tls.conftest import UPLOADS, WINDOW_SECONDS, Secured, parsed
 from tests.servers.certificates import Certificate
 from tests.servers.daemons import program
 from tests.servers.http2 import DATA, PING, Http2Connection
@@ -191,6 +191,20 @@ def test_a_slow_body_is_cut_whatever_else_is_said(secured: Secured, *, pings: bo
         assert until(is_cut, pause=0.3)
         # nginx's own bound on pauses had nothing to do with it.
         assert time.monotonic() - begin >= WINDOW_SECONDS
+
+
+def test_streams_count_as_connections(secured: Secured) -> None:
+    """Of bodies on one connection no more are taken than on as many connections."""
+    fields = {"Authorization": f"Bearer {secured.token}", "Content-Length": "1000000"}
+    with Http2Connection(secured.wharf.port, secured.certificate.authority) as connection:
+        for number in range(UPLOADS + 3):
+            connection.request(1 + 2 * number, "PUT", f"/v1/files/default/many{number}", fields)
+
+        def refused() -> int:
+            lines = secured.wharf.log_lines("access")
+            return sum(one["status"] == 429 for one in lines if "/many" in one["path"])
+
+        assert until(lambda: refused() == 3), secured.wharf.log("access")[-2000:]
 
 
 def test_a_browser_that_begins_without_tls_is_sent_on(secured: Secured) -> None:

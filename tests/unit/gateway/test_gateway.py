@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.raw_http import until
-from tests.servers.gateway import Running
+from tests.servers.certificates import Certificate
+from tests.servers.gateway import CONTINUE, HEAD, Running
 from wharf_gateway.container import Gateway
 from wharf_gateway.terminal import CannotRunError
 
@@ -102,6 +104,37 @@ def test_it_says_when_it_began(gateway: Running) -> None:
     said, _, since = first.partition(b"\t")
     assert said == b"gateway began"
     assert float(since) <= time.time()
+
+
+def test_a_renewed_certificate_is_loaded(tmp_path: Path) -> None:
+    """New connections see it without a restart, and a body under way is received to its end."""
+    (tmp_path / "tls").mkdir()
+    first = Certificate(tmp_path / "tls")
+    gateway = Running(
+        tmp_path, WHARF_TLS_CERTIFICATE=str(first.chain), WHARF_TLS_KEY=str(first.key)
+    )
+
+    def shown() -> str:
+        with suppress(OSError):
+            return ssl.get_server_certificate(("127.0.0.1", gateway.port), timeout=10)
+        return ""
+
+    try:
+        assert until(shown), gateway.output
+        before = shown()
+        context = ssl.create_default_context(cafile=str(first.authority))
+        with context.wrap_socket(gateway.connect(), server_hostname="localhost") as connection:
+            connection.sendall(HEAD)
+            assert connection.recv(len(CONTINUE)) == CONTINUE
+            (tmp_path / "new").mkdir()
+            second = Certificate(tmp_path / "new")
+            second.key.replace(first.key)
+            second.chain.replace(first.chain)
+            assert until(lambda: shown() not in {"", before}), gateway.output
+            connection.sendall(b"1234567890")
+            assert connection.recv(12).startswith(b"HTTP/1.1 50")
+    finally:
+        assert gateway.end(signal.SIGINT) == 0
 
 
 @pytest.mark.parametrize(
