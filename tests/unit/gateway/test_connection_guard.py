@@ -17,7 +17,7 @@ from wharf_gateway.metrics_file import MetricsFile
 def guard(tmp_path: Path, **environ: str) -> ConnectionGuard:
     """A guard over a gateway that is not there."""
     return ConnectionGuard(
-        lambda: [1], 80, environ, MetricsFile(str(tmp_path / "gateway.prom")), ""
+        lambda: [1], [80], environ, MetricsFile(str(tmp_path / "gateway.prom")), ""
     )
 
 

@@ -7,6 +7,15 @@ from wharf_native.places import Places
 from wharf_native.plan import service_environment, template_values
 
 
+def test_services_fetch_keys_without_tls() -> None:
+    """They know nothing of the certificate; people come by HTTPS."""
+    files = {"WHARF_TLS_CERTIFICATE": "/c.pem", "WHARF_TLS_KEY": "/k.pem"}
+    run = RunSettings({"WHARF_PORT": "9000", **files}, root="/srv/wharf")
+    seen = service_environment(run, Places(run.data, files), files)
+    assert seen["WHARF_ISSUER"] == "https://127.0.0.1:9000/auth"
+    assert seen["WHARF_JWKS_URL"] == "http://127.0.0.1:9001/jwks"
+
+
 def test_what_services_see() -> None:
     """Services see every variable that we see, and paths that agree with the gateway's."""
     environ = {"WHARF_LOG_LEVEL": "debug", "HOME": "/h", "WHARF_ISSUER": ""}

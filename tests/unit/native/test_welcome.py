@@ -37,6 +37,16 @@ def test_the_first_login(places: Places) -> None:
     )
 
 
+def test_the_first_upload_by_tls(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """curl asks by the issuer's name, and trusts whoever signed the certificate."""
+    files = {"WHARF_TLS_CERTIFICATE": "/tls/c.pem", "WHARF_TLS_KEY": "/tls/k.pem"}
+    for name, value in {**files, "WHARF_ISSUER": "https://files.example/auth"}.items():
+        monkeypatch.setenv(name, value)
+    for command in first_upload(RunSettings(files, root="/"), places):
+        assert " https://files.example/" in command
+        assert " --cacert /tls/c.pem" in command
+
+
 @pytest.mark.parametrize(
     ("text", "tenant"),
     [

@@ -81,6 +81,20 @@ def test_connections_are_counted_by_address() -> None:
         assert 0 not in inodes
 
 
+def test_connections_of_several_ports_are_an_addresses_together() -> None:
+    """One address has the sum of what it has to each port; a client's own port is told."""
+    with ExitStack() as clients:
+        ports, own = [], set()
+        for _ in range(2):
+            server = clients.enter_context(socket.create_server(("127.0.0.1", 0)))
+            ports.append(server.getsockname()[1])
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", ports[-1])))
+            own.add(client.getsockname()[1])
+            clients.enter_context(server.accept()[0])
+        assert connections.count(*ports) == {"127.0.0.1": 2}
+        assert {one.port for one in connections.established(*ports)} == own
+
+
 def test_a_kernel_that_does_not_tell_all_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the kernel's file nothing is known, which is not zero."""
     monkeypatch.setattr(connections, "_TOTALS", ("/nowhere", "/proc/self/comm"))

@@ -44,7 +44,7 @@ class Told:
         self.cut: list[tuple[str, int]] = []
         self.guard = Guard(
             lambda: [1],
-            80,
+            [80],
             floor=BodyFloor(bytes_per_second, 30),
             shares=Shares(of_one, 0),
             log=self.lines.append,

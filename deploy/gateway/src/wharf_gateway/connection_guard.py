@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from socket_guard.announced import Announced
@@ -42,7 +42,7 @@ class ConnectionGuard(Guard):
 
     Args:
         gateways: ids of nginx's master processes: more than one while a new one takes over.
-        port: the public one.
+        ports: the public ones.
         environ: has the settings.
         metrics: takes what is counted here.
         bodies: the file in which nginx tells of bodies; it need not be there.
@@ -51,7 +51,7 @@ class ConnectionGuard(Guard):
     def __init__(
         self,
         gateways: Callable[[], list[int]],
-        port: int,
+        ports: Sequence[int],
         environ: Mapping[str, str],
         metrics: MetricsFile,
         bodies: str,
@@ -62,7 +62,7 @@ class ConnectionGuard(Guard):
         self._cut, self._limit = Counter[str](), connections.most_connections(environ)
         super().__init__(
             gateways,
-            port,
+            ports,
             floor=BodyFloor(
                 BODY_MIN_BYTES_PER_SECOND.number(environ), BODY_WINDOW_SECONDS.number(environ)
             ),

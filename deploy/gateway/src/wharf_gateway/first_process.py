@@ -142,7 +142,7 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         door.start()
     guard = ConnectionGuard(
         lambda: [nginx.pid] if nginx.running else [],
-        gateway.settings.port,
+        gateway.settings.public_ports,
         environ,
         metrics,
         f"{gateway.run}/{tls.BODIES}",

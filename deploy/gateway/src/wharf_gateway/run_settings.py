@@ -145,6 +145,11 @@ class RunSettings:
         return f"{_bracketed(self.host)}:{self.port}"
 
     @property
+    def public_ports(self) -> tuple[int, ...]:
+        """The ports that everybody may come to."""
+        return (self.port, self.redirect_port) if self.redirect_port else (self.port,)
+
+    @property
     def redirect_listen(self) -> str:
         """The address and port that send browsers to TLS, in nginx's notation."""
         return f"{_bracketed(self.host)}:{self.redirect_port}"

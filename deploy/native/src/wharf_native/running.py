@@ -57,6 +57,8 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
         for name in _LOGS:
             logfiles.rotate(places.log_file(name))
         readiness.check_free(settings.host, settings.port, "WHARF_PORT")
+        if settings.redirect_port:
+            readiness.check_free(settings.host, settings.redirect_port, tls.REDIRECT_PORT.name)
         readiness.check_free(settings.metrics_host, settings.metrics_port, "WHARF_METRICS_PORT")
         _manage(settings, places, environ)
     finally:
@@ -117,7 +119,7 @@ def _serving(
     _await_ready(attendant, settings)
     guard = ConnectionGuard(
         lambda: [pid] if (pid := attendant.manager.processes()["nginx"].pid) else [],
-        settings.port,
+        settings.public_ports,
         os.environ,
         metrics,
         f"{places.nginx}/{tls.BODIES}",

@@ -6,6 +6,7 @@ know what came and went on them 4.
 
 from __future__ import annotations
 
+import itertools
 import socket
 import struct
 from collections import Counter
@@ -91,20 +92,21 @@ class Connection:
         self.sent_ms = sent_ms
 
 
-def established(port: int) -> list[Connection]:
-    """The connections whose local port is this one; raises OSError when the kernel is silent."""
+def established(*ports: int) -> list[Connection]:
+    """The connections to these local ports; raises OSError when the kernel is silent."""
     return [
         found
+        for port in ports
         for family in _ADDRESS_BYTES
         for data, at, end in _dump(family, port, 1 << (_INET_DIAG_INFO - 1))
         if (found := _connection(family, data[at:end])) is not None
     ]
 
 
-def count(port: int) -> Counter[str]:
-    """How many connections each address has to this local port; raises OSError likewise."""
+def count(*ports: int) -> Counter[str]:
+    """How many connections each address has to these local ports; raises OSError likewise."""
     found: Counter[str] = Counter()
-    for family, length in _ADDRESS_BYTES.items():
+    for port, (family, length) in itertools.product(ports, _ADDRESS_BYTES.items()):
         addresses = Counter(
             data[at + _PEER_AT : at + _PEER_AT + length] for data, at, _ in _dump(family, port, 0)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from socket_guard import connections, foreign_sockets
 from socket_guard.announced import Announced
@@ -29,7 +29,7 @@ class Guard:
     Args:
         servers: ids of the server's main processes, whose children have the connections. More than
             one while a new one takes over.
-        port: the server's.
+        ports: the server's.
         floor: which requests are too slow.
         shares: how many connections each address may have.
         log: takes one line for the operator.
@@ -40,7 +40,7 @@ class Guard:
     def __init__(
         self,
         servers: Callable[[], list[int]],
-        port: int,
+        ports: Sequence[int],
         *,
         floor: BodyFloor,
         shares: Shares,
@@ -49,7 +49,7 @@ class Guard:
         announced: Callable[[], Announced] = dict,
     ) -> None:
         self._floor, self._shares = floor, shares
-        self._servers, self._port = servers, port
+        self._servers, self._ports = servers, tuple(ports)
         self._log, self._on_cut, self._announced = log, on_cut, announced
         self._working = bool(floor.bytes_per_second or shares.least)
         self._next_floor = self._next_count = self._next_line = 0.0
@@ -70,7 +70,7 @@ class Guard:
         if not self._working:
             return
         try:
-            connections.established(self._port)
+            connections.established(*self._ports)
             processes = [*self._workers(), *self._servers()]
             os.close(foreign_sockets.duplicate(processes[0], 0))
         except OSError as error:
@@ -109,7 +109,7 @@ class Guard:
 
     def _cut_slow(self, now: float) -> None:
         # Bodies first: the connection of one that begins between the two questions is there, too.
-        announced, found = self._announced(), connections.established(self._port)
+        announced, found = self._announced(), connections.established(*self._ports)
         slow = self._floor.too_slow(found, now, announced)
         ended = foreign_sockets.end(self._workers(), (one.inode for one in slow)) if slow else 0
         if ended:
@@ -124,10 +124,10 @@ class Guard:
         sockets = connections.all_sockets()
         if sockets is not None and sockets <= self._shares.least:
             return False
-        return bool(self._shares.surplus(connections.count(self._port)))
+        return bool(self._shares.surplus(connections.count(*self._ports)))
 
     def _cut_crowd(self) -> None:
-        close = self._shares.to_close(connections.established(self._port))
+        close = self._shares.to_close(connections.established(*self._ports))
         inodes = (one.inode for one in close)
         ended = foreign_sockets.end(self._workers(), inodes, reset=True) if close else 0
         if ended:
