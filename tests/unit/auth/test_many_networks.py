@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import REGISTRY
 
+from servicekit.database import open_database
 from tests.servers.auth import AuthService
 from tests.servers.logins import HERE, attempt
 from tests.servers.people import PASSWORD, Person, person
@@ -92,6 +93,28 @@ def test_what_is_known_of_a_person_goes_with_it(limited: AuthService) -> None:
     limited.clock.now += 8 * 24 * 3600
     assert list(tenants.purge_due(limited.records, limited.clock)) == ["acme"]
     assert rows("SELECT * FROM login_networks") == []
+
+
+def test_housekeeping_removes_what_is_known_no_more(limited: AuthService) -> None:
+    """Failures go after four hours, and networks of persons after a month, with no login."""
+    ada = person(limited)
+    assert [attempt(ada, PASSWORD), attempt(ada)] == [200, 401]
+    tries = open_database(f"sqlite:///{limited.settings.tries_file}")
+
+    def kept() -> list[int]:
+        internal = {"WHARF_INTERNAL": "1"}
+        client = limited.app.test_client()
+        reply = client.get("/auth/internal/feed", environ_overrides=internal)
+        assert reply.status_code == 200
+        known = limited.records._database.reading().rows("SELECT * FROM login_networks")
+        return [len(known), len(tries.reading().rows("SELECT * FROM login_tries"))]
+
+    assert kept() == [1, 1]
+    limited.clock.now += 5 * 3600
+    assert kept() == [1, 0]
+    limited.clock.now += 32 * 24 * 3600
+    assert kept() == [0, 0]
+    tries.close()
 
 
 # A person under attack.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servicekit.database import DatabaseUnavailable
+from servicekit.database import DatabaseUnavailable, OutOfSpace
 from tests.servers.auth import TOKEN, AuthService
 from tests.servers.logins import GRANT, HERE, attempt, fail
 from tests.servers.people import PASSWORD, logged_in, person
@@ -203,6 +203,21 @@ def test_nobody_gets_in_while_failures_cannot_be_counted(
     assert attempt(ada, PASSWORD) == 503
     body = {"current_password": PASSWORD, "new_password": "another good password"}
     assert ada.call("PUT", "/me/password", json=body).status_code == 503
+
+
+def test_clients_log_in_on_a_full_disk(
+    limited: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client gets a token to delete files with; a wrong secret is refused, and so is a person."""
+    ada = person(limited)
+
+    def full(*_: object) -> None:
+        raise OutOfSpace("the disk is full")
+
+    monkeypatch.setattr(SqlLoginTries, "count", full)
+    assert limited.post_token().status_code == 200
+    assert fail(limited) == 401
+    assert attempt(ada, PASSWORD) == 503
 
 
 def test_a_login_that_is_right_stays_right(

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from servicekit.database import DatabaseUnavailable
+from servicekit.database import DatabaseUnavailable, OutOfSpace
 from servicekit.limit_counts import refusals
 from servicekit.networks import network_of, site_of
 from servicekit.problems import RATE_LIMITED, ProblemError
@@ -119,7 +119,10 @@ class LoginThrottle:
             counted = self._count(account, network_of(address), now, proven=proven)
         except DatabaseUnavailable as error:
             log.warning("failed logins cannot be counted: %s", error)
-            raise LoginsUncountable from None
+            if account.tenant is not None or not isinstance(error, OutOfSpace):
+                raise LoginsUncountable from None
+            # Nobody guesses a client's secret, and clients can delete files.
+            counted = []
         try:
             yield
         except LoginRefused:
@@ -185,12 +188,12 @@ class LoginThrottle:
             log.warning("a login that was not verified counts as failed: %s", error)
 
     def _succeeded(self, counted: list[_Counted]) -> None:
-        own, *of_site = counted
         try:
-            self._tries.forget(own.pair)
+            for own in counted[:1]:
+                self._tries.forget(own.pair)
         except DatabaseUnavailable as error:
             log.warning("failed logins before one that succeeded still count: %s", error)
-        self._take_back(of_site)
+        self._take_back(counted[1:])
 
 
 def _judge(delays: LoginDelays, now: int) -> Judge:
