@@ -67,8 +67,9 @@ LOGIN = Operation(
     description=(
         f"The refresh token is set as the cookie `{cookies.REFRESH_COOKIE}`, or given in the body "
         "to programs that ask for that. Wrong names, wrong passwords and disabled users get the "
-        "same answer. Pages of another origin are refused. Where the person has too many sessions, "
-        "the one that was used longest ago ends."
+        "same answer. After some failures the person has to wait in this network, each time longer "
+        "(429, `Retry-After`). Pages of another origin are refused. Where the person has too many "
+        "sessions, the one that was used longest ago ends."
     ),
     body=Login,
     answers={
