@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from servicekit.database import Database
+from tests.contract.records.test_kept_links import kept
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database import purge
 from wharf_upload.database.sql import SqlRecords
@@ -44,6 +45,8 @@ def fill(records: SqlRecords, tenant: str) -> None:
     """Rows of a tenant in every table."""
     records.put_bucket(Bucket(tenant=tenant, name="photos", policy=Policy(), created_at=1))
     records.put_limits(tenant, Limits(max_files=100))
+    records.link_key(tenant, create=True)
+    kept(records, tenant=tenant)
     for number in range(5):
         records.write(
             Write(

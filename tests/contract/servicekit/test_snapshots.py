@@ -16,6 +16,7 @@ from servicekit.database import open_database, snapshots
 from servicekit.database.backup_manifest import BackupError
 from servicekit.database.migrating import ADVISORY_LOCK, upgrade
 from servicekit.ids import uuid7_hex
+from tests.contract.records.test_kept_links import kept
 from tests.servers.postgres import PostgresServer
 from tests.servers.upload import MIGRATIONS, new_file
 from tests.servers.upload_databases import DIALECTS
@@ -77,6 +78,7 @@ def fill(url: str) -> None:
             )
         )
     records.link_key("demo", create=True)
+    kept(records, "ordner/", filename="ä 😀", tokens=("t1", "t2"))
     database.close()
 
 

@@ -82,7 +82,6 @@ def test_a_link_is_ended_alone(stored: UploadService) -> None:
     assert ids(stored) == {one.id, other.id}
     assert ask(stored, "DELETE", f"/v1/links/{one.id}").status_code == 204
     assert not shows(stored, one.path)
-    assert stored.context.shared_files.place_of(one.path) is None
     assert shows(stored, other.path)
     assert ids(stored) == {other.id}
     for method in ("GET", "DELETE"):
@@ -163,7 +162,6 @@ def test_a_link_ends_with_each_token_of_its_chain(
     assert shows(stored, made.path)
     revoke(stored, revoked, 2)
     assert not shows(stored, made.path)
-    assert stored.context.shared_files.place_of(made.path) is None
     assert shows(stored, other.path)
     assert ids(stored) == ({other.id} if listed else set())
     if listed:
