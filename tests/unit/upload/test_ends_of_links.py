@@ -11,6 +11,7 @@ import pytest
 
 from servicekit.grants_claim import GroupPart
 from servicekit.reaches import Maker, ReachChange
+from servicekit.tokens import MAX_PARENTS
 from tests.servers.granted import compact
 from tests.servers.narrowed import Caller, narrowed, tell
 from tests.servers.upload import UploadService
@@ -179,7 +180,9 @@ def test_a_link_of_an_older_release_goes_on(stored: UploadService) -> None:
 
 
 def test_the_longest_link_can_be_read(stored: UploadService) -> None:
-    """A link with the longest key and name, by sixteen groups, is no longer than what is taken."""
+    """A link with the longest key and name, by sixteen groups and nine tokens, is no longer than
+    what is taken.
+    """
     maker = Maker("s" * 36, 1 << 41, by_own=False, groups=("g" * 36,) * 16, username="é" * 64)
     link = Link(
         tenant="t" * 63,
@@ -190,6 +193,8 @@ def test_the_longest_link_can_be_read(stored: UploadService) -> None:
         disposition="attachment",
         name="n" * 255,
         maker=maker,
+        row=bytes(16),
+        tokens=("t" * 32,) * (MAX_PARENTS + 1),
     )
     token = links.sign(link, b"k" * 32)
     assert links.verify(token, lambda _: b"k" * 32, 0) == link

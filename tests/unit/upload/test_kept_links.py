@@ -18,6 +18,7 @@ from tests.servers.granted import compact
 from tests.servers.narrowed import seen, slug, tell
 from tests.servers.upload import UploadService
 from tests.unit.upload.test_ends_of_links import link_in, shows
+from wharf_upload.catalog import links as catalog
 from wharf_upload.maintenance.revoked_links import RevokedLinks
 
 KEY = "a/b.txt"
@@ -114,6 +115,19 @@ def test_what_is_listed(stored: UploadService) -> None:
     assert second["next_cursor"] is None
     assert ids(stored, f"?bucket=default&key={KEY}", **everybody) == {file.id, folder.id}
     assert ids(stored, "?maker=client-2", **everybody) == {folder.id}
+
+
+def test_a_page_is_bounded(stored: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page with long names has fewer links than were asked for, and its cursor leads on."""
+    made = {post(stored).id for _ in range(3)}
+    monkeypatch.setattr(catalog, "PAGE_BYTES", 500)
+    found: set[str | None] = set()
+    cursor, pages = "", 0
+    while pages == 0 or cursor:
+        page = json.loads(ask(stored, "GET", f"/v1/links?cursor={cursor}").data)
+        found |= {link["id"] for link in page["links"]}
+        cursor, pages = page["next_cursor"] or "", pages + 1
+    assert (found, pages) == (made, 2)
 
 
 def test_others_links(stored: UploadService) -> None:

@@ -8,12 +8,16 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from servicekit.access import require_scope
+from servicekit.pages import PAGE_BYTES
 from servicekit.problems import NOT_FOUND
 from servicekit.reaches import KnownReaches
 from servicekit.tokens import Principal
 from wharf_upload.access import link_metrics, reach
 from wharf_upload.access.authorization import ADMINISTER
 from wharf_upload.domain.kept_links import KeptLink, LinkFilter
+
+# Of a link's JSON, beside what it shows and what the download is called.
+_LINK_BYTES = 400
 
 
 class StoredLinks(Protocol):
@@ -74,13 +78,13 @@ class LinkCatalog:
         rows = self._stored.kept_links(
             caller.tenant, wanted, now=self._now(), before=before, limit=limit + 1
         )
-        page = rows[:limit]
+        page = rows[: _fitting(rows[:limit])]
         seen = tuple(
             self._seen(link)
             for link in page
             if _is_reached(caller, link) and not self._feed.has_revoked(link.tokens)
         )
-        return LinksPage(seen, page[-1].id if len(rows) > limit else None)
+        return LinksPage(seen, page[-1].id if len(rows) > len(page) else None)
 
     def find(self, caller: Principal, name: str) -> SeenLink:
         """Return a link; raises the problem `not-found` where there is none for the caller."""
@@ -107,6 +111,16 @@ class LinkCatalog:
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
+
+
+def _fitting(links: list[KeptLink]) -> int:
+    """Return how many links a page takes: names may be long."""
+    size = 0
+    for count, link in enumerate(links, 1):
+        size += _LINK_BYTES + len(link.target.encode()) + len(link.filename.encode())
+        if size >= PAGE_BYTES:
+            return count
+    return len(links)
 
 
 def _maker(caller: Principal, asked: str | None) -> str | None:
