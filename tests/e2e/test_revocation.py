@@ -156,6 +156,39 @@ def test_revoked_in_the_middle_of_a_chain(wharf: Wharf, client: Client) -> None:
     assert client.api.file("there").status == 200
 
 
+def test_links_end_with_tokens_and_makers(tenants: Tenants, client: Client) -> None:
+    """A link ends with the token that it was made with, or when it is ended alone, or when its
+    maker is disabled; the others go on meanwhile.
+    """
+    anyone = client.api.using(None)
+    again = client.api.using(client.login().json()["access_token"])
+    narrowed = client.api.using(client.exchanged(str(client.api.token), scope="files:read"))
+
+    def made(api: ApiClient) -> tuple[str, str]:
+        answer = api.send_json("POST", "/v1/links", {"bucket": "default", "key": "there"})
+        assert answer.status == 201, answer.body
+        return answer.json()["id"], answer.json()["url"]
+
+    def ended(link: tuple[str, str]) -> bool:
+        return until(lambda: anyone.get(link[1]).status == 404, 5)
+
+    of_narrowed, own, last, alone = map(made, (narrowed, client.api, again, again))
+    assert all(anyone.get(link[1]).status == 200 for link in (of_narrowed, own, last, alone))
+    client.revoke(str(narrowed.token))
+    assert ended(of_narrowed)
+    assert again.request("DELETE", f"/v1/links/{alone[0]}").status == 204
+    assert ended(alone)
+    assert anyone.get(own[1]).status == 200
+    client.revoke(str(client.api.token))
+    assert ended(own)
+    assert anyone.get(last[1]).status == 200
+    answer = tenants.admin.request(
+        "DELETE", f"/auth/v1/tenants/{client.api.tenant}/clients/{client.id}"
+    )
+    assert answer.status == 204
+    assert ended(last)
+
+
 def test_disabled_client(wharf: Wharf, tenants: Tenants, client: Client) -> None:
     """A disabled client's tokens are refused everywhere, and it gets no new ones."""
     target = f"/auth/v1/tenants/{client.api.tenant}/clients/{client.id}"
