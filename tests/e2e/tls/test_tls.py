@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -140,20 +141,27 @@ def test_a_body_without_a_length_is_cut_where_its_bucket_says(secured: Secured) 
     assert whole.status == 201
 
 
-def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
-    """Bodies of resumable uploads go on to the receiver while they come by HTTP/2, too."""
-    tus = ("-H", "Tus-Resumable: 1.0.0")
+TUS = ("-H", "Tus-Resumable: 1.0.0")
+BYTES = ("-H", "Content-Type: application/offset+octet-stream", "-T", "-")
+
+
+def _upload(secured: Secured, length: int) -> str:
+    """A resumable upload that was just begun, by a request without a body or a length."""
     made = secured.curl(
-        *("--http2", "-X", "POST", *secured.bearer, *tus, "-H", "Upload-Length: 300000"),
+        *("--http2", "-X", "POST", *secured.bearer, *TUS, "-H", f"Upload-Length: {length}"),
         *("-H", "Upload-Metadata: bucket ZGVmYXVsdA==,key dHVz"),
         url="/v1/uploads",
     )
-    assert made.status == 201, made.body
-    path = made.fields["location"].partition(str(secured.wharf.port))[2] or made.fields["location"]
+    assert (made.status, made.version) == (201, "2"), made.body
+    return urlsplit(made.fields["location"]).path
+
+
+def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
+    """Bodies of resumable uploads go on to the receiver while they come by HTTP/2, too."""
+    path = _upload(secured, 300_000)
     begun = secured.start(
-        *("--http2", "-X", "PATCH", *secured.bearer, *tus, "-H", "Upload-Offset: 0"),
-        *("-H", "Content-Type: application/offset+octet-stream", "-H", "Content-Length: 300000"),
-        *("-T", "-"),
+        *("--http2", "-X", "PATCH", *secured.bearer, *TUS, "-H", "Upload-Offset: 0"),
+        *("-H", "Content-Length: 300000", *BYTES),
         url=path,
         stdin=subprocess.PIPE,
     )
@@ -162,13 +170,33 @@ def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
     begun.stdin.flush()
 
     def offset() -> int:
-        asked = secured.curl("-I", *secured.bearer, *tus, url=path)
+        asked = secured.curl("-I", *secured.bearer, *TUS, url=path)
         return int(asked.fields["upload-offset"])
 
     assert until(lambda: offset() > 100_000)
     begun.kill()
     begun.communicate()
     assert 100_000 < offset() <= 200_000
+
+
+def test_a_part_without_a_length(secured: Secured) -> None:
+    """By HTTP/2 a body may come without a field that says so: it is admitted, and ends."""
+    path = _upload(secured, 300_000)
+    for begin, part in ((0, 250_000), (250_000, 50_000)):
+        sent = secured.curl(
+            *("--http2", "-X", "PATCH", *secured.bearer, *TUS, *BYTES),
+            *("-H", f"Upload-Offset: {begin}"),
+            url=path,
+            data=bytes(part),
+        )
+        assert (sent.status, sent.version) == (204, "2"), sent.body
+        assert sent.fields["upload-offset"] == str(begin + part)
+    refused = secured.curl(
+        *("--http2", "-X", "PATCH", *TUS, *BYTES, "-H", "Upload-Offset: 0"),
+        url=path,
+        data=bytes(1_000_000),
+    )
+    assert refused.status == 401
 
 
 @pytest.mark.parametrize("pings", [False, True])
