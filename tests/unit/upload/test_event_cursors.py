@@ -74,6 +74,12 @@ def test_numbers_out_of_range_are_refused(number: int) -> None:
     assert refusal(str(number), 0) is MALFORMED
 
 
+@pytest.mark.parametrize("number", [LAST + 1, (1 << 64) - 1])
+def test_a_made_up_cursor_is_no_number_that_a_database_refuses(number: int) -> None:
+    """Anybody can compute a cursor's check: a number of 64 bits is refused before it is asked."""
+    assert refusal(cursor_of("demo", number)) is MALFORMED
+
+
 def test_characters_that_base64_would_skip_are_refused() -> None:
     """A number has one cursor: ids that name the same event are equal."""
     cursor = cursor_of("demo", 7)
