@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "deploy/nginx/balancer.sh"
+# How an address becomes the network that is counted; the names of groups make no difference.
+_OF_NETWORKS = re.compile(r"map \$binary_remote_addr \$\w+ \{(.*?)\}\n", re.DOTALL)
+_NAMES = re.compile(r"\?<\w+>| \$\w+;")
 
 
 def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -24,8 +28,25 @@ def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def written(folder: Path) -> tuple[str, str]:
-    """Who has no limit on connections, and how clients' connections come in."""
+    """The addresses without a limit on connections, and how clients' connections come in."""
     return (folder / "proxies.conf").read_text(), (folder / "listen.conf").read_text()
+
+
+def patterns(path: str) -> list[str]:
+    """How a configuration makes a network of an address."""
+    found = _OF_NETWORKS.search((ROOT / "deploy/nginx" / path).read_text())
+    assert found is not None
+    return [_NAMES.sub("", line.strip()) for line in found[1].strip().splitlines()]
+
+
+def test_networks_are_the_gateways() -> None:
+    """An address is counted by the same network at the balancer as at the gateway."""
+    gateways = patterns("conf.d/client_address.conf.template")
+    assert len(gateways) == 3
+    assert patterns("balancer.conf") == gateways
+    text = (ROOT / "deploy/nginx/balancer.conf").read_text()
+    assert re.search(r"limit_conn_zone \$client ", text)
+    assert re.search(r"map \$is_proxy \$client \{\n +default \$network;", text)
 
 
 def test_without_proxies(tmp_path: Path) -> None:
