@@ -202,6 +202,15 @@ def test_a_link_stays_ended_when_the_feed_forgets(stored: UploadService) -> None
     assert shows(stored, kept.path)
 
 
+def test_links_are_removed_however_late_somebody_looks(stored: UploadService) -> None:
+    """A link of a day ago goes as well, whose token was revoked late, while the feed has that."""
+    post(stored, jti="one")
+    revoke(stored, "one")
+    revocations = Revocations(stored.settings.revocation_file)
+    late = RevokedLinks(stored.records, revocations, lambda: time.time() + 3 * 24 * 3600)
+    assert late.end() == 1
+
+
 def test_a_link_of_an_exchanged_token_ends_with_it(stored: UploadService) -> None:
     """Its end is cut to the token's, a longer one is refused with what is left; a link of a token
     that its holder could renew may be longer.

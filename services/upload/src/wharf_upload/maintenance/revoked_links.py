@@ -14,6 +14,9 @@ from servicekit.tokens import LEEWAY_SECONDS, MAX_LIFETIME_SECONDS
 from wharf_upload.access import link_metrics
 
 _AT_ONCE = 500
+# A token lives for a day, can be revoked for another one, and the feed has it for a third. Older
+# links were made with tokens of which the feed says nothing.
+_LOOKED_BACK_SECONDS = 3 * (MAX_LIFETIME_SECONDS + 2 * LEEWAY_SECONDS)
 
 
 class StoredLinks(Protocol):
@@ -60,8 +63,7 @@ class RevokedLinks:
         return count
 
     def _end(self, tenant: str) -> int:
-        # Older links were made with tokens that had expired before somebody could revoke them.
-        oldest = int((self._clock() - MAX_LIFETIME_SECONDS - LEEWAY_SECONDS) * 1000)
+        oldest = int((self._clock() - _LOOKED_BACK_SECONDS) * 1000)
         after, count = f"{max(0, oldest):012x}", 0
         while True:
             page = self._stored.recent_links(tenant, after, _AT_ONCE)
