@@ -15,6 +15,7 @@ from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.domain.acts import Actor
 from wharf_auth.routes.grants.token_exchange import ACCESS_TOKEN, NAME
 
+DAY_SECONDS = 24 * 3600
 TICKET = {"bucket": "photos", "prefix": "", "max_files": 2}
 
 
@@ -164,12 +165,25 @@ def test_a_revoked_ticket_ends_alone(auth: AuthService) -> None:
 
 
 def test_expired_tokens_are_not_active(auth: AuthService) -> None:
-    """Their end is no secret and no error; revoking one leaves no entry behind."""
+    """Their end is no secret and no error; a day later revoking one leaves no entry behind."""
     text = token(auth)
     auth.clock.now += 961
     assert facts(auth, text) == {"active": False}
+    auth.clock.now += DAY_SECONDS
     revoke(auth, text)
     assert auth.records.feed(after=0, limit=9).entries == ()
+
+
+def test_a_token_that_has_expired_ends_what_outlives_it(auth: AuthService) -> None:
+    """A ticket goes on after its token, and ends when that one is found and revoked."""
+    subject = token(auth)
+    auth.clock.now += 500
+    ticket = exchanged(auth, subject, ticket=json.dumps(TICKET))
+    auth.clock.now += 461
+    assert facts(auth, subject) == {"active": False}
+    assert facts(auth, ticket)["active"]
+    revoke(auth, subject)
+    assert facts(auth, ticket) == {"active": False}
 
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "x" * 10_000, "🦊", "\0"])

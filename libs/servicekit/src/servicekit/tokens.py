@@ -166,6 +166,13 @@ class Verifier:
         self._remember(digest, principal, now, len(token))
         return principal
 
+    def verify_late(self, token: str, seconds: int) -> Principal:
+        """As `verify`; also of a token that has expired within so many seconds."""
+        try:
+            return self.verify(token)
+        except ExpiredToken:
+            return self._verify(token, self._clock(), seconds)
+
     def _remember(self, digest: bytes, principal: Principal, now: float, size: int) -> None:
         until = min(now + self._cache_seconds, principal.expires_at + LEEWAY_SECONDS)
         with self._lock:
@@ -178,7 +185,7 @@ class Verifier:
                 self._cached_bytes += size
             self._cache[digest] = (until, principal)
 
-    def _verify(self, token: str, now: float) -> Principal:
+    def _verify(self, token: str, now: float, late_seconds: int = 0) -> Principal:
         import jwt  # see _reader
 
         header = _header(token)
@@ -212,7 +219,7 @@ class Verifier:
             raise MalformedToken("the token cannot be read") from None
         if not narrowing <= claims.keys():
             raise MalformedToken("the token lacks a claim that its header names")
-        return self._principal(claims, now)
+        return self._principal(claims, now, late_seconds)
 
     def _key(self, header: Mapping[str, Any]) -> Key:
         if header.get("alg") != ALGORITHM:
@@ -230,7 +237,7 @@ class Verifier:
             raise MalformedToken("the token's algorithm is not its key's")
         return key
 
-    def _principal(self, claims: Mapping[str, Any], now: float) -> Principal:
+    def _principal(self, claims: Mapping[str, Any], now: float, late_seconds: int) -> Principal:
         exp, iat = _time(claims, "exp"), _time(claims, "iat")
         if "nbf" in claims and _time(claims, "nbf") > now + LEEWAY_SECONDS:
             raise MalformedToken("the token is not valid yet")
@@ -238,7 +245,7 @@ class Verifier:
             raise MalformedToken("the token was issued in the future")
         if exp - iat > self._max_lifetime or exp > now + self._max_lifetime + LEEWAY_SECONDS:
             raise MalformedToken("the token lives longer than is allowed")
-        if exp + LEEWAY_SECONDS <= now:
+        if exp + LEEWAY_SECONDS + late_seconds <= now:
             raise ExpiredToken("the token has expired")
         for name in ("sub", "tid", "jti"):
             if not isinstance(claims[name], str) or not claims[name]:

@@ -20,7 +20,7 @@ from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Client
 from wharf_auth.domain.acts import Actor
 from wharf_auth.domain.clock import milliseconds
-from wharf_auth.domain.tokens import LIVE_AUDIENCE, UPLOAD_AUDIENCE
+from wharf_auth.domain.tokens import LIVE_AUDIENCE, MAX_TOKEN_TTL_SECONDS, UPLOAD_AUDIENCE
 from wharf_auth.routes import oauth_errors
 from wharf_auth.routes.client_login import logged_in
 from wharf_auth.routes.grant_schemas import effective
@@ -89,8 +89,9 @@ REVOKE = Operation(
         "For tokens of the client's own tenant; with the scope `tenants:admin` for all. The token "
         "is refused everywhere within five seconds, and with it all that was made of it by token "
         "exchange, directly or over others; what it was made from goes on. A ticket and what it "
-        "was narrowed to are one: they end together. A refresh token ends its session. Unknown "
-        "tokens, and those of others, are answered alike."
+        "was narrowed to are one: they end together. A token that has expired within the last day "
+        "is taken, too: a ticket that was made of it may go on. A refresh token ends its session. "
+        "Unknown tokens, and those of others, are answered alike."
     ),
     body=Content(_FORM, _SCHEMA),
     answers={200: Answer("The token is of no more use, if it ever was."), **_REFUSALS},
@@ -123,7 +124,8 @@ def blueprint(context: AppContext) -> Blueprint:
     @operation(REVOKE)
     def revoke() -> Response:
         client, token = _asked(context)
-        held, _ = _known(context, client, token)
+        # A ticket that was made of it in its last second lives for so long.
+        held, _ = _known(context, client, token, late_seconds=MAX_TOKEN_TTL_SECONDS)
         if held is not None:
             token_revocation.revoke(context.records, context.clock, held, _actor(client))
         else:
@@ -148,17 +150,19 @@ def _asked(context: AppContext) -> tuple[Client, str]:
     return client, required("token")
 
 
-def _known(context: AppContext, client: Client, token: str) -> tuple[Principal | None, str]:
+def _known(
+    context: AppContext, client: Client, token: str, *, late_seconds: int = 0
+) -> tuple[Principal | None, str]:
     """The access token and its audience.
 
-    `None` and no audience, if it is none, has expired, or is no business of the client's.
+    `None` and no audience, if it is none, expired longer ago, or is no business of the client's.
     """
     for audience, verifier in (
         (UPLOAD_AUDIENCE, context.upload_verifier),
         (LIVE_AUDIENCE, context.live_verifier),
     ):
         try:
-            held = verifier.verify(token)
+            held = verifier.verify_late(token, late_seconds)
         except TokenError:
             continue
         if token_revocation.concerns(client, held.tenant):
