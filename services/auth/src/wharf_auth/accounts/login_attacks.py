@@ -40,10 +40,11 @@ class LoginAttacks:
     def _failed(self, account: Account, tenant: str) -> bool:
         now, digest = milliseconds(self._clock), account.digest
         networks = self._tries.networks_of(digest, now - _HOUR_MILLISECONDS, MANY_NETWORKS)
-        if networks < MANY_NETWORKS or not self._is_new(digest, now) or not account.may_exist:
+        if networks < MANY_NETWORKS or not account.may_exist:
             return False
         user = self._people.named(tenant, account.name)
-        if user is None:
+        # Only names of somebody are remembered: made-up ones would push these out.
+        if user is None or not self._is_new(digest, now):
             return False
         log.warning(
             "logins of the user %s of the tenant %s have failed from %d networks or more within an "
