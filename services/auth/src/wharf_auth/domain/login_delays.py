@@ -11,6 +11,8 @@ CLIENT_LONGEST_SECONDS = 60
 #: All networks of a site have so many times the free failures of one of them.
 SITE_FACTOR = 10
 _FIRST_WAIT_SECONDS = 1
+# Clocks of one installation differ by less.
+_MOST_AHEAD_MILLISECONDS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class LoginDelays:
     def waits(self, failures: int, failed_at: int, now: int) -> int:
         """Return the milliseconds until the next try, 0 for none; times are in milliseconds."""
         over = failures - self.free_failures
-        if over < 0:
+        # A failure far in the future is of a clock that was set back since: waiting for it could
+        # take days. The next try is counted with the time of now.
+        if over < 0 or failed_at > now + _MOST_AHEAD_MILLISECONDS:
             return 0
         longest = self.longest_seconds
         # The shift is bounded: numbers of any size would be made for nothing.
         seconds = min(longest, _FIRST_WAIT_SECONDS << min(over, longest.bit_length()))
-        # A clock that was set back makes no wait longer.
+        # A clock that is a bit behind makes no wait longer.
         return max(0, min(failed_at, now) + 1000 * seconds - now)
 
 
