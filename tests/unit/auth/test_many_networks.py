@@ -8,8 +8,8 @@ from prometheus_client import REGISTRY
 from servicekit.database import open_database
 from tests.servers.auth import AuthService
 from tests.servers.logins import HERE, attempt
-from tests.servers.people import PASSWORD, Person, person
-from wharf_auth.accounts import tenants
+from tests.servers.people import PASSWORD, Person, logged_in, person
+from wharf_auth.accounts import login_attacks, tenants
 from wharf_auth.accounts.login_attacks import MANY_NETWORKS
 
 ELSEWHERE = "192.0.2.2"
@@ -43,6 +43,17 @@ def test_successes_in_a_site_do_not_count(limited: AuthService) -> None:
     ada = person(limited)
     addresses = [f"2001:db8:0:{number:x}::1" for number in range(35)]
     assert {attempt(ada, PASSWORD, address) for address in addresses} == {200}
+
+
+def test_a_stolen_token_opens_no_site(limited: AuthService) -> None:
+    """The current password is tried as often from all of a /48 as at a login."""
+    ada = logged_in(limited)
+    body = {"current_password": "wrong", "new_password": "another good password"}
+    statuses = []
+    for number in range(32):
+        ada.browser.environ_base["REMOTE_ADDR"] = f"2001:db8:0:{number:x}::1"
+        statuses.append(ada.call("PUT", "/me/password", json=body).status_code)
+    assert statuses == [403] * 30 + [429] * 2
 
 
 # Many accounts from one network.
@@ -147,3 +158,15 @@ def test_an_attack_from_many_networks_is_told(
     for number in range(MANY_NETWORKS):
         attempt(ada, address=f"192.0.2.{100 + number}")
     assert attacked() == before + 2
+
+
+def test_made_up_names_push_no_person_out(
+    limited: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person is told of once an hour, however many names of nobody fail meanwhile."""
+    ada, before = person(limited), attacked()
+    monkeypatch.setattr(login_attacks, "_MOST_TOLD", 1)
+    for number in range(MANY_NETWORKS + 1):
+        for name in ("ada", "nobody"):
+            attempt(ada, address=f"192.0.2.{number}", username=name)
+    assert attacked() == before + 1

@@ -28,8 +28,9 @@ def test_waits_double_up_to_a_longest_one() -> None:
     waits = [delays.waits(failures, 1000, 1000) for failures in range(10)]
     assert waits == [0, 0, 0, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000]
     assert delays.waits(10**6, 1000, 21_000) == 0
-    # A clock that was set back.
+    # Another clock of the same installation, and one that was set back by a day.
     assert delays.waits(3, 9000, 1000) == 1000
+    assert delays.waits(9, 86_400_000, 1000) == 0
 
 
 def test_delays_of_clients_are_short() -> None:

@@ -110,7 +110,7 @@ class LoginThrottle:
 
         The block raises `LoginRefused` where the secret is wrong. Any other exception says that it
         was not verified, or was right: then the try is taken back. `proven`: the account has shown
-        in another way that it is there, so that no limit of the network holds.
+        in another way that it is there, so that the number of accounts of the network is no limit.
 
         Raises the problem `quota-exceeded` where the account has to wait, `LoginsUncountable`.
         """
@@ -143,7 +143,7 @@ class LoginThrottle:
         if account.tenant is None or site is None:
             return counted
         try:
-            counted.append(self._count_site(account, pair, site, now, proven=proven))
+            counted.append(self._count_site(account, pair, site, now))
         except BaseException:
             self._take_back(counted)
             raise
@@ -163,15 +163,13 @@ class LoginThrottle:
                 raise _refusal(NETWORK_POLICY, _CROWDED, left) from None
         return self._tries.count(pair, now, judge)
 
-    def _count_site(
-        self, account: Account, pair: Pair, site: str, now: int, *, proven: bool
-    ) -> _Counted:
+    def _count_site(self, account: Account, pair: Pair, site: str, now: int) -> _Counted:
         """Count a try for the site of its network, which a known person need not wait for."""
         of_site = Pair(pair.account, site)
         try:
             before = self._tries.count(of_site, now, _judge(self._limits.delays_of_site, now))
         except _Waits as waits:
-            if not proven and not self._is_known(account, pair.network, now):
+            if not self._is_known(account, pair.network, now):
                 raise _refusal(ACCOUNT_POLICY, _FAILED, waits.milliseconds) from None
             before = self._tries.count(of_site, now, lambda _: None)
         return _Counted(of_site, now, before)
