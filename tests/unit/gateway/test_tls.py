@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from tests.servers.certificates import Certificate
 from wharf_gateway import nginx_program, tls, tls_watch
+from wharf_gateway.first_process import Reloads
 from wharf_gateway.metrics_file import MetricsFile
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import CannotRunError
@@ -153,14 +156,14 @@ class Watched:
 
     def __init__(self, first: Certificate, folder: Path) -> None:
         self.files = tls.Files(str(folder / "crt"), str(folder / "key"))
-        self.metrics, self.reloads = folder / "metrics", 0
+        self.metrics, self.reloads, self.can_reload = folder / "metrics", 0, True
         self.put(first)
         metrics = MetricsFile(str(self.metrics))
         self.watch = CertificateWatch(self.files, self._reload, metrics)
 
     def _reload(self) -> bool:
-        self.reloads += 1
-        return True
+        self.reloads += self.can_reload
+        return self.can_reload
 
     def put(self, certificate: Certificate, *, key: bool = True) -> None:
         """Replaces the files, or the certificate alone."""
@@ -217,6 +220,31 @@ def test_a_bad_pair_is_refused_and_said_once(
     watched.put(made)
     watched.watch.look(6 * PATIENCE_SECONDS)
     assert (watched.reloads, watched.refused) == (1, False)
+
+
+def test_a_reload_that_fails_is_tried_again(
+    made: Certificate, other: Certificate, tmp_path: Path
+) -> None:
+    """A good pair that nginx has not read, for want of a name say, is neither loaded nor lost."""
+    watched = Watched(made, tmp_path)
+    watched.put(other)
+    watched.can_reload = False
+    for now in (1, 1 + PATIENCE_SECONDS):
+        watched.watch.look(now)
+    assert watched.refused
+    watched.can_reload = True
+    watched.watch.look(2 * PATIENCE_SECONDS + 1)
+    assert (watched.reloads, watched.refused) == (1, False)
+
+
+def test_a_container_says_whether_it_has_reloaded() -> None:
+    """The watch of the certificate learns how the first process has obeyed its signal."""
+    reloads = Reloads()
+    for done in (True, False):
+        with mock.patch.object(
+            os, "kill", side_effect=lambda *_, done=done: reloads.tell(done=done)
+        ):
+            assert reloads.ask() is done
 
 
 def test_when_it_expires(made: Certificate, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,6 +28,8 @@ _STOP = {signal.SIGTERM, signal.SIGQUIT}
 _WAITED_FOR = {*_STOP, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
 # A guard that is off has nothing to do; a look at nginx now and then costs nothing.
 _LONGEST_PAUSE_SECONDS = 60.0
+# nginx looks up names when it tests its configuration; a name server that is silent takes its time.
+_RELOAD_SECONDS = 60.0
 
 
 class Nginx:
@@ -106,6 +109,24 @@ class Stop:
             self.at_once()
 
 
+class Reloads:
+    """Has nginx reload, as everybody else asks for it: by a signal to this process."""
+
+    def __init__(self) -> None:
+        self._told, self._done = threading.Event(), False
+
+    def ask(self) -> bool:
+        """Asks, and returns whether nginx was told to. Never in the thread that obeys."""
+        self._told.clear()
+        os.kill(os.getpid(), signal.SIGHUP)
+        return self._told.wait(_RELOAD_SECONDS) and self._done
+
+    def tell(self, *, done: bool) -> None:
+        """Says how it went, to whoever has asked."""
+        self._done = done
+        self._told.set()
+
+
 def _front_door(gateway: Gateway) -> FrontDoor | None:
     if not gateway.front_door:
         return None
@@ -133,9 +154,10 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
             os.unlink(path)
     metrics = MetricsFile(gateway.metrics_file)
     files = gateway.tls_files
-    certificate = CertificateWatch(files, _reload, metrics) if files else None
+    reloads = Reloads()
+    certificate = CertificateWatch(files, reloads.ask, metrics) if files else None
     nginx = Nginx(gateway.command, environ)
-    watch = _watch(gateway)
+    watch = _watch(gateway, reloads)
     if certificate:
         certificate.start()
     if door is not None:
@@ -153,7 +175,10 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         pause = stop.pause(min(guard.seconds, _LONGEST_PAUSE_SECONDS))
         received = signal.sigtimedwait(_WAITED_FOR, pause)
         if received is not None:
-            _obey(received.si_signo, gateway, nginx, stop, watch)
+            if received.si_signo == signal.SIGHUP:
+                reloads.tell(done=_reload(gateway, nginx, watch))
+            else:
+                _obey(received.si_signo, nginx, stop)
         code = nginx.reap()
         if code is not None:
             if not stop.asked_for:
@@ -163,37 +188,31 @@ def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
         guard.poll()
 
 
-def _watch(gateway: Gateway) -> StoreWatch | None:
+def _watch(gateway: Gateway, reloads: Reloads) -> StoreWatch | None:
     if gateway.blob_store is None:
         return None
-    # `_obey` says when it is done.
-    watch = StoreWatch(gateway.blob_store, lambda: not _reload())
+    watch = StoreWatch(gateway.blob_store, reloads.ask)
     watch.start()
     return watch
 
 
-def _reload() -> bool:
-    """Has nginx reload, as everybody else asks for it."""
-    os.kill(os.getpid(), signal.SIGHUP)
+def _reload(gateway: Gateway, nginx: Nginx, watch: StoreWatch | None) -> bool:
+    """Has nginx look up names and read the certificate anew; the environment stays what it was."""
+    try:
+        gateway.test()
+    except CannotRunError as error:
+        log(f"not reloaded: {error}")
+        return False
+    nginx.send(signal.SIGHUP)
+    if watch is not None:
+        watch.renew()
     return True
 
 
-def _obey(
-    number: int, gateway: Gateway, nginx: Nginx, stop: Stop, watch: StoreWatch | None
-) -> None:
+def _obey(number: int, nginx: Nginx, stop: Stop) -> None:
     if number in _STOP:
         stop.drain()
     elif number == signal.SIGINT:
         stop.at_once()
     elif number == signal.SIGUSR1:
         nginx.send(signal.SIGUSR1)
-    elif number == signal.SIGHUP:
-        # Looks up the addresses of auth and the store anew; the environment stays what it was.
-        try:
-            gateway.test()
-        except CannotRunError as error:
-            log(f"not reloaded: {error}")
-        else:
-            nginx.send(signal.SIGHUP)
-            if watch is not None:
-                watch.renew()

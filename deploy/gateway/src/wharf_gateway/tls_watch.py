@@ -52,6 +52,7 @@ class CertificateWatch:
     def __init__(self, files: tls.Files, reload: Callable[[], bool], metrics: MetricsFile) -> None:
         self._files, self._reload, self._metrics = files, reload, metrics
         self._read, self._bad_since, self._said = _marks(files), 0.0, ""
+        self._again = 0.0
         self._metrics.update({EXPIRES: expires(files.certificate), REFUSED: 0})
 
     def start(self) -> None:
@@ -66,11 +67,17 @@ class CertificateWatch:
             return
         if error := tls.fault(self._files):
             self._refuse(error, now)
-        elif found == _marks(self._files) and self._reload():
+        elif found != _marks(self._files) or now < self._again:
+            # It changes right now, or nginx has just failed to reload.
+            return
+        elif self._reload():
             log(f"{tls.CERTIFICATE.name}: the certificate has changed; nginx loads it")
             self._read = found
             self._settle()
             self._metrics.update({EXPIRES: expires(self._files.certificate)})
+        else:
+            self._again = now + PATIENCE_SECONDS
+            self._refuse("nginx was not reloaded; why is said above", now)
 
     def _settle(self) -> None:
         if self._said:
