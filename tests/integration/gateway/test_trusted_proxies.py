@@ -253,6 +253,17 @@ def test_clients_behind_one_proxy(strict: Proxied) -> None:
     answers = [_by_proxy(strict, address).status for address in addresses]
     assert (answers[0], answers[-1]) == (200, 429)
     assert _by_proxy(strict, "192.0.2.2").status == 200
+    answers = [_by_proxy(strict, "::ffff:c612:1").status for _ in range(BURST + 3)]
+    assert (answers[0], answers[-1]) == (200, 429)
+    assert _by_proxy(strict, "::ffff:c612:2").status == 200
+
+
+def test_several_fields_of_one_name(by_field: Proxied, by_balancer: Proxied) -> None:
+    """A proxy may add a field instead of an element: the last field is its own."""
+    fields = [f"X-Forwarded-For: {one}" for one in ("198.51.100.1", CLIENT, "10.1.2.3")]
+    hidden = f"X_Forwarded_For: {OTHER}"
+    assert by_field.seen(*fields, hidden) == CLIENT
+    assert by_balancer.ask_balanced("10.0.0.1", *fields, hidden).headers["X-Seen"] == CLIENT
 
 
 def test_the_log_names_the_client(by_field: Proxied) -> None:

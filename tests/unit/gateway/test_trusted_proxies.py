@@ -17,11 +17,16 @@ def test_networks() -> None:
     """Addresses and networks of both families, however they are spaced."""
     found = trusted_proxies.networks({"WHARF_TRUSTED_PROXIES": " 10.1.0.0/16,192.0.2.7 , ::1,"})
     assert list(map(str, found)) == ["10.1.0.0/16", "192.0.2.7/32", "::1/128"]
+    found = trusted_proxies.networks({"WHARF_TRUSTED_PROXIES": "::ffff:192.0.2.7,::FFFF:a01:0/112"})
+    assert list(map(str, found)) == ["192.0.2.7/32", "10.1.0.0/16"]
 
 
 @pytest.mark.parametrize(
     "word",
-    ["proxy.example.net", "10.0.0.0/40", "10.1.2.3/8", "10.0.0.1:80", "0.0.0.0/0", "::/0", "a;b"],
+    [
+        *("proxy.example.net", "10.0.0.0/40", "10.1.2.3/8", "10.0.0.1:80", "a;b"),
+        *("0.0.0.0/0", "::/0", "::ffff:0:0/96"),
+    ],
 )
 @pytest.mark.parametrize("name", ["WHARF_TRUSTED_PROXIES", "WHARF_PROXY_ADDRESSES"])
 def test_what_is_no_proxy(word: str, name: str) -> None:

@@ -24,6 +24,8 @@ TRUSTED_PROXIES = Setting(
 #: Its name in a release before, when addresses were not taken from proxies.
 OLD_NAME = Setting("WHARF_PROXY_ADDRESSES", "", "", "proxies without a share of connections")
 PROXY_SETTINGS = (TRUSTED_PROXIES, PROXY_HEADER)
+# IPv4 as IPv6 writes it. nginx compares such an address with networks of IPv4 alone.
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 # Before, nginx has only the first of several fields with one name, which the client may have sent.
 _FIRST_NGINX_WITH_WHOLE_FIELDS = (1, 23, 0)
 
@@ -37,7 +39,7 @@ def networks(environ: Mapping[str, str], setting: Setting = TRUSTED_PROXIES) -> 
     found: list[Network] = []
     for word in filter(None, map(str.strip, setting.read(environ).split(","))):
         try:
-            network = ipaddress.ip_network(word)
+            network = _plain(ipaddress.ip_network(word))
         except ValueError as error:
             raise CannotRunError(
                 f"{setting.name}={word!r}: {error}; allowed are IP addresses and networks, such "
@@ -50,6 +52,13 @@ def networks(environ: Mapping[str, str], setting: Setting = TRUSTED_PROXIES) -> 
             )
         found.append(network)
     return found
+
+
+def _plain(network: Network) -> Network:
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        host_bits = int(network.network_address) & 0xFFFF_FFFF
+        return ipaddress.IPv4Network((host_bits, network.prefixlen - _MAPPED.prefixlen))
+    return network
 
 
 def without_share(environ: Mapping[str, str]) -> list[Network]:
