@@ -251,10 +251,11 @@ def test_a_browser_that_begins_without_tls_is_sent_on(secured: Secured) -> None:
         head("GET /v1/usage HTTP/1.1", "Authorization: Bearer secret"),
         head("POST /auth/login HTTP/1.1", "Content-Length: 10", "Expect: 100-continue"),
         head("DELETE /v1/files/default/x HTTP/1.1"),
+        head("GET /u/ticket/uploads/0123 HTTP/1.1"),
     ],
 )
 def test_what_may_have_leaked_is_refused(secured: Secured, request_head: bytes) -> None:
-    """A token, a form or a change without TLS is not looked at, and its body is not asked for."""
+    """A token, a ticket or a form without TLS is not looked at, and its body is not asked for."""
     for port in (secured.wharf.port, secured.redirect_port):
         [answer] = exchange(port, request_head)
         assert (answer.status, answer.slug) == (400, "https-required")
@@ -267,6 +268,15 @@ def test_probes_need_no_certificate(secured: Secured) -> None:
         assert secured.curl(url=f"http://localhost:{secured.wharf.port}{path}").status == 200
     for path in ("/metrics", "/.well-known/jwks.json", "/healthz/x", "/openapi.json"):
         assert secured.curl(url=f"http://localhost:{secured.wharf.port}{path}").status == 308
+
+
+def test_nobody_is_sent_to_another_host(secured: Secured) -> None:
+    """The host of a whole URL is the one that was judged, whatever the field says beside it."""
+    url = b"GET http://files.localhost/a HTTP/1.1\r\nHost: evil.example:1\r\n\r\n"
+    for port in (secured.wharf.port, secured.redirect_port):
+        [answer] = exchange(port, url)
+        assert answer.status == 308
+        assert answer.headers["Location"] == f"https://files.localhost:{secured.wharf.port}/a"
 
 
 def test_other_hosts_are_refused_without_tls_too(secured: Secured) -> None:
