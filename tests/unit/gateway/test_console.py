@@ -86,3 +86,12 @@ def test_an_address_waits_for_pages_sooner_than_for_files() -> None:
     assert values["WHARF_ADDRESS_CONSOLE_PER_SECOND"] == "5"
     assert values["WHARF_ADDRESS_CONSOLE_WAITING"] == "400"
     assert values["WHARF_ADDRESS_CONSOLE_WAITING_AT_ONCE"] == "50"
+
+
+@pytest.mark.parametrize(
+    ("door", "name"), [("[::]:8080", "PORT"), ("0.0.0.0:8081", "METRICS_PORT")]
+)
+def test_a_door_for_others_too(door: str, name: str) -> None:
+    """The console's door at a port of others, whose PROXY lines would be believed, is refused."""
+    with pytest.raises(CannotRunError, match=rf"WHARF_CONSOLE_DOOR.*: WHARF_{name} is there"):
+        gateway(WHARF_CONSOLE_DOOR=door)

@@ -56,6 +56,7 @@ def test_no_door(door: str) -> None:
         ("[::]:08080", {}, "WHARF_PORT"),
         ("127.0.0.1:8081", {}, "WHARF_METRICS_PORT"),
         ("0.0.0.0:9000", {"WHARF_METRICS_PORT": "9000"}, "WHARF_METRICS_PORT"),
+        ("0.0.0.0:8079", {"WHARF_REDIRECT_PORT": "8079"}, "WHARF_REDIRECT_PORT"),
         ("0.0.0.0:8086", {"WHARF_CONSOLE_DOOR": "[::]:8086"}, "WHARF_CONSOLE_DOOR"),
         ("/run/a.sock", {"WHARF_CONSOLE_DOOR": "/run/a.sock"}, "WHARF_CONSOLE_DOOR"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wharf_gateway import addresses
+from wharf_gateway import addresses, doors
 from wharf_gateway.tables import Setting
 
 CONSOLE_SOCKET = Setting(
@@ -54,7 +54,7 @@ def container_values(environ: Mapping[str, str], static: str) -> dict[str, str]:
     """The same for the gateway's container.
 
     Raises:
-        CannotRunError: a setting is no address.
+        CannotRunError: a setting is no address, or others come to the door as well.
     """
     console = door = ""
     if CONSOLE_SOCKET.read(environ):
@@ -63,4 +63,5 @@ def container_values(environ: Mapping[str, str], static: str) -> dict[str, str]:
     if CONSOLE_DOOR.read(environ):
         examples = ("/run/wharf/console/door.sock", "0.0.0.0:8086")
         door = addresses.listen(CONSOLE_DOOR, environ, examples)
+        doors.require_own_place(CONSOLE_DOOR, door, environ)
     return template_values(console, door, static)

@@ -6,8 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
 
-from wharf_gateway import addresses
-from wharf_gateway.run_settings import METRICS_PORT, PORT
+from wharf_gateway import addresses, doors
 from wharf_gateway.tables import Setting
 from wharf_gateway.terminal import CannotRunError
 
@@ -57,32 +56,9 @@ def values(environ: Mapping[str, str]) -> dict[str, str]:
     if not REPLICA_DOOR.read(environ):
         return template_values()
     door = addresses.listen(REPLICA_DOOR, environ, _EXAMPLES)
-    _require_own_place(door, environ)
+    others = {_CONSOLE_DOOR: environ.get(_CONSOLE_DOOR, "")}
+    doors.require_own_place(REPLICA_DOOR, door, environ, others)
     return template_values(door, resolver_line())
-
-
-def _require_own_place(door: str, environ: Mapping[str, str]) -> None:
-    """Raise CannotRunError where a door is at another one's place.
-
-    nginx would listen there once for both, and any client could choose this one by its `Host`.
-    """
-    public = PORT.number(environ)
-    taken = {
-        PORT.name: str(public),
-        METRICS_PORT.name: METRICS_PORT.read(environ) or str(public + 1),
-        _CONSOLE_DOOR: environ.get(_CONSOLE_DOOR, ""),
-    }
-    for name, place in taken.items():
-        if place and _port_or_path(door) == _port_or_path(place):
-            raise CannotRunError(
-                f"{REPLICA_DOOR.name}={REPLICA_DOOR.read(environ)}: {name} is there already; who "
-                "comes to this door is believed, so it has a port or a socket of its own"
-            )
-
-
-def _port_or_path(place: str) -> int | str:
-    place = addresses.socket_path(place) or place
-    return place if place.startswith("/") else int(place.rpartition(":")[2])
 
 
 def require_door(environ: Mapping[str, str]) -> None:
