@@ -115,8 +115,7 @@ TOKEN_REVOKED = COMMON.declare(
     401,
     "The token was revoked",
     "The token, one that it was made from, its session, or the client or person it was made for "
-    "was ended. Log in again; "
-    "when that is refused as well, ask the tenant's owner.",
+    "was ended. Log in again; when that is refused as well, ask the tenant's owner.",
 )
 TENANT_SUSPENDED = COMMON.declare(
     "tenant-suspended",
@@ -156,10 +155,11 @@ TENANT_LIMIT = COMMON.declare(
     "tenant-limit-reached",
     409,
     "The tenant has as many of these as it may",
-    "`limit` says of what: `buckets`, `open uploads`, `clients`, `users` or `grant bytes`: those "
-    "of all lists of grants together. `limit_count` says how many there may be. Delete, disable or "
-    "end what nobody needs; a resumable upload ends by itself when nothing comes for a day. Or ask "
-    "the operator for more (`WHARF_TENANT_MAX_…`).",
+    "`limit` says of what: `buckets`, `open uploads`, `links`, `clients`, `users` or `grant "
+    "bytes`: those of all lists of grants together. `limit_count` says how many there may be. "
+    "Delete, disable or end what nobody needs; a resumable upload ends by itself when nothing "
+    "comes for a day, a link when its time is over. Or ask the operator for more "
+    "(`WHARF_TENANT_MAX_…`).",
 )
 HTTPS_REQUIRED = COMMON.declare(
     "https-required",

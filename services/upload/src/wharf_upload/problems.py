@@ -20,8 +20,8 @@ EVENT_CURSOR_EXPIRED = UPLOAD.declare(
     410,
     "The number of the event is no longer read",
     "Releases before gave events numbers, which are read for a time after the update. Begin anew: "
-    "read the lists of files, and ask for events without `after` or `before`. What the answers "
-    "give to go on with is a text that holds.",
+    "read the lists of files, and ask for events without `after` or `before`. The answer has a "
+    "text to go on with, which stays good.",
 )
 INVALID_DIGEST = UPLOAD.declare(
     "invalid-digest",
