@@ -31,7 +31,7 @@ class Act:
     """`act` is like `tenants.suspend`, `about` the id of what was acted on, `at` in milliseconds.
 
     `tenant` is the tenant that it is about, empty for the whole installation. `outcome` is `DONE`
-    or the slug of the problem with which it was refused. What was refused is kept under the actor's
+    or the slug of the problem with which it was refused. A refused act is kept under the actor's
     own tenant, and `about` is what the actor named, whether it exists or not.
     """
 

@@ -42,7 +42,7 @@ class AuditQuery(msgspec.Struct):
 class AuditLine(msgspec.Struct):
     """One act. `actor` is a client's or user's id, `cli`, or `service`; `about` what was acted on.
 
-    `outcome` is `done` or the slug of the problem with which it was refused. What was refused
+    `outcome` is `done` or the slug of the problem with which it was refused. A refused act
     stands under the actor's own tenant, and `about` is what the request named, whether it exists or
     not: another tenant stands before a slash.
     """
@@ -76,7 +76,7 @@ AUDIT = Operation(
     summary="List the acts in the audit log",
     description=(
         f"With `{ADMIN_SCOPE}` all of it; with `{MEMBERS_SCOPE}` what is about the own tenant. "
-        "What was refused stands under the tenant of whoever asked. "
+        "A refused act stands under the caller's own tenant. "
         "Nothing can change a line. Old ones go, and the oldest of a tenant that has very many. "
         "The oldest come first, or with `order=newest` the newest."
     ),

@@ -57,9 +57,9 @@ class TokenRequest(msgspec.Struct):
     expires_in: Annotated[
         str | None,
         msgspec.Meta(
-            description="Token exchange: the longest life, in seconds. What is made ends earlier "
-            "where the subject token does: only a ticket made with a token of a login, a secret or "
-            "a refresh token may outlive that one, though not the person's session."
+            description="Token exchange: the longest life, in seconds. The new token ends "
+            "earlier where the subject token does: only a ticket made with a token of a login, a "
+            "secret or a refresh token may outlive that one, though not the person's session."
         ),
     ] = None
     refresh_token: Annotated[

@@ -88,9 +88,10 @@ REVOKE = Operation(
         "RFC 7009. "
         "For tokens of the client's own tenant; with the scope `tenants:admin` for all. The token "
         "is refused everywhere within five seconds, and with it all that was made of it by token "
-        "exchange, directly or over others; what it was made from goes on. A ticket and what it "
-        "was narrowed to are one: they end together. A token that has expired within the last day "
-        "is taken, too: a ticket that was made of it may go on. A refresh token ends its session. "
+        "exchange, directly or over others; the tokens that it was made from go on. A ticket and "
+        "all tickets that it was narrowed to end together. A token that has expired within the "
+        "last day is taken, too: a ticket that was made of it may go on. A refresh token ends its "
+        "session. "
         "Unknown tokens, and those of others, are answered alike."
     ),
     body=Content(_FORM, _SCHEMA),
