@@ -55,6 +55,19 @@ BODIES = "bodies.tsv"
 # Since this one HTTP/2 is a directive; `listen … http2` is said to be deprecated at each start.
 _HTTP2_DIRECTIVE = (1, 25, 1)
 _HTTPS_PORT = 443
+# What the templates have without TLS.
+_PLAIN = {
+    CERTIFICATE.name: "",
+    KEY.name: "",
+    "WHARF_TLS": "",
+    "WHARF_TLS_SERVER": "",
+    "WHARF_TLS_OTHER_HOSTS": "",
+    "WHARF_TLS_BODIES": BODIES,
+    "WHARF_TLS_BODY_BEGINS": "",
+    "WHARF_LISTEN_TLS": "",
+    "WHARF_REDIRECT_SERVER": "",
+    "WHARF_REDIRECT_OTHER_HOSTS": "",
+}
 
 
 @dataclass(frozen=True)
@@ -130,19 +143,10 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
     redirect_port = REDIRECT_PORT.read(environ)
     found = files(environ)
     values = {
-        CERTIFICATE.name: found.certificate if found else "",
-        KEY.name: found.key if found else "",
+        **_PLAIN,
         HSTS_SECONDS.name: HSTS_SECONDS.read(environ),
-        "WHARF_TLS": "",
-        "WHARF_TLS_SERVER": "",
-        "WHARF_TLS_OTHER_HOSTS": "",
-        "WHARF_TLS_BODIES": BODIES,
-        "WHARF_TLS_BODY_BEGINS": "",
         "WHARF_TLS_PORT": _shown_port(environ),
-        "WHARF_LISTEN_TLS": "",
         "WHARF_REDIRECT_PORT": redirect_port or "none",
-        "WHARF_REDIRECT_SERVER": "",
-        "WHARF_REDIRECT_OTHER_HOSTS": "",
     }
     if found is None:
         if redirect_port:
@@ -155,6 +159,7 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
         raise CannotRunError(error)
     is_directive = nginx_program.version(nginx_program.find(environ)) >= _HTTP2_DIRECTIVE
     http2 = "http2 on; " if is_directive else ""
+    values[CERTIFICATE.name], values[KEY.name] = found.certificate, found.key
     values["WHARF_TLS"] = "include snippets/tls.conf;"
     values["WHARF_TLS_SERVER"] = f"{http2}include snippets/plain_http.conf;"
     values["WHARF_TLS_BODY_BEGINS"] = "include snippets/tls_body_begins.conf;"

@@ -6,8 +6,13 @@ import ipaddress
 from collections.abc import Mapping
 
 from wharf_gateway import forwarded, nginx_program
-from wharf_gateway.run_settings import FORWARDED, PROXY, PROXY_HEADER, X_FORWARDED_FOR
-from wharf_gateway.run_settings import is_behind_front_door as behind_front_door
+from wharf_gateway.run_settings import (
+    FORWARDED,
+    PROXY,
+    PROXY_HEADER,
+    X_FORWARDED_FOR,
+    is_behind_front_door,
+)
 from wharf_gateway.tables import Setting
 from wharf_gateway.terminal import CannotRunError
 
@@ -95,10 +100,10 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
         "WHARF_CLIENT_ADDRESS": "client_address",
         "WHARF_FORWARDED_HOPS": "",
     }
-    if not trusted or (header == PROXY and behind_front_door(environ)):
+    if not trusted or (header == PROXY and is_behind_front_door(environ)):
         # The balancer reads the proxies' PROXY lines, and says in its own whom it has found.
         return values
-    if header == FORWARDED or behind_front_door(environ):
+    if header == FORWARDED or is_behind_front_door(environ):
         values["WHARF_CLIENT_ADDRESS"] = "forwarded_address"
         values["WHARF_FORWARDED_HOPS"] = forwarded.hops(trusted, standard=header == FORWARDED)
         return values

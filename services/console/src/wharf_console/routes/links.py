@@ -50,6 +50,11 @@ def blueprint(_: AppContext) -> Blueprint:
         picture = svg(address, gettext("QR code with the link"))
         return render_template("links/made.html", made=found, address=address, picture=picture)
 
+    _add_ends(routes)
+    return routes
+
+
+def _add_ends(routes: Blueprint) -> None:
     @routes.post("/<link>/end")
     @needs("files:read")
     def end(link: str) -> str | Response:
@@ -70,8 +75,6 @@ def blueprint(_: AppContext) -> Blueprint:
         handed_out.forget(KIND)
         flash(gettext("No link that was made so far is good any more."), "success")
         return redirect(url_for("links.overview"), 303)
-
-    return routes
 
 
 def _page(form: LinkForm) -> str:

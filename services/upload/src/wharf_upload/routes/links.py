@@ -151,9 +151,7 @@ def blueprint(maker: LinkMaker, catalog: LinkCatalog, *, content_origin: str) ->
     def post_link(body: LinkRequest) -> tuple[int, link_schemas.LinkDocument]:
         link = _link(maker, g.principal, body)
         name, token = maker.hand_out(g.principal, link, listed=body.listed)
-        url = f"{content_origin}{shared.LINKS}{token}"
-        if link.is_prefix:
-            url += "/"
+        url = f"{content_origin}{shared.LINKS}{token}{'/' if link.is_prefix else ''}"
         expires_at = datetime.fromtimestamp(link.expires_at, UTC)
         return 201, link_schemas.LinkDocument(url=url, expires_at=expires_at, id=name or None)
 
