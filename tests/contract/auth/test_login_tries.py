@@ -81,7 +81,7 @@ def test_failures_of_a_pair(new: New) -> None:
 
 
 def test_a_try_is_taken_back(new: New) -> None:
-    """What was there before is there again; the time of another try since then stays."""
+    """The state before the try is there again; the time of another try since then stays."""
     tries = new()
     before = tries.count(ADA, NOW, anybody)
     tries.take_back(ADA, NOW, before)

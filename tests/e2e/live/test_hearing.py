@@ -54,7 +54,7 @@ def test_after_and_from_now_on(api: ApiClient) -> None:
 
 
 def test_a_cursor_of_another_database(api: ApiClient) -> None:
-    """Who comes with a cursor that was never given out is told to read anew, and hears the rest."""
+    """A client with a cursor that was never given out is told to read anew, and hears the rest."""
     api.stored("old.txt")
     with listening(api, cursor_of(api.tenant, 1 << 62)) as listener:
         assert until(lambda: listener.heard["resync"], SECONDS)

@@ -107,7 +107,7 @@ def test_descent_from_tokens_of_before(upgraded: Upgraded) -> None:
 
 @carried
 def test_a_session_of_before_ends(upgraded: Upgraded) -> None:
-    """Whoever ends the sessions of a person ends the one of before, with all tokens of it."""
+    """The end of all sessions of a person ends the one of before, with all tokens of it."""
     narrowed = upgraded.with_token("exchanged")
     person = claims_of(str(narrowed.token))["sub"]
     sessions = f"/auth/v1/tenants/demo/users/{person}/sessions"

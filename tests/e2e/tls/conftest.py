@@ -25,7 +25,7 @@ _SECONDS = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """What curl got, and by which version of HTTP; how many bytes of a body it sent."""
+    """An answer that curl got, its version of HTTP, and the bytes of a body that curl sent."""
 
     status: int
     version: str

@@ -106,7 +106,7 @@ def test_everything_says_that_browsers_shall_come_so_again(secured: Secured, ver
 def test_a_refusal_comes_before_the_body(
     secured: Secured, version: str, tmp_path: Path, *, length: bool
 ) -> None:
-    """Who has no token sends no more than goes along with the question, and reads the answer."""
+    """A client without a token sends no more than fits beside the question, and is answered."""
     body = tmp_path / "body"
     with body.open("wb") as file:
         file.truncate(50_000_000)

@@ -110,7 +110,7 @@ def test_chunks_are_the_last_thing_on_a_connection(services: Services, line: str
 def test_refused_while_it_is_read(
     services: Services, fields: list[str], status: int, slug: str
 ) -> None:
-    """What nginx refuses with chunks, before it has read all of the header, is said as ever."""
+    """Refusals of nginx before it has read all of the header are the same with chunks."""
     sent = head("POST /v1/buckets HTTP/1.1", "Transfer-Encoding: chunked", *fields)
     answers = services.answers(sent + BODIES["whole"] + NEXT)
     assert [(one.status, one.slug) for one in answers] == [(status, slug)]
@@ -156,7 +156,7 @@ def test_no_way_into_the_gateways_own_locations(services: Services) -> None:
 
 
 def test_a_proxy_ends_lines_itself(services: Services, tmp_path: Path) -> None:
-    """What a proxy such as nginx passes on has no bare line feed: the service gets the request."""
+    """A proxy such as nginx passes on no bare line feed: the service gets the request."""
     port, _ = free_ports()
     server = (
         f"listen 127.0.0.1:{port}; location / {{ proxy_http_version 1.1; "

@@ -209,7 +209,7 @@ def test_the_gateways_own_questions(by_line: Proxied) -> None:
 
 
 def test_strangers_are_not_believed(strict: Proxied) -> None:
-    """What a peer says that is no trusted proxy changes neither its address nor its limits."""
+    """Header fields of other peers change neither their addresses nor their limits."""
     answers = [
         strict.ask(f"X-Forwarded-For: 203.0.113.{n}", f"Forwarded: for={OTHER}", source=STRANGER)
         for n in range(BURST + 3)

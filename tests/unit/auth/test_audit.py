@@ -81,7 +81,7 @@ def test_refused_acts_are_noted_with_their_reason(
 
 
 def test_strangers_write_nothing_into_the_log_of_a_tenant(auth: AuthService) -> None:
-    """What an owner tries in vain at another tenant stands in the own log alone, in the words that
+    """An act that an owner tries in vain elsewhere stands in the own log alone, in the words that
     were sent: ids of the other tenant that exist look like those that do not.
     """
     ada = logged_in(auth, role="owner")

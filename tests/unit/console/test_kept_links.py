@@ -120,7 +120,7 @@ def test_a_link_is_ended_after_a_question(console: Console) -> None:
 
 
 def test_the_address_goes_with_the_link(console: Console) -> None:
-    """Whoever has ended a link finds no page with its address."""
+    """After a link has ended, its maker finds no page with its address."""
     browser = console.person()
     made = {"id": "link-1", "url": "/s/x", "expires_at": "2026-11-19T10:00:00Z"}
     console.gateway.on("POST", "/v1/links", Reply(made, 201))

@@ -62,7 +62,7 @@ def test_addresses_are_the_kernels(told: Told, said: str, meant: str) -> None:
 
 
 def test_a_balancers_socket_is_passed_over(told: Told) -> None:
-    """What comes by a unix socket has no port, and odd lines no meaning."""
+    """A connection by a unix socket has no port, and odd lines have no meaning."""
     told.write(f"begin\ta\t{HERE}\tunix:\t\t5\n", "begin\n", "\n", "more\tx\n")
     assert told.bodies.read() == {}
 

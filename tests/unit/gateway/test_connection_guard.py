@@ -58,7 +58,7 @@ def test_the_limit_of_connections_is_told(tmp_path: Path, workers: str, most: in
 def test_the_operator_is_told_of_a_settings_old_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who still names proxies by the setting of the release before is told once, at the start."""
+    """An operator who names proxies by the setting of the release before is told once."""
     guard(tmp_path, WHARF_PROXY_ADDRESSES="192.0.2.7").check()
     guard(tmp_path, WHARF_TRUSTED_PROXIES="192.0.2.7").check()
     assert capsys.readouterr().out.count("set WHARF_TRUSTED_PROXIES instead") == 1

@@ -40,7 +40,7 @@ def test_answers_meanwhile_keep_no_slow_body(length: int) -> None:
 
 @pytest.mark.parametrize(("bodies", "cut"), [(1, None), (2, WINDOW), (100, WINDOW)])
 def test_each_body_has_to_bring_the_floor(bodies: int, cut: float | None) -> None:
-    """What is enough for one body is too little for two on the same connection."""
+    """A rate that is enough for one body is too little for two on the same connection."""
     found = {str(number): 10**9 for number in range(bodies)}
     assert Client().send(int(RATE * STEP * 1.5), found, 100) == cut
 
@@ -51,7 +51,7 @@ def test_connections_without_a_body_are_left_alone() -> None:
 
 
 def test_a_client_that_waits_for_its_answer_is_left_alone() -> None:
-    """Who has brought the whole length may send PINGs for as long as an answer may take."""
+    """After the whole body a client may send PINGs for as long as an answer may take."""
     client = Client()
     assert client.send(20_000, {"a": 100_000}, 25) is None
     assert client.send(39, {"a": 100_000}, HOUR - 200) is None

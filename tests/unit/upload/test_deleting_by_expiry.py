@@ -53,7 +53,7 @@ def test_a_writer_does_not_change_an_expiry(
 
 @pytest.mark.parametrize("change", [{"filename": "b.txt"}, {"key": "b.txt"}, {"metadata": {}}])
 def test_a_writer_changes_the_rest(upload: UploadService, change: dict[str, object]) -> None:
-    """What does not speak of the expiry needs no further scope."""
+    """A change that does not speak of the expiry needs no further scope."""
     upload.put("a.txt", b"text")
     assert ask(upload, WRITER, "PATCH", METADATA, change).status_code == 200
 

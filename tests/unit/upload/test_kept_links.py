@@ -151,7 +151,7 @@ def test_others_links(stored: UploadService) -> None:
 
 @pytest.mark.parametrize("name", ["x", "%00", "0" * 31, "0" * 33, "A" * 32, "rotate"])
 def test_what_is_no_id(stored: UploadService, name: str) -> None:
-    """What cannot be an id is not found, and nothing is asked of the database."""
+    """A text that cannot be an id is not found, and nothing is asked of the database."""
     assert ask(stored, "GET", f"/v1/links/{name}").status_code == 404
 
 
@@ -258,7 +258,7 @@ def test_a_link_too_many(stored: UploadService) -> None:
 
 
 def test_rotation_leaves_no_row(stored: UploadService) -> None:
-    """What rotation made void is in no list; a link that is made afterwards is."""
+    """After a rotation no older link is in the list; a link that is made then is."""
     for _ in range(3):
         post(stored)
     assert ask(stored, "POST", "/v1/links/rotate", scope="buckets:admin").status_code == 204

@@ -1,4 +1,4 @@
-"""What nginx tells of bodies that come by TLS: a line for each begin and each end.
+"""Reads what nginx tells of bodies that come by TLS: a line for each begin and each end.
 
 Only by TLS can a client make nginx say something in the middle of a body, or send several on one
 connection: without it nothing is told (snippets/tls.conf).

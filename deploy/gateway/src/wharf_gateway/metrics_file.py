@@ -1,4 +1,4 @@
-"""What nginx's parent counts, as a file that nginx serves on the internal port."""
+"""Writes the counters of nginx's parent to a file, which nginx serves on the internal port."""
 
 from __future__ import annotations
 

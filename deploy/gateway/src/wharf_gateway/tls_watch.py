@@ -101,7 +101,7 @@ class CertificateWatch:
 
 
 def _marks(files: tls.Files) -> _Marks:
-    """What changes with the files."""
+    """Return numbers that change with the files."""
     found: list[tuple[int, ...]] = []
     for path in (files.certificate, files.key):
         try:

@@ -72,7 +72,7 @@ class Account:
 
     @property
     def digest(self) -> str:
-        """What is kept of the name: it may be of any length and content, or be a secret."""
+        """The name as it is kept: it may be of any length and content, or be a secret."""
         kind = "client" if self.tenant is None else f"person\0{self.tenant}"
         text = f"{kind}\0{self.name}".encode(errors="surrogatepass")
         found = hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()

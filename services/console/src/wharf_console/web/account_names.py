@@ -1,4 +1,4 @@
-"""What people and programs are called whose ids the API gives."""
+"""Names of the people and programs whose ids the API gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed links that were made: who sees them, and who may end them."""
+"""Signed links that were made: judges which of them a caller sees and may end."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _fitting(links: list[KeptLink]) -> int:
 
 
 def _maker(caller: Principal, asked: str | None) -> str | None:
-    """Whose links are shown, `None` for all."""
+    """Return the maker whose links are shown, `None` for all makers."""
     if _administers(caller):
         return asked
     if asked not in (None, caller.subject):
