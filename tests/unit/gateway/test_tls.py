@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from tests.servers.certificates import Certificate
-from wharf_gateway import nginx_program, tls, tls_watch
+from wharf_gateway import cli, nginx_program, readiness, tls, tls_watch
 from wharf_gateway.first_process import Reloads
 from wharf_gateway.metrics_file import MetricsFile
 from wharf_gateway.run_settings import RunSettings
@@ -245,6 +245,14 @@ def test_a_container_says_whether_it_has_reloaded() -> None:
             os, "kill", side_effect=lambda *_, done=done: reloads.tell(done=done)
         ):
             assert reloads.ask() is done
+
+
+def test_a_bad_pair_makes_no_gateway_unhealthy(
+    made: Certificate, other: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificate that nginx has read goes on, so the container is as healthy as before."""
+    monkeypatch.setattr(readiness, "not_ready", lambda *_, **__: None)
+    assert cli.health(environ(made, WHARF_DATA="/data", WHARF_TLS_KEY=str(other.key))) == 0
 
 
 def test_when_it_expires(made: Certificate, tmp_path: Path) -> None:

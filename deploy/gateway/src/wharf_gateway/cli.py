@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from wharf_gateway.container import Gateway
+from wharf_gateway.container import Gateway, front_door_path, run_settings
 from wharf_gateway.terminal import CannotRunError, log
 
 _USAGE = "usage: gateway serve | check | health"
@@ -36,10 +36,11 @@ def health(environ: Mapping[str, str]) -> int:
     """Says what is not ready; 0 when everything is."""
     from wharf_gateway.readiness import not_ready
 
-    gateway = Gateway(environ)
+    # Not all of a `Gateway`: files that have become wrong since concern the next start alone.
+    settings, front_door = run_settings(environ), front_door_path(environ)
     # Programs are served without the console.
-    error = not_ready(gateway.settings, console=False)
-    if error is None and gateway.front_door and not os.path.islink(gateway.front_door):
+    error = not_ready(settings, console=False)
+    if error is None and front_door and not os.path.islink(front_door):
         error = "the balancer is not let in yet"
     if error is not None:
         log(error)

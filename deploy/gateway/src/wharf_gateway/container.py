@@ -64,6 +64,17 @@ _AUTH_EXAMPLES = (AUTH_SOCKET.default, "wharf-auth:3031")
 _AUTH_SECRETS_EXAMPLES = ("/run/wharf/auth/secrets.sock", "wharf-auth:3032")
 
 
+def run_settings(environ: Mapping[str, str], root: str = ROOT) -> RunSettings:
+    """Return the settings that a container has in common with the native runner."""
+    instance = environ.get(INSTANCE.name) or socket.gethostname().lower()
+    return RunSettings({**environ, INSTANCE.name: instance}, root=root)
+
+
+def front_door_path(environ: Mapping[str, str]) -> str:
+    """Return where a balancer on this machine finds the gateway; empty: nowhere."""
+    return addresses.path(FRONT_DOOR, environ) if environ.get(FRONT_DOOR.name) else ""
+
+
 class Gateway:
     """What one gateway container is told, checked; and where it has its files.
 
@@ -82,9 +93,8 @@ class Gateway:
     """
 
     def __init__(self, environ: Mapping[str, str], root: str = ROOT) -> None:
-        instance = environ.get(INSTANCE.name) or socket.gethostname().lower()
-        environ = {**environ, INSTANCE.name: instance}
-        self.settings = RunSettings(environ, root=root)
+        self.settings = run_settings(environ, root)
+        environ = {**environ, INSTANCE.name: self.settings.instance}
         self.run = addresses.path(RUN, environ)
         self.spool = f"{self.settings.data}/spool/{self.settings.instance}"
         self.answers = answers.folder(self.settings.data, self.settings.instance)
@@ -92,9 +102,7 @@ class Gateway:
         self.metrics_file = f"{self.run}/gateway.prom"
         self._environ = environ
         self._sockets = addresses.path(SOCKETS, environ)
-        self.front_door = ""
-        if environ.get(FRONT_DOOR.name):
-            self.front_door = addresses.path(FRONT_DOOR, environ)
+        self.front_door = front_door_path(environ)
         self.blob_store = blobstore.blob_store(environ)
         self.tls_files = tls.files(environ)
         self.values = self._template_values()
