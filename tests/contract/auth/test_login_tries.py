@@ -209,8 +209,11 @@ def test_networks_of_sessions_are_known(
     records = SqlRecords(newer)
     rows = newer.reading().rows("SELECT network, used_at FROM login_networks ORDER BY used_at")
     assert rows == [("192.0.2.1", 10), ("2001:db8::", 30)]
-    assert records.logs_in_from("t", "ada", "192.0.2.1", 9 + KNOWN_MILLISECONDS)
-    assert not records.logs_in_from("t", "ada", "192.0.2.1", 10 + KNOWN_MILLISECONDS)
-    assert not records.logs_in_from("t", "eve", "192.0.2.1", 1)
+    assert records.login_networks("t", "ada", 9 + KNOWN_MILLISECONDS) == {
+        "192.0.2.1",
+        "2001:db8::",
+    }
+    assert records.login_networks("t", "ada", 10 + KNOWN_MILLISECONDS) == {"2001:db8::"}
+    assert not records.login_networks("t", "eve", 1)
     assert records.prune_login_networks(20 + KNOWN_MILLISECONDS) == 1
     newer.close()

@@ -24,17 +24,27 @@ def spray(one: Person) -> list[int]:
 
 
 def test_a_site_has_ten_networks_of_failures(limited: AuthService) -> None:
-    """Of a /48 a person has 30 free failures; then it waits in all of it where it is not known."""
+    """Of a /48 a person has 30 free failures; then it waits in all of it, but not elsewhere."""
     ada = person(limited)
-    assert attempt(ada, PASSWORD, "2001:db8:0:ffff::1") == 200
     statuses = [attempt(ada, address=f"2001:db8:0:{number:x}::1") for number in range(32)]
     assert statuses == [401] * 30 + [429] * 2
     assert attempt(ada, PASSWORD, "2001:db8:0:99::1") == 429
     # A refused try took no free failure of its own network.
     limited.clock.now += 1
     assert [attempt(ada, address="2001:db8:0:1e::1") for _ in range(2)] == [401, 429]
-    assert attempt(ada, PASSWORD, "2001:db8:0:ffff::1") == 200
     for address in ("2001:db8:1::1", HERE):
+        assert attempt(ada, PASSWORD, address) == 200
+
+
+def test_strangers_in_a_site_keep_no_known_person_out(limited: AuthService) -> None:
+    """A person who has logged in from a /48 does so from any of its networks, whoever fails there:
+    a provider may have many customers in it.
+    """
+    ada = person(limited)
+    assert attempt(ada, PASSWORD, "2001:db8:0:ffff::1") == 200
+    statuses = [attempt(ada, address=f"2001:db8:0:{number:x}::1") for number in range(32)]
+    assert statuses == [401] * 32
+    for address in ("2001:db8:0:ffff::1", "2001:db8:0:9999::1"):
         assert attempt(ada, PASSWORD, address) == 200
 
 

@@ -158,25 +158,29 @@ class LoginThrottle:
             return self._tries.count(pair, now, judge, crowding)
         except NetworkCrowded as crowded:
             # Asked outside of the transaction: a process has few connections.
-            if not self._is_known(account, pair.network, now):
+            if pair.network not in self._networks_of(account, now):
                 left = crowded.first_at + _CROWDED_MILLISECONDS - now
                 raise _refusal(NETWORK_POLICY, _CROWDED, left) from None
         return self._tries.count(pair, now, judge)
 
     def _count_site(self, account: Account, pair: Pair, site: str, now: int) -> _Counted:
-        """Count a try for the site of its network, which a known person need not wait for."""
+        """Count a try for the site of its network.
+
+        A person who is known in the site need not wait: a provider may have many customers there.
+        """
         of_site = Pair(pair.account, site)
         try:
             before = self._tries.count(of_site, now, _judge(self._limits.delays_of_site, now))
         except _Waits as waits:
-            if not self._is_known(account, pair.network, now):
+            if site not in map(site_of, self._networks_of(account, now)):
                 raise _refusal(ACCOUNT_POLICY, _FAILED, waits.milliseconds) from None
             before = self._tries.count(of_site, now, lambda _: None)
         return _Counted(of_site, now, before)
 
-    def _is_known(self, account: Account, network: str, now: int) -> bool:
-        tenant = account.tenant or ""
-        return account.may_exist and self._known.logs_in_from(tenant, account.name, network, now)
+    def _networks_of(self, account: Account, now: int) -> frozenset[str]:
+        if not account.may_exist:
+            return frozenset()
+        return self._known.login_networks(account.tenant or "", account.name, now)
 
     def _take_back(self, counted: list[_Counted]) -> None:
         try:

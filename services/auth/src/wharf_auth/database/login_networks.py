@@ -49,14 +49,14 @@ class SqlLoginNetworks:
 
     _database: Database
 
-    def logs_in_from(self, tenant: str, folded: str, network: str, now: int) -> bool:
-        """Read one row."""
-        row = self._database.reading().row(
-            "SELECT 1 FROM login_networks n JOIN users u ON u.id = n.user_id "
-            "WHERE u.tenant = ? AND u.folded = ? AND n.network = ? AND n.used_at > ?",
-            (tenant, folded, network, now - KNOWN_MILLISECONDS),
+    def login_networks(self, tenant: str, folded: str, now: int) -> frozenset[str]:
+        """Read the rows of one person."""
+        rows = self._database.reading().rows(
+            "SELECT n.network FROM login_networks n JOIN users u ON u.id = n.user_id "
+            "WHERE u.tenant = ? AND u.folded = ? AND n.used_at > ?",
+            (tenant, folded, now - KNOWN_MILLISECONDS),
         )
-        return row is not None
+        return frozenset(network for (network,) in rows)
 
     def prune_login_networks(self, now: int) -> int:
         """Remove what is known no more."""

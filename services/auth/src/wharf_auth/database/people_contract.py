@@ -195,8 +195,8 @@ class SessionRecords(Protocol):
 class LoginNetworks(Protocol):
     """Networks that people have logged in from; a new session notes its own."""
 
-    def logs_in_from(self, tenant: str, folded: str, network: str, now: int) -> bool:
-        """Whether the user of this folded name has logged in from the network within 30 days."""
+    def login_networks(self, tenant: str, folded: str, now: int) -> frozenset[str]:
+        """The networks that the user of this folded name has logged in from within 30 days."""
 
     def prune_login_networks(self, now: int) -> int:
         """Removes what is older; how much."""
