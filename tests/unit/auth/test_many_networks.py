@@ -135,6 +135,11 @@ def test_housekeeping_removes_what_is_known_no_more(limited: AuthService) -> Non
     assert kept() == [1, 0]
     limited.clock.now += 32 * 24 * 3600
     assert kept() == [0, 0]
+    # The clock is set back.
+    limited.clock.now -= 24 * 3600
+    assert attempt(ada) == 401
+    limited.clock.now += 5 * 3600
+    assert kept() == [0, 0]
     tries.close()
 
 

@@ -49,9 +49,9 @@ class LoginPruning:
         self._next_at = float("-inf")
 
     def run(self) -> None:
-        """Does it at most once in `LOGIN_PRUNING_EVERY_SECONDS`."""
+        """Does it at most once in `LOGIN_PRUNING_EVERY_SECONDS`; a clock may be set back."""
         now = self._clock()
-        if now < self._next_at:
+        if 0 < self._next_at - now <= LOGIN_PRUNING_EVERY_SECONDS:
             return
         self._next_at = now + LOGIN_PRUNING_EVERY_SECONDS
         at = milliseconds(self._clock)
