@@ -287,6 +287,15 @@ def test_other_hosts_are_refused_without_tls_too(secured: Secured) -> None:
         assert answer.headers["Location"] is None
 
 
+@VERSIONS
+def test_a_large_body_for_another_host(secured: Secured, version: str, tmp_path: Path) -> None:
+    """It is refused for its host, before it comes."""
+    (tmp_path / "body").write_bytes(bytes(2_000_000))
+    host, body = ("-H", "Host: elsewhere.example"), ("-T", str(tmp_path / "body"))
+    answer = secured.curl(version, *host, *body, url="/v1/files/default/large")
+    assert (answer.status, answer.fields.get(HSTS)) == (421, YEAR)
+
+
 def test_a_renewed_certificate_cuts_nothing(secured: Secured, tmp_path: Path) -> None:
     """New connections see it within seconds; an upload under way ends as if nothing had been."""
     before = _serial(secured)
