@@ -91,8 +91,7 @@ REVOKE = Operation(
         "exchange, directly or over others; the tokens that it was made from go on. A ticket and "
         "all tickets that it was narrowed to end together. A token that has expired within the "
         "last day is taken, too: a ticket that was made of it may go on. A refresh token ends its "
-        "session. "
-        "Unknown tokens, and those of others, are answered alike."
+        "session. Unknown tokens, and those of others, are answered alike."
     ),
     body=Content(_FORM, _SCHEMA),
     answers={200: Answer("The token is of no more use, if it ever was."), **_REFUSALS},
