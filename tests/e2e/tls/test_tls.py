@@ -17,7 +17,7 @@ from tests.e2e.raw_http import exchange, head, until
 from tests.e2e.tls.conftest import UPLOADS, WINDOW_SECONDS, Secured, parsed
 from tests.servers.certificates import Certificate
 from tests.servers.daemons import program
-from tests.servers.http2 import DATA, PING, Http2Connection
+from tests.servers.http2 import DATA, END_STREAM, PING, Http2Connection
 
 HSTS = "strict-transport-security"
 YEAR = "max-age=31536000"
@@ -356,6 +356,21 @@ def test_live_events_come_by_tls(secured: Secured) -> None:
         assert b" 200" in process.stdout.readline()
         process.kill()
         process.communicate()
+
+
+def test_no_websocket_on_a_stream(secured: Secured) -> None:
+    """HTTP/2 has no Upgrade: nginx, which could not go on after it, passes none on."""
+    fields = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13", "X-Request-Id": "no-upgrade"}
+    fields |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    with Http2Connection(secured.wharf.port, secured.certificate.authority) as connection:
+        connection.request(1, "GET", "/socket.io/?EIO=4&transport=websocket", fields)
+        connection.frame(DATA, END_STREAM, stream=1)
+
+        def answers() -> list[int]:
+            lines = secured.wharf.log_lines("access")
+            return [one["status"] for one in lines if one["request_id"] == "no-upgrade"]
+
+        assert until(lambda: answers() == [400]), answers()
 
 
 def test_metrics_say_when_the_certificate_ends(secured: Secured) -> None:
