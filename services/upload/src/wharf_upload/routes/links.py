@@ -59,8 +59,8 @@ class LinkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     listed: Annotated[
         bool,
         msgspec.Meta(
-            description="`false` for a link of at most 300 seconds that a program makes for a "
-            "moment: it is in no list, has no id, and counts in no limit."
+            description="`false` for a link that a program makes for a moment, with an "
+            "`expires_in` of 300 at most: it is in no list, has no id, and counts in no limit."
         ),
     ] = True
 
