@@ -20,12 +20,6 @@ def test_every_row_is_there() -> None:
     assert {number for number, cells in ROWS.items() if "::" not in cells} == LATER
 
 
-def test_no_claim_stands_twice() -> None:
-    """Lines of branches that were merged by union are one row for each claim."""
-    claims = re.findall(r"^\| ([^|`]{25,60})[^|]*\|", PAGE, re.MULTILINE)
-    assert sorted(claims) == sorted(set(claims))
-
-
 def test_named_tests_exist() -> None:
     """Each file is there, and holds the function that the page names, in any of its tables."""
     named = set(re.findall(r"`(tests/[^`]+::[^`]+)`", PAGE))
