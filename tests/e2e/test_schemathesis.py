@@ -115,6 +115,7 @@ def _files_world(signer: Signer) -> World:
         "key": KEYS,
         "tenant": ("fuzzed",),
         "token": (token,),
+        "link": (link.json()["id"],),
         "ticket": (ticket,),
         "upload": (upload,),
     }
