@@ -230,7 +230,9 @@ STATES = (
     State("login-refused", "/console/login", ".message.error", "", _is_refused),
     State("login-incomplete", "/console/login", "small.error", "", _is_incomplete),
     State("login-plain-http", "http://wharf.example:{port}/console/login", "main pre", ""),
-    State("logged-out", "/console/login", ".message.success", "", _logs_out),
+    # The page may be asking for its live channel at that moment.
+    State("logged-out", "/console/login", ".message.success", "", _logs_out,
+          complaint="/console/live-token"),
     State("session-ended", "/console/login", "[name=password]", "", _loses_session),
     State("overview", "/console/", "#events ~ div table", looks=_ALSO_BY_SYSTEM),
     State("overview-first-steps", "/console/", ".empty ol", "beginner"),
