@@ -23,4 +23,5 @@ def is_listed(connection: Connection, origin: str, tenant: str | None = None) ->
     if tenant is not None:
         sql += " AND tenant = ?"
         names.append(tenant)
-    return connection.row(f"{sql} LIMIT 1", tuple(names)) is not None
+    # The order is that of the index by origin: PostgreSQL may take another one, and read all of it.
+    return connection.row(f"{sql} ORDER BY origin, tenant LIMIT 1", tuple(names)) is not None
