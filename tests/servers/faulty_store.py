@@ -63,8 +63,22 @@ class Exchange:
 
     def passed_on(self, change: Callable[[bytes], bytes] = lambda block: block) -> Reply:
         """Send the request to the store, its body's first block changed; the store's answer."""
-        handler = self._handler
         store = http.client.HTTPConnection(*self.proxy.store, timeout=_SECONDS)
+        try:
+            answer = self._answer(store, change)
+        except BaseException:
+            # The client was killed in the middle of its body.
+            store.close()
+            raise
+        fields = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP]
+        if answer.getheader("Content-Length") is None:
+            return Reply(answer.status, fields, answer.read())
+        return Reply(answer.status, fields, source=answer)
+
+    def _answer(
+        self, store: http.client.HTTPConnection, change: Callable[[bytes], bytes]
+    ) -> http.client.HTTPResponse:
+        handler = self._handler
         store.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
         for name, value in handler.headers.items():
             if name.lower() not in _HOP:
@@ -73,11 +87,7 @@ class Exchange:
         store.endheaders()
         for number, block in enumerate(self._body()):
             store.send(change(block) if number == 0 else block)
-        answer = store.getresponse()
-        fields = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP]
-        if answer.getheader("Content-Length") is None:
-            return Reply(answer.status, fields, answer.read())
-        return Reply(answer.status, fields, source=answer)
+        return store.getresponse()
 
     def read(self) -> bytes:
         """Take the body, as a store does that then refuses it."""
