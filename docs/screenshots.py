@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.console.looks import Look
-from tests.e2e.console.stage import Stage
-from tests.e2e.console.world import Login, World
-from tests.e2e.instance import Wharf, running
-from tests.e2e.people import PASSWORD
-from tests.e2e.tenants import Signer, Tenants
 from tests.servers.browser import browsing
+from tests.servers.pages.looks import Look
+from tests.servers.pages.stage import Stage
+from tests.servers.pages.world import Login, World
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.people import PASSWORD
+from tests.servers.wharf.tenants import Signer, Tenants
 
 FOLDER = Path(__file__).parent / "pictures"
 _TENANT = "harbour"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from loadtests.live.crowd import crowd
 from loadtests.live.deliveries import echoes, late
-from tests.e2e.instance import Wharf, running
+from tests.servers.wharf.instance import Wharf, running
 
 _DESCRIPTORS = 16_384
 _ECHOING, _ECHO_SECONDS = 10, 5.0

@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 import msgspec
 
 from loadtests.live.idle import Order
-from tests.e2e.instance import ROOT, Wharf
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.instance import ROOT, Wharf
+from tests.servers.wharf.tenants import Signer
 
 _PROCESSES, _OF_ONE_ADDRESS, _OF_ONE_TENANT = 4, 100, 100
 # Longer than any measurement.

@@ -7,9 +7,9 @@ import time
 from datetime import datetime
 
 from loadtests.live.engine import Listener
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.tenants import Signer
 
 _PAUSE_SECONDS = 0.05
 

@@ -23,10 +23,10 @@ from loadtests.bench import small
 from loadtests.bench.transfers import Client
 from loadtests.object_store.boto3_alone import Boto3Alone
 from loadtests.object_store.memory import memory_megabytes
-from tests.e2e import instance
-from tests.e2e.api_client import ApiClient
 from tests.servers.object_stores import ObjectStore
 from tests.servers.radosgw import Cluster
+from tests.servers.wharf import instance
+from tests.servers.wharf.api_client import ApiClient
 
 _SMALL_BYTES = 10 * 1024
 _ACCESS_KEY, _SECRET_KEY = "BENCHKEY000000000001", "benchsecretbenchsecretbenchsecretbench01"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.instance import Wharf
+from tests.servers.wharf.instance import Wharf
 
 _KILOBYTES = 1e3
 

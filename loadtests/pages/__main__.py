@@ -13,8 +13,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from loadtests.pages.filling import FOLDER_FILES, fill
-from tests.e2e.console.visitor import Visitor
-from tests.e2e.instance import Wharf, running
+from tests.servers.pages.visitor import Visitor
+from tests.servers.wharf.instance import Wharf, running
 
 _FEW_FILES = 300
 _ROWS = {

@@ -12,7 +12,7 @@ import httpx
 from tests.deploy import hearing
 from tests.deploy.composing import ROOT, Project, docker
 from tests.deploy.load import Load
-from tests.e2e.raw_http import until
+from tests.servers.wharf.raw_http import until
 
 READY_SECONDS = 240
 # Between two questions to the engine, of which each takes a tenth of a second of a processor.

@@ -31,10 +31,10 @@ from tests.deploy.stack import (
     published,
     running,
 )
-from tests.e2e.raw_http import exchange, head, until
 from tests.servers.containers import IMAGES as NAMES
 from tests.servers.containers import Images
 from tests.servers.docker import lacking
+from tests.servers.wharf.raw_http import exchange, head, until
 
 # The engine works through a queue when the machine is busy, and images may have to be made first.
 pytestmark = pytest.mark.timeout(900)

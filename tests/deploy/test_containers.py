@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from tests.deploy import hearing
-from tests.e2e.raw_http import until
 from tests.servers.containers import CONTAINED, SERVICES, Images, Quartet
 from tests.servers.docker import Engine
+from tests.servers.wharf.raw_http import until
 
 pytestmark = pytest.mark.timeout(1200)
 

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.raw_http import until
 from tests.servers import containers
 from tests.servers.containers import Images, Quartet
 from tests.servers.docker import Engine
 from tests.servers.mixed_load import MixedLoad, lost
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.raw_http import until
 
 pytestmark = pytest.mark.timeout(1200)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e import documented
-from tests.e2e.api_client import SEEN, ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.tenants import Signer, Tenants
 from tests.servers.postgres import postgres
+from tests.servers.wharf import documented
+from tests.servers.wharf.api_client import SEEN, ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.tenants import Signer, Tenants
 
 __all__ = ["api", "postgres", "signer", "tenants", "wharf"]
 

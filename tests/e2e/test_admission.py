@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import RawAnswer, RawConnection, exchange, head, until
-from tests.e2e.tenants import Tenants
-from tests.e2e.traces import nothing_stored, traces
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import RawAnswer, RawConnection, exchange, head, until
+from tests.servers.wharf.tenants import Tenants
+from tests.servers.wharf.traces import nothing_stored, traces
 
 GIGABYTE = 1_000_000_000
 # The three ways of a body: in memory, spooled, spooled without a known length.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import exchange, head
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import exchange, head
+from tests.servers.wharf.traces import nothing_stored
 
 
 def put_head(api: ApiClient, *fields: str, key: str = "refused") -> bytes:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import LARGE, ApiClient
-from tests.e2e.instance import ROOT, Wharf, running
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import Tenants
 from tests.servers.postgres import PostgresServer
+from tests.servers.wharf.api_client import LARGE, ApiClient
+from tests.servers.wharf.instance import ROOT, Wharf, running
+from tests.servers.wharf.tenants import Tenants
+from tests.servers.wharf.tus_client import Tus
 
 PAGE = ROOT / "docs" / "backup.md"
 NAME = "%E8%AE%BE%E8%AE%A1/%E5%9B%BE.png"

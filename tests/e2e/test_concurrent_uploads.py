@@ -7,12 +7,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.e2e.api_client import LARGE, ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import RawAnswer, RawConnection, exchange, head, until
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import Signer, set_limits
-from tests.e2e.traces import nothing_stored, traces
+from tests.servers.wharf.api_client import LARGE, ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import RawAnswer, RawConnection, exchange, head, until
+from tests.servers.wharf.tenants import Signer, set_limits
+from tests.servers.wharf.traces import nothing_stored, traces
+from tests.servers.wharf.tus_client import Tus
 
 ALLOWED = 2
 RATE, BURST = 1, 5

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import field_part, file_part
-from tests.e2e.tenants import Signer
-from tests.e2e.traces import nothing_stored, rows
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import field_part, file_part
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.traces import nothing_stored, rows
 
 WAYS = [pytest.param(SMALL, id="in-memory"), pytest.param(LARGE, id="spooled")]
 PARALLEL = 50

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.multipart_body import file_part
-from tests.e2e.raw_http import RawConnection, exchange, head, until
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.raw_http import RawConnection, exchange, head, until
+from tests.servers.wharf.tenants import Signer
 from wharf_upload.http.cors import EXPOSED
 
 GOOD = "https://app.example"

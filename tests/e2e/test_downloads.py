@@ -9,9 +9,9 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import exchange, head
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import exchange, head
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.tenants import Signer
 
 
 @pytest.fixture

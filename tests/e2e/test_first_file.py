@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import Wharf
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
 
 
 def demo(wharf: Wharf) -> ApiClient:

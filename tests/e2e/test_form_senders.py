@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.traces import nothing_stored
 
 # Bodies as recorded from the programs; the names show how each one writes what is not ASCII.
 NAME = "日本".encode()

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import (
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import (
     BOUNDARY,
     CONTENT_TYPE,
     Part,
@@ -19,8 +19,8 @@ from tests.e2e.multipart_body import (
     file_part,
     multipart_body,
 )
-from tests.e2e.raw_http import exchange, head
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.raw_http import exchange, head
+from tests.servers.wharf.traces import nothing_stored
 
 # The read block of the form reader, in bytes (uploads/multipart/spool_window.py).
 WINDOW_BYTES = 1 << 20

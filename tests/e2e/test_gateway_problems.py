@@ -11,12 +11,12 @@ from contextlib import suppress
 import pytest
 
 from servicekit import problems
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import ROOT, Wharf, running
-from tests.e2e.multipart_body import file_part
-from tests.e2e.raw_http import RawAnswer, exchange, head, until
-from tests.e2e.tenants import Signer
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import ROOT, Wharf, running
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.raw_http import RawAnswer, exchange, head, until
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.traces import nothing_stored
 
 TEMPLATES = ROOT / "deploy" / "nginx" / "snippets"
 CAP = 3_000_000

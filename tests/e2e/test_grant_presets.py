@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e import people
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.instance import ROOT, Wharf
-from tests.e2e.people import Person
-from tests.e2e.tenants import Tenants
+from tests.servers.wharf import people
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.instance import ROOT, Wharf
+from tests.servers.wharf.people import Person
+from tests.servers.wharf.tenants import Tenants
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
 

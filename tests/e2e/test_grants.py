@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.live_client import Stream, listening
-from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
-from tests.e2e.raw_http import RawConnection, head, until
-from tests.e2e.resumable.tus_client import OCTETS, Tus
-from tests.e2e.tenants import ALL_SCOPES, Tenants
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.live_client import Stream, listening
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
+from tests.servers.wharf.raw_http import RawConnection, head, until
+from tests.servers.wharf.tenants import ALL_SCOPES, Tenants
+from tests.servers.wharf.tus_client import OCTETS, Tus
 
 SCOPES = [*ALL_SCOPES, "events:read"]
 TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient, Headers
-from tests.e2e.documented import operations
-from tests.e2e.tenants import Signer
 from tests.e2e.ways import FOLDER, WAYS, Sender, Way
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient, Headers
+from tests.servers.wharf.documented import operations
+from tests.servers.wharf.tenants import Signer
 from wharf_upload.http.upload_protocol import PROTOCOLS
 
 NAME = "a.bin"

@@ -6,10 +6,10 @@ import os
 import signal
 from pathlib import Path
 
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.instance import running
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.instance import running
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer
 
 
 def test_a_killed_nginx_comes_back() -> None:

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 import pytest
 
 from socket_guard import connections
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.multipart_body import file_part
-from tests.e2e.raw_http import RawConnection, exchange, head, until
-from tests.e2e.tenants import Signer, set_limits
-from tests.e2e.traces import nothing_stored, traces
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.raw_http import RawConnection, exchange, head, until
+from tests.servers.wharf.tenants import Signer, set_limits
+from tests.servers.wharf.traces import nothing_stored, traces
 
 LIMIT, TENANT_LIMIT, CONNECTIONS, OPEN_CONNECTIONS = 12, 18, 4, 64
 WINDOW_SECONDS = 60

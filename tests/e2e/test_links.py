@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import exchange, head, until
-from tests.e2e.tenants import Signer, Tenants
 from tests.e2e.test_downloads import BYTES, HTML, PNG, SVG
 from tests.e2e.test_logs import lines_of
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import exchange, head, until
+from tests.servers.wharf.tenants import Signer, Tenants
 
 POLYGLOTS = {
     "GIF+JS": b"GIF89a/*\x01\x00\x80\x00\x00*/=1;alert(document.domain)//\x00\x3b",
@@ -194,7 +194,7 @@ def test_download_names_inject_nothing(api: ApiClient, anyone: ApiClient, name: 
 @pytest.mark.parametrize("way", ["put", "form"])
 def test_what_could_act_is_never_shown(api: ApiClient, content: bytes, way: str) -> None:
     """Rows 29, 31, 41: pages and polyglots are attachments, by token, by link and in public."""
-    from tests.e2e.multipart_body import file_part
+    from tests.servers.wharf.multipart_body import file_part
 
     api.send_json("PUT", "/v1/buckets/default", {"public": True})
     if way == "put":

@@ -8,12 +8,12 @@ from contextlib import closing
 
 import pytest
 
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer
 from tests.e2e.test_links import link
 from tests.servers.postgres import PostgresServer, postgres
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer
 
 __all__ = ["postgres"]
 

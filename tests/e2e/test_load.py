@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.instance import ROOT, Wharf
-from tests.e2e.tenants import Tenants
+from tests.servers.wharf.instance import ROOT, Wharf
+from tests.servers.wharf.tenants import Tenants
 
 # For a machine that is busy with other things; a run takes 20 s on an idle one.
 _PATIENCE_SECONDS = 280

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import file_part
-from tests.e2e.raw_http import RawAnswer, exchange, head, until
-from tests.e2e.tenants import Tenants
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.raw_http import RawAnswer, exchange, head, until
+from tests.servers.wharf.tenants import Tenants
 
 
 def logged(wharf: Wharf, ids: Iterable[str]) -> bool:

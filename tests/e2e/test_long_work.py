@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tests.e2e.api_client import LARGE, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
-from tests.e2e.raw_http import RawConnection, head, until
-from tests.e2e.tenants import Signer
-from tests.e2e.traces import traces
+from tests.servers.wharf.api_client import LARGE, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.servers.wharf.raw_http import RawConnection, head, until
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.traces import traces
 
 # More than the service has threads (services/upload/uwsgi.ini: two processes with six).
 SENT = 14

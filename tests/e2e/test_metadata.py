@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import until
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.traces import nothing_stored
 
 TARGET = "/v1/metadata/default/folder/file.txt"
 KEY = "folder/file.txt"

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import exchange, head, until
 from tests.servers.exposition import Exposition
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import exchange, head, until
 
 METRICS = ["/metrics", "/metrics/", "/metrics/upload", "/metrics/auth", "/metrics/nginx",
            "/nginx_status", "/auth/metrics", "/auth/metrics/", "/%6detrics", "//metrics",

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.tenants import Signer
 from tests.servers.object_stores import ObjectStore
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.tenants import Signer
 from wharf_upload.storage.layout import BlobLayout
 
 _LARGE = 1 << 20

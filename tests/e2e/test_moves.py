@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.tenants import Signer
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.traces import nothing_stored
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 

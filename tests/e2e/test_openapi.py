@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from servicekit.problems import COMMON
-from tests.e2e import documented
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
+from tests.servers.wharf import documented
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 # What a component may be called.

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e import people
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.people import COOKIE, PASSWORD, Person
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Tenants
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf import people
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.people import COOKIE, PASSWORD, Person
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Tenants
+from tests.servers.wharf.traces import nothing_stored
 
 
 @pytest.fixture

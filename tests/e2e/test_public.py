@@ -8,12 +8,12 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from tests.e2e.api_client import SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import exchange, until
-from tests.e2e.tenants import Signer
 from tests.e2e.test_downloads import PNG
 from tests.e2e.test_links import link, told
+from tests.servers.wharf.api_client import SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import exchange, until
+from tests.servers.wharf.tenants import Signer
 
 CONTENT = "https://files.test"
 HOST = {"Host": "files.test"}

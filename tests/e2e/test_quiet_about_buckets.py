@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.api_client import LARGE, Answer, ApiClient
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import LARGE, Answer, ApiClient
+from tests.servers.wharf.tenants import Signer
 
 LISTED, EVIL = "https://private.example", "https://evil.example"
 PUBLIC = "/public/{tenant}/{bucket}/a.txt"

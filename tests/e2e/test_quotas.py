@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import file_part
-from tests.e2e.raw_http import exchange, head, until
-from tests.e2e.tenants import Signer, Tenants, set_limits
-from tests.e2e.traces import nothing_stored, rows, traces
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.raw_http import exchange, head, until
+from tests.servers.wharf.tenants import Signer, Tenants, set_limits
+from tests.servers.wharf.traces import nothing_stored, rows, traces
 
 CROWD = 50
 QUOTA = 300_000

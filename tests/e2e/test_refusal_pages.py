@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 import pytest
 
 from servicekit.problem_pages import are_wanted
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import file_part
-from tests.e2e.raw_http import exchange, head
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.raw_http import exchange, head
+from tests.servers.wharf.traces import nothing_stored
 
 CHROME = (
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;"

@@ -7,9 +7,9 @@ import hashlib
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import exchange, head
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import exchange, head
 
 CONTENT = b"content"
 

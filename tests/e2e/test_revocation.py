@@ -10,14 +10,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
-from tests.e2e.raw_http import RawConnection, head, until
-from tests.e2e.resumable.tus_client import OCTETS, Tus
-from tests.e2e.tenants import Tenants
-from tests.e2e.traces import nothing_stored
 from tests.servers.native import NativeWharf
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.servers.wharf.raw_http import RawConnection, head, until
+from tests.servers.wharf.tenants import Tenants
+from tests.servers.wharf.traces import nothing_stored
+from tests.servers.wharf.tus_client import OCTETS, Tus
 
 METRIC = "wharf_revocation_feed_age_seconds"
 TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import ROOT, Wharf, running
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import ALL_SCOPES, Signer
 from tests.servers.event_listener import EventListener
 from tests.servers.mixed_load import MixedLoad, lost
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import ROOT, Wharf, running
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer
 
 # What else is restarted in a round, by the number of the round.
 OTHERS = {1: ("images",), 2: ("live",), 4: ("auth", "gateway")}

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.documented import operations
-from tests.e2e.instance import Wharf
-from tests.e2e.live_client import Listener, Stream, listening
-from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
 from tests.e2e.route_tables import BODIES, ELSEWHERE, HARMLESS, NAMES, PASSWORD, WALKED
-from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.documented import operations
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.live_client import Listener, Stream, listening
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
+from tests.servers.wharf.traces import nothing_stored
 from wharf_upload.http.event_cursors import cursor_of
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")

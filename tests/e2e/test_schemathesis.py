@@ -26,9 +26,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from tests.e2e import documented
-from tests.e2e.instance import Wharf, running
-from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
+from tests.servers.wharf import documented
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
 
 EXAMPLES = 20
 CHECKS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
+from tests.servers.wharf.api_client import ApiClient
 
 
 @pytest.mark.parametrize("name", ["%09x", "a%1E", "a%0Ab", "%C2%99", "%E2%80%AEb", ""])

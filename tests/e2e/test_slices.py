@@ -14,11 +14,17 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.api_client import Answer, ApiClient
-from tests.e2e.instance import Wharf, start
-from tests.e2e.multipart_body import CONTENT_TYPE, Part, field_part, file_part, multipart_body
-from tests.e2e.tenants import Signer
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import Answer, ApiClient
+from tests.servers.wharf.instance import Wharf, start
+from tests.servers.wharf.multipart_body import (
+    CONTENT_TYPE,
+    Part,
+    field_part,
+    file_part,
+    multipart_body,
+)
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.traces import nothing_stored
 
 SLICE = 1_500_000
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import RawConnection, head, parse, until
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import RawConnection, head, parse, until
+from tests.servers.wharf.tenants import Signer
 
 WINDOW_SECONDS, FLOOR_BYTES_PER_SECOND = 2, 2000
 # Some windows: whoever is cut is cut by then, and who is not will not be.

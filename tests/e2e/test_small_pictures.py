@@ -17,11 +17,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.instance import ROOT, Wharf
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Tenants
 from tests.e2e.test_links import link
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.instance import ROOT, Wharf
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Tenants
 
 _MADE = re.compile(r'^wharf_images_pictures_total\{outcome="made"\} (\S+)$', re.MULTILINE)
 

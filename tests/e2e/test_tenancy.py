@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import file_part
-from tests.e2e.tenants import Signer, Tenants
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.tenants import Signer, Tenants
+from tests.servers.wharf.traces import nothing_stored
 
 BUCKET, KEY = "secret-bucket", "secret/key.txt"
 SECRET = b"what only its owner may see"

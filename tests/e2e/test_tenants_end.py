@@ -13,10 +13,10 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.e2e.api_client import LARGE, ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import exchange, head, until
-from tests.e2e.tenants import Tenants
+from tests.servers.wharf.api_client import LARGE, ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import exchange, head, until
+from tests.servers.wharf.tenants import Tenants
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
-from tests.e2e.raw_http import RawConnection, exchange, head, until
-from tests.e2e.tenants import Signer
 from tests.e2e.test_logs import logged
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
+from tests.servers.wharf.raw_http import RawConnection, exchange, head, until
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.traces import nothing_stored
 
 WAYS = [pytest.param(SMALL, id="in-memory"), pytest.param(LARGE, id="spooled")]
 FORM = {"Content-Type": CONTENT_TYPE}

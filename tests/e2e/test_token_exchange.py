@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.tenants import Tenants
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.tenants import Tenants
 
 TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 PLACE = {"bucket": "default", "prefix": "in/"}

@@ -8,10 +8,10 @@ import time
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.e2e.api_client import Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.tenants import Signer
 from tests.servers.web import Reply, serving
+from tests.servers.wharf.api_client import Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.tenants import Signer
 from tests.vectors import generate
 from tests.vectors.making import Maker, Vector
 

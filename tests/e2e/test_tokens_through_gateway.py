@@ -13,12 +13,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import file_part
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer, Tenants
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer, Tenants
+from tests.servers.wharf.traces import nothing_stored
 
 # Every way on which a token is looked at.
 WAYS: dict[str, Callable[[ApiClient], Answer]] = {

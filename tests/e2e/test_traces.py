@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e import traces
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import RawConnection, head, until
+from tests.servers.wharf import traces
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import RawConnection, head, until
 
 
 @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["in-memory", "spooled"])

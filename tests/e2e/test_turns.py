@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.people import PASSWORD, make
-from tests.e2e.raw_http import RawAnswer, RawConnection, head, until
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.people import PASSWORD, make
+from tests.servers.wharf.raw_http import RawAnswer, RawConnection, head, until
+from tests.servers.wharf.tenants import Signer
 
 # The last of those that wait has its turn after two minutes; what others do takes far less. And too
 # many are too many still if sending them takes a minute.

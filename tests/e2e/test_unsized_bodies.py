@@ -8,12 +8,12 @@ from contextlib import closing
 
 import pytest
 
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
-from tests.e2e.raw_http import RawConnection, exchange, head, until
-from tests.e2e.tenants import Signer, set_limits
-from tests.e2e.traces import nothing_stored, traces
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.servers.wharf.raw_http import RawConnection, exchange, head, until
+from tests.servers.wharf.tenants import Signer, set_limits
+from tests.servers.wharf.traces import nothing_stored, traces
 
 LIMIT = 1000
 CHUNKED = "Transfer-Encoding: chunked"

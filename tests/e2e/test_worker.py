@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL
-from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer, Tenants
 from tests.e2e.test_small_pictures import photo
-from tests.e2e.traces import rows, traces
+from tests.servers.wharf.api_client import LARGE, SMALL
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer, Tenants
+from tests.servers.wharf.traces import rows, traces
 
 SECONDS = 30
 RECEIVERS = """

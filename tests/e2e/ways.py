@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
 
-from tests.e2e.api_client import Answer, ApiClient, Headers
-from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
-from tests.e2e.resumable.tus_client import OCTETS, TUS, Tus
-from tests.e2e.slice_forms import last_slice_by_ticket, last_slice_of, slice_form_of
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import Answer, ApiClient, Headers
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
+from tests.servers.wharf.slice_forms import last_slice_by_ticket, last_slice_of, slice_form_of
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.tus_client import OCTETS, TUS, Tus
 
 FOLDER = "in/"
 PUT_FILE, POST_FORM = ("PUT", "/v1/files/{bucket}/{key}"), ("POST", "/v1/files/{bucket}")

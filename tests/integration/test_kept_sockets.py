@@ -19,7 +19,7 @@ import pytest
 
 import kept_sockets
 from kept_sockets import FdStore, Kept, fd_stores, new_socket, receive
-from tests.e2e.raw_http import until
+from tests.servers.wharf.raw_http import until
 
 _KEEPER = """
 import sys, time

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.e2e.raw_http import until
 from tests.servers import uwsgi
 from tests.servers.process_environment import environment_of
 from tests.servers.receiver import answer_of
@@ -27,6 +26,7 @@ from tests.servers.uwsgi_attacks import (
     Attacker,
     Variables,
 )
+from tests.servers.wharf.raw_http import until
 
 SERVICES = Path(__file__).parents[2] / "services"
 FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\n"

@@ -8,8 +8,8 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
 from tests.servers.console import Browser
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
 
 PAGE, RESULT = "/console/members/import", "/console/members/import/result"
 FILE = "username,display_name,role\nada@example.org,Ada,editor\neve,,\n"

@@ -9,7 +9,7 @@ import time
 from contextlib import closing
 from typing import Any, Self
 
-from tests.e2e.api_client import ApiClient
+from tests.servers.wharf.api_client import ApiClient
 
 _TIMEOUT_SECONDS = 60
 

@@ -21,9 +21,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
-from tests.e2e.resumable.tus_client import OCTETS, TUS, Tus
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.servers.wharf.tus_client import OCTETS, TUS, Tus
 
 SLOW_BYTES, STREAM_BYTES, SMALL_BYTES = 20_000_000, 6_000_000, 10_000
 FILES = "/v1/files/default"

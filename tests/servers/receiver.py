@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from servicekit.uwsgi_protocol import packet_of
-from tests.e2e.raw_http import until
 from tests.servers.upload import UploadService
+from tests.servers.wharf.raw_http import until
 from wharf_upload.streaming.server import ResumableServer
 
 COLLECTION = "/v1/uploads"

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.releases.laid import FOLDER, facts, write_credentials
 from tests.servers.postgres import PostgresServer
+from tests.servers.releases.laid import FOLDER, facts, write_credentials
 
 RELEASES = sorted(path.parent.name for path in FOLDER.glob("*/facts.json"))
 

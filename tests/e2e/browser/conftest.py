@@ -9,10 +9,10 @@ import pytest
 
 from tests.e2e.browser.person import Person
 from tests.e2e.browser.visitor import Visitor
-from tests.e2e.instance import Wharf, running
-from tests.e2e.tenants import Signer
 from tests.servers.browser import Browser, Site, browsing, serving_pages
 from tests.servers.console_pages import ConsolePages, serving_console
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.tenants import Signer
 
 #: Bodies above this are refused by nginx itself.
 GATEWAYS_BYTES = 8_000_000

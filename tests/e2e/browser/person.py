@@ -13,11 +13,11 @@ from selenium.common.exceptions import NoSuchElementException, StaleElementRefer
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.tenants import Signer
 from tests.servers.browser import SCRIPT_SECONDS, Browser
 from tests.servers.console_pages import Answer, ConsolePages
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.tenants import Signer
 
 BUCKET = "photos"
 #: Bytes a second of a line on which there is time to see an upload.

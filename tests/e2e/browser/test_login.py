@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import people
-from tests.e2e.instance import Wharf
-from tests.e2e.people import COOKIE, PASSWORD
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Tenants
 from tests.servers.browser import Browser
+from tests.servers.wharf import people
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.people import COOKIE, PASSWORD
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Tenants
 
 LOGIN = (
     "const reply = await fetch(args[0] + '/auth/login', {method: 'POST', body: args[1],"

@@ -11,10 +11,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.api_client import Answer, ApiClient
 from tests.e2e.browser.visitor import HTML, PNG, Visitor
-from tests.e2e.instance import ROOT, Wharf
-from tests.e2e.raw_http import until
+from tests.servers.wharf.api_client import Answer, ApiClient
+from tests.servers.wharf.instance import ROOT, Wharf
+from tests.servers.wharf.raw_http import until
 
 ORIGIN, GATEWAY = "http://localhost:3000", "http://127.0.0.1:8080"
 PAGE = """

@@ -10,10 +10,10 @@ from typing import Any
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.tenants import Signer
 from tests.servers.browser import SCRIPT_SECONDS, Browser, Site
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.tenants import Signer
 
 #: The host names of the service's site, and of one that no bucket knows.
 OURS, EVIL = "app.example", "evil.example"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.console import world
-from tests.e2e.console.stage import Stage
-from tests.e2e.instance import Wharf
-from tests.e2e.tenants import Signer, Tenants
 from tests.servers.browser import Browser, browsing
 from tests.servers.console_pages import built
+from tests.servers.pages import world
+from tests.servers.pages.stage import Stage
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.tenants import Signer, Tenants
 
 # The reference has 16,000 elements, and a busy machine looks at few of them in a second.
 _AXE_SECONDS = 110

@@ -8,8 +8,8 @@ import json
 import re
 from typing import Any
 
-from tests.e2e.console.stage import Stage
 from tests.servers.browser import AXE
+from tests.servers.pages.stage import Stage
 from wharf_console.sessions import records
 
 #: Of a page without its pictures, compressed, in bytes.

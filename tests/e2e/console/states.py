@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from tests.e2e.console.inspection import BUDGET
-from tests.e2e.console.looks import BY_SYSTEM, DEFAULT, LOOKS, WITH_SCRIPTS, Look
-from tests.e2e.console.stage import Stage
-from tests.e2e.console.world import LONG, PNG
+from tests.servers.pages.looks import BY_SYSTEM, DEFAULT, LOOKS, WITH_SCRIPTS, Look
+from tests.servers.pages.stage import Stage
+from tests.servers.pages.world import LONG, PNG
 
 
 def _nothing(_: Stage) -> None:

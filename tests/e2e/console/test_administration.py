@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.console.visitor import Visitor
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
+from tests.servers.pages.visitor import Visitor
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
 
 FORM = "application/x-www-form-urlencoded"
 

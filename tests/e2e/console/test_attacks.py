@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.e2e.console.test_sharing import BUCKET, Member, sends
-from tests.e2e.console.visitor import Visitor
-from tests.e2e.instance import Wharf, running
-from tests.e2e.multipart_body import file_part
+from tests.servers.pages.visitor import Visitor
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.multipart_body import file_part
 
 COOKIE = "wharf_console"
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}

@@ -6,10 +6,10 @@ import stat
 
 import pytest
 
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.console.visitor import Visitor, by_the_door
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import exchange, head, until
+from tests.servers.pages.visitor import Visitor, by_the_door
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import exchange, head, until
 
 SOMEBODY = b"PROXY TCP4 203.0.113.77 127.0.0.1 4711 80\r\n"
 SOMEBODY_6 = b"PROXY TCP6 2001:db8::77 ::1 4711 80\r\n"

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.console.looks import LOOKS
-from tests.e2e.console.stage import Stage
-from tests.e2e.console.world import PNG
+from tests.servers.pages.looks import LOOKS
+from tests.servers.pages.stage import Stage
+from tests.servers.pages.world import PNG
 
 EXAMPLES = "/console/examples/"
 PLAIN = next(look for look in LOOKS if not look.scripts and look.language == "en")

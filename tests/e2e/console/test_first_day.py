@@ -13,9 +13,9 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.e2e.console.looks import DEFAULT, Look
-from tests.e2e.console.stage import Stage
-from tests.e2e.console.world import PNG
+from tests.servers.pages.looks import DEFAULT, Look
+from tests.servers.pages.stage import Stage
+from tests.servers.pages.world import PNG
 from wharf_console.web.language import loaded
 
 PLAIN = Look(scripts=False, width=360, theme="light", language="en")

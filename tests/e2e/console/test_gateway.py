@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.console.visitor import CHROME, Visitor
-from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import exchange, head, until
 from tests.e2e.test_refusal_pages import ACCEPTED
 from tests.servers.console_pages import DIST
+from tests.servers.pages.visitor import CHROME, Visitor
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import exchange, head, until
 
 POLICY = "Content-Security-Policy"
 

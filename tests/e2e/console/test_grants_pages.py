@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.console.test_administration import Owner, shown, unique
-from tests.e2e.instance import Wharf
+from tests.servers.wharf.instance import Wharf
 
 PLACES: dict[str, Any] = {
     "reach": "places",

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.console.looks import DEFAULT
-from tests.e2e.console.stage import Stage
+from tests.servers.pages.looks import DEFAULT
+from tests.servers.pages.stage import Stage
 
 SLOW = 3_000_000
 SIZE = 20_000_000

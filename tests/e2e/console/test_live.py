@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.console import inspection
-from tests.e2e.console.looks import DEFAULT
-from tests.e2e.console.stage import Stage
+from tests.servers.pages.looks import DEFAULT
+from tests.servers.pages.stage import Stage
 
 SIZE = 4_000_000
 _TUS = {"Tus-Resumable": "1.0.0"}

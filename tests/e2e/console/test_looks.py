@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tests.e2e.console.looks import AXES, BY_SYSTEM, DEFAULT, LOOKS, Look, pairwise
+from tests.servers.pages.looks import AXES, BY_SYSTEM, DEFAULT, LOOKS, Look, pairwise
 
 
 @pytest.mark.parametrize("axes", [AXES, {**AXES, "scripts": (True,)}])

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.console import inspection
-from tests.e2e.console.looks import DEFAULT
-from tests.e2e.console.stage import Stage
-from tests.e2e.console.world import PLANTED, planted_key
+from tests.servers.pages.looks import DEFAULT
+from tests.servers.pages.stage import Stage
+from tests.servers.pages.world import PLANTED, planted_key
 
 #: Where a name of each kind is to be read.
 SHOWN = {

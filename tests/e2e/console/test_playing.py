@@ -6,9 +6,9 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.e2e.console.looks import DEFAULT
-from tests.e2e.console.stage import Stage
 from tests.servers.browser import Browser
+from tests.servers.pages.looks import DEFAULT
+from tests.servers.pages.stage import Stage
 
 SECONDS, RATE = 600, 44_100
 #: A browser on a fast network may have all of the sound before its link ends, and asks for nothing.

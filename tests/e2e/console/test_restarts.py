@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.console.visitor import Visitor
-from tests.e2e.instance import ROOT, Wharf, running
-from tests.e2e.raw_http import until
+from tests.servers.pages.visitor import Visitor
+from tests.servers.wharf.instance import ROOT, Wharf, running
+from tests.servers.wharf.raw_http import until
 
 RESTARTS = 5
 #: More than the console has threads.

@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.e2e.console import world
-from tests.e2e.console.looks import DEFAULT
-from tests.e2e.console.stage import Stage
-from tests.e2e.instance import Wharf, running
-from tests.e2e.tenants import Signer, Tenants
 from tests.servers.browser import Browser
+from tests.servers.pages import world
+from tests.servers.pages.looks import DEFAULT
+from tests.servers.pages.stage import Stage
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.tenants import Signer, Tenants
 
 #: As short as a setting allows.
 TOKEN_SECONDS = 10

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.console.visitor import Visitor
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import CONTENT_TYPE, Part, file_part, multipart_body
-from tests.e2e.raw_http import until
+from tests.servers.pages.visitor import Visitor
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, Part, file_part, multipart_body
+from tests.servers.wharf.raw_http import until
 
 BUCKET = "default"
 

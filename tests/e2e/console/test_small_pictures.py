@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.e2e.console import inspection
-from tests.e2e.console.looks import DEFAULT
-from tests.e2e.console.stage import Stage
-from tests.e2e.console.world import PNG
+from tests.servers.pages.looks import DEFAULT
+from tests.servers.pages.stage import Stage
+from tests.servers.pages.world import PNG
 
 FOLDER = "/console/b/default/?prefix=photos/"
 #: What the pictures of a list of three photos may weigh.

@@ -10,9 +10,9 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.console import inspection
-from tests.e2e.console.looks import Look
-from tests.e2e.console.stage import Stage
 from tests.e2e.console.states import STATES, State
+from tests.servers.pages.looks import Look
+from tests.servers.pages.stage import Stage
 
 WALKS = [
     pytest.param(state, look, id=f"{state}-{look}") for state in STATES for look in state.looks

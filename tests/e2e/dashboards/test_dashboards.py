@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from tests.e2e.dashboards.traffic import NEARLY_FULL, NOISY, QUIET, Traffic
-from tests.e2e.instance import ROOT, running
-from tests.e2e.raw_http import until
 from tests.servers.object_stores import ObjectStore
 from tests.servers.prometheus import FOLDER, Prometheus
+from tests.servers.wharf.instance import ROOT, running
+from tests.servers.wharf.raw_http import until
 
 SECONDS = 60  # a limit, not what it takes
 DASHBOARDS = {

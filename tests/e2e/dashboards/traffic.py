@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.e2e import people
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.console.visitor import Visitor
-from tests.e2e.instance import Wharf
-from tests.e2e.live_client import Listener, listening
-from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
-from tests.e2e.raw_http import RawConnection, exchange, head
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import Signer, Tenants, set_limits
+from tests.servers.pages.visitor import Visitor
+from tests.servers.wharf import people
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.live_client import Listener, listening
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.servers.wharf.raw_http import RawConnection, exchange, head
+from tests.servers.wharf.tenants import Signer, Tenants, set_limits
+from tests.servers.wharf.tus_client import Tus
 
 NOISY, QUIET = "noisy", ("quiet-a", "quiet-b", "quiet-c")
 NEARLY_FULL = "nearly-full"

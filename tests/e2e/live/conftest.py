@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
 
 _QUEUED = 20
 

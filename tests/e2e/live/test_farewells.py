@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import people
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.live_client import (
+from tests.e2e.test_revocation import make_client
+from tests.servers.wharf import people
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.live_client import (
     SECONDS,
     Listener,
     Stream,
     listening,
     slug,
 )
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer, Tenants
-from tests.e2e.test_revocation import make_client
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer, Tenants
 
 LISTENS = "events:read"
 _ORIGIN = "https://app.example"

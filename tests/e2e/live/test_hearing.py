@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.live_client import (
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.live_client import (
     SECONDS,
     Listener,
     kill_live,
     listening,
     recorded,
 )
-from tests.e2e.raw_http import until
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import ALL_SCOPES, Signer
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer
+from tests.servers.wharf.tus_client import Tus
 from wharf_upload.http.event_cursors import cursor_of
 
 LISTENS = "events:read"

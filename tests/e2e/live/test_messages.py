@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.live_client import (
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.live_client import (
     SECONDS,
     listening,
     raw_listener,
     recorded,
     slug,
 )
-from tests.e2e.multipart_body import field_part, file_part
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import ALL_SCOPES, Signer
+from tests.servers.wharf.multipart_body import field_part, file_part
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer
 
 LISTENS = "events:read"
 # Messages of which some are refused, and too few for a farewell.

@@ -8,16 +8,16 @@ from itertools import islice
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
 from tests.e2e.browser.test_readme import blocks, run
-from tests.e2e.instance import Wharf
-from tests.e2e.live_client import (
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.live_client import (
     SECONDS,
     Stream,
     kill_live,
     recorded,
 )
-from tests.e2e.raw_http import until
+from tests.servers.wharf.raw_http import until
 
 
 def test_a_stream_by_curl(wharf: Wharf, api: ApiClient) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.tenants import Signer, Tenants
 from tests.servers.cutting import CuttingProxy, cutting
 from tests.servers.object_stores import ObjectStore
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.tenants import Signer, Tenants
 
 
 # These stand for the ones of tests/e2e here: the tests that are imported run on this Wharf.

@@ -10,9 +10,6 @@ import urllib.request
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import exchange, head, until
 from tests.e2e.test_downloads import (
     BYTES,
     INTERNAL,
@@ -43,6 +40,9 @@ from tests.e2e.test_links import (
 )
 from tests.e2e.test_public import public_bucket, test_a_public_file
 from tests.e2e.test_small_pictures import test_every_way, test_refusals
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import exchange, head, until
 
 __all__ = [
     "test_a_deleted_file_is_gone",

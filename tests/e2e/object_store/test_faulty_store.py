@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import LARGE, Answer, ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer
 from tests.servers.faulty_store import FaultyStore, answer, half, late, silent
 from tests.servers.object_stores import ObjectStore
+from tests.servers.wharf.api_client import LARGE, Answer, ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer
 
 # More than nginx reads ahead.
 _LARGER = LARGE * 30

@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import Answer, ApiClient
-from tests.e2e.instance import ROOT, Wharf
-from tests.e2e.raw_http import until
 from tests.e2e.test_downloads import BYTES
 from tests.e2e.test_links import link
 from tests.e2e.test_public import public_bucket
@@ -21,6 +18,9 @@ from tests.e2e.test_small_pictures import photo
 from tests.servers.certificates import Certificate
 from tests.servers.cutting import CuttingProxy
 from tests.servers.object_stores import ObjectStore
+from tests.servers.wharf.api_client import Answer, ApiClient
+from tests.servers.wharf.instance import ROOT, Wharf
+from tests.servers.wharf.raw_http import until
 
 # Of the file; a problem has none of them.
 FIELDS = ("ETag", "Last-Modified", "Content-Disposition", "Repr-Digest", "Accept-Ranges")

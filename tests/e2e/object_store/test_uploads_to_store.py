@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.tenants import Signer
 from tests.e2e.test_links import link
 from tests.e2e.ways import WAYS, Sender
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.tenants import Signer
 
 # A large one is spooled, or comes in pieces; what is in the way of a small one is in its way, too.
 SPOOLED = ("PUT", "PUT in chunks", "PUT by ticket", "form", "form by ticket", "tus", "slices")

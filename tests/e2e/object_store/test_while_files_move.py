@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.tenants import Signer
 from tests.e2e.test_downloads import check_security_fields
 from tests.e2e.test_links import link
 from tests.e2e.test_small_pictures import photo
 from tests.servers.object_stores import ObjectStore
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.tenants import Signer
 from wharf_upload.storage.base import BlobName
 from wharf_upload.storage.layout import relative_path
 

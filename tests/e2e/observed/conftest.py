@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf, running
 from tests.e2e.observed.scraping import scrape
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer, Tenants
 from tests.servers.exposition import Exposition
 from tests.servers.otlp import Collector, collecting
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer, Tenants
 
 TENANTS = 60
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import overload
 
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import exchange, head
 from tests.servers.exposition import Exposition
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import exchange, head
 
 
 @overload

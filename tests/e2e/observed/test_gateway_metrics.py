@@ -6,13 +6,13 @@ import os
 import signal
 from contextlib import suppress
 
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import file_part
 from tests.e2e.observed.scraping import scrape
-from tests.e2e.raw_http import exchange, head, until
-from tests.e2e.tenants import Tenants
 from tests.servers.exposition import Exposition
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.raw_http import exchange, head, until
+from tests.servers.wharf.tenants import Tenants
 
 
 def grown(wharf: Wharf, before: Exposition, by: float, name: str, **labels: str) -> bool:

@@ -7,10 +7,10 @@ import signal
 
 import pytest
 
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.instance import Wharf
 from tests.e2e.observed.scraping import scrape
-from tests.e2e.raw_http import until
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import until
 
 ROUTE = "/v1/files/{bucket}/{key}"
 FOLDER = "run/metrics-upload"

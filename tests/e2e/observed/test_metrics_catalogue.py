@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.live_client import Listener, listening
-from tests.e2e.multipart_body import file_part
 from tests.e2e.observed.scraping import scrape
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer
 from tests.servers.exposition import Exposition
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.live_client import Listener, listening
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 TARGETS = ("upload", "auth", "console", "live", "images", "nginx", "gateway")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import SMALL
-from tests.e2e.instance import Wharf, running
 from tests.e2e.observed.scraping import scrape
 from tests.e2e.observed.test_metrics_catalogue import STORE_SECTIONS, Row, catalogue, checked
-from tests.e2e.raw_http import until
-from tests.e2e.tenants import Signer
 from tests.servers.exposition import Exposition
 from tests.servers.object_stores import ObjectStore
+from tests.servers.wharf.api_client import SMALL
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer
 
 REQUESTS = "wharf_upload_store_requests_total"
 BYTES = "wharf_upload_store_bytes_total"

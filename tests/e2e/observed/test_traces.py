@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import until
 from tests.servers.otlp import Collector, Span
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import until
 
 STAGES = {"admission", "receive", "hash", "fsync", "commit"}
 # Malformed in one way each (W3C Trace Context, section 3.2).

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.instance import running
-from tests.e2e.releases.laid import RELEASES, facts, lay
 from tests.e2e.releases.upgraded import Upgraded
+from tests.servers.releases.laid import RELEASES, facts, lay
+from tests.servers.wharf.instance import running
 
 
 @pytest.fixture(scope="package", params=RELEASES)

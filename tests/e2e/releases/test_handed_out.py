@@ -7,14 +7,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e import people
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.raw_http import until
-from tests.e2e.releases.handed_out import claims_of, exchanged, link
-from tests.e2e.releases.laid import CREDENTIALS, RELEASES, facts
-from tests.e2e.releases.make import PNG
 from tests.e2e.releases.upgraded import Upgraded
-from tests.e2e.tenants import Tenants
+from tests.servers.releases.handed_out import claims_of, exchanged, link
+from tests.servers.releases.laid import CREDENTIALS, RELEASES, facts
+from tests.servers.releases.make import PNG
+from tests.servers.wharf import people
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Tenants
 
 # 0.1.0 has kept its links and events alone: see test_upgrade.py.
 HANDED_OUT = [release for release in RELEASES if "handed_out" in facts(release)]

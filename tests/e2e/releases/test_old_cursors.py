@@ -13,7 +13,7 @@ import pytest
 
 from servicekit.database.migrating import upgrade
 from servicekit.testing import Issuer
-from tests.e2e.releases.laid import RELEASES, facts, lay
+from tests.servers.releases.laid import RELEASES, facts, lay
 from tests.servers.upload import MIGRATIONS, UploadService, assemble, issuer, settings_for
 
 __all__ = ["issuer"]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import SMALL
-from tests.e2e.raw_http import until
-from tests.e2e.releases.laid import CREDENTIALS, RELEASES, lay
 from tests.e2e.releases.upgraded import Upgraded
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import Signer, Tenants
+from tests.servers.releases.laid import CREDENTIALS, RELEASES, lay
+from tests.servers.wharf.api_client import SMALL
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer, Tenants
+from tests.servers.wharf.tus_client import Tus
 from wharf_upload import __version__
 
 WHOLE = bytes(range(256)) * 32

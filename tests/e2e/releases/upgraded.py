@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e import people
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.releases.laid import CREDENTIALS
-from tests.e2e.tenants import Signer
+from tests.servers.releases.laid import CREDENTIALS
+from tests.servers.wharf import people
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.tenants import Signer
 
 
 @dataclass(frozen=True)

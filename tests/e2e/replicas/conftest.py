@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.instance import Wharf, free_ports, start
-from tests.e2e.tenants import Signer, Tenants
 from tests.servers.postgres import PostgresServer, postgres
 from tests.servers.redis import RedisServer, redis_server
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.instance import Wharf, free_ports, start
+from tests.servers.wharf.tenants import Signer, Tenants
 
 __all__ = ["postgres", "redis_server"]
 

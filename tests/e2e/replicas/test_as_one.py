@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.raw_http import until
 from tests.e2e.replicas.conftest import Pair
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import Signer, Tenants, set_limits
 from tests.e2e.test_links import link
 from tests.e2e.test_revocation import make_client
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer, Tenants, set_limits
+from tests.servers.wharf.tus_client import Tus
 
 _SECONDS = 60.0
 _WAYS = [pytest.param(SMALL, id="in-memory"), pytest.param(LARGE, id="spooled")]

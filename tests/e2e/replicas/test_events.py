@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from redis import Redis
 
-from tests.e2e.live_client import SECONDS, Listener, kill_live, listening, recorded
-from tests.e2e.raw_http import until
 from tests.e2e.replicas.conftest import Pair
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import ALL_SCOPES, Tenants
 from tests.e2e.test_revocation import make_client
+from tests.servers.wharf.live_client import SECONDS, Listener, kill_live, listening, recorded
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import ALL_SCOPES, Tenants
+from tests.servers.wharf.tus_client import Tus
 
 SCOPE = " ".join((*ALL_SCOPES, "events:read"))
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL
-from tests.e2e.raw_http import until
 from tests.e2e.replicas.conftest import Pair
-from tests.e2e.resumable.tus_client import Tus
 from tests.e2e.test_links import link
 from tests.servers.load import Load
+from tests.servers.wharf.api_client import LARGE, SMALL
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tus_client import Tus
 
 _SECONDS = 60.0
 

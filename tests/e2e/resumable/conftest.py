@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.resumable.tus_client import Tus
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.tus_client import Tus
 
 
 @pytest.fixture

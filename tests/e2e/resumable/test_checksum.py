@@ -9,9 +9,9 @@ import socket
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.raw_http import until
-from tests.e2e.resumable.tus_client import Tus
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tus_client import Tus
 
 
 def checksum(algorithm: str, content: bytes) -> dict[str, str]:

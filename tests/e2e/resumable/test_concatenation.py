@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.tus_client import Tus
 
 PARTIAL = {"Upload-Concat": "partial"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.resumable.tus_client import Tus, metadata
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.tus_client import Tus, metadata
 
 
 def test_if_match_replaces(tus: Tus, api: ApiClient) -> None:

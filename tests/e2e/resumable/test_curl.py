@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.resumable.tus_client import metadata
 from tests.servers.cutting import cutting
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.tus_client import metadata
 
 SIZE, HALF = 2_000_000, 1_000_000
 

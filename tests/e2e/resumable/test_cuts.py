@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.raw_http import until
-from tests.e2e.resumable.tus_client import Tus
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tus_client import Tus
 
 CUTS = 200
 SIZE = 24_000_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.api_client import Answer, ApiClient
-from tests.e2e.resumable.tus_client import TUS, Tus
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import Answer, ApiClient
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.tus_client import TUS, Tus
 
 IETF = {"Content-Type": "application/partial-upload", "Upload-Complete": "?0"}
 

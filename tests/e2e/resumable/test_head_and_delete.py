@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.resumable.tus_client import TUS, Tus, metadata
+from tests.servers.wharf.tus_client import TUS, Tus, metadata
 
 
 def test_head_says_how_far(tus: Tus) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, ApiClient
-from tests.e2e.instance import Wharf
-from tests.e2e.multipart_body import CONTENT_TYPE, file_part, multipart_body
-from tests.e2e.raw_http import exchange, head
-from tests.e2e.tenants import Signer
-from tests.e2e.traces import nothing_stored
+from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.servers.wharf.raw_http import exchange, head
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.traces import nothing_stored
 
 SIZES = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
 

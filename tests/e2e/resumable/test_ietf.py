@@ -8,8 +8,8 @@ import os
 
 import pytest
 
-from tests.e2e.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.tenants import Signer
 
 PATCH = {"Content-Type": "application/partial-upload"}
 

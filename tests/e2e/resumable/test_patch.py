@@ -7,10 +7,10 @@ import socket
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.raw_http import until
-from tests.e2e.resumable.tus_client import OCTETS, TUS, Tus
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.tus_client import OCTETS, TUS, Tus
 
 
 def test_bytes_in_pieces(tus: Tus, api: ApiClient) -> None:

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.api_client import Answer, ApiClient
-from tests.e2e.raw_http import until
-from tests.e2e.resumable.tus_client import TUS, Tus
-from tests.e2e.tenants import Signer, Tenants, set_limits
+from tests.servers.wharf.api_client import Answer, ApiClient
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.tenants import Signer, Tenants, set_limits
+from tests.servers.wharf.tus_client import TUS, Tus
 
 HTML = b"<!doctype html><script>alert(1)</script>"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.tenants import Signer
 from tests.servers.cutting import cutting
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.tenants import Signer
 
 _SCRIPT = Path(__file__).with_name("tus_js.mjs")
 LIBRARY = Path(__file__).parents[3] / ".venv/browser/node_modules/tus-js-client"

@@ -14,9 +14,9 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 from tusclient.storage.filestorage import FileStorage
 from tusclient.uploader.uploader import Uploader
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.tenants import Signer
 from tests.servers.cutting import cutting
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.tenants import Signer
 
 CHUNK = 1 << 20
 # tuspy leaves the closing of its files to the garbage collector.

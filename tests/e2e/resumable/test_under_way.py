@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.multipart_body import field_part, file_part
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import ALL_SCOPES, Signer
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.multipart_body import field_part, file_part
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer
+from tests.servers.wharf.tus_client import Tus
 
 OWNER = " ".join((*ALL_SCOPES, "events:read"))
 

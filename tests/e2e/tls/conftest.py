@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.instance import Wharf, free_ports, running
 from tests.servers.certificates import Certificate
 from tests.servers.daemons import program
+from tests.servers.wharf.instance import Wharf, free_ports, running
 
 # The floor is looked at six times in this time.
 WINDOW_SECONDS = 2

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.raw_http import exchange, head, until
 from tests.e2e.tls.conftest import UPLOADS, WINDOW_SECONDS, Secured, parsed
 from tests.servers.certificates import Certificate
 from tests.servers.daemons import program
 from tests.servers.http2 import DATA, END_STREAM, PING, Http2Connection
+from tests.servers.wharf.raw_http import exchange, head, until
 
 HSTS = "strict-transport-security"
 YEAR = "max-age=31536000"

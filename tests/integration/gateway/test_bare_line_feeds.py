@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.instance import free_ports
-from tests.e2e.raw_http import RawAnswer, exchange, head, until
 from tests.servers.nginx import RunningGateway, running
 from tests.servers.uwsgi_apps import serving
+from tests.servers.wharf.instance import free_ports
+from tests.servers.wharf.raw_http import RawAnswer, exchange, head, until
 
 HOST = "files.example.com"
 NEXT = b"GET /v1/smuggled HTTP/1.1\r\nHost: files.example.com\r\n\r\n"

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from socket_guard import connections
-from tests.e2e.instance import free_ports
-from tests.e2e.raw_http import parse, until
 from tests.servers.nginx import ROOT
 from tests.servers.uwsgi_apps import serving
+from tests.servers.wharf.instance import free_ports
+from tests.servers.wharf.raw_http import parse, until
 
 # nginx takes half as many connections, clients three quarters of them, one address half of those.
 DESCRIPTORS, SHARE, ALL = 1024, 192, 384

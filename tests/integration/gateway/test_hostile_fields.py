@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from servicekit.logs import LINE_BYTES
-from tests.e2e.raw_http import RawAnswer, exchange, head, parse, until
 from tests.servers.nginx import RunningGateway, running
 from tests.servers.uwsgi_apps import serving
+from tests.servers.wharf.raw_http import RawAnswer, exchange, head, parse, until
 
 UPLOAD = "/v1/uploads/" + "0" * 32
 # Of which JSON makes two bytes, six, and two that are no UTF-8.

@@ -7,11 +7,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.e2e.raw_http import until
 from tests.servers.nginx import running
 from tests.servers.small_pictures import Ways, asking, picture_of, slug
 from tests.servers.upload import UploadService
 from tests.servers.uwsgi_apps import serving
+from tests.servers.wharf.raw_http import until
 from tests.unit.upload.test_sharing import PNG, link
 from wharf_upload.maintenance.pictures import KeptPictures
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.raw_http import RawConnection, head, until
 from tests.servers.nginx import RunningGateway, running
 from tests.servers.uwsgi_apps import serving
+from tests.servers.wharf.raw_http import RawConnection, head, until
 
 # More than the kernel holds for a client.
 ANSWER_BYTES = 7 << 20

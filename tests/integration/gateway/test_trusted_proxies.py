@@ -13,9 +13,9 @@ from unittest import mock
 
 import pytest
 
-from tests.e2e.raw_http import RawAnswer, head, parse, until
 from tests.servers.nginx import RunningGateway, running
 from tests.servers.uwsgi_apps import serving
+from tests.servers.wharf.raw_http import RawAnswer, head, parse, until
 from wharf_gateway import nginx_program, readiness
 
 # This machine is a proxy, and so are two more networks; it has other addresses, which are none.

@@ -21,9 +21,9 @@ from PIL import Image
 
 from kept_sockets import Kept
 from servicekit.uwsgi_protocol import packet_of
-from tests.e2e.raw_http import until
 from tests.servers.images import BINARY, LOCATION, START_SECONDS, Service, encoded, service
 from tests.servers.uwsgi import connect, raw_answer
+from tests.servers.wharf.raw_http import until
 
 SMALL = encoded(Image.new("RGB", (200, 100), (200, 0, 0)), "PNG")
 OTHER = "acme/0b/0000000000000000000000000000000b"

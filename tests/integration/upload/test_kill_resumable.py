@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 
 from servicekit.testing import Issuer
-from tests.e2e.raw_http import until
 from tests.servers.native import NativeWharf
 from tests.servers.upload import UploadService, assemble, faults_in_counts, settings_for
 from tests.servers.upload_invariants import assert_sound, live
+from tests.servers.wharf.raw_http import until
 from wharf_upload.maintenance import upload_sweeper
 
 _SIZE, _CHUNK = 6_000_000, 400_000

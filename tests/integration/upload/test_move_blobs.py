@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from servicekit.testing import Issuer
-from tests.e2e.raw_http import until
 from tests.servers.object_stores import ObjectStore
 from tests.servers.upload import UploadService, ages, assemble, settings_for
 from tests.servers.upload_invariants import assert_sound
+from tests.servers.wharf.raw_http import until
 from wharf_upload import bootstrap
 from wharf_upload.blob_settings import DISK
 from wharf_upload.maintenance.sweeper import Sweeper

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from servicekit.testing import Issuer
-from tests.e2e.raw_http import until
 from tests.integration.upload.test_database_away import held
 from tests.integration.upload.test_full_disk import fill
 from tests.servers.filesystems import disk
@@ -22,6 +21,7 @@ from tests.servers.upload import (
     settings_for,
 )
 from tests.servers.upload_invariants import assert_sound, live
+from tests.servers.wharf.raw_http import until
 
 _MEGABYTES = 24
 

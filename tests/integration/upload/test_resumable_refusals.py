@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.raw_http import until
 from tests.servers.receiver import OCTETS, ReceiverClient, answer_of, receiving
 from tests.servers.upload import UploadService, faults_in_counts
 from tests.servers.upload_invariants import assert_sound
+from tests.servers.wharf.raw_http import until
 from wharf_upload.domain.tenant_limits import Limits
 
 FILE = "/v1/files/default/a.bin"

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from servicekit.database import DatabaseUnavailable
-from tests.e2e.raw_http import until
 from tests.servers.receiver import ReceiverClient, answer_of, receiving
 from tests.servers.upload import UploadService, faults_in_counts
 from tests.servers.upload_invariants import assert_sound, live
+from tests.servers.wharf.raw_http import until
 from wharf_upload.maintenance import integrity, upload_sweeper
 from wharf_upload.storage.base import BlobName
 from wharf_upload.uploads.commit import FileCommit

@@ -20,10 +20,10 @@ import pytest
 
 from servicekit.database import DatabaseUnavailable
 from servicekit.testing import Issuer
-from tests.e2e.raw_http import until
 from tests.servers.receiver import ReceiverClient, answer_of, receiving
 from tests.servers.upload import assemble, faults_in_counts, settings_for
 from tests.servers.upload_databases import database_url
+from tests.servers.wharf.raw_http import until
 from wharf_upload.database.lease_rows import LeaseRows
 from wharf_upload.database.shared_leases import SqlSharedLeases
 from wharf_upload.hashing.client import FOLLOW_BYTES

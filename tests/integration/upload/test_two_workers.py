@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.raw_http import until
 from tests.servers.upload import settings_for
 from tests.servers.upload_databases import database_url
+from tests.servers.wharf.raw_http import until
 from wharf_upload import bootstrap
 from wharf_upload.database import lease_rows, shared_leases
 from wharf_upload.maintenance.sweeper import Sweeper, Swept

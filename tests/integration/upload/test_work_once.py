@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.raw_http import until
 from tests.servers.receiver import ReceiverClient, receiving
 from tests.servers.upload import UploadService
+from tests.servers.wharf.raw_http import until
 from wharf_upload.database.uploads import SqlUploads
 from wharf_upload.uploads.rules import UploadRules
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from servicekit.database import open_database
-from tests.e2e.raw_http import until
 from tests.servers.feed import FakeFeed, serving_feed
 from tests.servers.upload import new_file
 from tests.servers.upload_databases import database_url
+from tests.servers.wharf.raw_http import until
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.file_writes import Write
 

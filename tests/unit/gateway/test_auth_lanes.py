@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.raw_http import until
 from tests.servers.gateway import Running
+from tests.servers.wharf.raw_http import until
 
 # Logins that a worker of nginx has at the socket for everything else, at the same time.
 ELSEWHERE = 16

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.raw_http import until
 from tests.servers.certificates import Certificate
 from tests.servers.gateway import CONTINUE, HEAD, Running
+from tests.servers.wharf.raw_http import until
 from wharf_gateway.container import Gateway
 from wharf_gateway.terminal import CannotRunError
 

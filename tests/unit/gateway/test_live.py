@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.raw_http import until
 from tests.servers.fake_live import FIRST_EVENT, FakeLive, fake_live
 from tests.servers.gateway import Running
+from tests.servers.wharf.raw_http import until
 from wharf_gateway.container import Gateway
 from wharf_gateway.nginx import render_configuration
 from wharf_gateway.readiness import get

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.raw_http import until
+from tests.servers.wharf.raw_http import until
 from wharf_upload.streaming.fair_executor import FairExecutor
 
 PATIENCE_SECONDS = 60.0

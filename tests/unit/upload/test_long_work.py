@@ -17,9 +17,9 @@ from werkzeug.test import TestResponse
 
 from servicekit.tracing import Tracing
 from servicekit.uwsgi_protocol import packet_of
-from tests.e2e.raw_http import until
 from tests.servers.receiver import Answer, ReceiverClient, answer_of, receiving
 from tests.servers.upload import BOUNDARY, UploadService, form_body
+from tests.servers.wharf.raw_http import until
 from wharf_upload.domain.long_work import BRIEF_BYTES, BRIEF_FILES, BRIEF_PARTS
 from wharf_upload.http.claimed_tenant import claimed_tenant
 from wharf_upload.http.long_work import LongWork

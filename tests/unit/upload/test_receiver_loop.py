@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from servicekit.uwsgi_protocol import packet_of
-from tests.e2e.raw_http import until
+from tests.servers.wharf.raw_http import until
 from wharf_upload.http.request import Response
 from wharf_upload.streaming.connection import Stream
 from wharf_upload.streaming.event_loop import StreamServer

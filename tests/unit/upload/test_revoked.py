@@ -13,10 +13,10 @@ from werkzeug.test import TestResponse
 from servicekit.feed_follower import FeedFollower
 from servicekit.revocations import Revocations
 from servicekit.testing import Issuer
-from tests.e2e.raw_http import until
 from tests.servers.exposition import Exposition
 from tests.servers.feed import FakeFeed, serving_feed
 from tests.servers.upload import BOUNDARY, UploadService, assemble, form_body, settings_for
+from tests.servers.wharf.raw_http import until
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 

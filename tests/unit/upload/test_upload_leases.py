@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from tests.e2e.raw_http import until
+from tests.servers.wharf.raw_http import until
 from wharf_upload.database.contract import SharedLease
 from wharf_upload.uploads.resumable.leases import Lease, Leases, UploadBusy
 

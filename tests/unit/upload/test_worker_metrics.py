@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from servicekit.database import open_database
-from tests.e2e.raw_http import until
 from tests.servers.exposition import Exposition
 from tests.servers.upload import UploadService
+from tests.servers.wharf.raw_http import until
 from wharf_upload.database.overview import SqlOverview
 from wharf_upload.domain.quotas import Quota
 from wharf_upload.domain.tenant_limits import Limits

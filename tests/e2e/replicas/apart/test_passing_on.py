@@ -14,14 +14,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.e2e.api_client import LARGE, Answer, ApiClient
-from tests.e2e.multipart_body import CONTENT_TYPE
-from tests.e2e.raw_http import until
 from tests.e2e.replicas.apart.conftest import Apart
 from tests.e2e.replicas.test_as_one import at_once, statuses
-from tests.e2e.resumable.tus_client import TUS, Tus, metadata
-from tests.e2e.slice_forms import slice_form_of
-from tests.e2e.tenants import Signer
+from tests.servers.wharf.api_client import LARGE, Answer, ApiClient
+from tests.servers.wharf.multipart_body import CONTENT_TYPE
+from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.slice_forms import slice_form_of
+from tests.servers.wharf.tenants import Signer
+from tests.servers.wharf.tus_client import TUS, Tus, metadata
 
 _SECONDS = 60.0
 _PARTIAL = {"Upload-Draft-Interop-Version": "8", "Content-Type": "application/partial-upload"}

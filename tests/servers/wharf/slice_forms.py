@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.e2e.multipart_body import field_part, file_part, multipart_body
+from tests.servers.wharf.multipart_body import field_part, file_part, multipart_body
 
 
 def slice_form_of(

@@ -21,7 +21,7 @@ import pytest
 
 START_SECONDS = 90
 STOP_SECONDS = 60
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # The last line that the runner prints when everything is ready.
 _READY = "\ncurl -f -H"
 _SETTINGS = {

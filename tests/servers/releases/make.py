@@ -1,17 +1,17 @@
-"""Makes data of the release whose code this is: `.venv/bin/python -m tests.e2e.releases.make`.
+"""Makes data of the release whose code this is: `.venv/bin/python -m tests.servers.releases.make`.
 
 It runs that code as an operator does (`wharf run`), fills it through HTTP, and keeps both
 databases as SQL, the files of tenants, and what the tests have to know. To make the data of a
 release once more, or of another one, run it in a checkout of that release:
 
     git worktree add /tmp/release <its commit>
-    cp -r tests/e2e/releases /tmp/release/tests/e2e/      where the release lacks it
-    cd /tmp/release && make setup && .venv/bin/python -m tests.e2e.releases.make
+    cp -r tests/servers /tmp/release/tests/      where the release lacks it
+    cd /tmp/release && make setup && .venv/bin/python -m tests.servers.releases.make
 
 and copy the folder that is named after the release back. Of code between two releases the folder's
-name has the commit: `… -m tests.e2e.releases.make 0.2.0.dev0+e9219bb2`. The folder is not made anew
-for a release that is out: its worth is that nothing of today's code has touched it. The signing key
-is left out.
+name has the commit: `… -m tests.servers.releases.make 0.2.0.dev0+e9219bb2`. The folder is not made
+anew for a release that is out: its worth is that nothing of today's code has touched it. The
+signing key is left out.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.e2e import people
-from tests.e2e.api_client import SMALL, ApiClient
-from tests.e2e.instance import Wharf, running
-from tests.e2e.multipart_body import file_part
-from tests.e2e.releases.handed_out import claims_of, exchanged, handed_out
-from tests.e2e.releases.laid import CREDENTIALS, DATABASES, FOLDER, write_credentials
-from tests.e2e.resumable.tus_client import Tus
-from tests.e2e.tenants import Tenants
+from tests.servers.releases.handed_out import claims_of, exchanged, handed_out
+from tests.servers.releases.laid import CREDENTIALS, DATABASES, FOLDER, write_credentials
+from tests.servers.wharf import people
+from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.tenants import Tenants
+from tests.servers.wharf.tus_client import Tus
 from wharf_upload import __version__
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)

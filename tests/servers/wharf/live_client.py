@@ -16,9 +16,9 @@ import socketio
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.e2e.api_client import ApiClient, Headers
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import until
+from tests.servers.wharf.api_client import ApiClient, Headers
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import until
 from wharf_upload.http.event_cursors import Cursor
 
 SECONDS = 60.0

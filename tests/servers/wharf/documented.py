@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tests.e2e.api_client import ApiClient
+from tests.servers.wharf.api_client import ApiClient
 
 DOCUMENTS = ("/openapi.json", "/auth/openapi.json")
 # A method that an address does not have is refused; what is looked at before it is the credential,

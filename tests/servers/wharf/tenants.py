@@ -10,8 +10,8 @@ from typing import Any
 
 import jwt
 
-from tests.e2e.api_client import Answer, ApiClient
-from tests.e2e.instance import Wharf
+from tests.servers.wharf.api_client import Answer, ApiClient
+from tests.servers.wharf.instance import Wharf
 
 ALL_SCOPES = ("files:read", "files:write", "files:delete", "buckets:admin")
 # A third of a token's life.

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import jwt
 
-from tests.e2e import people
-from tests.e2e.api_client import SMALL, ApiClient
+from tests.servers.wharf import people
+from tests.servers.wharf.api_client import SMALL, ApiClient
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"

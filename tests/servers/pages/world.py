@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
-from tests.e2e.api_client import ApiClient
-from tests.e2e.people import PASSWORD
-from tests.e2e.tenants import ALL_SCOPES, Signer, Tenants
+from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.people import PASSWORD
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
 
 #: What would set `window.ran`, if a page took it for HTML: in a tag, in an attribute, in a script.
 PLANTED = "</script><img src=x onerror=window.ran=1>\"'><svg onload=window.ran=2>"

@@ -13,10 +13,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.e2e.console.looks import DEFAULT, Look
-from tests.e2e.console.world import World
-from tests.e2e.instance import Wharf
 from tests.servers.browser import Browser
+from tests.servers.pages.looks import DEFAULT, Look
+from tests.servers.pages.world import World
+from tests.servers.wharf.instance import Wharf
 
 COOKIE = "wharf_console"
 # How lists of files are shown: each state begins with rows.

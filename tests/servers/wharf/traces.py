@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.instance import Wharf
+from tests.servers.wharf.instance import Wharf
 
 # Spool files go when nginx is done with the request, which may be after the answer.
 PATIENCE_SECONDS = 60.0

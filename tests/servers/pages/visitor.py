@@ -7,8 +7,8 @@ import re
 import socket
 from urllib.parse import urlencode
 
-from tests.e2e.instance import Wharf
-from tests.e2e.raw_http import RawAnswer, parse
+from tests.servers.wharf.instance import Wharf
+from tests.servers.wharf.raw_http import RawAnswer, parse
 
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 _TIMEOUT_SECONDS = 60

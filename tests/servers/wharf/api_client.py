@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.e2e.multipart_body import CONTENT_TYPE, Part, multipart_body
+from tests.servers.wharf.multipart_body import CONTENT_TYPE, Part, multipart_body
 
 PROBLEM = "application/problem+json"
 TIMEOUT_SECONDS = 60

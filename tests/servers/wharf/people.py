@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.e2e.api_client import Answer, ApiClient, Headers
+from tests.servers.wharf.api_client import Answer, ApiClient, Headers
 
 COOKIE = "__Host-wharf_refresh"
 PASSWORD = "correct horse battery"

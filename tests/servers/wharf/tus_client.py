@@ -6,7 +6,7 @@ import base64
 import socket
 from dataclasses import dataclass
 
-from tests.e2e.api_client import Answer, ApiClient, Headers
+from tests.servers.wharf.api_client import Answer, ApiClient, Headers
 
 TUS = {"Tus-Resumable": "1.0.0"}
 OCTETS = "application/offset+octet-stream"
