@@ -21,7 +21,10 @@ from wharf_upload.storage.s3.tries import Patience
 from wharf_upload.storage.timed import TimedStore
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-_LISTED = b"HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n<ListBucketResult/>"
+# It says that the connection ends: else the client may use it once more before it sees the end.
+_LISTED = (
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 19\r\n\r\n<ListBucketResult/>"
+)
 
 
 class Talker:
