@@ -19,7 +19,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.servers.images import LOCATION, Service, encoded, service
+from tests.servers.image_files import LOCATION, encoded
+from tests.servers.images import Service, service
 
 _CPU = "wharf_process_cpu_seconds_total"
 

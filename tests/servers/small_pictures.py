@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from tests.servers.links import PNG, link
 from tests.servers.nginx import Answer, RunningGateway, running
 from tests.servers.upload import UploadService
 from tests.servers.uwsgi_apps import serving
-from tests.unit.upload.test_sharing import PNG, link
 
 
 @dataclass

@@ -7,17 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.stores import (
-    EXCLUSIVE,
-    OBJECT_STORES,
-    blob_server,
-    local_store,
-    memory_store,
-    moving_store,
-    object_store,
-    socket_server,
-    socket_store,
-)
+from tests.servers.blob_process import blob_server, socket_server, socket_store
+from tests.servers.object_store_drivers import object_store
+from tests.servers.stores import EXCLUSIVE, OBJECT_STORES, local_store, memory_store, moving_store
 from wharf_upload.storage.base import BlobStore
 from wharf_upload.storage.memory import MemoryStore
 from wharf_upload.storage.spool_file import SpoolFile

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from servicekit.ids import uuid7_hex
+from tests.servers.blob_process import socket_store
 from tests.servers.filesystems import mounted
-from tests.servers.stores import local_store, memory_store, socket_store
+from tests.servers.stores import local_store, memory_store
 from wharf_upload.storage.base import BlobName, BlobStore, StoreFull
 from wharf_upload.storage.spool_file import SpoolFile
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from servicekit.ids import uuid7_hex
+from tests.servers.object_store_drivers import object_driver
 from tests.servers.object_stores import ObjectStore
-from tests.servers.stores import OBJECT_STORES, object_driver
+from tests.servers.stores import OBJECT_STORES
 from wharf_upload.storage.base import BlobName, StoreUnavailable
 from wharf_upload.storage.s3 import keys, probe, signing
 from wharf_upload.storage.s3.store import S3Store

@@ -15,8 +15,9 @@ import pytest
 
 from servicekit.ids import uuid7_hex
 from servicekit.metric_buffers import MetricBuffer
+from tests.servers.object_store_drivers import object_driver, object_store
 from tests.servers.object_stores import ObjectStore
-from tests.servers.stores import OBJECT_STORES, object_driver, object_store
+from tests.servers.stores import OBJECT_STORES
 from wharf_upload.domain.bucket_place import parse_bucket_place
 from wharf_upload.storage.base import BlobName, StoreError
 from wharf_upload.storage.s3 import deleting, metrics, uploading

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from servicekit.ids import uuid7_hex
+from tests.servers.blob_process import RunningBlobServer, socket_store
 from tests.servers.socket_store import SocketStore
-from tests.servers.stores import RunningBlobServer, socket_store
 from wharf_upload import timings
 from wharf_upload.storage.base import (
     BlobMissing,

@@ -37,7 +37,7 @@ DOWN = "wharf-overview: Targets down A"
 _SELECTOR = re.compile(r"\b(wharf_\w+|up)(\{[^}]*\})?")
 #: All jobs of prometheus.yml: a Wharf on one machine has them all.
 JOBS = len(yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"])
-#: Alerts that can be made to fire within seconds; the rest do in tests/unit/observing.
+#: Alerts that can be made to fire within seconds; the rest do in tests/integration/observing.
 PROVOKED = {
     "WharfTenantNearQuota",
     "WharfTenantRefusalsSurge",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.servers.links import PNG, link
 from tests.servers.nginx import running
 from tests.servers.small_pictures import Ways, asking, picture_of, slug
 from tests.servers.upload import UploadService
 from tests.servers.uwsgi_apps import serving
 from tests.servers.wharf.raw_http import until
-from tests.unit.upload.test_sharing import PNG, link
 from wharf_upload.maintenance.pictures import KeptPictures
 
 
@@ -152,3 +153,9 @@ def test_without_a_maker(upload: UploadService, tmp_path: Path) -> None:
             assert answer.status == 404
             assert slug(answer) == "no-preview"
             assert gateway.ask(target, Authorization=bearer).body == PNG
+
+
+def test_the_folder_is_closed(ways: Ways) -> None:
+    """Nobody but this user reads the pictures of all tenants."""
+    folder = ways.upload.settings.data / "pictures" / "one"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700

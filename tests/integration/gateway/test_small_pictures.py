@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.links import PNG, link
 from tests.servers.nginx import running
 from tests.servers.small_pictures import Maker, Ways, asking, picture_of, slug
 from tests.servers.upload import UploadService
 from tests.servers.uwsgi_apps import serving
-from tests.unit.upload.test_sharing import PNG, link
 
 ORIGIN = "https://app.example"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.servers.images import encoded, memory_file, service
+from tests.servers.image_files import encoded, memory_file
+from tests.servers.images import service
 from tests.servers.mutating_zygote import MUTANTS, mutant
 from wharf_images.sandbox import kernel
 from wharf_images.sandbox.client import Sandbox

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.servers.hostile_zygote import ATTEMPTS
-from tests.servers.images import memory_file
+from tests.servers.image_files import memory_file
 from wharf_images.sandbox import kernel
 from wharf_images.sandbox.client import Ended, Sandbox
 

@@ -21,7 +21,8 @@ from PIL import Image
 
 from kept_sockets import Kept
 from servicekit.uwsgi_protocol import packet_of
-from tests.servers.images import BINARY, LOCATION, START_SECONDS, Service, encoded, service
+from tests.servers.image_files import LOCATION, encoded
+from tests.servers.images import BINARY, START_SECONDS, Service, service
 from tests.servers.uwsgi import connect, raw_answer
 from tests.servers.wharf.raw_http import until
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from servicekit.testing import Issuer
+from tests.servers.blob_process import blob_server, socket_server
 from tests.servers.postgres import new_postgres_url, postgres
-from tests.servers.stores import blob_server, socket_server
 from tests.servers.tracing import strace
 from tests.servers.upload import issuer, upload, upload_data, upload_template
 from tests.servers.upload_databases import postgres_template

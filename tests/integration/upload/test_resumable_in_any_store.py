@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from servicekit.testing import Issuer
+from tests.servers.blob_process import RunningBlobServer, socket_store
 from tests.servers.receiver import ReceiverClient, receiving
-from tests.servers.stores import RunningBlobServer, socket_store
 from tests.servers.upload import (
     UploadService,
     assemble,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.database import open_database
+from tests.servers.exposition import Exposition
 from tests.servers.feed import FakeFeed, serving_feed
 from tests.servers.upload import new_file
 from tests.servers.upload_databases import database_url
@@ -62,3 +66,44 @@ def test_purges_what_it_hears_of(tmp_path: Path, database_url: str) -> None:
         assert heard.exists()
     assert records.usage("there").files == 1
     database.close()
+
+
+def test_the_worker_has_a_port(upload_data: Path, tmp_path: Path) -> None:
+    """`wharf-upload worker` shows its runs, report and database on its own port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environ = {
+        **os.environ,
+        "WHARF_DATA": str(upload_data),
+        "WHARF_SWEEP_SECONDS": "1",
+        "WHARF_WORKER_METRICS_PORT": str(port),
+        # As in the image, where no folder of the kind is this process's.
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "absent"),
+    }
+    command = [sys.executable, "-c", "from wharf_upload.cli import main; main()", "worker"]
+    with subprocess.Popen(command, env=environ) as worker:
+
+        def page() -> Exposition | None:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
+                    return Exposition(reply.read().decode())
+            except OSError:
+                return None
+
+        def done() -> bool:
+            found = page()
+            return found is not None and found.sum("wharf_sweeper_runs_total", result="done") >= 2
+
+        try:
+            assert until(done)
+            found = page()
+            assert found is not None
+            assert found.values("wharf_sweeper_pause_seconds") == [1]
+            assert found.sum("wharf_sweeper_last_success_timestamp_seconds") > 0
+            assert found.sum("wharf_build_info", service="worker") == 1
+            assert found.sum("wharf_process_cpu_seconds_total") > 0
+            assert not [name for name in found.families if name.startswith("wharf_http")]
+        finally:
+            worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 0

@@ -13,10 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from servicekit.problems import ProblemError
-from tests.servers.auth_command import Run, installed, mistake, run
 from wharf_auth.cli import cli
-
-__all__ = ["installed", "run"]
 
 Command = Callable[..., Result]
 INBOX = "read,write:photos/inbox/"
@@ -169,12 +166,6 @@ def test_options_exclude_each_other(wharf: Command) -> None:
         assert "exclude each other" in told
     told = refusal(wharf("group", "set", "demo", "x", "--scope", "files:read", "--no-scopes"))
     assert "exclude each other" in told
-
-
-def test_mistake_is_one_line(installed: Run) -> None:
-    """An operator sees one line, no traceback."""
-    create = ("client", "create", "demo", "x", "--scope", "files:read", "--grant", "fly:photos")
-    mistake(installed(*create), "grants[0]: There is no action 'fly'")
 
 
 def test_grant_options_are_told(wharf: Command) -> None:

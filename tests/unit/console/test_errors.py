@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.servers.console import Console, console_on
+from tests.servers.console import Console
 from tests.servers.console_documents import LOGIN, grant
-from tests.servers.fake_gateway import Call, FakeGateway, Reply, problem
-from tests.servers.redis import RedisServer
-from wharf_console.settings import Settings
+from tests.servers.fake_gateway import Call, Reply, problem
 
 
 def heading(page: str) -> str:
@@ -173,28 +170,6 @@ def _add_page_with_a_form(console: Console) -> None:
     console.app.add_url_rule("/console/note", view_func=note, methods=["GET", "POST"])
 
 
-def test_sessions_that_cannot_be_had_are_a_page(
-    tmp_path: Path, gateway: FakeGateway, redis_server: RedisServer
-) -> None:
-    """Without Redis nobody is logged out: the page says to try again."""
-    settings = Settings(
-        data=tmp_path / "data", console_door=gateway.path, console_sessions=redis_server.url
-    )
-    console = console_on(settings, gateway)
-    browser = console.person()
-    assert browser.get("/console/").status_code == 200
-    redis_server.stop()
-    try:
-        page = browser.get("/console/")
-        assert page.status_code == 503
-        assert heading(page.text) == "Wharf does not answer"
-        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
-        assert page.headers["Cache-Control"] == "no-store"
-        assert console.visitor().get("/console/readyz").status_code == 503
-    finally:
-        redis_server.start()
-
-
 def test_a_call_passes_on_who_asks(console: Console) -> None:
     """The browser's address, program and host, and the number of its request."""
     browser = console.person()
@@ -208,26 +183,3 @@ def test_a_call_passes_on_who_asks(console: Console) -> None:
     assert call.fields["user-agent"] == "Browser/1 X: y"
     assert call.fields["x-request-id"] == reply.headers["X-Request-Id"]
     assert call.fields["host"] == "localhost"
-
-
-def test_a_redis_that_is_away_at_the_start(
-    tmp_path: Path, gateway: FakeGateway, redis_server: RedisServer
-) -> None:
-    """The console starts, says who is missing, and goes on when it is there."""
-    redis_server.stop()
-    settings = Settings(
-        data=tmp_path / "data", console_door=gateway.path, console_sessions=redis_server.url
-    )
-    client = console_on(settings, gateway).app.test_client()
-    try:
-        assert client.get("/console/healthz").status_code == 200
-        assert client.get("/console/readyz").json == {
-            "status": "unavailable",
-            "down": {"sessions": "ConnectionError"},
-        }
-        answer = client.get("/console/login")
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    finally:
-        redis_server.start()
-    assert client.get("/console/login").status_code == 200
-    assert client.get("/console/readyz").json == {"status": "ready"}

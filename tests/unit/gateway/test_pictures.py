@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -61,18 +60,6 @@ def test_a_socket_for_bytes_elsewhere() -> None:
     made = gateway(WHARF_IMAGES_SOCKET="/run/i.sock", WHARF_IMAGES_BLOBS_SOCKET="/run/b.sock")
     assert made.own_sockets == ["/run/b.sock"]
     assert made.values["WHARF_IMAGES_BLOBS_SOCKET"] == "unix:/run/b.sock"
-
-
-def test_the_folder_is_closed(tmp_path: Path) -> None:
-    """Nobody but this user reads the pictures of all tenants."""
-    made = gateway(
-        str(tmp_path / "data"),
-        WHARF_GATEWAY_RUN=str(tmp_path / "run"),
-        WHARF_SOCKETS=str(tmp_path),
-    )
-    made.prepare()
-    folder = tmp_path / "data/pictures/one"
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A service on SQLite has no driver of another database in memory, and nothing that migrates."""
+"""What a service does not need at once, or not at all, is not in its memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ import sys
 import pytest
 
 HEAVY = ("alembic", "psycopg", "psycopg_pool", "sqlalchemy")
+IMPORTS = """
+import sys
+import wharf_auth.app, wharf_upload.app
+examples = {
+    f"{package}.{name}"
+    for package in ("wharf_auth.openapi", "wharf_upload.http.openapi")
+    for name in ("guide", "examples", "samples")
+}
+print(sorted(examples & sys.modules.keys()))
+import wharf_auth.openapi.guide, wharf_upload.http.openapi.guide
+print(sorted(examples - sys.modules.keys()))
+"""
 
 
 @pytest.mark.parametrize(
@@ -65,3 +77,34 @@ def test_a_console_verifies_no_token_and_counts_no_limit() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_disk_needs_no_client() -> None:
+    """A service with its blobs on the disk loads nothing of what speaks to object stores."""
+    code = (
+        "import sys, tempfile, pathlib; from wharf_upload import bootstrap, app;"
+        "bootstrap.local_store(pathlib.Path(tempfile.mkdtemp()), durable=True);"
+        "print([name for name in ('boto3', 'botocore', 'urllib3', 'wharf_upload.storage.s3.wire')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_small_requests_need_no_boto3() -> None:
+    """A process that only stores small files and signs downloads does not load boto3."""
+    code = (
+        "import sys; import wharf_upload.storage.s3.store;"
+        "print([name for name in ('boto3', 'botocore') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_examples_are_not_loaded_before_they_are_asked_for() -> None:
+    """A worker that nobody asks for the document has no examples in its memory."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True
+    )
+    # The second list says that the first one asked for modules that exist.
+    assert done.stdout == "[]\n[]\n"

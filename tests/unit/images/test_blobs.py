@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.servers.images import LOCATION, BlobsSocket, blobs_socket
+from tests.servers.image_files import LOCATION, BlobsSocket, blobs_socket
 from wharf_images.blobs import BlobGone, Blobs, BlobsUnavailable, is_signed, tenant_of
 from wharf_images.formats import MAX_FILE_BYTES, NoPicture
 

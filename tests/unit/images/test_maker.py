@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.servers.images import LOCATION
+from tests.servers.image_files import LOCATION
 from wharf_images.blobs import BlobGone, BlobsUnavailable
 from wharf_images.formats import NoPicture
 from wharf_images.maker import Answer, Maker, self_test

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from tests.servers.images import encoded
+from tests.servers.image_files import encoded
 from wharf_images.formats import NoPicture, is_webp
 from wharf_images.picturing.pictures import picture_of
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -72,31 +69,3 @@ def test_paths_with_blanks_and_signs(options: Any, tmp_path: Path) -> None:
     root = str(tmp_path / "it's 100% mine")
     assert found["upload-1"].directory == root
     assert found["upload-1"].environment["WHARF_UWSGI_INI"] == f"{root}/services/upload/uwsgi.ini"
-
-
-def test_a_program_gets_its_words_and_writes_to_its_log(tmp_path: Path) -> None:
-    """`program.sh` passes words on as they are; output of both kinds is added to the log file."""
-    (tmp_path / "a.log").write_text("before\n")
-    words = ["/bin/sh", "-c", 'printf "%s|" "$@"; echo error >&2', "-", "it's", "$HOME a", "%s"]
-    subprocess.run(
-        ["/bin/sh", FOLDER / "program.sh", "a", "TERM", *words],
-        env={**os.environ, "WHARF_LOG": str(tmp_path)},
-        check=True,
-    )
-    assert (tmp_path / "a.log").read_text() == "before\nit's|$HOME a|%s|error\n"
-
-
-def test_nginx_says_when_it_begins(tmp_path: Path) -> None:
-    """The upload service learns that nothing is under way from before, and sockets are gone."""
-    (tmp_path / "blobs.sock").touch()
-    (tmp_path / "requests.tsv").write_text("a line\n")
-    subprocess.run(
-        ["/bin/sh", FOLDER / "program.sh", "nginx", "TERM", "true"],
-        env={**os.environ, "WHARF_LOG": str(tmp_path), "WHARF_SOCKETS": str(tmp_path)},
-        check=True,
-    )
-    line, began = (tmp_path / "requests.tsv").read_text().splitlines()
-    said, _, since = began.partition("\t")
-    assert (line, said) == ("a line", "gateway began")
-    assert 0 < float(since) <= time.time()
-    assert not (tmp_path / "blobs.sock").exists()

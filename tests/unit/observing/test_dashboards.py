@@ -5,31 +5,19 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import subprocess
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from deploy.observing import __main__ as observing
 from deploy.observing.drawing import COLUMNS
-from tests.unit.observing.promtool import ROOT, rules
+from tests.servers.observing import DASHBOARDS, ROOT, rules, shown
 
-FOLDER = ROOT / "deploy/grafana/dashboards"
-DASHBOARDS: dict[str, dict[str, Any]] = {
-    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")
-}
 #: Grafana's own ids of units (packages/grafana-data, valueFormats).
 UNITS = {"short", "s", "bytes", "Bps", "reqps", "percentunit"}
 _METRIC = re.compile(r"\b(?:wharf_\w+|wharf:[\w:]+|up|ALERTS)\b")
 _CATALOGUED = re.compile(r"^\| `(wharf_\w+)` \| (\w+)", re.MULTILINE)
 CATALOGUE = dict(_CATALOGUED.findall((ROOT / "docs/metrics.md").read_text(encoding="utf-8")))
-
-
-def shown(name: str) -> list[dict[str, Any]]:
-    """The panels of a dashboard that show something."""
-    return [panel for panel in DASHBOARDS[name]["panels"] if panel["type"] != "row"]
 
 
 def expressions() -> list[str]:
@@ -156,42 +144,6 @@ def test_every_metric_is_looked_at() -> None:
     """What is measured is on a dashboard or in an alert: else nobody would see it."""
     everything = " ".join(expressions())
     assert [metric for metric in CATALOGUE if metric not in everything] == []
-
-
-def test_every_query_can_be_read(tmp_path: Path) -> None:
-    """promtool parses each query of each panel, filled in as Grafana does it."""
-    written = [
-        {"record": "parsed", "expr": re.sub(r"\$(__\w+|\w+)", _filled, target["expr"])}
-        for name in DASHBOARDS
-        for panel in shown(name)
-        for target in panel["targets"]
-    ]
-    path = tmp_path / "queries.yml"
-    # A rule for each, in a group of its own: the same rule twice in one group is refused.
-    groups = [{"name": f"{number}", "rules": [rule]} for number, rule in enumerate(written)]
-    path.write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
-    command = ["promtool", "check", "rules", "--lint=none", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _filled(variable: re.Match[str]) -> str:
-    return "5m" if variable[1].startswith("__") else ".*"
-
-
-@pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml", "file_sd.yml"])
-def test_configurations(name: str) -> None:
-    """promtool accepts each configuration with its rules; its jobs have the names of the rules."""
-    path = ROOT / "deploy/prometheus" / name
-    command = ["promtool", "check", "config", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARNING" not in done.stdout + done.stderr
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    jobs = {job["job_name"] for job in config["scrape_configs"]}
-    services = {"upload", "auth", "console", "live", "images", "nginx", "gateway"}
-    assert {f"wharf-{name}" for name in services} <= jobs
-    assert config["global"]["scrape_interval"] == "15s"
 
 
 def test_every_recording_is_used() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.observing.promtool import ROOT, alerts
+from tests.servers.observing import ROOT, alerts
 
 RUNBOOKS = ROOT / "docs/runbooks"
 ALERTS = {rule["alert"]: rule for rule in alerts()}

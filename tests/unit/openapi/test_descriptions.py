@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -18,18 +16,6 @@ VERBS = re.compile(
     "(Add|Append|Ask|Change|Create|Delete|Disable|Download|End|Get|Give|List|Log|Move|Read|Remove|Resume|"
     "Retire|Revoke|Set|Suspend|Upload) "
 )
-IMPORTS = """
-import sys
-import wharf_auth.app, wharf_upload.app
-examples = {
-    f"{package}.{name}"
-    for package in ("wharf_auth.openapi", "wharf_upload.http.openapi")
-    for name in ("guide", "examples", "samples")
-}
-print(sorted(examples & sys.modules.keys()))
-import wharf_auth.openapi.guide, wharf_upload.http.openapi.guide
-print(sorted(examples - sys.modules.keys()))
-"""
 
 
 @pytest.mark.parametrize("service", ["auth", "upload"])
@@ -76,15 +62,6 @@ def test_what_replicas_without_a_shared_folder_refuse(operations: list[Described
         *("createUpload", "headUpload", "getUpload", "appendToUpload", "appendToUploadByPost"),
         *("deleteUpload", "uploadForm"),
     }
-
-
-def test_examples_are_not_loaded_before_they_are_asked_for() -> None:
-    """A worker that nobody asks for the document has no examples in its memory."""
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True
-    )
-    # The second list says that the first one asked for modules that exist.
-    assert done.stdout == "[]\n[]\n"
 
 
 def test_the_document_is_built_once_when_it_is_asked_for() -> None:

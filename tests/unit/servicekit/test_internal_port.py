@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
@@ -63,43 +59,3 @@ def test_the_gateways_requests_pass_as_they_are() -> None:
     """They carry an id, which no HTTP client can set under that name."""
     assert ask("/metrics", REQUEST_ID="x") == ("200 OK", "/metrics -")
     assert ask("/v1/files/a/b", HTTP_REQUEST_ID="x")[0] == "404 Not Found"
-
-
-class Silent(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    with make_server("127.0.0.1", 0, guarded, handler_class=Silent) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
-
-
-def probe(port: int, path: str) -> tuple[int, str]:
-    """What the health check of an image ends with, and what it says."""
-    done = subprocess.run(
-        [ROOT / "deploy/images/answers", "WHARF_INTERNAL", path],
-        env={"PATH": os.environ["PATH"], "WHARF_INTERNAL": f":{port}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
-
-
-def test_a_probe_says_what_is_wrong(port: int) -> None:
-    """Nothing for 200; status and body for anything else; the reason where nobody answers."""
-    assert probe(port, "/healthz") == (0, "")
-    status, said = probe(port, "/readyz")
-    assert status == 1
-    assert "503" in said
-    assert "/auth/readyz 1" in said
-    status, said = probe(1, "/healthz")
-    assert status == 1
-    assert "Connection refused" in said

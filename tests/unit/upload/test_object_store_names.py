@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from subprocess import run
 from uuid import UUID
 
 import pytest
@@ -70,25 +68,3 @@ def test_parts(size: int) -> None:
     """A file of up to 5 TiB has at most 9000 parts, none smaller than 16 MiB but the last."""
     assert part_bytes(size) >= 16 << 20
     assert -(-size // part_bytes(size)) <= 9000
-
-
-def test_a_disk_needs_no_client() -> None:
-    """A service with its blobs on the disk loads nothing of what speaks to object stores."""
-    code = (
-        "import sys, tempfile, pathlib; from wharf_upload import bootstrap, app;"
-        "bootstrap.local_store(pathlib.Path(tempfile.mkdtemp()), durable=True);"
-        "print([name for name in ('boto3', 'botocore', 'urllib3', 'wharf_upload.storage.s3.wire')"
-        " if name in sys.modules])"
-    )
-    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def test_small_requests_need_no_boto3() -> None:
-    """A process that only stores small files and signs downloads does not load boto3."""
-    code = (
-        "import sys; import wharf_upload.storage.s3.store;"
-        "print([name for name in ('boto3', 'botocore') if name in sys.modules])"
-    )
-    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"

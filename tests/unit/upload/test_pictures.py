@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from tests.servers.links import PNG, link
 from tests.servers.upload import UploadService, ages, new_file
-from tests.unit.upload.test_sharing import PNG, decided, link
+from tests.unit.upload.test_sharing import decided
 from wharf_upload import bootstrap
 from wharf_upload.domain.pictures import WIDTHS, NoSuchWidth, width_of
 from wharf_upload.downloads import pictures

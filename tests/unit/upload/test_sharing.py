@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
 from servicekit.database import DatabaseUnavailable
+from tests.servers.links import PNG, link
 from tests.servers.upload import UploadService, form_body
 from wharf_upload.domain.conditions import http_date
 from wharf_upload.downloads.files import Downloads
@@ -17,7 +16,6 @@ from wharf_upload.downloads.shared import LINKS
 from wharf_upload.storage.base import GatewayPlace
 
 GIF_JS = b"GIF89a/*\x01\x00\x80\x00\x00*/=1;alert(1)//\x00"
-PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(20)
 POLYGLOTS = [
     pytest.param(GIF_JS, id="GIF+JS"),
     pytest.param(PNG + b"<html><script>", id="PNG+HTML in the head"),
@@ -26,15 +24,6 @@ POLYGLOTS = [
     pytest.param(PNG + bytes(500_000) + b"PK\x03\x04" + bytes(100), id="PNG+ZIP"),
     pytest.param(PNG + bytes(9000) + b"%PDF-1.7", id="PNG+PDF"),
 ]
-
-
-def link(upload: UploadService, **wanted: Any) -> str:
-    """A link's path."""
-    body = json.dumps({"bucket": "default", **wanted}).encode()
-    reply = upload.request("POST", "/v1/links", body, {"Content-Type": "application/json"})
-    assert reply.status_code == 201, reply.text
-    url: str = json.loads(reply.data)["url"]
-    return url
 
 
 def decided(upload: UploadService, path: str, query: str = "", **environ: str) -> TestResponse:

@@ -3,73 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from queue import Queue
 
 import pytest
 
+from tests.servers.stopped_sender import Stopped, at_once, ended, told, way
 from tests.unit.upload.notices.test_messages import progress
 from wharf_upload.notices import sender
-from wharf_upload.notices.messages import Changed, Notice, read_frame
+from wharf_upload.notices.messages import Changed
 from wharf_upload.notices.sender import PAUSE_SECONDS, Sender
 from wharf_upload.notices.transports import NotSent
 
-WAIT_SECONDS = 10
-
-
-@dataclass
-class Stopped:
-    """A transport whose frames the test takes one by one, and the pauses after them."""
-
-    frames: Queue[bytes] = field(default_factory=Queue)
-    outcomes: Queue[Exception | None] = field(default_factory=Queue)
-    pauses: list[float] = field(default_factory=list)
-
-    def send(self, frame: bytes) -> None:
-        self.frames.put(frame)
-        outcome = self.outcomes.get(timeout=WAIT_SECONDS)
-        if outcome is not None:
-            raise outcome
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def arrived(self) -> list[Notice]:
-        """The notices of the next frame, which is not taken yet."""
-        return read_frame(self.frames.get(timeout=WAIT_SECONDS))
-
-    def take(self, error: Exception | None = None) -> None:
-        """Take that frame, or fail."""
-        self.outcomes.put(error)
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Idle threads end with their test."""
-    monkeypatch.setattr(sender, "_IDLE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def way() -> Stopped:
-    return Stopped()
-
-
-@pytest.fixture
-def told(way: Stopped) -> Iterator[Sender]:
-    """A sender that does not pause; its thread has ended with the test."""
-    made = Sender(lambda: way, way.pauses.append)
-    yield made
-    ended(made)
-
-
-def ended(told: Sender) -> None:
-    thread = told._thread
-    if thread is not None:
-        thread.join(WAIT_SECONDS)
-        assert not thread.is_alive()
+__all__ = ["at_once", "told", "way"]
 
 
 def test_a_notice_is_sent_at_once(told: Sender, way: Stopped) -> None:
@@ -186,35 +131,4 @@ def test_no_thread_can_be_started(
         told.changed("first")
     told.changed("second")
     assert way.arrived() == [Changed("first"), Changed("second")]
-    way.take()
-
-
-def in_fork(work: Callable[[], bool]) -> bool:
-    """Whether the work succeeds in a fork of this process."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if work() else 1
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status) == 0
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_fork_tells_by_itself(told: Sender, way: Stopped) -> None:
-    """Neither the thread nor the lock of the parent, held at that moment, is waited for."""
-    told.changed("parent")
-    way.arrived()
-
-    def tells() -> bool:
-        way.frames, way.outcomes = Queue(), Queue()
-        told.changed("child")
-        found = way.arrived() == [Changed("child")]
-        way.take()
-        return found
-
-    with told._noted:
-        assert in_fork(tells)
     way.take()

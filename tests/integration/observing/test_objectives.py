@@ -9,8 +9,8 @@ import pytest
 
 from deploy.observing.objectives import OBJECTIVES
 from deploy.observing.slos import BURNS, Objective
-from tests.unit.observing import promtool
-from tests.unit.observing.promtool import Course
+from tests.servers import promtool
+from tests.servers.promtool import Course
 
 #: Three days and a bit, of five minutes each.
 _STEPS = 900

@@ -235,3 +235,9 @@ def test_a_ticket_is_made_for_a_bucket(installed: Run) -> None:
 def test_tickets_that_cannot_be_made(installed: Run, arguments: list[str], why: str) -> None:
     """One line says what is wrong."""
     mistake(installed("ticket", "create", *arguments), why)
+
+
+def test_mistake_is_one_line(installed: Run) -> None:
+    """An operator sees one line, no traceback."""
+    create = ("client", "create", "demo", "x", "--scope", "files:read", "--grant", "fly:photos")
+    mistake(installed(*create), "grants[0]: There is no action 'fly'")

@@ -9,24 +9,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[3]
-FOLDER = ROOT / "deploy/prometheus/rules"
-NAMES = tuple(sorted(path.name for path in FOLDER.glob("*.yml")))
-
-
-def alerts() -> list[dict[str, Any]]:
-    """All alerting rules."""
-    return [rule for rule in rules() if "alert" in rule]
-
-
-def rules() -> list[dict[str, Any]]:
-    """All rules of all files."""
-    return [
-        rule
-        for name in NAMES
-        for group in yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
-    ]
+from tests.servers.observing import NAMES, RULES
 
 
 @dataclass
@@ -56,7 +39,7 @@ def run(
     """Fails with promtool's words when something is not as expected."""
     path = folder / "test.yml"
     document = {
-        "rule_files": [str(FOLDER / name) for name in files],
+        "rule_files": [str(RULES / name) for name in files],
         "evaluation_interval": evaluation,
         "tests": [course.document() for course in courses],
     }

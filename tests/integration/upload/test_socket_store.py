@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from servicekit.testing import Issuer
-from tests.servers.stores import RunningBlobServer, socket_store
+from tests.servers.blob_process import RunningBlobServer, socket_store
 from tests.servers.upload import UploadService, assemble, form_body, settings_for
 
 _BODY = os.urandom(3 << 20)  # larger than what is hashed by its receiver alone

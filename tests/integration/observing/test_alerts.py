@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.observing import promtool
+from tests.servers import promtool
+from tests.servers.observing import alerts
 
 CASES: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(
     (Path(__file__).parent / "alert_cases.yml").read_text(encoding="utf-8")
 )
-RULES = {rule["alert"]: rule for rule in promtool.alerts() if "wharf:slo_" not in rule["expr"]}
+RULES = {rule["alert"]: rule for rule in alerts() if "wharf:slo_" not in rule["expr"]}
 
 
 def expected(alert: str, case: dict[str, Any]) -> dict[str, Any]:

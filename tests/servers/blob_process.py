@@ -1,0 +1,75 @@
+"""A process that keeps blobs behind a socket, slow and failing as a test says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.servers import blob_server as protocol
+from tests.servers.socket_store import SocketStore
+from wharf_upload.storage.timed import TimedStore
+
+
+class RunningBlobServer:
+    """A server for tests, which says how it misbehaves."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._store = SocketStore(address)
+
+    def store(self) -> SocketStore:
+        """A new client."""
+        return SocketStore(self.address)
+
+    def fail(self, operation: str, fault: str, *, times: int = 1) -> None:
+        """Lets the next operations of a kind fail (`blob_server` names the faults)."""
+        self._store.ask("control", of=operation, fault=fault, times=times, seconds=0)
+
+    def delay(self, operation: str, seconds: float) -> None:
+        """Lets operations of a kind take longer from now on."""
+        self._store.ask("control", of=operation, fault=None, times=0, seconds=seconds)
+
+    def reset(self, capacity: int = protocol.CAPACITY) -> None:
+        """Forgets all blobs, faults and delays; has room for so many bytes."""
+        self._store.ask("reset", capacity=capacity)
+
+
+@contextmanager
+def running() -> Iterator[RunningBlobServer]:
+    """A server of one's own."""
+    # Not below pytest's folder: a socket's path may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="wharf-blobs-") as folder:
+        address = str(Path(folder) / "blobs.sock")
+        command = [sys.executable, "-S", "-E", protocol.__file__, address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == b"ready\n"
+                yield RunningBlobServer(address)
+            finally:
+                process.terminate()
+
+
+@pytest.fixture(scope="session")
+def blob_server() -> Iterator[RunningBlobServer]:
+    """A server that keeps blobs; `socket_server` gives it without any."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def socket_server(blob_server: RunningBlobServer) -> RunningBlobServer:
+    """A server without blobs, faults and delays."""
+    blob_server.reset()
+    return blob_server
+
+
+def socket_store(server: RunningBlobServer) -> TimedStore:
+    """A store behind a socket."""
+    return TimedStore(server.store())

@@ -1,0 +1,38 @@
+"""Stores in buckets of object stores that a test runs."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from servicekit.ids import uuid7_hex
+from tests.servers.object_stores import ObjectStore
+from wharf_upload.domain.bucket_place import parse_bucket_place
+from wharf_upload.storage.s3.keys import KeyFile
+from wharf_upload.storage.s3.store import S3Store
+from wharf_upload.storage.timed import TimedStore
+
+_CLIENTS: dict[ObjectStore, Any] = {}
+
+
+def object_store(server: ObjectStore, folder: Path, bucket: str = "") -> TimedStore:
+    """A store in a bucket, below `blobs/`, or in a place of its own; `folder` has its files."""
+    return TimedStore(object_driver(server, folder, bucket))
+
+
+def object_driver(server: ObjectStore, folder: Path, bucket: str = "") -> S3Store:
+    """The same without its wrapping."""
+    folder.mkdir(exist_ok=True)
+    prefix = "blobs" if bucket else uuid7_hex()
+    place = parse_bucket_place(server.url(bucket or _shared_bucket(server), prefix))
+    keys = KeyFile(str(server.key_file(folder)))
+    store = S3Store(place, keys, ca=server.ca, spool_folder=folder)
+    # boto3's client takes long to make, and does not depend on the bucket.
+    store._client._made = _CLIENTS.setdefault(server, store._client._made)
+    return store
+
+
+@cache
+def _shared_bucket(server: ObjectStore) -> str:
+    return server.new_bucket()

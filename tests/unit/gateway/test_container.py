@@ -1,0 +1,66 @@
+"""What the gateway of a container makes of its settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wharf_gateway.container import Gateway
+from wharf_gateway.terminal import CannotRunError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WHARF_AUTH_SOCKET", "auth"),
+        ("WHARF_AUTH_SOCKET", "auth:http"),
+        ("WHARF_AUTH_SOCKET", "/run/a b.sock"),
+        ("WHARF_AUTH_SOCKET", "auth:3031; } http {"),
+        ("WHARF_AUTH_SECRETS_SOCKET", "auth:3032; } http {"),
+        ("WHARF_SOCKETS", "run"),
+        ("WHARF_FRONT_DOOR", "/run/$host"),
+        ("WHARF_GATEWAY_RUN", "/tmp/;"),
+        ("WHARF_METRICS_HOST", "all"),
+        ("WHARF_INSTANCE", "One"),
+    ],
+)
+def test_a_value_that_would_end_a_directive_is_refused(name: str, value: str) -> None:
+    """The line names the variable and its value."""
+    with pytest.raises(CannotRunError) as refused:
+        Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], name: value}, root=str(ROOT))
+    assert str(refused.value).startswith(f"{name}={value!r}")
+
+
+@pytest.mark.parametrize(
+    ("value", "server"),
+    [
+        ("", "unix:/run/wharf/auth/auth.sock"),
+        ("/run/x.sock", "unix:/run/x.sock"),
+        ("wharf-auth.wharf.svc:3031", "wharf-auth.wharf.svc:3031"),
+        ("[fd00::1]:3031", "[fd00::1]:3031"),
+    ],
+)
+def test_auth_is_a_socket_or_a_port(value: str, server: str) -> None:
+    """In nginx's own notation."""
+    environ = {"WHARF_DATA": "/data", "PATH": os.environ["PATH"], "WHARF_AUTH_SOCKET": value}
+    assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SOCKET"] == server
+
+
+@pytest.mark.parametrize(
+    ("main", "own", "server"),
+    [
+        ("", "", "unix:/run/wharf/auth/secrets.sock"),
+        ("/run/x/auth.sock", "", "unix:/run/x/secrets.sock"),
+        ("wharf-auth:3031", "", "wharf-auth:3031"),
+        ("wharf-auth:3031", "wharf-auth:3032", "wharf-auth:3032"),
+    ],
+)
+def test_where_secrets_go(main: str, own: str, server: str) -> None:
+    """Beside auth's socket, unless it is said; where that is a port, to the same one."""
+    environ = {"WHARF_AUTH_SOCKET": main, "WHARF_AUTH_SECRETS_SOCKET": own}
+    environ |= {"WHARF_DATA": "/data", "PATH": os.environ["PATH"]}
+    assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SECRETS_SOCKET"] == server
