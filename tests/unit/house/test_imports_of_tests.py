@@ -1,0 +1,79 @@
+"""Which helpers tests import: shared ones are in tests/servers, and unit tests start nothing."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+TESTS = ROOT / "tests"
+# What starts another process.
+STARTERS = frozenset({"multiprocessing", "pty", "subprocess"})
+# These folders check the checkout itself, with its own Python and linters; the guard's test knows
+# all ways to start a program.
+MAY_START = ("docs/", "house/", "test_no_programs.py")
+
+
+@cache
+def imported(file: Path) -> frozenset[str]:
+    """The modules that a file imports, and what it takes from them, by their whole names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(found)
+
+
+def way_to_a_starter(file: Path, seen: frozenset[Path] = frozenset()) -> list[str]:
+    """The modules by which a file comes to one that starts processes; empty without a way."""
+    names = imported(file)
+    if direct := sorted(names & STARTERS):
+        return direct[:1]
+    for name in sorted(names):
+        helper = ROOT / f"{name.replace('.', '/')}.py"
+        if not name.startswith("tests.") or not helper.is_file() or helper in seen:
+            continue
+        if way := way_to_a_starter(helper, seen | {file}):
+            return [name, *way]
+    return []
+
+
+def test_nobody_imports_the_tests_of_a_whole_wharf() -> None:
+    """Nothing outside tests/e2e imports tests.e2e: what others need is in tests/servers."""
+    folders = [
+        TESTS,
+        *(ROOT / name for name in ("loadtests", "docs", "deploy", "services", "libs")),
+    ]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    assert len(files) > 1000
+    wrong = {
+        str(path.relative_to(ROOT))
+        for path in files
+        if not path.is_relative_to(TESTS / "e2e")
+        and any(f"{name}.".startswith("tests.e2e.") for name in imported(path))
+    }
+    assert wrong == set()
+
+
+def test_unit_tests_import_nothing_that_starts_servers() -> None:
+    """A unit test reaches, by its imports, no helper that starts a process."""
+    files = [
+        path
+        for path in (TESTS / "unit").rglob("*.py")
+        if not str(path.relative_to(TESTS / "unit")).startswith(MAY_START)
+    ]
+    assert len(files) > 200
+    ways = {str(path.relative_to(TESTS)): way_to_a_starter(path) for path in files}
+    assert {name: way for name, way in ways.items() if way} == {}
+
+
+def test_the_way_is_found() -> None:
+    """A helper that starts servers is seen by way of those that use it."""
+    assert way_to_a_starter(TESTS / "servers/small_pictures.py") == [
+        "tests.servers.nginx",
+        "subprocess",
+    ]
