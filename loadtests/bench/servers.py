@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+
+from tests.servers.ports import free_ports
 
 NGINX, RELAXED, FULL = "nginx", "relaxed", "full"
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ class Server(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder, self.token = folder, ""
         self._names = 0
-        self.port, self._next_port = _free_ports()
+        self.port, self._next_port = free_ports()
         self._output = folder / "output"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -243,10 +244,3 @@ def _dying_with_us() -> list[str]:
     """What ends a server whose bench was killed: it would hold the disk of the run."""
     program = shutil.which("setpriv")
     return [program, "--pdeathsig", "TERM"] if program else []
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]

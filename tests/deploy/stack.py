@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import socket
 from pathlib import Path
 
 import httpx
@@ -12,6 +11,7 @@ import httpx
 from tests.deploy import hearing
 from tests.deploy.composing import ROOT, Project, docker
 from tests.deploy.load import Load
+from tests.servers.ports import free_port
 from tests.servers.wharf.raw_http import until
 
 READY_SECONDS = 240
@@ -34,13 +34,6 @@ TOKEN = next(block for block in blocks("README.md", "Use") if block.startswith("
 UPLOAD, METADATA, DOWNLOAD = next(
     b for b in blocks("README.md", "Use") if b.startswith("curl")
 ).splitlines()[:3]
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Stack(Project):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 
 from loadtests.bench import balance, machine
 from loadtests.bench.transfers import Client
+from tests.servers.ports import free_port
 
 # Two processes that share a port, as workers of nginx do, and keep what they accept.
 _SERVER = """
@@ -35,9 +35,7 @@ with socket.socket() as server:
 @pytest.fixture
 def shared_port() -> Iterator[tuple[int, int]]:
     """A port that two processes listen at, and the process they descend from."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         [sys.executable, "-c", _SERVER, str(port)], stdout=subprocess.PIPE, text=True
     ) as parent:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.servers import uwsgi
+from tests.servers.ports import free_port
 from tests.servers.process_environment import environment_of
 from tests.servers.receiver import answer_of
 from tests.servers.upload import copy_database
@@ -69,13 +69,6 @@ def attacker(tmp_path_factory: pytest.TempPathFactory) -> Attacker:
     made = Attacker(tmp_path_factory.mktemp("attacker"))
     made.prepare()
     return made
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

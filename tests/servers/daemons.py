@@ -7,22 +7,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 _START_SECONDS = 60
 _END_SECONDS = 10
-
-
-def free_ports(count: int) -> list[int]:
-    """Different ports of 127.0.0.1 on which nobody listens."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def program(name: str) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.servers.wharf.instance import free_ports
+from tests.servers.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 _START = "import sys; from wharf_gateway import cli; cli.Gateway.__init__.__defaults__ = "

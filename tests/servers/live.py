@@ -23,6 +23,7 @@ import pytest
 
 from servicekit.database import open_database
 from servicekit.testing import ISSUER, Issuer
+from tests.servers.ports import free_port
 from tests.servers.upload import copy_database, new_file
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.events import Event
@@ -35,14 +36,6 @@ COMMAND = Path(sys.executable).parent / "wharf-upload"
 START_SECONDS = 30
 # The files are never too old for the process: nobody follows the feed in a test.
 _FAR_AHEAD_SECONDS = 86_400
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @dataclass

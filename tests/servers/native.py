@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.servers.ports import free_ports
 from wharf_native.survivors import survivors
 
 ROOT = Path(__file__).parents[2]
@@ -41,13 +41,8 @@ class NativeWharf:
 
     def start(self) -> None:
         """Starts it on free ports and waits until it is ready."""
-        ports = []
-        with socket.socket() as first, socket.socket() as second:
-            for one in (first, second):
-                one.bind(("127.0.0.1", 0))
-                ports.append(one.getsockname()[1])
-        self.port = ports[0]
-        environ = {"WHARF_PORT": str(ports[0]), "WHARF_METRICS_PORT": str(ports[1])}
+        self.port, metrics_port = free_ports()
+        environ = {"WHARF_PORT": str(self.port), "WHARF_METRICS_PORT": str(metrics_port)}
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "wharf_native", "run"],

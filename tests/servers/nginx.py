@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 
-from tests.servers.wharf.instance import free_ports
+from tests.servers.ports import free_ports
 from wharf_gateway.container import Gateway
 
 ROOT = Path(__file__).resolve().parents[2]

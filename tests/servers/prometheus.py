@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +13,8 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import yaml
+
+from tests.servers.ports import free_port
 
 FOLDER = Path(__file__).parents[2] / "deploy/prometheus"
 _START_SECONDS = 60
@@ -26,9 +27,7 @@ class Prometheus:
     def __init__(self, folder: Path, metrics_port: int) -> None:
         self._folder, self._metrics_port = folder, metrics_port
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port: int = free.getsockname()[1]
+        self._port = free_port()
 
     def start(self) -> None:
         """Starts it and waits until it is ready."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.servers.certificates import Certificate
-from tests.servers.daemons import Daemons, free_ports, program
+from tests.servers.daemons import Daemons, program
+from tests.servers.ports import free_ports
 
 # Debian 13's `osd class dir` is relative to /, hence the absolute one.
 _CONFIG = """

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.daemons import Daemons, free_ports
+from tests.servers.daemons import Daemons
+from tests.servers.ports import free_ports
 
 ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv/swift/bin"
 _RINGS = """

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.servers.ports import free_port
 from tests.servers.postgres import PostgresServer, postgres
 from tests.servers.redis import RedisServer, redis_server
 from tests.servers.wharf.api_client import ApiClient
-from tests.servers.wharf.instance import Wharf, free_ports, start
+from tests.servers.wharf.instance import Wharf, start
 from tests.servers.wharf.tenants import Signer, Tenants
 
 __all__ = ["postgres", "redis_server"]
@@ -51,7 +52,7 @@ class Pair:
 def pair(postgres: PostgresServer, redis_server: RedisServer) -> Iterator[Pair]:
     """The two, on empty data."""
     base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
-    port = free_ports()[0]
+    port = free_port()
     shared = {
         "WHARF_DATABASE_URL": postgres.new_database(),
         "WHARF_LIMITS_URL": redis_server.url,

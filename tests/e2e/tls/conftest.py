@@ -14,7 +14,8 @@ import pytest
 
 from tests.servers.certificates import Certificate
 from tests.servers.daemons import program
-from tests.servers.wharf.instance import Wharf, free_ports, running
+from tests.servers.ports import free_port
+from tests.servers.wharf.instance import Wharf, running
 
 # The floor is looked at six times in this time.
 WINDOW_SECONDS = 2
@@ -97,7 +98,7 @@ def secured() -> Iterator[Secured]:
     """One for all tests of TLS."""
     with tempfile.TemporaryDirectory(prefix="wharf-tls-") as folder:
         certificate = Certificate(Path(folder))
-        redirect_port, _ = free_ports()
+        redirect_port = free_port()
         with running(
             WHARF_TLS_CERTIFICATE=str(certificate.chain),
             WHARF_TLS_KEY=str(certificate.key),

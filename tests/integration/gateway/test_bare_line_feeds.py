@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.servers.nginx import RunningGateway, running
+from tests.servers.ports import free_port
 from tests.servers.uwsgi_apps import serving
-from tests.servers.wharf.instance import free_ports
 from tests.servers.wharf.raw_http import RawAnswer, exchange, head, until
 
 HOST = "files.example.com"
@@ -157,7 +157,7 @@ def test_no_way_into_the_gateways_own_locations(services: Services) -> None:
 
 def test_a_proxy_ends_lines_itself(services: Services, tmp_path: Path) -> None:
     """A proxy such as nginx passes on no bare line feed: the service gets the request."""
-    port, _ = free_ports()
+    port = free_port()
     server = (
         f"listen 127.0.0.1:{port}; location / {{ proxy_http_version 1.1; "
         "proxy_request_buffering off; proxy_set_header Host files.example.com; "

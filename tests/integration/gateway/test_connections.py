@@ -16,8 +16,8 @@ import pytest
 
 from socket_guard import connections
 from tests.servers.nginx import ROOT
+from tests.servers.ports import free_ports
 from tests.servers.uwsgi_apps import serving
-from tests.servers.wharf.instance import free_ports
 from tests.servers.wharf.raw_http import parse, until
 
 # nginx takes half as many connections, clients three quarters of them, one address half of those.

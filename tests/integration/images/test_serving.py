@@ -23,18 +23,12 @@ from kept_sockets import Kept
 from servicekit.uwsgi_protocol import packet_of
 from tests.servers.image_files import LOCATION, encoded
 from tests.servers.images import BINARY, START_SECONDS, Service, service
+from tests.servers.ports import free_port
 from tests.servers.uwsgi import connect, raw_answer
 from tests.servers.wharf.raw_http import until
 
 SMALL = encoded(Image.new("RGB", (200, 100), (200, 0, 0)), "PNG")
 OTHER = "acme/0b/0000000000000000000000000000000b"
-
-
-def free_port() -> int:
-    """Return a port that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")

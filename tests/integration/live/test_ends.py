@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from servicekit.testing import Issuer
-from tests.servers.live import LiveProcess, free_port, running_live
+from tests.servers.live import LiveProcess, running_live
 from tests.servers.live_clients import STOCK, listening, streaming
+from tests.servers.ports import free_port
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.ports import free_ports
 from wharf_native.places import Places
 from wharf_native.survivors import survivors
 
@@ -186,13 +186,6 @@ class Wharf:
             for name in os.listdir(directory)
             if name.endswith(".sock")
         ]
-
-
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -17,6 +16,7 @@ import pytest
 from servicekit.database import open_database
 from tests.servers.exposition import Exposition
 from tests.servers.feed import FakeFeed, serving_feed
+from tests.servers.ports import free_port
 from tests.servers.upload import new_file
 from tests.servers.upload_databases import database_url
 from tests.servers.wharf.raw_http import until
@@ -70,9 +70,7 @@ def test_purges_what_it_hears_of(tmp_path: Path, database_url: str) -> None:
 
 def test_the_worker_has_a_port(upload_data: Path, tmp_path: Path) -> None:
     """`wharf-upload worker` shows its runs, report and database on its own port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environ = {
         **os.environ,
         "WHARF_DATA": str(upload_data),

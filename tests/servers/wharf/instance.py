@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers.ports import free_ports
 
 START_SECONDS = 90
 STOP_SECONDS = 60
@@ -192,11 +193,3 @@ def _await_ready(wharf: Wharf) -> None:
             wharf.process.wait(STOP_SECONDS)
             pytest.fail(f"Wharf does not start:\n{wharf.output.read_text()}")
         time.sleep(0.05)
-
-
-def free_ports() -> tuple[int, int]:
-    """Two ports that nobody listens on."""
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]

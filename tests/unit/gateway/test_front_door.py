@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.ports import free_port
 from wharf_gateway.front_door import SUFFIX, FrontDoor, answers, template_values
 
 
@@ -237,7 +238,5 @@ def test_what_counts_as_an_answer(*, status: int, alive: bool) -> None:
 
 def test_nobody_there_is_no_answer() -> None:
     """A port on which nothing listens counts as a service that is gone."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     assert not answers(port)

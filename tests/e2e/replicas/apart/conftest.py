@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.servers.object_stores import ObjectStore
+from tests.servers.ports import free_ports
 from tests.servers.postgres import PostgresServer, postgres
 from tests.servers.redis import RedisServer, redis_server
 from tests.servers.wharf.api_client import ApiClient
-from tests.servers.wharf.instance import Wharf, free_ports, start
+from tests.servers.wharf.instance import Wharf, start
 from tests.servers.wharf.tenants import Signer
 
 __all__ = ["postgres", "redis_server"]
