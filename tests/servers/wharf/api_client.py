@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,8 +19,9 @@ TIMEOUT_SECONDS = 60
 SMALL, LARGE = b"a small file\n", b"a large file\n" * 10_000
 Headers = Mapping[str, str]
 
-#: Method, path without query, and status of every answer; test_openapi.py and conftest.py read it.
-SEEN: set[tuple[str, str, int]] = set()
+#: Method, path without query, and status of every answer, and the test that saw it first. When a
+#: session of tests ends, tests/session/answers.py compares them with the documents.
+SEEN: dict[tuple[str, str, int], str] = {}
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class ApiClient:
             answer = Answer(response.status, response.headers, response.read())
         finally:
             connection.close()
-        SEEN.add((method, target.partition("?")[0], answer.status))
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0]
+        SEEN.setdefault((method, target.partition("?")[0], answer.status), test)
         _check(answer)
         return answer
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.servers.wharf.api_client import ApiClient
 
+Operations = dict[tuple[str, str], dict[str, Any]]
 DOCUMENTS = ("/openapi.json", "/auth/openapi.json")
 # A method that an address does not have is refused; what is looked at before it is the credential,
 # or two of them, and whether there is such a thing.
@@ -16,7 +17,7 @@ _REFUSED_METHOD = frozenset((400, 401, 404, 405))
 _OPTIONS = frozenset((200, 204))
 
 
-def operations(api: ApiClient) -> dict[tuple[str, str], dict[str, Any]]:
+def operations(api: ApiClient) -> Operations:
     """The operations of both documents by method and path."""
     found = {}
     for address in DOCUMENTS:
@@ -27,9 +28,8 @@ def operations(api: ApiClient) -> dict[tuple[str, str], dict[str, Any]]:
     return found
 
 
-def missing(api: ApiClient, seen: Iterable[tuple[str, str, int]]) -> list[str]:
-    """Answers at documented addresses whose status the documents do not mention."""
-    declared = operations(api)
+def missing(declared: Operations, seen: Iterable[tuple[str, str, int]]) -> list[str]:
+    """Answers at documented addresses whose status no declared operation mentions."""
     patterns = [(_pattern(path), path) for path in sorted({path for _, path in declared})]
     found = set()
     for method, target, status in seen:
