@@ -30,9 +30,14 @@ def has_plugin() -> bool:
     return done.returncode == 0
 
 
+def has_program() -> bool:
+    """Whether `docker-compose` is there."""
+    return shutil.which("docker-compose") is not None
+
+
 def available() -> bool:
     """Whether there is any Compose."""
-    return has_plugin() or shutil.which("docker-compose") is not None
+    return has_plugin() or has_program()
 
 
 class Project:

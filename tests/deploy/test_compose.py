@@ -33,7 +33,7 @@ from tests.deploy.stack import (
 )
 from tests.servers.containers import IMAGES as NAMES
 from tests.servers.containers import Images
-from tests.servers.docker import lacking
+from tests.servers.needs import lacking
 from tests.servers.wharf.raw_http import exchange, head, until
 
 # The engine works through a queue when the machine is busy, and images may have to be made first.

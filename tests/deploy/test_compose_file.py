@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.composing import ROOT, available, has_plugin
-from tests.servers.docker import lacking
+from tests.deploy.composing import ROOT, available, has_plugin, has_program
+from tests.servers.needs import lacking
 from wharf_upload.domain.bucket_place import parse_bucket_place
 
 FILE = ROOT / "docker-compose.yml"
@@ -52,22 +51,20 @@ def test_the_specification() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", [["docker", "compose"], ["docker-compose"]], ids=["2", "1"])
 @pytest.mark.parametrize("profile", sorted(PROFILES))
-def test_read_by_compose(command: list[str], profile: str) -> None:
+def test_read_by_compose(profile: str) -> None:
     """Each Compose of this machine takes the file, with each profile."""
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"no {command[0]} here")
-    if subprocess.run([*command, "version"], capture_output=True, check=False).returncode:
-        pytest.skip(f"no {' '.join(command)} here")
-    done = subprocess.run(
-        [*command, "--profile", profile, "config", "--quiet"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    if not available():
+        lacking("there is no Compose; Debian: apt-get install docker-compose")
+    for command in [["docker", "compose"]] * has_plugin() + [["docker-compose"]] * has_program():
+        done = subprocess.run(
+            [*command, "--profile", profile, "config", "--quiet"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stderr)
 
 
 def test_a_store_of_ones_own(tmp_path: Path) -> None:

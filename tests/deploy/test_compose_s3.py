@@ -21,7 +21,7 @@ from tests.deploy.stack import (
     running,
 )
 from tests.servers.containers import Images
-from tests.servers.docker import lacking
+from tests.servers.needs import lacking
 
 # Images may have to be made first.
 pytestmark = pytest.mark.timeout(900)

@@ -37,7 +37,8 @@ from tests.deploy.played import (
 from tests.deploy.podman import Playable, Podman, pod_of
 from tests.servers.containers import IMAGES as NAMES
 from tests.servers.containers import Images
-from tests.servers.docker import Engine, lacking
+from tests.servers.docker import Engine
+from tests.servers.needs import lacking
 
 # Above what nginx hands over in memory: this one is spooled and linked.
 LARGE_BYTES = 5_000_000

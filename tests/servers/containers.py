@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers.docker import Engine, lacking
+from tests.servers.docker import Engine
+from tests.servers.needs import lacking
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("auth", "console", "upload", "gateway")

@@ -11,19 +11,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
+from tests.servers.needs import lacking, needed
+
 _START_SECONDS = 60
 _CGROUPS = Path("/sys/fs/cgroup")
-
-
-def lacking(reason: str) -> NoReturn:
-    """Skips where a person works; where CI says that all is well, all has to be there."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 class Engine:
@@ -117,13 +112,13 @@ def _daemon(folder: Path) -> Iterator[None]:
 @contextmanager
 def engine() -> Iterator[Engine]:
     """The engine of this machine; else one that is started, and gone afterwards."""
-    if shutil.which("docker") is None:
-        lacking("there is no docker; Debian: apt-get install docker.io")
+    needed("docker")
     if _answers():
         yield Engine()
         return
-    if os.geteuid() or shutil.which("dockerd") is None:
-        lacking("no Docker engine answers, and this user cannot start one")
+    if os.geteuid():
+        lacking("no Docker engine answers, and to start one needs root")
+    needed("dockerd")
     # Paths of sockets are short, and what overlays are made of is no tmpfs.
     folder = Path(tempfile.mkdtemp(prefix="wharf-docker-", dir="/var/tmp"))
     try:

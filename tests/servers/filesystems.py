@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from tests.servers.docker import lacking
+from tests.servers.needs import lacking, needed
 
 # EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH (linux/fs/ext4/ext4.h).
 _SHUTDOWN, _WITHOUT_FLUSH = 0x8004587D, b"\2\0\0\0"
 
 
 def _run(*command: str) -> None:
-    if shutil.which(command[0]) is None:
-        lacking(f"there is no {command[0]}; `make test` installs it")
+    needed(command[0])
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
-        pytest.skip(f"{command[0]} is not possible here: {done.stderr.decode().strip()}")
+        lacking(f"{command[0]} is not possible here: {done.stderr.decode().strip()}")
 
 
 def _unmount(folder: Path) -> None:
@@ -36,7 +32,7 @@ def _unmount(folder: Path) -> None:
 def mounted(folder: Path, kind: str, options: str) -> Iterator[Path]:
     """A filesystem without a device behind it, mounted at `folder`."""
     if os.geteuid():
-        pytest.skip("mounting needs root")
+        lacking("mounting needs root")
     folder.mkdir()
     _run("mount", "-t", kind, "-o", options, kind, str(folder))
     try:
@@ -50,7 +46,7 @@ class Disk:
 
     def __init__(self, image: Path, folder: Path, megabytes: int) -> None:
         if os.geteuid():
-            pytest.skip("mounting needs root")
+            lacking("mounting needs root")
         self._image, self.folder = image, folder
         folder.mkdir()
         with image.open("wb") as file:
@@ -73,7 +69,7 @@ class Disk:
         try:
             fcntl.ioctl(descriptor, _SHUTDOWN, _WITHOUT_FLUSH)
         except OSError as error:
-            pytest.skip(f"this kernel cannot shut ext4 down: {error.strerror}")
+            lacking(f"this kernel cannot shut ext4 down: {error.strerror}")
         finally:
             os.close(descriptor)
 

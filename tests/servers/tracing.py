@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.servers.docker import lacking
+from tests.servers.needs import lacking, needed
 
 Strace = Callable[[str], list[str]]
 
@@ -23,13 +22,11 @@ def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
     As strace(1) has it: `fsync:error=EIO` lets every fsync fail, `link:signal=KILL:when=3` kills
     at the third link. `trace_of` reads the trace.
     """
-    program = shutil.which("strace")
-    if program is None:
-        lacking("there is no strace; Debian: apt-get install strace")
+    program = needed("strace")
     folder = tmp_path_factory.mktemp("strace")
     probe = subprocess.run([program, "-o", "/dev/null", "true"], capture_output=True, check=False)
     if probe.returncode:
-        pytest.skip(f"strace may not trace here: {probe.stderr.decode().strip()}")
+        lacking(f"strace may not trace here: {probe.stderr.decode().strip()}")
 
     def command(injection: str) -> list[str]:
         number = len(os.listdir(folder))

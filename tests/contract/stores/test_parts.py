@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.needs import lacking
 from tests.servers.stores import local_store
 from wharf_upload.storage.base import BlobMissing, BlobName, BlobStore, StoreBusy
 from wharf_upload.storage.partial_uploads import PartialUpload, PartialUploadStore
@@ -46,7 +47,7 @@ print(parts.size(upload))
 def test_opened_again_after_its_commit() -> None:
     """A part that became a blob, and whose record failed, is opened again by who is not root."""
     if os.geteuid():
-        pytest.skip("becoming somebody else needs root")
+        lacking("becoming somebody else needs root")
     with tempfile.TemporaryDirectory(prefix="wharf-parts-") as folder:
         os.chown(folder, _NOBODY, _NOBODY)
         done = subprocess.run(

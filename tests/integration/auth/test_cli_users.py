@@ -16,7 +16,7 @@ import pytest
 
 from servicekit.database import open_database
 from tests.servers.auth_command import Run, installed, mistake, run
-from tests.servers.docker import lacking
+from tests.servers.needs import lacking
 from wharf_auth.accounts.secrets import Hasher
 from wharf_auth.database.sql import SqlRecords
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.servers.docker import lacking
+from tests.servers.needs import lacking
 
 NATIVE = Path(__file__).parents[3] / "deploy/native"
 

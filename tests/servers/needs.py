@@ -1,0 +1,31 @@
+"""What tests need of the machine, and what happens where it is not there."""
+
+from __future__ import annotations
+
+import shutil
+from typing import NoReturn
+
+import pytest
+
+from deploy.native import programs
+from tests.session.skips import demanding
+
+
+def lacking(reason: str) -> NoReturn:
+    """Fail where everything has to be there, which is in CI and as root; else skip."""
+    if demanding():
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def needed(name: str) -> str:
+    """The path of a program; without it the reason names the package that installs it."""
+    path = shutil.which(name, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    if path is None:
+        lacking(f"there is no {name}; Debian: apt-get install {_package(name)}")
+    return path
+
+
+def _package(name: str) -> str:
+    goal = programs.GOALS["test"]
+    return next((one.package for one in goal.programs if one.name == name), name)
