@@ -25,7 +25,9 @@ def write(wanted: Write) -> Change:
 
     def change(connection: Connection, unit: UnitOfWork) -> Stored:
         first = wanted.files[0]
-        replay = idempotency.replay(connection, first.tenant, wanted.idempotency)
+        replay = idempotency.replay(
+            connection, first.tenant, wanted.idempotency, unit.keys.seconds, wanted.files
+        )
         if replay is not None:
             _end_upload(connection, unit, wanted, replay)
             return replay

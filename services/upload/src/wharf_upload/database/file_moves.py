@@ -25,7 +25,9 @@ def move(wanted: Move, place: Place) -> Change:
     """Return the change that moves a file; `place` says what becomes of it at its new key."""
 
     def change(connection: Connection, unit: UnitOfWork) -> Stored:
-        replay = idempotency.replay(connection, wanted.tenant, wanted.idempotency)
+        replay = idempotency.replay(
+            connection, wanted.tenant, wanted.idempotency, unit.keys.seconds
+        )
         if replay is not None:
             return replay
         if wanted.idempotency is not None:

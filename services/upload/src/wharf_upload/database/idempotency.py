@@ -7,24 +7,51 @@ import msgspec
 from servicekit.database import Connection
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.file_writes import Idempotency, Stored
+from wharf_upload.domain.files import File
 from wharf_upload.domain.refusals import IdempotencyReused
 
 _stored = msgspec.json.Decoder(Stored)
 
 
-def replay(connection: Connection, tenant: str, idempotency: Idempotency | None) -> Stored | None:
-    """Return what came of the same request before; raises `IdempotencyReused`."""
+def replay(
+    connection: Connection,
+    tenant: str,
+    idempotency: Idempotency | None,
+    seconds: int,
+    files: tuple[File, ...] = (),
+) -> Stored | None:
+    """Return what came of the same request in the last `seconds`; raises `IdempotencyReused`.
+
+    A key whose time is over is free, whether or not it has been swept yet. `files` are those of
+    this request: with another type or other metadata than the first time it is another request.
+    """
     if idempotency is None:
         return None
     row = connection.row(
-        "SELECT fingerprint, stored FROM idempotency WHERE tenant = ? AND subject = ? AND key = ?",
+        "SELECT fingerprint, stored, created_at FROM idempotency "
+        "WHERE tenant = ? AND subject = ? AND key = ?",
         (tenant, idempotency.subject, idempotency.key),
     )
     if row is None:
         return None
-    if row[0] != idempotency.fingerprint:
+    if row[2] <= now_milliseconds() - 1000 * seconds:
+        connection.execute(
+            "DELETE FROM idempotency WHERE tenant = ? AND subject = ? AND key = ?",
+            (tenant, idempotency.subject, idempotency.key),
+        )
+        return None
+    stored = _stored.decode(row[1])
+    if row[0] != idempotency.fingerprint or (files and _told(files) != _told(stored.files)):
         raise IdempotencyReused(idempotency.key)
-    return msgspec.structs.replace(_stored.decode(row[1]), replayed=True)
+    return msgspec.structs.replace(stored, replayed=True)
+
+
+def _told(files: tuple[File, ...]) -> list[tuple[str | None, dict[str, str]]]:
+    """Return what clients say of files beside their names and bytes.
+
+    It is compared and not hashed: releases that know less of a request share the fingerprints.
+    """
+    return [(file.declared_type, file.metadata) for file in files]
 
 
 def remember(connection: Connection, tenant: str, idempotency: Idempotency, stored: Stored) -> None:

@@ -22,6 +22,11 @@ _COUNTED = {
 # So many processes may each add their share of what is left before one of them counts again.
 _SHARES = 16
 _REMEMBERED_SECONDS = 1.0
+_FORGOTTEN_AT_ONCE = 1000
+_FORGET_ENDED = (
+    "DELETE FROM idempotency WHERE (tenant, subject, key) IN (SELECT tenant, subject, key "
+    "FROM idempotency WHERE tenant = ? AND created_at <= ? LIMIT ?)"
+)
 _MOST_TENANTS = 10_000
 
 
@@ -86,16 +91,24 @@ class KeyCounts:
 
     def __init__(self, limits: RowLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._places = Places("keys", limits.idempotency_keys, clock)
-        self._seconds = limits.idempotency_seconds
+        self.seconds = limits.idempotency_seconds
 
     def require(self, connection: Connection, tenant: str) -> None:
-        """Raise `TooManyIdempotencyKeys`, else expect that one is added."""
-        if not self._places.has_room(connection, tenant):
-            seconds = self._seconds_left(connection, tenant)
+        """Raise `TooManyIdempotencyKeys`, else expect that one is added.
+
+        Keys whose time is over make room at once, not when they are swept.
+        """
+        if self._places.has_room(connection, tenant):
+            return
+        seconds = self._seconds_left(connection, tenant)
+        if seconds > 0:
             raise TooManyIdempotencyKeys(self._places.most or 0, seconds)
+        ended = now_milliseconds() - 1000 * self.seconds
+        connection.execute(_FORGET_ENDED, (tenant, ended, _FORGOTTEN_AT_ONCE))
 
     def _seconds_left(self, connection: Connection, tenant: str) -> int:
+        """Return in how many seconds the oldest key ends; 0 when it has ended."""
         row = connection.row("SELECT min(created_at) FROM idempotency WHERE tenant = ?", (tenant,))
         now = now_milliseconds()
         oldest = now if row is None or row[0] is None else int(row[0])
-        return max(1, self._seconds - (now - oldest) // 1000)
+        return max(0, -((now - oldest - 1000 * self.seconds) // 1000))
