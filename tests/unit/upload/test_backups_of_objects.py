@@ -108,7 +108,7 @@ def test_a_second_backup(service: UploadService, objects: HourlyStore, tmp_path:
 
 
 def test_damaged_and_missing(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
-    """Bytes that are not those of the record are no part of a backup, and counted as missing."""
+    """Bytes that are not those of the record are no part of a backup, and counted as damaged."""
     for key, content in (("small", b"CONTENT"), ("empty", None)):
         file = service.records.file("demo", "default", key)
         assert file is not None
@@ -116,7 +116,7 @@ def test_damaged_and_missing(service: UploadService, objects: HourlyStore, tmp_p
         if content is not None:
             objects.put(BlobName("demo", file.blob), content)
     counts = saved(service, objects, tmp_path / "backup")
-    assert (counts.missing, counts.copied_files) == (2, 1)
+    assert (counts.missing, counts.damaged, counts.copied_files) == (1, 1, 1)
     found = [path for path in (tmp_path / "backup" / "tenants").rglob("*") if path.is_file()]
     assert [path.stat().st_size for path in found] == [len(CONTENT["large"])]
 
@@ -145,15 +145,21 @@ def test_a_store_that_goes_away(
     assert_restored(tmp_path / "new", None, issuer)
 
 
-def test_a_damaged_backup(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
+def test_a_damaged_backup(
+    service: UploadService,
+    objects: HourlyStore,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Damaged bytes end the restore before any row, also where the store does not look at them."""
     saved(service, objects, tmp_path / "backup")
     (path,) = (path for path in (tmp_path / "backup").rglob("*/*/*/*") if path.stat().st_size == 7)
     path.chmod(0o600)
     path.write_bytes(b"CONTENT")
     own = installation(tmp_path / "new", Trusting())
-    with pytest.raises(StoreError, match=path.name):
+    with pytest.raises(BackupError, match="1 files are not as they were saved"):
         backup.restore(own, tmp_path / "backup", lambda *_: None)
+    assert str(path) in caplog.text
     assert not (tmp_path / "new" / "upload" / "upload.db").exists()
 
 

@@ -266,6 +266,11 @@ def make_backup(own: Settings, /, folder: Path, **options: bool) -> None:
 @_FOLDER
 @_LINK
 @_RECORDS_ONLY
+@click.option(
+    "--skip-damaged",
+    is_flag=True,
+    help="Restore the rest of a damaged backup; what is damaged is then missing.",
+)
 @click.pass_obj
 def restore_backup(own: Settings, /, folder: Path, **options: bool) -> None:
     """Fill an empty installation from the backup in FOLDER, on SQLite or PostgreSQL.
@@ -295,7 +300,7 @@ def _copy(own: Settings, folder: Path, which: str, **options: bool) -> None:
         sys.exit(f"wharf-upload: {error.filename or 'the disk'}: {error.strerror}")
     for name, count in vars(counts).items():
         click.echo(f"{name}: {count}")
-    if counts.missing:
+    if counts.lost:
         click.echo("`wharf-upload check` names the files whose bytes are missing", err=True)
         sys.exit(1)
 

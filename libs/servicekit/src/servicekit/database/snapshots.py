@@ -99,6 +99,25 @@ def load(file: Path, schema: Schema, url: str) -> None:
         _transfer(reading(file), schema, url)
 
 
+def require_loadable(file: Path, schema: Schema, url: str) -> None:
+    """Look whether `load` would take the file, and change nothing.
+
+    Raises:
+        BackupError: the database holds rows, or the file is damaged, or of a newer version.
+    """
+    path = sqlite_path(url)
+    with _in_one_line("restored"), reading(file).connect() as saved:
+        if _revision(saved, schema) not in schema.revisions():
+            _require_head(saved, schema)
+        if path is not None and not path.exists():
+            return
+        with engine_of(url).connect() as target:
+            there = sa.inspect(target)
+            for table in tables_of(saved, schema):
+                if there.has_table(table.name):
+                    _require_empty(target, table, schema)
+
+
 def tables_of(file: sa.Connection, schema: Schema) -> list[sa.Table]:
     """Return the tables of a snapshot, in an order in which rows may refer to those before them."""
     found = sa.MetaData()
@@ -201,7 +220,8 @@ def _require_head(connection: sa.Connection, schema: Schema) -> None:
 
 def _require_empty(target: sa.Connection, table: sa.Table, schema: Schema) -> None:
     """Refuse a restore that would mix with what is there."""
-    if table.name not in schema.seeded and target.execute(sa.select(table).limit(1)).first():
+    any_row = sa.select(sa.literal(1)).select_from(table).limit(1)
+    if table.name not in schema.seeded and target.execute(any_row).first():
         raise BackupError(
             f"the database is in use: its table {table.name} has rows; restore needs an empty one "
             "(another WHARF_DATA or WHARF_DATABASE_URL)"

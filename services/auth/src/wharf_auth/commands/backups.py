@@ -93,10 +93,8 @@ def restore(folder: Path, *, records_only: bool) -> None:
     from servicekit.database import snapshots
 
     own = auth_settings.read()
-    digests = backup_manifest.read(folder, _Manifest).sha256
-    for name, digest in digests.items():
-        if not (folder / name).is_file() or sha256_of(folder / name) != digest:
-            raise BackupError(f"{folder / name} is missing or damaged")
+    schema = snapshots.Schema(_MIGRATIONS, VERSION_TABLE, SEEDED)
+    digests = _require_whole(folder)
     # Where each file goes; the rows come last, and in one transaction.
     places = {
         name: own.credentials_path if name == _CREDENTIALS else own.keys_directory / Path(name).name
@@ -105,12 +103,24 @@ def restore(folder: Path, *, records_only: bool) -> None:
     }
     if not records_only:
         _refuse_others(own, {path: digests[name] for name, path in places.items()})
+    snapshots.require_loadable(folder / _ROWS, schema, own.effective_database_url)
     for name, path in places.items():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _copy(folder / name, path)
-    schema = snapshots.Schema(_MIGRATIONS, VERSION_TABLE, SEEDED)
     snapshots.load(folder / _ROWS, schema, own.effective_database_url)
     click.echo(f"restored accounts and {len(places)} files with secrets")
+
+
+def _require_whole(folder: Path) -> dict[str, str]:
+    """Return the digests of the backup's files, all of which are there and are what was saved."""
+    digests = backup_manifest.read(folder, _Manifest).sha256
+    if _ROWS not in digests or not any(name.startswith(f"{_KEYS}/") for name in digests):
+        raise BackupError(
+            f"{folder} is no whole backup of wharf-auth: its manifest names no {_ROWS}, or no keys"
+        )
+    for name, digest in digests.items():
+        backup_manifest.require_digest(folder / name, digest)
+    return digests
 
 
 def _keys(own: auth_settings.Settings) -> list[Path]:

@@ -33,8 +33,9 @@ _ROWS, _PARTS = "upload.db", "resumable"
 class Manifest(msgspec.Struct):
     """What a whole backup has beside it. `made_at` is in unix seconds.
 
-    `missing` files had no bytes even where the backup comes from. With `records_only` it has the
-    bytes of no file.
+    `missing` files had no bytes of their own even where the backup comes from. With `records_only`
+    it has the bytes of no file. `parts_sha256` has the digest of each file in `resumable`; `None`
+    in backups of earlier releases.
     """
 
     made_at: int
@@ -44,6 +45,7 @@ class Manifest(msgspec.Struct):
     missing: int = 0
     format: int = 1
     records_only: bool = False
+    parts_sha256: dict[str, str] | None = None
 
 
 def backup(
@@ -88,8 +90,9 @@ def backup(
         files=counts.files,
         bytes=counts.bytes,
         rows_sha256=sha256_of(rows),
-        missing=counts.missing,
+        missing=counts.lost,
         records_only=records_only,
+        parts_sha256=saved_uploads.digests_of(parts),
     )
     backup_manifest.write(folder, manifest)
     return counts
@@ -102,16 +105,19 @@ def restore(
     *,
     link: bool = False,
     records_only: bool = False,
+    skip_damaged: bool = False,
 ) -> Counts:
     """Fill an empty installation from a backup; bytes first, so that no row waits for any.
 
-    What a run that was cut short has copied is not copied again. `records_only`, and a backup that
-    is so, look for the bytes in the store, and count what is missing there.
+    What can be seen without reading all bytes is looked at before anything is made. What a run that
+    was cut short has copied is not copied again. `records_only`, and a backup that is so, look for
+    the bytes in the store, and count what is missing there. `skip_damaged` restores the rest of a
+    damaged backup.
 
     Raises:
         BackupError: it is no whole backup, or the installation is not empty.
         OSError: something cannot be read or written.
-        StoreError: a blob cannot be stored, or is not what the record says.
+        StoreError: a blob cannot be stored.
     """
     _require_disk(own, link=link)
     if own.is_moving:
@@ -119,23 +125,45 @@ def restore(
             "an empty installation has nothing to move: restore it without WHARF_BLOB_OLD_URL"
         )
     manifest, rows = backup_manifest.read(folder, Manifest), folder / _ROWS
-    if sha256_of(rows) != manifest.rows_sha256:
-        raise BackupError(f"{rows} is damaged: its digest is not the manifest's")
-    records_only = records_only or manifest.records_only
+    backup_manifest.require_digest(rows, manifest.rows_sha256)
+    snapshots.require_loadable(rows, SCHEMA, own.database_url)
+    parts = folder / _PARTS
+    lost_parts = saved_uploads.lost(parts, manifest.parts_sha256 or {})
+    if lost_parts and not skip_damaged:
+        raise BackupError(_damage(f"{len(lost_parts)} files of unfinished uploads"))
     with own.saved_rows(rows) as saved:
-        if records_only:
+        if records_only or manifest.records_only:
             counts = blob_copies.copy_all(saved, blob_copies.in_place(own.blobs()), progress)
         else:
+            may_lack = None if skip_damaged else manifest.missing
+            _require_whole(blob_copies.look(saved, own.blobs_in(folder)), may_lack)
             counts = _restore_blobs(own, saved, folder, progress, link=link)
-            if counts.missing > manifest.missing:
-                raise BackupError(f"the backup lacks the bytes of {counts.missing} files")
-        counts.uploads = saved_uploads.restore(saved, folder / _PARTS, own.resumable_folder)
+            _require_whole(counts, may_lack)
+        counts.uploads = saved_uploads.restore(
+            saved, parts, own.resumable_folder, without=lost_parts
+        )
     snapshots.load(rows, SCHEMA, own.database_url)
     # The backup has a row of the pause in which it was made.
     own.records.forget_pauses(0)
     # And it says which hours were swept of another state of the store than this one.
     own.records.forget_swept(own.place)
     return counts
+
+
+def _require_whole(counts: Counts, may_lack: int | None) -> None:
+    """Raise `BackupError` if more files are lost than the backup says; `None`: never."""
+    if may_lack is not None and counts.lost > may_lack:
+        raise BackupError(
+            _damage(f"the bytes of {counts.missing} files are missing, and {counts.damaged} files")
+        )
+
+
+def _damage(what: str) -> str:
+    """Return what to tell about files that are named in the log."""
+    return (
+        f"the backup is damaged: {what} are not as they were saved (see above); no record was "
+        f"restored; {backup_manifest.ADVICE}, or restore the rest: --skip-damaged"
+    )
 
 
 def _save_blobs(

@@ -10,12 +10,20 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from typing import BinaryIO
 
 from wharf_upload.database.contract import SavedBlob, SavedRows
 from wharf_upload.maintenance import side_by_side
 from wharf_upload.maintenance.installation import BlobFolder
 from wharf_upload.maintenance.listed_blobs import ListedBlobs
-from wharf_upload.storage.base import BlobMissing, BlobName, BlobStore, Found, StoreError
+from wharf_upload.storage.base import (
+    BlobMissing,
+    BlobName,
+    BlobReader,
+    BlobStore,
+    Found,
+    StoreError,
+)
 from wharf_upload.storage.spool_file import SpoolFile
 
 log = logging.getLogger(__name__)
@@ -33,6 +41,12 @@ class Counts:
     copied_bytes: int = 0
     uploads: int = 0
     missing: int = 0
+    damaged: int = 0
+
+    @property
+    def lost(self) -> int:
+        """The files of which there are no bytes, or other ones than those of the record."""
+        return self.missing + self.damaged
 
 
 class Outcome(Enum):
@@ -41,10 +55,12 @@ class Outcome(Enum):
     COPIED = "copied"
     THERE = "there"
     MISSING = "missing"
+    DAMAGED = "damaged"
 
 
 # Copies one blob. Raises `OSError` and `StoreError`.
 Copy = Callable[[SavedBlob], Outcome]
+_Readable = BinaryIO | BlobReader
 # Is told after each file: how many of how many bytes there are by now.
 Progress = Callable[[int, int], None]
 
@@ -57,35 +73,61 @@ def copy_all(saved: SavedRows, copy: Copy, progress: Progress, *, threads: int =
         return one, copy(one)
 
     for one, outcome in side_by_side.each(copied, saved.blobs(), threads=threads):
-        counts.files += 1
-        counts.bytes += one.size
-        if outcome is Outcome.MISSING:
-            counts.missing += 1
-            continue
-        if outcome is Outcome.COPIED:
-            counts.copied_files += 1
-            counts.copied_bytes += one.size
+        _count(counts, one, outcome)
         progress(counts.bytes, total)
     os.sync()
     return counts
 
 
+def _count(counts: Counts, one: SavedBlob, outcome: Outcome) -> None:
+    counts.files += 1
+    counts.bytes += one.size
+    if outcome is Outcome.COPIED:
+        counts.copied_files += 1
+        counts.copied_bytes += one.size
+    counts.missing += outcome is Outcome.MISSING
+    counts.damaged += outcome is Outcome.DAMAGED
+
+
 def on_disk(source: BlobFolder, into: BlobFolder, *, link: bool) -> Copy:
-    """Return what copies a blob from folder to folder, or gives it a second name there."""
+    """Return what copies a blob from folder to folder, and verifies its digest.
+
+    `link`: give it a second name there, and verify its size alone.
+    """
 
     def copy(one: SavedBlob) -> Outcome:
         name = BlobName(one.tenant, one.blob)
-        target = into.path(name)
+        path, target = source.path(name), into.path(name)
         if size_of(target) == one.size:
             return Outcome.THERE
+        if (found := looked_at(path, one)) is not Outcome.THERE:
+            return found
         _make_folder_of(target)
         try:
-            copy_file(source.path(name), target, _BLOB_MODE, link=link)
+            if not link:
+                return _copy_verified(open(path, "rb", buffering=0), target, one, path)
+            copy_file(path, target, _BLOB_MODE, link=True)
         except FileNotFoundError:
-            return Outcome.MISSING
+            return _lost(path, Outcome.MISSING)
         return Outcome.COPIED
 
     return copy
+
+
+def looked_at(path: str, one: SavedBlob) -> Outcome:
+    """Tell by its size whether a blob's file is there, and log what is wrong with it."""
+    size = size_of(path)
+    if size == one.size:
+        return Outcome.THERE
+    return _lost(path, Outcome.MISSING if size < 0 else Outcome.DAMAGED)
+
+
+def look(saved: SavedRows, folder: BlobFolder) -> Counts:
+    """Look whether the file of every blob that the rows name is in a folder, with its size."""
+    counts = Counts()
+    for one in saved.blobs():
+        _count(counts, one, looked_at(folder.path(BlobName(one.tenant, one.blob)), one))
+    return counts
 
 
 def from_store(store: BlobStore, into: BlobFolder) -> Copy:
@@ -97,17 +139,11 @@ def from_store(store: BlobStore, into: BlobFolder) -> Copy:
         if size_of(target) == one.size:
             return Outcome.THERE
         _make_folder_of(target)
-        new = _new_name(target)
+        shown = f"{one.tenant}/{one.blob}"
         try:
-            digest = _read_into(new, store, name)
+            return _copy_verified(store.open(name), target, one, shown)
         except BlobMissing:
-            return Outcome.MISSING
-        if digest != one.sha256:
-            os.unlink(new)
-            log.warning("the bytes of %s/%s are not those of its record", one.tenant, one.blob)
-            return Outcome.MISSING
-        os.replace(new, target)
-        return Outcome.COPIED
+            return _lost(shown, Outcome.MISSING)
 
     return copy
 
@@ -124,11 +160,13 @@ def into_store(source: BlobFolder, store: BlobStore) -> Copy:
         if there.has(*one[:3]):
             return Outcome.THERE
         name = BlobName(one.tenant, one.blob)
-        if size_of(source.path(name)) < 0:
-            return Outcome.MISSING
-        with SpoolFile.open(source.path(name)) as file:
+        path = source.path(name)
+        if (found := looked_at(path, one)) is not Outcome.THERE:
+            return found
+        with SpoolFile.open(path) as file:
+            if _digest_of(file) != one.sha256:
+                return _lost(path, Outcome.DAMAGED)
             try:
-                _require_digest(file, one.sha256)
                 pending = store.adopt(name, file)
                 try:
                     pending.commit(bytes.fromhex(one.sha256))
@@ -141,11 +179,16 @@ def into_store(source: BlobFolder, store: BlobStore) -> Copy:
     return copy
 
 
-def _require_digest(file: SpoolFile, expected: str) -> None:
+def _digest_of(file: SpoolFile) -> str:
     hashing = hashlib.sha256()
     file.hash_into(hashing, 0, file.size)
-    if hashing.hexdigest() != expected:
-        raise StoreError("its bytes in the backup are not those of its record")
+    return hashing.hexdigest()
+
+
+def _lost(shown: str, outcome: Outcome) -> Outcome:
+    said = "are missing" if outcome is Outcome.MISSING else "are not those of its record"
+    log.warning("%s: its bytes %s", shown, said)
+    return outcome
 
 
 def in_place(blobs: Iterable[Found]) -> Copy:
@@ -178,10 +221,20 @@ def size_of(path: str) -> int:
         return -1
 
 
-def _read_into(path: str, store: BlobStore, name: BlobName) -> str:
-    """Write a blob to a new file, durably; return its digest."""
+def _copy_verified(content: _Readable, target: str, one: SavedBlob, shown: str) -> Outcome:
+    """Write a blob's bytes to a file, which gets its name when they are those of the record."""
+    new = _new_name(target)
+    if _read_into(new, content) != one.sha256:
+        os.unlink(new)
+        return _lost(shown, Outcome.DAMAGED)
+    os.replace(new, target)
+    return Outcome.COPIED
+
+
+def _read_into(path: str, readable: _Readable) -> str:
+    """Write bytes to a new file, durably; return their digest."""
     digest = hashlib.sha256()
-    with store.open(name) as content, open(path, "xb", buffering=0) as file:
+    with readable as content, open(path, "xb", buffering=0) as file:
         while block := content.read(_BLOCK_BYTES):
             digest.update(block)
             view = memoryview(block)

@@ -1,0 +1,114 @@
+"""A backup of accounts and keys that is not whole is refused before anything is made."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from servicekit.database import snapshots
+from servicekit.database.backup_manifest import BackupError
+from wharf_auth.commands import backups
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def folder(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A whole backup; the settings then name a new installation."""
+    shutil.copytree(auth_template, tmp_path / "data")
+    monkeypatch.setenv("WHARF_DATA", str(tmp_path / "data"))
+    made = CliRunner().invoke(backups.backup, [str(tmp_path / "backup")])
+    assert made.exit_code == 0, made.exception
+    monkeypatch.setenv("WHARF_DATA", str(tmp_path / "new"))
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def refused(folder: Path, tmp_path: Path) -> Refused:
+    """Why a restore is refused; nothing was made."""
+
+    def call(*options: str) -> str:
+        done = CliRunner().invoke(backups.restore, [*options, str(folder)])
+        assert isinstance(done.exception, BackupError)
+        assert not (tmp_path / "new").exists()
+        return str(done.exception)
+
+    return call
+
+
+def files(folder: Path) -> list[Path]:
+    """Each kind of file of a backup, without the manifest."""
+    (key, *_) = sorted((folder / "keys").iterdir())
+    return [folder / "auth.db", key, folder / "credentials.json"]
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
+def test_each_file(folder: Path, refused: Refused, which: int, damage: str) -> None:
+    """Rows, a key or credentials that changed, are cut or missing are refused by their path."""
+    path = files(folder)[which]
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + (b"" if damage == "cut" else bytes([content[-1] ^ 1])))
+    if damage == "gone":
+        path.unlink()
+    assert re.match(f"{path} is (damaged|missing in the backup)", refused())
+
+
+def test_keys_that_come_from_elsewhere(folder: Path, refused: Refused) -> None:
+    """What is damaged in a backup is no less damaged where the rows alone are restored."""
+    path = files(folder)[1]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert f"{path} is damaged" in refused("--records-only")
+
+
+@pytest.mark.parametrize("name", ["auth.db", "keys/"])
+def test_a_manifest_that_names_too_little(folder: Path, refused: Refused, name: str) -> None:
+    """A manifest without the rows or without keys is none of this service."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    named = manifest["sha256"].items()
+    manifest["sha256"] = {one: digest for one, digest in named if not one.startswith(name)}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert "no whole backup of wharf-auth" in refused()
+
+
+def test_a_manifest_of_a_newer_release(folder: Path, refused: Refused) -> None:
+    """A format that this release does not know is refused, and not called damaged."""
+    (folder / "manifest.json").write_text('{"format": 2}', encoding="utf-8")
+    assert "of a newer release: its format is 2" in refused()
+
+
+def test_no_manifest(folder: Path, refused: Refused) -> None:
+    """A folder without a manifest is no backup."""
+    (folder / "manifest.json").unlink()
+    assert "is no whole backup" in refused()
+
+
+def test_rows_of_a_newer_release(
+    folder: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that a newer release has migrated are refused before a key is copied."""
+    revisions = snapshots.Schema.revisions
+    monkeypatch.setattr(snapshots.Schema, "revisions", lambda self: revisions(self)[1:])
+    monkeypatch.setattr(snapshots.Schema, "head", lambda self: self.revisions()[0])
+    assert "this one does not know what is newer" in refused()
+
+
+def test_an_installation_in_use(
+    folder: Path, auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restore over the accounts of another installation changes none of its files."""
+    other = tmp_path / "other"
+    shutil.copytree(auth_template, other)
+    shutil.rmtree(other / "auth" / "keys")
+    (other / "credentials.json").unlink()
+    before = sorted(other.rglob("*"))
+    monkeypatch.setenv("WHARF_DATA", str(other))
+    done = CliRunner().invoke(backups.restore, [str(folder)])
+    assert "restore needs an empty one" in str(done.exception)
+    assert sorted(other.rglob("*")) == before
