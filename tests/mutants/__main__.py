@@ -1,0 +1,112 @@
+"""`make mutants`: says of each room how many mutants its tests kill, and which survive.
+
+python -m tests.mutants                     all rooms
+python -m tests.mutants domain access       these rooms
+python -m tests.mutants --again domain      only what the last run did not kill; tests whose files
+                                            have not changed are not watched again
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import report, verdicts
+from tests.mutants.loading import load_mutated
+from tests.mutants.making import mutants_of
+from tests.mutants.mutant import Mutant
+from tests.mutants.plugin import Plugin
+from tests.mutants.rooms import ROOMS, ROOT, Room, Service
+from tests.mutants.trying import Order
+
+BUILD = ROOT / "build" / "mutants"
+_MEMORY = Path("/dev/shm")
+
+
+def tell(line: str) -> None:
+    """Says what is going on, with the time."""
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.__stderr__, flush=True)
+
+
+def made(service: Service) -> tuple[dict[str, list[Mutant]], dict[str, tuple[Path, str]]]:
+    """The mutants of each room of the service, and the modules that hold them."""
+    mutants: dict[str, list[Mutant]] = {}
+    modules: dict[str, tuple[Path, str]] = {}
+    for room in (room for room in ROOMS if room.service == service):
+        for name, path in room.modules():
+            of_module = mutants_of(name, path, BUILD / "made")
+            modules[name] = (path, of_module.code)
+            mutants.setdefault(room.name, []).extend(of_module.mutants)
+    return mutants, modules
+
+
+def run(service: Service, rooms: Sequence[Room], options: argparse.Namespace) -> None:
+    """Tries the mutants of the service's rooms, in this process and its children."""
+    start = time.monotonic()
+    mutants, modules = made(service)
+    load_mutated(modules)
+    judged = {room.name: verdicts.Verdicts(BUILD, room.name, mutants[room.name]) for room in rooms}
+    wanted = [
+        mutant
+        for room in judged.values()
+        for mutant in (room.open() if options.again else room.mutants)
+        if options.only in mutant.where
+    ]
+    tell(f"{service.name}: {len(wanted)} mutants")
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as scratch:
+        order = Order(
+            wanted,
+            BUILD / service.name,
+            Path(scratch),
+            options.budget,
+            options.children,
+            options.again,
+            tell,
+        )
+        plugin = Plugin(order)
+        arguments = ["-q", "-s", "-p", "no:cacheprovider", "--timeout=0", "--rootdir", str(ROOT)]
+        code = pytest.main([*service.tests, *arguments], plugins=[plugin])
+    if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        sys.exit(f"pytest ended with {code!r}")
+    for test, why in plugin.unfit.items():
+        tell(f"left out: {test} {why}")
+    for room in judged.values():
+        room.keep(order.results)
+    tell(f"{service.name}: {time.monotonic() - start:.0f} s")
+
+
+def main() -> int:
+    """Runs the rooms that are named, one service in one process, and writes docs/mutants.md."""
+    parser = argparse.ArgumentParser(prog="make mutants")
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help="default: all")
+    parser.add_argument("--again", action="store_true", help="only what was not killed")
+    parser.add_argument("--only", default="", metavar="WORD", help="only where the name has it")
+    parser.add_argument("--budget", type=float, default=6, help="seconds of tests for a mutant")
+    parser.add_argument("--children", type=int, default=2, help="mutants at once")
+    options = parser.parse_args()
+    unknown = set(options.rooms) - {room.name for room in ROOMS}
+    if unknown:
+        parser.error(f"no such room: {', '.join(sorted(unknown))}")
+    rooms = [room for room in ROOMS if room.name in options.rooms or not options.rooms]
+    services = list(dict.fromkeys(room.service for room in rooms))
+    if len(services) == 1:
+        run(services[0], rooms, options)
+        return report.write([room.name for room in rooms])
+    worst = 0
+    for service in services:
+        names = [room.name for room in rooms if room.service == service]
+        switches = [word for word in sys.argv[1:] if word not in options.rooms]
+        command = [sys.executable, "-m", "tests.mutants", *switches, *names]
+        worst = max(worst, subprocess.run(command, check=False, cwd=ROOT).returncode)
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Runs tests in a forked child: what a mutant breaks, it breaks there."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from mutmut.mutation.trampoline import set_mutant_under_test
+
+from tests.mutants.mutant import KILLED, SURVIVED, TIMED_OUT
+
+# A test's time may be some times what it was: the machine has other work.
+_SLACK_SECONDS, _SLACK_TIMES = 2.0, 5.0
+_WALL_TIMES = 4.0
+
+
+class Failed:
+    """A plugin that remembers whether a test failed."""
+
+    def __init__(self) -> None:
+        self.failed = False
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A failure of setup or teardown counts as well."""
+        self.failed = self.failed or report.failed
+
+
+@dataclass
+class Child:
+    """A child under way."""
+
+    pid: int
+    wall_deadline: float
+    reading: int
+    folder: Path
+
+    def poll(self) -> tuple[str, str] | None:
+        """What came of it, and the test that failed; `None` while it runs."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid == 0:
+            if time.monotonic() > self.wall_deadline:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                return self._end(TIMED_OUT)
+            return None
+        if os.WIFSIGNALED(status):
+            late = os.WTERMSIG(status) in {signal.SIGXCPU, signal.SIGKILL}
+            return self._end(TIMED_OUT if late else KILLED)
+        return self._end(KILLED if os.WEXITSTATUS(status) else SURVIVED)
+
+    def _end(self, state: str) -> tuple[str, str]:
+        said = os.read(self.reading, 4096).decode()
+        os.close(self.reading)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return state, said
+
+
+class Forks:
+    """Starts children of this process, which has collected all tests."""
+
+    def __init__(self, session: pytest.Session, folder: Path) -> None:
+        self._session = session
+        self._folder = folder
+        self._count = 0
+
+    def start(self, items: Sequence[pytest.Item], mutant: str, seconds: float) -> Child:
+        """Runs the tests until one fails, with the mutant of this name or, if empty, without."""
+        self._count += 1
+        folder = self._folder / str(self._count)
+        folder.mkdir(parents=True)
+        reading, writing = os.pipe()
+        cpu = _SLACK_SECONDS + _SLACK_TIMES * seconds
+        pid = os.fork()
+        if pid == 0:
+            os.close(reading)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(cpu) + 1, int(cpu) + 3))
+            quietly()
+            self._child(items, mutant, writing, folder)
+        os.close(writing)
+        return Child(pid, time.monotonic() + _WALL_TIMES * cpu, reading, folder)
+
+    def _child(
+        self, items: Sequence[pytest.Item], mutant: str, said: int, folder: Path
+    ) -> NoReturn:
+        code = 3
+        with suppress(BaseException):
+            set_mutant_under_test(mutant)
+            failed = first_failure(self._session, items, folder)
+            os.write(said, failed.encode())
+            code = 1 if failed else 0
+        os._exit(code)
+
+
+def quietly() -> None:
+    """What tests print from here on goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 -- for good
+
+
+def first_failure(session: pytest.Session, items: Sequence[pytest.Item], folder: Path) -> str:
+    """Runs the tests in this process; the first that fails, else an empty text."""
+    place_temporary_files(session, folder)
+    watcher = Failed()
+    session.config.pluginmanager.register(watcher)
+    for number, item in enumerate(items):
+        run_one(session, item, items[number + 1] if number + 1 < len(items) else None)
+        if watcher.failed:
+            return item.nodeid
+    return ""
+
+
+def run_one(session: pytest.Session, item: pytest.Item, then: pytest.Item | None) -> None:
+    """Runs a test; what serves the whole session stays, also after the last one."""
+    following: Any = then or session
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+
+def place_temporary_files(session: pytest.Session, folder: Path) -> None:
+    """Lets `tmp_path` lie in the child's own folder."""
+    factory = session.config._tmp_path_factory  # type: ignore[attr-defined]
+    base = folder / "tmp"
+    base.mkdir(exist_ok=True)
+    factory._basetemp = base

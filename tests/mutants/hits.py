@@ -1,0 +1,78 @@
+"""What each test calls and how long it takes: which tests may notice a mutant, in which order."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tests.mutants.mutant import Mutant
+
+_WORD = re.compile(r"[a-z]{4,}")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One test without a mutant."""
+
+    seconds: float
+    functions: tuple[str, ...]
+    passed: bool
+
+
+@dataclass
+class Hits:
+    """The tests by the functions that they call, and what has killed mutants so far."""
+
+    ran: Mapping[str, Ran]
+    _tests: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _killers: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+
+    def __post_init__(self) -> None:
+        for test, ran in self.ran.items():
+            for function in ran.functions if ran.passed else ():
+                self._tests[function].append(test)
+
+    def seconds(self, tests: Iterable[str]) -> float:
+        """How long the tests take without a mutant."""
+        return sum(self.ran[test].seconds for test in tests)
+
+    def killed(self, mutant: Mutant, test: str) -> None:
+        """Remembers who killed: mutants of one function mostly die by the same test."""
+        killers = self._killers[mutant.function]
+        killers.pop(test, None)
+        killers[test] = None
+
+    def forget(self, test: str) -> None:
+        """Leaves out a test that fails without a mutant."""
+        for killers in self._killers.values():
+            killers.pop(test, None)
+        for tests in self._tests.values():
+            if test in tests:
+                tests.remove(test)
+
+    def tests(self, mutant: Mutant, budget: float) -> list[str]:
+        """The tests that are to kill the mutant, best first, for about so many seconds."""
+        chosen: list[str] = []
+        left = budget
+        for test in self._ordered(mutant):
+            left -= self.ran[test].seconds
+            if chosen and left < 0:
+                continue  # a shorter one may still fit
+            chosen.append(test)
+        return chosen
+
+    def _ordered(self, mutant: Mutant) -> Iterator[str]:
+        all_of_them = self._tests[mutant.function]
+        known = list(reversed(self._killers[mutant.function]))
+        yield from known
+        words = set(_WORD.findall(mutant.where.lower().partition(":")[0].rpartition(".")[2]))
+
+        def rank(test: str) -> tuple[bool, float]:
+            name = test.partition("::")[0].rpartition("/")[2]
+            related = bool(words & set(_WORD.findall(name)))
+            return not related, self.ran[test].seconds
+
+        taken = set(known)
+        yield from (test for test in sorted(all_of_them, key=rank) if test not in taken)

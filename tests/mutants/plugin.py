@@ -1,0 +1,80 @@
+"""A pytest plugin that collects once and then, instead of running the tests, runs mutants."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.mutants.forks import place_temporary_files, run_one
+from tests.mutants.hits import Hits
+from tests.mutants.trying import Order, Trial
+from tests.mutants.watching import watched
+
+# Other databases say the same of a mutant as SQLite, only later; servers see no mutant at all.
+_SERVERS = ("postgres", "redis", "radosgw", "ceph", "swift", "strace", "socket_server")
+_TOO_LONG_SECONDS = 3.0
+
+
+class Plugin:
+    """Selects the tests, watches them once, then tries each mutant."""
+
+    def __init__(self, order: Order) -> None:
+        self.unfit: dict[str, str] = {}
+        self._order = order
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self) -> None:
+        """Examples that hypothesis makes are the same each time, few, and not made smaller."""
+        import hypothesis  # late: pytest wants to rewrite its asserts first
+
+        hypothesis.settings.register_profile(
+            "mutants",
+            deadline=None,
+            database=None,
+            derandomize=True,
+            max_examples=30,
+            phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+            suppress_health_check=tuple(hypothesis.HealthCheck),
+        )
+        hypothesis.settings.load_profile("mutants")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leaves out tests of servers and of other databases."""
+        items[:] = [item for item in items if _in_process(item)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Everything happens here, after collecting."""
+        order = self._order
+        order.folder.mkdir(parents=True, exist_ok=True)
+        self._make_common_fixtures(session)
+        kept = order.folder / "watched.json"
+        ran = watched(session, kept, order.scratch, order.tell, again=order.again)
+        self.unfit |= {test: "fails" for test, each in ran.items() if not each.passed}
+        short = {test: each for test, each in ran.items() if each.seconds < _TOO_LONG_SECONDS}
+        trial = Trial(session, order, Hits(short))
+        trial.run()
+        self.unfit |= dict.fromkeys(trial.unsteady, "fails alone")
+        return True
+
+    def _make_common_fixtures(self, session: pytest.Session) -> None:
+        """Makes what serves the whole session, such as migrated databases, for all children."""
+        place_temporary_files(session, self._order.scratch)
+        made: set[str] = set()
+        for item in session.items:
+            fixtures = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+            wanted = {name for name, found in fixtures.items() if found[-1].scope == "session"}
+            if wanted - made:
+                run_one(session, item, None)
+                made |= wanted
+
+
+def _in_process(item: pytest.Item) -> bool:
+    """Whether the test needs neither a server nor another database than SQLite."""
+    if not isinstance(item, pytest.Function):
+        return False
+    spec = getattr(item, "callspec", None)
+    values = " ".join(map(str, spec.params.values())) if spec else ""
+    if "postgres" in values or "redis" in values:
+        return False
+    return not any(name.startswith(_SERVERS) for name in item.fixturenames)

@@ -1,0 +1,39 @@
+"""docs/mutants.md says what the last runs of `make mutants` found."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+
+import pytest
+
+from tests.mutants.report import PAGE, Reason, page, reasons
+from tests.mutants.rooms import ROOMS
+
+
+@cache
+def _functions(module: str) -> frozenset[str]:
+    """The functions of a module in a room: `name`, or `Class.name`."""
+    paths = {name: path for room in ROOMS for name, path in room.modules()}
+    tree = ast.parse(paths[module].read_bytes()) if module in paths else ast.Module([], [])
+    found = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for cls in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        found |= {f"{cls.name}.{n.name}" for n in cls.body if isinstance(n, ast.FunctionDef)}
+    return frozenset(found)
+
+
+def test_the_page_is_what_was_found() -> None:
+    """The page is made from the results and the reasons that are in the tree."""
+    assert PAGE.read_text() == page()
+
+
+@pytest.mark.parametrize("reason", reasons(), ids=lambda reason: reason.where)
+def test_a_reason_is_given_for_code_that_is_there(reason: Reason) -> None:
+    """A reason without a wildcard in its place names a function of a room."""
+    module, _, function = reason.where.partition(":")
+    assert "*" in reason.where or function in _functions(module)
+
+
+def test_each_room_has_code() -> None:
+    """A room that was moved would have no mutants, and a score of nothing."""
+    assert all(list(room.modules()) for room in ROOMS)
