@@ -34,7 +34,7 @@ def test_wrong_offset(tus: Tus) -> None:
 
 
 def test_past_the_end(tus: Tus) -> None:
-    """A request that brings more than the upload's length is refused, and nothing of it kept."""
+    """Row 70: a request with more than the upload's length is refused, and nothing of it kept."""
     address = tus.created(10)
     found = tus.patch(address, 0, b"x" * 11).problem(413, "too-large")
     assert found["limit_bytes"] == 10

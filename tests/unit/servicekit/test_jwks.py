@@ -102,7 +102,7 @@ def test_retired_key_is_refused_after_the_next_fetch(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_refused(issuer: Issuer, tmp_path: Path, status: int) -> None:
-    """Keys come from the address that was set, or not at all."""
+    """Row 53: keys come from the address that was set, or not at all."""
     with serving(lambda _: Reply(key_set(issuer))) as canary:
         elsewhere = Reply(status=status, headers={"Location": f"{canary.url}/keys"})
         with serving(lambda _: elsewhere) as server:

@@ -1,4 +1,4 @@
-"""The vectors of tests/vectors against the verifier (security.md 49 to 59)."""
+"""The vectors of tests/vectors against the verifier (security.md rows 49 to 51, 54 to 59)."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_token_without_scope_has_none(issuer: Issuer, verifier: Verifier) -> Non
 
 
 def test_header_algorithm_must_be_the_keys(verifier: Verifier, issuer: Issuer) -> None:
-    """`alg: RS256` with the id of an elliptic key is refused before the key is used."""
+    """Row 50: `alg: RS256` with the id of an elliptic key is refused before the key is used."""
     private = ec.generate_private_key(ec.SECP256R1())
     jwk = jwt.PyJWK(
         {**jwt.algorithms.ECAlgorithm.to_jwk(private.public_key(), as_dict=True), "alg": "ES256"}
@@ -58,7 +58,7 @@ def test_weak_keys_verify_nothing(issuer: Issuer) -> None:
 
 
 def test_long_tokens_are_refused(issuer: Issuer, verifier: Verifier) -> None:
-    """A token of 64 KiB is refused for its length, though all else in it is right."""
+    """Row 59: a token of 64 KiB is refused for its length, though all else in it is right."""
     token = issuer.token(pad="x" * 65536)
     assert len(token) > MAX_TOKEN_BYTES
     with pytest.raises(MalformedToken, match="longer than"):
