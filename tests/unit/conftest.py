@@ -34,7 +34,7 @@ class _Guard:
         # `fail` raises what no `except Exception` of the code under test swallows.
         if self.running and event in _STARTS:
             pytest.fail(
-                f"{self.running} starts a program: {event}{str(arguments[:2]):.200}. "
+                f"{self.running} starts a program: {event}{arguments[:2]!s:.200}. "
                 "Such a test belongs to tests/integration (see tests/README.md)"
             )
 

@@ -88,7 +88,19 @@ A, B = ("a.png", PNG, "image/png"), ("b", b"b", "")
         (form(on_conflict="replace"), "default"),
         (form(), "photos"),
     ],
-    ids="name bytes type typed fewer more order swapped prefix choice bucket".split(),
+    ids=[
+        "name",
+        "bytes",
+        "type",
+        "typed",
+        "fewer",
+        "more",
+        "order",
+        "swapped",
+        "prefix",
+        "choice",
+        "bucket",
+    ],
 )
 def test_a_form_that_differs(upload: UploadService, body: bytes, bucket: str) -> None:
     """The same key with another file, name, type, field or bucket stores nothing."""

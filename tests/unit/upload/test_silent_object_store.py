@@ -22,9 +22,7 @@ from wharf_upload.storage.timed import TimedStore
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 # It says that the connection ends: else the client may use it once more before it sees the end.
-_LISTED = (
-    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 19\r\n\r\n<ListBucketResult/>"
-)
+_LISTED = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 19\r\n\r\n<ListBucketResult/>"
 
 
 class Talker:
