@@ -37,7 +37,7 @@ from tests.servers.needs import lacking
 from tests.servers.wharf.raw_http import exchange, head, until
 
 # The engine works through a queue when the machine is busy, and images may have to be made first.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.story]
 SERVICES = {"auth", "console", "upload", "live", "images", "worker", "gateway"}
 REPLICAS = {"auth", "console", "postgres", "redis", "balancer", "worker-1"} | {
     f"{kind}-{number}" for kind in ("upload", "live", "images", "gateway") for number in "12"

@@ -24,7 +24,7 @@ from tests.servers.containers import Images
 from tests.servers.needs import lacking
 
 # Images may have to be made first.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.story]
 START = blocks("docs/compose.md", "On an object store")[0]
 SERVICES = {"auth", "console", "store"} | {
     f"{kind}-s3" for kind in ("upload", "live", "images", "worker", "gateway")

@@ -1,4 +1,8 @@
-"""Keeps a folder's tests together in the random order, so that its stacks start once."""
+"""Bounds the random order of tests: a folder stays together, so that its stacks start once.
+
+A module that is marked as a `story` keeps its own order. Its tests are the steps of one way
+through an installation that takes minutes to make, such as a stack's life from `up` to `down`.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +30,27 @@ def grouped(folders: Iterable[tuple[str, ...]]) -> list[int]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Group by folder what pytest-randomly has shuffled by module.
+    """Group by folder what pytest-randomly has shuffled by module, and keep stories in order.
 
     It may put a module of another folder between two of one whose fixtures are a package's, and
     such a folder's servers would then start twice.
     """
     yield
-    folders = [Path(item.nodeid.partition("::")[0]).parent.parts for item in items]
+    folders = [Path(_module(item)).parent.parts for item in items]
     items[:] = [items[number] for number in grouped(folders)]
+    stories: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("story"):
+            stories.setdefault(_module(item), []).append(item)
+    steps = {module: iter(sorted(found, key=_line)) for module, found in stories.items()}
+    items[:] = [
+        next(steps[_module(item)]) if item.get_closest_marker("story") else item for item in items
+    ]
+
+
+def _line(item: pytest.Item) -> int:
+    return item.location[1] or 0
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]

@@ -1,0 +1,151 @@
+"""What happens around tests: skips, order and answers, with a pytest of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ports
+from tests.servers.ports import free_port
+
+ROOT = Path(__file__).resolve().parents[3]
+_SKIPS = """
+import pytest
+
+def test_skips():
+    pytest.skip("nobody listed this")
+
+@pytest.mark.xfail(reason="an expected failure is no skip", strict=True)
+def test_expected():
+    assert False
+"""
+_MODULE = "import pytest\npytest.skip('the whole module', allow_module_level=True)\n"
+_STORY = "import pytest\npytestmark = pytest.mark.story\n"
+_SEEN = """
+from tests.session import answers
+
+def test_sees():
+    answers.DECLARED["GET", "/v1/usage"] = {"responses": {"200": {}}}
+    answers.SEEN["GET", "/v1/usage", STATUS] = "the test"
+"""
+
+
+def run(folder: Path, plugin: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """One pytest on a folder, with one of our plugins."""
+    environ = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
+    plugins = ("-p", "no:cacheprovider", "-p", f"tests.session.{plugin}")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-ra", *plugins, *words, "-c", "/dev/null", str(folder)],
+        env={**environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **more},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("content", "words"), [(_SKIPS, "1 failed"), (_MODULE, "1 error")])
+def test_what_is_skipped_fails(tmp_path: Path, content: str, words: str) -> None:
+    """A test or a module that is skipped and not listed fails the run, which says the reason."""
+    (tmp_path / "test_x.py").write_text(content)
+    done = run(tmp_path, "skips")
+    assert done.returncode != 0
+    assert words in done.stdout
+    assert "which allowed_skips.toml does not allow here" in done.stdout
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Three folders with three modules of three tests each; one module is a story."""
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+        for module in "123":
+            text = "".join(f"def test_{name}():\n    pass\n\n" for name in "vwxyz")
+            story = _STORY if folder + module == "b2" else ""
+            (tmp_path / folder / f"test_{folder}{module}.py").write_text(story + text)
+    return tmp_path
+
+
+def collected(folder: Path, seed: int) -> list[str]:
+    """The tests in the order in which they would run."""
+    words = ("--collect-only", "-q", "-p", "pytest_randomly", f"--randomly-seed={seed}")
+    said = run(folder, "order", *words)
+    return [line for line in said.stdout.splitlines() if "::" in line]
+
+
+def test_order_is_random_within_bounds(tree: Path) -> None:
+    """A seed repeats its order, another seed has another; no folder or module is left and entered
+    again, and a story keeps the order of its file.
+    """
+    first, again, other = (collected(tree, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert sorted(first) == sorted(other)
+    assert first != other
+    for order in (first, other):
+        for depth in ("/", "::"):
+            places = [name.rpartition(depth)[0] for name in order]
+            assert len(list(itertools.groupby(places))) == len(set(places))
+        assert [name[-1] for name in order if "test_b2" in name] == list("vwxyz")
+        assert [name[-1] for name in order if "test_b1" in name] != list("vwxyz")
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (418, 1)])
+def test_a_session_judges_what_it_saw(tmp_path: Path, status: int, code: int) -> None:
+    """An answer that no document has fails the session, and the test that saw it is named."""
+    (tmp_path / "test_x.py").write_text(_SEEN.replace("STATUS", str(status)))
+    done = run(tmp_path, "answers")
+    assert done.returncode == code, done.stdout
+    assert ("GET /v1/usage: 418, first seen by the test" in done.stdout) is bool(code)
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize(("statuses", "code"), [((200, 200), 0), ((200, 418), 1), ((), 1)])
+def test_sessions_are_judged_together(tmp_path: Path, statuses: tuple[int, ...], code: int) -> None:
+    """What any session left is judged, and a folder that nobody wrote into is no success."""
+    answers = tmp_path / "answers"
+    for number, status in enumerate(statuses):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "test_x.py").write_text(_SEEN.replace("STATUS", str(status)))
+        done = run(folder, "answers", WHARF_ANSWERS=str(answers))
+        assert done.returncode == 0, done.stdout
+    judged = subprocess.run(
+        [sys.executable, "-m", "tests.session.answers", str(answers)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert judged.returncode == code, judged.stderr
+    assert ("418" in judged.stderr) == (418 in statuses)
+
+
+def test_two_processes_get_different_ports() -> None:
+    """No port is handed out twice by two processes that run side by side."""
+    command = [sys.executable, "-I", str(ROOT / "tests/servers/ports.py"), "100"]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = [process.stdout.readline() for process in started if process.stdout]
+    for process in started:
+        process.communicate()
+    ports = [int(port) for line in said for port in line.split()]
+    assert len(ports) == len(set(ports)) == 400
+    ephemeral = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    assert max(ports) < int(ephemeral[0])
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.7", ""])
+def test_a_port_in_use_is_not_handed_out(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port at which somebody listens is passed over, whichever address that is."""
+    with socket.create_server((address, free_port())) as server:
+        taken = server.getsockname()[1]
+        monkeypatch.setattr(ports._own[0], "_left", [taken])
+        assert free_port() != taken

@@ -1,0 +1,53 @@
+"""tests/allowed_skips.toml: what may be skipped, and nothing that is not there."""
+
+from __future__ import annotations
+
+import ast
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from tests.session.skips import WHEN, AllowedSkip, allowed_skips
+
+ROOT = Path(__file__).resolve().parents[3]
+ENTRIES = allowed_skips()
+ROOTLESS = AllowedSkip("tests/a/*", "needs root", "not root", "why")
+
+
+def all_tests() -> list[str]:
+    """The node ids of all tests, without parameters."""
+    found = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        place = path.relative_to(ROOT).as_posix()
+        found += [f"{place}::{name}" for name in names if name.startswith("test_")]
+    return found
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.reason)
+def test_an_entry_is_of_use(entry: AllowedSkip) -> None:
+    """Each entry names tests that exist, a reason that some code of tests gives, and when."""
+    assert any(fnmatchcase(name, entry.test) for name in all_tests())
+    code = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    own = Path(__file__).read_text(encoding="utf-8")
+    assert any(entry.reason in text for text in code if text != own)
+    assert entry.when in WHEN
+    assert entry.why
+
+
+@pytest.mark.parametrize(
+    ("test", "reason", "demanding", "allowed"),
+    [
+        ("tests/a/test_x.py::test_y[1]", "mounting needs root", False, True),
+        ("tests/a/test_x.py::test_y[1]", "mounting needs root", True, False),
+        ("tests/a/test_x.py::test_y", "no time", False, False),
+        ("tests/b/test_x.py::test_y", "mounting needs root", False, False),
+    ],
+)
+def test_only_what_is_listed_is_allowed(
+    test: str, reason: str, *, demanding: bool, allowed: bool
+) -> None:
+    """A skip needs an entry with its test, its reason, and for the kind of run that it is in."""
+    assert ROOTLESS.covers(test, reason, demanding=demanding) is allowed
