@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -25,8 +26,8 @@ CONTAINED = (
     *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
     *("--tmpfs", "/tmp:size=64m,mode=1777"),
 )
-# Of this checkout: several may share one engine.
-TAG = f"test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+# Of this process: several may share one engine.
+TAG = f"test-{secrets.token_hex(4)}"
 _READY_SECONDS = 120
 
 
@@ -43,19 +44,30 @@ class Images:
     nginx_base: str
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process at a time: a build has its packages in the checkout's build/wheels."""
+    folder = ROOT / "build"
+    folder.mkdir(exist_ok=True)
+    with (folder / "test-images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(engine: Engine) -> Images:
     """Builds them as `make images` does; of Debian's packages where this user may."""
     settings = {"WHARF_VERSION": TAG, "PYTHON": sys.executable}
     if not os.geteuid():
         settings["BASES"] = "debian"
-    done = subprocess.run(
-        ["sh", "deploy/images/build.sh"],
-        cwd=ROOT,
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with _alone():
+        done = subprocess.run(
+            ["sh", "deploy/images/build.sh"],
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode and "there is no image" in done.stderr:
         lacking(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import pytest
 
 from tests.servers.needs import lacking, needed
 
-_START_SECONDS = 60
+# The second is less than what a test may take: its own line says what is wrong.
+_START_SECONDS, _TURN_SECONDS = 60, 240
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -122,7 +124,24 @@ def engine() -> Iterator[Engine]:
     # Paths of sockets are short, and what overlays are made of is no tmpfs.
     folder = Path(tempfile.mkdtemp(prefix="wharf-docker-", dir="/var/tmp"))
     try:
-        with _cgroups(), _daemon(folder):
+        with _only_engine(), _cgroups(), _daemon(folder):
             yield Engine()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _only_engine() -> Iterator[None]:
+    """Waits until no other pytest has an engine: two would share a bridge and the packet filter.
+
+    The name is the network namespace's, as those are.
+    """
+    deadline = time.monotonic() + _TURN_SECONDS
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as turn:
+        while True:
+            with suppress(OSError):
+                turn.bind("\0wharf-test-engine")
+                break
+            assert time.monotonic() < deadline, "another pytest keeps its Docker engine for long"
+            time.sleep(1)
+        yield
