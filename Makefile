@@ -39,11 +39,14 @@ test: ## Run all tests, installing nginx, Redis, PostgreSQL, Prometheus and Chro
 	@$(PREPARE) test
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: ## Run tests/unit
+unit: ## Run tests/unit, on all cores; installs Python packages only
+	@$(PREPARE) unit
+	@$(BIN)/python -m pytest tests/unit --numprocesses=logical --dist=loadfile $(ARGS)
+
 contract: ## Run tests/contract
 integration: ## Run tests/integration
 e2e: ## Run tests/e2e
-unit contract:
+contract:
 	@$(PREPARE) contract
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
 

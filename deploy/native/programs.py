@@ -118,6 +118,7 @@ BROWSER = (CHROMIUM, CHROMEDRIVER, CHINESE, NPM)
 GOALS = {
     "run": Goal("all", (NGINX, CURL), assets=True),
     "dev": Goal("dev", ()),
+    "unit": Goal("dev", ()),
     "services": Goal("dev", (*CONTRACT, OPENSSL)),
     "contract": Goal("dev", (*CONTRACT, *CEPH, OPENSSL), environments=SWIFT),
     "compose": Goal("dev", (*CONTRACT, *ENGINES), assets=True),

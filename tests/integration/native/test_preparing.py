@@ -263,3 +263,9 @@ def test_who_needs_scripts_of_the_console(prepare: ModuleType) -> None:
     """A run, a browser's test and an image have them; a check of style does not wait for them."""
     wanted = {name for name, goal in prepare.GOALS.items() if goal.assets}
     assert wanted == {"run", "compose", "test"}
+
+
+def test_unit_tests_need_no_program(prepare: ModuleType) -> None:
+    """`make unit` asks apt for nothing, whatever is missing on the machine."""
+    assert prepare.GOALS["unit"].programs == ()
+    assert not prepare.GOALS["unit"].environments
