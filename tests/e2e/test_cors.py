@@ -15,6 +15,7 @@ import pytest
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.multipart_body import file_part
+from tests.servers.wharf.promised import ORIGINS_SECONDS, holds
 from tests.servers.wharf.raw_http import RawConnection, exchange, head, until
 from tests.servers.wharf.tenants import Signer
 from wharf_upload.http.cors import EXPOSED
@@ -127,13 +128,13 @@ def test_a_bucket_that_is_gone_lists_nothing(listed: ApiClient) -> None:
     for step in ("changed", "deleted"):
         bucket_of(listed, name, cors_origins=[origin])
         asked = {"Origin": origin}
-        assert until(lambda asked=asked: allowed(listed, name, asked))
+        assert holds(lambda asked=asked: allowed(listed, name, asked), ORIGINS_SECONDS)
         if step == "changed":
             listed.send_json("PUT", f"/v1/buckets/{name}", {"cors_origins": ["https://b.example"]})
         else:
             assert listed.request("DELETE", f"/v1/buckets/{name}").status == 204
 
-        assert until(lambda asked=asked: not allowed(listed, name, asked)), step
+        assert holds(lambda asked=asked: not allowed(listed, name, asked), ORIGINS_SECONDS), step
 
 
 def allowed(client: ApiClient, bucket: str, asked: Mapping[str, str]) -> bool:
@@ -156,7 +157,7 @@ def test_any_origin(api: ApiClient) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] is None
     # Where no caller is known, it lists every origin for all tenants: so it ends here.
     bucket_of(api, "any-origin", cors_origins=[GOOD])
-    assert until(lambda: not allowed(api, "any-origin", {"Origin": EVIL[0]}))
+    assert holds(lambda: not allowed(api, "any-origin", {"Origin": EVIL[0]}), ORIGINS_SECONDS)
 
 
 def calls(

@@ -13,7 +13,8 @@ import pytest
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.live_client import Stream, listening
 from tests.servers.wharf.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
-from tests.servers.wharf.raw_http import RawConnection, head, until
+from tests.servers.wharf.promised import holds as hold_soon
+from tests.servers.wharf.raw_http import RawConnection, head
 from tests.servers.wharf.tenants import ALL_SCOPES, Tenants
 from tests.servers.wharf.tus_client import OCTETS, Tus
 
@@ -149,12 +150,12 @@ def _good(answer: Answer) -> bool:
 
 def opens(member: Member, wanted: dict[str, Send]) -> None:
     """Waits until all ways are open: of new groups and long lists the feed has to tell."""
-    assert until(lambda: open_ways(member, wanted) == list(wanted)), open_ways(member, wanted)
+    assert hold_soon(lambda: open_ways(member, wanted) == list(wanted)), open_ways(member, wanted)
 
 
 def holds(member: Member, closed: dict[str, Send]) -> None:
     """Waits until a change is known on all ways."""
-    assert until(lambda: not open_ways(member, closed)), open_ways(member, closed)
+    assert hold_soon(lambda: not open_ways(member, closed)), open_ways(member, closed)
 
 
 def test_a_change_of_a_group_holds_everywhere(tenants: Tenants, owner: ApiClient) -> None:
@@ -167,7 +168,7 @@ def test_a_change_of_a_group_holds_everywhere(tenants: Tenants, owner: ApiClient
     within = ways(member, "in/")
     opens(member, within)
     member.sent("PATCH", f"/groups/{group}", {"grants": grants("in/", "out/")}, 200)
-    assert until(lambda: all(_good(member.api.file("out/there")) for _ in range(20)))
+    assert hold_soon(lambda: all(_good(member.api.file("out/there")) for _ in range(20)))
     beyond = ways(member, "out/")
     member.sent("PATCH", f"/groups/{group}", {"grants": grants("out/")}, 200)
     holds(member, within)
@@ -214,7 +215,7 @@ def test_listeners_hear_what_they_may_read_now(tenants: Tenants, owner: ApiClien
         events = stream.events()
         assert heard("before")
         member.set(grants("out/"))
-        assert until(hears_of_today)
+        assert hold_soon(hears_of_today)
         now = len(streamed)
         assert heard("after")
         assert streamed[now:] == ["out/after"]
@@ -242,7 +243,7 @@ def test_a_change_while_a_stream_comes(tenants: Tenants, owner: ApiClient) -> No
         member.set(grants("out/"))
         gone = {"file": lambda api: api.file("in/there")}
         holds(member, gone)
-        assert until(lambda: Tus(member.api).head(address).status == 404)
+        assert hold_soon(lambda: Tus(member.api).head(address).status == 404)
         connection.send(LARGE[1000:])
         (answer,) = connection.answers()
     assert answer.status in {403, 404}
@@ -265,7 +266,7 @@ def test_the_longest_claims_go_every_way(tenants: Tenants, owner: ApiClient) -> 
     within = ways(member, "in/")
     opens(member, within)
     long = Member(tenants, owner, grants("out/", *(f"{n}/{'x' * 100}/" for n in range(99))))
-    assert until(lambda: all(_good(long.api.file("out/there")) for _ in range(20)))
+    assert hold_soon(lambda: all(_good(long.api.file("out/there")) for _ in range(20)))
     beyond = ways(long, "out/")
     opens(long, beyond)
     assert long.api.file("in/there").slug == "not-found"

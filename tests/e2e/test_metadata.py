@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
-from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.promised import holds
 from tests.servers.wharf.traces import nothing_stored
 
 TARGET = "/v1/metadata/default/folder/file.txt"
@@ -132,7 +132,7 @@ def test_if_match_on_a_change(wharf: Wharf, api: ApiClient, stored: dict[str, An
 def test_an_expired_file_is_gone(api: ApiClient, stored: dict[str, Any]) -> None:
     """From its expiry on a file is a 404 for content and metadata, and no tag makes it a 304."""
     assert patch(api, {"expires_at": in_seconds(1.5)}).status == 200
-    assert until(lambda: api.file(KEY).status == 404)
+    assert holds(lambda: api.file(KEY).status == 404, 1.5)
     api.file(KEY).problem(404, "not-found")
     api.file(KEY, {"If-None-Match": stored["etag"]}).problem(404, "not-found")
     api.get(TARGET).problem(404, "not-found")
@@ -144,7 +144,7 @@ def test_an_expired_file_is_gone(api: ApiClient, stored: dict[str, Any]) -> None
 def test_an_expired_file_is_out_of_the_way(api: ApiClient, content: bytes) -> None:
     """An expired file neither stands in a listing nor in the way of a new one with its key."""
     patch(api, {"expires_at": in_seconds(1.2)})
-    assert until(lambda: api.file(KEY).status == 404)
+    assert holds(lambda: api.file(KEY).status == 404, 1.2)
     assert api.listed() == []
     answer = api.put(KEY, content, {"If-None-Match": "*"})
     assert answer.status == 201

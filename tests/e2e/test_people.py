@@ -10,6 +10,7 @@ from tests.servers.wharf import people
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.people import COOKIE, PASSWORD, Person
+from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Tenants
 from tests.servers.wharf.traces import nothing_stored
@@ -34,7 +35,7 @@ def out(wharf: Wharf, one: ApiClient) -> None:
     one.get("/auth/me").problem(401, "token-revoked")
     one.get("/auth/sessions").problem(401, "token-revoked")
     # Each worker looks by itself, within half a second.
-    assert until(lambda: all(one.get("/v1/usage").slug == "token-revoked" for _ in range(20)))
+    assert holds(lambda: all(one.get("/v1/usage").slug == "token-revoked" for _ in range(20)))
     with nothing_stored(wharf, one.tenant):
         for answer in (one.put("a", SMALL), one.put("a", LARGE), one.file("there")):
             answer.problem(401, "token-revoked")
@@ -136,7 +137,7 @@ def test_suspended_tenant(tenants: Tenants, ada: Person) -> None:
     target = f"/auth/v1/tenants/{ada.api.tenant}"
     assert tenants.admin.request("POST", f"{target}/suspend").status == 204
     ada.api.get("/auth/me").problem(403, "tenant-suspended")
-    assert until(lambda: ada.api.file("there").slug == "tenant-suspended")
+    assert holds(lambda: ada.api.file("there").slug == "tenant-suspended")
     stranger = ada.elsewhere()
     stranger.cookie = ""
     stranger.login("wrong password").problem(401, "login-refused")
@@ -144,7 +145,7 @@ def test_suspended_tenant(tenants: Tenants, ada: Person) -> None:
     assert ada.refresh().json()["error"] == "unauthorized_client"
     assert tenants.admin.request("POST", f"{target}/resume").status == 204
     assert ada.refresh().status == 200
-    assert until(lambda: ada.api.file("there").status == 200)
+    assert holds(lambda: ada.api.file("there").status == 200)
 
 
 def test_refusals_are_alike(tenants: Tenants, ada: Person) -> None:

@@ -12,6 +12,7 @@ from tests.e2e.test_downloads import PNG
 from tests.e2e.test_links import link, told
 from tests.servers.wharf.api_client import SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.promised import SHARED_SECONDS, holds
 from tests.servers.wharf.raw_http import exchange, until
 from tests.servers.wharf.tenants import Signer
 
@@ -62,7 +63,7 @@ def test_what_is_not_public(api: ApiClient) -> None:
     api.stored("file", SMALL, bucket="shown")
     assert anyone.get(f"{base}file").status == 200
     api.send_json("PUT", "/v1/buckets/shown", {"public": False})
-    assert until(lambda: anyone.get(f"{base}file").status == 404)
+    assert holds(lambda: anyone.get(f"{base}file").status == 404, SHARED_SECONDS)
     assert told(anyone.get(f"{base}file")) == absent
 
 

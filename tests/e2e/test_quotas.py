@@ -12,7 +12,8 @@ import pytest
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.multipart_body import file_part
-from tests.servers.wharf.raw_http import exchange, head, until
+from tests.servers.wharf.promised import holds
+from tests.servers.wharf.raw_http import exchange, head
 from tests.servers.wharf.tenants import Signer, Tenants, set_limits
 from tests.servers.wharf.traces import nothing_stored, rows, traces
 
@@ -127,7 +128,7 @@ def test_expired_files_give_back(signer: Signer, api: ApiClient) -> None:
     file = api.stored("old", LARGE, bucket="brief")
     assert file["expires_at"] is not None
     api.put("new", LARGE).problem(507, "tenant-quota-exceeded")
-    assert until(lambda: api.file("old", bucket="brief").status == 404)
+    assert holds(lambda: api.file("old", bucket="brief").status == 404, 1)
     assert api.listed("brief") == []
     api.stored("new", LARGE)
     kinds = [event["kind"] for event in events(signer, api)]

@@ -14,6 +14,7 @@ from tests.servers.native import NativeWharf
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
+from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import RawConnection, head, until
 from tests.servers.wharf.tenants import Tenants
 from tests.servers.wharf.traces import nothing_stored
@@ -104,7 +105,7 @@ def client(tenants: Tenants, request: pytest.FixtureRequest) -> Client:
 
 def known(api: ApiClient, slug: str) -> bool:
     """Waits until a refusal is known: each worker looks at the file by itself."""
-    return until(lambda: all(api.get("/v1/usage").slug == slug for _ in range(20)))
+    return holds(lambda: all(api.get("/v1/usage").slug == slug for _ in range(20)))
 
 
 def refused(api: ApiClient, status: int, slug: str) -> None:
@@ -138,7 +139,7 @@ def test_revoked_ticket(client: Client) -> None:
     client.revoke(ticket)
     form, kind = multipart_body(file_part("a")), {"Content-Type": CONTENT_TYPE}
     anyone = client.api.using(None)
-    assert until(lambda: anyone.request("POST", f"/u/{ticket}", form, kind).slug == "token-revoked")
+    assert holds(lambda: anyone.request("POST", f"/u/{ticket}", form, kind).slug == "token-revoked")
     assert client.api.file("there").status == 200
 
 
@@ -170,7 +171,7 @@ def test_links_end_with_tokens_and_makers(tenants: Tenants, client: Client) -> N
         return answer.json()["id"], answer.json()["url"]
 
     def ended(link: tuple[str, str]) -> bool:
-        return until(lambda: anyone.get(link[1]).status == 404, 5)
+        return holds(lambda: anyone.get(link[1]).status == 404)
 
     of_narrowed, own, last, alone = map(made, (narrowed, client.api, again, again))
     assert all(anyone.get(link[1]).status == 200 for link in (of_narrowed, own, last, alone))
@@ -207,8 +208,8 @@ def test_suspended_tenant(wharf: Wharf, tenants: Tenants, client: Client) -> Non
         answer = client.api.using(None).request("PUT", f"/u/{ticket}/a", LARGE)
         answer.problem(403, "tenant-suspended")
     assert tenants.admin.request("POST", f"{target}/resume").status == 204
-    assert until(lambda: client.api.file("there").status == 200)
-    assert until(
+    assert holds(lambda: client.api.file("there").status == 200)
+    assert holds(
         lambda: client.api.using(None).request("PUT", f"/u/{ticket}/a", LARGE).status == 201
     )
 
@@ -236,9 +237,9 @@ def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None
         (answer,) = connection.answers()
     assert (answer.status, answer.slug) == (403, "tenant-suspended")
     assert tenants.admin.request("POST", f"{target}/resume").status == 204
-    assert until(lambda: client.api.file("there").status == 200)
+    assert holds(lambda: client.api.file("there").status == 200)
     # One process may have heard of the resume, and the next one not yet.
-    assert until(lambda: client.api.file("streamed").slug == "not-found")
+    assert holds(lambda: client.api.file("streamed").slug == "not-found")
 
     def goes_on() -> bool:
         """Whether the rest is taken; another process may not have heard of the resume yet."""
@@ -248,7 +249,7 @@ def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None
         offset = int(looked.header("Upload-Offset"))
         return offset == len(LARGE) or tus.patch(address, offset, LARGE[offset:]).status == 204
 
-    assert until(goes_on)
+    assert holds(goes_on)
     assert until(lambda: client.api.file("streamed").body == LARGE)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.servers.wharf.api_client import LARGE, ApiClient
 from tests.servers.wharf.instance import Wharf, running
+from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import exchange, head, until
 from tests.servers.wharf.tenants import Tenants
 
@@ -64,9 +65,9 @@ def test_a_deleted_tenant_comes_back_or_goes_for_good(own: Wharf, accounts: Tena
     path = f"/auth/v1/tenants/{api.tenant}"
     gone = accounts.admin.request("DELETE", path).json()
     assert (gone["state"], gone["purge_at"] > gone["deleted_at"]) == ("deleted", True)
-    assert until(lambda: api.file("a").slug == "tenant-suspended")
+    assert holds(lambda: api.file("a").slug == "tenant-suspended")
     assert accounts.admin.request("POST", f"{path}/resume").status == 204
-    assert until(lambda: api.file("a").status == 200)
+    assert holds(lambda: api.file("a").status == 200)
     assert accounts.admin.request("DELETE", path).status == 200
     assert until(lambda: accounts.admin.get(path).json()["state"] == "purged", seconds=60)
     assert until(lambda: not blobs(own, api.tenant), seconds=60)

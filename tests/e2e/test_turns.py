@@ -15,6 +15,7 @@ import pytest
 from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.people import PASSWORD, make
+from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import RawAnswer, RawConnection, head, until
 from tests.servers.wharf.tenants import Signer
 
@@ -189,7 +190,7 @@ def test_secrets_hold_up_nobody(paced: Wharf) -> None:
         assert ask(paced, person, "127.0.0.9").status == 200
         revocation = form("/auth/oauth/revoke", token=token, **own_secret(paced, "demo"))
         assert ask(paced, revocation, "127.0.0.7").status == 200
-        assert until(lambda: api.get("/v1/usage").status == 401)
+        assert holds(lambda: api.get("/v1/usage").status == 401)
 
 
 def test_logins_step_back(paced: Wharf) -> None:

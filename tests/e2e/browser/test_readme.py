@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.e2e.browser.visitor import HTML, PNG, Visitor
 from tests.servers.wharf.api_client import Answer, ApiClient
 from tests.servers.wharf.instance import ROOT, Wharf
-from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.promised import holds
 
 ORIGIN, GATEWAY = "http://localhost:3000", "http://127.0.0.1:8080"
 PAGE = """
@@ -93,7 +93,7 @@ def test_done(visitor: Visitor, tmp_path: Path) -> None:
     }
     assert [answer().status for answer in ways.values()] == [200, 200, 201]
     run(wharf, suspend)
-    assert until(lambda: all(refused(answer()) for answer in ways.values()), seconds=5)
+    assert holds(lambda: all(refused(answer()) for answer in ways.values()))
     assert ways["link"]().slug == "not-found"
     assert ways["token"]().slug == ways["ticket"]().slug == "tenant-suspended"
     assert "suspended" in chosen(visitor, "c.png", PNG).lower()

@@ -13,7 +13,7 @@ from tests.servers.releases.laid import CREDENTIALS, RELEASES, facts
 from tests.servers.releases.make import PNG
 from tests.servers.wharf import people
 from tests.servers.wharf.api_client import SMALL, ApiClient
-from tests.servers.wharf.raw_http import until
+from tests.servers.wharf.promised import holds
 from tests.servers.wharf.tenants import Tenants
 
 # 0.1.0 has kept its links and events alone: see test_upgrade.py.
@@ -99,8 +99,8 @@ def test_descent_from_tokens_of_before(upgraded: Upgraded) -> None:
     )
     assert answer.status == 200, answer.body
     for one in (old, made):
-        assert until(lambda one=one: one.file("once.txt").status == 401, 5)
-    assert until(lambda: upgraded.anyone.get(address).status == 404, 5)
+        assert holds(lambda one=one: one.file("once.txt").status == 401)
+    assert holds(lambda: upgraded.anyone.get(address).status == 404)
     # The release did not say of what it was made.
     assert narrowed.file("once.txt").status == 200
 
@@ -112,7 +112,7 @@ def test_a_session_of_before_ends(upgraded: Upgraded) -> None:
     person = claims_of(str(narrowed.token))["sub"]
     sessions = f"/auth/v1/tenants/demo/users/{person}/sessions"
     assert Tenants(upgraded.wharf).admin.request("DELETE", sessions).status == 204
-    assert until(lambda: narrowed.file("once.txt").status == 401, 5)
+    assert holds(lambda: narrowed.file("once.txt").status == 401)
     cookie = upgraded.found["handed_out"]["refresh_token"]
     assert people.Person(upgraded.anyone, "", "ada", cookie).refresh().status == 400
 
@@ -125,4 +125,4 @@ def test_a_guests_link_ends_with_the_guest(upgraded: Upgraded) -> None:
     (group,) = admin.get(groups).json()["groups"]
     assert upgraded.anyone.get(address).status == 200
     assert admin.request("DELETE", f"{groups}/{group['group_id']}").status == 204
-    assert until(lambda: upgraded.anyone.get(address).status == 404, 5)
+    assert holds(lambda: upgraded.anyone.get(address).status == 404)

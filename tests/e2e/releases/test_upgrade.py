@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.releases.upgraded import Upgraded
 from tests.servers.releases.laid import CREDENTIALS, RELEASES, lay
 from tests.servers.wharf.api_client import SMALL
+from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Signer, Tenants
 from tests.servers.wharf.tus_client import Tus
@@ -118,7 +119,7 @@ def test_rotation_ends_links_of_before(upgraded: Upgraded) -> None:
     made = demo.send_json("POST", "/v1/links", {"bucket": "default", "key": "notes/first.txt"})
     assert made.status == 201, made.body
     for name, link in before.items():
-        assert until(lambda link=link: upgraded.anyone.get(link).status == 404, 5), name
+        assert holds(lambda link=link: upgraded.anyone.get(link).status == 404), name
     assert upgraded.anyone.get(made.json()["url"]).body == SMALL
 
 
@@ -134,10 +135,10 @@ def test_grants(upgraded: Upgraded) -> None:
     name = CREDENTIALS["demo"]["client_id"]
     change = {"grants": [{"bucket": "photos", "actions": ["read", "list"]}]}
     assert admin.send_json("PATCH", f"{clients}/{name}", change).status == 200
-    assert until(lambda: demo.get("/v1/files/default").status == 404, 5)
+    assert holds(lambda: demo.get("/v1/files/default").status == 404)
     assert demo.get("/v1/files/photos").status == 200
     assert admin.send_json("PATCH", f"{clients}/{name}", {"grants": None}).status == 200
-    assert until(lambda: demo.get("/v1/files/default").status == 200, 5)
+    assert holds(lambda: demo.get("/v1/files/default").status == 200)
 
 
 def test_the_replica_says_its_release(upgraded: Upgraded) -> None:

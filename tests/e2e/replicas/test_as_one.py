@@ -14,6 +14,7 @@ from tests.e2e.replicas.conftest import Pair
 from tests.e2e.test_links import link
 from tests.e2e.test_revocation import make_client
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
+from tests.servers.wharf.promised import LIMITS_SECONDS, LINK_KEY_SECONDS, holds
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Signer, Tenants, set_limits
 from tests.servers.wharf.tus_client import Tus
@@ -114,7 +115,7 @@ def test_one_rate(pair: Pair) -> None:
     """Requests are counted together: a limit used up at one replica is used up at the other."""
     a, b = pair.clients()
     assert set_limits(Signer(pair.a), a.tenant, requests_per_minute=20).status == 200
-    assert until(lambda: "q=20;" in str(a.file("none").headers["RateLimit-Policy"]), _SECONDS)
+    assert holds(lambda: "q=20;" in str(a.file("none").headers["RateLimit-Policy"]), LIMITS_SECONDS)
     at_b, after_that = b.file("none").status, a.file("none").status
     # Unless the minute was over in between.
     assert at_b == 429 or after_that == 404
@@ -126,7 +127,7 @@ def test_limits_and_policies(pair: Pair) -> None:
     assert a.send_json("PUT", "/v1/buckets/small", {"max_file_bytes": 5}).status in {200, 201}
     assert b.put("file", SMALL, bucket="small").status == 413
     assert set_limits(Signer(pair.a), a.tenant, max_file_bytes=3).status == 200
-    assert until(lambda: b.put("file", b"1234").status == 413, _SECONDS)
+    assert holds(lambda: b.put("file", b"1234").status == 413, LIMITS_SECONDS)
 
 
 def test_links(pair: Pair) -> None:
@@ -140,10 +141,10 @@ def test_links(pair: Pair) -> None:
         assert [client.get(target).body for target in targets] == [LARGE, LARGE]
     assert a.request("POST", "/v1/links/rotate").status in {200, 204}
     for client in (a.using(None), b.using(None)):
-        assert until(lambda c=client: c.get(targets[0]).status == 404, _SECONDS)
+        assert holds(lambda c=client: c.get(targets[0]).status == 404, LINK_KEY_SECONDS)
     # The rows go first: the other replica may know the old key for two seconds more.
     new = link(a)
-    assert until(lambda: b.using(None).get(new).status == 200, _SECONDS)
+    assert holds(lambda: b.using(None).get(new).status == 200, LINK_KEY_SECONDS)
 
 
 def test_revoked_at_one(pair: Pair, tenants: Tenants) -> None:
@@ -152,7 +153,7 @@ def test_revoked_at_one(pair: Pair, tenants: Tenants) -> None:
     at_b = pair.at_b(client.api)
     assert at_b.put("file", SMALL).status == 201
     client.revoke(str(client.api.token))
-    assert until(lambda: at_b.file("file").slug == "token-revoked", _SECONDS)
+    assert holds(lambda: at_b.file("file").slug == "token-revoked")
 
 
 def test_suspended_at_one(pair: Pair, tenants: Tenants) -> None:
@@ -162,7 +163,7 @@ def test_suspended_at_one(pair: Pair, tenants: Tenants) -> None:
     at_b.stored("file")
     path = f"/auth/v1/tenants/{client.tenant}/suspend"
     assert tenants.admin.request("POST", path).status in {200, 204}
-    assert until(lambda: at_b.file("file").slug == "tenant-suspended", _SECONDS)
+    assert holds(lambda: at_b.file("file").slug == "tenant-suspended")
 
 
 def test_an_upload_at_both(pair: Pair) -> None:
