@@ -1,0 +1,231 @@
+"""Every kind of thing that the sweeper removes has an age: a second before it stays, after it goes.
+
+The clock is the test's; ages are those of the settings, each another one.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from servicekit.reaches import Maker
+from servicekit.tokens import MAX_LIFETIME_SECONDS
+from tests.servers.upload import UploadService, new_file
+from wharf_upload import bootstrap
+from wharf_upload.domain.file_writes import TicketUse, Write
+from wharf_upload.domain.kept_links import KeptLink
+from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.maintenance import upload_sweeper
+from wharf_upload.maintenance.replicas import Replicas
+from wharf_upload.maintenance.upload_sweeper import SweptUploads
+from wharf_upload.storage.base import BlobName
+
+ENDS, LOST, LEASE, GRACE, KEYS, EVENTS = 100, 500, 1000, 2000, 3000, 4000
+# By age, in seconds, what a run counts that comes right after it.
+TIMELINE = {
+    ENDS: {"expired_files", "expired_links"},
+    LOST: {"spool_files"},
+    LEASE: {"rowless_blobs", "rowless_bytes", "leftovers", "spool_files", "dead_replicas"},
+    GRACE: {"deleted_blobs"},
+    # Of the file that expired, which was given up by the run after that.
+    ENDS + 2 + GRACE: {"deleted_blobs"},
+    KEYS: {"idempotency_keys"},
+    EVENTS: {"events"},
+    ENDS + LEASE + MAX_LIFETIME_SECONDS: {"ticket_uses"},
+}
+EXPIRY, YOUNG = 5000, 300
+Sweep = Callable[[float], set[str]]
+
+
+@pytest.fixture
+def service(upload: UploadService) -> UploadService:
+    """A service to which each kind of thing is old at another age."""
+    return upload.restarted(
+        lease_seconds=LEASE,
+        deleted_grace_seconds=GRACE,
+        idempotency_seconds=KEYS,
+        event_seconds=EVENTS,
+        replica_lost_seconds=LOST,
+        upload_expiry_seconds=EXPIRY,
+        durability="relaxed",
+    )
+
+
+@pytest.fixture
+def sweep(service: UploadService, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    """A run as the worker makes it at a moment, in unix seconds: what it counted."""
+
+    def run(moment: float) -> set[str]:
+        sweeper = bootstrap.sweeper(service.settings, service.context)
+        replicas = Replicas(service.settings.data, lambda: moment)
+        monkeypatch.setattr(sweeper, "_clock", lambda: moment)
+        monkeypatch.setattr(sweeper, "_replicas", replicas)
+        return {name for name, count in sweeper.run().counts().items() if count}
+
+    return run
+
+
+def one_of_each(service: UploadService) -> None:
+    """One thing of each kind that goes with age, and a file that stays."""
+    service.put("kept.txt", b"kept", {"Idempotency-Key": "k"})
+    service.put("gone.txt", b"gone")
+    service.request("DELETE", "/v1/files/default/gone.txt")
+    service.store.put(BlobName("demo", uuid7_hex()), b"rowless")
+    (service.settings.data / "staging" / "staged").write_bytes(b"x")
+    (service.settings.spool_folder / "spooled").write_bytes(b"x")
+    Replicas(service.settings.data).announce("dead")
+    spool = service.settings.data / "spool" / "dead"
+    spool.mkdir()
+    (spool / "spooled").write_bytes(b"x")
+    ends = int((time.time() + ENDS) * 1000)
+    ticket = TicketUse(id="t", max_files=5, expires_at=ends)
+    service.records.write(Write(files=(new_file("ends.txt", expires_at=ends),), ticket=ticket))
+    service.records.keep_link(link(ends))
+
+
+def link(expires_at: int) -> KeptLink:
+    """A link to a file."""
+    return KeptLink(
+        tenant="demo",
+        id=uuid7_hex(),
+        bucket="default",
+        target="kept.txt",
+        is_prefix=False,
+        disposition="inline",
+        filename="",
+        maker=Maker("client-1"),
+        tokens=("t1",),
+        created_at=1000,
+        expires_at=expires_at,
+    )
+
+
+def test_each_age(service: UploadService, sweep: Sweep) -> None:
+    """Nothing goes a second before its age, and each kind alone a second after it."""
+    begun = time.time()
+    one_of_each(service)
+    for age, counted in TIMELINE.items():
+        assert (age, sweep(begun + age - 1)) == (age, set())
+        # Of now, not of `begun`: everything was made in between.
+        assert (age, sweep(time.time() + age + 1)) == (age, counted)
+    assert service.content("kept.txt") == b"kept"
+    assert len(service.blobs()) == 1
+
+
+@pytest.fixture
+def sweep_uploads(
+    service: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[float], SweptUploads]:
+    """A run over the resumable uploads as the worker makes it, at a moment in unix seconds."""
+
+    def run(moment: float) -> SweptUploads:
+        with monkeypatch.context() as patched:
+            at = functools.partial(upload_sweeper.sweep, clock=lambda: moment)
+            patched.setattr(upload_sweeper, "sweep", at)
+            return bootstrap.sweep_uploads(service.settings, service.context)()
+
+    return run
+
+
+SweepUploads = Callable[[float], SweptUploads]
+
+
+def made(service: UploadService, *names: str, **changes: object) -> tuple[Upload, list[Path]]:
+    """An upload with its bytes; `names` come after its id in the names of more files."""
+    now = int(time.time() * 1000)
+    values: dict[str, object] = {
+        "id": uuid7_hex(),
+        "tenant": "demo",
+        "subject": "client-1",
+        "bucket": "default",
+        "key": "a.bin",
+        "length": 100,
+        "reserved_bytes": 100,
+        "created_at": now,
+        "expires_at": now + 1000 * EXPIRY,
+    }
+    upload = Upload(**{**values, **changes})  # type: ignore[arg-type]
+    service.records.uploads.create(upload)
+    folder = service.settings.resumable_folder
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{upload.id}{name}" for name in ("", *names)]
+    for path in paths:
+        path.write_bytes(b"0123456789")
+    return upload, paths
+
+
+@pytest.mark.parametrize("idle", [YOUNG - 1, YOUNG + 1, 4 * YOUNG, EXPIRY - 1])
+def test_an_idle_upload(service: UploadService, sweep_uploads: SweepUploads, idle: int) -> None:
+    """An upload that nobody goes on with stays until it expires, and so do its slices that wait."""
+    begun = time.time()
+    upload, paths = made(service, "-1000-2", "-refused")
+    swept = sweep_uploads(begun + idle)
+    assert (swept.names, swept.failures) == ([], 0)
+    assert [path.read_bytes() for path in paths] == [b"0123456789"] * 3
+    assert service.records.uploads.get("demo", upload.id) == upload
+
+
+def test_an_upload_that_expires(service: UploadService, sweep_uploads: SweepUploads) -> None:
+    """A second after its time an upload goes with its bytes, and gives back what it reserved."""
+    upload, paths = made(service, "-1000-2")
+    assert service.records.usage("demo").bytes == 100
+    swept = sweep_uploads(time.time() + EXPIRY + 1)
+    assert swept.counts() == {"expired_uploads": 1, "rowless_parts": 1}
+    assert not any(path.exists() for path in paths)
+    assert service.records.uploads.get("demo", upload.id) is None
+    assert service.records.usage("demo").bytes == 0
+
+
+def test_the_last_bytes_count(service: UploadService, sweep_uploads: SweepUploads) -> None:
+    """An upload whose row is over stays for the whole time after its last bytes, not for longer."""
+    begun = time.time()
+    upload, (path,) = made(service, expires_at=1)
+    assert sweep_uploads(begun + EXPIRY - 1).names == []
+    renewed = service.records.uploads.get("demo", upload.id)
+    assert renewed is not None
+    assert abs(renewed.expires_at / 1000 - path.stat().st_mtime - EXPIRY) < 1
+    assert sweep_uploads(time.time() + EXPIRY + 1).expired_uploads == 1
+
+
+def test_bytes_of_no_upload(service: UploadService, sweep_uploads: SweepUploads) -> None:
+    """Bytes without a row, and those of an upload that has become a file, go after 300 s."""
+    begun = time.time()
+    _, (done,) = made(service, file=new_file("done.bin"))
+    rowless = done.with_name(uuid7_hex())
+    waiting = done.with_name(f"{uuid7_hex()}-1000-1")
+    for path in (rowless, waiting):
+        path.write_bytes(b"x")
+    assert sweep_uploads(begun + YOUNG - 1).names == []
+    assert sweep_uploads(time.time() + YOUNG + 1).rowless_parts == 3
+    assert not any(path.exists() for path in (done, rowless, waiting))
+
+
+def test_a_complete_upload_is_remembered(
+    service: UploadService, sweep_uploads: SweepUploads
+) -> None:
+    """Who missed the last answer learns of it as long as an upload would have been kept."""
+    begun = time.time()
+    upload, _ = made(service, file=new_file("done.bin"))
+    sweep_uploads(begun + EXPIRY - 1)
+    assert service.records.uploads.get("demo", upload.id) is not None
+    assert sweep_uploads(time.time() + EXPIRY + 1).expired_uploads == 0
+    assert service.records.uploads.get("demo", upload.id) is None
+
+
+def test_bytes_that_come_while_parts_are_listed(
+    service: UploadService, sweep_uploads: SweepUploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part that was old when it was listed, and has new bytes now, stays."""
+    path = service.settings.resumable_folder / uuid7_hex()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    monkeypatch.setattr(
+        service.context.parts, "all", lambda: iter([(path.name, time.time() - 2 * YOUNG)])
+    )
+    assert sweep_uploads(time.time()).rowless_parts == 0
+    assert path.exists()
