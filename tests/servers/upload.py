@@ -38,6 +38,8 @@ from wharf_upload.storage.base import BlobName, BlobStore
 
 MIGRATIONS = Path(wharf_upload.__file__).parent / "migrations"
 TENANT = "demo"
+# See tests/servers/twins.py.
+TWINS = ("a-twin", "z-twin")
 BOUNDARY = "wharf-test-boundary"
 
 
@@ -244,7 +246,7 @@ def faults_in_counts(database: Database) -> list[str]:
     return [
         f"{tenant}: rows {rows.get(tenant, (0, 0))}, usage {usage.get(tenant, (0, 0))}"
         for tenant in tenants
-        if rows.get(tenant, (0, 0)) != usage.get(tenant, (0, 0))
+        if tenant not in TWINS and rows.get(tenant, (0, 0)) != usage.get(tenant, (0, 0))
     ]
 
 

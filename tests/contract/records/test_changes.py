@@ -109,6 +109,7 @@ def test_move_onto_an_expired_file(records: Records) -> None:
     assert records.usage("demo") == Usage(5, 1)
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_expired_files_are_not_listed_and_go(records: Records) -> None:
     """An expired file is in no listing, does not stop a create, and `expire` removes it."""
     file = stored(records, "a.txt", size=5)

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
+
 from servicekit.database import Database
 from tests.servers.upload import faults_in_counts
 
 _THREADS, _FILES = 32, 4
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_two_processes_of_many_threads(database_url: str, database: Database) -> None:
     """Of 64 writers, exactly one gets each contested key and everyone gets the keys of its own."""
     processes = [

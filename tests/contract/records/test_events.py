@@ -110,6 +110,7 @@ def test_a_reader_who_follows_misses_nothing(
     assert len(seen) == 6 * 8
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_old_events_are_forgotten(records: Records) -> None:
     """Events before a time go, of every tenant; each tenant's newest one stays, however old."""
     for number in range(5):
@@ -124,6 +125,7 @@ def test_old_events_are_forgotten(records: Records) -> None:
     assert records.forget_events(1 << 60) == 0
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_who_has_read_everything_misses_nothing_afterwards(records: Records) -> None:
     """After old events were forgotten, what comes next has a number that was not given before."""
     records.write(Write(files=(new_file("a"),)))
@@ -162,6 +164,7 @@ def test_numbers_never_go_back(records: Records, monkeypatch: pytest.MonkeyPatch
     assert numbers(records, "other") == [9_000_500, 9_000_501]
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_two_tenants_in_one_microsecond(
     records: Records, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

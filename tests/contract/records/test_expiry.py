@@ -33,6 +33,7 @@ def keys(records: Records, delimiter: str = "") -> list[str]:
     return sorted([*(file.key for file in page.files), *page.prefixes])
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_expire(records: Records, database: Database) -> None:
     """Exactly the files whose time is over go, with their quota, their events and their bytes."""
     over = [stored(records, f"over/{number}", _PAST, size=5) for number in range(3)]
@@ -51,6 +52,7 @@ def test_expire(records: Records, database: Database) -> None:
     assert faults_in_counts(database) == []
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_limit(records: Records) -> None:
     """A run takes no more than it was allowed, and the oldest first."""
     for number in range(5):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from servicekit.database import Database
 from wharf_upload.database.sql import SqlRecords
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_more_than_one_step(database: Database, records: SqlRecords) -> None:
     """All rows that are too old go, however many, and the others stay."""
     rows = [("demo", "client-1", f"key-{at}", "0", "{}", at) for at in range(2500)]

@@ -92,7 +92,11 @@ def test_own_outcomes(database: Database) -> None:
     refused = [error.key for _, error in outcomes if isinstance(error, KeyTaken)]
     assert sorted(stored) == ["a", "b", "c"]
     assert sorted(refused) == ["a", "b"]
-    assert rows(database, "SELECT key FROM files ORDER BY key") == ["a", "b", "c"]
+    assert rows(database, "SELECT key FROM files WHERE tenant = 'demo' ORDER BY key") == [
+        "a",
+        "b",
+        "c",
+    ]
     assert faults_in_counts(database) == []
 
 
@@ -107,12 +111,12 @@ def test_a_group_is_one_transaction(database: Database) -> None:
         thread.join()
 
     def count() -> None:
-        seen.append(rows(database, "SELECT count(*) FROM files")[0])
+        seen.append(rows(database, "SELECT count(*) FROM files WHERE tenant = 'demo'")[0])
         database.close()
 
     together(database, writing("a"), writing("b"), look)
     assert seen == [0]
-    assert rows(database, "SELECT count(*) FROM files") == [2]
+    assert rows(database, "SELECT count(*) FROM files WHERE tenant = 'demo'") == [2]
 
 
 @pytest.mark.parametrize("error", [ValueError("poison"), ZeroDivisionError(), KeyError("x")])
@@ -120,9 +124,9 @@ def test_poison(database: Database, error: Exception) -> None:
     """A change that breaks gets its own error and leaves nothing; the others are committed."""
     outcomes = together(database, writing("a"), raising(error), writing("b"))
     assert [failure for _, failure in outcomes] == [None, error, None]
-    assert rows(database, "SELECT key FROM files ORDER BY key") == ["a", "b"]
+    assert rows(database, "SELECT key FROM files WHERE tenant = 'demo' ORDER BY key") == ["a", "b"]
     assert rows(database, "SELECT blob FROM doomed") == []
-    assert rows(database, "SELECT count(*) FROM events") == [2]
+    assert rows(database, "SELECT count(*) FROM events WHERE tenant = 'demo'") == [2]
     assert faults_in_counts(database) == []
 
 
@@ -137,7 +141,7 @@ def test_poisonous_sql(database: Database) -> None:
 
     outcomes = together(database, writing("a"), twice, writing("b"))
     assert [error is None for _, error in outcomes] == [True, False, True]
-    assert rows(database, "SELECT key FROM files ORDER BY key") == ["a", "b"]
+    assert rows(database, "SELECT key FROM files WHERE tenant = 'demo' ORDER BY key") == ["a", "b"]
     assert rows(database, "SELECT blob FROM doomed") == []
 
 
@@ -152,7 +156,7 @@ def test_unavailable_reaches_all(database: Database) -> None:
     outcomes = together(database, writing("a"), fails, writing("b"))
     assert all(isinstance(error, DatabaseUnavailable) for _, error in outcomes)
     assert calls == ["fails"]
-    assert rows(database, "SELECT key FROM files") == []
+    assert rows(database, "SELECT key FROM files WHERE tenant = 'demo'") == []
 
 
 def test_names_that_are_not_durable(database: Database) -> None:
@@ -167,7 +171,7 @@ def test_names_that_are_not_durable(database: Database) -> None:
     outcomes = Group(database, before_commit).run([writing(key) for key in "abc"], blobs)
     assert all(isinstance(error, OSError) for _, error in outcomes)
     assert [sorted(call) for call in calls] == [[("demo", "a"), ("demo", "b"), ("demo", "c")]]
-    assert rows(database, "SELECT key FROM files") == []
+    assert rows(database, "SELECT key FROM files WHERE tenant = 'demo'") == []
 
 
 def test_durable_before_visible(database: Database) -> None:
@@ -175,7 +179,7 @@ def test_durable_before_visible(database: Database) -> None:
     visible: list[int] = []
 
     def before_commit(blobs: list[tuple[str, str]]) -> None:
-        visible.append(rows(database, "SELECT count(*) FROM files")[0])
+        visible.append(rows(database, "SELECT count(*) FROM files WHERE tenant = 'demo'")[0])
 
     Group(database, before_commit).run([writing("a"), writing("b")], [[("demo", "a")], []])
     assert visible == [0]
@@ -190,7 +194,7 @@ def test_alone(database: Database) -> None:
             group.run("demo", raising(ZeroDivisionError()))
         with pytest.raises(KeyTaken):
             group.run("demo", writing(str(number)))
-    assert len(rows(database, "SELECT key FROM files")) == 3
+    assert len(rows(database, "SELECT key FROM files WHERE tenant = 'demo'")) == 3
 
 
 def test_more_than_a_group(database: Database) -> None:
@@ -198,7 +202,7 @@ def test_more_than_a_group(database: Database) -> None:
     numbers = range(150)
     outcomes = together(database, *(writing(str(number)) for number in numbers))
     assert [error for _, error in outcomes] == [None] * 150
-    assert len(rows(database, "SELECT key FROM files")) == 150
+    assert len(rows(database, "SELECT key FROM files WHERE tenant = 'demo'")) == 150
     assert faults_in_counts(database) == []
 
 

@@ -79,6 +79,7 @@ def test_pages_and_filters(records: SqlRecords) -> None:
     assert listed(records, LinkFilter(bucket="photos", key="abc/x")) == []
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_ends(records: SqlRecords) -> None:
     """One link ends once; all of a time end for one tenant; what has expired is forgotten."""
     one, other = kept(records), kept(records, tenant="other")

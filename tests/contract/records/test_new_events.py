@@ -56,6 +56,7 @@ def _at(file: File, key: str) -> File:
     return msgspec.structs.replace(file, key=key)
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_every_kind_of_event_is_told(records: SqlRecords, waiting: Waiting) -> None:
     """When told, who waits can read the event; each commit is told once."""
     records.put_limits("demo", Limits(max_bytes=10))

@@ -24,6 +24,7 @@ def records(database: Database) -> SqlRecords:
     return found
 
 
+@pytest.mark.usefixtures("all_tenants")
 @pytest.mark.parametrize("at_a_time", [1, 2, 5, 1000])
 def test_all_tenants_are_there_once(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch, at_a_time: int
@@ -37,6 +38,7 @@ def test_all_tenants_are_there_once(
     ]
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_the_part_of_a_quota(records: SqlRecords) -> None:
     """The larger of the parts of bytes and of files; nothing of what has no limit."""
     parts = {usage.tenant: usage.part for usage in records.overview.usages()}

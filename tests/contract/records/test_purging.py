@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from servicekit.database import Database
 from tests.contract.records.test_kept_links import kept
+from tests.contract.records.test_uploads import new_upload
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database import purge
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.buckets import Bucket, Policy
-from wharf_upload.domain.file_writes import Idempotency, Write
+from wharf_upload.domain.file_writes import Idempotency, TicketUse, Write
 from wharf_upload.domain.tenant_limits import Limits
 
 _LISTED = {*purge.LARGE, *purge.SMALL, *purge.OTHERWISE}
@@ -43,7 +44,8 @@ def rows(database: Database, tenant: str) -> dict[str, int]:
 
 def fill(records: SqlRecords, tenant: str) -> None:
     """Rows of a tenant in every table."""
-    records.put_bucket(Bucket(tenant=tenant, name="photos", policy=Policy(), created_at=1))
+    policy = Policy(cors_origins=("https://a.example",))
+    records.put_bucket(Bucket(tenant=tenant, name="photos", policy=policy, created_at=1))
     records.put_limits(tenant, Limits(max_files=100))
     records.link_key(tenant, create=True)
     kept(records, tenant=tenant)
@@ -52,8 +54,12 @@ def fill(records: SqlRecords, tenant: str) -> None:
             Write(
                 files=(new_file(f"{number}", tenant=tenant, size=number),),
                 idempotency=Idempotency(subject="c", key=f"{number}", fingerprint="x"),
+                ticket=TicketUse(id=f"t{number}", max_files=1, expires_at=1 << 60),
             )
         )
+    part = new_upload(4, tenant=tenant, concat="partial")
+    records.uploads.create(part)
+    records.uploads.create(new_upload(None, tenant=tenant, concat="final", parts=(part.id,)))
     records.delete(tenant, "default", "4", None)
 
 
@@ -67,6 +73,7 @@ def test_purge(records: SqlRecords, database: Database) -> None:
     fill(records, "demo")
     fill(records, "other")
     before = rows(database, "other")
+    assert before.keys() == _LISTED
     steps = 0
     while count := records.purge_tenant("demo", 2):
         assert count <= max(2, len(purge.SMALL))

@@ -34,7 +34,9 @@ def put(records: SqlRecords, *files: File, **how: Any) -> None:
 
 
 def events(database: Database) -> list[tuple[str, str]]:
-    rows = database.reading().rows("SELECT kind, data FROM events ORDER BY seq")
+    rows = database.reading().rows(
+        "SELECT kind, data FROM events WHERE tenant = 'demo' ORDER BY seq"
+    )
     return [(row[0], row[1]) for row in rows]
 
 

@@ -107,6 +107,7 @@ def test_parallel_uses(records: Records, database: Database) -> None:
     assert faults_in_counts(database) == []
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_forgetting(records: Records) -> None:
     """Counts of expired tickets go, those of good ones stay."""
     store(records, "a", ticket=use(max_files=9))

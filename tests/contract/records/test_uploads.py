@@ -170,6 +170,7 @@ def test_parts_end_with_their_whole(records: SqlRecords, database: Database) -> 
     assert faults_in_counts(database) == []
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_expired_ones_are_found(records: SqlRecords) -> None:
     """Those whose time is over are found, oldest first, and no others."""
     old, older, young = (new_upload(expires_at=at) for at in (500, 400, 900))
@@ -179,6 +180,7 @@ def test_expired_ones_are_found(records: SqlRecords) -> None:
     assert [found.id for found in records.uploads.expired(500, 1)] == [older.id]
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_replica_of_an_upload(records: SqlRecords, database: Database) -> None:
     """It is kept, empty where an older release says none, and expired ones are found by it."""
     shared, here, there = (
