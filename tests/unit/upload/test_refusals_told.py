@@ -1,0 +1,241 @@
+"""What a person reads of a refusal, and the numbers that a program reads beside the words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from servicekit.tickets import Ticket
+from wharf_upload.domain import (
+    bucket_place,
+    conditions,
+    digests,
+    policies,
+    redirects,
+    refusals,
+    resumable_upload,
+    upload_intent,
+)
+from wharf_upload.domain.buckets import Policy
+
+EMPTY_SHA256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """The sentence of the refusal that the call ends in."""
+    with pytest.raises(Exception, match=r".") as caught:
+        call()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda: conditions.for_write("nonsense", None),
+            (
+                'If-Match is neither "*" nor a list of entity tags in double quotes; send the ETag '
+                "as it was received."
+            ),
+        ),
+        (
+            lambda: conditions.for_write(None, "nonsense"),
+            (
+                'If-None-Match is neither "*" nor a list of entity tags in double quotes; send the '
+                "ETag as it was received."
+            ),
+        ),
+        (
+            lambda: conditions.for_read('"a"', 0, if_match="nonsense"),
+            (
+                'If-Match is neither "*" nor a list of entity tags in double quotes; send the ETag '
+                "as it was received."
+            ),
+        ),
+        (
+            lambda: conditions.for_read('"a"', 0, if_none_match="nonsense"),
+            (
+                'If-None-Match is neither "*" nor a list of entity tags in double quotes; send the '
+                "ETag as it was received."
+            ),
+        ),
+        (
+            lambda: digests.expected("sha-256=abc"),
+            "The digest field is malformed; send it as sha-256=:BASE64:, colons included.",
+        ),
+        (
+            lambda: digests.expected("sha-256=:a:"),
+            "The sha-256 digest is not base64; encode it again.",
+        ),
+        (
+            lambda: digests.expected("sha-512=:AAAA:"),
+            (
+                "The sha-512 digest is 3 bytes long and must be 64; encode the raw digest, not its "
+                "hexadecimal form."
+            ),
+        ),
+        (
+            lambda: digests.Hashing().verify({"sha-256": b"\0" * 32}),
+            (
+                f"The sha-256 of what arrived is {EMPTY_SHA256}, announced was {'A' * 43}=; "
+                "nothing was stored, send it again."
+            ),
+        ),
+        (
+            lambda: digests.Hashing().verify({"sha-512": b"\0" * 64}),
+            "SHA-512 was not asked for when hashing began",
+        ),
+        (
+            lambda: redirects.check("/done", None, ()),
+            "redirect is no absolute address of a page: write it like https://app.example/done.",
+        ),
+        (
+            lambda: redirects.check("https://evil.example/", None, ("https://app.example",)),
+            (
+                "redirect is not allowed: it has to be one of the ticket's addresses, below one of "
+                "them that ends with /, or at an origin in the bucket's cors_origins."
+            ),
+        ),
+        (
+            lambda: policies.extension("a b"),
+            "allowed_extensions: 'a b' is no extension; write it like `jpg` or `tar.gz`.",
+        ),
+        (
+            lambda: policies.origin("https://app.example/page"),
+            (
+                "cors_origins: 'https://app.example/page' is no origin; write scheme, host and "
+                "port alone, like `https://app.example` or `http://localhost:3000`."
+            ),
+        ),
+        (
+            lambda: policies.checked(policies.BucketPolicy(allowed_types=("image",))),
+            "allowed_types: 'image' is neither a media type nor `type/*`.",
+        ),
+        (
+            lambda: policies.checked(policies.BucketPolicy(allowed_types=("text/css",))),
+            (
+                "allowed_types: no file is found to be text/css; docs/types.md lists what they can "
+                "be. Scripts and style sheets are text/plain."
+            ),
+        ),
+        (
+            lambda: bucket_place.parse_bucket_place("s3://bucket"),
+            (
+                "'s3://bucket': expected is something like s3://bucket/prefix?endpoint="
+                "https://s3.example.net&region=us-east-1&style=path"
+            ),
+        ),
+        (
+            lambda: bucket_place.parse_bucket_place("s3://key:secret@bucket"),
+            (
+                "(hidden): expected is something like s3://bucket/prefix?endpoint="
+                "https://s3.example.net&region=us-east-1&style=path"
+            ),
+        ),
+        (
+            lambda: upload_intent.check_size(11, upload_intent.SizeLimit(10, "bucket's limit")),
+            "The file is larger than the bucket's limit of 10 bytes.",
+        ),
+        (
+            lambda: upload_intent.check_name("a.exe", Policy(allowed_extensions=("jpg", "png"))),
+            "This bucket takes names that end with .jpg, .png only.",
+        ),
+        (
+            lambda: upload_intent.check_type("image/png", "a", Policy(allowed_types=("text/*",))),
+            "The bytes are image/png; this bucket takes text/*.",
+        ),
+        (
+            lambda: upload_intent.check_type(
+                "image/png",
+                "a",
+                Policy(),
+                Ticket(bucket="photos", key="a", allowed_types=("text/*",)),
+            ),
+            "The bytes are image/png; this ticket takes text/*.",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do(call: Callable[[], object], said: str) -> None:
+    """Who is refused reads what was wrong, where, and what is taken instead."""
+    assert refusal(call) == said
+
+
+def test_refusals_carry_what_a_program_needs() -> None:
+    """The members of the problem documents are those of the refusal, each in its place."""
+    taken = refusals.KeyTaken("a/b")
+    assert (taken.key, str(taken)) == ("a/b", "a/b")
+    used_up = refusals.TicketUsedUp(3)
+    assert (used_up.max_files, used_up.under_way) == (3, 0)
+    assert str(used_up) == "The ticket is good for 3 files."
+    busy = refusals.TicketUsedUp(3, 1)
+    assert (busy.max_files, busy.under_way) == (3, 1)
+    assert str(busy) == (
+        "The ticket is good for 3 files. What is on its way by it (1) takes all that are left."
+    )
+    keys = refusals.TooManyIdempotencyKeys(1000, 60)
+    assert (keys.limit_count, keys.seconds) == (1000, 60)
+    assert str(keys) == (
+        "1000 idempotency keys of the tenant are remembered, as many as it may use. The oldest one "
+        "ends in 60 seconds."
+    )
+    large = upload_intent.TooLarge("bucket's limit", 10)
+    assert (large.limit, large.limit_bytes) == ("bucket's limit", 10)
+    name = upload_intent.ExtensionNotAllowed("a.exe", ("jpg",))
+    assert (name.filename, name.allowed) == ("a.exe", ("jpg",))
+    kind = upload_intent.TypeNotAllowed("image/png", ("text/*",))
+    assert (kind.media_type, kind.allowed) == ("image/png", ("text/*",))
+    digest = digests.DigestMismatch("sha-256", b"announced", b"actual")
+    assert (digest.algorithm, digest.expected, digest.actual) == (
+        "sha-256",
+        b"announced",
+        b"actual",
+    )
+    elsewhere = resumable_upload.AtAnotherReplica("10.0.0.1:8081")
+    assert (elsewhere.replica, str(elsewhere)) == (
+        "10.0.0.1:8081",
+        "the upload is at 10.0.0.1:8081",
+    )
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        (refusals.OutsideGrants("read"), "read all buckets."),
+        (refusals.OutsideGrants("read", "photos"), "read photos."),
+        (refusals.OutsideGrants("write", "photos", "a/b"), "write photos/a/b."),
+        (
+            refusals.OutsideGrants("administer", "photos"),
+            "administer photos; this needs every action on every key.",
+        ),
+    ],
+)
+def test_a_missing_grant_is_named(refused: refusals.OutsideGrants, said: str) -> None:
+    """The action, and the bucket and key where there are some, say which grant is missing."""
+    assert str(refused) == f"Your grants do not allow you to {said}"
+
+
+@pytest.mark.parametrize(("advice", "said"), [("", ""), ("End one.", " End one.")])
+def test_a_limit_is_named(advice: str, said: str) -> None:
+    """Who has as many as it may reads how many of what, and how to get room."""
+    refused = refusals.LimitReached("links", 5, advice)
+    assert str(refused) == f"The tenant has 5 links already, as many as it may.{said}"
+    assert (refused.what, refused.limit_count) == ("links", 5)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "said"),
+    [(False, "The bytes are text/csv, which"), (True, "The client says text/csv, which")],
+)
+def test_a_name_that_says_another_type_is_told(claimed: bool, said: str) -> None:  # noqa: FBT001
+    """The refusal says who claims the type that the name contradicts."""
+    refused = upload_intent.TypeNotAllowed("text/csv", (), "a.jpg", claimed=claimed)
+    assert str(refused) == f"{said} the name a.jpg does not say."
+
+
+def test_a_long_list_of_extensions_is_cut() -> None:
+    """A refusal shows about 300 characters of the extensions, and that there are more."""
+    allowed = tuple(f"ext{number:03}" for number in range(100))
+    text = str(upload_intent.ExtensionNotAllowed("a.exe", allowed))
+    assert text.endswith(", \u2026 only.")
+    assert 320 < len(text) < 350
