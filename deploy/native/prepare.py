@@ -10,8 +10,8 @@ is gone within some 50 ms.
     prepare.py unit      what `make unit` needs: packages of dev.txt, and no program of Debian's
     prepare.py services  what `make release-test` needs: dev, nginx, Redis, PostgreSQL, Prometheus,
                          strace
-    prepare.py contract  what `make contract` needs: dev, nginx, Redis, PostgreSQL, Prometheus, strace,
-                         Ceph, and Swift in .venv/swift
+    prepare.py contract  what `make contract` needs: dev, nginx, Redis, PostgreSQL, Prometheus,
+                         strace, Ceph, and Swift in .venv/swift
     prepare.py compose   what `make compose-test` needs: dev, nginx, Redis, PostgreSQL, Prometheus,
                          strace, Docker with Compose, debootstrap
     prepare.py test      what `make test` needs: contract, compose, podman, a browser with the
