@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,13 @@ def imported(folder: Path, own: dict[str, str]) -> set[str]:
     foreign = {name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names}
     # Nobody loads these: mypy alone reads them (a stub package, imported for its types).
     foreign = {name for name in foreign if not name.startswith("types_")}
-    known = metadata.packages_distributions()
-    return {_distribution(name, known, own) for name in foreign - NOT_INSTALLED}
+    return {_distribution(name, _installed(), own) for name in foreign - NOT_INSTALLED}
+
+
+@cache
+def _installed() -> Mapping[str, list[str]]:
+    """The distributions of each installed module; finding them takes a second."""
+    return metadata.packages_distributions()
 
 
 def _modules(path: Path) -> Iterator[str]:
@@ -70,6 +76,7 @@ def _distribution(name: str, known: Mapping[str, list[str]], own: dict[str, str]
     return _normal(holders[0]) if holders else name
 
 
+@cache
 def _holds(distribution: str, name: str) -> bool:
     files = {str(file) for file in metadata.files(distribution) or ()}
     parts = name.split(".")
