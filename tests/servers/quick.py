@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from types import MethodType
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -18,20 +18,25 @@ _CHEAP = {"MEMORY_KIB": 8, "PASSES": 1}
 
 @pytest.fixture(scope="session", autouse=True)
 def routes_compiled_once() -> Iterator[None]:
-    """Equal rules of routes share the code that builds addresses: it is half of an app's start."""
-    compiled: dict[tuple[object, ...], Callable[..., Any]] = {}
-    compile_builder = Rule._compile_builder
+    """Equal rules of routes share what werkzeug makes of them: it is most of an app's start."""
+    known: dict[tuple[object, ...], Rule] = {}
+    compile_rule = Rule.compile
 
-    def remembered(rule: Rule, append_unknown: bool = True) -> Callable[..., Any]:  # noqa: FBT001, FBT002 -- as werkzeug calls it
-        if rule.defaults:
-            return compile_builder(rule, append_unknown)
-        key = (rule.rule, append_unknown, *rule._trace)
-        if key not in compiled:
-            compiled[key] = compile_builder(rule, append_unknown)
-        return compiled[key]
+    def compiled(rule: Rule) -> None:
+        assert rule.map is not None
+        converters = tuple(sorted(rule.map.converters.items()))
+        key = (rule.rule, rule.merge_slashes, rule.subdomain, rule.host, converters)
+        first = known.setdefault(key, rule)
+        if first is rule or rule.defaults or first.defaults:
+            compile_rule(rule)
+            return
+        rule._parts, rule._trace = first._parts, first._trace
+        rule._converters, rule.arguments = first._converters, rule.arguments | first.arguments
+        for name in ("_build", "_build_unknown"):
+            setattr(rule, name, MethodType(getattr(first, name).__func__, rule))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", remembered)
+        patch.setattr(Rule, "compile", compiled)
         yield
 
 
