@@ -32,8 +32,22 @@ container() {
     compose ps --quiet "$1" 2>/dev/null | head -n 1
 }
 
+# Asked once: Compose 1 needs more than a second for each answer.
+services_here() {
+    # shellcheck disable=SC2046 # a list of ids
+    set -- $(compose ps --all --quiet)
+    [ $# -eq 0 ] || docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}}' "$@"
+}
+
 is_there() {
-    [ -n "$(compose ps --all --quiet "$1" 2>/dev/null)" ]
+    case "
+$here
+" in
+    *"
+$1
+"*) return 0 ;;
+    *) return 1 ;;
+    esac
 }
 
 # once SERVICE: runs what runs once, with the new image, while the old containers serve.
@@ -86,6 +100,7 @@ replace() {
 if docker compose version >/dev/null 2>&1; then plugin=yes; else plugin=no; fi
 docker info >/dev/null 2>&1 || stop 'no Docker engine answers (docker info)'
 compose ps >/dev/null || stop 'Compose does not take docker-compose.yml and .env; it says above why'
+here=$(services_here)
 is_there auth || stop 'nothing of Wharf is here to be upgraded; start it with: docker compose up --detach'
 
 once auth-init

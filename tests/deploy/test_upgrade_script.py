@@ -14,6 +14,9 @@ SCRIPT = Path(__file__).parents[2] / "deploy/compose/upgrade.sh"
 DOCKER = """#!/bin/sh
 for last; do :; done
 case "$*" in
+*' ps '*--quiet) printf 'id-%s\\n' $HERE ;;
+'inspect '*compose.service*)
+    for word; do case $word in id-*) echo "${word#id-}" ;; esac; done ;;
 *' ps '*--quiet*) case " $HERE " in *" $last "*) echo "id-$last" ;; esac ;;
 *' up '*) echo "$last" >>"$STARTED" ;;
 'inspect '*) echo 'healthy 0' ;;
