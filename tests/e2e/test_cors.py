@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.promised import ORIGINS_SECONDS, holds
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.multipart_body import file_part
-from tests.servers.wharf.promised import ORIGINS_SECONDS, holds
 from tests.servers.wharf.raw_http import RawConnection, exchange, head, until
 from tests.servers.wharf.tenants import Signer
 from wharf_upload.http.cors import EXPOSED

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.servers.promised import holds as hold_soon
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.live_client import Stream, listening
 from tests.servers.wharf.multipart_body import CONTENT_TYPE, field_part, file_part, multipart_body
-from tests.servers.wharf.promised import holds as hold_soon
 from tests.servers.wharf.raw_http import RawConnection, head
 from tests.servers.wharf.tenants import ALL_SCOPES, Tenants
 from tests.servers.wharf.tus_client import OCTETS, Tus

@@ -12,9 +12,9 @@ import pytest
 
 from tests.e2e.test_downloads import BYTES, HTML, PNG, SVG
 from tests.e2e.test_logs import lines_of
+from tests.servers.promised import LINK_KEY_SECONDS, RIGHTS_SECONDS, SHARED_SECONDS, holds
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
-from tests.servers.wharf.promised import LINK_KEY_SECONDS, RIGHTS_SECONDS, SHARED_SECONDS, holds
 from tests.servers.wharf.raw_http import exchange, head, until
 from tests.servers.wharf.tenants import Signer, Tenants
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.servers.promised import holds
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.traces import nothing_stored
 
 TARGET = "/v1/metadata/default/folder/file.txt"

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.servers.promised import holds
 from tests.servers.wharf import people
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.people import COOKIE, PASSWORD, Person
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Tenants
 from tests.servers.wharf.traces import nothing_stored

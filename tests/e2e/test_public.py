@@ -10,9 +10,9 @@ import pytest
 
 from tests.e2e.test_downloads import PNG
 from tests.e2e.test_links import link, told
+from tests.servers.promised import SHARED_SECONDS, holds
 from tests.servers.wharf.api_client import SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf, running
-from tests.servers.wharf.promised import SHARED_SECONDS, holds
 from tests.servers.wharf.raw_http import exchange, until
 from tests.servers.wharf.tenants import Signer
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.servers.promised import holds
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.multipart_body import file_part
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import exchange, head
 from tests.servers.wharf.tenants import Signer, Tenants, set_limits
 from tests.servers.wharf.traces import nothing_stored, rows, traces

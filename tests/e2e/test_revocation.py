@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.servers.native import NativeWharf
+from tests.servers.promised import holds
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import RawConnection, head, until
 from tests.servers.wharf.tenants import Tenants
 from tests.servers.wharf.traces import nothing_stored

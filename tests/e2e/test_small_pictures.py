@@ -18,9 +18,9 @@ from pathlib import Path
 from PIL import Image
 
 from tests.e2e.test_links import link
+from tests.servers.promised import holds
 from tests.servers.wharf.api_client import SMALL, ApiClient
 from tests.servers.wharf.instance import ROOT, Wharf
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Tenants
 

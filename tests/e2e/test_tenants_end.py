@@ -13,9 +13,9 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.servers.promised import holds
 from tests.servers.wharf.api_client import LARGE, ApiClient
 from tests.servers.wharf.instance import Wharf, running
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import exchange, head, until
 from tests.servers.wharf.tenants import Tenants
 

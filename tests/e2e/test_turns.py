@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.servers.promised import holds
 from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.people import PASSWORD, make
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import RawAnswer, RawConnection, head, until
 from tests.servers.wharf.tenants import Signer
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.browser.visitor import HTML, PNG, Visitor
+from tests.servers.promised import holds
 from tests.servers.wharf.api_client import Answer, ApiClient
 from tests.servers.wharf.instance import ROOT, Wharf
-from tests.servers.wharf.promised import holds
 
 ORIGIN, GATEWAY = "http://localhost:3000", "http://127.0.0.1:8080"
 PAGE = """

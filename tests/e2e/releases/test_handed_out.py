@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.e2e.releases.upgraded import Upgraded
+from tests.servers.promised import holds
 from tests.servers.releases.handed_out import claims_of, exchanged, link
 from tests.servers.releases.laid import CREDENTIALS, RELEASES, facts
 from tests.servers.releases.make import PNG
 from tests.servers.wharf import people
 from tests.servers.wharf.api_client import SMALL, ApiClient
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.tenants import Tenants
 
 # 0.1.0 has kept its links and events alone: see test_upgrade.py.

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.releases.upgraded import Upgraded
+from tests.servers.promised import holds
 from tests.servers.releases.laid import CREDENTIALS, RELEASES, lay
 from tests.servers.wharf.api_client import SMALL
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Signer, Tenants
 from tests.servers.wharf.tus_client import Tus

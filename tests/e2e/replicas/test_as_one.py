@@ -13,8 +13,8 @@ import pytest
 from tests.e2e.replicas.conftest import Pair
 from tests.e2e.test_links import link
 from tests.e2e.test_revocation import make_client
+from tests.servers.promised import LIMITS_SECONDS, LINK_KEY_SECONDS, holds
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
-from tests.servers.wharf.promised import LIMITS_SECONDS, LINK_KEY_SECONDS, holds
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Signer, Tenants, set_limits
 from tests.servers.wharf.tus_client import Tus

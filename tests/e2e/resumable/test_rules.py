@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.servers.promised import holds
 from tests.servers.wharf.api_client import Answer, ApiClient
-from tests.servers.wharf.promised import holds
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Signer, Tenants, set_limits
 from tests.servers.wharf.tus_client import TUS, Tus

@@ -10,6 +10,7 @@ from websockets.exceptions import InvalidStatus
 from servicekit.testing import Issuer
 from tests.servers.live import LiveProcess
 from tests.servers.live_clients import listening, raw, streaming
+from tests.servers.promised import RIGHTS_SECONDS
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.notices.messages import Progress
 from wharf_upload.notices.places import socket_place
@@ -130,7 +131,7 @@ def test_progress_goes_to_those_who_may_see_it(live: LiveProcess, tenant: str) -
 
 @pytest.mark.parametrize("what", ["token", "parent", "subject", "tenant"])
 def test_revoked_in_the_middle(live: LiveProcess, tenant: str, what: str) -> None:
-    """Whoever is revoked or suspended hears why, and nothing more."""
+    """Whoever is revoked or suspended hears why within five seconds, and nothing more."""
     jti, parent = f"jti-{tenant}", f"parent-{tenant}"
     token = live.token(tid=tenant, jti=jti, parents=["first", parent])
     entry = {
@@ -142,10 +143,13 @@ def test_revoked_in_the_middle(live: LiveProcess, tenant: str, what: str) -> Non
     slug = "tenant-suspended" if what == "tenant" else "token-revoked"
     with listening(live.url, token) as client, streaming(live.url, token) as stream:
         client.heard.wait("connect")
+        begun = time.monotonic()
         live.revoke(kind="token" if what == "parent" else what, **entry)
         for heard in (client.heard, stream):
             assert heard.wait("bye")[0]["problem"]["type"] == f"/problems/{slug}"
             heard.wait("disconnect")
+        # The feed itself is asked once a second.
+        assert time.monotonic() - begun < RIGHTS_SECONDS - 1
         live.store(1, tenant=tenant)
     assert client.heard.ids == stream.ids == []
 
