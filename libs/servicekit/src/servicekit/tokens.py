@@ -23,6 +23,8 @@ TYPE = "at+jwt"
 LEEWAY_SECONDS = 60
 MAX_TOKEN_BYTES = 8 * 1024
 MAX_LIFETIME_SECONDS = 24 * 3600
+# How long a verified token is remembered.
+CACHE_SECONDS = 3.0
 # A tenant's name becomes a folder's; the issuer's word is not enough for that.
 _TENANT = re.compile("[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "tid", "jti")
@@ -136,7 +138,7 @@ class Verifier:
         issuer: str,
         audience: str | tuple[str, ...],
         max_lifetime_seconds: int = MAX_LIFETIME_SECONDS,
-        cache_seconds: float = 3.0,
+        cache_seconds: float = CACHE_SECONDS,
         cache_entries: int = 8192,
         cache_bytes: int = 8 << 20,
         clock: Callable[[], float] = time.time,

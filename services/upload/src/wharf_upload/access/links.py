@@ -23,6 +23,8 @@ from wharf_upload.domain import keys
 from wharf_upload.domain.dispositions import Kind
 
 MAC_BYTES = 32
+# How long a key is remembered: a rotation holds everywhere after that.
+REMEMBERED_SECONDS = 2.0
 # Longer ones cannot have been made here: a key, a name, and what stands around them.
 MAX_TOKEN_CHARACTERS = 5120
 _PURPOSE = b"wharf signed link 1\0"
@@ -139,7 +141,7 @@ class LinkKeys:
         self,
         source: KeySource,
         *,
-        seconds: float = 2.0,
+        seconds: float = REMEMBERED_SECONDS,
         entries: int = 4096,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -16,6 +16,7 @@ from servicekit.database import DatabaseUnavailable
 from wharf_upload.domain.buckets import Bucket
 
 ANY = "*"
+REMEMBERED_SECONDS = 2.0
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[!-.0-~]{1,255}\Z")
 
 
@@ -36,7 +37,7 @@ class Origins:
         self,
         records: ListedOrigins,
         *,
-        seconds: float = 2.0,
+        seconds: float = REMEMBERED_SECONDS,
         entries: int = 4096,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -1,0 +1,32 @@
+"""Periods of auth by the settings that an operator leaves alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from tests.servers.auth import AuthService, refused
+from tests.unit.auth.test_token_exchange import PHOTOS, exchange, token
+
+
+def test_the_longest_ticket(auth: AuthService) -> None:
+    """A ticket is good for an hour at most, and without a word as long as a token."""
+    for seconds in (3599, 3600):
+        made = exchange(auth, token(auth), PHOTOS, expires_in=str(seconds))
+        assert made.get_json()["expires_in"] == seconds
+    refused(exchange(auth, token(auth), PHOTOS, expires_in="3601"), 400, "invalid_request")
+    assert exchange(auth, token(auth), PHOTOS).get_json()["expires_in"] == 900
+
+
+def test_a_deleted_tenant_has_a_week(auth: AuthService) -> None:
+    """It can be resumed for seven days from its deletion on, and not at their end."""
+    for name in ("acme", "other"):
+        auth.admin("POST", "/tenants", json={"tenant": name})
+    gone = auth.admin("DELETE", "/tenants/acme").get_json()
+    auth.admin("DELETE", "/tenants/other")
+    times = [datetime.fromisoformat(gone[name]) for name in ("deleted_at", "purge_at")]
+    assert times[1] - times[0] == timedelta(days=7)
+    auth.clock.now += 7 * 86400 - 1
+    auth._token = ""  # the administrator logs in again
+    assert auth.admin("POST", "/tenants/other/resume").status_code == 204
+    auth.clock.now += 1
+    assert auth.admin("POST", "/tenants/acme/resume").status_code == 409

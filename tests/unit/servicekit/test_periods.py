@@ -1,0 +1,56 @@
+"""How old what a service knows may be, in seconds that the docs promise."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from servicekit import feed_follower, revocations
+from servicekit.jwks import Fetcher, KeyFile
+from servicekit.revocations import Revocations
+from servicekit.testing import Issuer
+from tests.servers.auth import Clock
+from tests.servers.promised import RIGHTS_SECONDS
+from tests.servers.web import Reply, serving
+
+
+@pytest.mark.parametrize(("age", "told"), [(0, False), (4.5, False), (5.5, True), (60, True)])
+def test_an_old_feed_is_told(tmp_path: Path, age: float, *, told: bool) -> None:
+    """A feed of which nothing was heard for five seconds makes a service say so, not before."""
+    path = tmp_path / "revocations.jsonl"
+    path.write_bytes(b"")
+    heard_at = time.time() - age
+    os.utime(path, (heard_at, heard_at))
+    assert (Revocations(path).error() is not None) is told
+
+
+def test_asking_and_looking_are_within_the_promise() -> None:
+    """Who asks the feed and who looks at the file leave half of the five seconds to a request."""
+    waits = feed_follower.POLL_SECONDS + revocations._POLL_SECONDS
+    assert waits <= RIGHTS_SECONDS / 2
+
+
+def test_a_retired_key_is_refused_after_five_minutes(issuer: Issuer, tmp_path: Path) -> None:
+    """The key set is fetched again after five minutes, and then a retired key verifies nothing."""
+    clock, retired = Clock(1_800_000_000), Issuer("retired")
+    shown = [issuer, retired]
+
+    def shown_keys(_: object) -> Reply:
+        return Reply(json.dumps({"keys": [one.public_jwk() for one in shown]}).encode())
+
+    with serving(shown_keys) as server:
+        fetcher = Fetcher(server.url, tmp_path / "jwks.json", clock)
+        keys = KeyFile(tmp_path / "jwks.json", clock)
+        fetcher.step()
+        shown.remove(retired)
+        clock.now += 299
+        fetcher.step()
+        assert keys.find("retired")
+        clock.now += 1
+        fetcher.step()
+        clock.now += 1
+        assert keys.find("retired") is None
