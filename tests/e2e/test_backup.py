@@ -51,7 +51,7 @@ def shell(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def uploads(api: ApiClient, done: dict[str, bytes]) -> Iterator[None]:
-    """Uploads, replaces and deletes meanwhile; `done` is what is there by what was answered."""
+    """Uploads, replaces, moves and deletes meanwhile; `done` is what is there by the answers."""
     stop, faults = threading.Event(), list[str]()
 
     def work() -> None:
@@ -66,6 +66,14 @@ def uploads(api: ApiClient, done: dict[str, bytes]) -> Iterator[None]:
             if number % 10 == 0:
                 api.request("DELETE", f"/v1/files/default/{key}")
                 del done[key]
+            elif number % 10 == 5:
+                moved = f"moved/{number}"
+                status = api.send_json(
+                    "PATCH", f"/v1/metadata/default/{key}", {"key": moved}
+                ).status
+                if status != 200:
+                    faults.append(f"{moved}: {status}")
+                done[moved] = done.pop(key)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -92,7 +100,8 @@ def test_backup_restore(engine: str, tmp_path: Path, request: pytest.FixtureRequ
     kept: dict[str, bytes] = {NAME: b"\x89PNG" + bytes(999), "large": LARGE}
     meanwhile: dict[str, bytes] = {}
     backup = {"BACKUP": str(tmp_path / "backup")}
-    with running() as wharf:
+    # Nothing that was deleted or replaced stays, but for the backup.
+    with running(WHARF_DELETED_GRACE_SECONDS="0", WHARF_SWEEP_SECONDS="1") as wharf:
         admin = Tenants(wharf)
         api = admin.tenant()
         for key, content in kept.items():
@@ -100,7 +109,10 @@ def test_backup_restore(engine: str, tmp_path: Path, request: pytest.FixtureRequ
         address = unfinished(Tus(api))
         link = api.send_json("POST", "/v1/links", {"bucket": "default", "key": "large"}).json()
         with uploads(api, meanwhile):
-            steps("Back up", WHARF_DATA=str(wharf.data), **backup)
+            busy = steps("Back up", WHARF_DATA=str(wharf.data), **backup)
+        assert "missing: 0" in busy
+        if engine == "sqlite":
+            whole(tmp_path / "of-a-busy-wharf", **backup)
         # The second one is of a moment in which nothing goes on.
         second = steps("Back up", WHARF_DATA=str(wharf.data), **backup)
         assert "missing: 0" in second
@@ -121,6 +133,13 @@ def test_backup_restore(engine: str, tmp_path: Path, request: pytest.FixtureRequ
         assert shell(
             ".venv/bin/wharf-upload check --read-all", WHARF_DATA=str(data), **environ
         ).stdout.endswith("faults: 0\n")
+
+
+def whole(data: Path, **backup: str) -> None:
+    """Restores what was saved in the middle of everything: each of its files has its bytes."""
+    said = steps("Restore", RESTORED=str(data), **backup)
+    assert "missing: 0" in said
+    assert said.endswith("faults: 0\n")
 
 
 def moved(

@@ -131,6 +131,30 @@ def test_states_of_tenants(followed: Followed) -> None:
     assert followed.reader.purged() == {"purged"}
 
 
+def test_a_purged_tenant_leaves_what_others_have_revoked(followed: Followed) -> None:
+    """Tokens, sessions, subjects and suspensions of all others are refused as before, by who heard
+    the purge and by who reads the file that was written anew since.
+    """
+    feed = followed.feed
+    for tenant in ("demo", "gone"):
+        feed.add("token", tenant=tenant, identifier=f"{tenant}-token", until=NOW + 600)
+        feed.add("session", tenant=tenant, identifier=f"{tenant}-session", until=NOW + 600)
+        feed.add("subject", tenant=tenant, identifier="client-1")
+    feed.add("tenant", "suspended", tenant="other")
+    followed.hear()
+    # As auth does: of the tenant that is gone no older entry is left.
+    feed.entries = [one for one in feed.entries if one.tenant != "gone"]
+    feed.add("tenant", "purged", tenant="gone")
+    followed.hear()
+    for _ in range(2):
+        assert followed.slug(principal("demo-token", subject="x")) == "token-revoked"
+        assert followed.slug(principal(session="demo-session", subject="x")) == "token-revoked"
+        assert followed.slug(principal()) == "token-revoked"
+        assert followed.slug(principal(tenant="other", subject="x")) == "tenant-suspended"
+        assert followed.slug(principal(subject="x")) is None
+        followed.restart()
+
+
 def test_a_purged_tenant_leaves_no_reaches(followed: Followed) -> None:
     """Entries that stay for good go with their tenant, and those of other tenants do not."""
     for tenant in ("demo", "gone"):

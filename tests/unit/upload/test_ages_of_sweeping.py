@@ -6,6 +6,7 @@ The clock is the test's; ages are those of the settings, each another one.
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,18 @@ def test_each_age(service: UploadService, sweep: Sweep) -> None:
         assert (age, sweep(time.time() + age + 1)) == (age, counted)
     assert service.content("kept.txt") == b"kept"
     assert len(service.blobs()) == 1
+
+
+def test_a_young_body_of_a_dead_replica(service: UploadService, sweep: Sweep) -> None:
+    """A gateway may outlive its service: what it received within that time stays."""
+    begun = time.time()
+    Replicas(service.settings.data).announce("dead")
+    os.utime(service.settings.data / "replicas" / "dead", (begun - 2 * LOST,) * 2)
+    spool = service.settings.data / "spool" / "dead"
+    spool.mkdir()
+    (spool / "spooled").write_bytes(b"x")
+    assert "spool_files" not in sweep(begun + LOST - 1)
+    assert "spool_files" in sweep(time.time() + LOST + 1)
 
 
 @pytest.fixture
