@@ -10,6 +10,7 @@ import pytest
 
 from servicekit.database import DatabaseUnavailable
 from tests.servers.upload import UploadService, ages
+from wharf_upload.maintenance import collection_pause
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.sweeper import Sweeper, Swept
 
@@ -107,6 +108,56 @@ def test_of_a_dead_copier(upload: UploadService) -> None:
     with pause.hold():
         assert not left.exists()
         assert pause.is_active()
+
+
+def age(upload: UploadService, seconds: float) -> None:
+    """Make the last word of every copier so old, in its file and in its row."""
+    with upload.database.transaction() as connection:
+        connection.execute(
+            "UPDATE collection_pauses SET touched_at = ?", (int((time.time() - seconds) * 1000),)
+        )
+    for path in (upload.settings.data / "holds").iterdir():
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_ten_minutes(upload: UploadService, *, shared: bool) -> None:
+    """A copier pauses for ten minutes after its last word, and not for longer."""
+    pause = GarbageCollectionPause(upload.records, upload.settings.data if shared else None)
+    with pause_of(upload).hold():
+        age(upload, 590)
+        assert pause.is_active()
+        age(upload, 610)
+        assert not pause.is_active()
+
+
+def test_a_long_copy(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copier says again and again that it is at work, also after a word that was not heard."""
+    told, touch = 0, upload.records.touch_pause
+
+    def sometimes(holder: str) -> None:
+        nonlocal told
+        told += 1
+        if told == 2:
+            raise DatabaseUnavailable("away")
+        touch(holder)
+
+    monkeypatch.setattr(upload.records, "touch_pause", sometimes)
+    monkeypatch.setattr(collection_pause, "_TOUCH_SECONDS", 0.02)
+    with pause_of(upload).hold():
+        age(upload, 3600)
+        heard, deadline = told + 3, time.monotonic() + 30
+        while told < heard and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert told >= heard
+        assert GarbageCollectionPause(upload.records, None).is_active()
+        assert all(
+            time.time() - path.stat().st_mtime < 60
+            for path in (upload.settings.data / "holds").iterdir()
+        )
+    ended = told
+    time.sleep(0.1)
+    assert told == ended
 
 
 def test_a_database_that_is_away(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
