@@ -1,6 +1,6 @@
 """Twin tenants: whatever a tenant writes, they have too, under the same names, keys and numbers.
 
-Triggers copy each row of `TENANT` to both twins in the statement that writes it. One twin sorts
+Triggers copy each row of the tenant to both twins in the statement that writes it. One twin sorts
 before the tenant, one behind it. A row of theirs stays when the tenant removes its own. A statement
 that changes or removes a row of theirs fails. What one tenant sees and does thus shows whether a
 statement has kept to that tenant.
@@ -11,64 +11,135 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass, field
 
 import psycopg
 
 from servicekit.database.opening import sqlite_path
-from tests.servers.upload import TENANT, TWINS
+from tests.servers.upload import TWINS
 
 _BEFORE, _BEHIND = TWINS
-# What differs in a twin's row, where `{}` is the twin's name: what is unique in the installation,
-# and what a reader of the wrong row notices.
-_DIFFERENT: dict[str, dict[str, str]] = {
-    "buckets": {"created_at": "new.created_at + 1"},
-    "cors_origins": {},
-    "events": {},
-    "files": {
-        "id": "'{}-' || new.id",
-        "blob": "'{}-' || new.blob",
-        "size": "new.size + 1000003",
-    },
-    "idempotency": {"fingerprint": "'{}'", "created_at": "new.created_at - 1000000"},
-    "links": {"tokens": "'{}'", "filename": "'{}'"},
-    "ticket_uses": {"uses": "new.uses + 1000"},
-    "upload_parts": {},
-    "uploads": {"id": "'{}-' || new.id", "reserved_bytes": "new.reserved_bytes + 1000000007"},
-}
-# One key for all tenants: the numbers of one twin are a bit smaller, those of the other far larger.
-_EVENTS_OF_SQLITE = {_BEFORE: "new.seq - 1000003", _BEHIND: "new.seq + 1000000000000"}
-# The same part is one of both tenants' finals; or the same final has another part.
-_PARTS = {_BEFORE: "'{}-' || new.part", _BEHIND: "new.part"}
-# Of these each tenant has one row, which is there from the beginning.
-_ROWS = {
-    "usage": "'{}', 1000000000000, 1000000, 9000000000000000",
-    "limits": "'{}', 0, 0, 1, 1, 1, 1, 1",
-    "link_keys": "'{}', 'abcd', 1",
-}
-_GUARDED = (*_DIFFERENT, *_ROWS)
 _REFUSED = "a row of another tenant was changed in"
-_ARE_TWINS = f"IN ('{_BEFORE}', '{_BEHIND}')"
 Columns = Mapping[str, list[str]]
-Keys = Mapping[str, list[str]]
 
 
-def add_twins(url: str) -> None:
-    """Give the tenant its twins, in a migrated database that has no rows of it yet."""
-    path = sqlite_path(url)
-    if path is None:
-        with psycopg.connect(url, autocommit=True) as server:
-            found = server.execute(
-                "SELECT table_name, column_name FROM information_schema.columns "
-                "WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
+@dataclass(frozen=True)
+class Twinned:
+    """How a table's rows are copied. In SQL, `{}` stands for the twin's name.
+
+    `key` finds a twin's row again; without it, a row that is there stays. `different` is what a
+    twin's row has instead: where the column is unique in the installation, or so that a reader of
+    the wrong row notices. `behind` is the same for the twin that sorts last. `first` is done before
+    the copy. `owner` is the tenant of a row, `new` or `old`.
+    """
+
+    key: str = ""
+    different: Mapping[str, str] = field(default_factory=dict)
+    behind: Mapping[str, str] = field(default_factory=dict)
+    first: str = ""
+    owner: str = "{row}.tenant"
+
+    def copy(self, table: str, twin: str, columns: list[str]) -> str:
+        """Return the statements that give the twin its copy of a new row."""
+        values = {name: f"new.{name}" for name in columns}
+        if "tenant" in values:
+            values["tenant"] = "'{}'"
+        values |= self.different
+        if twin == _BEHIND:
+            values |= self.behind
+        names = ", ".join(f'"{name}"' for name in values)
+        changed = ", ".join(f'"{name}" = excluded."{name}"' for name in values)
+        on_conflict = f"({self.key}) DO UPDATE SET {changed}" if self.key else "DO NOTHING"
+        insert = (
+            f"INSERT INTO {table} ({names}) VALUES ({', '.join(values.values())}) "
+            f"ON CONFLICT {on_conflict};"
+        )
+        return f"{self.first} {insert}".replace("{}", twin)
+
+
+@dataclass(frozen=True)
+class Twins:
+    """The twins of a `tenant`: the tables of which they get copies, and their `rows` at first.
+
+    `kept` are further tables whose rows nobody may change, with the column of the tenant.
+    """
+
+    tenant: str
+    tables: Mapping[str, Twinned]
+    rows: tuple[str, ...]
+    kept: Mapping[str, str]
+    # Where SQLite needs another copy.
+    of_sqlite: Mapping[str, Twinned] = field(default_factory=dict)
+
+    def add(self, url: str) -> None:
+        """Give the tenant its twins, in a migrated database that has no rows of it yet."""
+        path = sqlite_path(url)
+        if path is None:
+            with psycopg.connect(url, autocommit=True) as server:
+                found = server.execute(
+                    "SELECT table_name, column_name FROM information_schema.columns "
+                    "WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
+                ).fetchall()
+                server.execute("\n".join(self._for_postgresql(_grouped(found))).encode())
+            return
+        with closing(sqlite3.connect(path, isolation_level=None)) as file:
+            found = file.execute(
+                "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+                "WHERE m.type = 'table'"
             ).fetchall()
-            server.execute("\n".join(_for_postgresql(_grouped(found))).encode())
-        return
-    with closing(sqlite3.connect(path, isolation_level=None)) as file:
-        found = file.execute(
-            "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
-            "WHERE m.type = 'table'"
-        ).fetchall()
-        file.executescript("\n".join(("BEGIN;", *_for_sqlite(_grouped(found)), "COMMIT;")))
+            file.executescript("\n".join(("BEGIN;", *self._for_sqlite(_grouped(found)), "COMMIT;")))
+
+    def _for_sqlite(self, columns: Columns) -> Iterator[str]:
+        yield from self._first_rows()
+        # Not 0 while a trigger copies: a copy replaces the twin's row.
+        yield "CREATE TABLE twins_copied (now INTEGER); INSERT INTO twins_copied VALUES (0);"
+        for table, common in self.tables.items():
+            twinned = self.of_sqlite.get(table, common)
+            copies = " ".join(twinned.copy(table, twin, columns[table]) for twin in TWINS)
+            for act in ("INSERT", "UPDATE"):
+                yield (
+                    f"CREATE TRIGGER twins_{act}_{table} AFTER {act} ON {table} "
+                    f"WHEN {twinned.owner.format(row='new')} = '{self.tenant}' BEGIN "
+                    f"UPDATE twins_copied SET now = 1; {copies} UPDATE twins_copied SET now = 0; "
+                    "END;"
+                )
+        for table, owner in self._guarded():
+            for act in ("UPDATE", "DELETE"):
+                yield (
+                    f"CREATE TRIGGER twins_keep_{act}_{table} BEFORE {act} ON {table} "
+                    f"WHEN {owner} IN {TWINS} AND (SELECT now FROM twins_copied) = 0 "
+                    f"BEGIN SELECT RAISE(ABORT, '{_REFUSED} {table}'); END;"
+                )
+
+    def _for_postgresql(self, columns: Columns) -> Iterator[str]:
+        yield from self._first_rows()
+        for table, twinned in self.tables.items():
+            copies = " ".join(twinned.copy(table, twin, columns[table]) for twin in TWINS)
+            yield (
+                f"CREATE FUNCTION twins_copy_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ "
+                f"BEGIN IF {twinned.owner.format(row='new')} = '{self.tenant}' THEN {copies} "
+                "END IF; RETURN NULL; END $$; "
+                f"CREATE TRIGGER twins_copy AFTER INSERT OR UPDATE ON {table} FOR EACH ROW "
+                f"EXECUTE FUNCTION twins_copy_{table}();"
+            )
+        for table, owner in self._guarded():
+            yield (
+                f"CREATE FUNCTION twins_keep_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ "
+                f"BEGIN IF pg_trigger_depth() = 1 AND {owner} IN {TWINS} THEN "
+                f"RAISE EXCEPTION '{_REFUSED} {table}'; END IF; "
+                "RETURN CASE TG_OP WHEN 'DELETE' THEN old ELSE new END; END $$; "
+                f"CREATE TRIGGER twins_keep BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW "
+                f"EXECUTE FUNCTION twins_keep_{table}();"
+            )
+
+    def _guarded(self) -> Iterator[tuple[str, str]]:
+        for table, twinned in self.tables.items():
+            yield table, twinned.owner.format(row="old")
+        for table, column in self.kept.items():
+            yield table, f"old.{column}"
+
+    def _first_rows(self) -> Iterator[str]:
+        return (row.replace("{}", twin) + ";" for twin in TWINS for row in self.rows)
 
 
 def _grouped(found: list[tuple[str, str]]) -> Columns:
@@ -78,83 +149,105 @@ def _grouped(found: list[tuple[str, str]]) -> Columns:
     return tables
 
 
-def _for_sqlite(tables: Columns) -> Iterator[str]:
-    yield from _rows(tables)
-    # Not 0 while a trigger copies: a copy replaces the twin's row.
-    yield "CREATE TABLE twins_copied (now INTEGER); INSERT INTO twins_copied VALUES (0);"
-    for table in _DIFFERENT:
-        copies = " ".join(_copy(table, twin, tables[table], _EVENTS_OF_SQLITE) for twin in TWINS)
-        for act in ("INSERT", "UPDATE"):
-            yield (
-                f"CREATE TRIGGER twins_{act}_{table} AFTER {act} ON {table} "
-                f"WHEN new.tenant = '{TENANT}' BEGIN UPDATE twins_copied SET now = 1; {copies} "
-                "UPDATE twins_copied SET now = 0; END;"
-            )
-    for table in _GUARDED:
-        for act in ("UPDATE", "DELETE"):
-            yield (
-                f"CREATE TRIGGER twins_keep_{act}_{table} BEFORE {act} ON {table} "
-                f"WHEN old.tenant {_ARE_TWINS} AND (SELECT now FROM twins_copied) = 0 "
-                f"BEGIN SELECT RAISE(ABORT, '{_REFUSED} {table}'); END;"
-            )
+_EVENT = Twinned()
+UPLOAD_TWINS = Twins(
+    tenant="demo",
+    tables={
+        "buckets": Twinned("tenant, name", {"created_at": "new.created_at + 1"}),
+        "cors_origins": Twinned("tenant, bucket, origin"),
+        "events": _EVENT,
+        "files": Twinned(
+            'tenant, bucket, "key"',
+            {
+                "id": "'{}-' || new.id",
+                "blob": "'{}-' || new.blob",
+                "size": "new.size + 1000003",
+            },
+            # Of a file that moves.
+            first="DELETE FROM files WHERE blob = '{}-' || new.blob;",
+        ),
+        "idempotency": Twinned(
+            'tenant, subject, "key"',
+            {"fingerprint": "'{}'", "created_at": "new.created_at - 1000000"},
+        ),
+        "links": Twinned("tenant, id", {"tokens": "'{}'", "filename": "'{}'"}),
+        "ticket_uses": Twinned("tenant, ticket", {"uses": "new.uses + 1000"}),
+        # The same final has another part; or the same part is one of both tenants' finals.
+        "upload_parts": Twinned(
+            "tenant, final, position", {"part": "'{}-' || new.part"}, {"part": "new.part"}
+        ),
+        "uploads": Twinned(
+            "id",
+            {"id": "'{}-' || new.id", "reserved_bytes": "new.reserved_bytes + 1000000007"},
+        ),
+    },
+    rows=(
+        "INSERT INTO usage (tenant, bytes, files) VALUES ('{}', 1000000000000, 9)",
+        "INSERT INTO limits (tenant, max_bytes, max_files) VALUES ('{}', 0, 0)",
+        "INSERT INTO link_keys (tenant, secret, created_at) VALUES ('{}', 'abcd', 1)",
+    ),
+    kept={"usage": "tenant", "limits": "tenant", "link_keys": "tenant"},
+    # One key for all tenants: numbers of one twin are a bit smaller, those of the other far larger.
+    of_sqlite={
+        "events": Twinned("", {"seq": "new.seq - 1000003"}, {"seq": "new.seq + 1000000000000"})
+    },
+)
+
+# Ids of clients that the service has made have 32 characters, and so do the twins'.
+_ID = (
+    "CASE WHEN LENGTH(new.COLUMN) = 32 THEN SUBSTR('{}', 1, 1) || SUBSTR(new.COLUMN, 2) "
+    "ELSE '{}-' || new.COLUMN END"
+)
 
 
-def _for_postgresql(tables: Columns) -> Iterator[str]:
-    yield from _rows(tables)
-    yield (
-        "CREATE FUNCTION twins_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF pg_trigger_depth() = 1 THEN RAISE EXCEPTION '{_REFUSED} %', TG_TABLE_NAME; END IF; "
-        "RETURN CASE TG_OP WHEN 'DELETE' THEN old ELSE new END; END $$;"
+def _id(column: str) -> dict[str, str]:
+    return {column: _ID.replace("COLUMN", column)}
+
+
+def _named(table: str) -> Twinned:
+    """Of users and groups: a twin's row of the same name, which the tenant has given anew, goes."""
+    (mapped,) = _id("id").values()
+    older = f"tenant = '{{}}' AND folded = new.folded AND id <> {mapped}"
+    return Twinned(
+        "id",
+        {**_id("id"), "grant_bytes": "new.grant_bytes + 1000000000"},
+        first=f"UPDATE {table} SET folded = id WHERE {older};",
     )
-    for table in _DIFFERENT:
-        copies = " ".join(_copy(table, twin, tables[table], {}) for twin in TWINS)
-        yield (
-            f"CREATE FUNCTION twins_copy_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"{copies} RETURN NULL; END $$; "
-            f"CREATE TRIGGER twins_copy AFTER INSERT OR UPDATE ON {table} FOR EACH ROW "
-            f"WHEN (new.tenant = '{TENANT}') EXECUTE FUNCTION twins_copy_{table}();"
-        )
-    for table in _GUARDED:
-        yield (
-            f"CREATE TRIGGER twins_keep BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW "
-            f"WHEN (old.tenant {_ARE_TWINS}) EXECUTE FUNCTION twins_keep();"
-        )
 
 
-def _rows(tables: Columns) -> Iterator[str]:
-    for table, values in _ROWS.items():
-        for twin in TWINS:
-            names = ", ".join(tables[table])
-            yield f"INSERT INTO {table} ({names}) VALUES ({values.format(twin)});"
-
-
-def _copy(table: str, twin: str, columns: list[str], events: Mapping[str, str]) -> str:
-    """Return the statements that put the twin's copy of a new row in the place of an older one."""
-    values = {name: f"new.{name}" for name in columns} | {"tenant": "'{}'"} | _DIFFERENT[table]
-    if table == "events":
-        values["seq"] = events.get(twin, "new.seq")
-    if table == "upload_parts":
-        values["part"] = _PARTS[twin]
-    key = " AND ".join(f"{name} = {values[name]}" for name in _KEYS[table])
-    if table == "files":  # a file that has moved
-        key = f"({key}) OR blob = {values['blob']}"
-    names = ", ".join(f'"{name}"' for name in values)
-    copy = (
-        f"DELETE FROM {table} WHERE {key}; "
-        f"INSERT INTO {table} ({names}) VALUES ({', '.join(values.values())});"
-    )
-    return copy.replace("{}", twin)
-
-
-# By what a twin's row is found again.
-_KEYS: Keys = {
-    "buckets": ["tenant", "name"],
-    "cors_origins": ["tenant", "bucket", "origin"],
-    "events": ["tenant", "seq"],
-    "files": ["tenant", "bucket", "key"],
-    "idempotency": ["tenant", "subject", "key"],
-    "links": ["tenant", "id"],
-    "ticket_uses": ["tenant", "ticket"],
-    "upload_parts": ["tenant", "final", "position"],
-    "uploads": ["id"],
-}
+# A login that looks at a twin is refused.
+_SUSPENDED = (
+    "INSERT INTO tenants (name, display_name, created_at, suspended_at) VALUES ('{}', '{}', 1, 1)"
+)
+AUTH_TWINS = Twins(
+    tenant="acme",
+    tables={
+        "clients": Twinned("id", {**_id("id"), "grant_bytes": "new.grant_bytes + 1000000000"}),
+        "users": _named("users"),
+        "member_groups": _named("member_groups"),
+        "client_secrets": Twinned(
+            "id",
+            {"id": "'{}-' || new.id", **_id("client")},
+            owner="(SELECT tenant FROM clients WHERE id = {row}.client)",
+        ),
+        # The tenant's own subject is in a group of a twin, or the twin's.
+        "group_members": Twinned(
+            "member_group, subject",
+            {**_id("member_group"), **_id("subject")},
+            {"subject": "new.subject"},
+        ),
+        "login_networks": Twinned("user_id, network", _id("user_id")),
+        "sessions": Twinned("id", {"id": "'{}-' || new.id", **_id("user_id")}),
+        "refresh_tokens": Twinned(
+            "hash",
+            {"hash": "'{}-' || new.hash", "session": "'{}-' || new.session"},
+            owner="(SELECT tenant FROM sessions WHERE id = {row}.session)",
+        ),
+        # No follower of the feed asks for numbers below 0.
+        "revocations": Twinned(
+            "tenant, kind, id", {"seq": "-2 * new.seq"}, {"seq": "-2 * new.seq - 1"}
+        ),
+    },
+    rows=(_SUSPENDED,),
+    kept={"tenants": "name"},
+)

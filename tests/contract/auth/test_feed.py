@@ -111,6 +111,7 @@ def test_revoked_asks_for_token_session_and_subject(billing: Records, database: 
     assert not billing.revoked("acme", tokens=("x", "s1", "c1"), session="", subject="x")
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_entries_go_when_their_time_has_passed(billing: Records) -> None:
     """What has expired by itself is pruned; suspensions stay, and so does the newest number."""
     billing.revoke_token("acme", "j1", 100, act())

@@ -61,8 +61,17 @@ def log_in(records: Records, name: str, at: int = NOW, user: str = "u1") -> None
     records.add_session(session, f"t-{name}", "hash")
 
 
+OF_ACME = {
+    "client_secrets": "client IN (SELECT id FROM clients WHERE tenant = 'acme')",
+    "clients": "tenant = 'acme'",
+    "refresh_tokens": "session IN (SELECT id FROM sessions WHERE tenant = 'acme')",
+    "sessions": "tenant = 'acme'",
+}
+
+
 def count(database: Database, table: str) -> int:
-    ((found,),) = database.reading().rows(f"SELECT COUNT(*) FROM {table}")
+    """How many rows of `acme` a table has."""
+    ((found,),) = database.reading().rows(f"SELECT COUNT(*) FROM {table} WHERE {OF_ACME[table]}")
     return int(found)
 
 
@@ -213,6 +222,7 @@ def test_a_shorter_list_is_taken_above_the_limit(database: Database) -> None:
         records.set_rights("acme", "u1", UserRights(grants=OWN + OWN), 1, act())
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_what_fills_the_feed_is_refused_and_what_ends_is_not(limited: LimitedRecords) -> None:
     """With its share of the feed used up a tenant makes nothing that would end in it, revokes no
     single token, and still disables and deletes; when entries lapse it goes on.

@@ -48,6 +48,7 @@ def test_name_is_taken_once(records: Records) -> None:
     assert records.tenant("acme") == ACME
 
 
+@pytest.mark.usefixtures("all_tenants")
 def test_tenants_are_in_byte_order(records: Records) -> None:
     """The order is that of bytes everywhere, so that a cursor means the same everywhere."""
     names = ["a-a", "a0a", "aa-", "aaa", "ab0", "b-b", "zzz"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.servers.tracing import strace
-from tests.servers.twins import add_twins
+from tests.servers.twins import UPLOAD_TWINS
 from tests.servers.upload import upload_template
 from tests.servers.upload_databases import database, database_url, postgres_template, records
 
@@ -30,4 +30,4 @@ def all_tenants() -> None:
 def twins(request: pytest.FixtureRequest) -> None:
     """Gives the tenant of each test its twins."""
     if "database_url" in request.fixturenames and "all_tenants" not in request.fixturenames:
-        add_twins(request.getfixturevalue("database_url"))
+        UPLOAD_TWINS.add(request.getfixturevalue("database_url"))

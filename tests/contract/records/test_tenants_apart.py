@@ -131,3 +131,14 @@ def test_what_is_written_counts_once(new: Callable[[], SqlReservations]) -> None
     found = seen(reservations, "demo", "t1")
     assert (found.written_bytes, found.written_inodes) == (100, 1)
     assert found.written_bytes == seen(reservations, "demo").written_bytes
+
+
+def test_folders_of_another(records: SqlRecords) -> None:
+    """A folder that only other tenants have is in no list, whatever the caller may see."""
+    for key in ("a/1", "b/1"):
+        records.write(Write(files=(new_file(key),)))
+    records.delete("demo", "default", "b/1", None)
+    page = records.list_files(
+        "demo", "default", prefix="", delimiter="/", after="", limit=9, within=("a/", "b/")
+    )
+    assert page.prefixes == ("a/",)
