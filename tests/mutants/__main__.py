@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -60,6 +60,11 @@ def run(service: Service, rooms: Sequence[Room], options: argparse.Namespace) ->
         if options.only in mutant.where
     ]
     tell(f"{service.name}: {len(wanted)} mutants")
+
+    def keep(results: Mapping[str, tuple[str, str]]) -> None:
+        for room in judged.values():
+            room.keep(results)
+
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as scratch:
         order = Order(
             wanted,
@@ -69,6 +74,7 @@ def run(service: Service, rooms: Sequence[Room], options: argparse.Namespace) ->
             options.children,
             options.again,
             tell,
+            keep,
         )
         plugin = Plugin(order)
         arguments = ["-q", "-s", "-p", "no:cacheprovider", "--timeout=0", "--rootdir", str(ROOT)]
@@ -77,8 +83,7 @@ def run(service: Service, rooms: Sequence[Room], options: argparse.Namespace) ->
         sys.exit(f"pytest ended with {code!r}")
     for test, why in plugin.unfit.items():
         tell(f"left out: {test} {why}")
-    for room in judged.values():
-        room.keep(order.results)
+    keep(order.results)
     tell(f"{service.name}: {time.monotonic() - start:.0f} s")
 
 

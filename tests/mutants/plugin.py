@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 
 from tests.mutants.forks import place_temporary_files, run_one
-from tests.mutants.hits import Hits
+from tests.mutants.hits import Hits, Ran
 from tests.mutants.trying import Order, Trial
 from tests.mutants.watching import watched
 
 # Other databases say the same of a mutant as SQLite, only later; servers see no mutant at all.
 _SERVERS = ("postgres", "redis", "radosgw", "ceph", "swift", "strace", "socket_server")
 _TOO_LONG_SECONDS = 3.0
+_NONE = Ran(0, (), passed=False)
 
 
 class Plugin:
@@ -52,10 +57,25 @@ class Plugin:
         ran = watched(session, kept, order.scratch, order.tell, again=order.again)
         self.unfit |= {test: "fails" for test, each in ran.items() if not each.passed}
         short = {test: each for test, each in ran.items() if each.seconds < _TOO_LONG_SECONDS}
+        self._make_all_imports(session, short)
         trial = Trial(session, order, Hits(short))
         trial.run()
         self.unfit |= dict.fromkeys(trial.unsteady, "fails alone")
         return True
+
+    def _make_all_imports(self, session: pytest.Session, ran: Mapping[str, Ran]) -> None:
+        """Runs a short test of each file, so that children need not import or compile anything."""
+        threads = threading.active_count()
+        first: dict[Path, pytest.Item] = {}
+        for item in sorted(
+            session.items, key=lambda item: len(ran.get(item.nodeid, _NONE).functions)
+        ):
+            if item.nodeid in ran and ran[item.nodeid].passed:
+                first[item.path] = item  # the last one calls most
+        for item in first.values():
+            run_one(session, item, None)
+        if threading.active_count() > threads:  # a lock that a thread holds stays held in children
+            self._order.tell(f"threads are left: {threading.enumerate()[threads:]}")
 
     def _make_common_fixtures(self, session: pytest.Session) -> None:
         """Makes what serves the whole session, such as migrated databases, for all children."""
@@ -75,6 +95,6 @@ def _in_process(item: pytest.Item) -> bool:
         return False
     spec = getattr(item, "callspec", None)
     values = " ".join(map(str, spec.params.values())) if spec else ""
-    if "postgres" in values or "redis" in values:
+    if any(server in values for server in _SERVERS):
         return False
     return not any(name.startswith(_SERVERS) for name in item.fixturenames)

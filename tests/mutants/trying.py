@@ -16,6 +16,7 @@ from tests.mutants.mutant import KILLED, NOT_CALLED, SURVIVED, Mutant
 
 _PAUSE = 0.002  # seconds between two looks at the children
 _ALONE_SECONDS = 10.0
+_KEPT_EACH = 50  # results: a run that is ended loses no more
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Order:
     children: int
     again: bool
     tell: Callable[[str], None]
+    keep: Callable[[Mapping[str, tuple[str, str]]], None]
     results: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -79,7 +81,10 @@ class Trial:
                 return
             self._hits.killed(mutant, test)
         self._order.results[mutant.name] = (state, test)
-        if len(self._order.results) % 100 == 0:
+        if state == SURVIVED:
+            self._order.tell(f"survived: {mutant.where}: {mutant.change}")
+        if len(self._order.results) % _KEPT_EACH == 0:
+            self._order.keep(self._order.results)
             self._order.tell(f"{len(self._waiting)} left")
 
     def _passes_alone(self, test: str) -> bool:
