@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from tests.mutants.mutant import Mutant
 
 _WORD = re.compile(r"[a-z]{4,}")
+_RELATED = 0.1  # a test of a file that is named like the module comes before ten others
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class Hits:
         chosen: list[str] = []
         left = budget
         for test in self._ordered(mutant):
-            left -= self.ran[test].seconds
-            if chosen and left < 0:
-                continue  # a shorter one may still fit
-            chosen.append(test)
+            # One at least; behind one that is too long a shorter one may still fit.
+            if not chosen or self.ran[test].seconds <= left:
+                chosen.append(test)
+                left -= self.ran[test].seconds
         return chosen
 
     def _ordered(self, mutant: Mutant) -> Iterator[str]:
@@ -69,10 +70,10 @@ class Hits:
         yield from known
         words = set(_WORD.findall(mutant.where.lower().partition(":")[0].rpartition(".")[2]))
 
-        def rank(test: str) -> tuple[bool, float]:
+        def rank(test: str) -> float:
             name = test.partition("::")[0].rpartition("/")[2]
             related = bool(words & set(_WORD.findall(name)))
-            return not related, self.ran[test].seconds
+            return self.ran[test].seconds * (_RELATED if related else 1)
 
         taken = set(known)
         yield from (test for test in sorted(all_of_them, key=rank) if test not in taken)

@@ -38,6 +38,10 @@ _EXAMPLE = re.compile(r"\bWHARF_BLOB_URL=(s3://\S+)", re.MULTILINE)
             BucketPlace("wharf", "files/", "http", "[::1]", 9000, "us-east-1", "path"),
         ),
         (
+            f"s3://wharf/X/?{ENDPOINT}",
+            BucketPlace("wharf", "X/", "https", "s3.example.net", 443, "us-east-1", "path"),
+        ),
+        (
             "s3://wharf?endpoint=https%3A%2F%2Fs3.example.net%3A443",
             BucketPlace("wharf", "", "https", "s3.example.net", 443, "us-east-1", "path"),
         ),

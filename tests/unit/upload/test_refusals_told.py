@@ -199,20 +199,22 @@ def test_refusals_carry_what_a_program_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refused", "said"),
+    ("missing", "said"),
     [
-        (refusals.OutsideGrants("read"), "read all buckets."),
-        (refusals.OutsideGrants("read", "photos"), "read photos."),
-        (refusals.OutsideGrants("write", "photos", "a/b"), "write photos/a/b."),
+        (("read",), "read all buckets."),
+        (("read", "photos"), "read photos."),
+        (("write", "photos", "a/b"), "write photos/a/b."),
         (
-            refusals.OutsideGrants("administer", "photos"),
+            ("administer", "photos"),
             "administer photos; this needs every action on every key.",
         ),
     ],
 )
-def test_a_missing_grant_is_named(refused: refusals.OutsideGrants, said: str) -> None:
+def test_a_missing_grant_is_named(missing: tuple[str, ...], said: str) -> None:
     """The action, and the bucket and key where there are some, say which grant is missing."""
+    refused = refusals.OutsideGrants(*missing)
     assert str(refused) == f"Your grants do not allow you to {said}"
+    assert (refused.action, refused.bucket, refused.key) == (*missing, "", "")[:3]
 
 
 @pytest.mark.parametrize(("advice", "said"), [("", ""), ("End one.", " End one.")])

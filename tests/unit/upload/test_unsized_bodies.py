@@ -74,6 +74,25 @@ def test_a_class_is_near_its_limit(limit: int, room: int) -> None:
     assert found >= limit or FACTOR * found > room
 
 
+@pytest.mark.parametrize(
+    ("limit", "room", "found"),
+    [
+        (0, LARGEST_BYTES, SMALLEST_BYTES),
+        (1024, LARGEST_BYTES, 1024),
+        (1025, LARGEST_BYTES, 2048),
+        (2048, 2048, 2048),
+        (2049, 2048, 2048),
+        (4096, 1024, 1024),
+        (4096, 1023, None),
+        (LARGEST_BYTES, LARGEST_BYTES, LARGEST_BYTES),
+        (LARGEST_BYTES + 1, LARGEST_BYTES, LARGEST_BYTES),
+    ],
+)
+def test_a_class_at_its_bounds(limit: int, room: int, found: int | None) -> None:
+    """A limit that is a class has that class, one byte more the next one, if there is room."""
+    assert class_for(limit, room) == found
+
+
 def test_a_body_with_a_length_has_no_class(upload: UploadService) -> None:
     """A body that says its length is judged by it, and the gateway chooses no class."""
     assert asked(upload, "PUT", "/v1/files/default/a", length="5") == (204, None, None)
