@@ -28,17 +28,18 @@ def imported(file: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def way_to_a_starter(file: Path, seen: frozenset[Path] = frozenset()) -> list[str]:
+def way_to_a_starter(file: Path) -> list[str]:
     """The modules by which a file comes to one that starts processes; empty without a way."""
-    names = imported(file)
-    if direct := sorted(names & STARTERS):
-        return direct[:1]
-    for name in sorted(names):
-        helper = ROOT / f"{name.replace('.', '/')}.py"
-        if not name.startswith("tests.") or not helper.is_file() or helper in seen:
-            continue
-        if way := way_to_a_starter(helper, seen | {file}):
-            return [name, *way]
+    ways: dict[Path, list[str]] = {file: []}
+    for helper in (queue := [file]):
+        names = imported(helper)
+        if direct := sorted(names & STARTERS):
+            return [*ways[helper], direct[0]]
+        for name in sorted(names):
+            further = ROOT / f"{name.replace('.', '/')}.py"
+            if name.startswith("tests.") and further not in ways and further.is_file():
+                ways[further] = [*ways[helper], name]
+                queue.append(further)
     return []
 
 
