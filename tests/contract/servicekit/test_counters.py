@@ -16,6 +16,8 @@ from limits.storage import storage_from_string
 from servicekit.ratelimits.guarded import GuardedStorage
 from tests.servers import uwsgi
 
+# Threads that ask at once.
+_FLOODING = 4
 HERE = Path(__file__).parent
 # Two workers, to see that they count together; a small cache, to see it overflow.
 ARGUMENTS = [
@@ -174,25 +176,35 @@ def test_nothing_is_lost_between_threads(storage: AnyStorage, key: str) -> None:
 
 def test_workers_count_together(counting: uwsgi.Uwsgi) -> None:
     """Two workers give no more than one: at most 10 of 40 at once pass (security.md 73)."""
+    # Which worker takes a request is the kernel's choice: on a busy machine one may take them all.
+    for number in range(20):
+        statuses, workers = _flood(counting, f"together-{number}")
+        # The last places may stay empty when several ask for them at the same moment.
+        assert 10 - _FLOODING < statuses.count(200) <= 10
+        assert statuses.count(200) + statuses.count(429) == 40
+        if len(workers) == 2:
+            return
+    pytest.fail("one worker took all requests, twenty times")
+
+
+def _flood(counting: uwsgi.Uwsgi, tenant: str) -> tuple[list[int], set[str]]:
+    """The answers to 40 requests at once within a window, and the workers that gave them."""
     early_in_a_window(60, 10)
     workers: set[str] = set()
     statuses: list[int] = []
 
     def work() -> None:
         for _ in range(10):
-            reply = uwsgi.request(counting.socket, "GET", "/limited?tenant=together")
+            reply = uwsgi.request(counting.socket, "GET", f"/limited?tenant={tenant}")
             statuses.append(reply.status)
             workers.add(reply.headers["X-Worker"])
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=work) for _ in range(_FLOODING)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    # The last places may stay empty when several ask for them at the same moment.
-    assert 10 - len(threads) < statuses.count(200) <= 10
-    assert statuses.count(200) + statuses.count(429) == 40
-    assert len(workers) == 2
+    return statuses, workers
 
 
 def test_full_cache_gives_up_the_oldest(counting: uwsgi.Uwsgi, key: str) -> None:

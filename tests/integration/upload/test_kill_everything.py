@@ -19,6 +19,8 @@ from tests.servers.native import NativeWharf
 from tests.servers.upload import UploadService, assemble, settings_for
 from tests.servers.upload_invariants import assert_sound, live
 
+# One kill, looked at step by step: the sweep of one test is what the next one finds.
+pytestmark = pytest.mark.story
 _ACKNOWLEDGED = 60
 
 
