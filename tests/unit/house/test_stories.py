@@ -1,0 +1,25 @@
+"""Which tests depend on their order: the steps of a few stories (ADR 71), and no others."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_MARKED = re.compile(r"^(pytestmark = |@).*mark\.story", re.MULTILINE)
+ROOT = Path(__file__).resolve().parents[3]
+# Each needs an installation that takes minutes to make, or a kill that all its steps look at.
+STORIES = {
+    "tests/deploy/test_compose.py",
+    "tests/deploy/test_compose_s3.py",
+    "tests/integration/upload/test_kill_everything.py",
+}
+
+
+def test_no_other_tests_keep_an_order() -> None:
+    """A module that keeps the order of its file is one of the listed stories."""
+    marked = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if _MARKED.search(path.read_text(encoding="utf-8"))
+    }
+    assert marked == STORIES
