@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.servers.promised import LINK_KEY_SECONDS, ORIGINS_SECONDS, SHARED_SECONDS
-from tests.servers.wharf.api_client import SMALL, ApiClient
+from tests.servers.wharf.api_client import SMALL, Answer, ApiClient
 from tests.servers.wharf.tenants import Tenants
 
 BUCKET = "shown"
@@ -50,43 +50,52 @@ def of_a_new_second() -> None:
     time.sleep(1.02 - time.time() % 1)
 
 
-CHANGES: dict[str, tuple[Callable[[Shown], object], list[bytes], float]] = {
-    "deleted": (lambda shown: shown.api.delete("file", bucket=BUCKET), [b"", b""], SHARED_SECONDS),
+CHANGES: dict[str, tuple[Callable[[Shown], object], list[bytes]]] = {
+    "deleted": (lambda shown: shown.api.delete("file", bucket=BUCKET), [b"", b""]),
     "replaced": (
         lambda shown: shown.api.stored("file", b"new", bucket=BUCKET),
         [b"new", b"new"],
-        SHARED_SECONDS,
     ),
-    "private": (lambda shown: shown.policy(public=False), [SMALL, b""], SHARED_SECONDS),
+    "private": (lambda shown: shown.policy(public=False), [SMALL, b""]),
     "ended": (
         lambda shown: shown.api.request("DELETE", f"/v1/links/{shown.id}"),
         [b"", SMALL],
-        SHARED_SECONDS,
-    ),
-    "rotated": (
-        lambda shown: shown.api.request("POST", "/v1/links/rotate"),
-        [b"", SMALL],
-        LINK_KEY_SECONDS,
     ),
 }
 
 
-def test_what_is_shown_is_kept_for_so_long(tenants: Tenants) -> None:
+def test_what_is_shown_is_kept_for_two_seconds(tenants: Tenants) -> None:
     """Each change holds at links and in public when its time is over, by the first request then."""
     shown = {change: Shown(tenants.tenant()) for change in CHANGES}
     of_a_new_second()
     for one in shown.values():
         assert one.bodies() == [SMALL, SMALL]
     over = {}
-    for change, (make, _, seconds) in CHANGES.items():
+    for change, (make, _) in CHANGES.items():
         make(shown[change])
-        over[change] = time.monotonic() + seconds
-    # A rotated key is asked for in between, so that nginx keeps what the process remembers.
-    time.sleep(LINK_KEY_SECONDS - SHARED_SECONDS - 0.5)
-    shown["rotated"].bodies()
-    for change, (_, wanted, _) in CHANGES.items():
+        over[change] = time.monotonic() + SHARED_SECONDS
+    for change, (_, wanted) in CHANGES.items():
         time.sleep(max(0.0, over[change] - time.monotonic()))
         assert (change, shown[change].bodies()) == (change, wanted)
+
+
+def test_a_rotated_key_is_kept_for_four_seconds(shown: Shown) -> None:
+    """A link without a row ends with its key: in every process, and in what nginx keeps of them."""
+    body = {"bucket": BUCKET, "key": "file", "listed": False, "expires_in": 60}
+    link = shown.api.send_json("POST", "/v1/links", body).json()["url"]
+
+    def asked(*names: range) -> set[int]:
+        """What is answered; each name of the download is asked for anew, of any process."""
+        wanted = [f"{link}?download={name}" for some in names for name in some]
+        return {shown.anyone.get(target).status for target in wanted}
+
+    assert asked(range(16)) == {200}
+    assert shown.api.request("POST", "/v1/links/rotate").status == 204
+    over = time.monotonic() + LINK_KEY_SECONDS
+    time.sleep(1.5)
+    asked(range(16, 32))
+    time.sleep(max(0.0, over - time.monotonic()))
+    assert asked(range(32, 48), range(48)) == {404}
 
 
 def test_what_is_not_there_is_kept_for_two_seconds(shown: Shown) -> None:
@@ -100,35 +109,43 @@ def test_what_is_not_there_is_kept_for_two_seconds(shown: Shown) -> None:
     assert shown.bodies() == [b"back", b"back"]
 
 
-@pytest.mark.parametrize("lists", [True, False], ids=["added", "taken away"])
-def test_origins_are_kept_for_five_seconds(shown: Shown, *, lists: bool) -> None:
+def reads(shown: Shown, origin: str) -> list[Answer]:
+    """A preflight, a caller's answer and a public file, as a page of the origin gets them."""
+    address, asked = f"/v1/files/{BUCKET}/file", {"Origin": origin}
+    return [
+        shown.anyone.request("OPTIONS", address, headers=asked),
+        shown.api.get(address, asked),
+        shown.anyone.get(shown.public, asked),
+    ]
+
+
+def refusal(shown: Shown, origin: str) -> list[Answer]:
+    """A 405 that nginx makes; it asks which origins may read it."""
+    return [shown.anyone.request("PROPFIND", shown.public, headers={"Origin": origin})]
+
+
+def test_origins_are_kept_for_five_seconds(shown: Shown) -> None:
     """A change of the list holds in five seconds: for preflights, files and nginx's refusals."""
-    origin = f"https://{shown.api.tenant}.example"
-    asked = {"Origin": origin}
+    added, dropped = (f"https://{name}.{shown.api.tenant}.example" for name in ("added", "dropped"))
 
-    def allowed() -> list[bool]:
-        """A preflight, a caller's answer, a public file, and a 405 that nginx makes."""
-        address = f"/v1/files/{BUCKET}/file"
-        answers = (
-            shown.anyone.request("OPTIONS", address, headers=asked),
-            shown.api.get(address, asked),
-            shown.anyone.get(shown.public, asked),
-            shown.anyone.request("PROPFIND", shown.public, headers=asked),
-        )
-        return [one.headers["Access-Control-Allow-Origin"] == origin for one in answers]
+    def allowed(answers: Callable[[Shown, str], list[Answer]]) -> list[set[bool]]:
+        """Whether pages of the origin that was added, and of the one that was dropped, read."""
+        found = [(origin, answers(shown, origin)) for origin in (added, dropped)]
+        return [
+            {one.headers["Access-Control-Allow-Origin"] == origin for one in told}
+            for origin, told in found
+        ]
 
-    before = {"public": True, "cors_origins": [] if lists else [origin]}
-    after = {"public": True, "cors_origins": [origin] if lists else []}
-    shown.policy(**before)
-    time.sleep(0 if lists else ORIGINS_SECONDS)
-    of_a_new_second()
-    assert allowed() == [not lists] * 4
-    shown.policy(**after)
-    time.sleep(1.8)
-    # What a process remembers is given to nginx at the last moment.
-    allowed()
-    time.sleep(ORIGINS_SECONDS - 1.8)
-    assert allowed() == [lists] * 4
+    shown.policy(public=True, cors_origins=[dropped])
+    time.sleep(1.2 - time.time() % 1)
+    # So long a process remembers this; nginx is asked shortly before that is over.
+    assert allowed(reads) == [{False}, {True}]
+    shown.policy(public=True, cors_origins=[added])
+    over = time.monotonic() + ORIGINS_SECONDS
+    time.sleep(2.02 - time.time() % 1)
+    allowed(refusal)
+    time.sleep(max(0.0, over - time.monotonic()))
+    assert allowed(reads) == allowed(refusal) == [{True}, {False}]
 
 
 def test_what_browsers_and_caches_are_told(shown: Shown) -> None:
