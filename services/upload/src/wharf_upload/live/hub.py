@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 0.5
 # Clients that are sent away at a restart come back over so long.
 SPREAD_SECONDS = 10.0
+# How often to look for new events without a hint.
+LOOK_SECONDS = 0.9
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Following:
     reader: EventReader
     queued_events: int
     # Without a hint an event is at its clients within a second.
-    look_seconds: float = 0.9
+    look_seconds: float = LOOK_SECONDS
 
 
 class Hub:
