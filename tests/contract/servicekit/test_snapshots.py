@@ -11,10 +11,11 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from servicekit.database import open_database, snapshots
 from servicekit.database.backup_manifest import BackupError
-from servicekit.database.migrating import ADVISORY_LOCK, upgrade
+from servicekit.database.migrating import ADVISORY_LOCK, engine_of, upgrade
 from servicekit.ids import uuid7_hex
 from tests.contract.records.test_kept_links import kept
 from tests.servers.postgres import PostgresServer
@@ -173,9 +174,26 @@ def test_not_over_another(filled: str, dialect: str, new_url: NewDatabase, tmp_p
     SqlRecords(database).put_limits("other", Limits(max_bytes=1))
     database.close()
     before = content(target, tmp_path)
-    with pytest.raises(BackupError, match="limits has rows; restore needs an empty one"):
-        snapshots.load(file, SCHEMA, target)
+    for refusing in (snapshots.require_loadable, snapshots.load):
+        with pytest.raises(BackupError, match="limits has rows; restore needs an empty one"):
+            refusing(file, SCHEMA, target)
     assert content(target, tmp_path) == before
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_look_makes_nothing(dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
+    """Whether a file can be loaded is told without a table being made, or a file."""
+    source, file, target = new_url("sqlite"), tmp_path / "saved.db", new_url(dialect)
+    upgrade(source, MIGRATIONS)
+    fill(source)
+    snapshots.save(source, SCHEMA, file)
+    snapshots.require_loadable(file, SCHEMA, target)
+    if dialect == "sqlite":
+        assert not Path(target.removeprefix("sqlite:///")).parent.exists()
+    else:
+        assert sa.inspect(engine_of(target)).get_table_names() == []
+    upgrade(target, MIGRATIONS)
+    snapshots.require_loadable(file, SCHEMA, target)
 
 
 @pytest.fixture
@@ -211,15 +229,16 @@ def test_older_and_newer(
         snapshots.save(old, SCHEMA, file)
     snapshots.save(old, snapshots.Schema(older_scripts, SCHEMA.version_table), file)
     target = new_url(dialect)
+    snapshots.require_loadable(file, SCHEMA, target)
     snapshots.load(file, SCHEMA, target)
     assert ("demo", 7, 1, 0) in content(target, tmp_path)["usage"]
 
     newer = tmp_path / "newer.db"
     snapshots.save(target, SCHEMA, newer)
-    with pytest.raises(BackupError, match="does not know"):
-        snapshots.load(
-            newer, snapshots.Schema(older_scripts, SCHEMA.version_table), new_url(dialect)
-        )
+    older = snapshots.Schema(older_scripts, SCHEMA.version_table)
+    for refusing in (snapshots.require_loadable, snapshots.load):
+        with pytest.raises(BackupError, match="does not know"):
+            refusing(newer, older, new_url(dialect))
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "absent", "empty"])
