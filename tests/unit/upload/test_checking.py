@@ -12,6 +12,7 @@ from servicekit.ids import uuid7_hex
 from servicekit.testing import Issuer
 from tests.servers.hourly_store import HourlyStore
 from tests.servers.upload import UploadService, assemble
+from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.maintenance import integrity
 from wharf_upload.maintenance.listed_blobs import ListedBlobs
 from wharf_upload.storage.base import BlobName, Found, Made
@@ -112,6 +113,56 @@ def test_what_ends_meanwhile(
     monkeypatch.setattr(objects, "blobs", ending)
     monkeypatch.setattr(objects, "open", opening)
     assert told(service) == []
+
+
+def test_what_is_replaced_meanwhile(
+    service: UploadService, objects: HourlyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is not missing whose bytes were swept because it has others since it was listed."""
+    service.put("replaced", b"content")
+    old = name_of(service, "replaced")
+
+    def opening(name: BlobName) -> object:
+        if name == old:
+            service.put("replaced", b"other")
+            objects.delete(old)
+        return MemoryStore.open(objects, name)
+
+    monkeypatch.setattr(objects, "open", opening)
+    faults = integrity.faults(service.store, service.records, read_all=True)
+    assert list(faults) == []
+
+
+def test_uploads_without_their_bytes(service: UploadService) -> None:
+    """An unfinished upload without bytes is named; one that ends while the check looks is not."""
+    uploads = service.records.uploads
+    made = [
+        Upload(
+            id=uuid7_hex(),
+            tenant="demo",
+            subject="client-1",
+            bucket="default",
+            key="a.bin",
+            length=1,
+            created_at=1,
+            expires_at=2**50,
+        )
+        for _ in range(2)
+    ]
+    for upload in made:
+        uploads.create(upload)
+    lost, ended = sorted(made, key=lambda upload: upload.id)
+
+    class Parts:
+        """The folder of the growing files, in which nothing is left."""
+
+        def size(self, upload: str) -> int:
+            if upload == ended.id:
+                uploads.remove(ended)
+            return service.context.parts.size(upload)
+
+    found = list(integrity.upload_faults(Parts(), uploads))  # type: ignore[arg-type]
+    assert found == [f"demo: upload {lost.id}: its bytes are missing"]
 
 
 def test_what_comes_meanwhile(

@@ -1,0 +1,136 @@
+"""What costs a look at everything is done each hour, by the clock of a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from servicekit.ids import uuid7_hex
+from servicekit.reaches import Maker
+from tests.servers.upload import UploadService
+from wharf_upload import bootstrap
+from wharf_upload.domain.kept_links import KeptLink
+from wharf_upload.maintenance import own_disk, revoked_links, worker_loop
+from wharf_upload.maintenance.revoked_links import RevokedLinks
+from wharf_upload.maintenance.sweeper import Sweeper, Swept
+
+HOUR = 3600
+
+
+class Monotonic:
+    """The clock of a machine, for one module."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def put_into(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the module read it."""
+        clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: 1_795_000_000.0)
+        monkeypatch.setattr(module, "time", clock)
+
+
+def seen(clock: Monotonic, run: Callable[[], bool]) -> list[bool]:
+    """What runs do at the beginning, a second before the hour is over, after it, and so on."""
+    done = []
+    for seconds in (0, 1, HOUR - 2, 2, 1, HOUR):
+        clock.now += seconds
+        done.append(run())
+    return done
+
+
+EACH_HOUR = [True, False, False, True, False, True]
+
+
+def test_walks_over_the_store(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker walks over the store when it begins, and an hour after the walk before."""
+    clock, walks = Monotonic(), list[bool]()
+
+    def run(_: Sweeper, *, blobs: bool) -> Swept:
+        walks.append(blobs)
+        return Swept()
+
+    monkeypatch.setattr(Sweeper, "run", run)
+    clock.put_into(worker_loop, monkeypatch)
+    worker = bootstrap.worker_loop(upload.settings, upload.context)
+
+    def step() -> bool:
+        worker._sweep()
+        return walks[-1]
+
+    assert seen(clock, step) == EACH_HOUR
+
+
+class Feed:
+    """A feed in which one token of a tenant was revoked, and nothing since."""
+
+    def newest_revocations(self) -> dict[str, int]:
+        return {"demo": 7}
+
+    def has_revoked(self, tokens: tuple[str, ...]) -> bool:
+        return "one" in tokens
+
+
+def link(*tokens: str) -> KeptLink:
+    """A link that was made with tokens."""
+    return KeptLink(
+        tenant="demo",
+        id=uuid7_hex(),
+        bucket="default",
+        target="a.txt",
+        is_prefix=False,
+        disposition="inline",
+        filename="",
+        maker=Maker("client-1"),
+        tokens=tokens,
+        created_at=1000,
+        expires_at=2**50,
+    )
+
+
+def test_more_links_than_a_look(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All links of a revoked token go, however many there are, and no other one."""
+    monkeypatch.setattr(revoked_links, "_AT_ONCE", 2)
+    for token in ("one", "two", "two", "one", "two", "one"):
+        upload.records.keep_link(link(token))
+    assert RevokedLinks(upload.records, Feed()).end() == 3
+    left = upload.records.recent_links("demo", "", 9)
+    assert [tokens for _, tokens in left] == [("two",)] * 3
+
+
+def test_a_look_at_all_links(upload: UploadService) -> None:
+    """A link whose row came after the look that its token's revocation asked for goes with the
+    walk.
+    """
+    links = RevokedLinks(upload.records, Feed())
+    assert links.end() == 0
+    upload.records.keep_link(link("one"))
+    assert links.end() == 0
+    assert links.end(of_all=True) == 1
+
+
+def test_walks_over_small_pictures(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica opens all its pictures when it begins, and an hour later; a walk that fails is not
+    begun again at each run.
+    """
+    clock, walks = Monotonic(), list[float]()
+    clock.put_into(own_disk, monkeypatch)
+    own = bootstrap.own_disk(upload.settings, upload.context)
+
+    def walk() -> None:
+        walks.append(clock.now)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(own, "forget_pictures", walk)
+
+    def step() -> bool:
+        before = len(walks)
+        try:
+            own.sweep()
+        except OSError:
+            return True
+        assert len(walks) == before
+        return False
+
+    assert seen(clock, step) == EACH_HOUR
