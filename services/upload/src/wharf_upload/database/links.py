@@ -69,9 +69,9 @@ class SqlLinks(Aggregate):
         """Return links that have not expired, the newest first, those past the id `before`."""
         conditions = _conditions(tenant, wanted, before or _LAST)
         rows = self._database.reading().rows(
-            f"SELECT {_READ} FROM links WHERE {' AND '.join(conditions)} AND expires_at > ? "  # noqa: S608 -- constants only
-            "ORDER BY id DESC LIMIT ?",
-            (*itertools.chain.from_iterable(conditions.values()), now, limit),
+            f"SELECT {_READ} FROM links WHERE tenant = ? AND "  # noqa: S608 -- constants only
+            f"{' AND '.join(conditions)} AND expires_at > ? ORDER BY id DESC LIMIT ?",
+            (tenant, *itertools.chain.from_iterable(conditions.values()), now, limit),
         )
         return [_link(row) for row in rows]
 
@@ -124,8 +124,8 @@ def _remove(connection: Connection, rows: list[Row]) -> None:
 
 
 def _conditions(tenant: str, wanted: LinkFilter, before: str) -> dict[str, list[str]]:
-    """Return the conditions of a list, and the values of each."""
-    conditions: dict[str, list[str]] = {"tenant = ?": [tenant]}
+    """Return the conditions of a list beside the tenant, and the values of each."""
+    conditions: dict[str, list[str]] = {}
     if wanted.maker is not None:
         conditions["maker = ?"] = [wanted.maker]
     if wanted.bucket is None:
