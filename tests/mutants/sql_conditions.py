@@ -45,7 +45,7 @@ class Mutant:
 
 def normalised(sql: str) -> str:
     """Return the statement on one line; one form for any number of values."""
-    return _MANY.sub("?…", " ".join(sql.split()))
+    return _MANY.sub("?…", " ".join(sql.split())).replace("IN (?)", "IN (?…)")
 
 
 def mutants_of(sql: str) -> list[Mutant]:

@@ -21,6 +21,8 @@ GRANTS = (CompactGrant("photos", "in/", "rw"),)
 # no tenant and end by themselves.
 KEPT = {"latest", "audit", "wharf_auth_revision", "login_tries"}
 Rows = dict[str, list[tuple[Any, ...]]]
+# They compare the rows of three tenants by themselves.
+pytestmark = pytest.mark.usefixtures("all_tenants")
 
 
 @pytest.fixture

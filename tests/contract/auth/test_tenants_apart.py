@@ -10,8 +10,9 @@ from servicekit.database import Database
 from servicekit.networks import network_of
 from tests.contract.auth.test_people import ADA, HASH, NOW, SESSION, UNTIL
 from tests.servers.auth import act
+from wharf_auth.database import groups
 from wharf_auth.database.contract import Client, Records, Secret, Tenant
-from wharf_auth.database.groups_contract import Group
+from wharf_auth.database.groups_contract import Group, MemberOfTooMany, TooManyGroups
 from wharf_auth.database.people_contract import LoginOutdated
 from wharf_auth.database.sql import SqlRecords
 
@@ -73,3 +74,17 @@ def test_groups_of_one(both: Records) -> None:
     assert [group.id for group in both.groups("acme", after="", limit=9)] == ["g1"]
     assert [group.id for group in both.groups("other", after="", limit=9)] == ["g2"]
     assert both.group("other", "g1") is None
+
+
+def test_so_many_groups_of_one(both: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of others take no place: neither of a tenant's groups, nor of those of a user."""
+    monkeypatch.setattr(groups, "MAX_GROUPS_OF_TENANT", 2)
+    monkeypatch.setattr(groups, "MAX_GROUPS", 2)
+    both.add_group(replace(GROUP, id="g3", name="Third"), "third", act())
+    both.change_members("acme", "g3", add={"u1": act()}, remove={})
+    with pytest.raises(TooManyGroups):
+        both.add_group(replace(GROUP, id="g4", name="Fourth"), "fourth", act())
+    monkeypatch.setattr(groups, "MAX_GROUPS_OF_TENANT", 3)
+    both.add_group(replace(GROUP, id="g4", name="Fourth"), "fourth", act())
+    with pytest.raises(MemberOfTooMany):
+        both.change_members("acme", "g4", add={"u1": act()}, remove={})

@@ -88,7 +88,9 @@ def test_ended_keys_make_room_at_once(database: Database) -> None:
     assert 0 < caught.value.seconds <= 60
     passed(database, _SECONDS, "old")
     store(records, "new", "new")
-    rows = database.reading().rows("SELECT tenant, key FROM idempotency ORDER BY tenant, key")
+    rows = database.reading().rows(
+        "SELECT tenant, key FROM idempotency WHERE tenant IN ('demo', 'other') ORDER BY tenant, key"
+    )
     others = [("other", "old"), ("other", "young")]
     assert [tuple(row) for row in rows] == [("demo", "new"), ("demo", "young"), *others]
 
