@@ -38,6 +38,14 @@ _EXAMPLE = re.compile(r"\bWHARF_BLOB_URL=(s3://\S+)", re.MULTILINE)
             BucketPlace("wharf", "files/", "http", "[::1]", 9000, "us-east-1", "path"),
         ),
         (
+            "s3://wharf?endpoint=http://rgw:1",
+            BucketPlace("wharf", "", "http", "rgw", 1, "us-east-1", "path"),
+        ),
+        (
+            "s3://wharf?endpoint=http://rgw:65535",
+            BucketPlace("wharf", "", "http", "rgw", 65535, "us-east-1", "path"),
+        ),
+        (
             f"s3://wharf/X/?{ENDPOINT}",
             BucketPlace("wharf", "X/", "https", "s3.example.net", 443, "us-east-1", "path"),
         ),

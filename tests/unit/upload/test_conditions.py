@@ -69,6 +69,8 @@ def test_create_only_and_replace_only() -> None:
         "",
         " ",
         ",",
+        "X*X",
+        "\v*\v",
         "abc",
         '"abc',
         'abc"',
@@ -157,3 +159,9 @@ def test_the_local_time_zone_does_not_count(monkeypatch: pytest.MonkeyPatch) -> 
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_long_date_is_none() -> None:
+    """64 characters are read as a date, spaces included; one more is not looked at."""
+    assert conditions.http_seconds(AT.ljust(64)) == MODIFIED
+    assert conditions.http_seconds(AT.ljust(65)) is None
