@@ -55,6 +55,7 @@ def test_a_plain_name_has_no_extended_form() -> None:
         ("résumé.pdf", "resume.pdf", "r%C3%A9sum%C3%A9.pdf"),
         ("日本.txt", "__.txt", "%E6%97%A5%E6%9C%AC.txt"),
         ('a"b.txt', "a_b.txt", "a%22b.txt"),
+        ("\U0001f469\u200d\U0001f4bb.png", "__.png", "%F0%9F%91%A9%E2%80%8D%F0%9F%92%BB.png"),
         ("100%41.txt", "100_41.txt", "100%2541.txt"),
     ],
 )
@@ -77,6 +78,8 @@ def test_other_names_are_sent_twice(name: str, plain: str, extended: str) -> Non
         (".htaccess", "_.htaccess"),
         ("  -rf", "_-rf"),
         ("x.", "x"),
+        ("MAX", "MAX"),
+        ("é" * 200, "é" * 127),
         ("x. . ", "x"),
         ("...", "_"),
         ("", "download"),
