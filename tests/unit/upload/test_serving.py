@@ -18,11 +18,13 @@ from wharf_upload.downloads import headers
         ("text/html", False),
         ("image/svg+xml", False),
         ("application/xhtml+xml", False),
+        ("application/xml", False),
+        ("application/pdf", False),
         ("application/octet-stream", False),
     ],
 )
 def test_only_inert_types_inline(media_type: str, *, inline: bool) -> None:
-    """What a browser could run is an attachment."""
+    """Row 41: what a browser could run is an attachment, whatever is in it."""
     fields = dict(headers.file_headers(new_file("a.bin", media_type=media_type)))
     assert fields["Content-Disposition"].startswith("inline" if inline else "attachment")
 
