@@ -50,9 +50,9 @@ def named_by(line: str) -> list[tuple[str, str]]:
 
 
 def rows_of_test(file: str, name: str) -> set[int]:
-    """The rows that a test names itself, or the docstring of its file."""
+    """The rows that a test names; `*` stands for all tests of its file and for the file itself."""
     known = docstrings(file)
-    own = known.values() if name == "*" else (known.get(name, ""), known[""])
+    own = known.values() if name == "*" else (known.get(name, ""),)
     return set(chain.from_iterable(map(rows_of, own)))
 
 

@@ -1,4 +1,4 @@
-"""The vectors of tests/vectors against the verifier (security.md rows 49 to 51, 54 to 59)."""
+"""The vectors of tests/vectors against the verifier (security.md rows 49 to 59)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def name(vector: Vector) -> str:
 
 @pytest.mark.parametrize("vector", VECTORS, ids=name)
 def test_vectors(vector_verifier: Verifier, vector: Vector) -> None:
-    """Every token of the file is taken, or refused by the word that the file says."""
+    """Rows 49 to 51, 54 to 59: each token is taken, or refused by the word that the file says."""
     if vector.result == "valid":
         principal = vector_verifier.verify(vector.token)
         assert (principal.tenant, principal.subject) == ("vectors", "client-1")
