@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from servicekit.database import open_database
 from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS, act
+from wharf_auth.cli import cli
 from wharf_auth.database.sql import SqlRecords
 
 
@@ -63,3 +66,21 @@ def test_what_was_in_force_is_in_the_first_feed(older_url: str) -> None:
         assert records.feed(after=2, limit=9).entries[0].seq == 3
     finally:
         database.close()
+
+
+@pytest.mark.parametrize("command", ["migrate", "init --migrate"])
+def test_a_current_database_needs_no_alembic(
+    older_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A start loads what migrates only where the database is behind; most starts find it is not."""
+    environ = {"WHARF_DATA": str(tmp_path), "WHARF_DATABASE_URL": older_url}
+
+    def run() -> BaseException | None:
+        return CliRunner().invoke(cli, command.split(), env=environ).exception
+
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "servicekit.database.migrating", None)
+        assert isinstance(run(), ImportError)
+    assert run() is None
+    monkeypatch.setitem(sys.modules, "servicekit.database.migrating", None)
+    assert run() is None

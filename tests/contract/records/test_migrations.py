@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from click.testing import CliRunner
 
 from servicekit.database import open_database
 from servicekit.database.migrating import engine_of, upgrade
@@ -18,6 +19,7 @@ from servicekit.database.opening import sqlite_path
 from tests.servers.tracing import Strace
 from tests.servers.upload import MIGRATIONS, new_file
 from tests.servers.upload_databases import DIALECTS
+from wharf_upload.cli import cli
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.file_writes import Write
 
@@ -117,3 +119,21 @@ def test_numbers_of_events_that_were_there(empty_url: str) -> None:
     assert 1000 * before < numbers[2] < numbers[3]
     assert [event.seq for event in records.events("demo", 1, 10)] == numbers[1:]
     database.close()
+
+
+def test_a_current_database_needs_no_alembic(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start loads what migrates only where the database is behind; most starts find it is not."""
+    environ = {"WHARF_DATA": str(tmp_path), "WHARF_DATABASE_URL": empty_url}
+
+    def run() -> BaseException | None:
+        return CliRunner().invoke(cli, ["migrate"], env=environ).exception
+
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "servicekit.database.migrating", None)
+        assert isinstance(run(), ImportError)
+    assert run() is None
+    works(empty_url)
+    monkeypatch.setitem(sys.modules, "servicekit.database.migrating", None)
+    assert run() is None

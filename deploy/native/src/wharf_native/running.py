@@ -101,7 +101,7 @@ def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -
 
 
 def _preparations(settings: RunSettings) -> list[str]:
-    names = ["auth-migrate", "auth-init", "upload-migrate"]
+    names = ["auth-init", "upload-migrate"]
     # An installation without docs has no pages of problems.
     pages = os.path.exists(os.path.join(settings.root, "docs/generate.py"))
     return [*names, "gateway-pages"] if pages else names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from servicekit.database import Database, open_database
+from servicekit.database import Database, open_database, revisions
 from servicekit.tokens import Verifier
 from wharf_auth import key_rotation
 from wharf_auth.accounts.housekeeping import AuditPruning, Housekeeping, LoginPruning
@@ -18,7 +18,7 @@ from wharf_auth.accounts.users import UserService
 from wharf_auth.context import AppContext
 from wharf_auth.database.contract import Records
 from wharf_auth.database.login_tries import SqlLoginTries
-from wharf_auth.database.sql import SqlRecords
+from wharf_auth.database.sql import SCHEMA, VERSION_TABLE, SqlRecords
 from wharf_auth.domain.acts import SERVICE, Actor
 from wharf_auth.domain.clock import Clock
 from wharf_auth.domain.tokens import (
@@ -79,6 +79,11 @@ def database(settings: Settings) -> Database:
     return open_database(
         settings.effective_database_url, durable=durable, most_connections=_MOST_CONNECTIONS
     )
+
+
+def is_migrated(settings: Settings) -> bool:
+    """Return whether the database has exactly the schema of this version."""
+    return revisions.is_at(settings.effective_database_url, VERSION_TABLE, SCHEMA)
 
 
 def sql_records(opened: Database, settings: Settings) -> SqlRecords:

@@ -75,14 +75,16 @@ def migrate() -> None:
 
 
 def _migrate() -> None:
-    # Alembic and SQLAlchemy cost a second and 40 MB: only this command needs them.
+    settings = auth_settings.read()
+    if bootstrap.is_migrated(settings):
+        return
+    # Alembic and SQLAlchemy cost a second and 40 MB: only a database that is behind needs them.
     import sqlalchemy.exc
 
     from servicekit.database import migrating
 
-    url = auth_settings.read().effective_database_url
     try:
-        migrating.upgrade(url, Path(__file__).parent / "migrations")
+        migrating.upgrade(settings.effective_database_url, Path(__file__).parent / "migrations")
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise click.ClickException(f"cannot migrate the database: {_first_line(error)}") from None
 
@@ -90,9 +92,12 @@ def _migrate() -> None:
 @cli.command()
 @click.option("--credentials", type=click.Path(path_type=Path), help="Where to leave them.")
 @click.option("--no-demo", is_flag=True, help="Make no demo tenant.")
-def init(credentials: Path | None, *, no_demo: bool) -> None:
+@click.option("--migrate", "migrates", is_flag=True, help="Migrate the database first.")
+def init(credentials: Path | None, *, no_demo: bool, migrates: bool) -> None:
     """Make the first key, tenants and clients. May be run again: it does what is missing."""
     settings = auth_settings.read()
+    if migrates:
+        _migrate()
     _init(settings, credentials or settings.credentials_path, demo=settings.demo and not no_demo)
 
 

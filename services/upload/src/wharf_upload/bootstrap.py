@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servicekit.database import Database, open_database
+from servicekit.database import Database, open_database, revisions
 from servicekit.fetching import FetchError, fetch
 from servicekit.revocations import Revocations
 from servicekit.settings import SettingsError
@@ -19,7 +19,7 @@ from wharf_upload.database.reservations import SqlReservations
 from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.saved_rows import open_saved_rows
 from wharf_upload.database.shared_leases import SqlSharedLeases
-from wharf_upload.database.sql import SqlRecords
+from wharf_upload.database.sql import SCHEMA, VERSION_TABLE, SqlRecords
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.folders import UNDER_WAY
 from wharf_upload.maintenance import upload_sweeper
@@ -183,6 +183,11 @@ def open_reservations(settings: Settings, database: Database) -> SqlReservations
         disk="" if settings.data_shared else settings.instance,
         makes_tables=own,
     )
+
+
+def is_migrated(settings: Settings) -> bool:
+    """Return whether the database has exactly the schema of this version."""
+    return revisions.is_at(settings.effective_database_url, VERSION_TABLE, SCHEMA)
 
 
 def forget_bodies(settings: Settings) -> None:

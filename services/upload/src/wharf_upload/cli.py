@@ -43,7 +43,11 @@ def migrate(own: Settings, *, starts: bool) -> None:
 
 
 def _migrate(own: Settings) -> None:
-    # Only this command needs SQLAlchemy and Alembic.
+    from wharf_upload.bootstrap import is_migrated
+
+    if is_migrated(own):
+        return
+    # Only a database that is behind needs SQLAlchemy and Alembic.
     from servicekit.database import migrating
 
     migrating.upgrade(own.effective_database_url, Path(__file__).parent / "migrations")
