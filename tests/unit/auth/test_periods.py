@@ -30,3 +30,19 @@ def test_a_deleted_tenant_has_a_week(auth: AuthService) -> None:
     assert auth.admin("POST", "/tenants/other/resume").status_code == 204
     auth.clock.now += 1
     assert auth.admin("POST", "/tenants/acme/resume").status_code == 409
+
+
+def test_lines_of_the_audit_log_stay_for_so_long(auth: AuthService) -> None:
+    """A line stays for 400 days, and is gone soon after that, with no act in between."""
+    auth.admin("POST", "/tenants", json={"tenant": "acme"})
+
+    def lines() -> int:
+        environ = {"WHARF_INTERNAL": "1"}
+        auth.app.test_client().get("/auth/internal/feed", environ_overrides=environ)
+        return len(auth.records.audit(after=0, limit=9))
+
+    auth.clock.now += 400 * 86400 - 61
+    # Those of the tenants that were there before are older.
+    assert lines() == 1
+    auth.clock.now += 62
+    assert lines() == 0

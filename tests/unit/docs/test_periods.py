@@ -26,7 +26,7 @@ _WORDS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5,
 _PERIOD = re.compile(r"(\d[\d,.]*|an?|one|two|three|four|five|ten|half an) (\w+)")
 _ROW = re.compile(r"^\| ([^|`]+) \| ([^|]+) \| ([^|]+) \| ([^|]*`tests/[^|]+) \|$", re.MULTILINE)
 _VALUE = re.compile(r"`([A-Za-z_][\w.]*)` = (\d[\d.]*)( at most)?")
-_TEXT = re.compile(r"`([^`]+=[^`]+)` in `([^`]+)`")
+_TEXT = re.compile(r"`([^`]+)` in `([^`]+/[^`]+)`")
 # What is promised of a change or a wait: such words are no measurement.
 _PROMISE = re.compile(
     r"(?:within|after at most|for at most|at most once in) (?:up to )?"

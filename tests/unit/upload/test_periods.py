@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import os
+import selectors
 import threading
 import time
 from types import SimpleNamespace
@@ -11,13 +14,18 @@ from typing import Any
 import pytest
 
 from tests.servers.upload import UploadService
+from wharf_upload.domain.events import Event
+from wharf_upload.live.feed import TenantFeed
 from wharf_upload.live.gate import Gate
+from wharf_upload.live.hub import Following
 from wharf_upload.maintenance import worker_loop
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.sweeper import Swept
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
+from wharf_upload.uploads.resumable import leases
+from wharf_upload.uploads.resumable.leases import Leases, UploadBusy
 
-STALE_SECONDS, WALK_SECONDS, UNKNOWN_SECONDS = 600, 3600, 10
+STALE_SECONDS, WALK_SECONDS, UNKNOWN_SECONDS, BUSY_SECONDS = 600, 3600, 10, 10
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["file", "row"])
@@ -66,13 +74,13 @@ def test_the_store_is_walked_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> No
         worker_loop, "time", SimpleNamespace(monotonic=lambda: rounds.now, time=time.time)
     )
     monkeypatch.setattr("wharf_upload.maintenance.worker_report.survey", lambda *_: None)
-    leases: Any = SimpleNamespace(forget_old=lambda: 0)
+    kept: Any = SimpleNamespace(forget_old=lambda: 0)
     sweeper: Any = rounds
     overview: Any = None
     worker_loop.WorkerLoop(
         sweeper,
         SweptUploads,
-        leases,
+        kept,
         overview,
         leases_are_shared=False,
         sweep_seconds=0,
@@ -98,3 +106,57 @@ def test_who_sends_no_token_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> 
     now[0] = UNKNOWN_SECONDS + 0.5
     gate.forget_unknown()
     assert closed == ["unknown"]
+
+
+def test_a_held_upload_is_waited_for_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wants an upload that another request does not let go is refused after ten seconds."""
+    held, now = Leases(), [100.0]
+
+    def wait(seconds: float) -> bool:
+        now[0] += seconds
+        return False
+
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(held._changed, "wait", wait)
+    assert held.take_free("upload") is not None
+    with pytest.raises(UploadBusy):
+        held.take("upload")
+    assert now[0] - 100 == pytest.approx(BUSY_SECONDS)
+
+
+class Passing(selectors.SelectSelector):
+    """Lets the time pass that somebody waits, at once."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        return super().select(0)
+
+
+def test_events_are_looked_for_each_second() -> None:
+    """Without any hint events are looked for once a second, so that none is heard of later."""
+    asked: list[float] = []
+    passing = Passing()
+    loop = asyncio.SelectorEventLoop(passing)
+    loop.time = lambda: passing.now  # type: ignore[method-assign]
+
+    async def read(after: int, limit: int) -> list[Event]:
+        asked.append(passing.now)
+        return []
+
+    async def follow() -> None:
+        feed = TenantFeed(read, _write, 0, most_kept=10, look_seconds=Following.look_seconds)
+        task = asyncio.create_task(feed.follow())
+        await asyncio.sleep(10.5)
+        task.cancel()
+
+    loop.run_until_complete(follow())
+    loop.close()
+    pauses = [later - earlier for earlier, later in itertools.pairwise([0.0, *asked])]
+    assert 10 <= len(asked) <= 12
+    assert all(pause <= 1 for pause in pauses)
+
+
+def _write(_: object) -> Any:
+    """Nothing is written where nothing is read."""
