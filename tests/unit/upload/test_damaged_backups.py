@@ -279,3 +279,19 @@ def test_a_damaged_backup_of_a_damaged_disk(saved: Saved) -> None:
     with pytest.raises(BackupError, match="the bytes of 2 files are missing"):
         saved.restore()
     assert saved.made() == []
+
+
+def test_second_names_compare_sizes(saved: Saved, tmp_path: Path) -> None:
+    """With `--link` a file that is cut is found as well, by a backup and by a restore."""
+    file = saved.service.records.file("demo", "default", "small")
+    assert file is not None
+    (path,) = (saved.service.settings.data / "tenants").rglob(file.blob)
+    path.chmod(0o600)
+    cut(path)
+    own = bootstrap.installation(saved.service.settings)
+    counts = backup.backup(own, tmp_path / "linked", lambda *_: None, link=True)
+    assert (counts.damaged, counts.missing, counts.copied_files) == (1, 0, 2)
+    cut(saved.blob("large"))
+    with pytest.raises(BackupError, match="1 files are not as they were saved"):
+        saved.restore(link=True)
+    assert saved.made() == []
