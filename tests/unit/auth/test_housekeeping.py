@@ -114,6 +114,20 @@ def rows(auth: AuthService) -> tuple[int, int]:
     return counted, known
 
 
+def test_tries_after_a_clock_was_set_back(auth: AuthService, housekeeping: Housekeeping) -> None:
+    """Where the clock was ahead, tries are looked at again at once, and not when it is that late
+    again.
+    """
+    begun = auth.clock.now
+    tries = bootstrap.login_tries(auth.settings, bootstrap.database(auth.settings))
+    housekeeping.run()
+    auth.clock.now = begun - DAY
+    tries.count(Pair("ada", "192.0.2.1"), int((begun - 2 * DAY) * 1000), lambda _: None)
+    assert rows(auth)[0] == 1
+    housekeeping.run()
+    assert rows(auth)[0] == 0
+
+
 def test_tries_and_networks(auth: AuthService, housekeeping: Housekeeping) -> None:
     """Tries go after four hours and known networks after 31 days, looked at each ten minutes."""
     begun = auth.clock.now

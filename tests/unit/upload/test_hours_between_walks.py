@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
@@ -44,8 +45,10 @@ EACH_HOUR = [True, False, False, True, False, True]
 
 
 def test_walks_over_the_store(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker walks over the store when it begins, and an hour after the walk before."""
-    clock, walks = Monotonic(), list[bool]()
+    """The worker walks over the store when it begins, and an hour after the walk before; leases
+    that are over are forgotten then.
+    """
+    clock, walks, forgotten = Monotonic(), list[bool](), list[float]()
 
     def run(_: Sweeper, *, blobs: bool) -> Swept:
         walks.append(blobs)
@@ -54,12 +57,25 @@ def test_walks_over_the_store(upload: UploadService, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Sweeper, "run", run)
     clock.put_into(worker_loop, monkeypatch)
     worker = bootstrap.worker_loop(upload.settings, upload.context)
+    leases = SimpleNamespace(forget_old=lambda: forgotten.append(clock.now))
+    monkeypatch.setattr(worker, "_leases", leases)
 
     def step() -> bool:
         worker._sweep()
         return walks[-1]
 
     assert seen(clock, step) == EACH_HOUR
+    assert len(forgotten) == EACH_HOUR.count(True)
+
+
+def test_a_worker_that_ends(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is stopped lets another one work at once."""
+    ended, stop = list[bool](), threading.Event()
+    worker = bootstrap.worker_loop(upload.settings, upload.context)
+    monkeypatch.setattr(worker, "_turn", SimpleNamespace(end=lambda: ended.append(True)))
+    stop.set()
+    worker.run(stop)
+    assert ended == [True]
 
 
 class Feed:
