@@ -400,14 +400,14 @@ def test_old_sessions_are_swept_by_logins(records: Records, database: Database) 
     records.add_session(SESSION, "t1", HASH)
     records.add_session(replace(SESSION, id="s2", expires_at=NOW + 9 * day), "t2", HASH)
     records.add_session(replace(SESSION, id="s3", expires_at=NOW + 9 * day), "t3", HASH)
+    records.add_session(replace(SESSION, id="s0", expires_at=NOW + day + 1), "t0", HASH)
     records.end_session("u1", "s2", ENDING)
     late = replace(SESSION, id="s4", created_at=NOW + 2 * day, expires_at=NOW + 3 * day)
     records.add_session(late, "t4", HASH)
-    assert database.reading().rows("SELECT id FROM sessions ORDER BY id") == [("s3",), ("s4",)]
-    assert database.reading().rows("SELECT hash FROM refresh_tokens ORDER BY hash") == [
-        ("t3",),
-        ("t4",),
-    ]
+    kept = database.reading().rows("SELECT id FROM sessions ORDER BY id")
+    assert kept == [("s0",), ("s3",), ("s4",)]
+    tokens = database.reading().rows("SELECT hash FROM refresh_tokens ORDER BY hash")
+    assert tokens == [("t0",), ("t3",), ("t4",)]
 
 
 def test_purge_takes_the_people_along(records: Records) -> None:
