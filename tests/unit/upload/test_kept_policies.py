@@ -7,6 +7,14 @@ import pytest
 from wharf_upload.domain.buckets import Policy
 from wharf_upload.domain.long_work import BRIEF_BYTES, LongWorkRule
 from wharf_upload.domain.policies import BadPolicy, BucketPolicy, checked, origin
+from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.domain.upload_intent import (
+    ExtensionNotAllowed,
+    SizeLimit,
+    TypeNotAllowed,
+    check_name,
+    smallest,
+)
 
 
 def test_each_rule_is_kept() -> None:
@@ -62,3 +70,25 @@ def test_types_that_no_file_has_are_named() -> None:
 def test_what_takes_long(*, sends_bytes: bool, size: int, long: bool) -> None:
     """A large body takes long, and every one that is sent to an object store."""
     assert LongWorkRule(sends_bytes=sends_bytes).takes_long(size) is long
+
+
+def test_the_limit_that_is_named() -> None:
+    """The smallest limit is named, the first of two that are equal, and what is none never."""
+    assert smallest(("service", 9), ("bucket", None), ("ticket", 5)) == SizeLimit(5, "ticket")
+    assert smallest(("ticket", 5), ("bucket", 5)) == SizeLimit(5, "ticket")
+
+
+def test_what_holds_over_the_defaults() -> None:
+    """A limit that is set holds, 0 included; the default holds for one that is not."""
+    defaults = Limits(max_bytes=100, max_files=10, concurrent_uploads=3)
+    assert Limits(max_bytes=0, max_files=20).over(defaults) == Limits(
+        max_bytes=0, max_files=20, concurrent_uploads=3
+    )
+
+
+def test_a_refused_name_is_kept_with_what_is_taken() -> None:
+    """The refusal of a name knows the name and the extensions, that of a type lists the types."""
+    with pytest.raises(ExtensionNotAllowed) as caught:
+        check_name("a.exe", Policy(allowed_extensions=("jpg",)))
+    assert (caught.value.filename, caught.value.allowed) == ("a.exe", ("jpg",))
+    assert "takes text/*, image/png." in str(TypeNotAllowed("a/b", ("text/*", "image/png")))

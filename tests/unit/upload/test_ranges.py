@@ -44,8 +44,9 @@ def test_one_range(field: str, wanted: str) -> None:
 )  # fmt: skip
 def test_past_the_end(field: str, size: int) -> None:
     """A range that begins behind the last byte, or that has none, cannot be sent."""
-    with pytest.raises(NoSuchRange):
+    with pytest.raises(NoSuchRange) as caught:
         one_range(field, size)
+    assert str(caught.value) == field
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.tickets import Ticket
-from wharf_upload.domain.redirects import BadRedirect, check
+from wharf_upload.domain.redirects import BadRedirect, check, page_of
 
 TICKET = Ticket(
     bucket="photos",
@@ -110,3 +110,37 @@ def test_what_is_allowed_goes_to_a_listed_host(target: str) -> None:
     assert parts.scheme in {"http", "https"}
     assert parts.username is None
     assert parts.hostname in {"app.example", "shop.example", "localhost", "::1"}
+
+
+def test_a_site_is_its_root() -> None:
+    """The root allows the whole site, also where an address leaves its slash or port out."""
+    ticket = Ticket(bucket="photos", key="a", redirect=("http://app.example/",))
+    for target in ("http://app.example", "http://app.example:80/a", "http://app.example/a"):
+        assert check(target, ticket, ()) == target
+    assert check("http://a.example:80/", None, ("http://a.example",)) == "http://a.example:80/"
+
+
+def test_the_longest_address() -> None:
+    """An address has 2048 characters at most."""
+    longest = "https://app.example/folder/".ljust(2048, "x")
+    assert check(longest, TICKET, ()) == longest
+    with pytest.raises(BadRedirect):
+        check(longest + "x", TICKET, ())
+
+
+@pytest.mark.parametrize(
+    ("ticket", "page"),
+    [
+        (None, None),
+        (Ticket(bucket="photos", key="a"), None),
+        (TICKET, "https://app.example/done"),
+        (
+            Ticket(bucket="photos", key="a", redirect=("https://a.example/", "b")),
+            "https://a.example/",
+        ),
+        (Ticket(bucket="photos", key="a", redirect=("nowhere", "https://a.example/")), None),
+    ],
+)
+def test_the_page_of_a_ticket(ticket: Ticket | None, page: str | None) -> None:
+    """A form without a wish of its own leads to the first address of its ticket, if it is one."""
+    assert page_of(ticket) == page

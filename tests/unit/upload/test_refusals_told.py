@@ -223,6 +223,7 @@ def test_a_limit_is_named(advice: str, said: str) -> None:
     refused = refusals.LimitReached("links", 5, advice)
     assert str(refused) == f"The tenant has 5 links already, as many as it may.{said}"
     assert (refused.what, refused.limit_count) == ("links", 5)
+    assert str(refusals.LimitReached("links", 5)) == str(refusals.LimitReached("links", 5, ""))
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def _falls_under(target: str, found: re.Match[str], entry: str) -> bool:
     if listed is None or listed["rest"] or not entry.endswith("/"):
         return False
     same = _origin(listed["origin"]) == _origin(found["origin"])
-    return same and (found["path"] or "/").startswith(listed["path"] or "/")
+    return same and (found["path"] or "/").startswith(listed["path"])
 
 
 def _origin(text: str) -> str:
