@@ -25,9 +25,12 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
 from tests.servers.wharf.tus_client import OCTETS, TUS, Tus
 
-SLOW_BYTES, STREAM_BYTES, SMALL_BYTES = 20_000_000, 6_000_000, 10_000
+# What is read is more than the buffers of two sockets hold; what is sent need not be.
+READ_BYTES, SLOW_BYTES, STREAM_BYTES, SMALL_BYTES = 20_000_000, 5_000_000, 3_000_000, 10_000
 FILES = "/v1/files/default"
-_BLOCK = 250_000
+_READ_BLOCK, _SENT_BLOCK = 250_000, 62_500
+# A client that sends small requests rests so long after each: restarts are to have the cores.
+_REST_SECONDS = 0.05
 _TIMEOUT_SECONDS = 120
 
 
@@ -48,13 +51,13 @@ class MixedLoad:
 
     def __post_init__(self) -> None:
         self._over = threading.Event()
-        self._source = random.Random(7).randbytes(SLOW_BYTES + 4096)
-        self._digest = hashlib.sha256(self._source[:SLOW_BYTES]).hexdigest()
+        self._source = random.Random(7).randbytes(READ_BYTES)
+        self._digest = hashlib.sha256(self._source).hexdigest()
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         """Begins, and comes back when each kind of request has succeeded once."""
-        answer = self.api.put("to-read", self._source[:SLOW_BYTES])
+        answer = self.api.put("to-read", self._source)
         assert answer.status == 201, answer.body
         self.stored["to-read"] = self._digest
         kinds: list[Callable[[int], None]] = [
@@ -101,6 +104,7 @@ class MixedLoad:
         body = self._body(number, SMALL_BYTES)
         self._store(f"small-{number}", body, 201, self._request("PUT", f"small-{number}", body)[0])
         self.done["small"] += 1
+        time.sleep(_REST_SECONDS)
 
     def _kept_alive(self, number: int) -> None:
         """Several requests on one connection."""
@@ -118,6 +122,7 @@ class MixedLoad:
                     status, _ = self._send(connection, "PUT", f"{FILES}/{key}", body)
                 self._store(key, body, 201, status)
                 self.done["kept alive"] += 1
+                time.sleep(_REST_SECONDS)
 
     def _large(self, number: int) -> None:
         body = self._body(number, SLOW_BYTES)
@@ -133,6 +138,7 @@ class MixedLoad:
         for name, body in zip(names, bodies, strict=True):
             self._store(name, body, 201, status)
         self.done["form"] += 1
+        time.sleep(_REST_SECONDS)
 
     def _read(self, _: int) -> None:
         self._read_with({})
@@ -169,9 +175,9 @@ class MixedLoad:
             answer = connection.getresponse()
             assert answer.status == 200, f"GET: {answer.status} {answer.read(300)!r}"
             found = hashlib.sha256()
-            while block := answer.read(_BLOCK):
+            while block := answer.read(_READ_BLOCK):
                 found.update(block)
-                time.sleep(self.slow_seconds * _BLOCK / SLOW_BYTES)
+                time.sleep(self.slow_seconds * _READ_BLOCK / READ_BYTES)
             assert found.hexdigest() == self._digest, "what was read is not what was stored"
 
     def _patch(self, address: str, offset: int, body: bytes) -> tuple[int, http.client.HTTPMessage]:
@@ -215,8 +221,8 @@ class MixedLoad:
 
     def _blocks(self, body: bytes, seconds: float) -> Iterator[bytes]:
         """The body in `seconds`, however short it is: each block takes its share of them."""
-        for begin in range(0, len(body), _BLOCK):
-            block = body[begin : begin + _BLOCK]
+        for begin in range(0, len(body), _SENT_BLOCK):
+            block = body[begin : begin + _SENT_BLOCK]
             yield block
             time.sleep(seconds * len(block) / len(body))
 
