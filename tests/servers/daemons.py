@@ -72,12 +72,12 @@ class Daemons:
                 pytest.fail(f"there is not {what} after {_START_SECONDS} s in {self.folder}")
             time.sleep(0.02)
 
-    def stop(self) -> None:
-        """End all, the last one first."""
+    def stop(self, patience: float = _END_SECONDS) -> None:
+        """End all, the last one first; each has so many seconds to end by itself."""
         for _, process in reversed(self._running):
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                process.wait(_END_SECONDS)
+                process.wait(patience)
             process.kill()
             process.wait()
         self._running.clear()
