@@ -76,6 +76,7 @@ def test_bytes_that_do_not_come(images: Service) -> None:
     """503, and soon again."""
     images.blobs.raw[OTHER] = b"HTTP/1.1 502 Bad Gateway\r\n\r\n"
     reply = images.picture(OTHER)
+    del images.blobs.raw[OTHER]
     assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
     assert reply.headers["X-Accel-Expires"] is None
 
