@@ -1,4 +1,4 @@
-"""Fixtures that make many applications in one process quick: what all of them compute, one does."""
+"""Fixtures of all unit tests: what each application computes is computed once, nothing is run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from werkzeug.routing import Rule
 
 from wharf_auth.accounts import secrets
+from wharf_gateway import nginx_program
 
 _REAL = {name: getattr(secrets, name) for name in ("MEMORY_KIB", "PASSES")}
 _CHEAP = {"MEMORY_KIB": 8, "PASSES": 1}
@@ -63,3 +64,14 @@ def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets are hashed as in a service."""
     for name, value in _REAL.items():
         monkeypatch.setattr(secrets, name, value)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nginx_is_found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where nginx is not installed, a file stands for it: settings name it, and nobody runs it."""
+    folder = tmp_path_factory.mktemp("nginx")
+    (folder / "nginx").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "nginx").chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nginx_program, "_PLACES", (*nginx_program._PLACES, str(folder)))
+        yield
