@@ -129,7 +129,9 @@ def main(arguments: list[str]) -> int:
     rest = [word for word in arguments if not word.startswith("--only=")]
     plugin = SqlConditions(only)
     suites = [] if any(Path(word.split("::")[0]).exists() for word in rest) else _SUITES
-    options = ("-q", "-p", "no:cacheprovider", "--timeout=0", "-s")
+    options = ["-q", "-p", "no:cacheprovider", "--timeout=0", "-s"]
+    if suites:  # without those that take long and ask about one tenant
+        options += ["-k", "not scale and not crowds and not migrations"]
     status = pytest.main([*options, *rest, *suites], [plugin])
     reasons: dict[str, str] = tomllib.loads(_REASONS.read_text())
     left = [
