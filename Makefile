@@ -74,9 +74,9 @@ other-release: ## On Debian 12, test on Debian 13, and the other way round (as r
 
 .PHONY: mutants
 mutants: ## Put faults into the code and say which no test notices (ROOMS='domain access', AGAIN=1)
-	@$(PREPARE) dev
-	@$(BIN)/python -m tests.mutants $(if $(AGAIN),--again) $(ARGS) $(ROOMS)
-	@$(if $(ROOMS),,$(BIN)/python -m tests.mutants.run_sql_conditions)
+	@$(PREPARE) $(if $(ROOMS),dev,contract)
+	@status=0; $(BIN)/python -m tests.mutants $(if $(AGAIN),--again) $(ARGS) $(ROOMS) || status=1; \
+	$(if $(ROOMS),,$(BIN)/python -m tests.mutants.run_sql_conditions || status=1;) exit $$status
 
 lint: ## Check style: Ruff, formatting, imports between rooms, shell syntax, consistent packages
 	@$(PREPARE) dev

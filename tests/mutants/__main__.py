@@ -28,6 +28,8 @@ from tests.mutants.trying import Order
 
 BUILD = ROOT / "build" / "mutants"
 _MEMORY = Path("/dev/shm")
+# Tests run in the order that kills soonest: nothing may shuffle them.
+_SAME_ORDER = ("-p", "no:randomly", "-o", "addopts=--import-mode=importlib", "--rootdir", str(ROOT))
 
 
 def tell(line: str) -> None:
@@ -77,7 +79,7 @@ def run(service: Service, rooms: Sequence[Room], options: argparse.Namespace) ->
             keep,
         )
         plugin = Plugin(order)
-        arguments = ["-q", "-s", "-p", "no:cacheprovider", "--timeout=0", "--rootdir", str(ROOT)]
+        arguments = ["-q", "-s", "-p", "no:cacheprovider", "--timeout=0", *_SAME_ORDER]
         code = pytest.main([*service.tests, *arguments], plugins=[plugin])
     if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         sys.exit(f"pytest ended with {code!r}")
