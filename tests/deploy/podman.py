@@ -149,6 +149,11 @@ class Podman:
     def execute(self, container: str, *words: str) -> str:
         return self.call("exec", container, *words).stdout
 
+    def remove_all(self) -> None:
+        """All pods and volumes; images stay."""
+        self.call("pod", "rm", "--all", "--force", "--time", "0")
+        self.call("volume", "rm", "--all", "--force")
+
     def take_down(self) -> None:
         """All pods, and what is mounted; images and volumes are files below the scratch folder."""
         self.call("pod", "rm", "--all", "--force", "--time", "0", check=False)

@@ -10,10 +10,7 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -24,49 +21,26 @@ from tests.deploy.played import (
     AUTH,
     CONSOLE,
     GATEWAY,
-    GROUP,
     IMAGES,
     LIVE,
     OVERLAY,
     UPLOAD,
-    WORKER,
     Played,
-    answers,
     until,
 )
-from tests.deploy.podman import Playable, Podman, pod_of
-from tests.servers.containers import IMAGES as NAMES
-from tests.servers.containers import Images
-from tests.servers.docker import Engine
-from tests.servers.needs import lacking
+from tests.deploy.podman import Podman, pod_of
 
 # Above what nginx hands over in memory: this one is spooled and linked.
 LARGE_BYTES = 5_000_000
 
 
 @pytest.fixture(scope="module")
-def podman(engine: Engine, images: Images) -> Iterator[Podman]:
-    """An engine with Wharf's images in storage of its own."""
-    if shutil.which("podman") is None:
-        lacking("there is no podman; Debian: apt-get install podman catatonit runc")
-    if os.geteuid():
-        lacking("Secrets are laid out as root's, and their files need root")
-    # What overlays are made of is no tmpfs.
-    scratch = Path(tempfile.mkdtemp(prefix="wharf-podman-", dir="/var/tmp"))
-    made = Podman(scratch)
-    try:
-        made.take_images({f"localhost/wharf-{name}:dev": getattr(images, name) for name in NAMES})
-        yield made
-    finally:
-        made.take_down()
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def played(podman: Podman) -> Played:
+def played(podman: Podman) -> Iterator[Played]:
+    podman.remove_all()
     made = Played(podman)
     made.start()
-    return made
+    yield made
+    podman.remove_all()
 
 
 @pytest.fixture(scope="module")
@@ -277,63 +251,3 @@ def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
     played.play_upload()
     back = client.get(f"{played.url}{kept}")
     assert (back.status_code, back.content) == (200, body)
-
-
-def test_production_without_its_databases(podman: Podman) -> None:
-    """The pods of production live while PostgreSQL and Redis cannot be reached, and say so.
-
-    No probe would restart one or take it out of its Service, none would join a rollout, and whoever
-    asks is told to come again. Comes last: it ends the pods of the other overlay.
-    """
-    podman.call("pod", "rm", "--all", "--force", "--time", "0")
-    playable = Playable(cluster("production"))
-    for name, files in playable.secrets.items():
-        podman.lay_out_secret(name, files, GROUP)
-    podman.play([*playable.claims, *playable.config, playable.deployment("wharf-auth", {})])
-    auth = podman.address(AUTH)
-    podman.play([*playable.config, playable.deployment("wharf-console", {})])
-    console = podman.address(CONSOLE)
-    hosts = {"wharf-auth": auth, "wharf-console": console}
-    for name in ("wharf-upload", "wharf-worker"):
-        podman.play([*playable.config, playable.deployment(name, hosts)])
-    upload, worker = podman.address(GATEWAY), podman.address(WORKER)
-    live = [
-        f"http://{auth}:8082/healthz",
-        f"http://{auth}:8082/readyz?exclude=database",
-        f"http://{console}:8085/healthz",
-        f"http://{console}:8085/readyz?exclude=sessions",
-        f"http://{upload}:8081/healthz",
-        f"http://{upload}:8083/healthz",
-        f"http://{upload}:8087/healthz",
-        f"http://{upload}:8088/healthz",
-        f"http://{worker}:8084/metrics",
-    ]
-    until(
-        lambda: all(map(answers, live)),
-        lambda: f"{[url for url in live if not answers(url)]}\n{podman.all_logs()}",
-    )
-    for url in (
-        f"http://{auth}:8082/readyz",
-        *(f"http://{upload}:{n}/readyz" for n in (8083, 8088)),
-    ):
-        answer = httpx.get(url)
-        assert answer.status_code == 503
-        assert "database" in answer.json()["down"]
-    answer = httpx.get(f"http://{console}:8085/readyz")
-    assert (answer.status_code, list(answer.json()["down"])) == (503, ["sessions"])
-    page = httpx.get(
-        f"http://{upload}:8080/console/login",
-        headers={"Host": "files.example.com", "Accept": "text/html"},
-    )
-    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
-    refused = httpx.post(
-        f"http://{upload}:8080/auth/oauth/token",
-        headers={"Host": "files.example.com"},
-        data={"grant_type": "client_credentials"},
-        auth=("wharf-admin", "a-secret-that-nobody-can-compare-now"),
-    )
-    assert refused.status_code == 503, refused.text
-    assert int(refused.headers["Retry-After"]) > 0
-    for container in (AUTH, CONSOLE, UPLOAD, LIVE, IMAGES, GATEWAY, WORKER):
-        state = json.loads(podman.call("inspect", container).stdout)[0]
-        assert (state["State"]["Running"], state["RestartCount"]) == (True, 0), container
