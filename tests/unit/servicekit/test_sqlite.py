@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sqlite3
 import threading
 from functools import partial
@@ -71,3 +72,13 @@ def test_a_file_that_is_no_database(tmp_path: Path, watched: type[Watched]) -> N
         database.reading()
     gc.collect()
     assert (watched.opened, watched.closed) == (1, 1)
+
+
+def test_close_leaves_no_file_open(database: Database, tmp_path: Path) -> None:
+    """After `close` no file of the database is open, and a transaction opens what it needs."""
+    for _ in range(2):
+        with database.transaction() as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS numbers (n INTEGER)")
+        database.close()
+        files = (os.path.realpath(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd"))
+        assert [file for file in files if file.startswith(str(tmp_path))] == []

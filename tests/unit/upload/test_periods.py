@@ -8,6 +8,7 @@ import os
 import selectors
 import threading
 import time
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_a_held_upload_is_waited_for_ten_seconds(monkeypatch: pytest.MonkeyPatch
     assert now[0] - 100 == pytest.approx(BUSY_SECONDS)
 
 
-class Passing(selectors.SelectSelector):
+class Passing(selectors.EpollSelector):
     """Lets the time pass that somebody waits, at once."""
 
     now = 0.0
@@ -151,8 +152,8 @@ def test_events_are_looked_for_each_second() -> None:
         await asyncio.sleep(10.5)
         task.cancel()
 
-    loop.run_until_complete(follow())
-    loop.close()
+    with closing(loop):
+        loop.run_until_complete(follow())
     pauses = [later - earlier for earlier, later in itertools.pairwise([0.0, *asked])]
     assert 10 <= len(asked) <= 12
     assert all(pause <= 1 for pause in pauses)

@@ -193,8 +193,14 @@ class SqliteDatabase:
         self.leave()
         if self._turn.acquire(blocking=False):
             try:
-                if self._writing is not None:
-                    self._writing.raw.close()
-                    self._writing = None
+                self._close_writing()
             finally:
                 self._turn.release()
+
+    def _close_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.raw.close()
+            self._writing = None
+        if self._turn_file is not None and self._turn_file[0] == os.getpid():
+            os.close(self._turn_file[1])
+            self._turn_file = None
