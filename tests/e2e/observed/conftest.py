@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -24,9 +25,9 @@ def collector() -> Iterator[Collector]:
         yield found
 
 
-@pytest.fixture(scope="package")
-def wharf(collector: Collector) -> Iterator[Wharf]:
-    """One worker of nginx: its lines come in the order of the requests."""
+@contextmanager
+def observed(collector: Collector) -> Iterator[Wharf]:
+    """A Wharf with one worker of nginx: its lines come in the order of the requests."""
     with running(
         WHARF_OTLP_URL=collector.url,
         OTEL_BSP_SCHEDULE_DELAY="200",
@@ -36,6 +37,12 @@ def wharf(collector: Collector) -> Iterator[Wharf]:
         WHARF_METRICS_TENANTS=str(TENANTS),
     ) as found:
         assert until(lambda: scrape(found, "nginx", wanted=None) is not None)
+        yield found
+
+
+@pytest.fixture(scope="package")
+def wharf(collector: Collector) -> Iterator[Wharf]:
+    with observed(collector) as found:
         yield found
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.e2e.observed.conftest import observed
 from tests.e2e.observed.scraping import scrape
 from tests.servers.exposition import Exposition
+from tests.servers.otlp import Collector
 from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.live_client import Listener, listening
@@ -75,6 +77,18 @@ def listened_to(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
     with listening(api, 0) as listener:
         listener.client.emit("msg", {"op": "token", "token": signer.token()})
         assert listener.farewell() == "forbidden"
+
+
+@pytest.fixture(scope="module")
+def wharf(collector: Collector) -> Iterator[Wharf]:
+    """A Wharf of which nobody has asked anything: what is from 0 is 0."""
+    with observed(collector) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def signer(wharf: Wharf) -> Signer:
+    return Signer(wharf)
 
 
 @pytest.fixture(scope="module")
