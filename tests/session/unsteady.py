@@ -1,0 +1,35 @@
+"""Says which tests of a run may be tried again, and what they said.
+
+`python -m tests.session.unsteady REPORT.xml` prints them. It ends with 1 where none may: the run
+was cut short, a setup or a teardown failed, or more than three tests did.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+_MOST = 3
+
+
+def unsteady(report: Path) -> list[str]:
+    """A line for each test that failed, with its cause; empty where the run itself is at fault."""
+    if not report.is_file():
+        return []
+    cases = list(ET.parse(report).getroot().iter("testcase"))
+    if any(case.find("error") is not None for case in cases):
+        return []
+    found = []
+    for case in cases:
+        failure = case.find("failure")
+        if failure is not None:
+            cause = failure.get("message", "").partition("\n")[0]
+            found.append(f"{case.get('classname')}::{case.get('name')}: {cause}")
+    return found if len(found) <= _MOST else []
+
+
+if __name__ == "__main__":
+    lines = unsteady(Path(sys.argv[1]))
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.exit(not lines)
