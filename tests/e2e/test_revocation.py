@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.servers.native import NativeWharf
-from tests.servers.promised import holds
+from tests.servers.promised import RIGHTS_SECONDS, holds
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
@@ -104,8 +105,9 @@ def client(tenants: Tenants, request: pytest.FixtureRequest) -> Client:
 
 
 def known(api: ApiClient, slug: str) -> bool:
-    """Waits until a refusal is known: each worker looks at the file by itself."""
-    return holds(lambda: all(api.get("/v1/usage").slug == slug for _ in range(20)))
+    """Waits until every process has to know of a refusal: each looks at the file by itself."""
+    time.sleep(RIGHTS_SECONDS)
+    return all(api.get("/v1/usage").slug == slug for _ in range(20))
 
 
 def refused(api: ApiClient, status: int, slug: str) -> None:

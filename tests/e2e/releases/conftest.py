@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,20 @@ from tests.servers.releases.laid import RELEASES, facts, lay
 from tests.servers.wharf.instance import running
 
 
-@pytest.fixture(scope="package", params=RELEASES)
-def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
-    """Today's Wharf on the data of that release."""
+@contextmanager
+def opened(release: str) -> Iterator[Upgraded]:
+    """Today's Wharf on the data of a release."""
     base = Path(tempfile.mkdtemp(prefix="wharf-upgraded-"))
     try:
-        lay(request.param, base / "data")
+        lay(release, base / "data")
         with running(base / "data") as wharf:
-            yield Upgraded(wharf, facts(request.param))
+            yield Upgraded(wharf, facts(release))
     finally:
         shutil.rmtree(base)
+
+
+@pytest.fixture(scope="package", params=RELEASES)
+def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
+    """One of each release, for all tests that end nothing of what it has handed out."""
+    with opened(request.param) as found:
+        yield found
