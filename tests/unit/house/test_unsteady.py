@@ -8,9 +8,7 @@ import pytest
 
 from tests.session.unsteady import unsteady
 
-FAILED = (
-    '<testcase classname="tests.unit.test_a" name="test_b{}"><failure message="1 == 2&#10;more"/>'
-)
+FAILED = '<testcase classname="tests.unit.test_a" name="test_b{}"><failure message="no&#10;more"/>'
 PASSED = '<testcase classname="tests.unit.test_a" name="test_c"/>'
 BROKEN = (
     '<testcase classname="tests.unit.test_a" name="test_d"><error message="no stack"/></testcase>'
@@ -30,7 +28,7 @@ def failures(count: int) -> list[str]:
 def test_few_failures_are_named_with_their_cause(tmp_path: Path) -> None:
     """Up to three tests that failed may be tried again, and the cause of each is told."""
     found = unsteady(report(tmp_path, PASSED, *failures(3)))
-    assert found == [f"tests.unit.test_a::test_b{number}: 1 == 2" for number in range(3)]
+    assert found == [f"tests.unit.test_a::test_b{number}: no" for number in range(3)]
 
 
 @pytest.mark.parametrize(
