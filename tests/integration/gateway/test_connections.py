@@ -113,14 +113,15 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 def _serves(scene: Scene) -> bool:
     # Before it runs, nginx listens for a moment to test its configuration.
-    with suppress(ConnectionError):
-        return scene.is_served(scene.connect(OTHER))
+    with suppress(ConnectionError), scene.connect(OTHER) as client:
+        return scene.is_served(client)
     return False
 
 
 @pytest.fixture
 def scene(gateway: Scene) -> Iterator[Scene]:
     """The gateway without anybody on it."""
+    assert until(lambda: not connections.count(gateway.port))
     with gateway.clients:
         yield gateway
     assert until(lambda: not connections.count(gateway.port))
