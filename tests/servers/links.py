@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from servicekit.ids import uuid7_hex
+from servicekit.reaches import Maker
 from tests.servers.upload import UploadService
+from wharf_upload.domain.kept_links import KeptLink
 
 # The first bytes of a picture, as far as types are told by them.
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(20)
@@ -18,3 +21,20 @@ def link(upload: UploadService, **wanted: Any) -> str:
     assert reply.status_code == 201, reply.text
     url: str = json.loads(reply.data)["url"]
     return url
+
+
+def kept_link(tokens: tuple[str, ...] = ("t1",), expires_at: int = 2**50) -> KeptLink:
+    """The row of a link that was made with these tokens; times in milliseconds."""
+    return KeptLink(
+        tenant="demo",
+        id=uuid7_hex(),
+        bucket="default",
+        target="kept.txt",
+        is_prefix=False,
+        disposition="inline",
+        filename="",
+        maker=Maker("client-1"),
+        tokens=tokens,
+        created_at=1000,
+        expires_at=expires_at,
+    )

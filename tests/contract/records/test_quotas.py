@@ -86,6 +86,7 @@ def test_a_deleted_file_gives_back_at_once(limited: SqlRecords) -> None:
     put(limited, new_file("a", size=100))
     limited.delete("demo", "default", "a", None)
     put(limited, new_file("b", size=100))
+    assert limited.usage("demo") == Usage(bytes=100, files=1)
 
 
 def test_a_form_is_taken_whole_or_not(limited: SqlRecords) -> None:
@@ -107,6 +108,7 @@ def test_no_quota_is_no_limit(database: Database) -> None:
     """Where neither the tenant nor the settings say a number, anything fits."""
     records = SqlRecords(database)
     put(records, new_file("a", size=1 << 60))
+    assert records.usage("demo") == Usage(bytes=1 << 60, files=1)
 
 
 def test_who_is_over_a_lowered_limit_may_shrink(limited: SqlRecords) -> None:

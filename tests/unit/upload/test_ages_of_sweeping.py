@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 
 from servicekit.ids import uuid7_hex
-from servicekit.reaches import Maker
 from servicekit.tokens import MAX_LIFETIME_SECONDS
+from tests.servers.links import kept_link
 from tests.servers.upload import UploadService, new_file
 from wharf_upload import bootstrap
 from wharf_upload.domain.file_writes import TicketUse, Write
-from wharf_upload.domain.kept_links import KeptLink
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.maintenance import upload_sweeper
 from wharf_upload.maintenance.replicas import Replicas
@@ -86,24 +85,7 @@ def one_of_each(service: UploadService) -> None:
     ends = int((time.time() + ENDS) * 1000)
     ticket = TicketUse(id="t", max_files=5, expires_at=ends)
     service.records.write(Write(files=(new_file("ends.txt", expires_at=ends),), ticket=ticket))
-    service.records.keep_link(link(ends))
-
-
-def link(expires_at: int) -> KeptLink:
-    """A link to a file."""
-    return KeptLink(
-        tenant="demo",
-        id=uuid7_hex(),
-        bucket="default",
-        target="kept.txt",
-        is_prefix=False,
-        disposition="inline",
-        filename="",
-        maker=Maker("client-1"),
-        tokens=("t1",),
-        created_at=1000,
-        expires_at=expires_at,
-    )
+    service.records.keep_link(kept_link(expires_at=ends))
 
 
 def test_each_age(service: UploadService, sweep: Sweep) -> None:

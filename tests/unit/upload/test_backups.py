@@ -11,34 +11,10 @@ import pytest
 
 from servicekit.database import snapshots
 from servicekit.ids import uuid7_hex
+from tests.servers.unfinished import under_way
 from tests.servers.upload import UploadService, settings_for
 from wharf_upload import bootstrap
-from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.maintenance import backup
-
-
-def under_way(upload: UploadService, content: bytes, discard_from: int | None) -> str:
-    """An unfinished upload of which so much has come."""
-    made = Upload(
-        id=uuid7_hex(),
-        tenant="demo",
-        subject="client-1",
-        bucket="default",
-        key="a.bin",
-        length=100,
-        reserved_bytes=100,
-        created_at=1,
-        expires_at=2**50,
-    )
-    upload.records.uploads.create(made)
-    with upload.database.transaction() as connection:
-        connection.execute(
-            "UPDATE uploads SET discard_from = ? WHERE id = ?", (discard_from, made.id)
-        )
-    folder = upload.settings.resumable_folder
-    folder.mkdir(exist_ok=True)
-    (folder / made.id).write_bytes(content)
-    return made.id
 
 
 def saved(upload: UploadService, folder: Path) -> dict[str, bytes]:
@@ -49,8 +25,8 @@ def saved(upload: UploadService, folder: Path) -> dict[str, bytes]:
 
 def test_unverified_bytes_stay_behind(upload: UploadService, tmp_path: Path) -> None:
     """Bytes whose checksum has not been compared yet are none in a backup; others are."""
-    plain = under_way(upload, b"0123456789", None)
-    checked = under_way(upload, b"0123456789", 4)
+    plain = under_way(upload, b"0123456789")
+    checked = under_way(upload, b"0123456789", discard_from=4)
     found = saved(upload, tmp_path / "backup")
     assert found == {plain: b"0123456789", checked: b"0123"}
 
@@ -59,7 +35,7 @@ def test_a_checksum_that_comes_meanwhile(
     upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the row says when the bytes are copied counts, and not what it said before."""
-    identifier = under_way(upload, b"0123456789", None)
+    identifier = under_way(upload, b"0123456789")
     save = snapshots.save
 
     def later(*arguments: Any) -> None:
@@ -73,7 +49,7 @@ def test_a_checksum_that_comes_meanwhile(
 
 def test_slices_that_wait(upload: UploadService, tmp_path: Path) -> None:
     """Slices that were answered, and wait for those in front of them, come back from a backup."""
-    identifier = under_way(upload, b"0123456789", None)
+    identifier = under_way(upload, b"0123456789")
     waiting, half = f"{identifier}-1-2", f"{identifier}-1-3-{uuid7_hex()}"
     for name in (waiting, half, f"{identifier}-refused"):
         (upload.settings.resumable_folder / name).write_bytes(b"slice")
@@ -87,7 +63,7 @@ def test_slices_that_wait(upload: UploadService, tmp_path: Path) -> None:
 
 def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:
     """A second backup has nothing of an upload that ended since the first one."""
-    identifier = under_way(upload, b"0123456789", None)
+    identifier = under_way(upload, b"0123456789")
     assert saved(upload, tmp_path / "backup") == {identifier: b"0123456789"}
     (upload.settings.resumable_folder / identifier).unlink()
     assert saved(upload, tmp_path / "backup") == {}
@@ -95,7 +71,7 @@ def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:
 
 def test_cut_short(upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second backup that fails leaves what the first one has of unfinished uploads."""
-    identifier, folder = under_way(upload, b"0123456789", None), tmp_path / "backup"
+    identifier, folder = under_way(upload, b"0123456789"), tmp_path / "backup"
     before = saved(upload, folder)
     (upload.settings.resumable_folder / identifier).write_bytes(b"01234567890123456789")
 

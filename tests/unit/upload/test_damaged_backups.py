@@ -14,10 +14,10 @@ from servicekit.database.backup_manifest import BackupError
 from servicekit.ids import uuid7_hex
 from servicekit.testing import Issuer
 from tests.servers.hourly_store import HourlyStore
+from tests.servers.unfinished import under_way
 from tests.servers.upload import UploadService, assemble, settings_for
 from tests.servers.upload_invariants import assert_sound
 from wharf_upload import bootstrap
-from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.maintenance import backup
 from wharf_upload.maintenance.blob_copies import Counts
 from wharf_upload.maintenance.installation import Installation
@@ -71,25 +71,6 @@ def saved(upload: UploadService, tmp_path: Path) -> Saved:
     folder = tmp_path / "backup"
     backup.backup(bootstrap.installation(upload.settings), folder, lambda *_: None)
     return Saved(upload, folder, identifier, tmp_path / "new")
-
-
-def under_way(upload: UploadService, content: bytes) -> str:
-    """An unfinished upload of which so much has come."""
-    made = Upload(
-        id=uuid7_hex(),
-        tenant="demo",
-        subject="client-1",
-        bucket="default",
-        key="a.bin",
-        length=100,
-        reserved_bytes=100,
-        created_at=1,
-        expires_at=2**50,
-    )
-    upload.records.uploads.create(made)
-    upload.settings.resumable_folder.mkdir(exist_ok=True)
-    (upload.settings.resumable_folder / made.id).write_bytes(content)
-    return made.id
 
 
 def changed(path: Path) -> Path:

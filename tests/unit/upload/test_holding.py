@@ -125,9 +125,9 @@ def test_ten_minutes(upload: UploadService, *, shared: bool) -> None:
     """A copier pauses for ten minutes after its last word, and not for longer."""
     pause = GarbageCollectionPause(upload.records, upload.settings.data if shared else None)
     with pause_of(upload).hold():
-        age(upload, 590)
+        age(upload, 595)
         assert pause.is_active()
-        age(upload, 610)
+        age(upload, 605)
         assert not pause.is_active()
 
 

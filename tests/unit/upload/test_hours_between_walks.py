@@ -8,11 +8,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from servicekit.ids import uuid7_hex
-from servicekit.reaches import Maker
+from tests.servers.links import kept_link
 from tests.servers.upload import UploadService
 from wharf_upload import bootstrap
-from wharf_upload.domain.kept_links import KeptLink
 from wharf_upload.maintenance import own_disk, revoked_links, worker_loop
 from wharf_upload.maintenance.revoked_links import RevokedLinks
 from wharf_upload.maintenance.sweeper import Sweeper, Swept
@@ -88,28 +86,11 @@ class Feed:
         return "one" in tokens
 
 
-def link(*tokens: str) -> KeptLink:
-    """A link that was made with tokens."""
-    return KeptLink(
-        tenant="demo",
-        id=uuid7_hex(),
-        bucket="default",
-        target="a.txt",
-        is_prefix=False,
-        disposition="inline",
-        filename="",
-        maker=Maker("client-1"),
-        tokens=tokens,
-        created_at=1000,
-        expires_at=2**50,
-    )
-
-
 def test_more_links_than_a_look(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
     """All links of a revoked token go, however many there are, and no other one."""
     monkeypatch.setattr(revoked_links, "_AT_ONCE", 2)
     for token in ("one", "two", "two", "one", "two", "one"):
-        upload.records.keep_link(link(token))
+        upload.records.keep_link(kept_link((token,)))
     assert RevokedLinks(upload.records, Feed()).end() == 3
     left = upload.records.recent_links("demo", "", 9)
     assert [tokens for _, tokens in left] == [("two",)] * 3
@@ -121,7 +102,7 @@ def test_a_look_at_all_links(upload: UploadService) -> None:
     """
     links = RevokedLinks(upload.records, Feed())
     assert links.end() == 0
-    upload.records.keep_link(link("one"))
+    upload.records.keep_link(kept_link(("one",)))
     assert links.end() == 0
     assert links.end(of_all=True) == 1
 

@@ -1,94 +1,24 @@
-"""Periods of the background: how long a silent backup counts, how often the store is walked."""
+"""Periods of the background: for how long a silent caller or request counts."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import selectors
-import threading
-import time
 from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.servers.upload import UploadService
 from wharf_upload.domain.events import Event
 from wharf_upload.live.feed import TenantFeed
 from wharf_upload.live.gate import Gate
 from wharf_upload.live.hub import Following
-from wharf_upload.maintenance import worker_loop
-from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
-from wharf_upload.maintenance.sweeper import Swept
-from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.uploads.resumable import leases
 from wharf_upload.uploads.resumable.leases import Leases, UploadBusy
 
-STALE_SECONDS, WALK_SECONDS, UNKNOWN_SECONDS, BUSY_SECONDS = 600, 3600, 10, 10
-
-
-@pytest.mark.parametrize("shared", [True, False], ids=["file", "row"])
-@pytest.mark.parametrize(("ago", "counts"), [(-5, True), (5, False)])
-def test_a_silent_backup_counts_for_ten_minutes(
-    upload: UploadService, ago: float, *, counts: bool, shared: bool
-) -> None:
-    """A backup of which nothing was heard holds deletions for ten minutes, and no longer."""
-    pause = GarbageCollectionPause(upload.records, upload.settings.data if shared else None)
-    silent = STALE_SECONDS + ago
-    if shared:
-        folder = upload.settings.data / "holds"
-        folder.mkdir()
-        (folder / "silent").touch()
-        os.utime(folder / "silent", (time.time() - silent,) * 2)
-    else:
-        upload.records.touch_pause("silent")
-        with upload.database.transaction() as connection:
-            connection.execute(
-                "UPDATE collection_pauses SET touched_at = touched_at - ?", (int(1000 * silent),)
-            )
-    assert pause.is_active() is counts
-
-
-class Rounds:
-    """A sweeper that notes whether it walked, and lets time pass."""
-
-    def __init__(self, stop: threading.Event, steps: list[float]) -> None:
-        self.now, self.walked = 1000.0, list[bool]()
-        self._stop, self._steps = stop, steps
-
-    def run(self, *, blobs: bool = True) -> Swept:
-        self.walked.append(blobs)
-        if self._steps:
-            self.now += self._steps.pop(0)
-        else:
-            self._stop.set()
-        return Swept()
-
-
-def test_the_store_is_walked_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first run walks over the store, and then the first one that comes an hour later."""
-    stop = threading.Event()
-    rounds = Rounds(stop, [WALK_SECONDS - 1, 1, WALK_SECONDS - 1, 2])
-    monkeypatch.setattr(
-        worker_loop, "time", SimpleNamespace(monotonic=lambda: rounds.now, time=time.time)
-    )
-    monkeypatch.setattr("wharf_upload.maintenance.worker_report.survey", lambda *_: None)
-    kept: Any = SimpleNamespace(forget_old=lambda: 0)
-    sweeper: Any = rounds
-    overview: Any = None
-    worker_loop.WorkerLoop(
-        sweeper,
-        SweptUploads,
-        kept,
-        overview,
-        leases_are_shared=False,
-        sweep_seconds=0,
-        metrics_tenants=0,
-        publish=lambda _: None,
-    ).run(stop)
-    assert rounds.walked == [True, False, True, False, True]
+UNKNOWN_SECONDS, BUSY_SECONDS = 10, 10
 
 
 def test_who_sends_no_token_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
