@@ -153,6 +153,16 @@ class Uwsgi:
         children = Path(f"/proc/{master}/task/{master}/children").read_text()
         return [master, *(int(pid) for pid in children.split())]
 
+    def own_memory_kb(self) -> int:
+        """KB that the processes hold without the files they map.
+
+        How much of a mapped file counts for a process depends on the others on this machine that
+        map it, too.
+        """
+        rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.processes()]
+        lines = [line for rollup in rollups for line in rollup.splitlines()]
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:"))
+
     def wait(self, seconds: float = START_SECONDS) -> int:
         """Waits for the end; the exit code."""
         return self.process.wait(seconds)
