@@ -9,6 +9,7 @@ python -m tests.mutants --again domain      only what the last run did not kill;
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -59,7 +60,7 @@ def run(service: Service, rooms: Sequence[Room], options: argparse.Namespace) ->
         mutant
         for room in judged.values()
         for mutant in (room.open() if options.again else room.mutants)
-        if options.only in mutant.where
+        if re.search(options.only, mutant.where)
     ]
     tell(f"{service.name}: {len(wanted)} mutants")
 
@@ -94,7 +95,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutants")
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help="default: all")
     parser.add_argument("--again", action="store_true", help="only what was not killed")
-    parser.add_argument("--only", default="", metavar="WORD", help="only where the name has it")
+    parser.add_argument("--only", default="", metavar="RE", help="only where the name has it")
     parser.add_argument("--budget", type=float, default=6, help="seconds of tests for a mutant")
     parser.add_argument("--children", type=int, default=2, help="mutants at once")
     options = parser.parse_args()
