@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from servicekit import logs, metrics, web
 from servicekit.problems import ProblemError
-from servicekit.ratelimits import RateLimits, RateLimitSettings
+from servicekit.ratelimits import Amounts, RateLimits, RateLimitSettings
 from servicekit.ratelimits.guarded import PAUSE_SECONDS, GuardedStorage
 from servicekit.tokens import Principal
 from tests.servers.redis import RedisServer
@@ -116,6 +116,55 @@ def test_client_and_tenant_have_limits(limits: RateLimits) -> None:
     assert statuses(app, "t=demo&c=a", 6) == [200] * 5 + [429]
     assert statuses(app, "t=demo&c=b", 4) == [200] * 3 + [429]
     assert statuses(app, "t=other&c=a", 5) == [200] * 5
+
+
+def alike(of_tenant: int, of_client: int) -> RateLimits:
+    """All tenants may do as much: so many requests, 50 bytes."""
+    amounts = Amounts(of_tenant, of_client, tenant_bytes=50)
+    settings = RateLimitSettings("memory://", 1, 1, amounts=lambda _: amounts)
+    limits = RateLimits(settings, lambda: g.get("principal"))
+    limited_app(limits)
+    return limits
+
+
+def client_of(tenant: str) -> Principal:
+    """A client that has the same id in each tenant."""
+    return Principal(tenant, "c1", frozenset(), "jti", 0)
+
+
+TWINS = ("a-demo", "demo", "demo-z")
+
+
+@pytest.mark.parametrize(("of_tenant", "of_client"), [(5, 100), (100, 5)])
+def test_requests_of_twins_are_counted_apart(of_tenant: int, of_client: int) -> None:
+    """What a client uses counts for no client of the same id in another tenant."""
+    limits = alike(of_tenant, of_client)
+    for tenant in TWINS:
+        limits.charge(client_of(tenant))
+        limits.count_more(tenant, "c1", 4)
+        with pytest.raises(ProblemError):
+            limits.charge(client_of(tenant))
+
+
+def test_bytes_of_twins_are_counted_apart() -> None:
+    """Bytes of a tenant count for no other one, whether they were declared or came unannounced."""
+    for declared in (50, None):
+        limits = alike(5, 5)
+        for tenant in TWINS:
+            limits.charge_bytes(client_of(tenant), declared)
+            limits.count_bytes(client_of(tenant), 50 - (declared or 0))
+            with pytest.raises(ProblemError):
+                limits.charge_bytes(client_of(tenant), 1)
+
+
+def test_what_was_taken_in_advance_is_for_no_twin() -> None:
+    """A client with no request left gets none that the process took for another tenant's."""
+    limits = alike(3000, 3000)
+    limits.charge(client_of("demo"))
+    for tenant in (TWINS[0], TWINS[2]):
+        limits.count_more(tenant, "c1", 3000)
+        with pytest.raises(ProblemError):
+            limits.charge(client_of(tenant))
 
 
 def test_requests_without_a_principal_are_not_counted(limits: RateLimits) -> None:
