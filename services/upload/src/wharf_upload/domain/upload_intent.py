@@ -13,7 +13,6 @@ import msgspec
 from servicekit.file_types import UNKNOWN
 from servicekit.known_types import name_of
 from servicekit.tickets import Ticket
-from servicekit.tokens import Principal
 from servicekit.type_patterns import essence
 from wharf_upload.content_types import media_types
 from wharf_upload.content_types.markup import undeclared_type
@@ -60,22 +59,6 @@ class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
     ticket: Ticket | None = None
     use: TicketUse | None = None
     room: str = ""
-
-    @classmethod
-    def to_come(
-        cls, caller: Principal, bucket: str, condition: WriteCondition | None
-    ) -> UploadIntent:
-        """Of a caller whose file has no key yet, and whose bucket nobody has looked at."""
-        return cls(
-            tenant=caller.tenant,
-            subject=caller.subject,
-            bucket=bucket,
-            key="",
-            policy=Policy(),
-            largest=SizeLimit(0, "limit"),
-            condition=condition,
-            ticket=caller.ticket,
-        )
 
     @property
     def filename(self) -> str:

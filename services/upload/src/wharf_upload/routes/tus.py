@@ -13,7 +13,7 @@ from wharf_upload.domain import digests, file_metadata, keys
 from wharf_upload.domain.buckets import DEFAULT_BUCKET
 from wharf_upload.domain.conditions import for_write
 from wharf_upload.domain.resumable_upload import Concat, Upload, UploadOptions
-from wharf_upload.domain.upload_intent import UploadIntent, declared_type
+from wharf_upload.domain.upload_intent import declared_type
 from wharf_upload.http.completeness import number
 from wharf_upload.http.request import TUS_TYPE, UPLOADS, Headers, Request
 from wharf_upload.http.upload_addresses import identifier_in
@@ -98,7 +98,8 @@ def creation(request: Request) -> UploadCreation:
     condition = for_write(header("IF_MATCH"), header("IF_NONE_MATCH"))
     options = form_options.read(
         {name: fields[name] for name in ("prefix", "on_conflict") if fields.get(name)},
-        UploadIntent.to_come(request.caller, bucket, condition),
+        request.caller.ticket,
+        condition,
     )
     key = _key(fields, options, needed=concat != "partial")
     if request.caller.ticket is not None:

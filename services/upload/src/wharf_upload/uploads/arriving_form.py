@@ -192,7 +192,7 @@ class ArrivingForm:
             return None
         (arriving,) = self._arrived
         arriving.hashing.verify(arriving.expected)
-        options = form_options.read(self._fields, self._intent)
+        options = self._options()
         return ArrivedSlice(
             slice=found[0],
             principal=principal,
@@ -219,10 +219,15 @@ class ArrivingForm:
         if any(arriving.writer is None for arriving in self._arrived):
             # Its bytes are in no blob: as a slice they did not need one.
             raise slice_fields.contradiction("dztotalchunkcount")
-        options = form_options.read(self._fields, self._intent)
+        options = self._options()
         keys_of_files = [self._key(principal, arriving, options) for arriving in self._arrived]
         files = zip(self._arrived, keys_of_files, strict=True)
         return tuple(self._file(arriving, key) for arriving, key in files), options
+
+    def _options(self) -> FormOptions:
+        intent = self._intent
+        origins = intent.policy.cors_origins
+        return form_options.read(self._fields, intent.ticket, intent.condition, origins)
 
     def _file(self, arriving: _Arriving, key: str) -> File:
         arriving.hashing.verify(arriving.expected)

@@ -8,11 +8,12 @@ from typing import TypeVar
 import msgspec
 
 from servicekit.problems import UNPROCESSABLE
+from servicekit.tickets import Ticket
 from wharf_upload.access import tickets
 from wharf_upload.access.tickets import TicketRefused
 from wharf_upload.domain import keys, redirects
+from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.file_writes import OnConflict
-from wharf_upload.domain.upload_intent import UploadIntent
 
 _Choice = TypeVar("_Choice")
 _ON_CONFLICT: Mapping[str, OnConflict] = {
@@ -44,24 +45,31 @@ class FormOptions(msgspec.Struct, frozen=True):
 _NOTHING_CHOSEN = FormOptions("", "rename")
 
 
-def read(fields: Mapping[str, str], intent: UploadIntent) -> FormOptions:
-    """Raises `TicketRefused`, `InvalidKey`, and the problem `unprocessable`."""
-    if not fields and intent.ticket is None and intent.condition is None:
+def read(
+    fields: Mapping[str, str],
+    ticket: Ticket | None,
+    condition: WriteCondition | None,
+    origins: tuple[str, ...] = (),
+) -> FormOptions:
+    """Raises `TicketRefused`, `InvalidKey`, and the problem `unprocessable`.
+
+    `origins` are those of the bucket, to which a form may lead.
+    """
+    if not fields and ticket is None and condition is None:
         return _NOTHING_CHOSEN
     prefix = keys.prefix(fields.get("prefix", ""))
     if prefix and not prefix.endswith("/"):
         prefix += "/"
     keeps_paths = _choice(fields, "paths", _PATHS, "drop")
-    ticket = intent.ticket
     if ticket is not None and ticket.key is not None:
         if prefix:
             raise TicketRefused("key", "The ticket names the key; leave the field prefix out.")
-        key = keys.object_key_text(ticket.key)
-        return FormOptions("", _on_conflict(fields, intent), key, _redirect(fields, intent))
-    prefix = tickets.folder(ticket) + prefix
-    return FormOptions(
-        prefix, _on_conflict(fields, intent), None, _redirect(fields, intent), keeps_paths
-    )
+        prefix, key = "", keys.object_key_text(ticket.key)
+        keeps_paths = False
+    else:
+        prefix, key = tickets.folder(ticket) + prefix, None
+    on_conflict = _on_conflict(fields, ticket, condition)
+    return FormOptions(prefix, on_conflict, key, _redirect(fields, ticket, origins), keeps_paths)
 
 
 def path_of(filename: str, field: str) -> str:
@@ -76,11 +84,12 @@ def path_of(filename: str, field: str) -> str:
     return field if last == filename else filename
 
 
-def _on_conflict(fields: Mapping[str, str], intent: UploadIntent) -> OnConflict:
-    ticket = intent.ticket
+def _on_conflict(
+    fields: Mapping[str, str], ticket: Ticket | None, condition: WriteCondition | None
+) -> OnConflict:
     names_key = ticket is not None and ticket.key is not None
     replaces = tickets.may_replace(ticket)
-    must_exist = intent.condition is not None and intent.condition.must_exist
+    must_exist = condition is not None and condition.must_exist
     default = ("replace" if replaces else "error") if names_key or must_exist else "rename"
     choice = _choice(fields, "on_conflict", _ON_CONFLICT, default)
     if names_key and choice == "rename":
@@ -105,10 +114,12 @@ def _choice(
     return choices[chosen]
 
 
-def _redirect(fields: Mapping[str, str], intent: UploadIntent) -> str | None:
+def _redirect(
+    fields: Mapping[str, str], ticket: Ticket | None, origins: tuple[str, ...]
+) -> str | None:
     if "redirect" not in fields:
         return None
     try:
-        return redirects.check(fields["redirect"], intent.ticket, intent.policy.cors_origins)
+        return redirects.check(fields["redirect"], ticket, origins)
     except redirects.BadRedirect as error:
         raise UNPROCESSABLE(str(error), field="redirect") from None
