@@ -230,7 +230,7 @@ def type_elsewhere(file: File, filename: str, policy: Policy) -> str:
     # What its bytes are may have been refined by a client's word, which stays if it can.
     declared = file.declared_type if found == recorded else recorded
     taken = check_type(found, filename, policy, declared=declared)
-    return recorded if _takes((policy.allowed_types,), found, recorded) else taken
+    return recorded if _takes((policy.allowed_types,), found) else taken
 
 
 def served_type(sniffed: str, declared: str | None) -> str:
