@@ -17,6 +17,7 @@ from wharf_upload.uploads import new_file
 
 OOXML = "application/vnd.openxmlformats-officedocument."
 WORD = OOXML + "wordprocessingml.document"
+VISIO = "application/vnd.ms-visio.drawing.macroenabled.main+xml"
 APK = "application/vnd.android.package-archive"
 PEM = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 MESH = b"solid a\nfacet normal 0 0 1\nendsolid a\n"
@@ -75,6 +76,7 @@ def stored(
         ("text/*", GZIP, "a.txt", "text/plain"),
         ("application/*", b"print 1", "a.pl", "application/x-perl"),
         ("font/*", ZIP, "a.ttf", "font/ttf"),
+        ("application/xml", b"<note/>\0\1\2", "a.xml", "application/xml"),
         # What the bytes would have shown.
         (WORD, ZIP, "a.docx", WORD),
         (WORD, ZIP, "a.zip", WORD),
@@ -89,7 +91,9 @@ def stored(
         ("application/x-tar", GZIP, "t.tar", "application/x-tar"),
         ("text/x-script", b"no script", "t.sh", "text/x-script"),
         ("application/x-executable", b"text", "t.elf", "application/x-executable"),
-        # What the name denies.
+        # What the name denies: of the bytes, or of the client's word.
+        (VISIO, ZIP, "a.txt", VISIO),
+        ("application/illustrator", b"text", "a.pdf", "application/illustrator"),
         ("text/csv", b"<?php system($_GET[1]); ?>", "f.php", "text/csv"),
         ("text/csv", b"alert(1)", "f.js", "text/csv"),
         ("text/csv", b"start x", "f.bat", "text/csv"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.servers.upload import UploadService, form_body
+from tests.servers.upload import UploadService, form_body, new_file
 from wharf_upload.domain.clock import now_milliseconds
 
 JSON = {"Content-Type": "application/json"}
@@ -127,3 +127,10 @@ def test_its_key_is_free(stored: UploadService, *, spooled: bool) -> None:
     places = {name: {"bucket": "default", "key": f"{name}.txt"} for name in ("b", "a")}
     moved = post(stored, "/v1/copies", **{"from": places["b"], "to": places["a"]}, move=True)
     assert (moved.status_code, stored.content("a.txt")) == (201, b"other")
+
+
+def test_the_end_is_over() -> None:
+    """A file exists until its time, and not at it; without a time it has no end."""
+    file = new_file("k", expires_at=1000)
+    assert [file.is_expired(now) for now in (999, 1000, 1001)] == [False, True, True]
+    assert not new_file("k").is_expired(1 << 60)

@@ -116,8 +116,10 @@ def test_name_must_agree_where_types_are_limited() -> None:
     """An extension that promises other bytes is refused in a bucket of limited types only."""
     check_type("image/png", "page.html", Policy())
     check_type("image/png", "picture.png", Policy(allowed_types=("image/*",)))
-    with pytest.raises(TypeNotAllowed, match=r"page\.html"):
+    said = r"The bytes are image/png, which the name page\.html does not say"
+    with pytest.raises(TypeNotAllowed, match=said) as caught:
         check_type("image/png", "page.html", Policy(allowed_types=("image/*",)))
+    assert caught.value.allowed == ("image/*",)
 
 
 CSV = "text/csv"
@@ -184,6 +186,10 @@ def test_bucket_and_ticket_are_satisfied_by_one_type() -> None:
         check_type("text/plain", "a.csv", policy, ticket)
     with pytest.raises(TypeNotAllowed, match="this bucket takes text/plain"):
         check_type("image/png", "a.png", policy, ticket)
+    pictures = Ticket(bucket="b", prefix="", methods=("PUT",), allowed_types=("image/*",))
+    for kept in (CSV, "text/plain"):
+        with pytest.raises(TypeNotAllowed, match="this ticket takes image"):
+            check_type("text/plain", "a", Policy(allowed_types=(kept,)), pictures, declared=CSV)
 
 
 @pytest.mark.parametrize(
@@ -240,3 +246,26 @@ def test_a_first_look_refuses_what_cannot_become_right(
         return
     with pytest.raises(TypeNotAllowed):
         check_early(head, "a", policy, None, CSV)
+
+
+def test_a_first_look_knows_the_rest_of_the_request() -> None:
+    """Name, declared type and ticket count as they will at the end, and the refusal is of the bytes
+    that are there.
+    """
+    note = b"<note>" + b"a" * 8000
+    check_early(note, "a.xml", Policy(allowed_types=("application/xml",)), None, None)
+    texts = Ticket(bucket="b", prefix="", methods=("PUT",), allowed_types=("text/*",))
+    archive = b"PK\3\4" + bytes(100)
+    check_early(archive, "a", Policy(), None, None)
+    with pytest.raises(TypeNotAllowed, match="are application/zip; this ticket takes text"):
+        check_early(archive, "a", Policy(), texts, None)
+
+
+def test_an_empty_file_is_judged_by_the_ticket_too() -> None:
+    """The name has to fit both lists of types, and the one that refuses is named."""
+    pictures = Ticket(bucket="b", prefix="", methods=("PUT",), allowed_types=("image/*",))
+    check_empty("a.png", Policy(allowed_types=("*/*",)), pictures)
+    with pytest.raises(TypeNotAllowed, match="this ticket takes image"):
+        check_empty("a.txt", Policy(), pictures)
+    with pytest.raises(TypeNotAllowed, match="this bucket takes text"):
+        check_empty("a.png", Policy(allowed_types=("text/*",)), pictures)

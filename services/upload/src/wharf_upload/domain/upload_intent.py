@@ -188,16 +188,15 @@ def check_early(
     """Raises `TypeNotAllowed` for a file of which `head` has come when none of the types that it
     may get is allowed.
     """
-    refused: TypeNotAllowed | None = None
+    refusals: list[TypeNotAllowed] = []
     for one in may_become(head):
         try:
             check_type(one, filename, policy, ticket, declared=declared, head=head)
         except TypeNotAllowed as error:
-            refused = refused or error
+            refusals.append(error)
         else:
             return
-    if refused is not None:
-        raise refused
+    raise refusals[0]  # of what the bytes are so far
 
 
 def check_rename(media_type: str, size: int, filename: str, policy: Policy) -> None:
