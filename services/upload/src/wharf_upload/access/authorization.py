@@ -29,7 +29,7 @@ class Authorizer:
     def __init__(self, revocations: RevocationChecker, rates: RateCounters) -> None:
         self._revocations, self._rates = revocations, rates
 
-    def require(self, principal: Principal, scope: str, *, takes_tickets: bool = False) -> None:
+    def require(self, principal: Principal, scope: str, *, takes_tickets: bool) -> None:
         """Raise the problem `insufficient-scope` or `rate-limited`, else count the request."""
         require_scope(principal, scope, takes_tickets=takes_tickets)
         self._rates.charge(principal)

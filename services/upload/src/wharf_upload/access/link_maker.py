@@ -88,7 +88,7 @@ class LinkMaker:
         reach.require(maker, "read", bucket, target)
         file = self._stored.file(tenant, bucket, target)
         if file is None or file.is_expired(int(now * 1000)):
-            raise NoSuchFile(key)
+            raise NoSuchFile
         return Link(
             tenant=tenant,
             bucket=bucket,
@@ -173,7 +173,7 @@ class LinkMaker:
             raise UNPROCESSABLE(f"expires_in is at most {most} seconds{why}.", limit_seconds=most)
         reach.require_bucket(maker, bucket)
         if self._stored.bucket(maker.tenant, bucket) is None:
-            raise NoSuchBucket(bucket)
+            raise NoSuchBucket
         return now, int(now) + seconds
 
 

@@ -23,7 +23,7 @@ def require(principal: Principal, action: Action, bucket: str, key: str) -> None
         return
     require_bucket(principal, bucket)
     if action != "write" and not is_known(principal, bucket, key):
-        raise NoSuchFile(key)
+        raise NoSuchFile
     raise OutsideGrants(action, bucket, key)
 
 
@@ -58,7 +58,7 @@ def require_somewhere(principal: Principal, action: Action, bucket: str) -> None
 def require_bucket(principal: Principal, bucket: str) -> None:
     """Raise `NoSuchBucket` where no grant names the bucket."""
     if not principal.reach.names(bucket):
-        raise NoSuchBucket(bucket)
+        raise NoSuchBucket
 
 
 def named_buckets(principal: Principal) -> tuple[str, ...] | None:

@@ -70,7 +70,7 @@ class BucketCatalog:
         """Return the bucket; raises `NoSuchBucket`."""
         found = self._stored.bucket(tenant, name)
         if found is None:
-            raise NoSuchBucket(name)
+            raise NoSuchBucket
         return found
 
     def put(self, tenant: str, name: str, policy: Policy) -> tuple[Bucket, bool]:

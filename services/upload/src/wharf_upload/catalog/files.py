@@ -53,7 +53,7 @@ class FileCatalog:
         """Return the file, whatever its state; raises `NoSuchFile`."""
         file = self._stored.file(tenant, bucket, key)
         if file is None or file.is_expired(int(self._clock() * 1000)):
-            raise NoSuchFile(key)
+            raise NoSuchFile
         return file
 
     def page(

@@ -69,7 +69,7 @@ class FileMoves:
     def _found(self, wanted: Move) -> File:
         file = self._stored.file(wanted.tenant, wanted.source.bucket, wanted.source.key)
         if file is None or file.is_expired(int(self._clock() * 1000)):
-            raise NoSuchFile(wanted.source.key)
+            raise NoSuchFile
         return file
 
 

@@ -24,7 +24,7 @@ _NAMED = (
 def require_bucket(connection: Connection, tenant: str, bucket: str) -> None:
     """Raise `NoSuchBucket` if there is no such bucket."""
     if not connection.row("SELECT 1 FROM buckets WHERE tenant = ? AND name = ?", (tenant, bucket)):
-        raise NoSuchBucket(bucket)
+        raise NoSuchBucket
 
 
 def _page(tenant: str, rows: list[Row], limit: int, *, has_default: bool) -> list[Bucket]:
@@ -128,7 +128,7 @@ class SqlBuckets(Aggregate):
             cors_origins.index(connection, tenant, name, ())
 
         if name == DEFAULT_BUCKET and self.bucket(tenant, name) is None:
-            raise NoSuchBucket(name)
+            raise NoSuchBucket
         self._group.run(tenant, change)
 
     def lists_origin(self, origin: str, tenant: str | None = None) -> bool:

@@ -82,7 +82,7 @@ def delete(tenant: str, bucket: str, key: str, condition: WriteCondition | None)
         at = now_milliseconds()
         old = find(connection, tenant, bucket, key)
         if old is None or old.is_expired(at):
-            raise NoSuchFile(key)
+            raise NoSuchFile
         if condition is not None and not condition.allows(old.etag):
             raise PreconditionFailed(key)
         remove(connection, unit, old, at, "file.deleted")
@@ -102,7 +102,7 @@ def alter(file: File, edit: Edit, condition: WriteCondition | None) -> Change:
         at = now_milliseconds()
         old = find(connection, file.tenant, file.bucket, file.key)
         if old is None or old.id != file.id or old.is_expired(at):
-            raise NoSuchFile(file.key)
+            raise NoSuchFile
         if condition is not None and not condition.allows(old.etag):
             raise PreconditionFailed(file.key)
         new = edit(old)

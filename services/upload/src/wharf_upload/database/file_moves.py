@@ -56,7 +56,7 @@ def _source(connection: Connection, wanted: Move, at: int) -> File:
     bucket, key = wanted.source.bucket, wanted.source.key
     found = file_rows.find(connection, wanted.tenant, bucket, key)
     if found is None or found.is_expired(at):
-        raise NoSuchFile(key)
+        raise NoSuchFile
     if wanted.condition is not None and not wanted.condition.allows(found.etag):
         raise PreconditionFailed(key)
     return found

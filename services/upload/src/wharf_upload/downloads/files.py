@@ -28,7 +28,7 @@ class Downloads:
         """Return the file that is served under a key now; raises `NoSuchFile`."""
         file = self._files.file(tenant, bucket, key)
         if file is None or file.state != "available" or file.is_expired(int(self._clock() * 1000)):
-            raise NoSuchFile(key)
+            raise NoSuchFile
         return file
 
     def place(self, file: File) -> GatewayPlace:

@@ -41,7 +41,7 @@ class UploadRules:
         """Return the rules, whatever the caller's grants say; raises `NoSuchBucket`."""
         found = self._buckets.bucket(caller.tenant, bucket)
         if found is None:
-            raise NoSuchBucket(bucket)
+            raise NoSuchBucket
         policy, ticket = found.policy, caller.ticket
         largest = smallest(
             ("bucket's file limit", policy.max_file_bytes),
