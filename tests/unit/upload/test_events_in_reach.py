@@ -79,6 +79,21 @@ def test_what_left_has_no_new_name() -> None:
     assert (heard.file.filename, heard.file.expires_at) == ("draft.pdf", None)
 
 
+def test_what_left_is_as_it_was() -> None:
+    """A file that moved under its own name is told with the name and the metadata that it had."""
+    file = msgspec.structs.replace(
+        new_file("secret/b/plan.pdf"), filename="Plan of May.pdf", metadata={"by": "me"}
+    )
+    for old, name in (("a/b/c/plan.pdf", file.filename), ("a/b/c/old.pdf", "old.pdf")):
+        moved = Event(
+            seq=1, kind="file.moved", at=1, file=file, moved_from=FileAddress("photos", old)
+        )
+        heard = told(reach_of([CompactGrant("photos", "a/", "r")]), moved)
+        assert heard is not None
+        was = msgspec.structs.replace(file, bucket="photos", key=old, filename=name)
+        assert (heard.kind, heard.file, heard.moved_from) == ("file.deleted", was, None)
+
+
 def test_a_new_key_is_told_as_a_move(upload: UploadService) -> None:
     """Who reads the old key hears that the file is gone, without what it became; who reads the new
     one does not hear the old one.
