@@ -188,6 +188,7 @@ def test_how_long_it_is_good(caller: Principal, asked: int | None, good: int) ->
         (CALLER, LONGEST + 1, LONGEST),
         (CALLER, 0, LONGEST),
         (EXCHANGED, 101, 100),
+        (msgspec.structs.replace(EXCHANGED, expires_at=SECOND + LONGEST), LONGEST + 1, LONGEST),
         (msgspec.structs.replace(EXCHANGED, expires_at=SECOND), None, 0),
         (msgspec.structs.replace(EXCHANGED, expires_at=SECOND - 9), 1, 0),
     ],
@@ -196,7 +197,7 @@ def test_what_is_too_long_is_told(caller: Principal, asked: int | None, most: in
     """The refusal names how many seconds a link may last, and that the token is why."""
     with pytest.raises(ProblemError) as caught:
         to_file(caller, asked)
-    why = "" if caller is CALLER else ": the token ends then, and its links end with it"
+    why = "" if most == LONGEST else ": the token ends then, and its links end with it"
     assert caught.value.detail == f"expires_in is at most {most} seconds{why}."
     assert caught.value.members == {"limit_seconds": most}
 

@@ -161,9 +161,15 @@ def test_expiry() -> None:
 
 
 def test_a_long_token_is_not_looked_at() -> None:
-    """A token longer than any that is made is refused before it is decoded."""
+    """A token longer than any that is made is refused before it is decoded; one as long is not."""
+    payload = len(links.sign(LINK, KEY)) * 3 // 4
+    more = links.MAX_TOKEN_CHARACTERS * 3 // 4 - payload - 2
+    longest = msgspec.structs.replace(LINK, target=LINK.target + "x" * more)
+    token = links.sign(longest, KEY)
+    assert len(token) == links.MAX_TOKEN_CHARACTERS
+    assert verified(token) == longest
     with pytest.raises(BadLink):
-        verified("A" * (links.MAX_TOKEN_CHARACTERS + 1))
+        verified(links.sign(msgspec.structs.replace(longest, target=longest.target + "x"), KEY))
 
 
 class Source:
@@ -172,7 +178,7 @@ class Source:
     def __init__(self) -> None:
         self.keys: dict[str, bytes] = {"acme": KEY}
         self.asked = 0
-        self.away = False
+        self.away = self.lost = False
 
     def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
         self.asked += 1
@@ -180,7 +186,7 @@ class Source:
             raise DatabaseUnavailable("away")
         if create:
             self.keys.setdefault(tenant, OTHER)
-        return self.keys.get(tenant)
+        return None if self.lost else self.keys.get(tenant)
 
 
 class Clock:
@@ -217,7 +223,7 @@ def test_keys_outlive_the_database() -> None:
     source.away, clock.now = True, 100.0
     assert keys.find("acme", ask=False) == KEY
     for tenant in ("none", "other"):
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailable, match="the key of the links is not known"):
             keys.find(tenant, ask=False)
     with pytest.raises(DatabaseUnavailable):
         keys.find("acme")
@@ -228,7 +234,10 @@ def test_a_key_is_made_once() -> None:
     source = Source()
     keys = LinkKeys(source, clock=Clock())
     assert (keys.make("new"), keys.make("acme")) == (OTHER, KEY)
-    assert keys.find("new") == OTHER
+    assert (keys.find("new"), source.asked) == (OTHER, 2)
+    source.lost = True
+    with pytest.raises(DatabaseUnavailable, match="the key of the links was not kept"):
+        keys.make("acme")
 
 
 def test_a_forgotten_key_is_asked_anew() -> None:
@@ -238,6 +247,7 @@ def test_a_forgotten_key_is_asked_anew() -> None:
     keys.find("acme")
     source.keys["acme"] = OTHER
     keys.forget("acme")
+    keys.forget("nobody")
     assert keys.find("acme") == OTHER
 
 
@@ -245,6 +255,12 @@ def test_memory_is_bounded() -> None:
     """However many tenants are named, a bounded number is remembered."""
     source = Source()
     keys = LinkKeys(source, clock=Clock(), entries=10)
-    for number in range(100):
-        keys.find(f"tenant-{number}")
-    assert len(keys._known) <= 10
+
+    def ask(*numbers: int) -> int:
+        before = source.asked
+        for number in numbers:
+            keys.find(f"tenant-{number}")
+        return source.asked - before
+
+    assert (ask(*range(10)), ask(*range(10))) == (10, 0)
+    assert (ask(10), ask(10), ask(0)) == (1, 0, 1)

@@ -95,8 +95,13 @@ def test_answers_are_remembered_for_a_moment(buckets: Buckets) -> None:
     assert all(origins.allows("acme", "one", GOOD) for _ in range(5))
     assert buckets.asked == 1
     buckets.origins["one"] = ()
+    clock.now = 1.9
+    assert origins.allows("acme", "one", GOOD)
     clock.now = 2.0
     assert not origins.allows("acme", "one", GOOD)
+    clock.now = 3.9
+    assert not origins.allows("acme", "one", GOOD)
+    assert buckets.asked == 2
 
 
 def test_an_outage(buckets: Buckets) -> None:
@@ -112,6 +117,12 @@ def test_an_outage(buckets: Buckets) -> None:
 def test_memory_is_bounded(buckets: Buckets) -> None:
     """However many origins ask, a bounded number is remembered."""
     origins = Origins(buckets, entries=10)
-    for number in range(100):
-        origins.allows("acme", "any", f"https://o{number}.example")
-    assert len(origins._known) <= 10
+
+    def ask(*numbers: int) -> int:
+        before = buckets.asked
+        for number in numbers:
+            assert origins.allows("acme", "any", f"https://o{number}.example")
+        return buckets.asked - before
+
+    assert (ask(*range(10)), ask(*range(10))) == (10, 0)
+    assert (ask(10), ask(10), ask(0)) == (1, 0, 1)

@@ -476,6 +476,7 @@ def test_what_passes_is_inside(ticket: Ticket, method: str, bucket: str, key: st
     )
     if inside:
         require(ticket, method, bucket, key)
+        require(ticket, method, bucket)
     else:
         with pytest.raises(TicketRefused):
             require(ticket, method, bucket, key)
