@@ -52,7 +52,7 @@ def test_widths(query: str | None, width: int | None) -> None:
 @pytest.mark.parametrize("query", [*BAD, "w=5&w=64"])
 def test_there_are_three_widths(query: str) -> None:
     """Any other word is refused, never the file sent in place of the picture."""
-    with pytest.raises(NoSuchWidth):
+    with pytest.raises(NoSuchWidth, match=r"\Aw is a width in pixels: 64, 256 or 1024\.\Z"):
         width_of(query)
 
 
