@@ -146,6 +146,13 @@ def test_another_tenant_in_the_payload() -> None:
             links.verify(token, {"acme": KEY, "evil": None}.get, NOW)
 
 
+def test_who_has_no_key_has_no_link() -> None:
+    """Neither a link signed with nothing nor one with an empty key is one of such a tenant's."""
+    for key in (bytes(links.MAC_BYTES), b""):
+        with pytest.raises(BadLink):
+            links.verify(links.sign(LINK, key), lambda _: None, NOW)
+
+
 @pytest.mark.parametrize(
     "tenant", ["", "\0", "a\0b", "x" * 3000, "../acme", "ACME", "\U0001f98a" * 20]
 )
