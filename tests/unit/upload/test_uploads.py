@@ -213,6 +213,8 @@ def test_an_empty_file_is_judged_by_its_name(policy: Policy, filename: str, *, f
         return
     with pytest.raises(TypeNotAllowed):
         check_empty(filename, policy)
+    with pytest.raises(TypeNotAllowed):
+        check_rename("application/octet-stream", 0, filename, policy)
 
 
 @pytest.mark.parametrize(
