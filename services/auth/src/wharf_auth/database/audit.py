@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from servicekit.database import Connection, Database, Row
+from servicekit.database import Connection, Row
 from wharf_auth.database.room import HasLimits
 from wharf_auth.domain.acts import Act, Actor, AuditedAct
 
@@ -49,9 +49,6 @@ def _who(by: Actor) -> tuple[str, str, str, str]:
 
 class SqlAudit(HasLimits):
     """Implements `AuditRecords`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def note(self, act: Act) -> None:
         """A line of its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from servicekit.database import Connection, Database, Row, UniqueViolation
+from servicekit.database import Connection, Row, UniqueViolation
 from servicekit.grants import Holder
 from servicekit.reaches import ReachChange
 from wharf_auth.database import audit, feed, reaches, room
@@ -44,9 +44,6 @@ def _client(row: Row) -> Client:
 
 class SqlClients(PublishesReaches):
     """Implements `ClientRecords`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add_client(self, client: Client, secret: Secret, act: Act) -> None:
         """Adds client and secret together."""
@@ -165,11 +162,11 @@ class SqlClients(PublishesReaches):
         """Counts and adds while holding the client's row, so that two at once cannot make three."""
         with self._database.transaction() as connection:
             self._lock_client(connection, tenant, client)
-            row = connection.row(
+            ((live,),) = connection.rows(
                 "SELECT COUNT(*) FROM client_secrets WHERE client = ? AND retired_at IS NULL",
                 (client,),
             )
-            if row and row[0] >= MAX_LIVE_SECRETS:
+            if live >= MAX_LIVE_SECRETS:
                 raise TooManySecrets(client)
             _insert_secret(connection, client, secret)
             audit.append(connection, act)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from servicekit.database import Connection, Database
+from servicekit.database import Connection
 from servicekit.reaches import ReachChange
 from servicekit.revocations import Feed, Kind, Revocation, State
 from wharf_auth.database import audit, room
@@ -91,9 +91,6 @@ def append_all(connection: Connection, entries: Sequence[Entry]) -> None:
 
 class SqlFeed(room.HasLimits):
     """Implements `RevocationRecords`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def feed(self, *, after: int, limit: int) -> Feed:
         """One statement, so that `latest` is of the same moment as the entries."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from servicekit.database import Connection, Database, Row, UniqueViolation
+from servicekit.database import Connection, Row, UniqueViolation
 from servicekit.grants import as_list
 from servicekit.grants_claim import MAX_GROUPS
 from servicekit.reaches import ReachChange
@@ -68,19 +68,16 @@ class SqlGroups(PublishesReaches):
     first, then those of the members in order.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
     def add_group(self, group: Group, folded: str, act: Act) -> None:
         """Counts while holding the tenant's row, so that two at once do not make one too many."""
         room.require_entries(self._database, group.tenant, self._limits)
         try:
             with self._database.transaction() as connection:
                 require_live_tenant(connection, group.tenant)
-                row = connection.row(
+                ((found,),) = connection.rows(
                     "SELECT COUNT(*) FROM member_groups WHERE tenant = ?", (group.tenant,)
                 )
-                if row and row[0] >= MAX_GROUPS_OF_TENANT:
+                if found >= MAX_GROUPS_OF_TENANT:
                     raise TooManyGroups(group.tenant)
                 grant_bytes = room.bytes_of(group.grants)
                 room.require_grants(connection, group.tenant, grant_bytes, self._limits)

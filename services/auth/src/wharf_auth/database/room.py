@@ -26,6 +26,7 @@ _ID_CHARACTERS = 32
 class HasLimits:
     """The part of the records that knows the limits of tenants."""
 
+    _database: Database
     _limits = TenantLimits()
 
 

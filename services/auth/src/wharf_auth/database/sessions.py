@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from servicekit.database import Connection, Database, Row
+from servicekit.database import Connection, Row
 from wharf_auth.database import feed, login_networks, reaches, room
 from wharf_auth.database.people_contract import (
     ActiveSession,
@@ -142,9 +142,6 @@ def _remove(connection: Connection, sessions: list[Row]) -> None:
 
 class SqlSessions(room.HasLimits):
     """Implements `SessionRecords`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
         """Holds the user's row, so that ending all sessions sees this one or prevents it."""

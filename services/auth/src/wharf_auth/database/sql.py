@@ -41,7 +41,7 @@ class SqlRecords(
         limits: TenantLimits | None = None,
     ) -> None:
         """`link_max_seconds`: so long the feed keeps what a maker of links may not do any more."""
-        super().__init__(database)
+        self._database = database
         self._link_max_seconds = link_max_seconds
         self._limits = limits or TenantLimits()
 

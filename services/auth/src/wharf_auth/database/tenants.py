@@ -42,8 +42,7 @@ def _publish(connection: Connection, name: str, state: State, at: int) -> None:
 class SqlTenants:
     """Implements `TenantRecords`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    _database: Database
 
     def add_tenant(self, tenant: Tenant, act: Act) -> None:
         """Adds a tenant."""

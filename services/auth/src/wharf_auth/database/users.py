@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from servicekit.database import Connection, Database, UniqueViolation
+from servicekit.database import Connection, UniqueViolation
 from servicekit.grants import Holder
 from servicekit.reaches import ReachChange
 from servicekit.revocations import State
@@ -37,9 +37,6 @@ _LOGIN = (
 
 class SqlUsers(PublishesReaches):
     """Implements `UserRecords`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add_user(self, user: User, folded: str, password_hash: str, act: Act) -> None:
         """Adds a user."""
