@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,15 +21,32 @@ def all_tenants() -> None:
     """Is asked for by a test of what rightly spans tenants: its tenant has no twins."""
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """Migrated files of SQLite, with twins and without: migrating once serves all tests."""
+    folder = tmp_path_factory.mktemp("migrated")
+    files = {has_twins: folder / f"{has_twins}.db" for has_twins in (False, True)}
+    for has_twins, file in files.items():
+        upgrade(f"sqlite:///{file}", MIGRATIONS)
+        if has_twins:
+            AUTH_TWINS.add(f"sqlite:///{file}")
+    return files
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, migrated: dict[bool, Path]
+) -> Iterator[Database]:
     """A migrated database of each kind, with twins of the tenant `acme`."""
+    has_twins = "all_tenants" not in request.fixturenames
     url = f"sqlite:///{tmp_path}/auth.db"
-    if request.param == "postgresql":
+    if request.param == "sqlite":
+        shutil.copy(migrated[has_twins], tmp_path / "auth.db")
+    else:
         url = request.getfixturevalue("new_postgres_url")
-    upgrade(url, MIGRATIONS)
-    if "all_tenants" not in request.fixturenames:
-        AUTH_TWINS.add(url)
+        upgrade(url, MIGRATIONS)
+        if has_twins:
+            AUTH_TWINS.add(url)
     database = open_database(url)
     yield database
     database.close()
