@@ -26,8 +26,10 @@ _BUMP = (
     "reach_version = CASE WHEN reach_version >= ? THEN reach_version + 1 ELSE ? END "
     "WHERE tenant = ? AND id = ? RETURNING"
 )
-_OF_USER = f"UPDATE users SET {_BUMP} reach_version, grants, disabled_at, username, role"  # noqa: S608 -- columns
-_OF_CLIENT = f"UPDATE clients SET {_BUMP} reach_version, grants, disabled_at, scopes"  # noqa: S608 -- columns
+_BUMPS: Mapping[MemberKind, str] = {
+    "user": f"UPDATE users SET {_BUMP} reach_version, grants, disabled_at, username, role",  # noqa: S608 -- columns
+    "client": f"UPDATE clients SET {_BUMP} reach_version, grants, disabled_at, scopes",  # noqa: S608 -- columns
+}
 
 
 def stored(grants: Compact | None) -> str | None:
@@ -53,8 +55,7 @@ def renewed(
     To be called after all changes of rights and groups, while the row is held. A disabled
     user or client reaches nothing.
     """
-    bump = _OF_USER if kind == "user" else _OF_CLIENT
-    (row,) = connection.rows(bump, (at, at, tenant, subject))
+    (row,) = connection.rows(_BUMPS[kind], (at, at, tenant, subject))
     version, column, disabled_at, name = row[:4]
     if disabled_at is not None:
         return ReachChange(version)

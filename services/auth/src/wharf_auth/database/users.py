@@ -124,7 +124,8 @@ class SqlUsers(PublishesReaches):
                     (role, reaches.stored(grants), grant_bytes, user),
                 )
                 ended = [] if role == old_role else end_sessions(connection, user, act.at)
-                self._publish_user_reach(connection, tenant, user, ended, Ending(act.at, until))
+                self._publish_user_reach(connection, tenant, user, act.at)
+                publish(connection, tenant, ended, Ending(act.at, until))
             audit.append(connection, act)
 
     def disable_user(self, tenant: str, user: str, until: int, act: Act) -> None:
@@ -135,7 +136,8 @@ class SqlUsers(PublishesReaches):
                 (act.at, user),
             ):
                 ended = end_sessions(connection, user, act.at)
-                self._publish_user_reach(connection, tenant, user, ended, Ending(act.at, until))
+                self._publish_user_reach(connection, tenant, user, act.at)
+                publish(connection, tenant, ended, Ending(act.at, until))
                 _publish_user(connection, tenant, user, "revoked", until, act.at)
             audit.append(connection, act)
 
@@ -146,7 +148,7 @@ class SqlUsers(PublishesReaches):
                 "UPDATE users SET disabled_at = NULL WHERE id = ? AND disabled_at IS NOT NULL",
                 (user,),
             ):
-                self._publish_user_reach(connection, tenant, user, [], Ending(act.at, 0))
+                self._publish_user_reach(connection, tenant, user, act.at)
                 _publish_user(connection, tenant, user, "active", None, act.at)
             audit.append(connection, act)
 
@@ -202,13 +204,10 @@ class SqlUsers(PublishesReaches):
         )
         return str(row[0]) if row else None
 
-    def _publish_user_reach(
-        self, connection: Connection, tenant: str, user: str, ended: list[str], ending: Ending
-    ) -> None:
-        """Put the user's reach as it is now, and ended sessions, into the feed."""
-        change = reaches.renewed(connection, tenant, "user", user, ending.at)
-        publish(connection, tenant, ended, ending)
-        self._publish(connection, tenant, {user: change}, ending.at)
+    def _publish_user_reach(self, connection: Connection, tenant: str, user: str, at: int) -> None:
+        """Put the user's reach as it is now into the feed."""
+        change = reaches.renewed(connection, tenant, "user", user, at)
+        self._publish(connection, tenant, {user: change}, at)
 
     @contextmanager
     def _changing(
