@@ -204,27 +204,28 @@ def replace_entry(entry: Revocation, seq: int, change: ReachChange) -> Revocatio
 
 
 def test_what_groups_refuse(acme: Records) -> None:
-    """Names that are taken, and groups, members and tenants that are not there."""
+    """Names that are taken, and groups, members and tenants that are not there: each is named."""
     acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
-    calls: list[tuple[type[Exception], Callable[[], object]]] = [
-        (NameTaken, lambda: acme.add_group(replace(TEAM, id="g3"), "team", act())),
+    calls: list[tuple[type[Exception], str, Callable[[], object]]] = [
+        (NameTaken, "Team", lambda: acme.add_group(replace(TEAM, id="g3"), "team", act())),
         (
             NameTaken,
+            "g2",
             lambda: acme.change_group("acme", "g2", GroupChange(name="T", folded="team"), act()),
         ),
-        (NoSuchTenant, lambda: acme.add_group(replace(TEAM, tenant="absent"), "x", act())),
-        (NoSuchTenant, lambda: acme.groups("absent", after="", limit=1)),
-        (NoSuchGroup, lambda: acme.change_group("other", "g1", GroupChange(scopes=()), act())),
-        (NoSuchGroup, lambda: acme.delete_group("other", "g1", act())),
-        (NoSuchGroup, lambda: acme.members("other", "g1", after="", limit=1)),
-        (NoSuchGroup, lambda: acme.change_members("other", "g1", add={}, remove={})),
+        (NoSuchTenant, "nix", lambda: acme.add_group(replace(TEAM, tenant="nix"), "x", act())),
+        (NoSuchTenant, "nix", lambda: acme.groups("nix", after="", limit=1)),
+        (NoSuchGroup, "g1", lambda: acme.change_group("other", "g1", GroupChange(), act())),
+        (NoSuchGroup, "g1", lambda: acme.delete_group("other", "g1", act())),
+        (NoSuchGroup, "g1", lambda: acme.members("other", "g1", after="", limit=1)),
+        (NoSuchGroup, "g1", lambda: acme.change_members("other", "g1", add={}, remove={})),
     ]
-    for error, call in calls:
-        with pytest.raises(error):
+    for error, named, call in calls:
+        with pytest.raises(error, match=f"^{named}$"):
             call()
     acme.add_group(replace(TEAM, id="g9", tenant="other"), "team", act())
     acme.add_user(replace(ADA, id="u9", tenant="other"), "ada", "hash", act())
-    with pytest.raises(NoSuchMember):
+    with pytest.raises(NoSuchMember, match="u9"):
         move(acme, ("u9",))
     assert [one.id for one in acme.subjects("acme", ["u1", "u9", "c1"])] == ["u1", "c1"]
 

@@ -74,14 +74,14 @@ def test_user_comes_back_as_it_was(records: Records) -> None:
     assert records.named("other", "ada") is None
     assert records.password_login("other", "ada") is None
     assert records.password_hash("other", "u1") is None
-    with pytest.raises(NoSuchTenant):
+    with pytest.raises(NoSuchTenant, match="absent"):
         records.users("absent", after="", limit=1)
 
 
 def test_folded_name_is_taken_once_a_tenant(records: Records) -> None:
-    """A second user of it changes nothing; another tenant may have one."""
+    """A second user of it changes nothing, and is named; another tenant may have one."""
     twin = replace(ADA, id="u3", username="ADA")
-    with pytest.raises(NameTaken):
+    with pytest.raises(NameTaken, match="ADA"):
         records.add_user(twin, "ada", HASH, act())
     assert records.user("acme", "u3") is None
     records.add_user(replace(twin, tenant="other"), "ada", HASH, act())
@@ -117,7 +117,7 @@ def test_other_tenants_users_cannot_be_changed(records: Records, change: Change)
     """Every change names the tenant; of another one nothing is touched or noted."""
     records.add_session(SESSION, "t1", HASH)
     for tenant, user in (("other", "u1"), ("acme", "absent")):
-        with pytest.raises(NoSuchUser):
+        with pytest.raises(NoSuchUser, match=user):
             change(records, tenant, user)
     assert records.user("acme", "u1") == ADA
     assert records.active_session("s1") is not None
@@ -165,7 +165,7 @@ def test_disabled_and_enabled(records: Records) -> None:
         ("session", "s1", "revoked", UNTIL),
         ("subject", "u1", "revoked", UNTIL),
     ]
-    with pytest.raises(LoginOutdated):
+    with pytest.raises(LoginOutdated, match="u1"):
         records.add_session(replace(SESSION, id="s2"), "t2", HASH)
     for _ in range(2):
         records.enable_user("acme", "u1", act())
@@ -314,7 +314,7 @@ def test_rotation_waits_for_the_tenant(records: Records) -> None:
     """While it is suspended the token stays as it is."""
     records.add_session(SESSION, "t1", HASH)
     records.suspend("acme", act())
-    with pytest.raises(RefreshSuspended):
+    with pytest.raises(RefreshSuspended, match="acme"):
         rotate(records, "t1", "t2")
     records.resume("acme", act())
     assert rotate(records, "t1", "t2") == "s1"

@@ -62,7 +62,7 @@ def test_the_first_deletion_counts(deleted: Records) -> None:
 
 def test_resume_undoes_deletion_until_the_last_moment(deleted: Records) -> None:
     """Within the grace time everything is as it was; from its end on it is refused."""
-    with pytest.raises(TenantDeleted):
+    with pytest.raises(TenantDeleted, match="acme"):
         deleted.resume("acme", act(at=PURGE_AT))
     assert state(deleted) == "deleted"
     deleted.resume("acme", act(at=PURGE_AT - 1))
@@ -73,7 +73,7 @@ def test_resume_undoes_deletion_until_the_last_moment(deleted: Records) -> None:
 
 def test_nothing_else_can_be_done_to_a_deleted_tenant(deleted: Records) -> None:
     """No new client, no new name, no suspension; and its name stays taken."""
-    with pytest.raises(TenantDeleted):
+    with pytest.raises(TenantDeleted, match="acme"):
         deleted.suspend("acme", act())
     with pytest.raises(TenantDeleted):
         deleted.rename_tenant("acme", "Other", act())

@@ -82,9 +82,9 @@ def test_so_many_groups_of_one(both: Records, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(groups, "MAX_GROUPS", 2)
     both.add_group(replace(GROUP, id="g3", name="Third"), "third", act())
     both.change_members("acme", "g3", add={"u1": act()}, remove={})
-    with pytest.raises(TooManyGroups):
+    with pytest.raises(TooManyGroups, match="acme"):
         both.add_group(replace(GROUP, id="g4", name="Fourth"), "fourth", act())
     monkeypatch.setattr(groups, "MAX_GROUPS_OF_TENANT", 3)
     both.add_group(replace(GROUP, id="g4", name="Fourth"), "fourth", act())
-    with pytest.raises(MemberOfTooMany):
+    with pytest.raises(MemberOfTooMany, match="u1"):
         both.change_members("acme", "g4", add={"u1": act()}, remove={})
