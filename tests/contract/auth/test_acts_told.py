@@ -247,6 +247,22 @@ def an_act(number: int) -> Act:
     return act(f"act {number}", about=f"thing {number}", at=AT + number)
 
 
+def test_what_is_kept_is_what_was_changed(records: SqlRecords) -> None:
+    """Scopes, roles and grants are read as they were given, with the version that is told."""
+    both = ("files:read", "files:delete")
+    assert records.group("acme", "g1") == TEAM
+    records.change_group("acme", "g1", GroupChange(scopes=both, grants=below("{client}")), DONE)
+    group = replace(TEAM, scopes=both, grants=below("{client}"), version=AT)
+    assert records.groups("acme", after="", limit=9) == [group]
+    records.change_client("acme", "c1", ClientChange(scopes=both, grants=below("{client}")), DONE)
+    client = replace(CLIENT, scopes=both, grants=below("{client}"), reach_version=AT)
+    assert records.client("acme", "c1") == client
+    rights = UserRights(role="viewer", grants=below("{user_id}"))
+    records.set_rights("acme", "u1", rights, UNTIL, DONE)
+    user = replace(ADA, role="viewer", grants=below("{user_id}"), reach_version=AT)
+    assert records.user("acme", "u1") == user
+
+
 def test_who_was_no_member_is_not_taken_out(records: SqlRecords) -> None:
     """Neither followers nor the audit log hear that somebody left a group of others."""
     before = records.audit_before(before=10**9, limit=1)

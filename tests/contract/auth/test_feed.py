@@ -113,11 +113,12 @@ def test_revoked_asks_for_token_session_and_subject(billing: Records, database: 
 
 @pytest.mark.usefixtures("all_tenants")
 def test_entries_go_when_their_time_has_passed(billing: Records) -> None:
-    """What has expired by itself is pruned; suspensions stay, and so does the newest number."""
+    """What has expired by itself is pruned and counted; suspensions stay, and the newest number."""
     billing.revoke_token("acme", "j1", 100, act())
     billing.revoke_token("acme", "j2", 200, act())
     billing.suspend("acme", act())
     billing.revoke_token("acme", "j3", 150, act())
+    assert billing.prune_feed(100) == 0
     assert billing.prune_feed(150) == 1
     assert [one.id for one in entries(billing)] == ["j2", "", "j3"]
     assert billing.prune_feed(10**9) == 2
