@@ -141,7 +141,7 @@ def test_many_accounts_of_a_network(new: New) -> None:
     tries.count(Pair("old", ADA.network), NOW - 200, anybody, limit)
     for at, name in ((-50, "one"), (-20, "two")):
         tries.count(Pair(name, ADA.network), NOW + at, anybody, limit)
-    with pytest.raises(NetworkCrowded) as crowded:
+    with pytest.raises(NetworkCrowded, match=f"since {NOW - 50}") as crowded:
         tries.count(ADA, NOW, anybody, limit)
     assert crowded.value.first_at == NOW - 50
     assert failures(tries) == Failures()
@@ -173,6 +173,23 @@ def test_made_up_names_push_no_waiting_pair_out(new: New) -> None:
     kept = [failures(tries, Pair(f"made-up-{number:02}", "192.0.2.9")) for number in range(40)]
     assert [one.number for one in kept] == [0] * 22 + [1] * 18
     assert tries.prune(0, 20) == 0
+    assert tries.prune(0, 19) == 0
+    assert tries.prune(0, 18) == 1
+
+
+def test_much_is_pruned_in_parts(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few pairs are removed at once, until all that are to go are gone, and all are counted."""
+    monkeypatch.setattr("wharf_auth.database.login_tries._READ_AT_ONCE", 3)
+    monkeypatch.setattr("wharf_auth.database.login_tries._REMOVED_AT_ONCE", 2)
+    tries = new()
+    for number in range(14):
+        tries.count(Pair(f"name-{number:02}", ADA.network), NOW + number, anybody)
+    assert tries.prune(NOW + 7, 10) == 7
+    assert failures(tries, Pair("name-06", ADA.network)).number == 0
+    assert failures(tries, Pair("name-07", ADA.network)).number == 1
+    assert tries.prune(0, 2) == 5
+    kept = [failures(tries, Pair(f"name-{number:02}", ADA.network)).number for number in range(14)]
+    assert kept == [0] * 12 + [1] * 2
 
 
 def test_networks_of_sessions_are_known(
