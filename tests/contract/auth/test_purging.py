@@ -133,3 +133,19 @@ def test_revoked_tokens_of_others_stay_revoked(filled: SqlRecords) -> None:
         }
         assert revoked == {"token": True, "session": True, "subject": True}
     assert not filled.revoked(ENDED, tokens=("same token",), session="", subject="")
+
+
+def test_a_deleted_person_leaves_no_row(filled: SqlRecords, database: Database) -> None:
+    """Sessions, tokens, networks and memberships go with a person, and nothing of a namesake; the
+    feed alone still knows its id.
+    """
+    kinds = ("user", "open", "ended", "open-refresh", "ended-refresh")
+    person = tuple(f"{kind}-another" for kind in kinds)
+    others = (ENDED, "zebra")
+    before = rows(database)
+    personal = {table for table, some in of(person, before).items() if some}
+    assert personal >= {"users", "sessions", "refresh_tokens", "login_networks", "group_members"}
+    filled.delete_user("another", "user-another", FAR, act())
+    after = rows(database)
+    assert [table for table, some in of(person, after).items() if some] == ["revocations"]
+    assert of(others, after) == of(others, before)
