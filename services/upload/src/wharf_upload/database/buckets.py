@@ -127,8 +127,6 @@ class SqlBuckets(Aggregate):
             connection.execute("DELETE FROM buckets WHERE tenant = ? AND name = ?", (tenant, name))
             cors_origins.index(connection, tenant, name, ())
 
-        if name == DEFAULT_BUCKET and self.bucket(tenant, name) is None:
-            raise NoSuchBucket
         self._group.run(tenant, change)
 
     def lists_origin(self, origin: str, tenant: str | None = None) -> bool:

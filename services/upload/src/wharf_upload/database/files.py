@@ -96,7 +96,7 @@ class SqlFiles(Aggregate):
     def live_files(self) -> Iterator[File]:
         """Yield all live files, by tenant, bucket and key."""
         connection = self._database.reading()
-        position = ("", "", "")
+        position: tuple[str, ...] = ("",) * 3
         while True:
             rows = connection.rows(
                 f"SELECT {file_rows.COLUMNS} FROM files "  # noqa: S608 -- constants only

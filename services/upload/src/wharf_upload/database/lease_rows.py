@@ -102,9 +102,8 @@ class LeaseRows:
 
     def forget(self) -> int:
         """Drop the rows of leases that ended a day ago; return how many."""
-        row = self._database.reading().row(f"SELECT {self._now}")
-        before = (row[0] if row else 0) - _OLD_MILLISECONDS
-        return forget(self._database, "leases", "expires_at", "name", before)
+        ((now,),) = self._database.reading().rows(f"SELECT {self._now}")
+        return forget(self._database, "leases", "expires_at", "name", now - _OLD_MILLISECONDS)
 
     def _hurry(self, connection: Connection) -> None:
         """Commit without a sync: a holder notices that a crash of the database lost its lease."""
