@@ -11,9 +11,10 @@ from servicekit.database import Database
 from tests.servers.upload import new_file
 from wharf_upload.database.contract import Records
 from wharf_upload.domain.buckets import Bucket, Policy
+from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.file_writes import Write
-from wharf_upload.domain.files import File
+from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import Usage
 from wharf_upload.domain.refusals import (
     BucketNotEmpty,
@@ -45,7 +46,7 @@ def test_delete_what_is_not_there(records: Records) -> None:
     """Deleting a missing file, or another tenant's, is `NoSuchFile` and changes nothing."""
     file = stored(records, "a.txt")
     for tenant, key in (("demo", "b.txt"), ("other", "a.txt")):
-        with pytest.raises(NoSuchFile):
+        with pytest.raises(NoSuchFile, match=key):
             records.delete(tenant, "default", key, None)
     assert records.file("demo", "default", "a.txt") == file
 
@@ -53,7 +54,7 @@ def test_delete_what_is_not_there(records: Records) -> None:
 def test_conditional_delete(records: Records) -> None:
     """A deletion whose condition does not hold leaves the file."""
     file = stored(records, "a.txt")
-    with pytest.raises(PreconditionFailed):
+    with pytest.raises(PreconditionFailed, match=file.key):
         records.delete("demo", "default", "a.txt", WriteCondition(etags=('"other"',)))
     assert records.file("demo", "default", "a.txt") == file
     records.delete("demo", "default", "a.txt", WriteCondition(etags=(file.etag,)))
@@ -77,7 +78,7 @@ def test_change(records: Records) -> None:
 
 
 def test_move(records: Records) -> None:
-    """A moved file is under its new key alone, with the same bytes."""
+    """A moved file is under its new key alone, with the same bytes; its event tells both keys."""
     file = stored(records, "a.txt", size=5)
     moved = records.change(file, moving("folder/b.txt"), None)
     assert moved.blob == file.blob
@@ -85,6 +86,9 @@ def test_move(records: Records) -> None:
     assert records.file("demo", "default", "folder/b.txt") == moved
     assert records.usage("demo") == Usage(5, 1)
     assert records.known_blobs([("demo", file.blob)]) == {("demo", file.blob)}
+    event = records.events("demo", 0, 10)[-1]
+    assert (event.kind, event.file) == ("file.changed", moved)
+    assert event.moved_from == FileAddress("default", "a.txt")
 
 
 def test_changes_of_different_things_both_last(records: Records) -> None:
@@ -98,7 +102,9 @@ def test_changes_of_different_things_both_last(records: Records) -> None:
 
 
 def test_move_onto_an_expired_file(records: Records) -> None:
-    """An expired file that was not swept yet does not hold its key against a move."""
+    """An expired file that was not swept yet does not hold its key against a move; it ends with an
+    event of its own.
+    """
     expired = stored(records, "b.txt", size=3)
     records.change(expired, lambda f: msgspec.structs.replace(f, expires_at=1), None)
     file = stored(records, "a.txt", size=5)
@@ -107,6 +113,11 @@ def test_move_onto_an_expired_file(records: Records) -> None:
     assert found
     assert found.id == file.id
     assert records.usage("demo") == Usage(5, 1)
+    told = [(event.kind, event.file) for event in records.events("demo", 0, 10)[-2:]]
+    assert told == [
+        ("file.expired", msgspec.structs.replace(expired, expires_at=1)),
+        ("file.changed", found),
+    ]
 
 
 @pytest.mark.usefixtures("all_tenants")
@@ -124,19 +135,26 @@ def test_expired_files_are_not_listed_and_go(records: Records) -> None:
 def test_move_onto_another(records: Records) -> None:
     """A move never replaces: both files stay as they were."""
     first, second = stored(records, "a.txt"), stored(records, "b.txt")
-    with pytest.raises(KeyTaken):
+    with pytest.raises(KeyTaken, match="b.txt"):
         records.change(first, moving("b.txt"), None)
     assert records.file("demo", "default", "a.txt") == first
     assert records.file("demo", "default", "b.txt") == second
 
 
 def test_change_of_a_replaced_file(records: Records) -> None:
-    """A change made from an old look at the key does not touch the file that replaced it."""
+    """A change made from an old look at the key does not touch the file that replaced it, and one
+    of a file that has expired is refused as well.
+    """
     old = stored(records, "a.txt")
     new = stored(records, "a.txt")
-    with pytest.raises(NoSuchFile):
+    with pytest.raises(NoSuchFile, match="a.txt"):
         records.change(old, lambda file: file, None)
     assert records.file("demo", "default", "a.txt") == new
+    later = now_milliseconds() + 100_000
+    records.change(new, lambda file: msgspec.structs.replace(file, expires_at=later), None)
+    records.change(new, lambda file: msgspec.structs.replace(file, expires_at=1), None)
+    with pytest.raises(NoSuchFile, match="a.txt"):
+        records.change(new, lambda file: file, None)
 
 
 def test_doomed_in_order(records: Records) -> None:
@@ -191,11 +209,14 @@ def test_buckets(records: Records) -> None:
         policy=Policy(max_file_bytes=5, allowed_types=("image/*",)),
         created_at=7,
     )
-    assert [bucket.name for bucket in records.buckets("demo")] == ["default"]
+    default = Bucket(tenant="demo", name="default", policy=Policy(), created_at=0)
+    assert records.bucket("demo", "default") == default
+    assert records.buckets("demo") == [default]
     assert records.put_bucket(photos)
     assert records.bucket("demo", "photos") == photos
     assert records.bucket("other", "photos") is None
-    assert [bucket.name for bucket in records.buckets("demo")] == ["default", "photos"]
+    assert records.buckets("demo") == [default, photos]
+    assert records.buckets("demo", names=("default", "photos")) == [default, photos]
     assert [bucket.name for bucket in records.buckets("other")] == ["default"]
 
 
@@ -256,14 +277,18 @@ def test_policy_of_default(records: Records) -> None:
 
 
 def test_delete_bucket(records: Records) -> None:
-    """Only an empty bucket that is there can be deleted."""
-    with pytest.raises(NoSuchBucket):
-        records.delete_bucket("demo", "photos")
+    """Only a bucket that is there, and has no file that lives, can be deleted."""
+    for name in ("photos", "default"):
+        with pytest.raises(NoSuchBucket, match=name):
+            records.delete_bucket("demo", name)
     records.put_bucket(Bucket(tenant="demo", name="photos", policy=Policy(), created_at=7))
-    stored(records, "a.txt", bucket="photos")
-    with pytest.raises(BucketNotEmpty):
-        records.delete_bucket("demo", "photos")
-    records.delete("demo", "photos", "a.txt", None)
+    file = stored(records, "a.txt", bucket="photos")
+    for expires_at in (None, now_milliseconds() + 100_000):
+        edited = msgspec.structs.replace(file, expires_at=expires_at)
+        records.change(file, lambda _, edited=edited: edited, None)  # type: ignore[misc]
+        with pytest.raises(BucketNotEmpty, match="photos"):
+            records.delete_bucket("demo", "photos")
+    records.change(file, lambda _: msgspec.structs.replace(file, expires_at=1), None)
     records.delete_bucket("demo", "photos")
     assert records.bucket("demo", "photos") is None
 

@@ -9,7 +9,10 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.database import file_expiry
 from wharf_upload.database.contract import Records
+from wharf_upload.database.group_commit import GroupCommit
+from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.file_writes import Write
 from wharf_upload.domain.files import File
@@ -52,6 +55,18 @@ def test_expire(records: Records, database: Database) -> None:
     assert faults_in_counts(database) == []
 
 
+def test_what_has_changed_since_it_was_found(database: Database) -> None:
+    """Of files that were found expired those that are gone, or live on by now, are left alone."""
+    records = SqlRecords(database)
+    stored(records, "over", _PAST)
+    later = stored(records, "later", _FUTURE)
+    names = [("default", key) for key in ("gone", "later", "over")]
+    group = GroupCommit(database)
+    assert group.run("demo", file_expiry.expire("demo", names, _NOW)) == 1
+    assert records.file("demo", "default", "over") is None
+    assert records.file("demo", "default", "later") == later
+
+
 @pytest.mark.usefixtures("all_tenants")
 def test_limit(records: Records) -> None:
     """A run takes no more than it was allowed, and the oldest first."""
@@ -84,13 +99,17 @@ def test_replaced(records: Records, database: Database) -> None:
             )
         )
     assert records.file("demo", "default", "a") == new[0]
+    assert [event.kind for event in records.events("demo", 0, 100)[3:]] == [
+        *("file.expired", "file.created"),
+        *("file.expired", "file.created"),
+    ]
     assert faults_in_counts(database) == []
 
 
 def test_deleted(records: Records) -> None:
     """An expired file cannot be deleted any more: it is not there."""
     stored(records, "a", _PAST)
-    with pytest.raises(NoSuchFile):
+    with pytest.raises(NoSuchFile, match="a"):
         records.delete("demo", "default", "a", None)
 
 

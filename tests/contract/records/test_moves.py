@@ -87,7 +87,7 @@ def test_a_move(records: SqlRecords, database: Database, archive: str) -> None:
 def test_a_taken_key(records: SqlRecords, database: Database) -> None:
     """A file in the way is kept, stepped around, or deleted, as was asked for."""
     file, other = stored(records, "a.txt", size=5), stored(records, "b.txt", size=7)
-    with pytest.raises(KeyTaken):
+    with pytest.raises(KeyTaken, match="b.txt"):
         moved(records, "a.txt", "b.txt")
     assert records.file("demo", "default", "a.txt") == file
     renamed = moved(records, "a.txt", "b.txt", on_conflict="rename")
@@ -115,6 +115,15 @@ def test_a_renamed_move_stays_inside(records: SqlRecords) -> None:
     assert done.files[0].key == "in/b (2).txt"
 
 
+def test_a_renamed_move_into_another_bucket(records: SqlRecords, archive: str) -> None:
+    """The free key is looked for where the file goes to, not where it comes from."""
+    stored(records, "a.txt")
+    stored(records, "b (2).txt")
+    stored(records, "b.txt", bucket=archive)
+    done = moved(records, "a.txt", "b.txt", archive, on_conflict="rename")
+    assert (done.files[0].bucket, done.files[0].key) == (archive, "b (2).txt")
+
+
 def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
     """What has expired is in nobody's way, and cannot be moved itself."""
     at = now_milliseconds()
@@ -131,11 +140,11 @@ def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
 def test_what_is_refused(records: SqlRecords) -> None:
     """Without the file, its tag or the bucket nothing moves, and nothing is told."""
     file = stored(records, "a.txt")
-    with pytest.raises(NoSuchFile):
+    with pytest.raises(NoSuchFile, match="b.txt"):
         moved(records, "b.txt", "c.txt")
-    with pytest.raises(NoSuchBucket):
+    with pytest.raises(NoSuchBucket, match="archive"):
         moved(records, "a.txt", "c.txt", "archive")
-    with pytest.raises(PreconditionFailed):
+    with pytest.raises(PreconditionFailed, match="a.txt"):
         moved(records, "a.txt", "c.txt", condition=WriteCondition(etags=('"other"',)))
     assert records.file("demo", "default", "a.txt") == file
     assert kinds(records) == ["file.created"]
