@@ -22,17 +22,16 @@ def test_alone_nobody_is_waited_for() -> None:
 def test_waits_for_all_that_are_coming() -> None:
     """A leader goes on when the last one of those that announced themselves has come."""
     gathering = CommitBatcher(FOR_EVER)
-    announced, may_come, led = threading.Barrier(3), threading.Event(), threading.Event()
-    come: list[bool] = []
+    announced, led = threading.Barrier(3), threading.Event()
+    may_come = [threading.Event() for _ in range(2)]
 
-    def member() -> None:
+    def member(number: int) -> None:
         gathering.announce()
         announced.wait(60)
-        may_come.wait(60)
-        come.append(led.is_set())
+        may_come[number].wait(60)
         gathering.arrived()
 
-    members = [threading.Thread(target=member) for _ in range(2)]
+    members = [threading.Thread(target=member, args=(number,)) for number in range(2)]
     for one in members:
         one.start()
     announced.wait(60)
@@ -43,20 +42,35 @@ def test_waits_for_all_that_are_coming() -> None:
 
     leader = threading.Thread(target=lead)
     leader.start()
-    may_come.set()
+    for event in may_come:
+        assert not led.wait(0.05)
+        event.set()
     assert led.wait(60)
-    assert come == [False, False]
     for one in (*members, leader):
         one.join(60)
 
 
 def test_not_for_long() -> None:
-    """One that announced itself and does not come holds a leader up for its patience only."""
+    """One that announced itself and does not come holds a leader up for its patience only, and
+    disturbs nobody when it comes after all.
+    """
     gathering = CommitBatcher(0.001)
-    other = threading.Thread(target=gathering.announce)
+    announced, may_come, came = (threading.Event() for _ in range(3))
+
+    def late() -> None:
+        gathering.announce()
+        announced.set()
+        may_come.wait(60)
+        gathering.arrived()
+        came.set()
+
+    other = threading.Thread(target=late)
     other.start()
-    other.join(60)
+    assert announced.wait(60)
     gathering.wait()
+    may_come.set()
+    assert came.wait(60)
+    other.join(60)
 
 
 def test_coming_without_a_leader_is_nothing() -> None:

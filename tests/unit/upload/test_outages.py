@@ -31,3 +31,15 @@ def test_one_question_a_second() -> None:
     assert not breaker.is_open()
     breaker.record_unknown()
     assert not breaker.is_open()
+
+
+def test_one_failure_is_over_with_an_answer() -> None:
+    """Where the database has answered everybody may ask, at the start and after an outage."""
+    clock = Clock()
+    breaker = CircuitBreaker(seconds=1.0, clock=clock)
+    for now in (0.0, 10.0):
+        clock.now = now
+        assert [breaker.is_open() for _ in range(3)] == [False] * 3
+        breaker.record_failure()
+        breaker.record_success()
+    assert [breaker.is_open() for _ in range(3)] == [False] * 3
