@@ -116,7 +116,11 @@ def test_old_events_are_forgotten(records: Records) -> None:
     for number in range(5):
         records.write(Write(files=(new_file(f"{number}", created_at=1000 + number),)))
     records.write(Write(files=(new_file("a", tenant="other", created_at=1),)))
-    assert records.forget_events(1003) == 3
+    for at in (1, 2):
+        # A digit comes before all other names.
+        records.write(Write(files=(new_file("a", tenant="1st", created_at=at),)))
+    assert records.forget_events(1003) == 4
+    assert len(read(records, "1st")) == 1
     assert [event.at for event in read(records)] == [1003, 1004]
     last = read(records)[-1].seq
     assert records.forget_events(1 << 60) == 1
@@ -194,6 +198,18 @@ def test_a_release_before_beside_this_one(records: Records, database: Database) 
         "file.older",
     ] * 3
     assert numbers(records) == sorted(set(numbers(records)))
+
+
+def test_a_release_after_beside_this_one(records: Records, database: Database) -> None:
+    """An event of a kind that is not known is read, without what only later releases understand."""
+    insert = "INSERT INTO events (tenant, kind, at, data) VALUES ('demo', ?, 7, ?)"
+    data = '{"moved_from": 5, "crossed": 6, "percent": "many", "key": 8}'
+    with database.transaction() as connection:
+        for kind in ("file.later", "later"):
+            connection.execute(insert, (kind, data))
+    told = [(event.kind, event.at, event.file, event.warning) for event in read(records)]
+    assert told == [("file.later", 7, None, None), ("later", 7, None, None)]
+    assert [event.moved_from for event in read(records)] == [None, None]
 
 
 def test_a_new_database_has_no_numbers_of_before(records: Records) -> None:

@@ -87,7 +87,7 @@ def test_a_move(records: SqlRecords, database: Database, archive: str) -> None:
 def test_a_taken_key(records: SqlRecords, database: Database) -> None:
     """A file in the way is kept, stepped around, or deleted, as was asked for."""
     file, other = stored(records, "a.txt", size=5), stored(records, "b.txt", size=7)
-    with pytest.raises(KeyTaken, match="b.txt"):
+    with pytest.raises(KeyTaken, match=r"b\.txt"):
         moved(records, "a.txt", "b.txt")
     assert records.file("demo", "default", "a.txt") == file
     renamed = moved(records, "a.txt", "b.txt", on_conflict="rename")
@@ -140,11 +140,11 @@ def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
 def test_what_is_refused(records: SqlRecords) -> None:
     """Without the file, its tag or the bucket nothing moves, and nothing is told."""
     file = stored(records, "a.txt")
-    with pytest.raises(NoSuchFile, match="b.txt"):
+    with pytest.raises(NoSuchFile, match=r"b\.txt"):
         moved(records, "b.txt", "c.txt")
     with pytest.raises(NoSuchBucket, match="archive"):
         moved(records, "a.txt", "c.txt", "archive")
-    with pytest.raises(PreconditionFailed, match="a.txt"):
+    with pytest.raises(PreconditionFailed, match=r"a\.txt"):
         moved(records, "a.txt", "c.txt", condition=WriteCondition(etags=('"other"',)))
     assert records.file("demo", "default", "a.txt") == file
     assert kinds(records) == ["file.created"]

@@ -221,10 +221,10 @@ def test_counts_after_refusals(records: Records, database: Database) -> None:
     """Refused writes, deletions and changes leave usage at the sum of the rows."""
     file = new_file("a.txt", size=7)
     write(records, file)
-    with pytest.raises(KeyTaken, match="a.txt"):
+    with pytest.raises(KeyTaken, match=r"a\.txt"):
         write(records, new_file("a.txt"), on_conflict="error")
     with pytest.raises(NoSuchBucket, match="nowhere"):
         write(records, new_file("x", bucket="nowhere"))
-    with pytest.raises(PreconditionFailed, match="a.txt"):
+    with pytest.raises(PreconditionFailed, match=r"a\.txt"):
         records.change(file, lambda seen: seen, WriteCondition(etags=('"other"',)))
     assert faults_in_counts(database) == []
