@@ -11,7 +11,13 @@ import pytest
 from servicekit.database import Connection, Database, DatabaseUnavailable
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database import file_changes
-from wharf_upload.database.group_commit import BeforeCommit, GroupCommit
+from wharf_upload.database.group_commit import (
+    AfterCommit,
+    BeforeCommit,
+    GroupCommit,
+    group_sizes,
+)
+from wharf_upload.database.sql import SqlRecords
 from wharf_upload.database.unit_of_work import Change, UnitOfWork
 from wharf_upload.domain.file_writes import Write
 from wharf_upload.domain.refusals import KeyTaken
@@ -22,9 +28,14 @@ Outcome = tuple[Any, BaseException | None]
 class Group:
     """Runs changes so that they are one group: the first one waits until all others queue."""
 
-    def __init__(self, database: Database, before_commit: BeforeCommit | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        before_commit: BeforeCommit | None = None,
+        after_commit: AfterCommit | None = None,
+    ) -> None:
         self._database = database
-        self.commit = GroupCommit(database, before_commit)
+        self.commit = GroupCommit(database, before_commit, after_commit)
 
     def run(self, members: list[Change], blobs: list[list[tuple[str, str]]]) -> list[Outcome]:
         """Each change's result or error."""
@@ -101,8 +112,11 @@ def test_own_outcomes(database: Database) -> None:
 
 
 def test_a_group_is_one_transaction(database: Database) -> None:
-    """Changes that wait for the same leader become visible at the same instant."""
+    """Changes that wait for the same leader become visible at the same instant, and the metrics
+    count them as one group.
+    """
     seen: list[int] = []
+    list(group_sizes.drain())
 
     def look(connection: Connection, ledger: UnitOfWork) -> None:
         # Another connection sees nothing yet.
@@ -116,6 +130,7 @@ def test_a_group_is_one_transaction(database: Database) -> None:
 
     together(database, writing("a"), writing("b"), look)
     assert seen == [0]
+    assert list(group_sizes.drain()) == [((), 1), ((), 3)]
     assert rows(database, "SELECT count(*) FROM files WHERE tenant = 'demo'") == [2]
 
 
@@ -128,6 +143,14 @@ def test_poison(database: Database, error: Exception) -> None:
     assert rows(database, "SELECT blob FROM doomed") == []
     assert rows(database, "SELECT count(*) FROM events WHERE tenant = 'demo'") == [2]
     assert faults_in_counts(database) == []
+
+
+def test_poison_for_one(database: Database) -> None:
+    """One change that breaks spoils not even the smallest group."""
+    error = ValueError("poison")
+    outcomes = together(database, raising(error), writing("a"))
+    assert [failure for _, failure in outcomes] == [error, None]
+    assert rows(database, "SELECT key FROM files WHERE tenant = 'demo'") == ["a"]
 
 
 def test_poisonous_sql(database: Database) -> None:
@@ -168,9 +191,11 @@ def test_names_that_are_not_durable(database: Database) -> None:
         raise OSError("fsync failed")
 
     blobs = [[("demo", key)] for key in "abc"]
+    list(group_sizes.drain())
     outcomes = Group(database, before_commit).run([writing(key) for key in "abc"], blobs)
     assert all(isinstance(error, OSError) for _, error in outcomes)
     assert [sorted(call) for call in calls] == [[("demo", "a"), ("demo", "b"), ("demo", "c")]]
+    assert list(group_sizes.drain()) == [((), 1), ((), 3)]
     assert rows(database, "SELECT key FROM files WHERE tenant = 'demo'") == []
 
 
@@ -183,6 +208,43 @@ def test_durable_before_visible(database: Database) -> None:
 
     Group(database, before_commit).run([writing("a"), writing("b")], [[("demo", "a")], []])
     assert visible == [0]
+
+
+def test_names_of_all_files(database: Database) -> None:
+    """All files of a write are made durable ahead of its commit, and what writes none waits for
+    nothing.
+    """
+    calls: list[list[tuple[str, str]]] = []
+
+    def before_commit(blobs: list[tuple[str, str]]) -> None:
+        calls.append(blobs)
+
+    records = SqlRecords(database, before_commit)
+    files = (new_file("a"), new_file("b"))
+    records.write(Write(files=files))
+    assert calls == [[("demo", file.blob) for file in files]]
+    records.delete("demo", "default", "a", None)
+    assert len(calls) == 1
+
+
+def test_each_tells_of_its_own(database: Database) -> None:
+    """Of each change of a group others hear once, and of one that was refused they hear nothing."""
+    told: list[tuple[str, str, str]] = []
+    group = Group(
+        database, after_commit=lambda tenant, kind, file: told.append((tenant, kind, file.key))
+    )
+    group.run([writing(key) for key in "aabc"], [[]] * 4)
+    assert sorted(told) == [("demo", "file.created", key) for key in "abc"]
+
+
+def test_who_does_not_come(database: Database) -> None:
+    """A write is not held up by another one that has announced itself and never comes."""
+    records = SqlRecords(database)
+    other = threading.Thread(target=records.announce)
+    other.start()
+    other.join(60)
+    records.write(Write(files=(new_file("a"),)))
+    assert records.file("demo", "default", "a") is not None
 
 
 def test_alone(database: Database) -> None:

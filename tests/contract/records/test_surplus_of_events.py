@@ -1,0 +1,56 @@
+"""Whatever makes an event makes room for it: too many of a tenant go with the next change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from servicekit.database import Database
+from tests.contract.records.test_row_limits import limited, settled
+from tests.servers.upload import new_file
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.file_writes import Move, Write
+from wharf_upload.domain.files import FileAddress
+
+_NOW = time.time_ns() // 1_000_000
+_HERE, _THERE = FileAddress("default", "0"), FileAddress("default", "new")
+_FILE = new_file("0")
+_CHANGES: dict[str, Callable[[SqlRecords], object]] = {
+    "write": lambda records: records.write(Write(files=(new_file("new"),))),
+    "change": lambda records: records.change(
+        _FILE, lambda file: msgspec.structs.replace(file, filename="b"), None
+    ),
+    "move": lambda records: records.move(
+        Move(tenant="demo", source=_HERE, target=_THERE),
+        lambda file, key: msgspec.structs.replace(file, key=key),
+    ),
+    "delete": lambda records: records.delete("demo", "default", "0", None),
+    "expire": lambda records: records.expire(_NOW, 1),
+    "expire one tenant": lambda records: records.expire_tenant("demo", _NOW),
+}
+
+
+@pytest.mark.usefixtures("all_tenants")
+@pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES)
+def test_too_many_events_go(
+    database: Database, records: SqlRecords, change: Callable[[SqlRecords], object]
+) -> None:
+    """After any change of a file a tenant has no more events than it may."""
+    others = (new_file(str(number)) for number in range(1, 15))
+    expired = new_file("over", created_at=_NOW, expires_at=_NOW - 1)
+    records.write(Write(files=(_FILE, *others, expired)))
+    own = limited(database, events=10)
+    change(own)
+    assert len(settled(lambda: own.events("demo", 0, 100), 10)) == 10
+
+
+@pytest.mark.usefixtures("all_tenants")
+def test_each_file_counts(database: Database, records: SqlRecords) -> None:
+    """Files that come in one commit bring as many events as files."""
+    records.write(Write(files=tuple(new_file(str(number)) for number in range(305))))
+    own = limited(database, events=300)
+    own.write(Write(files=tuple(new_file(f"new {number}") for number in range(3))))
+    assert len(settled(lambda: own.events("demo", 0, 1000), 300)) == 300
