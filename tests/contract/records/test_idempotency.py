@@ -9,6 +9,7 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import faults_in_counts, new_file
+from wharf_upload.database import idempotency
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.file_writes import Idempotency, Move, Stored, Write
@@ -58,6 +59,19 @@ def test_a_key_ends_at_its_second(database: Database) -> None:
     repeated = store(records, "a")
     assert (repeated.replayed, repeated.files) == (True, new.files)
     assert faults_in_counts(database) == []
+
+
+@pytest.mark.parametrize(("late", "replayed"), [(-1, True), (0, False)])
+def test_the_last_millisecond_of_a_key(
+    database: Database, monkeypatch: pytest.MonkeyPatch, late: int, *, replayed: bool
+) -> None:
+    """A key is remembered for its seconds, to the millisecond."""
+    records = limited(database)
+    now = now_milliseconds()
+    monkeypatch.setattr(idempotency, "now_milliseconds", lambda: now)
+    store(records, "a")
+    monkeypatch.setattr(idempotency, "now_milliseconds", lambda: now + 1000 * _SECONDS + late)
+    assert store(records, "a").replayed == replayed
 
 
 def test_a_key_of_a_move_ends_as_well(database: Database) -> None:

@@ -9,6 +9,7 @@ import pytest
 from servicekit.database import Database
 from wharf_upload.database import lease_rows
 from wharf_upload.database.lease_rows import Held, LeaseRows
+from wharf_upload.domain.clock import now_milliseconds
 
 NAME = "upload:a"
 
@@ -88,6 +89,16 @@ def test_renewed(a: LeaseRows, b: LeaseRows, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     assert a.renew_all() == {("1", 1), ("2", 1)}
     assert [b.take(name) is None for name in ("1", "2", "3")] == [True, True, False]
+
+
+def test_how_long(a: LeaseRows, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease ends so many seconds after it was taken or renewed."""
+    for seconds in (1e6, 2e6):
+        monkeypatch.setattr(lease_rows, "LEASE_SECONDS", seconds)
+        if not a.renew(NAME, 1):
+            a.take(NAME)
+        ((ends,),) = database.reading().rows("SELECT expires_at FROM leases")
+        assert abs(ends - now_milliseconds() - 1000 * seconds) < 100_000
 
 
 def test_of_many_at_once_one_gets_it(database: Database) -> None:

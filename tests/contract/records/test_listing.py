@@ -169,6 +169,25 @@ def test_a_page_has_a_bound_in_bytes(records: Records) -> None:
     assert keys == [f"{n:02}" for n in range(10)]
 
 
+@pytest.mark.parametrize(("missing", "count"), [(0, 4), (1, 5)])
+def test_the_last_byte_of_a_page(records: Records, missing: int, count: int) -> None:
+    """A page that has all its bytes is full, and one that lacks a single byte is not."""
+    tenant = uuid4().hex
+    # Of each file the key counts four times, and the name of its note once.
+    sizes = [PAGE_BYTES // 4 - 12] * 3 + [PAGE_BYTES - 3 * (PAGE_BYTES // 4) - 12 - missing, 1, 1]
+    records.write(
+        Write(
+            files=tuple(
+                new_file(f"{number:02}", tenant=tenant, metadata={"note": "x" * size})
+                for number, size in enumerate(sizes)
+            )
+        )
+    )
+    page = records.list_files(tenant, "default", prefix="", delimiter="", after="", limit=1000)
+    assert len(page.files) == count
+    assert page.next_after == f"{count - 1:02}"
+
+
 def test_the_last_page(records: Records) -> None:
     """A page that ends exactly at the last entry has no next one, with and without a delimiter."""
     tenant = tenant_with(records, ["a/1", "a/2", "b"])
