@@ -219,6 +219,10 @@ def test_buckets(records: Records) -> None:
     assert records.buckets("demo") == [default, photos]
     assert records.buckets("demo", names=("default", "photos")) == [default, photos]
     assert [bucket.name for bucket in records.buckets("other")] == ["default"]
+    # A digit comes before all other names.
+    first = msgspec.structs.replace(photos, name="1st")
+    records.put_bucket(first)
+    assert records.buckets("demo") == [first, default, photos]
 
 
 @pytest.mark.parametrize("has_default", [False, True])

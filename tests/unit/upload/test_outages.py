@@ -43,3 +43,15 @@ def test_one_failure_is_over_with_an_answer() -> None:
         breaker.record_failure()
         breaker.record_success()
     assert [breaker.is_open() for _ in range(3)] == [False] * 3
+
+
+def test_how_long_nobody_asks() -> None:
+    """After a failure nobody asks for three seconds, unless something else is said."""
+    clock = Clock()
+    breaker = CircuitBreaker(clock=clock)
+    clock.now = 10.0
+    breaker.record_failure()
+    clock.now = 12.999
+    assert breaker.is_open()
+    clock.now = 13.0
+    assert not breaker.is_open()
