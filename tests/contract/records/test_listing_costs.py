@@ -1,4 +1,4 @@
-"""What a listing within grants costs: statements are counted, on any database."""
+"""What questions cost, lists within grants most of all: statements are counted, on any database."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from servicekit.database import Database, Row
 from tests.servers.upload import new_file
 from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.file_writes import Write
 from wharf_upload.domain.files import Page
 
@@ -112,6 +113,55 @@ def test_what_is_not_shown_is_not_read(
         found = page(records, tenant, granted, delimiter="")
     assert [file.key for file in found.files] == ["a/1", "z/1", "z/2"]
     assert counting.found <= 6
+
+
+def test_rows_are_read_as_they_are_needed(
+    records: SqlRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder costs one row, however many files it has, and of files without a folder twice as
+    many are read each time.
+    """
+    tenant = tenant_with(records, [*(f"a/{number:03}" for number in range(800)), "b"])
+    with counted(records, monkeypatch) as counting:
+        found = page(records, tenant, ("",))
+    assert (found.prefixes, [file.key for file in found.files]) == (("a/",), ["b"])
+    assert (counting.statements, counting.found) == (3, 2)
+    with counted(records, monkeypatch) as counting:
+        found = page(records, tenant, ("",), delimiter="", limit=1000)
+    assert len(found.files) == 801
+    assert (counting.statements, counting.found) == (3, 801)
+
+
+def test_a_granted_folder_at_the_top(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reaches one folder sees it in a list of all for one statement."""
+    tenant = tenant_with(records, ["a/1", "a/2", "b"])
+    with counted(records, monkeypatch) as counting:
+        assert page(records, tenant, ("a/",)) == Page((), ("a/",), None)
+    assert counting.statements == 1
+
+
+def test_blobs_by_the_hundred(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 150 blobs all are found, by two statements a table."""
+    files = [new_file(f"{number:03}") for number in range(150)]
+    records.write(Write(files=tuple(files)))
+    names = [("demo", file.blob) for file in files]
+    with counted(records, monkeypatch) as counting:
+        assert records.known_blobs(names) == set(names)
+    assert counting.statements == 4
+    with counted(records, monkeypatch) as counting:
+        assert set(records.live_blobs(names)) == set(names)
+    assert counting.statements == 2
+
+
+def test_named_buckets_by_the_hundred(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the first hundred names fill a page, the others are not looked for."""
+    for name in ("name-000", "name-149"):
+        records.put_bucket(Bucket(tenant="demo", name=name, policy=Policy(), created_at=1))
+    names = tuple(f"name-{number:03}" for number in range(150))
+    for limit, statements in ((1, 1), (2, 2)):
+        with counted(records, monkeypatch) as counting:
+            assert len(records.buckets("demo", names=names, limit=limit)) == limit
+        assert counting.statements == statements
 
 
 def test_no_grants(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,22 @@ def test_others_have_the_default(limited: SqlRecords) -> None:
         put(limited, new_file("b", tenant="other", size=1))
 
 
+@pytest.mark.parametrize(
+    ("limits", "first", "second"), [(Limits(max_bytes=10), 10, 0), (Limits(max_files=9), 5, 1)]
+)
+def test_what_is_not_set_is_the_default(
+    database: Database, limits: Limits, first: int, second: int
+) -> None:
+    """A tenant with a limit of its own for bytes is held to the settings' for files, and the
+    other way round.
+    """
+    records = SqlRecords(database, quota=Quota(max_bytes=5, max_files=1))
+    records.put_limits("demo", limits)
+    put(records, new_file("a", size=first))
+    with pytest.raises(QuotaExceeded):
+        put(records, new_file("b", size=second))
+
+
 def test_no_quota_is_no_limit(database: Database) -> None:
     """Where neither the tenant nor the settings say a number, anything fits."""
     records = SqlRecords(database)
