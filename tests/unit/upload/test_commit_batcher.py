@@ -12,24 +12,24 @@ FOR_EVER = 600.0
 
 def test_alone_nobody_is_waited_for() -> None:
     """Without company, and after its own announcement is over, a leader goes on at once."""
-    gathering = CommitBatcher(FOR_EVER)
-    gathering.wait()
-    gathering.announce()
-    gathering.arrived()
-    gathering.wait()
+    batcher = CommitBatcher(FOR_EVER)
+    batcher.wait()
+    batcher.announce()
+    batcher.arrived()
+    batcher.wait()
 
 
 def test_waits_for_all_that_are_coming() -> None:
     """A leader goes on when the last one of those that announced themselves has come."""
-    gathering = CommitBatcher(FOR_EVER)
+    batcher = CommitBatcher(FOR_EVER)
     announced, led = threading.Barrier(3), threading.Event()
     may_come = [threading.Event() for _ in range(2)]
 
     def member(number: int) -> None:
-        gathering.announce()
+        batcher.announce()
         announced.wait(60)
         may_come[number].wait(60)
-        gathering.arrived()
+        batcher.arrived()
 
     members = [threading.Thread(target=member, args=(number,)) for number in range(2)]
     for one in members:
@@ -37,7 +37,7 @@ def test_waits_for_all_that_are_coming() -> None:
     announced.wait(60)
 
     def lead() -> None:
-        gathering.wait()
+        batcher.wait()
         led.set()
 
     leader = threading.Thread(target=lead)
@@ -54,20 +54,20 @@ def test_not_for_long() -> None:
     """One that announced itself and does not come holds a leader up for its patience only, and
     disturbs nobody when it comes after all.
     """
-    gathering = CommitBatcher(0.001)
+    batcher = CommitBatcher(0.001)
     announced, may_come, came = (threading.Event() for _ in range(3))
 
     def late() -> None:
-        gathering.announce()
+        batcher.announce()
         announced.set()
         may_come.wait(60)
-        gathering.arrived()
+        batcher.arrived()
         came.set()
 
     other = threading.Thread(target=late)
     other.start()
     assert announced.wait(60)
-    gathering.wait()
+    batcher.wait()
     may_come.set()
     assert came.wait(60)
     other.join(60)
@@ -75,9 +75,9 @@ def test_not_for_long() -> None:
 
 def test_coming_without_a_leader_is_nothing() -> None:
     """Who arrives where nobody waits, or arrives twice, disturbs nobody."""
-    gathering = CommitBatcher(FOR_EVER)
-    gathering.arrived()
-    gathering.announce()
-    gathering.arrived()
-    gathering.arrived()
-    gathering.wait()
+    batcher = CommitBatcher(FOR_EVER)
+    batcher.arrived()
+    batcher.announce()
+    batcher.arrived()
+    batcher.arrived()
+    batcher.wait()
