@@ -44,5 +44,5 @@ class SqlOverview:
 
     def unfinished(self) -> tuple[int, int]:
         """Return the number of resumable uploads not complete, and the bytes they reserve."""
-        row = self._database.reading().row(_UNFINISHED)
-        return (row[0], int(row[1] or 0)) if row else (0, 0)
+        [(count, reserved_bytes)] = self._database.reading().rows(_UNFINISHED)
+        return count, int(reserved_bytes or 0)

@@ -37,11 +37,11 @@ def require_room(connection: Connection, tenant: str, what: str, most: int | Non
 
 
 def _count(connection: Connection, tenant: str, what: str, most: int) -> int:
-    row = connection.row(
+    [(count,)] = connection.rows(
         f"SELECT count(*) FROM (SELECT 1 {_COUNTED[what]} LIMIT ?) AS counted",  # noqa: S608 -- constants only
         (tenant, most),
     )
-    return int(row[0]) if row else 0
+    return int(count)
 
 
 class Places:
@@ -108,7 +108,9 @@ class KeyCounts:
 
     def _seconds_left(self, connection: Connection, tenant: str) -> int:
         """Return in how many seconds the oldest key ends; 0 when it has ended."""
-        row = connection.row("SELECT min(created_at) FROM idempotency WHERE tenant = ?", (tenant,))
+        [(oldest,)] = connection.rows(
+            "SELECT min(created_at) FROM idempotency WHERE tenant = ?", (tenant,)
+        )
         now = now_milliseconds()
-        oldest = now if row is None or row[0] is None else int(row[0])
-        return max(0, -((now - oldest - 1000 * self.seconds) // 1000))
+        ends = (now if oldest is None else int(oldest)) + 1000 * self.seconds
+        return max(0, -((now - ends) // 1000))
