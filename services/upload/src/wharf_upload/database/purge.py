@@ -19,10 +19,11 @@ LARGE = {
     "upload_parts": "final, position",
     "uploads": "id",
 }
-# The rest, in one step at the end. `usage` goes with them, since all it counted is gone.
-SMALL = ("buckets", "cors_origins", "limits", "link_keys", "usage")
-# Rows that go in another way: files one by one, pending deletions when their bytes are gone.
-OTHERWISE = ("files", "doomed")
+# The rest, in one step at the end.
+SMALL = ("buckets", "cors_origins", "limits", "link_keys")
+# Rows that go in another way: files one by one, pending deletions when their bytes are gone, and
+# `usage` at the very end, since all it counted is gone.
+OTHERWISE = ("files", "doomed", "usage")
 
 
 def purge_step(tenant: str, limit: int) -> Change:
@@ -77,7 +78,6 @@ def _small(connection: Connection, tenant: str) -> int:
     count = sum(
         connection.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,))  # noqa: S608 -- constants only
         for table in SMALL
-        if table != "usage"
     )
     # On PostgreSQL it was made a moment ago to be locked: no sign of work.
     connection.execute("DELETE FROM usage WHERE tenant = ?", (tenant,))
