@@ -22,11 +22,16 @@ class Clock:
     """Unix seconds that the test sets."""
 
     def __init__(self) -> None:
-        self.now = 1_795_000_000.0
+        self.now, self.step = 1_795_000_000.0, 0.000_01
 
     def __call__(self) -> float:
-        """A little later each time, as clocks are."""
-        self.now += 0.000_01
+        """A little later each time, as clocks are, unless the test stops it."""
+        self.now += self.step
+        return self.now
+
+    def stop(self) -> float:
+        """Returns the time, which only the test moves from here on."""
+        self.step = 0.0
         return self.now
 
 
@@ -45,14 +50,14 @@ def new(database: Database, tmp_path: Path, clock: Clock) -> New:
         used = (
             open_database(f"sqlite:///{tmp_path / 'room.db'}", durable=False) if own else database
         )
-        return SqlReservations(used, instance=instance, disk=disk, makes_tables=own, clock=clock)
+        return SqlReservations(used, instance=instance, disk=disk, clock=clock)
 
     return make
 
 
-def needs(size: int = MIB, inodes: int = 1) -> Judge:
+def needs(size: int = MIB, inodes: int = 1, files: int = 1) -> Judge:
     """A body that is let in whatever is reserved."""
-    needed = Needed(disk_bytes=2 * size, quota_bytes=size, inodes=inodes)
+    needed = Needed(disk_bytes=2 * size, quota_bytes=size, inodes=inodes, files=files)
     return lambda _: needed
 
 

@@ -27,7 +27,7 @@ class Gateway:
         self.spool = folder / "spool"
         self.spool.mkdir()
         self.database = open_database(f"sqlite:///{folder / 'room.db'}", durable=False)
-        self.reservations = SqlReservations(self.database, instance="native", makes_tables=True)
+        self.reservations = SqlReservations(self.database, instance="native", disk="")
         self.streamed = 0
         self.late_ends = 0
         self._bodies = BodiesUnderWay(

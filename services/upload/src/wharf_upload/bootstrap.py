@@ -171,8 +171,7 @@ def open_reservations(settings: Settings, database: Database) -> SqlReservations
 
     With SQLite it is in a file of its own, which no transaction syncs.
     """
-    own = database.dialect == "sqlite"
-    if own:
+    if database.dialect == "sqlite":
         # The records may lie elsewhere (WHARF_DATABASE_URL).
         settings.under_way_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         url = f"sqlite:///{settings.under_way_file}"
@@ -181,7 +180,6 @@ def open_reservations(settings: Settings, database: Database) -> SqlReservations
         database,
         instance=settings.instance,
         disk="" if settings.data_shared else settings.instance,
-        makes_tables=own,
     )
 
 

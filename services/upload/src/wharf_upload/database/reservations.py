@@ -88,7 +88,7 @@ class SqlReservations:
     """Implements `room_contract.Reservations`.
 
     `disk` names the disk of this process, empty where all share one; `instance` names the gateway
-    whose bodies these are. `makes_tables`: no migration has made them. `clock` gives unix seconds.
+    whose bodies these are. In SQLite no migration has made the tables. `clock` gives unix seconds.
     """
 
     def __init__(
@@ -96,16 +96,17 @@ class SqlReservations:
         database: Database,
         *,
         instance: str,
-        disk: str = "",
-        makes_tables: bool = False,
+        disk: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database, self._instance, self._disk = database, instance, disk
-        self._makes_tables, self._clock = makes_tables, clock
+        self._clock = clock
         self._streams = f"{instance}{_STREAMS}"
         self._noted: tuple[int, int] | None = None
         self._instance_number = crc32(instance.encode()) % (1 << _INSTANCE_BITS)
-        self._takes_turns = database.dialect == "postgresql"
+        # SQLite's writers take turns anyway.
+        self._takes_turns = database.dialect != "sqlite"
+        self._has_tables = self._takes_turns
 
     def reserve(
         self, tenant: str, ticket: str, judge: Judge, *, streamed: bool = False
@@ -120,7 +121,7 @@ class SqlReservations:
                 else connection.rows(_SELECT, (tenant,))
             )
             now = self._clock()
-            needed = judge(self._reserved(rows, tenant, int(now * 1000)))
+            needed = judge(self._reserved(rows, int(now * 1000)))
             # Those of one machine take turns; instances of others differ in the last bits.
             number = _first_number(now) | self._instance_number
             until = lapses_at(int(now * 1000), needed.disk_bytes)
@@ -150,7 +151,7 @@ class SqlReservations:
         # Not `reading`: with SQLite that would be one more connection for each thread.
         with self._database.transaction() as connection:
             rows = connection.rows(_SELECT_ALL)
-        return self._reserved(rows, ALL, int(self._clock() * 1000))
+        return self._reserved(rows, int(self._clock() * 1000))
 
     def oldest(self) -> float | None:
         """Return when the oldest body of this gateway was admitted, in unix seconds."""
@@ -170,15 +171,14 @@ class SqlReservations:
         with self._database.transaction() as connection:
             self._take_turn(connection)
             row = connection.row(_SELECT_WRITTEN, key)
-            before_bytes, before_inodes = self._noted or (0, 0)
-            # Bodies that ended since the last look were part of it; their files may still be there.
-            ended_bytes = before_bytes - row[0] if row else 0
-            ended_inodes = before_inodes - row[1] if row else 0
-            noted = (max(0, disk_bytes - ended_bytes), max(0, inodes - ended_inodes))
-            if self._noted is None:
+            if row is None or self._noted is None:
                 # Another process may have looked last: nobody knows what has ended since.
                 noted = (0, 0)
-            connection.execute(_NOTE_WRITTEN, (*key, noted[0], noted[1], until))
+            else:
+                # Bodies that ended since the last look were part of it; their files may be there.
+                ended_bytes, ended_inodes = self._noted[0] - row[0], self._noted[1] - row[1]
+                noted = (max(0, disk_bytes - ended_bytes), max(0, inodes - ended_inodes))
+            connection.execute(_NOTE_WRITTEN, (*key, *noted, until))
         self._noted = noted
 
     def lapse(self) -> int:
@@ -233,7 +233,8 @@ class SqlReservations:
             values += amounts
         connection.execute(_ADD_ROWS[len(sums)], values)
 
-    def _reserved(self, rows: list[Row], tenant: str, now: int) -> Reserved:
+    def _reserved(self, rows: list[Row], now: int) -> Reserved:
+        """Add up rows of the disks and of what is written there, and of one tenant and ticket."""
         found = Reserved()
         for owner, ticket, disk, until, disk_bytes, quota_bytes, files, inodes, bodies in rows:
             if owner == ALL:
@@ -248,7 +249,7 @@ class SqlReservations:
                 found.ticket_quota_bytes += quota_bytes
                 found.ticket_files += files
                 found.ticket_bodies += bodies
-            elif owner == tenant:
+            else:
                 found.quota_bytes += quota_bytes
                 found.files += files
                 if disk == self._disk:
@@ -256,16 +257,16 @@ class SqlReservations:
         return found
 
     def _take_turn(self, connection: Connection) -> None:
-        """Wait for the others that reserve; SQLite's writers take turns anyway."""
+        """Wait for the others that reserve."""
         if self._takes_turns:
             connection.row(_TURN)
 
     def _make_tables(self) -> None:
-        if self._makes_tables:
+        if not self._has_tables:
             with self._database.transaction() as connection:
                 connection.execute(_BODIES)
                 connection.execute(_RESERVED)
-            self._makes_tables = False
+            self._has_tables = True
 
 
 def _keys(tenant: str, ticket: str, disk: str) -> tuple[Key, ...]:
