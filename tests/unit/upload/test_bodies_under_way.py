@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from servicekit.database import open_database
+from servicekit.database import DatabaseUnavailable, open_database
 from servicekit.fetching import FetchError
+from tests.servers.rounds import Rounds
 from tests.servers.upload import UploadService
 from wharf_upload import bootstrap
 from wharf_upload.database.reservations import SqlReservations
 from wharf_upload.domain.reservation import Needed
 from wharf_upload.folders import UNDER_WAY
+from wharf_upload.maintenance import bodies_under_way
 from wharf_upload.maintenance.bodies_under_way import BodiesUnderWay
 
 MIB = 1 << 20
@@ -27,21 +32,30 @@ class Gateway:
         self.spool = folder / "spool"
         self.spool.mkdir()
         self.database = open_database(f"sqlite:///{folder / 'room.db'}", durable=False)
-        self.reservations = SqlReservations(self.database, instance="native", disk="")
+        self.ahead = 0.0
+        self.reservations = SqlReservations(
+            self.database,
+            instance="native",
+            disk="",
+            clock=lambda: time.time() + self.ahead,
+        )
         self.streamed = 0
         self.late_ends = 0
-        self._bodies = BodiesUnderWay(
+        self.trouble: list[Exception] = []
+        self.bodies = BodiesUnderWay(
             self.reservations, self.spool, lambda: self.streamed, self._end_late
         )
-        self._bodies.look()
+        self.bodies.look()
 
     def _end_late(self) -> None:
         self.late_ends += 1
+        if self.trouble:
+            raise self.trouble.pop()
 
-    def admit(self) -> str:
+    def admit(self, *, streamed: bool = False) -> str:
         """Reserve a MiB."""
-        needed = Needed(disk_bytes=MIB, quota_bytes=MIB)
-        return self.reservations.reserve("demo", "", lambda _: needed).id
+        needed = Needed(disk_bytes=MIB, quota_bytes=MIB, inodes=1)
+        return self.reservations.reserve("demo", "", lambda _: needed, streamed=streamed).id
 
     def spools(self, name: str, size: int) -> Path:
         """So much of a body has come."""
@@ -53,7 +67,7 @@ class Gateway:
     def looks(self, times: int = 2) -> int:
         """Look at the files; return the bytes that are outstanding afterwards."""
         for _ in range(times):
-            self._bodies.look()
+            self.bodies.look()
         return self.reservations.reserved().outstanding_bytes
 
 
@@ -74,6 +88,18 @@ def test_what_has_come(gateway: Gateway) -> None:
     assert gateway.looks(1) == MIB - 65_536
     gateway.streamed = 4096
     assert gateway.looks(1) == MIB - 65_536 - 4096
+    assert gateway.reservations.reserved().written_inodes == 1
+
+
+def test_what_is_really_there(gateway: Gateway) -> None:
+    """A file counts its bytes and not whole blocks of the disk, and no byte of a hole."""
+    gateway.admit()
+    gateway.looks()
+    gateway.spools("1", 10)
+    assert gateway.looks() == MIB - 10
+    hole = gateway.spools("2", 0)
+    os.truncate(hole, MIB)
+    assert gateway.looks() == MIB - 10
 
 
 def test_a_body_that_ends(gateway: Gateway) -> None:
@@ -108,6 +134,56 @@ def test_nothing_under_way(gateway: Gateway) -> None:
     gateway.spools("1", 65_536)
     assert gateway.looks() == 0
     assert gateway.reservations.reserved().written_bytes == 0
+
+
+def test_each_second(gateway: Gateway) -> None:
+    """It looks once a second until it is told to end, also after a look that failed."""
+    gateway.trouble = [OSError(5, "Input/output error"), DatabaseUnavailable("away")]
+    stop, before = Rounds(3), gateway.late_ends
+    gateway.bodies.run(stop)
+    assert stop.pauses == [1.0] * 4
+    assert gateway.late_ends - before == 3
+
+
+def test_bodies_that_never_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bodies whose time is over give their room back: one looks for them once a minute."""
+    now = 1000.0
+    monkeypatch.setattr(bodies_under_way, "time", SimpleNamespace(monotonic=lambda: now))
+    gateway = Gateway(tmp_path)
+    for _ in range(2):
+        gateway.admit()
+        gateway.ahead += 7200
+        for seconds, bodies in ((59, 1), (1, 0)):
+            now += seconds
+            gateway.looks(1)
+            assert (now, gateway.reservations.reserved().bodies) == (now, bodies)
+    gateway.database.close()
+    assert caplog.messages == ["1 bodies never ended: their room is free again"] * 2
+
+
+def test_streams_of_a_process_that_was_killed(gateway: Gateway) -> None:
+    """A process that begins to take streams ends what the one before it had reserved for its own,
+    and nothing of the bodies that nginx takes.
+    """
+    gateway.admit()
+    gateway.admit(streamed=True)
+    gateway.bodies.begin()
+    assert gateway.reservations.reserved().bodies == 1
+
+
+def test_a_start_without_the_database(gateway: Gateway) -> None:
+    """A process takes streams though the database is away: the room stays reserved."""
+
+    class Away:
+        """Reservations that cannot be reached."""
+
+        def clear(self, *, streamed: bool) -> int:
+            raise DatabaseUnavailable(f"away {streamed}")
+
+    away: Any = Away()
+    BodiesUnderWay(away, gateway.spool, lambda: 0, lambda: None).begin()
 
 
 @pytest.mark.parametrize("answers", [False, True])
