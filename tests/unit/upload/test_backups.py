@@ -1,15 +1,18 @@
-"""What a backup takes of uploads that are under way."""
+"""What a backup has: of uploads that are under way, and who may read it."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from servicekit.database import snapshots
+from servicekit.database.backup_manifest import BackupError
 from servicekit.ids import uuid7_hex
 from tests.servers.unfinished import under_way
 from tests.servers.upload import UploadService, settings_for
@@ -67,6 +70,59 @@ def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:
     assert saved(upload, tmp_path / "backup") == {identifier: b"0123456789"}
     (upload.settings.resumable_folder / identifier).unlink()
     assert saved(upload, tmp_path / "backup") == {}
+
+
+def test_who_may_read_it(upload: UploadService, tmp_path: Path) -> None:
+    """A backup is its owner's alone, and so is what is restored; nobody may write to a file's
+    bytes.
+    """
+    upload.put("a", b"content")
+    waiting = f"{under_way(upload, b'0123456789')}-1-2"
+    (upload.settings.resumable_folder / waiting).write_bytes(b"slice")
+    (upload.settings.resumable_folder / waiting).chmod(0o644)
+    folder, other = tmp_path / "new" / "backup", settings_for(tmp_path / "other")
+    saved(upload, folder)
+    backup.restore(bootstrap.installation(other), folder, lambda *_: None)
+    for data in (folder, other.data):
+        (blob,) = (path for path in data.rglob("tenants/*/*/*"))
+        assert (blob.stat().st_mode & 0o777, blob.read_bytes()) == (0o440, b"content")
+        for path in (data / "resumable", blob.parent):
+            assert (path, path.stat().st_mode & 0o777) == (path, 0o700)
+        for path in (data / "resumable").iterdir():
+            assert (path, path.stat().st_mode & 0o777) == (path, 0o600)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_it_says_of_itself(upload: UploadService, tmp_path: Path) -> None:
+    """Its manifest says when it was made, of how many files and bytes it is."""
+    begun = int(time.time())
+    for key in ("a", "b"):
+        upload.put(key, b"content")
+    under_way(upload, b"0123456789")
+    counts = backup.backup(
+        bootstrap.installation(upload.settings), tmp_path / "backup", lambda *_: None
+    )
+    manifest = json.loads((tmp_path / "backup" / "manifest.json").read_bytes())
+    assert begun <= manifest["made_at"] <= time.time()
+    assert (manifest["files"], manifest["bytes"], manifest["missing"]) == (2, 14, 0)
+    assert manifest["records_only"] is False
+    assert (counts.files, counts.bytes, counts.uploads) == (2, 14, 1)
+    assert (counts.copied_files, counts.copied_bytes) == (2, 14)
+    counts = backup.restore(
+        bootstrap.installation(settings_for(tmp_path / "other")),
+        tmp_path / "backup",
+        lambda *_: None,
+    )
+    assert (counts.files, counts.copied_bytes, counts.uploads) == (2, 14, 1)
+
+
+def test_a_database_of_another_release(upload: UploadService, tmp_path: Path) -> None:
+    """A database that has to be migrated first is not saved, and the operator is told so."""
+    with upload.database.transaction() as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(BackupError, match=r"^the database cannot be saved: .*migrate"):
+        saved(upload, tmp_path / "backup")
+    assert not (tmp_path / "backup" / "manifest.json").exists()
 
 
 def test_cut_short(upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
