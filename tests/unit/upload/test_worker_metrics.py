@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from servicekit.database import open_database
 from tests.servers.upload import UploadService
 from wharf_upload.database.overview import SqlOverview
-from wharf_upload.domain.quotas import Quota
+from wharf_upload.domain.quotas import Quota, TenantUsage
 from wharf_upload.domain.tenant_limits import Limits
 from wharf_upload.maintenance.worker_report import Report, survey
 
@@ -49,3 +51,63 @@ def test_labels_of_nobody(overview: SqlOverview) -> None:
     survey(report, overview, 0)
     assert report.shown == ()
     assert report.other_bytes == 45_009
+
+
+class Tenants:
+    """What tenants use, at one reading after the other."""
+
+    warning_part = 0.5
+
+    def __init__(self, *readings: list[TenantUsage]) -> None:
+        self._readings = list(readings)
+
+    def usages(self) -> Iterator[TenantUsage]:
+        yield from self._readings.pop(0)
+
+    def unfinished(self) -> tuple[int, int]:
+        return 3, 33
+
+
+@st.composite
+def tenants(draw: st.DrawFn) -> list[TenantUsage]:
+    """Some tenants, with and without limits, and some that have nothing any more."""
+    small = st.integers(0, 6)
+    row = st.tuples(small, small, st.none() | st.integers(0, 12), st.none())
+    return [TenantUsage(f"t{place}", *row) for place, row in enumerate(draw(st.lists(row)))]
+
+
+@given(tenants(), st.integers(0, 9))
+def test_labels(usages: list[TenantUsage], most: int) -> None:
+    """Up to half of the labels are for the tenants nearest to their quota, the others for the
+    largest ones; what has no label is in the rest, and nothing counts twice.
+    """
+    report = Report(pause_seconds=1)
+    survey(report, Tenants(usages, usages), most)
+    shown = list(report.shown)
+    assert len({usage.tenant for usage in shown}) == len(shown) == min(most, len(usages))
+    assert sum(usage.used_bytes for usage in usages) == report.other_bytes + sum(
+        usage.used_bytes for usage in shown
+    )
+    assert sum(usage.used_files for usage in usages) == report.other_files + sum(
+        usage.used_files for usage in shown
+    )
+    parts = sorted((usage.part for usage in usages), reverse=True)
+    near = [part for part in parts[: most // 2] if part > 0]
+    assert [usage.part for usage in shown[: len(near)]] == near
+    rest = sorted(
+        (usage.used_bytes, usage.used_files) for usage in usages if usage not in shown[: len(near)]
+    )
+    largest = [(usage.used_bytes, usage.used_files) for usage in shown[len(near) :]]
+    assert largest == rest[::-1][: most - len(near)]
+    assert report.tenants == sum(usage.used_files >= 1 for usage in usages)
+    assert report.tenants_near_quota == sum(usage.part >= 0.5 for usage in usages)
+    assert (report.unfinished_uploads, report.reserved_bytes) == (3, 33)
+
+
+def test_tenants_that_grow_meanwhile() -> None:
+    """The rest is never less than nothing, though tenants are read twice."""
+    before = [TenantUsage("a", 1, 1, None, None), TenantUsage("b", 1, 1, None, None)]
+    after = [TenantUsage("a", 9, 9, None, None), TenantUsage("b", 1, 1, None, None)]
+    report = Report(pause_seconds=1)
+    survey(report, Tenants(before, after), 1)
+    assert (report.other_bytes, report.other_files) == (0, 0)
