@@ -263,9 +263,33 @@ def test_a_gateway_that_is_gone(upload: UploadService) -> None:
     data = upload.settings.data
     dead, alive = kept(data, "demo/aa/b1", "dead"), kept(data, "demo/aa/b1", "alive")
     replicas = Replicas(data)
-    for name in ("dead", "alive"):
+    for name in ("dead", "alive", "without"):
         replicas.announce(name)
-    os.utime(data / "replicas" / "dead", (1, 1))
-    sweeper(upload).run()
+    for name in ("dead", "without"):
+        os.utime(data / "replicas" / name, (1, 1))
+    assert sweeper(upload).run().dead_replicas == 2
     assert not any(path.exists() for path in dead)
     assert all(path.exists() for path in alive)
+    # Also of a replica whose gateway has kept no picture nothing is left.
+    assert os.listdir(data / "replicas") == ["alive"]
+
+
+def test_what_is_kept(tmp_path: Path) -> None:
+    """A picture's blob is read from the head that nginx writes, never from the picture itself; one
+    that goes meanwhile is no error.
+    """
+    folder = tmp_path / "pictures" / "one" / "a"
+    folder.mkdir(parents=True)
+    key = b"\nKEY: 64 demo/aa/b1\n"
+    for name, content in (
+        ("picture", b"\0" * 2000 + key + b"RIFF" + b"\xff" * 5000),
+        ("other", b"\0" * 2048 + key),
+        ("another", b"RIFF" * 10),
+    ):
+        (folder / name).write_bytes(content)
+    (folder / "gone").symlink_to("nowhere")
+    (found,) = KeptPictures(tmp_path).kept()
+    assert found == (str(folder / "picture"), "demo", "b1")
+    for _ in range(2):
+        found.remove()
+    assert sorted(path.name for path in folder.iterdir()) == ["another", "gone", "other"]

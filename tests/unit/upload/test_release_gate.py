@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.rounds import Rounds
 from wharf_upload import __version__
 from wharf_upload.maintenance.replicas import Replicas, release_of
 
@@ -40,7 +41,52 @@ def test_a_replica_says_its_release(replicas: Replicas, tmp_path: Path) -> None:
     assert version == __version__
     assert abs(int(at) - path.stat().st_mtime) <= 1
     assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
     assert replicas.all_at_least(__version__, LOST_SECONDS)
+
+
+def test_the_first_start(tmp_path: Path) -> None:
+    """A replica says that it lives though nothing at all is in WHARF_DATA yet."""
+    replicas = Replicas(tmp_path / "new" / "data")
+    assert list(replicas.silent_ones(0)) == []
+    replicas.announce("r-1")
+    assert replicas.silent_seconds("r-1") is not None
+
+
+def test_a_word_is_said_anew(replicas: Replicas, tmp_path: Path) -> None:
+    """A release that is said again counts from then on; a word that is older than the last sign of
+    life by more than three touches counts no more.
+    """
+    replicas.announce("r-1")
+    path = tmp_path / "replicas" / "r-1"
+    path.write_text(f"{__version__} {int(path.stat().st_mtime) - 20}\n")
+    replicas.announce("r-1")
+    said = int(path.read_text().split()[1])
+    assert abs(said - path.stat().st_mtime) <= 1
+    for seconds, counts in ((30, True), (31, False)):
+        os.utime(path, (said + seconds, said + seconds))
+        assert (seconds, replicas.all_at_least("0.0.1", 1e9)) == (seconds, counts)
+
+
+def test_again_and_again(
+    replicas: Replicas, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said every ten seconds until the end, also after a time that the disk refused."""
+    (tmp_path / "replicas").write_text("no folder")
+
+    class Mended(Rounds):
+        """The disk is mended in the first pause."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if not self.pauses:
+                (tmp_path / "replicas").unlink()
+            return super().wait(timeout)
+
+    stop = Mended(2)
+    replicas.announce_until(stop, "r-1")
+    assert stop.pauses == [10.0] * 3
+    assert caplog.messages == ["cannot say that this replica lives: Not a directory"]
+    assert replicas.silent_seconds("r-1") is not None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +139,7 @@ def test_words_of_newer_releases(replicas: Replicas, tmp_path: Path) -> None:
     """A newer release may say more about itself: its release is still read."""
     replicas.announce("own")
     other = announced(tmp_path, "other", "0.3.0")
-    other.write_text(f"{other.read_text().strip()} s3=1\n")
+    other.write_text(f"{other.read_text().strip()} s3=1 {'x' * 100} é\n", encoding="utf-8")
     assert replicas.all_at_least("0.2.0.dev0", LOST_SECONDS)
     assert not Replicas(tmp_path).all_at_least("0.3.1", LOST_SECONDS)
 
@@ -106,6 +152,18 @@ def test_dead_replicas_do_not_count(replicas: Replicas, tmp_path: Path) -> None:
     assert not replicas.all_at_least("0.2.0", LOST_SECONDS)
     aged(other, LOST_SECONDS + 20)
     assert replicas.all_at_least("0.2.0", LOST_SECONDS)
+
+
+def test_the_last_second(tmp_path: Path) -> None:
+    """A replica that is silent for exactly as long as dead ones are counts as one that lives."""
+    path = announced(tmp_path, "other", "0.3.0")
+    path.write_text("0.3.0 1795000000\n")
+    os.utime(path, (1_795_000_000,) * 2)
+    replicas = Replicas(tmp_path, lambda: 1_795_000_000 + LOST_SECONDS)
+    assert replicas.all_at_least("0.3.0", LOST_SECONDS)
+    assert not replicas.all_at_least("0.3.0", LOST_SECONDS - 1)
+    assert list(replicas.silent_ones(LOST_SECONDS)) == []
+    assert list(replicas.silent_ones(LOST_SECONDS - 1)) == ["other"]
 
 
 def test_nobody_is_known(replicas: Replicas, tmp_path: Path) -> None:

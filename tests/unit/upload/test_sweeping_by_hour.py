@@ -112,6 +112,18 @@ def test_a_failure_lets_the_hour_come_again(upload: UploadService, store: Hourly
     assert (hours(store), store.names()) == ([0, 1], set[BlobName]())
 
 
+def test_a_failure_among_very_many(upload: UploadService, store: HourlyStore) -> None:
+    """An hour in which any of its blobs stayed is swept again, also if the last ones could go."""
+    walk(upload, store, 0.6)
+    names = [blob_of(0.5, store) for _ in range(1001)]
+    store.stuck = {names[0]}
+    swept = walk(upload, store, 3)
+    assert (swept.rowless_blobs, swept.failures, hours(store)) == (1001, 1, [0])
+    store.stuck = set()
+    assert walk(upload, store, 3).rowless_blobs == 1
+    assert hours(store) == [0, 1]
+
+
 def test_a_listing_that_breaks_off(
     upload: UploadService, store: HourlyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +194,8 @@ def test_the_age_is_the_name_s(upload: UploadService, store: HourlyStore) -> Non
     assert sweeper(upload, store, 10).run(all_hours=True).rowless_blobs == 1
     assert store.names() == {young}
     assert old not in store.names()
+    # In the very second in which it is as old as a lease it goes, too.
+    assert sweeper(upload, store, 9.9, lease=0).run(all_hours=True).rowless_blobs == 1
 
 
 def test_a_bucket_of_its_own(upload: UploadService, store: HourlyStore) -> None:

@@ -79,7 +79,9 @@ class RowlessBlobs:
         while batch := list(islice(blobs, _BATCH)):
             names = [(found.name.tenant, found.name.blob) for found in batch]
             known = self._records.known_blobs(names)
-            rowless = [found for found, name in zip(batch, names, strict=True) if name not in known]
+            rowless = [
+                found for found in batch if (found.name.tenant, found.name.blob) not in known
+            ]
             if rowless:
                 yield rowless
 
@@ -93,4 +95,4 @@ def _remove_all(batches: Iterator[list[Found]], remove: Remove) -> bool:
 
 
 def _hour_of(moment: float) -> int:
-    return int(moment // _HOUR) * _HOUR
+    return int(moment) // _HOUR * _HOUR
