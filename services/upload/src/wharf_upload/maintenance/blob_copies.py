@@ -106,7 +106,7 @@ def on_disk(source: BlobFolder, into: BlobFolder, *, link: bool) -> Copy:
         try:
             if not link:
                 return _copy_verified(open(path, "rb", buffering=0), target, one, path)
-            copy_file(path, target, _BLOB_MODE, link=True)
+            _link_file(path, target)
         except FileNotFoundError:
             return _lost(path, Outcome.MISSING)
         return Outcome.COPIED
@@ -198,13 +198,15 @@ def in_place(blobs: Iterable[Found]) -> Copy:
     return lambda one: Outcome.THERE if there.has(*one[:3]) else Outcome.MISSING
 
 
-def copy_file(source: str, target: str, mode: int, *, link: bool = False) -> None:
-    """Copy in the kernel, or link; the name appears when all bytes are there."""
-    if link:
-        with suppress(FileNotFoundError):
-            os.unlink(target)
-        os.link(source, target)
-        return
+def _link_file(source: str, target: str) -> None:
+    """Give a file a second name, in the place of a file that has it."""
+    with suppress(FileNotFoundError):
+        os.unlink(target)
+    os.link(source, target)
+
+
+def copy_file(source: str, target: str, mode: int) -> None:
+    """Copy in the kernel; the name appears when all bytes are there."""
     new = _new_name(target)
     shutil.copyfile(source, new)
     os.chmod(new, mode)

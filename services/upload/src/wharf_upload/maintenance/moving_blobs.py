@@ -163,7 +163,7 @@ class BlobMover:
 
     def _copy_batch(self, pool: ThreadPoolExecutor, batch: list[BlobName]) -> None:
         wanted = self._live(name for name in batch if name not in self._faulty)
-        ends = dict(zip(wanted, pool.map(self._copy_patiently, wanted.items()), strict=True))
+        ends = dict(pool.map(self._copy_patiently, wanted.items()))
         copied = [name for name, end in ends.items() if end in {_End.DONE, _End.THERE}]
         if len(ends) >= _UNREADABLE and set(ends.values()) == {_End.UNREADABLE}:
             raise StoreError("the old place cannot be read")
@@ -187,11 +187,11 @@ class BlobMover:
         found = self._patience.run(lambda: self._records.live_blobs(pairs))
         return {BlobName(*pair): content for pair, content in found.items()}
 
-    def _copy_patiently(self, wanted: tuple[BlobName, BlobContent]) -> _End:
+    def _copy_patiently(self, wanted: tuple[BlobName, BlobContent]) -> tuple[BlobName, _End]:
         try:
-            return self._patience.run(lambda: self._copy(*wanted))
+            return wanted[0], self._patience.run(lambda: self._copy(*wanted))
         except _UnreadableError:
-            return _End.UNREADABLE
+            return wanted[0], _End.UNREADABLE
 
     def _copy(self, name: BlobName, content: BlobContent) -> _End:
         there = self._content(self._new, name, content.size)
@@ -255,7 +255,7 @@ class BlobMover:
             seconds = self._waiting[0][0] - time.monotonic()
             if seconds > 0 and len(self._waiting) <= most:
                 return
-            self._ended.wait(max(0.0, seconds))
+            self._ended.wait(seconds)
             while self._patience.run(self._held):
                 self._ended.wait(1.0)
             self._remove(self._waiting.popleft()[1])

@@ -250,8 +250,7 @@ class Sweeper:
                     self._spooled(entry, f"{os.path.basename(folder)}/{entry.name}", limit)
 
     def _spooled(self, entry: os.DirEntry[str], name: str, limit: float) -> None:
-        found = entry.stat(follow_symlinks=False)
-        if entry.is_file(follow_symlinks=False) and found.st_ctime <= limit:
+        if entry.is_file(follow_symlinks=False) and entry.stat().st_ctime <= limit:
             self._note(f"spooled {name}")
             if not self._dry_run:
                 os.unlink(entry.path)
