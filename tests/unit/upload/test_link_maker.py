@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from servicekit.grants_claim import GrantsClaim, GroupPart
 from servicekit.problems import ProblemError
 from servicekit.reaches import KnownReaches, Maker
 from servicekit.tokens import Principal
-from tests.servers.granted import SUBJECT, principal
+from tests.servers.granted import SUBJECT, compact, principal
 from tests.servers.upload import new_file
 from wharf_upload.access import link_metrics, links
 from wharf_upload.access.link_maker import LinkMaker
@@ -161,6 +162,24 @@ def test_a_link_shows_what_its_maker_may_read() -> None:
         assert (refused.action, refused.bucket, refused.key) == ("read", "default", target)
     with pytest.raises(NoSuchFile):
         to_file(principal("read:default/b/"))
+
+
+@pytest.mark.parametrize(
+    ("own", "right"),
+    [
+        ("read:default/a/", Maker(SUBJECT, 7)),
+        ("read:photos", Maker(SUBJECT, 7, by_own=False, groups=("g1",), username="ann")),
+    ],
+)
+def test_a_link_names_the_right_that_it_stands_on(own: str, right: Maker) -> None:
+    """Groups, which end it, are named where the maker's own grants do not give the file."""
+    by_group = compact("read:default/a/")
+    claim = GrantsClaim(
+        7, compact(own), "files:read", "ann", (GroupPart("g1", 3, "files:read", by_group),)
+    )
+    caller = msgspec.structs.replace(principal(own, "read:default/a/"), grants=claim)
+    assert to_file(caller).maker == right
+    assert to_prefix("a", caller).maker == right
 
 
 @pytest.mark.parametrize(
