@@ -33,7 +33,9 @@ class Buckets:
 
     def lists_origin(self, origin: str, tenant: str | None = None) -> bool:
         self.asked += 1
-        return any({origin, "*"} & {*listed} for listed in self.origins.values())
+        return tenant in (None, "acme") and any(
+            {origin, "*"} & {*listed} for listed in self.origins.values()
+        )
 
 
 @pytest.fixture
@@ -80,6 +82,15 @@ def test_without_a_caller_no_bucket_is_looked_at(bucket: str | None) -> None:
 def test_another_tenant(buckets: Buckets) -> None:
     """What a tenant lists holds for its own bucket alone."""
     assert not Origins(buckets).allows("other", "one", GOOD)
+
+
+def test_no_bucket_in_particular() -> None:
+    """Where no bucket is named, origins count that any bucket of the caller's tenant lists."""
+    origins = Origins(Buckets(one=GOOD, none=""))
+    assert origins.allows("acme", None, GOOD)
+    assert not origins.allows("acme", None, "https://other.example")
+    assert not origins.allows("other", None, GOOD)
+    assert origins.allows(None, None, GOOD)
 
 
 @given(st.text(max_size=60))
