@@ -32,6 +32,7 @@ TEAMS = (CompactGrant("photos", "users/{user_id}/", "rwdl"),)
 ADA = User("u1", "acme", "ada", "Ada", "editor", NOW, NOW)
 SESSION = Session("s1", "u1", "acme", NOW, NOW, NOW + 10**9, "192.0.2.1", "Browser")
 CLIENT = Client("c1", "acme", "billing", ("files:read",), NOW)
+CLIENT_OF_TWO = replace(CLIENT, id="c2", scopes=("files:read", "files:write"))
 TEAM = Group("g1", "acme", "Team", ("files:read", "files:write"), TEAMS, NOW, NOW)
 EDITING = "files:read files:write files:delete"
 Change = Callable[[SqlRecords], object]
@@ -157,11 +158,11 @@ CHANGES: dict[str, tuple[Change, Told]] = {
     ),
     "client with long grants": (
         lambda of: of.add_client(
-            replace(CLIENT, id="c2", grants=below("{client}", 20), reach_version=AT),
+            replace(CLIENT_OF_TWO, grants=below("{client}", 20), reach_version=AT),
             Secret("k2", "h", "h", NOW),
             DONE,
         ),
-        [reach("c2", ReachChange(AT, below("c2", 20), "files:read"), until=None)],
+        [reach("c2", ReachChange(AT, below("c2", 20), "files:read files:write"), until=None)],
     ),
     "user with long grants": (
         lambda of: of.add_user(

@@ -24,11 +24,12 @@ def below(*names: str) -> Compact:
     return tuple(CompactGrant("photos", f"{name}/", "rw") for name in names)
 
 
-ADA = User("u1", "acme", "a" * 40, "Ada", "editor", NOW, NOW, grants=below("{username}", "x"))
-CLIENT = Client("c" * 32, "acme", "x", ("files:read",), NOW, grants=below("{client}", "x"))
+NAME, ID = "a" * 40, "c" * 32
+ADA = User("u1", "acme", NAME, "Ada", "editor", NOW, NOW, grants=below("{username}", "x"))
+CLIENT = Client(ID, "acme", "x", ("files:read",), NOW, grants=below("{client}", "x"))
 TEAM = Group("g1", "acme", "Team", (), below("x"), NOW, NOW)
 SECRET = Secret("k1", "h", "h", NOW)
-BEFORE = {"user": below("a" * 40, "x"), "client": below("c" * 32, "x"), "group": below("x")}
+BEFORE = {"user": below(NAME, "x"), "client": below(ID, "x"), "group": below("x")}
 
 
 def add_user(of: SqlRecords, grants: Compact) -> None:
@@ -64,8 +65,8 @@ WAYS: dict[str, Way] = {
     "add user shorter": (add_user, "", below("{user_id}"), below("{user_id}")),
     "add client": (add_client, "", below("{client}"), below("d" * 32)),
     "add group": (add_group, "", below("{username}"), below("{username}")),
-    "change user": (change_user, "user", below("{username}", "yy"), below("a" * 40, "yy")),
-    "change client": (change_client, "client", below("{client}", "yy"), below("c" * 32, "yy")),
+    "change user": (change_user, "user", below("{username}", "{username}"), below(NAME, NAME)),
+    "change client": (change_client, "client", below("{client}", "{client}"), below(ID, ID)),
     "change group": (change_group, "group", below("{username}"), below("{username}")),
 }
 
