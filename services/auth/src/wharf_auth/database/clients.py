@@ -95,8 +95,7 @@ class SqlClients(PublishesReaches):
     def change_client(self, tenant: str, client: str, change: ClientChange, act: Act) -> None:
         """Holds the client's row; its name for people is no business of followers."""
         with self._database.transaction() as connection:
-            if change.grants is not msgspec.UNSET:
-                room.hold(connection, tenant)
+            room.hold(connection, tenant)
             self._lock_client(connection, tenant, client)
             (row,) = connection.rows(f"{_CLIENT} WHERE id = ?", (client,))
             old = _client(row)

@@ -123,8 +123,7 @@ class SqlGroups(PublishesReaches):
         """One entry of the feed tells all members; a new name tells nobody."""
         try:
             with self._database.transaction() as connection:
-                if change.grants is not msgspec.UNSET:
-                    room.hold(connection, tenant)
+                room.hold(connection, tenant)
                 old = _locked(connection, tenant, group)
                 if change.name is not msgspec.UNSET:
                     connection.execute(

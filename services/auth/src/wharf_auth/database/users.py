@@ -105,8 +105,7 @@ class SqlUsers(PublishesReaches):
 
     def set_rights(self, tenant: str, user: str, rights: UserRights, until: int, act: Act) -> None:
         """Tokens hold the scopes of the role that was, so they end; grants count at once."""
-        has_grants = rights.grants is not msgspec.UNSET
-        with self._changing(tenant, user, holding_tenant=has_grants) as connection:
+        with self._changing(tenant, user, holding_tenant=True) as connection:
             ((old_role, column, username),) = connection.rows(
                 "SELECT role, grants, username FROM users WHERE id = ?", (user,)
             )
