@@ -296,3 +296,23 @@ def test_names_of_groups_without_their_grants(acme: Records) -> None:
         "c1": [("g1", "Team")],
     }
     assert acme.group_names_of("other", ["u1"]) == {}
+
+
+def test_many_ids_are_asked_for_in_parts(acme: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids that are too many for one statement are answered as if they were asked for at once."""
+    monkeypatch.setattr("wharf_auth.database.groups._AT_ONCE", 2)
+    teams = [TEAM, *(replace(TEAM, id=f"h{number}", name=f"{number}") for number in range(4))]
+    for team in teams[1:]:
+        acme.add_group(team, team.name, act())
+        move(acme, ("u1",), group=team.id)
+    move(acme, ("c1",))
+    subjects = ["absent", "u1", "none", "u1", "c1"]
+    assert [one.id for one in acme.subjects("acme", subjects)] == ["u1", "c1"]
+    assert acme.groups_of("acme", subjects) == {"u1": teams[1:], "c1": teams[:1]}
+    named = acme.group_names_of("acme", subjects)
+    assert {who: [one.name for one in some] for who, some in named.items()} == {
+        "u1": ["0", "1", "2", "3"],
+        "c1": ["Team"],
+    }
+    counts = acme.member_counts(["h0", "g1", "h3", "nix", "h0"])
+    assert counts == {"h0": 1, "g1": 1, "h3": 1, "nix": 0}
