@@ -46,6 +46,7 @@ _TAKE_BACK = (
 _DELETE = "DELETE FROM login_tries WHERE account = ? AND network = ?"
 # A pair whose tries were all taken back has nothing to remember.
 _DELETE_EMPTY = f"{_DELETE} AND failures <= 0"
+_FORGOTTEN, _LEAST = "WHERE failed_at < ?", "ORDER BY failures, failed_at"
 # Of those that are kept: so pruning is not at work again at once.
 _PRUNED_PART = 20
 _READ_AT_ONCE, _REMOVED_AT_ONCE = 20_000, 1000
@@ -102,14 +103,11 @@ class SqlLoginTries:
         """Remove what is forgotten, and the least of what is too much; see the contract."""
         self._make_table()
         removed = 0
-        while some := self._remove("WHERE failed_at < ?", (forgotten_at,), _READ_AT_ONCE):
+        while some := self._remove(_FORGOTTEN, (forgotten_at,), _READ_AT_ONCE):
             removed += some
         (found,) = self._database.reading().rows("SELECT COUNT(*) FROM login_tries")
         surplus = found[0] - most + most // _PRUNED_PART if found[0] > most else 0
-        while surplus > 0:
-            some = self._remove("ORDER BY failures, failed_at", (), min(surplus, _READ_AT_ONCE))
-            if not some:
-                break
+        while surplus > 0 and (some := self._remove(_LEAST, (), min(surplus, _READ_AT_ONCE))):
             surplus -= some
             removed += some
         return removed
