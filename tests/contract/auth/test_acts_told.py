@@ -248,10 +248,15 @@ def an_act(number: int) -> Act:
     return act(f"act {number}", about=f"thing {number}", at=AT + number)
 
 
-def test_what_is_kept_is_what_was_changed(records: SqlRecords) -> None:
-    """Scopes, roles and grants are read as they were given, with the version that is told."""
+def test_what_is_kept_is_what_was_changed(database: Database, records: SqlRecords) -> None:
+    """Scopes, roles and grants are read as they were given, with the version that is told; no list
+    of grants is NULL, as it is in rows of before there were any.
+    """
     both = ("files:read", "files:delete")
     assert records.group("acme", "g1") == TEAM
+    for table in ("users", "clients"):
+        kept = database.reading().rows(f"SELECT DISTINCT grants FROM {table}")
+        assert kept == [(None,)]
     records.change_group("acme", "g1", GroupChange(scopes=both, grants=below("{client}")), DONE)
     group = replace(TEAM, scopes=both, grants=below("{client}"), version=AT)
     assert records.groups("acme", after="", limit=9) == [group]
