@@ -1,4 +1,4 @@
-"""Whatever makes an event makes room for it: too many of a tenant go with the next change."""
+"""What is too much of a tenant goes with the next change, whichever kind of change that is."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 from servicekit.database import Database
 from tests.contract.records.test_row_limits import limited, settled
+from tests.contract.records.test_uploads import new_upload
 from tests.servers.upload import new_file
 from wharf_upload.database.sql import SqlRecords
-from wharf_upload.domain.file_writes import Move, Write
+from wharf_upload.domain.file_writes import Move, UploadEnd, Write
 from wharf_upload.domain.files import FileAddress
 
 _NOW = time.time_ns() // 1_000_000
@@ -54,3 +55,18 @@ def test_each_file_counts(database: Database, records: SqlRecords) -> None:
     own = limited(database, events=300)
     own.write(Write(files=tuple(new_file(f"new {number}") for number in range(3))))
     assert len(settled(lambda: own.events("demo", 0, 1000), 300)) == 300
+
+
+def test_too_many_ended_uploads_go(database: Database) -> None:
+    """Of uploads that became files the newest are remembered, as many as idempotency keys."""
+    records = limited(database, idempotency_keys=1)
+    ended = [new_upload(0) for _ in range(3)]
+    for number, upload in enumerate(ended):
+        records.uploads.create(upload)
+        end = UploadEnd(id=upload.id, parts=(), expires_at=1_000 + number)
+        records.write(Write(files=(new_file("a.bin", size=0),), upload=end))
+
+    def remembered() -> list[str]:
+        return [one.id for one in ended if records.uploads.get("demo", one.id) is not None]
+
+    assert settled(remembered, 1) == [ended[-1].id]
