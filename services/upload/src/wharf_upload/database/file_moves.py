@@ -58,7 +58,7 @@ def _source(connection: Connection, wanted: Move, at: int) -> File:
     if found is None or found.is_expired(at):
         raise NoSuchFile
     if wanted.condition is not None and not wanted.condition.allows(found.etag):
-        raise PreconditionFailed(key)
+        raise PreconditionFailed
     return found
 
 

@@ -42,7 +42,7 @@ def replay(
         return None
     stored = _stored.decode(row[1])
     if row[0] != idempotency.fingerprint or (files and _told(files) != _told(stored.files)):
-        raise IdempotencyReused(idempotency.key)
+        raise IdempotencyReused
     return msgspec.structs.replace(stored, replayed=True)
 
 

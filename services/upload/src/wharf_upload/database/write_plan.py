@@ -69,7 +69,7 @@ def _plan(connection: Connection, wanted: Write) -> Plan:
         if wanted.condition is not None and not wanted.condition.allows(
             there.etag if there else None
         ):
-            raise PreconditionFailed(file.key)
+            raise PreconditionFailed
         if there is not None or file.key in claimed:
             # Two files of one form under one key would hide each other, whatever was asked for.
             if wanted.on_conflict == "error" or (
