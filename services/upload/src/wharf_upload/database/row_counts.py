@@ -80,7 +80,6 @@ class Places:
                 memory.clear()
         left = most - _count(connection, tenant, self._what, most)
         if left > 0:
-            self._full_until.pop(tenant, None)
             return max(1, left // _SHARES)
         self._full_until[tenant] = self._clock() + _REMEMBERED_SECONDS
         return 0

@@ -1,0 +1,83 @@
+"""Idempotency keys of a tenant that has used all: when the next one is taken."""
+
+from __future__ import annotations
+
+import pytest
+
+from servicekit.database import Database
+from wharf_upload.database import row_counts
+from wharf_upload.database.row_counts import KeyCounts
+from wharf_upload.domain.clock import now_milliseconds
+from wharf_upload.domain.refusals import TooManyIdempotencyKeys
+from wharf_upload.domain.row_limits import RowLimits
+
+_HOUR = 3_600_000
+
+
+def use(database: Database, *ages: int, tenant: str = "demo") -> None:
+    """Keys that were used so many milliseconds ago."""
+    now = now_milliseconds()
+    rows = [(tenant, "s", f"k{number}", "f", "{}", now - age) for number, age in enumerate(ages)]
+    with database.transaction() as connection:
+        connection.execute_many("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def left(database: Database, tenant: str = "demo") -> int:
+    """How many keys are known."""
+    [(count,)] = database.reading().rows(
+        "SELECT count(*) FROM idempotency WHERE tenant = ?", (tenant,)
+    )
+    return int(count)
+
+
+def refused(database: Database, counts: KeyCounts) -> TooManyIdempotencyKeys:
+    """Why there is no room for another key."""
+    with database.transaction() as connection, pytest.raises(TooManyIdempotencyKeys) as caught:
+        counts.require(connection, "demo")
+    return caught.value
+
+
+@pytest.mark.parametrize("age", [500, 100_500, _HOUR - 60_500])
+def test_how_long_to_wait(database: Database, age: int) -> None:
+    """Who is refused hears the limit, and in how many whole seconds the oldest key ends."""
+    counts = KeyCounts(RowLimits(idempotency_keys=2, idempotency_seconds=3600))
+    assert counts.seconds == 3600
+    before = now_milliseconds()
+    use(database, age, 100)
+    use(database, _HOUR - 1000, tenant="other")
+    found = refused(database, counts)
+    passed = now_milliseconds() - before
+    assert found.limit_count == 2
+    least, most = (-((age + more - _HOUR) // 1000) for more in (passed, 0))
+    assert least <= found.seconds <= most
+
+
+@pytest.mark.parametrize(("ages", "kept"), [((_HOUR, 100), 1), ((_HOUR + 5, _HOUR, 100), 1)])
+def test_keys_that_have_ended(database: Database, ages: tuple[int, ...], kept: int) -> None:
+    """A key whose time is over makes room at once and is forgotten; the others stay."""
+    counts = KeyCounts(RowLimits(idempotency_keys=len(ages), idempotency_seconds=3600))
+    use(database, *ages)
+    use(database, _HOUR + 5, tenant="other")
+    with database.transaction() as connection:
+        counts.require(connection, "demo")
+    assert (left(database), left(database, "other")) == (kept, 1)
+
+
+def test_few_are_forgotten_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request forgets a limited number of keys: the others wait for it."""
+    monkeypatch.setattr(row_counts, "_FORGOTTEN_AT_ONCE", 3)
+    counts = KeyCounts(RowLimits(idempotency_keys=5, idempotency_seconds=3600))
+    use(database, *[_HOUR + 5] * 5)
+    with database.transaction() as connection:
+        counts.require(connection, "demo")
+    assert left(database) == 2
+
+
+def test_no_key_left_to_wait_for(database: Database) -> None:
+    """Where all keys went meanwhile, a remembered refusal is one for the whole time of a key."""
+    counts = KeyCounts(RowLimits(idempotency_keys=1, idempotency_seconds=3600), lambda: 1.0)
+    use(database, 100)
+    refused(database, counts)
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM idempotency WHERE tenant = 'demo'")
+    assert refused(database, counts).seconds == 3600

@@ -1,0 +1,118 @@
+"""Places for rows that have a limit: how often they are counted, and that none is given twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from servicekit.database import Row
+from wharf_upload.database import row_counts
+from wharf_upload.database.row_counts import Places
+
+
+class Table:
+    """A connection to a table of links, which knows how often it was asked for their number."""
+
+    def __init__(self) -> None:
+        self.links: Counter[object] = Counter()
+        self.counts: Counter[object] = Counter()
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """The number of a tenant's links, up to a limit."""
+        tenant, most = parameters
+        assert "FROM links WHERE tenant = ?" in sql
+        assert isinstance(most, int)
+        self.counts[tenant] += 1
+        return [(min(self.links[tenant], most),)]
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """The same."""
+        return self.rows(sql, parameters)[0]
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Nothing is changed."""
+        raise AssertionError(sql, parameters)
+
+    def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
+        """Nothing is changed."""
+        raise AssertionError(sql, parameters)
+
+
+class Tenants:
+    """Tenants that add links as long as there is room, by a clock that the test sets."""
+
+    def __init__(self, most: int | None) -> None:
+        self.table, self.now = Table(), 100.0
+        self.places = Places("links", most, lambda: self.now)
+
+    def add(self, tenant: str = "demo") -> bool:
+        """One more link; whether there was room."""
+        found = self.places.has_room(self.table, tenant)
+        self.table.links[tenant] += found
+        return found
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, 15, 16, 17, 160])
+def test_as_many_as_there_are_places(most: int) -> None:
+    """A tenant alone gets each place, and not one more."""
+    tenants = Tenants(most)
+    assert [tenants.add() for _ in range(most + 2)] == [True] * most + [False] * 2
+
+
+def test_without_a_limit() -> None:
+    """Without a limit there is always room, and nothing is counted."""
+    tenants = Tenants(None)
+    assert tenants.add()
+    assert tenants.places.most is None
+    assert not tenants.table.counts
+
+
+def test_a_sixteenth_without_a_count() -> None:
+    """Between two counts a tenant gets a sixteenth of the places that were left."""
+    tenants = Tenants(160)
+    assert tenants.places.most == 160
+    for _ in range(10):
+        tenants.add()
+    assert tenants.table.counts["demo"] == 1
+    for _ in range(9):
+        tenants.add()
+    assert tenants.table.counts["demo"] == 2
+    tenants.add()
+    assert tenants.table.counts["demo"] == 3
+
+
+def test_a_refusal_holds_for_a_second() -> None:
+    """A tenant without room is not counted for a second; then it finds what has become free."""
+    tenants = Tenants(1)
+    assert tenants.add()
+    assert not tenants.add()
+    tenants.table.links["demo"] = 0
+    counts = tenants.table.counts["demo"]
+    tenants.now += 0.9
+    assert not tenants.add()
+    assert tenants.table.counts["demo"] == counts
+    tenants.now += 0.1
+    assert tenants.add()
+    assert not tenants.add()
+
+
+def test_tenants_have_their_own_places() -> None:
+    """Who has used up the places takes none of another tenant's."""
+    tenants = Tenants(2)
+    assert [tenants.add("a") for _ in range(3)] == [True, True, False]
+    assert [tenants.add("b") for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize("most", [32, 0])
+def test_few_tenants_are_remembered(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """With as many tenants as are remembered all are forgotten, and counted when they come."""
+    monkeypatch.setattr(row_counts, "_MOST_TENANTS", 3)
+    tenants = Tenants(most)
+    for name in "abca":
+        tenants.add(name)
+    assert tenants.table.counts == {"a": 1, "b": 1, "c": 1}
+    tenants.add("d")
+    tenants.add("a")
+    assert tenants.table.counts == {"a": 2, "b": 1, "c": 1, "d": 1}
