@@ -252,7 +252,8 @@ def test_a_first_look(new: New) -> None:
     one.note_written(MIB, 1)
     other = new()
     other.note_written(MIB, 1)
-    assert other.reserved().outstanding_bytes == 2 * MIB
+    found = other.reserved()
+    assert (found.outstanding_bytes, found.outstanding_inodes) == (2 * MIB, 1)
     other.note_written(MIB, 1)
     assert other.reserved().outstanding_bytes == MIB
 

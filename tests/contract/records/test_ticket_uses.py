@@ -78,9 +78,11 @@ def test_tickets_are_a_tenants(records: Records) -> None:
 
 
 def test_without_a_limit_nothing_is_counted(records: Records) -> None:
-    """A ticket without a number of files leaves no count behind."""
-    store(records, "a", ticket=use(max_files=None))
-    assert records.ticket_uses("demo", "t1") == 0
+    """A ticket without a number of files leaves no count behind, and is never used up."""
+    store(records, "a", ticket=use(max_files=1))
+    for key in "bc":
+        store(records, key, ticket=use(max_files=None))
+    assert records.ticket_uses("demo", "t1") == 1
 
 
 def test_parallel_uses(records: Records, database: Database) -> None:

@@ -11,6 +11,7 @@ from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.conditions import WriteCondition
 from wharf_upload.domain.file_writes import Idempotency, OnConflict, Write
 from wharf_upload.domain.files import File
+from wharf_upload.domain.keys import renamed
 from wharf_upload.domain.quotas import Usage
 from wharf_upload.domain.refusals import (
     IdempotencyReused,
@@ -96,22 +97,26 @@ def test_renaming(records: Records) -> None:
 
 
 def test_renaming_within_a_write(records: Records) -> None:
-    """Two files of one form under one key are both kept with `rename`."""
-    stored = write(records, new_file("a.txt"), new_file("a.txt"), on_conflict="rename")
-    assert [file.key for file in stored] == ["a.txt", "a (2).txt"]
-    assert records.usage("demo") == Usage(2, 2)
+    """Files of one form under one key are all kept with `rename`, beside those that are there."""
+    write(records, new_file("a (3).txt"))
+    stored = write(records, *(new_file("a.txt") for _ in range(3)), on_conflict="rename")
+    assert [file.key for file in stored] == ["a.txt", "a (2).txt", "a (4).txt"]
+    stored = write(records, new_file("a.txt"), new_file("b.txt"), on_conflict="rename")
+    assert [file.key for file in stored] == ["a (5).txt", "b.txt"]
+    assert records.usage("demo") == Usage(6, 6)
 
 
 @pytest.mark.parametrize("on_conflict", ["replace", "error"])
 def test_one_key_twice_in_a_write(records: Records, on_conflict: OnConflict) -> None:
     """Two files of one form under one key are refused where one would hide the other."""
-    with pytest.raises(KeyTaken):
-        write(records, new_file("a.txt"), new_file("a.txt"), on_conflict=on_conflict)
+    with pytest.raises(KeyTaken) as caught:
+        write(records, new_file("b.txt"), *[new_file("a.txt")] * 2, on_conflict=on_conflict)
+    assert caught.value.key == "a.txt"
     assert records.usage("demo") == Usage(0, 0)
 
 
 @pytest.mark.parametrize(
-    ("key", "within", "renamed"),
+    ("key", "within", "expected"),
     [
         ("in/photo.jpg", ("in/photo.jpg",), None),
         ("in/a.t", ("in/a.t", "out/"), None),
@@ -122,23 +127,26 @@ def test_one_key_twice_in_a_write(records: Records, on_conflict: OnConflict) -> 
     ],
 )
 def test_renaming_stays_inside(
-    records: Records, key: str, within: tuple[str, ...] | None, renamed: str | None
+    records: Records, key: str, within: tuple[str, ...] | None, expected: str | None
 ) -> None:
     """A name that is taken is not renamed to a key outside of what the writer reaches."""
     write(records, new_file(key))
     wanted = Write(files=(new_file(key),), on_conflict="rename", within=within)
-    if renamed is None:
-        with pytest.raises(KeyTaken):
+    if expected is None:
+        with pytest.raises(KeyTaken) as caught:
             records.write(wanted)
+        assert caught.value.key == key
         return
-    assert [file.key for file in records.write(wanted).files] == [renamed]
+    assert [file.key for file in records.write(wanted).files] == [expected]
 
 
 def test_renaming_ends(records: Records) -> None:
-    """After many taken names a free one is still found."""
-    for _ in range(25):
-        write(records, new_file("a.txt"), on_conflict="rename")
-    assert records.usage("demo").files == 25
+    """After twenty names that are taken a file gets one that nobody has guessed."""
+    files = [new_file("a.txt") for _ in range(24)]
+    keys = [write(records, file, on_conflict="rename")[0].key for file in files]
+    assert keys[:21] == ["a.txt", *(f"a ({number}).txt" for number in range(2, 22))]
+    assert keys[21:] == [renamed("a.txt", int(file.id[-8:], 16)) for file in files[21:]]
+    assert records.usage("demo").files == 24
 
 
 def test_conditions(records: Records) -> None:
@@ -146,7 +154,7 @@ def test_conditions(records: Records) -> None:
     only_new = WriteCondition(must_not_exist=True)
     first = new_file("a.txt")
     records.write(Write(files=(first,), condition=only_new))
-    with pytest.raises(PreconditionFailed):
+    with pytest.raises(PreconditionFailed, match=r"^a\.txt$"):
         records.write(Write(files=(new_file("a.txt"),), condition=only_new))
     only_first = WriteCondition(must_exist=True, etags=(first.etag,))
     second = new_file("a.txt")
@@ -154,6 +162,25 @@ def test_conditions(records: Records) -> None:
     with pytest.raises(PreconditionFailed):
         records.write(Write(files=(new_file("a.txt"),), condition=only_first))
     assert records.file("demo", "default", "a.txt") == second
+
+
+@pytest.mark.parametrize("on_conflict", ["replace", "rename", "error"])
+def test_where_a_file_has_expired(
+    records: Records, database: Database, on_conflict: OnConflict
+) -> None:
+    """A key whose file has expired is free, for every condition, and the old bytes are doomed."""
+    old = new_file("a.txt", size=7, expires_at=1_000)
+    write(records, old)
+    new = new_file("a.txt", size=5, created_at=1_000)
+    only_old = WriteCondition(must_exist=True)
+    with pytest.raises(PreconditionFailed):
+        records.write(Write(files=(new,), on_conflict=on_conflict, condition=only_old))
+    only_new = WriteCondition(must_not_exist=True)
+    stored = records.write(Write(files=(new,), on_conflict=on_conflict, condition=only_new))
+    assert (stored.files, stored.created) == ((new,), (True,))
+    assert [entry.blob for entry in records.pending_deletion(1 << 60, 10)] == [old.blob]
+    assert records.usage("demo") == Usage(5, 1)
+    assert faults_in_counts(database) == []
 
 
 def test_bucket_must_exist(records: Records) -> None:

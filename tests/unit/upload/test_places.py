@@ -44,7 +44,7 @@ class Tenants:
     """Tenants that add links as long as there is room, by a clock that the test sets."""
 
     def __init__(self, most: int | None) -> None:
-        self.table, self.now = Table(), 100.0
+        self.table, self.now = Table(), 0.0
         self.places = Places("links", most, lambda: self.now)
 
     def add(self, tenant: str = "demo") -> bool:

@@ -196,7 +196,7 @@ class SqlReservations:
     def clear(self, *, streamed: bool, before: float | None = None) -> int:
         """End the reservations of this gateway's bodies; see the contract."""
         self._make_tables()
-        every = "" if streamed else self._instance
+        every = self._streams if streamed else self._instance
         most = _LARGEST if before is None else _first_number(before)
         return self._end("instance IN (?, ?) AND id < ?", (every, self._streams, most))
 
