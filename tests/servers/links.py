@@ -23,10 +23,12 @@ def link(upload: UploadService, **wanted: Any) -> str:
     return url
 
 
-def kept_link(tokens: tuple[str, ...] = ("t1",), expires_at: int = 2**50) -> KeptLink:
+def kept_link(
+    tokens: tuple[str, ...] = ("t1",), expires_at: int = 2**50, *, tenant: str = "demo"
+) -> KeptLink:
     """The row of a link that was made with these tokens; times in milliseconds."""
     return KeptLink(
-        tenant="demo",
+        tenant=tenant,
         id=uuid7_hex(),
         bucket="default",
         target="kept.txt",

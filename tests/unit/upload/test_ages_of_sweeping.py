@@ -112,6 +112,25 @@ def test_a_young_body_of_a_dead_replica(service: UploadService, sweep: Sweep) ->
     assert "spool_files" in sweep(time.time() + LOST + 1)
 
 
+def test_the_very_second(service: UploadService, sweep: Sweep) -> None:
+    """A replica that is silent for as long as dead ones are still lives; bodies go in the second in
+    which they are as old as its gateway may have them.
+    """
+    body = service.settings.spool_folder.parent / "quiet" / "body"
+    body.parent.mkdir()
+    body.write_bytes(b"x")
+    word, written = int(time.time()) + 10, body.stat().st_ctime
+    Replicas(service.settings.data).announce("quiet")
+    os.utime(service.settings.data / "replicas" / "quiet", (word, word))
+    assert sweep(word + LOST) == set()
+    assert "spool_files" in sweep(word + LOST + 1)
+    body.write_bytes(b"x")
+    os.utime(service.settings.data / "replicas" / "quiet", (word - LOST,) * 2)
+    written = body.stat().st_ctime
+    assert sweep(written + LOST - 1) == set()
+    assert sweep(written + LOST) == {"spool_files"}
+
+
 @pytest.fixture
 def sweep_uploads(
     service: UploadService, monkeypatch: pytest.MonkeyPatch
@@ -180,11 +199,12 @@ def test_the_last_bytes_count(service: UploadService, sweep_uploads: SweepUpload
     """An upload whose row is over stays for the whole time after its last bytes, not for longer."""
     begun = time.time()
     upload, (path,) = made(service, expires_at=1)
-    assert sweep_uploads(begun + EXPIRY - 1).names == []
+    os.utime(path, (begun, int(begun)))
+    assert sweep_uploads(int(begun) + EXPIRY - 1).names == []
     renewed = service.records.uploads.get("demo", upload.id)
     assert renewed is not None
     assert abs(renewed.expires_at / 1000 - path.stat().st_mtime - EXPIRY) < 1
-    assert sweep_uploads(time.time() + EXPIRY + 1).expired_uploads == 1
+    assert sweep_uploads(int(begun) + EXPIRY).names == [f"expired upload {upload.id}"]
 
 
 def test_bytes_of_no_upload(service: UploadService, sweep_uploads: SweepUploads) -> None:
@@ -196,8 +216,57 @@ def test_bytes_of_no_upload(service: UploadService, sweep_uploads: SweepUploads)
     for path in (rowless, waiting):
         path.write_bytes(b"x")
     assert sweep_uploads(begun + YOUNG - 1).names == []
-    assert sweep_uploads(time.time() + YOUNG + 1).rowless_parts == 3
+    last = max(path.stat().st_ctime for path in (done, rowless, waiting))
+    assert sweep_uploads(last + YOUNG).rowless_parts == 3
     assert not any(path.exists() for path in (done, rowless, waiting))
+
+
+def test_a_dry_run_of_uploads(service: UploadService) -> None:
+    """It names what would go, and nothing changes: not even the time of what still gets bytes."""
+    (old, (path,)), (renewed, _) = made(service, expires_at=1), made(service, expires_at=1)
+    os.utime(path, (1, 1))
+    rowless = path.with_name(uuid7_hex())
+    rowless.write_bytes(b"x")
+    swept = upload_sweeper.sweep(
+        service.context.uploads,
+        service.context.parts,
+        expiry_seconds=EXPIRY,
+        dry_run=True,
+        clock=lambda: time.time() + 2 * YOUNG,
+    )
+    assert sorted(swept.names) == [f"expired upload {old.id}", f"rowless part {rowless.name}"]
+    assert (path.exists(), rowless.exists()) == (True, True)
+    for upload in (old, renewed):
+        assert service.context.uploads.get("demo", upload.id) == upload
+
+
+def test_a_part_that_cannot_be_seen(
+    service: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload whose bytes cannot be looked at is a failure, and stays; all others go."""
+    stuck, *others = (made(service, expires_at=1) for _ in range(3))
+    for _, (path,) in (stuck, *others):
+        os.utime(path, (1, 1))
+    rowless = stuck[1][0].with_name(uuid7_hex())
+    rowless.write_bytes(b"x")
+    parts = service.context.parts
+    changed_at = parts.changed_at
+
+    def failing(upload: str) -> float:
+        if upload == stuck[0].id:
+            raise OSError(5, "Input/output error")
+        return changed_at(upload)
+
+    monkeypatch.setattr(parts, "changed_at", failing)
+    swept = upload_sweeper.sweep(
+        service.context.uploads,
+        parts,
+        expiry_seconds=EXPIRY,
+        clock=lambda: time.time() + 2 * YOUNG,
+    )
+    assert (swept.failures, swept.expired_uploads, swept.rowless_parts) == (1, 2, 1)
+    assert service.context.uploads.get("demo", stuck[0].id) is not None
+    assert [path.exists() for _, (path,) in (stuck, *others)] == [True, False, False]
 
 
 def test_a_complete_upload_is_remembered(

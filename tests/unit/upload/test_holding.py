@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +111,25 @@ def test_of_a_dead_copier(upload: UploadService) -> None:
         assert pause.is_active()
 
 
+def test_on_a_new_disk(upload: UploadService, tmp_path: Path) -> None:
+    """A copier makes the folder of pauses, and whatever is above it, for nobody else to see."""
+    data = tmp_path / "new" / "data"
+    with GarbageCollectionPause(upload.records, data).hold():
+        (own,) = (data / "holds").iterdir()
+        assert own.stat().st_mode & 0o777 == 0o600
+        assert own.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_that_goes_meanwhile(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause that ends while others look at its file, or take it for a dead one's, is no error."""
+    pause, listdir = pause_of(upload), os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: [*listdir(folder), "ended"])
+    with pause.hold():
+        (own,) = listdir(upload.settings.data / "holds")
+        (upload.settings.data / "holds" / own).unlink()
+    assert not pause.is_active()
+
+
 def age(upload: UploadService, seconds: float) -> None:
     """Make the last word of every copier so old, in its file and in its row."""
     with upload.database.transaction() as connection:
@@ -140,13 +160,15 @@ def test_a_long_copy(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> 
         told += 1
         if told == 2:
             raise DatabaseUnavailable("away")
+        if told == 3:
+            raise OSError(5, "Input/output error")
         touch(holder)
 
     monkeypatch.setattr(upload.records, "touch_pause", sometimes)
     monkeypatch.setattr(collection_pause, "_TOUCH_SECONDS", 0.02)
     with pause_of(upload).hold():
         age(upload, 3600)
-        heard, deadline = told + 3, time.monotonic() + 30
+        heard, deadline = told + 4, time.monotonic() + 30
         while told < heard and time.monotonic() < deadline:
             time.sleep(0.01)
         assert told >= heard
@@ -170,3 +192,17 @@ def test_a_database_that_is_away(upload: UploadService, monkeypatch: pytest.Monk
     with pytest.raises(DatabaseUnavailable), pause_of(upload).hold():
         pytest.fail("it held")
     assert not pause_of(upload).is_active()
+
+
+def test_an_end_without_the_database(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that is made does not fail because nobody could say so: the pause ends by itself."""
+
+    def away(*_: object) -> None:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(upload.records, "end_pause", away)
+    with pause_of(upload).hold():
+        pass
+    assert list((upload.settings.data / "holds").iterdir()) == []

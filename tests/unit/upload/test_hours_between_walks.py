@@ -8,9 +8,11 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from servicekit.metric_buffers import MetricBuffer
 from tests.servers.links import kept_link
 from tests.servers.upload import UploadService
 from wharf_upload import bootstrap
+from wharf_upload.access import link_metrics
 from wharf_upload.maintenance import own_disk, revoked_links, worker_loop
 from wharf_upload.maintenance.revoked_links import RevokedLinks
 from wharf_upload.maintenance.sweeper import Sweeper, Swept
@@ -88,12 +90,74 @@ class Feed:
 
 def test_more_links_than_a_look(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
     """All links of a revoked token go, however many there are, and no other one."""
-    monkeypatch.setattr(revoked_links, "_AT_ONCE", 2)
-    for token in ("one", "two", "two", "one", "two", "one"):
+    monkeypatch.setattr(revoked_links, "_AT_ONCE", 3)
+    for token in ("one", "two", "two", "two", "two", "one", "one", "two", "one"):
         upload.records.keep_link(kept_link((token,)))
-    assert RevokedLinks(upload.records, Feed()).end() == 3
-    left = upload.records.recent_links("demo", "", 9)
-    assert [tokens for _, tokens in left] == [("two",)] * 3
+    links, pages = upload.records, list[str]()
+    recent = links.recent_links
+
+    def noting(tenant: str, after: str, limit: int) -> list[tuple[str, tuple[str, ...]]]:
+        pages.append(after)
+        return recent(tenant, after, limit)
+
+    monkeypatch.setattr(links, "recent_links", noting)
+    assert RevokedLinks(links, Feed()).end() == 4
+    left = recent("demo", "", 9)
+    assert [tokens for _, tokens in left] == [("two",)] * 5
+    # Each look goes on behind the one before it: three of three links, and one of none.
+    assert len(pages) == 4
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> MetricBuffer:
+    """What metrics count of ended links, and nobody exports."""
+    monkeypatch.setattr(link_metrics, "ended_links", MetricBuffer())
+    return link_metrics.ended_links
+
+
+def test_links_of_two_tenants(upload: UploadService, ended: MetricBuffer) -> None:
+    """Links of all tenants with revoked tokens are ended, and counted together."""
+    for tenant in ("demo", "other", "third"):
+        for token in ("one", "two", "one"):
+            upload.records.keep_link(kept_link((token,), tenant=tenant))
+
+    class Two(Feed):
+        """Two tenants have revoked a token, and the third one none."""
+
+        def newest_revocations(self) -> dict[str, int]:
+            return {"other": 9, "demo": 7}
+
+    assert RevokedLinks(upload.records, Two()).end() == 4
+    assert list(ended.drain()) == [(("token",), 4)]
+    assert len(upload.records.recent_links("third", "", 9)) == 3
+
+
+class Asked:
+    """Links of which nobody is there; it notes after which ids they were asked for."""
+
+    def __init__(self) -> None:
+        self.after: list[str] = []
+
+    def recent_links(
+        self, tenant: str, after: str, limit: int
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        self.after.append(after)
+        return []
+
+    def remove_links(self, tenant: str, links: list[str]) -> None:
+        raise AssertionError(links)
+
+
+def test_old_links_are_not_looked_at() -> None:
+    """Tokens of links that are older than three days, and some minutes, are not in the feed; a
+    clock that is not set yet looks at all of them.
+    """
+    asked, now = Asked(), 1_795_000_000.0
+    for moment in (now, 0.0):
+        assert RevokedLinks(asked, Feed(), clock=iter([moment]).__next__).end() == 0
+    since, first = asked.after
+    assert 0 <= now - 3 * 24 * HOUR - int(since, 16) / 1000 < HOUR
+    assert first == "000000000000"
 
 
 def test_a_look_at_all_links(upload: UploadService) -> None:

@@ -246,16 +246,17 @@ def get_location(upload: UploadService, key: str) -> str:
 
 def test_a_picture_that_cannot_go(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a failure, and the row stays: the next run tries again."""
-    upload.put("gone.png", PNG)
-    upload.request("DELETE", "/v1/files/default/gone.png")
+    for key in ("gone.png", "more.png"):
+        upload.put(key, PNG)
+        upload.request("DELETE", f"/v1/files/default/{key}")
 
     def refuse(*_: object) -> None:
         raise PermissionError("no")
 
     with monkeypatch.context() as patched:
         patched.setattr(KeptPictures, "forget", refuse)
-        assert sweeper(upload, 1).run().failures == 1
-    assert sweeper(upload, 1).run().deleted_blobs == 1
+        assert sweeper(upload, 1).run().failures == 2
+    assert sweeper(upload, 1).run().deleted_blobs == 2
 
 
 def test_a_gateway_that_is_gone(upload: UploadService) -> None:

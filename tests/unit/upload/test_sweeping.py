@@ -98,6 +98,7 @@ def test_dry_run(upload: UploadService) -> None:
     assert files(upload) == before
     assert upload.records.pending_deletion(1 << 60, 10) == doomed
     assert [name.split()[0] for name in dry.names] == ["deleted", "staged", "spooled", "rowless"]
+    assert dry.names[2] == f"spooled {upload.settings.instance}/spooled"
     real = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert real.counts() == dry.counts()
     assert real.names == []
@@ -105,12 +106,14 @@ def test_dry_run(upload: UploadService) -> None:
 
 def test_more_than_a_batch(upload: UploadService) -> None:
     """More deleted and rowless blobs than one batch holds are all removed."""
+    expired = tuple(new_file(f"expired/{number}", expires_at=1) for number in range(201))
+    upload.records.write(Write(files=expired))
     for number in range(450):
         upload.store.put(BlobName("demo", uuid7_hex()), b"x")
         upload.records.write(Write(files=(new_file(f"{number}"),)))
         upload.records.delete("demo", "default", f"{number}", None)
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
-    assert (swept.deleted_blobs, swept.rowless_blobs) == (450, 450)
+    assert (swept.deleted_blobs, swept.rowless_blobs, swept.expired_files) == (450, 450, 201)
     assert upload.blobs() == set()
 
 
@@ -164,17 +167,50 @@ def test_blob_that_cannot_be_removed(
     """A blob that cannot be removed is counted, stays noted, and keeps nothing else from going."""
     litter(upload)
     doomed = upload.records.pending_deletion(1 << 60, 10)[0].blob
+    rowless = BlobName("demo", uuid7_hex())
+    upload.store.put(rowless, b"rowless")
     delete = LocalStore.delete
 
     def failing(store: LocalStore, name: BlobName) -> None:
-        if name.blob == doomed:
+        if name.blob in {doomed, rowless.blob}:
             raise StoreError("stuck")
         delete(store, name)
 
     monkeypatch.setattr(LocalStore, "delete", failing)
     swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
-    assert (swept.failures, swept.rowless_blobs, swept.leftovers) == (1, 1, 1)
+    assert (swept.failures, swept.rowless_blobs, swept.leftovers) == (2, 2, 1)
+    assert rowless.blob in upload.blobs()
     assert [entry.blob for entry in upload.records.pending_deletion(1 << 60, 10)] == [doomed]
+
+
+def test_a_store_that_removes_nothing(
+    upload: UploadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the store refuses a whole batch, all of it is counted and stays noted."""
+    for key in ("a", "b"):
+        upload.put(key, b"content")
+        upload.request("DELETE", f"/v1/files/default/{key}")
+
+    def refuse(*_: object) -> list[BlobName]:
+        raise StoreError("away")
+
+    monkeypatch.setattr(type(upload.store), "delete_all", refuse)
+    assert sweep(upload, seconds=_NEVER, ahead=_LATER).failures == 2
+    assert len(upload.records.pending_deletion(1 << 60, 10)) == 2
+
+
+def test_links_in_the_spool(upload: UploadService, tmp_path: Path) -> None:
+    """The sweeper follows no symbolic link out of the spool, and takes none for a body."""
+    outside, spool = tmp_path / "outside", upload.settings.spool_folder
+    outside.mkdir()
+    (outside / "file").write_bytes(b"x")
+    (spool.parent / "link").symlink_to(outside)
+    (spool / "link").symlink_to(outside / "file")
+    (spool / "nowhere").symlink_to("nowhere")
+    swept = sweep(upload, seconds=_NEVER, ahead=_LATER)
+    assert (swept.spool_files, swept.failures) == (0, 0)
+    assert (outside / "file").exists()
+    assert (spool / "link").is_symlink()
 
 
 def test_files_that_cannot_be_removed(
@@ -255,7 +291,8 @@ def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
     sweeper = Sweeper(
         upload.store, upload.records, root, ages(-60), purged=lambda: frozenset({"gone"})
     )
-    assert sweeper.run(blobs=False).purged_rows > 0
+    rows = sweeper.run(blobs=False).purged_rows
+    assert rows > 0
     assert [found.name.tenant for found in upload.store.blobs()] == ["demo"]
     assert upload.request("GET", "/v1/usage").get_json()["files"] == 0
     upload.put("late", b"3")
@@ -263,6 +300,12 @@ def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
     assert sweeper.run(blobs=True).purged_rows > 0
     assert upload.records.file("gone", "default", "late") is None
     assert upload.records.file("demo", "default", "kept") is not None
+    for upload.tenant in ("more", "most"):
+        upload.put("a", b"2")
+    both = Sweeper(
+        upload.store, upload.records, root, ages(), purged=lambda: frozenset({"more", "most"})
+    )
+    assert both.run(blobs=False).purged_rows == 2 * rows
 
 
 def test_ticket_uses_are_kept_long_enough(upload: UploadService) -> None:
@@ -357,6 +400,8 @@ def test_what_nfs_keeps(upload: UploadService) -> None:
     """Files that NFS keeps of what is gone and still open are not taken for anybody's leftovers."""
     upload.put("kept.txt", b"kept")
     (blob,) = (upload.settings.data / "tenants").rglob("*/*/*")
+    for number in range(10):
+        (upload.settings.spool_folder / f".nfs{number:024}").touch()
     folders = (
         blob.parent,
         upload.settings.data / "staging",
@@ -371,4 +416,6 @@ def test_what_nfs_keeps(upload: UploadService) -> None:
         service.uploads, service.parts, expiry_seconds=1, clock=lambda: time.time() + _LATER
     )
     assert swept.rowless_parts == 0
+    (upload.settings.spool_folder / "spooled").write_bytes(b"x")
+    assert sweep(upload, seconds=_NEVER, ahead=_LATER).spool_files == 1
     assert all((folder / ".nfs000000000000002a00000001").exists() for folder in folders)

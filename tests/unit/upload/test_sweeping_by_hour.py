@@ -256,7 +256,7 @@ def test_multipart_uploads_are_looked_for_once_an_hour(
     upload: UploadService, store: HourlyStore
 ) -> None:
     """A look costs a request: only the walk takes it, and removes what is older than a lease."""
-    store.unfinished = [("old", _BEGIN), ("young", _BEGIN + 49.9 * _HOUR)]
+    store.unfinished = [("old", _BEGIN + 49.5 * _HOUR), ("young", _BEGIN + 49.9 * _HOUR)]
     assert sweeper(upload, store, 50).run(blobs=False).leftovers == 0
     assert store.looks_for_unfinished == 0
     assert sweeper(upload, store, 50).run().leftovers == 1
