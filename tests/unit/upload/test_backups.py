@@ -5,18 +5,21 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from servicekit.database import snapshots
 from servicekit.database.backup_manifest import BackupError
 from servicekit.ids import uuid7_hex
 from tests.servers.unfinished import under_way
-from tests.servers.upload import UploadService, settings_for
+from tests.servers.upload import UploadService, new_file, settings_for
 from wharf_upload import bootstrap
+from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.maintenance import backup
 
 
@@ -64,6 +67,93 @@ def test_slices_that_wait(upload: UploadService, tmp_path: Path) -> None:
     assert found == kept
 
 
+def test_uploads_without_bytes(upload: UploadService, tmp_path: Path) -> None:
+    """An upload of which no byte has come yet is in a backup, too, and begins again after it."""
+    identifier = under_way(upload, b"")
+    own, folder = bootstrap.installation(upload.settings), tmp_path / "backup"
+    assert backup.backup(own, folder, lambda *_: None).uploads == 1
+    assert (folder / "resumable" / identifier).read_bytes() == b""
+    (folder / "resumable" / identifier).unlink()
+    other = settings_for(tmp_path / "other")
+    counts = backup.restore(
+        bootstrap.installation(other), folder, lambda *_: None, skip_damaged=True
+    )
+    assert counts.uploads == 1
+    begun = other.resumable_folder / identifier
+    assert (begun.read_bytes(), begun.stat().st_mode & 0o777) == (b"", 0o600)
+
+
+@pytest.mark.parametrize("how", ["removed", "a file", "renamed"])
+def test_uploads_that_end_meanwhile(
+    upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """An upload that is gone or a file when its bytes are copied is none of the backup."""
+    ended, stays = under_way(upload, b"ended"), under_way(upload, b"stays")
+    waiting = f"{ended}-1-2"
+    (upload.settings.resumable_folder / waiting).write_bytes(b"slice")
+    save, copyfile = snapshots.save, shutil.copyfile
+    file = msgspec.json.encode(new_file("a.bin"))
+    changes: dict[str, tuple[str, tuple[object, ...]]] = {
+        "removed": ("DELETE FROM uploads WHERE id = ?", (ended,)),
+        "a file": ("UPDATE uploads SET file = ? WHERE id = ?", (file, ended)),
+    }
+
+    def later(*arguments: Any) -> None:
+        save(*arguments)
+        if how in changes:
+            with upload.database.transaction() as connection:
+                connection.execute(*changes[how])
+
+    def copy(source: str, target: str) -> None:
+        if how == "renamed" and ended in source:
+            os.unlink(source)
+        copyfile(source, target)
+
+    monkeypatch.setattr(snapshots, "save", later)
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    own, folder = bootstrap.installation(upload.settings), tmp_path / "backup"
+    assert backup.backup(own, folder, lambda *_: None).uploads == 1
+    slices = set() if how == "renamed" else {waiting}
+    assert {path.name for path in (folder / "resumable").iterdir()} == {stays} | slices
+
+
+@pytest.mark.parametrize(("then", "kept"), [(b"0123456789abc", b"0123456789"), (b"0123", b"0123")])
+def test_bytes_that_come_or_go_meanwhile(
+    upload: UploadService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    then: bytes,
+    kept: bytes,
+) -> None:
+    """Only bytes that are there before and after the look at the row are taken for verified."""
+    identifier = under_way(upload, b"0123456789")
+    own, folder = bootstrap.installation(upload.settings), tmp_path / "backup"
+    get = own.uploads.get
+
+    def later(tenant: str, name: str) -> Upload | None:
+        found = get(tenant, name)
+        (upload.settings.resumable_folder / name).write_bytes(then)
+        return found
+
+    monkeypatch.setattr(own.uploads, "get", later)
+    backup.backup(own, folder, lambda *_: None)
+    assert (folder / "resumable" / identifier).read_bytes() == kept
+
+
+def test_damaged_slices_that_wait(upload: UploadService, tmp_path: Path) -> None:
+    """A slice whose bytes are not those that were saved is not restored, whatever is skipped."""
+    waiting = [f"{under_way(upload, b'0123456789')}-1-{number}" for number in (2, 3)]
+    for name in waiting:
+        (upload.settings.resumable_folder / name).write_bytes(b"slice")
+    saved(upload, tmp_path / "backup")
+    (tmp_path / "backup" / "resumable" / waiting[0]).write_bytes(b"SLICE")
+    other = settings_for(tmp_path / "other")
+    own = bootstrap.installation(other)
+    backup.restore(own, tmp_path / "backup", lambda *_: None, skip_damaged=True)
+    found = {path.name for path in other.resumable_folder.glob("*-*")}
+    assert found == {waiting[1]}
+
+
 def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:
     """A second backup has nothing of an upload that ended since the first one."""
     identifier = under_way(upload, b"0123456789")
@@ -96,8 +186,8 @@ def test_who_may_read_it(upload: UploadService, tmp_path: Path) -> None:
 def test_what_it_says_of_itself(upload: UploadService, tmp_path: Path) -> None:
     """Its manifest says when it was made, of how many files and bytes it is."""
     begun = int(time.time())
-    for key in ("a", "b"):
-        upload.put(key, b"content")
+    for key, content in (("a", b"c"), ("b", b"content and more")):
+        upload.put(key, content[:13])
     under_way(upload, b"0123456789")
     counts = backup.backup(
         bootstrap.installation(upload.settings), tmp_path / "backup", lambda *_: None
@@ -108,11 +198,9 @@ def test_what_it_says_of_itself(upload: UploadService, tmp_path: Path) -> None:
     assert manifest["records_only"] is False
     assert (counts.files, counts.bytes, counts.uploads) == (2, 14, 1)
     assert (counts.copied_files, counts.copied_bytes) == (2, 14)
-    counts = backup.restore(
-        bootstrap.installation(settings_for(tmp_path / "other")),
-        tmp_path / "backup",
-        lambda *_: None,
-    )
+    other = settings_for(tmp_path / "other")
+    other.resumable_folder.mkdir()
+    counts = backup.restore(bootstrap.installation(other), tmp_path / "backup", lambda *_: None)
     assert (counts.files, counts.copied_bytes, counts.uploads) == (2, 14, 1)
 
 

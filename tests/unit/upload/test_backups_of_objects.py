@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,26 @@ from wharf_upload.storage.base import BlobName, StoreError
 from wharf_upload.storage.timed import TimedStore
 
 CONTENT = {"small": b"content", "empty": b"", "large": bytes(range(256)) * 10_000}
+
+
+class Told:
+    """What a terminal shows of a backup or a restore."""
+
+    def __init__(self) -> None:
+        self._lines: list[tuple[int, int]] = []
+
+    def __call__(self, done: int, total: int) -> None:
+        self._lines.append((done, total))
+
+    def assert_whole(self) -> None:
+        """A line came after each file, up to all bytes."""
+        total = sum(map(len, CONTENT.values()))
+        done = [done for done, _ in self._lines]
+        assert ({total for _, total in self._lines}, len(done)) == ({total}, len(CONTENT))
+        assert (done, done[-1]) == (sorted(done), total)
+        assert {after - before for before, after in zip([0, *done], done, strict=False)} == set(
+            map(len, CONTENT.values())
+        )
 
 
 class Trusting(HourlyStore):
@@ -72,10 +93,14 @@ def assert_restored(data: Path, objects: HourlyStore | None, issuer: Issuer) -> 
 def test_from_store_to_disk(
     service: UploadService, objects: HourlyStore, tmp_path: Path, issuer: Issuer
 ) -> None:
-    """Bytes go from an object store through a backup to a disk."""
-    counts = saved(service, objects, tmp_path / "backup")
+    """Bytes go from an object store through a backup to a disk; the terminal is told how many."""
+    saves, restores = Told(), Told()
+    folder, own = tmp_path / "backup", installation(service.settings.data, objects)
+    counts = backup.backup(own, folder, saves)
     assert (counts.files, counts.copied_files, counts.missing) == (3, 3, 0)
-    backup.restore(installation(tmp_path / "new"), tmp_path / "backup", lambda *_: None)
+    backup.restore(installation(tmp_path / "new"), folder, restores)
+    for told in (saves, restores):
+        told.assert_whole()
     assert_restored(tmp_path / "new", None, issuer)
 
 
@@ -88,9 +113,10 @@ def test_from_disk_to_store(upload: UploadService, tmp_path: Path, issuer: Issue
     first = next(iter(upload.store.blobs()))
     with upload.store.open(first.name) as reader:
         objects.put(first.name, reader.read())
-    own = installation(tmp_path / "new", objects)
-    counts = backup.restore(own, tmp_path / "backup", lambda *_: None)
+    own, told = installation(tmp_path / "new", objects), Told()
+    counts = backup.restore(own, tmp_path / "backup", told)
     assert (counts.files, counts.copied_files, counts.missing) == (3, 2, 0)
+    told.assert_whole()
     assert objects.listed == [None]
     assert_restored(tmp_path / "new", objects, issuer)
 
@@ -167,7 +193,7 @@ def test_links_need_a_disk(service: UploadService, objects: HourlyStore, tmp_pat
     """`--link` with an object store is refused before anything is made."""
     own = installation(service.settings.data, objects)
     for run in (backup.backup, backup.restore):
-        with pytest.raises(BackupError, match="--link"):
+        with pytest.raises(BackupError, match=r"^--link .* leave --link out$"):
             run(own, tmp_path / "backup", lambda *_: None, link=True)
     assert not (tmp_path / "backup").exists()
 
@@ -179,10 +205,13 @@ def test_records_only(
     folder = tmp_path / "backup"
     counts = saved(service, objects, folder, records_only=True)
     assert (counts.files, counts.copied_files, objects.opened) == (3, 0, [])
+    assert counts.bytes == sum(map(len, CONTENT.values()))
     assert {path.name for path in folder.iterdir()} == {"manifest.json", "resumable", "upload.db"}
     assert json.loads((folder / "manifest.json").read_bytes())["records_only"] is True
-    counts = backup.restore(installation(tmp_path / "new", objects), folder, lambda *_: None)
+    told = Told()
+    counts = backup.restore(installation(tmp_path / "new", objects), folder, told)
     assert (counts.files, counts.copied_files, counts.missing) == (3, 0, 0)
+    told.assert_whole()
     assert_restored(tmp_path / "new", objects, issuer)
     other = installation(tmp_path / "other", HourlyStore())
     assert backup.restore(other, folder, lambda *_: None).missing == 3
@@ -194,7 +223,9 @@ def test_records_of_a_whole_backup(
     """Where the bucket still has all bytes, a whole backup can give the rows alone."""
     saved(service, objects, tmp_path / "backup")
     own = installation(tmp_path / "new", objects)
+    shutil.rmtree(tmp_path / "new")
     backup.restore(own, tmp_path / "backup", lambda *_: None, records_only=True)
+    settings_for(tmp_path / "new")
     assert_restored(tmp_path / "new", objects, issuer)
 
 
@@ -202,7 +233,7 @@ def test_nothing_to_move(service: UploadService, objects: HourlyStore, tmp_path:
     """A restore while blobs are said to move is refused: there are none."""
     saved(service, objects, tmp_path / "backup")
     own = installation(tmp_path / "new", objects, is_moving=True)
-    with pytest.raises(BackupError, match="WHARF_BLOB_OLD_URL"):
+    with pytest.raises(BackupError, match=r"^an empty .* without WHARF_BLOB_OLD_URL$"):
         backup.restore(own, tmp_path / "backup", lambda *_: None)
 
 
