@@ -189,15 +189,16 @@ def test_all_are_moved(move: Move) -> None:
 
 
 def test_rowless_blobs_stay(move: Move) -> None:
-    """A blob that no live file names is neither copied nor removed."""
-    name = BlobName("demo", uuid7_hex())
-    move.old.put(name, b"x")
+    """Blobs that no live file names are neither copied nor removed, and are counted."""
+    names = {BlobName("demo", uuid7_hex()) for _ in range(201)}
+    for name in names:
+        move.old.put(name, b"x")
     moved = move.file()
     move.run()
     # A look at what came meanwhile shows nothing more to move, and there is none after it.
     assert move.old.listed == 2
-    assert (move.names(move.old), move.names(move.new)) == ({name}, {moved})
-    assert move.left() == Left(0, 0, 1)
+    assert (move.names(move.old), move.names(move.new)) == (names, {moved})
+    assert move.left() == Left(0, 0, 201)
 
 
 @pytest.mark.parametrize("content", [b"changed", b"short", b"longer than it was"])
