@@ -42,10 +42,14 @@ class Gateway:
         self.streamed = 0
         self.late_ends = 0
         self.trouble: list[Exception] = []
+        self.begin_again()
+        self.bodies.look()
+
+    def begin_again(self) -> None:
+        """A process has started that looks at the bodies."""
         self.bodies = BodiesUnderWay(
             self.reservations, self.spool, lambda: self.streamed, self._end_late
         )
-        self.bodies.look()
 
     def _end_late(self) -> None:
         self.late_ends += 1
@@ -92,14 +96,25 @@ def test_what_has_come(gateway: Gateway) -> None:
 
 
 def test_what_is_really_there(gateway: Gateway) -> None:
-    """A file counts its bytes and not whole blocks of the disk, and no byte of a hole."""
+    """A file counts its bytes and not whole blocks of the disk; a hole or a link counts nothing."""
     gateway.admit()
     gateway.looks()
     gateway.spools("1", 10)
     assert gateway.looks() == MIB - 10
     hole = gateway.spools("2", 0)
     os.truncate(hole, MIB)
-    assert gateway.looks() == MIB - 10
+    gateway.spools("../outside", 65_536)
+    (gateway.spool / "3").symlink_to(gateway.spool.parent / "outside")
+    # The link itself may take some bytes, but what it leads to is nobody's body.
+    assert MIB - 1000 < gateway.looks() <= MIB - 10
+
+
+def test_a_process_that_is_started_again(gateway: Gateway) -> None:
+    """The looks go on where a body is under way at the start: what has come counts soon."""
+    gateway.admit()
+    gateway.spools("1", 65_536)
+    gateway.begin_again()
+    assert gateway.looks(3) == MIB - 65_536
 
 
 def test_a_body_that_ends(gateway: Gateway) -> None:
