@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PREPARE := PYTHON='$(PYTHON)' sh deploy/native/prepare.sh
+# Compiled modules are kept, whatever the environment says: each process would compile all of ours anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Extra words for the tool behind a target: make test ARGS='-k quota -x'
 ARGS ?=
 # Tests of whole stacks keep the order of their files: some need those before them, still (ADR 71).
