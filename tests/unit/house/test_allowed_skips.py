@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,24 +16,32 @@ ENTRIES = allowed_skips()
 ROOTLESS = AllowedSkip("tests/a/*", "needs root", "not root", "why")
 
 
+@cache
+def code_of_tests() -> dict[str, str]:
+    """The text of each file of code below `tests` but this one, by its path."""
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if path != Path(__file__).resolve()
+    }
+
+
+@cache
 def all_tests() -> list[str]:
     """The node ids of all tests, without parameters."""
-    found = []
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-        place = path.relative_to(ROOT).as_posix()
-        found += [f"{place}::{name}" for name in names if name.startswith("test_")]
-    return found
+    return [
+        f"{place}::{name}"
+        for place, text in code_of_tests().items()
+        if place.rpartition("/")[2].startswith("test_")
+        for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)
+    ]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.reason)
 def test_an_entry_is_of_use(entry: AllowedSkip) -> None:
     """Each entry names tests that exist, a reason that some code of tests gives, and when."""
     assert any(fnmatchcase(name, entry.test) for name in all_tests())
-    code = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
-    own = Path(__file__).read_text(encoding="utf-8")
-    assert any(entry.reason in text for text in code if text != own)
+    assert any(entry.reason in text for text in code_of_tests().values())
     assert entry.when in WHEN
     assert entry.why
 

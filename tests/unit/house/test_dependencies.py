@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 import tomllib
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers.sources import source
 
 ROOT = Path(__file__).parents[3]
 # A package is a folder of one of these, with a pyproject.toml.
@@ -58,10 +59,10 @@ def _installed() -> Mapping[str, list[str]]:
 
 
 def _modules(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+    content = source(path)
+    yield from (alias.name for node in content.imports for alias in node.names)
+    for node in content.imports_from:
+        if node.level == 0:
             # A name may be a module, and decides where several share one namespace.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 

@@ -15,6 +15,7 @@ MEANS = frozenset(
     ("bz2", "gzip", "lzma", "tarfile", "zipfile", "xml", "lxml", "html", "pty", "subprocess")
 )
 CALLS = frozenset(("decompress", "decompressobj", "unpack_archive", "os.system", "os.popen"))
+_ENDS = frozenset(name.rpartition(".")[2] for name in CALLS)
 
 
 def means(source: str) -> Iterator[str]:
@@ -26,7 +27,7 @@ def means(source: str) -> Iterator[str]:
             if str(node.module).partition(".")[0] in MEANS:
                 yield str(node.module)
             yield from (a.name for a in node.names if a.name in CALLS)
-        elif isinstance(node, ast.Attribute):
+        elif isinstance(node, ast.Attribute) and node.attr in _ENDS:
             yield from CALLS & {node.attr, ast.unparse(node)}
         elif isinstance(node, ast.keyword) and node.arg == "shell":
             yield "shell"

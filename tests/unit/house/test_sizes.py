@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.servers.sources import source
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("libs", "services", "deploy", "loadtests", "docs")
@@ -41,12 +42,9 @@ def long_functions(root: Path) -> dict[str, int]:
     """Return the functions that are too long, with their lines, decorators not counted."""
     found = {}
     for path in _files(root):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                assert node.end_lineno is not None
-                lines = node.end_lineno - node.lineno + 1
-                if lines > MAX_FUNCTION:
-                    found[f"{path.relative_to(root)}:{node.name}"] = lines
+        for name, lines in source(path).functions:
+            if lines > MAX_FUNCTION:
+                found[f"{path.relative_to(root)}:{name}"] = lines
     return found
 
 
