@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from docs import generate
 
 ROOT = Path(__file__).parents[3]
@@ -50,9 +48,11 @@ def test_slugs_are_unique_over_all_services() -> None:
     assert len(slugs) == len(set(slugs))
 
 
-@pytest.mark.parametrize("name", sorted(generate.problem_pages()))
-def test_problem_pages_need_nothing_that_the_gateway_forbids(name: str) -> None:
+def test_problem_pages_need_nothing_that_the_gateway_forbids() -> None:
     """The Content-Security-Policy is `default-src 'none'`: no style, no script, no picture."""
-    page = generate.problem_pages()[name]
-    assert not re.search(r"<(style|script|img|link|iframe)\b|<[^>]+\s(style|on\w+)=", page)
-    assert "`" not in page
+    pages = generate.problem_pages()
+    assert len(pages) > 50
+    for name, page in pages.items():
+        forbidden = r"<(style|script|img|link|iframe)\b|<[^>]+\s(style|on\w+)="
+        assert not re.search(forbidden, page), name
+        assert "`" not in page, name

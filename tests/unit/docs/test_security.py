@@ -80,11 +80,12 @@ def test_named_tests_exist() -> None:
     assert {name for name in others if not (ROOT / name).exists()} == set()
 
 
-@pytest.mark.parametrize("number", sorted(NUMBERS - NOT_BUILT))
-def test_a_test_names_its_row(number: int) -> None:
+def test_a_test_names_its_row() -> None:
     """One of the tests of a numbered row names the row, so that one finds back from the test."""
-    named = {row for one in named_by(NUMBERED[number]) for row in rows_of_test(*one)}
-    assert number in named
+    assert len(NUMBERS - NOT_BUILT) > 50
+    for number in NUMBERS - NOT_BUILT:
+        named = {row for one in named_by(NUMBERED[number]) for row in rows_of_test(*one)}
+        assert number in named
 
 
 @pytest.mark.parametrize(

@@ -164,12 +164,12 @@ def test_any_content_any_window(
     assert [file.content for file in files if isinstance(file, Received)] == contents
 
 
-@pytest.mark.parametrize("length", range(150, 250))
-def test_a_boundary_at_every_offset_of_the_window(length: int) -> None:
+def test_a_boundary_at_every_offset_of_the_window() -> None:
     """Row 18: the boundary may straddle the end of a window anywhere."""
-    content = bytes(i % 251 for i in range(length))
-    file = only_file(form(part('; name="f"; filename="n"', content)), window_bytes=64)
-    assert file.content == content
+    for length in range(150, 250):
+        content = bytes(i % 251 for i in range(length))
+        file = only_file(form(part('; name="f"; filename="n"', content)), window_bytes=64)
+        assert file.content == content, length
 
 
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=80)), min_size=1, max_size=5))

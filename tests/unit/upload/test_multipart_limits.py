@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -51,11 +52,13 @@ WHOLE = form(part('; name="f"; filename="n"', b"x" * 30), part('; name="g"', b"y
 
 
 @pytest.mark.parametrize("window_bytes", [16, 4096])
-@pytest.mark.parametrize("length", range(len(WHOLE)))
-def test_every_cut_is_noticed(length: int, window_bytes: int) -> None:
+def test_every_cut_is_noticed(window_bytes: int) -> None:
     """A body cut anywhere raises TruncatedBody, never less and never nothing."""
-    with pytest.raises(TruncatedBody):
-        list(scan(WHOLE[:length], window_bytes=window_bytes))
+    unnoticed = []
+    for length in range(len(WHOLE)):
+        with contextlib.suppress(TruncatedBody):
+            unnoticed.append((length, list(scan(WHOLE[:length], window_bytes=window_bytes))))
+    assert unnoticed == []
 
 
 def test_a_file_shorter_than_announced_is_noticed() -> None:
