@@ -6,35 +6,62 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.servers.ports import free_port
+from tests.servers.ports import free_ports
 from tests.servers.postgres import PostgresServer, postgres
 from tests.servers.redis import RedisServer, redis_server
 from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf, start
-from tests.servers.wharf.tenants import Signer, Tenants
+from tests.servers.wharf.live_client import Listener
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
 
 __all__ = ["postgres", "redis_server"]
+_READY = ("/readyz", "/auth/readyz", "/console/readyz")
 
 
 @dataclass
 class Pair:
     """Two replicas, and what they share."""
 
-    a: Wharf
-    b: Wharf
+    base: Path
+    settings: dict[str, dict[str, str]]
     postgres: PostgresServer
     redis: RedisServer
     database_url: str
+    running: dict[str, Wharf] = field(default_factory=dict)
+
+    @property
+    def a(self) -> Wharf:
+        """The first one."""
+        return self.running["a"]
+
+    @property
+    def b(self) -> Wharf:
+        """The second one."""
+        return self.running["b"]
+
+    def start(self, name: str) -> None:
+        """Start a replica, and wait until it serves."""
+        output = Path(tempfile.mkdtemp(dir=self.base))
+        self.running[name] = start(output, self.base / "data", self.settings[name])
+
+    def is_whole(self) -> bool:
+        """Whether all parts of both serve."""
+        return all(
+            client.put("whole").status in {200, 201}
+            and all(client.get(path).status == 200 for path in _READY)
+            and Listener(client.port, client.token).connect().was_let_in()
+            for client in self.clients(scope=f"{' '.join(ALL_SCOPES)} events:read")
+        )
 
     def stop(self) -> None:
         """Stops those that run."""
-        for wharf in (self.a, self.b):
+        for wharf in self.running.values():
             if wharf.process.poll() is None:
                 wharf.stop()
 
@@ -48,35 +75,30 @@ class Pair:
         return ApiClient(self.b.port, client.token, client.tenant)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pair(postgres: PostgresServer, redis_server: RedisServer) -> Iterator[Pair]:
     """The two, on empty data."""
     base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
-    port = free_port()
+    ports = dict(zip("ab", free_ports(), strict=True))
     shared = {
         "WHARF_DATABASE_URL": postgres.new_database(),
         "WHARF_LIMITS_URL": redis_server.url,
-        "WHARF_ISSUER": f"http://127.0.0.1:{port}/auth",
+        "WHARF_ISSUER": f"http://127.0.0.1:{ports['a']}/auth",
         # All of it shares the cores of one machine.
         "WHARF_UPLOAD_PROCESSES": "1",
         "WHARF_NGINX_WORKERS": "1",
     }
-    own = ({"WHARF_INSTANCE": "a", "WHARF_PORT": str(port)}, {"WHARF_INSTANCE": "b"})
-
-    def begin(settings: dict[str, str]) -> Wharf:
-        folder = base / settings["WHARF_INSTANCE"]
-        folder.mkdir()
-        return start(folder, base / "data", {**shared, **settings})
-
+    own = {
+        name: {**shared, "WHARF_INSTANCE": name, "WHARF_PORT": str(port)}
+        for name, port in ports.items()
+    }
+    found = Pair(base, own, postgres, redis_server, shared["WHARF_DATABASE_URL"])
     try:
         with ThreadPoolExecutor(2) as starters:
-            a, b = starters.map(begin, own)
-        found = Pair(a, b, postgres, redis_server, shared["WHARF_DATABASE_URL"])
-        try:
-            yield found
-        finally:
-            found.stop()
+            list(starters.map(found.start, own))
+        yield found
     finally:
+        found.stop()
         shutil.rmtree(base, ignore_errors=True)
 
 

@@ -111,14 +111,26 @@ def test_one_count_of_a_ticket(pair: Pair) -> None:
     assert len(a.listed()) == 1
 
 
-def test_one_rate(pair: Pair) -> None:
-    """Requests are counted together: a limit used up at one replica is used up at the other."""
+def count_together(pair: Pair) -> bool:
+    """Whether a limit that is used up at one replica is used up at the other.
+
+    One try says no when a minute of the limit begins within it.
+    """
     a, b = pair.clients()
     assert set_limits(Signer(pair.a), a.tenant, requests_per_minute=20).status == 200
-    assert holds(lambda: "q=20;" in str(a.file("none").headers["RateLimit-Policy"]), LIMITS_SECONDS)
-    at_b, after_that = b.file("none").status, a.file("none").status
-    # Unless the minute was over in between.
-    assert at_b == 429 or after_that == 404
+    for client in (a, b):
+        assert holds(lambda c=client: "q=20;" in _policy(c), LIMITS_SECONDS)
+    used = [a.file("none").status for _ in range(21)]
+    return used[-1] == b.file("none").status == 429
+
+
+def _policy(client: ApiClient) -> str:
+    return str(client.file("none").headers["RateLimit-Policy"])
+
+
+def test_one_rate(pair: Pair) -> None:
+    """Requests are counted together: a limit used up at one replica is used up at the other."""
+    assert any(count_together(pair) for _ in range(3))
 
 
 def test_limits_and_policies(pair: Pair) -> None:

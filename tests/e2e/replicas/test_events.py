@@ -1,6 +1,5 @@
 """Whoever listens at one replica hears what happens at the other."""
 
-# Its name comes before `test_faults`, which ends with a replica that is killed.
 from __future__ import annotations
 
 from redis import Redis

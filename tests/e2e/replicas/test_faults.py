@@ -1,4 +1,4 @@
-"""What breaks under two replicas: Redis, PostgreSQL, and in the end one of the two."""
+"""What breaks under two replicas: Redis, PostgreSQL, and one of the two."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.replicas.conftest import Pair
+from tests.e2e.replicas.test_as_one import count_together
 from tests.e2e.test_links import link
 from tests.servers.load import Load
 from tests.servers.wharf.api_client import LARGE, SMALL
@@ -19,15 +20,17 @@ from tests.servers.wharf.tus_client import Tus
 _SECONDS = 60.0
 
 
-@pytest.fixture(scope="module", autouse=True)
-def end(pair: Pair) -> Iterator[None]:
-    """Whatever other tests come in this session: after these nobody needs the pair."""
+@pytest.fixture(autouse=True)
+def mended(pair: Pair) -> Iterator[None]:
+    """Other tests come afterwards: they find both whole."""
     yield
-    pair.stop()
+    assert until(pair.is_whole, _SECONDS)
 
 
 def test_redis_that_does_not_answer(pair: Pair) -> None:
-    """With Redis frozen, and with Redis gone, uploads and downloads go on at both replicas."""
+    """With Redis frozen, and with Redis gone, uploads and downloads go on at both replicas; with it
+    again they count requests together again.
+    """
     for client in pair.clients():
         client.stored("before")
     a, b = pair.clients()
@@ -47,6 +50,7 @@ def test_redis_that_does_not_answer(pair: Pair) -> None:
             assert client.file("large").body == LARGE
     finally:
         pair.redis.start()
+    assert until(lambda: count_together(pair), _SECONDS)
 
 
 def test_postgres_that_is_stopped(pair: Pair) -> None:
@@ -125,14 +129,22 @@ def test_one_is_killed(pair: Pair) -> None:
     load = Load(put, threads=4)
     load.run_until(20, then=pair.b.kill)
     stalled.close()
-    # The lease of the dead one is over after some seconds; until then it is 423.
-    assert until(lambda: resumable[0].head(address).status == 200, _SECONDS)
-    offset = resumable[0].offset(address)
-    assert offset >= 1 << 20
-    assert resumable[0].patch(address, offset, content[offset:]).status == 204
-    assert a.file("tus.bin").body == content
+    try:
+        go_on(resumable[0], address, content)
+    finally:
+        pair.start("b")
     there = {key: hashlib.sha256(a.file(key).body).hexdigest() for key in a.listed()}
     del there["tus.bin"]
     assert load.faults(there) == []
     sizes = [int(a.file(key).header("Content-Length")) for key in a.listed()]
     assert a.used() == (sum(sizes), len(sizes))
+
+
+def go_on(tus: Tus, address: str, content: bytes) -> None:
+    """The other replica takes the rest of an upload."""
+    # The lease of the dead one is over after some seconds; until then it is 423.
+    assert until(lambda: tus.head(address).status == 200, _SECONDS)
+    offset = tus.offset(address)
+    assert offset >= 1 << 20
+    assert tus.patch(address, offset, content[offset:]).status == 204
+    assert tus.api.file("tus.bin").body == content
