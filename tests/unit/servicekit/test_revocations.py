@@ -6,7 +6,9 @@ import errno
 import math
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -408,6 +410,40 @@ def test_looking_is_rare(followed: Followed) -> None:
     assert followed.slug() is None
     followed.ticks.now += 0.01
     assert followed.slug() == "token-revoked"
+
+
+class Slow(type(Path())):  # type: ignore[misc]
+    """The path of a file that nobody opens until `go` is set; `asked` is set by who wants to."""
+
+    asked: Event
+    go: Event
+
+    def __fspath__(self) -> str:
+        self.asked.set()
+        assert self.go.wait(60)
+        return str(self)
+
+
+@pytest.mark.parametrize("idle", [1, 3600], ids=["a second", "an hour"])
+def test_nobody_goes_on_with_old_knowledge(tmp_path: Path, idle: int) -> None:
+    """While one thread reads the file no other one goes on with what was known a second ago."""
+    path, ticks = Slow(tmp_path / "revocations.jsonl"), Clock(0)
+    path.asked, path.go = Event(), Event()
+    path.go.set()
+    reader = Revocations(path, ticks)
+    assert slug(reader, principal()) is None
+    page = Feed(entries=(entry(1, identifier="t1"),), latest=1)
+    (tmp_path / path.name).write_bytes(msgspec.json.encode(page) + b"\n")
+    ticks.now += idle
+    path.go.clear()
+    path.asked.clear()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(slug, reader, principal())
+        assert path.asked.wait(60)
+        second = threads.submit(slug, reader, principal())
+        wait([second], timeout=0.1)  # who goes on at once is there by now
+        path.go.set()
+        assert [first.result(60), second.result(60)] == ["token-revoked"] * 2
 
 
 _CHANGES = st.lists(

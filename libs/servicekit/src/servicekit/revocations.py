@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 # What is revoked is refused within 5 s (security.md row 60); older knowledge is no longer that.
 STALE_SECONDS = 5.0
 _POLL_SECONDS = 0.5
+# Older than this, what is known is used by nobody while another thread reads the file.
+_USABLE_SECONDS = 1.0
 _TAIL_BYTES = 64
 _TENANT_DETAIL = {
     "deleted": "The tenant is deleted; its operator can still undo that.",
@@ -150,16 +152,23 @@ class Revocations:
         return f"the feed of revocations was last heard of {int(age)} s ago"
 
     def _current(self) -> _Known:
-        if self._clock() - self._polled_at >= _POLL_SECONDS and self._lock.acquire(blocking=False):
-            # Whoever comes while another thread reads goes on with what is known.
+        age = self._clock() - self._polled_at
+        if age >= _POLL_SECONDS and self._lock.acquire(blocking=age >= _USABLE_SECONDS):
             try:
-                self._polled_at = self._clock()
-                self._poll()
-            except OSError as error:
-                log.warning("the file of revocations cannot be read: %s", error.strerror)
+                asked_at = self._clock()
+                # Another thread may have read the file while this one waited for its turn.
+                if asked_at - self._polled_at >= _POLL_SECONDS:
+                    self._look()
+                    self._polled_at = asked_at
             finally:
                 self._lock.release()
         return self._known
+
+    def _look(self) -> None:
+        try:
+            self._poll()
+        except OSError as error:
+            log.warning("the file of revocations cannot be read: %s", error.strerror)
 
     def _poll(self) -> None:
         try:
