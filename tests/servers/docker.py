@@ -51,9 +51,10 @@ class Engine:
         (found,) = json.loads(self("inspect", name))
         return dict(found)
 
-    def output(self, container: str) -> str:
-        """What a container has said on either of its outputs."""
-        done = self.try_out("logs", container)
+    def output(self, container: str, *, of_last_start: bool = False) -> str:
+        """What a container has said on either of its outputs, ever or since its last start."""
+        since = self.inspect(container)["State"]["StartedAt"] if of_last_start else "0"
+        done = self.try_out("logs", "--since", since, container)
         return done.stdout + done.stderr
 
     def remove(self, kind: str, names: Sequence[str]) -> None:
