@@ -128,8 +128,8 @@ def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database)
         try:
             add_user(records, number)
             outcomes.append("added")
-        except LimitReached:
-            outcomes.append("refused")
+        except LimitReached as reached:
+            outcomes.append(f"of {reached.most} {reached.limited}")
         finally:
             database.close()
 
@@ -138,7 +138,7 @@ def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database)
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(outcomes) == ["added"] * 3 + ["refused"] * 2
+    assert sorted(outcomes) == ["added"] * 3 + ["of 3 users"] * 2
     (some, *_) = records.users("acme", after="", limit=9)
     records.delete_user("acme", some.id, FAR, act())
     add_user(records, 9)
@@ -241,8 +241,9 @@ def test_what_fills_the_feed_is_refused_and_what_ends_is_not(limited: LimitedRec
         lambda: records.add_group(Group("g1", "acme", "x", (), (), NOW, NOW), "x", act()),
     )
     for making in refused:
-        with pytest.raises(LimitReached):
+        with pytest.raises(LimitReached) as reached:
             making()
+        assert (reached.value.limited, reached.value.most) == ("revocations", 2)
     records.revoke_token("other", "j1", 100, act())
     records.disable("acme", client, 100, act())
     records.end_sessions("acme", "u1", 100, act())
