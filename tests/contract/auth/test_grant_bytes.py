@@ -77,10 +77,13 @@ def length(grants: Compact) -> int:
 
 @pytest.fixture
 def before(database: Database) -> int:
-    """A user, a client and a group with lists of grants; returns what these count."""
+    """A user, a client and a group with lists of grants, and a user with none, who counts nothing;
+    returns what the lists count.
+    """
     records = SqlRecords(database)
     records.add_tenant(Tenant("acme", "Acme", NOW), act())
     records.add_user(ADA, "ada", "hash", act())
+    records.add_user(replace(ADA, id="u0", grants=None), "eve", "hash", act())
     records.add_client(CLIENT, SECRET, act())
     records.add_group(TEAM, "team", act())
     return sum(length(grants) for grants in BEFORE.values())
