@@ -61,11 +61,16 @@ def change_group(of: SqlRecords, grants: Compact) -> None:
 # What is done, whose list it replaces, the grants, and these as they are longest: kept or told.
 Way = tuple[Callable[[SqlRecords, Compact], None], str, Compact, Compact]
 WAYS: dict[str, Way] = {
-    "add user": (add_user, "", below("{username}"), below("b" * 40)),
+    "add user": (add_user, "", below("{username}/{user_id}"), below("b" * 40 + "/u2")),
     "add user shorter": (add_user, "", below("{user_id}"), below("{user_id}")),
     "add client": (add_client, "", below("{client}"), below("d" * 32)),
     "add group": (add_group, "", below("{username}"), below("{username}")),
-    "change user": (change_user, "user", below("{username}", "{username}"), below(NAME, NAME)),
+    "change user": (
+        change_user,
+        "user",
+        below("{username}/{user_id}", "{username}"),
+        below(f"{NAME}/u1", NAME),
+    ),
     "change client": (change_client, "client", below("{client}", "{client}"), below(ID, ID)),
     "change group": (change_group, "group", below("{username}"), below("{username}")),
 }
