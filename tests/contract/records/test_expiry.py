@@ -85,6 +85,16 @@ def test_not_listed(records: Records) -> None:
     assert keys(records, "/") == ["b/"]
 
 
+def test_not_listed_within_grants(records: Records) -> None:
+    """Of several folders that are reached, those with nothing but expired files are not shown."""
+    stored(records, "a/over", _PAST)
+    stored(records, "b/later", _FUTURE)
+    page = records.list_files(
+        "demo", "default", prefix="", delimiter="/", after="", limit=100, within=("a/", "b/", "c/")
+    )
+    assert page.prefixes == ("b/",)
+
+
 def test_replaced(records: Records, database: Database) -> None:
     """A key whose file has expired is free: for `error` and If-None-Match, not for If-Match."""
     for number, key in enumerate(("a", "b", "c")):
