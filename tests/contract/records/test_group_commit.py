@@ -275,3 +275,21 @@ def test_leaders_error_frees_the_next(database: Database) -> None:
     assert isinstance(error, KeyboardInterrupt)
     ((_, error),) = group.run([writing("a")], [[]])
     assert error is None
+
+
+def test_who_hears_of_a_commit(database: Database) -> None:
+    """The store hears of blobs before a commit; after it each change is told, and each tenant."""
+    told: list[object] = []
+    records = SqlRecords(
+        database,
+        lambda blobs: told.append(("durable", *blobs)),
+        lambda tenant, kind, file: told.append((tenant, kind, file)),
+        has_events=lambda tenant: told.append(("new", tenant)),
+    )
+    files = new_file("a"), new_file("b")
+    records.write(Write(files=files))
+    assert told == [
+        ("durable", *(("demo", file.blob) for file in files)),
+        ("new", "demo"),
+        *(("demo", "file.created", file) for file in files),
+    ]
