@@ -10,6 +10,7 @@ import pytest
 from servicekit.database import Database
 from tests.servers.upload import new_file
 from wharf_upload.database.contract import Records
+from wharf_upload.database.sql import SCHEMA
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.conditions import WriteCondition
@@ -299,8 +300,10 @@ def test_delete_bucket(records: Records) -> None:
 
 
 def test_check(records: Records, database: Database) -> None:
-    """A migrated database is well, and one without a revision is not."""
+    """A migrated database is well; of one without a revision is said which command helps."""
     assert records.check() is None
     with database.transaction() as connection:
         connection.execute("DELETE FROM alembic_version")
-    assert records.check() is not None
+    assert records.check() == (
+        f"the schema is none and has to be {SCHEMA}: run `wharf-upload migrate`"
+    )
