@@ -6,6 +6,7 @@ whichever engine the rows come from or go to. Only command lines import this: it
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sqlite3
 import tempfile
@@ -47,16 +48,19 @@ class Schema:
 
     def head(self) -> str:
         """Return the revision that this version of the service works with."""
-        return str(self._directory().get_current_head())
+        return str(_directory(self.scripts).get_current_head())
 
     def revisions(self) -> list[str]:
         """Return all revisions, the newest one first."""
-        return [one.revision for one in self._directory().walk_revisions()]
+        return [one.revision for one in _directory(self.scripts).walk_revisions()]
 
-    def _directory(self) -> ScriptDirectory:
-        config = Config()
-        config.set_main_option("script_location", str(self.scripts).replace("%", "%%"))
-        return ScriptDirectory.from_config(config)
+
+@functools.cache
+def _directory(scripts: Path) -> ScriptDirectory:
+    # Once: it compiles every migration that there is.
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    return ScriptDirectory.from_config(config)
 
 
 def save(url: str, schema: Schema, file: Path) -> None:
