@@ -118,7 +118,7 @@ def test_expired_uploads_of_others(upload: UploadService) -> None:
     their own replica would have moved their end.
     """
     context, now = upload.context, time.time()
-    own, other = (begun(context.uploads, replica, now - 60) for replica in (HERE, THERE))
+    own, other = (begun(context.uploads, replica, now - 0.5) for replica in (HERE, THERE))
     gone = begun(context.uploads, THERE, now - 900)
     context.parts.create(own.id)
 
