@@ -8,6 +8,8 @@ from types import MethodType
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from flask.sansio import app as flask_app
+from flask.sansio import scaffold as flask_scaffold
 from werkzeug.routing import Rule
 
 from wharf_auth.accounts import secrets
@@ -38,6 +40,15 @@ def routes_compiled_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "compile", compiled)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages_found_once() -> Iterator[None]:
+    """Flask looks on Python's path for the package of each application, once for each name."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((flask_app, "find_package"), (flask_scaffold, "get_root_path")):
+            patch.setattr(module, name, cache(getattr(module, name)))
         yield
 
 

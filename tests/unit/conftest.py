@@ -16,10 +16,17 @@ from tests.servers.quick import (
     cheap_hashes,
     keys_checked_once,
     nginx_is_found,
+    packages_found_once,
     routes_compiled_once,
 )
 
-__all__ = ["cheap_hashes", "keys_checked_once", "nginx_is_found", "routes_compiled_once"]
+__all__ = [
+    "cheap_hashes",
+    "keys_checked_once",
+    "nginx_is_found",
+    "packages_found_once",
+    "routes_compiled_once",
+]
 _HERE = Path(__file__).parent
 PROGRAMS_ALLOWED = frozenset({"docs", "house"})
 # What Python tells of (docs.python.org, "Audit events table") before there is another process.
