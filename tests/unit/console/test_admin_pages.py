@@ -131,27 +131,24 @@ def test_no_route_is_forgotten(console: Console) -> None:
     assert found == listed
 
 
+# The tests below go from page to page, as people do, in one session: a login and a console for each
+# page would cost more than all pages.
 @pytest.mark.parametrize("role", sorted(ALL))
-@pytest.mark.parametrize(("method", "path", "form", "roles"), ROUTES)
-def test_each_role_gets_its_pages(
-    console: Console, method: str, path: str, form: dict[str, Any], roles: set[str], role: str
-) -> None:
+def test_each_role_gets_its_pages(console: Console, role: str) -> None:
     """Who may not is told which role may, and the API is asked for nothing."""
     browser = console.person(role)
-    before = changes(console.gateway)
-    reply = ask(browser, method, path, form)
-    if role in roles:
-        assert reply.status_code in {200, 201, 303, 412}, reply.text
-    else:
-        assert reply.status_code == 403
-        assert "“owner”" in reply.text
-        assert changes(console.gateway) == before
+    for method, path, form, roles in ROUTES:
+        before = changes(console.gateway)
+        reply = ask(browser, method, path, form)
+        if role in roles:
+            assert reply.status_code in {200, 201, 303, 412}, (method, path, reply.text)
+        else:
+            assert reply.status_code == 403, (method, path)
+            assert "“owner”" in reply.text, (method, path)
+            assert changes(console.gateway) == before, (method, path)
 
 
-@pytest.mark.parametrize(("path", "form"), POSTS)
-def test_a_form_without_the_token_of_this_session_does_nothing(
-    console: Console, path: str, form: dict[str, Any]
-) -> None:
+def test_a_form_without_the_token_of_this_session_does_nothing(console: Console) -> None:
     """Neither without a token, nor with that of another session, nor from another site."""
     browser, attacker = console.person(), console.person()
     page = attacker.get("/console/").text
@@ -161,49 +158,47 @@ def test_a_form_without_the_token_of_this_session_does_nothing(
     token = re.search(r'name="csrf_token" value="([^"]+)"', own)
     assert token
     before = changes(console.gateway)
-    assert browser.client.post(path, data=form).status_code == 400
-    foreign = {**form, "csrf_token": stolen[1]}
-    assert browser.client.post(path, data=foreign).status_code == 400
-    headers = {"Sec-Fetch-Site": "cross-site"}
-    data = {**form, "csrf_token": token[1]}
-    assert browser.client.post(path, data=data, headers=headers).status_code == 403
-    assert changes(console.gateway) == before
+    for path, form in POSTS:
+        assert browser.client.post(path, data=form).status_code == 400, path
+        foreign = {**form, "csrf_token": stolen[1]}
+        assert browser.client.post(path, data=foreign).status_code == 400, path
+        headers = {"Sec-Fetch-Site": "cross-site"}
+        data = {**form, "csrf_token": token[1]}
+        assert browser.client.post(path, data=data, headers=headers).status_code == 403, path
+        assert changes(console.gateway) == before, path
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_get_changes_nothing(console: Console, path: str) -> None:
+def test_a_get_changes_nothing(console: Console) -> None:
     """A question, a preview and a list are read as often as a browser likes."""
     browser = console.person()
-    before = changes(console.gateway)
-    assert browser.get(path).status_code == 200
-    assert browser.get(path, query_string={"confirmed": "yes"}).status_code == 200
-    assert changes(console.gateway) == before
+    for path in PATHS:
+        before = changes(console.gateway)
+        assert browser.get(path).status_code == 200, path
+        assert browser.get(path, query_string={"confirmed": "yes"}).status_code == 200, path
+        assert changes(console.gateway) == before, path
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("path", PATHS)
-def test_every_page_has_what_a_page_needs(console: Console, path: str, language: str) -> None:
+def test_every_page_has_what_a_page_needs(console: Console, language: str) -> None:
     """One heading of the first rank, labels, unique ids, a title, in both languages."""
-    headers = {"Accept-Language": language}
-    html = console.person().get(path, headers=headers).text
-    check(path, html)
-    assert f'<html lang="{"en" if language == "en" else "zh-Hans"}"' in html
+    browser = console.person()
+    for path in PATHS:
+        html = browser.get(path, headers={"Accept-Language": language}).text
+        check(path, html)
+        assert f'<html lang="{"en" if language == "en" else "zh-Hans"}"' in html, path
 
 
-@pytest.mark.parametrize(("path", "form"), POSTS)
-def test_every_page_after_a_form_has_what_a_page_needs(
-    console: Console, path: str, form: dict[str, Any]
-) -> None:
+def test_every_page_after_a_form_has_what_a_page_needs(console: Console) -> None:
     """Pages of a result, and those of a form that is wrong."""
     browser = console.person()
-    for data in (form, {}):
-        reply = browser.post(path, data)
-        if reply.mimetype == "text/html" and reply.status_code != 303:
-            check(f"{path} {data}", reply.text)
+    for path, form in POSTS:
+        for data in (form, {}):
+            reply = browser.post(path, data)
+            if reply.mimetype == "text/html" and reply.status_code != 303:
+                check(f"{path} {data}", reply.text)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_names_do_no_harm(console: Console, path: str) -> None:
+def test_names_do_no_harm(console: Console) -> None:
     """Scripts in names of people, clients, browsers and acts are text."""
     gateway = console.gateway
     person = user_document(EVIL, role=EVIL, display_name=EVIL, state=EVIL)
@@ -226,10 +221,11 @@ def test_names_do_no_harm(console: Console, path: str) -> None:
     times = dict.fromkeys(("created_at", "used_at", "expires_at"), "2026-11-18T10:00:00.000Z")
     gateway.on("GET", "/auth/sessions", Reply({"sessions": [session | times]}))
     browser = console.person(tenant_display_name=EVIL, display_name=EVIL)
-    reply = browser.get(path, query_string={"actor": EVIL})
-    assert reply.status_code == 200
-    assert "<script>" not in reply.text
-    assert "&lt;script&gt;" in reply.text
+    for path in PATHS:
+        reply = browser.get(path, query_string={"actor": EVIL})
+        assert reply.status_code == 200, path
+        assert "<script>" not in reply.text, path
+        assert "&lt;script&gt;" in reply.text, path
 
 
 @pytest.mark.parametrize(
@@ -250,18 +246,18 @@ def test_what_is_gone_leads_one_level_up(console: Console, path: str, up: str) -
     assert f'<a href="{up}">One level up' in reply.text
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_an_api_that_is_down_is_told(console: Console, path: str) -> None:
+def test_an_api_that_is_down_is_told(console: Console) -> None:
     """With the seconds after which to try again; forms that need nothing of it are shown."""
     browser = console.person()
     console.gateway.on("GET", "/auth/.*|/v1/.*", problem(503, "unavailable", retry_after=7))
-    reply = browser.get(path)
-    if path.endswith(("/new", "/members/import")):
-        assert reply.status_code == 200
-    else:
-        assert reply.status_code == 503
-        assert reply.headers["Retry-After"] == "7"
-        assert "Try again in 7 seconds." in reply.text
+    for path in PATHS:
+        reply = browser.get(path)
+        if path.endswith(("/new", "/members/import")):
+            assert reply.status_code == 200, path
+        else:
+            assert reply.status_code == 503, path
+            assert reply.headers["Retry-After"] == "7", path
+            assert "Try again in 7 seconds." in reply.text, path
 
 
 def test_the_navigation_has_what_a_role_may_see(console: Console) -> None:
