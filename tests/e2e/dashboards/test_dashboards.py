@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import yaml
 
 from tests.e2e.dashboards.traffic import NEARLY_FULL, NOISY, QUIET, Traffic
 from tests.servers.object_stores import ObjectStore
-from tests.servers.prometheus import FOLDER, Prometheus
+from tests.servers.prometheus import FOLDER, Prometheus, Sample
 from tests.servers.wharf.instance import ROOT, running
 from tests.servers.wharf.raw_http import until
 
@@ -125,6 +126,42 @@ def prometheus(traffic: Traffic) -> Iterator[Prometheus]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class Provoked:
+    """The alerts that fired, and what they said."""
+
+    names: set[str]
+    summaries: set[str]
+
+
+@pytest.fixture(scope="module")
+def ranked(prometheus: Prometheus) -> dict[str, list[Sample]]:
+    """What the table and the rankings of tenants show before a locked database keeps one of the
+    quiet tenants waiting, which then takes most of the services.
+    """
+    panels = {panel["title"]: panel for panel in DASHBOARDS["wharf-tenants"]["panels"]}
+    (table,) = (panel for panel in panels.values() if panel["type"] == "table" and panel["id"] == 2)
+    found = {}
+    for panel in (table, panels["Most requests"], panels["Most refused"]):
+        expr = filled(panel["targets"][0]["expr"])
+        until(lambda expr=expr: led_by_noisy(prometheus.query(expr)), SECONDS)
+        found[panel["title"]] = prometheus.query(expr)
+    return found
+
+
+@pytest.fixture(scope="module")
+def provoked(ranked: object, prometheus: Prometheus, traffic: Traffic) -> Provoked:
+    """What fires before a part hangs, of which alerts would tell as well."""
+
+    def all_fire() -> bool:
+        # Uploads at once may be one commit, and so one error: it takes some.
+        traffic.locked_database()
+        return until(lambda: prometheus.firing() >= PROVOKED, SECONDS / 10)
+
+    until(all_fire, SECONDS)
+    return Provoked(prometheus.firing(), prometheus.summaries())
+
+
 def silent(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
     """Those queries that return nothing, or no number."""
     return {
@@ -148,29 +185,18 @@ def answered(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
     return left
 
 
-def test_the_noisy_tenant_is_named_first(prometheus: Prometheus) -> None:
+def test_the_noisy_tenant_is_named_first(ranked: dict[str, list[Sample]]) -> None:
     """The table on top of the tenants' dashboard, and its rankings, begin with the noisy one."""
-    panels = {panel["title"]: panel for panel in DASHBOARDS["wharf-tenants"]["panels"]}
-    (table,) = (panel for panel in panels.values() if panel["type"] == "table" and panel["id"] == 2)
-    ranked = [table, panels["Most requests"], panels["Most refused"]]
-    for panel in ranked:
-        expr = filled(panel["targets"][0]["expr"])
-        assert until(lambda expr=expr: _led_by_noisy(prometheus, expr), SECONDS), (
-            panel["title"],
-            prometheus.query(expr),
-        )
+    for title, samples in ranked.items():
+        assert led_by_noisy(samples), (title, samples)
 
 
-def _led_by_noisy(server: Prometheus, expr: str) -> bool:
+def led_by_noisy(samples: list[Sample]) -> bool:
     """Whether all tenants are there, the noisy one first; the last of them may be read late."""
-    tenants = {labels["tenant"] for labels, _ in server.query(expr)}
-    return {*QUIET, NEARLY_FULL} <= tenants and _first(server, expr) == NOISY
-
-
-def _first(server: Prometheus, expr: str) -> str:
-    """The tenant with the largest value."""
-    found = server.query(expr)
-    return max(found, key=lambda one: one[1])[0]["tenant"] if found else ""
+    tenants = {labels["tenant"] for labels, _ in samples}
+    if not {*QUIET, NEARLY_FULL} <= tenants:
+        return False
+    return max(samples, key=lambda one: one[1])[0]["tenant"] == NOISY
 
 
 def test_every_query_of_every_dashboard_returns_data(prometheus: Prometheus) -> None:
@@ -200,17 +226,16 @@ def test_every_rule_has_what_it_reads(prometheus: Prometheus) -> None:
     assert prometheus.broken_rules() == []
 
 
-def test_every_alert_that_can_be_provoked_fires(prometheus: Prometheus, traffic: Traffic) -> None:
+def test_every_alert_that_can_be_provoked_fires(provoked: Provoked) -> None:
     """What was done to this Wharf makes these alerts fire; their summaries say who and where."""
-    traffic.locked_database()
-    until(lambda: prometheus.firing() >= PROVOKED, SECONDS)
-    assert PROVOKED - prometheus.firing() == set()
-    summaries = prometheus.summaries()
+    assert PROVOKED - provoked.names == set()
+    summaries = provoked.summaries
     assert f"{NEARLY_FULL} has used 95% of its quota" in summaries
     assert any(summary.startswith(f"{NOISY} is refused ") for summary in summaries)
     assert not any("error expanding" in summary for summary in summaries)
 
 
+@pytest.mark.usefixtures("provoked")
 def test_a_part_that_hangs(prometheus: Prometheus, traffic: Traffic) -> None:
     """auth stands still: its target is down, and upload no longer hears of revocations."""
     with traffic.stopped_auth():
