@@ -63,6 +63,19 @@ def test_what_only_commands_need_is_imported_late() -> None:
         assert set(HEAVY) & found == set(), modules
 
 
+def test_a_start_brings_up_no_application() -> None:
+    """`wharf-auth init` and `wharf-upload migrate`, which each start runs, do without Flask."""
+    script = (
+        "import sys, wharf_auth.cli, wharf_upload.cli\n"
+        "wharf_auth.cli.cli.get_command(None, 'init')\n"
+        "print(sorted({'flask', 'jinja2'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_a_console_on_files_has_no_client_of_redis() -> None:
     """It is 8 MB, and brings OpenTelemetry where that is installed."""
     [found] = loaded(CONSOLE)

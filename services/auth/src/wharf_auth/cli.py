@@ -6,41 +6,37 @@ import os
 import sys
 import time
 from collections.abc import MutableMapping
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from servicekit import command_line, serving
 from servicekit.database import DatabaseUnavailable
-from servicekit.database.backup_manifest import BackupError
 from servicekit.problems import ProblemError
 from wharf_auth import __version__, bootstrap
 from wharf_auth import settings as auth_settings
 from wharf_auth.accounts import secrets
-from wharf_auth.commands.audit import audit, purge
-from wharf_auth.commands.backups import backup, restore
-from wharf_auth.commands.clients import client
-from wharf_auth.commands.groups import group
-from wharf_auth.commands.keys import keys
 from wharf_auth.commands.shared import database
-from wharf_auth.commands.tenants import tenant
-from wharf_auth.commands.tickets import ticket
-from wharf_auth.commands.users import user
-from wharf_auth.domain.tickets import TicketError
-from wharf_auth.key_rotation import RotationRefused
 from wharf_auth.provisioning import InitError, Initialiser
 from wharf_auth.signing import SigningKeyError
 
 NAME = "auth"
 _SECRETS_SOCKET = "WHARF_AUTH_SECRETS_SOCKET"
-# Each message is one line for the operator.
-_MISTAKES = (
-    BackupError,
-    InitError,
-    RotationRefused,
-    SigningKeyError,
-    TicketError,
-)
+# In which file of `commands` each is. It is imported when the command is given: only some of them
+# need what the service's routes do.
+_COMMANDS = {
+    "audit": "audit",
+    "backup": "backups",
+    "client": "clients",
+    "group": "groups",
+    "keys": "keys",
+    "purge": "audit",
+    "restore": "backups",
+    "tenant": "tenants",
+    "ticket": "tickets",
+    "user": "users",
+}
 
 
 def main() -> None:
@@ -49,7 +45,12 @@ def main() -> None:
 
 
 def _explain(error: Exception) -> str | None:
-    if isinstance(error, _MISTAKES):
+    from servicekit.database.backup_manifest import BackupError
+    from wharf_auth.domain.tickets import TicketError
+    from wharf_auth.key_rotation import RotationRefused
+
+    # Each message is one line for the operator.
+    if isinstance(error, BackupError | InitError | RotationRefused | SigningKeyError | TicketError):
         return str(error)
     if isinstance(error, ProblemError):
         return error.detail
@@ -62,7 +63,23 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
-@click.group()
+class _Commands(click.Group):
+    """The commands of this file, and those that are imported when they are given."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names."""
+        return sorted({*super().list_commands(ctx), *_COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"wharf_auth.commands.{_COMMANDS[cmd_name]}")
+        found: click.Command = getattr(module, cmd_name)
+        return found
+
+
+@click.group(cls=_Commands)
 @click.version_option(__version__)
 def cli() -> None:
     """Wharf's auth service. Settings are read from the environment (WHARF_DATA, ...)."""
@@ -136,7 +153,3 @@ def _sockets(environ: MutableMapping[str, str]) -> list[str]:
     if secrets_socket:
         environ[_SECRETS_SOCKET] = secrets_socket
     return [one for one in (main, secrets_socket) if one]
-
-
-for one in (tenant, client, user, group, keys, ticket, audit, purge, backup, restore):
-    cli.add_command(one)
