@@ -16,7 +16,7 @@ from tests.servers.wharf.tenants import Signer, Tenants
 
 
 # These stand for the ones of tests/e2e here: the tests that are imported run on this Wharf.
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ca(tmp_path_factory: pytest.TempPathFactory, radosgw_tls: ObjectStore) -> Path:
     """The file of certificates that this Wharf trusts."""
     path = tmp_path_factory.mktemp("store") / "ca.pem"
@@ -24,14 +24,14 @@ def ca(tmp_path_factory: pytest.TempPathFactory, radosgw_tls: ObjectStore) -> Pa
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def way_there(radosgw_tls: ObjectStore) -> Iterator[CuttingProxy]:
     """What stands between this Wharf and the store."""
     with cutting(int(radosgw_tls.endpoint.rpartition(":")[2])) as proxy:
         yield proxy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def wharf(radosgw_tls: ObjectStore, way_there: CuttingProxy, ca: Path) -> Iterator[Wharf]:
     """A Wharf with nothing on its disk but records."""
     store = radosgw_tls.behind(f"https://localhost:{way_there.port}")
@@ -40,13 +40,13 @@ def wharf(radosgw_tls: ObjectStore, way_there: CuttingProxy, ca: Path) -> Iterat
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tenants(wharf: Wharf) -> Tenants:
     """Makes tenants and clients through auth's API."""
     return Tenants(wharf)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signer(wharf: Wharf) -> Signer:
     """Signs tokens with this Wharf's own key."""
     return Signer(wharf)

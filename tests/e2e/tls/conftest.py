@@ -93,7 +93,7 @@ def _parsed(output: bytes) -> Answer:
     return Answer(int(status), version, int(sent), fields, body)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def secured() -> Iterator[Secured]:
     """One for all tests of TLS."""
     with tempfile.TemporaryDirectory(prefix="wharf-tls-") as folder:

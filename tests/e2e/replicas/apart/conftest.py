@@ -56,7 +56,7 @@ class Apart:
                 wharf.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def apart(
     postgres: PostgresServer, redis_server: RedisServer, radosgw: ObjectStore
 ) -> Iterator[Apart]:
