@@ -114,7 +114,7 @@ def _bytes(token: str) -> bytes:
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise BadLink
     try:
-        raw = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+        raw = urlsafe_b64decode(token.encode("ascii") + b"==")  # more than enough is no error
     except ValueError:
         raise BadLink from None
     # One spelling only: decoding ignores foreign characters, and bits of the last one.
