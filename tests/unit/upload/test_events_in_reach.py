@@ -80,7 +80,9 @@ def test_what_left_has_no_new_name() -> None:
 
 
 def test_what_left_is_as_it_was() -> None:
-    """A file that moved under its own name is told with the name and the metadata that it had."""
+    """A file that moved under its own name is told with the name and the metadata that it had; who
+    reads both addresses hears of the move.
+    """
     file = msgspec.structs.replace(
         new_file("secret/b/plan.pdf"), filename="Plan of May.pdf", metadata={"by": "me"}
     )
@@ -92,6 +94,8 @@ def test_what_left_is_as_it_was() -> None:
         assert heard is not None
         was = msgspec.structs.replace(file, bucket="photos", key=old, filename=name)
         assert (heard.kind, heard.file, heard.moved_from) == ("file.deleted", was, None)
+        both = [CompactGrant("photos", "a/", "r"), CompactGrant("default", "secret/", "r")]
+        assert told(reach_of(both), moved) is moved
 
 
 def test_a_new_key_is_told_as_a_move(upload: UploadService) -> None:
