@@ -128,8 +128,8 @@ def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database)
         try:
             add_user(records, number)
             outcomes.append("added")
-        except LimitReached as reached:
-            outcomes.append(f"of {reached.most} {reached.limited}")
+        except LimitReached:
+            outcomes.append("refused")
         finally:
             database.close()
 
@@ -138,7 +138,10 @@ def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database)
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(outcomes) == ["added"] * 3 + ["of 3 users"] * 2
+    assert sorted(outcomes) == ["added"] * 3 + ["refused"] * 2
+    with pytest.raises(LimitReached) as refused:
+        add_user(records, 8)
+    assert (refused.value.limited, refused.value.most) == ("users", 3)
     (some, *_) = records.users("acme", after="", limit=9)
     records.delete_user("acme", some.id, FAR, act())
     add_user(records, 9)
