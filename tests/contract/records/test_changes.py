@@ -121,6 +121,14 @@ def test_move_onto_an_expired_file(records: Records) -> None:
     ]
 
 
+def test_written_over_an_expired_file(records: Records) -> None:
+    """A file in the place of an expired one is new, and the old one ends with an event."""
+    old = stored(records, "a.txt", expires_at=1)
+    new = stored(records, "a.txt")
+    told = [(event.kind, event.file) for event in records.events("demo", 0, 10)]
+    assert told == [("file.created", old), ("file.expired", old), ("file.created", new)]
+
+
 @pytest.mark.usefixtures("all_tenants")
 def test_expired_files_are_not_listed_and_go(records: Records) -> None:
     """An expired file is in no listing, does not stop a create, and `expire` removes it."""

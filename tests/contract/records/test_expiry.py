@@ -109,10 +109,6 @@ def test_replaced(records: Records, database: Database) -> None:
             )
         )
     assert records.file("demo", "default", "a") == new[0]
-    assert [event.kind for event in records.events("demo", 0, 100)[3:]] == [
-        *("file.expired", "file.created"),
-        *("file.expired", "file.created"),
-    ]
     assert faults_in_counts(database) == []
 
 
