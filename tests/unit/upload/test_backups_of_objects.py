@@ -229,6 +229,20 @@ def test_records_of_a_whole_backup(
     assert_restored(tmp_path / "new", objects, issuer)
 
 
+def test_records_beside_a_disk(upload: UploadService, tmp_path: Path, issuer: Issuer) -> None:
+    """Where the bytes are on the disk already, the rows alone are restored beside them."""
+    for key, content in CONTENT.items():
+        upload.put(key, content)
+    saved(upload, None, tmp_path / "backup")
+    for name, missing in (("new", 0), ("empty", len(CONTENT))):
+        own = installation(tmp_path / name)
+        if not missing:
+            shutil.copytree(upload.settings.data / "tenants", tmp_path / name / "tenants")
+        counts = backup.restore(own, tmp_path / "backup", lambda *_: None, records_only=True)
+        assert (name, counts.missing, counts.copied_files) == (name, missing, 0)
+    assert_restored(tmp_path / "new", None, issuer)
+
+
 def test_nothing_to_move(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
     """A restore while blobs are said to move is refused: there are none."""
     saved(service, objects, tmp_path / "backup")

@@ -10,7 +10,7 @@ import pytest
 
 from servicekit.metric_buffers import MetricBuffer
 from tests.servers.links import kept_link
-from tests.servers.upload import UploadService
+from tests.servers.upload import UploadService, ages
 from wharf_upload import bootstrap
 from wharf_upload.access import link_metrics
 from wharf_upload.maintenance import own_disk, revoked_links, worker_loop
@@ -91,7 +91,7 @@ class Feed:
 def test_more_links_than_a_look(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
     """All links of a revoked token go, however many there are, and no other one."""
     monkeypatch.setattr(revoked_links, "_AT_ONCE", 3)
-    for token in ("one", "two", "two", "two", "two", "one", "one", "two", "one"):
+    for token in ("one", *["two"] * 7, "one"):
         upload.records.keep_link(kept_link((token,)))
     links, pages = upload.records, list[str]()
     recent = links.recent_links
@@ -101,9 +101,9 @@ def test_more_links_than_a_look(upload: UploadService, monkeypatch: pytest.Monke
         return recent(tenant, after, limit)
 
     monkeypatch.setattr(links, "recent_links", noting)
-    assert RevokedLinks(links, Feed()).end() == 4
+    assert RevokedLinks(links, Feed()).end() == 2
     left = recent("demo", "", 9)
-    assert [tokens for _, tokens in left] == [("two",)] * 5
+    assert [tokens for _, tokens in left] == [("two",)] * 7
     # Each look goes on behind the one before it: three of three links, and one of none.
     assert len(pages) == 4
 
@@ -169,6 +169,20 @@ def test_a_look_at_all_links(upload: UploadService) -> None:
     upload.records.keep_link(kept_link(("one",)))
     assert links.end() == 0
     assert links.end(of_all=True) == 1
+
+
+def test_links_go_with_a_run(upload: UploadService) -> None:
+    """Each run ends the links of new revocations, and a walk over the store those of all."""
+    sweeper = Sweeper(
+        upload.store,
+        upload.records,
+        upload.settings.spool_folder.parent,
+        ages(),
+        revoked_links=RevokedLinks(upload.records, Feed()),
+    )
+    for walks, ended in ((False, 1), (False, 0), (True, 2)):
+        upload.records.keep_link(kept_link(("one",)))
+        assert (walks, sweeper.run(blobs=walks).revoked_links) == (walks, ended)
 
 
 def test_walks_over_small_pictures(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:

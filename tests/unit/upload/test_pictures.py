@@ -192,7 +192,8 @@ def test_pictures_go_with_their_blob(tmp_path: Path) -> None:
     gone = [*kept(tmp_path, "demo/aa/b1"), *kept(tmp_path, "demo/aa/b1", "two")]
     stays = kept(tmp_path, "demo/aa/b2")
     (tmp_path / "pictures" / "a-file").write_text("")
-    pictures_of_all.forget("demo/aa/b1?signature=x")
+    for _ in range(2):
+        pictures_of_all.forget("demo/aa/b1?signature=x")
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in stays)
 

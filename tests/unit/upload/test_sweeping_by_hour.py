@@ -119,6 +119,7 @@ def test_a_failure_among_very_many(upload: UploadService, store: HourlyStore) ->
     store.stuck = {names[0]}
     swept = walk(upload, store, 3)
     assert (swept.rowless_blobs, swept.failures, hours(store)) == (1001, 1, [0])
+    assert swept.rowless_bytes == 1001
     store.stuck = set()
     assert walk(upload, store, 3).rowless_blobs == 1
     assert hours(store) == [0, 1]
