@@ -51,4 +51,4 @@ class ListedBlobs:
 
 def _number(tenant: str, blob: str, size: int) -> int:
     digest = blake2b(f"{tenant}/{blob}/{size}".encode(), digest_size=8)
-    return int.from_bytes(digest.digest(), "big")
+    return int.from_bytes(digest.digest())
