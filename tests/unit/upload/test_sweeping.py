@@ -93,12 +93,15 @@ def test_old_things_go(upload: UploadService) -> None:
 def test_dry_run(upload: UploadService) -> None:
     """A dry run names and counts the same as the run after it, and removes nothing."""
     litter(upload)
+    Replicas(upload.settings.data).announce("dead")
     before, doomed = files(upload), upload.records.pending_deletion(1 << 60, 10)
     dry = sweep(upload, seconds=_NEVER, ahead=_LATER, dry_run=True)
     assert files(upload) == before
     assert upload.records.pending_deletion(1 << 60, 10) == doomed
-    assert [name.split()[0] for name in dry.names] == ["deleted", "staged", "spooled", "rowless"]
-    assert dry.names[2] == f"spooled {upload.settings.instance}/spooled"
+    kinds = ["deleted", "staged", "spooled", "replica", "rowless"]
+    assert [name.split()[0] for name in dry.names] == kinds
+    assert dry.names[2:4] == [f"spooled {upload.settings.instance}/spooled", "replica dead"]
+    assert (upload.settings.data / "replicas" / "dead").exists()
     real = sweep(upload, seconds=_NEVER, ahead=_LATER)
     assert real.counts() == dry.counts()
     assert real.names == []
@@ -418,6 +421,9 @@ def test_what_nfs_keeps(upload: UploadService) -> None:
         service.uploads, service.parts, expiry_seconds=1, clock=lambda: time.time() + _LATER
     )
     assert swept.rowless_parts == 0
+    # Between others, in whatever order the folder is listed.
     (upload.settings.spool_folder / "spooled").write_bytes(b"x")
+    for number in range(10, 20):
+        (upload.settings.spool_folder / f".nfs{number:024}").touch()
     assert sweep(upload, seconds=_NEVER, ahead=_LATER).spool_files == 1
     assert all((folder / ".nfs000000000000002a00000001").exists() for folder in folders)
