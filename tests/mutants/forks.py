@@ -85,6 +85,8 @@ class Forks:
         if pid == 0:
             os.close(reading)
             resource.setrlimit(resource.RLIMIT_CPU, (int(cpu) + 1, int(cpu) + 3))
+            # A sweeper that lost its folder removes what lies in this one.
+            os.chdir(folder)
             quietly()
             self._child(items, mutant, writing, folder)
         os.close(writing)
