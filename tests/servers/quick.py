@@ -8,10 +8,12 @@ from types import MethodType
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from flask.sansio import app as flask_app
 from flask.sansio import scaffold as flask_scaffold
 from werkzeug.routing import Rule
 
+from wharf_auth import signing
 from wharf_auth.accounts import secrets
 from wharf_gateway import nginx_program
 
@@ -59,6 +61,27 @@ def keys_checked_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serialization, "load_pem_private_key", load)
         yield
+
+
+_PUBLIC_EXPONENT, _BITS = 65537, signing.KEY_BITS
+_KEYS: list[rsa.RSAPrivateKey] = []
+_new_key = rsa.generate_private_key
+
+
+@pytest.fixture(autouse=True)
+def keys_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New signing keys of a test are different ones, but tests before it may have had them."""
+    given = iter(_KEYS.copy())
+
+    def key(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
+        if (public_exponent, key_size) != (_PUBLIC_EXPONENT, _BITS):
+            return _new_key(public_exponent, key_size)
+        if found := next(given, None):
+            return found
+        _KEYS.append(_new_key(public_exponent, key_size))
+        return _KEYS[-1]
+
+    monkeypatch.setattr(rsa, "generate_private_key", key)
 
 
 @pytest.fixture(scope="session", autouse=True)
