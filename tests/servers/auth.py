@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,13 +116,20 @@ def auth_settings(auth_template: Path, tmp_path: Path) -> Settings:
 @pytest.fixture
 def auth(auth_settings: Settings) -> Iterator[AuthService]:
     """A service of its own for each test."""
-    database = open_database(auth_settings.effective_database_url)
+    with opened(auth_settings) as service:
+        yield service
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[AuthService]:
+    """The service on these data; its records are closed at the end."""
+    database = open_database(settings.effective_database_url)
     records = SqlRecords(database)
-    keys = signing.load(auth_settings.keys_directory)
+    keys = signing.load(settings.keys_directory)
     clock = Clock(next(iter(keys.values())).since)
-    app = create_app(auth_settings, records=records, clock=clock)
-    credentials = read_credentials(auth_settings.credentials_path)
-    yield AuthService(app, auth_settings, records, clock, credentials)
+    app = create_app(settings, records=records, clock=clock)
+    credentials = read_credentials(settings.credentials_path)
+    yield AuthService(app, settings, records, clock, credentials)
     database.close()
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.servers.auth import AuthService, auth, auth_settings, auth_template
-from tests.servers.upload import UploadService, issuer, upload, upload_data, upload_template
+from servicekit.testing import Issuer
+from tests.servers.auth import ISSUER, auth, auth_settings, auth_template, opened
+from tests.servers.upload import (
+    assemble,
+    copy_database,
+    issuer,
+    settings_for,
+    upload,
+    upload_data,
+    upload_template,
+)
 from tests.unit.openapi.documents import Described
+from wharf_auth.settings import Settings
 
 __all__ = [
     "auth",
@@ -21,14 +33,23 @@ __all__ = [
 ]
 
 
-@pytest.fixture
-def documents(auth: AuthService, upload: UploadService) -> dict[str, dict[str, Any]]:
-    """Both documents by service, as anybody reads them."""
-    found = {
-        "auth": auth.app.test_client().get("/auth/openapi.json"),
-        "upload": upload.request("GET", "/openapi.json"),
-    }
-    return {service: reply.get_json() for service, reply in found.items()}
+@pytest.fixture(scope="session")
+def documents(
+    auth_template: Path,
+    upload_template: Path,
+    issuer: Issuer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, dict[str, Any]]:
+    """Both documents by service, as anybody reads them; making one takes long."""
+    data = tmp_path_factory.mktemp("documents")
+    shutil.copytree(auth_template, data / "auth")
+    with opened(Settings(data=data / "auth", issuer=ISSUER)) as service:
+        of_auth = service.app.test_client().get("/auth/openapi.json").get_json()
+    copy_database(upload_template, data / "upload")
+    files = assemble(settings_for(data / "upload"), issuer)
+    of_upload = files.request("GET", "/openapi.json").get_json()
+    files.database.close()
+    return {"auth": of_auth, "upload": of_upload}
 
 
 @pytest.fixture
