@@ -8,6 +8,8 @@ PREPARE := PYTHON='$(PYTHON)' sh deploy/native/prepare.sh
 unexport PYTHONDONTWRITEBYTECODE
 # Extra words for the tool behind a target: make test ARGS='-k quota -x'
 ARGS ?=
+# Pytest counts the folders of all tests before it makes one: those of tests that passed are removed.
+UNIT_FOLDERS := -o tmp_path_retention_policy=failed
 # Tests of whole stacks keep the order of their files: some need those before them, still (ADR 71).
 # ORDER= shuffles them as well.
 ORDER ?= --randomly-dont-reorganize
@@ -46,7 +48,7 @@ test: ## Run all tests, installing nginx, Redis, PostgreSQL, Prometheus and Chro
 
 unit: ## Run tests/unit, on all cores; installs Python packages only
 	@$(PREPARE) unit
-	@$(BIN)/python -m pytest tests/unit --numprocesses=logical --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest tests/unit --numprocesses=logical --dist=loadfile $(UNIT_FOLDERS) $(ARGS)
 
 contract: ## Run tests/contract
 integration: ## Run tests/integration
