@@ -268,6 +268,9 @@ def upload_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated database: migrating once serves all tests."""
     path = tmp_path_factory.mktemp("upload-template") / "upload.db"
     upgrade(f"sqlite:///{path}", MIGRATIONS)
+    # As a service leaves it: a copy of the file alone is a whole database.
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
     return path
 
 
@@ -283,9 +286,6 @@ def copy_database(template: Path, data: Path) -> None:
     """Puts the template where the service looks for its database."""
     (data / "upload").mkdir(parents=True)
     shutil.copy(template, data / "upload" / "upload.db")
-    # As a service leaves it: a copy of the file alone is a whole database.
-    with closing(sqlite3.connect(data / "upload" / "upload.db")) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
 
 
 @pytest.fixture
