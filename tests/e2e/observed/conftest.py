@@ -73,5 +73,5 @@ def before(wharf: Wharf) -> Exposition:
     def seen() -> bool:
         return scrape(wharf, "nginx").sum("wharf_gateway_requests_total", **label) > marked
 
-    assert until(seen)
+    assert until(seen, pause=0.1)
     return scrape(wharf, "nginx")

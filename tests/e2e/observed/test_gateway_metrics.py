@@ -18,7 +18,7 @@ from tests.servers.wharf.tenants import Tenants
 def grown(wharf: Wharf, before: Exposition, by: float, name: str, **labels: str) -> bool:
     """Waits until a counter has grown by exactly so much: lines are gathered for a second."""
     wanted = before.sum(name, **labels) + by
-    return until(lambda: scrape(wharf, "nginx").sum(name, **labels) == wanted)
+    return until(lambda: scrape(wharf, "nginx").sum(name, **labels) == wanted, pause=0.1)
 
 
 def test_operations_are_told_apart(wharf: Wharf, api: ApiClient, before: Exposition) -> None:
@@ -85,7 +85,7 @@ def test_the_sum_over_tenants_is_all(
         by_tenant = found.sum("wharf_tenant_requests_total")
         return everything >= before.sum(name) + 3 and everything == by_tenant
 
-    assert until(together)
+    assert until(together, pause=0.1)
 
 
 def test_counts_outlive_the_mule(wharf: Wharf, api: ApiClient, before: Exposition) -> None:
