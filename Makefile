@@ -10,9 +10,6 @@ unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 # Pytest counts the folders of all tests before it makes one: those of tests that passed are removed.
 UNIT_FOLDERS := -o tmp_path_retention_policy=failed
-# Tests of whole stacks keep the order of their files: some need those before them, still (ADR 71).
-# ORDER= shuffles them as well.
-ORDER ?= --randomly-dont-reorganize
 CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing deploy/k8s deploy/store tests loadtests docs/*.py)
 
 # Object stores are other programs' affair, and what only computes says the same on each release.
@@ -44,7 +41,7 @@ setup: ## Make .venv with everything for development
 
 test: ## Run all tests, installing nginx, Redis, PostgreSQL, Prometheus and Chromium where missing
 	@$(PREPARE) test
-	@$(BIN)/python -m pytest $(ORDER) $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
 
 unit: ## Run tests/unit, on all cores; installs Python packages only
 	@$(PREPARE) unit
@@ -63,11 +60,11 @@ integration:
 
 e2e:
 	@$(PREPARE) test
-	@$(BIN)/python -m pytest tests/$@ $(ORDER) $(ARGS)
+	@$(BIN)/python -m pytest tests/$@ $(ARGS)
 
 deploy-test: ## Run tests/deploy
 	@$(PREPARE) test
-	@$(BIN)/python -m pytest tests/deploy $(ORDER) $(ARGS)
+	@$(BIN)/python -m pytest tests/deploy $(ARGS)
 
 release-test: ## Run what meets Debian's own programs: processes, nginx, databases
 	@$(PREPARE) services
