@@ -1,4 +1,4 @@
-"""What is too much of a tenant goes with the next change, whichever kind of change that is."""
+"""Files that come in a group: what is too much of their tenant goes, whichever change it was."""
 
 from __future__ import annotations
 
