@@ -52,9 +52,11 @@ def test_what_was_kept_comes_back(records: SqlRecords) -> None:
         idempotency=Idempotency(subject="c", key="k", fingerprint="f"),
     )
     upload = new_upload(options=options, concat="final", parts=("b" * 32, "a" * 32))
-    records.uploads.create(upload)
-    assert records.uploads.get("demo", upload.id) == upload
-    assert records.uploads.get("other", upload.id) is None
+    finished = new_upload(file=new_file("a.bin"), discard_from=3)
+    for one in (upload, finished):
+        records.uploads.create(one)
+        assert records.uploads.get("demo", one.id) == one
+        assert records.uploads.get("other", one.id) is None
 
 
 def test_under_way(records: SqlRecords) -> None:
@@ -176,8 +178,8 @@ def test_expired_ones_are_found(records: SqlRecords) -> None:
     old, older, young = (new_upload(expires_at=at) for at in (500, 400, 900))
     for upload in (old, older, young):
         records.uploads.create(upload)
-    assert [found.id for found in records.uploads.expired(500, 10)] == [older.id, old.id]
-    assert [found.id for found in records.uploads.expired(500, 1)] == [older.id]
+    assert records.uploads.expired(500, 10) == [older, old]
+    assert records.uploads.expired(500, 1) == [older]
 
 
 @pytest.mark.usefixtures("all_tenants")
@@ -236,7 +238,8 @@ def test_files_that_come_in_slices(records: SqlRecords) -> None:
     """A file that comes in slices is known by who sends it, where to, with which ticket."""
     slicing = Slicing(slice_bytes=4, ticket="t")
     records.uploads.create(new_upload(10, options=UploadOptions(slicing=slicing)))
-    records.uploads.create(new_upload(90, options=UploadOptions(echo='"slicing":')))
+    for options in (UploadOptions(echo='"slicing":'), UploadOptions(metadata={"slicing": "t"})):
+        records.uploads.create(new_upload(90, options=options))
 
     def takes(**changed: Any) -> bool:
         asked = {"tenant": "demo", "subject": "client-1", "bucket": "default", "ticket": "t"}

@@ -21,6 +21,10 @@ from wharf_upload.database.upload_rows import (
 )
 from wharf_upload.domain.resumable_upload import Upload
 
+_INSERT = (
+    f"INSERT INTO uploads ({COLUMNS}) "  # noqa: S608 -- constants only
+    f"VALUES ({', '.join('?' for _ in COLUMNS.split(','))})"
+)
 _ROWS_A_TIME = 1000
 # So many final uploads the end of a part looks at; a question about another one joins it.
 _MOST_FINALS = 100
@@ -38,11 +42,7 @@ class SqlUploads(Aggregate):
             unit.allowance(connection, upload.tenant).require(
                 unit.charges[upload.tenant], upload.reserved_bytes, 1
             )
-            connection.execute(
-                f"INSERT INTO uploads ({COLUMNS}) "  # noqa: S608 -- constants only
-                f"VALUES ({', '.join('?' for _ in COLUMNS.split(','))})",
-                to_row(upload),
-            )
+            connection.execute(_INSERT, to_row(upload))
             connection.execute_many(
                 "INSERT INTO upload_parts (final, position, part, tenant) VALUES (?, ?, ?, ?)",
                 [
