@@ -140,6 +140,12 @@ def test_any_cursor(records: Records, after: str) -> None:
     assert [file.key for file in page.files] == [key for key in keys if key > after]
 
 
+def test_a_page_behind_a_folder(records: Records) -> None:
+    """A page that ends with a folder, of an empty name too, is followed by what comes behind it."""
+    tenant = tenant_with(records, ["/x", "a/1", "a/2", "b", "c"])
+    assert listed(records, tenant, "", "/", 1) == ["/", "a/", "b", "c"]
+
+
 def test_a_folder_is_passed_over(records: Records) -> None:
     """A folder of many files is one entry, and what comes behind it is on the same page."""
     keys = [f"folder/{number:04}" for number in range(500)] + ["zebra"]

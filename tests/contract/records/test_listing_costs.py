@@ -93,8 +93,8 @@ def test_small_folders(
 def test_empty_folders(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch, delimiter: str
 ) -> None:
-    """A thousand folders of which one has a file are found empty a hundred at a time."""
-    granted = folders(1000)
+    """A thousand and one folders of which one has a file are found empty a hundred at a time."""
+    granted = folders(1001)
     tenant = tenant_with(records, [f"{granted[950]}a", "users/other/a"])
     with counted(records, monkeypatch) as counting:
         found = page(records, tenant, granted, prefix="users/", delimiter=delimiter)
