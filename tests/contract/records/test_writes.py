@@ -154,7 +154,7 @@ def test_conditions(records: Records) -> None:
     only_new = WriteCondition(must_not_exist=True)
     first = new_file("a.txt")
     records.write(Write(files=(first,), condition=only_new))
-    with pytest.raises(PreconditionFailed, match=r"^a\.txt$"):
+    with pytest.raises(PreconditionFailed):
         records.write(Write(files=(new_file("a.txt"),), condition=only_new))
     only_first = WriteCondition(must_exist=True, etags=(first.etag,))
     second = new_file("a.txt")
