@@ -87,12 +87,12 @@ def test_error_on_conflict(records: Records) -> None:
 def test_renaming(records: Records) -> None:
     """With `rename` each further file of a key gets a key and a name of its own."""
     for _ in range(3):
-        write(records, new_file("a/photo.jpg"), on_conflict="rename")
+        write(records, new_file("a/b/photo.jpg"), on_conflict="rename")
     page = records.list_files("demo", "default", prefix="", delimiter="", after="", limit=10)
     assert {(file.key, file.filename) for file in page.files} == {
-        ("a/photo.jpg", "photo.jpg"),
-        ("a/photo (2).jpg", "photo (2).jpg"),
-        ("a/photo (3).jpg", "photo (3).jpg"),
+        ("a/b/photo.jpg", "photo.jpg"),
+        ("a/b/photo (2).jpg", "photo (2).jpg"),
+        ("a/b/photo (3).jpg", "photo (3).jpg"),
     }
 
 
