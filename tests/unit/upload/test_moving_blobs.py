@@ -392,7 +392,9 @@ def test_an_old_store_that_does_not_delete(move: Move) -> None:
     name = move.file()
     move.old.before["delete"] = fails(OSError(5, "broken"), times=1 << 30)
     move.old.delete_all = lambda names: names  # type: ignore[method-assign]
-    assert move.run().faults == [f"demo/{name.blob}: it cannot be removed from the old place"]
+    moved = move.run()
+    assert moved.faults == [f"demo/{name.blob}: it cannot be removed from the old place"]
+    assert (moved.copied_files, moved.removed_files) == (1, 0)
     assert move.names(move.old) == move.names(move.new) == {name}
 
 
@@ -406,7 +408,8 @@ def test_files_that_come_meanwhile(move: Move) -> None:
             late.append(move.file())
 
     move.old.before["delete"] = come
-    assert move.run().removed_files == 4
+    moved = move.run()
+    assert (moved.copied_files, moved.copied_bytes, moved.removed_files) == (4, 28, 4)
     assert move.left() == Left()
 
 
