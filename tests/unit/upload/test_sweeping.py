@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.ids import uuid7_hex
+from tests.servers.rounds import Rounds
 from tests.servers.upload import UploadService, ages, new_file
 from tests.servers.upload_invariants import live
 from wharf_upload import bootstrap
@@ -270,7 +271,7 @@ def test_a_failing_disk_does_not_end_the_worker(
 ) -> None:
     """A run that the disk ends is followed by the next one, which leaves out the long walk."""
     walks: list[bool] = []
-    stop = threading.Event()
+    stop = Rounds(9)
 
     def run(_: Sweeper, *, blobs: bool) -> Swept:
         walks.append(blobs)
