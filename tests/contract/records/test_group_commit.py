@@ -9,14 +9,10 @@ from typing import Any
 import pytest
 
 from servicekit.database import Connection, Database, DatabaseUnavailable
+from servicekit.metric_buffers import MetricBuffer
 from tests.servers.upload import faults_in_counts, new_file
-from wharf_upload.database import file_changes
-from wharf_upload.database.group_commit import (
-    AfterCommit,
-    BeforeCommit,
-    GroupCommit,
-    group_sizes,
-)
+from wharf_upload.database import file_changes, group_commit
+from wharf_upload.database.group_commit import AfterCommit, BeforeCommit, GroupCommit
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.database.unit_of_work import Change, UnitOfWork
 from wharf_upload.domain.file_writes import Write
@@ -95,6 +91,13 @@ def rows(database: Database, sql: str) -> list[Any]:
     return [row[0] for row in database.reading().rows(sql)]
 
 
+@pytest.fixture
+def group_sizes(monkeypatch: pytest.MonkeyPatch) -> MetricBuffer:
+    """What metrics count of groups, and nobody exports."""
+    monkeypatch.setattr(group_commit, "group_sizes", MetricBuffer())
+    return group_commit.group_sizes
+
+
 def test_own_outcomes(database: Database) -> None:
     """In a group of writes, each gets its own file or its own refusal, and refusals harm nobody."""
     keys = ["a", "b", "a", "c", "b"]
@@ -111,12 +114,11 @@ def test_own_outcomes(database: Database) -> None:
     assert faults_in_counts(database) == []
 
 
-def test_a_group_is_one_transaction(database: Database) -> None:
+def test_a_group_is_one_transaction(database: Database, group_sizes: MetricBuffer) -> None:
     """Changes that wait for the same leader become visible at the same instant, and the metrics
     count them as one group.
     """
     seen: list[int] = []
-    list(group_sizes.drain())
 
     def look(connection: Connection, ledger: UnitOfWork) -> None:
         # Another connection sees nothing yet.
@@ -182,7 +184,7 @@ def test_unavailable_reaches_all(database: Database) -> None:
     assert rows(database, "SELECT key FROM files WHERE tenant = 'demo'") == []
 
 
-def test_names_that_are_not_durable(database: Database) -> None:
+def test_names_that_are_not_durable(database: Database, group_sizes: MetricBuffer) -> None:
     """When names cannot be made durable the whole group is refused, and the sync is not retried."""
     calls: list[list[tuple[str, str]]] = []
 
@@ -191,7 +193,6 @@ def test_names_that_are_not_durable(database: Database) -> None:
         raise OSError("fsync failed")
 
     blobs = [[("demo", key)] for key in "abc"]
-    list(group_sizes.drain())
     outcomes = Group(database, before_commit).run([writing(key) for key in "abc"], blobs)
     assert all(isinstance(error, OSError) for _, error in outcomes)
     assert [sorted(call) for call in calls] == [[("demo", "a"), ("demo", "b"), ("demo", "c")]]
