@@ -73,6 +73,7 @@ WAYS: dict[str, Way] = {
     ),
     "change client": (change_client, "client", below("{client}", "{client}"), below(ID, ID)),
     "change group": (change_group, "group", below("{username}"), below("{username}")),
+    "change group by a byte": (change_group, "group", below("xy"), below("xy")),
 }
 
 

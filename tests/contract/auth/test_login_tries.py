@@ -180,7 +180,7 @@ def test_made_up_names_push_no_waiting_pair_out(new: New) -> None:
 
 def test_much_is_pruned_in_parts(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pairs are removed at once, until all that are to go are gone, and all are counted."""
-    monkeypatch.setattr("wharf_auth.database.login_tries._READ_AT_ONCE", 5)
+    monkeypatch.setattr("wharf_auth.database.login_tries._READ_AT_ONCE", 4)
     monkeypatch.setattr("wharf_auth.database.login_tries._REMOVED_AT_ONCE", 2)
     tries = new()
     for number in range(14):
