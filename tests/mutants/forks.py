@@ -25,15 +25,18 @@ _WALL_TIMES = 4.0
 
 
 class Failed:
-    """A plugin that remembers whether a test failed."""
+    """A plugin that remembers whether a test failed, and how long its fixtures took."""
 
     def __init__(self) -> None:
         self.failed = False
+        self.setup_seconds = 0.0
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A failure of setup or teardown counts as well."""
         self.failed = self.failed or report.failed
+        if report.when == "setup":
+            self.setup_seconds = report.duration
 
 
 @dataclass

@@ -67,6 +67,7 @@ def _watch(session: pytest.Session, items: Sequence[pytest.Item], answer: Path) 
     watcher = Failed()
     session.config.pluginmanager.register(watcher)
     seen: dict[str, Entry] = {}
+    setups: dict[str, float] = {}
     for number, item in enumerate(items):
         watcher.failed = False
         state()._stats.clear()
@@ -74,10 +75,25 @@ def _watch(session: pytest.Session, items: Sequence[pytest.Item], answer: Path) 
         run_one(session, item, items[number + 1] if number + 1 < len(items) else None)
         # Others may use the machine as well; a test that waits takes time all the same.
         seconds = max(time.process_time() - cpu, (time.perf_counter() - wall) / 2)
+        setups[item.nodeid] = watcher.setup_seconds
         seen[item.nodeid] = {
             "seconds": seconds,
             "functions": sorted(state()._stats),
             "passed": not watcher.failed,
         }
+    for test, more in _fixtures_of_modules(setups).items():
+        seen[test]["seconds"] += more
     answer.write_text(json.dumps(seen))
     os._exit(0)
+
+
+def _fixtures_of_modules(setups: Mapping[str, float]) -> dict[str, float]:
+    """How much longer the fixtures of each test take in a process of its own, in seconds.
+
+    What a module's tests share is made for the first one that is watched; in a child, for each.
+    """
+    longest: dict[str, float] = {}
+    for test, seconds in setups.items():
+        module = test.partition("::")[0]
+        longest[module] = max(seconds, longest.get(module, 0.0))
+    return {test: longest[test.partition("::")[0]] - seconds for test, seconds in setups.items()}
