@@ -189,7 +189,7 @@ def test_ended_keys_make_room(database: Database, records: SqlRecords) -> None:
 
 def settled(read: Callable[[], list[T]], most: int) -> list[T]:
     """Return what there is when no more than `most` are left: a thread drops the others."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 10
     while len(found := read()) > most:
         assert time.monotonic() < until
         time.sleep(0.05)
