@@ -22,6 +22,10 @@ from tests.mutants.mutant import KILLED, SURVIVED, TIMED_OUT
 # A test's time may be some times what it was: the machine has other work.
 _SLACK_SECONDS, _SLACK_TIMES = 2.0, 5.0
 _WALL_TIMES = 4.0
+# A child that has done nothing for so long waits for what never comes: no test that takes part
+# waits half as long.
+_IDLE_SECONDS = 8.0
+_LOOK_SECONDS = 1.0
 
 
 class Failed:
@@ -47,12 +51,16 @@ class Child:
     wall_deadline: float
     reading: int
     folder: Path
+    _cpu: str = ""
+    _idle_since: float = 0.0
+    _looked_at: float = 0.0
 
     def poll(self) -> tuple[str, str] | None:
         """What came of it, and the test that failed; `None` while it runs."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if pid == 0:
-            if time.monotonic() > self.wall_deadline:
+            now = time.monotonic()
+            if now > self.wall_deadline or self._is_stuck(now):
                 os.kill(self.pid, signal.SIGKILL)
                 os.waitpid(self.pid, 0)
                 return self._end(TIMED_OUT)
@@ -61,6 +69,16 @@ class Child:
             late = os.WTERMSIG(status) in {signal.SIGXCPU, signal.SIGKILL}
             return self._end(TIMED_OUT if late else KILLED)
         return self._end(KILLED if os.WEXITSTATUS(status) else SURVIVED)
+
+    def _is_stuck(self, now: float) -> bool:
+        if now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = now
+            # Ticks that it has run for: proc_pid_stat(5), fields 14 and 15 of all.
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
+            cpu = " ".join(stat.rpartition(")")[2].split()[11:13])
+            if cpu != self._cpu:
+                self._cpu, self._idle_since = cpu, now
+        return now - self._idle_since > _IDLE_SECONDS
 
     def _end(self, state: str) -> tuple[str, str]:
         said = os.read(self.reading, 4096).decode()
