@@ -92,7 +92,5 @@ def test_a_body_that_no_page_reads_is_taken_in(server: uwsgi.Uwsgi) -> None:
     """
     sent = {"REQUEST_ID": "console-1", "HTTP_HOST": "localhost", "CONTENT_TYPE": "text/plain"}
     body = b"x" * LARGEST_BODY_BYTES
-    replies = [
-        uwsgi.request(server.socket, "POST", "/console/login", body, sent) for _ in range(5)
-    ]
+    replies = [uwsgi.request(server.socket, "POST", "/console/login", body, sent) for _ in range(5)]
     assert {reply.status for reply in replies} == {400}
