@@ -4,7 +4,34 @@ from __future__ import annotations
 
 from servicekit.ids import uuid7_hex
 from tests.servers.upload import UploadService
+from wharf_upload.domain.file_writes import UploadEnd
 from wharf_upload.domain.resumable_upload import Upload
+
+
+def new_upload(length: int | None = 10, **changes: object) -> Upload:
+    """An upload of `demo`."""
+    fields: dict[str, object] = {
+        "id": uuid7_hex(),
+        "tenant": "demo",
+        "subject": "client-1",
+        "bucket": "default",
+        "key": "a.bin",
+        "length": length,
+        "reserved_bytes": length or 0,
+        "created_at": 1,
+        "expires_at": 1_000,
+        **changes,
+    }
+    return Upload(**fields)  # type: ignore[arg-type]
+
+
+def end_of(upload: Upload) -> UploadEnd:
+    """How an upload ends."""
+    return UploadEnd(
+        id=upload.id,
+        parts=upload.parts,
+        expires_at=2_000,
+    )
 
 
 def under_way(upload: UploadService, content: bytes, *, discard_from: int | None = None) -> str:
@@ -12,17 +39,7 @@ def under_way(upload: UploadService, content: bytes, *, discard_from: int | None
 
     Bytes behind `discard_from` are those whose checksum has not been compared yet.
     """
-    made = Upload(
-        id=uuid7_hex(),
-        tenant="demo",
-        subject="client-1",
-        bucket="default",
-        key="a.bin",
-        length=100,
-        reserved_bytes=100,
-        created_at=1,
-        expires_at=2**50,
-    )
+    made = new_upload(100, expires_at=2**50)
     upload.records.uploads.create(made)
     with upload.database.transaction() as connection:
         connection.execute(

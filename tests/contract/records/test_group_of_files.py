@@ -10,7 +10,7 @@ import pytest
 
 from servicekit.database import Database
 from tests.contract.records.test_row_limits import limited, settled
-from tests.contract.records.test_uploads import new_upload
+from tests.servers.unfinished import new_upload
 from tests.servers.upload import new_file
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.file_writes import Move, UploadEnd, Write

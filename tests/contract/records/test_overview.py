@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from servicekit.database import Database
-from tests.contract.records.test_uploads import end_of, new_upload
+from tests.servers.unfinished import end_of, new_upload
 from tests.servers.upload import new_file
 from wharf_upload.database import overview
 from wharf_upload.database.sql import SqlRecords

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from servicekit.database import Database
 from tests.contract.records.test_kept_links import kept
-from tests.contract.records.test_uploads import new_upload
+from tests.servers.unfinished import new_upload
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database import purge
 from wharf_upload.database.sql import SqlRecords

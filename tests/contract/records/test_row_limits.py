@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from servicekit.database import Database
-from tests.contract.records.test_uploads import end_of, new_upload
+from tests.servers.unfinished import end_of, new_upload
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database.row_counts import KeyCounts
 from wharf_upload.database.sql import SqlRecords

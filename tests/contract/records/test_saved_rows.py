@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.database import open_database
-from tests.contract.records.test_uploads import end_of, new_upload
+from tests.servers.unfinished import end_of, new_upload
 from tests.servers.upload import new_file
 from wharf_upload.database.contract import SavedBlob
 from wharf_upload.database.saved_rows import open_saved_rows

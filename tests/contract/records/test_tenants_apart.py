@@ -11,7 +11,7 @@ from servicekit.database import Database
 from tests.contract.records.test_kept_links import kept, listed
 from tests.contract.records.test_reservations import clock, needs, new, seen
 from tests.contract.records.test_row_limits import limited
-from tests.contract.records.test_uploads import end_of, new_upload
+from tests.servers.unfinished import end_of, new_upload
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database import surplus
 from wharf_upload.database.reservations import SqlReservations

@@ -7,39 +7,13 @@ from typing import Any
 import pytest
 
 from servicekit.database import Database
-from servicekit.ids import uuid7_hex
+from tests.servers.unfinished import end_of, new_upload
 from tests.servers.upload import faults_in_counts, new_file
 from wharf_upload.database.sql import SqlRecords
-from wharf_upload.domain.file_writes import Idempotency, UploadEnd, Write
+from wharf_upload.domain.file_writes import Idempotency, Write
 from wharf_upload.domain.refusals import QuotaExceeded, UploadGone
-from wharf_upload.domain.resumable_upload import Slicing, Upload, UploadOptions
+from wharf_upload.domain.resumable_upload import Slicing, UploadOptions
 from wharf_upload.domain.tenant_limits import Limits
-
-
-def new_upload(length: int | None = 10, **changes: object) -> Upload:
-    """An upload of `demo`."""
-    fields: dict[str, object] = {
-        "id": uuid7_hex(),
-        "tenant": "demo",
-        "subject": "client-1",
-        "bucket": "default",
-        "key": "a.bin",
-        "length": length,
-        "reserved_bytes": length or 0,
-        "created_at": 1,
-        "expires_at": 1_000,
-        **changes,
-    }
-    return Upload(**fields)  # type: ignore[arg-type]
-
-
-def end_of(upload: Upload) -> UploadEnd:
-    """How an upload ends."""
-    return UploadEnd(
-        id=upload.id,
-        parts=upload.parts,
-        expires_at=2_000,
-    )
 
 
 def test_what_was_kept_comes_back(records: SqlRecords) -> None:

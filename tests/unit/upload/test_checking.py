@@ -11,8 +11,8 @@ import pytest
 from servicekit.ids import uuid7_hex
 from servicekit.testing import Issuer
 from tests.servers.hourly_store import HourlyStore
+from tests.servers.unfinished import new_upload
 from tests.servers.upload import UploadService, assemble
-from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.maintenance import integrity
 from wharf_upload.maintenance.listed_blobs import ListedBlobs
 from wharf_upload.storage.base import BlobName, Found, Made
@@ -139,19 +139,7 @@ def test_what_is_replaced_meanwhile(
 def test_uploads_without_their_bytes(service: UploadService) -> None:
     """An unfinished upload without bytes is named; one that ends while the check looks is not."""
     uploads = service.records.uploads
-    made = [
-        Upload(
-            id=uuid7_hex(),
-            tenant="demo",
-            subject="client-1",
-            bucket="default",
-            key="a.bin",
-            length=1,
-            created_at=1,
-            expires_at=2**50,
-        )
-        for _ in range(2)
-    ]
+    made = [new_upload(1, expires_at=2**50) for _ in range(2)]
     for upload in made:
         uploads.create(upload)
     lost, ended = sorted(made, key=lambda upload: upload.id)

@@ -12,6 +12,7 @@ import pytest
 from servicekit.ids import uuid7_hex
 from servicekit.problems import ProblemError
 from servicekit.settings import SettingsError, read
+from tests.servers.unfinished import new_upload
 from tests.servers.upload import UploadService, ages, new_file
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.file_writes import Write
@@ -37,18 +38,7 @@ APART = {
 
 def begun(uploads: UploadRecords, replica: str, expires_at: float) -> Upload:
     """A new upload of 5 bytes; `expires_at` is in unix seconds."""
-    upload = Upload(
-        id=uuid7_hex(),
-        tenant="demo",
-        subject="client-1",
-        bucket="default",
-        key="a.bin",
-        length=5,
-        reserved_bytes=5,
-        created_at=1,
-        expires_at=int(1000 * expires_at),
-        replica=replica,
-    )
+    upload = new_upload(5, expires_at=int(1000 * expires_at), replica=replica)
     uploads.create(upload)
     return upload
 
