@@ -190,15 +190,18 @@ def test_streams_of_a_process_that_was_killed(gateway: Gateway) -> None:
 
 def test_a_start_without_the_database(gateway: Gateway) -> None:
     """A process takes streams though the database is away: the room stays reserved."""
+    asked: list[bool] = []
 
     class Away:
         """Reservations that cannot be reached."""
 
         def clear(self, *, streamed: bool) -> int:
-            raise DatabaseUnavailable(f"away {streamed}")
+            asked.append(streamed)
+            raise DatabaseUnavailable("away")
 
     away: Any = Away()
     BodiesUnderWay(away, gateway.spool, lambda: 0, lambda: None).begin()
+    assert asked == [True]
 
 
 @pytest.mark.parametrize("answers", [False, True])
