@@ -54,11 +54,7 @@ contract:
 	@$(PREPARE) contract
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
 
-integration:
-	@$(PREPARE) test
-	@$(BIN)/python -m pytest tests/$@ $(ARGS)
-
-e2e:
+integration e2e:
 	@$(PREPARE) test
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
 
