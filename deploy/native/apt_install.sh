@@ -9,6 +9,9 @@
 # installed before are then disabled, since policy-rc.d says nothing about the
 # next boot.
 set -eu
+# One at a time: the second would take away the policy under which the first unpacks.
+exec 9</usr/sbin
+flock 9
 policy=/usr/sbin/policy-rc.d
 saved=$policy.wharf-saved
 marker='# placed by wharf while apt runs'
@@ -41,7 +44,7 @@ init_scripts() {
 # No Recommends: postgresql's would bring a cron job, nginx's nothing needed.
 install() {
     DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
-        --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" </dev/null
+        --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" </dev/null 9<&-
 }
 
 restore # what an interrupted run left

@@ -17,6 +17,7 @@ is gone within some 50 ms.
     prepare.py test      what `make test` needs: contract, compose, podman, a browser with the
                          scripts of others that it loads (requirements/browser), and k8s
     prepare.py k8s       what `make k8s` needs: dev, and the checkers of manifests in .venv/k8s
+    prepare.py programs  Debian's packages of `test` alone: CI installs them while pip works
 """
 
 from __future__ import annotations
@@ -272,6 +273,11 @@ def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in GOALS:
         stop(f"usage: prepare.py {'|'.join(GOALS)}")
     goal = GOALS[sys.argv[1]]
+    if not goal.lock:
+        # Nothing in the checkout changes, so that what makes `.venv` runs at the same time.
+        if missing := missing_packages(goal.programs):
+            install_packages(missing)
+        return
     # Two makes at once take turns; a lock on the directory leaves no file.
     checkout = os.open(ROOT, os.O_RDONLY)
     fcntl.flock(checkout, fcntl.LOCK_EX)

@@ -100,6 +100,7 @@ SWIFT: dict[str, dict[str, tuple[str, ...]]] = {"swift": {"swift.txt": ()}}
 class Goal(NamedTuple):
     """What one way of using the repository needs.
 
+    `lock` is the file of Python's packages; without one, only programs are installed.
     `assets` are what the console's pages load, `scripts` those of others for a browser,
     `environments` those of programs whose packages do not fit beside ours.
     """
@@ -131,6 +132,7 @@ GOALS = {
     ),
     "k8s": Goal("dev", (OPENSSL,), environments=CHECKERS),
 }
+GOALS["programs"] = Goal("", GOALS["test"].programs)
 
 
 def debian_release(file: Path = Path("/etc/os-release")) -> int:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -269,3 +270,38 @@ def test_unit_tests_need_no_program(prepare: ModuleType) -> None:
     """`make unit` asks apt for nothing, whatever is missing on the machine."""
     assert prepare.GOALS["unit"].programs == ()
     assert not prepare.GOALS["unit"].environments
+
+
+def test_two_installs_take_turns(tmp_path: Path) -> None:
+    """A second install waits, so that services stay forbidden until the first has ended."""
+    (tmp_path / "policy").mkdir()
+    script = tmp_path / "apt_install.sh"
+    text = (NATIVE / "apt_install.sh").read_text()
+    script.write_text(text.replace("/usr/sbin", str(tmp_path / "policy")))
+    apt = tmp_path / "bin/apt-get"
+    apt.parent.mkdir()
+    apt.write_text(
+        f"#!/bin/sh\necho begins >>{tmp_path}/seen\nsleep 0.3\n"
+        f"[ -x {tmp_path}/policy/policy-rc.d ] && echo forbidden >>{tmp_path}/seen\n"
+        f"echo ends >>{tmp_path}/seen\n"
+    )
+    apt.chmod(0o755)
+    environ = {**os.environ, "PATH": f"{apt.parent}:{os.environ['PATH']}"}
+    installs = [subprocess.Popen(["sh", str(script), "x"], env=environ) for _ in range(3)]
+    assert [install.wait(60) for install in installs] == [0, 0, 0]
+    assert (tmp_path / "seen").read_text().split() == ["begins", "forbidden", "ends"] * 3
+    assert not (tmp_path / "policy/policy-rc.d").exists()
+
+
+def test_programs_alone(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CI can have the programs of `make test` installed without touching `.venv`."""
+    installed: list[list[str]] = []
+    monkeypatch.setattr(prepare, "install_packages", installed.append)
+    monkeypatch.setattr(prepare, "found", lambda _: False)
+    monkeypatch.setattr(prepare, "ensure_venv", lambda *_, **__: pytest.fail("touches .venv"))
+    for goal in ("programs", "test"):
+        monkeypatch.setattr(sys, "argv", ["prepare.py", goal])
+        with suppress(pytest.fail.Exception):
+            prepare.main()
+    assert installed[0] == installed[1]
+    assert "nginx" in installed[0]
