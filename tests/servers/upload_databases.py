@@ -5,9 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from servicekit.database import Database, open_database
@@ -20,26 +18,34 @@ DIALECTS = ("sqlite", "postgresql")
 NewUrl = Callable[[], str]
 
 
-@pytest.fixture(scope="session")
-def postgres_template(postgres: PostgresServer) -> str:
-    """The name of a migrated database: migrating once serves all tests."""
-    url = postgres.new_database()
+def migrated(url: str) -> None:
+    """Make the upload service's tables in an empty database."""
     upgrade(url, MIGRATIONS)
-    return url.partition("?")[0].rpartition("/")[2]
 
 
 @pytest.fixture(params=DIALECTS)
-def database_url(request: pytest.FixtureRequest, upload_template: Path, tmp_path: Path) -> str:
-    """The URL of a migrated database of this test's own."""
+def database_url(
+    request: pytest.FixtureRequest, upload_template: Path, tmp_path: Path
+) -> Iterator[str]:
+    """The URL of a migrated database that no other test sees."""
+    yield from copied(request, tmp_path, upload_template, migrated)
+
+
+def copied(
+    request: pytest.FixtureRequest, folder: Path, template: Path, fill: Callable[[str], None]
+) -> Iterator[str]:
+    """Yield the URL of a database of the dialect `request.param`, and remove it afterwards.
+
+    It is a copy: of the file `template` of SQLite, or of what `fill` makes in PostgreSQL.
+    """
     if request.param == "sqlite":
-        shutil.copy(upload_template, tmp_path / "upload.db")
-        return f"sqlite:///{tmp_path / 'upload.db'}"
+        shutil.copy(template, folder / "upload.db")
+        yield f"sqlite:///{folder / 'upload.db'}"
+        return
     postgres: PostgresServer = request.getfixturevalue("postgres")
-    template: str = request.getfixturevalue("postgres_template")
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-    return postgres.url(name)
+    url = postgres.filled_by(fill)
+    yield url
+    postgres.drop(url)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from servicekit.database import Database, open_database
 from servicekit.database.migrating import upgrade
 from tests.servers.auth import MIGRATIONS
+from tests.servers.postgres import PostgresServer
 from tests.servers.twins import AUTH_TWINS
 from wharf_auth.database.contract import Records
 from wharf_auth.database.sql import SqlRecords
@@ -26,10 +27,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
     """Migrated files of SQLite, with twins and without: migrating once serves all tests."""
     folder = tmp_path_factory.mktemp("migrated")
     files = {has_twins: folder / f"{has_twins}.db" for has_twins in (False, True)}
-    for has_twins, file in files.items():
-        upgrade(f"sqlite:///{file}", MIGRATIONS)
-        if has_twins:
-            AUTH_TWINS.add(f"sqlite:///{file}")
+    _without_twins(f"sqlite:///{files[False]}")
+    _with_twins(f"sqlite:///{files[True]}")
     return files
 
 
@@ -42,11 +41,24 @@ def database(
     url = f"sqlite:///{tmp_path}/auth.db"
     if request.param == "sqlite":
         shutil.copy(migrated[has_twins], tmp_path / "auth.db")
-    else:
-        url = request.getfixturevalue("new_postgres_url")
-        upgrade(url, MIGRATIONS)
-        if has_twins:
-            AUTH_TWINS.add(url)
+        yield from _opened(url)
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    url = postgres.filled_by(_with_twins if has_twins else _without_twins)
+    yield from _opened(url)
+    postgres.drop(url)
+
+
+def _without_twins(url: str) -> None:
+    upgrade(url, MIGRATIONS)
+
+
+def _with_twins(url: str) -> None:
+    upgrade(url, MIGRATIONS)
+    AUTH_TWINS.add(url)
+
+
+def _opened(url: str) -> Iterator[Database]:
     database = open_database(url)
     yield database
     database.close()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.servers.tracing import strace
 from tests.servers.twins import UPLOAD_TWINS
 from tests.servers.upload import upload_template
-from tests.servers.upload_databases import database, database_url, postgres_template, records
+from tests.servers.upload_databases import DIALECTS, copied, database, migrated, records
 
 __all__ = [
     "all_tenants",
     "database",
-    "database_url",
-    "postgres_template",
     "records",
     "strace",
-    "twins",
     "upload_template",
 ]
 
@@ -26,8 +27,29 @@ def all_tenants() -> None:
     """Is asked for by a test of what rightly spans tenants, or counts steps: it has no twins."""
 
 
-@pytest.fixture(autouse=True)
-def twins(request: pytest.FixtureRequest) -> None:
-    """Gives the tenant of each test its twins."""
-    if "database_url" in request.fixturenames and "all_tenants" not in request.fixturenames:
-        UPLOAD_TWINS.add(request.getfixturevalue("database_url"))
+@pytest.fixture(scope="session")
+def template_with_twins(upload_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file of SQLite in which a tenant has twins: they are added once for all tests."""
+    path = tmp_path_factory.mktemp("twins") / "upload.db"
+    shutil.copy(upload_template, path)
+    UPLOAD_TWINS.add(f"sqlite:///{path}")
+    return path
+
+
+def _migrated_with_twins(url: str) -> None:
+    migrated(url)
+    UPLOAD_TWINS.add(url)
+
+
+@pytest.fixture(params=DIALECTS)
+def database_url(
+    request: pytest.FixtureRequest,
+    upload_template: Path,
+    template_with_twins: Path,
+    tmp_path: Path,
+) -> Iterator[str]:
+    """The URL of a migrated database that no other test sees; its tenant has twins."""
+    if "all_tenants" in request.fixturenames:
+        yield from copied(request, tmp_path, upload_template, migrated)
+    else:
+        yield from copied(request, tmp_path, template_with_twins, _migrated_with_twins)

@@ -1,6 +1,6 @@
 """Every database that upload's records may lie in."""
 
 from tests.servers.upload import upload_template
-from tests.servers.upload_databases import database, database_url, postgres_template, records
+from tests.servers.upload_databases import database, database_url, records
 
-__all__ = ["database", "database_url", "postgres_template", "records", "upload_template"]
+__all__ = ["database", "database_url", "records", "upload_template"]

@@ -11,7 +11,6 @@ from tests.servers.blob_process import blob_server, socket_server
 from tests.servers.postgres import new_postgres_url, postgres
 from tests.servers.tracing import strace
 from tests.servers.upload import issuer, upload, upload_data, upload_template
-from tests.servers.upload_databases import postgres_template
 from tests.servers.upload_script import write_credentials
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "issuer",
     "new_postgres_url",
     "postgres",
-    "postgres_template",
     "socket_server",
     "strace",
     "upload",
