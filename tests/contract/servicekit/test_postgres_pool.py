@@ -128,6 +128,17 @@ def test_the_gauge_follows(
     assert database.reading().row("SELECT 1") == (1,)
 
 
+def test_a_closed_connection_does_not_count(database: PostgresDatabase) -> None:
+    """A connection stops counting when it is closed, also while something refers to it."""
+    before = connections.now()
+    taken, _ = database.first(lambda connection: connection.row("SELECT 1"))
+    assert connections.now() == before
+    taken.raw.close()
+    assert connections.now() == before - 1
+    taken.give_back()
+    del taken
+
+
 def test_a_server_that_is_gone_is_told_at_once(
     database: PostgresDatabase, postgres: PostgresServer
 ) -> None:

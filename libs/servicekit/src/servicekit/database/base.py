@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -104,8 +104,13 @@ def commit(connection: Connection) -> None:
         raise OutcomeUnknown(str(error)) from error
 
 
-def count_while_alive(connection: object) -> None:
-    """Count a connection in `connections` for as long as the object lives."""
+def count_while_alive(connection: object) -> Callable[[], object]:
+    """Count a connection in `connections` for as long as the object lives.
+
+    Return a function that ends this earlier, when the connection is closed. It may be called twice.
+    """
     connections.begin(None)
+    ended = weakref.finalize(connection, connections.end)
     # Not at the exit: the process's numbers end with it.
-    weakref.finalize(connection, connections.end).atexit = False
+    ended.atexit = False
+    return ended

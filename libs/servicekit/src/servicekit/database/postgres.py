@@ -64,11 +64,21 @@ class _BoundedConnection(psycopg.Connection[Row]):
 
     # To make a cursor takes a third of the time of a statement.
     kept_cursor: psycopg.Cursor[Row] | None = None
+    _counted: Callable[[], object] | None = None
+
+    def count(self) -> None:
+        """Count this connection among those of the process until it is closed."""
+        self._counted = base.count_while_alive(self)
 
     def close(self) -> None:
-        """Closes the connection and forgets its cursor, which refers to it."""
+        """Close the connection and forget its cursor, which refers to it.
+
+        The object itself may live on: the traceback of an error can refer to it.
+        """
         self.kept_cursor = None
         super().close()
+        if self._counted is not None:
+            self._counted()
 
     def wait(
         self,
@@ -233,7 +243,7 @@ class PostgresDatabase:
             self._url,
             connection_class=_BoundedConnection,
             kwargs=self._settings,
-            configure=base.count_while_alive,
+            configure=_BoundedConnection.count,
             min_size=0,
             max_size=self._most_connections,
             num_workers=1,
