@@ -1,4 +1,4 @@
-"""What the parts of the records share: a database, and the group that commits their changes."""
+"""The base class of the parts of the records: a database, and the group that commits changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from wharf_upload.database.group_commit import GroupCommit
 
 
 class Aggregate:
-    """The rows of one subject. It reads from the database and changes it through the group."""
+    """The rows of one subject, read from the database and changed through the group commit."""
 
     def __init__(self, database: Database, group: GroupCommit) -> None:
         self._database, self._group = database, group

@@ -1,7 +1,7 @@
-"""What a tenant may still store, inside the transaction that stores it.
+"""Reads how much a tenant may still store, inside the transaction that stores it.
 
-The row of `usage` is read once per tenant and transaction, and on PostgreSQL it is the row that is
-locked anyway: nobody else can use what is left before the commit.
+A transaction reads the row of `usage` once for each tenant. On PostgreSQL, the transaction also
+locks this row, so no other transaction can use up the remaining quota before the commit.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _SELECT_LIMITS = "SELECT max_bytes, max_files FROM limits WHERE tenant = ?"
 
 
 def allowance(connection: Connection, tenant: str, quota: Quota, *, lock: bool) -> Allowance:
-    """Return what the tenant may store by now; `lock` its row to make writers take turns."""
+    """Return the tenant's usage and quota; `lock` its `usage` row so that writers take turns."""
     row = connection.row(_SELECT + (" FOR UPDATE OF usage" if lock else ""), (tenant,))
-    if row is None:  # nothing was ever stored
+    if row is None:  # The tenant has never stored a file.
         limits = connection.row(_SELECT_LIMITS, (tenant,))
         row = (0, 0, *(limits or (None, None)))
     return Allowance(

@@ -1,4 +1,4 @@
-"""Which blobs rows name, and which wait for the deletion of their bytes."""
+"""Queries of the blobs that rows name, and of the blobs whose bytes wait for deletion."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ class SqlBlobs(Aggregate):
     """Implements `contract.BlobRecords`."""
 
     def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return which of these (tenant, blob) a row names."""
+        """Return those of the given (tenant, blob) pairs that a row names."""
         connection, known = self._database.reading(), set[tuple[str, str]]()
         for blobs in _in_hundreds(names):
-            # Files first: a blob on its way from one table to the other is seen in one of them.
+            # Read `files` first: a concurrent deletion moves a blob from `files` to `doomed`, so in
+            # this order at least one of the two queries finds it.
             for statement in _KNOWN_BLOBS:
                 known.update((row[0], row[1]) for row in connection.rows(statement, blobs))
         return known.intersection(names)
 
     def live_blobs(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], BlobContent]:
-        """Return what those of these (tenant, blob) hold that live files name."""
+        """Return size and digest of those of the given (tenant, blob) pairs that a file names."""
         connection, wanted = self._database.reading(), set(names)
         rows = chain.from_iterable(
             connection.rows(_LIVE_BLOBS, blobs) for blobs in _in_hundreds(names)
@@ -42,7 +43,7 @@ class SqlBlobs(Aggregate):
         }
 
     def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
-        """Return blobs that were given up before a time."""
+        """Return at most `limit` blobs whose files were deleted before a time."""
         rows = self._database.reading().rows(
             "SELECT tenant, blob, doomed_at FROM doomed WHERE doomed_at < ? "
             "ORDER BY doomed_at LIMIT ?",
@@ -51,7 +52,7 @@ class SqlBlobs(Aggregate):
         return [PendingDeletion(tenant=row[0], blob=row[1], deleted_at=row[2]) for row in rows]
 
     def forget_pending_deletions(self, blobs: list[str]) -> None:
-        """Drop the rows of blobs whose bytes are gone."""
+        """Delete the rows of blobs whose bytes were removed."""
         with self._database.transaction() as connection:
             connection.execute_many(
                 "DELETE FROM doomed WHERE blob = ?", [(blob,) for blob in blobs]
@@ -59,8 +60,8 @@ class SqlBlobs(Aggregate):
 
 
 def _in_hundreds(names: list[tuple[str, str]]) -> Iterator[list[str]]:
-    """Yield the blobs, always as many at a time: one statement to prepare."""
+    """Yield lists of exactly `_BLOBS_A_TIME` blob names; so one prepared statement serves all."""
     for start in range(0, len(names), _BLOBS_A_TIME):
-        # In order: neighbours in the index.
+        # Sorted, so that neighbouring names are neighbours in the index.
         blobs = sorted(blob for _, blob in names[start : start + _BLOBS_A_TIME])
         yield blobs + blobs[-1:] * (_BLOBS_A_TIME - len(blobs))

@@ -1,4 +1,4 @@
-"""Buckets and their policies."""
+"""The rows of buckets and their policies."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ _NAMED = (
 
 
 def require_bucket(connection: Connection, tenant: str, bucket: str) -> None:
-    """Raise `NoSuchBucket` if there is no such bucket."""
+    """Raise `NoSuchBucket` if the bucket does not exist."""
     if not connection.row("SELECT 1 FROM buckets WHERE tenant = ? AND name = ?", (tenant, bucket)):
         raise NoSuchBucket
 
 
 def _page(tenant: str, rows: list[Row], limit: int, *, has_default: bool) -> list[Bucket]:
-    """Return the buckets of rows, with the one that needs none where it belongs."""
+    """Return the buckets of the rows by name.
+
+    With `has_default`, add `default` if it has no row.
+    """
     found = [
         Bucket(tenant=tenant, name=row[0], policy=_policy.decode(row[1]), created_at=row[2])
         for row in rows
     ]
     if has_default and all(bucket.name != DEFAULT_BUCKET for bucket in found):
         found.append(Bucket(tenant=tenant, name=DEFAULT_BUCKET, policy=Policy(), created_at=0))
-    # It may belong behind the page; then it is on the next one.
+    # `default` may sort after the last entry of this page; then the next page lists it.
     return sorted(found, key=lambda bucket: bucket.name)[:limit]
 
 
@@ -43,7 +46,10 @@ class SqlBuckets(Aggregate):
     """Implements `contract.BucketRecords`."""
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
-        """Return the bucket; `default` exists for every tenant."""
+        """Return the bucket, or `None` if it does not exist.
+
+        Every tenant has the bucket `default`.
+        """
         row = self._database.reading().row(
             "SELECT policy, created_at FROM buckets WHERE tenant = ? AND name = ?", (tenant, name)
         )
@@ -63,7 +69,10 @@ class SqlBuckets(Aggregate):
         limit: int = LARGEST_PAGE,
         names: tuple[str, ...] | None = None,
     ) -> list[Bucket]:
-        """Return the tenant's buckets by name, those past `after`, of these `names` if given."""
+        """Return the tenant's buckets after the name `after`, in order.
+
+        `names`, if given, limits the result to buckets with these names.
+        """
         if names is not None:
             return self._named(tenant, [name for name in names if name > after], limit)
         rows = self._database.reading().rows(
@@ -74,11 +83,12 @@ class SqlBuckets(Aggregate):
         return _page(tenant, rows, limit, has_default=after < DEFAULT_BUCKET)
 
     def _named(self, tenant: str, names: list[str], limit: int) -> list[Bucket]:
-        """Return the first of the buckets with these names; few are asked for at once."""
+        """Return the first `limit` buckets with these names; one query covers a hundred names."""
         found: list[Bucket] = []
         for start in range(0, len(names), _NAMES_A_TIME):
             some = names[start : start + _NAMES_A_TIME]
-            # Filled up, so that there is one statement for any number of them.
+            # Repeat the last name up to a hundred: one prepared statement serves any number of
+            # names.
             asked = some + some[-1:] * (_NAMES_A_TIME - len(some))
             room = limit - len(found)
             rows = self._database.reading().rows(_NAMED, (tenant, *asked, room))
@@ -88,7 +98,7 @@ class SqlBuckets(Aggregate):
         return found
 
     def put_bucket(self, bucket: Bucket) -> bool:
-        """Create (true) or change (false) a bucket."""
+        """Store a bucket and its policy; return whether the bucket is new."""
         policy = msgspec.json.encode(bucket.policy).decode()
 
         def change(connection: Connection, unit: UnitOfWork) -> bool:
@@ -104,17 +114,19 @@ class SqlBuckets(Aggregate):
                     "ON CONFLICT (tenant, name) DO UPDATE SET policy = excluded.policy",
                     (bucket.tenant, bucket.name, policy, bucket.created_at),
                 )
-            # Now that the bucket's row is locked: two changes of it must not mix.
+            # Only after the statements above, which lock the bucket's row: two concurrent changes
+            # of one bucket must not mix their origins.
             origins = bucket.policy.cors_origins
             cors_origins.index(connection, bucket.tenant, bucket.name, origins)
-            # `default` exists before anybody sets its policy.
+            # `default` exists before a policy is stored for it, so it is never new.
             return not changed and bucket.name != DEFAULT_BUCKET
 
-        # Changes of a tenant take turns: of two new buckets only one has the last place.
+        # Changes of one tenant run one after the other, so two concurrent new buckets cannot both
+        # take the last permitted place.
         return bool(self._group.run(bucket.tenant, change))
 
     def delete_bucket(self, tenant: str, name: str) -> None:
-        """Remove an empty bucket; raises `NoSuchBucket` or `BucketNotEmpty`."""
+        """Remove a bucket that has no live files; raises `NoSuchBucket` or `BucketNotEmpty`."""
 
         def change(connection: Connection, _: UnitOfWork) -> None:
             require_bucket(connection, tenant, name)
@@ -130,5 +142,5 @@ class SqlBuckets(Aggregate):
         self._group.run(tenant, change)
 
     def lists_origin(self, origin: str, tenant: str | None = None) -> bool:
-        """Tell whether a bucket of the tenant lists the origin or `*`; `None`: of any tenant."""
+        """Tell whether a bucket of the tenant lists the origin or `*`; `None` means any tenant."""
         return cors_origins.is_listed(self._database.reading(), origin, tenant)

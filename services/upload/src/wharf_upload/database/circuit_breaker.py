@@ -1,4 +1,4 @@
-"""While the database is away: who asks it, and who is told at once that it is."""
+"""The circuit breaker for the database: it limits the requests to an unreachable database."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 
-# Longer than any question to a database takes: whoever asks has said something by then.
+# Longer than any query to the database can take: the thread that asks records an outcome earlier.
 _PATIENCE_SECONDS = 60.0
 
 
 class CircuitBreaker:
-    """After a question that the database did not answer, one more every three seconds.
+    """Lets one caller every `seconds` try the database after a failure, and refuses the others.
 
-    The others need not wait, so that whoever has an older answer goes on with that one. One per
-    process. Who is told to ask (`lasts` is false) says `begin`, `end` or `unknown` afterwards.
+    The refused callers do not wait for the database and can use an older cached result. Each
+    process has one circuit breaker. A caller for which `is_open` returned false must call
+    `record_success`, `record_failure` or `record_unknown` afterwards.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class CircuitBreaker:
         self._lock = threading.Lock()
 
     def is_open(self) -> bool:
-        """Tell whether not to ask now."""
+        """Tell whether the caller must not ask the database now."""
         if not self._until:
             return False
         with self._lock:
@@ -36,14 +37,14 @@ class CircuitBreaker:
         return False
 
     def record_failure(self) -> None:
-        """Note that the database did not answer."""
+        """Record that the database did not respond."""
         self._until = self._clock() + self._seconds
 
     def record_success(self) -> None:
-        """Note that the database answered."""
+        """Record that the database responded."""
         self._until = 0.0
 
     def record_unknown(self) -> None:
-        """Note that the database was not asked after all: the next caller may ask."""
+        """Record that the caller did not ask the database after all; the next caller may ask."""
         if self._until:
             self._until = self._clock()

@@ -1,8 +1,8 @@
-"""Who is about to commit: a leader waits a moment for them, and one transaction does for all.
+"""Lets the leader of a group commit wait briefly for uploads that are about to commit.
 
-A transaction of one small file costs SQLite some seven pages, and with `full` durability two
-fsyncs; that of six costs hardly more. Without this, every second group was an upload that came just
-before five others.
+A transaction of one small file costs SQLite about seven pages, and two fsyncs with `full`
+durability; a transaction of six files costs hardly more. Without the wait, every second group was a
+single upload that arrived just before five others.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ import threading
 
 
 class CommitBatcher:
-    """Threads of one process that have announced an upload and have not come with it yet."""
+    """The threads of one process that announced an upload and have not yet joined a group."""
 
     def __init__(self, patience_seconds: float) -> None:
         self._patience_seconds = patience_seconds
-        # Adding and taking out are one step each under Python's lock.
+        # Python's global lock makes each addition and each removal atomic.
         self._coming: set[int] = set()
         self._lock = threading.Lock()
         self._gate: threading.Lock | None = None
 
     def announce(self) -> None:
-        """Say that this thread comes soon; it has to call `arrived` in any case."""
+        """Announce that this thread will soon commit.
+
+        The thread must call `arrived` in any case.
+        """
         self._coming.add(threading.get_ident())
 
     def arrived(self) -> None:
-        """Say that this thread has come, or will not."""
+        """Withdraw this thread's announcement: it has joined a group, or will not commit."""
         self._coming.discard(threading.get_ident())
         if self._coming or self._gate is None:
             return
@@ -35,14 +38,17 @@ class CommitBatcher:
             gate.release()
 
     def wait(self) -> None:
-        """Wait until all have come, but not for long. Only the leader calls it."""
+        """Wait until all announced threads have arrived or the patience ends.
+
+        Only the leader calls it.
+        """
         if not self._coming:
             return
         gate = threading.Lock()
         gate.acquire()
         with self._lock:
             self._gate = gate
-        # Whoever came before it saw the gate has left `_coming` already.
+        # A thread that arrived before it could see the gate has already left `_coming`.
         if self._coming:
             gate.acquire(timeout=self._patience_seconds)
         with self._lock:

@@ -1,8 +1,9 @@
-"""The contracts of the database: what is kept, and what can be asked.
+"""The contracts of the database: the data that it stores, and the queries that it answers.
 
-Each protocol is about one subject, so that a use case names only what it needs. Questions take the
-tenant. Times are unix milliseconds, sizes are bytes. All methods raise `DatabaseUnavailable` when
-the database does not answer; writes raise the kinds of `Refused` (`domain.refusals`) besides.
+Each protocol covers one subject, so that a use case depends only on the parts that it needs.
+Queries take the tenant. Times are unix milliseconds, sizes are bytes. All methods raise
+`DatabaseUnavailable` when the database does not respond. Writes also raise the subclasses of
+`Refused` (`domain.refusals`).
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from wharf_upload.domain.tenant_limits import Limits
 
 
 class BucketRecords(Protocol):
-    """Buckets, their policies, and the origins that these list."""
+    """Buckets, their policies, and the origins that the policies list."""
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
-        """Return the bucket; `default` exists for every tenant."""
+        """Return the bucket, or `None` if it does not exist.
+
+        Every tenant has the bucket `default`.
+        """
 
     def buckets(
         self,
@@ -34,26 +38,29 @@ class BucketRecords(Protocol):
         limit: int = LARGEST_PAGE,
         names: tuple[str, ...] | None = None,
     ) -> list[Bucket]:
-        """Return the tenant's buckets by name, those past `after`.
+        """Return the tenant's buckets after the name `after`, in order of their names.
 
-        With `names`, which are in order, only those that are among them.
+        `names` limits the result to buckets with these names; `names` must be sorted.
         """
 
     def put_bucket(self, bucket: Bucket) -> bool:
-        """Create (true) or change (false) a bucket; raises `LimitReached`."""
+        """Store a bucket and its policy; return whether the bucket is new.
+
+        Raises `LimitReached`.
+        """
 
     def delete_bucket(self, tenant: str, name: str) -> None:
-        """Remove an empty bucket; raises `NoSuchBucket` or `BucketNotEmpty`."""
+        """Remove a bucket that has no live files; raises `NoSuchBucket` or `BucketNotEmpty`."""
 
     def lists_origin(self, origin: str, tenant: str | None = None) -> bool:
-        """Tell whether a bucket of the tenant lists the origin or `*`; `None`: of any tenant."""
+        """Tell whether a bucket of the tenant lists the origin or `*`; `None` means any tenant."""
 
 
 class FileRecords(Protocol):
-    """Live files."""
+    """Files: their listing, and the writes that create, change, move and delete them."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file of this key."""
+        """Return the file with this key, or `None`; the file may have expired."""
 
     def list_files(
         self,
@@ -66,141 +73,148 @@ class FileRecords(Protocol):
         limit: int,
         within: Sequence[str] = ("",),
     ) -> Page:
-        """Return files by key, after the key `after`; keys behind a delimiter are one prefix.
+        """Return a page of files after the key `after`, in order of their keys.
 
-        Only keys that begin with one of `within` count: these are in order, and none begins with
-        another one.
+        All keys with the same part up to the delimiter are one entry, a prefix. Only keys that
+        begin with one of the prefixes `within` count; `within` is sorted, and no prefix in it
+        begins with another one.
         """
 
     def live_files(self) -> Iterator[File]:
-        """Yield all live files of all tenants, for checks and backups."""
+        """Yield all files of all tenants, also expired ones, for checks and backups."""
 
     def announce(self) -> None:
-        """Say that this thread calls `write` within milliseconds, so that others share its commit.
+        """Announce that this thread calls `write` within milliseconds, so that commits are shared.
 
-        The thread has to call `withdraw` afterwards, whether it has written or not.
+        The thread must call `withdraw` afterwards, whether it has written or not.
         """
 
     def withdraw(self) -> None:
-        """Say that this thread has written, or will not. May be called without need."""
+        """Withdraw the announcement of this thread; has no effect if the thread has none."""
 
     def write(self, write: Write) -> Stored:
-        """Make files visible, durably, charged to the tenant, with their events: one commit."""
+        """Make files visible in one durable commit, with their events, and charge the tenant."""
 
     def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
-        """Store what `edit` makes of a file as it is by then: its name, metadata, expiry or key.
+        """Apply `edit` to the current state of a file (name, metadata, expiry or key) and store it.
 
         `edit` may be called more than once. Raises `NoSuchFile`, also when another file has taken
-        the key since, `KeyTaken` and `PreconditionFailed`.
+        the key since the caller read it, `KeyTaken` and `PreconditionFailed`.
         """
 
     def move(self, wanted: Move, place: Place) -> Stored:
-        """Give a file another address: one commit, with its event; usage stays as it is.
+        """Move a file to another address in one commit, with its event; usage does not change.
 
-        `place` may be called more than once, and raise. Raises `NoSuchFile`, `NoSuchBucket`,
+        `place` may be called more than once, and may raise. Raises `NoSuchFile`, `NoSuchBucket`,
         `KeyTaken`, `PreconditionFailed` and `IdempotencyReused`.
         """
 
     def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:
-        """Remove a file's row; raises `NoSuchFile` or `PreconditionFailed`."""
+        """Delete a file's row and return the file; raises `NoSuchFile` or `PreconditionFailed`."""
 
     def expire(self, now: int, limit: int) -> int:
-        """Delete at most `limit` files whose time is over; return how many."""
+        """Delete at most `limit` expired files; return how many were deleted."""
 
     def expire_tenant(self, tenant: str, now: int) -> int:
-        """Delete a bounded number of one tenant's files whose time is over; return how many."""
+        """Delete a bounded number of one tenant's expired files; return how many were deleted."""
 
 
 class BlobRecords(Protocol):
-    """Which blobs are in use, and which wait for their deletion."""
+    """The blobs that are in use, and the blobs that wait for deletion."""
 
     def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return which of these (tenant, blob) a row names: of live files or pending deletions."""
+        """Return those of the given (tenant, blob) pairs that a file or pending deletion names."""
 
     def live_blobs(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], BlobContent]:
-        """Return what those of these (tenant, blob) hold that live files name."""
+        """Return size and digest of those of the given (tenant, blob) pairs that a file names."""
 
     def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
-        """Return blobs that were given up before a time."""
+        """Return at most `limit` blobs whose files were deleted before a time."""
 
     def forget_pending_deletions(self, blobs: list[str]) -> None:
-        """Drop the rows of blobs whose bytes are gone."""
+        """Delete the rows of blobs whose bytes were removed."""
 
 
 class TenantRecords(Protocol):
-    """What a tenant may use, and what it uses."""
+    """The limits and the usage of tenants."""
 
     def limits(self, tenant: str) -> Limits:
-        """Return what was set for the tenant; all `None` where nothing was."""
+        """Return the limits that were set for the tenant; a limit that was not set is `None`."""
 
     def put_limits(self, tenant: str, limits: Limits) -> None:
-        """Set a tenant's limits, all of them."""
+        """Replace all limits of a tenant."""
 
     def usage(self, tenant: str) -> Usage:
-        """Return what the tenant has stored."""
+        """Return how many bytes and files the tenant stores."""
 
     def purge_tenant(self, tenant: str, limit: int) -> int:
-        """Remove at most `limit` rows of a tenant, of any kind; return how many, 0 at the end."""
+        """Remove at most `limit` rows of a tenant, of any kind.
+
+        Return their number, 0 if none is left.
+        """
 
 
 class EventRecords(Protocol):
-    """What happened to a tenant's files."""
+    """The events of tenants: what happened to their files and quotas."""
 
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
-        """Return the events after a number, in order; none is missing before the last one."""
+        """Return the events after a number, in order, without a gap before the last one."""
 
     def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
         """Return the events before a number, the newest first."""
 
     def forget_events(self, before: int) -> int:
-        """Drop what is older than a time or too much for its tenant, but each tenant's newest one.
+        """Delete events that are older than a time or exceed a tenant's limit; return how many.
 
-        Return how many.
+        The newest event of each tenant always stays.
         """
 
     def events_dropped(self, tenant: str) -> int:
-        """Return the largest number of an event that was dropped; 0 where none was."""
+        """Return the largest number of a deleted event, or 0 if no event was deleted."""
 
     def event_numbers_changed_at(self) -> int | None:
-        """Return when releases stopped to give numbers as cursors, in unix milliseconds.
+        """Return when this service stopped using event numbers as cursors, in unix milliseconds.
 
-        `None`: no client has one.
+        `None` means that no client has a number as a cursor.
         """
 
 
 class TicketRecords(Protocol):
-    """How many files each upload ticket has brought."""
+    """How many files clients have uploaded with each upload ticket."""
 
     def ticket_uses(self, tenant: str, ticket: str) -> int:
-        """Return how many files an upload ticket has brought."""
+        """Return how many files clients have uploaded with an upload ticket."""
 
     def forget_ticket_uses(self, before: int) -> int:
-        """Drop the counts of tickets that expired before a time; return how many."""
+        """Delete the counts of tickets that expired before a time; return how many were deleted."""
 
 
 class UpkeepRecords(Protocol):
-    """What maintenance remembers: who copies the store, and up to which hour it was swept."""
+    """State of maintenance: the processes that copy the store, and the hours that are swept."""
 
     def touch_pause(self, holder: str) -> None:
-        """Say that a copier, which has a name of its own, is at work."""
+        """Record that a copier is running; `holder` is a name that only this copier has."""
 
     def end_pause(self, holder: str) -> None:
-        """Say that a copier has ended; one that nobody knows is no error."""
+        """Record that a copier has ended; an unknown `holder` is no error."""
 
     def is_paused(self, silent: int) -> bool:
-        """Tell whether a copier has said something in the last `silent` milliseconds."""
+        """Tell whether a copier has called `touch_pause` in the last `silent` milliseconds."""
 
     def forget_pauses(self, silent: int) -> None:
-        """Drop copiers of which nothing was heard for `silent` milliseconds."""
+        """Delete the copiers that have not called `touch_pause` for `silent` milliseconds."""
 
     def swept_until(self, place: str) -> int | None:
-        """Return up to when the blobs in a place were swept, in unix seconds; `None`: never."""
+        """Return until when the blobs in a place were swept, in unix seconds.
+
+        `None` means never.
+        """
 
     def note_swept(self, place: str, until: int) -> None:
-        """Remember up to when the blobs in a place are swept, in unix seconds."""
+        """Record until when the blobs in a place are swept, in unix seconds."""
 
     def forget_swept(self, place: str) -> None:
-        """Let all blobs in a place be swept again; one that was never swept is no error."""
+        """Mark all blobs in a place as not swept; a place that was never swept is no error."""
 
 
 class Records(
@@ -215,13 +229,13 @@ class Records(
     UpkeepRecords,
     Protocol,
 ):
-    """All of them, on one database."""
+    """All records of one database."""
 
     def forget_idempotency(self, before: int) -> int:
-        """Drop remembered requests older than a time; return how many."""
+        """Delete remembered requests older than a time; return how many were deleted."""
 
     def check(self) -> str | None:
-        """Return what is wrong with the database, or `None`."""
+        """Return a description of the error in the database's schema, or `None`."""
 
 
 class SavedBlob(NamedTuple):
@@ -234,10 +248,10 @@ class SavedBlob(NamedTuple):
 
 
 class SavedRows(Protocol):
-    """The rows of a backup, of this version or an older one: which bytes belong to it."""
+    """The rows of a backup of this version or an older one; they tell which bytes belong to it."""
 
     def total_bytes(self) -> int:
-        """Return the bytes of all files."""
+        """Return the total size of all files in bytes."""
 
     def blobs(self) -> Iterator[SavedBlob]:
         """Yield the blob of each file."""
@@ -250,47 +264,50 @@ class SavedRows(Protocol):
 
 
 class Overview(Protocol):
-    """What all tenants use, for the operator's metrics."""
+    """The usage of all tenants, for the operator's metrics."""
 
     @property
     def warning_part(self) -> float:
-        """The part of a quota from which on a tenant is warned."""
+        """The share of a quota (0 to 1) at which the service warns a tenant."""
 
     def usages(self) -> Iterator[TenantUsage]:
-        """Yield what each tenant uses that ever stored something."""
+        """Yield the usage of each tenant that ever stored a file."""
 
     def unfinished(self) -> tuple[int, int]:
-        """Return the number of resumable uploads not complete, and the bytes they reserve."""
+        """Return the number of unfinished resumable uploads, and the bytes that they reserve."""
 
 
 class SharedLease(Protocol):
-    """A lease of this process that holds over all replicas."""
+    """A lease that this process holds and that excludes all other processes of all replicas."""
 
     @property
     def was_elsewhere(self) -> bool:
-        """Whether another process had it last, or may have."""
+        """Whether another process held the lease last, or may have."""
 
     def is_held(self) -> bool:
-        """Tell whether it still is this process's."""
+        """Tell whether this process still holds the lease."""
 
     def release(self) -> None:
-        """End it; without the database it ends by itself a little later."""
+        """Release the lease.
+
+        While the database is unavailable, the lease expires a little later.
+        """
 
 
 class SharedLeases(Protocol):
-    """The leases of this process that hold over all replicas."""
+    """The leases of this process that exclude all other processes of all replicas."""
 
     def take(
         self, name: str, wanted: Callable[[], None], *, ask: bool = True
     ) -> SharedLease | None:
-        """Return the lease, or `None` while another process has it.
+        """Return the lease, or `None` while another process holds it.
 
-        With `ask` that process is asked to let go. `wanted` is called, in another thread, when
-        another process wants the lease.
+        With `ask`, the call asks the other process to release the lease. A background thread calls
+        `wanted` when another process wants the lease.
         """
 
     def holds(self, name: str) -> bool:
-        """Tell whether this process has it, as far as it knows."""
+        """Tell whether this process holds the lease, as far as it knows."""
 
     def forget_old(self) -> int:
-        """Drop the rows of leases that ended long ago; return how many."""
+        """Delete the rows of leases that ended long ago; return how many were deleted."""

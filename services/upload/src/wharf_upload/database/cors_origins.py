@@ -1,4 +1,4 @@
-"""The index of origins that buckets list."""
+"""The index of the origins that bucket policies list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ANY_ORIGIN = "*"
 
 
 def index(connection: Connection, tenant: str, bucket: str, origins: tuple[str, ...]) -> None:
-    """Make the index say what the bucket's policy says; in the policy's own transaction."""
+    """Replace the index entries of a bucket by `origins`; runs in the policy's own transaction."""
     connection.execute("DELETE FROM cors_origins WHERE tenant = ? AND bucket = ?", (tenant, bucket))
     if origins:
         connection.execute_many(
@@ -18,10 +18,11 @@ def index(connection: Connection, tenant: str, bucket: str, origins: tuple[str, 
 
 
 def is_listed(connection: Connection, origin: str, tenant: str | None = None) -> bool:
-    """Tell whether a bucket of the tenant lists the origin or `*`; `None`: of any tenant."""
+    """Tell whether a bucket of the tenant lists the origin or `*`; `None` means any tenant."""
     sql, names = "SELECT 1 FROM cors_origins WHERE origin IN (?, ?)", [origin, ANY_ORIGIN]
     if tenant is not None:
         sql += " AND tenant = ?"
         names.append(tenant)
-    # The order is that of the index by origin: PostgreSQL may take another one, and read all of it.
+    # This order makes PostgreSQL use the index by origin; without it, PostgreSQL may choose another
+    # index and read all of it.
     return connection.row(f"{sql} ORDER BY origin, tenant LIMIT 1", tuple(names)) is not None

@@ -1,16 +1,18 @@
-"""The numbers of events: in the order of commits for each tenant, and silent about other tenants.
+"""The numbers of events: for each tenant, they increase in the order of the commits.
 
-A number is the microsecond in which the event was noted, or one more than the tenant's newest
-where that is larger. It is given in the transaction that the event tells of, and transactions of
-one tenant take turns. So numbers never go back: not after a purge, and not after a restore.
+A number is the microsecond in which the event was recorded. If the tenant's newest event has the
+same or a larger number, the number is that one plus 1. The transaction that causes the event also
+assigns the number, and transactions of one tenant run one after the other. So numbers never
+decrease: not after a purge, and not after a restore. They reveal nothing about other tenants.
 """
 
 from __future__ import annotations
 
 from servicekit.database import Connection, Row
 
-# Where two tenants have an event in the same microsecond, or the clock was set back, SQLite has to
-# look for a number: its table has one key for all tenants. `max` over the key is one step.
+# The table in SQLite has one primary key for all tenants. When two tenants have an event in the
+# same microsecond, or the clock was set back, SQLite must search for a free number. `max` over the
+# key is one step.
 _SQLITE = """
 INSERT INTO events (seq, tenant, kind, at, data) VALUES (
   CASE WHEN ? > (SELECT COALESCE(max(seq), 0) FROM events) THEN ? ELSE (
@@ -28,12 +30,12 @@ INSERT INTO events (seq, tenant, kind, at, data) VALUES (
   GREATEST(?, (SELECT max(seq) + 1 FROM events WHERE tenant = ?)), ?, ?, ?, ?)
 """
 
-# Tenant, kind, the event's time in milliseconds, data, and when it was noted in microseconds.
+# Tenant, kind, the event's time in milliseconds, data, and the time of recording in microseconds.
 NotedEvent = tuple[str, str, int, str, int]
 
 
 def insert_events(connection: Connection, dialect: str, events: list[NotedEvent]) -> None:
-    """Write events with their numbers, in the order in which they were noted."""
+    """Write events with their numbers, in the order in which they were recorded."""
     if dialect == "sqlite":
         connection.execute_many(_SQLITE, map(_for_sqlite, events))
     else:

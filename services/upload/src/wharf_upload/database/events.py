@@ -1,8 +1,8 @@
 """The events of a tenant, in order.
 
-Numbers are given inside the transaction that the event tells of (`event_numbers`), and
-transactions of one tenant take turns (on PostgreSQL by the lock on its row of `usage`). So whoever
-has read up to a number misses nothing of that tenant below it.
+The transaction that causes an event also assigns its number (`event_numbers`), and transactions of
+one tenant run one after the other (on PostgreSQL by the lock on its row of `usage`). So a reader
+that has read up to a number has seen all events of that tenant with smaller numbers.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ class SqlEvents(Aggregate):
         return [_event(row) for row in rows]
 
     def forget_events(self, before: int) -> int:
-        """Drop what is older than a time or too much, but each tenant's newest one.
+        """Delete events that are older than a time or exceed a limit.
 
-        Tenant by tenant: an index by time would cost each upload.
+        Each tenant's newest event stays. The loop deletes tenant by tenant: an index by time would
+        make each upload slower.
         """
         count, last = 0, ""
         while tenants := self._database.reading().rows(
@@ -70,16 +71,17 @@ class SqlEvents(Aggregate):
         return count
 
     def events_dropped(self, tenant: str) -> int:
-        """Return the largest number of an event that was dropped; 0 where none was."""
+        """Return the largest number of a deleted event, or 0 if no event was deleted."""
         row = self._database.reading().row(
             "SELECT events_dropped FROM usage WHERE tenant = ?", (tenant,)
         )
         return int(row[0]) if row else 0
 
     def event_numbers_changed_at(self) -> int | None:
-        """Return when releases stopped to give numbers as cursors, in unix milliseconds.
+        """Return when this service stopped using event numbers as cursors, in unix milliseconds.
 
-        `None`: no client has one. It is asked once: only a migration changes it.
+        `None` means that no client has a number as a cursor. The value is read once, because only a
+        migration changes it.
         """
         if self._changed_at is None:
             row = self._database.reading().row("SELECT changed_at FROM event_numbers")
@@ -100,7 +102,7 @@ def _event(row: Row) -> Event:
 
 
 def _file_of(kind: str, data: str) -> File | None:
-    """The file that an event is about; of a kind that is not known yet, if there is one."""
+    """Return the file of an event; `None` for an event of an unknown kind that has no file."""
     if not kind.startswith("file."):
         return None
     try:
@@ -112,10 +114,10 @@ def _file_of(kind: str, data: str) -> File | None:
 
 
 def _forget_old(database: Database, tenant: str, before: int) -> int:
-    """Drop a tenant's old events, but not the newest one.
+    """Delete a tenant's events before a time, but not the newest event.
 
-    The next number is larger than it, also where the clock was set back; without it, a reader that
-    goes on after a forgotten number could miss what comes next.
+    The newest event's number makes the next number larger, also after the clock was set back.
+    Without it, a reader that continues after a deleted number could miss the next events.
     """
     count = 0
     while True:

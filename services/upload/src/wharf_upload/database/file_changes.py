@@ -1,7 +1,7 @@
-"""Changes of the records inside a transaction that others may share.
+"""Changes of the records, inside a transaction that other changes may share.
 
-A change first looks (and may refuse), then writes; a refusal therefore leaves nothing behind, and
-the transaction goes on for the others of its group.
+A change first reads (and may refuse), then writes. So a refusal leaves nothing in the transaction,
+and the other changes of the group can continue.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def write(wanted: Write) -> Change:
 
 
 def _end_upload(connection: Connection, unit: UnitOfWork, wanted: Write, replay: Stored) -> None:
-    """End the resumable upload of a repeated request: its file is the one that is there."""
+    """End the resumable upload of a repeated request; its file is the one of the first request."""
     if wanted.upload is not None:
         tenant = wanted.files[0].tenant
         unit.charges[tenant].subtract(upload_ends.reserved(connection, tenant, wanted.upload))
@@ -62,7 +62,7 @@ def _end_upload(connection: Connection, unit: UnitOfWork, wanted: Write, replay:
 
 
 def _put(connection: Connection, unit: UnitOfWork, file: File, old: File | None) -> bool:
-    """Make a file visible in the place of `old`; return whether it is a new one."""
+    """Make a file visible in place of `old`; return whether no live file had this key."""
     at = file.created_at
     file_rows.upsert(connection, file)
     unit.add(file, 1)
@@ -94,8 +94,8 @@ def delete(tenant: str, bucket: str, key: str, condition: WriteCondition | None)
 def alter(file: File, edit: Edit, condition: WriteCondition | None) -> Change:
     """Return the change of a file's name, metadata or expiry, or its move to another key.
 
-    `edit` works on the file as it is inside the transaction, so that two changes of different
-    things both last.
+    `edit` receives the file as it is inside the transaction, so that two concurrent changes of
+    different fields both persist.
     """
 
     def change(connection: Connection, unit: UnitOfWork) -> File:

@@ -1,4 +1,4 @@
-"""Files whose time is over: they do not exist any more, and their rows are removed by and by."""
+"""The removal of expired files, which clients no longer see, but whose rows remain for a while."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _EXPIRED_A_TIME = 1000
 
 
 def expire(tenant: str, names: Sequence[tuple[str, str]], now: int) -> Change:
-    """Return the change that removes those of a tenant's files (bucket, key) whose time is over.
+    """Return the change that removes those of a tenant's files (bucket, key) that have expired.
 
-    Its result is their number. All are removed in one transaction: a million files that expire at
-    once are not a million commits.
+    Its result is their number. One transaction removes all of them, so that a million files with
+    the same expiry do not cause a million commits.
     """
 
     def change(connection: Connection, unit: UnitOfWork) -> int:
@@ -35,7 +35,10 @@ def expire(tenant: str, names: Sequence[tuple[str, str]], now: int) -> Change:
 
 
 def expire_tenant(tenant: str, now: int) -> Change:
-    """Return the change that removes some of a tenant's expired files; its result is how many."""
+    """Return the change that removes at most 1,000 of a tenant's expired files.
+
+    It returns how many.
+    """
 
     def change(connection: Connection, unit: UnitOfWork) -> int:
         rows = connection.rows(_SELECT_EXPIRED, (tenant, now, _EXPIRED_A_TIME))
@@ -47,7 +50,7 @@ def expire_tenant(tenant: str, now: int) -> Change:
 
 
 def remove(connection: Connection, unit: UnitOfWork, file: File, at: int, kind: str) -> None:
-    """Remove a file within a transaction; an event of this kind says so."""
+    """Remove a file in the transaction and record an event of this kind."""
     file_rows.delete(connection, file)
     unit.mark_pending_deletion(file, at)
     unit.event(kind, file, at)

@@ -1,7 +1,8 @@
-"""The move of a file to another address, inside a transaction that others may share.
+"""The move of a file to another address, inside a transaction that other changes may share.
 
-The row moves, with columns of newer releases; its blob stays where it is. So nothing is charged,
-and a crash leaves the file at one address or at the other.
+The same row gets the new address and keeps the columns of newer releases; the blob stays where it
+is. So the tenant is not charged, and after a crash the file has either the old address or the new
+one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wharf_upload.domain.refusals import KeyTaken, NoSuchFile, PreconditionFaile
 
 
 def move(wanted: Move, place: Place) -> Change:
-    """Return the change that moves a file; `place` says what becomes of it at its new key."""
+    """Return the change that moves a file; `place` makes the moved file from it and its new key."""
 
     def change(connection: Connection, unit: UnitOfWork) -> Stored:
         replay = idempotency.replay(
@@ -52,7 +53,7 @@ def move(wanted: Move, place: Place) -> Change:
 
 
 def _source(connection: Connection, wanted: Move, at: int) -> File:
-    """Return the file that moves; raises `NoSuchFile` and `PreconditionFailed`."""
+    """Return the file to move; raises `NoSuchFile` and `PreconditionFailed`."""
     bucket, key = wanted.source.bucket, wanted.source.key
     found = file_rows.find(connection, wanted.tenant, bucket, key)
     if found is None or found.is_expired(at):
@@ -63,7 +64,7 @@ def _source(connection: Connection, wanted: Move, at: int) -> File:
 
 
 def _target(connection: Connection, wanted: Move, file: File, at: int) -> tuple[str, File | None]:
-    """Return the key that the file moves to, and whose row is there; raises `KeyTaken`."""
+    """Return the new key of the file, and the file that has this key now; raises `KeyTaken`."""
     bucket, key = wanted.target.bucket, wanted.target.key
     there = file_rows.find(connection, wanted.tenant, bucket, key)
     if there is None or there.is_expired(at) or wanted.on_conflict == "replace":

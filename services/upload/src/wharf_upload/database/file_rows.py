@@ -1,4 +1,4 @@
-"""Rows of the table `files` to and from `File`."""
+"""Conversion between rows of the table `files` and `File`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COLUMNS = (
     "state, metadata, created_at, expires_at, active"
 )
 _SELECT = f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? AND key = ?"  # noqa: S608 -- constants only
-# Not a new row in the place of the old one: columns of newer releases move along.
+# An update and no new row, so that the columns of newer releases stay with the file.
 _MOVE = (
     f"UPDATE files SET {', '.join(f'{name} = ?' for name in COLUMNS.split(', '))} "  # noqa: S608 -- constants only
     "WHERE tenant = ? AND bucket = ? AND key = ?"
@@ -26,14 +26,14 @@ _UPSERT = (
         if name not in ("tenant", "bucket", "key")
     )
 )
-# What the column of the type says of text that is not known to be UTF-8. Releases that do not know
-# it hand it on as a parameter.
+# The suffix of the type column for text that may not be UTF-8. Releases that do not know the suffix
+# send it as a parameter of the type.
 _NOT_UTF8 = "; charset=unknown"
 _metadata = msgspec.json.Decoder(dict[str, str])
 
 
 def to_file(row: Row) -> File:
-    """Return a file from a row of `COLUMNS`."""
+    """Return the file of a row that has the columns `COLUMNS`."""
     return File(
         id=row[0],
         tenant=row[1],
@@ -56,7 +56,7 @@ def to_file(row: Row) -> File:
 
 
 def to_row(file: File) -> Row:
-    """Return the parameters for `COLUMNS`."""
+    """Return the row of a file: the values for `COLUMNS`."""
     return (
         file.id,
         file.tenant,
@@ -78,23 +78,26 @@ def to_row(file: File) -> Row:
 
 
 def find(connection: Connection, tenant: str, bucket: str, key: str) -> File | None:
-    """Return the file of a key, expired or not."""
+    """Return the file with a key, expired or not, or `None`."""
     row = connection.row(_SELECT, (tenant, bucket, key))
     return to_file(row) if row else None
 
 
 def upsert(connection: Connection, file: File) -> None:
-    """Write the file's row, over another one of its key."""
+    """Write the file's row; replace the row with the same key, if there is one."""
     connection.execute(_UPSERT, to_row(file))
 
 
 def move(connection: Connection, old: File, new: File) -> None:
-    """Change a file's row, its key included; columns of newer releases move along (ADR 34)."""
+    """Replace a file's row, its key included.
+
+    Columns of newer releases keep their values (ADR 34).
+    """
     connection.execute(_MOVE, (*to_row(new), old.tenant, old.bucket, old.key))
 
 
 def delete(connection: Connection, file: File) -> None:
-    """Remove the file's row."""
+    """Delete the file's row."""
     connection.execute(
         "DELETE FROM files WHERE tenant = ? AND bucket = ? AND key = ?",
         (file.tenant, file.bucket, file.key),

@@ -1,4 +1,4 @@
-"""Files: reading, listing, changing, expiring."""
+"""The rows of files: reading, listing, changing and expiring."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _FILES_A_TIME = 1000
 
 
 class SqlFiles(Aggregate):
-    """Implements `contract.FileRecords`, which says more of each method."""
+    """Implements `contract.FileRecords`, which describes each method in full."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file of this key."""
+        """Return the file with this key, or `None`; the file may have expired."""
         return file_rows.find(self._database.reading(), tenant, bucket, key)
 
     def announce(self) -> None:
-        """Say that this thread writes soon."""
+        """Announce that this thread writes soon."""
         self._group.batcher.announce()
 
     def withdraw(self) -> None:
-        """Say that this thread has written, or will not."""
+        """Withdraw the announcement: this thread has written, or will not."""
         self._group.batcher.arrived()
 
     def write(self, write: Write) -> Stored:
@@ -39,17 +39,17 @@ class SqlFiles(Aggregate):
         return stored
 
     def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
-        """Store what `edit` makes of a file as it is by then."""
+        """Apply `edit` to the current state of a file and store the result."""
         changed: File = self._group.run(file.tenant, file_changes.alter(file, edit, condition))
         return changed
 
     def move(self, wanted: Move, place: Place) -> Stored:
-        """Give a file another address."""
+        """Move a file to another address."""
         moved: Stored = self._group.run(wanted.tenant, file_moves.move(wanted, place))
         return moved
 
     def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:
-        """Remove a file's row."""
+        """Delete a file's row and return the file."""
         old: File = self._group.run(tenant, file_changes.delete(tenant, bucket, key, condition))
         return old
 
@@ -64,7 +64,7 @@ class SqlFiles(Aggregate):
         limit: int,
         within: Sequence[str] = ("",),
     ) -> Page:
-        """Return files by key."""
+        """Return a page of files by key."""
         return listing.page(
             self._database.reading(),
             tenant,
@@ -74,7 +74,7 @@ class SqlFiles(Aggregate):
         )
 
     def expire(self, now: int, limit: int) -> int:
-        """Delete files whose time is over; return how many."""
+        """Delete at most `limit` expired files; return how many were deleted."""
         rows = self._database.reading().rows(
             "SELECT tenant, bucket, key FROM files "
             "WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?",
@@ -89,12 +89,12 @@ class SqlFiles(Aggregate):
         )
 
     def expire_tenant(self, tenant: str, now: int) -> int:
-        """Delete files of one tenant whose time is over; return how many."""
+        """Delete a bounded number of one tenant's expired files; return how many were deleted."""
         count: int = self._group.run(tenant, file_expiry.expire_tenant(tenant, now))
         return count
 
     def live_files(self) -> Iterator[File]:
-        """Yield all live files, by tenant, bucket and key."""
+        """Yield all files, by tenant, bucket and key."""
         connection = self._database.reading()
         position: tuple[str, ...] = ("",) * 3
         while True:

@@ -1,8 +1,9 @@
 """Group commit: many small uploads share one durable transaction.
 
-Whoever comes first leads: it takes what waits, runs it in one transaction, commits, and wakes the
-others; what arrives meanwhile is the next group. No thread is set aside for it, and an upload that
-comes alone waits for nobody; one that has company under way waits for it (`commit_batcher`).
+The thread that arrives first leads. The leader takes all waiting changes, runs them in one
+transaction, commits, and wakes the other threads. Changes that arrive during the commit form the
+next group. No thread is reserved for this work. A lone upload waits for no other one; if other
+threads have announced uploads, the leader waits briefly for them (`commit_batcher`).
 """
 
 from __future__ import annotations
@@ -24,32 +25,35 @@ from wharf_upload.domain.quotas import Quota
 from wharf_upload.domain.refusals import Refused
 
 group_sizes = MetricBuffer()
-"""Changes in one transaction, for the metrics."""
+"""The number of changes in each transaction, for the metrics."""
 MAX_GROUP = 64
-# Others under way have a few hundred microseconds of work left, or an fsync that takes longer than
-# anybody should wait for.
+# The announced uploads either need a few hundred microseconds more, or wait for an fsync that takes
+# longer than an upload should wait.
 _PATIENCE_SECONDS = 0.002
 
 
 class BeforeCommit(Protocol):
-    """Is called with the blobs (tenant, blob) of a group before it commits."""
+    """A function called before a commit, with the blobs (tenant, blob) of the group."""
 
     def __call__(self, blobs: list[tuple[str, str]]) -> None:
-        """Make their names durable; raise to refuse the whole group."""
+        """Make the blobs' names durable; raise an error to refuse the whole group."""
 
 
 class AfterCommit(Protocol):
-    """Is called once for each thing that a change did to a file, in the thread that asked."""
+    """A function called for each event of a file, in the thread that requested the change."""
 
     def __call__(self, tenant: str, kind: str, file: File) -> None:
-        """Tell others; must not raise."""
+        """Notify the receivers of the event; must not raise."""
 
 
 class HasEvents(Protocol):
-    """Is called after a commit, once for each tenant that has new events; never raises or waits."""
+    """A function called after a commit for each tenant with new events.
+
+    It never raises or waits.
+    """
 
     def __call__(self, tenant: str) -> None:
-        """A tenant."""
+        """Take note that the tenant has new events."""
 
 
 @dataclass(eq=False, slots=True)
@@ -57,7 +61,7 @@ class _Member:
     tenant: str
     change: Change
     blobs: list[tuple[str, str]]
-    # Held until the outcome is there. A plain lock wakes faster than an Event.
+    # Locked until the result is available. A plain lock wakes a thread faster than an Event.
     done: threading.Lock = field(default_factory=threading.Lock)
     finished: bool = False
     result: Any = None
@@ -66,7 +70,7 @@ class _Member:
 
 
 class GroupCommit:
-    """Runs changes in shared transactions; one per process."""
+    """Runs changes in shared transactions. Each process has one instance."""
 
     def __init__(
         self,
@@ -90,7 +94,7 @@ class GroupCommit:
         self._led = False
 
     def run(self, tenant: str, change: Change, blobs: list[tuple[str, str]] | None = None) -> Any:
-        """Return the change's result when it is durable; raises its refusal too."""
+        """Return the change's result when it is durable; raises the change's refusal as well."""
         member = _Member(tenant, change, blobs or [])
         member.done.acquire()
         with self._lock:
@@ -99,10 +103,12 @@ class GroupCommit:
             self._led = True
         self.batcher.arrived()
         if not lead:
-            # Bounded: statements and waits for the database's lock have time limits of their own.
+            # The wait is bounded: statements and waits for the database's lock have their own
+            # timeouts.
             member.done.acquire()
         if not member.finished:
-            # The first of all, or woken to lead because the group before this one has ended.
+            # This thread is the first of all, or the leader of the previous group woke it to lead
+            # next.
             self._lead(member)
         if member.file_events:
             self.events.note(tenant, len(member.file_events))
@@ -137,7 +143,8 @@ class GroupCommit:
             if self._before_commit is not None and blobs:
                 self._before_commit(blobs)
         except BaseException as error:  # noqa: BLE001 -- each waiting thread gets it
-            # Not once more for each alone: a second fsync says that all is well when it is not.
+            # Do not retry each member alone: a second fsync reports success even though the first
+            # one failed and the bytes may be lost.
             _refuse(group, error)
         else:
             self._attempt(group)
@@ -147,7 +154,8 @@ class GroupCommit:
             tenants = self._transaction(group)
         except BaseException as error:  # noqa: BLE001 -- each waiting thread gets it
             if len(group) > 1 and not isinstance(error, DatabaseUnavailable):
-                # One poisonous change must not take the others down: each on its own.
+                # One failing change must not fail the others: run each change in its own
+                # transaction.
                 for member in group:
                     self._attempt([member])
                 return
@@ -176,9 +184,9 @@ class GroupCommit:
         return {tenant for tenant, *_ in unit.events}
 
     def _lock_tenants(self, connection: Connection, group: list[_Member], unit: UnitOfWork) -> None:
-        """Make changes of one tenant take turns on PostgreSQL, over all processes and machines."""
+        """Serialize the changes of one tenant on PostgreSQL, across all processes and machines."""
         if self._database.dialect == "sqlite":
-            return  # one writer at a time anyway
+            return  # SQLite allows one writer at a time.
         for tenant in sorted({member.tenant for member in group}):
             connection.execute(
                 "INSERT INTO usage (tenant, bytes, files) VALUES (?, 0, 0) "

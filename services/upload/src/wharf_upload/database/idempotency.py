@@ -1,4 +1,4 @@
-"""Requests with an `Idempotency-Key`, and what came of them."""
+"""Stores requests with an `Idempotency-Key` and their results."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def replay(
     seconds: int,
     files: tuple[File, ...] = (),
 ) -> Stored | None:
-    """Return what came of the same request in the last `seconds`; raises `IdempotencyReused`.
+    """Return the result of the same request in the last `seconds`; raises `IdempotencyReused`.
 
-    A key whose time is over is free, whether or not it has been swept yet. `files` are those of
-    this request: with another type or other metadata than the first time it is another request.
+    An expired key counts as unused, even if the worker has not deleted its row yet. `files` are the
+    files of this request; if their types or metadata differ from the first request's, the request
+    is a different one.
     """
     if idempotency is None:
         return None
@@ -47,15 +48,16 @@ def replay(
 
 
 def _told(files: tuple[File, ...]) -> list[tuple[str | None, dict[str, str]]]:
-    """Return what clients say of files beside their names and bytes.
+    """Return the types and metadata that the client declared for the files.
 
-    It is compared and not hashed: releases that know less of a request share the fingerprints.
+    They are compared and not part of the fingerprint, because all releases must compute the same
+    fingerprint, also those that know fewer parts of a request.
     """
     return [(file.declared_type, file.metadata) for file in files]
 
 
 def remember(connection: Connection, tenant: str, idempotency: Idempotency, stored: Stored) -> None:
-    """Note what came of a request."""
+    """Store the result of a request under its idempotency key."""
     connection.execute(
         "INSERT INTO idempotency (tenant, subject, key, fingerprint, stored, created_at) "
         "VALUES (?, ?, ?, ?, ?, ?)",

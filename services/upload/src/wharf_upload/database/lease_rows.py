@@ -1,7 +1,8 @@
-"""Rows of leases that hold over all replicas. Times are the database's own: clocks may differ.
+"""Rows of leases that exclude other replicas. Their times come from the database's clock.
 
-A lease that nobody renews ends by itself. A row stays after its release, so that the next holder
-learns whether another one was there meanwhile; the worker removes rows that have become old.
+The clocks of replicas may differ. A lease that its holder does not renew expires. A row stays after
+its release, so that the next holder learns whether another process had the lease in between. The
+worker deletes old rows.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ _OLD_MILLISECONDS = 24 * 3600 * 1000
 
 
 class Taken(NamedTuple):
-    """A lease that was got: its turn, and who had it before (empty: nobody, or it is forgotten)."""
+    """A lease that this process has taken: its turn, and its previous holder.
+
+    `previous` is empty if no process held the lease before, or if its row was deleted since.
+    """
 
     turn: int
     previous: str
 
 
 class Held(NamedTuple):
-    """A lease as its row says; `wanted`: somebody else waits for it."""
+    """A lease as its row shows it; `wanted` tells whether another process waits for it."""
 
     name: str
     turn: int
@@ -32,9 +36,10 @@ class Held(NamedTuple):
 
 
 class LeaseRows:
-    """The rows of leases in SQLite or PostgreSQL; raises `DatabaseUnavailable`.
+    """The rows of leases in SQLite or PostgreSQL; methods raise `DatabaseUnavailable`.
 
-    `holder` names this process, and no other one ever. None of its own threads compete here.
+    `holder` names this process and must be unique over all processes of all time. The threads of
+    this process do not exclude each other here.
     """
 
     def __init__(self, database: Database, holder: str) -> None:
@@ -42,7 +47,10 @@ class LeaseRows:
         self._now = NOW[database.dialect]
 
     def take(self, name: str, *, ask: bool = True) -> Taken | None:
-        """Return the lease, or `None` while another holder has it; `ask` that one to let go."""
+        """Take the lease and return it; return `None` while another process holds it.
+
+        With `ask`, mark the lease as wanted, so that its holder releases it.
+        """
         with self._database.transaction() as connection:
             self._hurry(connection)
             rows = connection.rows(
@@ -64,7 +72,7 @@ class LeaseRows:
         return None
 
     def release(self, name: str, turn: int) -> None:
-        """End a lease; without effect when it is not this holder's any more."""
+        """Release a lease; has no effect if this holder no longer has it."""
         with self._database.transaction() as connection:
             self._hurry(connection)
             connection.execute(
@@ -74,14 +82,14 @@ class LeaseRows:
             )
 
     def renew(self, name: str, turn: int) -> bool:
-        """Prolong a lease; return whether it still was this holder's.
+        """Extend a lease; return whether this holder still had it.
 
-        A lease that ran out, and that nobody took since, is alive again.
+        A lease that has expired, and that no other process has taken since, becomes valid again.
         """
         return bool(self._renewed(" AND name = ? AND turn = ?", name, turn))
 
     def renew_all(self) -> set[tuple[str, int]]:
-        """Prolong all leases of this holder; return their names and turns."""
+        """Extend all leases of this holder; return their names and turns."""
         return {(row[0], row[1]) for row in self._renewed("")}
 
     def _renewed(self, which: str, *parameters: object) -> list[Row]:
@@ -94,19 +102,22 @@ class LeaseRows:
             )
 
     def held(self) -> list[Held]:
-        """Return the leases of this holder, as the rows say."""
+        """Return the leases of this holder, as the rows show them."""
         rows = self._database.reading().rows(
             "SELECT name, turn, wanted FROM leases WHERE holder = ? AND held = 1", (self.holder,)
         )
         return [Held(row[0], row[1], bool(row[2])) for row in rows]
 
     def forget(self) -> int:
-        """Drop the rows of leases that ended a day ago; return how many."""
+        """Delete the rows of leases that ended a day ago; return how many were deleted."""
         ((now,),) = self._database.reading().rows(f"SELECT {self._now}")
         return forget(self._database, "leases", "expires_at", "name", now - _OLD_MILLISECONDS)
 
     def _hurry(self, connection: Connection) -> None:
-        """Commit without a sync: a holder notices that a crash of the database lost its lease."""
+        """Commit without waiting for a sync.
+
+        If a database crash loses a lease, its holder notices.
+        """
         if self._database.dialect == "postgresql":
             connection.execute("SET LOCAL synchronous_commit = off")
 

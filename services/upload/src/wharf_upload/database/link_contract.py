@@ -1,4 +1,4 @@
-"""The contract of signed links: their keys, and the links that are kept; see `contract`."""
+"""The contract of signed links: their signing keys and their rows; `contract` has common rules."""
 
 from __future__ import annotations
 
@@ -8,45 +8,48 @@ from wharf_upload.domain.kept_links import KeptLink, LinkFilter
 
 
 class LinkKeyRecords(Protocol):
-    """The secrets that signed links are signed with."""
+    """The secret keys that sign tenants' links."""
 
     def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
-        """Return the tenant's secret; with `create`, make it if there is none."""
+        """Return the tenant's secret key or `None`; with `create`, make a key if there is none."""
 
     def rotate_link_key(self, tenant: str) -> None:
-        """Give the tenant a new secret: every link signed so far is void."""
+        """Replace the tenant's secret key, which invalidates all links signed with the old one."""
 
 
 class LinkRecords(Protocol):
-    """Signed links that are kept; a link with an id is good for as long as its row is there."""
+    """The rows of signed links; a link with an id is valid only while its row exists."""
 
     def keep_link(self, link: KeptLink) -> None:
-        """Keep a link; raises `LimitReached`."""
+        """Store a link; raises `LimitReached`."""
 
     def kept_link(self, tenant: str, link: str) -> KeptLink | None:
-        """Return the link with this id, also one that has expired."""
+        """Return the link with this id, or `None`; the link may have expired."""
 
     def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
-        """Return the ids of the tokens that a link ends with; `None` where it has ended."""
+        """Return the ids of the tokens with which a link ends, or `None` if the link has no row."""
 
     def kept_links(
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
     ) -> list[KeptLink]:
-        """Return links that have not expired, the newest first, those past the id `before`."""
+        """Return links that have not expired and whose id is below `before`, the newest first."""
 
     def end_link(self, tenant: str, link: str) -> bool:
-        """Remove a link; return whether it was there."""
+        """Delete a link; return whether it existed."""
 
     def end_links(self, tenant: str, until: int) -> int:
-        """Remove the links that a tenant made until a time, some at once; return how many."""
+        """Delete the links that a tenant made until a time, in batches.
+
+        Return how many were deleted.
+        """
 
     def recent_links(
         self, tenant: str, after: str, limit: int
     ) -> list[tuple[str, tuple[str, ...]]]:
-        """Return ids and tokens of the links past the id `after`, the oldest first."""
+        """Return the ids and token ids of the links after the id `after`, the oldest first."""
 
     def remove_links(self, tenant: str, links: list[str]) -> None:
-        """Remove links; of those that are gone already nothing is said."""
+        """Delete links; ids of links that no longer exist have no effect."""
 
     def forget_links(self, before: int) -> int:
-        """Drop the links that expired before a time; return how many."""
+        """Delete the links that expired before a time; return how many were deleted."""

@@ -1,4 +1,4 @@
-"""The secrets that tenants' signed links are signed with."""
+"""The rows of the secret keys that sign tenants' links."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class SqlLinkKeys(Aggregate):
     """Implements `contract.LinkKeyRecords`."""
 
     def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
-        """Return the tenant's secret; with `create`, make it if there is none."""
+        """Return the tenant's secret key or `None`; with `create`, make a key if there is none."""
         found = _find(self._database.reading(), tenant)
         if found is not None or not create:
             return found
         with self._database.transaction() as connection:
             _insert(connection, tenant, "DO NOTHING")
-            # Read back: another process may have been first.
+            # Read the stored key: another process may have inserted one first.
             return _find(connection, tenant)
 
     def rotate_link_key(self, tenant: str) -> None:
-        """Give the tenant a new secret: every link signed so far is void."""
+        """Replace the tenant's secret key, which invalidates all links signed with the old one."""
         with self._database.transaction() as connection:
             _insert(
                 connection,

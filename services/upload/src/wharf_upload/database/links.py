@@ -1,4 +1,4 @@
-"""The rows of signed links: a link that has one is good for as long as the row is there."""
+"""The rows of signed links; a link with an id is valid only while its row exists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ADVICE = (
     "End some of them with DELETE /v1/links/{id}, or all with POST /v1/links/rotate; those that "
     "expire make room by themselves."
 )
-# Behind every id, which is of hexadecimal digits.
+# Sorts after every id, because ids consist of hexadecimal digits.
 _LAST = "~"
 _TARGETS_AT_ONCE = 16
 _right = msgspec.json.Decoder(Maker)
@@ -38,7 +38,7 @@ class SqlLinks(Aggregate):
     """Implements `contract.LinkRecords`."""
 
     def keep_link(self, link: KeptLink) -> None:
-        """Keep a link; raises `LimitReached`."""
+        """Store a link; raises `LimitReached`."""
 
         def change(connection: Connection, _: UnitOfWork) -> None:
             places = self._group.links
@@ -49,7 +49,7 @@ class SqlLinks(Aggregate):
         self._group.run(link.tenant, change)
 
     def kept_link(self, tenant: str, link: str) -> KeptLink | None:
-        """Return the link with this id, also one that has expired."""
+        """Return the link with this id, or `None`; the link may have expired."""
         row = self._database.reading().row(
             f"SELECT {_READ} FROM links WHERE tenant = ? AND id = ?",  # noqa: S608 -- constants only
             (tenant, link),
@@ -57,7 +57,7 @@ class SqlLinks(Aggregate):
         return None if row is None else _link(row)
 
     def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
-        """Return the ids of the tokens that a link ends with; `None` where it has ended."""
+        """Return the ids of the tokens with which a link ends, or `None` if the link has no row."""
         row = self._database.reading().row(
             "SELECT tokens FROM links WHERE tenant = ? AND id = ?", (tenant, link)
         )
@@ -66,7 +66,7 @@ class SqlLinks(Aggregate):
     def kept_links(
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
     ) -> list[KeptLink]:
-        """Return links that have not expired, the newest first, those past the id `before`."""
+        """Return links that have not expired and whose id is below `before`, the newest first."""
         conditions = _conditions(tenant, wanted, before or _LAST)
         rows = self._database.reading().rows(
             f"SELECT {_READ} FROM links WHERE tenant = ? AND "  # noqa: S608 -- constants only
@@ -76,7 +76,7 @@ class SqlLinks(Aggregate):
         return [_link(row) for row in rows]
 
     def end_link(self, tenant: str, link: str) -> bool:
-        """Remove a link; return whether it was there."""
+        """Delete a link; return whether it existed."""
 
         def change(connection: Connection, _: UnitOfWork) -> bool:
             return bool(
@@ -86,7 +86,10 @@ class SqlLinks(Aggregate):
         return bool(self._group.run(tenant, change))
 
     def end_links(self, tenant: str, until: int) -> int:
-        """Remove the links that a tenant made until a time, some at once; return how many."""
+        """Delete the links that a tenant made until a time, in batches.
+
+        Return how many were deleted.
+        """
         count = 0
         while True:
             with self._database.transaction() as connection:
@@ -102,7 +105,7 @@ class SqlLinks(Aggregate):
     def recent_links(
         self, tenant: str, after: str, limit: int
     ) -> list[tuple[str, tuple[str, ...]]]:
-        """Return ids and tokens of the links past the id `after`, the oldest first."""
+        """Return the ids and token ids of the links after the id `after`, the oldest first."""
         rows = self._database.reading().rows(
             "SELECT id, tokens FROM links WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?",
             (tenant, after, limit),
@@ -110,12 +113,12 @@ class SqlLinks(Aggregate):
         return [(row[0], tuple(row[1].split())) for row in rows]
 
     def remove_links(self, tenant: str, links: list[str]) -> None:
-        """Remove links; of those that are gone already nothing is said."""
+        """Delete links; ids of links that no longer exist have no effect."""
         with self._database.transaction() as connection:
             _remove(connection, [(tenant, link) for link in links])
 
     def forget_links(self, before: int) -> int:
-        """Drop the links that expired before a time; return how many."""
+        """Delete the links that expired before a time; return how many were deleted."""
         return forget(self._database, "links", "expires_at", "tenant, id", before)
 
 
@@ -124,7 +127,7 @@ def _remove(connection: Connection, rows: list[Row]) -> None:
 
 
 def _conditions(tenant: str, wanted: LinkFilter, before: str) -> dict[str, list[str]]:
-    """Return the conditions of a list beside the tenant, and the values of each."""
+    """Return the SQL conditions of a listing in addition to the tenant, with the values of each."""
     conditions: dict[str, list[str]] = {}
     if wanted.maker is not None:
         conditions["maker = ?"] = [wanted.maker]
@@ -133,8 +136,8 @@ def _conditions(tenant: str, wanted: LinkFilter, before: str) -> dict[str, list[
     if wanted.key is None:
         return {**conditions, "bucket = ?": [wanted.bucket], "id < ?": [before]}
     targets = _targets(wanted.key)
-    # A list of ids, and no column to compare: else SQLite reads all links of the tenant, because
-    # they are in order.
+    # A subquery of ids instead of a condition on `target`: otherwise SQLite reads all links of the
+    # tenant, because their ids are in the order of the result.
     of_key = (
         "SELECT id FROM links WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
         f"AND target IN ({', '.join('?' * len(targets))}) AND id || '' < ?"
@@ -143,10 +146,10 @@ def _conditions(tenant: str, wanted: LinkFilter, before: str) -> dict[str, list[
 
 
 def _targets(key: str) -> list[str]:
-    """Return the targets of links that show a key: itself, and the prefixes, which are folders."""
+    """Return the targets of links that show a key: the key and the prefixes of all its folders."""
     parts = key.split("/")
     found = [key, *("/".join((*parts[:count], "")) for count in range(len(parts)))]
-    # Filled up, so that there are few different statements.
+    # Repeat the last target up to a multiple of 16, so that there are few different statements.
     return found + found[-1:] * (-len(found) % _TARGETS_AT_ONCE)
 
 

@@ -1,7 +1,8 @@
-"""The parts of a bucket that a listing shows: keys with one prefix, or with one of several.
+"""The areas of a bucket that a listing shows: the keys of one prefix, or of each of several.
 
-Of several many may be empty, or belong to one folder that is shown already. The first keys of a
-hundred are found by one statement, so that nothing is asked of an empty one.
+Of several areas, many may be empty, or belong to a folder that the page lists already. One
+statement finds the first keys of a hundred areas, so that an empty area costs no statement of its
+own.
 """
 
 from __future__ import annotations
@@ -13,38 +14,41 @@ from typing import NamedTuple
 
 from servicekit.database import Connection
 
-# Sorts after everything that can follow a prefix: a key of 1024 bytes has no more of the last code
-# point than 256.
+# Sorts after every possible rest of a key: a key has 1024 bytes, so it contains the last code point
+# at most 256 times.
 LAST = "\U0010ffff" * 257
-# No key has a NUL: nothing sorts between a key and the same with this behind it.
+# Keys contain no NUL, so no key sorts between a key and that key with this suffix.
 FIRST = "\x01"
 _AT_ONCE = 100
 
 
 class Area(NamedTuple):
-    """The keys with a prefix. `first_key` is the first one to list, `None` where nobody asked."""
+    """The keys with a prefix. `first_key` is the first key to list, or `None` if it is unknown."""
 
     prefix: str
     first_key: str | None = None
 
     def is_passed(self, position: str) -> bool:
-        """Tell whether no key of the area is after a position."""
+        """Tell whether the area has no key after a position."""
         return self.prefix + LAST <= position
 
 
 class Areas:
-    """Gives one area after the other, those with something to list."""
+    """Returns the areas that have keys to list, one after the other."""
 
     def __init__(
         self, connection: Connection, tenant: str, bucket: str, now: int, prefixes: tuple[str, ...]
     ) -> None:
-        """`prefixes` are in order, and none begins with another one; `now` in unix milliseconds."""
+        """Take `now` in unix milliseconds, and sorted `prefixes`; none begins with another one."""
         self._connection, self._of = connection, (tenant, bucket, now)
         self._found = deque([Area(prefixes[0])] if len(prefixes) == 1 else [])
         self._left = deque(prefixes if len(prefixes) > 1 else [])
 
     def next(self, position: str) -> Area | None:
-        """Return the next area with keys after a position, which never goes back."""
+        """Return the next area with keys after a position.
+
+        Positions must not decrease between calls.
+        """
         while True:
             while self._found:
                 area = self._found.popleft()
@@ -57,7 +61,7 @@ class Areas:
             self._look(position)
 
     def _look(self, position: str) -> None:
-        """Find which of the next areas have a key after a position."""
+        """Find the areas among the next hundred that have a key after a position."""
         prefixes = [self._left.popleft() for _ in range(min(_AT_ONCE, len(self._left)))]
         bounds = ((max(prefix, position + FIRST), prefix) for prefix in prefixes)
         tenant, bucket, now = self._of
@@ -68,7 +72,7 @@ class Areas:
 
 @functools.cache
 def _first_keys(count: int) -> str:
-    """Ask for the first living key of each of so many areas; each seeks in the index."""
+    """Return SQL for the first live key of each of `count` areas; each area is one index search."""
     return (
         "SELECT column2, (SELECT key FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
         "AND key >= column1 AND key < column2 || ? AND (expires_at IS NULL OR expires_at > ?) "

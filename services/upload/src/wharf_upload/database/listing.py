@@ -1,4 +1,7 @@
-"""Listing by key: seeks in the index, so a page costs the same at ten rows and at ten million."""
+"""Listing by key. A page costs the same in a bucket of ten files and of ten million files.
+
+Each query searches in the index of keys.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from wharf_upload.database.file_rows import COLUMNS, to_file
 from wharf_upload.database.listed_areas import FIRST, LAST, Area, Areas
 from wharf_upload.domain.files import File, Page
 
-# A page may be full of bytes long before it has as many files as were asked for.
+# A page may reach its limit of bytes long before it has the requested number of files.
 _ROWS_AT_FIRST = 256
-# One lower bound: of two, SQLite seeks to the one it likes and reads on from there to the other.
+# The query has one lower bound: with two, SQLite searches for one of them and then reads all rows
+# up to the other.
 _PAGE = (
     f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? "  # noqa: S608 -- constants only
     "AND key >= ? AND key < ? AND (expires_at IS NULL OR expires_at > ?) "
@@ -24,7 +28,7 @@ _PAGE = (
 
 @dataclass(frozen=True, slots=True)
 class _Living:
-    """The files of a bucket that live at `now` (unix milliseconds)."""
+    """The files of a bucket that have not expired at `now` (unix milliseconds)."""
 
     connection: Connection
     tenant: str
@@ -38,10 +42,10 @@ class _Living:
 
 
 class Asked(NamedTuple):
-    """A page that is wanted.
+    """The parameters of a page.
 
     `after` is a key, or a prefix whose keys have all been listed. Only keys that begin with one of
-    `within` count; these are in order, and none begins with another one.
+    the prefixes `within` count; `within` is sorted, and no prefix in it begins with another one.
     """
 
     prefix: str
@@ -52,9 +56,9 @@ class Asked(NamedTuple):
 
 
 class _Draft:
-    """A page that is being made.
+    """A page that is being filled.
 
-    `after` is its last entry so far; nothing up to `position` is of interest any more.
+    `after` is its last entry so far. The next query reads only keys after `position`.
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -64,8 +68,8 @@ class _Draft:
         self.after = self.position = asked.after
         if self.folder(asked.after) == asked.after:
             self.position += LAST
-        # Behind a delimiter most rows may be of a folder that is one entry: begin small, then
-        # double.
+        # With a delimiter, most rows may belong to one folder, which is one entry. So the first
+        # batch is small, and the next ones double.
         self.batch = 1 if asked.delimiter else _ROWS_AT_FIRST
         self._bytes = 0
 
@@ -76,19 +80,22 @@ class _Draft:
         return self._asked.limit - len(self.files) - len(self.prefixes)
 
     def folder(self, key: str) -> str | None:
-        """Return what a key is rolled up to."""
+        """Return the folder under which the page lists a key; `None` if it lists the key itself."""
         delimiter = self._asked.delimiter
         at = key.find(delimiter, len(self._asked.prefix)) if delimiter else -1
         return None if at < 0 else key[: at + len(delimiter)]
 
     def add_folder(self, folder: str) -> None:
-        """Seek past the rest of this folder, however many keys it has."""
+        """Add a folder and skip the rest of its keys, however many there are."""
         self.prefixes.append(folder)
         self.after, self.position = folder, folder + LAST
         self.batch = 1
 
     def add(self, rows: list[Row]) -> bool:
-        """Take rows up to the first folder, or what fits; return whether there was no folder."""
+        """Add rows until the first folder or the page's limit.
+
+        Return whether no folder was found.
+        """
         for row in rows:
             file = to_file(row)
             folder = self.folder(file.key)
@@ -107,7 +114,7 @@ class _Draft:
 
 
 def page(connection: Connection, tenant: str, bucket: str, asked: Asked, now: int) -> Page:
-    """Return one page of what lives at `now` (unix milliseconds)."""
+    """Return one page of the files that have not expired at `now` (unix milliseconds)."""
     living = _Living(connection, tenant, bucket, now)
     areas = Areas(connection, tenant, bucket, now, _both(asked.prefix, asked.within))
     draft = _Draft(asked)
@@ -123,7 +130,7 @@ def page(connection: Connection, tenant: str, bucket: str, asked: Asked, now: in
 
 
 def _fill(draft: _Draft, living: _Living, area: Area) -> None:
-    """Take what an area has until the page is full."""
+    """Add the files of an area until the page is full."""
     folder = None if area.first_key is None else draft.folder(area.first_key)
     if folder is not None:
         draft.add_folder(folder)
@@ -138,7 +145,7 @@ def _fill(draft: _Draft, living: _Living, area: Area) -> None:
 
 
 def _both(prefix: str, within: Sequence[str]) -> tuple[str, ...]:
-    """Return the prefixes of the keys that begin with the prefix and with one of the others."""
+    """Return the prefixes of the keys that begin with `prefix` and with one of `within`."""
     if prefix.startswith(tuple(within)):
         return (prefix,)
     return tuple(one for one in within if one.startswith(prefix))

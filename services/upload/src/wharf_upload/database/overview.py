@@ -1,4 +1,4 @@
-"""What all tenants use, for the operator's metrics: the one place that asks over tenants."""
+"""The usage of all tenants, for the operator's metrics: the only queries over all tenants."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _UNFINISHED = "SELECT count(*), sum(reserved_bytes) FROM uploads WHERE file IS N
 
 
 class SqlOverview:
-    """Asks about all tenants, some at a time: memory stays the same with any number of them."""
+    """Queries the usage of all tenants in batches, so that memory use does not grow with them."""
 
     def __init__(self, database: Database, quota: Quota | None = None) -> None:
-        """`quota` holds where nothing else is set."""
+        """Take the `quota` that applies to tenants without their own limits."""
         self._database, self._quota = database, quota or Quota()
 
     @property
     def warning_part(self) -> float:
-        """The part of a quota from which on a tenant is warned."""
+        """The share of a quota (0 to 1) at which the service warns a tenant."""
         return self._quota.warning_percent / 100
 
     def usages(self) -> Iterator[TenantUsage]:
-        """Yield what each tenant uses that ever stored something."""
+        """Yield the usage of each tenant that ever stored a file."""
         after = ""
         while rows := self._database.reading().rows(_USAGES, (after, _TENANTS_A_TIME)):
             for tenant, used_bytes, used_files, max_bytes, max_files in rows:
@@ -43,6 +43,6 @@ class SqlOverview:
             after = rows[-1][0]
 
     def unfinished(self) -> tuple[int, int]:
-        """Return the number of resumable uploads not complete, and the bytes they reserve."""
+        """Return the number of unfinished resumable uploads, and the bytes that they reserve."""
         [(count, reserved_bytes)] = self._database.reading().rows(_UNFINISHED)
         return count, int(reserved_bytes or 0)

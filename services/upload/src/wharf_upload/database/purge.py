@@ -1,6 +1,6 @@
-"""Removing everything of a tenant, in steps that are small enough to stand between uploads.
+"""Removes all rows of a tenant in steps that are short enough to run between uploads.
 
-A new table with a column `tenant` belongs into one of the lists here; a test says so.
+Each new table with a column `tenant` must be added to one of the lists here; a test checks this.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from wharf_upload.database.file_rows import COLUMNS, to_file
 from wharf_upload.database.unit_of_work import Change, UnitOfWork
 from wharf_upload.domain.clock import now_milliseconds
 
-# Tables that may have many rows of a tenant, with what names a row of one; by and by.
+# Tables that may have many rows of a tenant, with the columns that identify a row within it. These
+# rows are deleted in batches.
 LARGE = {
     "events": "seq",
     "idempotency": "subject, key",
@@ -19,18 +20,18 @@ LARGE = {
     "upload_parts": "final, position",
     "uploads": "id",
 }
-# The rest, in one step at the end.
+# The other tables; one step at the end deletes their rows.
 SMALL = ("buckets", "cors_origins", "limits", "link_keys")
-# Rows that go in another way: files one by one, pending deletions when their bytes are gone, and
-# `usage` at the very end, since all it counted is gone.
+# Tables whose rows are removed by other code: files one by one, pending deletions after the removal
+# of their bytes, and `usage` at the very end, when everything that it counts was removed.
 OTHERWISE = ("files", "doomed", "usage")
 
 
 def purge_step(tenant: str, limit: int) -> Change:
     """Return the change that removes at most `limit` rows of a tenant.
 
-    Its result is their number, 0 when none is left. The sweeper removes the blobs of the files
-    later. No event tells of it: the deletion of the tenant does.
+    Its result is the number of removed rows, 0 when none is left. The sweeper removes the blobs of
+    the files later. The step records no events; the tenant is deleted anyway.
     """
 
     def change(connection: Connection, unit: UnitOfWork) -> int:
@@ -61,8 +62,8 @@ def _files(connection: Connection, unit: UnitOfWork, tenant: str, limit: int) ->
 
 def _large(connection: Connection, tenant: str, limit: int) -> int:
     for table, names in LARGE.items():
-        # Looked for first and deleted by name: in one statement with a subquery, PostgreSQL reads
-        # all rows of the tenant for each step.
+        # Select the rows first, then delete them by key: for one statement with a subquery,
+        # PostgreSQL reads all rows of the tenant in each step.
         rows = connection.rows(
             f"SELECT tenant, {names} FROM {table} WHERE tenant = ? LIMIT ?",  # noqa: S608 -- constants only
             (tenant, limit),
@@ -79,6 +80,7 @@ def _small(connection: Connection, tenant: str) -> int:
         connection.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,))  # noqa: S608 -- constants only
         for table in SMALL
     )
-    # On PostgreSQL it was made a moment ago to be locked: no sign of work.
+    # On PostgreSQL, the lock of this transaction has just created the row, so it does not count as
+    # removed.
     connection.execute("DELETE FROM usage WHERE tenant = ?", (tenant,))
     return count

@@ -1,8 +1,8 @@
 """Reservations of bodies under way, in SQLite or PostgreSQL (ADR 59).
 
-A row for each body, and sums by disk, by tenant and by ticket: an admission reads three rows,
-however many bodies are under way. With SQLite this is a file of its own that is never synced, with
-PostgreSQL two unlogged tables of the main database (migration 0011).
+There is a row for each body, and sums by disk, by tenant and by ticket. So an admission reads three
+rows, however many bodies are under way. With SQLite, the tables are in a separate file that is
+never synced. With PostgreSQL, they are two unlogged tables of the main database (migration 0011).
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from servicekit.database import Connection, Database, Row
 from wharf_upload.database.room_contract import Judge
 from wharf_upload.domain.reservation import Reservation, Reserved, lapses_at
 
-# Any number will do as long as nothing else in the database uses it for an advisory lock.
+# Any number works if no other code of the database uses it for an advisory lock.
 _ADVISORY_LOCK = 0x726F6F6D
 _TURN = (
     f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK}), set_config('synchronous_commit', 'off', true)"
 )
-# The names of sums that belong to no tenant: of a disk, and of what is written on it.
+# The values of the column `tenant` in sums that belong to no tenant: the reservations of a disk,
+# and the bytes that are written on it.
 ALL, WRITTEN = "", "/written"
 _AT_ONCE = 500
-# Behind the instance of bodies that its stream server takes.
+# The suffix of the instance for bodies that the instance's stream server receives.
 _STREAMS = "/streams"
-# Longer than the pause between two looks at the files.
+# Longer than the pause between two checks of the files.
 _WRITTEN_SECONDS = 5.0
-# Without a look at its files for so long a gateway is taken for dead, and its machine with it.
+# A gateway whose files were not checked for this long counts as dead, together with its machine.
 _LOST_SECONDS = 600.0
 _INSTANCE_BITS = 11
-_LARGEST = (1 << 63) - 1  # that both databases take
+_LARGEST = (1 << 63) - 1  # The largest number that both databases accept.
 _BODIES = (
     "CREATE TABLE IF NOT EXISTS bodies_under_way (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, "
     "ticket TEXT NOT NULL, disk TEXT NOT NULL, instance TEXT NOT NULL, "
@@ -46,7 +47,7 @@ _RESERVED = (
 )
 _SUMS = "disk_bytes, quota_bytes, files, inodes, bodies"
 _FROM = f"SELECT tenant, ticket, disk, until, {_SUMS} FROM room_reserved WHERE "  # noqa: S608 -- constants only
-# Each part is one step in the index: a list of values would cost SQLite a table of its own.
+# Each part is one search in the index; for a list of values, SQLite would make a temporary table.
 _SELECT_ALL = (
     f"{_FROM} tenant = '{ALL}' AND ticket = '' "
     f"UNION ALL {_FROM} tenant = '{WRITTEN}' AND ticket = ''"
@@ -62,14 +63,15 @@ _NOTE_WRITTEN = (
     "ON CONFLICT (tenant, ticket, disk) DO UPDATE SET disk_bytes = excluded.disk_bytes, "
     "inodes = excluded.inodes, until = excluded.until"
 )
-# Bodies whose time is over, and old ones of a gateway at whose files nobody has looked for long.
+# Bodies whose reservations have expired, and old bodies of a gateway whose files were not checked
+# for `_LOST_SECONDS`.
 _LAPSED = (
     "until <= ? OR (id < ? AND EXISTS (SELECT 1 FROM room_reserved AS looked "  # noqa: S608 -- constants only
     f"WHERE looked.tenant = '{WRITTEN}' AND looked.ticket = '' AND looked.until < ? "
     "AND looked.disk = bodies_under_way.disk || '/' "
     f"|| replace(bodies_under_way.instance, '{_STREAMS}', '')))"
 )
-# Of tenants and tickets that have nothing under way.
+# Deletes the sums of tenants and tickets that have no body under way.
 _FORGET = f"DELETE FROM room_reserved WHERE bodies = 0 AND tenant <> '{WRITTEN}'"  # noqa: S608 -- constants only
 _INSERT = "INSERT INTO bodies_under_way VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD = "ON CONFLICT (tenant, ticket, disk) DO UPDATE SET " + ", ".join(
@@ -87,8 +89,9 @@ Key = tuple[str, str, str]
 class SqlReservations:
     """Implements `room_contract.Reservations`.
 
-    `disk` names the disk of this process, empty where all share one; `instance` names the gateway
-    whose bodies these are. In SQLite no migration has made the tables. `clock` gives unix seconds.
+    `disk` names the disk of this process; it is empty if all replicas share one disk. `instance`
+    names the gateway that receives the bodies. In SQLite, this class creates the tables, because no
+    migration does. `clock` returns unix seconds.
     """
 
     def __init__(
@@ -111,7 +114,7 @@ class SqlReservations:
     def reserve(
         self, tenant: str, ticket: str, judge: Judge, *, streamed: bool = False
     ) -> Reservation:
-        """Reserve what `judge` says; see the contract."""
+        """Reserve the amounts that `judge` returns; see the contract."""
         self._make_tables()
         with self._database.transaction() as connection:
             self._take_turn(connection)
@@ -122,7 +125,8 @@ class SqlReservations:
             )
             now = self._clock()
             needed = judge(self._reserved(rows, int(now * 1000)))
-            # Those of one machine take turns; instances of others differ in the last bits.
+            # Writers on one machine run one after the other; ids of other instances differ in the
+            # last bits.
             number = _first_number(now) | self._instance_number
             until = lapses_at(int(now * 1000), needed.disk_bytes)
             amounts = (needed.disk_bytes, needed.quota_bytes, needed.files, needed.inodes)
@@ -135,7 +139,7 @@ class SqlReservations:
         return Reservation(id=str(number), until=until)
 
     def end(self, ids: Iterable[str]) -> int:
-        """Give back what is reserved; see the contract."""
+        """End reservations by their ids; see the contract."""
         self._make_tables()
         ended = 0
         numbers = _numbers(ids)
@@ -146,15 +150,16 @@ class SqlReservations:
         return ended
 
     def reserved(self) -> Reserved:
-        """Return what is reserved on this disk, by all."""
+        """Return the sum of all reservations on this disk."""
         self._make_tables()
-        # Not `reading`: with SQLite that would be one more connection for each thread.
+        # A transaction and not `reading`, which would open one more SQLite connection for each
+        # thread.
         with self._database.transaction() as connection:
             rows = connection.rows(_SELECT_ALL)
         return self._reserved(rows, int(self._clock() * 1000))
 
     def oldest(self) -> float | None:
-        """Return when the oldest body of this gateway was admitted, in unix seconds."""
+        """Return when the oldest body of this gateway was admitted, in unix seconds, or `None`."""
         self._make_tables()
         with self._database.transaction() as connection:
             row = connection.row(
@@ -164,7 +169,7 @@ class SqlReservations:
         return None if row is None else (row[0] >> _INSTANCE_BITS) / 1_000_000
 
     def note_written(self, disk_bytes: int, inodes: int) -> None:
-        """Note how much of the bodies of this gateway is on the disk by now; see the contract."""
+        """Store how much of this gateway's bodies is on the disk; see the contract."""
         self._make_tables()
         until = int((self._clock() + _WRITTEN_SECONDS) * 1000)
         key = (WRITTEN, "", _written_place(self._disk, self._instance))
@@ -172,17 +177,22 @@ class SqlReservations:
             self._take_turn(connection)
             row = connection.row(_SELECT_WRITTEN, key)
             if row is None or self._noted is None:
-                # Another process may have looked last: nobody knows what has ended since.
+                # Another process may have made the last check, so the amount that ended since is
+                # unknown.
                 noted = (0, 0)
             else:
-                # Bodies that ended since the last look were part of it; their files may be there.
+                # The last measurement includes bodies that ended since; their files may still be on
+                # the disk.
                 ended_bytes, ended_inodes = self._noted[0] - row[0], self._noted[1] - row[1]
                 noted = (max(0, disk_bytes - ended_bytes), max(0, inodes - ended_inodes))
             connection.execute(_NOTE_WRITTEN, (*key, *noted, until))
         self._noted = noted
 
     def lapse(self) -> int:
-        """End the reservations whose time is over, or whose gateway is lost; return how many."""
+        """End the reservations that have expired or whose gateway is dead.
+
+        Return how many ended.
+        """
         self._make_tables()
         now = self._clock()
         lost = now - _LOST_SECONDS
@@ -217,7 +227,8 @@ class SqlReservations:
         for tenant, ticket, disk, instance, *amounts in rows:
             for key in _keys(tenant, ticket, disk):
                 _take_off(sums[key], (*amounts, 1))
-            # The bytes of a body that has ended count as written no more, until the next look.
+            # The bytes of an ended body no longer count as written until the next check of the
+            # files.
             disk_bytes, _, _, inodes = amounts
             written = sums[WRITTEN, "", _written_place(disk, instance)]
             _take_off(written, (disk_bytes, 0, 0, inodes, 0))
@@ -234,7 +245,7 @@ class SqlReservations:
         connection.execute(_ADD_ROWS[len(sums)], values)
 
     def _reserved(self, rows: list[Row], now: int) -> Reserved:
-        """Add up rows of the disks and of what is written there, and of one tenant and ticket."""
+        """Add up the sums of disks, of written bytes, of a tenant and of a ticket."""
         found = Reserved()
         for owner, ticket, disk, until, disk_bytes, quota_bytes, files, inodes, bodies in rows:
             if owner == ALL:
@@ -257,7 +268,7 @@ class SqlReservations:
         return found
 
     def _take_turn(self, connection: Connection) -> None:
-        """Wait for the others that reserve."""
+        """Wait until no other transaction reserves."""
         if self._takes_turns:
             connection.row(_TURN)
 
@@ -284,11 +295,11 @@ def _written_place(disk: str, instance: str) -> str:
 
 
 def _first_number(at: float) -> int:
-    """The least id of what is reserved at a time in unix seconds, or later."""
+    """Return the smallest id of reservations made at a time in unix seconds, or later."""
     return int(at * 1_000_000) << _INSTANCE_BITS
 
 
 def _numbers(ids: Iterable[str]) -> list[int]:
-    """The ids as numbers; what is none was never one of ours, and neither database takes it."""
+    """Return the ids as numbers, without texts that cannot be an id of this service."""
     found = (int(id_) for id_ in ids if id_.isascii() and id_.isdigit() and len(id_) < 20)
     return [number for number in found if number <= _LARGEST]

@@ -1,7 +1,7 @@
-"""Dropping rows whose time is over, some at a time.
+"""Deletes rows that are older than a time, in batches.
 
-Writers wait for a transaction 2 s at most and PostgreSQL for a statement 5 s, while after a pause
-of the worker there may be millions of rows.
+Writers wait at most 2 s for a transaction, and PostgreSQL aborts a statement after 5 s, while there
+may be millions of old rows after a pause of the worker.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ ROWS_A_TIME = 1000
 
 
 def forget(database: Database, table: str, time: str, names: str, before: int) -> int:
-    """Drop rows of a table whose column `time` is before a time; return how many.
+    """Delete rows of a table whose column `time` is before a time; return how many were deleted.
 
-    `names` are the columns of the primary key, separated by commas; `time` has an index.
+    `names` are the columns of the primary key, separated by commas; the column `time` needs an
+    index.
     """
     marks = " AND ".join(f"{name} = ?" for name in names.split(", "))
     count = 0

@@ -1,7 +1,7 @@
-"""The contract of what is reserved for bodies under way.
+"""The contract of the reservations for bodies under way.
 
-One implementation serves both databases. What it keeps may be lost with the power: after that
-nothing is under way.
+One implementation serves both databases. A power failure may lose the reservations; no body is
+under way after it.
 """
 
 from __future__ import annotations
@@ -15,43 +15,45 @@ Judge = Callable[[Reserved], Needed]
 
 
 class Reservations(Protocol):
-    """Keeps what is reserved. All methods raise `DatabaseUnavailable`."""
+    """Stores reservations. All methods raise `DatabaseUnavailable`."""
 
     def reserve(
         self, tenant: str, ticket: str, judge: Judge, *, streamed: bool = False
     ) -> Reservation:
-        """Reserve what `judge` says, and return it; without a ticket `ticket` is empty.
+        """Reserve the amounts that `judge` returns, and return the reservation.
 
-        `streamed`: a process of this machine takes the body, and the gateway knows no reservation.
-        `judge` hears what is reserved already, and raises to refuse. Those that reserve take turns:
-        what `judge` hears holds until its answer is reserved.
+        `ticket` is empty for a body without a ticket. `streamed` says that a process of this
+        machine receives the body; the gateway does not know such a reservation. `judge` receives
+        the current reservations and raises an error to refuse the body. Calls run one after the
+        other, so what `judge` receives stays true until its result is reserved.
         """
 
     def end(self, ids: Iterable[str]) -> int:
-        """Give back what is reserved; return how many there were. Unknown ids have no effect."""
+        """End reservations; return how many existed. Unknown ids have no effect."""
 
     def reserved(self) -> Reserved:
-        """Return what is reserved on this disk, by all."""
+        """Return the sum of all reservations on this disk."""
 
     def oldest(self) -> float | None:
-        """Return when the oldest body of this gateway was admitted, in unix seconds."""
+        """Return when the oldest body of this gateway was admitted, in unix seconds, or `None`."""
 
     def note_written(self, disk_bytes: int, inodes: int) -> None:
-        """Note how much of the bodies of this gateway is on the disk by now.
+        """Store how much of this gateway's bodies is on the disk now.
 
-        It holds for some seconds, and less of it with each reservation that ends meanwhile. One
-        process of each gateway calls this, again and again.
+        The value is valid for some seconds; each reservation that ends in this time reduces it. One
+        process of each gateway calls this method repeatedly.
         """
 
     def lapse(self) -> int:
-        """End the reservations whose time is over; return how many.
+        """End the reservations that have expired; return how many ended.
 
-        Also those of a gateway at whose files nobody has looked for ten minutes.
+        This includes reservations of a gateway whose files were not checked for ten minutes.
         """
 
     def clear(self, *, streamed: bool, before: float | None = None) -> int:
-        """End the reservations of this gateway's bodies, which are gone; return how many.
+        """End the reservations of this gateway's bodies, which no longer exist.
 
-        `streamed`: only those that a process took which has just started. `before`: only those
-        that were admitted before this time, in unix seconds.
+        Return how many ended. With `streamed`, end only those of the process that receives bodies
+        and has just started. With `before`, end only those that were admitted before this time, in
+        unix seconds.
         """

@@ -1,6 +1,6 @@
-"""Whether a tenant may make another row of a kind, judged inside the transaction that makes it.
+"""Decides whether a tenant may add a row of a kind, inside the transaction that adds it.
 
-Counts end at the limit, so that none reads more rows than a tenant may have.
+Counts stop at the limit, so that no count reads more rows than a tenant may have.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _COUNTED = {
     "keys": "FROM idempotency WHERE tenant = ?",
     "links": "FROM links WHERE tenant = ?",
 }
-# So many processes may each add their share of what is left before one of them counts again.
+# Up to this many processes may each add their share of the remaining rows before one of them counts
+# again.
 _SHARES = 16
 _REMEMBERED_SECONDS = 1.0
 _FORGOTTEN_AT_ONCE = 1000
@@ -31,7 +32,10 @@ _MOST_TENANTS = 10_000
 
 
 def require_room(connection: Connection, tenant: str, what: str, most: int | None) -> None:
-    """Raise `LimitReached` if the tenant has as many `buckets` or `open uploads` as it may."""
+    """Raise `LimitReached` if the tenant has `most` rows of the kind `what`.
+
+    `what` is `buckets` or `open uploads`; `most` is `None` if there is no limit.
+    """
     if most is not None and _count(connection, tenant, what, most) >= most:
         raise LimitReached(what, most)
 
@@ -45,25 +49,25 @@ def _count(connection: Connection, tenant: str, what: str, most: int) -> int:
 
 
 class Places:
-    """Judges whether a tenant may have another row of a kind.
+    """Decides whether a tenant may add a row of a kind.
 
-    It counts a tenant's rows, and lets a sixteenth of those that are left come without another
-    count: the fewer are left, the more often it counts, and a tenant with few rows costs a look
-    into memory. After a refusal it counts no more than once a second. Changes of a process take
-    turns, so nothing is locked here.
+    It counts a tenant's rows, and then permits a sixteenth of the remaining ones without a new
+    count. So it counts more often when few remain, and for a tenant with few rows the decision is
+    usually a dictionary lookup. After a refusal it counts at most once a second. Changes of one
+    process run one after the other, so this class needs no lock.
     """
 
     def __init__(
         self, what: str, most: int | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`most` is the limit, `None` for none."""
+        """Take the kind `what` and its limit `most`; `None` means no limit."""
         self.most = most
         self._what, self._clock = what, clock
         self._left: dict[str, int] = {}
         self._full_until: dict[str, float] = {}
 
     def has_room(self, connection: Connection, tenant: str) -> bool:
-        """Tell whether there is room for one more; if so, expect that it is added."""
+        """Tell whether the tenant may add a row; if so, count the row as added."""
         if self.most is None:
             return True
         left = self._left.get(tenant, 0) or self._counted(connection, tenant, self.most)
@@ -72,7 +76,7 @@ class Places:
         return left > 0
 
     def _counted(self, connection: Connection, tenant: str, most: int) -> int:
-        """Return how many may be added before the next count."""
+        """Return how many rows the tenant may add before the next count."""
         if self._clock() < self._full_until.get(tenant, 0.0):
             return 0
         for memory in (self._left, self._full_until):
@@ -86,16 +90,16 @@ class Places:
 
 
 class KeyCounts:
-    """Judges whether a tenant may use another idempotency key."""
+    """Decides whether a tenant may use another idempotency key."""
 
     def __init__(self, limits: RowLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._places = Places("keys", limits.idempotency_keys, clock)
         self.seconds = limits.idempotency_seconds
 
     def require(self, connection: Connection, tenant: str) -> None:
-        """Raise `TooManyIdempotencyKeys`, else expect that one is added.
+        """Raise `TooManyIdempotencyKeys`, or count one more key as used.
 
-        Keys whose time is over make room at once, not when they are swept.
+        Expired keys make room immediately, before the worker deletes them.
         """
         if self._places.has_room(connection, tenant):
             return
@@ -106,7 +110,7 @@ class KeyCounts:
         connection.execute(_FORGET_ENDED, (tenant, ended, _FORGOTTEN_AT_ONCE))
 
     def _seconds_left(self, connection: Connection, tenant: str) -> int:
-        """Return in how many seconds the oldest key ends; 0 when it has ended."""
+        """Return in how many seconds the oldest key expires; 0 if it has expired."""
         [(oldest,)] = connection.rows(
             "SELECT min(created_at) FROM idempotency WHERE tenant = ?", (tenant,)
         )

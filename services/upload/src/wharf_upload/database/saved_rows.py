@@ -1,4 +1,4 @@
-"""The rows of a backup, which are an SQLite file of this version or an older one."""
+"""Reads the rows of a backup: an SQLite file of this version or an older one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from wharf_upload.database.contract import SavedBlob
 
 
 class SqliteSavedRows:
-    """Implements `contract.SavedRows`, which says more of each method."""
+    """Implements `contract.SavedRows`, which describes each method in full."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._run = database.execute
 
     def total_bytes(self) -> int:
-        """Return the bytes of all files."""
+        """Return the total size of all files in bytes."""
         return int(self._run("SELECT coalesce(sum(size), 0) FROM files").fetchone()[0])
 
     def blobs(self) -> Iterator[SavedBlob]:
@@ -37,6 +37,6 @@ class SqliteSavedRows:
 
 @contextmanager
 def open_saved_rows(file: Path) -> Iterator[SqliteSavedRows]:
-    """Open the file, which may lie where nothing can be written."""
+    """Open the file read-only; its folder may be read-only, too."""
     with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
         yield SqliteSavedRows(database)

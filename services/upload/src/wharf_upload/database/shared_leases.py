@@ -1,9 +1,9 @@
-"""Leases over all replicas, kept alive while they are held (`lease_rows.py` has the rows).
+"""Leases that exclude other replicas, renewed while they are held (`lease_rows.py` has the rows).
 
-One thread of a process renews what its other threads hold, and tells them when another process
-wants it. What a killed process held is free after `LEASE_SECONDS`. A process that was frozen for so
-long, or cut off from the database, asks before it does what cannot be undone
-(`SqlSharedLease.is_held`).
+A background thread renews the leases of the process, and notifies a holder when another process
+wants its lease. The leases of a killed process expire after `LEASE_SECONDS`. A process that was
+frozen for that long, or cut off from the database, must check `SqlSharedLease.is_held` before an
+irreversible step.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from servicekit.database import Database, DatabaseUnavailable
 from wharf_upload.database.lease_rows import LEASE_SECONDS, Held, LeaseRows, Taken
 
 log = logging.getLogger(__name__)
-# How soon a holder learns that it is wanted, and how often all is renewed.
+# How soon a holder learns that its lease is wanted, and how often all leases are renewed.
 POLL_SECONDS, RENEW_SECONDS = 0.5, 2.0
 
 
 class SqlSharedLease:
-    """A lease of this process; `release` it."""
+    """A lease of this process; the holder must call `release`."""
 
     def __init__(
         self,
@@ -34,29 +34,35 @@ class SqlSharedLease:
         wanted: Callable[[], None],
     ) -> None:
         self.name, self.turn, self.valid_until = name, taken.turn, valid_until
-        # Whether another process had it last, or may have.
+        # True if another process held the lease last, or may have.
         self.was_elsewhere = taken.previous != leases.holder
         self._leases, self._wanted, self._told = leases, wanted, False
 
     def tell(self) -> None:
-        """Say once that another process wants it, or has it by now."""
+        """Notify the holder once that another process wants the lease, or has taken it."""
         if not self._told:
             self._told = True
             self._wanted()
 
     def is_held(self) -> bool:
-        """Tell whether it still is this process's; raises `DatabaseUnavailable` if unknown."""
+        """Tell whether this process still holds the lease.
+
+        Raises `DatabaseUnavailable` if unknown.
+        """
         return self._leases.is_held(self)
 
     def release(self) -> None:
-        """End it; without the database it ends by itself a little later."""
+        """Release the lease.
+
+        While the database is unavailable, the lease expires a little later.
+        """
         self._leases.release(self)
 
 
 class SqlSharedLeases:
-    """The shared leases that this process holds. One for each process that serves.
+    """The shared leases that this process holds. Each serving process has one instance.
 
-    Of the threads of a process only one at a time asks for a name.
+    At any time, only one thread of a process may take a lease of a given name.
     """
 
     def __init__(
@@ -66,7 +72,7 @@ class SqlSharedLeases:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # A process that was started again is somebody else.
+        # A restarted process counts as a different holder.
         self.holder = f"{instance}/{uuid4().hex}"
         self._rows, self._clock = LeaseRows(database, self.holder), clock
         self._held: dict[str, SqlSharedLease] = {}
@@ -77,9 +83,10 @@ class SqlSharedLeases:
     def take(
         self, name: str, wanted: Callable[[], None], *, ask: bool = True
     ) -> SqlSharedLease | None:
-        """Return the lease, or `None` while another process has it; `ask` that one to let go.
+        """Take the lease and return it; return `None` while another process holds it.
 
-        `wanted` is called, in another thread, when somebody else wants it.
+        With `ask`, the call asks the other process to release the lease. A background thread calls
+        `wanted` when another process wants the lease.
         """
         with self._changed:
             self._taking.add(name)
@@ -99,7 +106,7 @@ class SqlSharedLeases:
                 self._taking.discard(name)
 
     def release(self, lease: SqlSharedLease) -> None:
-        """End a lease; again without effect."""
+        """Release a lease; a second call has no effect."""
         with self._changed:
             if self._held.get(lease.name) is not lease:
                 return
@@ -107,11 +114,11 @@ class SqlSharedLeases:
         try:
             self._rows.release(lease.name, lease.turn)
         except DatabaseUnavailable as error:
-            # The keeper finds the row, or the lease ends by itself.
-            log.warning("a lease cannot be given back: %s", error)
+            # The background thread finds the row and releases it, or the lease expires.
+            log.warning("a lease cannot be released: %s", error)
 
     def is_held(self, lease: SqlSharedLease) -> bool:
-        """See `SqlSharedLease`."""
+        """Tell whether this process still holds the lease; see `SqlSharedLease`."""
         now = self._clock()
         if now < lease.valid_until:
             return True
@@ -121,17 +128,17 @@ class SqlSharedLeases:
         return True
 
     def holds(self, name: str) -> bool:
-        """Tell whether this process has it, as far as it knows."""
+        """Tell whether this process holds the lease, as far as it knows."""
         return name in self._held
 
     def forget_old(self) -> int:
-        """Drop rows of leases that ended long ago; return how many."""
+        """Delete the rows of leases that ended long ago; return how many were deleted."""
         return self._rows.forget()
 
-    # ---- the keeper ----
+    # ---- the background thread ----
 
     def _begin_keeping(self) -> None:
-        """Start the thread with the first lease: the process may fork after this was made."""
+        """Start the background thread with the first lease: the process may fork before that."""
         if self._keeper is None:
             self._keeper = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
             self._keeper.start()
@@ -149,7 +156,7 @@ class SqlSharedLeases:
             except DatabaseUnavailable as error:
                 log.warning("leases cannot be renewed: %s", error)
             except Exception:
-                # The thread has to go on: without it every lease would be lost.
+                # The thread must continue: without it, this process would lose all its leases.
                 log.exception("leases cannot be renewed")
             time.sleep(POLL_SECONDS)
 
@@ -169,7 +176,7 @@ class SqlSharedLeases:
         for name, lease in before.items():
             row = rows.get(name)
             if row is None or row.turn != lease.turn:
-                lease.valid_until = 0.0  # lost: the next question says so
+                lease.valid_until = 0.0  # The lease is lost; the next `is_held` asks the database.
                 lease.tell()
             elif row.wanted:
                 lease.tell()
@@ -177,7 +184,10 @@ class SqlSharedLeases:
             self._give_back(row)
 
     def _give_back(self, row: Held) -> None:
-        """Release a row that no thread knows of: a release, or the answer to a taking, was lost."""
+        """Release a row that no thread uses.
+
+        Its release, or the response to its taking, was lost.
+        """
         with self._changed:
             if row.name in self._held or row.name in self._taking:
                 return

@@ -23,7 +23,7 @@ from wharf_upload.database.upkeep import SqlUpkeep
 from wharf_upload.database.uploads import SqlUploads
 from wharf_upload.domain.quotas import Quota
 
-# What the last of the migrations is called, and where the database remembers it.
+# The identifier of the last migration, and the table in which the database stores it.
 SCHEMA, VERSION_TABLE = "0014", "alembic_version"
 
 
@@ -38,11 +38,11 @@ class SqlRecords(
     SqlLinks,
     SqlUpkeep,
 ):
-    """Implements `contract.Records`; `uploads` and `overview` are on the same database.
+    """Implements `contract.Records`; `uploads` and `overview` use the same database.
 
-    `before_commit` makes blobs' names durable ahead of the rows that point to them;
-    `after_commit` hears what has happened to files, `has_events` of each tenant that has new
-    events of any kind; `quota` holds where nothing else is set.
+    `before_commit` makes blobs' names durable before the rows that name them. `after_commit`
+    receives the events of files, and `has_events` the name of each tenant with new events of any
+    kind. `quota` applies to tenants without their own limits.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class SqlRecords(
         self.overview = SqlOverview(database, quota)
 
     def forget_idempotency(self, before: int) -> int:
-        """Drop remembered requests older than a time; return how many."""
+        """Delete remembered requests older than a time; return how many were deleted."""
         return forget(self._database, "idempotency", "created_at", "tenant, subject, key", before)
 
     def check(self) -> str | None:
-        """Return what is wrong with the database, or `None`."""
+        """Return a description of the error in the database's schema, or `None`."""
         reading = self._database.reading()
         return revisions.error(reading, VERSION_TABLE, SCHEMA, "wharf-upload migrate")

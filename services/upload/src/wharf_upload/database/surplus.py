@@ -1,8 +1,8 @@
-"""Rows of which a tenant keeps the newest ones, and the oldest go: events, uploads that have ended.
+"""Deletes the oldest rows when a tenant has too many: of events, and of ended uploads.
 
-No request counts them. Each process counts what it adds, and looks at all of a tenant's, in a
-thread of its own, after each hundredth part of what it may keep. Several processes may each exceed
-the number by one part.
+No request counts these rows. Each process counts the rows that it adds. After each hundredth of the
+limit, it checks all rows of the tenant in a background thread. Several processes may each exceed
+the limit by one hundredth.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from wharf_upload.database.retention import ROWS_A_TIME
 
 log = logging.getLogger(__name__)
 _PARTS = 100
-# Drops a tenant's oldest rows until so many are left; returns how many.
+# Deletes a tenant's oldest rows until at most a number are left; returns how many were deleted.
 Drop = Callable[[Database, str, int], int]
 
 
 class Surplus:
-    """Has the oldest rows of a kind dropped when a tenant has more than `most`."""
+    """Deletes the oldest rows of a kind when a tenant has more than `most`."""
 
     def __init__(self, database: Database, most: int | None, drop: Drop) -> None:
         self._database, self._most, self._drop = database, most, drop
@@ -29,10 +29,10 @@ class Surplus:
         self._added: dict[str, int] = {}
 
     def note(self, tenant: str, count: int = 1) -> None:
-        """Note that so many rows were added; never raises or waits."""
+        """Count added rows; never raises or waits."""
         if self._most is None:
             return
-        # Threads that come at the same moment may lose a number: the look comes a bit later.
+        # Concurrent threads may lose a count; then the check runs a little later.
         added = self._added.get(tenant, 0) + count
         if added < self._part:
             self._added[tenant] = added
@@ -41,21 +41,22 @@ class Surplus:
         threading.Thread(target=self._look, args=(tenant,), daemon=True).start()
 
     def trim(self, tenant: str) -> int:
-        """Drop what is too much of one tenant; return how many."""
+        """Delete the rows of a tenant that exceed the limit; return how many were deleted."""
         return 0 if self._most is None else self._drop(self._database, tenant, self._most)
 
     def _look(self, tenant: str) -> None:
         try:
             self.trim(tenant)
         except DatabaseUnavailable as error:
-            # The next part comes, and for events the worker looks at all tenants each hour.
+            # The next hundredth triggers another check, and for events the worker checks all
+            # tenants each hour.
             log.warning("the oldest rows of a tenant cannot be dropped: %s", error)
         finally:
             self._database.leave()
 
 
 def drop_events(database: Database, tenant: str, most: int) -> int:
-    """Drop a tenant's oldest events until so many are left; return how many."""
+    """Delete a tenant's oldest events until `most` are left; return how many were deleted."""
     found = database.reading().row(
         "SELECT seq FROM events WHERE tenant = ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
         (tenant, most),
@@ -77,7 +78,7 @@ def drop_events(database: Database, tenant: str, most: int) -> int:
 
 
 def note_dropped(connection: Connection, tenant: str, last: int) -> None:
-    """Remember up to which number events are gone, for readers that come later."""
+    """Store the largest number of a deleted event; readers with an older cursor need it."""
     connection.execute(
         "UPDATE usage SET events_dropped = ? WHERE tenant = ? AND events_dropped < ?",
         (last, tenant, last),
@@ -85,9 +86,10 @@ def note_dropped(connection: Connection, tenant: str, last: int) -> None:
 
 
 def drop_ended_uploads(database: Database, tenant: str, most: int) -> int:
-    """Forget a tenant's uploads that became files, the oldest first, until so many are left.
+    """Delete a tenant's oldest uploads that became files, until `most` of them are left.
 
-    Return how many. They were kept for clients that had not got the answer.
+    Return how many were deleted. The service keeps them for clients that have not received the
+    response.
     """
     found = database.reading().row(
         "SELECT expires_at FROM uploads WHERE tenant = ? AND file IS NOT NULL "

@@ -1,4 +1,4 @@
-"""What tenants may use and what they use; a tenant's removal."""
+"""The rows of tenants' limits and usage, and the removal of a tenant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SqlTenants(Aggregate):
     """Implements `contract.TenantRecords`."""
 
     def limits(self, tenant: str) -> Limits:
-        """Return what was set for the tenant."""
+        """Return the limits that were set for the tenant."""
         row = self._database.reading().row(
             f"SELECT {', '.join(_LIMITS)} FROM limits WHERE tenant = ?",  # noqa: S608 -- constants
             (tenant,),
@@ -24,7 +24,7 @@ class SqlTenants(Aggregate):
         return Limits(**dict(zip(_LIMITS, row, strict=True))) if row else Limits()
 
     def put_limits(self, tenant: str, limits: Limits) -> None:
-        """Set a tenant's limits, all of them."""
+        """Replace all limits of a tenant."""
         changed = ", ".join(f"{name} = excluded.{name}" for name in _LIMITS)
         with self._database.transaction() as connection:
             connection.execute(
@@ -34,13 +34,13 @@ class SqlTenants(Aggregate):
             )
 
     def usage(self, tenant: str) -> Usage:
-        """Return what the tenant has stored."""
+        """Return how many bytes and files the tenant stores."""
         row = self._database.reading().row(
             "SELECT bytes, files FROM usage WHERE tenant = ?", (tenant,)
         )
         return Usage(bytes=row[0], files=row[1]) if row else Usage(bytes=0, files=0)
 
     def purge_tenant(self, tenant: str, limit: int) -> int:
-        """Remove some rows of a tenant; return how many."""
+        """Remove at most `limit` rows of a tenant; return how many were removed."""
         count: int = self._group.run(tenant, purge.purge_step(tenant, limit))
         return count

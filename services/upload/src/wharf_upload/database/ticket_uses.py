@@ -1,4 +1,4 @@
-"""How many files each upload ticket has brought; a row is made with the first one."""
+"""Counts the files that clients upload with each ticket; the first file creates the row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wharf_upload.domain.refusals import TicketUsedUp
 
 
 def used(connection: Connection, tenant: str, ticket: str) -> int:
-    """Return how many files the ticket has brought."""
+    """Return how many files clients have uploaded with the ticket."""
     row = connection.row(
         "SELECT uses FROM ticket_uses WHERE tenant = ? AND ticket = ?", (tenant, ticket)
     )
@@ -18,9 +18,9 @@ def used(connection: Connection, tenant: str, ticket: str) -> int:
 
 
 def require(connection: Connection, tenant: str, use: TicketUse, files: int) -> None:
-    """Raise `TicketUsedUp` if so many more files are too many.
+    """Raise `TicketUsedUp` if the ticket does not permit `files` more files.
 
-    Changes of one tenant take turns, so that what is seen here holds until the commit.
+    Changes of one tenant run one after the other, so the count stays true until the commit.
     """
     if use.max_files is not None and used(connection, tenant, use.id) + files > use.max_files:
         raise TicketUsedUp(use.max_files)
@@ -41,9 +41,9 @@ class SqlTicketUses(Aggregate):
     """Implements `contract.TicketRecords`."""
 
     def ticket_uses(self, tenant: str, ticket: str) -> int:
-        """Return how many files an upload ticket has brought."""
+        """Return how many files clients have uploaded with an upload ticket."""
         return used(self._database.reading(), tenant, ticket)
 
     def forget_ticket_uses(self, before: int) -> int:
-        """Drop the counts of tickets that expired before a time; return how many."""
+        """Delete the counts of tickets that expired before a time; return how many were deleted."""
         return forget(self._database, "ticket_uses", "expires_at", "tenant, ticket", before)

@@ -1,4 +1,4 @@
-"""What changes of one transaction leave to be written at its end, once for all of them."""
+"""Collects what the changes of one transaction write at its end."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from wharf_upload.domain.clock import now_microseconds, now_milliseconds
 from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import Allowance, Quota
 
-# The kind of an event, and the file as it is, or as it was when it is gone.
+# The kind of an event, and the file after the event; for a deleted file, its last state.
 FileEvent = tuple[str, File]
 
 
 @dataclass
 class UnitOfWork:
-    """What a transaction gathers and writes at its end, once for all its changes."""
+    """The charges, events and pending deletions of a transaction, written once at its end."""
 
     quota: Quota
     keys: KeyCounts
@@ -35,13 +35,13 @@ class UnitOfWork:
     pending_deletion: list[tuple[str, str, int]] = field(default_factory=list)
 
     def add(self, file: File, sign: int) -> None:
-        """Charge (`sign` 1) or give back (-1) a file."""
+        """Charge the tenant for a file (`sign` 1), or release the charge (`sign` -1)."""
         charges = self.charges[file.tenant]
         charges["bytes"] += sign * file.size
         charges["files"] += sign
 
     def allowance(self, connection: Connection, tenant: str) -> Allowance:
-        """Return what the tenant has and may have; on PostgreSQL the lock has read it."""
+        """Return the tenant's usage and quota; on PostgreSQL, the lock has already read them."""
         known = self.allowances.get(tenant)
         if known is None:
             known = allowance(connection, tenant, self.quota, lock=False)
@@ -49,11 +49,11 @@ class UnitOfWork:
         return known
 
     def event(self, kind: str, file: File, at: int) -> None:
-        """Note what happened to a file."""
+        """Record an event of a file."""
         self._event(kind, file, at, file)
 
     def moved(self, file: File, source: FileAddress, at: int, *, kind: str = "file.moved") -> None:
-        """Note that a file has come from another address."""
+        """Record that a file moved from the address `source`."""
         data = {**msgspec.structs.asdict(file), "moved_from": source}
         self._event(kind, file, at, data)
 
@@ -63,15 +63,16 @@ class UnitOfWork:
         self.file_events.append((kind, file))
 
     def mark_pending_deletion(self, file: File, at: int) -> None:
-        """Note that the file's bytes are no longer needed."""
+        """Record that the file's bytes are no longer needed, and release their charge."""
         self.add(file, -1)
         self.pending_deletion.append((file.blob, file.tenant, at))
 
     def close(self, connection: Connection) -> None:
-        """Write all that was gathered."""
+        """Write all collected rows."""
         for tenant, charges in sorted(self.charges.items()):
             if not any(charges.values()):
-                continue  # refused, or replaced by as much
+                # All changes were refused, or a file replaced another one of the same size.
+                continue
             self._warn(tenant, charges)
             connection.execute(
                 "INSERT INTO usage (tenant, bytes, files) VALUES (?, ?, ?) "
@@ -89,7 +90,8 @@ class UnitOfWork:
 
     def _warn(self, tenant: str, charges: Counter[str]) -> None:
         known = self.allowances.get(tenant)
-        # A change that only gives back reads no allowance, and crosses no threshold.
+        # A change that only releases charges reads no allowance, and cannot cross a threshold
+        # upwards.
         warning = known and known.warning(charges, self.quota.warning_percent)
         if warning:
             data = msgspec.json.encode(warning).decode()
@@ -97,5 +99,5 @@ class UnitOfWork:
             self.events.append((tenant, "quota.warning", now_milliseconds(), data, noted))
 
 
-# Works inside a transaction that others may share; what it returns is the result of `run`.
+# Works inside a transaction that others may share; `GroupCommit.run` returns its result.
 Change = Callable[[Connection, UnitOfWork], Any]

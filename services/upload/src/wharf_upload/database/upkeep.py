@@ -1,4 +1,4 @@
-"""What maintenance remembers: who copies the store, and up to which hour it was swept."""
+"""State of maintenance: the processes that copy the store, and the hours that are swept."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from wharf_upload.database.now import NOW
 
 
 class SqlUpkeep(Aggregate):
-    """Implements `contract.UpkeepRecords`; times of pauses are the database's own."""
+    """Implements `contract.UpkeepRecords`; the times of pauses come from the database's clock."""
 
     def touch_pause(self, holder: str) -> None:
-        """Say that a copier is at work."""
+        """Record that a copier is running."""
         with self._database.transaction() as connection:
             connection.execute(
                 f"INSERT INTO collection_pauses (holder, touched_at) VALUES (?, {self._now}) "  # noqa: S608 -- constants only
@@ -19,12 +19,12 @@ class SqlUpkeep(Aggregate):
             )
 
     def end_pause(self, holder: str) -> None:
-        """Say that a copier has ended."""
+        """Record that a copier has ended."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM collection_pauses WHERE holder = ?", (holder,))
 
     def is_paused(self, silent: int) -> bool:
-        """Tell whether a copier has said something in the last `silent` milliseconds."""
+        """Tell whether a copier has called `touch_pause` in the last `silent` milliseconds."""
         row = self._database.reading().row(
             f"SELECT 1 FROM collection_pauses WHERE touched_at > {self._now} - ?",  # noqa: S608 -- constants only
             (silent,),
@@ -32,7 +32,7 @@ class SqlUpkeep(Aggregate):
         return row is not None
 
     def forget_pauses(self, silent: int) -> None:
-        """Drop copiers of which nothing was heard for `silent` milliseconds."""
+        """Delete the copiers that have not called `touch_pause` for `silent` milliseconds."""
         with self._database.transaction() as connection:
             connection.execute(
                 f"DELETE FROM collection_pauses WHERE touched_at <= {self._now} - ?",  # noqa: S608 -- constants only
@@ -40,14 +40,17 @@ class SqlUpkeep(Aggregate):
             )
 
     def swept_until(self, place: str) -> int | None:
-        """Return up to when blobs in a place were swept."""
+        """Return until when the blobs in a place were swept, in unix seconds.
+
+        `None` means never.
+        """
         row = self._database.reading().row(
             "SELECT until FROM swept_hours WHERE place = ?", (place,)
         )
         return None if row is None else int(row[0])
 
     def note_swept(self, place: str, until: int) -> None:
-        """Remember up to when blobs in a place are swept."""
+        """Record until when the blobs in a place are swept, in unix seconds."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO swept_hours (place, until) VALUES (?, ?) "
@@ -56,7 +59,7 @@ class SqlUpkeep(Aggregate):
             )
 
     def forget_swept(self, place: str) -> None:
-        """Let all blobs in a place be swept again."""
+        """Mark all blobs in a place as not swept."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM swept_hours WHERE place = ?", (place,))
 

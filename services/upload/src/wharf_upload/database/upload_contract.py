@@ -1,4 +1,4 @@
-"""The contract of the database for resumable uploads; what holds for all is said in `contract`."""
+"""The contract of the database for resumable uploads; `contract` has the common rules."""
 
 from __future__ import annotations
 
@@ -9,70 +9,73 @@ from wharf_upload.domain.resumable_upload import Upload
 
 
 class UploadRecords(Protocol):
-    """Resumable uploads: what is kept of them until they are files, and a while after.
+    """Resumable uploads: their rows until they become files, and for a while after that.
 
-    Changes raise `UploadGone` for an upload that was removed, and `QuotaExceeded`.
+    Changes raise `UploadGone` if the upload was removed, and `QuotaExceeded`.
     """
 
     def create(self, upload: Upload) -> None:
         """Add an upload and reserve its length."""
 
     def get(self, tenant: str, identifier: str) -> Upload | None:
-        """Return the upload of this tenant."""
+        """Return the upload with this id of the tenant, or `None`."""
 
     def announce_length(self, upload: Upload, length: int) -> Upload:
-        """Set and reserve the length of an upload that began without one."""
+        """Set and reserve the length of an upload that was created without a length."""
 
     def announce_digests(self, upload: Upload, digests: Mapping[str, bytes]) -> Upload:
-        """Keep what the whole must hash to, by algorithm; it was not said at the creation."""
+        """Store the digests of the whole file, by algorithm, if the creation request had none."""
 
     def reserve(self, upload: Upload, size: int) -> Upload:
-        """Make `size` bytes what an upload of unknown length reserves."""
+        """Set the reservation of an upload of unknown length to `size` bytes."""
 
     def progress(
         self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
     ) -> None:
-        """Note that bytes came: the upload lives on, and without a length they are reserved."""
+        """Record received bytes: extend the upload's expiry.
+
+        Without a length, reserve `size` bytes.
+        """
 
     def renew(self, upload: Upload, expires_at: int) -> None:
         """Move the upload's expiry to a later time."""
 
     def remove(self, upload: Upload) -> bool:
-        """Forget an upload and give back what it reserved; return whether it was there."""
+        """Delete an upload and release its reservation; return whether it existed."""
 
     def give_up(self, upload: Upload) -> bool:
-        """Remove an upload unless it has become a file; return whether it was there, unfinished.
+        """Delete an upload unless it has become a file; return whether it existed, unfinished.
 
-        Another replica may have made it a file, and its client may still ask for it.
+        Another replica may have made it a file, and the client may still ask for the result.
         """
 
     def under_way(
         self, tenant: str, *, subject: str | None, after: str, limit: int
     ) -> list[Upload]:
-        """Return uploads of the tenant that have become no file, by id, those past `after`.
+        """Return the tenant's unfinished uploads after the id `after`, in order of their ids.
 
-        With a `subject` only that one's.
+        With a `subject`, return only the uploads of this subject.
         """
 
     def expired(self, now: int, limit: int, *, replica: str | None = None) -> list[Upload]:
-        """Return uploads whose time is over.
+        """Return at most `limit` uploads that have expired.
 
-        With a `replica` only those whose bytes so far are there.
+        With a `replica`, return only the uploads whose received bytes are on that replica.
         """
 
     def finals_of(self, tenant: str, part: str) -> list[Upload]:
-        """Return unfinished final uploads that a partial upload is a part of, a hundred at most."""
+        """Return unfinished final uploads that contain a partial upload, a hundred at most."""
 
     def unfinished(self) -> Iterator[tuple[str, str]]:
         """Yield tenant and id of all unfinished uploads, by id."""
 
     def known(self, identifier: str) -> bool:
-        """Tell whether there is an unfinished upload of this id, whose bytes are still needed."""
+        """Tell whether an unfinished upload has this id, so that its bytes are still needed."""
 
     def takes_slices(
         self, tenant: str, subject: str, bucket: str, *, ticket: str, least_bytes: int
     ) -> bool:
-        """Tell whether a file comes, or has just come, in slices, and has `least_bytes`.
+        """Tell whether the client sends or just sent a file of at least `least_bytes` in slices.
 
-        `ticket` is the id of the upload ticket that the slices come with, empty for none.
+        `ticket` is the id of the upload ticket that authorizes the slices, empty for none.
         """

@@ -15,7 +15,7 @@ _NOTHING: Counter[str] = Counter()
 
 
 def reserved(connection: Connection, tenant: str, upload: UploadEnd | None) -> Counter[str]:
-    """Return the `bytes` and `files` that were reserved for it, its parts' included.
+    """Return the `bytes` and `files` that the upload and its parts have reserved.
 
     Raises `UploadGone`.
     """
@@ -26,7 +26,8 @@ def reserved(connection: Connection, tenant: str, upload: UploadEnd | None) -> C
         (tenant, upload.id),
     )
     if own is None:
-        # Removed or completed by another request, and given back, while its last one worked.
+        # Another request removed or completed the upload, and released its reservation, while the
+        # last request of this one was running.
         raise UploadGone
     found = Counter(bytes=own[0], files=1)
     for part in upload.parts:
@@ -39,7 +40,7 @@ def reserved(connection: Connection, tenant: str, upload: UploadEnd | None) -> C
 
 
 def note(connection: Connection, tenant: str, upload: UploadEnd, file: File) -> None:
-    """Note what came of it, and forget its parts."""
+    """Store the file that the upload became, and delete the upload's parts."""
     connection.execute(
         "UPDATE uploads SET file = ?, length = ?, reserved_bytes = 0, discard_from = NULL, "
         "expires_at = ? WHERE tenant = ? AND id = ?",

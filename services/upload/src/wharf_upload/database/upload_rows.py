@@ -1,4 +1,4 @@
-"""Rows of the table `uploads` to and from `Upload`."""
+"""Conversion between rows of the table `uploads` and `Upload`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _options, _file = msgspec.json.Decoder(UploadOptions), msgspec.json.Decoder(File
 
 
 def find(connection: Connection, tenant: str, identifier: str) -> Upload | None:
-    """Return the upload of this tenant, with its parts."""
+    """Return the upload with this id of the tenant, with its parts, or `None`."""
     row = connection.row(
         f"SELECT {COLUMNS} FROM uploads WHERE id = ? AND tenant = ?",  # noqa: S608 -- constants only
         (identifier, tenant),
@@ -38,7 +38,7 @@ def find(connection: Connection, tenant: str, identifier: str) -> Upload | None:
 
 
 def reserved(connection: Connection, upload: Upload) -> int:
-    """Return what an unfinished upload reserves by now: `upload` may be older than that.
+    """Return the current reservation of an unfinished upload; `upload` may be older than it.
 
     Raises `UploadGone`.
     """
@@ -55,9 +55,9 @@ def reserved(connection: Connection, upload: Upload) -> int:
 def options_with_digests(
     connection: Connection, upload: Upload, digests: Mapping[str, bytes]
 ) -> str:
-    """Return the options of an unfinished upload with other digests, as a row has them.
+    """Return the options of an unfinished upload with other digests, in the format of the row.
 
-    What a newer release has put there stays. Raises `UploadGone`.
+    Options that a newer release has stored stay. Raises `UploadGone`.
     """
     row = connection.row(
         "SELECT options FROM uploads WHERE tenant = ? AND id = ? AND file IS NULL",
@@ -70,7 +70,7 @@ def options_with_digests(
 
 
 def to_row(upload: Upload) -> Row:
-    """Return the parameters for `COLUMNS`."""
+    """Return the row of an upload: the values for `COLUMNS`."""
     return (
         upload.id,
         upload.tenant,
@@ -90,7 +90,7 @@ def to_row(upload: Upload) -> Row:
 
 
 def to_upload(row: Row, parts: tuple[str, ...]) -> Upload:
-    """Return an upload from a row of `COLUMNS`."""
+    """Return the upload of a row that has the columns `COLUMNS`."""
     return Upload(
         id=row[0],
         tenant=row[1],
@@ -111,6 +111,6 @@ def to_upload(row: Row, parts: tuple[str, ...]) -> Upload:
 
 
 def ticket_of_slices(options: str) -> str | None:
-    """Return the id of the ticket with which slices come, "" for none; `None` without slices."""
+    """Return the id of the ticket that authorizes slices, "" for none; `None` without slices."""
     slicing = _options.decode(options).slicing
     return None if slicing is None else slicing.ticket

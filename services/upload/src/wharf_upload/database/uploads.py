@@ -1,4 +1,4 @@
-"""Resumable uploads: what is kept of them until they are files, and a while after."""
+"""The rows of resumable uploads until they become files, and for a while after that."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ _INSERT = (
     f"VALUES ({', '.join('?' for _ in COLUMNS.split(','))})"
 )
 _ROWS_A_TIME = 1000
-# So many final uploads the end of a part looks at; a question about another one joins it.
+# The end of a part checks at most this many final uploads; a client's next request for another one
+# joins its parts.
 _MOST_FINALS = 100
 
 
 class SqlUploads(Aggregate):
-    """Implements `upload_contract.UploadRecords`, which says more of each method."""
+    """Implements `upload_contract.UploadRecords`, which describes each method in full."""
 
     def create(self, upload: Upload) -> None:
         """Add an upload and reserve its length."""
@@ -55,11 +56,11 @@ class SqlUploads(Aggregate):
         self._group.run(upload.tenant, change)
 
     def get(self, tenant: str, identifier: str) -> Upload | None:
-        """Return the upload of this tenant."""
+        """Return the upload with this id of the tenant, or `None`."""
         return find(self._database.reading(), tenant, identifier)
 
     def announce_length(self, upload: Upload, length: int) -> Upload:
-        """Set and reserve the length of an upload that began without one."""
+        """Set and reserve the length of an upload that was created without a length."""
 
         def change(connection: Connection, unit: UnitOfWork) -> Upload:
             more = length - reserved(connection, upload)
@@ -75,7 +76,7 @@ class SqlUploads(Aggregate):
         return changed
 
     def announce_digests(self, upload: Upload, digests: Mapping[str, bytes]) -> Upload:
-        """Keep what the whole must hash to, by algorithm; it was not said at the creation."""
+        """Store the digests of the whole file, by algorithm, if the creation request had none."""
 
         def change(connection: Connection, _: UnitOfWork) -> None:
             connection.execute(
@@ -88,7 +89,7 @@ class SqlUploads(Aggregate):
         return msgspec.structs.replace(upload, options=options)
 
     def reserve(self, upload: Upload, size: int) -> Upload:
-        """Make `size` bytes what an upload of unknown length reserves."""
+        """Set the reservation of an upload of unknown length to `size` bytes."""
 
         def change(connection: Connection, unit: UnitOfWork) -> Upload:
             more = size - reserved(connection, upload)
@@ -106,7 +107,10 @@ class SqlUploads(Aggregate):
     def progress(
         self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
     ) -> None:
-        """Note that bytes came: the upload lives on, and without a length they are reserved."""
+        """Record received bytes: extend the upload's expiry.
+
+        Without a length, reserve `size` bytes.
+        """
 
         def change(connection: Connection, unit: UnitOfWork) -> None:
             before = reserved(connection, upload)
@@ -132,11 +136,11 @@ class SqlUploads(Aggregate):
         self._group.run(upload.tenant, change)
 
     def remove(self, upload: Upload) -> bool:
-        """Forget an upload and give back what it reserved; return whether it was there."""
+        """Delete an upload and release its reservation; return whether it existed."""
         return self._remove(upload, finished=True)
 
     def give_up(self, upload: Upload) -> bool:
-        """Remove an upload unless it has become a file; return whether it was there, unfinished."""
+        """Delete an upload unless it has become a file; return whether it existed, unfinished."""
         return self._remove(upload, finished=False)
 
     def _remove(self, upload: Upload, *, finished: bool) -> bool:
@@ -152,7 +156,7 @@ class SqlUploads(Aggregate):
     def under_way(
         self, tenant: str, *, subject: str | None, after: str, limit: int
     ) -> list[Upload]:
-        """Return uploads of the tenant that have become no file, by id."""
+        """Return the tenant's unfinished uploads after the id `after`, in order of their ids."""
         whose, values = ("", ()) if subject is None else ("AND subject = ? ", (subject,))
         rows = self._database.reading().rows(
             f"SELECT {COLUMNS} FROM uploads WHERE tenant = ? {whose}"  # noqa: S608 -- constants only
@@ -162,7 +166,7 @@ class SqlUploads(Aggregate):
         return [to_upload(row, ()) for row in rows]
 
     def expired(self, now: int, limit: int, *, replica: str | None = None) -> list[Upload]:
-        """Return uploads whose time is over; with a `replica` only those of that one."""
+        """Return at most `limit` expired uploads; with a `replica`, only those of that replica."""
         whose, values = ("", ()) if replica is None else ("AND replica = ? ", (replica,))
         rows = self._database.reading().rows(
             f"SELECT {COLUMNS} FROM uploads WHERE expires_at <= ? {whose}"  # noqa: S608 -- constants only
@@ -172,7 +176,7 @@ class SqlUploads(Aggregate):
         return [to_upload(row, ()) for row in rows]
 
     def finals_of(self, tenant: str, part: str) -> list[Upload]:
-        """Return unfinished final uploads that a partial upload is a part of, a hundred at most."""
+        """Return unfinished final uploads that contain a partial upload, a hundred at most."""
         rows = self._database.reading().rows(
             "SELECT p.final FROM upload_parts p JOIN uploads u ON u.id = p.final "
             "WHERE p.tenant = ? AND p.part = ? AND u.file IS NULL LIMIT ?",
@@ -192,7 +196,7 @@ class SqlUploads(Aggregate):
             last = rows[-1][1]
 
     def known(self, identifier: str) -> bool:
-        """Tell whether there is an unfinished upload of this id."""
+        """Tell whether an unfinished upload has this id."""
         return bool(
             self._database.reading().row(
                 "SELECT 1 FROM uploads WHERE id = ? AND file IS NULL", (identifier,)
@@ -202,7 +206,7 @@ class SqlUploads(Aggregate):
     def takes_slices(
         self, tenant: str, subject: str, bucket: str, *, ticket: str, least_bytes: int
     ) -> bool:
-        """Tell whether a file comes, or has just come, in slices, and has `least_bytes`."""
+        """Tell whether the client sends or just sent a file of at least `least_bytes` in slices."""
         rows = self._database.reading().rows(
             "SELECT options FROM uploads WHERE tenant = ? AND subject = ? AND bucket = ? "
             "AND length >= ? AND options LIKE ?",

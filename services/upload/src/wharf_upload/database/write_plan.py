@@ -1,4 +1,4 @@
-"""Under which keys a write puts its files, what it replaces, and whether the quota admits it."""
+"""Plans a write: the keys of its files, the files that it replaces, and the check of the quota."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from wharf_upload.domain.files import File
 from wharf_upload.domain.keys import renamed
 from wharf_upload.domain.refusals import KeyTaken, PreconditionFailed, QuotaExceeded
 
-# After so many taken names a random one ends the search.
+# After this many occupied numbered names, a random name ends the search.
 _NUMBERED_NAMES = 20
 Plan = list[tuple[File, File | None]]
-"""Each file under its final key, with the one that it replaces."""
+"""Each file with its final key, and the file that it replaces."""
 
 
 def affordable(
     connection: Connection, unit: UnitOfWork, wanted: Write, reserved: Counter[str]
 ) -> Plan:
-    """Return the plan of a write that the tenant's quota, and what was reserved for it, admit.
+    """Return the plan of a write if the tenant's quota and its reservation permit it.
 
-    Expired files that are not swept yet still count: they are removed before a write is refused.
+    Expired files whose rows still exist count in the quota, so this function removes them before it
+    refuses a write. Raises `QuotaExceeded`, `KeyTaken` and `PreconditionFailed`.
     """
     planned = _plan(connection, wanted)
     tenant, at = wanted.files[0].tenant, wanted.files[0].created_at
@@ -59,19 +60,20 @@ def _require_quota(
 
 
 def _plan(connection: Connection, wanted: Write) -> Plan:
-    """Return the plan without a look at the quota; raises refusals, writes nothing."""
+    """Return the plan without checking the quota; raises refusals, writes nothing."""
     planned: Plan = []
     claimed: set[str] = set()
     for file in wanted.files:
         old = find(connection, file.tenant, file.bucket, file.key)
-        # An expired file that has not been swept yet does not exist, and its row is replaced.
+        # An expired file whose row still exists counts as absent, and its row is replaced.
         there = None if old is None or old.is_expired(file.created_at) else old
         if wanted.condition is not None and not wanted.condition.allows(
             there.etag if there else None
         ):
             raise PreconditionFailed
         if there is not None or file.key in claimed:
-            # Two files of one form under one key would hide each other, whatever was asked for.
+            # Two files of one form with the same key would replace each other, whatever
+            # `on_conflict` says.
             if wanted.on_conflict == "error" or (
                 wanted.on_conflict == "replace" and file.key in claimed
             ):
@@ -98,13 +100,14 @@ def free_key(
     claimed: Container[str],
     within: tuple[str, ...] | None,
 ) -> str:
-    """Return a key like the file's that no file has, and that is not among the `claimed` ones.
+    """Return a key derived from the file's that no file has and that is not in `claimed`.
 
-    Raises `KeyTaken` unless it begins with one of the prefixes `within`, which `None` leaves open.
+    Raises `KeyTaken` unless the key begins with one of the prefixes `within`; `None` permits all
+    keys.
     """
     key = _free_key(connection, file, claimed)
     if within is not None and not key.startswith(within):
-        raise KeyTaken(file.key)  # the number would stand inside the prefix
+        raise KeyTaken(file.key)  # The number changed a part of the key that belongs to the prefix.
     return key
 
 
