@@ -193,7 +193,7 @@ def test_a_name_that_fits_is_looked_for() -> None:
     """Of the types that a client names the one counts that the name does not deny."""
     allowed = ("text/csv", "application/json")
     assert stored(b"{}", "a.json", allowed, "text/csv").media_type == "application/json"
-    said = r"says text/csv, which the name f\.php does not say"
+    said = r"declares text/csv, which does not fit the name f\.php"
     with pytest.raises(TypeNotAllowed, match=said) as caught:
         stored(b"{}", "f.php", allowed, "text/csv")
     assert caught.value.allowed == allowed

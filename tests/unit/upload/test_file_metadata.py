@@ -25,8 +25,8 @@ def test_the_longest_name_and_value() -> None:
 def test_a_longer_one_is_named(metadata: dict[str, str]) -> None:
     """One character more in either is refused, with 40 characters of the name."""
     assert refusal(metadata) == (
-        "a name and a value of metadata have at most 1024 characters; that of "
-        f"{'n' * 40} is longer."
+        "each name and each value of metadata has at most 1024 characters; "
+        f"{'n' * 40} or its value is longer."
     )
 
 

@@ -49,12 +49,12 @@ def test_the_longest_origin() -> None:
 
 def test_types_that_no_file_has_are_named() -> None:
     """The refusal names the types, with "or" between them, in 200 characters at most."""
-    with pytest.raises(BadPolicy, match="no file is found to be text/css or text/ecmascript; "):
+    with pytest.raises(BadPolicy, match="the service never detects text/css or text/ecmascript; "):
         checked(BucketPolicy(allowed_types=("text/css", "text/ecmascript")))
     many = tuple(f"application/x-unknown-{number:03}" for number in range(20))
     with pytest.raises(BadPolicy) as caught:
         checked(BucketPolicy(allowed_types=many))
-    named = str(caught.value).removeprefix("allowed_types: no file is found to be ")
+    named = str(caught.value).removeprefix("allowed_types: the service never detects ")
     assert named.partition(";")[0] == " or ".join(many)[:200]
 
 

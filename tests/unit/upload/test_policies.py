@@ -198,7 +198,7 @@ def test_a_stored_file_keeps_to_the_policy_under_a_new_name() -> None:
     check_rename("text/csv", 1, "table.txt", policy)
     with pytest.raises(ExtensionNotAllowed):
         check_rename("text/csv", 1, "table.exe", policy)
-    said = r"The bytes are text/plain, which the name page\.html does not say"
+    said = r"The bytes are text/plain, which does not fit the name page\.html"
     with pytest.raises(TypeNotAllowed, match=said) as caught:
         check_rename("text/csv", 1, "page.html", policy)
     assert caught.value.allowed == ()
@@ -212,7 +212,7 @@ def test_a_new_name_fits_what_the_client_has_said() -> None:
     """A table that is in its bucket because it was called one does not become a script."""
     for name in ("script.php", "script.js", "data.json"):
         check_rename("text/csv", 1, name, Policy(allowed_types=("text/plain",)))
-        said = f"The client says text/csv, which the name {name}"
+        said = f"The client declares text/csv, which does not fit the name {name}"
         with pytest.raises(TypeNotAllowed, match=said) as caught:
             check_rename("text/csv", 1, name, Policy(allowed_types=("text/csv",)))
         assert caught.value.allowed == ("text/csv",)

@@ -78,34 +78,34 @@ def refusal(call: Callable[[], object]) -> str:
         (
             lambda: digests.Hashing().verify({"sha-256": b"\0" * 32}),
             (
-                f"The sha-256 of what arrived is {EMPTY_SHA256}, announced was {'A' * 43}=; "
-                "nothing was stored, send it again."
+                f"The sha-256 of the received bytes is {EMPTY_SHA256}, but the client announced "
+                f"{'A' * 43}=; nothing was stored. Send the file again."
             ),
         ),
         (
             lambda: digests.Hashing().verify({"sha-512": b"\0" * 64}),
-            "SHA-512 was not asked for when hashing began",
+            "SHA-512 was not requested when hashing began",
         ),
         (
             lambda: redirects.check("/done", None, ()),
-            "redirect is no absolute address of a page: write it like https://app.example/done.",
+            "redirect is not an absolute address of a page; write it like https://app.example/done.",
         ),
         (
             lambda: redirects.check("https://evil.example/", None, ("https://app.example",)),
             (
-                "redirect is not allowed: it has to be one of the ticket's addresses, below one of "
+                "redirect is not allowed: it must be one of the ticket's addresses, below one of "
                 "them that ends with /, or at an origin in the bucket's cors_origins."
             ),
         ),
         (
             lambda: policies.extension("a b"),
-            "allowed_extensions: 'a b' is no extension; write it like `jpg` or `tar.gz`.",
+            "allowed_extensions: 'a b' is not an extension; write it like `jpg` or `tar.gz`.",
         ),
         (
             lambda: policies.origin("https://app.example/page"),
             (
-                "cors_origins: 'https://app.example/page' is no origin; write scheme, host and "
-                "port alone, like `https://app.example` or `http://localhost:3000`."
+                "cors_origins: 'https://app.example/page' is not an origin; write only scheme, "
+                "host and port, like `https://app.example` or `http://localhost:3000`."
             ),
         ),
         (
@@ -115,21 +115,21 @@ def refusal(call: Callable[[], object]) -> str:
         (
             lambda: policies.checked(policies.BucketPolicy(allowed_types=("text/css",))),
             (
-                "allowed_types: no file is found to be text/css; docs/types.md lists what they can "
-                "be. Scripts and style sheets are text/plain."
+                "allowed_types: the service never detects text/css; docs/types.md lists the types. "
+                "Scripts and style sheets are text/plain."
             ),
         ),
         (
             lambda: bucket_place.parse_bucket_place("s3://bucket"),
             (
-                "'s3://bucket': expected is something like s3://bucket/prefix?endpoint="
+                "'s3://bucket': expected a URL like s3://bucket/prefix?endpoint="
                 "https://s3.example.net&region=us-east-1&style=path"
             ),
         ),
         (
             lambda: bucket_place.parse_bucket_place("s3://key:secret@bucket"),
             (
-                "(hidden): expected is something like s3://bucket/prefix?endpoint="
+                "(hidden): expected a URL like s3://bucket/prefix?endpoint="
                 "https://s3.example.net&region=us-east-1&style=path"
             ),
         ),
@@ -139,7 +139,7 @@ def refusal(call: Callable[[], object]) -> str:
         ),
         (
             lambda: upload_intent.check_name("a.exe", Policy(allowed_extensions=("jpg", "png"))),
-            "This bucket takes names that end with .jpg, .png only.",
+            "This bucket takes only names that end with .jpg, .png.",
         ),
         (
             lambda: upload_intent.check_type("image/png", "a", Policy(allowed_types=("text/*",))),
@@ -167,17 +167,15 @@ def test_refusals_carry_what_a_program_needs() -> None:
     assert (taken.key, str(taken)) == ("a/b", "a/b")
     used_up = refusals.TicketUsedUp(3)
     assert (used_up.max_files, used_up.under_way) == (3, 0)
-    assert str(used_up) == "The ticket is good for 3 files."
+    assert str(used_up) == "The ticket permits 3 files."
     busy = refusals.TicketUsedUp(3, 1)
     assert (busy.max_files, busy.under_way) == (3, 1)
-    assert str(busy) == (
-        "The ticket is good for 3 files. What is on its way by it (1) takes all that are left."
-    )
+    assert str(busy) == "The ticket permits 3 files. Uploads under way (1) take all that are left."
     keys = refusals.TooManyIdempotencyKeys(1000, 60)
     assert (keys.limit_count, keys.seconds) == (1000, 60)
     assert str(keys) == (
-        "1000 idempotency keys of the tenant are remembered, as many as it may use. The oldest one "
-        "ends in 60 seconds."
+        "The tenant already uses 1000 idempotency keys, the most that it may use. The oldest one "
+        "expires in 60 seconds."
     )
     large = upload_intent.TooLarge("bucket's limit", 10)
     assert (large.limit, large.limit_bytes) == ("bucket's limit", 10)
@@ -221,19 +219,19 @@ def test_a_missing_grant_is_named(missing: tuple[str, ...], said: str) -> None:
 def test_a_limit_is_named(advice: str, said: str) -> None:
     """Who has as many as it may reads how many of what, and how to get room."""
     refused = refusals.LimitReached("links", 5, advice)
-    assert str(refused) == f"The tenant has 5 links already, as many as it may.{said}"
+    assert str(refused) == f"The tenant already has 5 links, the most that it may have.{said}"
     assert (refused.what, refused.limit_count) == ("links", 5)
     assert str(refusals.LimitReached("links", 5)) == str(refusals.LimitReached("links", 5, ""))
 
 
 @pytest.mark.parametrize(
     ("claimed", "said"),
-    [(False, "The bytes are text/csv, which"), (True, "The client says text/csv, which")],
+    [(False, "The bytes are text/csv, which"), (True, "The client declares text/csv, which")],
 )
 def test_a_name_that_says_another_type_is_told(claimed: bool, said: str) -> None:  # noqa: FBT001
     """The refusal says who claims the type that the name contradicts."""
     refused = upload_intent.TypeNotAllowed("text/csv", (), "a.jpg", claimed=claimed)
-    assert str(refused) == f"{said} the name a.jpg does not say."
+    assert str(refused) == f"{said} does not fit the name a.jpg."
 
 
 def test_a_long_list_of_extensions_is_cut() -> None:
@@ -242,4 +240,4 @@ def test_a_long_list_of_extensions_is_cut() -> None:
     assert len(f".{', .'.join(allowed)}") == 299
     for last, more in (("a", ".a"), ("ab", ".ab"), ("abc", "\u2026")):
         text = str(upload_intent.ExtensionNotAllowed("a.exe", (*allowed[:-1], last)))
-        assert text.endswith(f", .ext032, {more} only.")
+        assert text.endswith(f", .ext032, {more}.")

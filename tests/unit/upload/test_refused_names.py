@@ -33,8 +33,8 @@ def test_a_refused_path_is_told(path: str) -> None:
     with pytest.raises(keys.InvalidFileName) as caught:
         keys.relative_path(path)
     assert str(caught.value) == (
-        f'The path "{path}" is not one inside of a folder: send it relative, with no empty segment '
-        'and no "..".'
+        f'The path "{path}" is not inside a folder: send a relative path without empty segments '
+        'and without "..".'
     )
     assert caught.value.members == {"name": path}
 

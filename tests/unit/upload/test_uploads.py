@@ -116,7 +116,7 @@ def test_name_must_agree_where_types_are_limited() -> None:
     """An extension that promises other bytes is refused in a bucket of limited types only."""
     check_type("image/png", "page.html", Policy())
     check_type("image/png", "picture.png", Policy(allowed_types=("image/*",)))
-    said = r"The bytes are image/png, which the name page\.html does not say"
+    said = r"The bytes are image/png, which does not fit the name page\.html"
     with pytest.raises(TypeNotAllowed, match=said) as caught:
         check_type("image/png", "page.html", Policy(allowed_types=("image/*",)))
     assert caught.value.allowed == ("image/*",)

@@ -1,1 +1,1 @@
-"""What the service decides: no Flask, no database, no network."""
+"""The values and rules of the service; this package uses no Flask, no database and no network."""

@@ -1,7 +1,7 @@
-"""How much of a body of unknown length the gateway takes: sizes by class (ADR 58).
+"""The sizes at which the gateway cuts a body of unknown length (ADR 58).
 
-nginx's limits of bodies are fixed numbers, one for each location. So there is one location for each
-class, and admission chooses the class of a body that says no length.
+The body limits of nginx are fixed numbers, one for each location. So nginx has one location for
+each class, and the admission chooses the class of a body without a length.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ CLASSES = tuple(
     for step in range(LARGEST_BYTES.bit_length())
     if SMALLEST_BYTES * FACTOR**step <= LARGEST_BYTES
 )
-"""Bytes at which the gateway cuts a body, in order; each is twice the one before."""
+"""The sizes in bytes at which the gateway cuts a body, ascending.
+
+Each is twice the previous one.
+"""
 
 
 def class_for(limit_bytes: int, room_bytes: int) -> int | None:
-    """Return the class of a body that may have up to `limit_bytes`, in bytes.
+    """Return the class (bytes) of a body that may have up to `limit_bytes`.
 
-    It is the least one that holds the limit, so that the body is cut at less than twice the
-    limit, or at `SMALLEST_BYTES`. A disk or a quota with less room has a smaller class: the largest
-    one within `room_bytes`. `None` where not even the smallest one fits.
+    The class is the smallest one that is at least the limit. So the gateway cuts the body at less
+    than twice the limit, or at `SMALLEST_BYTES`. If the disk or the quota has less room, the class
+    is the largest one within `room_bytes`. Return `None` if even the smallest class does not fit.
     """
     wanted = next((size for size in CLASSES if size >= limit_bytes), LARGEST_BYTES)
     if wanted <= room_bytes:

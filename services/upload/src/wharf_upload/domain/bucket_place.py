@@ -21,7 +21,7 @@ _EXAMPLE = "s3://bucket/prefix?endpoint=https://s3.example.net&region=us-east-1&
 
 @dataclass(frozen=True, slots=True)
 class BucketPlace:
-    """A bucket, the prefix of the keys in it (empty, or ending with `/`), and the endpoint."""
+    """A bucket, the prefix of its keys (empty, or with `/` at the end), and the endpoint."""
 
     bucket: str
     prefix: str
@@ -44,17 +44,17 @@ class BucketPlace:
 
     @property
     def base_path(self) -> str:
-        """What stands in front of an object's key in the path of a request."""
+        """The part before an object's key in the path of a request."""
         return "/" if self.style == VIRTUAL else f"/{self.bucket}/"
 
 
 def parse_bucket_place(url: str) -> BucketPlace:
-    """Return what a URL says; raises `ValueError`, which says what is expected."""
+    """Parse a URL; raises `ValueError` with the expected form."""
     place = _parsed(url)
     if place is None:
-        # Somebody may have put the keys into it: these belong into a file, and into no log.
+        # The URL may contain credentials, which belong in a file and must not reach a log.
         shown = "(hidden)" if "@" in url else repr(url)
-        raise ValueError(f"{shown}: expected is something like {_EXAMPLE}")
+        raise ValueError(f"{shown}: expected a URL like {_EXAMPLE}")
     return place
 
 

@@ -1,7 +1,7 @@
 """Conditional requests (RFC 9110 section 13) for resources with strong entity tags.
 
-Entity tags are handled as they stand in the ETag field, quotes included: '"5f1c"'. Of files on a
-disk, ranges and If-Range are nginx's part.
+Entity tags keep the form of the ETag field, quotes included: '"5f1c"'. For files on a disk, nginx
+handles ranges and If-Range.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 
 _ANY = "*"
-# One member of a list: RFC 9110 section 8.8.3 (etagc) between the empty members that section
-# 5.6.1.2 wants tolerated. Possessive, so that a long malformed list costs one pass.
+# One member of a list: the etagc of RFC 9110 section 8.8.3 between empty members, which section
+# 5.6.1.2 tells recipients to accept. The quantifiers are possessive, so that a long malformed list
+# costs one pass.
 _MEMBER = re.compile(r'[ \t,]*+((?:W/)?"[!#-~\x80-\xff]*+")[ \t]*+(?:,|\Z)')
 _NOTHING = re.compile(r"[ \t,]*\Z")
-# No HTTP-date is longer; parsing is the standard library's and not made for hostile lengths.
+# No HTTP-date is longer, and the standard library's parser is not made for long hostile input.
 _MAX_DATE_CHARS = 64
 
 
@@ -27,10 +28,10 @@ class MalformedCondition(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WriteCondition:
-    """What If-Match and If-None-Match ask of the file that a write would replace.
+    """The conditions of If-Match and If-None-Match on the file that a write would replace.
 
-    `etags` holds If-Match's tags (weak ones with their `W/`, which equal no strong tag);
-    `not_etags` holds If-None-Match's without `W/`, since that comparison is weak.
+    `etags` has the tags of If-Match. A weak tag keeps its `W/`, so it equals no strong tag.
+    `not_etags` has the tags of If-None-Match without `W/`, because that comparison is weak.
     """
 
     must_exist: bool = False
@@ -39,7 +40,7 @@ class WriteCondition:
     not_etags: tuple[str, ...] = ()
 
     def allows(self, current_etag: str | None) -> bool:
-        """Tell whether a write may go on over `current_etag` (None: no such file)."""
+        """Tell whether a write may replace the file with `current_etag`; `None` means no file."""
         if current_etag is None:
             return not self.must_exist
         if self.must_not_exist or current_etag in self.not_etags:
@@ -48,7 +49,7 @@ class WriteCondition:
 
 
 def for_write(if_match: str | None, if_none_match: str | None) -> WriteCondition | None:
-    """Return the condition that the two fields state; None when neither was sent.
+    """Return the condition of the two header fields; `None` if the client sent neither.
 
     Raises:
         MalformedCondition: a field cannot be parsed.
@@ -76,7 +77,8 @@ def for_read(
 ) -> int:
     """Return 200, 304 or 412 for a GET or HEAD of an existing file, by section 13.2.2.
 
-    `last_modified` is in unix seconds. Dates that are no HTTP-date are ignored, as the RFC asks.
+    `last_modified` is in unix seconds. A date that is not a valid HTTP-date is ignored, as the RFC
+    requires.
 
     Raises:
         MalformedCondition: a list of entity tags cannot be parsed.
@@ -96,9 +98,10 @@ def for_read(
 
 
 def for_range(etag: str, last_modified: int, if_range: str | None) -> bool:
-    """Tell whether a Range field counts, by section 13.1.5: without If-Range, or when it holds.
+    """Tell whether the server must evaluate a Range field, by section 13.1.5.
 
-    Its tag is compared strongly; its date has to be the file's own, in unix seconds.
+    It must without If-Range, or when If-Range matches. A tag is compared strongly; a date must
+    equal the file's own date in unix seconds.
     """
     if if_range is None:
         return True
@@ -113,8 +116,11 @@ def http_date(seconds: int) -> str:
 
 
 def http_seconds(text: str) -> int | None:
-    """Return the unix seconds of an HTTP-date in any of its three forms; None when it is none."""
-    # Before the cache, which would keep what is long.
+    """Return the unix seconds of an HTTP-date in any of its three forms.
+
+    `None` if it is invalid.
+    """
+    # The check comes before the cache, so that the cache stores no long texts.
     return None if len(text) > _MAX_DATE_CHARS else _http_seconds(text)
 
 
@@ -122,7 +128,7 @@ def http_seconds(text: str) -> int | None:
 def _http_seconds(text: str) -> int | None:
     try:
         moment = parsedate_to_datetime(text)
-        if moment.tzinfo is None:  # the asctime form and "-0000": both mean UTC
+        if moment.tzinfo is None:  # The asctime form and "-0000" both mean UTC.
             moment = moment.replace(tzinfo=UTC)
         return int(moment.timestamp())
     except (ValueError, TypeError, IndexError, OverflowError):
@@ -132,7 +138,10 @@ def _http_seconds(text: str) -> int | None:
 def _still_as_expected(
     etag: str, last_modified: int, if_match: str | None, if_unmodified_since: str | None
 ) -> bool:
-    """Steps 1 and 2 of section 13.2.2: If-Match when sent, else If-Unmodified-Since."""
+    """Tell whether If-Match or, if it is absent, If-Unmodified-Since permits the request.
+
+    These are steps 1 and 2 of section 13.2.2.
+    """
     if if_match is not None:
         wanted = _tags("If-Match", if_match)
         return _ANY in wanted or etag in wanted
@@ -141,7 +150,7 @@ def _still_as_expected(
 
 
 def _tags(field: str, value: str) -> tuple[str, ...]:
-    """Return the members of the list as they were sent, or ("*",)."""
+    """Return the members of the list as the client sent them, or ("*",)."""
     if value.strip(" \t") == _ANY:
         return (_ANY,)
     tags = []
@@ -158,5 +167,5 @@ def _tags(field: str, value: str) -> tuple[str, ...]:
 
 
 def _opaque(tag: str) -> str:
-    """Return the tag without its weakness: what the weak comparison compares."""
+    """Return the tag without `W/`, as the weak comparison needs it."""
     return tag.removeprefix("W/")

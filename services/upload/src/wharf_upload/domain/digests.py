@@ -1,7 +1,7 @@
-"""Digest fields (RFC 9530) and the digests of what is received.
+"""Digest fields (RFC 9530), and the digests of received bytes.
 
-sha-256 and sha-512 are the active algorithms. The deprecated ones (md5, sha, unixsum) are ignored
-and never verified with.
+The service uses the active algorithms sha-256 and sha-512. It ignores the deprecated ones (md5,
+sha, unixsum) and never verifies bytes with them.
 """
 
 from __future__ import annotations
@@ -31,30 +31,33 @@ class MalformedDigest(ValueError):
 
 
 class DigestMismatch(ValueError):
-    """The bytes are not those that the client announced.
+    """The received bytes do not match the digest that the client announced.
 
     Attributes:
         algorithm: "sha-256" or "sha-512".
-        expected: the digest that was announced, raw bytes.
-        actual: the digest of what arrived, raw bytes.
+        expected: the announced digest, raw bytes.
+        actual: the digest of the received bytes, raw bytes.
     """
 
     def __init__(self, algorithm: str, expected: bytes, actual: bytes) -> None:
-        """Say what was announced and what arrived, both in base64."""
+        """Build the message with both digests in base64."""
         self.algorithm = algorithm
         self.expected = expected
         self.actual = actual
         super().__init__(
-            f"The {algorithm} of what arrived is {_base64(actual)}, announced was"
-            f" {_base64(expected)}; nothing was stored, send it again."
+            f"The {algorithm} of the received bytes is {_base64(actual)}, but the client announced"
+            f" {_base64(expected)}; nothing was stored. Send the file again."
         )
 
 
 class Hashing:
-    """Digests of bytes that arrive in order: always SHA-256, SHA-512 only when asked for."""
+    """The digests of bytes that arrive in order: always SHA-256, and SHA-512 on request."""
 
     def __init__(self, *, sha512: bool = False) -> None:
-        """Start with no bytes; `sha512` doubles the work and is for clients that sent one."""
+        """Start with no bytes.
+
+        `sha512` doubles the work and is for clients that announced a SHA-512.
+        """
         self._sha256 = hashlib.sha256()
         self._sha512 = hashlib.sha512() if sha512 else None
 
@@ -74,18 +77,18 @@ class Hashing:
         """The SHA-512 of the bytes so far, 64 raw bytes.
 
         Raises:
-            LookupError: it was not asked for at construction.
+            LookupError: the caller did not request it at construction.
         """
         if self._sha512 is None:
-            raise LookupError("SHA-512 was not asked for when hashing began")
+            raise LookupError("SHA-512 was not requested when hashing began")
         return self._sha512.digest()
 
     def verify(self, expected: Mapping[str, bytes]) -> None:
-        """Compare with announced digests, as `expected()` returns them.
+        """Compare the digests with announced ones, in the form that `expected()` returns.
 
         Raises:
             DigestMismatch: one of them differs.
-            LookupError: a SHA-512 is expected and was not asked for at construction.
+            LookupError: a SHA-512 is announced, but the caller did not request it at construction.
         """
         for algorithm, announced in expected.items():
             actual = self.sha256 if algorithm == SHA_256 else self.sha512
@@ -94,7 +97,7 @@ class Hashing:
 
 
 def expected(header_value: str) -> dict[str, bytes]:
-    """Return the raw digests under "sha-256" and "sha-512"; other algorithms are left out.
+    """Return the raw digests under "sha-256" and "sha-512"; omit other algorithms.
 
     Raises:
         MalformedDigest: not a dictionary of byte sequences, or a digest of the wrong length.
@@ -117,19 +120,23 @@ def repr_digest(sha256: bytes) -> str:
 
 
 def wants(want_repr_digest: str) -> list[str]:
-    """Return the supported algorithms that Want-Repr-Digest asks for, the best liked first.
+    """Return the supported algorithms that Want-Repr-Digest lists, most preferred first.
 
-    A preference of 0 means "not acceptable". A malformed field is a hint that cannot be read, and
-    yields nothing.
+    A preference of 0 means "not acceptable". A malformed field is an unreadable hint, so the list
+    is empty.
     """
     members = _members(_PREFERENCE, want_repr_digest) or {}
     liked = [(int(weight), name) for name, weight in members.items() if name in _LENGTHS]
-    liked.sort(key=lambda pair: -pair[0])  # stable: equals stay in the client's order
+    # The sort is stable: equal preferences stay in the client's order.
+    liked.sort(key=lambda pair: -pair[0])
     return [name for weight, name in liked if weight > 0]
 
 
 def _members(member: re.Pattern[str], value: str) -> dict[str, str] | None:
-    """Parse a structured-field dictionary; None when malformed. A repeated key counts last."""
+    """Parse a structured-field dictionary; `None` if malformed.
+
+    The last of repeated keys counts.
+    """
     value = value.strip(" ")
     found: dict[str, str] = {}
     position = 0
@@ -145,7 +152,7 @@ def _members(member: re.Pattern[str], value: str) -> dict[str, str] | None:
 
 
 def _digest(algorithm: str, encoded: str) -> bytes:
-    """Decode one digest; absent padding is tolerated, as RFC 9651 section 4.2.7 asks."""
+    """Decode one digest; missing padding is accepted, as RFC 9651 section 4.2.7 requires."""
     try:
         digest = b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except Base64Error:

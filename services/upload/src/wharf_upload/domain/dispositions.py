@@ -1,7 +1,8 @@
 """The Content-Disposition of a download (RFC 6266, file names as in RFC 8187).
 
-Names are stored as they came (`keys.file_name`); what is handed to the person who downloads is
-made safe here: no device names of Windows, no leading "-" or ".", no trailing dot or space.
+The service stores names as clients sent them (`keys.file_name`). This module makes a name safe for
+the person who downloads the file: no device names of Windows, no leading "-" or ".", no trailing
+dot or space.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Kind = Literal["inline", "attachment"]
 
 _NAMELESS = "download"
 _SEPARATORS = re.compile(r"[/\\]")
-# Names that need neither cleaning nor an extended form, devices aside.
+# Names that need no cleaning and no extended form, unless they are device names.
 _PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_ .,()+=@~-]{0,253}[A-Za-z0-9_)])?")
 # "%" is replaced because some clients percent-decode the plain form (RFC 6266 appendix D).
 _NOT_QUOTABLE = re.compile(r"[^ !#$&-\[\]-~]")
@@ -26,15 +27,15 @@ _DEVICE = re.compile(
     r"(?:CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\xb9\xb2\xb3]) *(?:[.:].*)?",
     re.IGNORECASE | re.DOTALL,
 )
-# attr-char of RFC 8187 section 3.2.1, besides what quote() always keeps.
+# The attr-char of RFC 8187 section 3.2.1, without the characters that quote() always keeps.
 _ATTR_CHARS = "!#$&+^`|~"
 
 
 @lru_cache(maxsize=4096)
 def content_disposition(kind: Kind, filename: str) -> str:
-    """Return the header's value: ASCII, without CR or LF, whatever `filename` holds.
+    """Return the header field's value: ASCII, without CR or LF, for any `filename`.
 
-    `filename*` follows when the quoted ASCII form had to leave something out.
+    The value has a `filename*` if the quoted ASCII form cannot represent the whole name.
     """
     if _PLAIN.fullmatch(filename) and not _DEVICE.fullmatch(filename):
         return f'{kind}; filename="{filename}"'
@@ -50,18 +51,18 @@ def safe_name(filename: str) -> str:
     name = _SEPARATORS.sub("_", FORBIDDEN.sub("", filename)).lstrip()
     if name[:1] in {"-", "."} or _DEVICE.fullmatch(name):
         name = f"_{name}"
-    # Cut last: only the end changes, and what the cut uncovers there is stripped with it.
+    # Cut last: the cut changes only the end, and the same step strips dots and spaces there.
     name = name.encode()[:MAX_SEGMENT_BYTES].decode("utf-8", errors="ignore").rstrip(". ")
     return name or _NAMELESS
 
 
 def _ascii(name: str) -> str:
-    """Return the ASCII stand-in: without accents and joiners, and "_" for all that cannot stand."""
+    """Return an ASCII form: without accents and joiners, with "_" for other characters."""
     decomposed = unicodedata.normalize("NFD", name)
     bare = "".join(
         char
         for char in decomposed
         if not unicodedata.combining(char) and unicodedata.category(char) != "Cf"
     )
-    # Dropping accents may uncover a device name, so it is made safe again.
+    # Removing accents may result in a device name, so the name is made safe again.
     return safe_name(_NOT_QUOTABLE.sub("_", bare))

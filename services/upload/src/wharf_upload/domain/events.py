@@ -1,4 +1,4 @@
-"""What happened to the files and quotas of a tenant."""
+"""The events of a tenant's files and quotas."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from wharf_upload.domain.quotas import QuotaWarning
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened: `kind` is `file.created`, `file.replaced`, `file.changed`, `file.moved`,
-    `file.deleted` or `file.expired`, with the file as it is or was, or `quota.warning` with the
-    numbers. Kinds of newer releases have a file where their names begin with `file.`, and else
-    neither. `moved_from` is where a file was that has moved, or that got another
-    key by a change.
+    """An event of a file or of a quota.
+
+    `kind` is `file.created`, `file.replaced`, `file.changed`, `file.moved`, `file.deleted` or
+    `file.expired`, with the file after the event (its last state if it was deleted or has expired),
+    or `quota.warning` with the numbers. Newer releases may add kinds. An event of such a kind has a
+    file if its name begins with `file.`, and otherwise neither a file nor numbers. `moved_from` is
+    the old address of a file that was moved, or whose key was changed.
     """
 
     seq: int

@@ -1,4 +1,4 @@
-"""What people and programs note of a file: names and values of their own."""
+"""Metadata of a file: names and values that its owner chooses."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Mapping
 import msgspec
 
 MAX_CHARACTERS = 1024
-"""Of one name, and of one value."""
+"""The limit for one name, and for one value."""
 _MAX_BYTES = 8 * 1024
 
 
 class MetadataTooLarge(ValueError):
-    """A name, a value or all of them together are larger than a file's record takes."""
+    """A name, a value or all of the metadata are larger than a file's row permits."""
 
 
 def check(metadata: Mapping[str, str]) -> None:
-    """Raise `MetadataTooLarge`."""
+    """Raise `MetadataTooLarge` if a name, a value or all of the metadata are too large."""
     for name, value in metadata.items():
         if max(len(name), len(value)) > MAX_CHARACTERS:
             raise MetadataTooLarge(
-                f"a name and a value of metadata have at most {MAX_CHARACTERS} characters; that of "
-                f"{name[:40]} is longer."
+                f"each name and each value of metadata has at most {MAX_CHARACTERS} characters; "
+                f"{name[:40]} or its value is longer."
             )
     if len(msgspec.json.encode(metadata)) > _MAX_BYTES:
         raise MetadataTooLarge(f"metadata takes at most {_MAX_BYTES} bytes of JSON.")

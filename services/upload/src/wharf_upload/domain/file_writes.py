@@ -1,4 +1,4 @@
-"""What a write of files asks of the records, and what comes of it."""
+"""Writes of files that the records execute, and their results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OnConflict = Literal["replace", "rename", "error"]
 
 
 class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
-    """A client's `Idempotency-Key`; `fingerprint` tells whether the request is the same one."""
+    """A client's `Idempotency-Key`; `fingerprint` tells whether a repeated request is the same."""
 
     subject: str
     key: str
@@ -22,8 +22,10 @@ class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TicketUse(msgspec.Struct, frozen=True, kw_only=True):
-    """The upload ticket of a write: `id` is its token's. Files are counted where `max_files` limits
-    them, until some time after `expires_at`.
+    """The upload ticket of a write; `id` is the id of its token.
+
+    The records count its files if `max_files` limits them. They keep the count until some time
+    after `expires_at` (unix milliseconds).
     """
 
     id: str
@@ -32,9 +34,10 @@ class TicketUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UploadEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """A resumable upload that ends with the write; what it and its `parts` reserved is given back.
+    """A resumable upload that ends with the write, which releases the upload's reservations.
 
-    It is remembered until `expires_at`, for clients that did not get the answer.
+    The reservations of its `parts` are released as well. The records keep the result until
+    `expires_at`, for clients that did not receive the response.
     """
 
     id: str
@@ -43,9 +46,10 @@ class UploadEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
-    """Files that become visible together, or not at all. All are of one tenant and bucket.
+    """Files of one tenant and bucket that become visible together, or not at all.
 
-    A key that the records choose begins with one of the prefixes `within`; `None`: with anything.
+    A key that the records choose (`rename`) begins with one of the prefixes `within`; `None`
+    permits any key.
     """
 
     files: tuple[File, ...]
@@ -58,7 +62,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a write: the files under their final keys, and which of them are new."""
+    """The result of a write: the files with their final keys, and which of them are new."""
 
     files: tuple[File, ...]
     created: tuple[bool, ...]
@@ -66,10 +70,10 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that gets another address, with the same bytes and the same id.
+    """The move of a file to another address; its bytes and its id stay the same.
 
-    `condition` is about the file as it is at `source`, `on_conflict` about one at `target`. A key
-    that the records choose begins with one of the prefixes `within`; `None`: with anything.
+    `condition` refers to the file at `source`, `on_conflict` to a file at `target`. A key that the
+    records choose (`rename`) begins with one of the prefixes `within`; `None` permits any key.
     """
 
     tenant: str
@@ -81,5 +85,5 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
 
 
-# Gets a file and the key that it moves to; returns the file as it is then, or refuses it.
+# Takes a file and its new key; returns the file in its new state, or raises a refusal.
 Place = Callable[[File, str], File]

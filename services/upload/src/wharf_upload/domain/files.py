@@ -1,4 +1,4 @@
-"""Files as the records keep them."""
+"""Files, as the records store them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import msgspec
 
 
 class FileAddress(msgspec.Struct, frozen=True):
-    """Where a tenant's file is."""
+    """The address of a file in its tenant."""
 
     bucket: str
     key: str
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as it stands in the records. `sha256` is in hexadecimal digits.
+    """A file, as the records store it. `sha256` is in hexadecimal digits; times are unix ms.
 
-    `active`: the bytes hold what could act if a browser took them for another type, so they are
-    never shown inline (`active_content.py`). `utf8`: where the bytes are text, they are known to be
-    UTF-8.
+    `active` is true if the bytes contain code that a browser could run after it guessed another
+    type; such a file is never shown inline (`active_content.py`). `utf8` is true if the bytes, when
+    they are text, are valid UTF-8.
     """
 
     id: str
@@ -42,32 +42,35 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     utf8: bool = True
 
     def is_expired(self, now_milliseconds: int) -> bool:
-        """Tell whether the file's time is over: from that moment on it does not exist."""
+        """Tell whether the file has expired; from that moment on, clients no longer see it."""
         return self.expires_at is not None and self.expires_at <= now_milliseconds
 
     @property
     def address(self) -> FileAddress:
-        """Where it is."""
+        """The file's address."""
         return FileAddress(self.bucket, self.key)
 
     @property
     def listed_bytes(self) -> int:
-        """About how much it takes in a list: what its owner chose; links repeat the key."""
+        """The approximate size of the file's entry in a list, as far as its owner can influence it.
+
+        The entry's links repeat the key.
+        """
         noted = sum(len(name) + len(value) for name, value in self.metadata.items())
         return 4 * len(self.key) + noted
 
     @property
     def etag(self) -> str:
-        """The strong entity tag (RFC 9110 section 8.8.3): the content's digest."""
+        """The strong entity tag (RFC 9110 section 8.8.3): the digest of the content."""
         return f'"{self.sha256}"'
 
 
-# What a change makes of a file.
+# Takes a file and returns the changed file.
 Edit = Callable[[File], File]
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A page of a listing; `next_after` is where the next one starts, `None` at the end."""
+    """A page of a listing; the next page starts after `next_after`, `None` on the last page."""
 
     files: tuple[File, ...]
     prefixes: tuple[str, ...]
@@ -75,7 +78,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class PendingDeletion(msgspec.Struct, frozen=True):
-    """A blob whose file was deleted or replaced at `deleted_at`."""
+    """A blob whose file was deleted or replaced at `deleted_at` (unix milliseconds)."""
 
     tenant: str
     blob: str
@@ -83,7 +86,7 @@ class PendingDeletion(msgspec.Struct, frozen=True):
 
 
 class BlobContent(NamedTuple):
-    """What a blob has to hold: its size in bytes, and its SHA-256 in hexadecimal digits."""
+    """The expected content of a blob: size in bytes, and SHA-256 in hexadecimal digits."""
 
     size: int
     sha256: str

@@ -1,4 +1,4 @@
-"""Signed links that the records keep, so that they can be listed and ended one by one."""
+"""Signed links that have a row, so that people can list them and end them one by one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from wharf_upload.domain.dispositions import Kind
 
 
 class KeptLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A link as its row has it; times in unix milliseconds.
+    """A link, as its row stores it; times are in unix milliseconds.
 
-    `target` is a key, or with `is_prefix` what keys begin with. `filename`: what the download is
-    called; empty means as the file is. `tokens` are the ids of the token that it was made with and
-    of that one's parents: the link ends with each of them.
+    `target` is a key or, with `is_prefix`, a prefix of keys. `filename` is the name of the
+    download; if it is empty, the download has the file's name. `tokens` are the ids of the token
+    that made the link and of that token's parents; the link ends when one of them ends.
     """
 
     tenant: str
@@ -30,9 +30,10 @@ class KeptLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which links of a tenant are wanted; `None` is no condition.
+    """A filter for the links of a tenant; `None` is no condition.
 
-    With a `key` those that show this key of the `bucket`: links to it, and to what it is below.
+    With a `key`, only the links that show this key of the `bucket` match: links to the key itself,
+    and links to the folders that contain it.
     """
 
     maker: str | None = None

@@ -53,18 +53,18 @@ class InvalidFileName(InvalidName):
 
 
 def path_bytes(path: str) -> bytes:
-    """Return the bytes of a path, percent-decoded; WSGI shows bytes as Latin-1 (PEP 3333)."""
+    """Return the bytes of a percent-encoded path; WSGI represents bytes as Latin-1 (PEP 3333)."""
     return unquote_to_bytes(path.encode("latin-1"))
 
 
 def file_name(text: str) -> str:
     """Return the NFC file name (1 to 255 bytes) in a name that a client sent.
 
-    Some browsers send the whole path on the user's machine; what follows the last slash or
-    backslash is the name. What only programs put into names, and nobody sees, is left out.
+    Some browsers send the whole path on the user's machine; the file name is the part after the
+    last slash or backslash. Invisible characters that only programs insert are removed.
 
     Raises:
-        InvalidFileName: empty, "." or "..", too long, or a character in it is not allowed there.
+        InvalidFileName: empty, "." or "..", too long, or it contains a forbidden character.
     """
     sent = text[max(text.rfind("/"), text.rfind("\\")) + 1 :]
     if len(sent) > MAX_UNNORMALISED_BYTES:
@@ -84,13 +84,13 @@ def file_name(text: str) -> str:
 
 
 def relative_path(text: str) -> str:
-    """Return the path of a file in a folder that a client sent, each of its segments a file name.
+    """Return the path of a file within a folder that a client sent; each segment is a file name.
 
-    A slash or backslash parts the segments. The path that a browser gives to what was dropped
-    begins with one slash, which is left out, and so are segments ".".
+    Slashes and backslashes separate the segments. The path that a browser sends for a dropped
+    folder begins with one slash; this function removes the slash and all segments ".".
 
     Raises:
-        InvalidFileName: it leads out of the folder, or a segment is no file name.
+        InvalidFileName: the path leads out of the folder, or a segment is no file name.
     """
     sent = text.replace("\\", "/").removeprefix("/")
     folders = [segment for segment in sent.split("/")[:-1] if segment != "."]
@@ -99,16 +99,16 @@ def relative_path(text: str) -> str:
         if not _DRIVE.match(path):
             return path
     raise InvalidFileName(
-        f'The path "{shown(text)}" is not one inside of a folder: send it relative, with no empty '
-        'segment and no "..".',
+        f'The path "{shown(text)}" is not inside a folder: send a relative path without empty '
+        'segments and without "..".',
         text,
     )
 
 
 def renamed(key: str, n: int) -> str:
-    """Return the key that stands in for a taken one: "a/photo.jpg", 2 gives "a/photo (2).jpg".
+    """Return the replacement for an occupied key: "a/photo.jpg" and 2 give "a/photo (2).jpg".
 
-    The stem is shortened on a character boundary when the result would be too long.
+    The stem is shortened on a character boundary if the result would be too long.
 
     Raises:
         InvalidKey: not even one character of the stem fits.
@@ -119,7 +119,8 @@ def renamed(key: str, n: int) -> str:
     head = directory + slash
     room = min(MAX_SEGMENT_BYTES, MAX_KEY_BYTES - len(head.encode())) - len(tail.encode())
     kept = stem.encode()[: max(room, 0)].decode("utf-8", errors="ignore")
-    while kept and first_misplaced(kept + tail):  # a joiner whose other side was cut off
+    # The cut removed one of the two characters around a joiner.
+    while kept and first_misplaced(kept + tail):
         kept = kept[:-1]
     if not kept:
         raise InvalidKey("The key is too long to be renamed; send a shorter one.")
@@ -127,8 +128,8 @@ def renamed(key: str, n: int) -> str:
 
 
 def _split_extension(name: str) -> tuple[str, str]:
-    """Split a name into a stem that is never empty and an extension that may be."""
+    """Split a name into a stem, which is never empty, and an extension, which may be empty."""
     found = _COMPOUND_EXTENSION.search(name) or _EXTENSION.search(name)
-    if found is None or found.start() == 0:  # no extension, or a dotfile
+    if found is None or found.start() == 0:  # The name has no extension, or is a dotfile.
         return name, ""
     return name[: found.start()], found.group()

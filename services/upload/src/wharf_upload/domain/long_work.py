@@ -1,25 +1,28 @@
-"""Work that takes long, and is done outside the threads that answer requests (ADR 62)."""
+"""Long work: work that must not run in the threads that answer requests (ADR 62)."""
 
 from __future__ import annotations
 
 BRIEF_BYTES = 8 << 20
-"""Smaller bodies are hashed where they are: in some 40 ms even without instructions for it."""
+"""Request threads hash smaller bodies themselves: about 40 ms even without SHA instructions."""
 BRIEF_FILES = 8
-"""A form with more files waits for the disk too often; each of them is synced."""
+"""A form with more files waits too often for the disk, because each file is synced."""
 BRIEF_PARTS = 32
-"""A form with more fields and files is parsed elsewhere: each may have 0.6 ms of header fields."""
+"""Long work parses a form with more parts: the header fields of each part may take 0.6 ms."""
 
 
 class TakesLong(Exception):
-    """The rest of a request takes long: it waits for its turn elsewhere, and begins anew there."""
+    """The rest of a request is long work: it waits for its turn and then starts again elsewhere."""
 
 
 class LongWorkRule:
-    """Tells which bodies take long; `sends_bytes`: they go to an object store, over a network."""
+    """Tells which bodies are long work.
+
+    `sends_bytes` says that the store sends bytes over a network to an object store.
+    """
 
     def __init__(self, *, sends_bytes: bool) -> None:
         self._sends_bytes = sends_bytes
 
     def takes_long(self, size_bytes: int) -> bool:
-        """Tell whether storing a body of this size takes long: hashing, syncing, or sending it."""
+        """Tell whether storing a body of this size (hashing, syncing, sending) is long work."""
         return self._sends_bytes or size_bytes >= BRIEF_BYTES

@@ -1,22 +1,24 @@
-"""Which small pictures of a file there are: `?w=64|256|1024`."""
+"""The widths of the small pictures of a file: `?w=64|256|1024`."""
 
 from __future__ import annotations
 
 import re
 
-#: Pixels of the longer side. There are no others: nobody can have pictures made without end.
+#: Pixels of the longer side. Only these widths exist, so that clients cannot request any number of
+# pictures.
 WIDTHS = (64, 256, 1024)
 _WIDTH_OF = {str(width): width for width in WIDTHS}
-# The first `w`, as it was sent: `deploy/nginx/conf.d/sharing.conf.template` reads it the same way.
+# The first `w` as the client sent it; `deploy/nginx/conf.d/sharing.conf.template` reads it the same
+# way.
 _FIRST = re.compile(r"(?:^|&)w(?:=([^&]*))?(?:&|\Z)")
 
 
 class NoSuchWidth(ValueError):
-    """`w` is none of the widths that there are."""
+    """`w` is not one of the supported widths."""
 
 
 def width_of(query: str | None) -> int | None:
-    """Return the width that a query asks for, `None` for the file itself; raises `NoSuchWidth`."""
+    """Return the width in a query, or `None` for the file itself; raises `NoSuchWidth`."""
     first = _FIRST.search(query) if query and "w" in query else None
     if first is None:
         return None

@@ -1,4 +1,4 @@
-"""Policies of buckets: as a client writes them, checked, and in the form in which they are kept."""
+"""Policies of buckets: their form in requests, their validation, and their stored form."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class BadPolicy(ValueError):
-    """A policy that cannot be kept; the message names the field, the value and what is allowed."""
+    """A policy is invalid; the message names the field, the value and the permitted values."""
 
 
 class BucketPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the bucket takes; what is left out is not limited beyond the tenant's own limits."""
+    """The rules of the bucket. A rule that is left out sets no limit beyond the tenant's limits."""
 
     public: Annotated[
-        bool, msgspec.Meta(description="Whether anybody may read its files, without a credential.")
+        bool, msgspec.Meta(description="Whether anyone may read its files without credentials.")
     ] = False
     max_file_bytes: (
         Annotated[int, msgspec.Meta(ge=1, le=1 << 50, description="Largest file, in bytes.")] | None
@@ -37,24 +37,24 @@ class BucketPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         msgspec.Meta(
             max_length=100,
-            description="Media types or `type/*`, compared with what the bytes are. Where these "
-            "do not tell further, the declared type or the extension does for a type that is "
-            "named, as for `text/csv`; an empty file is judged by its extension.",
+            description="Media types or `type/*`, compared with the type of the bytes. Where the "
+            "bytes do not identify a listed type, as with `text/csv`, the declared type or "
+            "the extension counts. For an empty file, the extension counts.",
         ),
     ] = ()
     allowed_extensions: Annotated[
         tuple[str, ...],
         msgspec.Meta(
             max_length=100,
-            description="Extensions of names, e.g. `jpg` or `tar.gz`; case does not count. The "
-            "bytes have to agree.",
+            description="Extensions of names, e.g. `jpg` or `tar.gz`; case is ignored. The "
+            "type of the bytes must match the extension.",
         ),
     ] = ()
     expire_after_seconds: (
         Annotated[
             int,
             msgspec.Meta(
-                ge=1, le=_MAX_SECONDS, description="How long a file exists that is stored from now."
+                ge=1, le=_MAX_SECONDS, description="How long each new file exists, in seconds."
             ),
         ]
         | None
@@ -70,14 +70,14 @@ class BucketPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def checked(wanted: BucketPolicy) -> Policy:
-    """The policy to keep; raises `BadPolicy`."""
+    """Return the policy in its stored form; raises `BadPolicy`."""
     for pattern in wanted.allowed_types:
         if not media_types.is_pattern(pattern):
             raise BadPolicy(f"allowed_types: {pattern!r} is neither a media type nor `type/*`.")
     if wanted.allowed_types and not any(map(media_types.can_match, wanted.allowed_types)):
         raise BadPolicy(
-            f"allowed_types: no file is found to be {' or '.join(wanted.allowed_types)[:200]}; "
-            "docs/types.md lists what they can be. Scripts and style sheets are text/plain."
+            f"allowed_types: the service never detects {' or '.join(wanted.allowed_types)[:200]}; "
+            "docs/types.md lists the types. Scripts and style sheets are text/plain."
         )
     return Policy(
         public=wanted.public,
@@ -90,25 +90,26 @@ def checked(wanted: BucketPolicy) -> Policy:
 
 
 def extension(text: str) -> str:
-    """An extension as it is kept: ".JPG" is "jpg"; raises `BadPolicy`."""
+    """Return an extension in its stored form: ".JPG" becomes "jpg"; raises `BadPolicy`."""
     kept = text.lower().removeprefix(".")
     if not text.isascii() or not _EXTENSION.fullmatch(kept):
         raise BadPolicy(
-            f"allowed_extensions: {text!r} is no extension; write it like `jpg` or `tar.gz`."
+            f"allowed_extensions: {text!r} is not an extension; write it like `jpg` or `tar.gz`."
         )
     return kept
 
 
 def origin(text: str) -> str:
-    """An origin as browsers send it (RFC 6454 section 6.2): lower case, no default port.
+    """Return an origin in the form of browsers (RFC 6454 section 6.2): lower case, no default port.
 
-    `*` is every origin; tokens are never sent by a browser of its own accord, so it gives away
-    nothing but what a token or link is for. Raises `BadPolicy`, also for `null`: anybody can be it.
+    `*` is every origin. It reveals no files by itself: a browser adds no token to a request unless
+    the page's script does, so the page must already have a token or a link. Raises `BadPolicy`,
+    also for `null`, because any page can have this origin.
     """
     if text == "*":
         return text
     wrong = BadPolicy(
-        f"cors_origins: {text!r} is no origin; write scheme, host and port alone, like "
+        f"cors_origins: {text!r} is not an origin; write only scheme, host and port, like "
         "`https://app.example` or `http://localhost:3000`."
     )
     try:
@@ -117,7 +118,8 @@ def origin(text: str) -> str:
     except ValueError:
         raise wrong from None
     host = host.removesuffix(f":{port}")
-    # What was taken apart has to be all there is: no user, path, query, or character dropped.
+    # The parts must be all of the text: no user, path or query, and no character that urlsplit
+    # drops.
     whole = f"{scheme}://{parts.netloc}"
     if scheme not in _DEFAULT_PORTS or len(text) > 255 or text.lower() != whole.lower():
         raise wrong

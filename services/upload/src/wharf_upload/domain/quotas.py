@@ -1,4 +1,4 @@
-"""What a tenant has stored, and how much more it may store."""
+"""The usage of a tenant, and its remaining quota."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from wharf_upload.domain.row_limits import RowLimits
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds for tenants for whom nothing else is set; `None` is no limit.
+    """The quota of tenants without their own limits; `None` is no limit.
 
-    The use of `warning_percent` of a limit is told by an event. `rows` hold for all tenants.
+    When the usage crosses `warning_percent` of a limit, the service emits an event. `rows` applies
+    to all tenants.
     """
 
     max_bytes: int | None = None
@@ -23,14 +24,14 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What a tenant has stored."""
+    """How many bytes and files a tenant stores."""
 
     bytes: int
     files: int
 
 
 class TenantUsage(msgspec.Struct, frozen=True):
-    """What a tenant uses and may use; `None` is no limit."""
+    """The usage and the limits of a tenant; `None` is no limit."""
 
     tenant: str
     used_bytes: int
@@ -40,14 +41,14 @@ class TenantUsage(msgspec.Struct, frozen=True):
 
     @property
     def part(self) -> float:
-        """The part of the quota that is used: of bytes or of files, whichever is more."""
+        """The used share of the quota (0 to 1): that of bytes or of files, whichever is larger."""
         return max(
             _part(self.used_bytes, self.limit_bytes), _part(self.used_files, self.limit_files)
         )
 
 
 class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which quotas (`bytes`, `files`) so many percent are in use now, and the numbers."""
+    """The quotas (`bytes`, `files`) whose usage just crossed `percent`, with the numbers."""
 
     crossed: tuple[str, ...]
     percent: int
@@ -58,7 +59,7 @@ class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tenant has stored when the transaction begins, and may store."""
+    """A tenant's usage at the start of the transaction, and its limits."""
 
     used_bytes: int
     used_files: int
@@ -66,10 +67,10 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     max_files: int | None
 
     def require(self, charges: Counter[str], needed_bytes: int, needed_files: int) -> None:
-        """Raise `QuotaExceeded` if so much more is too much after `charges`.
+        """Raise `QuotaExceeded` if the needed bytes or files exceed a limit after `charges`.
 
-        A change that needs no more bytes is not refused for bytes, however many are used; likewise
-        for files.
+        A change that needs no more bytes is never refused because of bytes, even if the usage
+        exceeds the limit. The same applies to files.
         """
         used_bytes = self.used_bytes + charges["bytes"]
         used_files = self.used_files + charges["files"]

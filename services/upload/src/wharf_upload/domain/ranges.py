@@ -1,11 +1,11 @@
-"""The Range field (RFC 9110 section 14.2), for files that the gateway does not read from a disk."""
+"""The Range field (RFC 9110 section 14.2), for files that are not on the gateway's disk."""
 
 from __future__ import annotations
 
 import re
 
-# One range of bytes; what is none, or more than one, is answered with the whole file. More digits
-# than that are no file's.
+# One range of bytes. For other fields, and for several ranges, the response has the whole file. No
+# file's size has more digits.
 _ONE = re.compile(
     r"bytes=[ \t]*(?:(?P<first>[0-9]{1,18})-(?P<last>[0-9]{0,18})|-(?P<suffix>[0-9]{1,18}))[ \t]*",
     re.IGNORECASE,
@@ -17,10 +17,10 @@ class NoSuchRange(ValueError):
 
 
 def one_range(field: str, size: int) -> str:
-    """Return the range of a file of `size` bytes as `bytes=first-last`, cut at the file's end.
+    """Return the range in a file of `size` bytes as `bytes=first-last`, cut at the file's end.
 
-    Empty: the whole file is to be sent, for the field is malformed or names several ranges, both of
-    which a server may ignore. Raises `NoSuchRange`.
+    Return an empty text to send the whole file: the field is malformed or has several ranges, and
+    RFC 9110 lets a server ignore both. Raises `NoSuchRange`.
     """
     wanted = _ONE.fullmatch(field)
     if wanted is None:

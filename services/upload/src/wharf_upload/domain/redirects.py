@@ -1,6 +1,7 @@
-"""Where a form may send its browser after it: only where the ticket or the bucket says.
+"""Checks where a form may redirect its browser: only to addresses of the ticket or the bucket.
 
-An address that a stranger could choose would let the service lend its name to a trap.
+If a stranger could choose the address, an attacker could use the service's name to lead people to a
+malicious page.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from urllib.parse import unquote
 
 from servicekit.tickets import Ticket
 
-# What is not in here is percent-encoded by whoever writes addresses (RFC 3986); a backslash is a
-# slash to browsers, and a user in front of the host is there to deceive.
+# RFC 3986 requires percent-encoding of all other characters. Browsers treat a backslash as a slash,
+# and attackers use a user name before the host to deceive people.
 _ADDRESS = re.compile(
     r"(?P<origin>[Hh][Tt][Tt][Pp][Ss]?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)"
     r"(?P<path>/[A-Za-z0-9/._~!$&'()*+,;=:@%-]*)?"
@@ -21,19 +22,19 @@ _MAX_BYTES = 2048
 
 
 class BadRedirect(ValueError):
-    """An address that the form may not lead to; the message says what it may lead to."""
+    """A form may not redirect to this address; the message names the permitted ones."""
 
 
 def check(target: str, ticket: Ticket | None, origins: tuple[str, ...]) -> str:
-    """The address, when it may follow a form; raises `BadRedirect`.
+    """Return the address if a form may redirect to it; raises `BadRedirect`.
 
-    `origins` are those of the bucket: all their pages are allowed. The ticket's list holds whole
-    addresses, and folders: one that ends with "/" allows everything below it.
+    `origins` are those of the bucket; all their pages are permitted. The ticket's list has complete
+    addresses and folders: an address with "/" at its end permits all addresses below it.
     """
     found = _ADDRESS.match(target) if len(target) <= _MAX_BYTES else None
     if found is None or _has_dots(found["path"] or ""):
         raise BadRedirect(
-            "redirect is no absolute address of a page: write it like https://app.example/done."
+            "redirect is not an absolute address of a page; write it like https://app.example/done."
         )
     if _origin(found["origin"]) in origins:
         return target
@@ -41,13 +42,13 @@ def check(target: str, ticket: Ticket | None, origins: tuple[str, ...]) -> str:
     if any(_falls_under(target, found, entry) for entry in listed):
         return target
     raise BadRedirect(
-        "redirect is not allowed: it has to be one of the ticket's addresses, below one of them "
+        "redirect is not allowed: it must be one of the ticket's addresses, below one of them "
         "that ends with /, or at an origin in the bucket's cors_origins."
     )
 
 
 def page_of(ticket: Ticket | None) -> str | None:
-    """Return the ticket's own page, the first address that it lists; `None` where it has none."""
+    """Return the first address that the ticket lists, or `None` if it lists none."""
     if ticket is None or not ticket.redirect:
         return None
     try:
@@ -67,7 +68,7 @@ def _falls_under(target: str, found: re.Match[str], entry: str) -> bool:
 
 
 def _origin(text: str) -> str:
-    """As browsers write it: lower case, no default port (RFC 6454 section 6.2)."""
+    """Return an origin in the form of browsers (RFC 6454 section 6.2); no default port."""
     origin = text.lower()
     for scheme, port in (("https://", ":443"), ("http://", ":80")):
         if origin.startswith(scheme):
@@ -76,5 +77,5 @@ def _origin(text: str) -> str:
 
 
 def _has_dots(path: str) -> bool:
-    """Whether a browser would shorten the path before it asks for it."""
+    """Tell whether a browser would shorten the path before it requests it."""
     return any(unquote(segment) in {".", ".."} for segment in path.split("/"))

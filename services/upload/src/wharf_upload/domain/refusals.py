@@ -1,10 +1,10 @@
-"""Why a write or deletion is refused."""
+"""The reasons why the records refuse a write or a deletion."""
 
 from __future__ import annotations
 
 
 class Refused(Exception):
-    """A write or deletion that the records do not take; nothing was changed."""
+    """The records refuse a write or a deletion; nothing was changed."""
 
 
 class UploadGone(Refused):
@@ -12,11 +12,11 @@ class UploadGone(Refused):
 
 
 class PreconditionFailed(Refused):
-    """`If-Match` or `If-None-Match` does not hold."""
+    """`If-Match` or `If-None-Match` does not match the file."""
 
 
 class KeyTaken(Refused):
-    """There is a file of this key and the caller wants no replacement."""
+    """A file has this key, and the client does not want to replace it."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -24,36 +24,38 @@ class KeyTaken(Refused):
 
 
 class IdempotencyReused(Refused):
-    """The key was used for another request."""
+    """The client used the idempotency key for a different request."""
 
 
 class TicketUsedUp(Refused):
-    """The ticket has brought, or would bring, more files than it may.
+    """The ticket's number of files is used up, or this write would exceed it.
 
-    `under_way` is how many bodies are on their way by it: when one of them ends, another may come.
+    `under_way` is the number of bodies under way with this ticket. When one of them ends without a
+    file, another upload may succeed.
     """
 
     def __init__(self, max_files: int, under_way: int = 0) -> None:
-        text = f"The ticket is good for {max_files} files."
+        text = f"The ticket permits {max_files} files."
         if under_way:
-            text += f" What is on its way by it ({under_way}) takes all that are left."
+            text += f" Uploads under way ({under_way}) take all that are left."
         super().__init__(text)
         self.max_files, self.under_way = max_files, under_way
 
 
 class NoSuchBucket(Refused):
-    """The bucket does not exist (any more)."""
+    """The bucket does not exist, or no longer exists."""
 
 
 class NoSuchFile(Refused):
-    """The file does not exist (any more)."""
+    """The file does not exist, or no longer exists."""
 
 
 class OutsideGrants(Refused):
-    """The caller's grants do not allow this; what it is about is no secret from the caller.
+    """The caller's grants do not permit the action on a place that the caller may know.
 
-    `action`, `bucket` and `key` (empty: the bucket as a whole; an empty bucket: all of them) say
-    which grant is missing. The action `administer` is all actions on all that is named.
+    `action`, `bucket` and `key` name the missing grant. An empty `key` means the whole bucket, an
+    empty `bucket` means all buckets. The action `administer` means all actions on all keys of the
+    named place.
     """
 
     def __init__(self, action: str, bucket: str = "", key: str = "") -> None:
@@ -64,10 +66,10 @@ class OutsideGrants(Refused):
 
 
 class QuotaExceeded(Refused):
-    """The tenant may not store so much more; `None` is no limit.
+    """The write would exceed the tenant's quota; a limit of `None` is no limit.
 
-    `needed_bytes` and `needed_files` are what would be added, with what is replaced given back.
-    `for_now`: there is room for it when what is on its way ends without being stored.
+    `needed_bytes` and `needed_files` are what the write would add, minus what it replaces.
+    `for_now` is true if the write would fit once the bodies under way ended without being stored.
     """
 
     for_now = False
@@ -94,24 +96,27 @@ class QuotaExceeded(Refused):
 
 
 class BucketNotEmpty(Refused):
-    """The bucket holds files."""
+    """The bucket contains files."""
 
 
 class LimitReached(Refused):
-    """The tenant has as many `what` as it may; it can end some of them itself, as `advice` says."""
+    """The tenant has the largest permitted number of `what`.
+
+    `advice` says how it can remove some.
+    """
 
     def __init__(self, what: str, limit_count: int, advice: str = "") -> None:
-        text = f"The tenant has {limit_count} {what} already, as many as it may."
+        text = f"The tenant already has {limit_count} {what}, the most that it may have."
         super().__init__(f"{text} {advice}".rstrip())
         self.what, self.limit_count = what, limit_count
 
 
 class TooManyIdempotencyKeys(Refused):
-    """The tenant's keys that are remembered are as many as it may use; the oldest ends soon."""
+    """The tenant uses the largest permitted number of idempotency keys; the oldest expires soon."""
 
     def __init__(self, limit_count: int, seconds: int) -> None:
         super().__init__(
-            f"{limit_count} idempotency keys of the tenant are remembered, as many as it may use. "
-            f"The oldest one ends in {seconds} seconds."
+            f"The tenant already uses {limit_count} idempotency keys, the most that it may use. "
+            f"The oldest one expires in {seconds} seconds."
         )
         self.limit_count, self.seconds = limit_count, seconds

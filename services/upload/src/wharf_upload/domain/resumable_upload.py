@@ -1,4 +1,4 @@
-"""A resumable upload, until it is a file."""
+"""A resumable upload, until it becomes a file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Concat = Literal["", "partial", "final"]
 
 
 class Slicing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How the file of forms with slices is cut: all slices but the last have `slice_bytes`.
+    """How clients cut a file into slices of forms: all but the last have `slice_bytes`.
 
-    `ticket` is the id of the upload ticket that they come with, empty for none.
+    `ticket` is the id of the upload ticket that authorizes the slices, empty for none.
     """
 
     slice_bytes: int
@@ -24,11 +24,12 @@ class Slicing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was said at creation and matters at the end. `echo` is tus' Upload-Metadata as sent,
-    `metadata` what of it becomes the file's.
+    """The options that a client sets at the creation of an upload and that matter at its end.
 
-    `slicing` is there when the bytes come in forms; no other request knows such an upload.
-    `protocol` is empty in uploads of older releases. `by_ticket`: an upload ticket began it.
+    `echo` is tus' Upload-Metadata as the client sent it; `metadata` is the part of it that the file
+    gets. `slicing` is set if the bytes arrive in forms; other requests cannot use such an upload.
+    `protocol` is empty in uploads of older releases. `by_ticket` is true if a request with an
+    upload ticket created the upload.
     """
 
     declared_type: str | None = None
@@ -44,13 +45,13 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """A resumable upload. `length` (bytes) is `None` while it is not known; times are unix ms.
+    """A resumable upload. `length` (bytes) is `None` while it is unknown; times are unix ms.
 
-    `discard_from`: what lies behind this offset was not verified, and is given up when the request
-    that brought it has ended. `reserved_bytes` count against the quota until the end.
-    `file` is there when the upload is complete (but for partial ones, which become no file).
-    `replica` is the address of the replica whose disk has the bytes so far; empty where all share
-    one folder.
+    The bytes after the offset `discard_from` are not verified; they are discarded when the request
+    that sent them has ended without a success. `reserved_bytes` count against the quota until the
+    upload ends. `file` is set when the upload is complete, except for partial uploads, which never
+    become a file. `replica` is the address of the replica whose disk has the received bytes; it is
+    empty if all replicas share one folder.
     """
 
     id: str
@@ -71,7 +72,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AtAnotherReplica(Exception):
-    """The bytes of an upload so far are on the disk of the `replica` with this address."""
+    """The received bytes of an upload are on the disk of the `replica` with this address."""
 
     def __init__(self, replica: str) -> None:
         super().__init__(f"the upload is at {replica}")

@@ -1,4 +1,4 @@
-"""How many rows a tenant may make of the kinds that its quota of bytes and files does not count."""
+"""Limits for rows that the quota of bytes and files does not count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import msgspec
 
 
 class RowLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of every tenant; `None` is no limit. A key is remembered for so many seconds."""
+    """The limits of every tenant; `None` is no limit.
+
+    The records remember an idempotency key for `idempotency_seconds`.
+    """
 
     buckets: int | None = None
     open_uploads: int | None = None

@@ -1,6 +1,6 @@
-"""Structured fields (RFC 9651): the pieces of their grammar, and items that are one value.
+"""Structured fields (RFC 9651): parts of their grammar, and items with one value.
 
-All quantifiers are possessive: a hostile field costs one pass.
+All quantifiers are possessive, so that a hostile field costs one pass.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ _BARE_ITEM = (
     r'(?:"(?:[ !#-\[\]-~]|\\["\\])*+"|:[A-Za-z0-9+/=]*+:|[A-Za-z0-9*?+.-][!#-+.-:A-Z^-z|~-]*+)'
 )
 PARAMETERS = rf"(?:; *+[a-z*][a-z0-9_.*-]*+(?:={_BARE_ITEM})?)*+"
-"""Parameters are allowed by the grammar; the fields that are read here give them no meaning."""
+"""The grammar permits parameters; the service ignores them."""
 _BOOLEAN = re.compile(rf" *+\?([01]){PARAMETERS} *+\Z")
 _INTEGER = re.compile(rf" *+(-?[0-9]{{1,15}}){PARAMETERS} *+\Z")
 
 
 def boolean(field: str) -> bool | None:
-    """Return the item's value; `None` for what is no boolean."""
+    """Return the value of a boolean item; `None` if the field is no boolean."""
     found = _BOOLEAN.match(field)
     return None if found is None else found[1] == "1"
 
 
 def integer(field: str) -> int | None:
-    """Return the item's value; `None` for what is no integer."""
+    """Return the value of an integer item; `None` if the field is no integer."""
     found = _INTEGER.match(field)
     return None if found is None else int(found[1])

@@ -6,10 +6,11 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tenant may use. As it is stored, `None` is the default of the settings; as it holds
-    (`tenancy.limits.TenantLimits`), `None` is no limit.
+    """The limits of a tenant.
 
-    `requests_per_minute` is of the whole tenant, `client_requests_per_minute` of each client of it.
+    In stored limits, `None` means the default of the settings. In effective limits
+    (`tenancy.limits.TenantLimits`), `None` means no limit. `requests_per_minute` applies to the
+    whole tenant, `client_requests_per_minute` to each client of it.
     """
 
     max_bytes: int | None = None
@@ -21,7 +22,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     concurrent_uploads: int | None = None
 
     def over(self, defaults: Limits) -> Limits:
-        """Return these limits, and the defaults where one is `None`."""
+        """Return these limits, with the default in place of each `None`."""
         chosen = {
             name: getattr(defaults, name) if getattr(self, name) is None else getattr(self, name)
             for name in self.__struct_fields__

@@ -1,4 +1,4 @@
-"""What a client wants to upload, as its request line and header fields say it."""
+"""One file to store, with the rules for its size, its name and its type."""
 
 from __future__ import annotations
 
@@ -25,22 +25,25 @@ from wharf_upload.domain.files import File
 _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,96}(?: *;[ -~]{0,200})?\Z"
 )
-# Families that take what the bytes are, never a client's word. Of others, such as "message/*" and
-# "model/*", most formats are text.
+# For these families, a pattern `family/*` matches only the type that the bytes have, never a type
+# that the client declares. Most formats of other families, such as "message/*" and "model/*", are
+# text.
 _OF_BYTES = frozenset({"application", "audio", "font", "image", "text", "video", "*"})
 _TEXT, _SCRIPT = "text/plain", "text/x-script"
 
 
 class SizeLimit(NamedTuple):
-    """The smallest of the limits that hold for a file, in bytes, and its name for people."""
+    """The smallest of the limits of a file's size, in bytes, and its name for people."""
 
     bytes: int
     name: str
 
 
 class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """One file to come. A key that is chosen for it begins with one of the prefixes `within`, or
-    with anything where there are none. `room` is the id of what is reserved for it, or empty.
+    """One file to store, under the rules that apply to it.
+
+    If the service chooses another key for the file, the key begins with one of the prefixes
+    `within`; `None` permits any key. `room` is the id of the file's reservation, or empty.
     """
 
     tenant: str
@@ -62,12 +65,12 @@ class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def filename(self) -> str:
-        """The key's last segment."""
+        """The last segment of the key."""
         return self.key.rpartition("/")[2]
 
 
 class TypeNotAllowed(ValueError):
-    """The bytes are of a type that the bucket, or the ticket, does not take."""
+    """The bucket, or the ticket, does not accept the type of the bytes."""
 
     def __init__(
         self,
@@ -78,22 +81,25 @@ class TypeNotAllowed(ValueError):
         whose: str = "bucket",
         claimed: bool = False,
     ) -> None:
-        """`claimed`: it is the client that says `media_type`; `filename` says something else."""
+        """Build the message; with `claimed`, the client declares `media_type`.
+
+        With a `filename`, the message says that the name does not fit the type.
+        """
         if filename is None:
             text = f"The bytes are {media_type}; this {whose} takes {', '.join(allowed)}."
         else:
-            said = "The client says" if claimed else "The bytes are"
-            text = f"{said} {media_type}, which the name {filename} does not say."
+            said = "The client declares" if claimed else "The bytes are"
+            text = f"{said} {media_type}, which does not fit the name {filename}."
         super().__init__(text)
         self.media_type, self.allowed = media_type, allowed
 
 
 class ExtensionNotAllowed(ValueError):
-    """The name has an extension that the bucket does not take, or none."""
+    """The name has an extension that the bucket does not accept, or no extension."""
 
     def __init__(self, filename: str, allowed: tuple[str, ...]) -> None:
         shown = textwrap.shorten(f".{', .'.join(allowed)}", 300, placeholder=" \u2026")
-        super().__init__(f"This bucket takes names that end with {shown} only.")
+        super().__init__(f"This bucket takes only names that end with {shown}.")
         self.filename, self.allowed = filename, allowed
 
 
@@ -106,27 +112,29 @@ class TooLarge(ValueError):
 
 
 def declared_type(field: str | None) -> str | None:
-    """A Content-Type as it may be kept; what is no media type is as good as none."""
+    """Return a Content-Type if it is a valid media type, else `None`."""
     return field if field and _MEDIA_TYPE.match(field) else None
 
 
 def smallest(*limits: tuple[str, int | None]) -> SizeLimit:
-    """The limit to name, of several (name, bytes), the first one where two are equal; `None` is no
-    limit, and one at least has to be one.
+    """Return the smallest of several limits (name, bytes); of equal ones, the first.
+
+    A limit of `None` is no limit; at least one limit must have a number.
     """
     found = [SizeLimit(size, name) for name, size in limits if size is not None]
     return min(found, key=lambda limit: limit.bytes)
 
 
 def check_size(size: int, largest: SizeLimit) -> None:
-    """Raises `TooLarge`."""
+    """Raise `TooLarge` if the file is larger than `largest`."""
     if size > largest.bytes:
         raise TooLarge(largest.name, largest.bytes)
 
 
 def check_name(filename: str, policy: Policy) -> None:
-    """Raises `ExtensionNotAllowed`; case does not count, and a name that begins with the dot has no
-    extension.
+    """Raise `ExtensionNotAllowed` if the policy does not permit the name's extension.
+
+    Case is ignored. A name that only begins with a dot has no extension.
     """
     allowed = policy.allowed_extensions
     if allowed and not any(filename[1:].lower().endswith(f".{extension}") for extension in allowed):
@@ -144,9 +152,10 @@ def check_type(
 ) -> str:
     """Return the type that the file gets; raises `TypeNotAllowed`.
 
-    It is what the bytes are, or a kind of it that the client's word names: as which one the policy
-    and the ticket take it. Where types or extensions are limited, the name's extension must not
-    promise another type. XML without a declaration is found in `head`, if it is asked for.
+    The result is the type of the bytes, or a more specific type that the client declares; the
+    policy and the ticket must permit it. If types or extensions are limited, the name's extension
+    must not belong to another type. For XML without an XML declaration, the function also inspects
+    `head`, if the client declares XML.
     """
     served = served_type(sniffed, declared)
     narrower = ticket.allowed_types if ticket is not None else ()
@@ -170,7 +179,10 @@ def check_type(
 
 
 def check_empty(filename: str, policy: Policy, ticket: Ticket | None = None) -> None:
-    """Raises `TypeNotAllowed` for an empty file: it has no type, so its extension decides."""
+    """Raise `TypeNotAllowed` for an empty file whose extension is not permitted.
+
+    An empty file has no type, so its extension decides.
+    """
     claimed = media_types.types_of_name(filename) or {UNKNOWN}
     narrower = ticket.allowed_types if ticket is not None else ()
     lists = (policy.allowed_types, narrower)
@@ -185,8 +197,9 @@ def check_early(
     ticket: Ticket | None,
     declared: str | None,
 ) -> None:
-    """Raises `TypeNotAllowed` for a file of which `head` has come when none of the types that it
-    may get is allowed.
+    """Raise `TypeNotAllowed` if no type that a file with this `head` may get is permitted.
+
+    The upload of the file is still running.
     """
     refusals: list[TypeNotAllowed] = []
     for one in may_become(head):
@@ -196,15 +209,15 @@ def check_early(
             refusals.append(error)
         else:
             return
-    raise refusals[0]  # of what the bytes are so far
+    raise refusals[0]  # The refusal for the type that the bytes have so far.
 
 
 def check_rename(media_type: str, size: int, filename: str, policy: Policy) -> None:
-    """Raises what `check_name` and `check_type` raise for a stored file that gets another name."""
+    """Raise what `check_name` and `check_type` raise, for a stored file with a new name."""
     check_name(filename, policy)
     if size and (policy.allowed_types or policy.allowed_extensions):
-        # Its type may have been refined; the bytes are what they were. Where the policy takes these
-        # as the refined type only, the name has to fit it, too.
+        # The stored type may be more specific than the type of the bytes. If the policy permits the
+        # bytes only because of the specific type, the name must fit that type, too.
         found = media_types.found_type(media_type)
         if not _may_be_called(filename, found):
             raise TypeNotAllowed(found, policy.allowed_types, filename)
@@ -216,7 +229,7 @@ def check_rename(media_type: str, size: int, filename: str, policy: Policy) -> N
 
 
 def type_elsewhere(file: File, filename: str, policy: Policy) -> str:
-    """Return the type that a stored file has under this name in a bucket with another policy.
+    """Return the type of a stored file with this name in a bucket with another policy.
 
     Raises `ExtensionNotAllowed` and `TypeNotAllowed`, as for an upload of the file.
     """
@@ -226,14 +239,15 @@ def type_elsewhere(file: File, filename: str, policy: Policy) -> str:
         check_empty(filename, policy)
         return recorded
     found = media_types.found_type(recorded)
-    # What its bytes are may have been refined by a client's word, which stays if it can.
+    # A client's declaration may have refined the type of the bytes; the refined type stays if the
+    # policy permits it.
     declared = file.declared_type if found == recorded else recorded
     taken = check_type(found, filename, policy, declared=declared)
     return recorded if _takes((policy.allowed_types,), found) else taken
 
 
 def served_type(sniffed: str, declared: str | None) -> str:
-    """The type that a file is served with: the bytes', refined among plain texts."""
+    """Return the type with which the file is served: the type of the bytes, refined for texts."""
     if sniffed == "text/plain" and declared is not None:
         return _refinement(declared) or sniffed
     return sniffed or UNKNOWN
@@ -241,7 +255,7 @@ def served_type(sniffed: str, declared: str | None) -> str:
 
 @lru_cache(maxsize=1024)
 def _refinement(declared: str) -> str | None:
-    """Return the kind of text that a Content-Type names; `None` for one that stays plain text."""
+    """Return the text type that a Content-Type declares; `None` if it remains plain text."""
     refined = name_of(essence(declared))
     return refined if refined in media_types.REFINEMENTS else None
 
@@ -252,18 +266,19 @@ def _may_be_called(filename: str, *types: str) -> bool:
 
 
 def _kinds(sniffed: str) -> tuple[str, ...]:
-    """Return as what bytes are taken: a script is a text, too."""
+    """Return the types for which the bytes count: a script counts as a text, too."""
     return (_SCRIPT, _TEXT) if sniffed == _SCRIPT else (sniffed,)
 
 
 def _as_xml(sniffed: str, head: bytes) -> str:
-    """Return what the bytes are to a client that says they are XML: it needs no declaration."""
+    """Return the type of the bytes for a client that declares XML; no XML declaration is needed."""
     return (undeclared_type(head) or sniffed) if sniffed in {_TEXT, "text/html"} else sniffed
 
 
 def _takes(lists: tuple[tuple[str, ...], ...], *types: str, claimed: str | None = None) -> bool:
-    """Tell whether each list is empty or has a pattern for one of the types, or for what the client
-    claims.
+    """Tell whether each list permits one of the types, or the type that the client claims.
+
+    An empty list permits all types.
     """
     return all(
         not patterns
@@ -283,7 +298,7 @@ def _takes_claim(pattern: str, claimed: str) -> bool:
 def _not_allowed(
     served: str, allowed: tuple[str, ...], narrower: tuple[str, ...], sniffed: str
 ) -> TypeNotAllowed:
-    """Return the refusal of the bucket, or of the ticket when the bucket takes the file."""
+    """Return the refusal by the bucket or, if the bucket permits the file, by the ticket."""
     if _takes((allowed,), served, sniffed):
         return TypeNotAllowed(served, narrower, whose="ticket")
     return TypeNotAllowed(served, allowed)

@@ -1,4 +1,4 @@
-"""What a client asks of an upload, parsed and validated once from its request."""
+"""An upload as a client requests it, parsed and validated once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wharf_upload.domain.file_writes import Idempotency
 class UploadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One file, or one form, that a client wants to upload.
 
-    `key` is empty for a form, whose files bring their names. `length_bytes` is the length of the
-    body, `None` where the client does not announce it. `digests` are the announced digests by
-    algorithm (RFC 9530), `condition` is what If-Match and If-None-Match ask (RFC 9110 section 13).
-    `room` is the id of what is reserved for a body that has come, or empty.
+    `key` is empty for a form, whose files have their own names. `length_bytes` is the length of the
+    body, `None` if the client does not announce it. `digests` are the announced digests by
+    algorithm (RFC 9530), `condition` is the condition of If-Match and If-None-Match (RFC 9110
+    section 13). `room` is the id of the reservation of a body that was received, or empty.
     """
 
     caller: Principal
@@ -33,10 +33,10 @@ class UploadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tenant(self) -> str:
-        """The tenant whose file it becomes."""
+        """The tenant that owns the uploaded file."""
         return self.caller.tenant
 
     @property
     def ticket(self) -> Ticket | None:
-        """The rules of the caller's upload ticket, where there is one."""
+        """The rules of the caller's upload ticket, or `None`."""
         return self.caller.ticket
