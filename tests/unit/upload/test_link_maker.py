@@ -217,7 +217,7 @@ def test_what_is_too_long_is_told(caller: Principal, asked: int | None, most: in
     """The refusal names how many seconds a link may last, and that the token is why."""
     with pytest.raises(ProblemError) as caught:
         to_file(caller, asked)
-    why = "" if most == LONGEST else ": the token ends then, and its links end with it"
+    why = "" if most == LONGEST else ": the token expires then, and its links end with it"
     assert caught.value.detail == f"expires_in is at most {most} seconds{why}."
     assert caught.value.members == {"limit_seconds": most}
 
@@ -266,7 +266,7 @@ def test_a_link_in_no_list_is_short() -> None:
     assert (name, shown.id, records.kept) == ("", "", [])
     with pytest.raises(ProblemError) as caught:
         maker_of(records).hand_out(CALLER, to_file(seconds=301), listed=False)
-    said = "A link that is not listed is good for at most 300 seconds."
+    said = "A link that is not listed is valid for at most 300 seconds."
     assert (caught.value.detail, caught.value.members) == (said, {"limit_seconds": 300})
 
 

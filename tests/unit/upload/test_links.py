@@ -254,7 +254,7 @@ def test_a_key_is_made_once() -> None:
     assert (keys.make("new"), keys.make("acme")) == (OTHER, KEY)
     assert (keys.find("new"), source.asked) == (OTHER, 2)
     source.lost = True
-    with pytest.raises(DatabaseUnavailable, match=r"\Athe key of the links was not kept\Z"):
+    with pytest.raises(DatabaseUnavailable, match=r"\Athe key of the links was not stored\Z"):
         keys.make("acme")
 
 

@@ -62,8 +62,8 @@ def test_uploads_that_were_only_begun_have_a_limit() -> None:
     with pytest.raises(TicketRefused) as caught:
         limit.count(two)
     said = (
-        "The ticket is for 2 files and has begun 32 uploads. Go on with one of them, or get "
-        "another ticket."
+        "The ticket is for 2 files, and clients have begun 32 uploads with it. Continue one of "
+        "them, or get another ticket."
     )
     assert (caught.value.rule, str(caught.value)) == ("max_files", said)
     limit.count(msgspec.structs.replace(two, tenant="other"))

@@ -1,1 +1,1 @@
-"""Decides who may: scopes of tokens, upload tickets, signed links, origins of pages."""
+"""Checks permissions: scopes of tokens, upload tickets, signed links, origins of web pages."""

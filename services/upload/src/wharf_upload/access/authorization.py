@@ -1,8 +1,8 @@
-"""Judges who may: the one place, whichever protocol a request speaks.
+"""Checks the permissions of principals, for all protocols.
 
-A protocol finds the credential of its request and makes a principal of it (for HTTP:
-`http/credentials.py`). Here the principal is asked for a scope, and counted against the rate limits
-of its tenant.
+The code of a protocol makes a principal from the credential of its request (for HTTP:
+`http/credentials.py`). The authorizer checks that the principal has a scope, and counts the request
+against the rate limits of the tenant.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ ADMINISTER, FOLLOW = "buckets:admin", "events:read"
 
 
 class RateCounters(Protocol):
-    """Counts requests of tenants and clients; see `servicekit.ratelimits.RateLimits`."""
+    """Counts the requests of tenants and clients; see `servicekit.ratelimits.RateLimits`."""
 
     def charge(self, principal: Principal) -> None:
         """Count a request; raises the problem `rate-limited`."""
 
 
 class Authorizer:
-    """Tells whether principals may do what they ask."""
+    """Checks whether principals may make a request."""
 
     def __init__(self, revocations: RevocationChecker, rates: RateCounters) -> None:
         self._revocations, self._rates = revocations, rates
 
     def require(self, principal: Principal, scope: str, *, takes_tickets: bool) -> None:
-        """Raise the problem `insufficient-scope` or `rate-limited`, else count the request."""
+        """Count the request; raises the problem `insufficient-scope` or `rate-limited`."""
         require_scope(principal, scope, takes_tickets=takes_tickets)
         self._rates.charge(principal)
 
     def recheck(self, principal: Principal) -> Principal:
-        """Return who was admitted to upload, with the reach that it has now.
+        """Return the principal of an admitted upload with its current reach.
 
-        Raises a problem when it is revoked or suspended, or may not upload any more. A token that
-        expired meanwhile stays good: its body may have taken hours.
+        Raises a problem if the token was revoked, the tenant was suspended, or the principal may no
+        longer upload. A token that has expired since the admission is still accepted, because
+        receiving the body may take hours.
         """
         now = self._revocations.accepted(principal)
         require_scope(now, WRITE, takes_tickets=True)

@@ -1,7 +1,8 @@
-"""Judges what a caller may hear of an event: the one rule of the list, of streams and of sockets.
+"""Decides which part of an event a caller may see, for the list, the streams and the WebSockets.
 
-A caller hears an event when it may read the key of the file; an event without a file needs a caller
-that reaches everything. Of a move the caller hears the ends that it may read.
+A caller sees an event if it may read the key of the file. To see an event without a file, the
+caller must reach all files of the tenant. For a move, the caller sees the old and the new address
+only if it may read them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from wharf_upload.domain.files import File, FileAddress
 
 
 def told(reach: Reach, event: Event) -> Event | None:
-    """Return the event as the caller may hear it; `None`: nothing of it."""
+    """Return the event as the caller may see it; `None` if it may see no part of the event."""
     if reach.is_everything:
         return event
     file, origin = event.file, event.moved_from
@@ -31,9 +32,10 @@ def told(reach: Reach, event: Event) -> Event | None:
 
 
 def _left_behind(kind: str, file: File, origin: FileAddress) -> File:
-    """Return a file that has moved as it was at its old address.
+    """Return the old state of a moved file, as it was at its old address.
 
-    What the move, or the change, may have given it is left out: its name says where it went.
+    Properties that the move or the change may have set are removed; for example, the new file name
+    would reveal the new address.
     """
     old, new = (key.rpartition("/")[2] for key in (origin.key, file.key))
     is_as_before = kind == "file.moved"

@@ -21,35 +21,38 @@ from wharf_upload.domain.kept_links import KeptLink
 from wharf_upload.domain.refusals import NoSuchBucket, NoSuchFile
 
 DEFAULT_SECONDS = 3600
-#: A link that is not kept can neither be seen nor be ended alone, so it is short.
+#: A link without a row is in no list and cannot be ended alone, so its lifetime is short.
 MAX_UNLISTED_SECONDS = 300
 
 
 class Stored(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries of the link maker to the database; see `database.contract`."""
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
-        """Return the bucket."""
+        """Return the bucket, or `None`."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file of this key."""
+        """Return the file with this key, or `None`; the file may have expired."""
 
     def rotate_link_key(self, tenant: str) -> None:
-        """Give the tenant a new secret: every link signed so far is void."""
+        """Replace the tenant's secret key, which invalidates all links signed with the old one."""
 
     def keep_link(self, link: KeptLink) -> None:
-        """Keep a link; raises `LimitReached`."""
+        """Store a link; raises `LimitReached`."""
 
     def end_links(self, tenant: str, until: int) -> int:
-        """Remove the links that a tenant made until a time, some at once; return how many."""
+        """Delete the links that a tenant made until a time, in batches.
+
+        Return how many were deleted.
+        """
 
 
 class Feed(Protocol):
-    """What the feed of `auth` says; see `servicekit.revocations`."""
+    """The state of auth's feed of revocations; see `servicekit.revocations`."""
 
     @property
     def reaches(self) -> KnownReaches:
-        """Return what is known of people, clients and groups."""
+        """Return the known reaches of people, clients and groups."""
 
 
 class LinkMaker:
@@ -64,7 +67,7 @@ class LinkMaker:
         *,
         max_seconds: int,
     ) -> None:
-        """`clock` gives unix seconds; no link is good for longer than `max_seconds`."""
+        """Take a `clock` of unix seconds; `max_seconds` is the longest lifetime of a link."""
         self._stored, self._link_keys, self._feed = stored, link_keys, feed
         self._clock, self._max_seconds = clock, max_seconds
 
@@ -77,10 +80,11 @@ class LinkMaker:
         kind: Kind,
         filename: str | None,
     ) -> Link:
-        """Return a link to one file; `filename` is what the download is called.
+        """Return a link to one file; `filename` is the name of the download.
 
-        Without `expires_in` it is good for an hour, or as long as the maker's token allows. Raises
-        `NoSuchBucket`, `NoSuchFile`, `InvalidName` and the problem `unprocessable-content`.
+        Without `expires_in`, the link is valid for an hour, or for as long as the maker's token
+        permits. Raises `NoSuchBucket`, `NoSuchFile`, `InvalidName` and the problem
+        `unprocessable-content`.
         """
         tenant = maker.tenant
         now, expires_at = self._times(maker, bucket, expires_in)
@@ -106,7 +110,7 @@ class LinkMaker:
         """Return a link to all files below a prefix; raises as `to_file`, and `OutsideGrants`."""
         _, expires_at = self._times(maker, bucket, expires_in)
         target = keys.prefix(prefix)
-        # A prefix is a folder: `img` must not open `img-internal/…`.
+        # The prefix must end with a slash: a link to `img` must not show `img-internal/…`.
         if target and not target.endswith("/"):
             target = keys.prefix(target + "/")
         reach.require_below(maker, "read", bucket, target)
@@ -121,13 +125,13 @@ class LinkMaker:
         )
 
     def hand_out(self, maker: Principal, link: Link, *, listed: bool) -> tuple[str, str]:
-        """Keep a link, unless it is not `listed`; return its id, or "", and its token.
+        """Store a link if it is `listed`; return its id (or "") and its token.
 
-        Raises `LimitReached`, and the problem `unprocessable-content` for a long link that is not
-        listed.
+        Raises `LimitReached`, and the problem `unprocessable-content` for an unlisted link with a
+        long lifetime.
         """
         now = self._clock()
-        # What the link ends with.
+        # The link ends when one of these tokens is revoked.
         tokens = (*maker.parents, maker.token_id)
         key = self._link_keys.make(link.tenant)
         if listed:
@@ -135,7 +139,7 @@ class LinkMaker:
             self._stored.keep_link(_kept(link, maker, tokens, int(now * 1000)))
         elif link.expires_at > int(now) + MAX_UNLISTED_SECONDS:
             raise UNPROCESSABLE(
-                f"A link that is not listed is good for at most {MAX_UNLISTED_SECONDS} seconds.",
+                f"A link that is not listed is valid for at most {MAX_UNLISTED_SECONDS} seconds.",
                 limit_seconds=MAX_UNLISTED_SECONDS,
             )
         else:
@@ -144,30 +148,36 @@ class LinkMaker:
         return link.id, links.sign(link, key)
 
     def revoke_all(self, tenant: str) -> None:
-        """Make every link void that the tenant made so far."""
+        """Invalidate all links that the tenant has made so far."""
         self._stored.rotate_link_key(tenant)
         self._link_keys.forget(tenant)
-        # Their signatures are void by now; without the rows they are not listed either.
+        # The new key has invalidated their signatures; without their rows, lists no longer show
+        # them.
         count = self._stored.end_links(tenant, int(self._clock() * 1000))
         link_metrics.ended("rotation", count)
 
     def _right(self, maker: Principal, bucket: str, target: str) -> Maker:
-        """Return by what right the maker shows what begins with the target: it is judged again."""
+        """Return the right by which the maker shows keys below the target.
+
+        Each request checks it again.
+        """
         right = self._feed.reaches.maker_of(maker, bucket, target)
-        # A link is short: where the maker's own right is enough, nobody asks for groups.
+        # Links should be short: if the maker's own right suffices, the link does not name its
+        # groups.
         alone = Maker(right.subject, right.version)
         return alone if msgspec.structs.replace(right, groups=(), username="") == alone else right
 
     def _times(self, maker: Principal, bucket: str, expires_in: int | None) -> tuple[float, int]:
-        """When the link begins and ends to be good, in unix seconds; the bucket has to exist.
+        """Return the start and the end of the link's validity in unix seconds.
 
-        A link by a token that was made by exchange ends with that token at the latest. The holder
-        of any other token could get a new one, and make a link with that.
+        Raises `NoSuchBucket` if the bucket does not exist. A link that was made with an exchanged
+        token ends with that token at the latest. The holder of any other token could get a new
+        token, and make a link with it.
         """
         now = self._clock()
         most, why = self._max_seconds, ""
         if not maker.is_original and (left := maker.expires_at - int(now)) < most:
-            most, why = max(0, left), ": the token ends then, and its links end with it"
+            most, why = max(0, left), ": the token expires then, and its links end with it"
         seconds = min(DEFAULT_SECONDS, most) if expires_in is None else expires_in
         if seconds > most or not seconds:
             raise UNPROCESSABLE(f"expires_in is at most {most} seconds{why}.", limit_seconds=most)

@@ -1,9 +1,9 @@
-"""Signed links: the token, and the keys that sign it.
+"""Signed links: their tokens, and the keys that sign them.
 
-A token is base64url (RFC 4648 section 5, no padding) of a MessagePack payload and its HMAC-SHA256.
-It says all that is needed to serve; the records are asked only for the file that is there now, for
-the tenant's key, and whether the link's row is still there. A link names a key, not a version: it
-shows what lies there at the moment.
+A token is the base64url (RFC 4648 section 5, no padding) of a MessagePack payload and its
+HMAC-SHA256. The payload has all data that is needed to serve the link. The records are queried only
+for the tenant's key, the link's row and the current file. A link names a key, not a version, so it
+shows the file that has this key at the time of the request.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ from wharf_upload.domain import keys
 from wharf_upload.domain.dispositions import Kind
 
 MAC_BYTES = 32
-# How long a key is remembered: a rotation holds everywhere after that.
+# How long a process caches a key; after this time, a rotation applies in all processes.
 REMEMBERED_SECONDS = 2.0
-# Longer ones cannot have been made here: a key, a name, and what stands around them.
+# This service makes no longer tokens: they contain a key, a name, and some short fields.
 MAX_TOKEN_CHARACTERS = 5120
 _PURPOSE = b"wharf signed link 1\0"
 _NO_KEY = bytes(32)
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True):
-    """What a link gives access to until `expires_at` (unix seconds).
+    """The access that a link gives until `expires_at` (unix seconds).
 
-    `target` is a key, or with `is_prefix` what keys have to begin with. `name`: what the download
-    is called; empty means as the file is. The link is good for as long as its `maker` may read what
-    it shows; those of releases without grants have none, and go on as they are.
+    `target` is a key or, with `is_prefix`, a prefix of keys. `name` is the name of the download; if
+    it is empty, the download has the file's name. The link is valid only while its `maker` may read
+    the files that it shows. Links from releases without grants have no maker and stay valid.
 
-    `row` is the id of the link's row, in 16 bytes: the link ends with the row. A link without one
-    is not listed: it is short, and ends with the `tokens` of these ids. Links of releases without
-    rows have neither, and are good until they expire.
+    `row` is the id of the link's row, in 16 bytes; the link ends when the row is deleted. A link
+    without a row is in no list. Its lifetime is short, and it ends when one of the tokens with the
+    ids `tokens` is revoked. Links from releases without rows have neither, and are valid until they
+    expire.
 
-    A link with more members than these is refused: a newer release may narrow it by them (ADR 34).
+    A link with more members than these is refused: a newer release may restrict it by them (ADR
+    34).
     """
 
     tenant: str
@@ -58,12 +60,12 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
 
     @property
     def id(self) -> str:
-        """The id of the row; empty where the link has none."""
+        """The id of the link's row; empty if the link has none."""
         return self.row.hex()
 
 
 class BadLink(Exception):
-    """Not a link of ours, or not one any more. Nobody is told which."""
+    """The link was not made by this service, or is no longer valid; clients do not learn which."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -71,15 +73,15 @@ _decoder = msgspec.msgpack.Decoder(Link)
 
 
 def sign(link: Link, key: bytes) -> str:
-    """The token of a link."""
+    """Return the token of a link."""
     payload = _encoder.encode(link)
     return urlsafe_b64encode(payload + _mac(payload, key)).decode().rstrip("=")
 
 
 def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Link:
-    """The link of a token; raises `BadLink`. `key_of` gives a tenant's key.
+    """Return the link of a token; raises `BadLink`. `key_of` returns a tenant's key.
 
-    A token that is wrong costs as much as a good one: it is signed in any case.
+    The function computes a signature in any case, so a wrong token takes as long as a valid one.
     """
     raw = _bytes(token)
     payload, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
@@ -96,9 +98,10 @@ def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Lin
 
 
 def _key(tenant: str, key_of: Callable[[str], bytes | None]) -> bytes | None:
-    """Nobody has vouched for the tenant yet: only what can be a name is looked for.
+    """Return the key of a tenant whose name is not verified yet.
 
-    PostgreSQL takes no NUL in a text, and what is not found is remembered for a moment.
+    The function looks only for valid names: PostgreSQL accepts no NUL in a text, and the cache
+    stores names of unknown tenants, too.
     """
     try:
         return key_of(keys.tenant_name(tenant))
@@ -114,27 +117,28 @@ def _bytes(token: str) -> bytes:
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise BadLink
     try:
-        raw = urlsafe_b64decode(token.encode("ascii") + b"==")  # more than enough is no error
+        raw = urlsafe_b64decode(token.encode("ascii") + b"==")  # Too much padding is no error.
     except ValueError:
         raise BadLink from None
-    # One spelling only: decoding ignores foreign characters, and bits of the last one.
+    # Accept only one spelling: the decoder ignores foreign characters and some bits of the last
+    # one.
     if urlsafe_b64encode(raw).decode().rstrip("=") != token:
         raise BadLink
     return raw
 
 
 class KeySource(Protocol):
-    """Where keys are kept; see the records."""
+    """The stored keys; see the contract of the records."""
 
     def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
-        """The tenant's key."""
+        """Return the tenant's key or `None`; with `create`, make a key if there is none."""
 
 
 class LinkKeys:
-    """The tenants' keys, remembered for `seconds`; for who cannot ask the database, longer.
+    """The tenants' keys, cached for `seconds`, or longer if the database cannot be asked.
 
-    A rotation therefore holds everywhere after `seconds`, unless the database cannot be asked:
-    then links that were good go on.
+    So a rotation applies in all processes after `seconds`, unless the database is unavailable; in
+    that case, links that were valid stay valid.
     """
 
     def __init__(
@@ -151,9 +155,9 @@ class LinkKeys:
         self._lock = threading.Lock()
 
     def find(self, tenant: str, *, ask: bool = True) -> bytes | None:
-        """The tenant's key, or `None`; raises `DatabaseUnavailable`.
+        """Return the tenant's key, or `None`; raises `DatabaseUnavailable`.
 
-        Without `ask` only what is remembered counts, however long ago that was.
+        Without `ask`, return the cached key, however old it is.
         """
         known = self._known.get(tenant)
         now = self._clock()
@@ -166,10 +170,10 @@ class LinkKeys:
         return key
 
     def make(self, tenant: str) -> bytes:
-        """The tenant's key for signing, made when there is none."""
+        """Return the tenant's key for signing; make a key if there is none."""
         key = self._source.link_key(tenant, create=True)
         if key is None:
-            raise DatabaseUnavailable("the key of the links was not kept")
+            raise DatabaseUnavailable("the key of the links was not stored")
         self._remember(tenant, key, self._clock())
         return key
 
@@ -180,5 +184,5 @@ class LinkKeys:
             self._known[tenant] = (now + self._seconds, key)
 
     def forget(self, tenant: str) -> None:
-        """The key was rotated: this process need not wait."""
+        """Remove the tenant's key from the cache of this process after a rotation."""
         self._known.pop(tenant, None)

@@ -1,7 +1,7 @@
-"""Which other pages may use a bucket: origins (RFC 6454), remembered for a moment.
+"""Decides which web pages may use a bucket: origins (RFC 6454), cached for a moment.
 
-An origin is compared as a whole, byte for byte, with those that the bucket's policy lists; `*`
-among them is every origin but `null`, which any sandboxed page can be.
+An origin must equal one of the origins in the bucket's policy, byte for byte. `*` in the policy
+permits every origin but `null`, because any sandboxed page has this origin.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[!-.0-~]{1,255}\Z")
 
 
 class ListedOrigins(Protocol):
-    """What the records know of origins."""
+    """The queries of origins to the records."""
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
-        """A bucket."""
+        """Return the bucket, or `None`."""
 
     def lists_origin(self, origin: str, tenant: str | None = None) -> bool:
-        """Whether a bucket of the tenant lists the origin or `*`; `None`: of any tenant."""
+        """Tell whether a bucket of the tenant lists the origin or `*`; `None` means any tenant."""
 
 
 class Origins:
-    """Answers from memory for `seconds`; while the database is away, longer. Bounded."""
+    """A bounded cache of decisions for `seconds`, or longer while the database is unavailable."""
 
     def __init__(
         self,
@@ -47,11 +47,12 @@ class Origins:
         self._lock = threading.Lock()
 
     def allows(self, tenant: str | None, bucket: str | None, origin: str | None) -> bool:
-        """Whether pages of `origin` may use the bucket; `None`: any bucket of the tenant.
+        """Tell whether pages of `origin` may use the bucket; `None` means any bucket of the tenant.
 
-        Where nobody knows the tenant (a preflight, a request without a good token), whether they
-        may use any bucket at all: a name is not looked at, so no answer tells whose buckets there
-        are. Never raises: what cannot be found out is not allowed.
+        If the tenant is unknown (a preflight request, or a request without a valid token), return
+        whether the pages may use any bucket at all. In this case the bucket's name is ignored, so
+        the response does not reveal who owns which bucket. Never raises: if the decision is
+        impossible, the origin is not permitted.
         """
         if not is_origin(origin):
             return False
@@ -78,10 +79,10 @@ class Origins:
 
 
 def is_origin(text: str | None) -> TypeGuard[str]:
-    """Tell whether an `Origin` field names an origin; `null` is none."""
+    """Tell whether an `Origin` field names an origin; `null` does not count."""
     return bool(text and _ORIGIN.match(text))
 
 
 def is_listed(origin: str | None, listed: Collection[str]) -> bool:
-    """Tell whether a policy's list of origins allows one."""
+    """Tell whether a policy's list of origins permits an origin."""
     return is_origin(origin) and (origin in listed or ANY in listed)

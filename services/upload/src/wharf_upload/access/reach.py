@@ -1,7 +1,8 @@
-"""Judges whether a caller's grants reach a key: the one place, whichever route names it.
+"""Checks whether a caller's grants reach a key, for all routes that name one.
 
-What a caller may neither read nor list does not exist for it: it gets the same 404 as for what is
-not there. Where it knows of a place, it hears which grant is missing (`OutsideGrants`, 403).
+A caller gets the same 404 for a place that it may neither read nor list as for a place that does
+not exist. For a place that the caller may know, the response names the missing grant
+(`OutsideGrants`, 403).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _LEAVING: tuple[Action, ...] = ("read", "write", "delete")
 
 
 def require(principal: Principal, action: Action, bucket: str, key: str) -> None:
-    """Raise `NoSuchBucket`, `NoSuchFile` or `OutsideGrants` unless the action is allowed."""
+    """Raise `NoSuchBucket`, `NoSuchFile` or `OutsideGrants` unless the action is permitted."""
     if principal.reach.allows(action, bucket, key):
         return
     require_bucket(principal, bucket)
@@ -28,10 +29,11 @@ def require(principal: Principal, action: Action, bucket: str, key: str) -> None
 
 
 def require_move(principal: Principal, source: FileAddress, target: FileAddress) -> None:
-    """Raise as `require` unless a file may leave one address and appear at the other.
+    """Raise as `require` unless a file may move from one address to the other.
 
-    A caller with grants needs the scope of deletions as well: nothing is left at the source. A key
-    that `rename` chooses in place of the target's is judged by the caller of this function.
+    A caller with grants also needs the scope of deletions, because the file disappears at the
+    source. If `rename` chooses another key than the target's, the caller of this function must
+    check that key.
     """
     if principal.reach.is_everything:
         return
@@ -42,27 +44,33 @@ def require_move(principal: Principal, source: FileAddress, target: FileAddress)
 
 
 def require_below(principal: Principal, action: Action, bucket: str, prefix: str) -> None:
-    """Raise as `require` unless the action is allowed on all keys that begin with the prefix."""
+    """Raise as `require` unless the action is permitted on all keys that begin with the prefix."""
     if not principal.reach.covers(action, bucket, prefix):
         require_bucket(principal, bucket)
         raise OutsideGrants(action, bucket, prefix)
 
 
 def require_somewhere(principal: Principal, action: Action, bucket: str) -> None:
-    """Raise as `require` unless the action is allowed on some keys: they are judged later."""
+    """Raise as `require` unless the action is permitted on some keys.
+
+    The keys are checked later.
+    """
     if not principal.reach.allows_somewhere(action, bucket):
         require_bucket(principal, bucket)
         raise OutsideGrants(action, bucket)
 
 
 def require_bucket(principal: Principal, bucket: str) -> None:
-    """Raise `NoSuchBucket` where no grant names the bucket."""
+    """Raise `NoSuchBucket` if no grant names the bucket."""
     if not principal.reach.names(bucket):
         raise NoSuchBucket
 
 
 def named_buckets(principal: Principal) -> tuple[str, ...] | None:
-    """Return the buckets that grants name, in order; `None` where they name all of them."""
+    """Return the buckets that the caller's grants name, in order.
+
+    `None` if they name all buckets.
+    """
     places = principal.reach.places
     return None if places is None or EVERY_BUCKET in places else tuple(sorted(places))
 
@@ -75,21 +83,22 @@ def require_whole_bucket(principal: Principal, bucket: str) -> None:
 
 
 def require_everything(principal: Principal) -> None:
-    """Raise `OutsideGrants` unless nothing of the tenant is out of the caller's reach."""
+    """Raise `OutsideGrants` unless the caller reaches all buckets and keys of the tenant."""
     if not principal.reach.is_everything:
         raise OutsideGrants("administer")
 
 
 def is_known(principal: Principal, bucket: str, key: str) -> bool:
-    """Tell whether the caller may know of a key: it may read or list it."""
+    """Tell whether the caller may know that a key exists: it may read or list the key."""
     reach = principal.reach
     return reach.allows("read", bucket, key) or reach.allows("list", bucket, key)
 
 
 def require_upload(principal: Principal, bucket: str, key: str = "") -> None:
-    """Raise as `require` unless the caller may put a file there.
+    """Raise as `require` unless the caller may upload a file with this key.
 
-    Without a key the caller may put files somewhere: their keys are judged later, each by itself.
+    Without a key, raise unless the caller may upload files somewhere in the bucket; the key of each
+    file is checked later.
     """
     if principal.reach.places is None:
         return
@@ -104,9 +113,10 @@ def require_upload(principal: Principal, bucket: str, key: str = "") -> None:
 
 
 def within(principal: Principal, bucket: str) -> tuple[str, ...] | None:
-    """Return how the keys begin that the caller may write, also those that are chosen for it.
+    """Return the prefixes of the keys that the caller may write; `None` if it may write any key.
 
-    `None`: it may write any key. The prefix of an upload ticket narrows what the grants allow.
+    The prefixes also limit keys that the service chooses. The prefix of an upload ticket narrows
+    what the grants permit.
     """
     ticket, reach = principal.ticket, principal.reach
     narrow = ticket.prefix if ticket is not None else None
@@ -121,21 +131,22 @@ def within(principal: Principal, bucket: str) -> tuple[str, ...] | None:
 
 
 def require_end(principal: Principal, upload: Upload) -> None:
-    """Raise `OutsideGrants` unless the caller may end the upload of somebody else.
+    """Raise `OutsideGrants` unless the caller may end another principal's upload.
 
-    What has come of the file is gone then, so it is a deletion.
+    The upload's received bytes are deleted, so the caller needs the right to delete.
     """
     if not principal.reach.allows("delete", upload.bucket, upload.key):
         raise OutsideGrants("delete", upload.bucket, upload.key)
 
 
 def reaches_upload(principal: Principal, upload: Upload) -> bool:
-    """Tell whether a resumable upload exists for the caller.
+    """Tell whether the caller may know that a resumable upload exists.
 
-    Its own do where it may write, those of others where it may read.
+    The caller may know its own uploads if it may write their keys, and those of others if it may
+    read them.
     """
     reach, bucket = principal.reach, upload.bucket
-    # The key may be another one than was asked for.
+    # The file's final key may differ from the requested key.
     key = upload.key if upload.file is None else upload.file.key
     if upload.subject != principal.subject:
         return reach.allows("read", bucket, key)

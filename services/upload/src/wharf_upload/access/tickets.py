@@ -1,8 +1,8 @@
-"""Upload tickets: what a narrowed token allows. A ticket only ever refuses: whatever a bucket, a
-tenant or the service do not take is not taken with a ticket either.
+"""Upload tickets: the rules of a narrowed token.
 
-It is enforced from the token alone, before the body; only its number of files is counted in the
-records, in the commit that makes the files visible.
+A ticket never permits more than the bucket, the tenant and the service do. The rules are checked
+from the token alone, before the body arrives. Only the number of files is counted in the records,
+in the commit that makes the files visible.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from servicekit.tokens import MAX_LIFETIME_SECONDS, Principal
 from wharf_upload.domain import keys
 from wharf_upload.domain.file_writes import TicketUse
 
-# Enough for uploads in several parts, and for clients that begin anew instead of going on.
+# Enough for uploads in several parts, and for clients that start again instead of resuming.
 _BEGUN_PER_FILE = 16
 
 
 class TicketRefused(ValueError):
-    """The request is outside of a rule of its ticket; `rule` names the rule."""
+    """The request violates a rule of its ticket; `rule` names the rule."""
 
     def __init__(self, rule: str, text: str) -> None:
         super().__init__(text)
@@ -27,7 +27,7 @@ class TicketRefused(ValueError):
 
 
 def use_of(principal: Principal) -> TicketUse | None:
-    """What the records have to know of the caller's ticket."""
+    """Return the caller's ticket in the form that the records need, or `None` without a ticket."""
     ticket = principal.ticket
     if ticket is None:
         return None
@@ -39,7 +39,10 @@ def use_of(principal: Principal) -> TicketUse | None:
 
 
 def require(ticket: Ticket, method: str, bucket: str, key: str | None = None) -> None:
-    """Raises `TicketRefused`; without a key the keys are judged later, each by itself."""
+    """Raise `TicketRefused` if the ticket does not permit the method, the bucket or the key.
+
+    Without a key, the key of each file is checked later.
+    """
     if method not in ticket.methods:
         raise TicketRefused("methods", f"The ticket is for {' and '.join(ticket.methods)} only.")
     if bucket != ticket.bucket:
@@ -53,20 +56,23 @@ def require(ticket: Ticket, method: str, bucket: str, key: str | None = None) ->
 
 
 class TicketUploadLimit:
-    """How many resumable uploads each ticket has begun, where requests are counted as well.
+    """Limits the number of resumable uploads that clients begin with each ticket.
 
-    Files are counted when they are complete, but their bytes are reserved from the beginning: who
-    only begins would take the tenant's room with a ticket for one file.
+    The counter is where requests are counted. The records count a file when it is complete, but
+    reserve its bytes at the beginning. Without this limit, a client could reserve the tenant's
+    whole quota with a ticket for one file.
     """
 
     def __init__(self, counted: Callable[[str, int], int]) -> None:
-        """`counted` adds one to the counter of a name, which lives for some seconds, and gives it;
-        on several replicas it is one counter (`ratelimits.RateLimits.counted`).
+        """Take `counted`, which increments the counter of a name and returns its new value.
+
+        The counter expires after a number of seconds. Several replicas share one counter
+        (`ratelimits.RateLimits.counted`).
         """
         self._counted = counted
 
     def count(self, principal: Principal) -> None:
-        """Counts one; raises `TicketRefused` when there were enough for all files of the ticket."""
+        """Count one upload; raises `TicketRefused` if the ticket has begun too many."""
         limit = principal.ticket.max_files if principal.ticket else None
         if limit is None:
             return
@@ -75,13 +81,13 @@ class TicketUploadLimit:
         if self._counted(name, MAX_LIFETIME_SECONDS) > most:
             raise TicketRefused(
                 "max_files",
-                f"The ticket is for {limit} files and has begun {most} uploads. Go on with "
-                "one of them, or get another ticket.",
+                f"The ticket is for {limit} files, and clients have begun {most} uploads with it. "
+                "Continue one of them, or get another ticket.",
             )
 
 
 def key_of(ticket: Ticket, name: bytes) -> str:
-    """The key of a file that is called `name`: below the ticket's prefix, or the ticket's own.
+    """Return the key of a file with this `name`: the ticket's key, or a key below its prefix.
 
     Raises `InvalidKey`.
     """
@@ -91,18 +97,18 @@ def key_of(ticket: Ticket, name: bytes) -> str:
 
 
 def folder(ticket: Ticket | None) -> str:
-    """What names are put behind: the ticket's prefix as a folder, empty for the whole bucket."""
+    """Return the folder for the names of files: the ticket's prefix, empty for the whole bucket."""
     prefix = (ticket.prefix if ticket else None) or ""
     return prefix if not prefix or prefix.endswith("/") else prefix + "/"
 
 
 def may_replace(ticket: Ticket | None) -> bool:
-    """Whether a file that is there may be replaced: with a ticket, only one that it names."""
+    """Tell whether an existing file may be replaced; with a ticket, only the file that it names."""
     return ticket is None or (ticket.key is not None and not ticket.create_only)
 
 
 def most_files(ticket: Ticket | None, limit: int) -> int:
-    """How many files a form may hold, of at most `limit`."""
+    """Return how many files a form may contain, at most `limit`."""
     if ticket is None:
         return limit
     if ticket.key is not None:

@@ -1,1 +1,1 @@
-"""What a tenant may use: limits, quotas."""
+"""Limits and quotas of tenants."""

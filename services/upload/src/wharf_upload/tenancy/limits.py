@@ -1,7 +1,7 @@
-"""Limits of tenants as they hold: what was set, over the defaults of the settings.
+"""The effective limits of tenants: the stored limits, with defaults from the settings.
 
-Asked on every request's way, so a process remembers them for two seconds: a changed limit holds
-everywhere after that time.
+Every request needs them, so a process caches them for two seconds. A changed limit applies in all
+processes after that time.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from wharf_upload.domain.tenant_limits import Limits
 log = logging.getLogger(__name__)
 CACHE_SECONDS = 2.0
 _CACHE_ENTRIES = 10_000
-# After the database did not answer.
+# How long the cache does not ask the database after the database did not respond.
 _PAUSE_SECONDS = 5.0
 _UNLIMITED = 1 << 31
 
 
 class StoredLimits(Protocol):
-    """What the records know of limits."""
+    """The stored limits in the records."""
 
     def limits(self, tenant: str) -> Limits:
-        """What was set for the tenant."""
+        """Return the limits that were set for the tenant."""
 
 
 class TenantLimits:
-    """Remembers the limits of tenants for a moment; bounded."""
+    """A bounded cache of the tenants' effective limits."""
 
     def __init__(
         self,
@@ -47,14 +47,14 @@ class TenantLimits:
         self._paused_until = 0.0
 
     def of(self, tenant: str) -> Limits:
-        """The limits that hold for the tenant; `None` in them is no limit.
+        """Return the effective limits of the tenant; `None` in them is no limit.
 
-        While the database does not answer, what was known last goes on to hold.
+        While the database does not respond, the limits that were read last apply, or the defaults.
         """
         return self._current(tenant)[1]
 
     def amounts(self, tenant: str) -> Amounts:
-        """What the tenant may do in a minute."""
+        """Return how much the tenant may request and send in a minute."""
         return self._current(tenant)[2]
 
     def _current(self, tenant: str) -> tuple[float, Limits, Amounts]:
@@ -67,17 +67,18 @@ class TenantLimits:
             try:
                 limits = self._records.limits(tenant).over(self.defaults)
             except DatabaseUnavailable as error:
-                # What comes next asks the database as well: one wait is enough.
+                # The rest of the request asks the database as well, so one wait for it is enough.
                 self._paused_until = self._clock() + _PAUSE_SECONDS
                 log.warning("limits of tenants cannot be read: %s", error)
         if len(self._known) >= _CACHE_ENTRIES:
-            # Everything goes at once: rare, cheap, and no bookkeeping on the hot path.
+            # Clear the whole cache: this is rare and cheap, and needs no bookkeeping in each
+            # request.
             self._known.clear()
         found = self._known[tenant] = (now + self._seconds, limits, _amounts(limits))
         return found
 
     def forget(self, tenant: str) -> None:
-        """The next question is asked anew, in this process."""
+        """Remove the tenant from this process's cache."""
         self._known.pop(tenant, None)
 
 
@@ -88,10 +89,10 @@ def _amounts(limits: Limits) -> Amounts:
 
 
 class KeptLimits(StoredLimits, Protocol):
-    """What the administration of limits asks the database; see `database.contract`."""
+    """The queries of the administration of limits to the database; see `database.contract`."""
 
     def put_limits(self, tenant: str, limits: Limits) -> None:
-        """Set a tenant's limits, all of them."""
+        """Replace all limits of a tenant."""
 
 
 class LimitsAdministration:
@@ -101,7 +102,7 @@ class LimitsAdministration:
         self._kept, self._tenant_limits = kept, tenant_limits
 
     def read(self, tenant: str) -> tuple[Limits, Limits]:
-        """Return a tenant's limits as they were set, and as they hold."""
+        """Return a tenant's stored limits, and its effective limits."""
         stored = self._kept.limits(tenant)
         return stored, stored.over(self._tenant_limits.defaults)
 

@@ -1,6 +1,6 @@
-"""A first look at the tenant's quota, before a large body comes; the commit decides.
+"""Checks the tenant's quota before a large body arrives; the commit makes the final decision.
 
-Small bodies come along with their request, so for them there is no such look.
+A small body arrives together with its request, so only the commit checks its quota.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ _NOTHING: Counter[str] = Counter()
 
 
 class StoredUsage(Protocol):
-    """What the check asks the database; see `database.contract`."""
+    """The queries of the check to the database; see `database.contract`."""
 
     def usage(self, tenant: str) -> Usage:
-        """Return what the tenant has stored."""
+        """Return how many bytes and files the tenant stores."""
 
     def expire_tenant(self, tenant: str, now: int) -> int:
-        """Delete files of the tenant whose time is over; return how many."""
+        """Delete expired files of the tenant; return how many were deleted."""
 
 
 class QuotaCheck:
-    """Compares what an upload needs with what its tenant may still store."""
+    """Compares the needs of an upload with the tenant's remaining quota."""
 
     def __init__(
         self, stored: StoredUsage, tenant_limits: TenantLimits, clock: Callable[[], float]
     ) -> None:
-        """`clock` gives unix seconds."""
+        """Take a `clock` of unix seconds."""
         self._stored, self._tenant_limits, self._clock = stored, tenant_limits, clock
 
     def require(
         self, tenant: str, reserved: Reserved, needed_bytes: int, needed_files: int
     ) -> None:
-        """Raise `QuotaExceeded` where so much more cannot be stored after what is reserved."""
+        """Raise `QuotaExceeded` if the upload and `reserved` together do not fit into the quota."""
         allowance = self._allowance(tenant, reserved)
         try:
             allowance.require(_NOTHING, needed_bytes, needed_files)
@@ -52,14 +52,14 @@ class QuotaCheck:
             raise
 
     def left_bytes(self, tenant: str, reserved: Reserved) -> int | None:
-        """Return how many bytes are left after what is reserved; `None` is no limit."""
+        """Return how many bytes of the quota remain after `reserved`; `None` is no limit."""
         allowance = self._allowance(tenant, reserved)
         if allowance.max_bytes is None:
             return None
         return allowance.max_bytes - allowance.used_bytes
 
     def expire(self, tenant: str) -> bool:
-        """Delete files of the tenant whose time is over; tell whether there were any."""
+        """Delete expired files of the tenant; return whether there were any."""
         return bool(self._stored.expire_tenant(tenant, int(self._clock() * 1000)))
 
     def _allowance(self, tenant: str, reserved: Reserved) -> Allowance:
