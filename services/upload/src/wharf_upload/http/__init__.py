@@ -1,1 +1,1 @@
-"""HTTP values: request and response, the fast path, errors, schemas, CORS."""
+"""The HTTP layer: requests and responses, the fast path, errors, schemas, CORS."""

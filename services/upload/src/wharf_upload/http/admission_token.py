@@ -1,10 +1,11 @@
-"""What the gateway keeps between the admission of a request and the end of its body.
+"""The data that nginx keeps between the admission of a request and the end of its body.
 
-nginx passes on 2xx, 401 and 403 only, and of a refusal neither body nor other header fields. So a
-refusal is always 403 here, with the real status, the problem document or page and its header fields
-in header fields of their own; the gateway makes the answer from them
-(`snippets/admission_locations.conf`). An admission names who was admitted, and the gateway hands
-that back with the body: a token that expires while a long body comes in does not cost the body.
+A subrequest of nginx can only return 2xx, 401 or 403, and nginx discards the body and the header
+fields of a refusal. So a refusal always has the status 403 here. Its real status, its document or
+page and its header fields are in separate header fields, from which nginx makes the response
+(`snippets/admission_locations.conf`). An admission names the admitted principal, and nginx sends
+this name back together with the body. So a token that expires while a long body arrives does not
+make the upload fail.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from wharf_upload.http.request import Headers, Request, Response
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """The admitted principal, the length of the body (bytes) where it was announced, and its room.
+    """The admitted principal, the body's announced length (bytes) or `None`, and its reservation.
 
-    `reservation` is the id of what is reserved for the body; empty: nothing is.
+    `reservation` is the id of the body's reservation; it is empty if there is none.
     """
 
     principal: Principal
@@ -33,13 +34,14 @@ class Admitted(msgspec.Struct, frozen=True):
     reservation: str = ""
 
 
-# What the gateway keeps of an answer has room for it and the other fields
-# (`snippets/admission_locations.conf`).
+# The gateway's buffer for a response has room for a problem of this length and the other header
+# fields (`snippets/admission_locations.conf`).
 _LONGEST_PROBLEM = 15_000
 _LONGEST_DETAIL = 1000
 
 _admitted = msgspec.json.Decoder(Admitted)
-# Header fields of a problem that the gateway passes on (`snippets/admission_locations.conf`).
+# The header fields of a problem that the gateway passes to the client
+# (`snippets/admission_locations.conf`).
 _PASSED_ON = {
     "WWW-Authenticate": "X-Denied-Authenticate",
     "Retry-After": "X-Denied-Retry-After",
@@ -49,14 +51,14 @@ _PASSED_ON = {
 }
 
 
-# The first part of tokens, by the id of the principal that it names. A principal lives as long as
-# its token is remembered, and its grants may be 2 KiB.
+# The first part of tokens, by the id of the principal in it. A principal exists as long as its
+# token is cached, and its grants may have 2 KiB.
 _known: dict[int, tuple[Principal, str]] = {}
 _KNOWN_ENTRIES = 1024
 
 
 def encode(admitted: Admitted) -> str:
-    """Return the token that the gateway hands back; it never leaves the gateway."""
+    """Return the token that the gateway sends back with the body; it never leaves the gateway."""
     principal, length = admitted.principal, admitted.length
     known = _known.get(id(principal))
     if known is None or known[0] is not principal:
@@ -70,9 +72,10 @@ def encode(admitted: Admitted) -> str:
 
 
 def _first_part(principal: Principal) -> str:
-    """Return the token up to the length, in base64 that can be gone on with."""
+    """Return the token up to the length, in base64 to which more base64 can be appended."""
     if not principal.reach.is_everything:
-        # It is resolved anew with the body (`Authorizer.recheck`): it may be another one by then.
+        # `Authorizer.recheck` determines the reach again when the body has arrived, because the
+        # grants may have changed.
         principal = msgspec.structs.replace(principal, reach=NOTHING)
     begin = b'{"principal":' + msgspec.json.encode(principal)
     end = b',"length":'
@@ -81,7 +84,7 @@ def _first_part(principal: Principal) -> str:
 
 
 def of_request(request: Request) -> Admitted | None:
-    """Return who was admitted before this request's body; `None` where nobody was asked."""
+    """Return the admission of this request's body; `None` if no admission was asked."""
     token = request.environ.get("ADMISSION")
     return _admitted.decode(urlsafe_b64decode(token)) if token else None
 
@@ -92,9 +95,9 @@ def denial(
     environ: Mapping[str, Any],
     way_back: str | None = None,
 ) -> Response:
-    """Return a refusal in the form that nginx can pass on: the document, or the page.
+    """Return a refusal in the form that nginx can pass to the client: the document, or the page.
 
-    One that is too long for that loses its members and the end of its detail.
+    A refusal that is too long loses its members and the end of its detail.
     """
     form, text = _told(error, request_id, environ, way_back)
     if len(text) > _LONGEST_PROBLEM:
@@ -114,7 +117,7 @@ def denial(
 def _told(
     error: ProblemError, request_id: str, environ: Mapping[str, Any], way_back: str | None
 ) -> tuple[str, str]:
-    """Return the form of a refusal, as the gateway calls it, and the refusal in ASCII."""
+    """Return the form of a refusal, by the gateway's name for it, and the refusal in ASCII."""
     content_type, body = problem_pages.render(error, request_id, environ, way_back)
     if content_type == problem_pages.CONTENT_TYPE:
         return "page", _ascii_html(body)
@@ -122,12 +125,12 @@ def _told(
 
 
 def _ascii_html(body: bytes) -> str:
-    """HTML in a header field; a page is one line already."""
+    """Return HTML for a header field; a page already has only one line."""
     return body.decode().encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _ascii_json(body: bytes) -> str:
-    """JSON in a header field: other scripts escaped, and no line end can be in it."""
+    """Return JSON for a header field: non-ASCII characters escaped, without line ends."""
     return "".join(
         character if character < "\x7f" else _escaped(character) for character in body.decode()
     )

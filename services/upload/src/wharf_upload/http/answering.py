@@ -1,4 +1,4 @@
-"""What every answer of the service goes through: problems, CORS, the log line, the metrics."""
+"""The steps for every response of the service: problems, CORS, the log line, the metrics."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _UPLOADS = frozenset(("PUT", "POST"))
 
 
 class Answering:
-    """Finishes answers, the same for the fast path, the gateway's questions, streams and Flask."""
+    """Completes responses: of the fast path, of gateway questions, of streams and of Flask."""
 
     def __init__(self, log: RequestLog, cross_origin: CrossOrigin) -> None:
         self.log, self._cross_origin = log, cross_origin
 
     def refuse(self, request: Request, error: Exception) -> Response:
-        """Return the answer to an upload or a download that failed; tell the receivers.
+        """Return the response to a failed upload or download, and notify the receivers of signals.
 
-        What another replica has is no failure: the gateway passes the request on.
+        If another replica has the upload, this is no failure: the gateway passes the request on.
         """
         if isinstance(error, AtAnotherReplica):
             found = passing_on.answer(request, error)
@@ -46,18 +46,18 @@ class Answering:
                 problem, request.request_id, request.environ, _way_back(request)
             )
         if step:
-            # A question of the gateway's: it makes the answer.
+            # This is a gateway question; the gateway makes the response for the client.
             return Response(problem.problem.status, [])
         return _told(request, problem)
 
     def problem(self, request: Request, error: Exception) -> Response:
-        """Return the problem of any exception, as document or page, and count it."""
+        """Return the problem of any exception, as a document or a page, and count it."""
         problem = _problem_of(request, error)
         _count(request, problem)
         return _told(request, problem)
 
     def finish(self, request: Request, response: Response) -> None:
-        """Add the fields that every answer has; write the log line, observe the metrics."""
+        """Add the header fields of every response, write the log line, and record the metrics."""
         self._share(request, response)
         principal = request.principal
         status = response.status
@@ -77,7 +77,7 @@ class Answering:
         )
 
     def _share(self, request: Request, response: Response) -> None:
-        """Tell the gateway's log who asked, and which other pages may read the answer."""
+        """Add the fields for the gateway's log (tenant and subject), and the CORS fields."""
         environ, principal = request.environ, request.principal
         if principal is not None:
             response.headers.append(who(principal.tenant, principal.subject))
@@ -113,8 +113,10 @@ def _told(request: Request, problem: ProblemError) -> Response:
 
 
 def _way_back(request: Request) -> str | None:
-    """Return where the page of a refusal leads: whither the form wanted to go, whence the person
-    came, or to the page of the ticket.
+    """Return the link on the page of a refusal, or `None`.
+
+    The link leads to the form's allowed `redirect`, else to the page with the form (`Referer`),
+    else to the page of the ticket.
     """
     if request.way_back is not None or request.principal is None:
         return request.way_back

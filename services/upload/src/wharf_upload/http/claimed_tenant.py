@@ -1,7 +1,7 @@
-"""Tells the tenant whose turn a request takes, before its credential is verified.
+"""Reads the tenant that a request claims, before its credential is verified.
 
-The claim of a token decides nothing but the order in which requests are verified. A request with a
-false claim is refused as soon as its turn comes.
+The claim only decides in which tenant's turn the request waits for its verification. A request with
+a false claim is refused as soon as it is verified.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _claims = msgspec.json.Decoder(_Claims)
 
 
 def claimed_tenant(environ: Mapping[str, Any]) -> str:
-    """Return the tenant of the request's admission, else of its token as it says, else nothing."""
+    """Return the tenant in the request's admission, or in its token, or an empty text."""
     try:
         if admission := environ.get("ADMISSION"):
             return _admission.decode(urlsafe_b64decode(admission)).principal.tenant

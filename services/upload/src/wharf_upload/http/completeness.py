@@ -1,8 +1,8 @@
-"""Whether a request brings a whole file or a part of one (draft-ietf-httpbis-resumable-upload).
+"""Decides whether a request has a whole file or a part (draft-ietf-httpbis-resumable-upload).
 
-`Upload-Complete` is a hint on the request with a whole file, and a demand on one with a part: a
-part must never be stored as if it were the file. So these fields are refused where they cannot be
-read, while other hints would be ignored (ADR 43).
+On a request with a whole file, `Upload-Complete` is a hint. On a request with a part, the service
+must obey it, because a part must never be stored as if it were the file. So the service refuses
+these fields when they are unreadable, while it ignores other unreadable hints (ADR 43).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _VERSIONS_TEXT = " and ".join(INTEROP_VERSIONS)
 
 
 def is_part(request: Request) -> bool:
-    """Tell whether more of the file is to come in other requests.
+    """Tell whether other requests will send more of the file.
 
-    Drafts up to interop version 3 say so with `Upload-Incomplete: ?1`. Raises `malformed-request`
-    for what is no boolean, and for fields that contradict each other.
+    Drafts up to interop version 3 use `Upload-Incomplete: ?1` for this. Raises `malformed-request`
+    for a value that is no boolean, and for fields that contradict each other.
     """
     if _says_nothing(request):
         return False
@@ -32,7 +32,7 @@ def is_part(request: Request) -> bool:
     complete, incomplete = header("UPLOAD_COMPLETE"), header("UPLOAD_INCOMPLETE")
     if complete is None and incomplete is None and not gateways_word:
         return False
-    # Of two fields with one name the gateway may read the first, and uWSGI the last.
+    # If a field is sent twice, the gateway may read the first one, and uWSGI the last one.
     said = {True} if gateways_word else set()
     if complete is not None:
         said.add(not _boolean("Upload-Complete", complete))
@@ -40,37 +40,37 @@ def is_part(request: Request) -> bool:
         said.add(_boolean("Upload-Incomplete", incomplete))
     if len(said) > 1:
         raise MALFORMED(
-            "Upload-Complete and Upload-Incomplete contradict each other, or stand there twice."
+            "Upload-Complete and Upload-Incomplete contradict each other, or one was sent twice."
         )
     return said.pop()
 
 
 def require_part(request: Request) -> None:
-    """Raise `malformed-request` unless the request begins a file in parts that is taken here."""
+    """Raise `malformed-request` unless the request begins a file in parts in a supported way."""
     if not is_part(request):
-        raise MALFORMED("Upload-Complete is ?0 where a file in parts begins.")
+        raise MALFORMED("A file in parts begins with Upload-Complete: ?0.")
     require_version(request)
     _require_beginning(request)
 
 
 def require_version(request: Request) -> None:
-    """Raise `malformed-request` for a part in a draft that is not spoken here.
+    """Raise `malformed-request` for a part in a draft that the service does not support.
 
-    Without a version that can be read the newest is meant.
+    Without a readable version, the newest version applies.
     """
     header = request.header
     old = header("UPLOAD_INCOMPLETE") is not None and header("UPLOAD_COMPLETE") is None
     if old or not _is_spoken(header("UPLOAD_DRAFT_INTEROP_VERSION")):
         raise MALFORMED(
-            f"A file in parts is taken in the interop versions {_VERSIONS_TEXT} of "
-            "draft-ietf-httpbis-resumable-upload (Upload-Complete: ?0), and in tus 1.0.0 at "
-            "/v1/uploads. Without either, send the whole file in one request.",
+            f"Send a file in parts by one of the interop versions {_VERSIONS_TEXT} of "
+            "draft-ietf-httpbis-resumable-upload (Upload-Complete: ?0), or by tus 1.0.0 at "
+            "/v1/uploads. Otherwise, send the whole file in one request.",
             interop_versions=list(INTEROP_VERSIONS),
         )
 
 
 def speaks(request: Request) -> bool:
-    """Tell whether the answer to a whole file may have the fields of the protocol."""
+    """Tell whether the response to a whole file may have the fields of the protocol."""
     header = request.header
     return header("UPLOAD_COMPLETE") is not None and _is_spoken(
         header("UPLOAD_DRAFT_INTEROP_VERSION")
@@ -78,9 +78,9 @@ def speaks(request: Request) -> bool:
 
 
 def require_whole(request: Request, what: str) -> None:
-    """Raise `malformed-request` for a part of a file where only whole ones are stored.
+    """Raise `malformed-request` for a part of a file where only whole files are stored.
 
-    `what` says how a part is sent instead.
+    `what` says how the client must send a part instead.
     """
     if _says_nothing(request):
         return
@@ -91,9 +91,9 @@ def require_whole(request: Request, what: str) -> None:
 
 
 def require_length(request: Request, length: int | None) -> None:
-    """Raise `inconsistent-upload-length` where a whole file of `length` bytes is said to be longer.
+    """Raise `inconsistent-upload-length` if Upload-Length differs from `length` (bytes).
 
-    `None`: not known yet.
+    A `length` of `None` is not known yet.
     """
     if not is_length_said(request):
         return
@@ -107,12 +107,12 @@ def require_length(request: Request, length: int | None) -> None:
 
 
 def is_length_said(request: Request) -> bool:
-    """Tell whether the request has an Upload-Length, which almost none has."""
+    """Tell whether the request has an Upload-Length, which is rare."""
     return "HTTP_UPLOAD_LENGTH" in request.environ
 
 
 def number(request: Request, field: str, name: str) -> int | None:
-    """Return a field that is a number of bytes; raises `malformed-request`."""
+    """Return a field that is a number of bytes, or `None`; raises `malformed-request`."""
     text = request.header(field)
     if text is None:
         return None
@@ -122,7 +122,7 @@ def number(request: Request, field: str, name: str) -> int | None:
 
 
 def _says_nothing(request: Request) -> bool:
-    """Tell whether a request has none of these fields, as almost all: each upload is asked."""
+    """Tell whether a request has none of these fields, as most; each upload calls this."""
     environ = request.environ
     return environ.keys().isdisjoint(_FIELDS) and not environ.get("WHARF_PART")
 
@@ -130,8 +130,8 @@ def _says_nothing(request: Request) -> bool:
 def _require_beginning(request: Request) -> None:
     if number(request, "UPLOAD_OFFSET", "Upload-Offset"):
         raise MALFORMED(
-            "Upload-Offset says that the file has begun in another request. Go on with PATCH at "
-            "the address that its beginning was answered with."
+            "Upload-Offset says that another request began this file. Continue with PATCH at "
+            "the Location in the response to that request."
         )
 
 
@@ -143,5 +143,5 @@ def _is_spoken(field: str | None) -> bool:
 def _boolean(name: str, text: str) -> bool:
     value = structured_fields.boolean(text)
     if value is None:
-        raise MALFORMED(f"{name} is ?0 or ?1.")
+        raise MALFORMED(f"{name} must be ?0 or ?1.")
     return value

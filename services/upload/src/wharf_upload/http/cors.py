@@ -1,14 +1,14 @@
-"""Cross-origin requests (the Fetch standard): who may read the answers of which addresses.
+"""Cross-origin requests (the Fetch standard): which pages may read which responses.
 
-Speaks of routes that name a bucket: `/v1/files/…`, tickets, links, public files. The tenant decides
-by the bucket's `cors_origins`. Answers of the application get their header fields here; those that
-the gateway makes by itself ask first (`routes/cross_origin.py`,
-`deploy/nginx/snippets/cors.conf.template`).
+CORS applies to routes that name a bucket: `/v1/files/…`, tickets, links, public files. The tenant
+decides with the `cors_origins` of the bucket. This module adds the header fields to the responses
+of the application. For responses that the gateway makes itself, the gateway asks the application
+first (`routes/cross_origin.py`, `deploy/nginx/snippets/cors.conf.template`).
 
-A bucket is looked at only for its own: for a caller that is verified, and where its file is shown
-to anybody. Every other answer (preflights, refusals without a good token) tells nothing, and any
-origin that any bucket of the installation lists may read it, whatever the address names.
-Nothing is ever allowed with credentials that a browser adds of its own accord: there are none.
+The bucket's own list applies only to a verified caller, and to a file that anyone may read. Every
+other response (to preflight requests, and refusals without a valid token) reveals nothing. So any
+origin that any bucket of the installation lists may read it, whatever the address names. The
+service never allows credentials that a browser adds automatically, because it uses none.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from wharf_upload.http.request import FILES, TICKETS, UPLOADS, Headers, raw_path
 
 _PREFIXES = (FILES, TICKETS, shared.LINKS, shared.PUBLIC, UPLOADS)
 READ_METHODS, WRITE_METHODS = "GET, HEAD", "GET, HEAD, POST, PUT, PATCH, DELETE"
-# What a page may send beside what every page may. The last ones mean little or nothing here, but
-# dropzone and others, and the libraries that trace requests, add them to every request of a page.
+# The header fields that a page may send in addition to those that the Fetch standard always allows.
+# The last ones have little or no effect here, but dropzone and others, and tracing libraries, add
+# them to every request of a page.
 SENT = (
     "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, "
     "If-Range, Range, Content-Range, Content-Disposition, "
@@ -33,13 +34,15 @@ SENT = (
     "Upload-Length, Upload-Defer-Length, Upload-Offset, Upload-Metadata, Upload-Checksum, "
     "Upload-Concat, Upload-Complete, Upload-Incomplete, Upload-Draft-Interop-Version, "
     "X-HTTP-Method-Override, Cache-Control, X-Requested-With, "
-    # W3C Trace Context and Baggage, Sentry, B3, Datadog, New Relic, Jaeger, Application Insights.
+    # For W3C Trace Context and Baggage, Sentry, B3, Datadog, New Relic, Jaeger, Application
+    # Insights.
     "traceparent, tracestate, baggage, sentry-trace, b3, X-B3-TraceId, X-B3-SpanId, "
     "X-B3-ParentSpanId, X-B3-Sampled, X-B3-Flags, x-datadog-trace-id, x-datadog-parent-id, "
     "x-datadog-origin, x-datadog-sampling-priority, x-datadog-tags, newrelic, uber-trace-id, "
     "Request-Id, Request-Context"
 )
-# What a page may read beside what every page may; the same in snippets/cors_answer.conf.
+# The header fields that a page may read in addition to those that are always readable;
+# snippets/cors_answer.conf has the same list.
 EXPOSED = (
     "ETag, Location, Content-Location, Content-Range, Content-Disposition, Accept-Ranges, "
     "Repr-Digest, "
@@ -51,12 +54,12 @@ EXPOSED = (
 
 
 def applies(path: str) -> bool:
-    """Whether a path as it was sent is one that pages of other origins may be allowed to use."""
+    """Tell whether CORS applies to the path of a request, as the client sent it."""
     return path.startswith(_PREFIXES)
 
 
 class CrossOrigin:
-    """Tells which other pages may read an answer."""
+    """Decides which other pages may read a response."""
 
     def __init__(self, origins: Origins) -> None:
         self._origins = origins
@@ -64,9 +67,9 @@ class CrossOrigin:
     def allowed(
         self, environ: dict[str, Any], principal: Principal | None, shown: Policy | None = None
     ) -> str | None:
-        """Return the request's origin, if it may read the answer.
+        """Return the request's origin if it may read the response, else `None`.
 
-        `shown` is the policy of the bucket whose file is shown to anybody.
+        `shown` is the policy of the bucket if anyone may read its file.
         """
         origin: str | None = environ.get("HTTP_ORIGIN")
         if not origin:
@@ -82,7 +85,7 @@ class CrossOrigin:
     def fields(
         self, environ: dict[str, Any], principal: Principal | None, shown: Policy | None = None
     ) -> Headers:
-        """Return the header fields of an actual answer."""
+        """Return the CORS header fields of a response that is not to a preflight request."""
         origin = self.allowed(environ, principal, shown)
         if origin is None:
             return [("Vary", "Origin")]
@@ -93,15 +96,16 @@ class CrossOrigin:
         ]
 
     def _allows_caller(self, path: str, principal: Principal, origin: str) -> bool:
-        """Tell whether the page of a verified caller may read the answer of a path."""
+        """Tell whether the page of a verified caller may read the response for a path."""
         ticket = principal.ticket
         if path.startswith(UPLOADS) and ticket is None:
-            # The address does not say which bucket; the upload's own metadata does.
+            # The address does not name the bucket; only the upload's metadata does.
             return self._origins.allows(principal.tenant, None, origin)
         bucket = ticket.bucket if ticket is not None else None
         if path.startswith(FILES):
             named = path[len(FILES) :].partition("/")[0]
-            # Whoever has a ticket learns of no other bucket, whoever has grants of none outside.
+            # A caller with a ticket must not learn of other buckets, and a caller with grants must
+            # not learn of buckets outside them.
             known = named == bucket if ticket is not None else principal.reach.names(named)
             bucket = named if known and _is_name(named) else None
         return bucket is not None and self._origins.allows(principal.tenant, bucket, origin)

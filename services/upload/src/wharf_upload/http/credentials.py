@@ -1,4 +1,4 @@
-"""Finds the credential of a request, makes a principal of it, and has it judged."""
+"""Reads the credential of a request, makes a principal of it, and checks its permissions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wharf_upload.http.request import TICKETS, Request, raw_path
 
 
 class Credentials:
-    """Authenticates requests, and asks the authorizer whether they may."""
+    """Authenticates requests, and asks the authorizer whether they are permitted."""
 
     def __init__(
         self, verifier: Verifier, revocations: RevocationChecker, authorizer: Authorizer
@@ -20,9 +20,10 @@ class Credentials:
         self._authorizer = authorizer
 
     def authorize(self, request: Request, scope: str, *, takes_tickets: bool = False) -> Principal:
-        """Return who asks, with the scope, within the rate limits.
+        """Return the caller's principal if it has the scope and is within the rate limits.
 
-        Sets `request.principal` as soon as it is known. Raises 400, 401, 403, 429 and 503 problems.
+        Sets `request.principal` as soon as it is known. Raises problems with 400, 401, 403, 429 and
+        503.
         """
         if request.by_ticket:
             principal = self._by_ticket(request)
@@ -33,24 +34,27 @@ class Credentials:
         return principal
 
     def authorize_upload(self, request: Request) -> Principal:
-        """Return who uploads, by a token or by a ticket; raises what `authorize` raises."""
+        """Return the principal of an upload, by token or ticket; raises what `authorize` raises."""
         return self.authorize(request, WRITE, takes_tickets=True)
 
     def _by_ticket(self, request: Request) -> Principal:
-        """Who asks by the ticket in the path, which lets a plain form have a credential."""
+        """Return the principal of the ticket in the path.
+
+        A plain form can send no other credential.
+        """
         if request.header("AUTHORIZATION") or access.in_query(request.environ):
             raise CREDENTIALS_AMBIGUOUS(
-                "Beside the ticket in its address the request has a credential."
+                "The request has a credential in addition to the ticket in its address."
             )
         token = raw_path(request.environ)[len(TICKETS) :].partition("/")[0]
         if not token:
-            raise access.unauthorized(TOKEN_MISSING, "The address holds no ticket.", "")
+            raise access.unauthorized(TOKEN_MISSING, "The address contains no ticket.", "")
         principal = access.accept(token, self._verifier, self._revocations)
         if principal.ticket is None:
-            # It can do more than it should in an address, where others may see it.
+            # An ordinary token permits more, and other people may see an address.
             raise access.unauthorized(
                 TOKEN_MALFORMED,
-                "The address holds a token that is no upload ticket.",
+                "The token in the address is not an upload ticket.",
                 "invalid_token",
             )
         return principal

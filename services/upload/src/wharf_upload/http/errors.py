@@ -1,4 +1,4 @@
-"""From the domain's, the records' and the store's errors to problems: the one place that knows."""
+"""Converts errors of the domain, the records and the store to problems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from wharf_upload.uploads.multipart import parser
 from wharf_upload.uploads.resumable import leases
 
 Translation = Callable[[Any], ProblemError]
-# A guess at when an upload that is on its way may have ended.
+# An estimate of when an upload under way may have ended.
 _QUOTA_RETRY_SECONDS = 10
 
 
@@ -48,7 +48,7 @@ def _quota_exceeded(
     if not error.for_now:
         return problems.TENANT_QUOTA(detail, **members)
     return problems.TENANT_QUOTA(
-        f"{detail} Uploads that are on their way have the rest.",
+        f"{detail} Uploads under way have reserved the rest.",
         headers=(("Retry-After", str(_QUOTA_RETRY_SECONDS)),),
         retry_after=_QUOTA_RETRY_SECONDS,
         **members,
@@ -86,13 +86,13 @@ _BY_TYPE: dict[type[Exception], Translation] = {
         retry_after=1,
     ),
     refusals.PreconditionFailed: lambda _: problems.PRECONDITION(
-        "The file that is there does not fit If-Match or If-None-Match."
+        "The current state of the file does not match If-Match or If-None-Match."
     ),
     refusals.KeyTaken: lambda e: problems.KEY_TAKEN(
-        f"There is a file with the key {e.key}.", key=e.key
+        f"A file with the key {e.key} already exists.", key=e.key
     ),
     refusals.IdempotencyReused: lambda _: problems.IDEMPOTENCY_REUSED(
-        "This Idempotency-Key was used for a request with another address or other bytes."
+        "This Idempotency-Key was already used for a request with another address or content."
     ),
     refusals.NoSuchBucket: lambda _: NOT_FOUND("There is no such bucket."),
     refusals.UploadGone: lambda _: NOT_FOUND("There is no such upload."),
@@ -108,8 +108,8 @@ _BY_TYPE: dict[type[Exception], Translation] = {
     refusals.BucketNotEmpty: lambda _: problems.BUCKET_NOT_EMPTY("The bucket holds files."),
     OutOfSpace: lambda _: problems.STORAGE_FULL("There was no room for the file's record."),
     stores.StoreFull: lambda _: problems.STORAGE_FULL("There was no room for the whole file."),
-    stores.StoreBusy: lambda _: unavailable("The service has too much to do at once."),
-    stores.StoreUnavailable: lambda _: unavailable("The store of the files' bytes cannot be used."),
+    stores.StoreBusy: lambda _: unavailable("The service has too many requests at the moment."),
+    stores.StoreUnavailable: lambda _: unavailable("The store of file contents is not available."),
     stores.BlobMissing: lambda _: problems.STORAGE_FAILED("The file's bytes cannot be read."),
     stores.StoreError: lambda _: problems.STORAGE_FAILED("The file could not be stored."),
 }
@@ -126,9 +126,10 @@ def _quota_detail(numbers: dict[str, int | None]) -> str:
 
 
 def as_problem(error: Exception, reach: Reach = EVERYTHING) -> ProblemError:
-    """The problem for any exception, as a caller with this reach may see it.
+    """Return the problem for any exception, as a caller with this reach may see it.
 
-    A caller that reaches a part of the tenant does not see how much all of it has stored.
+    A caller that reaches only a part of the tenant's files does not see the usage of the whole
+    tenant.
     """
     if isinstance(error, ProblemError):
         return error

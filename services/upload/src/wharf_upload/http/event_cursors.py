@@ -1,9 +1,10 @@
-"""Cursors: how clients name the number of an event, in pages, in streams and as an event's `id`.
+"""Cursors: the form in which clients name the number of an event, also in an event's `id`.
 
-A cursor is opaque: 16 characters that hold the number and a check of number and tenant, so that one
-of another tenant is refused. Releases before gave the numbers themselves. Those are read until
-`WHARF_EVENT_SECONDS` after the update, and still given on its first day: a release that runs beside
-this one, or comes back, reads nothing else.
+A cursor is opaque: 16 characters that contain the number and a check value of number and tenant, so
+that a cursor of another tenant is refused. Older releases returned the numbers themselves. This
+release accepts such numbers until `WHARF_EVENT_SECONDS` after the update. On the first day it also
+returns numbers, because a replica with the older release, or that release after a rollback, accepts
+nothing else.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ LAST = (1 << 63) - 1
 _DAY_MILLISECONDS = 86_400_000
 _MOST_DIGITS, _LENGTH = 19, 16
 _NUMBER_BYTES, _CHECK_BYTES = 8, 4
-# As text; as a number of JSON on the first day.
+# A text; on the first day, a number in JSON.
 Cursor = str | int
 
 
 def cursor_of(tenant: str, number: int) -> str:
-    """Return the cursor of a number; the same one each time, so clients may compare ids.
+    """Return the cursor of a number; it is always the same, so clients may compare ids.
 
-    It begins with a letter, because a number has 63 bits: nobody takes it for a number.
+    The cursor begins with a letter, because the number has 63 bits; so it never looks like a
+    number.
     """
     raw = number.to_bytes(_NUMBER_BYTES)
     return urlsafe_b64encode(raw + _check(tenant, raw)).decode()
@@ -36,8 +38,8 @@ def cursor_of(tenant: str, number: int) -> str:
 class EventCursors:
     """Writes and reads cursors.
 
-    `changed_at` is when releases stopped to give numbers, in unix milliseconds; `None`: nobody has
-    one. Events are kept for `kept_seconds`.
+    `changed_at` is when this service stopped using event numbers as cursors, in unix milliseconds;
+    `None` means that no client has a number. Events are kept for `kept_seconds`.
     """
 
     def __init__(
@@ -52,19 +54,19 @@ class EventCursors:
         if changed_at is not None:
             kept = kept_seconds * 1000
             self._read_until = changed_at + kept
-            # A number that was given has to be good for a while.
+            # A number that was returned must stay valid for a while.
             self._given_until = changed_at + min(_DAY_MILLISECONDS, kept // 2)
 
     def write(self, tenant: str, number: int) -> Cursor:
-        """Return what stands for a number; 0 is the beginning."""
+        """Return the cursor of a number; 0 is the beginning."""
         if self._clock() < self._given_until:
             return number
         return cursor_of(tenant, number) if number else "0"
 
     def read(self, tenant: str, cursor: Cursor, name: str) -> int:
-        """Return the number that a client means.
+        """Return the number that a client's cursor means; `name` is the name of the field.
 
-        Raises the problems `malformed-request` and `event-cursor-expired`; `name` is the field's.
+        Raises the problems `malformed-request` and `event-cursor-expired`.
         """
         number = _digits(cursor)
         if number is None:
@@ -72,24 +74,24 @@ class EventCursors:
         elif number:
             number = self._known(number, name)
         if number is None:
-            raise MALFORMED(f"{name} is not a cursor that this tenant's events gave.")
+            raise MALFORMED(f"{name} is not a cursor of this tenant's events.")
         return number
 
     def _known(self, number: int, name: str) -> int | None:
-        """Return a number that a release before has given; `None` where there was none."""
+        """Return a number from an older release, or `None` if that release returned no numbers."""
         if self._read_until is None:
             return None
         if self._clock() >= self._read_until:
             raise EVENT_CURSOR_EXPIRED(
-                f"{name} is a number of a release before. Begin anew, with {name} left out."
+                f"{name} is a number from an older release. Start again without {name}."
             )
         return number
 
 
 def _digits(cursor: Cursor) -> int | None:
-    """Return the number that is written in digits; `None` where there is none."""
+    """Return the number if the cursor consists of digits, else `None`."""
     if isinstance(cursor, str):
-        # int() alone would also take "1_000", " 7" and other scripts' digits.
+        # int() alone would also accept "1_000", " 7" and digits of other scripts.
         if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MOST_DIGITS):
             return None
         cursor = int(cursor)
@@ -97,18 +99,18 @@ def _digits(cursor: Cursor) -> int | None:
 
 
 def _opened(tenant: str, cursor: str) -> int | None:
-    """Return the number in a cursor; `None` where it is no cursor of the tenant."""
+    """Return the number in a cursor; `None` if it is no cursor of the tenant."""
     if len(cursor) != _LENGTH or not cursor.isascii():
         return None
     try:
         raw = urlsafe_b64decode(cursor)
     except ValueError:
         return None
-    # Characters that are no base64 would be skipped.
+    # The decoder skips characters that are no base64.
     if urlsafe_b64encode(raw).decode() != cursor:
         return None
     number, check = raw[:_NUMBER_BYTES], raw[_NUMBER_BYTES:]
-    # Anybody can compute the check; no database has a number of 64 bits.
+    # Any client can compute the check value, but no database has a number of 64 bits.
     opened = int.from_bytes(number)
     return opened if opened <= LAST and check == _check(tenant, number) else None
 

@@ -1,4 +1,4 @@
-"""Flask's requests and answers as the values of `http/request.py`, and back."""
+"""Converts requests and responses between Flask and the values of `http/request.py`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wharf_upload.http.request import Request, Response
 
 
 class PlainResponse(FlaskResponse):
-    """An answer with the header fields that its maker chose, and no others."""
+    """A response with exactly the header fields that the code sets."""
 
     default_mimetype = None
 
 
 def current() -> Request:
-    """Return the value of the request that Flask is answering."""
+    """Return the `Request` of the request that Flask is handling."""
     found: Request | None = g.get("upload_request")
     if found is None:
         found = g.upload_request = Request(flask_request.environ, _rule())
@@ -38,7 +38,7 @@ def refused(answering: Answering, error: Exception) -> FlaskResponse:
 
 
 def finish_with(answering: Answering) -> Callable[[FlaskResponse], None]:
-    """Return what finishes each of Flask's answers."""
+    """Return a function that completes each of Flask's responses."""
 
     def finish(response: FlaskResponse) -> None:
         request = current()

@@ -1,4 +1,4 @@
-"""The JSON of signed links."""
+"""The JSON documents of signed links."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from wharf_upload.http.schemas import moment
 
 
 class LinkDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed link. `url` is a path on this host, or whole where user content has its own origin.
+    """A signed link.
 
-    To a link to a prefix, append the rest of the key, percent-encoded. `id` is null where the link
-    is not listed.
+    `url` is a path on this host, or a full URL if user content has its own origin. For a link to a
+    prefix, append the rest of the key, percent-encoded. `id` is null if the link is not listed.
     """
 
     id: str | None
@@ -24,11 +24,12 @@ class LinkDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed link to `key`, or to keys that begin with `prefix`; its address was shown once.
+    """A signed link to `key`, or to all keys that begin with `prefix`.
 
-    `filename` is what the download is called, null: as the file is. `maker` is the user or client
-    that made it. It is `suspended` while its maker may not read the key, or all that is below the
-    prefix: it shows nothing but what the maker may read.
+    The URL of the link was returned only once, at its creation. `filename` is the name of the
+    download; if it is null, the download has the file's name. `maker` is the user or client that
+    made the link. The link is `suspended` while its maker may not read the key, or may not read all
+    keys below the prefix; it shows only files that the maker may read.
     """
 
     id: str
@@ -44,14 +45,14 @@ class ListedLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkPage(msgspec.Struct, frozen=True):
-    """A page of links; `next_cursor` gets the next one, null at the end."""
+    """A page of links; `next_cursor` returns the next page and is null on the last one."""
 
     links: tuple[ListedLink, ...]
     next_cursor: str | None
 
 
 def of_link(seen: SeenLink) -> ListedLink:
-    """A link's JSON."""
+    """Return the JSON document of a link."""
     link = seen.link
     return ListedLink(
         id=link.id,

@@ -1,4 +1,4 @@
-"""A request whose answer takes long: it waits for its turn without a thread (ADR 62)."""
+"""A request that is long work: it waits for its turn without occupying a thread (ADR 62)."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import NamedTuple
 
 from wharf_upload.http.request import Request, Response
 
-# Of `snippets/finish.conf`.
+# A location of `snippets/finish.conf`.
 _LOCATION = "@finish"
-# A label of metrics: the answer that counts is the other one.
+# A label of metrics: the response that counts comes from the other process.
 _ROUTE = "(hand-over)"
 
 
 class LongWork(NamedTuple):
-    """Work that makes an answer; `tenant` is whose turn it takes."""
+    """A function that makes a response; it runs in the turn of `tenant`."""
 
     tenant: str
     run: Callable[[], Response]
 
 
 def can_hand_over(request: Request) -> bool:
-    """Tell whether the gateway can pass a spooled request on to where long work is done."""
+    """Tell whether the gateway can pass a spooled request on to the process for long work."""
     return bool(request.environ.get("WHARF_HAND_OVER"))
 
 
 def hand_over(request: Request) -> Response:
-    """Return the answer by which the gateway passes a spooled request on.
+    """Return the response that makes the gateway pass a spooled request on.
 
-    Method and spool file stay what they are: the gateway changes neither on the way to a location
-    with a name.
+    The method and the spool file stay the same, because nginx changes neither in a redirect to a
+    named location.
     """
     request.route, request.outcome = _ROUTE, "handed-over"
     return Response(200, [("X-Accel-Redirect", _LOCATION)])

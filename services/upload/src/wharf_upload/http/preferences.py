@@ -1,4 +1,4 @@
-"""`Prefer` (RFC 7240): how much of a stored file the client wants to be told."""
+"""`Prefer` (RFC 7240): how much about a stored file the response contains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RETURNED: dict[str, Returned] = {
 
 
 def returned(request: Request) -> Returned | None:
-    """Return what `return=` asks for; of two the first counts, and `None` is no preference."""
+    """Return the value of `return=`, the first of several; `None` without a preference."""
     field = request.header("PREFER")
     if field is None:
         return None
@@ -26,5 +26,5 @@ def returned(request: Request) -> Returned | None:
 
 
 def applied(value: Returned) -> tuple[str, str]:
-    """Return the header field that tells which preference was followed."""
+    """Return the header field that names the applied preference."""
     return ("Preference-Applied", f"return={value}")

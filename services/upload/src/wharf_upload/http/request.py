@@ -1,4 +1,4 @@
-"""A request and its answer on the hot path, below Flask: a WSGI environment seen with few costs."""
+"""Requests and responses below Flask, for the hot path: a cheap view of a WSGI environment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wharf_upload.http.file_paths import UPLOADS as UPLOADS
 from wharf_upload.http.file_paths import path_of as path_of
 from wharf_upload.problems import INVALID_KEY
 
-# Of the collection of resumable uploads.
+# The methods of the collection of resumable uploads.
 METHODS_OF_ALL = "GET, HEAD, POST, OPTIONS"
 # Labels of the metrics, and names in the log.
 FILE_ROUTE, FORM_ROUTE = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
@@ -32,7 +32,7 @@ Headers = list[tuple[str, str]]
 
 
 class Response(NamedTuple):
-    """An answer: status, header fields, body."""
+    """A response: status, header fields, body."""
 
     status: int
     headers: Headers
@@ -40,11 +40,11 @@ class Response(NamedTuple):
 
 
 class Request:
-    """One request on its way; `principal`, `room`, `outcome` and others come as it goes.
+    """One request. Handlers set `principal`, `room`, `outcome` and other attributes as it proceeds.
 
-    `room` is the id of what is reserved for its body, or empty. `way_back` is an allowed address to
-    which the page of a refusal leads. `shown` is the policy of the bucket whose file is shown to
-    anybody.
+    `room` is the id of the reservation for its body, or empty. `way_back` is an allowed address for
+    the link on the page of a refusal. `shown` is the policy of the bucket if anyone may read its
+    file.
     """
 
     __slots__ = (
@@ -65,30 +65,36 @@ class Request:
         self.shown: Policy | None = None
 
     def header(self, name: str) -> str | None:
-        """A header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`; empty is absent."""
+        """Return a header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`.
+
+        `None` if empty.
+        """
         return self.environ.get("HTTP_" + name) or None
 
     @property
     def by_ticket(self) -> bool:
-        """Whether the credential stands in the path: `/u/{ticket}…`."""
+        """Tell whether the credential is in the path: `/u/{ticket}…`."""
         return raw_path(self.environ).startswith(TICKETS)
 
     @property
     def caller(self) -> Principal:
-        """Who asks; raises the problem `token-missing` where nobody was asked for a token."""
+        """Return the caller.
+
+        Raises the problem `token-missing` if the request was not authenticated.
+        """
         if self.principal is None:
             raise TOKEN_MISSING("The request has no credential.")
         return self.principal
 
     def address(self) -> tuple[str, str]:
-        """Bucket and key of `/v1/files/{bucket}/{key…}`, from the bytes that the client sent.
+        """Return bucket and key of `/v1/files/{bucket}/{key…}`, from the path as it was sent.
 
         Raises the problems `not-found` and `invalid-key`.
         """
         return file_address(raw_path(self.environ), FILES)
 
     def content_length(self) -> int | None:
-        """The declared length of the body, in bytes; `None` for a chunked one."""
+        """Return the announced length of the body in bytes; `None` for a chunked body."""
         text = self.environ.get("CONTENT_LENGTH") or self.environ.get("HTTP_CONTENT_LENGTH")
         if not text:
             return None
@@ -97,7 +103,10 @@ class Request:
         return int(text)
 
     def body(self, length: int) -> bytes:
-        """The whole body, which the gateway holds already; raises `malformed-request` if cut."""
+        """Return the whole body, which the gateway has received.
+
+        Raises `malformed-request` if cut.
+        """
         content: bytes = self.environ["wsgi.input"].read(length) if length else b""
         if len(content) != length:
             raise MALFORMED("The body ended before its Content-Length.")
@@ -105,26 +114,26 @@ class Request:
 
 
 def raw_path(environ: dict[str, Any]) -> str:
-    """The path as it was sent: the gateway's own reading of it has dots and slashes resolved."""
+    """Return the path as the client sent it; PATH_INFO has dots and slashes resolved."""
     uri: str = environ.get("REQUEST_URI") or environ["PATH_INFO"]
     return uri.partition("?")[0]
 
 
 def shown_path(environ: dict[str, Any]) -> str:
-    """The path as others may see it: a ticket is a credential."""
+    """Return the path as logs may show it; a ticket is a credential, so it is masked."""
     path = raw_path(environ)
     return f"{TICKETS}(masked)" if path.startswith(TICKETS) else path
 
 
 def names_file(path: str) -> bool:
-    """Whether a path below `/v1/files/` has a key; what has only a bucket is a listing."""
+    """Tell whether a path below `/v1/files/` has a key; a path with only a bucket is a listing."""
     return "/" in path[len(FILES) :].rstrip("/")
 
 
 def file_address(path: str, prefix: str) -> tuple[str, str]:
-    """Bucket and key of a path below a prefix, e.g. `/v1/files/`; raises problems."""
+    """Return bucket and key of a path below a prefix, e.g. `/v1/files/`; raises problems."""
     if not path.startswith(prefix):
-        # The server in front resolved dots or escapes in it; here only what was sent counts.
+        # nginx or uWSGI resolved dots or escapes in the path; only the path as sent counts here.
         raise NOT_FOUND("Nothing is here.")
     bucket, _, raw = path[len(prefix) :].partition("/")
     try:
@@ -135,7 +144,7 @@ def file_address(path: str, prefix: str) -> tuple[str, str]:
 
 
 def key_of(raw: str) -> str:
-    """A key from its percent-encoded form; raises the problem `invalid-key`."""
+    """Return a key from its percent-encoded form; raises the problem `invalid-key`."""
     try:
         return keys.object_key(keys.path_bytes(raw))
     except keys.InvalidKey as error:
@@ -143,6 +152,6 @@ def key_of(raw: str) -> str:
 
 
 def json_response(status: int, content: object, headers: Headers) -> Response:
-    """An answer with a JSON body."""
+    """Return a response with a JSON body."""
     headers.append(("Content-Type", "application/json"))
     return Response(status, headers, msgspec.json.encode(content))

@@ -1,4 +1,7 @@
-"""The JSON that the API speaks. To add a field to a file's JSON: here, and in `of_file`."""
+"""The JSON documents of the API.
+
+To add a member to a file's document, change `FileDocument` and `of_file`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Links(msgspec.Struct, frozen=True):
-    """Where the file can be reached: paths on this host."""
+    """The addresses of the file: paths on this host."""
 
     content: str
     metadata: str
@@ -48,15 +51,16 @@ class FileDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Files(msgspec.Struct, frozen=True):
-    """The files that a form brought."""
+    """The files that a form contained."""
 
     files: tuple[FileDocument, ...]
 
 
 class SliceDocument(msgspec.Struct, frozen=True):
-    """A slice that is kept: `index` (from 0) of `count` slices of a file of `size` bytes.
+    """A stored slice: `index` (from 0) of `count` slices of a file of `size` bytes.
 
-    The others are awaited until `expires_at`; the answer to the last one has the file.
+    The service waits for the other slices until `expires_at`. The response to the last slice has
+    the file.
     """
 
     index: int
@@ -66,7 +70,7 @@ class SliceDocument(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A page of a bucket; `next_cursor` gets the next one, null at the end."""
+    """A page of a bucket; `next_cursor` returns the next page and is null on the last one."""
 
     files: tuple[FileDocument, ...]
     prefixes: tuple[str, ...]
@@ -74,18 +78,18 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class UploadLinks(msgspec.Struct, frozen=True):
-    """Where the upload goes on and is ended; null where its bytes come in forms alone."""
+    """The address for continuing or ending the upload; null if its bytes arrive only in forms."""
 
     upload: str | None
 
 
 class UploadDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload that has become no file yet.
+    """An unfinished upload, which has not become a file yet.
 
-    `key` is null for a part of another upload that has no name of its own. `offset` bytes of
-    `length` (null: not known yet) are there; it is null while another replica that shares no folder
-    with this one has them. `subject` is the user or client that sends it; with
-    `by_ticket`, the one whose ticket it was begun with.
+    `key` is null for a part of another upload that has no name of its own. The service has received
+    `offset` of `length` bytes. `length` is null while it is unknown. `offset` is null while another
+    replica that shares no folder with this one has the bytes. `subject` is the user or client that
+    sends the upload; with `by_ticket`, it is the one that made the upload's ticket.
     """
 
     id: str
@@ -102,17 +106,18 @@ class UploadDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Uploads(msgspec.Struct, frozen=True):
-    """A page of uploads; `next_cursor` gets the next one, null at the end."""
+    """A page of uploads; `next_cursor` returns the next page and is null on the last one."""
 
     uploads: tuple[UploadDocument, ...]
     next_cursor: str | None
 
 
 class TicketDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What an upload ticket allows: to `key`, or to keys that begin with `prefix`.
+    """The rules of an upload ticket: for `key`, or for keys that begin with `prefix`.
 
-    `max_file_bytes` is the smallest of all limits that hold. `allowed_types` are the ticket's, or
-    where it names none, the bucket's. `files` of `max_files` (null: not counted) have come.
+    `max_file_bytes` is the smallest limit that applies. `allowed_types` are those of the ticket or,
+    if the ticket has none, those of the bucket. Clients have uploaded `files` of `max_files` files
+    (null: no limit, and `files` is not counted).
     """
 
     tenant: str
@@ -142,14 +147,17 @@ class BucketDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Buckets(msgspec.Struct, frozen=True):
-    """A page of buckets by name; `next_cursor` gets the next one, null at the end."""
+    """A page of buckets by name.
+
+    `next_cursor` returns the next page and is null on the last one.
+    """
 
     buckets: tuple[BucketDocument, ...]
     next_cursor: str | None = None
 
 
 class UsageDocument(msgspec.Struct, frozen=True):
-    """What the tenant has stored, bytes and number of files, and what it may; null: no limit."""
+    """The stored bytes and files of the tenant, and its effective limits (null: no limit)."""
 
     bytes: int
     files: int
@@ -157,7 +165,7 @@ class UsageDocument(msgspec.Struct, frozen=True):
 
 
 class LimitsDocument(msgspec.Struct, frozen=True):
-    """A tenant's limits as they were set (null: the default) and as they hold (null: no limit)."""
+    """A tenant's stored limits (null: the default) and its effective ones (null: no limit)."""
 
     tenant: str
     limits: Limits
@@ -165,10 +173,12 @@ class LimitsDocument(msgspec.Struct, frozen=True):
 
 
 class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened. `id` is a cursor, which `after` and `before` take; two can be equal, and
-    nothing else can be told of them. `file` is the file as it is or was; `quota` is there for
-    `quota.warning`, and `moved_from` for `file.moved`, and for `file.changed` where the key is
-    another one.
+    """An event.
+
+    `id` is a cursor for `after` and `before`; clients may only compare ids for equality. `file` is
+    the file after the event, or its last state if it no longer exists. `quota` is set for
+    `quota.warning`. `moved_from` is set for `file.moved`, and for `file.changed` if the key
+    changed.
     """
 
     id: Cursor
@@ -180,10 +190,11 @@ class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(msgspec.Struct, frozen=True):
-    """Events in order; `next_after` is what to ask for next.
+    """Events in order; `next_after` is the value of `after` for the next request.
 
-    With the newest first, `next_before` gets the ones before them, and is null when there are none.
-    `missed` is true where events after `after` are gone that this reader has not had.
+    With the newest events first, `next_before` returns the events before them, and is null if there
+    are none. `missed` is true if the service has deleted events after `after` that this reader did
+    not get.
     """
 
     events: tuple[EventDocument, ...]
@@ -193,12 +204,12 @@ class Events(msgspec.Struct, frozen=True):
 
 
 def moment(milliseconds: int) -> datetime:
-    """Unix milliseconds as a time."""
+    """Convert unix milliseconds to a time."""
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def of_file(file: File) -> FileDocument:
-    """A file's JSON."""
+    """Return the JSON document of a file."""
     return FileDocument(
         id=file.id,
         bucket=file.bucket,
@@ -218,14 +229,14 @@ def of_file(file: File) -> FileDocument:
 
 
 def of_slice(found: Slice, expires_at: int) -> SliceDocument:
-    """A kept slice's JSON; `expires_at` in unix milliseconds."""
+    """Return the JSON document of a stored slice; `expires_at` is in unix milliseconds."""
     return SliceDocument(found.index, found.count, found.length, moment(expires_at))
 
 
 def of_upload(found: UnderWay) -> UploadDocument:
-    """An unfinished upload's JSON."""
+    """Return the JSON document of an unfinished upload."""
     upload, options = found.upload, found.upload.options
-    # Releases before 0.2 did not note the protocol; tus alone has metadata as it was sent.
+    # Releases before 0.2 did not store the protocol; only uploads by tus have metadata as sent.
     spoken = options.protocol or ("tus" if options.echo or upload.concat else "ietf")
     return UploadDocument(
         id=upload.id,
@@ -243,7 +254,7 @@ def of_upload(found: UnderWay) -> UploadDocument:
 
 
 def of_bucket(bucket: Bucket) -> BucketDocument:
-    """A bucket's JSON."""
+    """Return the JSON document of a bucket."""
     policy: Policy = bucket.policy
     return BucketDocument(
         name=bucket.name,
@@ -258,7 +269,7 @@ def of_bucket(bucket: Bucket) -> BucketDocument:
 
 
 def of_event(event: Event, cursor: Cursor) -> EventDocument:
-    """An event's JSON; the cursor is its id."""
+    """Return the JSON document of an event; the cursor is its id."""
     return EventDocument(
         id=cursor,
         kind=event.kind,

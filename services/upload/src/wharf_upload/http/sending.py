@@ -1,4 +1,4 @@
-"""The answer with a file: the application names the bytes, the gateway sends them."""
+"""The response with a file: the application names the bytes, and the gateway sends them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ INTERNAL, INTERNAL_MATCHED = "/_blobs/", "/_blobs_matched/"
 INTERNAL_PICTURE = "/_picture/"
 _QUERY_FIELDS = 8
 _NOT_IN_EXTENSION = re.compile(r"[^a-z0-9+-]")
-# Behind the extension of text whose charset is not known.
+# The suffix of the extension for text whose charset is unknown.
 _NOT_UTF8 = "--8bit"
-# nginx keeps these whatever comes of it, also for the refusal of what is no picture: it gets them
-# under other names, and sends them with pictures alone.
+# nginx keeps these fields in every outcome, also when the file is no picture and it responds with a
+# problem. So they have other names here, and nginx sends them only with pictures.
 _OF_PICTURES = {
     "Cache-Control": "X-Shared-Cache-Control",
     "Content-Disposition": "X-Shared-Disposition",
@@ -32,10 +32,10 @@ _CONTENT_FIELDS = frozenset(("Content-Type", "Content-Disposition", "Repr-Digest
 
 
 def send(request: Request, file: File, place: GatewayPlace, headers: Headers) -> Response:
-    """Return the answer with a file whose reader is allowed to have it, and whose bytes are there.
+    """Return the response with a file that exists and that the caller may read.
 
-    Judges the conditions of RFC 9110 section 13; raises the problem `precondition-failed`, and
-    `range-not-satisfiable` of a file on an object store.
+    Evaluates the conditions of RFC 9110 section 13. Raises the problem `precondition-failed` and,
+    for a file on an object store, `range-not-satisfiable`.
     """
     status = _conditional_status(request, file, file.etag)
     if status != 200:
@@ -43,12 +43,13 @@ def send(request: Request, file: File, place: GatewayPlace, headers: Headers) ->
     request.outcome = "served"
     if place.signed:
         return send_signed(request, file, place, kind(file.media_type, utf8=file.utf8), headers)
-    # nginx would test these once more, against a tag and a date of its own: it has a way without.
+    # nginx would evaluate these conditions again with its own tag and date; a separate location of
+    # nginx does not.
     if request.header("IF_MATCH") is None and request.header("IF_UNMODIFIED_SINCE") is None:
         headers.append(("X-Accel-Redirect", INTERNAL + place.location))
     else:
         path = f"{INTERNAL_MATCHED}{place.location}.{kind(file.media_type, utf8=file.utf8)}"
-        # The type comes from there: of several ranges it is another one.
+        # The location sets the type, because the response with several ranges has another type.
         headers = [field for field in headers if field[0] != "Content-Type"]
         headers.append(("X-Accel-Redirect", path))
     return Response(200, headers)
@@ -57,9 +58,9 @@ def send(request: Request, file: File, place: GatewayPlace, headers: Headers) ->
 def send_picture(
     request: Request, file: File, width: int, place: GatewayPlace, headers: Headers
 ) -> Response:
-    """Return the answer with a small picture of a file whose reader is allowed to have it.
+    """Return the response with a small picture of a file that the caller may read.
 
-    Judges the conditions by the picture's own entity tag; else as `send`.
+    Evaluates the conditions with the picture's own entity tag; otherwise like `send`.
     """
     etag = pictures.etag(file, width)
     status = _conditional_status(request, file, etag)
@@ -74,9 +75,10 @@ def send_picture(
 
 
 def kind(media_type: str, *, utf8: bool = True) -> str:
-    """Return the type as an extension; `deploy/nginx/snippets/shared_types.conf` turns it back.
+    """Return the type in the form of an extension, from which nginx restores the type.
 
-    The gateway knows the types of bytes. A kind of one that a client has named goes out as that.
+    `deploy/nginx/snippets/shared_types.conf` lists the types that the service detects. A more
+    specific type that a client declared is sent as the detected type.
     """
     if media_type not in FILE_TYPES:
         media_type = found_type(media_type)
@@ -85,7 +87,7 @@ def kind(media_type: str, *, utf8: bool = True) -> str:
 
 
 def download_name(query: str | None, file: File) -> str | None:
-    """Return the name in `?download=`, the file's own where that is empty; `None` without one.
+    """Return the name in `?download=`, or the file's own name if it is empty; `None` without it.
 
     Raises `InvalidFileName`.
     """
@@ -106,7 +108,7 @@ def _without_content(request: Request, status: int, etag: str, headers: Headers)
     if status == 412:
         raise PRECONDITION("The file has changed.", headers=(("ETag", etag),))
     request.outcome = "not-modified"
-    # RFC 9110 section 15.4.5: no fields that describe content which is not sent.
+    # RFC 9110 section 15.4.5: a 304 has no fields that describe the content.
     return Response(304, [field for field in headers if field[0] not in _CONTENT_FIELDS])
 
 

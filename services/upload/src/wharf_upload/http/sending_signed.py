@@ -1,7 +1,7 @@
-"""The answer with a file that lies on an object store: the gateway gets and sends the bytes.
+"""The response with a file on an object store, whose bytes the gateway reads and sends.
 
-What the gateway does by itself for files on a disk is done here: HEAD, If-Range, and how many
-ranges there are (docs/adr/0054-way-out-of-an-object-store.md).
+For files on a disk, nginx handles HEAD, If-Range and the number of ranges. For files on an object
+store, this module does (docs/adr/0054-way-out-of-an-object-store.md).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from wharf_upload.domain.ranges import NoSuchRange, one_range
 from wharf_upload.http.request import Headers, Request, Response
 from wharf_upload.storage.base import GatewayPlace
 
-# The store alone, or the disk and then the store.
+# Only the store, or the disk and then the store.
 INTERNAL_STORE, INTERNAL_BOTH = "/_s3", "/_disk_or_s3/"
-# nginx would keep these on the problem as well that it makes of a store's refusal.
+# nginx would also send these fields with the problem that it makes of a refusal by the store.
 _NOT_OF_PROBLEMS = {
     "Cache-Control": "X-Shared-Cache-Control",
     "Content-Disposition": "X-Shared-Disposition",
@@ -26,12 +26,13 @@ _NOT_OF_PROBLEMS = {
 def send_signed(
     request: Request, file: File, place: GatewayPlace, extension: str, headers: Headers
 ) -> Response:
-    """Return the answer with a file of a `place` that is signed, conditions but If-Range judged.
+    """Return the response with a file at a signed `place`; the caller checked the conditions.
 
-    `extension` is the type as the gateway knows it. Raises the problem `range-not-satisfiable`.
+    This function evaluates only If-Range. `extension` is the type in the gateway's form. Raises the
+    problem `range-not-satisfiable`.
     """
     if request.method == "HEAD":
-        # What is signed is a GET. A range means nothing here (RFC 9110 section 14.2).
+        # The signature is only for GET. A Range has no meaning for HEAD (RFC 9110 section 14.2).
         length = ("Content-Length", str(file.size))
         return Response(200, [*headers, length, ("Accept-Ranges", "bytes")])
     fields = [(_NOT_OF_PROBLEMS.get(name, name), value) for name, value in headers]
@@ -45,12 +46,12 @@ def send_signed(
 
 
 def internal_address(place: GatewayPlace, extension: str) -> str:
-    """Return the gateway's internal address for a place that is signed."""
+    """Return the gateway's internal address for a signed place."""
     return f"{INTERNAL_BOTH}{place.location}.{extension}" if place.on_disk else INTERNAL_STORE
 
 
 def _range_of(request: Request, file: File) -> str:
-    """Return the range that the store is asked for; empty for the whole file."""
+    """Return the range to request from the store; empty for the whole file."""
     field = request.header("RANGE")
     if field is None or not conditions.for_range(
         file.etag, file.created_at // 1000, request.header("IF_RANGE")

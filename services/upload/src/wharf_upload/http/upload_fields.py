@@ -24,15 +24,15 @@ from wharf_upload.uploads.slices.other_uploaders import not_joined
 _FORM_TYPE = "multipart/form-data"
 _IS_FORM = re.compile(rf"\s*{_FORM_TYPE}\s*(?:;|\Z)", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}\Z")
-_PART_OF_A_FILE = "Upload-Complete cannot be read here. Send it once, as ?0 or ?1 and nothing else."
+_PART_OF_A_FILE = "Upload-Complete is unreadable. Send the field once, with the value ?0 or ?1."
 _PART_OF_A_FORM = (
-    "A form brings whole files. Send a file in parts with PUT and Upload-Complete: ?0, or with tus "
+    "A form contains whole files. Send a file in parts with PUT and Upload-Complete: ?0, or by tus "
     "1.0.0 at /v1/uploads."
 )
 
 
 def file_upload(request: Request) -> UploadRequest:
-    """Return what a `PUT` of a whole file asks for.
+    """Return the upload that a `PUT` of a whole file requests.
 
     Raises the problems `not-found`, `invalid-key`, `malformed-request`, `unsupported-media-type`,
     `content-encoding-not-supported`, `slices-not-joined` and `inconsistent-slice`, and
@@ -44,17 +44,17 @@ def file_upload(request: Request) -> UploadRequest:
 
 
 def part_upload(request: Request) -> UploadRequest:
-    """Return what a `PUT` asks for that begins a file in parts; raises as `file_upload`."""
+    """Return the upload of a `PUT` that begins a file in parts; raises as `file_upload`."""
     completeness.require_part(request)
     require_file(request)
-    # Content-Digest is of what this request brings, which is not the file.
+    # Content-Digest covers only the content of this request, which is not the whole file.
     return _file_upload(request, _announced(request.header("REPR_DIGEST")))
 
 
 def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequest:
     bucket, key = file_address(request)
     refuse_encodings(request)
-    if not request.environ.get("SPOOL_FILE"):  # else these were judged before its body came
+    if not request.environ.get("SPOOL_FILE"):  # The admission checked these before a spooled body.
         _refuse_form(request)
         query: str | None = request.environ.get("QUERY_STRING")
         if query:
@@ -74,11 +74,11 @@ def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequ
 
 
 def form_upload(request: Request) -> UploadRequest:
-    """Return what a multipart `POST` asks for; its files are in the body.
+    """Return the upload that a multipart `POST` requests; its files are in the body.
 
-    Raises the problems `not-found`, `method-not-allowed`, `malformed-request`,
-    `slices-not-joined`, `unsupported-media-type` and `content-encoding-not-supported`, and
-    `TicketRefused`, `MalformedDigest` and `MalformedCondition`.
+    Raises the problems `not-found`, `method-not-allowed`, `malformed-request`, `slices-not-joined`,
+    `unsupported-media-type` and `content-encoding-not-supported`, and `TicketRefused`,
+    `MalformedDigest` and `MalformedCondition`.
     """
     bucket = _form_bucket(request)
     completeness.require_whole(request, _PART_OF_A_FORM)
@@ -89,9 +89,9 @@ def form_upload(request: Request) -> UploadRequest:
         caller=request.caller,
         bucket=bucket,
         length_bytes=request.content_length(),
-        # Of the whole message, boundaries included (RFC 9530 sections 2 and 3).
+        # The digest covers the whole message, including boundaries (RFC 9530 sections 2 and 3).
         digests=_announced(header("CONTENT_DIGEST"), header("REPR_DIGEST")),
-        # Of each file of the form.
+        # The condition applies to each file of the form.
         condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
         idempotency=idempotency(request, f"POST {bucket}"),
         room=request.room,
@@ -99,12 +99,12 @@ def form_upload(request: Request) -> UploadRequest:
 
 
 def _refuse_slices(request: Request) -> None:
-    """Raise the problem `slices-not-joined` where header fields say that a form holds a slice."""
+    """Raise the problem `slices-not-joined` if header fields say that a form contains a slice."""
     if request.header("CONTENT_RANGE") is not None:
-        # RFC 9110 section 14.4 gives it no meaning in a request but that of a partial PUT.
+        # In requests, RFC 9110 section 14.4 defines it only for a partial PUT.
         raise not_joined("jQuery File Upload")
     if request.header("UPLOAD_LENGTH") is not None and request.header("UPLOAD_COMPLETE") is None:
-        # It would go on with PATCH, as tus does, and is not tus.
+        # This client would continue with PATCH, like tus, but its protocol is not tus.
         raise not_joined("FilePond")
 
 
@@ -126,33 +126,34 @@ def _is_form(request: Request) -> bool:
 
 
 def _refuse_form(request: Request) -> None:
-    """Raise the problem `unsupported-media-type` for a form: its envelope would become the file."""
+    """Raise the problem `unsupported-media-type` for a form, so that it is not stored as a file."""
     if _is_form(request):
         raise UNSUPPORTED_MEDIA(
-            "A form is sent with POST, to the bucket or to the ticket, and each of its files is "
-            "stored. PUT stores its body as it is: send the file alone, with the file's own type.",
+            "Send a form with POST to the bucket or to the ticket; the service stores each of its "
+            "files. PUT stores its body unchanged: send the file alone, with the file's own type.",
             expected="the file's own type",
         )
 
 
 def refuse_encodings(request: Request) -> None:
-    """Raise problems for bytes that are not those of a file as they are."""
+    """Raise problems for a body that is encoded or is only a range of a file."""
     encoding = request.header("CONTENT_ENCODING")
     if encoding is not None and {part.strip().lower() for part in encoding.split(",")} != {
         "identity"
     }:
         raise CONTENT_ENCODING(
-            "Content-Encoding is not taken: the file is stored as it is sent. Leave the field out.",
-            # RFC 9110 section 12.5.3: what would have been acceptable.
+            "Content-Encoding is not supported: the file is stored as it is sent. Omit the field.",
+            # RFC 9110 section 12.5.3: the encodings that the service would accept.
             headers=(("Accept-Encoding", "identity"),),
         )
     if request.header("CONTENT_RANGE") is not None:
-        # RFC 9110 section 14.5: a server that does not know partial PUT must not store it.
+        # RFC 9110 section 14.5: a server without support for partial PUT must not store the
+        # content.
         raise MALFORMED("A partial PUT (Content-Range) is not supported.")
 
 
 def refuse_method(allowed: str) -> ProblemError:
-    """Return the problem `method-not-allowed`; `allowed` is its Allow field."""
+    """Return the problem `method-not-allowed`; `allowed` is the value of its Allow field."""
     return METHOD(METHOD.description, headers=(("Allow", allowed),))
 
 
@@ -164,7 +165,7 @@ def require_file(request: Request) -> None:
 
 
 def file_address(request: Request) -> tuple[str, str]:
-    """Return bucket and key of a `PUT`, inside the caller's ticket where there is one.
+    """Return bucket and key of a `PUT`; with a ticket, both must be inside the ticket.
 
     Raises `TicketRefused`, and the problems `not-found` and `invalid-key`.
     """
@@ -175,7 +176,7 @@ def file_address(request: Request) -> tuple[str, str]:
         name = raw_path(request.environ)[len(TICKETS) :].partition("/")[2]
         if not name and ticket.key is None:
             raise TicketRefused(
-                "prefix", "The ticket is for a prefix: put a name behind it, /u/…/name."
+                "prefix", "The ticket is for a prefix: append a name to it, /u/…/name."
             )
         bucket, key = ticket.bucket, tickets.key_of(ticket, path_bytes(name))
     else:
@@ -185,7 +186,7 @@ def file_address(request: Request) -> tuple[str, str]:
 
 
 def _form_bucket(request: Request) -> str:
-    """The bucket of a form, inside the caller's ticket."""
+    """Return the bucket of a form, which must be the ticket's bucket if there is a ticket."""
     path = raw_path(request.environ)
     ticket = request.caller.ticket
     bucket = _named_bucket(path) if ticket is None or not request.by_ticket else ticket.bucket
@@ -197,7 +198,7 @@ def _form_bucket(request: Request) -> str:
 
 
 def _named_bucket(path: str) -> str:
-    """The bucket of `/v1/files/{bucket}`."""
+    """Return the bucket of `/v1/files/{bucket}`."""
     if not path.startswith(FILES):
         raise NOT_FOUND("Nothing is here.")
     bucket, _, rest = path[len(FILES) :].partition("/")
@@ -210,18 +211,20 @@ def _named_bucket(path: str) -> str:
 
 
 def idempotency(request: Request, what: str) -> Idempotency | None:
-    """Return the `Idempotency-Key`, with a fingerprint of what can be told before the body.
+    """Return the `Idempotency-Key` with a fingerprint of method and address, or `None`.
 
-    The commit adds the digest of the body. Raises `malformed-request`.
+    The commit adds the names and digests of the files, and `on_conflict`. Raises
+    `malformed-request`.
     """
     key = request.header("IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not _IDEMPOTENCY_KEY.match(key):
-        raise MALFORMED("Idempotency-Key is 1 to 255 visible ASCII characters.")
+        raise MALFORMED("Idempotency-Key must be 1 to 255 visible ASCII characters.")
     caller = request.caller
     return Idempotency(
-        # A ticket has keys of its own: its holder must not meet the requests of its maker.
+        # Each ticket has a separate set of keys, so that its holder cannot reuse requests of its
+        # maker.
         subject=caller.subject if caller.ticket is None else f"{caller.subject} {caller.token_id}",
         key=key,
         fingerprint=hashlib.sha256(what.encode()).hexdigest(),
@@ -229,7 +232,7 @@ def idempotency(request: Request, what: str) -> Idempotency | None:
 
 
 def _announced(*fields: str | None) -> Mapping[str, bytes]:
-    """Announced digests; the content of a PUT without encoding is the representation itself."""
+    """Return the announced digests; without encoding, a PUT's content is the whole file."""
     found: dict[str, bytes] = {}
     for field in fields:
         if field is None:

@@ -1,4 +1,4 @@
-"""By which protocol an upload comes, and how it ended: labels of the metrics."""
+"""The protocol and the outcome of uploads: labels of the metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ files = MetricBuffer()
 
 
 def of(request: Request) -> str | None:
-    """The protocol of a request; `None` for one that brings no file."""
+    """Return the protocol of a request; `None` for a request that uploads nothing."""
     path, method = raw_path(request.environ), request.method
     if method == "PUT" and _says_part(request):
         return "ietf"
@@ -32,7 +32,7 @@ def of(request: Request) -> str | None:
 
 
 def _says_part(request: Request) -> bool:
-    """Tell whether a field says that more is to come, also where another contradicts it."""
+    """Tell whether a field announces more requests, even if another field contradicts it."""
     return (
         bool(request.environ.get("WHARF_PART"))
         or (request.header("UPLOAD_COMPLETE") or "").startswith("?0")
@@ -41,19 +41,22 @@ def _says_part(request: Request) -> bool:
 
 
 def note_refused(request: Request, status: int) -> None:
-    """Note an upload that ended with an error status; requests that bring no file count nowhere."""
+    """Count an upload that ended with an error status.
+
+    Requests that upload nothing do not count.
+    """
     protocol = of(request)
     if protocol is not None:
         uploads.note(((protocol, outcome(status)), 1))
 
 
 def outcome(status: int) -> str:
-    """How an upload that was answered with this error ended: 507 says no, it does not fail."""
+    """Return the outcome of an upload with this error status; 507 is a refusal, not a failure."""
     return "failed" if status >= 500 and status != 507 else "refused"
 
 
 def note_stored(protocol: str, outcome: str, stored: tuple[File, ...]) -> None:
-    """Notes an upload that ended well: `stored` or `replayed`."""
+    """Count a successful upload: `stored` or `replayed`."""
     uploads.note(((protocol, outcome), 1))
     if outcome == "stored":
         label = (protocol,)
