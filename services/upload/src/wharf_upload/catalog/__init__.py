@@ -1,1 +1,1 @@
-"""What a tenant has stored: its buckets, its files, and what changes in them besides bytes."""
+"""Lists, describes, changes and deletes what tenants have stored: buckets, files and links."""

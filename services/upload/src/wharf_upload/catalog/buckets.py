@@ -16,10 +16,10 @@ _AT_ONCE = 100
 
 
 class StoredBuckets(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries of the bucket catalog to the database; see `database.contract`."""
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
-        """Return the bucket; `default` exists for every tenant."""
+        """Return the bucket, or `None`; every tenant has the bucket `default`."""
 
     def buckets(
         self,
@@ -29,13 +29,19 @@ class StoredBuckets(Protocol):
         limit: int = LARGEST_PAGE,
         names: tuple[str, ...] | None = None,
     ) -> list[Bucket]:
-        """Return the tenant's buckets by name, those past `after`, of these `names` if given."""
+        """Return the tenant's buckets after `after`, by name.
+
+        `names` limits the result to these.
+        """
 
     def put_bucket(self, bucket: Bucket) -> bool:
-        """Create (true) or change (false) a bucket; raises `LimitReached`."""
+        """Store a bucket and its policy; return whether the bucket is new.
+
+        Raises `LimitReached`.
+        """
 
     def delete_bucket(self, tenant: str, name: str) -> None:
-        """Raise `NoSuchBucket` or `BucketNotEmpty`."""
+        """Delete an empty bucket; raises `NoSuchBucket` or `BucketNotEmpty`."""
 
 
 class BucketCatalog:
@@ -47,10 +53,10 @@ class BucketCatalog:
     def page(
         self, tenant: str, *, after: str, limit: int, names: tuple[str, ...] | None = None
     ) -> tuple[list[Bucket], str | None]:
-        """Return the buckets by name, and where the next page starts, `None` at the end.
+        """Return a page of buckets by name, and the name before the next page, or `None`.
 
-        With `names` (in order) those that are among them. A page of large policies has fewer
-        buckets than `limit`.
+        `names` (sorted) limits the result to buckets with these names. A page has fewer buckets
+        than `limit` if their policies are large.
         """
         page: list[Bucket] = []
         size = 0
@@ -74,7 +80,7 @@ class BucketCatalog:
         return found
 
     def put(self, tenant: str, name: str, policy: Policy) -> tuple[Bucket, bool]:
-        """Give a bucket a policy; return the bucket, and whether it is new.
+        """Set the policy of a bucket; return the bucket, and whether it is new.
 
         Raises `InvalidBucketName` and `LimitReached`.
         """

@@ -11,12 +11,12 @@ from servicekit.problems import UNPROCESSABLE
 from wharf_upload.domain import file_metadata, keys
 from wharf_upload.domain.files import File
 
-# 9999-12-31T00:00:00Z: later moments cannot be written in RFC 3339 in every time zone.
+# 9999-12-31T00:00:00Z: RFC 3339 cannot express later times in every time zone.
 _END_OF_TIME_SECONDS = 253402214400
 
 
 class FileEdit(msgspec.Struct, frozen=True, kw_only=True):
-    """What to change; what is unset stays. `expires_at` `None`: never."""
+    """A change of a file's properties; unset ones stay. `expires_at` `None` means no expiry."""
 
     key: str | UnsetType = UNSET
     filename: str | UnsetType = UNSET
@@ -51,7 +51,7 @@ def _expiry(moment: datetime, now_seconds: float) -> int:
         raise UNPROCESSABLE("expires_at needs a time zone, e.g. 2030-01-31T12:00:00Z.")
     seconds = moment.timestamp()
     if seconds <= now_seconds:
-        raise UNPROCESSABLE("expires_at lies in the past; to remove a file, delete it.")
+        raise UNPROCESSABLE("expires_at is in the past; to remove a file, delete it.")
     if seconds >= _END_OF_TIME_SECONDS:
-        raise UNPROCESSABLE("expires_at lies beyond the year 9999; for never, send null.")
+        raise UNPROCESSABLE("expires_at is after the year 9999; for no expiry, send null.")
     return int(seconds * 1000)

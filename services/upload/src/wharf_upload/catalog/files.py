@@ -1,4 +1,4 @@
-"""Files as the catalog has them: found, listed, changed, deleted."""
+"""Finds, lists, changes and deletes files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wharf_upload.domain.upload_intent import check_rename
 
 
 class StoredFiles(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries of the file catalog to the database; see `database.contract`."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file of this key."""
+        """Return the file with this key, or `None`; the file may have expired."""
 
     def list_files(
         self,
@@ -31,13 +31,13 @@ class StoredFiles(Protocol):
         limit: int,
         within: Sequence[str],
     ) -> Page:
-        """Return files by key, after the key `after`, whose keys begin with one of `within`."""
+        """Return a page of files after the key `after` whose keys begin with one of `within`."""
 
     def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
-        """Store what `edit` makes of a file as it is by then."""
+        """Apply `edit` to the current state of a file and store the result."""
 
     def delete(self, tenant: str, bucket: str, key: str, condition: WriteCondition | None) -> File:
-        """Remove a file's row."""
+        """Delete a file's row and return the file."""
 
 
 class FileCatalog:
@@ -46,11 +46,11 @@ class FileCatalog:
     def __init__(
         self, stored: StoredFiles, buckets: BucketCatalog, clock: Callable[[], float]
     ) -> None:
-        """`clock` gives unix seconds."""
+        """Take a `clock` of unix seconds."""
         self._stored, self._buckets, self._clock = stored, buckets, clock
 
     def find(self, tenant: str, bucket: str, key: str) -> File:
-        """Return the file, whatever its state; raises `NoSuchFile`."""
+        """Return the file in any state, unless it has expired; raises `NoSuchFile`."""
         file = self._stored.file(tenant, bucket, key)
         if file is None or file.is_expired(int(self._clock() * 1000)):
             raise NoSuchFile
@@ -69,8 +69,8 @@ class FileCatalog:
     ) -> Page:
         """Return a page of a bucket's files by key; raises `NoSuchBucket` and `InvalidKey`.
 
-        Only keys that begin with one of `within` count: they are in order, and none begins with
-        another one.
+        Only keys that begin with one of the prefixes `within` count; `within` is sorted, and no
+        prefix in it begins with another one.
         """
         self._buckets.find(tenant, bucket)
         return self._stored.list_files(
@@ -86,8 +86,8 @@ class FileCatalog:
     def change(self, file: File, wanted: FileEdit, condition: WriteCondition | None) -> File:
         """Return the file after a change of its key, name, metadata or expiry.
 
-        Raises `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `InvalidName`,
-        `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable-content`.
+        Raises `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `InvalidName`, `ExtensionNotAllowed`,
+        `TypeNotAllowed` and the problem `unprocessable-content`.
         """
         policy = self._buckets.find(file.tenant, file.bucket).policy
 
@@ -98,7 +98,7 @@ class FileCatalog:
                     check_rename(changed.media_type, changed.size, new.rpartition("/")[2], policy)
             return changed
 
-        # Judged before it joins a transaction that others share.
+        # Check the change first, so that an invalid one does not join a transaction with others.
         edit(file)
         return self._stored.change(file, edit, condition)
 

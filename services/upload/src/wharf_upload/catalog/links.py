@@ -1,4 +1,4 @@
-"""Signed links that were made: judges which of them a caller sees and may end."""
+"""Lists and ends signed links; decides which links a caller may see and end."""
 
 from __future__ import annotations
 
@@ -16,63 +16,66 @@ from wharf_upload.access import link_metrics, reach
 from wharf_upload.access.authorization import ADMINISTER
 from wharf_upload.domain.kept_links import KeptLink, LinkFilter
 
-# Of a link's JSON, beside what it shows and what the download is called.
+# The size of a link's JSON without its target and the name of the download.
 _LINK_BYTES = 400
 
 
 class StoredLinks(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries of the link catalog to the database; see `database.contract`."""
 
     def kept_link(self, tenant: str, link: str) -> KeptLink | None:
-        """Return the link with this id, also one that has expired."""
+        """Return the link with this id, or `None`; the link may have expired."""
 
     def kept_links(
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
     ) -> list[KeptLink]:
-        """Return links that have not expired, the newest first, those past the id `before`."""
+        """Return links that have not expired and whose id is below `before`, the newest first."""
 
     def end_link(self, tenant: str, link: str) -> bool:
-        """Remove a link; return whether it was there."""
+        """Delete a link; return whether it existed."""
 
 
 class Feed(Protocol):
-    """What the feed of `auth` says; see `servicekit.revocations`."""
+    """The state of auth's feed of revocations; see `servicekit.revocations`."""
 
     @property
     def reaches(self) -> KnownReaches:
-        """Return what is known of people, clients and groups."""
+        """Return the known reaches of people, clients and groups."""
 
     def has_revoked(self, tokens: tuple[str, ...]) -> bool:
         """Tell whether one of the tokens with these ids was revoked."""
 
 
 class SeenLink(NamedTuple):
-    """A link; it shows nothing while its maker `may_read` nothing of what it shows."""
+    """A link, and whether its maker may read all that the link shows.
+
+    Without this right the link is suspended.
+    """
 
     link: KeptLink
     may_read: bool
 
 
 class LinksPage(NamedTuple):
-    """A page of them; `next_before` is where the next one starts, `None` at the end."""
+    """A page of links; the next page starts below the id `next_before`, `None` on the last page."""
 
     links: tuple[SeenLink, ...]
     next_before: str | None
 
 
 class LinkCatalog:
-    """The links of all tenants: those that callers made, all of them for administrators."""
+    """The links of all tenants: callers see their own links, administrators see all."""
 
     def __init__(self, stored: StoredLinks, feed: Feed, clock: Callable[[], float]) -> None:
-        """`clock` gives unix seconds."""
+        """Take a `clock` of unix seconds."""
         self._stored, self._feed, self._clock = stored, feed, clock
 
     def page(self, caller: Principal, wanted: LinkFilter, *, before: str, limit: int) -> LinksPage:
         """Return the links that the caller may see, the newest first.
 
-        What its grants do not reach, and what was made with a token that is revoked, is left out: a
-        page may be short. Raises `OutsideGrants` and the problem `insufficient-scope` for links of
-        another maker.
+        The page omits links that the caller's grants do not reach, and links of revoked tokens, so
+        it may be short. Raises `OutsideGrants` and the problem `insufficient-scope` if the caller
+        asks for links of another maker without permission.
         """
         wanted = msgspec.structs.replace(wanted, maker=_maker(caller, wanted.maker))
         rows = self._stored.kept_links(
@@ -87,7 +90,10 @@ class LinkCatalog:
         return LinksPage(seen, page[-1].id if len(rows) > len(page) else None)
 
     def find(self, caller: Principal, name: str) -> SeenLink:
-        """Return a link; raises the problem `not-found` where there is none for the caller."""
+        """Return a link.
+
+        Raises the problem `not-found` if the caller can see no link with this id.
+        """
         link = self._stored.kept_link(caller.tenant, name)
         if (
             link is None
@@ -114,7 +120,7 @@ class LinkCatalog:
 
 
 def _fitting(links: list[KeptLink]) -> int:
-    """Return how many links a page takes: names may be long."""
+    """Return how many links fit on a page; their names may be long."""
     size = 0
     for count, link in enumerate(links, 1):
         size += _LINK_BYTES + len(link.target.encode()) + len(link.filename.encode())
@@ -124,7 +130,7 @@ def _fitting(links: list[KeptLink]) -> int:
 
 
 def _maker(caller: Principal, asked: str | None) -> str | None:
-    """Return the maker whose links are shown, `None` for all makers."""
+    """Return the maker whose links the caller may list, `None` for all makers."""
     if _administers(caller):
         return asked
     if asked not in (None, caller.subject):
@@ -142,7 +148,7 @@ def _is_own(caller: Principal, link: KeptLink) -> bool:
 
 
 def _is_reached(caller: Principal, link: KeptLink) -> bool:
-    """Tell whether the caller could make the link now: a narrowed token sees no others."""
+    """Tell whether the caller could make the link now; a narrowed token sees no other links."""
     if link.is_prefix:
         return caller.reach.covers("read", link.bucket, link.target)
     return caller.reach.allows("read", link.bucket, link.target)

@@ -1,4 +1,4 @@
-"""Moves of files to other keys, of the same bucket or another one."""
+"""Moves files to other keys, in the same bucket or another one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from wharf_upload.domain.upload_intent import SizeLimit, check_rename, check_siz
 
 
 class StoredFiles(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries of the file moves to the database; see `database.contract`."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file of this key."""
+        """Return the file with this key, or `None`; the file may have expired."""
 
     def move(self, wanted: Move, place: Place) -> Stored:
-        """Give a file another address."""
+        """Move a file to another address."""
 
 
 class FileMoves:
@@ -32,21 +32,21 @@ class FileMoves:
     def __init__(
         self, stored: StoredFiles, buckets: BucketCatalog, clock: Callable[[], float]
     ) -> None:
-        """`clock` gives unix seconds."""
+        """Take a `clock` of unix seconds."""
         self._stored, self._buckets, self._clock = stored, buckets, clock
 
     def move(self, wanted: Move, require_deleting: Callable[[], None]) -> Stored:
-        """Move a file where the policy of the target takes it.
+        """Move a file if the policy of the target bucket permits it.
 
-        `require_deleting` raises where the caller may not delete files: it is asked when the file
-        would expire by the policy of another bucket.
+        `require_deleting` raises if the caller may not delete files. It is called if the file would
+        expire by the policy of another bucket.
 
         Raises `NoSuchBucket`, `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `IdempotencyReused`,
         `TooLarge`, `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable-content`.
         """
         source, target = wanted.source, wanted.target
         if source == target:
-            raise UNPROCESSABLE("from and to are the same: the file is there already.")
+            raise UNPROCESSABLE("from and to are the same address.")
         policy = self._buckets.find(wanted.tenant, target.bucket).policy
 
         def place(file: File, key: str) -> File:
@@ -61,8 +61,9 @@ class FileMoves:
             return placed
 
         if wanted.idempotency is None:
-            # Judged before it joins a transaction that others share. With an Idempotency-Key the
-            # file may have moved by the first try of this very request.
+            # Check the move first, so that an invalid one does not join a transaction with others.
+            # With an Idempotency-Key, an earlier request with this key may have moved the file
+            # already.
             place(self._found(wanted), target.key)
         return self._stored.move(wanted, place)
 
@@ -78,12 +79,12 @@ def _name(key: str) -> str:
 
 
 def _filename(file: File, key: str) -> str:
-    """What the file is called at its new key: as before, where the key ends as before."""
+    """Return the file name at the new key; it stays if the last segment of the key stays."""
     return file.filename if _name(file.key) == _name(key) else _name(key)
 
 
 def _renamed(file: File, moved: File, policy: Policy) -> File:
-    """Return the file in its own bucket, which has judged all but its new names."""
+    """Return the file after a move in the same bucket; only its new names need a check."""
     for old, new in ((file.key, moved.key), (file.filename, moved.filename)):
         if _name(old) != _name(new):
             check_rename(file.media_type, file.size, _name(new), policy)
@@ -91,7 +92,7 @@ def _renamed(file: File, moved: File, policy: Policy) -> File:
 
 
 def _elsewhere(moved: File, policy: Policy, now_seconds: float) -> File:
-    """Return the file as another bucket takes it; the time until it expires begins anew."""
+    """Return the file after a move to another bucket; the time until its expiry starts again."""
     if policy.max_file_bytes is not None:
         check_size(moved.size, SizeLimit(policy.max_file_bytes, "bucket's file limit"))
     type_elsewhere(moved, moved.filename, policy)
